@@ -25,7 +25,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use concord_domain::clock::Clock;
 use concord_foreign::free_port;
-use concord_providers::{Http, HttpConfig};
+use concord_providers::{HttpClient, HttpConfig};
 use http::{Request, header};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -48,8 +48,8 @@ async fn main() {
     idle(program).await;
 }
 
-struct Demo {
-    http: Http,
+struct LatencyFixture {
+    http: HttpClient,
     api_key: String,
     url: String,
     sandbox_url: String,
@@ -59,7 +59,7 @@ struct Demo {
     _folder: tempfile::TempDir,
 }
 
-impl Demo {
+impl LatencyFixture {
     async fn start(program: &Path, redis_url: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
@@ -70,7 +70,7 @@ impl Demo {
         }
         let process = Process::new(program, &arguments, &[], folder.path().join("demo.log"));
         let url = format!("http://{listen}");
-        let http = Http::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() });
+        let http = HttpClient::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() });
         let http = http.expect("a client");
         answers(&http, &format!("{url}/readyz")).await;
         let demo = fs::read(data.join("demo.json")).expect("it has written demo.json");
@@ -128,7 +128,7 @@ impl Demo {
 }
 
 async fn measure(queue: &str, program: &Path, redis_url: Option<String>) {
-    let demo = Demo::start(program, redis_url).await;
+    let demo = LatencyFixture::start(program, redis_url).await;
     let clock = Clock::system();
     // The first one meets cold caches, and the sample's own bookings on their way.
     demo.edit(&clock, "Edit before").await;
@@ -165,13 +165,13 @@ async fn idle(program: &Path) {
     let variables = [("CONCORD__DATA_DIR".to_owned(), folder.path().display().to_string())];
     let arguments = ["serve", "--listen", &listen];
     let process = Process::new(program, &arguments, &variables, folder.path().join("serve.log"));
-    let http = Http::new(HttpConfig::default()).expect("a client");
+    let http = HttpClient::new(HttpConfig::default()).expect("a client");
     answers(&http, &format!("http://{listen}/readyz")).await;
     sleep(Duration::from_secs(5)).await;
     println!("idle `concord serve`: {:.1} MB resident", process.memory("VmRSS"));
 }
 
-async fn answers(http: &Http, url: &str) {
+async fn answers(http: &HttpClient, url: &str) {
     let began = Instant::now();
     loop {
         let request = Request::get(url).body(Bytes::new()).expect("a request");

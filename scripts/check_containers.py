@@ -99,7 +99,7 @@ def check_dockerignore() -> None:
 
 def check_service(name: str, service: dict, compose: dict) -> None:
     for key in service.keys() - SERVICE_KEYS:
-        wrong(f"docker-compose.yml: {name}: {key} is not known here")
+        wrong(f"docker-compose.yml: {name}: {key} is not a known field")
     if "image" not in service and "build" not in service:
         wrong(f"docker-compose.yml: {name}: has neither image nor build")
     for other, how in service.get("depends_on", {}).items():

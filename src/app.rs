@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use concord_jobs::Context;
-use concord_storage::{Caller, idempotency::Work, on_behalf_of, probe::Probe};
+use concord_storage::{WriteCaller, idempotency::IdempotentWork, on_behalf_of, probe::DatabaseProbe};
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     config::Config,
-    http::{admission::Admission, feeds::AccessRecord},
+    http::{admission::Admission, feeds::FeedAccessLog},
 };
 
 /// What every request handler is given, as axum's state.
@@ -25,9 +25,9 @@ pub struct App {
     /// Where people and programs reach this installation; no trailing slash.
     pub public_url: Url,
     /// Who has read which feed, until it is written down.
-    pub access: AccessRecord,
+    pub access: FeedAccessLog,
     /// Whether the database works.
-    pub probe: Arc<Probe>,
+    pub probe: Arc<DatabaseProbe>,
     /// Who is let in, and how much of the process they may take.
     pub admission: Arc<Admission>,
     /// What goes on when the request that began it has ended; a process that stops waits for it.
@@ -42,12 +42,12 @@ impl App {
 
     /// Does what must not be given up midway: a caller who hangs up and a request that takes too long end the future of
     /// their request, and this goes on, for the same idempotency key. Fails only where the whole process ends.
-    pub fn to_the_end<T: Send + 'static>(
+    pub fn run_to_completion<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = Result<T, JoinError>> {
         // On the heap, so that whoever waits for it does not hold it as well.
-        let task = Box::pin(on_behalf_of(Caller::Request, Work::current().go_on(task)));
+        let task = Box::pin(on_behalf_of(WriteCaller::Request, IdempotentWork::current().go_on(task)));
         let ended = self.in_hand.spawn(task.in_current_span());
         async {
             ended.await.map_err(|ended| match ended.try_into_panic() {
@@ -58,7 +58,7 @@ impl App {
     }
 
     /// An absolute address for a path that begins with a slash.
-    pub fn address(&self, path: &str) -> String {
+    pub fn absolute_url(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 

@@ -24,20 +24,20 @@ use tracing_subscriber::{
 };
 
 use crate::config::{LogFormat, TelemetryConfig};
-use traces::Traces;
+use traces::TraceExport;
 
 /// Logs and traces under way. Dropped at the end of the process, it sends the traces that are still here, for a few
 /// seconds at the most.
 #[derive(Debug)]
 #[must_use = "dropped, it ends the sending of traces"]
-pub struct Guard {
-    traces: Option<Traces>,
+pub struct TelemetryGuard {
+    traces: Option<TraceExport>,
 }
 
-impl Drop for Guard {
+impl Drop for TelemetryGuard {
     fn drop(&mut self) {
         if let Some(traces) = self.traces.take() {
-            traces.stop();
+            traces.shutdown();
         }
     }
 }
@@ -62,7 +62,7 @@ pub enum TelemetryError {
 /// Starts logs, and traces if an endpoint is set, for the whole process. `RUST_LOG` wins over the configured filter.
 ///
 /// Traces need the multi-threaded tokio runtime to be started and stopped in.
-pub fn start(config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
+pub fn init(config: &TelemetryConfig) -> Result<TelemetryGuard, TelemetryError> {
     let directives = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let directives = directives.as_deref().unwrap_or(&config.filter);
     let (dispatch, guard) = build(config, directives, io::stderr, io::stderr().is_terminal())?;
@@ -75,7 +75,7 @@ fn build<W>(
     directives: &str,
     writer: W,
     colours: bool,
-) -> Result<(Dispatch, Guard), TelemetryError>
+) -> Result<(Dispatch, TelemetryGuard), TelemetryError>
 where
     W: for<'a> MakeWriter<'a, Writer: Write> + Send + Sync + 'static,
 {
@@ -85,9 +85,10 @@ where
         LogFormat::Text => lines.with_filter(filter).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     };
-    let traces = config.otlp_endpoint.as_ref().map(|endpoint| Traces::to(endpoint, config)).transpose()?;
+    let traces =
+        config.otlp_endpoint.as_ref().map(|endpoint| TraceExport::connect(endpoint, config)).transpose()?;
     let mut layers = vec![lines];
     // Spans below this level are those of libraries, the one that sends traces among them.
     layers.extend(traces.as_ref().map(|traces| traces.layer().with_filter(LevelFilter::INFO).boxed()));
-    Ok((Dispatch::new(tracing_subscriber::registry().with(layers)), Guard { traces }))
+    Ok((Dispatch::new(tracing_subscriber::registry().with(layers)), TelemetryGuard { traces }))
 }

@@ -16,23 +16,23 @@
 )]
 #![allow(missing_docs, reason = "a program, not a library")]
 
-mod beside;
-mod crowd;
-mod large;
-mod many;
-mod town;
-mod waiting;
+mod cpu_per_booking;
+mod during_import;
+mod fixture;
+mod large_calendars;
+mod page_latency;
+mod queue_fairness;
 mod workers;
-mod written;
+mod write_throughput;
 
-#[path = "../../tests/chaos/house.rs"]
-mod house;
+#[path = "../../tests/chaos/cluster.rs"]
+mod cluster;
 #[path = "../../tests/chaos/processes.rs"]
 mod processes;
 
 use concord_storage::testing;
 
-use crate::{processes::Redis, town::Form, written::Fault};
+use crate::{fixture::DeploymentMode, processes::Redis, write_throughput::LoadFault};
 
 #[tokio::main]
 async fn main() {
@@ -40,13 +40,13 @@ async fn main() {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
     if is_wanted("large") {
-        large::measure().await;
+        large_calendars::measure().await;
     }
     let redis = Redis::start().await;
     if is_wanted("workers") {
         workers::measure(&redis).await;
     }
-    for form in [Form::Grown(redis.url()), Form::Alone] {
+    for form in [DeploymentMode::Distributed(redis.url()), DeploymentMode::SingleProcess] {
         let name = form.name();
         for part in ["many", "waiting", "written", "outage", "crash", "beside", "crowd"] {
             let is_wanted = is_wanted(part);
@@ -54,19 +54,19 @@ async fn main() {
                 continue;
             }
             let db = match form {
-                Form::Grown(_) => testing::postgres().await,
-                Form::Alone => testing::sqlite().await,
+                DeploymentMode::Distributed(_) => testing::postgres().await,
+                DeploymentMode::SingleProcess => testing::sqlite().await,
             };
             redis.flush().await;
             println!("{name}:");
             match part {
-                "many" => many::measure(&db, &form).await,
-                "waiting" => waiting::measure(&db, &form).await,
-                "outage" => written::measure_after(Fault::Outage, &db, &form).await,
-                "crash" => written::measure_after(Fault::Crash, &db, &form).await,
-                "crowd" => crowd::measure(&db, &form).await,
-                "written" => written::measure(&db, &form).await,
-                _ => beside::measure(&db, &form).await,
+                "many" => page_latency::measure(&db, &form).await,
+                "waiting" => cpu_per_booking::measure(&db, &form).await,
+                "outage" => write_throughput::measure_after(LoadFault::Outage, &db, &form).await,
+                "crash" => write_throughput::measure_after(LoadFault::Crash, &db, &form).await,
+                "crowd" => queue_fairness::measure(&db, &form).await,
+                "written" => write_throughput::measure(&db, &form).await,
+                _ => during_import::measure(&db, &form).await,
             }
         }
     }

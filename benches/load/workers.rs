@@ -7,8 +7,8 @@ use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::{
+    fixture::{DeploymentMode, LoadFixture},
     processes::Redis,
-    town::{Form, Town},
 };
 
 const PEOPLE: usize = 64;
@@ -34,15 +34,15 @@ pub(crate) async fn measure(redis: &Redis) {
 async fn took(redis: &Redis, workers: usize) -> Duration {
     let db = testing::postgres().await;
     redis.flush().await;
-    let form = Form::Grown(redis.url());
-    let town = Town::with(&db, &form, PEOPLE, (workers, &[PLACES, UNLIMITED])).await;
+    let form = DeploymentMode::Distributed(redis.url());
+    let town = LoadFixture::with(&db, &form, PEOPLE, (workers, &[PLACES, UNLIMITED])).await;
     town.provider_takes(LATENCY_MS).await;
     let began = Instant::now();
     let everything = (0..CHANGES).flat_map(|number| (0..PEOPLE).map(move |person| (person, number)));
     let send = |(person, number)| {
         let booking = town.booking(person, number, &format!("Change {number};"));
         let town = &town;
-        async move { town.house.put(&format!("S-{person}-{number}"), booking).await }
+        async move { town.cluster.put(&format!("S-{person}-{number}"), booking).await }
     };
     stream::iter(everything).map(send).buffer_unordered(SENDERS).collect::<Vec<_>>().await;
     town.is_done().await;

@@ -7,8 +7,8 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     ical::{
-        feed::{FeedEvent, FeedHeader, FeedNames, FeedStatus, PRODUCT, booking_feed, write_feed},
-        writer::Moment,
+        feed::{FeedContext, FeedEvent, FeedHeader, FeedStatus, PRODUCT, booking_feed, write_feed},
+        writer::IcalTime,
     },
     ids::{BookingId, BusinessId, ResourceId},
     interval::Interval,
@@ -23,7 +23,7 @@ const ROUNDS: u32 = 20;
 fn main() {
     let resources = BTreeMap::from([(ResourceId(Uuid::from_u128(1)), "Sea View".to_owned())]);
     let platforms = Platforms::builtin();
-    let names = FeedNames { business: "Casa do Mar", resources: &resources, platforms: &platforms };
+    let names = FeedContext { business: "Casa do Mar", resources: &resources, platforms: &platforms };
     let header = FeedHeader {
         name: "Casa do Mar",
         description: "All bookings",
@@ -102,8 +102,8 @@ fn event<'a>(uid: &'a str, booking: &'a Booking) -> FeedEvent<'a> {
     FeedEvent {
         uid: uid.into(),
         sequence: 2,
-        starts: Moment::At(booking.interval.start),
-        ends: Moment::At(booking.interval.end),
+        starts: IcalTime::At(booking.interval.start),
+        ends: IcalTime::At(booking.interval.end),
         zone: None,
         summary: (&booking.draft.title).into(),
         description: (&booking.draft.notes).into(),

@@ -10,12 +10,12 @@ use chrono_tz::Tz;
 use concord_domain::{
     entry::EntryTime,
     ical::{
-        Calendar, Occurrence, ReadLimits,
+        Occurrence, ParsedCalendar, ReadLimits,
         feed::{FeedEvent, FeedHeader, FeedStatus, PRODUCT, write_feed},
         lint::lint,
         read,
         scheduling::Organizer,
-        writer::Moment,
+        writer::IcalTime,
     },
     interval::{Interval, start_of_day},
 };
@@ -94,7 +94,7 @@ pub(crate) fn recurrence(bytes: &[u8]) {
 
 /// What holds of any expansion: it keeps to its window and its order, names no instance twice, and finds in a part of the
 /// window what it finds there in the whole.
-fn expanded(calendar: &Calendar) {
+fn expanded(calendar: &ParsedCalendar) {
     let whole = half_year();
     let Ok(found) = calendar.occurrences(whole, ZONE, &limits()) else { return };
     assert!(found.iter().all(|one| touches(one, whole)));
@@ -128,10 +128,10 @@ fn touches(one: &Occurrence<'_>, window: Interval) -> bool {
 }
 
 /// What an event of the writer's target says.
-struct Said<'a> {
+struct FuzzEvent<'a> {
     uid: String,
-    starts: Moment,
-    ends: Moment,
+    starts: IcalTime,
+    ends: IcalTime,
     texts: [&'a str; 3],
     url: String,
     status: FeedStatus,
@@ -166,22 +166,22 @@ fn text_of(octets: &[u8]) -> &str {
     octets.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
-fn event_of<'a>(number: usize, numbers: &[u8], texts: [&'a str; 3]) -> Said<'a> {
+fn event_of<'a>(number: usize, numbers: &[u8], texts: [&'a str; 3]) -> FuzzEvent<'a> {
     let mut four = numbers.iter().copied().chain(std::iter::repeat(0)).map(i64::from);
     let mut next = || four.next().unwrap_or_default();
     let starts = day(next() * 200) + Duration::seconds(next() * 337) + Duration::milliseconds(next() * 3);
     let ends = starts + Duration::seconds((next() - 3) * 11);
     let (starts, ends) = match next() % 3 {
-        0 => (Moment::On(starts.date_naive()), Moment::On(ends.date_naive())),
-        1 => (Moment::On(starts.date_naive()), Moment::At(ends)),
-        _ => (Moment::At(starts), Moment::At(ends)),
+        0 => (IcalTime::On(starts.date_naive()), IcalTime::On(ends.date_naive())),
+        1 => (IcalTime::On(starts.date_naive()), IcalTime::At(ends)),
+        _ => (IcalTime::At(starts), IcalTime::At(ends)),
     };
     let status = [FeedStatus::Confirmed, FeedStatus::Tentative, FeedStatus::Cancelled][number % 3];
     let url = format!("https://concord.example/{}", texts[1]);
-    Said { uid: format!("{number}-{}@x", texts[0]), starts, ends, texts, url, status }
+    FuzzEvent { uid: format!("{number}-{}@x", texts[0]), starts, ends, texts, url, status }
 }
 
-fn feed_event<'a>(said: &'a Said<'a>) -> FeedEvent<'a> {
+fn feed_event<'a>(said: &'a FuzzEvent<'a>) -> FeedEvent<'a> {
     FeedEvent {
         uid: said.uid.as_str().into(),
         sequence: 1,
@@ -208,7 +208,7 @@ fn as_read(text: &str) -> String {
         .collect()
 }
 
-fn read_here(bytes: &[u8], said: &[Said<'_>]) {
+fn read_here(bytes: &[u8], said: &[FuzzEvent<'_>]) {
     let calendar = read(bytes, ZONE, &limits()).expect("what we write is a calendar");
     assert_eq!((calendar.events.len(), calendar.left_out, &calendar.warnings[..]), (said.len(), 0, &[][..]));
     for (event, said) in calendar.events.iter().zip(said) {
@@ -217,17 +217,17 @@ fn read_here(bytes: &[u8], said: &[Said<'_>]) {
         assert_eq!(texts.map(String::as_str), said.texts.map(as_read).each_ref().map(String::as_str));
         assert_eq!(event.status, said.status);
         let same = match (&event.time, said.starts) {
-            (EntryTime::Timed { starts_at, ends_at, .. }, Moment::At(start)) => {
+            (EntryTime::Timed { starts_at, ends_at, .. }, IcalTime::At(start)) => {
                 starts_at.timestamp() == start.timestamp() && ends_at > starts_at
             }
-            (EntryTime::AllDay { from, until }, Moment::On(start)) => *from == start && until > from,
+            (EntryTime::AllDay { from, until }, IcalTime::On(start)) => *from == start && until > from,
             _ => false,
         };
         assert!(same, "{:?} read as {:?}", said.starts, event.time);
     }
 }
 
-fn read_there(bytes: &[u8], said: &[Said<'_>]) {
+fn read_there(bytes: &[u8], said: &[FuzzEvent<'_>]) {
     let text = unfold(std::str::from_utf8(bytes).expect("what we write is UTF-8"));
     let calendar = read_calendar(&text).expect("the other reader reads it");
     assert_eq!(calendar.components.len(), said.len());
@@ -237,8 +237,8 @@ fn read_there(bytes: &[u8], said: &[Said<'_>]) {
         let texts = ["SUMMARY", "DESCRIPTION", "LOCATION"].map(value);
         assert_eq!(texts, said.texts.map(as_read).each_ref().map(String::as_str));
         let start = match said.starts {
-            Moment::At(start) => start.format("%Y%m%dT%H%M%SZ").to_string(),
-            Moment::On(start) => start.format("%Y%m%d").to_string(),
+            IcalTime::At(start) => start.format("%Y%m%dT%H%M%SZ").to_string(),
+            IcalTime::On(start) => start.format("%Y%m%d").to_string(),
         };
         assert_eq!(value("DTSTART"), start);
     }

@@ -8,12 +8,12 @@ use chrono_tz::Tz;
 use crate::{
     booking::BookingTime,
     interval::{Interval, start_of_day},
-    occupancy::{Allocation, Claim},
+    occupancy::{Allocation, ResourceDemand},
 };
 
 /// One subject that the booking needs: its resource, or a staff member (of capacity 1).
 #[derive(Clone, Copy, Debug)]
-pub struct Need<'a> {
+pub struct SubjectDemand<'a> {
     /// All rows of the subject within the search's reach, allocated or not.
     pub rows: &'a [Allocation],
     /// Units that there are.
@@ -28,7 +28,7 @@ pub struct Need<'a> {
 
 /// What is looked for, and how far.
 #[derive(Clone, Copy, Debug)]
-pub struct Search {
+pub struct SlotSearch {
     /// The time that was refused.
     pub wanted: BookingTime,
     /// The zone whose nights a stay counts, and whose clocks say what is day.
@@ -53,7 +53,7 @@ const DAY_ENDS: u32 = 21;
 /// Free times like the wanted one (as long, as many nights), nearest first and the earlier one of two as near. Those at
 /// night come after all others, unless the wanted one is at night itself. Timed suggestions do not overlap each other: a
 /// quarter of an hour's difference is no other choice.
-pub fn next_free(needs: &[Need<'_>], search: &Search) -> Vec<BookingTime> {
+pub fn find_free_slots(needs: &[SubjectDemand<'_>], search: &SlotSearch) -> Vec<BookingTime> {
     let levels: Vec<Levels> =
         needs.iter().map(|need| Levels::of(need.rows.iter().map(|row| row.interval))).collect();
     let mut found: Vec<(BookingTime, Interval)> = Vec::new();
@@ -75,7 +75,7 @@ pub fn next_free(needs: &[Need<'_>], search: &Search) -> Vec<BookingTime> {
     found.into_iter().map(|(time, _)| time).collect()
 }
 
-fn comes_last(time: BookingTime, search: &Search) -> bool {
+fn comes_last(time: BookingTime, search: &SlotSearch) -> bool {
     is_at_night(time, search.zone) && !is_at_night(search.wanted, search.zone)
 }
 
@@ -89,7 +89,7 @@ fn is_at_night(time: BookingTime, zone: Tz) -> bool {
 }
 
 /// The wanted time, moved to and fro by ever more, the wanted time itself not among them.
-fn shifted(search: &Search) -> impl Iterator<Item = BookingTime> {
+fn shifted(search: &SlotSearch) -> impl Iterator<Item = BookingTime> {
     let wanted = search.wanted;
     let step = match wanted {
         BookingTime::Timed { .. } => search.step.max(Duration::minutes(1)),
@@ -117,7 +117,7 @@ fn moved(time: BookingTime, by: Duration) -> Option<BookingTime> {
 
 /// A day, and how many units are free for all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FreeDay {
+pub struct DayVacancy {
     /// Which day.
     pub date: NaiveDate,
     /// No instant of it needs one of these.
@@ -140,12 +140,12 @@ crate::words! {
 
 /// What is free on each day `from` a date to the day before another, in `zone`. `taken`: the time of each row, allocated or
 /// not, that overlaps these days; units are alike, and what is allocated can move.
-pub fn free_by_day(
+pub fn daily_vacancy(
     taken: &[Interval],
     capacity: u32,
     (from, to): (NaiveDate, NaiveDate),
     zone: Tz,
-) -> Vec<FreeDay> {
+) -> Vec<DayVacancy> {
     let levels = Levels::of(taken.iter().copied());
     let days = from.iter_days().take_while(|date| *date < to);
     days.filter_map(|date| {
@@ -157,7 +157,7 @@ pub fn free_by_day(
             (_, least) if least >= capacity => DayRoom::Full,
             _ => DayRoom::Partly,
         };
-        Some(FreeDay { date, units: capacity.saturating_sub(most), room })
+        Some(DayVacancy { date, units: capacity.saturating_sub(most), room })
     })
     .collect()
 }
@@ -181,9 +181,9 @@ impl Levels {
 
     /// Units are alike and allocated rows can change theirs, so there is room wherever no instant has too many rows
     /// (`occupancy::allocate_booking` judges by the same).
-    fn have_room(&self, need: &Need<'_>, interval: Interval) -> bool {
-        let Need { buffer_before, buffer_after, .. } = *need;
-        let taken = Claim { interval, buffer_before, buffer_after }.occupied();
+    fn have_room(&self, need: &SubjectDemand<'_>, interval: Interval) -> bool {
+        let SubjectDemand { buffer_before, buffer_after, .. } = *need;
+        let taken = ResourceDemand { interval, buffer_before, buffer_after }.occupied();
         self.peak(taken) + i64::from(need.quantity) <= i64::from(need.capacity)
     }
 
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ical::sample::{at, stay, timed},
+        ical::fixtures::{at, stay, timed},
         ids::OccupancyId,
         occupancy::{Placement, allocate_booking, free_units},
     };
@@ -228,12 +228,12 @@ mod tests {
         }
     }
 
-    fn need(rows: &[Allocation], capacity: u32) -> Need<'_> {
-        Need { rows, capacity, quantity: 1, buffer_before: 0, buffer_after: 0 }
+    fn need(rows: &[Allocation], capacity: u32) -> SubjectDemand<'_> {
+        SubjectDemand { rows, capacity, quantity: 1, buffer_before: 0, buffer_after: 0 }
     }
 
-    fn search(wanted: BookingTime) -> Search {
-        Search {
+    fn search(wanted: BookingTime) -> SlotSearch {
+        SlotSearch {
             wanted,
             zone: LISBON,
             not_before: at("2026-12-01T00:00:00Z"),
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn stays_keep_their_nights() {
         let rows = [row(1, Some(1), stay("2026-12-10", "2026-12-12"))];
-        let found = next_free(&[need(&rows, 1)], &search(stay("2026-12-10", "2026-12-12")));
+        let found = find_free_slots(&[need(&rows, 1)], &search(stay("2026-12-10", "2026-12-12")));
         let expected = [
             stay("2026-12-08", "2026-12-10"),
             stay("2026-12-12", "2026-12-14"),
@@ -258,8 +258,10 @@ mod tests {
     #[test]
     fn timed_suggestions_stand_side_by_side() {
         let rows = [row(1, Some(1), timed("2026-12-10T11:00:00Z", "2026-12-10T12:00:00Z"))];
-        let found =
-            next_free(&[need(&rows, 1)], &search(timed("2026-12-10T10:00:00Z", "2026-12-10T12:00:00Z")));
+        let found = find_free_slots(
+            &[need(&rows, 1)],
+            &search(timed("2026-12-10T10:00:00Z", "2026-12-10T12:00:00Z")),
+        );
         let expected = [
             timed("2026-12-10T09:00:00Z", "2026-12-10T11:00:00Z"),
             timed("2026-12-10T12:00:00Z", "2026-12-10T14:00:00Z"),
@@ -272,15 +274,17 @@ mod tests {
     fn what_is_free_at_night_comes_last_unless_a_night_was_wanted() {
         // The whole day from 8 to 21, in summer an hour ahead of UTC.
         let rows = [row(1, Some(1), timed("2026-07-10T07:00:00Z", "2026-07-10T20:00:00Z"))];
-        let near = |wanted, most| Search {
+        let near = |wanted, most| SlotSearch {
             not_before: at("2026-07-01T00:00:00Z"),
             reach: Duration::hours(14),
             step: Duration::minutes(30),
             most,
             ..search(wanted)
         };
-        let found =
-            next_free(&[need(&rows, 1)], &near(timed("2026-07-10T18:00:00Z", "2026-07-10T19:00:00Z"), 4));
+        let found = find_free_slots(
+            &[need(&rows, 1)],
+            &near(timed("2026-07-10T18:00:00Z", "2026-07-10T19:00:00Z"), 4),
+        );
         let expected = [
             timed("2026-07-10T06:00:00Z", "2026-07-10T07:00:00Z"),
             timed("2026-07-11T06:00:00Z", "2026-07-11T07:00:00Z"),
@@ -288,11 +292,15 @@ mod tests {
             timed("2026-07-11T08:00:00Z", "2026-07-11T09:00:00Z"),
         ];
         assert_eq!(found, expected);
-        let more =
-            next_free(&[need(&rows, 1)], &near(timed("2026-07-10T18:00:00Z", "2026-07-10T19:00:00Z"), 5));
+        let more = find_free_slots(
+            &[need(&rows, 1)],
+            &near(timed("2026-07-10T18:00:00Z", "2026-07-10T19:00:00Z"), 5),
+        );
         assert_eq!(more[4], timed("2026-07-10T20:00:00Z", "2026-07-10T21:00:00Z"));
-        let late =
-            next_free(&[need(&rows, 1)], &near(timed("2026-07-10T19:30:00Z", "2026-07-10T20:30:00Z"), 2));
+        let late = find_free_slots(
+            &[need(&rows, 1)],
+            &near(timed("2026-07-10T19:30:00Z", "2026-07-10T20:30:00Z"), 2),
+        );
         let nights = [
             timed("2026-07-10T20:00:00Z", "2026-07-10T21:00:00Z"),
             timed("2026-07-10T21:00:00Z", "2026-07-10T22:00:00Z"),
@@ -305,7 +313,8 @@ mod tests {
         let wanted = timed("2026-12-10T10:00:00Z", "2026-12-10T11:00:00Z");
         let room = [row(1, Some(1), wanted)];
         let person = [row(2, Some(1), timed("2026-12-10T08:00:00Z", "2026-12-10T10:00:00Z"))];
-        let found = next_free(&[need(&room, 1), need(&person, 1)], &Search { most: 1, ..search(wanted) });
+        let found =
+            find_free_slots(&[need(&room, 1), need(&person, 1)], &SlotSearch { most: 1, ..search(wanted) });
         assert_eq!(found, [timed("2026-12-10T11:00:00Z", "2026-12-10T12:00:00Z")]);
     }
 
@@ -313,8 +322,8 @@ mod tests {
     fn buffers_are_kept_free_too() {
         let wanted = timed("2026-12-10T10:00:00Z", "2026-12-10T11:00:00Z");
         let rows = [row(1, Some(1), wanted)];
-        let need = Need { buffer_before: 30, ..need(&rows, 1) };
-        let found = next_free(&[need], &Search { most: 2, ..search(wanted) });
+        let need = SubjectDemand { buffer_before: 30, ..need(&rows, 1) };
+        let found = find_free_slots(&[need], &SlotSearch { most: 2, ..search(wanted) });
         let expected = [
             timed("2026-12-10T09:00:00Z", "2026-12-10T10:00:00Z"),
             timed("2026-12-10T11:30:00Z", "2026-12-10T12:30:00Z"),
@@ -326,15 +335,15 @@ mod tests {
     fn nothing_in_the_past_and_nothing_too_far() {
         let wanted = stay("2026-12-02", "2026-12-03");
         let rows = [row(1, Some(1), stay("2026-12-02", "2026-12-04"))];
-        let near = Search { reach: Duration::days(3), most: 10, ..search(wanted) };
-        let found = next_free(&[need(&rows, 1)], &near);
+        let near = SlotSearch { reach: Duration::days(3), most: 10, ..search(wanted) };
+        let found = find_free_slots(&[need(&rows, 1)], &near);
         let expected = [
             stay("2026-12-01", "2026-12-02"),
             stay("2026-12-04", "2026-12-05"),
             stay("2026-12-05", "2026-12-06"),
         ];
         assert_eq!(found, expected);
-        assert_eq!(next_free(&[need(&rows, 0)], &near), []);
+        assert_eq!(find_free_slots(&[need(&rows, 0)], &near), []);
     }
 
     #[test]
@@ -347,7 +356,7 @@ mod tests {
             row("2026-12-02T09:30:00Z", 30),
         ];
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let free = free_by_day(&taken, 2, (day("2026-12-01"), day("2026-12-05")), chrono_tz::UTC);
+        let free = daily_vacancy(&taken, 2, (day("2026-12-01"), day("2026-12-05")), chrono_tz::UTC);
         assert_eq!(free.iter().map(|day| day.units).collect::<Vec<_>>(), [1, 0, 1, 2]);
         assert_eq!((free[0].date, free[3].date), (day("2026-12-01"), day("2026-12-04")));
     }
@@ -363,7 +372,7 @@ mod tests {
         ];
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let rooms = |taken: &[Interval], capacity| {
-            let days = free_by_day(taken, capacity, (day("2026-12-01"), day("2026-12-06")), chrono_tz::UTC);
+            let days = daily_vacancy(taken, capacity, (day("2026-12-01"), day("2026-12-06")), chrono_tz::UTC);
             days.iter().map(|day| day.room.as_str()).collect::<Vec<_>>()
         };
         assert_eq!(rooms(&taken, 1), ["free", "partly", "full", "partly", "free"]);
@@ -376,7 +385,7 @@ mod tests {
         // The whole of the 1st in Lisbon's summer, which ends an hour before midnight in UTC.
         let whole_day = Interval { start: at("2026-07-31T23:00:00Z"), end: at("2026-08-01T23:00:00Z") };
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let free = free_by_day(&[whole_day; 3], 2, (day("2026-07-31"), day("2026-08-03")), LISBON);
+        let free = daily_vacancy(&[whole_day; 3], 2, (day("2026-07-31"), day("2026-08-03")), LISBON);
         assert_eq!(free.iter().map(|day| day.units).collect::<Vec<_>>(), [2, 0, 2]);
     }
 
@@ -439,11 +448,11 @@ mod tests {
             buffers in (0_u32..40, 0_u32..40),
             most in 0_usize..6,
         ) {
-            let search = Search {
+            let search = SlotSearch {
                 not_before: instant(50), reach: Duration::days(4), most, ..search(wanted)
             };
-            let need = Need { rows: &rows, capacity, quantity, buffer_before: buffers.0, buffer_after: buffers.1 };
-            let found = next_free(&[need], &search);
+            let need = SubjectDemand { rows: &rows, capacity, quantity, buffer_before: buffers.0, buffer_after: buffers.1 };
+            let found = find_free_slots(&[need], &search);
             prop_assert!(found.len() <= most);
             let mut last = (false, Duration::zero());
             for time in &found {

@@ -215,9 +215,9 @@ impl BookingDraft {
 
     /// Checks everything that can be checked without the database; all faults at once.
     pub fn check(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
-        let mut checked = self.check_fact(zone);
+        let mut checked = self.check_imported(zone);
         let interval = self.time.interval(zone);
-        if let Some(fault) = interval.and_then(|interval| self.fault_of_length(interval)) {
+        if let Some(fault) = interval.and_then(|interval| self.duration_error(interval)) {
             match &mut checked {
                 Ok(_) => checked = Err(vec![fault]),
                 Err(faults) => faults.push(fault),
@@ -228,18 +228,18 @@ impl BookingDraft {
 
     /// The same of what came from outside: it may be as long as it likes. Owners close a house for years, and what would be
     /// cut off of that could be sold.
-    pub fn check_fact(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
-        let mut faults = self.faults_of_texts();
-        faults.extend(self.faults_of_numbers());
+    pub fn check_imported(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
+        let mut faults = self.text_errors();
+        faults.extend(self.number_errors());
         let interval = self.time.interval(zone);
-        faults.extend(self.faults_of_time(interval));
+        faults.extend(self.time_errors(interval));
         match interval {
             Some(interval) if faults.is_empty() => Ok(interval),
             _ => Err(faults),
         }
     }
 
-    fn faults_of_texts(&self) -> Vec<FieldError> {
+    fn text_errors(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
         for (field, text, limit) in [
             ("title", &self.title, MAX_LINE),
@@ -257,16 +257,16 @@ impl BookingDraft {
             }
             let may_break = |c| field == "notes" && matches!(c, '\n' | '\r' | '\t');
             if text.chars().any(|c| c.is_control() && !may_break(c)) {
-                faults.push(FieldError::new(field, "holds a control character or a line break"));
+                faults.push(FieldError::new(field, "contains a control character or a line break"));
             }
         }
         if !self.customer.email.is_empty() && !looks_like_mail_address(&self.customer.email) {
-            faults.push(FieldError::new("customer.email", "is not a mail address"));
+            faults.push(FieldError::new("customer.email", "is not a valid email address"));
         }
         faults
     }
 
-    fn faults_of_numbers(&self) -> Vec<FieldError> {
+    fn number_errors(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
         if !(1..=1000).contains(&self.quantity) {
             faults.push(FieldError::new("quantity", "must be between 1 and 1000"));
@@ -275,18 +275,18 @@ impl BookingDraft {
             faults.push(FieldError::new("party_size", "must be between 1 and 100000"));
         }
         if self.staff.len() > 50 {
-            faults.push(FieldError::new("staff", "names more than 50 people"));
+            faults.push(FieldError::new("staff", "has more than 50 people"));
         }
         faults
     }
 
-    fn fault_of_length(&self, interval: Interval) -> Option<FieldError> {
-        let field = self.field_of_end();
+    fn duration_error(&self, interval: Interval) -> Option<FieldError> {
+        let field = self.end_field();
         let is_long = interval.length() > Duration::days(MAX_DAYS);
         is_long.then(|| FieldError::new(field, format!("is more than {MAX_DAYS} days after the start")))
     }
 
-    fn field_of_end(&self) -> &'static str {
+    fn end_field(&self) -> &'static str {
         match self.time {
             BookingTime::Timed { .. } => "ends_at",
             BookingTime::Stay { .. } => "check_out",
@@ -294,8 +294,8 @@ impl BookingDraft {
     }
 
     /// `interval`: the time as it is in its zone; `None`: it ends before it begins.
-    fn faults_of_time(&self, interval: Option<Interval>) -> Vec<FieldError> {
-        let field = self.field_of_end();
+    fn time_errors(&self, interval: Option<Interval>) -> Vec<FieldError> {
+        let field = self.end_field();
         let must_be = match self.time {
             BookingTime::Timed { .. } => "must be after starts_at",
             BookingTime::Stay { .. } => "must be at least one night after check_in",
@@ -304,7 +304,7 @@ impl BookingDraft {
         let mut faults = Vec::new();
         // Both databases and all providers agree on four-digit years.
         if interval.start.timestamp() < 0 || interval.end.timestamp() >= 253_370_764_800 {
-            faults.push(FieldError::new(field, "lies outside the years 1970 to 9998"));
+            faults.push(FieldError::new(field, "is outside the years 1970 to 9998"));
         }
         faults
     }
@@ -317,7 +317,7 @@ pub fn check_reference(reference: &str) -> Result<(), FieldError> {
         return Err(FieldError::new("reference", format!("must have 1 to {MAX_REFERENCE} characters")));
     }
     if reference.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/') {
-        return Err(FieldError::new("reference", "may not hold spaces, slashes or control characters"));
+        return Err(FieldError::new("reference", "cannot contain spaces, slashes or control characters"));
     }
     Ok(())
 }

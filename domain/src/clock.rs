@@ -12,10 +12,10 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 /// Instants are truncated to microseconds, the finest that both databases keep: what was written is then equal
 /// to what is read back.
 #[derive(Clone, Debug)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Clone, Debug)]
-enum Source {
+enum ClockSource {
     /// By how much the machine's clock is corrected, in microseconds.
     System { ahead: Duration, correction: Arc<AtomicI64> },
     /// Microseconds since the epoch.
@@ -30,18 +30,18 @@ impl Clock {
 
     /// That of a machine whose clock is wrong by so much.
     pub fn system_ahead(by: Duration) -> Self {
-        Self(Source::System { ahead: by, correction: Arc::default() })
+        Self(ClockSource::System { ahead: by, correction: Arc::default() })
     }
 
     /// A clock that stands at `now` until it is moved; its clones move with it.
     pub fn set_to(now: DateTime<Utc>) -> Self {
-        Self(Source::Set(Arc::new(AtomicI64::new(now.timestamp_micros()))))
+        Self(ClockSource::Set(Arc::new(AtomicI64::new(now.timestamp_micros()))))
     }
 
     /// The current instant.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
-            Source::System { ahead, correction } => {
+            ClockSource::System { ahead, correction } => {
                 #[expect(
                     clippy::disallowed_methods,
                     reason = "this is the clock that everybody else is given"
@@ -49,7 +49,7 @@ impl Clock {
                 let now = Utc::now();
                 now.trunc_subsecs(6) + *ahead + Duration::microseconds(correction.load(Ordering::SeqCst))
             }
-            Source::Set(micros) => {
+            ClockSource::Set(micros) => {
                 DateTime::from_timestamp_micros(micros.load(Ordering::SeqCst)).unwrap_or_default()
             }
         }
@@ -58,23 +58,23 @@ impl Clock {
     /// By how much the machine's clock is corrected; `None` for one that was set.
     pub fn correction(&self) -> Option<Duration> {
         match &self.0 {
-            Source::System { correction, .. } => {
+            ClockSource::System { correction, .. } => {
                 Some(Duration::microseconds(correction.load(Ordering::SeqCst)))
             }
-            Source::Set(_) => None,
+            ClockSource::Set(_) => None,
         }
     }
 
     /// Corrects the machine's clock by so much from now on, for all clones; one that was set is left alone.
     pub fn correct_by(&self, by: Duration) {
-        if let Source::System { correction, .. } = &self.0 {
+        if let ClockSource::System { correction, .. } = &self.0 {
             correction.store(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }
 
     /// Moves a set clock forward; the machine's clock is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Source::Set(micros) = &self.0 {
+        if let ClockSource::Set(micros) = &self.0 {
             micros.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }

@@ -24,11 +24,11 @@ words! {
         /// Tell a person, or the managers, what happened, in one mail each. Subject: the staff member, or the business.
         Notify = "notify",
         /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.
-        KeepPush = "keep_push",
+        RenewPush = "renew_push",
         /// Read a platform's feed. Subject: the channel.
         PollChannel = "poll_channel",
         /// Close a question about what a person did in their calendar, once its booking is over. Subject: the change.
-        CloseQuestion = "close_question",
+        CloseRemoteChange = "close_remote_change",
         /// Delete what is kept for a time only. Subject: the nil UUID.
         Retention = "retention",
     }
@@ -84,7 +84,7 @@ impl Default for RetryPolicy {
 
 /// What follows a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterFailure {
+pub enum NextAttempt {
     /// One of the quick tries.
     Retry(DateTime<Utc>),
     /// It has failed; the sweep tries it again at this time.
@@ -94,45 +94,47 @@ pub enum AfterFailure {
 impl RetryPolicy {
     /// What to do after the `attempts`-th try (1 is the first) failed at `now`. `jitter` in `[0, 1)` spreads what
     /// failed together over half of the wait.
-    pub fn after_failure(&self, attempts: u32, now: DateTime<Utc>, jitter: f64) -> AfterFailure {
+    pub fn after_failure(&self, attempts: u32, now: DateTime<Utc>, jitter: f64) -> NextAttempt {
         if attempts < self.tries {
-            return AfterFailure::Retry(now + spread(doubled(self.base, attempts.saturating_sub(1)), jitter));
+            return NextAttempt::Retry(
+                now + with_jitter(exponential_backoff(self.base, attempts.saturating_sub(1)), jitter),
+            );
         }
         // The first slow tries come at one pace, so that a short outage is over soon after it ends.
         let doublings = (attempts - self.tries).saturating_sub(8);
         // Spread, it is at most half as long again.
-        let wait = doubled(self.slow, doublings).min(self.slow_cap / 3 * 2);
-        AfterFailure::FailedUntil(now + spread(wait, jitter))
+        let wait = exponential_backoff(self.slow, doublings).min(self.slow_cap / 3 * 2);
+        NextAttempt::FailedUntil(now + with_jitter(wait, jitter))
     }
 }
 
 /// The longest wait after a refusal.
-const LONGEST_AFTER_REFUSAL: Duration = Duration::days(1);
+const MAX_REJECTION_DELAY: Duration = Duration::days(1);
 
 /// How long after its end a booking is given up whose entry is refused.
-pub const PAST_CARE: Duration = Duration::days(31);
+pub const ABANDON_AFTER: Duration = Duration::days(31);
 
 impl RetryPolicy {
     /// When to try again what was refused, the `attempts`-th time at `now`: it is no use soon, and less and less, but a
     /// wrong setting may have been put right.
-    pub fn after_refusal(&self, attempts: u32, now: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
-        let wait = doubled(self.slow_cap, attempts.saturating_sub(1)).min(LONGEST_AFTER_REFUSAL);
-        now + spread(wait, jitter / 5.0)
+    pub fn after_rejection(&self, attempts: u32, now: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
+        let wait = exponential_backoff(self.slow_cap, attempts.saturating_sub(1)).min(MAX_REJECTION_DELAY);
+        now + with_jitter(wait, jitter / 5.0)
     }
 }
 
 /// Whether nobody cares any more that the entry of a booking that ended at `end` is refused.
 pub fn is_past_care(end: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    end + PAST_CARE < now
+    end + ABANDON_AFTER < now
 }
 
-fn doubled(base: Duration, times: u32) -> Duration {
+fn exponential_backoff(base: Duration, times: u32) -> Duration {
     base * 2_i32.pow(times.min(16))
 }
 
 /// Between one and one and a half times `wait`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "milliseconds of minutes")]
-fn spread(wait: Duration, jitter: f64) -> Duration {
+fn with_jitter(wait: Duration, jitter: f64) -> Duration {
     let extra = wait.num_milliseconds() as f64 * 0.5 * jitter.clamp(0.0, 1.0);
     wait + Duration::milliseconds(extra as i64)
 }
@@ -146,27 +148,22 @@ mod tests {
     fn three_tries_then_slow() {
         let policy = RetryPolicy::default();
         let now = DateTime::UNIX_EPOCH;
-        assert_eq!(policy.after_failure(1, now, 0.0), AfterFailure::Retry(now + Duration::seconds(1)));
-        assert_eq!(policy.after_failure(2, now, 0.0), AfterFailure::Retry(now + Duration::seconds(2)));
-        assert_eq!(policy.after_failure(3, now, 0.0), AfterFailure::FailedUntil(now + Duration::seconds(15)));
-        assert_eq!(
-            policy.after_failure(11, now, 0.0),
-            AfterFailure::FailedUntil(now + Duration::seconds(15))
-        );
-        assert_eq!(
-            policy.after_failure(12, now, 0.0),
-            AfterFailure::FailedUntil(now + Duration::seconds(30))
-        );
+        assert_eq!(policy.after_failure(1, now, 0.0), NextAttempt::Retry(now + Duration::seconds(1)));
+        assert_eq!(policy.after_failure(2, now, 0.0), NextAttempt::Retry(now + Duration::seconds(2)));
+        assert_eq!(policy.after_failure(3, now, 0.0), NextAttempt::FailedUntil(now + Duration::seconds(15)));
+        assert_eq!(policy.after_failure(11, now, 0.0), NextAttempt::FailedUntil(now + Duration::seconds(15)));
+        assert_eq!(policy.after_failure(12, now, 0.0), NextAttempt::FailedUntil(now + Duration::seconds(30)));
     }
 
     #[test]
     fn what_is_refused_is_tried_less_and_less() {
         let policy = RetryPolicy::default();
         let now = DateTime::UNIX_EPOCH;
-        let waits: Vec<i64> =
-            (1..=9).map(|attempts| (policy.after_refusal(attempts, now, 0.0) - now).num_minutes()).collect();
+        let waits: Vec<i64> = (1..=9)
+            .map(|attempts| (policy.after_rejection(attempts, now, 0.0) - now).num_minutes())
+            .collect();
         assert_eq!(waits, [15, 30, 60, 120, 240, 480, 960, 1440, 1440]);
-        assert_eq!(policy.after_refusal(u32::MAX, now, 0.0), now + Duration::days(1));
+        assert_eq!(policy.after_rejection(u32::MAX, now, 0.0), now + Duration::days(1));
     }
 
     #[test]
@@ -181,7 +178,7 @@ mod tests {
         fn a_wait_is_never_longer_than_the_cap(attempts in 1_u32..1000, jitter in 0.0..1.0) {
             let policy = RetryPolicy::default();
             let now = DateTime::UNIX_EPOCH;
-            let (AfterFailure::Retry(at) | AfterFailure::FailedUntil(at)) = policy.after_failure(attempts, now, jitter);
+            let (NextAttempt::Retry(at) | NextAttempt::FailedUntil(at)) = policy.after_failure(attempts, now, jitter);
             prop_assert!(at > now);
             prop_assert!(at - now <= policy.slow_cap);
         }

@@ -12,24 +12,24 @@ use serde::{
 
 /// A reader that takes no list for a struct. What serde buffers first (`untagged`, `flatten`) it does not see.
 #[derive(Debug)]
-pub struct Objects<T>(pub T);
+pub struct StrictStructs<T>(pub T);
 
 /// Reads a text that is JSON from its first byte to its last.
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = T::deserialize(Objects(&mut reader))?;
+    let value = T::deserialize(StrictStructs(&mut reader))?;
     reader.end()?;
     Ok(value)
 }
 
 /// What is read by a visitor that knows whether it reads a struct.
-struct Within<V> {
+struct StrictVisitor<V> {
     visitor: V,
     is_struct: bool,
 }
 
-fn plain<V>(visitor: V) -> Within<V> {
-    Within { visitor, is_struct: false }
+fn plain<V>(visitor: V) -> StrictVisitor<V> {
+    StrictVisitor { visitor, is_struct: false }
 }
 
 macro_rules! forward {
@@ -40,7 +40,7 @@ macro_rules! forward {
     )+};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictStructs<D> {
     type Error = D::Error;
 
     forward! {
@@ -86,7 +86,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.0.deserialize_struct(name, fields, Within { visitor, is_struct: true })
+        self.0.deserialize_struct(name, fields, StrictVisitor { visitor, is_struct: true })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -111,7 +111,7 @@ macro_rules! values {
     )+};
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,42 +134,42 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_some(Objects(from))
+        self.visitor.visit_some(StrictStructs(from))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_newtype_struct(Objects(from))
+        self.visitor.visit_newtype_struct(StrictStructs(from))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
         if self.is_struct {
             return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         }
-        self.visitor.visit_seq(Objects(list))
+        self.visitor.visit_seq(StrictStructs(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Objects(map))
+        self.visitor.visit_map(StrictStructs(map))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_enum(Objects(choice))
+        self.visitor.visit_enum(StrictStructs(choice))
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for StrictStructs<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Objects(from))
+        self.0.deserialize(StrictStructs(from))
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for StrictStructs<A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_element_seed(Objects(seed))
+        self.0.next_element_seed(StrictStructs(seed))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -177,15 +177,15 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictStructs<A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_key_seed(Objects(seed))
+        self.0.next_key_seed(StrictStructs(seed))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(Objects(seed))
+        self.0.next_value_seed(StrictStructs(seed))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -193,17 +193,17 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for StrictStructs<A> {
     type Error = A::Error;
-    type Variant = Objects<A::Variant>;
+    type Variant = StrictStructs<A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (value, variant) = self.0.variant_seed(Objects(seed))?;
-        Ok((value, Objects(variant)))
+        let (value, variant) = self.0.variant_seed(StrictStructs(seed))?;
+        Ok((value, StrictStructs(variant)))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for StrictStructs<A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -211,7 +211,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.newtype_variant_seed(Objects(seed))
+        self.0.newtype_variant_seed(StrictStructs(seed))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
@@ -223,7 +223,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Within { visitor, is_struct: true })
+        self.0.struct_variant(fields, StrictVisitor { visitor, is_struct: true })
     }
 }
 
@@ -232,29 +232,29 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]
-    struct Outer {
+    struct SampleOuter {
         name: String,
         #[serde(default)]
-        inner: Option<Inner>,
+        inner: Option<SampleInner>,
         #[serde(default)]
-        list: Vec<Inner>,
+        list: Vec<SampleInner>,
         #[serde(default)]
-        pair: Option<(u8, Inner)>,
+        pair: Option<(u8, SampleInner)>,
         #[serde(default)]
-        choice: Option<Choice>,
+        choice: Option<SampleEnum>,
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
-    struct Inner {
+    struct SampleInner {
         #[serde(default)]
         number: u8,
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
-    enum Choice {
+    enum SampleEnum {
         Struct { number: u8 },
-        Tuple(u8, Inner),
-        New(Inner),
+        Tuple(u8, SampleInner),
+        New(SampleInner),
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
             r#"{"name": "Ana", "choice": {"Tuple": [1, [7]]}}"#,
             r#"{"name": "Ana", "choice": {"New": [7]}}"#,
         ] {
-            let refused = from_slice::<Outer>(json.as_bytes()).unwrap_err().to_string();
+            let refused = from_slice::<SampleOuter>(json.as_bytes()).unwrap_err().to_string();
             assert!(refused.contains("invalid type: sequence, expected"), "{json}: {refused}");
         }
     }
@@ -284,9 +284,9 @@ mod tests {
             r#"{"name": "Ana", "choice": {"Tuple": [1, {}]}}"#,
             r#"{"name": "Ana", "choice": {"New": {}}}"#,
         ] {
-            let usual: Outer = serde_json::from_str(json).unwrap();
-            assert_eq!(from_slice::<Outer>(json.as_bytes()).unwrap(), usual, "{json}");
+            let usual: SampleOuter = serde_json::from_str(json).unwrap();
+            assert_eq!(from_slice::<SampleOuter>(json.as_bytes()).unwrap(), usual, "{json}");
         }
-        assert!(from_slice::<Outer>(b"{\"name\": \"Ana\"} x").is_err());
+        assert!(from_slice::<SampleOuter>(b"{\"name\": \"Ana\"} x").is_err());
     }
 }

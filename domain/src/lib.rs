@@ -16,11 +16,13 @@
 #[cfg(test)]
 extern crate self as concord_domain;
 
+pub mod audit;
 pub mod availability;
 pub mod booking;
 pub mod channel;
 pub mod clock;
 pub mod connection;
+pub mod delivery_route;
 pub mod entry;
 pub mod feed;
 pub mod ical;
@@ -35,11 +37,9 @@ pub mod people;
 pub mod platform;
 pub mod privacy;
 pub mod push;
-pub mod record;
-pub mod route;
 pub mod settings;
-pub mod span;
 pub mod sync;
+pub mod time_text;
 
 /// Defines a closed set of words that is stored, sent and shown as its snake-case name.
 macro_rules! words {

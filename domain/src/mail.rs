@@ -27,7 +27,7 @@ words! {
 }
 
 /// The longest text of a header that we write, in characters.
-const LONGEST: usize = 300;
+const MAX_HEADER_CHARS: usize = 300;
 
 /// A text as one line, for a header: whatever would begin another line, and every other control character, is a space.
 /// A name with a line break must not become a header of its own.
@@ -35,7 +35,7 @@ pub fn one_line(text: &str) -> String {
     // U+2028 and U+2029 end lines too, for some.
     let breaks = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
     let words: Vec<&str> = text.split(breaks).filter(|word| !word.is_empty()).collect();
-    words.join(" ").chars().take(LONGEST).collect()
+    words.join(" ").chars().take(MAX_HEADER_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
     fn a_name_with_a_line_break_is_one_line() {
         assert_eq!(one_line("Ana\r\nBcc: all@example.com"), "Ana Bcc: all@example.com");
         assert_eq!(one_line("  José \u{2028} Müller\t"), "José Müller");
-        assert_eq!(one_line(&"a".repeat(1_000)).len(), LONGEST);
+        assert_eq!(one_line(&"a".repeat(1_000)).len(), MAX_HEADER_CHARS);
     }
 
     proptest! {

@@ -16,7 +16,7 @@ words! {
         /// A platform's feed cannot be read.
         FeedUnread = "feed_unread",
         /// A platform's feed lacks so much that it is not believed.
-        FeedHeld = "feed_held",
+        FeedQuarantined = "feed_quarantined",
     }
 }
 
@@ -30,17 +30,17 @@ impl NoticeKind {
     pub fn counted(self, count: usize) -> String {
         let (one, many) = match self {
             Self::RemoteChange => ("change in a calendar", "changes in calendars"),
-            Self::Conflict => ("double booking", "double bookings"),
-            Self::FailedSync => ("calendar that cannot be written", "calendars that cannot be written"),
+            Self::Conflict => ("conflict", "conflicts"),
+            Self::FailedSync => ("calendar with sync errors", "calendars with sync errors"),
             Self::Reconnect => ("calendar to reconnect", "calendars to reconnect"),
-            Self::FeedUnread => {
-                ("platform calendar that cannot be read", "platform calendars that cannot be read")
+            Self::FeedUnread => ("platform calendar with sync errors", "platform calendars with sync errors"),
+            Self::FeedQuarantined => {
+                ("platform calendar held for review", "platform calendars held for review")
             }
-            Self::FeedHeld => ("platform calendar to look at", "platform calendars to look at"),
         };
         format!("{count} {}", if count == 1 { one } else { many })
     }
 }
 
 /// So many notices are told one by one in a mail; of the others only the number is told.
-pub const TOLD_ONE_BY_ONE: usize = 20;
+pub const MAX_LISTED_NOTICES: usize = 20;

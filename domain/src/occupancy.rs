@@ -36,7 +36,7 @@ words! {
 
 /// What a booking takes of a resource: its time with what the resource needs around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct ResourceDemand {
     /// The booking's own time.
     pub interval: Interval,
     /// Minutes that the resource needs before, such as for preparation.
@@ -45,7 +45,7 @@ pub struct Claim {
     pub buffer_after: u32,
 }
 
-impl Claim {
+impl ResourceDemand {
     /// The time for which a unit is taken.
     pub fn occupied(&self) -> Interval {
         self.interval.padded(self.buffer_before, self.buffer_after)
@@ -86,18 +86,20 @@ pub enum Placement {
 /// `rows` must hold all rows of the subject that overlap `wanted`, and all that overlap those in turn if allocated rows
 /// may be moved.
 pub fn allocate_booking(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
-    if peak(rows.iter(), wanted).saturating_add(quantity) > capacity {
+    if peak_occupancy(rows.iter(), wanted).saturating_add(quantity) > capacity {
         return full(rows, wanted);
     }
-    place(rows, capacity, wanted, quantity)
+    allocate_units(rows, capacity, wanted, quantity)
 }
 
 /// Seats a fact from outside if a unit can be found or made free; otherwise it stays without one.
 pub fn allocate_fact(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
-    if peak(rows.iter().filter(|row| row.unit.is_some()), wanted).saturating_add(quantity) > capacity {
+    if peak_occupancy(rows.iter().filter(|row| row.unit.is_some()), wanted).saturating_add(quantity)
+        > capacity
+    {
         return full(rows, wanted);
     }
-    place(rows, capacity, wanted, quantity)
+    allocate_units(rows, capacity, wanted, quantity)
 }
 
 /// As many units as facts from outside of one time can have at once where no row moves, and how many more of them could be
@@ -108,7 +110,7 @@ pub fn allocate_facts(
     wanted: Interval,
     quantity: u32,
 ) -> (Vec<u32>, u32) {
-    let room = capacity.saturating_sub(peak(rows.iter().filter(|row| row.unit.is_some()), wanted));
+    let room = capacity.saturating_sub(peak_occupancy(rows.iter().filter(|row| row.unit.is_some()), wanted));
     let most = quantity.min(room);
     let mut units = free_units(rows, capacity, wanted);
     units.truncate(most as usize);
@@ -124,11 +126,11 @@ pub fn free_units(rows: &[Allocation], capacity: u32, wanted: Interval) -> Vec<u
 }
 
 /// Rows that change to another unit.
-pub type Moves = Vec<(OccupancyId, u32)>;
+pub type UnitMoves = Vec<(OccupancyId, u32)>;
 
 /// Which allocated rows must move, and where to, so that all of them fit on fewer units; `None` if they do not.
-pub fn fit(rows: &[Allocation], capacity: u32) -> Option<Moves> {
-    assign(rows, capacity, None).map(|(_, moves)| moves)
+pub fn fit(rows: &[Allocation], capacity: u32) -> Option<UnitMoves> {
+    assign_units(rows, capacity, None).map(|(_, moves)| moves)
 }
 
 fn full(rows: &[Allocation], wanted: Interval) -> Placement {
@@ -138,7 +140,7 @@ fn full(rows: &[Allocation], wanted: Interval) -> Placement {
 }
 
 /// The largest number of rows that share an instant of `within`.
-fn peak<'a>(rows: impl Iterator<Item = &'a Allocation>, within: Interval) -> u32 {
+fn peak_occupancy<'a>(rows: impl Iterator<Item = &'a Allocation>, within: Interval) -> u32 {
     let mut steps: BTreeMap<DateTime<Utc>, i64> = BTreeMap::new();
     for row in rows.filter(|row| row.interval.overlaps(&within)) {
         *steps.entry(row.interval.start.max(within.start)).or_default() += 1;
@@ -153,7 +155,7 @@ fn peak<'a>(rows: impl Iterator<Item = &'a Allocation>, within: Interval) -> u32
     u32::try_from(highest).unwrap_or(0)
 }
 
-fn place(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
+fn allocate_units(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
     let free = free_units(rows, capacity, wanted);
     if free.len() >= quantity as usize {
         return Placement::Allocated {
@@ -161,7 +163,7 @@ fn place(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) ->
             moves: vec![],
         };
     }
-    assign(rows, capacity, Some((wanted, quantity)))
+    assign_units(rows, capacity, Some((wanted, quantity)))
         .map_or_else(|| full(rows, wanted), |(units, moves)| Placement::Allocated { units, moves })
 }
 
@@ -169,11 +171,11 @@ fn place(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) ->
 ///
 /// Whenever no instant asks for more than `capacity` units, a row that starts finds one: at most `capacity - 1` of
 /// those before it have not ended. So the order of starts is enough and which free unit is taken does not matter.
-fn assign(
+fn assign_units(
     rows: &[Allocation],
     capacity: u32,
     newcomer: Option<(Interval, u32)>,
-) -> Option<(Vec<u32>, Moves)> {
+) -> Option<(Vec<u32>, UnitMoves)> {
     let newcomers = newcomer
         .into_iter()
         .flat_map(|(wanted, quantity)| std::iter::repeat_n((None, wanted), quantity as usize));

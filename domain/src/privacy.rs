@@ -9,8 +9,8 @@ use chrono_tz::Tz;
 
 use crate::{
     booking::{Booking, BookingKind, BookingTime},
+    delivery_route::RouteStop,
     platform::Platforms,
-    route::Stop,
     words,
 };
 
@@ -38,14 +38,14 @@ words! {
 
 impl EntryPrivacy {
     /// Whether something that `other` tells is not told.
-    pub fn tells_less_than(self, other: Self) -> bool {
+    pub fn is_stricter_than(self, other: Self) -> bool {
         self == Self::Minimal && other == Self::Full
     }
 }
 
 /// The texts that go out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wording {
+pub struct PublishedText {
     /// One line.
     pub title: String,
     /// Plain text, lines separated by `\n`; may be empty.
@@ -63,35 +63,36 @@ pub const MAX_DESCRIPTION: usize = 8_000;
 /// What the entry in a connected calendar says of `booking`.
 ///
 /// The place is told at every level: it is where the calendar's owner has to go.
-pub fn entry_wording(
+pub fn entry_text(
     booking: &Booking,
     platforms: &Platforms,
     resource: &str,
     business: &str,
     privacy: EntryPrivacy,
-) -> Wording {
+) -> PublishedText {
     let detail = match privacy {
-        EntryPrivacy::Minimal => Detail::Minimal,
-        EntryPrivacy::Full => Detail::Full,
+        EntryPrivacy::Minimal => DetailLevel::Minimal,
+        EntryPrivacy::Full => DetailLevel::Full,
     };
-    let mut said = wording(booking, platforms, resource, business, detail);
+    let mut said = published_text(booking, platforms, resource, business, detail);
     // Who repairs wants to know first where to go.
     if booking.draft.kind == BookingKind::Maintenance {
         said.location = place(booking, resource);
-        said.description = cut(&format!("Place: {}\n{}", said.location, said.description), MAX_DESCRIPTION);
+        said.description =
+            truncate(&format!("Place: {}\n{}", said.location, said.description), MAX_DESCRIPTION);
     }
     said
 }
 
-fn wording(
+fn published_text(
     booking: &Booking,
     platforms: &Platforms,
     resource: &str,
     business: &str,
-    detail: Detail,
-) -> Wording {
-    Wording {
-        title: headline(booking, platforms, resource, detail),
+    detail: DetailLevel,
+) -> PublishedText {
+    PublishedText {
+        title: title_text(booking, platforms, resource, detail),
         description: description(booking, platforms, resource, business, detail),
         location: one_line(&booking.draft.location),
     }
@@ -99,23 +100,23 @@ fn wording(
 
 /// What the entry of a delivery says to the driver of whose day it is a stop: when, where and to whom, where they come
 /// from and go on to, and the whole day in order.
-pub fn stop_wording(
-    stop: &Stop<'_>,
+pub fn stop_text(
+    stop: &RouteStop<'_>,
     platforms: &Platforms,
     resource: &str,
     business: &str,
     privacy: EntryPrivacy,
-) -> Wording {
+) -> PublishedText {
     let detail = match privacy {
-        EntryPrivacy::Minimal => Detail::Minimal,
-        EntryPrivacy::Full => Detail::Full,
+        EntryPrivacy::Minimal => DetailLevel::Minimal,
+        EntryPrivacy::Full => DetailLevel::Full,
     };
     let (booking, round) = (stop.booking(), stop.round());
     let draft = &booking.draft;
     let all = round.stops().len();
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "Time: {}", window(booking, round.zone()));
+    let _ = writeln!(text, "Time: {}", time_window(booking, round.zone()));
     for (label, value) in [("Address", &draft.location), ("Delivery", &draft.title)] {
         if !value.trim().is_empty() {
             let _ = writeln!(text, "{label}: {}", one_line(value));
@@ -124,38 +125,38 @@ pub fn stop_wording(
     let _ = writeln!(text, "{}", description(booking, platforms, resource, business, detail));
     for (label, beside) in [("Before", stop.previous()), ("Next", stop.next())] {
         if let Some(beside) = beside {
-            let _ = write!(text, "\n{label}: {}", line(&beside, platforms, resource, detail));
+            let _ = write!(text, "\n{label}: {}", stop_line(&beside, platforms, resource, detail));
         }
     }
     if all > 1 {
         text.push_str("\n\nThe day:");
         for stop in round.stops().iter().filter_map(|one| round.stop(one.id)) {
-            let _ = write!(text, "\n{}", line(&stop, platforms, resource, detail));
+            let _ = write!(text, "\n{}", stop_line(&stop, platforms, resource, detail));
         }
     }
-    Wording {
+    PublishedText {
         title: one_line(&format!(
             "Stop {} of {all}: {}",
             stop.number(),
             destination(booking, platforms, resource, detail)
         )),
-        description: cut(text.trim_end(), MAX_DESCRIPTION),
+        description: truncate(text.trim_end(), MAX_DESCRIPTION),
         location: one_line(&draft.location),
     }
 }
 
 /// "2. 10:00–10:30 Maria, Rua do Mar 7"
-fn line(stop: &Stop<'_>, platforms: &Platforms, resource: &str, detail: Detail) -> String {
+fn stop_line(stop: &RouteStop<'_>, platforms: &Platforms, resource: &str, detail: DetailLevel) -> String {
     let (booking, zone) = (stop.booking(), stop.round().zone());
     one_line(&format!(
         "{}. {} {}",
         stop.number(),
-        window(booking, zone),
+        time_window(booking, zone),
         destination(booking, platforms, resource, detail)
     ))
 }
 
-fn window(booking: &Booking, zone: Tz) -> String {
+fn time_window(booking: &Booking, zone: Tz) -> String {
     match booking.draft.time {
         BookingTime::Stay { .. } => "all day".to_owned(),
         BookingTime::Timed { starts_at, ends_at } => {
@@ -167,7 +168,7 @@ fn window(booking: &Booking, zone: Tz) -> String {
 }
 
 /// "Maria, Rua do Mar 7": whom and where; what is delivered stands for a customer who is not known.
-fn destination(booking: &Booking, platforms: &Platforms, resource: &str, detail: Detail) -> String {
+fn destination(booking: &Booking, platforms: &Platforms, resource: &str, detail: DetailLevel) -> String {
     let draft = &booking.draft;
     let who = who(booking, platforms, detail);
     let whom = if who.is_empty() { platforms.title_of(booking) } else { &who };
@@ -185,54 +186,54 @@ fn place(booking: &Booking, resource: &str) -> String {
 }
 
 /// What a feed says of `booking`. The place may be the customer's home, so only a full feed tells it.
-pub fn feed_wording(
+pub fn feed_text(
     booking: &Booking,
     platforms: &Platforms,
     resource: &str,
     business: &str,
     privacy: FeedPrivacy,
-) -> Wording {
+) -> PublishedText {
     match privacy {
-        FeedPrivacy::Busy => Wording { title: BUSY.to_owned(), ..Wording::default() },
-        FeedPrivacy::Title => Wording {
-            title: headline(booking, platforms, resource, Detail::Minimal),
-            description: description(booking, platforms, resource, business, Detail::Minimal),
+        FeedPrivacy::Busy => PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
+        FeedPrivacy::Title => PublishedText {
+            title: title_text(booking, platforms, resource, DetailLevel::Minimal),
+            description: description(booking, platforms, resource, business, DetailLevel::Minimal),
             location: String::new(),
         },
-        FeedPrivacy::Full => wording(booking, platforms, resource, business, Detail::Full),
+        FeedPrivacy::Full => published_text(booking, platforms, resource, business, DetailLevel::Full),
     }
 }
 
 /// What the feed of a driver says of a stop. Whom it is for and where it is a driver has to know, so only a busy feed
 /// keeps it back.
-pub fn stop_feed_wording(
-    stop: &Stop<'_>,
+pub fn stop_feed_text(
+    stop: &RouteStop<'_>,
     platforms: &Platforms,
     resource: &str,
     business: &str,
     privacy: FeedPrivacy,
-) -> Wording {
+) -> PublishedText {
     match privacy {
-        FeedPrivacy::Busy => Wording { title: BUSY.to_owned(), ..Wording::default() },
-        FeedPrivacy::Title => stop_wording(stop, platforms, resource, business, EntryPrivacy::Minimal),
-        FeedPrivacy::Full => stop_wording(stop, platforms, resource, business, EntryPrivacy::Full),
+        FeedPrivacy::Busy => PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
+        FeedPrivacy::Title => stop_text(stop, platforms, resource, business, EntryPrivacy::Minimal),
+        FeedPrivacy::Full => stop_text(stop, platforms, resource, business, EntryPrivacy::Full),
     }
 }
 
 /// What a list of guests says of `booking`: "Booking: Maria", and what is known of her, each fact a line. How she is
 /// reached only a full list tells.
-pub fn guest_wording(
+pub fn guest_feed_text(
     booking: &Booking,
     platforms: &Platforms,
     resource: &str,
     privacy: FeedPrivacy,
-) -> Wording {
+) -> PublishedText {
     let detail = match privacy {
-        FeedPrivacy::Busy => return Wording { title: BUSY.to_owned(), ..Wording::default() },
-        FeedPrivacy::Title => Detail::Minimal,
-        FeedPrivacy::Full => Detail::Full,
+        FeedPrivacy::Busy => return PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
+        FeedPrivacy::Title => DetailLevel::Minimal,
+        FeedPrivacy::Full => DetailLevel::Full,
     };
-    let (draft, full) = (&booking.draft, detail == Detail::Full);
+    let (draft, full) = (&booking.draft, detail == DetailLevel::Full);
     let (guest, title) = (who(booking, platforms, detail), platforms.title_of(booking));
     let guest = guest.as_str();
     let named = if draft.kind == BookingKind::Booking { [guest, title] } else { [title, guest] };
@@ -247,21 +248,21 @@ pub fn guest_wording(
         ("Status", &draft.status.to_string(), true),
         ("Booking ID", &booking.id.to_string(), true),
     ]);
-    Wording {
+    PublishedText {
         title: one_line(&format!("{}: {title}", kind_label(draft.kind))),
-        description: cut(text.trim_end(), MAX_DESCRIPTION),
+        description: truncate(text.trim_end(), MAX_DESCRIPTION),
         location: String::new(),
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Detail {
+enum DetailLevel {
     Minimal,
     Full,
 }
 
 /// "Sea View — Maria (Two nights)" for a customer's booking, "Maintenance: Boiler" for the rest.
-fn headline(booking: &Booking, platforms: &Platforms, resource: &str, detail: Detail) -> String {
+fn title_text(booking: &Booking, platforms: &Platforms, resource: &str, detail: DetailLevel) -> String {
     let draft = &booking.draft;
     let (title, resource) = (platforms.title_of(booking), resource.trim());
     let text = if draft.kind == BookingKind::Booking {
@@ -305,7 +306,7 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, platforms: &Platform
         rest = after.trim_start().strip_prefix('—').unwrap_or(rest);
     }
     let rest = rest.trim();
-    for who in [who(booking, platforms, Detail::Full), who(booking, platforms, Detail::Minimal)] {
+    for who in [who(booking, platforms, DetailLevel::Full), who(booking, platforms, DetailLevel::Minimal)] {
         let Some(after) = rest.strip_prefix(who.as_str()).filter(|_| !who.is_empty()) else { continue };
         if after.is_empty() {
             return String::new();
@@ -335,7 +336,7 @@ fn after_stop_number(text: &str) -> Option<&str> {
 /// nobody knows the customer.
 fn title_in_stop(destination: &str, booking: &Booking, platforms: &Platforms) -> String {
     let title = platforms.title_of(booking);
-    if !who(booking, platforms, Detail::Full).is_empty() || title.is_empty() {
+    if !who(booking, platforms, DetailLevel::Full).is_empty() || title.is_empty() {
         return title.to_owned();
     }
     let place = booking.draft.location.trim();
@@ -349,10 +350,10 @@ fn description(
     platforms: &Platforms,
     resource: &str,
     business: &str,
-    detail: Detail,
+    detail: DetailLevel,
 ) -> String {
     let draft = &booking.draft;
-    let full = detail == Detail::Full;
+    let full = detail == DetailLevel::Full;
     let people = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
     let units = if draft.quantity > 1 { draft.quantity.to_string() } else { String::new() };
     let mut text = lines(&[
@@ -369,7 +370,7 @@ fn description(
     if full && !draft.notes.trim().is_empty() {
         let _ = write!(text, "\n{}", draft.notes.replace("\r\n", "\n").trim());
     }
-    cut(text.trim_end(), MAX_DESCRIPTION)
+    truncate(text.trim_end(), MAX_DESCRIPTION)
 }
 
 /// Each fact that is known and may be told, by its label.
@@ -384,10 +385,10 @@ fn lines(facts: &[(&str, &str, bool)]) -> String {
     text
 }
 
-fn who(booking: &Booking, platforms: &Platforms, detail: Detail) -> String {
+fn who(booking: &Booking, platforms: &Platforms, detail: DetailLevel) -> String {
     match detail {
-        Detail::Minimal => platforms.guest_in_brief(booking),
-        Detail::Full => platforms.guest_of(booking),
+        DetailLevel::Minimal => platforms.guest_first_name(booking),
+        DetailLevel::Full => platforms.guest_of(booking),
     }
 }
 
@@ -405,7 +406,7 @@ fn one_line(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn cut(text: &str, most: usize) -> String {
+fn truncate(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some(_) => text.chars().take(most - 1).chain(['…']).collect(),

@@ -23,7 +23,7 @@ words! {
 
 /// What is known of a channel that is not over.
 #[derive(Clone, Copy, Debug)]
-pub struct KnownChannel {
+pub struct KnownSubscription {
     /// Which.
     pub id: PushSubscriptionId,
     /// Where it stands.
@@ -38,7 +38,7 @@ pub struct KnownChannel {
 
 /// One thing to do about the channels of a calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PushStep {
+pub enum PushSubscriptionAction {
     /// Open a new one.
     Open,
     /// Give this one a later end.
@@ -49,7 +49,7 @@ pub enum PushStep {
     Forget(PushSubscriptionId),
 }
 
-impl KnownChannel {
+impl KnownSubscription {
     fn has_ended(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -59,7 +59,7 @@ impl KnownChannel {
     }
 
     /// Whether it tells, or will tell, this installation of changes.
-    fn serves(&self, now: DateTime<Utc>) -> bool {
+    fn is_serving(&self, now: DateTime<Utc>) -> bool {
         self.state == PushState::Open && self.is_ours && !self.has_ended(now)
     }
 }
@@ -67,27 +67,34 @@ impl KnownChannel {
 /// What to do at `now` about the channels of a calendar, in this order: whatever is opened comes before what is closed.
 /// `wanted`: whether anybody wants to be told of its changes; `renewable`: whether the provider gives a channel a later
 /// end.
-pub fn plan(wanted: bool, renewable: bool, known: &[KnownChannel], now: DateTime<Utc>) -> Vec<PushStep> {
+pub fn plan(
+    wanted: bool,
+    renewable: bool,
+    known: &[KnownSubscription],
+    now: DateTime<Utc>,
+) -> Vec<PushSubscriptionAction> {
     let best =
-        known.iter().filter(|one| wanted && one.serves(now)).max_by_key(|one| (one.expires_at, one.id));
+        known.iter().filter(|one| wanted && one.is_serving(now)).max_by_key(|one| (one.expires_at, one.id));
     let is_refused =
         known.iter().any(|one| one.state == PushState::Refused && one.is_ours && !one.is_due(now));
     let opens = wanted && !is_refused && best.is_none_or(|best| best.is_due(now) && !renewable);
     let mut steps = Vec::new();
     if opens {
-        steps.push(PushStep::Open);
+        steps.push(PushSubscriptionAction::Open);
     } else if let Some(best) = best.filter(|best| renewable && best.is_due(now)) {
-        steps.push(PushStep::Renew(best.id));
+        steps.push(PushSubscriptionAction::Renew(best.id));
     }
     for one in known {
         match one.state {
-            PushState::Open if one.has_ended(now) => steps.push(PushStep::Forget(one.id)),
+            PushState::Open if one.has_ended(now) => steps.push(PushSubscriptionAction::Forget(one.id)),
             PushState::Open if opens || best.is_none_or(|best| best.id != one.id) => {
-                steps.push(PushStep::Close(one.id));
+                steps.push(PushSubscriptionAction::Close(one.id));
             }
             // Whoever asked for it has died before the answer: there is nothing by which it could be ended.
-            PushState::Opening => steps.push(PushStep::Forget(one.id)),
-            PushState::Refused if opens || !wanted || !one.is_ours => steps.push(PushStep::Forget(one.id)),
+            PushState::Opening => steps.push(PushSubscriptionAction::Forget(one.id)),
+            PushState::Refused if opens || !wanted || !one.is_ours => {
+                steps.push(PushSubscriptionAction::Forget(one.id));
+            }
             PushState::Open | PushState::Refused | PushState::Closed => {}
         }
     }
@@ -95,7 +102,7 @@ pub fn plan(wanted: bool, renewable: bool, known: &[KnownChannel], now: DateTime
 }
 
 /// When something is to be done next about these channels; `None`: never.
-pub fn next_look(known: &[KnownChannel], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub fn next_check_at(known: &[KnownSubscription], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let instants = known
         .iter()
         .filter(|one| matches!(one.state, PushState::Open | PushState::Refused))
@@ -105,18 +112,18 @@ pub fn next_look(known: &[KnownChannel], now: DateTime<Utc>) -> Option<DateTime<
 }
 
 /// However soon a channel ends, it is left alone for so long: a provider's clock may be wrong.
-const SHORTEST_REST: Duration = Duration::minutes(10);
+const MIN_RENEWAL_DELAY: Duration = Duration::minutes(10);
 /// A renewal has so much time at least, if the channel lives long enough.
-const LEAST_MARGIN: Duration = Duration::minutes(30);
+const MIN_RENEWAL_MARGIN: Duration = Duration::minutes(30);
 
 /// When a channel is renewed that was agreed on at `now` and ends at `end`: when a fifth of its life is left, and up to a
 /// tenth sooner by `jitter` in `[0, 1)`, so that what was opened together is not renewed together.
 pub fn renewal(now: DateTime<Utc>, end: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
     let life = (end - now).max(Duration::zero());
-    let margin = (life / 5).max(LEAST_MARGIN).min(life / 2);
+    let margin = (life / 5).max(MIN_RENEWAL_MARGIN).min(life / 2);
     #[expect(clippy::cast_possible_truncation, reason = "thousandths")]
     let thousandths = (jitter.clamp(0.0, 1.0) * 1_000.0) as i32;
-    (end - margin - life / 10_000 * thousandths).max(now + SHORTEST_REST)
+    (end - margin - life / 10_000 * thousandths).max(now + MIN_RENEWAL_DELAY)
 }
 
 #[cfg(test)]
@@ -130,8 +137,8 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::days(20_000)
     }
 
-    fn channel(number: u128, state: PushState, due: i64, end: i64) -> KnownChannel {
-        KnownChannel {
+    fn channel(number: u128, state: PushState, due: i64, end: i64) -> KnownSubscription {
+        KnownSubscription {
             id: PushSubscriptionId(Uuid::from_u128(number)),
             state,
             is_ours: true,
@@ -146,59 +153,75 @@ mod tests {
 
     #[test]
     fn one_is_opened_and_then_left_alone() {
-        assert_eq!(plan(true, false, &[], now()), [PushStep::Open]);
+        assert_eq!(plan(true, false, &[], now()), [PushSubscriptionAction::Open]);
         assert_eq!(plan(false, false, &[], now()), []);
         let open = channel(1, PushState::Open, 100, 168);
         assert_eq!(plan(true, false, &[open], now()), []);
-        assert_eq!(next_look(&[open], now()), open.due_at);
+        assert_eq!(next_check_at(&[open], now()), open.due_at);
     }
 
     #[test]
     fn the_new_one_comes_before_the_old_one_goes() {
         let due = channel(1, PushState::Open, -1, 30);
-        assert_eq!(plan(true, false, &[due], now()), [PushStep::Open, PushStep::Close(id(1))]);
-        assert_eq!(plan(true, true, &[due], now()), [PushStep::Renew(id(1))]);
+        assert_eq!(
+            plan(true, false, &[due], now()),
+            [PushSubscriptionAction::Open, PushSubscriptionAction::Close(id(1))]
+        );
+        assert_eq!(plan(true, true, &[due], now()), [PushSubscriptionAction::Renew(id(1))]);
         let new = channel(2, PushState::Open, 100, 168);
-        assert_eq!(plan(true, false, &[due, new], now()), [PushStep::Close(id(1))]);
+        assert_eq!(plan(true, false, &[due, new], now()), [PushSubscriptionAction::Close(id(1))]);
     }
 
     #[test]
     fn what_nobody_wants_any_more_is_closed() {
         let known = [channel(1, PushState::Open, 100, 168), channel(2, PushState::Refused, 3, 0)];
-        assert_eq!(plan(false, true, &known, now()), [PushStep::Close(id(1)), PushStep::Forget(id(2))]);
+        assert_eq!(
+            plan(false, true, &known, now()),
+            [PushSubscriptionAction::Close(id(1)), PushSubscriptionAction::Forget(id(2))]
+        );
     }
 
     #[test]
     fn a_refusal_is_waited_out_and_the_old_one_goes_on_meanwhile() {
         let refused = channel(1, PushState::Refused, 20, 0);
         assert_eq!(plan(true, false, &[refused], now()), []);
-        assert_eq!(next_look(&[refused], now()), refused.due_at);
+        assert_eq!(next_check_at(&[refused], now()), refused.due_at);
         let due = channel(2, PushState::Open, -1, 30);
         assert_eq!(plan(true, false, &[refused, due], now()), []);
-        assert_eq!(next_look(&[refused, due], now()), refused.due_at);
+        assert_eq!(next_check_at(&[refused, due], now()), refused.due_at);
         let over = channel(1, PushState::Refused, -1, 0);
-        assert_eq!(plan(true, false, &[over], now()), [PushStep::Open, PushStep::Forget(id(1))]);
+        assert_eq!(
+            plan(true, false, &[over], now()),
+            [PushSubscriptionAction::Open, PushSubscriptionAction::Forget(id(1))]
+        );
     }
 
     #[test]
     fn what_ended_or_never_began_is_forgotten_and_replaced() {
         let known = [channel(1, PushState::Open, -9, -1), channel(2, PushState::Opening, 0, 0)];
-        let steps = [PushStep::Open, PushStep::Forget(id(1)), PushStep::Forget(id(2))];
+        let steps = [
+            PushSubscriptionAction::Open,
+            PushSubscriptionAction::Forget(id(1)),
+            PushSubscriptionAction::Forget(id(2)),
+        ];
         assert_eq!(plan(true, true, &known, now()), steps);
     }
 
     #[test]
     fn a_channel_to_an_address_that_was_given_up_is_replaced() {
-        let elsewhere = KnownChannel { is_ours: false, ..channel(1, PushState::Open, 100, 168) };
-        assert_eq!(plan(true, true, &[elsewhere], now()), [PushStep::Open, PushStep::Close(id(1))]);
+        let elsewhere = KnownSubscription { is_ours: false, ..channel(1, PushState::Open, 100, 168) };
+        assert_eq!(
+            plan(true, true, &[elsewhere], now()),
+            [PushSubscriptionAction::Open, PushSubscriptionAction::Close(id(1))]
+        );
     }
 
-    fn any_channels() -> impl Strategy<Value = Vec<KnownChannel>> {
+    fn any_channels() -> impl Strategy<Value = Vec<KnownSubscription>> {
         let one = (prop::sample::select(PushState::ALL), any::<bool>(), -48_i64..200, -48_i64..200);
         prop::collection::vec(one, 0..6).prop_map(|all| {
             let numbered = (1_u128..).zip(all);
             numbered
-                .map(|(number, (state, is_ours, due, end))| KnownChannel {
+                .map(|(number, (state, is_ours, due, end))| KnownSubscription {
                     is_ours,
                     ..channel(number, state, due, end)
                 })
@@ -212,8 +235,8 @@ mod tests {
             known in any_channels(), renewable in any::<bool>()
         ) {
             let steps = plan(true, renewable, &known, now());
-            let closed = |id| steps.contains(&PushStep::Close(id)) || steps.contains(&PushStep::Forget(id));
-            let told = steps.contains(&PushStep::Open) || known.iter().any(|one| one.serves(now()) && !closed(one.id));
+            let closed = |id| steps.contains(&PushSubscriptionAction::Close(id)) || steps.contains(&PushSubscriptionAction::Forget(id));
+            let told = steps.contains(&PushSubscriptionAction::Open) || known.iter().any(|one| one.is_serving(now()) && !closed(one.id));
             let refused = known.iter().any(|one| one.state == PushState::Refused && one.is_ours && !one.is_due(now()));
             prop_assert!(told || refused);
         }
@@ -222,7 +245,7 @@ mod tests {
         fn a_renewal_is_early_enough_and_not_at_once(minutes in 1_i64..50_000, jitter in 0.0..1.0) {
             let end = now() + Duration::minutes(minutes);
             let at = renewal(now(), end, jitter);
-            prop_assert!(at >= now() + SHORTEST_REST);
+            prop_assert!(at >= now() + MIN_RENEWAL_DELAY);
             prop_assert!(at < end || minutes <= 20);
         }
     }

@@ -34,7 +34,7 @@ pub struct ResourceSettings {
 
 impl ResourceSettings {
     /// Brings them into the form that is stored, and adds what is wrong with them.
-    pub fn check(&mut self, faults: &mut Faults) {
+    pub fn check(&mut self, faults: &mut FieldErrors) {
         self.name = faults.name("name", &self.name);
         faults.within("capacity", self.capacity, 1, MAX_CAPACITY);
         faults.within("buffer_before_minutes", self.buffer_before_minutes, 0, MAX_BUFFER);
@@ -55,7 +55,7 @@ pub struct StaffSettings {
 
 impl StaffSettings {
     /// Brings them into the form that is stored, and adds what is wrong with them.
-    pub fn check(&mut self, faults: &mut Faults) {
+    pub fn check(&mut self, faults: &mut FieldErrors) {
         self.name = faults.name("name", &self.name);
         self.email = match self.email.trim() {
             "" => String::new(),
@@ -66,16 +66,16 @@ impl StaffSettings {
 
 /// Whether it may be the name of a resource, a person, a feed, a key or a business.
 pub fn is_name(text: &str) -> bool {
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     faults.name("name", text);
     faults.0.is_empty()
 }
 
 /// Faults, gathered so that all are told at once.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<FieldError>);
+pub struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
+impl FieldErrors {
     /// Notes a fault.
     pub fn add(&mut self, field: &'static str, message: impl Into<String>) {
         self.0.push(FieldError::new(field, message));
@@ -91,7 +91,7 @@ impl Faults {
             self.add(field, format!("is {length} characters long; at most {MAX_LINE} are allowed"));
         }
         if name.chars().any(char::is_control) {
-            self.add(field, "holds a control character or a line break");
+            self.add(field, "contains a control character or a line break");
         }
         name.to_owned()
     }
@@ -100,7 +100,7 @@ impl Faults {
     pub fn mail_address(&mut self, field: &'static str, text: &str) -> String {
         let address = text.trim();
         if !looks_like_mail_address(address) {
-            self.add(field, "is not a mail address");
+            self.add(field, "is not a valid email address");
         }
         address.to_owned()
     }
@@ -112,7 +112,7 @@ impl Faults {
         if slug.is_empty() || slug.len() > MAX_SLUG {
             self.add(field, format!("must have 1 to {MAX_SLUG} characters"));
         } else if !slug.bytes().all(|byte| is_letter_or_digit(byte) || byte == b'-') {
-            self.add(field, "may hold small letters (a to z), digits and hyphens only");
+            self.add(field, "may contain only lowercase letters (a to z), digits and hyphens");
         } else if slug.starts_with('-') || slug.ends_with('-') {
             self.add(field, "must begin and end with a letter or a digit");
         }
@@ -145,8 +145,8 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn faults(check: impl FnOnce(&mut Faults)) -> Vec<&'static str> {
-        let mut faults = Faults::default();
+    fn faults(check: impl FnOnce(&mut FieldErrors)) -> Vec<&'static str> {
+        let mut faults = FieldErrors::default();
         check(&mut faults);
         faults.0.iter().map(|fault| fault.field).collect()
     }

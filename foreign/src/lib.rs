@@ -12,13 +12,13 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test whose surroundings fail has failed")]
 
 mod object;
-mod person;
 mod port;
 mod proxy;
 mod server;
+mod user;
 
-pub use object::SeenObject;
-pub use person::CaldavPerson;
+pub use object::ObservedObject;
 pub use port::free_port;
 pub use proxy::{FaultProxy, ProxyFault};
-pub use server::{CaldavServer, Software};
+pub use server::{CaldavServer, ServerSoftware};
+pub use user::CaldavUser;

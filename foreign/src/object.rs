@@ -7,7 +7,7 @@ use icalendar::{
 
 /// An entry as its owner's application shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenObject {
+pub struct ObservedObject {
     /// Where it stands at the server.
     pub path: String,
     /// Its SUMMARY.
@@ -25,14 +25,14 @@ pub struct SeenObject {
 }
 
 /// The entries in the object at `path`.
-pub(crate) fn seen(path: &str, object: &str) -> Vec<SeenObject> {
+pub(crate) fn seen(path: &str, object: &str) -> Vec<ObservedObject> {
     let text = unfold(object);
     let calendar: Calendar = read_calendar(&text).expect("a foreign reader reads it").into();
-    let entry = |event: &icalendar::Event| SeenObject {
+    let entry = |event: &icalendar::Event| ObservedObject {
         path: path.to_owned(),
         title: event.get_summary().unwrap_or_default().to_owned(),
         description: event.get_description().unwrap_or_default().to_owned(),
-        location: event.property_value("LOCATION").map(unescaped).unwrap_or_default(),
+        location: event.property_value("LOCATION").map(unescape_text).unwrap_or_default(),
         starts_at: event.get_start().map(instant).unwrap_or_default(),
         ends_at: event.get_end().map(instant).unwrap_or_default(),
         text: object.to_owned(),
@@ -50,6 +50,6 @@ fn instant(at: DatePerhapsTime) -> String {
     }
 }
 
-fn unescaped(text: &str) -> String {
+fn unescape_text(text: &str) -> String {
     text.replace("\\,", ",").replace("\\;", ";").replace("\\n", "\n").replace("\\\\", "\\")
 }

@@ -39,7 +39,7 @@ pub enum ProxyFault {
 }
 
 #[derive(Debug)]
-struct Rule {
+struct FaultRule {
     /// What the request must hold, in its head or its body.
     holding: String,
     /// How many such requests it lets pass before.
@@ -48,30 +48,30 @@ struct Rule {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    rules: VecDeque<Rule>,
+struct ProxyState {
+    rules: VecDeque<FaultRule>,
     /// Put in the place of others in each request.
     replaced: Vec<(String, String)>,
     /// Answered at once, for as long as the proxy stands.
-    refused: Vec<Rule>,
+    refused: Vec<FaultRule>,
     /// Whether the server tells no ETag, in no answer.
     without_versions: bool,
     /// Names and passwords, where the proxy asks for them in the server's place.
     accounts: Option<BTreeMap<String, String>>,
-    chance: Option<Chance>,
+    chance: Option<RandomFaults>,
     seen: u64,
     failed: u64,
 }
 
 /// Faults by chance; the same seed makes the same throws.
 #[derive(Debug)]
-struct Chance {
+struct RandomFaults {
     random: StdRng,
     faults: Vec<(f64, ProxyFault)>,
 }
 
-impl Chance {
-    fn throw(&mut self) -> Option<ProxyFault> {
+impl RandomFaults {
+    fn draw(&mut self) -> Option<ProxyFault> {
         let mut dice: f64 = self.random.random();
         for (probability, fault) in &self.faults {
             if dice < *probability {
@@ -87,7 +87,7 @@ impl Chance {
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProxyState>>,
     serving: JoinHandle<()>,
 }
 
@@ -96,14 +96,14 @@ impl FaultProxy {
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(ProxyState::default()));
         let shared = state.clone();
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let shared = shared.clone();
                 tokio::spawn(async move {
                     // Who hangs up has had enough; there is nobody to tell.
-                    let _ = carry(client, upstream, &shared).await;
+                    let _ = forward(client, upstream, &shared).await;
                 });
             }
         });
@@ -116,23 +116,23 @@ impl FaultProxy {
     }
 
     /// The next request goes wrong.
-    pub fn next_fails(&self, fault: ProxyFault) {
-        self.next_holding_fails("", fault);
+    pub fn fail_next(&self, fault: ProxyFault) {
+        self.fail_next_containing("", fault);
     }
 
     /// The next request that holds `text`, in its head or its body, goes wrong.
-    pub fn next_holding_fails(&self, text: &str, fault: ProxyFault) {
-        self.with(|state| state.rules.push_back(Rule { holding: text.to_owned(), skip: 0, fault }));
+    pub fn fail_next_containing(&self, text: &str, fault: ProxyFault) {
+        self.with(|state| state.rules.push_back(FaultRule { holding: text.to_owned(), skip: 0, fault }));
     }
 
     /// So many requests go well, and the one after them goes wrong.
     pub fn fails_after(&self, skip: u64, fault: ProxyFault) {
-        self.with(|state| state.rules.push_back(Rule { holding: String::new(), skip, fault }));
+        self.with(|state| state.rules.push_back(FaultRule { holding: String::new(), skip, fault }));
     }
 
     /// From now on requests go wrong by chance: each of these with its probability from 0 to 1, together at most 1.
-    pub fn fails_by_chance(&self, seed: u64, faults: Vec<(f64, ProxyFault)>) {
-        self.with(|state| state.chance = Some(Chance { random: StdRng::seed_from_u64(seed), faults }));
+    pub fn fail_randomly(&self, seed: u64, faults: Vec<(f64, ProxyFault)>) {
+        self.with(|state| state.chance = Some(RandomFaults { random: StdRng::seed_from_u64(seed), faults }));
     }
 
     /// Nothing goes wrong any more.
@@ -150,12 +150,12 @@ impl FaultProxy {
     }
 
     /// Every request that holds `text`, in its head or its body, is answered with this from now on.
-    pub fn always_answers(&self, text: &str, fault: ProxyFault) {
-        self.with(|state| state.refused.push(Rule { holding: text.to_owned(), skip: 0, fault }));
+    pub fn always_respond(&self, text: &str, fault: ProxyFault) {
+        self.with(|state| state.refused.push(FaultRule { holding: text.to_owned(), skip: 0, fault }));
     }
 
     /// From now on the server tells no version of anything: neither with what it stores nor with what it lists.
-    pub fn hide_versions(&self) {
+    pub fn hide_etags(&self) {
         self.with(|state| state.without_versions = true);
         self.replace("<getetag/>", "<no-etag/>");
     }
@@ -177,7 +177,7 @@ impl FaultProxy {
         self.with(|state| state.failed)
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut ProxyState) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -189,7 +189,7 @@ impl Drop for FaultProxy {
 }
 
 /// What is to be done with a request.
-enum Verdict {
+enum ProxyDecision {
     /// And what becomes of the answer.
     Carry(Vec<u8>, fn(&[u8]) -> Vec<u8>),
     Answer(String),
@@ -197,24 +197,24 @@ enum Verdict {
     Drop,
 }
 
-async fn carry(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>) -> io::Result<()> {
+async fn forward(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<ProxyState>) -> io::Result<()> {
     let Some((head, body)) = read_request(&mut client).await? else { return Ok(()) };
-    let verdict = judge(&head, &body, &mut state.lock().unwrap_or_else(PoisonError::into_inner));
+    let verdict = decide(&head, &body, &mut state.lock().unwrap_or_else(PoisonError::into_inner));
     match verdict {
-        Verdict::Answer(answer) => client.write_all(answer.as_bytes()).await?,
-        Verdict::Silence => {
+        ProxyDecision::Answer(answer) => client.write_all(answer.as_bytes()).await?,
+        ProxyDecision::Silence => {
             // Until the client has had enough.
             let _ = client.read_u8().await;
         }
-        Verdict::Drop => {}
-        Verdict::Carry(request, spoil) => {
-            client.write_all(&spoil(&ask(upstream, &request).await?)).await?;
+        ProxyDecision::Drop => {}
+        ProxyDecision::Carry(request, spoil) => {
+            client.write_all(&spoil(&send_upstream(upstream, &request).await?)).await?;
         }
     }
     client.shutdown().await
 }
 
-async fn ask(upstream: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+async fn send_upstream(upstream: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut server = TcpStream::connect(upstream).await?;
     server.write_all(request).await?;
     let mut answer = Vec::new();
@@ -222,68 +222,68 @@ async fn ask(upstream: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
+fn decide(head: &str, body: &[u8], state: &mut ProxyState) -> ProxyDecision {
     state.seen += 1;
     let text = String::from_utf8_lossy(body);
-    let holds = |rule: &Rule| head.contains(&rule.holding) || text.contains(&rule.holding);
+    let holds = |rule: &FaultRule| head.contains(&rule.holding) || text.contains(&rule.holding);
     let always = state.refused.iter().find(|rule| holds(rule)).map(|rule| rule.fault.clone());
     let hit = state.rules.iter().position(|rule| holds(rule) && rule.skip == 0);
     for rule in state.rules.iter_mut().filter(|rule| holds(rule)) {
         rule.skip = rule.skip.saturating_sub(1);
     }
     let asked_for = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault).or(always);
-    let fault = asked_for.or_else(|| state.chance.as_mut().and_then(Chance::throw));
+    let fault = asked_for.or_else(|| state.chance.as_mut().and_then(RandomFaults::draw));
     state.failed += u64::from(fault.is_some());
     let spoil: fn(&[u8]) -> Vec<u8> = match fault {
         Some(ProxyFault::Answer { status, headers, body }) => {
-            return Verdict::Answer(answer(&status, &headers, &body));
+            return ProxyDecision::Answer(answer(&status, &headers, &body));
         }
-        Some(ProxyFault::Silence) => return Verdict::Silence,
-        Some(ProxyFault::Drop) => return Verdict::Drop,
+        Some(ProxyFault::Silence) => return ProxyDecision::Silence,
+        Some(ProxyFault::Drop) => return ProxyDecision::Drop,
         Some(ProxyFault::ApplyThenDrop) => |_| Vec::new(),
-        Some(ProxyFault::Halve) => halved,
-        Some(ProxyFault::PlainText) => as_plain_text,
-        None if state.without_versions => without_version,
+        Some(ProxyFault::Halve) => truncate_body,
+        Some(ProxyFault::PlainText) => with_text_content_type,
+        None if state.without_versions => strip_etag,
         None => <[u8]>::to_vec,
     };
     let user = state.accounts.as_ref().map(|accounts| signed_in(head, accounts));
     if user == Some(None) {
         let asks = "WWW-Authenticate: Basic realm=\"calendars\"\r\n";
-        return Verdict::Answer(answer("401 Unauthorized", asks, ""));
+        return ProxyDecision::Answer(answer("401 Unauthorized", asks, ""));
     }
     let user = user.flatten();
-    Verdict::Carry(rewritten(head, body, user.as_deref(), &state.replaced), spoil)
+    ProxyDecision::Carry(rewrite_request(head, body, user.as_deref(), &state.replaced), spoil)
 }
 
-fn halved(answer: &[u8]) -> Vec<u8> {
-    let (head, body) = parts(answer);
+fn truncate_body(answer: &[u8]) -> Vec<u8> {
+    let (head, body) = split_response(answer);
     let half = &body[..body.len() / 2];
-    let kept = head.lines().filter(|line| !named(line, "content-length"));
+    let kept = head.lines().filter(|line| !has_name(line, "content-length"));
     let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
     [format!("{head}Content-Length: {}\r\n\r\n", half.len()).as_bytes(), half].concat()
 }
 
-fn without_version(answer: &[u8]) -> Vec<u8> {
-    let (head, body) = parts(answer);
-    let kept = head.lines().filter(|line| !named(line, "etag"));
+fn strip_etag(answer: &[u8]) -> Vec<u8> {
+    let (head, body) = split_response(answer);
+    let kept = head.lines().filter(|line| !has_name(line, "etag"));
     let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
     [format!("{head}\r\n").as_bytes(), body].concat()
 }
 
-fn as_plain_text(answer: &[u8]) -> Vec<u8> {
-    let (head, body) = parts(answer);
-    let kept = head.lines().filter(|line| !named(line, "content-type"));
+fn with_text_content_type(answer: &[u8]) -> Vec<u8> {
+    let (head, body) = split_response(answer);
+    let kept = head.lines().filter(|line| !has_name(line, "content-type"));
     let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
     [format!("{head}Content-Type: text/plain; charset=us-ascii\r\n\r\n").as_bytes(), body].concat()
 }
 
 /// Head and body of an answer, without the empty line between them.
-fn parts(answer: &[u8]) -> (String, &[u8]) {
+fn split_response(answer: &[u8]) -> (String, &[u8]) {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(answer.len());
     (String::from_utf8_lossy(&answer[..end]).into_owned(), answer.get(end + 4..).unwrap_or_default())
 }
 
-fn named(line: &str, name: &str) -> bool {
+fn has_name(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
 }
 
@@ -299,7 +299,7 @@ fn signed_in(head: &str, accounts: &BTreeMap<String, String>) -> Option<String> 
 }
 
 /// The request as the server gets it: alone on its connection.
-fn rewritten(head: &str, body: &[u8], user: Option<&str>, replaced: &[(String, String)]) -> Vec<u8> {
+fn rewrite_request(head: &str, body: &[u8], user: Option<&str>, replaced: &[(String, String)]) -> Vec<u8> {
     let mut body = body.to_vec();
     if let Ok(text) = std::str::from_utf8(&body) {
         body = replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)).into_bytes();

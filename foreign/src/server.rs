@@ -12,17 +12,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use concord_providers::{Http, HttpConfig};
+use concord_providers::{HttpClient, HttpConfig};
 use http::Request;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use url::Url;
 
-use crate::{CaldavPerson, FaultProxy, free_port};
+use crate::{CaldavUser, FaultProxy, free_port};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Software {
+pub enum ServerSoftware {
     /// <https://radicale.org>: passwords and rights of its own.
     Radicale,
     /// <https://www.xandikos.org>: leaves passwords to a proxy before it, and keeps its objects in git.
@@ -32,14 +32,14 @@ pub enum Software {
 /// A running server with the proxy before it. It ends with its value.
 #[derive(Debug)]
 pub struct CaldavServer {
-    software: Software,
+    software: ServerSoftware,
     direct: Url,
     /// What stands before it; whoever is on trial knows only this address.
     pub proxy: FaultProxy,
     accounts: AtomicU32,
     /// Names and passwords; of one name the last counts.
     passwords: Mutex<Vec<(String, String)>>,
-    http: Http,
+    http: HttpClient,
     process: Child,
     data: TempDir,
 }
@@ -59,7 +59,7 @@ const PASSWORD: &str = "app-pass-word-1234";
 
 impl CaldavServer {
     /// Starts one with no accounts, by the Python that `CONCORD_TEST_PYTHON` names.
-    pub async fn start(software: Software) -> Self {
+    pub async fn start(software: ServerSoftware) -> Self {
         // Another test may take the port between the look and the start: then the next one is tried.
         for _ in 0..STARTS {
             if let Some(server) = Self::try_to_start(software).await {
@@ -70,7 +70,7 @@ impl CaldavServer {
     }
 
     /// `None`: it has ended at once.
-    async fn try_to_start(software: Software) -> Option<Self> {
+    async fn try_to_start(software: ServerSoftware) -> Option<Self> {
         let data = TempDir::new().expect("the surroundings are in order");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let process = command(software, address, &data)
@@ -89,8 +89,11 @@ impl CaldavServer {
             proxy: FaultProxy::start(address).await.expect("the surroundings are in order"),
             accounts: AtomicU32::new(0),
             passwords: Mutex::default(),
-            http: Http::new(HttpConfig { request_timeout: Duration::from_mins(1), ..HttpConfig::default() })
-                .expect("the surroundings are in order"),
+            http: HttpClient::new(HttpConfig {
+                request_timeout: Duration::from_mins(1),
+                ..HttpConfig::default()
+            })
+            .expect("the surroundings are in order"),
             process,
             data,
         };
@@ -114,8 +117,8 @@ impl CaldavServer {
     }
 
     /// A person's own way to the server.
-    pub fn person(&self, user: &str, password: SecretString) -> CaldavPerson {
-        CaldavPerson { http: self.http.clone(), server: self.direct.clone(), user: user.to_owned(), password }
+    pub fn person(&self, user: &str, password: SecretString) -> CaldavUser {
+        CaldavUser { http: self.http.clone(), server: self.direct.clone(), user: user.to_owned(), password }
     }
 
     /// A person with an empty calendar, and a password.
@@ -128,10 +131,10 @@ impl CaldavServer {
     /// The same for a name that the test decides. Returns the password.
     pub async fn add_account(&self, user: &str) -> String {
         let password = self.add_account_without_calendars(user);
-        if self.software == Software::Radicale {
+        if self.software == ServerSoftware::Radicale {
             self.add_holidays(user);
         }
-        self.person(user, password.clone().into()).makes_a_calendar(&self.calendar_of(user)).await;
+        self.person(user, password.clone().into()).make_calendar(&self.calendar_of(user)).await;
         password
     }
 
@@ -145,8 +148,8 @@ impl CaldavServer {
     pub fn set_password(&self, user: &str, password: &str) {
         self.passwords().push((user.to_owned(), password.to_owned()));
         match self.software {
-            Software::Radicale => self.write_password_file(),
-            Software::Xandikos => self.proxy.admit(user, password),
+            ServerSoftware::Radicale => self.write_password_file(),
+            ServerSoftware::Xandikos => self.proxy.admit(user, password),
         }
     }
 
@@ -158,7 +161,7 @@ impl CaldavServer {
     }
 
     /// Every name and password that there ever was.
-    pub fn passwords_ever(&self) -> Vec<(String, String)> {
+    pub fn all_passwords(&self) -> Vec<(String, String)> {
         self.passwords().clone()
     }
 
@@ -169,8 +172,8 @@ impl CaldavServer {
     /// The id of a person's main calendar.
     pub fn calendar_of(&self, user: &str) -> String {
         match self.software {
-            Software::Radicale => format!("/{user}/calendar/"),
-            Software::Xandikos => format!("/{user}/calendars/calendar/"),
+            ServerSoftware::Radicale => format!("/{user}/calendar/"),
+            ServerSoftware::Xandikos => format!("/{user}/calendars/calendar/"),
         }
     }
 
@@ -190,7 +193,7 @@ impl CaldavServer {
     /// # Panics
     /// On a server that is not Radicale.
     pub fn fill(&self, user: &str, objects: &[(String, String)]) {
-        assert_eq!(self.software, Software::Radicale, "the others keep no plain files");
+        assert_eq!(self.software, ServerSoftware::Radicale, "the others keep no plain files");
         let folder = self.data.path().join("store/collection-root").join(user).join("calendar");
         for (name, object) in objects {
             std::fs::write(folder.join(name), object).expect("the surroundings are in order");
@@ -210,13 +213,13 @@ impl CaldavServer {
     }
 }
 
-fn command(software: Software, address: SocketAddr, data: &TempDir) -> Command {
+fn command(software: ServerSoftware, address: SocketAddr, data: &TempDir) -> Command {
     let python = std::env::var("CONCORD_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(python);
     // Its own errors would otherwise tell of passwords.
     command.current_dir(data.path()).env("PYTHONDONTWRITEBYTECODE", "1");
     match software {
-        Software::Radicale => {
+        ServerSoftware::Radicale => {
             let folder = data.path().display();
             let config = format!(
                 "[server]\nhosts = {address}\nmax_connections = 40\n\
@@ -230,7 +233,7 @@ fn command(software: Software, address: SocketAddr, data: &TempDir) -> Command {
             std::fs::write(data.path().join("rights"), RIGHTS).expect("the surroundings are in order");
             command.args(["-m", "radicale", "--config"]).arg(data.path().join("config"));
         }
-        Software::Xandikos => {
+        ServerSoftware::Xandikos => {
             let port = address.port().to_string();
             command.args(["-m", "xandikos", "multi-user", "-l", "127.0.0.1", "-p", &port]);
             command.args(["--trust-x-remote-user-from", "127.0.0.1", "--no-detect-systemd"]);

@@ -37,13 +37,13 @@ const SINGLE: usize = 1_000;
 const TOTAL: usize = 20_000;
 
 /// Notes when it was called for which job.
-struct Stopwatch {
+struct QueueStopwatch {
     started: Mutex<HashMap<JobId, Instant>>,
     count: watch::Sender<usize>,
 }
 
 #[async_trait]
-impl JobHandler for Stopwatch {
+impl JobHandler for QueueStopwatch {
     async fn handle(&self, job: JobRef) {
         let now = Instant::now();
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +74,7 @@ async fn measure(config: &QueueConfig) -> Result<(), Box<dyn Error>> {
     // Over Redis the two stand for two processes; inside one process there is only one queue.
     let back = if config.redis_url.is_some() { Queue::connect(config).await? } else { front.clone() };
     front.ping().await?;
-    let handler = Arc::new(Stopwatch { started: Mutex::default(), count: watch::Sender::new(0) });
+    let handler = Arc::new(QueueStopwatch { started: Mutex::default(), count: watch::Sender::new(0) });
     let shutdown = CancellationToken::new();
     let settings = WorkerSettings { concurrency: Concurrency::each(32), ..WorkerSettings::default() };
     let worker = tokio::spawn(run(Arc::clone(&handler), back, settings, shutdown.clone()));

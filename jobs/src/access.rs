@@ -5,16 +5,16 @@ use std::time::Duration as StdDuration;
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    audit::{HistorySubject, SyncOutcome},
     connection::{ConnectionState, ProviderKind},
     ids::{BusinessId, ConnectionId},
     people::Actor,
-    record::{HistorySubject, SyncOutcome},
 };
-use concord_providers::{Credentials, Grant, ProviderError};
+use concord_providers::{OAuthTokens, ProviderCredentials, ProviderError};
 use concord_storage::{
-    connections::{self, StoredTokens, Tokens},
+    connections::{self, ConnectionTokens, StoredTokens},
     history,
-    sync_log::{self, NewLine},
+    sync_log::{self, NewSyncLogEntry},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -28,19 +28,19 @@ use crate::{
 };
 
 /// Tokens are refreshed this long before they expire, so that no call begins with one that ends on its way.
-const MARGIN: Duration = Duration::seconds(90);
+const EXPIRY_MARGIN: Duration = Duration::seconds(90);
 /// How long a refresh may take at least before another process tries.
 const SHORTEST_REFRESH: Duration = Duration::seconds(30);
 /// How often we look whether somebody else's refresh is done.
-const LOOK_EVERY: StdDuration = StdDuration::from_millis(50);
+const POLL_INTERVAL: StdDuration = StdDuration::from_millis(50);
 /// How many times; longer than that nobody holds a worker's place only to wait.
-const LOOKS: u32 = 8;
+const MAX_POLLS: u32 = 8;
 /// How soon those come back for whom it was too long.
-const COME_BACK: Duration = Duration::milliseconds(150);
+const RETRY_DELAY: Duration = Duration::milliseconds(150);
 
 /// Which connection a call is made for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Account {
+pub(crate) struct ConnectionAccount {
     pub(crate) business: BusinessId,
     pub(crate) connection: ConnectionId,
     pub(crate) provider: ProviderKind,
@@ -49,8 +49,8 @@ pub(crate) struct Account {
 /// Credentials for one call, and for the same call again if they were refused.
 pub(crate) struct Access<'a> {
     context: &'a Context,
-    account: Account,
-    credentials: Credentials,
+    account: ConnectionAccount,
+    credentials: ProviderCredentials,
     renewed: bool,
     /// When the call could begin.
     began: DateTime<Utc>,
@@ -58,11 +58,11 @@ pub(crate) struct Access<'a> {
 
 impl<'a> Access<'a> {
     /// Finds a token that should hold, or the password.
-    pub(crate) async fn open(context: &'a Context, account: Account) -> Result<Self, JobError> {
+    pub(crate) async fn open(context: &'a Context, account: ConnectionAccount) -> Result<Self, JobError> {
         let credentials = match account.provider {
             ProviderKind::Caldav => stored_password(context, account).await?.1,
             ProviderKind::Google | ProviderKind::Microsoft => {
-                Credentials::Bearer(current_token(context, account, None).await?)
+                ProviderCredentials::Bearer(current_token(context, account, None).await?)
             }
         };
         Ok(Self { context, account, credentials, renewed: false, began: context.clock.now() })
@@ -71,7 +71,7 @@ impl<'a> Access<'a> {
     /// The same; credentials of this grant that were read a moment ago are not read again.
     pub(crate) async fn open_grant(
         context: &'a Context,
-        account: Account,
+        account: ConnectionAccount,
         grant_number: i64,
     ) -> Result<Self, JobError> {
         let (id, now) = (account.connection, context.clock.now());
@@ -80,7 +80,7 @@ impl<'a> Access<'a> {
         }
         let opened = Self::open(context, account).await?;
         let credentials = opened.credentials.clone();
-        context.keys.keep_credentials(id, (grant_number, credentials), now);
+        context.keys.cache_credentials(id, (grant_number, credentials), now);
         Ok(opened)
     }
 
@@ -90,7 +90,7 @@ impl<'a> Access<'a> {
     }
 
     /// For the call.
-    pub(crate) fn credentials(&self) -> Credentials {
+    pub(crate) fn credentials(&self) -> ProviderCredentials {
         self.credentials.clone()
     }
 
@@ -101,13 +101,13 @@ impl<'a> Access<'a> {
 
     /// Finds another token than the one that was refused; of a password, whether it is refused indeed.
     pub(crate) async fn renew(&mut self) -> Result<(), JobError> {
-        self.context.keys.forget_credentials(self.account.connection);
+        self.context.keys.evict_credentials(self.account.connection);
         self.credentials = match &self.credentials {
-            Credentials::Bearer(token) => {
-                Credentials::Bearer(current_token(self.context, self.account, Some(token)).await?)
+            ProviderCredentials::Bearer(token) => {
+                ProviderCredentials::Bearer(current_token(self.context, self.account, Some(token)).await?)
             }
-            Credentials::Password { .. } => {
-                refused_password(self.context, self.account, &self.credentials).await?
+            ProviderCredentials::Password { .. } => {
+                recheck_password(self.context, self.account, &self.credentials).await?
             }
         };
         self.renewed = true;
@@ -118,8 +118,8 @@ impl<'a> Access<'a> {
 /// What is stored, and the name and password in it.
 async fn stored_password(
     context: &Context,
-    account: Account,
-) -> Result<(StoredTokens, Credentials), JobError> {
+    account: ConnectionAccount,
+) -> Result<(StoredTokens, ProviderCredentials), JobError> {
     let stored = stored_tokens(context, account).await?;
     let zone = connections::home_zone(&context.db, account.business, account.connection).await?;
     let credentials = password(&stored, zone)?;
@@ -127,14 +127,14 @@ async fn stored_password(
 }
 
 /// The stored name and password. `GrantDead`: it is known that they are of no use.
-fn password(stored: &StoredTokens, zone: Tz) -> Result<Credentials, ProviderError> {
+fn password(stored: &StoredTokens, zone: Tz) -> Result<ProviderCredentials, ProviderError> {
     if stored.state == ConnectionState::NeedsReconnect {
-        return Err(ProviderError::GrantDead("it must be connected again".into()));
+        return Err(ProviderError::GrantDead("it needs to be reconnected".into()));
     }
     let home = stored.server_url.as_deref().and_then(|url| url.parse().ok());
     match (&stored.username, &stored.access, home) {
         (Some(user), Some(password), Some(home)) => {
-            Ok(Credentials::Password { user: user.clone(), password: password.clone(), home, zone })
+            Ok(ProviderCredentials::Password { user: user.clone(), password: password.clone(), home, zone })
         }
         _ => Err(ProviderError::GrantDead("there is no password".into())),
     }
@@ -142,14 +142,14 @@ fn password(stored: &StoredTokens, zone: Tz) -> Result<Credentials, ProviderErro
 
 /// What to try once more after a refusal. A single 401 can pass, at iCloud above all: the password is dead when the
 /// account itself is closed to it too.
-async fn refused_password(
+async fn recheck_password(
     context: &Context,
-    account: Account,
-    refused: &Credentials,
-) -> Result<Credentials, JobError> {
+    account: ConnectionAccount,
+    refused: &ProviderCredentials,
+) -> Result<ProviderCredentials, JobError> {
     let (stored, current) = stored_password(context, account).await?;
-    let secret = |credentials: &Credentials| match credentials {
-        Credentials::Bearer(secret) | Credentials::Password { password: secret, .. } => {
+    let secret = |credentials: &ProviderCredentials| match credentials {
+        ProviderCredentials::Bearer(secret) | ProviderCredentials::Password { password: secret, .. } => {
             secret.expose_secret().to_owned()
         }
     };
@@ -163,12 +163,10 @@ async fn refused_password(
     match provider.account(&current).await {
         Err(ProviderError::Unauthorized) => {
             let reason = "the user name and password are no longer accepted";
-            if !mark_dead(context, account, &stored, reason).await?
+            if !mark_grant_invalid(context, account, &stored, reason).await?
                 && stored_tokens(context, account).await?.state == ConnectionState::Active
             {
-                return Err(
-                    ProviderError::Transient("the account was connected again just now".into()).into()
-                );
+                return Err(ProviderError::Transient("the account was just reconnected".into()).into());
             }
             Err(ProviderError::GrantDead(reason.into()).into())
         }
@@ -237,13 +235,13 @@ pub(crate) use with_access;
 /// The stored access token if it holds, or a new one. `refused`: a token that the provider did not accept.
 async fn current_token(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     refused: Option<&SecretString>,
 ) -> Result<SecretString, JobError> {
     // Longer than a call may take, as the worker's lease is: else two of them might use one refresh token.
     let lease = (context.settings.lease * 2).max(SHORTEST_REFRESH);
     let holder = format!("{}#{}", context.keys.process(), Uuid::new_v4().simple());
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_POLLS {
         let stored = stored_tokens(context, account).await?;
         let now = context.clock.now();
         if let Some(token) = usable(&stored, refused, now)? {
@@ -251,23 +249,23 @@ async fn current_token(
         }
         let is_free = stored.refresh_lease_until.is_none_or(|until| until <= now);
         if is_free
-            && connections::take_refresh_lease(&context.db, account.connection, &holder, now + lease, now)
+            && connections::acquire_refresh_lease(&context.db, account.connection, &holder, now + lease, now)
                 .await?
         {
-            match under_lease(context, (account, &holder), refused).await? {
+            match refresh_under_lease(context, (account, &holder), refused).await? {
                 Some(token) => return Ok(token),
                 None => continue,
             }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    Err(JobError::snooze(context, COME_BACK, "another worker is refreshing the token"))
+    Err(JobError::snooze(context, RETRY_DELAY, "another worker is refreshing the token"))
 }
 
 /// As the one refresher. `None`: there is another grant by now.
-async fn under_lease(
+async fn refresh_under_lease(
     context: &Context,
-    (account, holder): (Account, &str),
+    (account, holder): (ConnectionAccount, &str),
     refused: Option<&SecretString>,
 ) -> Result<Option<SecretString>, JobError> {
     // Somebody may have finished between our look and our lease.
@@ -280,7 +278,7 @@ async fn under_lease(
     Ok(usable?)
 }
 
-async fn stored_tokens(context: &Context, account: Account) -> Result<StoredTokens, JobError> {
+async fn stored_tokens(context: &Context, account: ConnectionAccount) -> Result<StoredTokens, JobError> {
     Ok(connections::tokens(&context.db, &context.ring, account.business, account.connection).await?)
 }
 
@@ -291,18 +289,18 @@ fn usable(
     now: DateTime<Utc>,
 ) -> Result<Option<SecretString>, ProviderError> {
     if stored.state == ConnectionState::NeedsReconnect {
-        return Err(ProviderError::GrantDead("it must be connected again".into()));
+        return Err(ProviderError::GrantDead("it needs to be reconnected".into()));
     }
     let Some(token) = &stored.access else { return Ok(None) };
     let was_refused = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
-    let holds = stored.access_expires_at.is_none_or(|end| end - MARGIN > now);
+    let holds = stored.access_expires_at.is_none_or(|end| end - EXPIRY_MARGIN > now);
     Ok((holds && !was_refused).then(|| token.clone()))
 }
 
 /// `None`: what was refreshed is no longer the connection's grant.
 async fn refresh(
     context: &Context,
-    (account, holder): (Account, &str),
+    (account, holder): (ConnectionAccount, &str),
     stored: StoredTokens,
 ) -> Result<Option<SecretString>, JobError> {
     let began = context.clock.now();
@@ -316,7 +314,7 @@ async fn refresh(
     };
     match result {
         Ok(grant) => {
-            let tokens = tokens_of(grant, context.clock.now());
+            let tokens = tokens_from_response(grant, context.clock.now());
             let mut tx = context.db.begin().await?;
             let id = account.connection;
             let is_kept =
@@ -329,10 +327,10 @@ async fn refresh(
             // Where tokens are given out, the limits are the account's too.
             let error = with_wait(context, account, began, error).await;
             if let ProviderError::GrantDead(reason) = &error
-                && !mark_dead(context, account, &stored, reason).await?
+                && !mark_grant_invalid(context, account, &stored, reason).await?
                 && stored_tokens(context, account).await?.state == ConnectionState::Active
             {
-                let words = "the account was connected again just now";
+                let words = "the account was just reconnected";
                 return Err(ProviderError::Transient(words.into()).into());
             }
             Err(error.into())
@@ -341,9 +339,9 @@ async fn refresh(
 }
 
 /// Providers that do not say how long a token holds mean an hour or more.
-pub(crate) fn tokens_of(grant: Grant, now: DateTime<Utc>) -> Tokens {
+pub(crate) fn tokens_from_response(grant: OAuthTokens, now: DateTime<Utc>) -> ConnectionTokens {
     let holds = grant.expires_in.and_then(|holds| Duration::from_std(holds).ok());
-    Tokens {
+    ConnectionTokens {
         access: grant.access_token,
         access_expires_at: now + holds.unwrap_or_else(|| Duration::minutes(55)),
         refresh: grant.refresh_token,
@@ -352,22 +350,22 @@ pub(crate) fn tokens_of(grant: Grant, now: DateTime<Utc>) -> Tokens {
 
 /// Nothing more is tried until the person connects again. Written down once, however many jobs find out, and not at all
 /// if what was `refused` is no longer what is stored.
-async fn mark_dead(
+async fn mark_grant_invalid(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     refused: &StoredTokens,
     reason: &str,
 ) -> Result<bool, JobError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let words = format!("{} ended the connection; it must be connected again", account.provider.name());
+    let words = format!("{} ended the connection; it needs to be reconnected", account.provider.name());
     let whose = (account.business, account.connection);
     let changed = connections::grant_died(&mut tx, whose, refused, &words, now).await?;
     if changed {
         tracing::warn!(connection = %account.connection, reason, "a grant is dead");
         sync_log::append(
             &mut tx,
-            &NewLine {
+            &NewSyncLogEntry {
                 business: account.business,
                 connection: Some(account.connection),
                 booking: None,
@@ -380,7 +378,7 @@ async fn mark_dead(
             },
         )
         .await?;
-        let line = history::NewLine {
+        let line = history::NewHistoryEntry {
             business: account.business,
             actor: &Actor::System,
             action: "needs_reconnect",

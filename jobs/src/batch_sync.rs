@@ -11,34 +11,34 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError, Tx, bookings, calendars, connections,
-    entries::{self, Reach},
-    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
+    entries::{self, TargetScope},
+    jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
 };
 use uuid::Uuid;
 
 use crate::{
     Context,
-    job::{JobError, business_of, keep},
+    job::{JobError, keep, require_business},
 };
 
 /// Bookings in one transaction: a batch must not keep others from writing for long.
-const PART: u32 = 50;
+const BATCH_SIZE: u32 = 50;
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
-    let business = business_of(job)?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
     let id = ConnectionId(job.subject_id);
     let Some(connection) = connections::find(&context.db, business, id).await? else {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     };
     if connection.state != ConnectionState::Active {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     }
     remove_unwanted(context, business, id).await?;
     let mut after = BookingId(Uuid::nil());
     loop {
         let now = context.clock.now();
-        let part = bookings::concerning(&context.db, business, id, now, after, PART).await?;
-        let Some(last) = part.last() else { return Ok(Outcome::Done) };
+        let part = bookings::concerning(&context.db, business, id, now, after, BATCH_SIZE).await?;
+        let Some(last) = part.last() else { return Ok(JobOutcome::Done) };
         after = last.id;
         // Who changes one delivery writes to the entries of others: each is aimed alone, or the two could wait for each
         // other.
@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, 
             let mut tx = context.db.begin().await?;
             let mut enqueued = Vec::new();
             for booking in together {
-                let reach = Reach::Only(id);
+                let reach = TargetScope::Only(id);
                 enqueued
                     .extend(bookings::aim_again(&mut tx, business, &booking.reference, reach, now).await?);
             }
@@ -68,7 +68,8 @@ async fn remove_unwanted(context: &Context, business: BusinessId, id: Connection
     loop {
         let mut tx = context.db.begin().await?;
         let now = context.clock.now();
-        let (enqueued, more) = entries::remove_unwanted(&mut tx, (business, id), after, PART, now).await?;
+        let (enqueued, more) =
+            entries::remove_unwanted(&mut tx, (business, id), after, BATCH_SIZE, now).await?;
         tx.commit().await?;
         context.push(&enqueued).await;
         let Some(last) = more else { return Ok(()) };
@@ -116,7 +117,7 @@ pub async fn enqueue_of_staff(
     staff: StaffId,
 ) -> Result<Vec<JobRef>, StorageError> {
     let mut enqueued = Vec::new();
-    for connection in connections::active_of_staff(tx, business, staff).await? {
+    for connection in connections::list_active_of_staff(tx, business, staff).await? {
         enqueued.push(enqueue(tx, context, business, connection).await?);
     }
     Ok(enqueued)

@@ -1,9 +1,9 @@
 //! Changing the business: its settings, its history, and the calendars that follow.
 
-use concord_domain::record::HistorySubject;
+use concord_domain::audit::HistorySubject;
 use concord_storage::{
     StorageError, Tx,
-    bookings::Change,
+    bookings::ChangeContext,
     businesses::{self, Business, BusinessSettings},
     history,
     jobs::JobRef,
@@ -17,12 +17,12 @@ use crate::{Context, batch_sync};
 pub async fn save(
     tx: &mut Tx,
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     before: &Business,
     settings: &BusinessSettings,
 ) -> Result<(Business, Vec<JobRef>), StorageError> {
     let business = businesses::update(tx, before.id, settings, change.now).await?;
-    let line = history::NewLine {
+    let line = history::NewHistoryEntry {
         business: business.id,
         actor: &change.actor,
         action: "changed",

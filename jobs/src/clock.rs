@@ -9,13 +9,13 @@ use concord_domain::clock::Clock;
 use concord_storage::{Db, StorageError, time};
 
 /// How often the two are compared.
-const EVERY: StdDuration = StdDuration::from_secs(15);
+const CHECK_INTERVAL: StdDuration = StdDuration::from_secs(15);
 /// Of an answer that took longer nobody knows when it was given, on the way of it.
-const QUICK_ANSWER: Duration = Duration::seconds(1);
+const MAX_ROUND_TRIP: Duration = Duration::seconds(1);
 /// Less than this is no difference: the answer was on its way, too.
-const NO_DIFFERENCE: Duration = Duration::milliseconds(100);
+const IGNORED_SKEW: Duration = Duration::milliseconds(100);
 /// More than this is worth a word to whoever runs the machine.
-const WORTH_A_WORD: Duration = Duration::seconds(2);
+const LOGGED_SKEW: Duration = Duration::seconds(2);
 
 /// Compares the clock with the database's, and corrects it by the difference. Returns by how much it is corrected. A clock
 /// that was set, and one beside a file of SQLite, are right as they are.
@@ -23,13 +23,13 @@ pub async fn correct(db: &Db, clock: &Clock) -> Result<Duration, StorageError> {
     let Some(correction) = clock.correction() else { return Ok(Duration::zero()) };
     let sent = clock.now();
     let Some(theirs) = time::now(db).await? else { return Ok(correction) };
-    let off = difference(sent, clock.now(), theirs);
-    if off.abs() < NO_DIFFERENCE {
+    let off = skew(sent, clock.now(), theirs);
+    if off.abs() < IGNORED_SKEW {
         return Ok(correction);
     }
     let corrected = correction + off;
     clock.correct_by(corrected);
-    if (corrected - correction).abs() > WORTH_A_WORD {
+    if (corrected - correction).abs() > LOGGED_SKEW {
         tracing::warn!(
             seconds = corrected.num_seconds(),
             "this machine's clock is not the database's; it is corrected by so much"
@@ -41,9 +41,9 @@ pub async fn correct(db: &Db, clock: &Clock) -> Result<Duration, StorageError> {
 /// By how much our clock is behind the database's, which had `theirs` at some moment between `sent` and `received`. A quick
 /// answer was given halfway (Cristian, 1989); of a slow one it is only known that it was given in between, so the clock moves
 /// no further than to where both may be right.
-fn difference(sent: DateTime<Utc>, received: DateTime<Utc>, theirs: DateTime<Utc>) -> Duration {
+fn skew(sent: DateTime<Utc>, received: DateTime<Utc>, theirs: DateTime<Utc>) -> Duration {
     let round_trip = received - sent;
-    if round_trip <= QUICK_ANSWER {
+    if round_trip <= MAX_ROUND_TRIP {
         theirs - (sent + round_trip / 2)
     } else if theirs < sent {
         theirs - sent
@@ -53,9 +53,9 @@ fn difference(sent: DateTime<Utc>, received: DateTime<Utc>, theirs: DateTime<Utc
 }
 
 /// Goes on correcting the clock. Does not end.
-pub async fn keep_right(db: Db, clock: Clock) {
+pub async fn keep_corrected(db: Db, clock: Clock) {
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         if let Err(error) = correct(&db, &clock).await {
             tracing::debug!(%error, "the clock could not be compared with the database's");
         }
@@ -83,7 +83,7 @@ mod tests {
             (10_000, 9_999, 0),
         ] {
             assert_eq!(
-                difference(at(0), at(received), at(theirs)),
+                skew(at(0), at(received), at(theirs)),
                 Duration::milliseconds(off),
                 "{received} {theirs}"
             );

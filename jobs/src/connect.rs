@@ -6,42 +6,43 @@
 //! stored; what a key began is confirmed by the person whom it is for. An account that opens to a name and a password is
 //! connected at once.
 
-mod asked;
+mod oauth_state;
 
 use chrono::Duration;
 use chrono_tz::Tz;
 use concord_domain::{
+    audit::HistorySubject,
     connection::{Direction, ProviderKind},
     ids::{ApiKeyId, BusinessId, ConnectionId, StaffId},
     job::QueueClass,
     people::Actor,
-    record::HistorySubject,
 };
 use concord_providers::{
-    Credentials, DiscoveryError, Explained, ProviderError, RemoteCalendar, Verdict, caldav::Asked,
+    DiscoveryError, OAuthErrorExplanation, OAuthErrorKind, ProviderCredentials, ProviderError,
+    RemoteCalendar, caldav::CaldavLogin,
 };
 use concord_storage::{
     StorageError, Tx,
     calendars::{self, ListedCalendar},
-    connections::{self, NewConnection, Tokens},
+    connections::{self, ConnectionTokens, NewConnection},
     history,
     jobs::JobRef,
-    oauth_states::{self, NewOAuthState, OAuthState, verifier_place},
+    oauth_states::{self, NewOAuthState, OAuthState, verifier_associated_data},
     people, push_subscriptions, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
 
-use self::asked::{check_rights, take_state};
-use crate::{Context, access::tokens_of, batch_sync, drift, import_availability, notify, push};
+use self::oauth_state::{check_rights, consume_state};
+use crate::{Context, access::tokens_from_response, batch_sync, drift, import_availability, notify, push};
 
 /// How long a person may take on the consent page.
-const STATE_HOLDS: Duration = Duration::minutes(15);
+const STATE_TTL: Duration = Duration::minutes(15);
 
 /// Who wants to connect what.
 #[derive(Clone, Debug)]
-pub struct Begin {
+pub struct ConnectRequest {
     /// The tenant.
     pub business: BusinessId,
     /// Whose account it will be.
@@ -49,7 +50,7 @@ pub struct Begin {
     /// Where.
     pub provider: ProviderKind,
     /// Who asks.
-    pub asker: Asker,
+    pub asker: ConnectInitiator,
     /// A path of ours to go to afterwards.
     pub return_to: String,
     /// The address that the consent page offers first.
@@ -58,7 +59,7 @@ pub struct Begin {
 
 /// Who asks for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asker {
+pub enum ConnectInitiator {
     /// Somebody at the pages; the digest of their browser session.
     Session(String),
     /// A program, which sends the person's browser to the consent page.
@@ -67,7 +68,7 @@ pub enum Asker {
 
 /// The browser that comes back from a consent page.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Browser<'a> {
+pub struct CallbackBrowser<'a> {
     /// The digest of the session whose cookie it sent, live or not.
     pub session: Option<&'a str>,
     /// The person was shown whose calendar is about to be connected, and said yes.
@@ -76,7 +77,7 @@ pub struct Browser<'a> {
 
 /// What the browser brings back.
 #[derive(Clone, Debug, Default)]
-pub struct Callback {
+pub struct OAuthCallback {
     /// What we sent.
     pub state: Option<String>,
     /// On consent.
@@ -89,7 +90,7 @@ pub struct Callback {
 
 /// A connection that stands.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub struct ConnectedAccount {
     /// Which.
     pub connection: ConnectionId,
     /// The tenant.
@@ -111,31 +112,31 @@ pub enum ConnectError {
     #[error("{} is not set up on this installation yet", .0.name())]
     NotSetUp(ProviderKind),
     /// The staff member is not of the business, or archived.
-    #[error("there is no such staff member")]
+    #[error("unknown staff member")]
     UnknownStaff,
     /// Nobody here sent the person there.
-    #[error("this answer belongs to no connection that was begun here; begin again")]
+    #[error("this connection was not started here; start again")]
     UnknownState,
     /// More than 15 minutes passed.
-    #[error("the connection was begun more than 15 minutes ago; begin again")]
+    #[error("the connection was started more than 15 minutes ago; start again")]
     ExpiredState,
     /// The page was loaded a second time.
-    #[error("this answer was used already; begin again if the calendar is not connected")]
+    #[error("this connection was already completed; start again if the calendar is not connected")]
     UsedState,
     /// It was begun in another browser, or the person has signed out.
-    #[error("the connection was begun in another browser session; sign in and begin again")]
+    #[error("the connection was started in another browser session; sign in and start again")]
     OtherSession,
     /// They were removed, or may no longer connect this person's calendars.
-    #[error("you may not connect the calendars of this person, or no longer")]
+    #[error("you are not allowed to connect this person's calendars")]
     NoRight,
     /// It was begun by an API key that has been revoked.
-    #[error("the program that began the connection may no longer do so")]
+    #[error("the app that started the connection no longer has access")]
     KeyRevoked,
     /// It was begun by an API key for somebody who can sign in, and nobody is signed in. Nothing is used up.
-    #[error("this calendar is for somebody who signs in to Concord, so they must be signed in to confirm it")]
+    #[error("this staff member has a Concord account and must sign in to confirm")]
     SignInFirst,
     /// It was begun by an API key, and the person has not confirmed it yet. Nothing is used up.
-    #[error("the person has not confirmed that the calendar is to be connected")]
+    #[error("the staff member has not confirmed the connection")]
     Unconfirmed {
         /// The tenant.
         business: BusinessId,
@@ -149,7 +150,7 @@ pub enum ConnectError {
         return_to: String,
     },
     /// The person left out what is needed.
-    #[error("access to the calendars was not granted in full; connect again and leave all boxes ticked")]
+    #[error("some permissions were not granted; connect again and leave all boxes ticked")]
     MissingScope {
         /// Where they wanted to go.
         return_to: String,
@@ -179,7 +180,7 @@ pub enum ConnectError {
 }
 
 /// Notes the request and returns the address of the provider's consent page.
-pub async fn begin(context: &Context, begin: Begin) -> Result<Url, ConnectError> {
+pub async fn begin(context: &Context, begin: ConnectRequest) -> Result<Url, ConnectError> {
     let oauth = context.providers.oauth(begin.provider).ok_or(ConnectError::NotSetUp(begin.provider))?;
     check_staff(context, begin.business, begin.staff).await?;
     let state = secret::new_token("");
@@ -187,11 +188,11 @@ pub async fn begin(context: &Context, begin: Begin) -> Result<Url, ConnectError>
     let request = oauth.authorize(state.expose_secret(), begin.login_hint.as_deref());
     let now = context.clock.now();
     let (session_hash, api_key) = match begin.asker {
-        Asker::Session(digest) => (Some(digest), None),
-        Asker::Key(key) => (None, Some(key)),
+        ConnectInitiator::Session(digest) => (Some(digest), None),
+        ConnectInitiator::Key(key) => (None, Some(key)),
     };
     let new = NewOAuthState {
-        sealed_verifier: context.ring.seal(&request.pkce_verifier, verifier_place(&digest)),
+        sealed_verifier: context.ring.seal(&request.pkce_verifier, verifier_associated_data(&digest)),
         nonce_digest: digest,
         business: begin.business,
         staff: begin.staff,
@@ -199,7 +200,7 @@ pub async fn begin(context: &Context, begin: Begin) -> Result<Url, ConnectError>
         api_key,
         provider: begin.provider,
         return_to: local_path(&begin.return_to),
-        expires_at: now + STATE_HOLDS,
+        expires_at: now + STATE_TTL,
     };
     let mut tx = context.db.begin().await?;
     oauth_states::create(&mut tx, &new, now).await?;
@@ -212,27 +213,27 @@ pub async fn begin(context: &Context, begin: Begin) -> Result<Url, ConnectError>
 pub async fn finish(
     context: &Context,
     provider: ProviderKind,
-    callback: Callback,
-    browser: Browser<'_>,
-) -> Result<Finished, ConnectError> {
-    let state = take_state(context, provider, &callback, browser).await?;
+    callback: OAuthCallback,
+    browser: CallbackBrowser<'_>,
+) -> Result<ConnectedAccount, ConnectError> {
+    let state = consume_state(context, provider, &callback, browser).await?;
     let return_to = state.0.return_to.clone();
     let code = match callback {
-        Callback { code: Some(code), error: None, .. } => code,
-        callback => return Err(not_given(context, provider, &callback, return_to)),
+        OAuthCallback { code: Some(code), error: None, .. } => code,
+        callback => return Err(callback_error(context, provider, &callback, return_to)),
     };
     // They may have left while they were on the consent page.
     check_staff(context, state.0.business_id, state.0.staff_id).await?;
-    let account = Wanted { business: state.0.business_id, staff: state.0.staff_id, provider };
-    let tokens = redeem(context, &state, &code).await?;
-    let credentials = Credentials::Bearer(tokens.access.clone());
-    let opened = Opened { credentials, tokens, calendar: None };
+    let account = ConnectTarget { business: state.0.business_id, staff: state.0.staff_id, provider };
+    let tokens = exchange_code(context, &state, &code).await?;
+    let credentials = ProviderCredentials::Bearer(tokens.access.clone());
+    let opened = OpenedAccount { credentials, tokens, calendar: None };
     store(context, account, opened, return_to, Some((&state.0, browser))).await
 }
 
 /// Whose account it will be, and where.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct ConnectTarget {
     /// The tenant.
     pub business: BusinessId,
     /// Whose.
@@ -244,12 +245,12 @@ pub struct Wanted {
 /// Stores a grant: asks whose account it is and which calendars it has, adopts the connection, and enqueues what follows.
 pub async fn adopt(
     context: &Context,
-    wanted: Wanted,
-    tokens: Tokens,
+    wanted: ConnectTarget,
+    tokens: ConnectionTokens,
     return_to: String,
-) -> Result<Finished, ConnectError> {
-    let credentials = Credentials::Bearer(tokens.access.clone());
-    store(context, wanted, Opened { credentials, tokens, calendar: None }, return_to, None).await
+) -> Result<ConnectedAccount, ConnectError> {
+    let credentials = ProviderCredentials::Bearer(tokens.access.clone());
+    store(context, wanted, OpenedAccount { credentials, tokens, calendar: None }, return_to, None).await
 }
 
 /// Finds the calendars of an account that opens to a name and a password, and connects it. The same account is adopted:
@@ -257,9 +258,9 @@ pub async fn adopt(
 pub async fn connect_with_password(
     context: &Context,
     (business, staff): (BusinessId, StaffId),
-    asked: &Asked,
+    asked: &CaldavLogin,
     return_to: String,
-) -> Result<Finished, ConnectError> {
+) -> Result<ConnectedAccount, ConnectError> {
     let provider = ProviderKind::Caldav;
     let caldav = context.providers.caldav().ok_or(ConnectError::NotSetUp(provider))?;
     check_staff(context, business, staff).await?;
@@ -270,22 +271,28 @@ pub async fn connect_with_password(
     // What calendars it has is told the same in any zone.
     let credentials = asked.credentials(found.home, Tz::UTC);
     // When it expires is forgotten with the server that is kept: a password does not.
-    let tokens =
-        Tokens { access: asked.password.clone(), access_expires_at: context.clock.now(), refresh: None };
-    let opened = Opened { credentials, tokens, calendar: found.calendar };
-    store(context, Wanted { business, staff, provider }, opened, local_path(&return_to), None).await
+    let tokens = ConnectionTokens {
+        access: asked.password.clone(),
+        access_expires_at: context.clock.now(),
+        refresh: None,
+    };
+    let opened = OpenedAccount { credentials, tokens, calendar: found.calendar };
+    store(context, ConnectTarget { business, staff, provider }, opened, local_path(&return_to), None).await
 }
 
 /// What opens an account.
-struct Opened {
-    credentials: Credentials,
-    tokens: Tokens,
+struct OpenedAccount {
+    credentials: ProviderCredentials,
+    tokens: ConnectionTokens,
     /// The calendar that the person has named, where they have named one.
     calendar: Option<String>,
 }
 
 /// Whether the calendar that a person has named is one that can be written.
-fn check_named(named: Option<&str>, (listed, user): (&[ListedCalendar], &str)) -> Result<(), DiscoveryError> {
+fn check_named_calendar(
+    named: Option<&str>,
+    (listed, user): (&[ListedCalendar], &str),
+) -> Result<(), DiscoveryError> {
     let Some(named) = named else { return Ok(()) };
     let (user, place) = (user.to_owned(), named.to_owned());
     match listed.iter().find(|one| one.external_id == named) {
@@ -299,18 +306,18 @@ fn check_named(named: Option<&str>, (listed, user): (&[ListedCalendar], &str)) -
 /// meanwhile, so what they may do is looked at anew with what is written.
 async fn store(
     context: &Context,
-    wanted: Wanted,
-    Opened { credentials, tokens, calendar }: Opened,
+    wanted: ConnectTarget,
+    OpenedAccount { credentials, tokens, calendar }: OpenedAccount,
     return_to: String,
-    asked: Option<(&OAuthState, Browser<'_>)>,
-) -> Result<Finished, ConnectError> {
-    let Wanted { business, staff, provider } = wanted;
+    asked: Option<(&OAuthState, CallbackBrowser<'_>)>,
+) -> Result<ConnectedAccount, ConnectError> {
+    let ConnectTarget { business, staff, provider } = wanted;
     let calendars_of = context.providers.get(provider).ok_or(ConnectError::NotSetUp(provider))?;
     let refused = |error: ProviderError| refusal(provider, &error, &return_to);
     let account = calendars_of.account(&credentials).await.map_err(refused)?;
     let listed = calendars_of.calendars(&credentials).await.map_err(refused)?;
     let listed: Vec<ListedCalendar> = listed.into_iter().map(as_listed).collect();
-    check_named(calendar.as_deref(), (&listed, &account.email))?;
+    check_named_calendar(calendar.as_deref(), (&listed, &account.email))?;
     let new = NewConnection {
         business,
         staff,
@@ -326,15 +333,15 @@ async fn store(
         check_rights(state, browser, rights)?;
     }
     let connection = connections::adopt(&mut tx, &context.ring, &new, now).await?;
-    if let Credentials::Password { user, home, .. } = &credentials {
-        connections::keep_server(&mut tx, connection, home.as_str(), user).await?;
+    if let ProviderCredentials::Password { user, home, .. } = &credentials {
+        connections::set_server(&mut tx, connection, home.as_str(), user).await?;
     }
     calendars::take_over(&mut tx, business, connection, &listed, now).await?;
     if let Some(calendar) = &calendar {
         calendars::choose(&mut tx, business, connection, calendar).await?;
     }
     push_subscriptions::renew_all(&mut tx, business, connection, now).await?;
-    let line = history::NewLine {
+    let line = history::NewHistoryEntry {
         business,
         actor: &Actor::System,
         action: "connected",
@@ -345,11 +352,18 @@ async fn store(
     history::append(&mut tx, &line, now).await?;
     notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.
-    let enqueued = catch_up(&mut tx, context, (business, connection), Direction::Both).await?;
+    let enqueued = enqueue_initial_sync(&mut tx, context, (business, connection), Direction::Both).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     let calendars = listed.len();
-    Ok(Finished { connection, business, staff, account_email: new.account_email, calendars, return_to })
+    Ok(ConnectedAccount {
+        connection,
+        business,
+        staff,
+        account_email: new.account_email,
+        calendars,
+        return_to,
+    })
 }
 
 async fn check_staff(context: &Context, business: BusinessId, id: StaffId) -> Result<(), ConnectError> {
@@ -359,37 +373,37 @@ async fn check_staff(context: &Context, business: BusinessId, id: StaffId) -> Re
 }
 
 /// What it means that the browser brought no code.
-fn not_given(
+fn callback_error(
     context: &Context,
     provider: ProviderKind,
-    callback: &Callback,
+    callback: &OAuthCallback,
     return_to: String,
 ) -> ConnectError {
     let error = callback.error.as_deref().unwrap_or_default();
     let description = callback.error_description.as_deref().unwrap_or_default();
     let explained = context.providers.oauth(provider).and_then(|oauth| oauth.explain(error, description));
     match explained {
-        Some(Explained { verdict: Verdict::Declined, .. }) => return ConnectError::Denied { return_to },
+        Some(OAuthErrorExplanation { verdict: OAuthErrorKind::Declined, .. }) => {
+            return ConnectError::Denied { return_to };
+        }
         None if error == "access_denied" => return ConnectError::Denied { return_to },
         _ => {}
     }
     let words = if description.is_empty() { error } else { description };
-    tracing::info!(%provider, words = plain(words), "a consent page sent somebody back without a code");
-    let message = explained.map_or_else(
-        || format!("{} sent you back without giving access", provider.name()),
-        |explained| explained.words,
-    );
+    tracing::info!(%provider, words = sanitize_message(words), "a consent page sent somebody back without a code");
+    let message = explained
+        .map_or_else(|| format!("{} did not grant access", provider.name()), |explained| explained.words);
     ConnectError::Refused { message, return_to }
 }
 
 /// Changes the code for tokens.
-async fn redeem(
+async fn exchange_code(
     context: &Context,
     (state, digest): &(OAuthState, String),
     code: &SecretString,
-) -> Result<Tokens, ConnectError> {
+) -> Result<ConnectionTokens, ConnectError> {
     let oauth = context.providers.oauth(state.provider).ok_or(ConnectError::NotSetUp(state.provider))?;
-    let verifier = context.ring.open(&state.sealed_verifier, verifier_place(digest))?;
+    let verifier = context.ring.open(&state.sealed_verifier, verifier_associated_data(digest))?;
     let grant = oauth
         .exchange(code, &verifier)
         .await
@@ -397,7 +411,7 @@ async fn redeem(
     if !oauth.missing_scopes(&grant).is_empty() {
         return Err(ConnectError::MissingScope { return_to: state.return_to.clone() });
     }
-    Ok(tokens_of(grant, context.clock.now()))
+    Ok(tokens_from_response(grant, context.clock.now()))
 }
 
 fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> ConnectError {
@@ -405,11 +419,11 @@ fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> Co
     tracing::warn!(%provider, %error, "a provider did not let a calendar be connected");
     match error {
         ProviderError::GrantDead(_) => ConnectError::Refused {
-            message: format!("{name} does not accept this consent: it took too long, or was used already"),
+            message: format!("{name} rejected this authorisation: it expired or was already used"),
             return_to,
         },
         ProviderError::Transient(_) | ProviderError::RateLimited { .. } => {
-            ConnectError::Provider { message: format!("{name} cannot be reached at the moment"), return_to }
+            ConnectError::Provider { message: format!("{name} cannot be reached right now"), return_to }
         }
         ProviderError::AccountUnusable(why) => ConnectError::Refused { message: why.clone(), return_to },
         // Its refusals are told in our words, and say who has to do what.
@@ -424,7 +438,7 @@ fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> Co
 }
 
 /// Enqueues what brings a connection up to date both ways.
-pub(crate) async fn catch_up(
+pub(crate) async fn enqueue_initial_sync(
     tx: &mut Tx,
     context: &Context,
     (business, connection): (BusinessId, ConnectionId),
@@ -446,7 +460,7 @@ pub(crate) async fn read_calendars(
     connection: ConnectionId,
 ) -> Result<Vec<JobRef>, StorageError> {
     let mut enqueued = Vec::new();
-    for calendar in calendars::to_read(tx, business, connection).await? {
+    for calendar in calendars::list_read(tx, business, connection).await? {
         enqueued.push(import_availability::enqueue(tx, context, &calendar, QueueClass::Bulk).await?);
         enqueued.extend(push::enqueue(tx, context, &calendar).await?);
     }
@@ -475,7 +489,7 @@ fn local_path(path: &str) -> String {
 }
 
 /// The provider's words come through the browser: keep them short and on one line.
-fn plain(words: &str) -> String {
+fn sanitize_message(words: &str) -> String {
     words.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

@@ -4,28 +4,28 @@ mod renumbered;
 
 use chrono::Duration;
 use concord_domain::{
+    audit::{HistorySubject, SyncOutcome},
     connection::{ConnectionState, Direction},
     ids::{BusinessId, CalendarId, ConnectionId},
     job::{JobKind, QueueClass},
-    record::{HistorySubject, SyncOutcome},
     sync::remote_change::RemoteChangePolicy,
 };
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx,
-    bookings::Change,
+    bookings::ChangeContext,
     calendars::{self, Calendar, ListedCalendar},
-    connections::{self as store, Connection, Settings},
+    connections::{self as store, Connection, ConnectionSettings},
     history,
     jobs::{self, NewJob},
     push_subscriptions,
-    sync_log::{self, NewLine},
+    sync_log::{self, NewSyncLogEntry},
 };
 use serde_json::{Value, json};
 
 use crate::{
     Context,
-    access::{Account, with_access},
+    access::{ConnectionAccount, with_access},
     batch_sync, connect, drift, import_availability,
     job::JobError,
     limits::end_wait,
@@ -34,7 +34,7 @@ use crate::{
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum ManageError {
+pub enum ConnectionActionError {
     /// There is no such connection or calendar in this business.
     #[error("not found")]
     NotFound,
@@ -49,7 +49,7 @@ pub enum ManageError {
     Storage(StorageError),
 }
 
-impl From<StorageError> for ManageError {
+impl From<StorageError> for ConnectionActionError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound => Self::NotFound,
@@ -58,12 +58,12 @@ impl From<StorageError> for ManageError {
     }
 }
 
-impl From<JobError> for ManageError {
+impl From<JobError> for ConnectionActionError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Storage(error) => error.into(),
             JobError::Provider(ProviderError::RateLimited { .. }) => {
-                Self::Provider("the provider asks to slow down; try again in a minute".into())
+                Self::Provider("the provider's rate limit was reached; try again in a minute".into())
             }
             JobError::Provider(error) => Self::Provider(error.in_words("the provider")),
             other => Self::NotPossible(other.to_string()),
@@ -73,7 +73,7 @@ impl From<JobError> for ManageError {
 
 /// What a test found.
 #[derive(Clone, Debug)]
-pub struct TestReport {
+pub struct ConnectionTestReport {
     /// Whether the connection works.
     pub ok: bool,
     /// For people.
@@ -87,28 +87,30 @@ pub async fn test(
     context: &Context,
     business: BusinessId,
     id: ConnectionId,
-) -> Result<TestReport, ManageError> {
+) -> Result<ConnectionTestReport, ConnectionActionError> {
     let connection = find(context, business, id).await?;
     let began_at = context.clock.now();
     let report = match refresh_calendars(context, business, id).await {
-        Ok(calendars) => TestReport {
+        Ok(calendars) => ConnectionTestReport {
             ok: true,
             message: match calendars {
                 0 => format!(
-                    "{} answers, but the account has no calendar yet: make one there, then test again",
+                    "{} responded, but the account has no calendar yet: create one there, then test again",
                     connection.provider.name()
                 ),
-                1 => format!("{} answers; 1 calendar found", connection.provider.name()),
-                _ => format!("{} answers; {calendars} calendars found", connection.provider.name()),
+                1 => format!("{} responded; 1 calendar found", connection.provider.name()),
+                _ => format!("{} responded; {calendars} calendars found", connection.provider.name()),
             },
             calendars,
         },
-        Err(ManageError::Provider(message)) => TestReport { ok: false, message, calendars: 0 },
+        Err(ConnectionActionError::Provider(message)) => {
+            ConnectionTestReport { ok: false, message, calendars: 0 }
+        }
         Err(other) => return Err(other),
     };
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let line = NewLine {
+    let line = NewSyncLogEntry {
         business,
         connection: Some(id),
         booking: None,
@@ -129,51 +131,54 @@ pub async fn refresh_calendars(
     context: &Context,
     business: BusinessId,
     id: ConnectionId,
-) -> Result<usize, ManageError> {
+) -> Result<usize, ConnectionActionError> {
     let connection = find(context, business, id).await?;
-    let account = Account { business, connection: id, provider: connection.provider };
-    Ok(look_for_calendars(context, account).await?.external_ids.len())
+    let account = ConnectionAccount { business, connection: id, provider: connection.provider };
+    Ok(refresh_calendar_list(context, account).await?.external_ids.len())
 }
 
 /// What the provider lists.
-pub(crate) struct Found {
+pub(crate) struct CalendarListing {
     external_ids: Vec<String>,
     /// What the provider called those that it calls otherwise now.
     former_ids: Vec<String>,
 }
 
-impl Found {
+impl CalendarListing {
     pub(crate) fn lists(&self, external_id: &str) -> bool {
         self.external_ids.iter().any(|listed| listed == external_id)
     }
 
     /// Whether the calendar was found again under another id, by which it is known from now on.
-    pub(crate) fn has_another_id(&self, external_id: &str) -> bool {
+    pub(crate) fn was_renumbered(&self, external_id: &str) -> bool {
         self.former_ids.iter().any(|former| former == external_id)
     }
 }
 
 /// Asks the provider which calendars there are, and sees to what follows from those that have gone or come back.
-pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> Result<Found, JobError> {
-    let Account { business, connection, provider } = account;
+pub(crate) async fn refresh_calendar_list(
+    context: &Context,
+    account: ConnectionAccount,
+) -> Result<CalendarListing, JobError> {
+    let ConnectionAccount { business, connection, provider } = account;
     let calendars_of = context.provider(provider)?;
     let listed = with_access!(context, account, access => calendars_of.calendars(&access))?;
     let listed: Vec<_> = listed.into_iter().map(connect::as_listed).collect();
     let before = calendars::of_connection(&context.db, business, connection).await?;
     // An account that never had a calendar lists none; where there was one, something is wrong with the list.
     let has_none_yet = listed.is_empty() && before.is_empty();
-    if !calendars::is_whole(&listed) && !has_none_yet {
+    if !calendars::is_complete_list(&listed) && !has_none_yet {
         let words = "the provider's list of calendars came without the main one";
         return Err(ProviderError::Transient(words.into()).into());
     }
     let renumbered = renumbered::renumbered(provider, &before, &listed);
-    let found = Found {
+    let found = CalendarListing {
         external_ids: listed.iter().map(|one| one.external_id.clone()).collect(),
         former_ids: renumbered.iter().map(|one| one.calendar.external_id.clone()).collect(),
     };
     let mut tx = context.db.begin().await?;
     for one in &renumbered {
-        calendars::give_another_id(&mut tx, business, one.calendar.id, &one.listed.external_id).await?;
+        calendars::change_external_id(&mut tx, business, one.calendar.id, &one.listed.external_id).await?;
     }
     if !renumbered.is_empty() {
         push_subscriptions::renew_all(&mut tx, business, connection, context.clock.now()).await?;
@@ -203,38 +208,47 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
 }
 
 /// What waits is written by then and what is new is read, so that little is left to find.
-const COMPARE_AFTER: Duration = Duration::seconds(10);
+const COMPARE_DELAY: Duration = Duration::seconds(10);
 
 /// Writes what waits and reads what is new, now, and then compares all that stands there with what should: what people have
 /// done to it is dealt with by the rules, as when a poll finds it, and nothing is written that stands as it should.
-pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ManageError> {
+pub async fn resync(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
     let connection = find(context, business, id).await?;
-    must_be_served(&connection)?;
+    ensure_served(&connection)?;
     let mut tx = context.db.begin().await?;
     // Not due yet, so that there is nothing to push.
     let now = context.clock.now();
-    drift::enqueue(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_AFTER), now).await?;
-    let enqueued = connect::catch_up(&mut tx, context, (business, id), connection.direction).await?;
+    drift::enqueue(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_DELAY), now).await?;
+    let enqueued =
+        connect::enqueue_initial_sync(&mut tx, context, (business, id), connection.direction).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     Ok(())
 }
 
-fn must_be_served(connection: &Connection) -> Result<(), ManageError> {
+fn ensure_served(connection: &Connection) -> Result<(), ConnectionActionError> {
     match connection.state {
         ConnectionState::Active => Ok(()),
         ConnectionState::Paused => {
-            Err(ManageError::NotPossible("the connection is paused; resume it first".into()))
+            Err(ConnectionActionError::NotPossible("the connection is paused; resume it first".into()))
         }
         ConnectionState::NeedsReconnect | ConnectionState::Disconnected => {
-            Err(ManageError::NotPossible("the calendar must be connected again first".into()))
+            Err(ConnectionActionError::NotPossible("reconnect the calendar first".into()))
         }
     }
 }
 
 /// Compares what stands in its calendars with what should, now instead of at night.
-pub async fn compare(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ManageError> {
-    must_be_served(&find(context, business, id).await?)?;
+pub async fn compare(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
+    ensure_served(&find(context, business, id).await?)?;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let enqueued = drift::enqueue(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
@@ -246,18 +260,18 @@ pub async fn compare(context: &Context, business: BusinessId, id: ConnectionId) 
 /// Changes direction, coverage, or both; what follows is written and read.
 pub async fn set_settings(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
-    settings: Settings,
-) -> Result<(), ManageError> {
+    settings: ConnectionSettings,
+) -> Result<(), ConnectionActionError> {
     let business = change.business;
     let mut tx = context.db.begin().await?;
     let changed = store::set_settings(&mut tx, business, id, settings).await?;
     let detail = json!({ "direction": changed.direction, "coverage": changed.coverage });
-    note(&mut tx, change, id, "changed", &detail).await?;
+    append_history(&mut tx, change, id, "changed", &detail).await?;
     let mut enqueued = Vec::new();
     if changed.state == ConnectionState::Active {
-        enqueued = connect::catch_up(&mut tx, context, (business, id), changed.direction).await?;
+        enqueued = connect::enqueue_initial_sync(&mut tx, context, (business, id), changed.direction).await?;
     }
     if !changed.direction.reads() {
         // The import finds that nothing is to be read, and forgets what was: during a pause too.
@@ -272,24 +286,28 @@ pub async fn set_settings(
 /// has it. What has happened already stays as it was decided.
 pub async fn set_remote_change_rules(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
     (moves, deletions): (Option<RemoteChangePolicy>, Option<RemoteChangePolicy>),
-) -> Result<(), ManageError> {
+) -> Result<(), ConnectionActionError> {
     let mut tx = context.db.begin().await?;
     store::set_remote_change_rules(&mut tx, change.business, id, (moves, deletions)).await?;
     let detail = json!({ "remote_moves": moves, "remote_deletions": deletions });
-    note(&mut tx, change, id, "changed", &detail).await?;
+    append_history(&mut tx, change, id, "changed", &detail).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// Makes it the one to which its staff member's new bookings go; those that stand in another calendar of theirs stay
 /// there.
-pub async fn set_default(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
+pub async fn set_default(
+    context: &Context,
+    change: &ChangeContext,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
     let mut tx = context.db.begin().await?;
     store::set_default(&mut tx, change.business, id).await?;
-    note(&mut tx, change, id, "made_default", &json!({})).await?;
+    append_history(&mut tx, change, id, "made_default", &json!({})).await?;
     let batch = batch_sync::enqueue(&mut tx, context, change.business, id).await?;
     tx.commit().await?;
     context.push(&[batch]).await;
@@ -301,10 +319,10 @@ pub async fn set_default(context: &Context, change: &Change, id: ConnectionId) -
 /// moves at once, and not when somebody finds out.
 pub async fn set_written(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
     calendar: CalendarId,
-) -> Result<(), ManageError> {
+) -> Result<(), ConnectionActionError> {
     let known = calendars::of_connection(&context.db, change.business, id).await?;
     let is_another = known.iter().any(|one| one.writes && one.id != calendar);
     if is_another && let Err(error) = refresh_calendars(context, change.business, id).await {
@@ -312,7 +330,7 @@ pub async fn set_written(
     }
     let mut tx = context.db.begin().await?;
     calendars::set_written(&mut tx, change.business, id, calendar).await?;
-    note(&mut tx, change, id, "calendar_written", &json!({ "calendar": calendar })).await?;
+    append_history(&mut tx, change, id, "calendar_written", &json!({ "calendar": calendar })).await?;
     let batch = batch_sync::enqueue(&mut tx, context, change.business, id).await?;
     tx.commit().await?;
     context.push(&[batch]).await;
@@ -322,19 +340,20 @@ pub async fn set_written(
 /// Turns the reading of a calendar's busy times on or off. Off, its owner is free again as far as it goes.
 pub async fn set_reads(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
     calendar: CalendarId,
     reads: bool,
-) -> Result<(), ManageError> {
+) -> Result<(), ConnectionActionError> {
     let found = calendars::find(&context.db, change.business, calendar).await?;
-    let found = found.filter(|found| found.connection_id == id).ok_or(ManageError::NotFound)?;
+    let found = found.filter(|found| found.connection_id == id).ok_or(ConnectionActionError::NotFound)?;
     if found.reads == reads {
         return Ok(());
     }
     let mut tx = context.db.begin().await?;
     calendars::set_reads(&mut tx, change.business, calendar, reads).await?;
-    note(&mut tx, change, id, "calendar_read", &json!({ "calendar": calendar, "reads": reads })).await?;
+    append_history(&mut tx, change, id, "calendar_read", &json!({ "calendar": calendar, "reads": reads }))
+        .await?;
     let mut enqueued =
         vec![import_availability::enqueue(&mut tx, context, &found, QueueClass::Interactive).await?];
     enqueued.extend(push::enqueue(&mut tx, context, &found).await?);
@@ -346,12 +365,16 @@ pub async fn set_reads(
 }
 
 /// Stops the connection for a while: nothing is written, read or told; what changes meanwhile waits.
-pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
+pub async fn pause(
+    context: &Context,
+    change: &ChangeContext,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Active, ConnectionState::Paused);
     move_state(&mut tx, change, id, states, "paused").await?;
     let mut enqueued = Vec::new();
-    for calendar in calendars::to_read(&mut tx, change.business, id).await? {
+    for calendar in calendars::list_read(&mut tx, change.business, id).await? {
         enqueued.extend(push::enqueue(&mut tx, context, &calendar).await?);
     }
     tx.commit().await?;
@@ -360,11 +383,15 @@ pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Resu
 }
 
 /// Ends a pause; what waited is written.
-pub async fn resume(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
+pub async fn resume(
+    context: &Context,
+    change: &ChangeContext,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Paused, ConnectionState::Active);
     let direction = move_state(&mut tx, change, id, states, "resumed").await?;
-    let enqueued = connect::catch_up(&mut tx, context, (change.business, id), direction).await?;
+    let enqueued = connect::enqueue_initial_sync(&mut tx, context, (change.business, id), direction).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     Ok(())
@@ -373,21 +400,21 @@ pub async fn resume(context: &Context, change: &Change, id: ConnectionId) -> Res
 /// The state that it is in is asked for by the change itself: somebody may be disconnecting it at this moment.
 async fn move_state(
     tx: &mut Tx,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
     states: (ConnectionState, ConnectionState),
     action: &str,
-) -> Result<Direction, ManageError> {
+) -> Result<Direction, ConnectionActionError> {
     let Some(direction) = store::move_state(tx, (change.business, id), states, change.now).await? else {
         let connection = store::find_in(tx, change.business, id).await?;
         // One that is over is as good as none.
         let connection = connection.filter(|one| one.state != ConnectionState::Disconnected);
-        let connection = connection.ok_or(ManageError::NotFound)?;
+        let connection = connection.ok_or(ConnectionActionError::NotFound)?;
         let (from, state) = (states.0, connection.state);
         let message = format!("only a connection that is {from} can be {action}; this one is {state}");
-        return Err(ManageError::NotPossible(message));
+        return Err(ConnectionActionError::NotPossible(message));
     };
-    note(tx, change, id, action, &json!({})).await?;
+    append_history(tx, change, id, action, &json!({})).await?;
     Ok(direction)
 }
 
@@ -396,10 +423,10 @@ async fn move_state(
 /// connection of theirs, if they have one.
 pub async fn disconnect(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
     remove_entries: bool,
-) -> Result<(), ManageError> {
+) -> Result<(), ConnectionActionError> {
     let business = change.business;
     let connection = find(context, business, id).await?;
     let others = store::of_staff(&context.db, business, connection.staff_id).await?;
@@ -407,11 +434,11 @@ pub async fn disconnect(
     let mut tx = context.db.begin().await?;
     let state = ConnectionState::Disconnected;
     if !store::set_state(&mut tx, business, id, state, None, change.now).await? {
-        return Err(ManageError::NotFound);
+        return Err(ConnectionActionError::NotFound);
     }
     store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
     store::ensure_default(&mut tx, business, connection.staff_id).await?;
-    note(&mut tx, change, id, "disconnected", &json!({ "remove_entries": remove_entries })).await?;
+    append_history(&mut tx, change, id, "disconnected", &json!({ "remove_entries": remove_entries })).await?;
     let job = NewJob {
         business: Some(business),
         kind: JobKind::Disconnect,
@@ -435,19 +462,23 @@ pub async fn disconnect(
     Ok(())
 }
 
-async fn find(context: &Context, business: BusinessId, id: ConnectionId) -> Result<Connection, ManageError> {
+async fn find(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<Connection, ConnectionActionError> {
     let found = store::find(&context.db, business, id).await?;
-    found.filter(|one| one.state != ConnectionState::Disconnected).ok_or(ManageError::NotFound)
+    found.filter(|one| one.state != ConnectionState::Disconnected).ok_or(ConnectionActionError::NotFound)
 }
 
-async fn note(
+async fn append_history(
     tx: &mut Tx,
-    change: &Change,
+    change: &ChangeContext,
     id: ConnectionId,
     action: &str,
     detail: &Value,
 ) -> Result<(), StorageError> {
-    let line = history::NewLine {
+    let line = history::NewHistoryEntry {
         business: change.business,
         actor: &change.actor,
         action,

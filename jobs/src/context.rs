@@ -6,11 +6,11 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     clock::Clock, connection::ProviderKind, entry::EntryReminder, job::RetryPolicy, platform::Platforms,
 };
-use concord_providers::{CalendarProvider, FeedFetcher, Registry};
-use concord_storage::{Db, jobs::JobRef, limits::Rate, retention::Keep, seal::Keyring};
+use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry};
+use concord_storage::{Db, jobs::JobRef, limits::BucketRate, retention::RetentionPeriods, seal::Keyring};
 use url::Url;
 
-use crate::{job::JobError, keys::Keys, mail::Mail, queue::Queue};
+use crate::{job::JobError, keys::KeyRegistry, mail::MailSettings, queue::Queue};
 
 /// How fast a provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +38,19 @@ impl CallLimits {
     }
 
     /// How much the bucket of a connection gives.
-    pub(crate) fn connection(&self) -> Rate {
-        Rate { interval: self.connection_interval, burst: self.connection_burst }
+    pub(crate) fn connection(&self) -> BucketRate {
+        BucketRate { interval: self.connection_interval, burst: self.connection_burst }
     }
 
     /// How much the bucket of the installation gives.
-    pub(crate) fn project(&self) -> Rate {
-        Rate { interval: self.project_interval, burst: self.project_burst }
+    pub(crate) fn project(&self) -> BucketRate {
+        BucketRate { interval: self.project_interval, burst: self.project_burst }
     }
 }
 
 /// How fast each provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ProviderLimits {
     /// Google: its quotas are 600 a minute and user, 10,000 a minute and project.
     pub google: CallLimits,
     /// Microsoft: it allows 10,000 in ten minutes for an application and mailbox.
@@ -59,7 +59,7 @@ pub struct Limits {
     pub caldav: CallLimits,
 }
 
-impl Default for Limits {
+impl Default for ProviderLimits {
     fn default() -> Self {
         Self {
             google: CallLimits::a_minute(600, 10_000),
@@ -69,7 +69,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ProviderLimits {
     /// The same for all of them.
     pub fn alike(limits: CallLimits) -> Self {
         Self { google: limits, microsoft: limits, caldav: limits }
@@ -108,12 +108,12 @@ pub struct SyncSettings {
     /// The provider's own reminders on an entry.
     pub reminders: Vec<EntryReminder>,
     /// How fast each provider is called.
-    pub limits: Limits,
+    pub limits: ProviderLimits,
     /// The public address of this installation, if providers may be asked to tell of changes there; `None`: calendars
     /// are polled only.
     pub push: Option<Url>,
     /// For how long records are kept.
-    pub keep: Keep,
+    pub keep: RetentionPeriods,
 }
 
 impl Default for SyncSettings {
@@ -128,9 +128,9 @@ impl Default for SyncSettings {
             slice: StdDuration::from_millis(500),
             colours: Vec::new(),
             reminders: Vec::new(),
-            limits: Limits::default(),
+            limits: ProviderLimits::default(),
             push: None,
-            keep: Keep {
+            keep: RetentionPeriods {
                 sync_log: Duration::days(90),
                 mails: Duration::days(90),
                 done_jobs: Duration::days(7),
@@ -150,7 +150,7 @@ pub struct Context {
     /// The only source of time.
     pub clock: Clock,
     /// The calendar providers that are set up.
-    pub providers: Arc<Registry>,
+    pub providers: Arc<ProviderRegistry>,
     /// Reads the calendar feeds of others.
     pub feeds: FeedFetcher,
     /// The accelerator.
@@ -158,9 +158,9 @@ pub struct Context {
     /// How calendars are kept in step.
     pub settings: Arc<SyncSettings>,
     /// How people are written to.
-    pub mail: Arc<Mail>,
+    pub mail: Arc<MailSettings>,
     /// Which keys this process is at work for; one for each process.
-    pub keys: Keys,
+    pub keys: KeyRegistry,
     /// The booking platforms that are known.
     pub platforms: Arc<Platforms>,
 }

@@ -7,9 +7,9 @@ use concord_storage::jobs::ClaimedJob;
 use crate::{
     Context,
     entry::reconcile,
-    job::{End, JobError, Then},
+    job::{AfterJob, JobError, RunEnd},
 };
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob, then: Then<'_>) -> Result<End, JobError> {
+pub(crate) async fn run(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Result<RunEnd, JobError> {
     reconcile(context, job, false, then).await
 }

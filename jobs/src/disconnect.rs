@@ -9,90 +9,90 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    audit::SyncOutcome,
     connection::ConnectionState,
     ids::{ConnectionId, EntryId},
     job::QueueClass,
-    record::SyncOutcome,
-    sync::{plan::Known, unknown::UnknownWrite},
+    sync::{plan::EntryWriteState, unknown_writes::UnknownWrite},
 };
-use concord_providers::{CalendarProvider, ProviderError, Removed};
+use concord_providers::{CalendarProvider, ProviderError, RemoveOutcome};
 use concord_storage::{
     StorageError,
     connections::{self, StoredTokens},
     entries::{self, Entry},
-    jobs::{ClaimedJob, Outcome},
-    sync_log::{self, NewLine},
+    jobs::{ClaimedJob, JobOutcome},
+    sync_log::{self, NewSyncLogEntry},
 };
 use uuid::Uuid;
 
 use crate::{
     Context,
-    access::{Access, Account, CallError, with_open},
-    job::{JobError, business_of},
-    lease::Lease,
+    access::{Access, CallError, ConnectionAccount, with_open},
+    entry_search::{self, EntrySearch, SearchOutcome},
+    job::{JobError, require_business},
+    lease::JobLease,
     limits::take_turn,
-    moved::{self, Search, Sought},
-    push, write_mark,
+    pending_write, push,
 };
 
 /// Entries in one look.
-const PART: u32 = 50;
+const BATCH_SIZE: u32 = 50;
 /// How soon those come back who meet somebody else's change.
-const COME_BACK: Duration = Duration::seconds(1);
+const RETRY_DELAY: Duration = Duration::seconds(1);
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
-    let business = business_of(job)?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
     let id = ConnectionId(job.subject_id);
     let Some(connection) = connections::find(&context.db, business, id).await? else {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     };
     // Connected again meanwhile.
     if connection.state != ConnectionState::Disconnected {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     }
-    let account = Account { business, connection: id, provider: connection.provider };
-    let ending = Ending { context, account, over_since: connection.state_changed_at };
+    let account = ConnectionAccount { business, connection: id, provider: connection.provider };
+    let ending = Disconnection { context, account, over_since: connection.state_changed_at };
     // Before anything else: what is ended at the provider is this consent, and none that comes later.
     let tokens = connections::tokens(&context.db, &context.ring, business, id).await?;
-    let mut said = "access ended".to_owned();
+    let mut said = "access revoked".to_owned();
     if connection.remove_entries {
-        let mut lease = Lease::of(context, job);
+        let mut lease = JobLease::of(context, job);
         said = match ending.remove_entries(&mut lease).await {
-            Ok(Removal::ConnectedAgain) => return Ok(Outcome::Done),
-            Ok(Removal::Ended { refused }) if refused.is_empty() => {
-                "entries removed, access ended".to_owned()
+            Ok(RemovalOutcome::ConnectedAgain) => return Ok(JobOutcome::Done),
+            Ok(RemovalOutcome::Ended { refused }) if refused.is_empty() => {
+                "entries deleted, access revoked".to_owned()
             }
-            Ok(Removal::Ended { refused }) => ending.left_behind(&refused.join("; ")).await?,
+            Ok(RemovalOutcome::Ended { refused }) => ending.leftover_message(&refused.join("; ")).await?,
             // The mailbox is gone, or nobody may use the application any more: no calendar of the account will do it.
             Err(JobError::Provider(ProviderError::AccountUnusable(reason))) => {
-                ending.left_behind(&reason).await?
+                ending.leftover_message(&reason).await?
             }
             // With a dead grant nobody can remove them any more but the calendar's owner.
             Err(JobError::Provider(ProviderError::GrantDead(_))) => {
-                "access had ended before; the entries stay".to_owned()
+                "access had already ended; the entries are kept".to_owned()
             }
             Err(error) => return Err(error),
         };
     }
-    if !ending.still_over().await? {
-        return Ok(Outcome::Done);
+    if !ending.is_still_disconnected().await? {
+        return Ok(JobOutcome::Done);
     }
     push::close_all(context, &connection).await?;
     ending.revoke(tokens).await?;
     ending.forget(&said).await?;
-    Ok(Outcome::Done)
+    Ok(JobOutcome::Done)
 }
 
 /// The end of one connection.
-struct Ending<'a> {
+struct Disconnection<'a> {
     context: &'a Context,
-    account: Account,
+    account: ConnectionAccount,
     /// Which of its ends this is.
     over_since: DateTime<Utc>,
 }
 
 /// How far the removal of the entries came.
-enum Removal {
+enum RemovalOutcome {
     /// Through all of them.
     Ended {
         /// Why some of them stay, one reason for each calendar.
@@ -102,10 +102,10 @@ enum Removal {
     ConnectedAgain,
 }
 
-impl Ending<'_> {
+impl Disconnection<'_> {
     /// Whether nobody has connected it again.
-    async fn still_over(&self) -> Result<bool, StorageError> {
-        let Account { business, connection, .. } = self.account;
+    async fn is_still_disconnected(&self) -> Result<bool, StorageError> {
+        let ConnectionAccount { business, connection, .. } = self.account;
         let found = connections::find(&self.context.db, business, connection).await?;
         Ok(found.is_some_and(|one| {
             one.state == ConnectionState::Disconnected && one.state_changed_at == self.over_since
@@ -113,22 +113,22 @@ impl Ending<'_> {
     }
 
     /// Removes all that may stand. The others of a calendar that refused are not asked for.
-    async fn remove_entries(&self, lease: &mut Lease<'_>) -> Result<Removal, JobError> {
+    async fn remove_entries(&self, lease: &mut JobLease<'_>) -> Result<RemovalOutcome, JobError> {
         let Self { context, account, .. } = *self;
         let first = EntryId(Uuid::nil());
         if entries::standing(&context.db, account.business, account.connection, first, 1).await?.is_empty() {
-            return Ok(Removal::Ended { refused: Vec::new() });
+            return Ok(RemovalOutcome::Ended { refused: Vec::new() });
         }
         let provider = context.providers.get(account.provider).ok_or_else(|| {
-            JobError::Permanent(format!("{} is not set up, so the entries stay", account.provider.name()))
+            JobError::Permanent(format!("{} is not set up, so the entries are kept", account.provider.name()))
         })?;
         let mut refused: BTreeMap<String, String> = BTreeMap::new();
         let mut after = first;
         loop {
-            let ids =
-                entries::standing(&context.db, account.business, account.connection, after, PART).await?;
+            let ids = entries::standing(&context.db, account.business, account.connection, after, BATCH_SIZE)
+                .await?;
             let Some(last) = ids.last() else {
-                return Ok(Removal::Ended { refused: refused.into_values().collect() });
+                return Ok(RemovalOutcome::Ended { refused: refused.into_values().collect() });
             };
             after = *last;
             for id in ids {
@@ -139,8 +139,8 @@ impl Ending<'_> {
                     continue;
                 }
                 take_turn(context, account, QueueClass::Bulk).await?;
-                if !self.still_over().await? {
-                    return Ok(Removal::ConnectedAgain);
+                if !self.is_still_disconnected().await? {
+                    return Ok(RemovalOutcome::ConnectedAgain);
                 }
                 if let Some(reason) = self.remove(provider.as_ref(), lease, id).await? {
                     refused.insert(entry.calendar_external_id, reason);
@@ -153,7 +153,7 @@ impl Ending<'_> {
     async fn remove(
         &self,
         provider: &dyn CalendarProvider,
-        lease: &mut Lease<'_>,
+        lease: &mut JobLease<'_>,
         id: EntryId,
     ) -> Result<Option<String>, JobError> {
         let mut access = Access::open(self.context, self.account).await?;
@@ -162,20 +162,21 @@ impl Ending<'_> {
         let (calendar, name) = (entry.calendar_external_id.as_str(), entry.external_id.as_str());
         let call = async { with_open!(access, held => provider.remove(&held, calendar, name)) };
         let failed = match lease.during(Box::pin(call)).await {
-            Ok(Removed::Before) => {
-                write_mark::refuse(self.context, &mut entry, earlier).await?;
+            Ok(RemoveOutcome::Before) => {
+                pending_write::refuse(self.context, &mut entry, earlier).await?;
                 if self.follow_if_moved(lease, &mut entry).await? {
                     return Box::pin(self.remove(provider, lease, id)).await;
                 }
                 return self.record_removed(&entry).await.map(|()| None);
             }
-            Ok(Removed::Now) | Err(CallError { error: JobError::Provider(ProviderError::NotFound), .. }) => {
+            Ok(RemoveOutcome::Now)
+            | Err(CallError { error: JobError::Provider(ProviderError::NotFound), .. }) => {
                 return self.record_removed(&entry).await.map(|()| None);
             }
             Err(failed) => failed,
         };
         if !failed.is_unknown {
-            write_mark::refuse(self.context, &mut entry, earlier).await?;
+            pending_write::refuse(self.context, &mut entry, earlier).await?;
         }
         match failed.error {
             JobError::Provider(ProviderError::Rejected(reason)) => Ok(Some(reason)),
@@ -187,7 +188,7 @@ impl Ending<'_> {
     /// asked about a deletion. Returns the entry as it is then, and what was unknown before.
     async fn begin_removal(
         &self,
-        lease: &Lease<'_>,
+        lease: &JobLease<'_>,
         id: EntryId,
     ) -> Result<Option<(Entry, Vec<UnknownWrite>)>, JobError> {
         let found = entries::find(&self.context.db, self.account.business, id).await?;
@@ -195,22 +196,23 @@ impl Ending<'_> {
         let (name, etag) = (entry.external_id.clone(), entry.etag.clone());
         let at = (name.as_str(), etag.as_deref());
         let held = (self.context, lease.job);
-        let earlier = write_mark::begin(held, &mut entry, UnknownWrite::Removed, at, None).await?;
-        let being_changed = || JobError::snooze(self.context, COME_BACK, "its entries are being changed");
+        let earlier = pending_write::begin(held, &mut entry, UnknownWrite::Removed, at, None).await?;
+        let being_changed = || JobError::snooze(self.context, RETRY_DELAY, "its entries are being updated");
         Ok(Some((entry, earlier.ok_or_else(being_changed)?)))
     }
 
     /// Looks for what was gone from its calendar in the others of the account. Returns whether it is there.
-    async fn follow_if_moved(&self, lease: &mut Lease<'_>, entry: &mut Entry) -> Result<bool, JobError> {
-        let search = Search::begin(self.context, entry, (moved::prior_state(entry), false)).await?;
-        match search.under_lease(self.context, (self.account, QueueClass::Bulk), lease, entry).await? {
-            Sought::There(found) => moved::follow(self.context, entry, &found).await,
-            Sought::Nowhere | Sought::OutOfReach => Ok(false),
+    async fn follow_if_moved(&self, lease: &mut JobLease<'_>, entry: &mut Entry) -> Result<bool, JobError> {
+        let search =
+            EntrySearch::begin(self.context, entry, (entry_search::prior_state(entry), false)).await?;
+        match search.run_under_lease(self.context, (self.account, QueueClass::Bulk), lease, entry).await? {
+            SearchOutcome::There(found) => entry_search::follow(self.context, entry, &found).await,
+            SearchOutcome::Nowhere | SearchOutcome::OutOfReach => Ok(false),
         }
     }
 
     async fn record_removed(&self, entry: &Entry) -> Result<(), JobError> {
-        let gone = Known::new(entry.external_id.as_str()).removed();
+        let gone = EntryWriteState::new(entry.external_id.as_str()).removed();
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         entries::unwant(&mut tx, entry.id).await?;
@@ -228,8 +230,8 @@ impl Ending<'_> {
     /// A grant that is dead already is as good as revoked; one that cannot be reached is tried again. An account that is
     /// connected a second time keeps its grant: Google ends all that an application may do with an account at once.
     async fn revoke(&self, tokens: StoredTokens) -> Result<(), JobError> {
-        let Account { business, connection, provider } = self.account;
-        if connections::is_shared(&self.context.db, business, connection).await? {
+        let ConnectionAccount { business, connection, provider } = self.account;
+        if connections::is_account_shared(&self.context.db, business, connection).await? {
             return Ok(());
         }
         // A password is the person's own: forgotten here, it goes on there.
@@ -238,7 +240,7 @@ impl Ending<'_> {
         }
         let Some(token) = tokens.refresh.or(tokens.access) else { return Ok(()) };
         let oauth = self.context.providers.oauth(provider).ok_or_else(|| {
-            JobError::Permanent(format!("{} is not set up, so access goes on", provider.name()))
+            JobError::Permanent(format!("{} is not set up, so access was not revoked", provider.name()))
         })?;
         match oauth.revoke(&token).await {
             Ok(()) | Err(ProviderError::GrantDead(_) | ProviderError::Unauthorized) => Ok(()),
@@ -251,19 +253,19 @@ impl Ending<'_> {
     }
 
     /// For people: access ends though entries stay, and why they do.
-    async fn left_behind(&self, reason: &str) -> Result<String, StorageError> {
-        let Account { business, connection, .. } = self.account;
-        let left = entries::count_standing(&self.context.db, business, connection).await?;
-        Ok(format!("access ended; {left} could not be removed: {reason}"))
+    async fn leftover_message(&self, reason: &str) -> Result<String, StorageError> {
+        let ConnectionAccount { business, connection, .. } = self.account;
+        let left = entries::count_present(&self.context.db, business, connection).await?;
+        Ok(format!("access ended; {left} could not be deleted: {reason}"))
     }
 
     async fn forget(&self, said: &str) -> Result<(), StorageError> {
-        let Account { business, connection, .. } = self.account;
+        let ConnectionAccount { business, connection, .. } = self.account;
         let mut tx = self.context.db.begin().await?;
-        if !connections::forget_tokens(&mut tx, connection, self.over_since).await? {
+        if !connections::delete_tokens(&mut tx, connection, self.over_since).await? {
             return Ok(());
         }
-        let line = NewLine {
+        let line = NewSyncLogEntry {
             business,
             connection: Some(connection),
             booking: None,

@@ -6,48 +6,51 @@
 //! about and not silently written again. Where nobody did anything that matters, the entry is looked at and written anew.
 //! Sets its own next time: it is a poll.
 
-mod told;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    audit::SyncOutcome,
     connection::{ConnectionState, EntryState},
     entry::ObservedEntry,
     ids::{BusinessId, CalendarId, ConnectionId, EntryId},
     interval::Interval,
     job::{JobKind, QueueClass},
-    record::SyncOutcome,
     sync::{
-        drift::{Drift, Expected, HOLD, KnownEntry, SeenEntry, compare, is_believed, next_night},
-        reading::Reading,
+        drift::{
+            Drift, EntryExpectation, ExpectedState, HOLD, MarkedEvent, compare, is_believed,
+            next_nightly_compare,
+        },
+        read_sequence::ReadSequence,
     },
 };
-use concord_providers::{AfterPage, ChangesFrom, ProviderError};
+use concord_providers::{NextPage, ProviderError, SyncPosition};
 use concord_storage::{
     StorageError, Tx, businesses,
     calendars::{self, Calendar},
     connections::{self as store, Connection, DriftFigures},
-    entries::{self, Compared},
-    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
-    sync_log::{self, NewLine},
+    entries::{self, ComparedEntry},
+    jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
+    sync_log::{self, NewSyncLogEntry},
 };
 
-use self::told::{Difference, Differs, Fate};
+use self::report::{DriftKind, DriftResolution, EntryDifference};
 use crate::{
     Context,
-    access::{Account, with_access},
+    access::{ConnectionAccount, with_access},
     connections,
-    job::{JobError, business_of, commit_held, jitter, keep},
-    limits::wait_for_turn,
-    remote_change::Met,
-    touched::{self, Found, Place, Rows},
+    found_entries::{self, CalendarReading, ComparedEntries, FoundEntry},
+    job::{JobError, commit_held, jitter, keep, require_business},
+    limits::acquire_waiting,
+    remote_change::RemoteChangeOutcome,
 };
 
 /// A new connection is compared when what was waiting is written, and not only in its first night.
 const FIRST_AFTER: Duration = Duration::hours(6);
 /// A server that gives page after page must not keep us for ever.
-const MOST_PAGES: usize = 1_000;
+const MAX_PAGES: usize = 1_000;
 
 /// Enqueues the compare of a connection.
 pub(crate) async fn enqueue(
@@ -73,7 +76,7 @@ pub(crate) async fn enqueue_first(
 /// Sees to it that every connection that is served is compared; called when a process starts.
 pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let found = store::never_compared(&context.db).await?;
+    let found = store::list_never_compared(&context.db).await?;
     let mut tx = context.db.begin().await?;
     for connection in found {
         enqueue_first(&mut tx, connection, now).await?;
@@ -81,23 +84,23 @@ pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     tx.commit().await
 }
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
-    let business = business_of(job)?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
     let found = store::find(&context.db, business, ConnectionId(job.subject_id)).await?;
     let Some(connection) = found.filter(|one| one.state == ConnectionState::Active) else {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     };
     let zone = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.zone;
     let (settings, now) = (&context.settings, context.clock.now());
     let window = Interval { start: now - settings.window_past, end: now + settings.window_future };
-    let compare = Compare { context, job, connection, window, started_at: now };
+    let compare = DriftCheck { context, job, connection, window, started_at: now };
     let again_soon = compare.run().await?;
     let now = context.clock.now();
-    let next = if again_soon { now + HOLD } else { next_night(now, zone, jitter(job.id, 0)) };
-    Ok(Outcome::Again(next))
+    let next = if again_soon { now + HOLD } else { next_nightly_compare(now, zone, jitter(job.id, 0)) };
+    Ok(JobOutcome::Again(next))
 }
 
-struct Compare<'a> {
+struct DriftCheck<'a> {
     context: &'a Context,
     job: &'a ClaimedJob,
     connection: Connection,
@@ -106,19 +109,19 @@ struct Compare<'a> {
 }
 
 /// What of ours the calendars show.
-struct Sights {
+struct ObservedCalendars {
     /// Its number was taken before the first call.
-    reading: Reading,
-    seen: Vec<SeenEntry>,
+    reading: ReadSequence,
+    seen: Vec<MarkedEvent>,
     /// As the provider showed it and in which calendar, by what the calendar calls it.
     observed: HashMap<String, (String, ObservedEntry)>,
     /// The calendars that were read.
     calendars: BTreeMap<CalendarId, Calendar>,
 }
 
-impl Compare<'_> {
-    fn account(&self) -> Account {
-        Account {
+impl DriftCheck<'_> {
+    fn account(&self) -> ConnectionAccount {
+        ConnectionAccount {
             business: self.connection.business_id,
             connection: self.connection.id,
             provider: self.connection.provider,
@@ -127,10 +130,10 @@ impl Compare<'_> {
 
     /// Returns whether it is to be done again soon: to see a second time, or whether it has been mended.
     async fn run(&self) -> Result<bool, JobError> {
-        let before = touched::rows(self.context, &self.connection, self.window).await?;
+        let before = found_entries::rows(self.context, &self.connection, self.window).await?;
         let mut sights = self.read(&before).await?;
-        let after = touched::rows(self.context, &self.connection, self.window).await?;
-        let known: Vec<KnownEntry> =
+        let after = found_entries::rows(self.context, &self.connection, self.window).await?;
+        let known: Vec<EntryExpectation> =
             after.values().filter_map(|row| self.known(row, &before, &sights)).collect();
         let marks: Vec<EntryId> = sights.seen.iter().filter_map(|one| one.mark).collect();
         let elsewhere: BTreeSet<EntryId> =
@@ -154,14 +157,18 @@ impl Compare<'_> {
         Ok(mended > 0 && !was_told)
     }
 
-    async fn read(&self, rows: &Rows) -> Result<Sights, JobError> {
+    async fn read(&self, rows: &ComparedEntries) -> Result<ObservedCalendars, JobError> {
         let (business, id) = (self.connection.business_id, self.connection.id);
         let holding: BTreeSet<CalendarId> = rows.values().map(|row| row.calendar_id).collect();
         let names: BTreeMap<&str, CalendarId> =
             rows.values().map(|row| (row.external_id.as_str(), row.calendar_id)).collect();
         let reading = store::begin_reading(&self.context.db, id).await?;
-        let mut sights =
-            Sights { reading, seen: Vec::new(), observed: HashMap::new(), calendars: BTreeMap::new() };
+        let mut sights = ObservedCalendars {
+            reading,
+            seen: Vec::new(),
+            observed: HashMap::new(),
+            calendars: BTreeMap::new(),
+        };
         for calendar in calendars::of_connection(&self.context.db, business, id).await? {
             let is_ours =
                 (calendar.writes && self.connection.direction.writes()) || holding.contains(&calendar.id);
@@ -172,7 +179,7 @@ impl Compare<'_> {
                 Ok(()) => drop(sights.calendars.insert(calendar.id, calendar)),
                 Err(JobError::Provider(ProviderError::NotFound)) => {
                     // If it is gone, its bookings move; none of that is drift.
-                    let listed = connections::look_for_calendars(self.context, self.account()).await?;
+                    let listed = connections::refresh_calendar_list(self.context, self.account()).await?;
                     if listed.lists(&calendar.external_id) {
                         return Err(ProviderError::NotFound.into());
                     }
@@ -188,18 +195,18 @@ impl Compare<'_> {
         &self,
         calendar: &Calendar,
         names: &BTreeMap<&str, CalendarId>,
-        sights: &mut Sights,
+        sights: &mut ObservedCalendars,
     ) -> Result<(), JobError> {
         let (context, window) = (self.context, self.window);
         let provider = context.provider(self.connection.provider)?;
-        let mut from = ChangesFrom::Start;
-        for _ in 0..MOST_PAGES {
-            wait_for_turn(context, self.account(), QueueClass::Bulk, self.job).await?;
+        let mut from = SyncPosition::Start;
+        for _ in 0..MAX_PAGES {
+            acquire_waiting(context, self.account(), QueueClass::Bulk, self.job).await?;
             let (id, from_here) = (calendar.external_id.as_str(), &from);
             let page = with_access!(context, self.account(), access => provider.changes(&access, id, window, from_here))?;
             keep(self.context, self.job).await?;
             for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
-                let seen = SeenEntry::from(&entry);
+                let seen = MarkedEvent::from(&entry);
                 match names.get(seen.name.as_str()) {
                     Some(of) if *of == calendar.id => {}
                     None if seen.mark.is_some() => {}
@@ -211,22 +218,27 @@ impl Compare<'_> {
                 sights.seen.push(seen);
             }
             match page.next {
-                AfterPage::Cursor(_) => return Ok(()),
-                AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: None },
+                NextPage::Cursor(_) => return Ok(()),
+                NextPage::Page(page) => from = SyncPosition::Page { page, cursor: None },
             }
         }
-        Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
+        Err(ProviderError::Transient("the provider's list of events does not end".into()).into())
     }
 
     /// How an entry should stand, if its calendar was read.
-    fn known(&self, row: &Compared, before: &Rows, sights: &Sights) -> Option<KnownEntry> {
+    fn known(
+        &self,
+        row: &ComparedEntry,
+        before: &ComparedEntries,
+        sights: &ObservedCalendars,
+    ) -> Option<EntryExpectation> {
         sights.calendars.get(&row.calendar_id)?;
         let expected = match (row.wanted, row.state) {
-            (true, EntryState::Synced) => Expected::Stands,
-            (false, EntryState::Removed) => Expected::Gone,
-            _ => Expected::Unsettled,
+            (true, EntryState::Synced) => ExpectedState::Stands,
+            (false, EntryState::Removed) => ExpectedState::Gone,
+            _ => ExpectedState::Unsettled,
         };
-        Some(touched::known(row, before, self.window, expected))
+        Some(found_entries::known(row, before, self.window, expected))
     }
 
     async fn record(
@@ -247,14 +259,14 @@ impl Compare<'_> {
         let (business, connection) = (self.connection.business_id, self.connection.id);
         let mut tx = self.context.db.begin().await?;
         store::record_drift(&mut tx, (business, connection), &figures).await?;
-        let line = NewLine {
+        let line = NewSyncLogEntry {
             business,
             connection: Some(connection),
             booking: None,
             channel: None,
             operation: "compare",
             outcome: if believed { SyncOutcome::Ok } else { SyncOutcome::Held },
-            detail: &told::in_words(drift, believed),
+            detail: &report::in_words(drift, believed),
             duration_ms: (now - self.started_at).num_milliseconds(),
             at: now,
         };
@@ -262,26 +274,26 @@ impl Compare<'_> {
         commit_held(self.context, self.job, tx).await.map(drop)
     }
 
-    async fn tell(&self, told: &[Difference]) -> Result<(), JobError> {
+    async fn tell(&self, told: &[EntryDifference]) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
-        told::write_down(&mut tx, &self.connection, told, self.context.clock.now()).await?;
+        report::write_down(&mut tx, &self.connection, told, self.context.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    fn unknown(drift: &Drift, sights: &Sights) -> Vec<Difference> {
+    fn unknown(drift: &Drift, sights: &ObservedCalendars) -> Vec<EntryDifference> {
         let is_unknown =
             |entry: &ObservedEntry| entry.entry.is_some_and(|mark| drift.unknown.contains(&mark));
         let mut unknown: Vec<_> = sights.observed.values().filter(|(_, seen)| is_unknown(seen)).collect();
         unknown.sort_by(|(_, one), (_, other)| one.external_id.cmp(&other.external_id));
-        unknown.into_iter().map(|(calendar, seen)| Difference::unknown(seen, calendar)).collect()
+        unknown.into_iter().map(|(calendar, seen)| EntryDifference::unknown(seen, calendar)).collect()
     }
 
-    fn doubted(drift: &Drift, rows: &Rows, sights: &Sights) -> Vec<Difference> {
-        let told = |(how, id): (Differs, &EntryId)| {
+    fn doubted(drift: &Drift, rows: &ComparedEntries, sights: &ObservedCalendars) -> Vec<EntryDifference> {
+        let told = |(how, id): (DriftKind, &EntryId)| {
             let row = rows.get(id)?;
             let calendar = sights.calendars.get(&row.calendar_id)?;
-            Some(Difference::of(row.booking_id, &calendar.name, how, Fate::Doubted))
+            Some(EntryDifference::of(row.booking_id, &calendar.name, how, DriftResolution::Doubted))
         };
         differing(drift).filter_map(told).collect()
     }
@@ -290,9 +302,9 @@ impl Compare<'_> {
     async fn mend(
         &self,
         drift: &Drift,
-        rows: &Rows,
-        sights: &mut Sights,
-        told: &mut Vec<Difference>,
+        rows: &ComparedEntries,
+        sights: &mut ObservedCalendars,
+        told: &mut Vec<EntryDifference>,
     ) -> Result<usize, JobError> {
         let mut mended = 0;
         let gone = drift.missing.len();
@@ -301,30 +313,44 @@ impl Compare<'_> {
             let Some(calendar) = sights.calendars.get(&row.calendar_id) else { continue };
             let seen = sights.observed.remove(&row.external_id).map(|(_, seen)| seen);
             let is_missing = seen.is_none();
-            let found = Found { external_id: row.external_id.clone(), seen };
-            let place =
-                Place { account: self.account(), calendar: &calendar.external_id, reading: sights.reading };
+            let found = FoundEntry { external_id: row.external_id.clone(), seen };
+            let place = CalendarReading {
+                account: self.account(),
+                calendar: &calendar.external_id,
+                reading: sights.reading,
+            };
             keep(self.context, self.job).await?;
             let Some((entry, met)) =
-                touched::meet(self.context, (place, QueueClass::Bulk, self.job), *id, found, gone).await?
+                found_entries::meet(self.context, (place, QueueClass::Bulk, self.job), *id, found, gone)
+                    .await?
             else {
                 continue;
             };
             let fate = match met {
                 // Since the compare began somebody is asked.
-                Met::Echo if entry.is_asked_about => Fate::Met(Met::Asked),
+                RemoteChangeOutcome::Echo if entry.is_asked_about => {
+                    DriftResolution::Met(RemoteChangeOutcome::Asked)
+                }
                 // A calendar that is read may be changed by its owner in what a booking does not follow, such as a
                 // colour: what they wrote there stays until the next write.
-                Met::Echo if entry.wanted && !is_missing && self.connection.direction.reads() => Fate::Left,
-                // Nobody did anything that matters; it is looked at again by whoever writes it.
-                Met::Echo => {
-                    self.write_again(*id).await?;
-                    Fate::Anew
+                RemoteChangeOutcome::Echo
+                    if entry.wanted && !is_missing && self.connection.direction.reads() =>
+                {
+                    DriftResolution::Left
                 }
-                met => Fate::Met(met),
+                // Nobody did anything that matters; it is looked at again by whoever writes it.
+                RemoteChangeOutcome::Echo => {
+                    self.write_again(*id).await?;
+                    DriftResolution::Anew
+                }
+                met => DriftResolution::Met(met),
             };
-            mended += usize::from(matches!(fate, Fate::Anew | Fate::Met(Met::Followed | Met::Revert(..))));
-            told.push(Difference::of(row.booking_id, &calendar.name, how, fate));
+            mended += usize::from(matches!(
+                fate,
+                DriftResolution::Anew
+                    | DriftResolution::Met(RemoteChangeOutcome::Followed | RemoteChangeOutcome::Revert(..))
+            ));
+            told.push(EntryDifference::of(row.booking_id, &calendar.name, how, fate));
         }
         Ok(mended)
     }
@@ -332,7 +358,7 @@ impl Compare<'_> {
     async fn write_again(&self, id: EntryId) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
         let enqueued =
-            entries::enqueue_again(&mut tx, self.connection.business_id, id, self.context.clock.now())
+            entries::enqueue_rewrite(&mut tx, self.connection.business_id, id, self.context.clock.now())
                 .await?;
         tx.commit().await?;
         self.context.push(&[enqueued]).await;
@@ -341,10 +367,10 @@ impl Compare<'_> {
 }
 
 /// What a person may have done comes first.
-fn differing(drift: &Drift) -> impl Iterator<Item = (Differs, &EntryId)> {
-    let missing = drift.missing.iter().map(|id| (Differs::Missing, id));
-    let changed = drift.different.iter().map(|id| (Differs::Changed, id));
-    missing.chain(changed).chain(drift.unwanted.iter().map(|id| (Differs::Unwanted, id)))
+fn differing(drift: &Drift) -> impl Iterator<Item = (DriftKind, &EntryId)> {
+    let missing = drift.missing.iter().map(|id| (DriftKind::Missing, id));
+    let changed = drift.different.iter().map(|id| (DriftKind::Changed, id));
+    missing.chain(changed).chain(drift.unwanted.iter().map(|id| (DriftKind::Unwanted, id)))
 }
 
 fn number(count: usize) -> i64 {

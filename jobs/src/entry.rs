@@ -11,29 +11,32 @@ use concord_domain::{
     ids::EntryId,
     job::QueueClass,
     sync::{
-        plan::{Desired, EntryAction, Known, MAX_STEPS, Next, Observation, WriteFault, after, plan_entry},
+        plan::{
+            Desired, EntryAction, EntryWriteError, EntryWriteState, MAX_STEPS, NextStep, Observation, after,
+            plan_entry,
+        },
         remote_change::{NOT_COUNTED, RemoteChangeKind},
-        shape::Shape,
-        unknown::UnknownWrite,
+        synced_fields::SyncedFields,
+        unknown_writes::UnknownWrite,
     },
 };
-use concord_providers::{ProviderError, Removed, Written};
+use concord_providers::{ProviderError, RemoveOutcome, WriteReceipt};
 use concord_storage::{
     StorageError,
     entries::{self, Entry},
-    jobs::{ClaimedJob, Outcome},
+    jobs::{ClaimedJob, JobOutcome},
 };
 
 use self::search::CALENDAR_GONE;
 use crate::{
     Context,
-    access::{Access, Account, CallError, with_open},
-    job::{End, JobError, Then, business_of},
-    lease::Lease,
+    access::{Access, CallError, ConnectionAccount, with_open},
+    entry_search,
+    job::{AfterJob, JobError, RunEnd, require_business},
+    lease::JobLease,
     limits::take_turn,
-    moved,
-    remote_change::{self, Met, Standing},
-    write_mark,
+    pending_write,
+    remote_change::{self, DesiredBooking, RemoteChangeOutcome},
 };
 
 /// Brings an entry to what it should be, if it is to be there (`wanted`) as this job thinks. Where the booking has been
@@ -42,16 +45,16 @@ pub(crate) async fn reconcile(
     context: &Context,
     job: &ClaimedJob,
     wanted: bool,
-    then: Then<'_>,
-) -> Result<End, JobError> {
+    then: AfterJob<'_>,
+) -> Result<RunEnd, JobError> {
     let Some(run) = EntryRun::begin(context, job, wanted).await? else {
-        return Ok(End::Outcome(Outcome::Done));
+        return Ok(RunEnd::Outcome(JobOutcome::Done));
     };
-    let mut lease = Lease::of(context, job);
+    let mut lease = JobLease::of(context, job);
     let mut way = run.plan().await?;
     match run.carry_out(&mut lease, &mut way).await {
         Err(error @ (JobError::Snooze { .. } | JobError::Wait { .. })) => Err(error),
-        Ok(false) => Ok(End::Outcome(Outcome::Done)),
+        Ok(false) => Ok(RunEnd::Outcome(JobOutcome::Done)),
         Ok(true) => run.record((job, then), way, Ok(())).await,
         Err(error) => run.record((job, then), way, Err(error)).await,
     }
@@ -60,32 +63,32 @@ pub(crate) async fn reconcile(
 /// One entry on its way to what it should be.
 struct EntryRun<'a> {
     context: &'a Context,
-    account: Account,
+    account: ConnectionAccount,
     entry: Entry,
     class: QueueClass,
     started_at: DateTime<Utc>,
 }
 
 /// What a run has come to.
-struct Done {
+struct EntryRunResult {
     /// The last call that changed something.
     operation: &'static str,
-    known: Known,
+    known: EntryWriteState,
     version: i64,
     /// What the entry says now, if it is there.
-    shape: Option<Shape>,
+    shape: Option<SyncedFields>,
     /// What the last write of this run left.
     write: Option<UnknownWrite>,
     note: Option<&'static str>,
 }
 
 /// A run between two calls.
-struct Way {
+struct PlannedRun {
     /// The next one; `None`: another job, or a person, says what follows.
     action: Option<EntryAction>,
     /// The row, as this run has left it.
     entry: Entry,
-    done: Done,
+    done: EntryRunResult,
     desired: Desired,
     /// Whether a create was refused since there is such an entry, wherever that stands.
     is_somewhere: bool,
@@ -94,22 +97,26 @@ struct Way {
 impl<'a> EntryRun<'a> {
     /// `None`: there is nothing to do, or another job will do it.
     async fn begin(context: &'a Context, job: &ClaimedJob, wanted: bool) -> Result<Option<Self>, JobError> {
-        let business = business_of(job)?;
+        let business = require_business(job)?;
         let entry = entries::find(&context.db, business, EntryId(job.subject_id)).await?;
         let entry = entry.filter(|one| {
             one.wanted == wanted && one.connection_state == ConnectionState::Active && !one.is_asked_about
         });
         Ok(entry.map(|entry| Self {
             context,
-            account: Account { business, connection: entry.connection_id, provider: entry.provider },
+            account: ConnectionAccount {
+                business,
+                connection: entry.connection_id,
+                provider: entry.provider,
+            },
             entry,
             class: job.queue,
             started_at: context.clock.now(),
         }))
     }
 
-    fn known(&self) -> Known {
-        Known {
+    fn known(&self) -> EntryWriteState {
+        EntryWriteState {
             external_id: self.entry.external_id.clone(),
             etag: self.entry.etag.clone(),
             hash: self.entry.content_hash.clone(),
@@ -118,17 +125,18 @@ impl<'a> EntryRun<'a> {
         }
     }
 
-    async fn plan(&self) -> Result<Way, JobError> {
-        let Standing { booking, desired, .. } = remote_change::standing(self.context, &self.entry).await?;
+    async fn plan(&self) -> Result<PlannedRun, JobError> {
+        let DesiredBooking { booking, desired, .. } =
+            remote_change::standing(self.context, &self.entry).await?;
         let known = self.known();
         let shape = match &desired {
-            Desired::Present(content) => Some(Shape::from(content)),
+            Desired::Present(content) => Some(SyncedFields::from(content)),
             Desired::Absent => None,
         };
-        Ok(Way {
+        Ok(PlannedRun {
             action: Some(plan_entry(&desired, &known, None)),
             entry: self.entry.clone(),
-            done: Done {
+            done: EntryRunResult {
                 operation: "nothing",
                 known,
                 version: booking.version,
@@ -142,7 +150,7 @@ impl<'a> EntryRun<'a> {
     }
 
     /// `false`: a person has changed the entry, and what follows from that is under way.
-    async fn carry_out(&self, lease: &mut Lease<'_>, way: &mut Way) -> Result<bool, JobError> {
+    async fn carry_out(&self, lease: &mut JobLease<'_>, way: &mut PlannedRun) -> Result<bool, JobError> {
         for _ in 0..MAX_STEPS {
             match &way.action {
                 None => return Ok(false),
@@ -153,11 +161,16 @@ impl<'a> EntryRun<'a> {
                 }
             }
         }
-        Err(ProviderError::Transient("somebody else keeps changing the entry".into()).into())
+        Err(ProviderError::Transient("the entry keeps changing at the provider".into()).into())
     }
 
     /// One call, and what follows from its answer.
-    async fn step(&self, lease: &mut Lease<'_>, now: EntryAction, way: &mut Way) -> Result<(), JobError> {
+    async fn step(
+        &self,
+        lease: &mut JobLease<'_>,
+        now: EntryAction,
+        way: &mut PlannedRun,
+    ) -> Result<(), JobError> {
         // Each call takes a place at the provider's limit, credentials and the lease: all that may fail or wait before it
         // comes before the mark of a write begun.
         take_turn(self.context, self.account, self.class).await?;
@@ -166,11 +179,13 @@ impl<'a> EntryRun<'a> {
         let earlier = if now.writes() { self.begin_write(lease, way, &now).await? } else { Vec::new() };
         let id = way.done.known.external_id.clone();
         let failed = match lease.during(Box::pin(self.act(&mut held, &now, &id, &way.desired))).await {
-            Ok(Step::Removed(Removed::Before)) if moved::prior_state(&way.entry).has_stood => {
+            Ok(CallOutcome::Removed(RemoveOutcome::Before))
+                if entry_search::prior_state(&way.entry).has_stood =>
+            {
                 // Nothing was removed, which is stored at once, as of every write that did not happen.
                 self.refuse_write(way, earlier).await?;
                 self.follow_if_moved(lease, way).await?;
-                way.action = self.after_step(lease, Step::Removed(Removed::Now), way).await?;
+                way.action = self.after_step(lease, CallOutcome::Removed(RemoveOutcome::Now), way).await?;
                 return Ok(());
             }
             Ok(step) => {
@@ -183,8 +198,8 @@ impl<'a> EntryRun<'a> {
             self.refuse_write(way, earlier).await?;
         }
         let fault = match failed.error {
-            JobError::Provider(ProviderError::Precondition) => WriteFault::Precondition,
-            JobError::Provider(ProviderError::NotFound) => WriteFault::NotFound,
+            JobError::Provider(ProviderError::Precondition) => EntryWriteError::Precondition,
+            JobError::Provider(ProviderError::NotFound) => EntryWriteError::NotFound,
             error => return Err(error),
         };
         if now.writes() && failed.is_unknown {
@@ -192,7 +207,7 @@ impl<'a> EntryRun<'a> {
             way.action = Some(EntryAction::Look);
             return Ok(());
         }
-        if now == EntryAction::Create && fault == WriteFault::Precondition {
+        if now == EntryAction::Create && fault == EntryWriteError::Precondition {
             // It was looked for since the first refusal, and found nowhere.
             if way.is_somewhere {
                 return Err(ProviderError::Rejected(STANDS_ELSEWHERE.to_owned()).into());
@@ -206,13 +221,13 @@ impl<'a> EntryRun<'a> {
     /// Stores what the write would leave, before it is made. Returns what was unknown before.
     async fn begin_write(
         &self,
-        lease: &Lease<'_>,
-        way: &mut Way,
+        lease: &JobLease<'_>,
+        way: &mut PlannedRun,
         now: &EntryAction,
     ) -> Result<Vec<UnknownWrite>, JobError> {
         let write = match &way.desired {
             Desired::Present(content) if *now != EntryAction::Remove => {
-                UnknownWrite::Left(Shape::from(content))
+                UnknownWrite::Left(SyncedFields::from(content))
             }
             Desired::Present(_) | Desired::Absent => UnknownWrite::Removed,
         };
@@ -222,45 +237,45 @@ impl<'a> EntryRun<'a> {
         let at = (found_by.as_str(), begun.etag.as_deref());
         let version = Some(way.done.version);
         let held = (self.context, lease.job);
-        let earlier = write_mark::begin(held, &mut way.entry, write.clone(), at, version).await?;
-        let earlier = earlier.ok_or_else(|| self.is_being_changed())?;
+        let earlier = pending_write::begin(held, &mut way.entry, write.clone(), at, version).await?;
+        let earlier = earlier.ok_or_else(|| self.concurrent_write_error())?;
         way.done.operation = operation_name(now);
         way.done.known = begun;
         way.done.write = Some(write);
         Ok(earlier)
     }
 
-    async fn refuse_write(&self, way: &mut Way, earlier: Vec<UnknownWrite>) -> Result<(), JobError> {
+    async fn refuse_write(&self, way: &mut PlannedRun, earlier: Vec<UnknownWrite>) -> Result<(), JobError> {
         way.done.known = way.done.known.refused(!earlier.is_empty());
         way.done.write = None;
-        Ok(write_mark::refuse(self.context, &mut way.entry, earlier).await?)
+        Ok(pending_write::refuse(self.context, &mut way.entry, earlier).await?)
     }
 
     /// What follows from a call that was answered.
     async fn after_step(
         &self,
-        lease: &mut Lease<'_>,
-        step: Step,
-        way: &mut Way,
+        lease: &mut JobLease<'_>,
+        step: CallOutcome,
+        way: &mut PlannedRun,
     ) -> Result<Option<EntryAction>, JobError> {
-        if let Step::Seen(observation) = &step
-            && (moved::may_be_moved(&way.entry, observation)
+        if let CallOutcome::Seen(observation) = &step
+            && (entry_search::may_be_moved(&way.entry, observation)
                 || (way.is_somewhere && *observation == Observation::Missing))
         {
             self.follow_if_moved(lease, way).await?;
         }
-        let Way { entry, done, desired, .. } = way;
+        let PlannedRun { entry, done, desired, .. } = way;
         let observation = match step {
-            Step::Written(written) => {
-                let Desired::Present(content) = &*desired else { return Err(impossible()) };
+            CallOutcome::Written(written) => {
+                let Desired::Present(content) = &*desired else { return Err(unexpected_action()) };
                 done.known = done.known.written(written.external_id, written.etag, content);
                 return Ok(Some(EntryAction::Nothing));
             }
-            Step::Removed(_) => {
+            CallOutcome::Removed(_) => {
                 done.known = done.known.removed();
                 return Ok(Some(EntryAction::Nothing));
             }
-            Step::Seen(observation) => observation,
+            CallOutcome::Seen(observation) => observation,
         };
         done.known = done.known.seen(&observation);
         // How many others are gone is not known here, and the booking says something else by now: no deletion is
@@ -268,36 +283,38 @@ impl<'a> EntryRun<'a> {
         let (met, enqueued) = remote_change::meet(self.context, entry, &observation, NOT_COUNTED).await?;
         self.context.push(&enqueued).await;
         match met {
-            Met::Echo | Met::Unclear => {}
-            Met::Revert(kind, _) => done.note = Some(in_words(kind)),
-            Met::Followed | Met::Asked | Met::LetBe => return Ok(None),
-            Met::Outdated => return Err(self.is_being_changed()),
+            RemoteChangeOutcome::Echo | RemoteChangeOutcome::Unclear => {}
+            RemoteChangeOutcome::Revert(kind, _) => done.note = Some(in_words(kind)),
+            RemoteChangeOutcome::Followed | RemoteChangeOutcome::Asked | RemoteChangeOutcome::LetBe => {
+                return Ok(None);
+            }
+            RemoteChangeOutcome::Outdated => return Err(self.concurrent_write_error()),
             // Written over, a person's edit would be gone that nobody has read.
-            Met::Unreadable => return Err(ProviderError::Transient(UNREADABLE.into()).into()),
+            RemoteChangeOutcome::Unreadable => return Err(ProviderError::Transient(UNREADABLE.into()).into()),
         }
         Ok(Some(plan_entry(desired, &done.known, Some(&observation))))
     }
 
-    fn is_being_changed(&self) -> JobError {
-        JobError::snooze(self.context, LOOK_AGAIN, "it is being changed")
+    fn concurrent_write_error(&self) -> JobError {
+        JobError::snooze(self.context, RECHECK_DELAY, "it is being updated")
     }
 
     /// What is done next, after a fault that says something about the entry.
     async fn follow(
         &self,
         action: &EntryAction,
-        fault: WriteFault,
-        known: &mut Known,
+        fault: EntryWriteError,
+        known: &mut EntryWriteState,
     ) -> Result<EntryAction, JobError> {
         match after(action, fault) {
-            Next::Do(next) => Ok(next),
-            Next::Gone => {
+            NextStep::Do(next) => Ok(next),
+            NextStep::Gone => {
                 *known = known.removed();
                 Ok(EntryAction::Nothing)
             }
-            Next::LookUnlessCalendarGone if self.calendar_is_listed().await? => Ok(EntryAction::Look),
-            Next::LookUnlessCalendarGone => Err(JobError::Permanent(CALENDAR_GONE.into())),
-            Next::CalendarGone => Err(self.calendar_gone().await),
+            NextStep::LookUnlessCalendarGone if self.calendar_is_listed().await? => Ok(EntryAction::Look),
+            NextStep::LookUnlessCalendarGone => Err(JobError::Permanent(CALENDAR_GONE.into())),
+            NextStep::CalendarGone => Err(self.calendar_gone().await),
         }
     }
 
@@ -307,61 +324,61 @@ impl<'a> EntryRun<'a> {
         action: &EntryAction,
         id: &str,
         desired: &Desired,
-    ) -> Result<Step, CallError> {
+    ) -> Result<CallOutcome, CallError> {
         let not_made = |error| CallError { error, is_unknown: false };
         let provider = self.context.provider(self.account.provider).map_err(not_made)?;
         let calendar = self.entry.calendar_external_id.as_str();
         let content = || match desired {
             Desired::Present(content) => Ok::<&EntryContent, CallError>(content),
-            Desired::Absent => Err(not_made(impossible())),
+            Desired::Absent => Err(not_made(unexpected_action())),
         };
         match action {
             EntryAction::Create => {
                 let content = content()?;
                 let written = with_open!(held, access => provider.create(&access, calendar, id, content))?;
-                Ok(Step::Written(written))
+                Ok(CallOutcome::Written(written))
             }
             EntryAction::Update { if_match } => {
                 let (content, if_match) = (content()?, if_match.as_deref());
                 let written =
                     with_open!(held, access => provider.update(&access, calendar, id, content, if_match))?;
-                Ok(Step::Written(written))
+                Ok(CallOutcome::Written(written))
             }
             EntryAction::Remove => {
                 let removed = with_open!(held, access => provider.remove(&access, calendar, id))?;
-                Ok(Step::Removed(removed))
+                Ok(CallOutcome::Removed(removed))
             }
             EntryAction::Look | EntryAction::Nothing => {
                 let found = with_open!(held, access => provider.find(&access, calendar, id))?;
-                Ok(Step::Seen(found.map_or(Observation::Missing, Observation::Found)))
+                Ok(CallOutcome::Seen(found.map_or(Observation::Missing, Observation::Found)))
             }
         }
     }
 }
 
-enum Step {
-    Written(Written),
-    Removed(Removed),
+enum CallOutcome {
+    Written(WriteReceipt),
+    Removed(RemoveOutcome),
     Seen(Observation),
 }
 
-const UNREADABLE: &str = "what stands in the calendar cannot be understood";
+const UNREADABLE: &str = "the entry in the calendar cannot be read";
 
-const STANDS_ELSEWHERE: &str = "the same entry stands in another calendar of the account";
+const STANDS_ELSEWHERE: &str = "the same entry exists in another calendar of the account";
 
 fn in_words(kind: RemoteChangeKind) -> &'static str {
     match kind {
         RemoteChangeKind::Moved | RemoteChangeKind::Resized | RemoteChangeKind::Renamed => {
-            "it had been changed in the calendar and was put back"
+            "it was changed in the calendar and reverted"
         }
-        RemoteChangeKind::MadeRecurring => "it had been made to recur in the calendar and was put back",
-        RemoteChangeKind::Deleted => "it had been deleted in the calendar and was put back",
-        RemoteChangeKind::Restored => "it had been brought back in the calendar and was removed again",
+        RemoteChangeKind::MadeRecurring => "it was made recurring in the calendar and reverted",
+        RemoteChangeKind::Deleted => "it was deleted in the calendar and restored",
+        RemoteChangeKind::Restored => "it was restored in the calendar and deleted again",
     }
 }
 
 /// How soon an entry is looked at again that was written while it was looked at.
-const LOOK_AGAIN: Duration = Duration::milliseconds(300);
+const RECHECK_DELAY: Duration = Duration::milliseconds(300);
 
 fn operation_name(action: &EntryAction) -> &'static str {
     match action {
@@ -374,6 +391,6 @@ fn operation_name(action: &EntryAction) -> &'static str {
 }
 
 /// The plan never asks to write what is to be absent; if it did, nothing may be written.
-fn impossible() -> JobError {
+fn unexpected_action() -> JobError {
     JobError::Storage(StorageError::Inconsistent { what: "plan" })
 }

@@ -4,65 +4,70 @@
 //! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::availability`; what a full
 //! read would free much of at once is held until it is seen again. Sets its own next time: it is a poll.
 
-mod ours;
-mod rows;
+mod busy_time_rows;
+mod own_entries;
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    audit::SyncOutcome,
     connection::ConnectionState,
     entry::ObservedEntry,
     ids::CalendarId,
     interval::Interval,
     job::{JobKind, QueueClass},
-    record::SyncOutcome,
     sync::{
-        availability::{Changes, Doubted, ImportPlan, Read, ReadKind, Stored, plan_import},
-        drift::Expected,
-        reading::Reading,
+        busy_times::{
+            BusyTimeChanges, BusyTimePlan, CalendarRead, QuarantinedIds, ReadKind, StoredCalendarState,
+            plan_import,
+        },
+        drift::ExpectedState,
+        read_sequence::ReadSequence,
     },
 };
-use concord_providers::{AfterPage, ChangesFrom, ProviderError};
+use concord_providers::{NextPage, ProviderError, SyncPosition};
 use concord_storage::{
     StorageError, Tx,
-    calendars::{self, Calendar, Progress},
+    calendars::{self, Calendar, CalendarReadState},
     connections::{self as store, Connection},
-    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
-    sync_log::{self, NewLine},
+    jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
+    sync_log::{self, NewSyncLogEntry},
 };
 
 use crate::{
     Context,
-    access::{Account, with_access},
+    access::{ConnectionAccount, with_access},
     connections,
-    job::{JobError, business_of, commit_held, jitter, keep, outcome_of, part_of},
-    limits::{note_success, take_turn, wait_for_turn},
+    found_entries::ComparedEntries,
+    job::{JobError, commit_held, jitter, jittered_part, keep, outcome_of, require_business},
+    limits::{acquire_waiting, note_success, take_turn},
     notify,
-    touched::Rows,
 };
 
 /// The window is moved on when this much of its end is missing.
 const WINDOW_STEP: Duration = Duration::days(1);
 
 /// Two and a half million events; a server that gives page after page must not keep us for ever.
-const MOST_PAGES: usize = 1_000;
+const MAX_PAGES: usize = 1_000;
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
-    let business = business_of(job)?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
     let id = CalendarId(job.subject_id);
-    let Some(calendar) = calendars::find(&context.db, business, id).await? else { return Ok(Outcome::Done) };
-    let Some(connection) = store::find(&context.db, business, calendar.connection_id).await? else {
-        return Ok(Outcome::Done);
+    let Some(calendar) = calendars::find(&context.db, business, id).await? else {
+        return Ok(JobOutcome::Done);
     };
-    let import = Import { context, calendar, connection, started_at: context.clock.now() };
+    let Some(connection) = store::find(&context.db, business, calendar.connection_id).await? else {
+        return Ok(JobOutcome::Done);
+    };
+    let import = AvailabilityImport { context, calendar, connection, started_at: context.clock.now() };
     if !import.is_read() {
-        import.forget_all(job).await?;
-        return Ok(Outcome::Done);
+        import.remove_known(job).await?;
+        return Ok(JobOutcome::Done);
     }
     if import.connection.state != ConnectionState::Active {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     }
     let result = match import.read(job).await {
         Err(JobError::Provider(ProviderError::CursorExpired)) => {
@@ -83,9 +88,9 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, 
     let pause = if tally.outcome == SyncOutcome::Held {
         Duration::minutes(2)
     } else {
-        every - part_of(every / 10, jitter(job.id, attempt))
+        every - jittered_part(every / 10, jitter(job.id, attempt))
     };
-    Ok(Outcome::Again(context.clock.now() + pause))
+    Ok(JobOutcome::Again(context.clock.now() + pause))
 }
 
 /// Enqueues the import of one calendar, due now.
@@ -106,20 +111,20 @@ pub(crate) async fn enqueue(
     jobs::enqueue(tx, job, now).await
 }
 
-struct Import<'a> {
+struct AvailabilityImport<'a> {
     context: &'a Context,
     calendar: Calendar,
     connection: Connection,
     started_at: DateTime<Utc>,
 }
 
-struct Tally {
+struct AvailabilityImportSummary {
     outcome: SyncOutcome,
     detail: String,
 }
 
 /// Everything that one read brought.
-struct Pages {
+struct ReadPages {
     entries: Vec<ObservedEntry>,
     /// What it told of in whole.
     resources: Vec<String>,
@@ -131,7 +136,7 @@ struct Pages {
 }
 
 /// Of two pages that tell of one resource in whole the later one holds.
-fn forget_told(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
+fn drop_superseded(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
     let told: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
     entries.retain(|entry| {
         !told.contains(entry.external_id.as_str())
@@ -139,9 +144,9 @@ fn forget_told(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
     });
 }
 
-impl Import<'_> {
-    fn account(&self) -> Account {
-        Account {
+impl AvailabilityImport<'_> {
+    fn account(&self) -> ConnectionAccount {
+        ConnectionAccount {
             business: self.calendar.business_id,
             connection: self.connection.id,
             provider: self.connection.provider,
@@ -155,30 +160,30 @@ impl Import<'_> {
             && self.connection.state != ConnectionState::Disconnected
     }
 
-    async fn read(&self, job: &ClaimedJob) -> Result<Tally, JobError> {
+    async fn read(&self, job: &ClaimedJob) -> Result<AvailabilityImportSummary, JobError> {
         let db = &self.context.db;
         let progress = calendars::progress(db, self.calendar.business_id, self.calendar.id).await?;
         let now = self.context.clock.now();
-        let (from, window) = self.where_to_begin(&progress, now);
+        let (from, window) = self.start_position(&progress, now);
         let reading = store::begin_reading(db, self.connection.id).await?;
-        let full = from == ChangesFrom::Start;
-        let before = if full { self.rows(window).await? } else { Rows::default() };
+        let full = from == SyncPosition::Start;
+        let before = if full { self.rows(window).await? } else { ComparedEntries::default() };
         let mut pages = self.all_pages(job, from, window).await?;
-        let mut touched = self.know_ours((job, reading), &mut pages.entries, &pages.resources).await?;
+        let mut touched = self.mark_own_entries((job, reading), &mut pages.entries, &pages.resources).await?;
         if !full && pages.may_miss {
-            self.look_for_missed((job, reading), progress.last_reading, &pages, &mut touched).await?;
+            self.recheck_missed((job, reading), progress.last_reading, &pages, &mut touched).await?;
         }
         let ours = if full { self.expected(&before, window).await? } else { Vec::new() };
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
-        let read = Read { kind, window, zone: self.zone().await?, now };
+        let read = CalendarRead { kind, window, zone: self.zone().await?, now };
         let known = self.known(full, &pages.entries, &pages.resources).await?;
-        let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
-        let stored = Stored { busy: &known, ours: &ours };
-        let ImportPlan { changes, missing, held } =
+        let doubted = progress.held.as_deref().map(QuarantinedIds::from_text).unwrap_or_default();
+        let stored = StoredCalendarState { busy: &known, ours: &ours };
+        let BusyTimePlan { changes, missing, held } =
             plan_import(stored, &pages.entries, &pages.resources, &read, &doubted);
         self.apply(job, &changes).await?;
         touched.note_missing(&missing, &before);
-        let stands = ours.iter().filter(|one| one.expected == Expected::Stands).count();
+        let stands = ours.iter().filter(|one| one.expected == ExpectedState::Stands).count();
         // A server that was set back, more likely than a person who emptied their calendar.
         let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
         let met = self.meet(job, (touched, reading), is_doubtful).await?;
@@ -190,57 +195,60 @@ impl Import<'_> {
         calendars::hold(&mut tx, self.calendar.id, &held.doubted.to_text(), &words).await?;
         commit_held(self.context, job, tx).await?;
         let written = changes.upserts.len();
-        Ok(Tally { outcome: SyncOutcome::Held, detail: format!("{words}; {written} written meanwhile") })
+        Ok(AvailabilityImportSummary {
+            outcome: SyncOutcome::Held,
+            detail: format!("{words}; {written} updated in the meantime"),
+        })
     }
 
     /// An incremental read keeps the window that its cursor was begun with, until that has fallen behind.
-    fn where_to_begin(&self, progress: &Progress, now: DateTime<Utc>) -> (ChangesFrom, Interval) {
+    fn start_position(&self, progress: &CalendarReadState, now: DateTime<Utc>) -> (SyncPosition, Interval) {
         let settings = &self.context.settings;
         let wanted = Interval { start: now - settings.window_past, end: now + settings.window_future };
         match (&progress.cursor, progress.window_start, progress.window_end) {
             (Some(cursor), Some(start), Some(end)) if end + WINDOW_STEP > wanted.end => {
-                (ChangesFrom::Cursor(cursor.clone()), Interval { start, end })
+                (SyncPosition::Cursor(cursor.clone()), Interval { start, end })
             }
-            _ => (ChangesFrom::Start, wanted),
+            _ => (SyncPosition::Start, wanted),
         }
     }
 
     async fn all_pages(
         &self,
         job: &ClaimedJob,
-        mut from: ChangesFrom,
+        mut from: SyncPosition,
         window: Interval,
-    ) -> Result<Pages, JobError> {
+    ) -> Result<ReadPages, JobError> {
         let context = self.context;
         let provider = context.provider(self.connection.provider)?;
         let began_with = match &from {
-            ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
-            ChangesFrom::Start | ChangesFrom::Page { .. } => None,
+            SyncPosition::Cursor(cursor) => Some(cursor.clone()),
+            SyncPosition::Start | SyncPosition::Page { .. } => None,
         };
         let (mut entries, mut resources, mut unreadable, mut may_miss) = (Vec::new(), Vec::new(), 0, false);
         let calendar = self.calendar.external_id.as_str();
-        for number in 0..MOST_PAGES {
+        for number in 0..MAX_PAGES {
             if number == 0 {
                 take_turn(context, self.account(), job.queue).await?;
             } else {
-                wait_for_turn(context, self.account(), job.queue, job).await?;
+                acquire_waiting(context, self.account(), job.queue, job).await?;
             }
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
-            forget_told(&mut entries, &page.resources);
+            drop_superseded(&mut entries, &page.resources);
             entries.extend(page.entries);
             resources.extend(page.resources.into_iter().chain(page.series));
             unreadable += page.unreadable;
             may_miss |= page.may_miss;
             keep(self.context, job).await?;
             match page.next {
-                AfterPage::Cursor(cursor) => {
-                    return Ok(Pages { entries, resources, unreadable, may_miss, cursor });
+                NextPage::Cursor(cursor) => {
+                    return Ok(ReadPages { entries, resources, unreadable, may_miss, cursor });
                 }
-                AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
+                NextPage::Page(page) => from = SyncPosition::Page { page, cursor: began_with.clone() },
             }
         }
-        Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
+        Err(ProviderError::Transient("the provider's list of events does not end".into()).into())
     }
 
     async fn zone(&self) -> Result<Tz, JobError> {
@@ -255,11 +263,11 @@ impl Import<'_> {
     async fn advance(
         &self,
         job: &ClaimedJob,
-        (changes, met): (&Changes, usize),
-        pages: &Pages,
-        (reading, window): (Reading, Interval),
+        (changes, met): (&BusyTimeChanges, usize),
+        pages: &ReadPages,
+        (reading, window): (ReadSequence, Interval),
         full: bool,
-    ) -> Result<Tally, JobError> {
+    ) -> Result<AvailabilityImportSummary, JobError> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         // The connection before its calendar, as whoever connects it does.
@@ -272,15 +280,19 @@ impl Import<'_> {
         self.context.push(&due).await;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
         let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;
-        Ok(Tally {
+        Ok(AvailabilityImportSummary {
             outcome: if nothing { SyncOutcome::Nothing } else { SyncOutcome::Ok },
             detail: format!(
-                "{}: {written} written, {removed} removed{}{}",
+                "{}: {written} updated, {removed} removed{}{}",
                 if full { "full read" } else { "changes" },
-                if met == 0 { String::new() } else { format!(", {met} of our entries were changed there") },
+                if met == 0 {
+                    String::new()
+                } else {
+                    format!(", {met} of our entries changed in the calendar")
+                },
                 match pages.unreadable {
                     0 => String::new(),
-                    odd => format!(", {odd} could not be understood and stay as they were known"),
+                    odd => format!(", {odd} could not be read and were not changed"),
                 }
             ),
         })
@@ -294,26 +306,25 @@ impl Import<'_> {
     }
 
     /// The calendar may be gone. If so, the look at what there is enqueues this job again, which then forgets it.
-    async fn not_found(&self, job: &ClaimedJob) -> Result<Outcome, JobError> {
-        let found = match connections::look_for_calendars(self.context, self.account()).await {
+    async fn not_found(&self, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+        let found = match connections::refresh_calendar_list(self.context, self.account()).await {
             Ok(found) => found,
             Err(error) => return self.fail(job, error).await,
         };
-        if found.has_another_id(&self.calendar.external_id) {
-            self.log(SyncOutcome::Ok, "the provider gave the calendar another id; it is read by that one")
-                .await?;
-            return Ok(Outcome::Done);
+        if found.was_renumbered(&self.calendar.external_id) {
+            self.log(SyncOutcome::Ok, "the provider changed the calendar's id; the new one is used").await?;
+            return Ok(JobOutcome::Done);
         }
         if found.lists(&self.calendar.external_id) {
             return self.fail(job, ProviderError::NotFound.into()).await;
         }
-        self.log(SyncOutcome::Failed, "the calendar is gone at the provider").await?;
-        Ok(Outcome::Done)
+        self.log(SyncOutcome::Failed, "the calendar was deleted at the provider").await?;
+        Ok(JobOutcome::Done)
     }
 
     /// Writes down why nothing was read, and when it is tried again: a poll never ends. What fails again as the last time
     /// is said once.
-    async fn fail(&self, job: &ClaimedJob, error: JobError) -> Result<Outcome, JobError> {
+    async fn fail(&self, job: &ClaimedJob, error: JobError) -> Result<JobOutcome, JobError> {
         // What is said of a dead grant is said by whoever found it dead, and waiting is no failure.
         if let JobError::Provider(ProviderError::GrantDead(_))
         | JobError::Snooze { .. }
@@ -330,11 +341,11 @@ impl Import<'_> {
         let words = error.in_words(provider);
         let tries = if error.is_refusal() { 1 } else { i64::from(context.settings.retry.tries) };
         let again = match outcome {
-            Outcome::Snooze { .. } | Outcome::Wait { .. } => true,
-            Outcome::Failed { .. } => job.attempts > tries,
-            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
+            JobOutcome::Snooze { .. } | JobOutcome::Wait { .. } => true,
+            JobOutcome::Failed { .. } => job.attempts > tries,
+            JobOutcome::Done | JobOutcome::Again(_) | JobOutcome::Retry { .. } => false,
         };
-        if let Outcome::Failed { retry_at, reason } = &mut outcome {
+        if let JobOutcome::Failed { retry_at, reason } = &mut outcome {
             if !error.is_refusal() {
                 let poll = context.clock.now() + context.settings.poll_every;
                 *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
@@ -343,7 +354,7 @@ impl Import<'_> {
             store::note_failure(&mut tx, self.connection.id, reason).await?;
             commit_held(context, job, tx).await?;
         }
-        let failed = matches!(outcome, Outcome::Failed { .. });
+        let failed = matches!(outcome, JobOutcome::Failed { .. });
         let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };
         if !again || job.last_error.as_ref() != Some(&words) {
             self.log(logged, &words).await?;
@@ -358,7 +369,7 @@ impl Import<'_> {
         }
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
-        let line = NewLine {
+        let line = NewSyncLogEntry {
             business: self.calendar.business_id,
             connection: Some(self.connection.id),
             booking: None,

@@ -8,21 +8,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     ids::{BusinessId, JobId},
-    job::{AfterFailure, JobKind},
+    job::{JobKind, NextAttempt},
 };
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, connections, idempotency,
-    jobs::{self, ClaimedJob, Extended, JobRef, Outcome},
+    jobs::{self, ClaimedJob, JobOutcome, JobRef, LeaseRenewal},
 };
 use futures::FutureExt;
 use uuid::Uuid;
 
-pub(crate) use self::serve::{End, Then, end_in};
+pub(crate) use self::serve::{AfterJob, RunEnd, finish_in};
 use self::serve::{claim, run_claimed, serve};
 use crate::{
-    Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
-    mail, notify, presence, push, retention, sync_booking,
+    Context, batch_sync, channels, close_remote_change, delete_booking, disconnect, drift,
+    import_availability, mail, notify, presence, push, retention, sync_booking,
     worker::{JobHandler, in_words},
 };
 
@@ -57,7 +57,7 @@ pub(crate) enum JobError {
     #[error("{0}")]
     Permanent(String),
     /// It panicked.
-    #[error("a mistake of ours; it is in the log")]
+    #[error("internal error; see the log")]
     Panicked,
 }
 
@@ -89,23 +89,27 @@ impl JobError {
 /// now, so nothing of it is written without asking for this just before. Entries of the same key that a person waits for are
 /// written first.
 pub(crate) async fn keep(context: &Context, job: &ClaimedJob) -> Result<(), JobError> {
-    keep_for(context, job, Duration::zero()).await
+    renew_lease_for(context, job, Duration::zero()).await
 }
 
 /// The same, for something that may take so long by itself.
-pub(crate) async fn keep_for(context: &Context, job: &ClaimedJob, takes: Duration) -> Result<(), JobError> {
+pub(crate) async fn renew_lease_for(
+    context: &Context,
+    job: &ClaimedJob,
+    takes: Duration,
+) -> Result<(), JobError> {
     let now = context.clock.now();
     let until = now + takes + context.settings.lease;
     let extended = jobs::extend(&context.db, job, until, now).await?;
-    go_on(context, job, extended).await
+    check_renewal(context, job, extended).await
 }
 
 /// What follows from a lease that was to be kept: only who holds it goes on, after what a person waits for.
-async fn go_on(context: &Context, job: &ClaimedJob, extended: Extended) -> Result<(), JobError> {
+async fn check_renewal(context: &Context, job: &ClaimedJob, extended: LeaseRenewal) -> Result<(), JobError> {
     match extended {
-        Extended::Lost => Err(lost(context)),
-        Extended::Held { urgent_is_due: false } => Ok(()),
-        Extended::Held { urgent_is_due: true } => serve::urgent_first(context, job).await,
+        LeaseRenewal::Lost => Err(lost(context)),
+        LeaseRenewal::Held { urgent_is_due: false } => Ok(()),
+        LeaseRenewal::Held { urgent_is_due: true } => serve::yield_to_urgent(context, job).await,
     }
 }
 
@@ -114,10 +118,10 @@ pub(crate) async fn commit_held(
     context: &Context,
     job: &ClaimedJob,
     mut tx: Tx,
-) -> Result<Extended, JobError> {
+) -> Result<LeaseRenewal, JobError> {
     let now = context.clock.now();
-    let extended = jobs::extend_in(&mut tx, job, now + context.settings.lease, now).await?;
-    if extended == Extended::Lost {
+    let extended = jobs::renew_lease_in(&mut tx, job, now + context.settings.lease, now).await?;
+    if extended == LeaseRenewal::Lost {
         return Err(lost(context));
     }
     tx.commit().await?;
@@ -127,7 +131,7 @@ pub(crate) async fn commit_held(
 /// The same for a part of what a long job writes. What a person waits for is done next.
 pub(crate) async fn commit_slice(context: &Context, job: &ClaimedJob, tx: Tx) -> Result<(), JobError> {
     let extended = commit_held(context, job, tx).await?;
-    go_on(context, job, extended).await
+    check_renewal(context, job, extended).await
 }
 
 pub(crate) fn lost(context: &Context) -> JobError {
@@ -139,7 +143,7 @@ pub(crate) fn lost(context: &Context) -> JobError {
 pub async fn release_former(context: &Context) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
     let count = jobs::release_former(&mut tx).await?;
-    connections::release_former_leases(&mut tx).await?;
+    connections::release_all_refresh_leases(&mut tx).await?;
     idempotency::release_former(&mut tx).await?;
     tx.commit().await?;
     if count > 0 {
@@ -169,7 +173,7 @@ impl JobRunner {
             return Box::pin(serve(context, &self.worker, (key, job))).await;
         }
         let Some(claimed) = claim(context, &self.worker, job).await? else { return Ok(0) };
-        let ended = Box::pin(run_claimed(context, &claimed, Then::HandBack)).await?;
+        let ended = Box::pin(run_claimed(context, &claimed, AfterJob::HandBack)).await?;
         context.push(ended.finished.again.as_slice()).await;
         Ok(1)
     }
@@ -177,7 +181,7 @@ impl JobRunner {
     /// What is due and unclaimed; what a dead worker held is due too.
     async fn find_due(&self, limit: u32) -> Result<Vec<JobRef>, StorageError> {
         let now = self.context.clock.now();
-        let count = jobs::free_expired(&self.context.db, now).await?;
+        let count = jobs::release_expired(&self.context.db, now).await?;
         if count > 0 {
             tracing::info!(count, "taking over what others held for too long without a word");
         }
@@ -223,9 +227,9 @@ impl JobHandler for JobRunner {
     async fn release(&self, worker: &str) {
         let context = &self.context;
         let released = async {
-            let count = jobs::release_all(&context.db, worker).await?;
+            let count = jobs::release_leases_of_worker(&context.db, worker).await?;
             let mut tx = context.db.begin().await?;
-            connections::release_leases_of(&mut tx, context.keys.process()).await?;
+            connections::release_refresh_leases_of_process(&mut tx, context.keys.process()).await?;
             tx.commit().await?;
             Ok::<_, StorageError>(count)
         };
@@ -238,17 +242,17 @@ impl JobHandler for JobRunner {
 }
 
 /// A job that panics has failed like any other, or nobody would ever be told of it.
-async fn run_job(context: &Context, job: &ClaimedJob, then: Then<'_>) -> End {
+async fn run_job(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> RunEnd {
     let run = AssertUnwindSafe(dispatch(context, job, then)).catch_unwind();
     run.await.unwrap_or_else(|panic| {
         let panic = in_words(&*panic);
         tracing::error!(job = %job.id, kind = %job.kind, panic, "a job panicked");
-        End::Outcome(outcome_of(context, job, &JobError::Panicked, "the provider"))
+        RunEnd::Outcome(outcome_of(context, job, &JobError::Panicked, "the provider"))
     })
 }
 
 /// Each in a box: together they would be too large for a stack.
-async fn dispatch(context: &Context, job: &ClaimedJob, then: Then<'_>) -> End {
+async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> RunEnd {
     let result = match job.kind {
         JobKind::SyncBooking => match Box::pin(sync_booking::run(context, job, then)).await {
             Ok(end) => return end,
@@ -264,12 +268,12 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: Then<'_>) -> End {
         JobKind::Disconnect => Box::pin(disconnect::run(context, job)).await,
         JobKind::SendMail => Box::pin(mail::send::run(context, job)).await,
         JobKind::Notify => Box::pin(notify::run(context, job)).await,
-        JobKind::KeepPush => Box::pin(push::run(context, job)).await,
+        JobKind::RenewPush => Box::pin(push::run(context, job)).await,
         JobKind::PollChannel => Box::pin(channels::poll::run(context, job)).await,
-        JobKind::CloseQuestion => Box::pin(close_question::run(context, job)).await,
+        JobKind::CloseRemoteChange => Box::pin(close_remote_change::run(context, job)).await,
         JobKind::Retention => Box::pin(retention::run(context, job)).await,
     };
-    End::Outcome(result.unwrap_or_else(|error| {
+    RunEnd::Outcome(result.unwrap_or_else(|error| {
         if let JobError::Provider(error) = &error {
             tracing::info!(job = %job.id, kind = %job.kind, code = error.code(), %error, "a provider failed");
         }
@@ -278,31 +282,36 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: Then<'_>) -> End {
 }
 
 /// What an error means for the job; `provider` is what people call the other side.
-pub(crate) fn outcome_of(context: &Context, job: &ClaimedJob, error: &JobError, provider: &str) -> Outcome {
+pub(crate) fn outcome_of(
+    context: &Context,
+    job: &ClaimedJob,
+    error: &JobError,
+    provider: &str,
+) -> JobOutcome {
     let now = context.clock.now();
     let reason = error.in_words(provider);
     match error {
-        JobError::Snooze { until, .. } => Outcome::Snooze { until: *until, reason },
+        JobError::Snooze { until, .. } => JobOutcome::Snooze { until: *until, reason },
         JobError::Wait { until, for_all, .. } => {
             let moment = u32::try_from(now.timestamp_millis() & 0xffff_ffff).unwrap_or(0);
-            let apart = part_of(APART, jitter(job.id, moment));
-            Outcome::Wait { until: *until + apart, for_all: *for_all, reason }
+            let apart = jittered_part(APART, jitter(job.id, moment));
+            JobOutcome::Wait { until: *until + apart, for_all: *for_all, reason }
         }
         JobError::Provider(ProviderError::RateLimited { retry_after }) => {
             // Where it does not say for how long, `limits::note_answer` does.
             let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
             let wait = wait.filter(|wait| *wait > Duration::zero());
             let until = now + wait.unwrap_or(UNSAID_SLOWNESS);
-            Outcome::Wait { until, for_all: true, reason }
+            JobOutcome::Wait { until, for_all: true, reason }
         }
         // The connection is marked; what waits is written when the person has connected again.
-        JobError::Provider(ProviderError::GrantDead(_)) => Outcome::Done,
+        JobError::Provider(ProviderError::GrantDead(_)) => JobOutcome::Done,
         // No use to try it again soon. But what was refused may have been the installation and not the entry, and
         // nobody enqueues every job again when a wrong secret has been put right.
         _ if error.is_refusal() => {
             let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
-            let at = context.settings.retry.after_refusal(attempts, now, jitter(job.id, attempts));
-            Outcome::Failed { retry_at: Some(at), reason }
+            let at = context.settings.retry.after_rejection(attempts, now, jitter(job.id, attempts));
+            JobOutcome::Failed { retry_at: Some(at), reason }
         }
         JobError::Provider(_) | JobError::Storage(_) | JobError::Permanent(_) | JobError::Panicked => {
             if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, job.key) {
@@ -311,8 +320,8 @@ pub(crate) fn outcome_of(context: &Context, job: &ClaimedJob, error: &JobError, 
             }
             let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
             match context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts)) {
-                AfterFailure::Retry(at) => Outcome::Retry { at, reason },
-                AfterFailure::FailedUntil(at) => Outcome::Failed { retry_at: Some(at), reason },
+                NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
+                NextAttempt::FailedUntil(at) => JobOutcome::Failed { retry_at: Some(at), reason },
             }
         }
     }
@@ -325,7 +334,7 @@ const UNSAID_SLOWNESS: Duration = Duration::seconds(4);
 const APART: Duration = Duration::milliseconds(300);
 
 /// As much of `most` as `jitter` in `[0, 1)` says.
-pub(crate) fn part_of(most: Duration, jitter: f64) -> Duration {
+pub(crate) fn jittered_part(most: Duration, jitter: f64) -> Duration {
     most.to_std().map_or_else(
         |_| Duration::zero(),
         |most| Duration::from_std(most.mul_f64(jitter)).unwrap_or_default(),
@@ -348,6 +357,6 @@ pub(crate) fn jitter_of(id: Uuid, attempts: u32) -> f64 {
 }
 
 /// The business of a job that always has one.
-pub(crate) fn business_of(job: &ClaimedJob) -> Result<BusinessId, JobError> {
+pub(crate) fn require_business(job: &ClaimedJob) -> Result<BusinessId, JobError> {
     job.business_id.ok_or(JobError::Storage(StorageError::Inconsistent { what: "job" }))
 }

@@ -11,54 +11,54 @@ use std::{
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::{ConnectionId, JobId, JobKey};
-use concord_providers::Credentials;
+use concord_providers::ProviderCredentials;
 use concord_storage::connections::CalendarServer;
 use uuid::Uuid;
 
-use crate::access::Account;
+use crate::access::ConnectionAccount;
 
 /// Credentials that were read so long ago are read again. An access token holds for longer when it is read
 /// (`access::MARGIN`).
-const KEPT_FOR: Duration = Duration::seconds(60);
+const CREDENTIALS_TTL: Duration = Duration::seconds(60);
 /// For so long a wait is believed without being looked up.
-const BELIEVED_FOR: Duration = Duration::seconds(1);
+const WAIT_TTL: Duration = Duration::seconds(1);
 /// Failures further apart are not in a row.
-const IN_A_ROW_WITHIN: Duration = Duration::minutes(2);
+const FAILURE_WINDOW: Duration = Duration::minutes(2);
 /// How often the waits of all keys of a server end with one answer at most; each time within `IN_A_ROW_WITHIN` the pause doubles
 /// up to the longest, for a server that answers every other call is not back.
-const SHORTEST_PAUSE: Duration = Duration::seconds(1);
-const LONGEST_PAUSE: Duration = Duration::seconds(60);
+const MIN_PAUSE: Duration = Duration::seconds(1);
+const MAX_PAUSE: Duration = Duration::seconds(60);
 /// How often it is written down when a connection was last synced.
-const NOTED_EVERY: Duration = Duration::seconds(5);
+const SYNC_RECORD_INTERVAL: Duration = Duration::seconds(5);
 
 /// The keys of one process; clones share them.
 #[derive(Clone, Debug)]
-pub struct Keys {
-    at_work: Arc<Mutex<HashMap<JobKey, Work>>>,
-    credentials: Arc<Mutex<HashMap<ConnectionId, Held>>>,
-    failures: Arc<Mutex<HashMap<JobKey, Failures>>>,
+pub struct KeyRegistry {
+    at_work: Arc<Mutex<HashMap<JobKey, ActiveKey>>>,
+    credentials: Arc<Mutex<HashMap<ConnectionId, CachedCredentials>>>,
+    failures: Arc<Mutex<HashMap<JobKey, KeyFailures>>>,
     /// Keys of which nothing can be done before that.
-    waits: Arc<Mutex<HashMap<JobKey, BelievedWait>>>,
+    waits: Arc<Mutex<HashMap<JobKey, CachedWait>>>,
     /// When the last sync of a connection was written down by this process.
     noted: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
     /// Servers of which this process has ended the waits of all keys.
-    recoveries: Arc<Mutex<HashMap<CalendarServer, Recovery>>>,
+    recoveries: Arc<Mutex<HashMap<CalendarServer, ServerRecovery>>>,
     /// Those whose provider refuses, and of which a call of this process tries whether it still does.
     trials: Arc<Mutex<HashSet<ConnectionId>>>,
     process: Arc<str>,
 }
 
 #[derive(Debug, Default)]
-struct Work {
+struct ActiveKey {
     /// Whether somebody came for the key since whoever is at work last looked for more.
     is_woken: bool,
     /// Whose calendars were written, if that is not noted yet.
-    synced: Option<Account>,
+    synced: Option<ConnectionAccount>,
 }
 
 /// That a key waits, as it was last read.
 #[derive(Debug)]
-struct BelievedWait {
+struct CachedWait {
     until: DateTime<Utc>,
     /// Whether somebody came for the key meanwhile.
     has_turned_away: bool,
@@ -66,7 +66,7 @@ struct BelievedWait {
 
 /// What failed since the provider last answered, in a way that may pass.
 #[derive(Debug)]
-struct Failures {
+struct KeyFailures {
     last: DateTime<Utc>,
     in_a_row: i64,
     /// The first two jobs.
@@ -75,12 +75,12 @@ struct Failures {
 
 /// When a server was found to answer again and the waits of all of its keys ended, and for how long they are not again.
 #[derive(Clone, Copy, Debug)]
-struct Recovery {
+struct ServerRecovery {
     at: DateTime<Utc>,
     pause: Duration,
 }
 
-impl Failures {
+impl KeyFailures {
     /// Those of one job may be its own fault.
     fn is_outage(&self) -> bool {
         self.jobs.len() > 1
@@ -88,19 +88,19 @@ impl Failures {
 }
 
 /// Credentials that were read a moment ago.
-struct Held {
+struct CachedCredentials {
     grant_number: i64,
     until: DateTime<Utc>,
-    credentials: Credentials,
+    credentials: ProviderCredentials,
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for CachedCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held").field("until", &self.until).finish_non_exhaustive()
     }
 }
 
-impl Default for Keys {
+impl Default for KeyRegistry {
     fn default() -> Self {
         let process = format!("process-{}", Uuid::new_v4().simple()).into();
         Self {
@@ -118,27 +118,27 @@ impl Default for Keys {
 
 /// This process is at work for a key until this is dropped.
 #[derive(Debug)]
-pub(crate) struct AtWork {
-    keys: Keys,
+pub(crate) struct ActiveKeyGuard {
+    keys: KeyRegistry,
     key: JobKey,
     is_over: bool,
 }
 
-impl Keys {
+impl KeyRegistry {
     /// Begins to work for a key. `None`: this process is at work for it, and whoever is will look again.
-    pub(crate) fn begin(&self, key: JobKey) -> Option<AtWork> {
+    pub(crate) fn begin(&self, key: JobKey) -> Option<ActiveKeyGuard> {
         let mut at_work = locked(&self.at_work);
         if let Some(work) = at_work.get_mut(&key) {
             work.is_woken = true;
             return None;
         }
-        at_work.insert(key, Work::default());
-        Some(AtWork { keys: self.clone(), key, is_over: false })
+        at_work.insert(key, ActiveKey::default());
+        Some(ActiveKeyGuard { keys: self.clone(), key, is_over: false })
     }
 
     /// Notes that a job has synced something, which whoever is at work for its key makes known when they end.
     /// `false`: nobody is.
-    pub(crate) fn note_synced(&self, account: Account) -> bool {
+    pub(crate) fn note_synced(&self, account: ConnectionAccount) -> bool {
         let mut at_work = locked(&self.at_work);
         let work = at_work.get_mut(&account.connection.into());
         work.map(|work| work.synced = Some(account)).is_some()
@@ -150,44 +150,44 @@ impl Keys {
         connection: ConnectionId,
         grant_number: i64,
         now: DateTime<Utc>,
-    ) -> Option<Credentials> {
+    ) -> Option<ProviderCredentials> {
         let held = locked(&self.credentials);
         let held = held.get(&connection).filter(|held| held.grant_number == grant_number && held.until > now);
         held.map(|held| held.credentials.clone())
     }
 
     /// Keeps credentials of a grant for a moment.
-    pub(crate) fn keep_credentials(
+    pub(crate) fn cache_credentials(
         &self,
         connection: ConnectionId,
-        (grant_number, credentials): (i64, Credentials),
+        (grant_number, credentials): (i64, ProviderCredentials),
         now: DateTime<Utc>,
     ) {
-        let until = now + KEPT_FOR;
+        let until = now + CREDENTIALS_TTL;
         let mut held = locked(&self.credentials);
         held.retain(|_, held| held.until > now);
-        held.insert(connection, Held { grant_number, until, credentials });
+        held.insert(connection, CachedCredentials { grant_number, until, credentials });
     }
 
     /// They were refused.
-    pub(crate) fn forget_credentials(&self, connection: ConnectionId) {
+    pub(crate) fn evict_credentials(&self, connection: ConnectionId) {
         locked(&self.credentials).remove(&connection);
     }
 
     /// All jobs of the key wait until then: whoever is woken for one of them meanwhile need not ask.
-    pub(crate) fn note_wait(&self, key: JobKey, until: DateTime<Utc>, now: DateTime<Utc>) {
+    pub(crate) fn cache_wait(&self, key: JobKey, until: DateTime<Utc>, now: DateTime<Utc>) {
         let mut waits = locked(&self.waits);
         waits.retain(|_, wait| wait.until > now);
         // Another process may find out sooner that it is over.
-        let until = until.min(now + BELIEVED_FOR);
-        waits.insert(key, BelievedWait { until, has_turned_away: false });
+        let until = until.min(now + WAIT_TTL);
+        waits.insert(key, CachedWait { until, has_turned_away: false });
     }
 
     /// Until when the key is believed to wait, and whether nobody has asked before; `None`: it is not.
-    pub(crate) fn believed_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<(DateTime<Utc>, bool)> {
+    pub(crate) fn cached_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<(DateTime<Utc>, bool)> {
         let mut waits = locked(&self.waits);
         // One that is further off was noted by a clock that has been put right since.
-        let is_believed = |wait: &&mut BelievedWait| wait.until > now && wait.until - now <= BELIEVED_FOR;
+        let is_believed = |wait: &&mut CachedWait| wait.until > now && wait.until - now <= WAIT_TTL;
         let wait = waits.get_mut(&key).filter(is_believed)?;
         Some((wait.until, !std::mem::replace(&mut wait.has_turned_away, true)))
     }
@@ -198,12 +198,12 @@ impl Keys {
     }
 
     /// Whether the last sync of a connection is to be written down now: nobody reads it to the second.
-    pub(crate) fn is_worth_noting(&self, key: JobKey, now: DateTime<Utc>) -> bool {
+    pub(crate) fn should_record_sync(&self, key: JobKey, now: DateTime<Utc>) -> bool {
         let mut noted = locked(&self.noted);
-        if noted.get(&key).is_some_and(|at| *at <= now && now - *at < NOTED_EVERY) {
+        if noted.get(&key).is_some_and(|at| *at <= now && now - *at < SYNC_RECORD_INTERVAL) {
             return false;
         }
-        noted.retain(|_, at| now - *at < NOTED_EVERY);
+        noted.retain(|_, at| now - *at < SYNC_RECORD_INTERVAL);
         noted.insert(key, now);
         true
     }
@@ -213,11 +213,11 @@ impl Keys {
     pub(crate) fn note_failure(&self, key: JobKey, (job, is_worn): (JobId, bool), now: DateTime<Utc>) {
         let mut failures = locked(&self.failures);
         // What is so long ago may have been followed by answers that another process was given.
-        failures.retain(|_, failures| now - failures.last < IN_A_ROW_WITHIN);
-        if is_worn && !failures.get(&key).is_some_and(Failures::is_outage) {
+        failures.retain(|_, failures| now - failures.last < FAILURE_WINDOW);
+        if is_worn && !failures.get(&key).is_some_and(KeyFailures::is_outage) {
             return;
         }
-        let none = || Failures { last: now, in_a_row: 0, jobs: Vec::new() };
+        let none = || KeyFailures { last: now, in_a_row: 0, jobs: Vec::new() };
         let failures = failures.entry(key).or_insert_with(none);
         failures.in_a_row += 1;
         failures.last = now;
@@ -235,7 +235,7 @@ impl Keys {
     /// How many calls for the key failed in a row, if they were of more than one job: then it is not the job's own fault.
     pub(crate) fn failures(&self, key: JobKey, now: DateTime<Utc>) -> Option<i64> {
         let failures = locked(&self.failures);
-        let is_recent = |failures: &&Failures| now - failures.last < IN_A_ROW_WITHIN;
+        let is_recent = |failures: &&KeyFailures| now - failures.last < FAILURE_WINDOW;
         failures
             .get(&key)
             .filter(is_recent)
@@ -248,13 +248,13 @@ impl Keys {
     pub(crate) fn may_end_outages(&self, server: &CalendarServer, now: DateTime<Utc>) -> bool {
         let mut ended = locked(&self.recoveries);
         // One that is further off was noted by a clock that has been put right since.
-        ended.retain(|_, ended| ended.at <= now && now - ended.at < IN_A_ROW_WITHIN);
+        ended.retain(|_, ended| ended.at <= now && now - ended.at < FAILURE_WINDOW);
         let pause = match ended.get(server) {
-            Some(Recovery { at, pause }) if now - *at < *pause => return false,
-            Some(Recovery { pause, .. }) => (*pause * 2).min(LONGEST_PAUSE),
-            None => SHORTEST_PAUSE,
+            Some(ServerRecovery { at, pause }) if now - *at < *pause => return false,
+            Some(ServerRecovery { pause, .. }) => (*pause * 2).min(MAX_PAUSE),
+            None => MIN_PAUSE,
         };
-        ended.insert(server.clone(), Recovery { at: now, pause });
+        ended.insert(server.clone(), ServerRecovery { at: now, pause });
         true
     }
 
@@ -274,7 +274,7 @@ impl Keys {
     }
 }
 
-impl AtWork {
+impl ActiveKeyGuard {
     /// Whether somebody came for the key since this was last asked.
     pub(crate) fn was_woken(&self) -> bool {
         let mut at_work = locked(&self.keys.at_work);
@@ -282,7 +282,7 @@ impl AtWork {
     }
 
     /// Whose calendars a job of the key has written since this was last asked.
-    pub(crate) fn synced(&self) -> Option<Account> {
+    pub(crate) fn synced(&self) -> Option<ConnectionAccount> {
         let mut at_work = locked(&self.keys.at_work);
         at_work.get_mut(&self.key)?.synced.take()
     }
@@ -302,7 +302,7 @@ impl AtWork {
     }
 }
 
-impl Drop for AtWork {
+impl Drop for ActiveKeyGuard {
     fn drop(&mut self) {
         // When it is over, somebody else may have begun.
         if !self.is_over {
@@ -327,8 +327,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_failed_for_good_keeps_an_outage_alive_but_begins_none() {
-        let (keys, key) = (Keys::default(), JobKey(Uuid::new_v4()));
+    fn permanent_failure_prolongs_outage_but_begins_none() {
+        let (keys, key) = (KeyRegistry::default(), JobKey(Uuid::new_v4()));
         let [one, other] = [JobId(Uuid::new_v4()), JobId(Uuid::new_v4())];
         keys.note_failure(key, (one, true), at(0));
         keys.note_failure(key, (other, true), at(1));
@@ -349,8 +349,8 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_away_again_and_again_ends_the_waits_ever_more_rarely() {
-        let keys = Keys::default();
+    fn flapping_server_ends_waits_with_growing_pauses() {
+        let keys = KeyRegistry::default();
         let caldav = |origin: &str| CalendarServer { provider: ProviderKind::Caldav, origin: origin.into() };
         let ends = |seconds| keys.may_end_outages(&caldav("https://one.example/"), at(seconds));
         let ended: Vec<_> = (0..240).filter(|seconds| ends(*seconds)).collect();

@@ -15,16 +15,16 @@ use crate::{
 };
 
 /// How often a lease is renewed at least during a call.
-const RENEWED_EVERY: StdDuration = StdDuration::from_secs(3);
+const RENEWAL_INTERVAL: StdDuration = StdDuration::from_secs(3);
 
 /// The lease of a job that was claimed.
-pub(crate) struct Lease<'a> {
+pub(crate) struct JobLease<'a> {
     context: &'a Context,
     pub(crate) job: &'a ClaimedJob,
     renew_at: DateTime<Utc>,
 }
 
-impl<'a> Lease<'a> {
+impl<'a> JobLease<'a> {
     /// It holds since the job was claimed, just now.
     pub(crate) fn of(context: &'a Context, job: &'a ClaimedJob) -> Self {
         Self { context, job, renew_at: context.clock.now() + context.settings.lease / 3 }
@@ -41,7 +41,7 @@ impl<'a> Lease<'a> {
     /// Makes a call, after `keep`, and renews the lease for as long as it takes. Lost during the call, it does not end it,
     /// since nobody could tell what it had done: whoever writes down how the job ended will find out.
     pub(crate) async fn during<T>(&mut self, mut call: Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
-        let every = (self.context.settings.lease / 3).to_std().unwrap_or(RENEWED_EVERY);
+        let every = (self.context.settings.lease / 3).to_std().unwrap_or(RENEWAL_INTERVAL);
         loop {
             tokio::select! {
                 answer = &mut call => return answer,

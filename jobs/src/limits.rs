@@ -14,14 +14,14 @@ use concord_domain::{
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, connections,
-    jobs::{self, ClaimedJob, JobRef, Wait},
-    limits::{self, Bucket, Rate, Take, Waits},
+    jobs::{self, ClaimedJob, JobRef, KeyWait},
+    limits::{self, BucketRate, RateBucket, RateDecision, RefusalBackoff},
 };
 
 use crate::{
     Context,
-    access::Account,
-    job::{JobError, jitter_of, keep, part_of},
+    access::ConnectionAccount,
+    job::{JobError, jitter_of, jittered_part, keep},
     notify,
     worker::without_slot,
 };
@@ -30,23 +30,23 @@ use crate::{
 /// given up for so long.
 pub(crate) async fn take_turn(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     class: QueueClass,
 ) -> Result<(), JobError> {
     let limits = context.settings.limits.of(account.provider);
     let now = context.clock.now();
     let is_waited_for = class == QueueClass::Interactive;
     let (own, shared) = (bucket_of(account), format!("provider:{}", account.provider));
-    let bucket = |name, rate, patience| Bucket { name, rate: share_of(rate, class), patience };
+    let bucket = |name, rate, patience| RateBucket { name, rate: share_of(rate, class), patience };
     let (apart, project) = (limits.connection_interval, limits.project());
     let buckets = (
-        bucket(&own, limits.connection(), (apart * 2).min(LONGEST_OF_BATCHES)),
-        Some(bucket(&shared, project, patience_of(project, class))),
+        bucket(&own, limits.connection(), (apart * 2).min(MAX_BATCH_WAIT)),
+        Some(bucket(&shared, project, max_wait(project, class))),
     );
     let mut tx = context.db.begin_async_commit().await?;
     let (turn, is_trial) = match limits::take_turn(&mut tx, buckets, is_waited_for, now).await? {
-        (Take::At(at), is_trial) => (at, is_trial),
-        (Take::Wait(until), _) => {
+        (RateDecision::At(at), is_trial) => (at, is_trial),
+        (RateDecision::Wait(until), _) => {
             let reason = "waiting for the provider's rate limit";
             return Err(JobError::Wait { until, for_all: is_waited_for, reason });
         }
@@ -60,7 +60,7 @@ pub(crate) async fn take_turn(
 }
 
 async fn wait_in_place(class: QueueClass, wait: StdDuration) {
-    if wait < SHORTEST_WITHOUT_SLOT {
+    if wait < MIN_WAIT_WITHOUT_SLOT {
         return tokio::time::sleep(wait).await;
     }
     without_slot(class, tokio::time::sleep(wait)).await;
@@ -69,9 +69,9 @@ async fn wait_in_place(class: QueueClass, wait: StdDuration) {
 /// A turn in the midst of what would have to begin anew otherwise, such as the next page of a long list: a burst is soon
 /// used up, and whoever began again each time would never come to the end. Waits for it in place, and stays the one who does
 /// this job.
-pub(crate) async fn wait_for_turn(
+pub(crate) async fn acquire_waiting(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     class: QueueClass,
     job: &ClaimedJob,
 ) -> Result<(), JobError> {
@@ -79,8 +79,8 @@ pub(crate) async fn wait_for_turn(
         let now = context.clock.now();
         match take_turn(context, account, class).await {
             // What was done meanwhile for people, who come first, is no reason to give up.
-            Err(JobError::Wait { until, .. }) if until - now < LONGEST_WAIT => {
-                let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, LOOKS_EVERY);
+            Err(JobError::Wait { until, .. }) if until - now < MAX_WAIT => {
+                let wait = (until - context.clock.now()).clamp(MIN_SLEEP, RETRY_INTERVAL);
                 wait_in_place(class, wait.to_std().unwrap_or_default()).await;
                 keep(context, job).await?;
             }
@@ -91,45 +91,51 @@ pub(crate) async fn wait_for_turn(
 
 /// How far ahead a turn is taken that a person waits for: as many keys as have a turn by then wait for it without being asked
 /// again.
-const LONGEST_IN_PLACE: Duration = Duration::seconds(2);
+const MAX_WAIT_IN_PLACE: Duration = Duration::seconds(2);
 /// The same for batches and polls, which hold their key meanwhile.
-const LONGEST_OF_BATCHES: Duration = Duration::milliseconds(500);
+const MAX_BATCH_WAIT: Duration = Duration::milliseconds(500);
 /// To give a slot up and to take it again costs something too.
-const SHORTEST_WITHOUT_SLOT: StdDuration = StdDuration::from_millis(5);
+const MIN_WAIT_WITHOUT_SLOT: StdDuration = StdDuration::from_millis(5);
 /// Longer pauses, which the provider asks for, are waited for by the key.
-const LONGEST_WAIT: Duration = Duration::minutes(2);
+const MAX_WAIT: Duration = Duration::minutes(2);
 /// How often whoever waits in the midst of a long job looks whether it is to give way.
-const LOOKS_EVERY: Duration = Duration::seconds(1);
+const RETRY_INTERVAL: Duration = Duration::seconds(1);
 /// Another one may have been faster.
-const SHORTEST_SLEEP: Duration = Duration::milliseconds(5);
+const MIN_SLEEP: Duration = Duration::milliseconds(5);
 
 /// More calls than this nobody makes at once by hand; after a pause that the provider asked for, batches begin later by as
 /// long as it takes to make them.
-const MOST_KEPT_BACK: u32 = 50;
+const MAX_RESERVED: u32 = 50;
 
 fn kept_back(burst: u32) -> u32 {
-    (burst / 4).min(MOST_KEPT_BACK)
+    (burst / 4).min(MAX_RESERVED)
 }
 
 /// How much of a bucket a class may use up; at least one call.
-fn share_of(rate: Rate, class: QueueClass) -> Rate {
+fn share_of(rate: BucketRate, class: QueueClass) -> BucketRate {
     match class {
         QueueClass::Interactive => rate,
-        QueueClass::Bulk | QueueClass::Poll => Rate { burst: rate.burst - kept_back(rate.burst), ..rate },
+        QueueClass::Bulk | QueueClass::Poll => {
+            BucketRate { burst: rate.burst - kept_back(rate.burst), ..rate }
+        }
     }
 }
 
 /// How long a class waits in its place. The turns that a batch takes in advance leave half of what is kept back.
-fn patience_of(rate: Rate, class: QueueClass) -> Duration {
+fn max_wait(rate: BucketRate, class: QueueClass) -> Duration {
     let kept_back = i32::try_from(kept_back(rate.burst) / 2).unwrap_or(0);
     match class {
-        QueueClass::Interactive => LONGEST_IN_PLACE,
-        QueueClass::Bulk | QueueClass::Poll => (rate.interval * kept_back).min(LONGEST_OF_BATCHES),
+        QueueClass::Interactive => MAX_WAIT_IN_PLACE,
+        QueueClass::Bulk | QueueClass::Poll => (rate.interval * kept_back).min(MAX_BATCH_WAIT),
     }
 }
 
 /// The whole connection waits as long as the provider wants, whichever job was told so.
-async fn hold_back(context: &Context, account: Account, wait: StdDuration) -> Result<(), StorageError> {
+async fn pause_connection(
+    context: &Context,
+    account: ConnectionAccount,
+    wait: StdDuration,
+) -> Result<(), StorageError> {
     let until = context.clock.now() + wait;
     let rate = context.settings.limits.of(account.provider).connection();
     let mut tx = context.db.begin_async_commit().await?;
@@ -138,39 +144,39 @@ async fn hold_back(context: &Context, account: Account, wait: StdDuration) -> Re
 }
 
 /// The waits after refusals that do not say for how long: doubling, from this one on.
-const FIRST_WAIT: Duration = Duration::seconds(1);
+const MIN_BACKOFF: Duration = Duration::seconds(1);
 /// A provider that answers again is found out so soon by what people wait for ...
-const LONGEST_WAITED_FOR: Duration = Duration::seconds(4);
+const MAX_BACKOFF: Duration = Duration::seconds(4);
 /// ... for about ten minutes of refusals. What lasts longer is no hiccup but a quota, and each call may use it up anew.
 const QUICK_TRIALS: i64 = 150;
 /// The longest wait of all.
-const LONGEST_BETWEEN_TRIALS: Duration = Duration::seconds(60);
+const MAX_TRIAL_INTERVAL: Duration = Duration::seconds(60);
 
 /// How long to wait after so many refusals in a row; `jitter` in `[0, 1)` makes it up to a fifth shorter, so that connections
 /// which were refused together do not come back together.
-fn after_refusals(refusals: i64, jitter: f64) -> Waits {
+fn refusal_backoff(refusals: i64, jitter: f64) -> RefusalBackoff {
     let doubled = |times: i64, longest: Duration| {
         let times = u32::try_from(times.clamp(0, 16)).unwrap_or(0);
-        let wait = (FIRST_WAIT * 2_i32.pow(times)).min(longest);
-        wait - part_of(wait / 5, jitter)
+        let wait = (MIN_BACKOFF * 2_i32.pow(times)).min(longest);
+        wait - jittered_part(wait / 5, jitter)
     };
-    let quick = doubled(refusals - 1, LONGEST_WAITED_FOR);
+    let quick = doubled(refusals - 1, MAX_BACKOFF);
     let waited_for = match refusals - QUICK_TRIALS {
-        more if more > 0 => doubled(more + 2, LONGEST_BETWEEN_TRIALS),
+        more if more > 0 => doubled(more + 2, MAX_TRIAL_INTERVAL),
         _ => quick,
     };
-    Waits { waited_for, others: doubled(refusals - 1, LONGEST_BETWEEN_TRIALS) }
+    RefusalBackoff { waited_for, others: doubled(refusals - 1, MAX_TRIAL_INTERVAL) }
 }
 
 /// How long a key waits of which the calls for more than one job have failed in a row: its provider is away, and one job tries
 /// whether it is back.
-pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Option<Wait> {
+pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Option<KeyWait> {
     let failures = context.keys.failures(key, now)?;
     let spread = jitter_of(key.0, u32::try_from(failures).unwrap_or(0));
     // However long it lasts: it is no quota that a call could use up anew, and each job waits longer by itself.
-    let Waits { waited_for, others } = after_refusals(failures.min(QUICK_TRIALS), spread);
-    let reason = "waiting until the provider answers again".to_owned();
-    Some(Wait { wait_until: now + waited_for, batches_wait_until: now + others, reason, is_outage: true })
+    let RefusalBackoff { waited_for, others } = refusal_backoff(failures.min(QUICK_TRIALS), spread);
+    let reason = "waiting for the provider to respond".to_owned();
+    Some(KeyWait { wait_until: now + waited_for, batches_wait_until: now + others, reason, is_outage: true })
 }
 
 /// Notes what a provider has said to a call that began at `began`: a refusal that does not say for how long gets the wait
@@ -178,7 +184,7 @@ pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Opti
 /// not lost with a database that cannot take that down.
 pub(crate) async fn note_answer<T>(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     began: DateTime<Utc>,
     result: Result<T, ProviderError>,
 ) -> Result<T, ProviderError> {
@@ -204,14 +210,14 @@ pub(crate) async fn note_answer<T>(
 /// database cannot take it down, the job's key waits all the same.
 pub(crate) async fn with_wait(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     began: DateTime<Utc>,
     error: ProviderError,
 ) -> ProviderError {
     let ProviderError::RateLimited { retry_after } = error else { return error };
     let asked = retry_after.filter(|wait| !wait.is_zero());
     let noted = match asked {
-        Some(wait) => hold_back(context, account, wait).await.map(|()| wait),
+        Some(wait) => pause_connection(context, account, wait).await.map(|()| wait),
         None => refused(context, account, began).await,
     };
     match noted {
@@ -226,13 +232,13 @@ pub(crate) async fn with_wait(
 
 async fn refused(
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     began: DateTime<Utc>,
 ) -> Result<StdDuration, StorageError> {
     let now = context.clock.now();
     let waits = |refusals: i64| {
         let spread = jitter_of(account.connection.0, u32::try_from(refusals).unwrap_or(0));
-        after_refusals(refusals, spread)
+        refusal_backoff(refusals, spread)
     };
     let mut tx = context.db.begin_async_commit().await?;
     let until = limits::refused(&mut tx, &bucket_of(account), (began, now), waits).await?;
@@ -240,14 +246,14 @@ async fn refused(
     Ok((until - now).to_std().unwrap_or_default())
 }
 
-async fn answered(context: &Context, account: Account, was_away: bool) -> Result<(), StorageError> {
+async fn answered(context: &Context, account: ConnectionAccount, was_away: bool) -> Result<(), StorageError> {
     let now = context.clock.now();
     let mut tx = context.db.begin_async_commit().await?;
     limits::answered(&mut tx, &bucket_of(account), now).await?;
     let waited = end_wait(context, &mut tx, account.connection).await?;
     // Whoever was answered first may have ended our wait too.
     let due = match (was_away, waited) {
-        (true, _) => recovered(context, &mut tx, account, now).await?,
+        (true, _) => on_recovery(context, &mut tx, account, now).await?,
         (false, true) => reschedule(context, &mut tx, account, now).await?,
         (false, false) => Vec::new(),
     };
@@ -259,14 +265,14 @@ async fn answered(context: &Context, account: Account, was_away: bool) -> Result
 /// A connection whose jobs failed has been answered: what has failed of it need not wait any longer, nor what waits for the
 /// same server, or each of a thousand calendars would find out for itself, after a long outage a quarter of an hour later.
 /// Push what this returns after the commit.
-pub(crate) async fn recovered(
+pub(crate) async fn on_recovery(
     context: &Context,
     tx: &mut Tx,
-    account: Account,
+    account: ConnectionAccount,
     now: DateTime<Utc>,
 ) -> Result<Vec<JobRef>, StorageError> {
     let mut due = reschedule(context, tx, account, now).await?;
-    let Some(server) = connections::server_of(tx, account.connection).await? else { return Ok(due) };
+    let Some(server) = connections::find_server(tx, account.connection).await? else { return Ok(due) };
     if context.keys.may_end_outages(&server, now) {
         let ended = jobs::end_outages(tx, &server, (now, context.settings.retry.slow_cap)).await?;
         for key in ended.keys {
@@ -282,17 +288,17 @@ pub(crate) async fn recovered(
 pub(crate) async fn note_success(
     context: &Context,
     tx: &mut Tx,
-    account: Account,
+    account: ConnectionAccount,
     now: DateTime<Utc>,
 ) -> Result<Vec<JobRef>, StorageError> {
     if !connections::note_success(tx, account.connection, now).await? {
         return Ok(Vec::new());
     }
-    recovered(context, tx, account, now).await
+    on_recovery(context, tx, account, now).await
 }
 
 /// The same for all that was synced of a key, when its worker ends. It is for people alone: what fails, says so at once.
-pub(crate) async fn note_synced(context: &Context, account: Account) {
+pub(crate) async fn note_synced(context: &Context, account: ConnectionAccount) {
     let noted = async {
         let mut tx = context.db.begin_async_commit().await?;
         connections::note_synced(&mut tx, account.connection, context.clock.now()).await?;
@@ -321,14 +327,14 @@ pub(crate) async fn end_wait(
 async fn reschedule(
     context: &Context,
     tx: &mut Tx,
-    account: Account,
+    account: ConnectionAccount,
     now: DateTime<Utc>,
 ) -> Result<Vec<JobRef>, StorageError> {
     let longest = context.settings.retry.slow_cap;
     jobs::reschedule_entries(tx, account.business, account.connection, now, longest).await
 }
 
-fn bucket_of(account: Account) -> String {
+fn bucket_of(account: ConnectionAccount) -> String {
     format!("connection:{}", account.connection)
 }
 
@@ -339,7 +345,7 @@ mod tests {
     #[test]
     fn waits_double_and_a_quota_is_asked_about_rarely() {
         let seconds = |refusals| {
-            let Waits { waited_for, others } = after_refusals(refusals, 0.0);
+            let RefusalBackoff { waited_for, others } = refusal_backoff(refusals, 0.0);
             (waited_for.num_seconds(), others.num_seconds())
         };
         let first: Vec<_> = (1..=8).map(seconds).collect();
@@ -348,7 +354,7 @@ mod tests {
             (seconds(150), seconds(151), seconds(154), seconds(i64::MAX)),
             ((4, 60), (8, 60), (60, 60), (60, 60))
         );
-        let spread = after_refusals(3, 0.999).waited_for;
+        let spread = refusal_backoff(3, 0.999).waited_for;
         assert!(spread < Duration::seconds(4) && spread > Duration::seconds(3), "{spread}");
     }
 }

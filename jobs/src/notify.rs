@@ -6,16 +6,16 @@
 
 use chrono::Duration;
 use concord_domain::{
+    audit::HistorySubject,
     ids::{BookingId, BusinessId, ConnectionId, StaffId},
     mail::MailKind,
     notice::NoticeKind,
     people::Role,
-    record::HistorySubject,
-    sync::{remote_change::RemoteChangeState, remote_change_text::Told},
+    sync::{remote_change::RemoteChangeState, remote_change_text::RemoteChangeText},
 };
 use concord_storage::{
     StorageError, Tx, businesses, connections,
-    jobs::{ClaimedJob, JobRef, Outcome},
+    jobs::{ClaimedJob, JobOutcome, JobRef},
     notices::{self, Audience, NewNotice, Notice},
     people,
     remote_changes::{NewRemoteChange, notice_key},
@@ -24,44 +24,44 @@ use uuid::Uuid;
 
 use crate::{
     Context,
-    access::Account,
-    job::{JobError, business_of},
+    access::ConnectionAccount,
+    job::{JobError, require_business},
     mail::{self, Recipient, render, send::NO_SERVER},
 };
 
 /// Notices in one mail; whoever has more gets another mail for the rest.
-const AT_ONCE: u32 = 500;
+const MAX_NOTICES: u32 = 500;
 /// While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
-const LOOK_AGAIN: Duration = Duration::minutes(15);
+const RECHECK_INTERVAL: Duration = Duration::minutes(15);
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
-    let business = business_of(job)?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
     let audience = if job.subject_id == business.0 {
         Audience::Managers
     } else {
         Audience::Staff(StaffId(job.subject_id))
     };
-    let untold = notices::untold(&context.db, business, audience, AT_ONCE).await?;
+    let untold = notices::untold(&context.db, business, audience, MAX_NOTICES).await?;
     if untold.is_empty() {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     }
     let now = context.clock.now();
     if context.mail.mailer.is_none() {
-        return Ok(Outcome::Snooze { until: now + LOOK_AGAIN, reason: NO_SERVER.to_owned() });
+        return Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() });
     }
     let letters = letters(context, business, audience, &untold).await?;
     if letters.is_empty() {
         // Nobody has an address. They are told with what happens next, if somebody has one by then.
-        tracing::info!(%business, "there is nobody with a mail address to tell what happened");
-        return Ok(Outcome::Done);
+        tracing::info!(%business, "nobody with an email address to notify");
+        return Ok(JobOutcome::Done);
     }
     write(context, business, &untold, &letters).await?;
-    let more = untold.len() >= AT_ONCE as usize;
-    Ok(if more { Outcome::Again(now) } else { Outcome::Done })
+    let more = untold.len() >= MAX_NOTICES as usize;
+    Ok(if more { JobOutcome::Again(now) } else { JobOutcome::Done })
 }
 
 /// Who reads what.
-type Letter<'a> = (Recipient, Vec<&'a Notice>);
+type Digest<'a> = (Recipient, Vec<&'a Notice>);
 
 /// To each of the audience what concerns them: managers who are staff too are told once.
 async fn letters<'a>(
@@ -69,7 +69,7 @@ async fn letters<'a>(
     business: BusinessId,
     audience: Audience,
     untold: &'a [Notice],
-) -> Result<Vec<Letter<'a>>, StorageError> {
+) -> Result<Vec<Digest<'a>>, StorageError> {
     let db = &context.db;
     let users = people::list_users(db, business).await?;
     let mut letters = Vec::new();
@@ -86,7 +86,7 @@ async fn letters<'a>(
         Audience::Managers => {
             for user in users.into_iter().filter(|user| user.role == Role::Manager) {
                 let told = match user.staff_id {
-                    Some(staff) => notices::keys_of_staff(db, business, staff).await?,
+                    Some(staff) => notices::open_keys_of_staff(db, business, staff).await?,
                     None => Vec::new(),
                 };
                 let theirs: Vec<&Notice> =
@@ -102,14 +102,14 @@ async fn write(
     context: &Context,
     business: BusinessId,
     untold: &[Notice],
-    letters: &[Letter<'_>],
+    letters: &[Digest<'_>],
 ) -> Result<(), JobError> {
     let name = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.name;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     for notice in untold {
         // Another worker has taken this for abandoned and told them: nothing of ours is written.
-        if !notices::mark_told(&mut tx, business, notice.id, now).await? {
+        if !notices::mark_sent(&mut tx, business, notice.id, now).await? {
             return Ok(());
         }
     }
@@ -127,7 +127,7 @@ async fn write(
 }
 
 /// What happened, before it is known who is told.
-struct Happened<'a> {
+struct NoticeContent<'a> {
     kind: NoticeKind,
     subject: (HistorySubject, Uuid),
     headline: &'a str,
@@ -136,7 +136,7 @@ struct Happened<'a> {
     dedupe_key: &'a str,
 }
 
-impl<'a> Happened<'a> {
+impl<'a> NoticeContent<'a> {
     /// For the staff member and for the managers.
     fn notices(&self, context: &Context, (business, staff): (BusinessId, StaffId)) -> [NewNotice<'a>; 2] {
         let wait = if self.kind.is_urgent() { Duration::zero() } else { context.mail.digest };
@@ -159,7 +159,7 @@ async fn raise(
     tx: &mut Tx,
     context: &Context,
     concerned: (BusinessId, StaffId),
-    happened: &Happened<'_>,
+    happened: &NoticeContent<'_>,
 ) -> Result<Vec<JobRef>, StorageError> {
     let mut raised = Vec::new();
     for new in happened.notices(context, concerned) {
@@ -171,7 +171,7 @@ async fn raise(
 
 /// What people are told of what a staff member did in their calendar. It waits for others, so that there is nothing to
 /// push once it is raised.
-pub(crate) struct RemoteChangeNews {
+pub(crate) struct RemoteChangeNotice {
     staff: StaffId,
     business: BusinessId,
     booking: BookingId,
@@ -181,15 +181,15 @@ pub(crate) struct RemoteChangeNews {
     key: String,
 }
 
-impl RemoteChangeNews {
+impl RemoteChangeNotice {
     /// `told`: in the words for mails, which say nothing of customers.
-    pub(crate) fn of(change: &NewRemoteChange<'_>, staff: StaffId, told: &Told<'_>) -> Self {
-        let times = told.times().map(|times| format!("{}.", capital(&times)));
+    pub(crate) fn of(change: &NewRemoteChange<'_>, staff: StaffId, told: &RemoteChangeText<'_>) -> Self {
+        let times = told.times().map(|times| format!("{}.", capitalize(&times)));
         let advice = match change.state {
-            RemoteChangeState::Open => Some("Until somebody answers, both stay as they are."),
-            RemoteChangeState::Followed => Some(
-                "It can be taken back on the booking's page, as long as nothing else of the booking is changed.",
-            ),
+            RemoteChangeState::Open => Some("Nothing changes until someone decides."),
+            RemoteChangeState::Followed => {
+                Some("You can undo this on the booking's page until the booking changes again.")
+            }
             RemoteChangeState::Revert | RemoteChangeState::Overtaken | RemoteChangeState::Undone => None,
         };
         let lines: Vec<String> =
@@ -207,7 +207,7 @@ impl RemoteChangeNews {
 
     /// To be raised in the transaction that writes the change down.
     pub(crate) fn notices(&self, context: &Context) -> [NewNotice<'_>; 2] {
-        let happened = Happened {
+        let happened = NoticeContent {
             kind: NoticeKind::RemoteChange,
             subject: (HistorySubject::Booking, self.booking.0),
             headline: &self.headline,
@@ -219,7 +219,7 @@ impl RemoteChangeNews {
     }
 }
 
-fn capital(text: &str) -> String {
+fn capitalize(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -236,19 +236,19 @@ fn failed_sync_key(connection: ConnectionId) -> String {
 pub(crate) async fn needs_reconnect(
     tx: &mut Tx,
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
 ) -> Result<Vec<JobRef>, StorageError> {
-    let Account { business, connection, provider } = account;
+    let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
     let provider = provider.name();
     let headline = format!("{}'s {provider} calendar needs to be reconnected", owner.staff_name);
     let detail = format!(
-        "{provider} no longer lets Concord into {}.\n\
-         Nothing is lost: new and changed bookings wait, and are written as soon as it is connected again.\n\
-         Open the calendar in Concord and press Reconnect.",
+        "{provider} no longer gives Concord access to {}.\n\
+         Nothing is lost: new and changed bookings are written as soon as it is reconnected.\n\
+         Open the calendar in Concord and select Reconnect.",
         owner.account_email
     );
-    let happened = Happened {
+    let happened = NoticeContent {
         kind: NoticeKind::Reconnect,
         subject: (HistorySubject::Connection, connection.0),
         headline: &headline,
@@ -263,19 +263,18 @@ pub(crate) async fn needs_reconnect(
 pub(crate) async fn sync_failed(
     tx: &mut Tx,
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
     reason: &str,
 ) -> Result<Vec<JobRef>, StorageError> {
-    let Account { business, connection, provider } = account;
+    let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
-    let headline =
-        format!("Bookings cannot be written to {}'s {} calendar", owner.staff_name, provider.name());
+    let headline = format!("Bookings are not reaching {}'s {} calendar", owner.staff_name, provider.name());
     let detail = format!(
-        "The reason: {reason}.\n\
-         Nothing is lost: Concord has the bookings and keeps trying by itself.\n\
-         If it lasts, open the calendar in Concord and see what it says."
+        "Reason: {reason}.\n\
+         Nothing is lost: your bookings are saved, and Concord keeps retrying.\n\
+         If this continues, open the calendar in Concord for details."
     );
-    let happened = Happened {
+    let happened = NoticeContent {
         kind: NoticeKind::FailedSync,
         subject: (HistorySubject::Connection, connection.0),
         headline: &headline,
@@ -294,7 +293,7 @@ fn link_to(connection: ConnectionId) -> String {
 pub(crate) async fn sync_succeeded(
     tx: &mut Tx,
     context: &Context,
-    account: Account,
+    account: ConnectionAccount,
 ) -> Result<(), StorageError> {
     let whose = (account.business, account.connection);
     let key = failed_sync_key(account.connection);

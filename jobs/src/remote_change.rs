@@ -11,24 +11,24 @@ mod answer;
 use concord_domain::{
     booking::{Booking, BookingTime},
     connection::EntryState,
+    delivery_route::{DeliveryRoute, day_of, is_stop},
     ids::{RemoteChangeId, StaffId},
     people::Actor,
-    route::{Round, day_of, is_stop},
     sync::{
-        entry_content::{EntrySettings, Names, desired_entry},
+        entry_content::{EntryContext, EntrySettings, desired_entry},
         plan::{Desired, Observation},
         remote_change::{
-            Edit, Linked, Refusal, RemoteChangeKind, RemoteChangePlan, RemoteChangePolicy, RemoteChangeRules,
-            RemoteChangeState, base_while_asked, plan_remote_change,
+            BookingEdit, LinkedBooking, Refusal, RemoteChangeKind, RemoteChangePlan, RemoteChangePolicy,
+            RemoteChangeRules, RemoteChangeState, base_while_open, plan_remote_change,
         },
-        remote_change_text::Told,
-        shape::{Shape, Sight},
-        unknown::{Comparison, comparison},
+        remote_change_text::RemoteChangeText,
+        synced_fields::{RemoteEntry, SyncedFields},
+        unknown_writes::{ResolvedBase, resolve_base},
     },
 };
 use concord_storage::{
     StorageError, Tx,
-    bookings::{self, Along, Change, InContext, Obstacle, PutError},
+    bookings::{self, BookingContext, ChangeContext, LinkedWrite, Obstacle, PutError},
     connections,
     entries::{self, Entry},
     jobs::JobRef,
@@ -36,12 +36,12 @@ use concord_storage::{
     remote_changes::{self, NewRemoteChange},
 };
 
-pub use self::answer::{Answer, AnswerError, answer, answer_to};
-use crate::{Context, job::JobError, notify::RemoteChangeNews};
+pub use self::answer::{AnswerError, RemoteChangeAnswer, answer, apply_answer};
+use crate::{Context, job::JobError, notify::RemoteChangeNotice};
 
 /// What has come of a look at an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Met {
+pub(crate) enum RemoteChangeOutcome {
     /// No person has done anything that matters.
     Echo,
     /// A write of ours may explain it, or a person has done it: the answer says which, if it comes.
@@ -61,7 +61,7 @@ pub(crate) enum Met {
 }
 
 /// A booking, what its entry should say, and what that is made of.
-pub(crate) struct Standing {
+pub(crate) struct DesiredBooking {
     pub(crate) booking: Booking,
     pub(crate) desired: Desired,
     resource: String,
@@ -69,13 +69,13 @@ pub(crate) struct Standing {
 }
 
 /// What the rows say now of an entry.
-pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standing, JobError> {
+pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<DesiredBooking, JobError> {
     let found = bookings::in_context(&context.db, entry.business_id, entry.booking_id).await?;
-    let InContext { booking, resource, resource_zone, business, business_zone, privacy, mark_cancelled } =
+    let BookingContext { booking, resource, resource_zone, business, business_zone, privacy, mark_cancelled } =
         found.ok_or(StorageError::NotFound)?;
     let zone = resource_zone.unwrap_or(business_zone);
-    let round = round_of(context, entry, &booking, business_zone).await?;
-    let names = Names {
+    let round = load_round(context, entry, &booking, business_zone).await?;
+    let names = EntryContext {
         resource: &resource,
         business: &business,
         platforms: &context.platforms,
@@ -90,22 +90,22 @@ pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standin
     };
     let desired =
         if entry.wanted { desired_entry(&booking, entry.id, &names, &settings) } else { Desired::Absent };
-    Ok(Standing { booking, desired, resource, zone })
+    Ok(DesiredBooking { booking, desired, resource, zone })
 }
 
 /// The day that a delivery is a stop of, in the zone of the business: its drivers live by one clock.
-async fn round_of(
+async fn load_round(
     context: &Context,
     entry: &Entry,
     booking: &Booking,
     zone: chrono_tz::Tz,
-) -> Result<Option<Round>, StorageError> {
+) -> Result<Option<DeliveryRoute>, StorageError> {
     if !entry.wanted || !is_stop(booking) {
         return Ok(None);
     }
     let day = day_of(booking.interval.start, zone);
     let deliveries = bookings::round(&context.db, entry.business_id, entry.connection_id, day).await?;
-    Ok(Some(Round::new(day, zone, deliveries)))
+    Ok(Some(DeliveryRoute::new(day, zone, deliveries)))
 }
 
 /// Deals with what stands at the provider under the entry's id. `gone_at_once`: how many entries of the calendar are seen
@@ -115,29 +115,29 @@ pub(crate) async fn meet(
     entry: &mut Entry,
     observation: &Observation,
     gone_at_once: usize,
-) -> Result<(Met, Vec<JobRef>), JobError> {
+) -> Result<(RemoteChangeOutcome, Vec<JobRef>), JobError> {
     let nothing = |met| (met, Vec::new());
     let (sight, etag) = match observation {
-        Observation::Missing => (Sight::Gone, None),
-        Observation::Found(seen) => (Sight::from(seen), seen.etag.as_deref()),
+        Observation::Missing => (RemoteEntry::Gone, None),
+        Observation::Found(seen) => (RemoteEntry::from(seen), seen.etag.as_deref()),
     };
     // At the version that is known nobody has done anything since. What recurs is seen by one of many, with its own.
-    if sight != Sight::Recurring && etag.is_some() && etag == entry.etag.as_deref() {
-        return Ok(nothing(Met::Echo));
+    if sight != RemoteEntry::Recurring && etag.is_some() && etag == entry.etag.as_deref() {
+        return Ok(nothing(RemoteChangeOutcome::Echo));
     }
-    if sight == Sight::Unreadable {
-        return Ok(nothing(Met::Unreadable));
+    if sight == RemoteEntry::Unreadable {
+        return Ok(nothing(RemoteChangeOutcome::Unreadable));
     }
     let has_tombstone = matches!(observation, Observation::Found(seen) if seen.deleted);
-    let base = match comparison(entry.base.as_ref(), &entry.unknown_writes, &sight, has_tombstone) {
+    let base = match resolve_base(entry.base.as_ref(), &entry.unknown_writes, &sight, has_tombstone) {
         // Whose doing it is is for the next writer to settle.
-        Comparison::Ours => return Ok(nothing(Met::Unclear)),
-        Comparison::With(base) => base,
+        ResolvedBase::Ours => return Ok(nothing(RemoteChangeOutcome::Unclear)),
+        ResolvedBase::With(base) => base,
     };
     let standing = standing(context, entry).await?;
-    let base = if entry.is_asked_about { base_while_asked(base, &standing.desired, &sight) } else { base };
-    let rules = rules_of(context, entry).await?.with_gone_at_once(gone_at_once);
-    let linked = Linked {
+    let base = if entry.is_asked_about { base_while_open(base, &standing.desired, &sight) } else { base };
+    let rules = rules_of(context, entry).await?.with_deleted_count(gone_at_once);
+    let linked = LinkedBooking {
         booking: &standing.booking,
         platforms: &context.platforms,
         resource: &standing.resource,
@@ -148,11 +148,11 @@ pub(crate) async fn meet(
     let plan = plan_remote_change(&linked, &sight, rules, context.clock.now());
     // What takes place many times is seen by one of them, whose version says nothing of the entry's.
     let (etag, shape) = match sight {
-        Sight::Recurring => (entry.etag.as_deref(), entry.base.clone()),
-        _ => (etag, sight.shape_like(base.as_ref())),
+        RemoteEntry::Recurring => (entry.etag.as_deref(), entry.base.clone()),
+        _ => (etag, sight.synced_fields(base.as_ref())),
     };
-    let meeting = Meeting { context, entry, standing: &standing, etag, shape };
-    let Dealt { met, enqueued, stored } = meeting.carry_out(plan).await?;
+    let meeting = RemoteChangeRun { context, entry, standing: &standing, etag, shape };
+    let HandledChange { met, enqueued, stored } = meeting.carry_out(plan).await?;
     if let Some(stored) = stored {
         (entry.etag, entry.base) = (stored.etag, stored.base);
         entry.revision += stored.times;
@@ -173,53 +173,56 @@ async fn rules_of(context: &Context, entry: &Entry) -> Result<RemoteChangeRules,
 }
 
 /// What was done about what was seen.
-struct Dealt {
-    met: Met,
+struct HandledChange {
+    met: RemoteChangeOutcome,
     /// To be pushed.
     enqueued: Vec<JobRef>,
     /// If the entry is to be written on.
-    stored: Option<Stored>,
+    stored: Option<StoredObservation>,
 }
 
 /// What is known of an entry from now on.
-struct Stored {
+struct StoredObservation {
     /// How many stores that took, each of which raised the revision.
     times: i64,
     etag: Option<String>,
-    base: Option<Shape>,
+    base: Option<SyncedFields>,
 }
 
-impl Dealt {
-    fn with(met: Met, enqueued: Vec<JobRef>) -> Self {
+impl HandledChange {
+    fn with(met: RemoteChangeOutcome, enqueued: Vec<JobRef>) -> Self {
         Self { met, enqueued, stored: None }
     }
 }
 
 /// An entry and what was seen of it.
-struct Meeting<'a> {
+struct RemoteChangeRun<'a> {
     context: &'a Context,
     entry: &'a Entry,
-    standing: &'a Standing,
+    standing: &'a DesiredBooking,
     /// The version that was seen.
     etag: Option<&'a str>,
     /// What it said; `None` if it is gone.
-    shape: Option<Shape>,
+    shape: Option<SyncedFields>,
 }
 
-impl Meeting<'_> {
-    async fn carry_out(&self, plan: RemoteChangePlan) -> Result<Dealt, JobError> {
+impl RemoteChangeRun<'_> {
+    async fn carry_out(&self, plan: RemoteChangePlan) -> Result<HandledChange, JobError> {
         match plan {
             RemoteChangePlan::Echo if !self.entry.unknown_writes.is_empty() => {
-                Ok(Dealt::with(Met::Unclear, vec![]))
+                Ok(HandledChange::with(RemoteChangeOutcome::Unclear, vec![]))
             }
             RemoteChangePlan::Echo => {
                 let (met, stored) = self.echo().await?;
-                Ok(Dealt { met, enqueued: vec![], stored })
+                Ok(HandledChange { met, enqueued: vec![], stored })
             }
-            RemoteChangePlan::LetBe => self.let_be().await.map(|met| Dealt::with(met, vec![])),
+            RemoteChangePlan::LetBe => self.let_be().await.map(|met| HandledChange::with(met, vec![])),
             RemoteChangePlan::Ask(edit) => {
                 let noted = self.write_down(&edit, RemoteChangeState::Open, (None, "")).await?;
-                Ok(Dealt::with(noted.map_or(Met::Outdated, |_| Met::Asked), vec![]))
+                Ok(HandledChange::with(
+                    noted.map_or(RemoteChangeOutcome::Outdated, |_| RemoteChangeOutcome::Asked),
+                    vec![],
+                ))
             }
             RemoteChangePlan::Revert(kind, refusal) => self.revert(&self.wanted(kind), refusal, "").await,
             RemoteChangePlan::Follow(edit) => self.follow(&edit).await,
@@ -228,30 +231,35 @@ impl Meeting<'_> {
 
     /// Somebody may have changed what a booking does not follow, such as a colour: the next write names that version. Or
     /// they have taken back themselves what somebody is asked about.
-    async fn echo(&self) -> Result<(Met, Option<Stored>), JobError> {
-        let seen = Stored { times: 1, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
+    async fn echo(&self) -> Result<(RemoteChangeOutcome, Option<StoredObservation>), JobError> {
+        let seen =
+            StoredObservation { times: 1, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
         if self.entry.is_asked_about && self.shape.is_some() {
-            return Ok((Met::Echo, self.note(seen, (false, self.is_as_wanted())).await?));
+            return Ok((RemoteChangeOutcome::Echo, self.note(seen, (false, self.matches_desired())).await?));
         }
         let is_known = self.etag.is_some() && self.etag == self.entry.etag.as_deref();
-        let Some(base) = self.entry.base.as_ref().filter(|_| !is_known) else { return Ok((Met::Echo, None)) };
+        let Some(base) = self.entry.base.as_ref().filter(|_| !is_known) else {
+            return Ok((RemoteChangeOutcome::Echo, None));
+        };
         if self.entry.content_hash.is_none() {
-            return Ok((Met::Echo, None));
+            return Ok((RemoteChangeOutcome::Echo, None));
         }
         let is_as_left = self.shape.as_ref().is_some_and(|shape| shape.tells(base));
         // What is about to be removed may be wanted again: what its owner did to it meanwhile comes to light then.
-        let known = Stored { times: 1, etag: self.entry.etag.clone(), base: Some(base.clone()) };
+        let known = StoredObservation { times: 1, etag: self.entry.etag.clone(), base: Some(base.clone()) };
         let noted = self.note(if is_as_left { seen } else { known }, (is_as_left, false)).await?;
-        Ok(noted.map_or((Met::Outdated, None), |stored| (Met::Echo, Some(stored))))
+        Ok(noted.map_or((RemoteChangeOutcome::Outdated, None), |stored| {
+            (RemoteChangeOutcome::Echo, Some(stored))
+        }))
     }
 
     /// `is_as_written`: nothing that we write was changed. `is_answered`: nobody is asked about it any more. `None`: something
     /// else was stored meanwhile.
     async fn note(
         &self,
-        stored: Stored,
+        stored: StoredObservation,
         (is_as_written, is_answered): (bool, bool),
-    ) -> Result<Option<Stored>, JobError> {
+    ) -> Result<Option<StoredObservation>, JobError> {
         let mut tx = self.context.db.begin().await?;
         let (at, seen) =
             ((self.entry.id, self.entry.revision), (stored.etag.as_deref(), stored.base.as_ref()));
@@ -265,7 +273,7 @@ impl Meeting<'_> {
     }
 
     /// What somebody wanted of a booking that does not follow, to be told: when it would be, or what its entry was called.
-    fn wanted(&self, kind: RemoteChangeKind) -> Edit {
+    fn wanted(&self, kind: RemoteChangeKind) -> BookingEdit {
         let shape = self.shape.as_ref();
         let (time, title) = match kind {
             RemoteChangeKind::Moved | RemoteChangeKind::Resized => {
@@ -276,50 +284,62 @@ impl Meeting<'_> {
                 (None, None)
             }
         };
-        Edit { kind, time, title, status: None }
+        BookingEdit { kind, time, title, status: None }
     }
 
     /// Whether it says again what it should.
-    fn is_as_wanted(&self) -> bool {
+    fn matches_desired(&self) -> bool {
         match (&self.shape, &self.standing.desired) {
-            (Some(shape), Desired::Present(content)) => shape.tells(&Shape::from(content)),
+            (Some(shape), Desired::Present(content)) => shape.tells(&SyncedFields::from(content)),
             _ => false,
         }
     }
 
-    async fn let_be(&self) -> Result<Met, JobError> {
+    async fn let_be(&self) -> Result<RemoteChangeOutcome, JobError> {
         if self.entry.state == EntryState::Removed {
-            return Ok(Met::LetBe);
+            return Ok(RemoteChangeOutcome::LetBe);
         }
         let mut tx = self.context.db.begin().await?;
-        if !self.is_standing(&mut tx).await? {
-            return Ok(Met::Outdated);
+        if !self.lock_unchanged_booking(&mut tx).await? {
+            return Ok(RemoteChangeOutcome::Outdated);
         }
         entries::let_be(&mut tx, self.entry.id).await?;
         tx.commit().await?;
-        Ok(Met::LetBe)
+        Ok(RemoteChangeOutcome::LetBe)
     }
 
     /// Whether the booking is as this was planned for, which it stays until the end of the transaction: else nobody would be
     /// asked about what somebody has just changed here as well.
-    async fn is_standing(&self, tx: &mut Tx) -> Result<bool, StorageError> {
+    async fn lock_unchanged_booking(&self, tx: &mut Tx) -> Result<bool, StorageError> {
         bookings::hold(tx, self.standing.booking.id, self.standing.booking.version).await
     }
 
-    async fn revert(&self, edit: &Edit, refusal: Refusal, detail: &str) -> Result<Dealt, JobError> {
+    async fn revert(
+        &self,
+        edit: &BookingEdit,
+        refusal: Refusal,
+        detail: &str,
+    ) -> Result<HandledChange, JobError> {
         let noted = self.write_down(edit, RemoteChangeState::Revert, (Some(refusal), detail)).await?;
-        let Some(enqueued) = noted else { return Ok(Dealt::with(Met::Outdated, vec![])) };
+        let Some(enqueued) = noted else {
+            return Ok(HandledChange::with(RemoteChangeOutcome::Outdated, vec![]));
+        };
         // Noted as seen, and enqueued again.
-        let stored = Stored { times: 2, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
-        Ok(Dealt { met: Met::Revert(edit.kind, refusal), enqueued, stored: Some(stored) })
+        let stored =
+            StoredObservation { times: 2, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
+        Ok(HandledChange {
+            met: RemoteChangeOutcome::Revert(edit.kind, refusal),
+            enqueued,
+            stored: Some(stored),
+        })
     }
 
-    async fn follow(&self, edit: &Edit) -> Result<Dealt, JobError> {
+    async fn follow(&self, edit: &BookingEdit) -> Result<HandledChange, JobError> {
         let booking = &self.standing.booking;
-        let (before, owner) = (reverse(edit, booking), self.owner().await?);
+        let (before, owner) = (inverse(edit, booking), self.owner().await?);
         let change = self.change(edit, &before, RemoteChangeState::Followed, (None, ""));
         let news = self.news(&change, &owner);
-        let along = Along::Followed {
+        let along = LinkedWrite::Followed {
             change: &change,
             revision: self.entry.revision,
             etag: self.etag,
@@ -327,15 +347,16 @@ impl Meeting<'_> {
             notices: &news.notices(self.context),
         };
         let actor = Actor::Calendar { staff: self.entry.staff_id, name: owner };
-        let by = Change { business: booking.business, actor, now: self.context.clock.now() };
+        let by = ChangeContext { business: booking.business, actor, now: self.context.clock.now() };
         let draft = edit.applied(&booking.draft);
         let put =
             bookings::follow(&self.context.db, &by, &booking.reference, &draft, booking.version, along).await;
         match put {
-            Ok(put) => Ok(Dealt::with(Met::Followed, put.jobs)),
-            Err(PutError::Stale { .. }) => Ok(Dealt::with(Met::Outdated, vec![])),
+            Ok(put) => Ok(HandledChange::with(RemoteChangeOutcome::Followed, put.jobs)),
+            Err(PutError::Stale { .. }) => Ok(HandledChange::with(RemoteChangeOutcome::Outdated, vec![])),
             Err(PutError::Taken(taken)) => {
-                self.revert(edit, Refusal::Taken, &in_the_way(&taken.obstacles, self.entry.staff_id)).await
+                self.revert(edit, Refusal::Taken, &obstacles_message(&taken.obstacles, self.entry.staff_id))
+                    .await
             }
             Err(PutError::Invalid(faults)) => {
                 self.revert(edit, Refusal::Invalid, &PutError::Invalid(faults).to_string()).await
@@ -350,9 +371,9 @@ impl Meeting<'_> {
         Ok(staff.map(|staff| staff.name).unwrap_or_default())
     }
 
-    fn news(&self, change: &NewRemoteChange<'_>, owner: &str) -> RemoteChangeNews {
+    fn news(&self, change: &NewRemoteChange<'_>, owner: &str) -> RemoteChangeNotice {
         let (booking, zone) = (&self.standing.booking, self.standing.zone);
-        let told = Told {
+        let told = RemoteChangeText {
             who: owner,
             entry: &format!("the entry of booking {}", booking.reference),
             provider: self.entry.provider,
@@ -366,23 +387,25 @@ impl Meeting<'_> {
             zone,
             today: self.context.clock.now().with_timezone(&zone).date_naive(),
         };
-        RemoteChangeNews::of(change, self.entry.staff_id, &told)
+        RemoteChangeNotice::of(change, self.entry.staff_id, &told)
     }
 
     /// Returns what it enqueues; `None`: the entry was written, or the booking changed, since it was seen.
     async fn write_down(
         &self,
-        edit: &Edit,
+        edit: &BookingEdit,
         state: RemoteChangeState,
         (refusal, detail): (Option<Refusal>, &str),
     ) -> Result<Option<Vec<JobRef>>, JobError> {
-        let before = reverse(edit, &self.standing.booking);
+        let before = inverse(edit, &self.standing.booking);
         let change = self.change(edit, &before, state, (refusal, detail));
         let news = self.news(&change, &self.owner().await?);
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         let (at, seen) = ((self.entry.id, self.entry.revision), (self.etag, self.shape.as_ref()));
-        if !self.is_standing(&mut tx).await? || !entries::note_seen(&mut tx, at, seen, false).await? {
+        if !self.lock_unchanged_booking(&mut tx).await?
+            || !entries::note_seen(&mut tx, at, seen, false).await?
+        {
             return Ok(None);
         }
         remote_changes::record(&mut tx, &change, now).await?;
@@ -391,7 +414,8 @@ impl Meeting<'_> {
         }
         let mut enqueued = Vec::new();
         if state == RemoteChangeState::Revert {
-            enqueued.push(entries::enqueue_again(&mut tx, self.entry.business_id, self.entry.id, now).await?);
+            enqueued
+                .push(entries::enqueue_rewrite(&mut tx, self.entry.business_id, self.entry.id, now).await?);
         }
         tx.commit().await?;
         Ok(Some(enqueued))
@@ -399,8 +423,8 @@ impl Meeting<'_> {
 
     fn change<'b>(
         &'b self,
-        edit: &'b Edit,
-        before: &'b Edit,
+        edit: &'b BookingEdit,
+        before: &'b BookingEdit,
         state: RemoteChangeState,
         (refusal, detail): (Option<Refusal>, &'b str),
     ) -> NewRemoteChange<'b> {
@@ -421,8 +445,8 @@ impl Meeting<'_> {
 }
 
 /// What takes an edit back.
-fn reverse(edit: &Edit, booking: &Booking) -> Edit {
-    Edit {
+fn inverse(edit: &BookingEdit, booking: &Booking) -> BookingEdit {
+    BookingEdit {
         kind: edit.kind,
         time: edit.time.map(|_| booking.draft.time),
         title: edit.title.as_ref().map(|_| booking.draft.title.clone()),
@@ -432,7 +456,7 @@ fn reverse(edit: &Edit, booking: &Booking) -> Edit {
 
 /// Names what stands there, for people: "Sea View: SV-2; Ana: an entry in Private". What calendars are called is told to
 /// their owner alone.
-fn in_the_way(obstacles: &[Obstacle], owner: StaffId) -> String {
+fn obstacles_message(obstacles: &[Obstacle], owner: StaffId) -> String {
     let name = |one: &Obstacle| {
         let calendar = one.calendar.as_ref().filter(|_| one.subject_id == owner.0);
         let what = match (&one.reference, calendar) {

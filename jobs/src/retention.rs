@@ -7,19 +7,19 @@ use chrono::Duration;
 use concord_domain::job::{JobKind, QueueClass};
 use concord_storage::{
     StorageError,
-    jobs::{self, ClaimedJob, NewJob, Outcome},
+    jobs::{self, ClaimedJob, JobOutcome, NewJob},
     retention, statistics,
 };
 use uuid::Uuid;
 
 use crate::{Context, job::JobError};
 
-pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<Outcome, JobError> {
+pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let now = context.clock.now();
     let deleted = retention::delete_old(&context.db, context.settings.keep, now).await?;
     tracing::debug!(?deleted, "deleted what had been kept long enough");
     statistics::refresh(&context.db).await?;
-    Ok(Outcome::Again(now + Duration::hours(1)))
+    Ok(JobOutcome::Again(now + Duration::hours(1)))
 }
 
 /// Sees to it that the job exists; called when a process starts.

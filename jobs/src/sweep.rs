@@ -12,9 +12,9 @@ use uuid::Uuid;
 use crate::{queue::Queue, worker::JobHandler};
 
 /// Jobs of one sweep.
-const PAGE: u32 = 1_000;
+const SWEEP_BATCH: u32 = 1_000;
 /// How often a sweep that found more than a page looks whether the queue has drained.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Sweeps every `every`, and at once when asked to or when there was more than it could bring. Does not end.
 pub(crate) async fn run<H: JobHandler>(handler: Arc<H>, queue: Queue, every: Duration) {
@@ -22,29 +22,29 @@ pub(crate) async fn run<H: JobHandler>(handler: Arc<H>, queue: Queue, every: Dur
     loop {
         let page = due(&*handler).await;
         let left_out = queue.offer(&page).await;
-        let there_is_more = left_out > 0 || page.len() >= PAGE as usize;
+        let there_is_more = left_out > 0 || page.len() >= SWEEP_BATCH as usize;
         // The same page again: its jobs were looked at and nothing came of it, so that haste would not help.
         if there_is_more && page != before {
-            let _ = timeout(jittered(every), drained(&queue)).await;
+            let _ = timeout(jittered(every), wait_until_drained(&queue)).await;
         } else {
-            let _ = timeout(jittered(every), queue.sweep_asked()).await;
+            let _ = timeout(jittered(every), queue.sweep_requested()).await;
         }
         before = page;
     }
 }
 
 async fn due<H: JobHandler>(handler: &H) -> Vec<JobRef> {
-    AssertUnwindSafe(handler.due(PAGE)).catch_unwind().await.unwrap_or_else(|_| {
+    AssertUnwindSafe(handler.due(SWEEP_BATCH)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("reading what is due panicked");
         Vec::new()
     })
 }
 
 /// Until so little waits that handlers could run out of work.
-async fn drained(queue: &Queue) {
-    let little = queue.backlog_limit().min(PAGE as usize) / 2;
+async fn wait_until_drained(queue: &Queue) {
+    let little = queue.backlog_limit().min(SWEEP_BATCH as usize) / 2;
     loop {
-        sleep(LOOK_EVERY).await;
+        sleep(DRAIN_POLL_INTERVAL).await;
         if queue.waiting().await <= little {
             return;
         }

@@ -19,10 +19,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::slots::{Counter, RedisReader, Slots};
-pub(crate) use self::slots::{caller_of, in_words, without_slot};
+use self::slots::{HandlerSlots, RedisClassReader, SlotService};
+pub(crate) use self::slots::{in_words, without_slot, write_caller};
 use crate::{
-    queue::{MemoryQueue, Queue, RedisQueue, WorkersHere},
+    queue::{LocalWorkersGuard, MemoryQueue, Queue, RedisQueue},
     sweep,
 };
 
@@ -113,16 +113,16 @@ pub enum WorkerError {
 /// How long apalis may take to give back what it had fetched.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a release may take; after that the leases have to run out. It comes after `shutdown_timeout`.
-pub const RELEASE_WITHIN: Duration = Duration::from_secs(3);
+pub const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 /// An apalis worker that ends sooner than this after its start has not ended by chance.
-const SHORT_LIFE: Duration = Duration::from_secs(10);
+const MIN_HEALTHY_RUN: Duration = Duration::from_secs(10);
 /// Before the next one after a short life.
-const PAUSE: Duration = Duration::from_millis(50);
+const RESTART_DELAY: Duration = Duration::from_millis(50);
 /// So many short lives in a row, while Redis answers: the queue itself is broken.
-const SHORT_LIVES_AT_MOST: u32 = 5;
+const MAX_SHORT_RUNS: u32 = 5;
 
 /// Runs until `shutdown` is cancelled, then takes nothing new, waits for the handlers that run, for at most
-/// `shutdown_timeout`, drops those that still do, and releases what is held, within [`RELEASE_WITHIN`]. At most one of these runs on a queue
+/// `shutdown_timeout`, drops those that still do, and releases what is held, within [`RELEASE_TIMEOUT`]. At most one of these runs on a queue
 /// inside the process.
 ///
 /// # Errors
@@ -133,7 +133,7 @@ pub async fn run<H: JobHandler>(
     settings: WorkerSettings,
     shutdown: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let slots = Arc::new(Slots::new(Arc::clone(&handler), settings.concurrency, shutdown.clone()));
+    let slots = Arc::new(HandlerSlots::new(Arc::clone(&handler), settings.concurrency, shutdown.clone()));
     let stop = CancellationToken::new();
     let (_here, mut parts) = start(&handler, &queue, &settings, &slots, &stop);
     // It goes on until the leases are given back: whoever stops is alive for others, however long its handlers take.
@@ -162,7 +162,7 @@ pub async fn run<H: JobHandler>(
     parts.shutdown().await;
     slots.abandon().await;
     let release = AssertUnwindSafe(handler.release(&settings.name)).catch_unwind();
-    if !matches!(timeout(RELEASE_WITHIN, release).await, Ok(Ok(()))) {
+    if !matches!(timeout(RELEASE_TIMEOUT, release).await, Ok(Ok(()))) {
         tracing::warn!("what this worker held is free only when its leases have run out");
     }
     watch.shutdown().await;
@@ -178,9 +178,9 @@ fn start<H: JobHandler>(
     handler: &Arc<H>,
     queue: &Queue,
     settings: &WorkerSettings,
-    slots: &Arc<Slots<H>>,
+    slots: &Arc<HandlerSlots<H>>,
     stop: &CancellationToken,
-) -> (Option<WorkersHere>, JoinSet<&'static str>) {
+) -> (Option<LocalWorkersGuard>, JoinSet<&'static str>) {
     let mut parts = JoinSet::new();
     for class in QueueClass::ALL {
         let (here, slots, stop) = (queue.here().clone(), Arc::clone(slots), stop.clone());
@@ -193,7 +193,7 @@ fn start<H: JobHandler>(
         Queue::Memory(_) => None,
         Queue::Redis(redis) => {
             for class in QueueClass::ALL {
-                let serving = Serving {
+                let serving = RedisClassWorker {
                     redis: redis.clone(),
                     class: *class,
                     slots: Arc::clone(slots),
@@ -231,32 +231,31 @@ fn start<H: JobHandler>(
 async fn serve_memory<H: JobHandler>(
     queue: MemoryQueue,
     class: QueueClass,
-    slots: Arc<Slots<H>>,
+    slots: Arc<HandlerSlots<H>>,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
         let (queue, slots) = (queue.clone(), Arc::clone(&slots));
-        let monitor =
-            Monitor::new().register(move |_| {
-                WorkerBuilder::new(format!("memory-{class}"))
-                    .backend(queue.backend(class))
-                    .build(Counter::new(Arc::clone(&slots), class, queue.clone()))
-            });
+        let monitor = Monitor::new().register(move |_| {
+            WorkerBuilder::new(format!("memory-{class}"))
+                .backend(queue.backend(class))
+                .build(SlotService::new(Arc::clone(&slots), class, queue.clone()))
+        });
         live(monitor, &stop).await;
-        stop.run_until_cancelled(sleep(PAUSE)).await;
+        stop.run_until_cancelled(sleep(RESTART_DELAY)).await;
     }
 }
 
 /// One class of a queue in Redis.
-struct Serving<H> {
+struct RedisClassWorker<H> {
     redis: RedisQueue,
     class: QueueClass,
-    slots: Arc<Slots<H>>,
+    slots: Arc<HandlerSlots<H>>,
     concurrency: usize,
     name: String,
 }
 
-impl<H: JobHandler> Serving<H> {
+impl<H: JobHandler> RedisClassWorker<H> {
     /// One apalis worker after the other. apalis' own restart knows no pause: while Redis is away it would spin.
     async fn run(&self, stop: &CancellationToken) {
         let mut short_lives = 0;
@@ -266,18 +265,18 @@ impl<H: JobHandler> Serving<H> {
             let name: Arc<str> = format!("{}-{}-{}", self.name, self.class, Uuid::new_v4().simple()).into();
             tokio::select! {
                 () = self.live(Arc::clone(&name), stop) => {}
-                () = self.redis.let_name_expire(self.class, &name) => {}
+                () = self.redis.renew_name_expiry(self.class, &name) => {}
             }
-            self.redis.end_of(self.class, &name).await;
+            self.redis.release_worker(self.class, &name).await;
             // Whatever ended it may have emptied Redis too.
             Queue::Redis(self.redis.clone()).sweep_soon();
-            short_lives = if began.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
-            if short_lives >= SHORT_LIVES_AT_MOST && !stop.is_cancelled() {
+            short_lives = if began.elapsed() < MIN_HEALTHY_RUN { short_lives + 1 } else { 0 };
+            if short_lives >= MAX_SHORT_RUNS && !stop.is_cancelled() {
                 self.start_anew().await;
                 short_lives = 0;
             }
             if short_lives > 0 {
-                stop.run_until_cancelled(sleep(PAUSE * short_lives)).await;
+                stop.run_until_cancelled(sleep(RESTART_DELAY * short_lives)).await;
             }
         }
     }
@@ -286,10 +285,10 @@ impl<H: JobHandler> Serving<H> {
         let (redis, class, slots, concurrency) =
             (self.redis.clone(), self.class, Arc::clone(&self.slots), self.concurrency);
         let monitor = Monitor::new().register(move |_| {
-            let reader = RedisReader { queue: redis.clone(), class, worker: Arc::clone(&name) };
+            let reader = RedisClassReader { queue: redis.clone(), class, worker: Arc::clone(&name) };
             WorkerBuilder::new(name.to_string())
                 .backend(redis.backend(class, concurrency))
-                .build(Counter::new(Arc::clone(&slots), class, reader))
+                .build(SlotService::new(Arc::clone(&slots), class, reader))
         });
         live(monitor, stop).await;
     }

@@ -27,7 +27,7 @@ pub enum ProviderError {
     #[error("the account cannot be used: {0}")]
     AccountUnusable(String),
     /// It changed since we last saw it, or it exists although it should not: look, then plan again.
-    #[error("it was changed at the provider meanwhile")]
+    #[error("it was changed at the provider in the meantime")]
     Precondition,
     /// The cursor is no longer good: forget it and compare in full.
     #[error("the cursor has expired")]
@@ -68,13 +68,13 @@ impl ProviderError {
     /// something to whoever runs the installation is in the log.
     pub fn in_words(&self, provider: &str) -> String {
         match self {
-            Self::Unauthorized => format!("{provider} did not accept the access that it gave"),
-            Self::GrantDead(_) => format!("{provider} ended the connection; it must be connected again"),
-            Self::RateLimited { .. } => format!("{provider} asks to slow down"),
-            Self::NotFound => format!("{provider} does not find it"),
+            Self::Unauthorized => format!("{provider} did not accept the access token"),
+            Self::GrantDead(_) => format!("{provider} ended the connection; it needs to be reconnected"),
+            Self::RateLimited { .. } => format!("{provider}'s rate limit was reached"),
+            Self::NotFound => format!("not found at {provider}"),
             Self::AccountUnusable(why) => why.clone(),
-            Self::Precondition => format!("it was changed at {provider} meanwhile"),
-            Self::CursorExpired => format!("{provider} asks to read the calendar from its beginning"),
+            Self::Precondition => format!("it was changed at {provider} in the meantime"),
+            Self::CursorExpired => format!("{provider} requires a full read of the calendar"),
             Self::Rejected(why) => format!("{provider} refused it: {why}"),
             Self::Transient(why) => format!("{provider} could not be reached: {why}"),
             Self::Partly(cause) => cause.in_words(provider),

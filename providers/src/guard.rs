@@ -14,7 +14,7 @@ use crate::net::is_public;
 
 /// Which hosts may be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guard {
+pub struct SsrfGuard {
     /// The key of the configuration that allows more, for whoever reads that a host is refused.
     pub setting: &'static str,
     /// Whether private addresses are like any other: for an installation whose people are all trusted.
@@ -29,8 +29,8 @@ pub struct Guard {
 /// Why no name is called: it means nothing, or nothing that may be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no public address is known for {host}; if it is in your own network, whoever runs this installation can allow it \
-     ({setting})"
+    "no public address found for {host}; if it is in your own network, an administrator can allow \
+     it ({setting})"
 )]
 struct NoPublicAddress {
     host: String,
@@ -40,7 +40,7 @@ struct NoPublicAddress {
 /// Why a host is not called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{host} has a private address, and this installation does not call such; whoever runs it can allow it ({setting})"
+    "{host} has a private address, which this installation does not allow; an administrator can allow it ({setting})"
 )]
 pub struct PrivateHost {
     host: String,
@@ -50,15 +50,15 @@ pub struct PrivateHost {
 /// Why nothing is sent to a host over plain http.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "over http:// everybody on the way to {host} could read the password; give its https:// address (whoever runs this \
-     installation can allow it all the same: {setting})"
+    "the password would be sent unencrypted to {host} over http://; use its https:// address \
+     (an administrator can allow http: {setting})"
 )]
-pub struct PlainHost {
+pub struct PlaintextHost {
     host: String,
     setting: &'static str,
 }
 
-impl Guard {
+impl SsrfGuard {
     /// One that lets nothing private be called; `setting` is the key of the configuration that would.
     pub fn of(setting: &'static str) -> Self {
         Self { setting, allow_private: false, allowed: Vec::new(), discreet: false }
@@ -83,7 +83,7 @@ impl Guard {
 
     /// Judges, as `check` does, an address to which a password would go unprotected: within one's own network, or where the
     /// configuration allows it, and nowhere else.
-    pub(crate) fn check_plain(&self, url: &Url) -> Result<(), PlainHost> {
+    pub(crate) fn check_plain(&self, url: &Url) -> Result<(), PlaintextHost> {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
@@ -92,8 +92,8 @@ impl Guard {
         if self.allows_plain(address) { Ok(()) } else { Err(self.plain_refusal(&address.to_string())) }
     }
 
-    fn plain_refusal(&self, host: &str) -> PlainHost {
-        PlainHost { host: host.to_owned(), setting: self.setting }
+    fn plain_refusal(&self, host: &str) -> PlaintextHost {
+        PlaintextHost { host: host.to_owned(), setting: self.setting }
     }
 
     fn allows_plain(&self, address: IpAddr) -> bool {
@@ -101,7 +101,7 @@ impl Guard {
     }
 
     /// The addresses of `host` to which a password may go unprotected; whether they may be called at all is judged after.
-    fn sieve_plain(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, PlainHost> {
+    fn sieve_plain(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, PlaintextHost> {
         if self.names(host) || found.is_empty() {
             return Ok(found);
         }
@@ -140,17 +140,17 @@ impl Guard {
 
 /// What names mean.
 #[async_trait]
-pub trait Names: fmt::Debug + Send + Sync {
+pub trait DnsResolver: fmt::Debug + Send + Sync {
     /// The addresses of `host`, public and private; none, or an error, if there is no such name.
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
 /// What the system's resolver says.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemNames;
+pub struct SystemDnsResolver;
 
 #[async_trait]
-impl Names for SystemNames {
+impl DnsResolver for SystemDnsResolver {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         Ok(tokio::net::lookup_host((host, 0)).await?.map(|socket| socket.ip()).collect())
     }
@@ -160,8 +160,8 @@ impl Names for SystemNames {
 /// else.
 #[derive(Clone, Debug)]
 pub(crate) struct GuardedResolver {
-    pub(crate) guard: Arc<Guard>,
-    pub(crate) names: Arc<dyn Names>,
+    pub(crate) guard: Arc<SsrfGuard>,
+    pub(crate) names: Arc<dyn DnsResolver>,
     /// Whether what is sent is a password that goes unprotected.
     pub(crate) plain: bool,
 }
@@ -194,11 +194,11 @@ impl Resolve for GuardedResolver {
 mod tests {
     use super::*;
 
-    fn strict() -> Guard {
-        Guard::of("channels.allowed_hosts")
+    fn strict() -> SsrfGuard {
+        SsrfGuard::of("channels.allowed_hosts")
     }
 
-    fn check(guard: &Guard, url: &str) -> bool {
+    fn check(guard: &SsrfGuard, url: &str) -> bool {
         guard.check(&url.parse().unwrap()).is_ok()
     }
 
@@ -248,7 +248,7 @@ mod tests {
         assert!(guard.sieve("nextcloud.lan.", vec![private]).is_ok());
         assert!(guard.sieve("other.lan", vec![private]).is_err());
         assert!(guard.sieve("other.lan", vec!["10.0.0.5".parse().unwrap()]).is_ok());
-        assert!(check(&Guard { allow_private: true, ..strict() }, "http://127.0.0.1/"));
+        assert!(check(&SsrfGuard { allow_private: true, ..strict() }, "http://127.0.0.1/"));
     }
 
     /// A name that means a public and a private address is called at the public one.
@@ -260,15 +260,15 @@ mod tests {
         let refused = guard.sieve("one.example", vec![private]).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "one.example has a private address, and this installation does not call such; whoever runs it can allow \
-             it (channels.allowed_hosts)"
+            "one.example has a private address, which this installation does not allow; an administrator \
+             can allow it (channels.allowed_hosts)"
         );
         assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{refused}");
         assert!(guard.sieve("none.example", Vec::new()).is_err());
     }
 
     #[test]
-    fn a_password_goes_unprotected_only_where_it_stays_in_the_house_or_is_allowed() {
+    fn plaintext_password_only_to_private_or_allowed_hosts() {
         let [public, private]: [IpAddr; 2] = ["1.1.1.1", "192.168.1.7"].map(|text| text.parse().unwrap());
         let guard = strict().allowing(["old.example", "8.8.8.8"]);
         let plain = |url: &str| guard.check_plain(&url.parse().unwrap()).is_ok();
@@ -281,10 +281,10 @@ mod tests {
     }
 
     #[derive(Debug)]
-    struct Known;
+    struct StaticNames;
 
     #[async_trait]
-    impl Names for Known {
+    impl DnsResolver for StaticNames {
         async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
             match host {
                 "inside.example" => Ok(vec![IpAddr::from([10, 0, 0, 9])]),
@@ -296,13 +296,13 @@ mod tests {
 
     #[tokio::test]
     async fn private_name_is_refused_like_an_unknown_one() {
-        let guard = Arc::new(Guard { discreet: true, ..strict() });
-        let resolver = GuardedResolver { guard, names: Arc::new(Known), plain: false };
+        let guard = Arc::new(SsrfGuard { discreet: true, ..strict() });
+        let resolver = GuardedResolver { guard, names: Arc::new(StaticNames), plain: false };
         for host in ["inside.example", "empty.example", "unknown.example"] {
             let Err(refused) = resolver.resolve(host.parse().unwrap()).await else { panic!("{host}") };
             assert_eq!(
                 refused.to_string().replace(host, "HOST"),
-                "no public address is known for HOST; if it is in your own network, whoever runs this installation \
+                "no public address found for HOST; if it is in your own network, an administrator \
                  can allow it (channels.allowed_hosts)"
             );
             assert!(refused.downcast_ref::<PrivateHost>().is_none(), "{refused}");
@@ -312,7 +312,7 @@ mod tests {
     #[tokio::test]
     async fn the_resolver_refuses_this_machine_by_any_name() {
         for name in ["localhost", "LOCALHOST"] {
-            let (guard, names) = (Arc::new(strict()), Arc::new(SystemNames));
+            let (guard, names) = (Arc::new(strict()), Arc::new(SystemDnsResolver));
             let resolver = GuardedResolver { guard, names, plain: false };
             let refused = resolver.resolve(name.parse().unwrap()).await.err().unwrap();
             assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{name}: {refused}");

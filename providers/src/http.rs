@@ -13,14 +13,14 @@ use url::Url;
 
 use crate::{
     error::{ProviderError, SetupError},
-    guard::{Guard, GuardedResolver, Names, PlainHost, PrivateHost, SystemNames},
+    guard::{DnsResolver, GuardedResolver, PlaintextHost, PrivateHost, SsrfGuard, SystemDnsResolver},
 };
 
 /// What we call ourselves. Some servers refuse who has no name.
 pub const USER_AGENT: &str = concat!("Concord/", env!("CARGO_PKG_VERSION"));
 
 /// Longest wait that a server can impose; whoever asks for more is asked again after this.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Limits of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Default for HttpConfig {
 
 /// An answer that was read to its end, whatever its status.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct BufferedResponse {
     /// The status; a redirect is an answer like any other.
     pub status: StatusCode,
     /// The headers.
@@ -60,15 +60,15 @@ pub struct Answer {
 
 /// The shared client; clones share one pool of connections.
 #[derive(Clone, Debug)]
-pub struct Http {
+pub struct HttpClient {
     client: reqwest::Client,
     config: HttpConfig,
-    guard: Option<Arc<Guard>>,
+    guard: Option<Arc<SsrfGuard>>,
     /// For http: where what is sent must not be read on its way.
     plain: Option<reqwest::Client>,
 }
 
-impl Http {
+impl HttpClient {
     /// Builds the client. It follows no redirect: a token must not travel to an address that we were not configured
     /// with.
     pub fn new(config: HttpConfig) -> Result<Self, SetupError> {
@@ -81,12 +81,16 @@ impl Http {
     /// It has a pool of its own, because reqwest's resolver belongs to a client and not to a call, and an open connection
     /// to what the configuration names must not be lent to what a person names. It goes through no proxy: that would
     /// resolve the names itself, out of the guard's sight.
-    pub fn guarded(&self, guard: Guard) -> Result<Self, SetupError> {
-        self.guarded_with(guard, Arc::new(SystemNames))
+    pub fn guarded(&self, guard: SsrfGuard) -> Result<Self, SetupError> {
+        self.guarded_with(guard, Arc::new(SystemDnsResolver))
     }
 
     /// The same with names that mean what `names` says.
-    pub(crate) fn guarded_with(&self, guard: Guard, names: Arc<dyn Names>) -> Result<Self, SetupError> {
+    pub(crate) fn guarded_with(
+        &self,
+        guard: SsrfGuard,
+        names: Arc<dyn DnsResolver>,
+    ) -> Result<Self, SetupError> {
         let guard = Arc::new(guard);
         let resolver = GuardedResolver { guard: guard.clone(), names, plain: false };
         let client = builder(&self.config).dns_resolver(Arc::new(resolver)).no_proxy().build()?;
@@ -95,15 +99,15 @@ impl Http {
 
     /// The same for calls that carry a person's password: over http they go no further than their own network, unless the
     /// configuration allows the host. Names are judged as they are resolved here too, so that http has a client of its own.
-    pub fn guarded_for_passwords(&self, guard: Guard) -> Result<Self, SetupError> {
-        self.guarded_for_passwords_with(guard, Arc::new(SystemNames))
+    pub fn guarded_for_passwords(&self, guard: SsrfGuard) -> Result<Self, SetupError> {
+        self.guarded_for_passwords_with(guard, Arc::new(SystemDnsResolver))
     }
 
     /// The same with names that mean what `names` says.
     pub(crate) fn guarded_for_passwords_with(
         &self,
-        guard: Guard,
-        names: Arc<dyn Names>,
+        guard: SsrfGuard,
+        names: Arc<dyn DnsResolver>,
     ) -> Result<Self, SetupError> {
         let resolver = GuardedResolver { guard: Arc::new(guard.clone()), names: names.clone(), plain: true };
         let plain = builder(&self.config).dns_resolver(Arc::new(resolver)).no_proxy().build()?;
@@ -114,12 +118,12 @@ impl Http {
     ///
     /// Any status is an `Ok`. `Transient`: no or half an answer came, or one that is too large; the call may have had
     /// its effect. `Rejected`: the request's address cannot be called, or the guard refuses it.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
+    pub async fn send(&self, request: Request<Bytes>) -> Result<BufferedResponse, ProviderError> {
         Ok(self.attempt(request).await?)
     }
 
     /// The same, which says why there is no answer.
-    pub(crate) async fn attempt(&self, request: Request<Bytes>) -> Result<Answer, CallError> {
+    pub(crate) async fn attempt(&self, request: Request<Bytes>) -> Result<BufferedResponse, HttpCallError> {
         let method = request.method().clone();
         let host = request.uri().host().unwrap_or_default().to_owned();
         let path = request.uri().path().to_owned();
@@ -136,16 +140,20 @@ impl Http {
         outcome
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, CallError> {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<BufferedResponse, HttpCallError> {
         let mut response = self.begin(reqwest::Request::try_from(request)?).await?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > self.config.max_body_bytes {
-                return Err(CallError::TooLarge { limit: self.config.max_body_bytes });
+                return Err(HttpCallError::TooLarge { limit: self.config.max_body_bytes });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.freeze() })
+        Ok(BufferedResponse {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: body.freeze(),
+        })
     }
 
     /// Whether an address may be called, as far as it says so itself: what a name means is known when it is called.
@@ -155,18 +163,18 @@ impl Http {
 
     /// Sends `request`, if the guard allows its address, and returns the answer when its headers are there. Nothing is
     /// logged.
-    pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, CallError> {
+    pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, HttpCallError> {
         let plain = self.plain.as_ref().filter(|_| request.url().scheme() == "http");
         if let (Some(_), Some(guard)) = (plain, &self.guard) {
-            guard.check_plain(request.url()).map_err(CallError::PlainHost)?;
+            guard.check_plain(request.url()).map_err(HttpCallError::PlainHost)?;
         }
-        self.judge(request.url()).map_err(CallError::PrivateHost)?;
+        self.judge(request.url()).map_err(HttpCallError::PrivateHost)?;
         Ok(plain.unwrap_or(&self.client).execute(request).await?)
     }
 }
 
 fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
-    install_crypto();
+    install_crypto_provider();
     #[expect(clippy::disallowed_methods, reason = "this is the one client that everybody else shares")]
     let builder = reqwest::Client::builder();
     builder
@@ -180,7 +188,7 @@ fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
 
 /// Why there is no whole answer. Without the URL: its path or its query may hold a secret.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub(crate) enum HttpCallError {
     /// Nothing that can be called.
     #[error("the address cannot be called")]
     BadAddress,
@@ -189,21 +197,21 @@ pub(crate) enum CallError {
     PrivateHost(PrivateHost),
     /// A password must not go there.
     #[error(transparent)]
-    PlainHost(PlainHost),
+    PlainHost(PlaintextHost),
     /// The server answers, and not in TLS.
     #[error("{NO_TLS}")]
     NoTls,
     /// Of the whole.
-    #[error("no answer in time{}", after_colon(.0.as_deref()))]
+    #[error("no answer in time{}", cause_suffix(.0.as_deref()))]
     Timeout(Option<String>),
     /// No such name, nobody there (in time), or TLS failed.
-    #[error("no connection{}", after_colon(.0.as_deref()))]
+    #[error("no connection{}", cause_suffix(.0.as_deref()))]
     NoConnection(Option<String>),
     /// It ended too soon, or cannot be unpacked.
-    #[error("the answer was cut short{}", after_colon(.0.as_deref()))]
+    #[error("the answer was cut short{}", cause_suffix(.0.as_deref()))]
     CutShort(Option<String>),
     /// It is no HTTP, or ended before the headers.
-    #[error("the connection failed{}", after_colon(.0.as_deref()))]
+    #[error("the connection failed{}", cause_suffix(.0.as_deref()))]
     Broken(Option<String>),
     /// In bytes.
     #[error("the answer is larger than {limit} bytes")]
@@ -216,26 +224,26 @@ pub(crate) enum CallError {
 /// What is said where https is spoken to a port of http.
 pub(crate) const NO_TLS: &str = "no connection: there is no https at this port";
 
-fn after_colon(cause: Option<&str>) -> String {
+fn cause_suffix(cause: Option<&str>) -> String {
     cause.map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
-impl From<reqwest::Error> for CallError {
+impl From<reqwest::Error> for HttpCallError {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_builder() {
             return Self::BadAddress;
         }
-        if let Some(refused) = cause_of::<PrivateHost>(&error) {
+        if let Some(refused) = find_cause::<PrivateHost>(&error) {
             return Self::PrivateHost(refused.clone());
         }
-        if let Some(refused) = cause_of::<PlainHost>(&error) {
+        if let Some(refused) = find_cause::<PlaintextHost>(&error) {
             return Self::PlainHost(refused.clone());
         }
-        if error.is_connect() && speaks_no_tls(&error) {
+        if error.is_connect() && is_plaintext_response(&error) {
             return Self::NoTls;
         }
-        let cause = innermost(&error);
+        let cause = root_cause(&error);
         if error.is_connect() {
             Self::NoConnection(cause)
         } else if error.is_timeout() {
@@ -248,10 +256,10 @@ impl From<reqwest::Error> for CallError {
     }
 }
 
-impl From<CallError> for ProviderError {
-    fn from(error: CallError) -> Self {
+impl From<HttpCallError> for ProviderError {
+    fn from(error: HttpCallError) -> Self {
         match error {
-            CallError::BadAddress | CallError::PrivateHost(_) | CallError::PlainHost(_) => {
+            HttpCallError::BadAddress | HttpCallError::PrivateHost(_) | HttpCallError::PlainHost(_) => {
                 Self::Rejected(error.to_string())
             }
             _ => Self::Transient(error.to_string()),
@@ -260,29 +268,29 @@ impl From<CallError> for ProviderError {
 }
 
 /// What the guarded resolver said, if that is why there is no connection.
-fn cause_of<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    causes(error).find_map(|cause| cause.downcast_ref())
+fn find_cause<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
+    error_chain(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// Whether what answered the first message of TLS is none of its own: mostly an HTTP server that wants no TLS.
-fn speaks_no_tls(error: &reqwest::Error) -> bool {
-    causes(error).filter_map(of_tls).any(|error| matches!(error, rustls::Error::InvalidMessage(_)))
+fn is_plaintext_response(error: &reqwest::Error) -> bool {
+    error_chain(error).filter_map(as_tls_error).any(|error| matches!(error, rustls::Error::InvalidMessage(_)))
 }
 
 /// An I/O error is no cause of what it wraps, but hides it, and may wrap another one.
-fn of_tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+fn as_tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     match cause.downcast_ref::<std::io::Error>() {
-        Some(wrapping) => of_tls(wrapping.get_ref()?),
+        Some(wrapping) => as_tls_error(wrapping.get_ref()?),
         None => cause.downcast_ref(),
     }
 }
 
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+fn error_chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
 /// What an error says that is behind all others: the outer ones tell which call failed, not why.
-pub fn innermost(error: &dyn Error) -> Option<String> {
+pub fn root_cause(error: &dyn Error) -> Option<String> {
     let mut cause = error.source()?;
     while let Some(deeper) = cause.source() {
         cause = deeper;
@@ -292,7 +300,7 @@ pub fn innermost(error: &dyn Error) -> Option<String> {
 
 /// Makes `ring` the process's TLS provider; whoever comes second finds it done. reqwest is built without a provider of
 /// its own, so that only one is linked.
-pub fn install_crypto() {
+pub fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // An error means that another thread was faster, with the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -310,7 +318,7 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> 
         let sent = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?)).unwrap_or(now);
         (http_date(value)? - sent).to_std().unwrap_or_default()
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
@@ -333,7 +341,7 @@ mod tests {
     fn seconds_are_understood_and_capped() {
         assert_eq!(retry_after(&headers(&[(RETRY_AFTER, " 7 ")]), now()), Some(Duration::from_secs(7)));
         assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "0")]), now()), Some(Duration::ZERO));
-        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "999999999")]), now()), Some(LONGEST_WAIT));
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "999999999")]), now()), Some(MAX_RETRY_AFTER));
     }
 
     #[test]
@@ -356,8 +364,8 @@ mod tests {
 
     #[test]
     fn crypto_can_be_installed_again() {
-        install_crypto();
-        install_crypto();
+        install_crypto_provider();
+        install_crypto_provider();
         assert!(rustls::crypto::CryptoProvider::get_default().is_some());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`CalendarProvider`] is all that the rest of Concord knows of Google and of those that follow; what goes wrong is
 //! a [`ProviderError`], which says what to do next. [`OAuthApp`] gets, refreshes and revokes the tokens, [`Http`] is
-//! the one HTTP client, and [`Registry`] holds what is set up on this installation.
+//! the one HTTP client, and [`ProviderRegistry`] holds what is set up on this installation.
 //!
 //! It must never see storage or a job: it does one call and reports what came of it; when to try again is decided
 //! elsewhere. It must never put a token, a code or a client secret into a log line, an error or a `Debug` text, never
@@ -12,13 +12,15 @@
 //! 1. make a folder beside `google/` with a type that implements [`CalendarProvider`] on top of [`Http`]; its SDK, if it
 //!    has one, stays inside that folder;
 //! 2. map its errors to [`ProviderError`] in one place, reason by reason, with the source of each rule;
-//! 3. let [`Registry::new`] build it from a settings struct;
-//! 4. if it tells of changes by itself, implement [`PushSubscriptions`] too and hand it to the registry;
+//! 3. let [`ProviderRegistry::new`] build it from a settings struct;
+//! 4. if it tells of changes by itself, implement [`PushProvider`] too and hand it to the registry;
 //! 5. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
 
 mod address;
 pub mod caldav;
 pub mod error;
+mod error_response;
+mod expiring_set;
 pub mod feed;
 pub mod google;
 pub mod guard;
@@ -29,24 +31,28 @@ pub mod oauth;
 pub mod provider;
 pub mod push;
 mod quote;
-mod refusal;
 pub mod registry;
-mod remembered;
-mod words;
+mod text_merge;
 
 pub use crate::{
-    caldav::{Caldav, Discovered, DiscoveryError},
+    caldav::{Caldav, CaldavDiscovery, DiscoveryError},
     error::{ProviderError, SetupError},
-    feed::{FeedBody, FeedError, FeedFetcher, FeedRequest, FetchLimits, Fetched, feed_address},
-    google::{GoogleCalendar, GoogleConfig},
-    guard::{Guard, Names, SystemNames},
-    http::{Answer, Http, HttpConfig, innermost, install_crypto, retry_after},
-    microsoft::{MicrosoftCalendar, MicrosoftConfig},
-    oauth::{AuthorizeRequest, Explained, Grant, OAuthApp, OAuthConfig, OAuthEndpoints, Verdict},
-    provider::{
-        Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed,
-        Written,
+    feed::{FeedBody, FeedError, FeedFetchLimits, FeedFetchOutcome, FeedFetcher, FeedRequest, feed_address},
+    google::{GoogleCalendar, GoogleEndpoints},
+    guard::{DnsResolver, SsrfGuard, SystemDnsResolver},
+    http::{BufferedResponse, HttpClient, HttpConfig, install_crypto_provider, retry_after, root_cause},
+    microsoft::{MicrosoftCalendar, MicrosoftEndpoints},
+    oauth::{
+        AuthorizationRequest, OAuthApp, OAuthConfig, OAuthEndpoints, OAuthErrorExplanation, OAuthErrorKind,
+        OAuthTokens,
     },
-    push::{NoNotice, Notice, OpenChannel, PushSubscriptions, RemoteChannel, Told, WantedChannel},
-    registry::{GoogleSettings, MicrosoftSettings, ProvidersConfig, Registry},
+    provider::{
+        CalendarProvider, ChangesPage, NextPage, ProviderAccount, ProviderCredentials, RemoteCalendar,
+        RemoveOutcome, SyncPosition, WriteReceipt,
+    },
+    push::{
+        ActivePushSubscription, InvalidPushNotification, PushNotification, PushNotificationKind,
+        PushProvider, PushSubscriptionRequest, RemotePushSubscription,
+    },
+    registry::{GoogleSettings, MicrosoftSettings, ProviderRegistry, ProviderRegistryConfig},
 };

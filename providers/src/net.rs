@@ -36,7 +36,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // IPv4-mapped (RFC 4291) and NAT64's well-known prefix (RFC 6052).
         [0, 0, 0, 0, 0, 0xFFFF, high, low] | [0x64, 0xFF9B, 0, 0, 0, 0, high, low]
         // 6to4 (RFC 3056).
-        | [0x2002, high, low, ..] => is_public_v4(wrapped(high, low)),
+        | [0x2002, high, low, ..] => is_public_v4(embedded_ipv4(high, low)),
         // IETF protocols, Teredo among them; documentation.
         [0x2001, 0..=0x01FF | 0x0DB8, ..] | [0x3FFF, 0..=0x0FFF, ..] => false,
         // All that is given out to be reached by anybody (RFC 4291, 2.4).
@@ -44,7 +44,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-fn wrapped(high: u16, low: u16) -> Ipv4Addr {
+fn embedded_ipv4(high: u16, low: u16) -> Ipv4Addr {
     let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
     Ipv4Addr::new(a, b, c, d)
 }

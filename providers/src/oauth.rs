@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     error::ProviderError,
-    http::{Http, retry_after},
+    http::{HttpClient, retry_after},
     quote::quote,
 };
 
@@ -49,30 +49,30 @@ pub struct OAuthConfig {
     /// What the consent page's address carries besides, such as `access_type=offline`.
     pub authorize_params: Vec<(String, String)>,
     /// What the provider's own codes mean.
-    pub explain: Explain,
+    pub explain: ExplainOAuthError,
 }
 
 /// Reads what a provider said beyond RFC 6749: its `error`, then its `error_description`. `None`: it says no more than
 /// the `error`.
-pub type Explain = fn(&OAuthConfig, &str, &str) -> Option<Explained>;
+pub type ExplainOAuthError = fn(&OAuthConfig, &str, &str) -> Option<OAuthErrorExplanation>;
 
 /// For a provider whose `error` says it all.
-pub(crate) fn no_more_than_said(_: &OAuthConfig, _: &str, _: &str) -> Option<Explained> {
+pub(crate) fn explain_nothing(_: &OAuthConfig, _: &str, _: &str) -> Option<OAuthErrorExplanation> {
     None
 }
 
 /// A refusal in our words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
+pub struct OAuthErrorExplanation {
     /// What it comes to.
-    pub verdict: Verdict,
+    pub verdict: OAuthErrorKind,
     /// What happened and who has to do what, for the person who wants to connect.
     pub words: String,
 }
 
 /// What a refusal comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum OAuthErrorKind {
     /// The person said no.
     Declined,
     /// A grant has ended: the person has to connect again.
@@ -97,7 +97,7 @@ impl fmt::Debug for OAuthConfig {
 
 /// Where to send the person, and what to keep until they return.
 #[derive(Debug)]
-pub struct AuthorizeRequest {
+pub struct AuthorizationRequest {
     /// The consent page with all its parameters.
     pub url: Url,
     /// To be kept with the state and given to [`OAuthApp::exchange`] (RFC 7636).
@@ -106,7 +106,7 @@ pub struct AuthorizeRequest {
 
 /// What a provider gave us.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct OAuthTokens {
     /// For the calls.
     pub access_token: SecretString,
     /// For the next access token. After a refresh: the one that replaces the old one, `None` if the old one stays.
@@ -121,7 +121,7 @@ pub struct Grant {
 #[derive(Clone, Debug)]
 pub struct OAuthApp {
     config: OAuthConfig,
-    http: Http,
+    http: HttpClient,
     clock: Clock,
 }
 
@@ -129,24 +129,24 @@ type TokenClient = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, Endp
 
 /// How oauth2 reaches the token endpoint. Named types, since with closures no future that awaits these calls would be
 /// `Send` (rust-lang/rust#102211).
-struct TokenCalls<'a>(&'a OAuthApp);
+struct TokenEndpointClient<'a>(&'a OAuthApp);
 /// How oauth2 reaches the revocation endpoint.
-struct RevocationCalls<'a>(&'a OAuthApp);
+struct RevocationEndpointClient<'a>(&'a OAuthApp);
 
-type Call<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
+type OAuthCallFuture<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
 
-impl<'c> AsyncHttpClient<'c> for TokenCalls<'_> {
+impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
     type Error = ProviderError;
-    type Future = Call<'c>;
+    type Future = OAuthCallFuture<'c>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.0.call(request))
     }
 }
 
-impl<'c> AsyncHttpClient<'c> for RevocationCalls<'_> {
+impl<'c> AsyncHttpClient<'c> for RevocationEndpointClient<'_> {
     type Error = ProviderError;
-    type Future = Call<'c>;
+    type Future = OAuthCallFuture<'c>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.0.call_revocation(request))
@@ -155,12 +155,12 @@ impl<'c> AsyncHttpClient<'c> for RevocationCalls<'_> {
 
 impl OAuthApp {
     /// A client that calls through `http`.
-    pub fn new(config: OAuthConfig, http: Http, clock: Clock) -> Self {
+    pub fn new(config: OAuthConfig, http: HttpClient, clock: Clock) -> Self {
         Self { config, http, clock }
     }
 
     /// The consent page for a person. `state` comes back with them; `login_hint` is the account that they had before.
-    pub fn authorize(&self, state: &str, login_hint: Option<&str>) -> AuthorizeRequest {
+    pub fn authorize(&self, state: &str, login_hint: Option<&str>) -> AuthorizationRequest {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let client = self.client();
         let state = state.to_owned();
@@ -174,7 +174,7 @@ impl OAuthApp {
         if let Some(hint) = login_hint {
             request = request.add_extra_param("login_hint", hint);
         }
-        AuthorizeRequest { url: request.url().0, pkce_verifier: verifier.into_secret().into() }
+        AuthorizationRequest { url: request.url().0, pkce_verifier: verifier.into_secret().into() }
     }
 
     /// Trades the code that came to our callback for tokens. `GrantDead`: the code is used up, too old, or was meant
@@ -183,33 +183,33 @@ impl OAuthApp {
         &self,
         code: &SecretString,
         pkce_verifier: &SecretString,
-    ) -> Result<Grant, ProviderError> {
-        let call = TokenCalls(self);
+    ) -> Result<OAuthTokens, ProviderError> {
+        let call = TokenEndpointClient(self);
         self.client()
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(pkce_verifier.expose_secret().to_owned()))
             .request_async(&call)
             .await
-            .map(Grant::from)
-            .map_err(|error| self.failure(error, Asked::ForCode, &[code, pkce_verifier]))
+            .map(OAuthTokens::from)
+            .map_err(|error| self.failure(error, TokenRequestKind::ForCode, &[code, pkce_verifier]))
     }
 
     /// A new access token. `GrantDead`: the person or the provider has ended the connection.
-    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, ProviderError> {
-        let call = TokenCalls(self);
+    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<OAuthTokens, ProviderError> {
+        let call = TokenEndpointClient(self);
         self.client()
             .exchange_refresh_token(&RefreshToken::new(refresh_token.expose_secret().to_owned()))
             .request_async(&call)
             .await
-            .map(Grant::from)
-            .map_err(|error| self.failure(error, Asked::ForRefresh, &[refresh_token]))
+            .map(OAuthTokens::from)
+            .map_err(|error| self.failure(error, TokenRequestKind::ForRefresh, &[refresh_token]))
     }
 
     /// Ends a token at the provider, and with a refresh token the whole grant. One that is dead already is a success,
     /// and so is a provider that has no revocation.
     pub async fn revoke(&self, token: &SecretString) -> Result<(), ProviderError> {
         let Some(revoke_url) = &self.config.endpoints.revoke_url else { return Ok(()) };
-        let call = RevocationCalls(self);
+        let call = RevocationEndpointClient(self);
         let secret = token.expose_secret().to_owned();
         // RFC 7009 wants a hint only where it helps; Google finds either kind of token without one, so `token` is sent
         // as a refresh token, the kind that callers hold on to.
@@ -228,20 +228,20 @@ impl OAuthApp {
     }
 
     /// What a refusal means, of the consent page or of the token endpoint, if anything is known of its code.
-    pub fn explain(&self, error: &str, description: &str) -> Option<Explained> {
+    pub fn explain(&self, error: &str, description: &str) -> Option<OAuthErrorExplanation> {
         (self.config.explain)(&self.config, error, description).or_else(|| {
-            let words = advice(error, &self.config.redirect_url)?.into_owned();
-            Some(Explained { verdict: Verdict::Refused, words })
+            let words = operator_advice(error, &self.config.redirect_url)?.into_owned();
+            Some(OAuthErrorExplanation { verdict: OAuthErrorKind::Refused, words })
         })
     }
 
     /// Which of the scopes that we need a person has not allowed: on Google's consent page each can be unticked. Empty
     /// if the provider does not say what was allowed.
-    pub fn missing_scopes(&self, grant: &Grant) -> Vec<String> {
+    pub fn missing_scopes(&self, grant: &OAuthTokens) -> Vec<String> {
         if grant.scopes.is_empty() {
             return Vec::new();
         }
-        let optional = self.config.scopes.iter().filter(|scope| !UNTOLD.contains(&scope.as_str()));
+        let optional = self.config.scopes.iter().filter(|scope| !UNREPORTED_SCOPES.contains(&scope.as_str()));
         let allowed = |scope: &str| grant.scopes.iter().any(|given| is_same_scope(given, scope));
         optional.filter(|scope| !allowed(scope)).cloned().collect()
     }
@@ -309,7 +309,7 @@ impl OAuthApp {
     fn failure(
         &self,
         error: RequestTokenError<ProviderError, BasicErrorResponse>,
-        asked: Asked,
+        asked: TokenRequestKind,
         sent: &[&SecretString],
     ) -> ProviderError {
         match error {
@@ -322,16 +322,24 @@ impl OAuthApp {
         }
     }
 
-    fn refusal(&self, refusal: &BasicErrorResponse, asked: Asked, sent: &[&SecretString]) -> ProviderError {
+    fn refusal(
+        &self,
+        refusal: &BasicErrorResponse,
+        asked: TokenRequestKind,
+        sent: &[&SecretString],
+    ) -> ProviderError {
         let secrets: Vec<&SecretString> = sent.iter().copied().chain([&self.config.client_secret]).collect();
         let said = quote(refusal.error_description().map_or("", String::as_str), &secrets);
         let code = quote(refusal.error().as_ref(), &secrets);
         let explained = self.explain(&code, &said);
         let verdict = explained.as_ref().map(|explained| explained.verdict);
-        let is_over = matches!(verdict, Some(Verdict::Dead | Verdict::SignInAgain));
+        let is_over = matches!(verdict, Some(OAuthErrorKind::Dead | OAuthErrorKind::SignInAgain));
         // Of a code nothing has begun that could end: whoever has to do what is more than that it is of no use.
-        let stands_before = asked == Asked::ForCode
-            && matches!(verdict, Some(Verdict::SignInAgain | Verdict::Refused | Verdict::Declined));
+        let stands_before = asked == TokenRequestKind::ForCode
+            && matches!(
+                verdict,
+                Some(OAuthErrorKind::SignInAgain | OAuthErrorKind::Refused | OAuthErrorKind::Declined)
+            );
         let text = match &explained {
             Some(explained) => explained.words.clone(),
             None if said.is_empty() => code.clone(),
@@ -344,10 +352,10 @@ impl OAuthApp {
             }
             // The only thing that marks a grant dead.
             BasicErrorResponseType::InvalidGrant => ProviderError::GrantDead(text),
-            BasicErrorResponseType::Extension(code) if PASSING.contains(&code.as_str()) => {
+            BasicErrorResponseType::Extension(code) if TRANSIENT_ERRORS.contains(&code.as_str()) => {
                 ProviderError::Transient(text)
             }
-            BasicErrorResponseType::Extension(code) if SLOW_DOWN.contains(&code.as_str()) => {
+            BasicErrorResponseType::Extension(code) if RATE_LIMIT_ERRORS.contains(&code.as_str()) => {
                 ProviderError::RateLimited { retry_after: None }
             }
             // The same in the words of a provider that has more of them.
@@ -365,7 +373,7 @@ impl OAuthApp {
 }
 
 /// Scopes that come back under other names or not at all, and that nobody can untick.
-const UNTOLD: &[&str] = &["openid", "email", "profile", "offline_access"];
+const UNREPORTED_SCOPES: &[&str] = &["openid", "email", "profile", "offline_access"];
 
 /// Microsoft gives a scope back in any case, with or without the address of the API in front.
 fn is_same_scope(one: &str, other: &str) -> bool {
@@ -374,12 +382,13 @@ fn is_same_scope(one: &str, other: &str) -> bool {
 }
 
 /// Beyond RFC 6749, section 5.2: said by servers that are in trouble themselves.
-const PASSING: &[&str] = &["temporarily_unavailable", "server_error", "internal_failure", "backend_error"];
-const SLOW_DOWN: &[&str] = &["slow_down", "rate_limit_exceeded"];
+const TRANSIENT_ERRORS: &[&str] =
+    &["temporarily_unavailable", "server_error", "internal_failure", "backend_error"];
+const RATE_LIMIT_ERRORS: &[&str] = &["slow_down", "rate_limit_exceeded"];
 
 /// What the token endpoint was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum TokenRequestKind {
     /// The first tokens, for the code of a consent.
     ForCode,
     /// Further ones.
@@ -387,31 +396,31 @@ enum Asked {
 }
 
 /// What the person who set it up can do, for whoever meets it.
-fn advice(code: &str, redirect_url: &Url) -> Option<Cow<'static, str>> {
+fn operator_advice(code: &str, redirect_url: &Url) -> Option<Cow<'static, str>> {
     Some(match code {
-        "invalid_client" => "this installation is not known there by its client id and client secret. Whoever runs it has to check \
-            the client id and the client secret in its configuration"
+        "invalid_client" => "the provider does not know this installation's client id and client secret. \
+            An administrator must check both in the configuration"
             .into(),
-        "unauthorized_client" => "this installation's client is not allowed this. Whoever runs it has to check its type and \
-            settings with the provider"
+        "unauthorized_client" => "this installation's client is not allowed to do this. An administrator must check \
+            its type and settings at the provider"
             .into(),
         "redirect_uri_mismatch" => {
             format!(
-                "this installation's client has another redirect address there. Whoever runs it has to register {redirect_url} \
-                 with the provider, letter by letter"
+                "this installation's client has a different redirect URI there. An administrator must \
+                 register {redirect_url} at the provider, exactly as written"
             )
             .into()
         }
         "invalid_scope" => {
-            "this installation's client does not have all the scopes that are asked for. Whoever runs it has to add them with the \
-             provider"
+            "this installation's client does not have all the requested scopes. An administrator must add \
+             them at the provider"
                 .into()
         }
         "deleted_client" | "disabled_client" => {
-            "this installation's client was removed or disabled at the provider. Whoever runs it has to make a new one".into()
+            "this installation's client was removed or disabled at the provider. An administrator must create a new one".into()
         }
-        "org_internal" => "this installation's client is only for people of its own organisation. Choose an account of it, or ask \
-            whoever runs the installation to open it to others"
+        "org_internal" => "this installation's client is limited to its own organisation. Choose an account of that \
+            organisation, or ask an administrator to allow others"
             .into(),
         "admin_policy_enforced" => "a rule of your organisation does not let this installation in; ask your administrator to allow \
             its client"
@@ -422,11 +431,11 @@ fn advice(code: &str, redirect_url: &Url) -> Option<Cow<'static, str>> {
 
 fn says_token_is_dead(body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct RevocationErrorBody {
         error: String,
     }
     // Google's word for a token that is unknown, expired or revoked.
-    serde_json::from_slice::<Refusal>(body).is_ok_and(|refusal| refusal.error == "invalid_token")
+    serde_json::from_slice::<RevocationErrorBody>(body).is_ok_and(|refusal| refusal.error == "invalid_token")
 }
 
 fn as_https(url: &Url) -> Url {
@@ -436,7 +445,7 @@ fn as_https(url: &Url) -> Url {
     url
 }
 
-impl From<BasicTokenResponse> for Grant {
+impl From<BasicTokenResponse> for OAuthTokens {
     fn from(token: BasicTokenResponse) -> Self {
         Self {
             access_token: AccessToken::into_secret(token.access_token().clone()).into(),

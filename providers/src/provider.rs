@@ -17,7 +17,7 @@ use crate::error::ProviderError;
 
 /// What a call is authorised with.
 #[derive(Clone)]
-pub enum Credentials {
+pub enum ProviderCredentials {
     /// An OAuth access token.
     Bearer(SecretString),
     /// A name and a password, sent with each call: CalDAV.
@@ -34,7 +34,7 @@ pub enum Credentials {
     },
 }
 
-impl Credentials {
+impl ProviderCredentials {
     /// The `Authorization` header of a token. `Unauthorized`: it is a password, or no header value (a line break in it),
     /// so that nobody can accept it.
     pub(crate) fn bearer(&self) -> Result<HeaderValue, ProviderError> {
@@ -46,7 +46,7 @@ impl Credentials {
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for ProviderCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bearer(_) => f.write_str("Bearer(hidden)"),
@@ -57,7 +57,7 @@ impl fmt::Debug for Credentials {
 
 /// Whose account the credentials open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub struct ProviderAccount {
     /// The provider's unchanging id of the account; reconnecting is recognised by it.
     pub subject: String,
     /// For people.
@@ -91,7 +91,7 @@ pub(crate) fn is_colour(text: &str) -> bool {
 
 /// What a write left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteReceipt {
     /// The entry's id from now on. A provider that gives out ids of its own puts one in the place of ours.
     pub external_id: String,
     /// What the next conditional write must name.
@@ -100,7 +100,7 @@ pub struct Written {
 
 /// What a removal found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removed {
+pub enum RemoveOutcome {
     /// The entry, which it took away.
     Now,
     /// Nothing: somebody was there before, to delete it or to put it elsewhere.
@@ -109,7 +109,7 @@ pub enum Removed {
 
 /// Where an incremental read stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangesFrom {
+pub enum SyncPosition {
     /// Everything in the window.
     Start,
     /// What changed since the cursor that a former read ended with.
@@ -140,7 +140,7 @@ pub struct ChangesPage {
     /// How many items could not be understood. Of those that have a name `entries` say no more than that they are there.
     pub unreadable: usize,
     /// How to go on.
-    pub next: AfterPage,
+    pub next: NextPage,
 }
 
 /// What is known of an item that says nothing intelligible: that it is there, and may take up time.
@@ -167,7 +167,7 @@ pub(crate) fn is_unclear(seen: &ObservedEntry) -> bool {
 
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AfterPage {
+pub enum NextPage {
     /// Another page.
     Page(String),
     /// The end, and the cursor for the next incremental read.
@@ -180,46 +180,49 @@ pub enum AfterPage {
 #[async_trait]
 pub trait CalendarProvider: Send + Sync {
     /// Whose account it is.
-    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError>;
+    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError>;
 
     /// All calendars of the account.
-    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError>;
+    async fn calendars(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<Vec<RemoteCalendar>, ProviderError>;
 
     /// Writes an entry that should not exist yet. `Precondition`: something has that id, perhaps a tombstone,
     /// perhaps our own write whose answer was lost; `find` it, then `update` it. A provider may instead return the entry
     /// that the same create made before. `external_id` is ours, or the id of an entry that is gone.
     async fn create(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError>;
+    ) -> Result<WriteReceipt, ProviderError>;
 
     /// Replaces an entry if it is still at `etag` (`None`: whatever it is at). A tombstone comes back to life.
     /// `Precondition`: it has moved on. `NotFound`: it is gone for good.
     async fn update(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError>;
+    ) -> Result<WriteReceipt, ProviderError>;
 
     /// Removes an entry, whatever version it is at. One that is gone already is a success, too.
     async fn remove(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError>;
+    ) -> Result<RemoveOutcome, ProviderError>;
 
     /// The entry as it is now, tombstones included; `None` if the provider knows nothing of it. `external_id` is ours,
     /// or the one that a write returned.
     async fn find(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError>;
@@ -229,7 +232,7 @@ pub trait CalendarProvider: Send + Sync {
     /// `Transient` where something stands there that may be it and cannot be read: taken for nothing, it would count as deleted.
     async fn find_moved(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
         external_id: &str,
@@ -239,16 +242,16 @@ pub trait CalendarProvider: Send + Sync {
     /// An incremental read may also bring entries outside the window. `CursorExpired`: begin from the start.
     async fn changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError>;
 
     /// The busy times of the calendar in `window`, merged or not, in no order.
     async fn busy(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError>;
@@ -260,15 +263,19 @@ mod tests {
 
     #[test]
     fn a_token_with_a_line_break_is_not_sent() {
-        let credentials = Credentials::Bearer("a\r\nX-Evil: 1".into());
+        let credentials = ProviderCredentials::Bearer("a\r\nX-Evil: 1".into());
         assert!(matches!(credentials.bearer(), Err(ProviderError::Unauthorized)));
     }
 
     #[test]
     fn a_password_is_no_token() {
         let home = "https://dav.example/".parse().unwrap();
-        let credentials =
-            Credentials::Password { user: "ana".to_owned(), password: "hush".into(), home, zone: Tz::UTC };
+        let credentials = ProviderCredentials::Password {
+            user: "ana".to_owned(),
+            password: "hush".into(),
+            home,
+            zone: Tz::UTC,
+        };
         assert!(matches!(credentials.bearer(), Err(ProviderError::Unauthorized)));
     }
 }

@@ -11,11 +11,11 @@ use concord_domain::{connection::ProviderKind, ids::PushSubscriptionId};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{error::ProviderError, provider::Credentials};
+use crate::{error::ProviderError, provider::ProviderCredentials};
 
 /// A channel as it is asked for.
 #[derive(Clone, Debug)]
-pub struct WantedChannel {
+pub struct PushSubscriptionRequest {
     /// Comes back with each notification.
     pub id: PushSubscriptionId,
     /// Comes back with each notification, too: at most 64 visible ASCII characters.
@@ -26,7 +26,7 @@ pub struct WantedChannel {
 
 /// A channel as the provider knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteChannel {
+pub struct RemotePushSubscription {
     /// The provider's name for it.
     pub remote_id: String,
     /// The provider's name for what it watches, where it has one.
@@ -35,16 +35,16 @@ pub struct RemoteChannel {
 
 /// What a provider has agreed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenChannel {
+pub struct ActivePushSubscription {
     /// As it is to be named from now on.
-    pub channel: RemoteChannel,
+    pub channel: RemotePushSubscription,
     /// When the provider ends it: as it says itself, whatever was asked for.
     pub expires_at: DateTime<Utc>,
 }
 
 /// A provider that tells of changes.
 #[async_trait]
-pub trait PushSubscriptions: Send + Sync {
+pub trait PushProvider: Send + Sync {
     /// Whether a channel can be given a later end. If not, a new one takes its place.
     fn renews(&self) -> bool;
 
@@ -52,25 +52,29 @@ pub trait PushSubscriptions: Send + Sync {
     /// or this address cannot have one.
     async fn open(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        wanted: &WantedChannel,
-    ) -> Result<OpenChannel, ProviderError>;
+        wanted: &PushSubscriptionRequest,
+    ) -> Result<ActivePushSubscription, ProviderError>;
 
     /// Gives a channel a later end. `NotFound`: it is over.
     async fn renew(
         &self,
-        credentials: &Credentials,
-        channel: &RemoteChannel,
-    ) -> Result<OpenChannel, ProviderError>;
+        credentials: &ProviderCredentials,
+        channel: &RemotePushSubscription,
+    ) -> Result<ActivePushSubscription, ProviderError>;
 
     /// Ends a channel. One that is over already is a success. Notifications can still come for a while.
-    async fn close(&self, credentials: &Credentials, channel: &RemoteChannel) -> Result<(), ProviderError>;
+    async fn close(
+        &self,
+        credentials: &ProviderCredentials,
+        channel: &RemotePushSubscription,
+    ) -> Result<(), ProviderError>;
 }
 
 /// What a provider tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum PushNotificationKind {
     /// The channel stands.
     Opened,
     /// Something in the calendar has changed.
@@ -85,7 +89,7 @@ pub enum Told {
 
 /// A notification that has the right form. Whether it is true is not known yet.
 #[derive(Clone, Debug)]
-pub struct Notice {
+pub struct PushNotification {
     /// From whom it says to come.
     pub provider: ProviderKind,
     /// Which channel it names.
@@ -99,13 +103,13 @@ pub struct Notice {
     /// Which message of the channel it is: later ones have higher numbers, where they have any.
     pub number: Option<i64>,
     /// What it says.
-    pub told: Told,
+    pub told: PushNotificationKind,
 }
 
 /// It does not have the form of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no notification: {0}")]
-pub struct NoNotice(pub &'static str);
+pub struct InvalidPushNotification(pub &'static str);
 
 /// How long providers are asked to let a channel live: both end it after a week at the latest, and a clock may be wrong.
-pub(crate) const LIFE: Duration = Duration::from_hours(7 * 24 - 1);
+pub(crate) const MAX_SUBSCRIPTION_LIFETIME: Duration = Duration::from_hours(7 * 24 - 1);

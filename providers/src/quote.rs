@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-const LONGEST: usize = 300;
+const MAX_CHARS: usize = 300;
 
 /// One line of at most 300 characters, without control characters and without `secrets`: a server may echo what it
 /// was sent, and that must not reach a log.
@@ -13,12 +13,12 @@ pub(crate) fn quote(text: &str, secrets: &[&SecretString]) -> String {
         .filter(|secret| !secret.is_empty())
         .fold(text.to_owned(), |text, secret| text.replace(secret, "[hidden]"));
     let one_line: String =
-        hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+        hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect();
     one_line.trim().to_owned()
 }
 
 /// What is wrong with JSON from a server. Without serde's text, which quotes it.
-pub(crate) fn json_fault(error: &serde_json::Error) -> String {
+pub(crate) fn describe_json_error(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
         Category::Eof | Category::Io => "cut short",
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_by_characters() {
-        assert_eq!(quote(&"é".repeat(1_000), &[]).chars().count(), LONGEST);
+        assert_eq!(quote(&"é".repeat(1_000), &[]).chars().count(), MAX_CHARS);
     }
 
     #[test]

@@ -9,18 +9,18 @@ use url::Url;
 use crate::{
     caldav::Caldav,
     error::SetupError,
-    google::{self, GoogleCalendar, GoogleConfig},
-    guard::Guard,
-    http::{Http, HttpConfig},
-    microsoft::{self, MicrosoftCalendar, MicrosoftConfig},
-    oauth::{OAuthApp, OAuthConfig, no_more_than_said},
+    google::{self, GoogleCalendar, GoogleEndpoints},
+    guard::SsrfGuard,
+    http::{HttpClient, HttpConfig},
+    microsoft::{self, MicrosoftCalendar, MicrosoftEndpoints},
+    oauth::{OAuthApp, OAuthConfig, explain_nothing},
     provider::CalendarProvider,
-    push::PushSubscriptions,
+    push::PushProvider,
 };
 
 /// What the providers are built from. One that is `None` is not set up.
 #[derive(Clone, Debug, Default)]
-pub struct ProvidersConfig {
+pub struct ProviderRegistryConfig {
     /// Limits of the shared client.
     pub http: HttpConfig,
     /// Google Calendar.
@@ -28,7 +28,7 @@ pub struct ProvidersConfig {
     /// Microsoft 365 and Outlook.com.
     pub microsoft: Option<MicrosoftSettings>,
     /// CalDAV, and which servers people may name. It needs no credentials of the installation.
-    pub caldav: Option<Guard>,
+    pub caldav: Option<SsrfGuard>,
 }
 
 /// This installation at Google.
@@ -41,7 +41,7 @@ pub struct GoogleSettings {
     /// Our callback, `{public url}/oauth/calendar/google/callback`.
     pub redirect_url: Url,
     /// Where Google stands.
-    pub addresses: GoogleConfig,
+    pub addresses: GoogleEndpoints,
 }
 
 impl fmt::Debug for GoogleSettings {
@@ -65,7 +65,7 @@ pub struct MicrosoftSettings {
     /// Our callback, `{public url}/oauth/calendar/microsoft/callback`.
     pub redirect_url: Url,
     /// Where Microsoft stands, and for whom.
-    pub addresses: MicrosoftConfig,
+    pub addresses: MicrosoftEndpoints,
 }
 
 impl fmt::Debug for MicrosoftSettings {
@@ -79,23 +79,23 @@ impl fmt::Debug for MicrosoftSettings {
     }
 }
 
-struct Entry {
+struct RegisteredProvider {
     calendar: Arc<dyn CalendarProvider>,
     oauth: Option<OAuthApp>,
-    push: Option<Arc<dyn PushSubscriptions>>,
+    push: Option<Arc<dyn PushProvider>>,
 }
 
 /// The providers that are set up; one that is absent has no credentials, and pages say so.
 #[derive(Default)]
-pub struct Registry {
-    entries: BTreeMap<ProviderKind, Entry>,
+pub struct ProviderRegistry {
+    entries: BTreeMap<ProviderKind, RegisteredProvider>,
     caldav: Option<Arc<Caldav>>,
 }
 
-impl Registry {
+impl ProviderRegistry {
     /// Builds every provider that has its settings, all over one HTTP client.
-    pub fn new(config: ProvidersConfig, clock: &Clock) -> Result<Self, SetupError> {
-        let http = Http::new(config.http)?;
+    pub fn new(config: ProviderRegistryConfig, clock: &Clock) -> Result<Self, SetupError> {
+        let http = HttpClient::new(config.http)?;
         let mut registry = Self::default();
         if let Some(settings) = config.google {
             let calendar = GoogleCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
@@ -129,11 +129,11 @@ impl Registry {
         calendar: Arc<dyn CalendarProvider>,
         oauth: Option<OAuthApp>,
     ) {
-        self.entries.insert(kind, Entry { calendar, oauth, push: None });
+        self.entries.insert(kind, RegisteredProvider { calendar, oauth, push: None });
     }
 
     /// The provider, which was added, tells of changes.
-    pub fn insert_push(&mut self, kind: ProviderKind, push: Arc<dyn PushSubscriptions>) {
+    pub fn insert_push(&mut self, kind: ProviderKind, push: Arc<dyn PushProvider>) {
         if let Some(entry) = self.entries.get_mut(&kind) {
             entry.push = Some(push);
         }
@@ -150,7 +150,7 @@ impl Registry {
     }
 
     /// How it tells of changes, if it is set up and does.
-    pub fn push(&self, kind: ProviderKind) -> Option<&Arc<dyn PushSubscriptions>> {
+    pub fn push(&self, kind: ProviderKind) -> Option<&Arc<dyn PushProvider>> {
         self.entries.get(&kind).and_then(|entry| entry.push.as_ref())
     }
 
@@ -160,7 +160,7 @@ impl Registry {
     }
 }
 
-impl fmt::Debug for Registry {
+impl fmt::Debug for ProviderRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.entries.keys()).finish()
     }
@@ -181,7 +181,7 @@ fn google_oauth(settings: GoogleSettings) -> OAuthConfig {
         authorize_params: [("access_type", "offline"), ("prompt", "consent")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
-        explain: no_more_than_said,
+        explain: explain_nothing,
     }
 }
 
@@ -207,13 +207,13 @@ mod tests {
             client_id: "id".to_owned(),
             client_secret: "very-secret".into(),
             redirect_url: "https://book.example/oauth/calendar/google/callback".parse().unwrap(),
-            addresses: GoogleConfig::default(),
+            addresses: GoogleEndpoints::default(),
         }
     }
 
     #[test]
     fn what_has_no_credentials_is_absent() {
-        let registry = Registry::new(ProvidersConfig::default(), &Clock::system()).unwrap();
+        let registry = ProviderRegistry::new(ProviderRegistryConfig::default(), &Clock::system()).unwrap();
         assert!(registry.get(ProviderKind::Google).is_none());
         assert!(registry.oauth(ProviderKind::Google).is_none());
         assert_eq!(registry.kinds().count(), 0);
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn what_has_them_is_there_and_asks_for_a_refresh_token() {
-        let config = ProvidersConfig { google: Some(settings()), ..ProvidersConfig::default() };
-        let registry = Registry::new(config, &Clock::system()).unwrap();
+        let config = ProviderRegistryConfig { google: Some(settings()), ..ProviderRegistryConfig::default() };
+        let registry = ProviderRegistry::new(config, &Clock::system()).unwrap();
         assert!(registry.get(ProviderKind::Google).is_some());
         let request =
             registry.oauth(ProviderKind::Google).unwrap().authorize("the-state", Some("ana@example.com"));
@@ -249,14 +249,20 @@ mod tests {
             client_id: "id".to_owned(),
             client_secret: "very-secret".into(),
             redirect_url: "https://book.example/oauth/calendar/microsoft/callback".parse().unwrap(),
-            addresses: MicrosoftConfig { tenant: "organizations".to_owned(), ..MicrosoftConfig::default() },
+            addresses: MicrosoftEndpoints {
+                tenant: "organizations".to_owned(),
+                ..MicrosoftEndpoints::default()
+            },
         }
     }
 
     #[tokio::test]
-    async fn microsoft_asks_whom_it_may_let_in_for_a_refresh_token_and_ends_no_grant() {
-        let config = ProvidersConfig { microsoft: Some(microsoft_settings()), ..ProvidersConfig::default() };
-        let registry = Registry::new(config, &Clock::system()).unwrap();
+    async fn microsoft_requests_offline_access_and_has_no_revocation() {
+        let config = ProviderRegistryConfig {
+            microsoft: Some(microsoft_settings()),
+            ..ProviderRegistryConfig::default()
+        };
+        let registry = ProviderRegistry::new(config, &Clock::system()).unwrap();
         assert!(registry.get(ProviderKind::Microsoft).is_some());
         let oauth = registry.oauth(ProviderKind::Microsoft).unwrap();
         let url = oauth.authorize("the-state", None).url;
@@ -285,8 +291,8 @@ mod tests {
     fn an_address_that_cannot_be_called_is_refused() {
         let mut settings = settings();
         settings.addresses.api_base = "mailto:google".parse().unwrap();
-        let config = ProvidersConfig { google: Some(settings), ..ProvidersConfig::default() };
-        let error = Registry::new(config, &Clock::system()).unwrap_err();
+        let config = ProviderRegistryConfig { google: Some(settings), ..ProviderRegistryConfig::default() };
+        let error = ProviderRegistry::new(config, &Clock::system()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the address of Google's API must be an http or https address: mailto:google"

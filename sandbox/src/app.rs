@@ -9,37 +9,37 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::bad_answers::ELSEWHERE;
-use crate::faults::Faults;
-use crate::google::Google;
+use crate::bad_answers::FOREIGN_HOST_PATH;
+use crate::faults::FaultInjector;
+use crate::google::GoogleSandbox;
 use crate::mailbox::Mailbox;
-use crate::microsoft::Microsoft;
+use crate::microsoft::MicrosoftSandbox;
 use crate::ota::Ota;
 use crate::provider::Provider;
-use crate::push::{Inbox, Push};
-use crate::recorder::Recorder;
-use crate::store::World;
+use crate::push::{ChangeInbox, PushSender};
+use crate::recorder::TrafficRecorder;
+use crate::store::ProviderStore;
 use crate::{
     OAuthClient, SandboxConfig, SandboxError, clock, control, elsewhere, google, microsoft, ota, page,
 };
 
 /// The whole sandbox.
 #[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) google: Google,
-    pub(crate) microsoft: Microsoft,
+pub(crate) struct SandboxApp {
+    pub(crate) google: GoogleSandbox,
+    pub(crate) microsoft: MicrosoftSandbox,
     pub(crate) ota: Ota,
     pub(crate) mailbox: Mailbox,
-    pub(crate) faults: Faults,
-    pub(crate) recorder: Recorder,
-    pub(crate) push: Push,
+    pub(crate) faults: FaultInjector,
+    pub(crate) recorder: TrafficRecorder,
+    pub(crate) push: PushSender,
     /// The base address, without a slash at its end.
     pub(crate) url: String,
     /// Ends what would otherwise hold an answer back.
     pub(crate) shutdown: CancellationToken,
 }
 
-impl App {
+impl SandboxApp {
     /// Reads what there is below the data folder. What changes with the providers comes out of the inbox. The mailbox
     /// listens at `ip`; the listener comes back, to be served.
     pub(crate) async fn open(
@@ -47,29 +47,29 @@ impl App {
         url: String,
         ip: IpAddr,
         shutdown: CancellationToken,
-    ) -> Result<(Arc<Self>, Inbox, TcpListener), SandboxError> {
+    ) -> Result<(Arc<Self>, ChangeInbox, TcpListener), SandboxError> {
         let path = config.data_dir;
         std::fs::create_dir_all(&path)
             .map_err(|source| SandboxError::Storage { path: path.clone(), source })?;
         let (of_google, google_changes) = unbounded_channel();
         let (of_microsoft, microsoft_changes) = unbounded_channel();
-        let google = Google::open(&path.join("google.jsonl"), config.oauth_clients, of_google)?;
+        let google = GoogleSandbox::open(&path.join("google.jsonl"), config.oauth_clients, of_google)?;
         let microsoft =
-            Microsoft::open(&path.join("microsoft.jsonl"), config.microsoft_clients, of_microsoft)?;
+            MicrosoftSandbox::open(&path.join("microsoft.jsonl"), config.microsoft_clients, of_microsoft)?;
         let ota = Ota::open(&path.join("ota.jsonl"), config.seed, clock::now())?;
-        let (faults, recorder) = (Faults::new(config.seed), Recorder::default());
-        let push = Push::new(shutdown.clone())?;
+        let (faults, recorder) = (FaultInjector::new(config.seed), TrafficRecorder::default());
+        let push = PushSender::new(shutdown.clone())?;
         let (mailbox, listener) = Mailbox::open(path.join("mailbox.jsonl"), ip).await?;
         let app = Self { google, microsoft, ota, mailbox, faults, recorder, push, url, shutdown };
-        let inbox = Inbox { google: google_changes, microsoft: microsoft_changes };
+        let inbox = ChangeInbox { google: google_changes, microsoft: microsoft_changes };
         Ok((Arc::new(app), inbox, listener))
     }
 
     /// The state of a provider; held for the length of one request's work, never across an await.
-    pub(crate) fn world(&self, provider: Provider) -> MutexGuard<'_, World> {
+    pub(crate) fn store(&self, provider: Provider) -> MutexGuard<'_, ProviderStore> {
         match provider {
-            Provider::Google => self.google.world(),
-            Provider::Microsoft => self.microsoft.world(),
+            Provider::Google => self.google.store(),
+            Provider::Microsoft => self.microsoft.store(),
         }
     }
 
@@ -83,12 +83,12 @@ impl App {
 }
 
 /// All routes.
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<SandboxApp>) -> Router {
     Router::new()
         .nest("/google", google::router(&app))
         .nest("/microsoft", microsoft::router(&app))
         .nest("/control", control::router())
-        .route(&format!("{ELSEWHERE}/{{*path}}"), any(elsewhere::visit))
+        .route(&format!("{FOREIGN_HOST_PATH}/{{*path}}"), any(elsewhere::visit))
         .merge(ota::router())
         .merge(page::router())
         .with_state(app)

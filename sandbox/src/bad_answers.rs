@@ -9,10 +9,10 @@ use url::Url;
 use crate::faults::FaultKind;
 
 /// More than a client may be ready to read: 33 MiB.
-const HUGE: usize = 33 << 20;
+const OVERSIZED_BODY_BYTES: usize = 33 << 20;
 
 /// The path below which everything is elsewhere: nobody may come here with a token.
-pub(crate) const ELSEWHERE: &str = "/elsewhere";
+pub(crate) const FOREIGN_HOST_PATH: &str = "/elsewhere";
 
 /// What comes in place of an answer; nothing was done.
 pub(crate) fn instead(kind: FaultKind, base_url: &str) -> Option<Response> {
@@ -22,12 +22,12 @@ pub(crate) fn instead(kind: FaultKind, base_url: &str) -> Option<Response> {
             Some(Html(page).into_response())
         }
         FaultKind::RedirectElsewhere => {
-            let location = HeaderValue::from_str(&elsewhere(base_url)).ok()?;
+            let location = HeaderValue::from_str(&foreign_host_url(base_url)).ok()?;
             Some((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
         }
         FaultKind::HugeAnswer => {
             let mut body = br#"{"value":[],"items":[],"padding":""#.to_vec();
-            body.resize(HUGE, b'x');
+            body.resize(OVERSIZED_BODY_BYTES, b'x');
             body.extend_from_slice(br#""}"#);
             Some(([(header::CONTENT_TYPE, "application/json")], body).into_response())
         }
@@ -60,12 +60,12 @@ pub(crate) async fn spoil(
     parts.headers.remove(header::CONTENT_LENGTH);
     let body = match (kind, next_link) {
         (FaultKind::TruncatedJson, _) => Body::from(bytes.slice(..bytes.len() / 2)),
-        (FaultKind::OddItem, _) => Body::from(with_odd_item(&bytes).unwrap_or_else(|| bytes.to_vec())),
+        (FaultKind::OddItem, _) => Body::from(with_malformed_item(&bytes).unwrap_or_else(|| bytes.to_vec())),
         (FaultKind::ForeignNextLink, Some(name)) => {
             match serde_json::from_slice::<Map<String, Value>>(&bytes) {
                 Ok(mut page) if page.get("value").is_some_and(Value::is_array) => {
                     page.retain(|name, _| name != "@odata.deltaLink");
-                    page.insert(name.into(), elsewhere(base_url).into());
+                    page.insert(name.into(), foreign_host_url(base_url).into());
                     Body::from(Value::Object(page).to_string())
                 }
                 _ => Body::from(bytes),
@@ -80,7 +80,7 @@ pub(crate) async fn spoil(
 }
 
 /// The page with a first item, or the event, whose start has another form than all contracts have it.
-fn with_odd_item(page: &[u8]) -> Option<Vec<u8>> {
+fn with_malformed_item(page: &[u8]) -> Option<Vec<u8>> {
     let mut page: Value = serde_json::from_slice(page).ok()?;
     if page.get("start").is_some() {
         page["start"] = "soon".into();
@@ -92,16 +92,16 @@ fn with_odd_item(page: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// An address on another host, at which the sandbox listens all the same, to see who comes.
-fn elsewhere(base_url: &str) -> String {
+fn foreign_host_url(base_url: &str) -> String {
     let other = |url: &Url| if url.host_str() == Some("127.0.0.1") { "localhost" } else { "127.0.0.1" };
     match Url::parse(base_url) {
         Ok(mut url) => {
             let host = other(&url);
             // An http address takes any host.
             let _set = url.set_host(Some(host));
-            url.set_path(&format!("{ELSEWHERE}/next"));
+            url.set_path(&format!("{FOREIGN_HOST_PATH}/next"));
             url.into()
         }
-        Err(_) => format!("http://localhost{ELSEWHERE}/next"),
+        Err(_) => format!("http://localhost{FOREIGN_HOST_PATH}/next"),
     }
 }

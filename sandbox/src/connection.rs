@@ -15,18 +15,18 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Breaks the connection that it belongs to. A handler gets it by `ConnectInfo`.
 #[derive(Debug, Clone)]
-pub(crate) struct Breaker(Arc<AtomicBool>);
+pub(crate) struct ConnectionBreaker(Arc<AtomicBool>);
 
-impl Breaker {
+impl ConnectionBreaker {
     /// From now on nothing can be written; the server's next write closes the connection.
     pub(crate) fn break_connection(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 }
 
-impl Connected<IncomingStream<'_, BreakableListener>> for Breaker {
+impl Connected<IncomingStream<'_, BreakableListener>> for ConnectionBreaker {
     fn connect_info(stream: IncomingStream<'_, BreakableListener>) -> Self {
-        Breaker(Arc::clone(&stream.io().broken))
+        ConnectionBreaker(Arc::clone(&stream.io().broken))
     }
 }
 

@@ -7,25 +7,25 @@ use axum::extract::{OriginalUri, Request, State};
 use axum::http::header;
 use serde_json::{Value, json};
 
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
-use crate::gate::told_headers;
-use crate::recorder::Exchange;
+use crate::gate::redacted_headers;
+use crate::recorder::RecordedExchange;
 
 /// The name under which the recorder keeps the visits.
-pub(crate) const NAME: &str = "elsewhere";
+pub(crate) const RECORDER_NAME: &str = "elsewhere";
 
 /// Answers like an empty page of any list.
 pub(crate) async fn visit(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     OriginalUri(uri): OriginalUri,
     request: Request,
 ) -> Json<Value> {
-    let mut headers = told_headers(request.headers());
+    let mut headers = redacted_headers(request.headers());
     headers.insert("has_token".into(), request.headers().contains_key(header::AUTHORIZATION).into());
-    app.recorder.record(Exchange {
+    app.recorder.record(RecordedExchange {
         at: clock::now(),
-        provider: NAME,
+        provider: RECORDER_NAME,
         method: request.method().as_str().into(),
         path: uri.path().into(),
         query: serde_json::Map::new(),

@@ -82,7 +82,7 @@ pub enum FaultKind {
 /// Whom a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Party {
+pub(crate) enum FaultTarget {
     Google,
     Microsoft,
     Mailbox,
@@ -90,7 +90,7 @@ pub(crate) enum Party {
     Ota,
 }
 
-impl Party {
+impl FaultTarget {
     /// Its name in JSON.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl Party {
     }
 }
 
-impl From<Provider> for Party {
+impl From<Provider> for FaultTarget {
     fn from(provider: Provider) -> Self {
         match provider {
             Provider::Google => Self::Google,
@@ -122,9 +122,9 @@ impl From<Provider> for Party {
 
 /// One standing fault.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Fault {
+pub(crate) struct ActiveFault {
     pub(crate) id: u64,
-    pub(crate) provider: Party,
+    pub(crate) provider: FaultTarget,
     pub(crate) kind: FaultKind,
     /// 0 to 1.
     pub(crate) probability: f64,
@@ -143,8 +143,8 @@ pub(crate) struct Fault {
 
 /// What the request is that a fault may hit.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target<'a> {
-    pub(crate) provider: Party,
+pub(crate) struct FaultRequest<'a> {
+    pub(crate) provider: FaultTarget,
     /// Whose calendar it is about, if the request shows a token that was ever valid.
     pub(crate) account: Option<&'a str>,
     /// Whether it carries an access token, a sync token: what cannot be hit is not counted as hit.
@@ -165,16 +165,16 @@ pub(crate) struct Target<'a> {
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct FaultDecision {
     /// Waits this long first.
     pub(crate) latency: Duration,
     /// The fault that decides the answer.
-    pub(crate) fault: Option<Strike>,
+    pub(crate) fault: Option<FaultHit>,
 }
 
 /// A fault that hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Strike {
+pub(crate) struct FaultHit {
     pub(crate) kind: FaultKind,
     /// How many times it had hit before.
     pub(crate) before: u64,
@@ -183,22 +183,26 @@ pub(crate) struct Strike {
 
 /// All standing faults and the dice.
 #[derive(Debug)]
-pub(crate) struct Faults(Mutex<Inner>);
+pub(crate) struct FaultInjector(Mutex<FaultInjectorState>);
 
 #[derive(Debug)]
-struct Inner {
-    standing: Vec<Fault>,
+struct FaultInjectorState {
+    standing: Vec<ActiveFault>,
     next_id: u64,
     dice: StdRng,
 }
 
-impl Faults {
+impl FaultInjector {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(Inner { standing: Vec::new(), next_id: 1, dice: StdRng::seed_from_u64(seed) }))
+        Self(Mutex::new(FaultInjectorState {
+            standing: Vec::new(),
+            next_id: 1,
+            dice: StdRng::seed_from_u64(seed),
+        }))
     }
 
     /// Puts a fault in force and gives it its id.
-    pub(crate) fn add(&self, mut fault: Fault) -> Fault {
+    pub(crate) fn add(&self, mut fault: ActiveFault) -> ActiveFault {
         let mut inner = self.lock();
         fault.id = inner.next_id;
         inner.next_id += 1;
@@ -207,33 +211,33 @@ impl Faults {
     }
 
     /// The faults in force, those that are used up included until they are deleted.
-    pub(crate) fn list(&self) -> Vec<Fault> {
+    pub(crate) fn list(&self) -> Vec<ActiveFault> {
         self.lock().standing.clone()
     }
 
     /// Ends the faults of `provider`, or all.
-    pub(crate) fn clear(&self, provider: Option<Party>) {
+    pub(crate) fn clear(&self, provider: Option<FaultTarget>) {
         self.lock().standing.retain(|fault| provider.is_some_and(|name| name != fault.provider));
     }
 
     /// The faults that can hit this account of `provider`.
-    pub(crate) fn list_of(&self, provider: Party, account: &str) -> Vec<Fault> {
+    pub(crate) fn list_of(&self, provider: FaultTarget, account: &str) -> Vec<ActiveFault> {
         let mut faults = self.list();
         faults.retain(|fault| fault.is_of(provider, account));
         faults
     }
 
     /// Ends the faults that are for this account of `provider` alone.
-    pub(crate) fn clear_of(&self, provider: Party, account: &str) {
-        let of_it = |fault: &Fault| fault.account.is_some() && fault.is_of(provider, account);
+    pub(crate) fn clear_of(&self, provider: FaultTarget, account: &str) {
+        let of_it = |fault: &ActiveFault| fault.account.is_some() && fault.is_of(provider, account);
         self.lock().standing.retain(|fault| !of_it(fault));
     }
 
     /// Rolls the dice for one request. Latencies add up; of the others the first that hits decides.
-    pub(crate) fn strike(&self, target: Target<'_>) -> Verdict {
+    pub(crate) fn strike(&self, target: FaultRequest<'_>) -> FaultDecision {
         let mut inner = self.lock();
-        let Inner { standing, dice, .. } = &mut *inner;
-        let mut verdict = Verdict { latency: Duration::ZERO, fault: None };
+        let FaultInjectorState { standing, dice, .. } = &mut *inner;
+        let mut verdict = FaultDecision { latency: Duration::ZERO, fault: None };
         for fault in standing.iter_mut().filter(|fault| fault.can_hit(target)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -246,7 +250,7 @@ impl Faults {
             if fault.kind == FaultKind::LatencyMs {
                 verdict.latency += Duration::from_millis(fault.value.unwrap_or(0));
             } else {
-                verdict.fault = Some(Strike { kind: fault.kind, before: fault.hits, value: fault.value });
+                verdict.fault = Some(FaultHit { kind: fault.kind, before: fault.hits, value: fault.value });
             }
             fault.hits += 1;
             fault.count = fault.count.map(|left| left - 1);
@@ -254,17 +258,17 @@ impl Faults {
         verdict
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, FaultInjectorState> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Fault {
-    fn is_of(&self, provider: Party, account: &str) -> bool {
+impl ActiveFault {
+    fn is_of(&self, provider: FaultTarget, account: &str) -> bool {
         self.provider == provider && self.account.as_deref().is_none_or(|own| own == account)
     }
 
-    fn can_hit(&self, target: Target<'_>) -> bool {
+    fn can_hit(&self, target: FaultRequest<'_>) -> bool {
         let concerned = self.provider == target.provider
             && self.count != Some(0)
             && self.account.as_deref().is_none_or(|account| target.account == Some(account));
@@ -276,9 +280,9 @@ impl Fault {
                 FaultKind::GoneCursor => target.has_cursor,
                 FaultKind::ForeignNextLink => target.pages_by_link,
                 FaultKind::NoMailbox | FaultKind::NoZones => {
-                    target.provider == Party::Microsoft && target.has_access_token
+                    target.provider == FaultTarget::Microsoft && target.has_access_token
                 }
-                FaultKind::ApiDisabled => target.provider == Party::Google && target.has_access_token,
+                FaultKind::ApiDisabled => target.provider == FaultTarget::Google && target.has_access_token,
                 FaultKind::RefuseSignIn => target.is_for_tokens,
                 FaultKind::OddItem => {
                     target.page_size.is_some()
@@ -290,14 +294,14 @@ impl Fault {
                 | FaultKind::HalfFeed
                 | FaultKind::NoEnds
                 | FaultKind::Status
-                | FaultKind::GzipBomb => target.provider == Party::Ota,
+                | FaultKind::GzipBomb => target.provider == FaultTarget::Ota,
                 FaultKind::RateLimit
                 | FaultKind::ServerError
                 | FaultKind::Timeout
                 | FaultKind::ApplyThenDrop
                 | FaultKind::LatencyMs => true,
                 // A mailbox has no calendars and speaks no HTTP.
-                _ => target.provider != Party::Mailbox,
+                _ => target.provider != FaultTarget::Mailbox,
             }
     }
 }
@@ -306,8 +310,8 @@ impl Fault {
 mod tests {
     use super::*;
 
-    const REQUEST: Target<'_> = Target {
-        provider: Party::Google,
+    const REQUEST: FaultRequest<'_> = FaultRequest {
+        provider: FaultTarget::Google,
         account: Some("ana@example.com"),
         has_access_token: true,
         has_grant: true,
@@ -319,10 +323,10 @@ mod tests {
         is_notification: false,
     };
 
-    fn fault(kind: FaultKind, probability: f64, count: Option<u64>) -> Fault {
-        Fault {
+    fn fault(kind: FaultKind, probability: f64, count: Option<u64>) -> ActiveFault {
+        ActiveFault {
             id: 0,
-            provider: Party::Google,
+            provider: FaultTarget::Google,
             kind,
             probability,
             count,
@@ -335,31 +339,31 @@ mod tests {
 
     #[test]
     fn fault_lets_pass_what_it_skips() {
-        let faults = Faults::new(1);
-        faults.add(Fault { skip: 2, ..fault(FaultKind::ServerError, 1.0, Some(1)) });
+        let faults = FaultInjector::new(1);
+        faults.add(ActiveFault { skip: 2, ..fault(FaultKind::ServerError, 1.0, Some(1)) });
         let hit: Vec<bool> = (0..4).map(|_| faults.strike(REQUEST).fault.is_some()).collect();
         assert_eq!(hit, [false, false, true, false]);
     }
 
     #[test]
     fn a_count_runs_out_and_what_cannot_be_hit_is_not_counted() {
-        let faults = Faults::new(1);
+        let faults = FaultInjector::new(1);
         faults.add(fault(FaultKind::GoneCursor, 1.0, Some(1)));
         faults.add(fault(FaultKind::ServerError, 1.0, Some(1)));
         faults.add(fault(FaultKind::LatencyMs, 1.0, None));
-        let kind = |verdict: Verdict| verdict.fault.map(|strike| strike.kind);
+        let kind = |verdict: FaultDecision| verdict.fault.map(|strike| strike.kind);
         let first = faults.strike(REQUEST);
         assert_eq!(kind(first), Some(FaultKind::ServerError));
         assert_eq!(first.latency, Duration::from_millis(7));
         assert_eq!(faults.strike(REQUEST).fault, None);
-        let with_cursor = Target { has_cursor: true, ..REQUEST };
+        let with_cursor = FaultRequest { has_cursor: true, ..REQUEST };
         assert_eq!(kind(faults.strike(with_cursor)), Some(FaultKind::GoneCursor));
     }
 
     #[test]
     fn the_same_seed_gives_the_same_faults() {
         let roll = |seed| {
-            let faults = Faults::new(seed);
+            let faults = FaultInjector::new(seed);
             faults.add(fault(FaultKind::Timeout, 0.3, None));
             (0..200).map(|_| faults.strike(REQUEST).fault.is_some()).collect::<Vec<_>>()
         };
@@ -370,12 +374,12 @@ mod tests {
 
     #[test]
     fn a_fault_for_one_account_spares_the_others() {
-        let faults = Faults::new(1);
-        faults.add(Fault {
+        let faults = FaultInjector::new(1);
+        faults.add(ActiveFault {
             account: Some("ben@example.com".into()),
             ..fault(FaultKind::RevokeGrant, 1.0, None)
         });
         assert_eq!(faults.strike(REQUEST).fault, None);
-        assert!(faults.strike(Target { account: Some("ben@example.com"), ..REQUEST }).fault.is_some());
+        assert!(faults.strike(FaultRequest { account: Some("ben@example.com"), ..REQUEST }).fault.is_some());
     }
 }

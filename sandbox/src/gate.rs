@@ -14,25 +14,25 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::bad_answers;
 use crate::clock;
-use crate::connection::Breaker;
-use crate::faults::{FaultKind, Strike, Target};
+use crate::connection::ConnectionBreaker;
+use crate::faults::{FaultHit, FaultKind, FaultRequest};
 use crate::provider::Provider;
-use crate::recorder::{Exchange, query_object};
-use crate::store::Caller;
+use crate::recorder::{RecordedExchange, query_object};
+use crate::store::AuthenticatedCaller;
 
-const LARGEST_BODY: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// The longest that a request is held by the `timeout` fault.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 /// The answer to a request that is not let through.
-pub(crate) type Refused = Box<Response>;
+pub(crate) type RejectionResponse = Box<Response>;
 
 /// What a provider says at its gate.
-pub(crate) trait Front: Send + Sync {
+pub(crate) trait ProviderFrontend: Send + Sync {
     fn provider(&self) -> Provider;
 
     /// Whether applications call `path` without an access token.
@@ -42,22 +42,31 @@ pub(crate) trait Front: Send + Sync {
     fn has_cursor(&self, query: &[(String, String)]) -> bool;
 
     /// How many items a request asks for, if it is for a page of a list of events.
-    fn page_size(&self, arrival: &Arrival) -> Option<u64>;
+    fn page_size(&self, arrival: &IncomingRequest) -> Option<u64>;
 
     /// The path as the provider's contract has it; `None` for what has no contract to be held against.
     fn contract_path(&self, path: &str) -> Option<String>;
 
     /// Takes a seat among the requests in hand, if those are limited. It is given back when it is dropped.
-    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Refused>;
+    fn enter(
+        &self,
+        app: &SandboxApp,
+        caller: &AuthenticatedCaller,
+    ) -> Result<Option<Box<dyn Send>>, RejectionResponse>;
 
     /// The answer to a token that is not good, or to none.
     fn unauthenticated(&self, has_token: bool) -> Response;
 
     /// Counts a request against the quotas.
-    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Refused>;
+    fn spend(
+        &self,
+        app: &SandboxApp,
+        caller: &AuthenticatedCaller,
+        now: DateTime<Utc>,
+    ) -> Result<(), RejectionResponse>;
 
     /// The answer of a fault that keeps the request from being worked on.
-    fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response>;
+    fn answer_of(&self, arrival: &IncomingRequest, strike: FaultHit) -> Option<Response>;
 
     /// The member of a list's page that holds the whole address of the next one.
     fn next_link(&self) -> Option<&'static str>;
@@ -66,18 +75,18 @@ pub(crate) trait Front: Send + Sync {
 /// The gate of one provider.
 #[derive(Clone)]
 pub(crate) struct Gate {
-    pub(crate) app: Arc<App>,
-    pub(crate) front: &'static dyn Front,
+    pub(crate) app: Arc<SandboxApp>,
+    pub(crate) front: &'static dyn ProviderFrontend,
 }
 
 /// A request that has arrived in full.
-pub(crate) struct Arrival {
+pub(crate) struct IncomingRequest {
     pub(crate) parts: Parts,
     pub(crate) path: String,
     base_url: String,
     query: Vec<(String, String)>,
     body: Bytes,
-    caller: Option<Caller>,
+    caller: Option<AuthenticatedCaller>,
     /// Whose grant the request stands on: account and application.
     grant: Option<(String, String)>,
 }
@@ -85,18 +94,18 @@ pub(crate) struct Arrival {
 /// Lets one request through, or not.
 pub(crate) async fn pass(
     State(Gate { app, front }): State<Gate>,
-    ConnectInfo(breaker): ConnectInfo<Breaker>,
+    ConnectInfo(breaker): ConnectInfo<ConnectionBreaker>,
     OriginalUri(uri): OriginalUri,
     request: Request,
     next: Next,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let query = uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let arrival = Arrival::new(&app, front, parts, uri.path(), query, body);
+    let arrival = IncomingRequest::new(&app, front, parts, uri.path(), query, body);
     let record = arrival.begin_record(front);
     let _seat = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(&app, caller)) {
         Ok(seat) => seat,
@@ -132,7 +141,7 @@ pub(crate) async fn pass(
 }
 
 /// Waits, unless the sandbox is to stop.
-pub(crate) async fn hold(app: &App, time: Duration) -> Result<(), ()> {
+pub(crate) async fn hold(app: &SandboxApp, time: Duration) -> Result<(), ()> {
     if time.is_zero() {
         return Ok(());
     }
@@ -143,18 +152,23 @@ pub(crate) async fn hold(app: &App, time: Duration) -> Result<(), ()> {
 }
 
 /// Breaks the connection; the status is never seen.
-pub(crate) fn gone(breaker: &Breaker) -> Response {
+pub(crate) fn gone(breaker: &ConnectionBreaker) -> Response {
     breaker.break_connection();
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-async fn run(app: &App, front: &dyn Front, arrival: Arrival, next: Next) -> Response {
+async fn run(
+    app: &SandboxApp,
+    front: &dyn ProviderFrontend,
+    arrival: IncomingRequest,
+    next: Next,
+) -> Response {
     let mut request = Request::from_parts(arrival.parts, Body::from(arrival.body));
     if !front.is_token_endpoint(&arrival.path) {
         // Looked at again: a fault may have ended the token meanwhile.
         let now = clock::now();
         let token = bearer(request.headers());
-        let caller = token.and_then(|token| app.world(front.provider()).caller(token, now));
+        let caller = token.and_then(|token| app.store(front.provider()).caller(token, now));
         let Some(caller) = caller.filter(|caller| caller.live) else {
             return front.unauthenticated(token.is_some());
         };
@@ -171,17 +185,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-impl Arrival {
+impl IncomingRequest {
     fn new(
-        app: &App,
-        front: &dyn Front,
+        app: &SandboxApp,
+        front: &dyn ProviderFrontend,
         parts: Parts,
         path: &str,
         query: Vec<(String, String)>,
         body: Bytes,
     ) -> Self {
-        let world = app.world(front.provider());
-        let caller = bearer(&parts.headers).and_then(|token| world.caller(token, clock::now()));
+        let store = app.store(front.provider());
+        let caller = bearer(&parts.headers).and_then(|token| store.caller(token, clock::now()));
         let refresh_token = front
             .is_token_endpoint(path)
             .then(|| form_urlencoded::parse(&body).find(|(name, _)| name == "refresh_token"))
@@ -189,7 +203,7 @@ impl Arrival {
         let grant = match (&caller, refresh_token) {
             (Some(caller), _) => Some((caller.account.clone(), caller.client.clone())),
             (None, Some((_, token))) => {
-                world.grant_of(&token).map(|grant| (grant.account.clone(), grant.client.clone()))
+                store.grant_of(&token).map(|grant| (grant.account.clone(), grant.client.clone()))
             }
             (None, None) => None,
         };
@@ -203,7 +217,7 @@ impl Arrival {
 
     /// Its body, if that is JSON.
     pub(crate) fn json(&self) -> Option<Value> {
-        json_of(&self.body)
+        parse_json(&self.body)
     }
 
     /// Where it went, without its query.
@@ -211,8 +225,8 @@ impl Arrival {
         format!("{}{}", self.base_url, self.path)
     }
 
-    fn target(&self, front: &dyn Front) -> Target<'_> {
-        Target {
+    fn target(&self, front: &dyn ProviderFrontend) -> FaultRequest<'_> {
+        FaultRequest {
             provider: front.provider().into(),
             account: self.grant.as_ref().map(|(account, _)| account.as_str()),
             has_access_token: self.caller.as_ref().is_some_and(|caller| caller.live),
@@ -229,12 +243,12 @@ impl Arrival {
     }
 
     /// Does to the state what a fault does to it.
-    fn suffer(&self, app: &App, provider: Provider, kind: FaultKind) {
+    fn suffer(&self, app: &SandboxApp, provider: Provider, kind: FaultKind) {
         let now = clock::now();
         let done = match (kind, &self.caller, &self.grant) {
-            (FaultKind::ExpireToken, Some(caller), _) => app.world(provider).expire(&caller.token, now),
+            (FaultKind::ExpireToken, Some(caller), _) => app.store(provider).expire(&caller.token, now),
             (FaultKind::RevokeGrant, _, Some((account, client))) => {
-                app.world(provider).end_grants(account, Some(client), now)
+                app.store(provider).end_grants(account, Some(client), now)
             }
             _ => Ok(()),
         };
@@ -244,18 +258,18 @@ impl Arrival {
     }
 
     /// The request's half of a recorded exchange.
-    fn begin_record(&self, front: &dyn Front) -> Option<Exchange> {
+    fn begin_record(&self, front: &dyn ProviderFrontend) -> Option<RecordedExchange> {
         let path = front.contract_path(&self.path)?;
-        Some(Exchange {
+        Some(RecordedExchange {
             at: clock::now(),
             provider: front.provider().as_str(),
             method: self.parts.method.as_str().into(),
             path,
             query: query_object(&self.query),
-            body: json_of(&self.body),
+            body: parse_json(&self.body),
             status: 0,
             response: None,
-            headers: told_headers(&self.parts.headers),
+            headers: redacted_headers(&self.parts.headers),
             account: self.caller.as_ref().map(|caller| caller.account.clone()),
             delivered: true,
         })
@@ -263,13 +277,18 @@ impl Arrival {
 }
 
 /// Headers without what is secret in them.
-pub(crate) fn told_headers(headers: &HeaderMap) -> Map<String, Value> {
+pub(crate) fn redacted_headers(headers: &HeaderMap) -> Map<String, Value> {
     let told = headers.iter().filter(|(name, _)| **name != header::AUTHORIZATION && **name != header::COOKIE);
     told.map(|(name, value)| (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect()
 }
 
-async fn finish_record(app: &App, record: Option<Exchange>, response: Response, delivered: bool) -> Response {
+async fn finish_record(
+    app: &SandboxApp,
+    record: Option<RecordedExchange>,
+    response: Response,
+    delivered: bool,
+) -> Response {
     let Some(record) = record else { return response };
     let (parts, body) = response.into_parts();
     let bytes = match to_bytes(body, usize::MAX).await {
@@ -279,12 +298,12 @@ async fn finish_record(app: &App, record: Option<Exchange>, response: Response, 
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };
-    let (status, response) = (parts.status.as_u16(), json_of(&bytes));
-    app.recorder.record(Exchange { status, response, delivered, ..record });
+    let (status, response) = (parts.status.as_u16(), parse_json(&bytes));
+    app.recorder.record(RecordedExchange { status, response, delivered, ..record });
     Response::from_parts(parts, Body::from(bytes))
 }
 
-fn json_of(bytes: &Bytes) -> Option<Value> {
+fn parse_json(bytes: &Bytes) -> Option<Value> {
     if bytes.is_empty() {
         return None;
     }

@@ -144,7 +144,7 @@ pub enum SandboxError {
 /// A running sandbox. Dropping it stops it without waiting; [`Sandbox::stop`] waits.
 #[derive(Debug)]
 pub struct Sandbox {
-    app: Arc<app::App>,
+    app: Arc<app::SandboxApp>,
     url: String,
     smtp_url: String,
     shutdown: CancellationToken,
@@ -212,17 +212,19 @@ impl Drop for Sandbox {
 async fn prepare(
     config: SandboxConfig,
     shutdown: CancellationToken,
-) -> Result<(Arc<app::App>, impl Future<Output = Result<(), SandboxError>>), SandboxError> {
+) -> Result<(Arc<app::SandboxApp>, impl Future<Output = Result<(), SandboxError>>), SandboxError> {
     let address = config.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| SandboxError::Listen { address, source })?;
     let local = listener.local_addr().map_err(|source| SandboxError::Listen { address, source })?;
     let url = base_url(local);
-    let (app, inbox, mail_listener) = app::App::open(config, url, local.ip(), shutdown.clone()).await?;
+    let (app, inbox, mail_listener) =
+        app::SandboxApp::open(config, url, local.ip(), shutdown.clone()).await?;
     tokio::spawn(push::run(Arc::clone(&app), inbox));
     tokio::spawn(ota::run(Arc::clone(&app)));
     let mail = mailbox::serve(Arc::clone(&app), mail_listener, shutdown.clone());
-    let service = app::router(Arc::clone(&app)).into_make_service_with_connect_info::<connection::Breaker>();
+    let service =
+        app::router(Arc::clone(&app)).into_make_service_with_connect_info::<connection::ConnectionBreaker>();
     let running = async move {
         let http = axum::serve(connection::BreakableListener(listener), service)
             .with_graceful_shutdown(shutdown.clone().cancelled_owned());

@@ -9,11 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 /// The id and the secret that a request shows, by the Basic scheme or in its body; empty where there is none.
 pub(crate) fn shown(headers: &HeaderMap, parameters: &HashMap<String, String>) -> (String, String) {
     let get = |name: &str| parameters.get(name).cloned().unwrap_or_default();
-    basic(headers).unwrap_or_else(|| (get("client_id"), get("client_secret")))
+    basic_auth(headers).unwrap_or_else(|| (get("client_id"), get("client_secret")))
 }
 
 /// Id and secret are form-encoded within the Basic scheme (RFC 6749, 2.3.1).
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+fn basic_auth(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

@@ -11,24 +11,24 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
-use crate::app::App;
-use crate::faults::{FaultKind, Target};
+use crate::app::SandboxApp;
+use crate::faults::{FaultKind, FaultRequest};
 use crate::provider::Provider;
-use crate::store::Changed;
+use crate::store::EntryChanged;
 use crate::{SandboxError, clock, google, microsoft};
 
 /// How long an application may take to answer. Microsoft waits so long for the echo of a validation token.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pauses before further attempts, in seconds. The providers go on for hours, a sandbox gives up sooner.
-const PAUSES: [u64; 3] = [1, 3, 9];
+const RETRY_DELAYS: [u64; 3] = [1, 3, 9];
 
 /// How many notifications are under way at a time.
-const MOST_UNDER_WAY: usize = 64;
+const MAX_IN_FLIGHT: usize = 64;
 
 /// One message to an application.
 #[derive(Debug, Clone)]
-pub(crate) struct Notification {
+pub(crate) struct OutgoingNotification {
     pub(crate) provider: Provider,
     pub(crate) account: String,
     pub(crate) address: String,
@@ -39,7 +39,7 @@ pub(crate) struct Notification {
 
 /// The sandbox's way out.
 #[derive(Debug)]
-pub(crate) struct Push {
+pub(crate) struct PushSender {
     client: reqwest::Client,
     shutdown: CancellationToken,
     under_way: Arc<Semaphore>,
@@ -47,12 +47,12 @@ pub(crate) struct Push {
 
 /// Where the providers' changes come out.
 #[derive(Debug)]
-pub(crate) struct Inbox {
-    pub(crate) google: UnboundedReceiver<Changed>,
-    pub(crate) microsoft: UnboundedReceiver<Changed>,
+pub(crate) struct ChangeInbox {
+    pub(crate) google: UnboundedReceiver<EntryChanged>,
+    pub(crate) microsoft: UnboundedReceiver<EntryChanged>,
 }
 
-impl Push {
+impl PushSender {
     pub(crate) fn new(shutdown: CancellationToken) -> Result<Self, SandboxError> {
         // Fails only if one is installed already, which is as good.
         let _installed = rustls::crypto::ring::default_provider().install_default();
@@ -62,16 +62,16 @@ impl Push {
         )]
         let builder = reqwest::Client::builder();
         let client = builder
-            .timeout(PATIENCE)
+            .timeout(REQUEST_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("sandbox-notifications")
             .build()
             .map_err(SandboxError::Client)?;
-        Ok(Self { client, shutdown, under_way: Arc::new(Semaphore::new(MOST_UNDER_WAY)) })
+        Ok(Self { client, shutdown, under_way: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) })
     }
 
     /// Delivers in a task of its own, with a few attempts.
-    pub(crate) fn send(&self, notification: Notification) {
+    pub(crate) fn send(&self, notification: OutgoingNotification) {
         let (client, under_way) = (self.client.clone(), Arc::clone(&self.under_way));
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
@@ -102,8 +102,8 @@ impl Push {
     }
 }
 
-async fn deliver(client: &reqwest::Client, under_way: &Semaphore, notification: &Notification) {
-    let mut pauses = PAUSES.into_iter();
+async fn deliver(client: &reqwest::Client, under_way: &Semaphore, notification: &OutgoingNotification) {
+    let mut pauses = RETRY_DELAYS.into_iter();
     loop {
         let outcome = {
             let Ok(_permit) = under_way.acquire().await else { return };
@@ -119,7 +119,7 @@ async fn deliver(client: &reqwest::Client, under_way: &Semaphore, notification: 
 }
 
 /// The reason if it was not taken and another attempt may do better.
-async fn attempt(client: &reqwest::Client, notification: &Notification) -> Result<(), String> {
+async fn attempt(client: &reqwest::Client, notification: &OutgoingNotification) -> Result<(), String> {
     let mut request = client.post(&notification.address);
     for (name, value) in &notification.headers {
         request = request.header(*name, value);
@@ -136,7 +136,7 @@ async fn attempt(client: &reqwest::Client, notification: &Notification) -> Resul
 }
 
 /// Tells of changes until the sandbox stops.
-pub(crate) async fn run(app: Arc<App>, mut inbox: Inbox) {
+pub(crate) async fn run(app: Arc<SandboxApp>, mut inbox: ChangeInbox) {
     loop {
         let notifications = tokio::select! {
             () = app.shutdown.cancelled() => return,
@@ -153,8 +153,8 @@ pub(crate) async fn run(app: Arc<App>, mut inbox: Inbox) {
 }
 
 /// Whether a fault takes the notification.
-pub(crate) fn is_lost(app: &App, notification: &Notification) -> bool {
-    let verdict = app.faults.strike(Target {
+pub(crate) fn is_lost(app: &SandboxApp, notification: &OutgoingNotification) -> bool {
+    let verdict = app.faults.strike(FaultRequest {
         provider: notification.provider.into(),
         account: Some(&notification.account),
         has_access_token: false,

@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// How many exchanges are kept; the oldest go first.
-const KEPT: usize = 50_000;
+const MAX_EXCHANGES: usize = 50_000;
 
 /// One request and its answer.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Exchange {
+pub(crate) struct RecordedExchange {
     pub(crate) at: DateTime<Utc>,
     pub(crate) provider: &'static str,
     pub(crate) method: String,
@@ -35,12 +35,12 @@ pub(crate) struct Exchange {
 
 /// The recorded traffic.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<VecDeque<Exchange>>);
+pub(crate) struct TrafficRecorder(Mutex<VecDeque<RecordedExchange>>);
 
-impl Recorder {
-    pub(crate) fn record(&self, exchange: Exchange) {
+impl TrafficRecorder {
+    pub(crate) fn record(&self, exchange: RecordedExchange) {
         let mut kept = self.lock();
-        if kept.len() == KEPT {
+        if kept.len() == MAX_EXCHANGES {
             kept.pop_front();
         }
         kept.push_back(exchange);
@@ -60,7 +60,7 @@ impl Recorder {
         self.lock().retain(|kept| provider.is_some_and(|name| name != kept.provider));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Exchange>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<RecordedExchange>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -10,51 +10,51 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
 use chrono_tz::Tz;
 
-use crate::timing::{When, resolve};
+use crate::timing::{DateOrDateTime, resolve};
 
 /// How many steps one expansion may take. A daily series of a century has 36,500.
-const MOST_STEPS: usize = 50_000;
+const MAX_STEPS: usize = 50_000;
 
 /// The parsed recurrence of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Series {
-    rule: Option<Rule>,
-    added: BTreeSet<When>,
-    excluded: BTreeSet<When>,
+pub(crate) struct RecurrenceSet {
+    rule: Option<RecurrenceRule>,
+    added: BTreeSet<DateOrDateTime>,
+    excluded: BTreeSet<DateOrDateTime>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
-    frequency: Frequency,
+struct RecurrenceRule {
+    frequency: RecurrenceFrequency,
     interval: u32,
     count: Option<usize>,
-    until: Option<When>,
+    until: Option<DateOrDateTime>,
     days: Vec<(Option<i8>, Weekday)>,
     month_days: Vec<i8>,
     week_start: Weekday,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Frequency {
+enum RecurrenceFrequency {
     Daily,
     Weekly,
     Monthly,
     Yearly,
 }
 
-impl Series {
+impl RecurrenceSet {
     /// Reads the lines of a `recurrence` field for an entry that starts at `start`, in `zone`.
     ///
     /// # Errors
     /// A sentence that names the line which cannot be understood.
     pub(crate) fn parse(lines: &[String], zone: Tz) -> Result<Self, String> {
-        let mut series = Series { rule: None, added: BTreeSet::new(), excluded: BTreeSet::new() };
+        let mut series = RecurrenceSet { rule: None, added: BTreeSet::new(), excluded: BTreeSet::new() };
         for line in lines {
             let (head, value) = line.split_once(':').ok_or_else(|| format!("no recurrence line: {line}"))?;
             let name = head.split(';').next().unwrap_or(head).to_ascii_uppercase();
             match name.as_str() {
                 "RRULE" if series.rule.is_some() => return Err("more than one RRULE".into()),
-                "RRULE" => series.rule = Some(Rule::parse(value, zone)?),
+                "RRULE" => series.rule = Some(RecurrenceRule::parse(value, zone)?),
                 "EXDATE" => series.excluded.extend(dates(head, value, zone)?),
                 "RDATE" => series.added.extend(dates(head, value, zone)?),
                 _ => return Err(format!("not supported in a recurrence: {name}")),
@@ -67,7 +67,7 @@ impl Series {
     }
 
     /// The starts of all occurrences of an entry that first starts at `start`, in order, before `end`.
-    pub(crate) fn starts(&self, start: When, zone: Tz, end: DateTime<Utc>) -> Vec<When> {
+    pub(crate) fn starts(&self, start: DateOrDateTime, zone: Tz, end: DateTime<Utc>) -> Vec<DateOrDateTime> {
         let mut starts = self.added.clone();
         starts.insert(start);
         if let Some(rule) = &self.rule {
@@ -77,10 +77,10 @@ impl Series {
     }
 }
 
-impl Rule {
+impl RecurrenceRule {
     fn parse(text: &str, zone: Tz) -> Result<Self, String> {
-        let mut rule = Rule {
-            frequency: Frequency::Daily,
+        let mut rule = RecurrenceRule {
+            frequency: RecurrenceFrequency::Daily,
             interval: 1,
             count: None,
             until: None,
@@ -95,10 +95,10 @@ impl Rule {
             match name.to_ascii_uppercase().as_str() {
                 "FREQ" => {
                     frequency = Some(match value.to_ascii_uppercase().as_str() {
-                        "DAILY" => Frequency::Daily,
-                        "WEEKLY" => Frequency::Weekly,
-                        "MONTHLY" => Frequency::Monthly,
-                        "YEARLY" => Frequency::Yearly,
+                        "DAILY" => RecurrenceFrequency::Daily,
+                        "WEEKLY" => RecurrenceFrequency::Weekly,
+                        "MONTHLY" => RecurrenceFrequency::Monthly,
+                        "YEARLY" => RecurrenceFrequency::Yearly,
                         _ => return Err(bad()),
                     });
                 }
@@ -125,7 +125,7 @@ impl Rule {
         if self.count.is_some() && self.until.is_some() {
             return Err("a recurrence rule has COUNT or UNTIL, not both".into());
         }
-        if self.frequency != Frequency::Monthly {
+        if self.frequency != RecurrenceFrequency::Monthly {
             if self.days.iter().any(|(ordinal, _)| ordinal.is_some()) {
                 return Err("BYDAY with a number is for FREQ=MONTHLY".into());
             }
@@ -133,34 +133,34 @@ impl Rule {
                 return Err("BYMONTHDAY is supported with FREQ=MONTHLY only".into());
             }
         }
-        if self.frequency == Frequency::Yearly && !self.days.is_empty() {
+        if self.frequency == RecurrenceFrequency::Yearly && !self.days.is_empty() {
             return Err("BYDAY is not supported with FREQ=YEARLY".into());
         }
         Ok(())
     }
 
-    fn starts(&self, start: When, zone: Tz, end: DateTime<Utc>) -> Vec<When> {
+    fn starts(&self, start: DateOrDateTime, zone: Tz, end: DateTime<Utc>) -> Vec<DateOrDateTime> {
         let (first_day, time) = match start {
-            When::On(day) => (day, None),
-            When::At(at) => {
+            DateOrDateTime::On(day) => (day, None),
+            DateOrDateTime::At(at) => {
                 let local = at.with_timezone(&zone).naive_local();
                 (local.date(), Some(local.time()))
             }
         };
         let at = |day: NaiveDate| match time {
-            None => When::On(day),
-            Some(time) => When::At(resolve(day.and_time(time), zone)),
+            None => DateOrDateTime::On(day),
+            Some(time) => DateOrDateTime::At(resolve(day.and_time(time), zone)),
         };
         // An UNTIL that is a date holds for the whole of that day (RFC 5545, 3.3.10).
         let last = self.until.map(|until| match (until, time) {
-            (When::On(day), Some(_)) => {
-                When::At(resolve(day.and_time(NaiveTime::MIN), zone) + Duration::days(1))
+            (DateOrDateTime::On(day), Some(_)) => {
+                DateOrDateTime::At(resolve(day.and_time(NaiveTime::MIN), zone) + Duration::days(1))
             }
-            (When::At(at), None) => When::On(at.with_timezone(&zone).date_naive()),
+            (DateOrDateTime::At(at), None) => DateOrDateTime::On(at.with_timezone(&zone).date_naive()),
             _ => until,
         });
         let mut starts = Vec::new();
-        for step in 0..MOST_STEPS {
+        for step in 0..MAX_STEPS {
             let Some(days) = self.days_of_step(first_day, step) else { break };
             for day in days.into_iter().filter(|day| *day >= first_day) {
                 let found = at(day);
@@ -179,12 +179,12 @@ impl Rule {
     fn days_of_step(&self, first: NaiveDate, step: usize) -> Option<Vec<NaiveDate>> {
         let nth = u32::try_from(step).ok()?.checked_mul(self.interval)?;
         match self.frequency {
-            Frequency::Daily => {
+            RecurrenceFrequency::Daily => {
                 let day = first.checked_add_signed(Duration::days(i64::from(nth)))?;
                 let wanted = self.days.is_empty() || self.days.iter().any(|(_, name)| *name == day.weekday());
                 Some(if wanted { vec![day] } else { Vec::new() })
             }
-            Frequency::Weekly => {
+            RecurrenceFrequency::Weekly => {
                 let monday = first - Duration::days(i64::from(days_from(self.week_start, first.weekday())));
                 let week = monday.checked_add_signed(Duration::days(7 * i64::from(nth)))?;
                 if self.days.is_empty() {
@@ -194,10 +194,10 @@ impl Rule {
                     self.days.iter().map(|(_, day)| days_from(self.week_start, *day)).collect();
                 Some(offsets.into_iter().map(|offset| week + Duration::days(i64::from(offset))).collect())
             }
-            Frequency::Monthly => {
+            RecurrenceFrequency::Monthly => {
                 Some(self.days_of_month(first.with_day(1)?.checked_add_months(Months::new(nth))?, first))
             }
-            Frequency::Yearly => {
+            RecurrenceFrequency::Yearly => {
                 let year = first.year().checked_add(i32::try_from(nth).ok()?)?;
                 if year > 9999 {
                     return None;
@@ -260,7 +260,7 @@ fn weekday(name: &str) -> Option<Weekday> {
     })
 }
 
-fn dates(head: &str, value: &str, zone: Tz) -> Result<Vec<When>, String> {
+fn dates(head: &str, value: &str, zone: Tz) -> Result<Vec<DateOrDateTime>, String> {
     let mut zone = zone;
     for parameter in head.split(';').skip(1) {
         if let Some(name) = parameter.strip_prefix("TZID=") {
@@ -272,13 +272,13 @@ fn dates(head: &str, value: &str, zone: Tz) -> Result<Vec<When>, String> {
 }
 
 /// A DATE, a DATE-TIME in UTC, or a local DATE-TIME, which is read in `zone`.
-fn date(text: &str, zone: Tz) -> Option<When> {
+fn date(text: &str, zone: Tz) -> Option<DateOrDateTime> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y%m%d") {
-        return Some(When::On(day));
+        return Some(DateOrDateTime::On(day));
     }
     let (digits, utc) = text.strip_suffix('Z').map_or((text, false), |digits| (digits, true));
     let local = NaiveDateTime::parse_from_str(digits, "%Y%m%dT%H%M%S").ok()?;
-    Some(When::At(if utc { local.and_utc() } else { resolve(local, zone) }))
+    Some(DateOrDateTime::At(if utc { local.and_utc() } else { resolve(local, zone) }))
 }
 
 #[cfg(test)]
@@ -286,23 +286,23 @@ mod tests {
     use super::*;
     use chrono_tz::Europe::Lisbon;
 
-    fn starts(start: When, rule: &str, end: &str) -> Vec<String> {
+    fn starts(start: DateOrDateTime, rule: &str, end: &str) -> Vec<String> {
         let lines: Vec<String> = rule.split('\n').map(String::from).collect();
         let end = end.parse().unwrap();
-        Series::parse(&lines, Lisbon)
+        RecurrenceSet::parse(&lines, Lisbon)
             .unwrap()
             .starts(start, Lisbon, end)
             .iter()
-            .map(When::to_string)
+            .map(DateOrDateTime::to_string)
             .collect()
     }
 
-    fn at(text: &str) -> When {
-        When::At(text.parse().unwrap())
+    fn at(text: &str) -> DateOrDateTime {
+        DateOrDateTime::At(text.parse().unwrap())
     }
 
-    fn on(text: &str) -> When {
-        When::On(text.parse().unwrap())
+    fn on(text: &str) -> DateOrDateTime {
+        DateOrDateTime::On(text.parse().unwrap())
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
             "EXDATE:20260101",
             "nonsense",
         ] {
-            assert!(Series::parse(&[line.into()], Lisbon).is_err(), "{line}");
+            assert!(RecurrenceSet::parse(&[line.into()], Lisbon).is_err(), "{line}");
         }
     }
 }

@@ -7,51 +7,51 @@ use serde::{Deserialize, Serialize};
 /// When something starts or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum When {
+pub(crate) enum DateOrDateTime {
     /// An instant.
     At(DateTime<Utc>),
     /// A day; as an end it is exclusive.
     On(NaiveDate),
 }
 
-impl When {
+impl DateOrDateTime {
     /// The instant at which this stands in `zone`: a day starts at its local midnight.
     pub(crate) fn instant(self, zone: Tz) -> DateTime<Utc> {
         match self {
-            When::At(at) => at,
-            When::On(day) => midnight(day, zone),
+            DateOrDateTime::At(at) => at,
+            DateOrDateTime::On(day) => midnight(day, zone),
         }
     }
 
     /// Later by `length` (whole days for a day).
     pub(crate) fn plus(self, length: Duration) -> Self {
         match self {
-            When::At(at) => When::At(at + length),
-            When::On(day) => When::On(day + Duration::days(length.num_days())),
+            DateOrDateTime::At(at) => DateOrDateTime::At(at + length),
+            DateOrDateTime::On(day) => DateOrDateTime::On(day + Duration::days(length.num_days())),
         }
     }
 
     /// The time from `self` to `later`, if both are of one kind.
-    pub(crate) fn until(self, later: When) -> Option<Duration> {
+    pub(crate) fn until(self, later: DateOrDateTime) -> Option<Duration> {
         match (self, later) {
-            (When::At(from), When::At(to)) => Some(to - from),
-            (When::On(from), When::On(to)) => Some(to - from),
+            (DateOrDateTime::At(from), DateOrDateTime::At(to)) => Some(to - from),
+            (DateOrDateTime::On(from), DateOrDateTime::On(to)) => Some(to - from),
             _ => None,
         }
     }
 
     /// Whether this is a whole day.
     pub(crate) fn is_day(self) -> bool {
-        matches!(self, When::On(_))
+        matches!(self, DateOrDateTime::On(_))
     }
 }
 
 /// RFC 3339 in UTC, or a date.
-impl std::fmt::Display for When {
+impl std::fmt::Display for DateOrDateTime {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            When::At(at) => write!(formatter, "{}", at.format("%Y-%m-%dT%H:%M:%SZ")),
-            When::On(day) => write!(formatter, "{day}"),
+            DateOrDateTime::At(at) => write!(formatter, "{}", at.format("%Y-%m-%dT%H:%M:%SZ")),
+            DateOrDateTime::On(day) => write!(formatter, "{day}"),
         }
     }
 }
@@ -79,11 +79,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wall_clock_time_that_is_skipped_reads_on_as_before_the_change() {
+    fn skipped_local_time_uses_offset_before_change() {
         let zone = chrono_tz::Europe::Lisbon;
         let skipped = NaiveDate::from_ymd_opt(2026, 3, 29).unwrap().and_hms_opt(1, 30, 0).unwrap();
-        assert_eq!(When::At(resolve(skipped, zone)).to_string(), "2026-03-29T01:30:00Z");
+        assert_eq!(DateOrDateTime::At(resolve(skipped, zone)).to_string(), "2026-03-29T01:30:00Z");
         let repeated = NaiveDate::from_ymd_opt(2026, 10, 25).unwrap().and_hms_opt(1, 30, 0).unwrap();
-        assert_eq!(When::At(resolve(repeated, zone)).to_string(), "2026-10-25T00:30:00Z");
+        assert_eq!(DateOrDateTime::At(resolve(repeated, zone)).to_string(), "2026-10-25T00:30:00Z");
     }
 }

@@ -5,20 +5,20 @@ use concord_storage::{channels, connections, feeds, idempotency, seal::MasterKey
 use secrecy::ExposeSecret;
 
 use super::{
-    CommandError, say,
+    CommandError, print_line,
     serve::{keyring, open_existing},
 };
-use crate::config::{Argument, Config, ConfigError};
+use crate::config::{Config, ConfigArgument, ConfigError};
 
 /// Options of `concord keys`.
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct KeysArgs {
     #[command(subcommand)]
-    command: Command,
+    command: KeysCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum KeysCommand {
     /// Prints a new key, for CONCORD_MASTER_KEY.
     Generate,
     /// Seals again, with the current key, all that a previous key sealed (security.previous_master_keys).
@@ -26,12 +26,12 @@ enum Command {
 }
 
 pub(super) async fn run(
-    options: &Options,
-    load: impl Fn(Vec<Argument>) -> Result<Config, ConfigError>,
+    options: &KeysArgs,
+    load: impl Fn(Vec<ConfigArgument>) -> Result<Config, ConfigError>,
 ) -> Result<(), CommandError> {
     match options.command {
-        Command::Generate => say(MasterKey::generate().to_base64().expose_secret()),
-        Command::Rotate => rotate(&load(vec![])?).await,
+        KeysCommand::Generate => print_line(MasterKey::generate().to_base64().expose_secret()),
+        KeysCommand::Rotate => rotate(&load(vec![])?).await,
     }
 }
 
@@ -45,7 +45,7 @@ async fn rotate(config: &Config) -> Result<(), CommandError> {
     let feeds = feeds::rotate_keys(&mut tx, &ring).await?;
     tx.commit().await?;
     db.close().await;
-    say(&format!(
+    print_line(&format!(
         "{connections} connections, {channels} secrets of channels, {feeds} addresses of feeds and {answers} kept answers \
          were sealed again; everything is sealed with key {} now.\n\
          A process that was started with another key goes on sealing with it. Restart every process that still runs \

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Argument, Config, Sources},
+    config::{Config, ConfigArgument, ConfigSources},
     demo, telemetry,
 };
 
@@ -24,51 +24,51 @@ use crate::{
 #[command(name = "concord", version, about, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
     /// The configuration file; otherwise CONCORD_CONFIG, otherwise ./concord.toml if it is there.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Everything in one process: pages, API, feeds and the worker.
-    Serve(Listen),
+    Serve(ListenArgs),
     /// Pages, API and feeds; the work is done by `concord worker` processes.
-    Web(Listen),
+    Web(ListenArgs),
     /// The work alone.
     Worker,
     /// Brings the database's tables up to date.
     Migrate,
     /// A sample business with a sandbox that stands for the outside world; no account needed anywhere.
-    Demo(demo::Options),
+    Demo(demo::DemoArgs),
     /// The sandbox as a process of its own, for `concord demo --sandbox URL`.
-    Sandbox(sandbox::Options),
+    Sandbox(sandbox::SandboxArgs),
     /// Copies the SQLite database to a new file, while Concord runs.
-    Backup(backup::Options),
+    Backup(backup::BackupArgs),
     /// Businesses and the people who sign in.
-    User(user::Options),
+    User(user::UserArgs),
     /// The master key.
-    Keys(keys::Options),
+    Keys(keys::KeysArgs),
     /// Says what is wrong with a calendar feed, or what would be imported from it.
-    Check(check::Options),
+    Check(check::CheckArgs),
     /// Looks at everything that this installation needs, and says what to do where something is wrong.
-    Doctor(doctor::Options),
+    Doctor(doctor::DoctorArgs),
     /// Asks a running Concord whether it is well; for health checks of containers.
-    Health(health::Options),
+    Health(health::HealthArgs),
 }
 
 #[derive(Debug, Args)]
-struct Listen {
+struct ListenArgs {
     /// The address, or name, and port to listen on, such as 0.0.0.0:8080.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 }
 
-impl Listen {
-    fn arguments(self) -> Vec<Argument> {
+impl ListenArgs {
+    fn arguments(self) -> Vec<ConfigArgument> {
         self.listen
-            .map(|value| Argument { flag: "--listen", key: "server.listen", value })
+            .map(|value| ConfigArgument { flag: "--listen", key: "server.listen", value })
             .into_iter()
             .collect()
     }
@@ -79,7 +79,7 @@ pub(crate) type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs a command and turns its error into a message and an exit code.
 pub fn run(cli: Cli) -> ExitCode {
-    concord_providers::install_crypto();
+    concord_providers::install_crypto_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
@@ -92,22 +92,22 @@ pub fn run(cli: Cli) -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
     let file = cli.config;
-    let load = |arguments| Config::load(&Sources::of_process(file.clone(), arguments));
+    let load = |arguments| Config::load(&ConfigSources::from_process(file.clone(), arguments));
     match cli.command {
-        Command::Doctor(options) => {
-            return doctor::run(&options, &Sources::of_process(file.clone(), vec![])).await;
+        CliCommand::Doctor(options) => {
+            return doctor::run(&options, &ConfigSources::from_process(file.clone(), vec![])).await;
         }
-        Command::Check(options) => return check::run(options, &load(vec![])?).await,
-        Command::Serve(listen) => serve::run(load(listen.arguments())?, serve::Role::Both).await,
-        Command::Web(listen) => serve::run(load(listen.arguments())?, serve::Role::Front).await,
-        Command::Worker => serve::run(load(vec![])?, serve::Role::Worker).await,
-        Command::Migrate => serve::migrate(&load(vec![])?).await,
-        Command::Demo(options) => demo::run(options).await,
-        Command::Sandbox(options) => sandbox::run(options).await,
-        Command::Backup(options) => backup::run(&options, &load(vec![])?).await,
-        Command::User(options) => user::run(options, &load(vec![])?).await,
-        Command::Keys(options) => keys::run(&options, load).await,
-        Command::Health(options) => health::run(options, load).await,
+        CliCommand::Check(options) => return check::run(options, &load(vec![])?).await,
+        CliCommand::Serve(listen) => serve::run(load(listen.arguments())?, serve::ProcessRole::Both).await,
+        CliCommand::Web(listen) => serve::run(load(listen.arguments())?, serve::ProcessRole::Front).await,
+        CliCommand::Worker => serve::run(load(vec![])?, serve::ProcessRole::Worker).await,
+        CliCommand::Migrate => serve::migrate(&load(vec![])?).await,
+        CliCommand::Demo(options) => demo::run(options).await,
+        CliCommand::Sandbox(options) => sandbox::run(options).await,
+        CliCommand::Backup(options) => backup::run(&options, &load(vec![])?).await,
+        CliCommand::User(options) => user::run(options, &load(vec![])?).await,
+        CliCommand::Keys(options) => keys::run(&options, load).await,
+        CliCommand::Health(options) => health::run(options, load).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -122,18 +122,18 @@ fn fail(error: &CommandError) -> ExitCode {
         }
         source = inner.source();
     }
-    complain(&words);
+    print_error(&words);
     ExitCode::FAILURE
 }
 
 /// Tells the person who typed the command why it cannot be done.
-fn complain(words: &str) {
+fn print_error(words: &str) {
     // Nothing can be done about a closed standard error.
     let _ = writeln!(std::io::stderr(), "concord: {words}");
 }
 
 /// Prints a line for the person who typed the command. Whoever closes the pipe has read enough (`concord check ... | head`).
-pub(crate) fn say(line: &str) -> Result<(), CommandError> {
+pub(crate) fn print_line(line: &str) -> Result<(), CommandError> {
     let mut out = std::io::stdout();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -158,6 +158,6 @@ pub(crate) fn shutdown_signal() -> Result<CancellationToken, CommandError> {
 }
 
 /// Starts the logs; called once a process.
-pub(crate) fn start_logs(config: &Config) -> Result<telemetry::Guard, CommandError> {
-    Ok(telemetry::start(&config.telemetry)?)
+pub(crate) fn init_telemetry(config: &Config) -> Result<telemetry::TelemetryGuard, CommandError> {
+    Ok(telemetry::init(&config.telemetry)?)
 }

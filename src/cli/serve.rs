@@ -5,21 +5,21 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
-    CallLimits, Context, Keys, Limits, SyncSettings, clock, drift,
+    CallLimits, Context, KeyRegistry, ProviderLimits, SyncSettings, clock, drift,
     job::{self, JobRunner},
-    mail::{Mail, Mailer, ServerAddress, address_at},
+    mail::{MailSettings, Mailer, SmtpServerAddress, default_from_address},
     push,
     queue::{Queue, QueueConfig, QueueError},
     retention,
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    FeedFetcher, FetchLimits, GoogleConfig, GoogleSettings, Guard, HttpConfig, MicrosoftConfig,
-    MicrosoftSettings, OAuthEndpoints, ProvidersConfig, Registry,
+    FeedFetchLimits, FeedFetcher, GoogleEndpoints, GoogleSettings, HttpConfig, MicrosoftEndpoints,
+    MicrosoftSettings, OAuthEndpoints, ProviderRegistry, ProviderRegistryConfig, SsrfGuard,
 };
 use concord_storage::{
-    Company, Db, DbOptions, StorageError,
-    retention::Keep,
+    Db, DbOptions, InstanceMode, StorageError,
+    retention::RetentionPeriods,
     seal::{Keyring, MasterKey},
     statistics,
 };
@@ -27,11 +27,11 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{CommandError, say, shutdown_signal, start_logs};
+use super::{CommandError, init_telemetry, print_line, shutdown_signal};
 use crate::{
     app::App,
-    config::{Config, Listen, WhenMissing},
-    http::{self, connections::Places},
+    config::{Config, ListenAddress, MissingKeyPolicy},
+    http::{self, connections::ConnectionSlots},
 };
 
 /// Done jobs are kept this long, to tell what was done.
@@ -39,7 +39,7 @@ const DONE_JOBS: Duration = Duration::days(7);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ProcessRole {
     /// Everything.
     Both,
     /// Pages, API and feeds.
@@ -48,9 +48,9 @@ pub enum Role {
     Worker,
 }
 
-pub(super) async fn run(config: Config, role: Role) -> Result<(), CommandError> {
-    let _logs = start_logs(&config)?;
-    if role != Role::Both && config.queue.redis_url.is_none() {
+pub(super) async fn run(config: Config, role: ProcessRole) -> Result<(), CommandError> {
+    let _logs = init_telemetry(&config)?;
+    if role != ProcessRole::Both && config.queue.redis_url.is_none() {
         tracing::warn!(
             "no Redis is configured: workers in other processes look for work every few seconds only"
         );
@@ -58,13 +58,13 @@ pub(super) async fn run(config: Config, role: Role) -> Result<(), CommandError> 
     let listen = config.server.listen.clone();
     let app = assemble(config, Clock::system()).await?;
     clock::correct(&app.context.db, &app.context.clock).await?;
-    tokio::spawn(clock::keep_right(app.context.db.clone(), app.context.clock.clone()));
+    tokio::spawn(clock::keep_corrected(app.context.db.clone(), app.context.clock.clone()));
     let shutdown = shutdown_signal()?;
-    let _claim = if role == Role::Both { None } else { app.context.db.claim(Company::Shared)? };
+    let _claim = if role == ProcessRole::Both { None } else { app.context.db.claim(InstanceMode::Shared)? };
     match role {
-        Role::Worker => work(&app, shutdown).await?,
-        Role::Front => serve(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
-        Role::Both => serve_and_work(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
+        ProcessRole::Worker => run_worker(&app, shutdown).await?,
+        ProcessRole::Front => serve(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
+        ProcessRole::Both => serve_with_worker(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
     }
     app.context.db.close().await;
     Ok(())
@@ -74,7 +74,7 @@ pub(super) async fn migrate(config: &Config) -> Result<(), CommandError> {
     let db = open_database(config).await?;
     db.migrate().await?;
     db.close().await;
-    say(&format!("The {} database is up to date.", db.kind()))
+    print_line(&format!("The {} database is up to date.", db.kind()))
 }
 
 /// Opens everything that the configuration names; fails with the first thing that cannot be used.
@@ -90,13 +90,13 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     let context = Context {
         db,
         ring: Arc::new(keyring(&config)?),
-        providers: Arc::new(Registry::new(providers(&config)?, &clock)?),
+        providers: Arc::new(ProviderRegistry::new(providers(&config)?, &clock)?),
         feeds: feed_fetcher(&config, feed_guard(&config), clock.clone())?,
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),
         mail: Arc::new(mail(&config)?),
-        keys: Keys::default(),
+        keys: KeyRegistry::default(),
         platforms,
     };
     // Without it queries of PostgreSQL are slow after a restore or a bulk import, and no more than that.
@@ -111,7 +111,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         context,
         public_url: config.public_url(),
         config: Arc::new(config),
-        access: http::feeds::AccessRecord::default(),
+        access: http::feeds::FeedAccessLog::default(),
         probe: Arc::default(),
         in_hand: TaskTracker::new(),
     })
@@ -133,8 +133,9 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
     let patience = app.config.worker.shutdown;
     let served = CancellationToken::new();
     let every = app.config.feeds.note_readers;
-    let noting = tokio::spawn(app.access.clone().keep(app.context.db.clone(), every, served.clone()));
-    let places = Places::of(&app.config.server);
+    let noting =
+        tokio::spawn(app.access.clone().flush_periodically(app.context.db.clone(), every, served.clone()));
+    let places = ConnectionSlots::of(&app.config.server);
     http::connections::serve(http::router(&app), listener, places, &app.in_hand, patience, shutdown).await;
     served.cancel();
     noting.await?;
@@ -142,7 +143,7 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
 }
 
 /// Does the work until `shutdown`, then finishes or gives back what is in hand.
-pub async fn work(app: &App, shutdown: CancellationToken) -> Result<(), CommandError> {
+pub async fn run_worker(app: &App, shutdown: CancellationToken) -> Result<(), CommandError> {
     let settings = &app.config.worker;
     // No other process, and no former start of this one, may have the name: leases are given back by it.
     let name = format!("worker-{}", new_uuid(app.now()).simple());
@@ -162,19 +163,19 @@ pub async fn work(app: &App, shutdown: CancellationToken) -> Result<(), CommandE
 }
 
 /// Both in one process; when one ends, the other is asked to. With a SQLite file it is the only process that works.
-pub async fn serve_and_work(
+pub async fn serve_with_worker(
     app: App,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), CommandError> {
-    let claim = app.context.db.claim(Company::Alone)?;
+    let claim = app.context.db.claim(InstanceMode::Alone)?;
     if claim.is_some() {
         job::release_former(&app.context).await?;
     }
     let worker = {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         tokio::spawn(async move {
-            let result = work(&app, shutdown.clone()).await;
+            let result = run_worker(&app, shutdown.clone()).await;
             shutdown.cancel();
             result
         })
@@ -190,7 +191,7 @@ pub async fn serve_and_work(
 const LISTEN: &str = "server.listen";
 
 /// `key`: where the place was said, for the message.
-pub(crate) async fn bind(key: &str, listen: &Listen) -> Result<TcpListener, CommandError> {
+pub(crate) async fn bind(key: &str, listen: &ListenAddress) -> Result<TcpListener, CommandError> {
     let bound = TcpListener::bind(listen.to_string()).await;
     bound.map_err(|error| format!("{key}: cannot listen on {listen}: {error}").into())
 }
@@ -213,14 +214,16 @@ pub(super) async fn open_existing(config: &Config) -> Result<Db, CommandError> {
         if db.is_empty().await? { Err(StorageError::NoDatabase { place: db.place() }) } else { Ok(db) }
     };
     let db = opened.await.map_err(|error| match error {
-        StorageError::NoDatabase { .. } => CommandError::from(format!("{error}\n{}", wrong_place(config))),
+        StorageError::NoDatabase { .. } => {
+            CommandError::from(format!("{error}\n{}", missing_database_message(config)))
+        }
         error => error.into(),
     })?;
     db.migrate().await?;
     Ok(db)
 }
 
-pub(super) fn wrong_place(config: &Config) -> String {
+pub(super) fn missing_database_message(config: &Config) -> String {
     let setting = match &config.database.url {
         Some(_) => "DATABASE_URL (database.url in the configuration file)",
         None => {
@@ -244,14 +247,15 @@ pub(super) fn database_options(config: &Config) -> DbOptions {
 /// The key that seals and those that still open. Only on the default SQLite file is a missing key made: with a
 /// database that others share, a key of one's own would open nothing.
 pub(crate) fn keyring(config: &Config) -> Result<Keyring, CommandError> {
-    let when_missing = if config.database.url.is_none() { WhenMissing::Create } else { WhenMissing::Refuse };
+    let when_missing =
+        if config.database.url.is_none() { MissingKeyPolicy::Create } else { MissingKeyPolicy::Refuse };
     let current = MasterKey::from_base64(&config.master_key(when_missing)?)?;
     let previous =
         config.security.previous_master_keys.iter().map(MasterKey::from_base64).collect::<Result<_, _>>()?;
     Ok(Keyring::new(current, previous))
 }
 
-pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
+pub(super) fn providers(config: &Config) -> Result<ProviderRegistryConfig, CommandError> {
     let section = &config.providers;
     let google = match section.google.credentials() {
         None => None,
@@ -259,7 +263,7 @@ pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError
             client_id: client_id.to_owned(),
             client_secret: client_secret.clone(),
             redirect_url: config.public_url().join("/oauth/calendar/google/callback")?,
-            addresses: GoogleConfig {
+            addresses: GoogleEndpoints {
                 api_base: section.google.api_base.clone(),
                 oauth: OAuthEndpoints {
                     auth_url: section.google.auth_url.clone(),
@@ -275,14 +279,14 @@ pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError
             client_id: client_id.to_owned(),
             client_secret: client_secret.clone(),
             redirect_url: config.public_url().join("/oauth/calendar/microsoft/callback")?,
-            addresses: MicrosoftConfig {
+            addresses: MicrosoftEndpoints {
                 api_base: section.microsoft.api_base.clone(),
                 login_base: section.microsoft.login_base.clone(),
                 tenant: section.microsoft.tenant.clone(),
             },
         }),
     };
-    Ok(ProvidersConfig {
+    Ok(ProviderRegistryConfig {
         http: HttpConfig {
             connect_timeout: section.connect_timeout,
             request_timeout: section.request_timeout,
@@ -291,7 +295,7 @@ pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError
         },
         google,
         microsoft,
-        caldav: Some(Guard {
+        caldav: Some(SsrfGuard {
             setting: "providers.caldav.allowed_hosts",
             allow_private: section.caldav.allow_private_hosts,
             allowed: section.caldav.allowed_hosts.clone(),
@@ -301,8 +305,8 @@ pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError
 }
 
 /// Which hosts a person may name for feeds.
-pub(super) fn feed_guard(config: &Config) -> Guard {
-    Guard {
+pub(super) fn feed_guard(config: &Config) -> SsrfGuard {
+    SsrfGuard {
         setting: "channels.allowed_hosts",
         allow_private: config.channels.allow_private_hosts,
         allowed: config.channels.allowed_hosts.clone(),
@@ -310,9 +314,13 @@ pub(super) fn feed_guard(config: &Config) -> Guard {
     }
 }
 
-pub(super) fn feed_fetcher(config: &Config, guard: Guard, clock: Clock) -> Result<FeedFetcher, CommandError> {
+pub(super) fn feed_fetcher(
+    config: &Config,
+    guard: SsrfGuard,
+    clock: Clock,
+) -> Result<FeedFetcher, CommandError> {
     let section = &config.channels;
-    let limits = FetchLimits {
+    let limits = FeedFetchLimits {
         connect: config.providers.connect_timeout,
         total: config.feed_timeout(),
         bytes: section.max_megabytes * 1024 * 1024,
@@ -320,20 +328,20 @@ pub(super) fn feed_fetcher(config: &Config, guard: Guard, clock: Clock) -> Resul
     Ok(FeedFetcher::new(limits, guard, clock)?)
 }
 
-pub(super) fn mail(config: &Config) -> Result<Mail, CommandError> {
+pub(super) fn mail(config: &Config) -> Result<MailSettings, CommandError> {
     let (section, public_url) = (&config.mail, config.public_url());
     let mailer = match &section.url {
         None => None,
         Some(url) => {
-            let address = ServerAddress::parse(url).map_err(|problem| format!("mail.url: {problem}"))?;
+            let address = SmtpServerAddress::parse(url).map_err(|problem| format!("mail.url: {problem}"))?;
             Some(Mailer::new(&address, public_url.domain(), section.connections, section.timeout)?)
         }
     };
     let from_address = match section.from_address.as_str() {
-        "" => address_at(&public_url),
+        "" => default_from_address(&public_url),
         address => address.to_owned(),
     };
-    Ok(Mail {
+    Ok(MailSettings {
         mailer,
         from_name: section.from_name.clone(),
         from_address,
@@ -341,12 +349,12 @@ pub(super) fn mail(config: &Config) -> Result<Mail, CommandError> {
         interval: Duration::microseconds(60_000_000 / i64::from(section.per_minute.max(1))),
         // A person who asks for a mail is not made to wait for the turn of a minute.
         burst: (section.per_minute / 6).max(1),
-        digest: long(section.digest),
+        digest: to_time_delta(section.digest),
         timeout: section.timeout,
     })
 }
 
-fn long(duration: std::time::Duration) -> Duration {
+fn to_time_delta(duration: std::time::Duration) -> Duration {
     Duration::from_std(duration).unwrap_or(Duration::MAX)
 }
 
@@ -355,36 +363,36 @@ fn sync_settings(config: &Config) -> SyncSettings {
     SyncSettings {
         retry: RetryPolicy {
             tries: section.tries,
-            base: long(section.first_retry),
-            slow: long(section.slow_retry),
-            slow_cap: long(section.slowest_retry),
+            base: to_time_delta(section.first_retry),
+            slow: to_time_delta(section.slow_retry),
+            slow_cap: to_time_delta(section.slowest_retry),
         },
-        poll_every: long(section.poll),
+        poll_every: to_time_delta(section.poll),
         channels_every: match config.channels.every_minutes {
             0 => None,
             minutes => Some(Duration::minutes(i64::from(minutes))),
         },
         window_past: Duration::days(i64::from(section.window_past_days)),
         window_future: Duration::days(i64::from(section.window_future_days)),
-        lease: long(config.worker.lease),
+        lease: to_time_delta(config.worker.lease),
         slice: config.worker.slice,
         colours: section.entry_colours.iter().map(|(status, colour)| (*status, colour.clone())).collect(),
         reminders: section.entry_reminders.clone(),
         limits: limits(config),
-        push: config.told_at(),
-        keep: Keep {
-            sync_log: long(config.retention.sync_log),
-            mails: long(config.retention.mails),
+        push: config.notification_url(),
+        keep: RetentionPeriods {
+            sync_log: to_time_delta(config.retention.sync_log),
+            mails: to_time_delta(config.retention.mails),
             done_jobs: DONE_JOBS,
-            history: long(config.retention.history),
+            history: to_time_delta(config.retention.history),
         },
     }
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config) -> ProviderLimits {
     let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
     let caldav = &config.providers.caldav;
-    Limits {
+    ProviderLimits {
         google: CallLimits::a_minute(google.requests_per_minute_per_connection, google.requests_per_minute),
         microsoft: CallLimits::a_minute(
             microsoft.requests_per_minute_per_connection,
@@ -399,12 +407,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_provider_is_called_as_fast_as_the_configuration_lets_it_be() {
+    fn provider_limits_follow_configuration() {
         let mut config = Config::default();
-        assert_eq!(limits(&config), Limits::default());
+        assert_eq!(limits(&config), ProviderLimits::default());
         let caldav = &mut config.providers.caldav;
         (caldav.requests_per_minute, caldav.requests_per_minute_per_connection) = (120, 60);
-        let expected = Limits { caldav: CallLimits::a_minute(60, 120), ..Limits::default() };
+        let expected = ProviderLimits { caldav: CallLimits::a_minute(60, 120), ..ProviderLimits::default() };
         assert_eq!(limits(&config), expected);
     }
 }

@@ -7,32 +7,32 @@ use concord_domain::{
     clock::Clock,
     ids::{BusinessId, StaffId},
     people::Role,
-    settings::Faults,
+    settings::FieldErrors,
 };
 use concord_storage::{
-    Db, PageAsk,
+    Db, PageRequest,
     businesses::{self, BusinessSettings},
     people::{self, NewUser, User},
     secret,
-    sign_in::{self, NewLink},
+    sign_in::{self, NewSignInLink},
 };
 use secrecy::ExposeSecret;
 
 use super::{
-    CommandError, say,
+    CommandError, print_line,
     serve::{open_database, open_existing},
 };
 use crate::config::{CancelledEntries, Config};
 
 /// Options of `concord user`.
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct UserArgs {
     #[command(subcommand)]
-    command: Command,
+    command: UserCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum UserCommand {
     /// Creates a business and its first manager, and prints a link to sign in.
     Business {
         /// Its name.
@@ -75,10 +75,10 @@ enum Command {
     List,
 }
 
-impl Command {
+impl UserCommand {
     /// The same as it is stored, or all that is wrong with it: before anything is written.
     fn checked(self) -> Result<Self, CommandError> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let checked = match self {
             Self::Business { name, slug, zone, email, manager } => Self::Business {
                 name: faults.name("NAME", &name),
@@ -104,15 +104,15 @@ impl Command {
     }
 }
 
-pub(super) async fn run(options: Options, config: &Config) -> Result<(), CommandError> {
+pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), CommandError> {
     let command = options.command.checked()?;
     let db = match command {
-        Command::Business { .. } => open_or_make(config).await?,
+        UserCommand::Business { .. } => open_or_create(config).await?,
         _ => open_existing(config).await?,
     };
     let clock = Clock::system();
     match command {
-        Command::Business { name, slug, zone, email, manager } => {
+        UserCommand::Business { name, slug, zone, email, manager } => {
             let settings = BusinessSettings {
                 name,
                 zone,
@@ -129,10 +129,10 @@ pub(super) async fn run(options: Options, config: &Config) -> Result<(), Command
                 NewUser { business: business.id, staff: None, name: manager, email, role: Role::Manager };
             let user = people::create_user(&mut tx, &new, now).await?;
             tx.commit().await?;
-            link(&db, config, &clock, &user).await
+            print_sign_in_link(&db, config, &clock, &user).await
         }
-        Command::Add { business, email, name, role, staff } => {
-            let found = businesses::by_slug(&db, &business).await?;
+        UserCommand::Add { business, email, name, role, staff } => {
+            let found = businesses::find_by_slug(&db, &business).await?;
             let found = found.ok_or_else(|| format!("there is no business {business}"))?;
             let staff = match staff {
                 Some(staff) => Some(staff_member(&db, found.id, &staff).await?),
@@ -144,31 +144,31 @@ pub(super) async fn run(options: Options, config: &Config) -> Result<(), Command
                 .await
                 .map_err(|error| format!("{} was not created: {error}", new.email))?;
             tx.commit().await?;
-            link(&db, config, &clock, &user).await
+            print_sign_in_link(&db, config, &clock, &user).await
         }
-        Command::Link { email } => {
-            let users = people::users_by_email(&db, &email).await?;
+        UserCommand::Link { email } => {
+            let users = people::find_users_by_email(&db, &email).await?;
             if users.is_empty() {
                 return Err(
-                    format!("nobody signs in with {email}; `concord user list` shows who does").into()
+                    format!("no user has the email {email}; `concord user list` lists all users").into()
                 );
             }
             for user in users {
-                link(&db, config, &clock, &user).await?;
+                print_sign_in_link(&db, config, &clock, &user).await?;
             }
             Ok(())
         }
-        Command::List => list(&db).await,
+        UserCommand::List => list(&db).await,
     }
 }
 
 /// The first business may come before the first start; that the database is a new one is said.
-async fn open_or_make(config: &Config) -> Result<Db, CommandError> {
+async fn open_or_create(config: &Config) -> Result<Db, CommandError> {
     let db = open_database(config).await?;
     let is_new = db.is_empty().await?;
     db.migrate().await?;
     if is_new {
-        say(&format!("A new database was made: {}", db.place()))?;
+        print_line(&format!("Created a new database: {}", db.place()))?;
     }
     Ok(db)
 }
@@ -176,7 +176,7 @@ async fn open_or_make(config: &Config) -> Result<Db, CommandError> {
 /// Who is meant by a name, in any case of letters, or by an id.
 async fn staff_member(db: &Db, business: BusinessId, wanted: &str) -> Result<StaffId, CommandError> {
     let mut found = Vec::new();
-    let mut ask = PageAsk { limit: 200, after: None };
+    let mut ask = PageRequest { limit: 200, after: None };
     loop {
         let page = people::list_staff(db, business, &ask).await?;
         found.extend(page.items.into_iter().filter(|staff| {
@@ -200,17 +200,22 @@ async fn staff_member(db: &Db, business: BusinessId, wanted: &str) -> Result<Sta
     }
 }
 
-async fn link(db: &Db, config: &Config, clock: &Clock, user: &User) -> Result<(), CommandError> {
+async fn print_sign_in_link(
+    db: &Db,
+    config: &Config,
+    clock: &Clock,
+    user: &User,
+) -> Result<(), CommandError> {
     let token = secret::new_token("");
     let now = clock.now();
     let holds = Duration::from_std(config.security.sign_in_link)?;
     let mut tx = db.begin().await?;
     let digest = secret::digest(&token);
-    let new = NewLink { digest: &digest, user: user.id, reusable: false, expires_at: now + holds };
+    let new = NewSignInLink { digest: &digest, user: user.id, reusable: false, expires_at: now + holds };
     sign_in::create_link(&mut tx, &new, now).await?;
     tx.commit().await?;
     let url = config.public_url().join(&format!("/sign-in/{}", token.expose_secret()))?;
-    say(&format!(
+    print_line(&format!(
         "{} ({}) signs in once within {} minutes at\n{url}",
         user.name,
         user.role,
@@ -220,9 +225,9 @@ async fn link(db: &Db, config: &Config, clock: &Clock, user: &User) -> Result<()
 
 async fn list(db: &Db) -> Result<(), CommandError> {
     for business in businesses::list(db).await? {
-        say(&format!("{} ({}, {})", business.name, business.slug, business.zone))?;
+        print_line(&format!("{} ({}, {})", business.name, business.slug, business.zone))?;
         for user in people::list_users(db, business.id).await? {
-            say(&format!("  {} <{}> {}", user.name, user.email, user.role))?;
+            print_line(&format!("  {} <{}> {}", user.name, user.email, user.role))?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// The calendar feeds of others, which are read.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,11 +26,11 @@ pub struct ChannelsConfig {
 }
 
 impl ChannelsConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.hosts("allowed_hosts", &self.allowed_hosts);
-        check.within("timeout_seconds", self.timeout.as_secs(), 1..=300);
-        check.within("every_minutes", self.every_minutes, 0..=1440);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_hosts("allowed_hosts", &self.allowed_hosts);
+        check.check_range("timeout_seconds", self.timeout.as_secs(), 1..=300);
+        check.check_range("every_minutes", self.every_minutes, 0..=1440);
         // The reader of calendars takes no more than 16.
-        check.within("max_megabytes", self.max_megabytes, 1..=16);
+        check.check_range("max_megabytes", self.max_megabytes, 1..=16);
     }
 }

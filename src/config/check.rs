@@ -5,43 +5,43 @@ use std::{fmt::Display, ops::RangeInclusive};
 use url::Url;
 
 /// The faults of one section, by key.
-pub(super) struct Check {
+pub(super) struct SectionFaults {
     section: &'static str,
     faults: Vec<(String, String)>,
 }
 
-impl Check {
-    pub(super) fn of(section: &'static str) -> Self {
+impl SectionFaults {
+    pub(super) fn new(section: &'static str) -> Self {
         Self { section, faults: Vec::new() }
     }
 
-    pub(super) fn wrong(&mut self, key: &str, problem: impl Into<String>) {
+    pub(super) fn add(&mut self, key: &str, problem: impl Into<String>) {
         self.faults.push((format!("{}.{key}", self.section), problem.into()));
     }
 
-    pub(super) fn within<T: Copy + PartialOrd + Display>(
+    pub(super) fn check_range<T: Copy + PartialOrd + Display>(
         &mut self,
         key: &str,
         value: T,
         range: RangeInclusive<T>,
     ) {
         if !range.contains(&value) {
-            self.wrong(key, format!("must be from {} to {}, found {value}", range.start(), range.end()));
+            self.add(key, format!("must be from {} to {}, found {value}", range.start(), range.end()));
         }
     }
 
     /// An address that can be called. Providers' addresses may be http: the sandbox stands on this machine.
-    pub(super) fn web_address(&mut self, key: &str, url: &Url) {
+    pub(super) fn check_url(&mut self, key: &str, url: &Url) {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            self.wrong(key, format!("must be an http or https address, found \"{url}\""));
+            self.add(key, format!("must be an http or https address, found \"{url}\""));
         }
     }
 
     /// Hosts that may be called.
-    pub(super) fn hosts(&mut self, key: &str, hosts: &[String]) {
+    pub(super) fn check_hosts(&mut self, key: &str, hosts: &[String]) {
         let plain = |host: &String| !host.is_empty() && !host.contains(['/', '@', ' ', '*', '[']);
         if !hosts.iter().all(plain) {
-            self.wrong(
+            self.add(
                 key,
                 "must be names or addresses without a scheme, a port or a path, like \"nextcloud.lan\"",
             );

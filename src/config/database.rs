@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// Where bookings are kept.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,12 +22,12 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("max_connections", self.max_connections, 2..=1_000);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("max_connections", self.max_connections, 2..=1_000);
         let scheme = self.url.as_ref().map(|url| url.expose_secret().split(':').next().unwrap_or_default());
         if !matches!(scheme, None | Some("sqlite" | "postgres" | "postgresql")) {
             // The rest of the URL may hold a password.
-            check.wrong("url", "must begin with sqlite: or postgres://");
+            check.add("url", "must begin with sqlite: or postgres://");
         }
     }
 }

@@ -4,12 +4,12 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use toml::{Table, Value};
 
-use super::{Config, NAMED_VARIABLES, Sources, defaults};
+use super::{Config, ConfigSources, NAMED_VARIABLES, defaults};
 
 const EXAMPLE: &str = include_str!("../../config/example.toml");
 
 /// A key of the example with its explanation.
-struct Entry {
+struct ExampleKey {
     section: String,
     key: String,
     default: String,
@@ -17,7 +17,7 @@ struct Entry {
 }
 
 /// The example's sections with their explanations, and its keys with theirs.
-fn read_example() -> (Vec<(String, String)>, Vec<Entry>) {
+fn read_example() -> (Vec<(String, String)>, Vec<ExampleKey>) {
     let (mut sections, mut entries) = (Vec::new(), Vec::new());
     let (mut section, mut words) = (String::new(), String::new());
     for line in EXAMPLE.lines() {
@@ -29,7 +29,7 @@ fn read_example() -> (Vec<(String, String)>, Vec<Entry>) {
         } else if let Some((key, default)) = line.strip_prefix('#').and_then(|rest| rest.split_once(" = ")) {
             let explanation = std::mem::take(&mut words);
             let (key, default) = (key.to_owned(), default.to_owned());
-            entries.push(Entry { section: section.clone(), key, default, explanation });
+            entries.push(ExampleKey { section: section.clone(), key, default, explanation });
         } else if line.is_empty() {
             words.clear();
         }
@@ -37,7 +37,7 @@ fn read_example() -> (Vec<(String, String)>, Vec<Entry>) {
     (sections, entries)
 }
 
-fn variable_for(entry: &Entry) -> String {
+fn variable_for(entry: &ExampleKey) -> String {
     let key =
         if entry.section.is_empty() { entry.key.clone() } else { format!("{}.{}", entry.section, entry.key) };
     match NAMED_VARIABLES.iter().find(|(_, named)| *named == key) {
@@ -51,7 +51,7 @@ fn render() -> String {
     let table = |section: &str| {
         let mut text = "| key | if not set | environment | meaning |\n|---|---|---|---|\n".to_owned();
         for entry in entries.iter().filter(|entry| entry.section == section) {
-            let Entry { key, default, explanation, .. } = entry;
+            let ExampleKey { key, default, explanation, .. } = entry;
             let variable = variable_for(entry);
             let _ = writeln!(
                 text,
@@ -73,7 +73,7 @@ fn the_example_as_it_is_sets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("example.toml");
     fs::write(&file, EXAMPLE).unwrap();
-    let config = Config::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+    let config = Config::load(&ConfigSources { file: Some(file), ..ConfigSources::default() }).unwrap();
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
 }
 
@@ -90,7 +90,7 @@ fn the_example_without_its_comment_signs_is_the_default() {
 fn every_key_and_section_of_the_example_is_explained() {
     let (sections, entries) = read_example();
     assert!(entries.len() > 50, "{} keys found", entries.len());
-    for Entry { section, key, explanation, .. } in &entries {
+    for ExampleKey { section, key, explanation, .. } in &entries {
         assert!(explanation.len() > 5, "{section} {key} is not explained");
     }
     for (section, explanation) in &sections {

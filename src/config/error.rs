@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingSource {
     /// The defaults inside the binary.
     Default,
     /// A file.
@@ -17,25 +17,25 @@ pub enum Origin {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigFault {
     /// Where it was set.
-    pub origin: Origin,
+    pub origin: SettingSource,
     /// The key, sections separated by dots; empty if the whole source is concerned.
     pub key: String,
     /// What is wrong with it, in words that follow a colon. Never a secret's value.
     pub problem: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { origin, key, problem } = self;
         match origin {
-            Origin::File(path) if key.is_empty() => write!(f, "{}: {problem}", path.display()),
-            Origin::File(path) => write!(f, "{}: {key}: {problem}", path.display()),
+            SettingSource::File(path) if key.is_empty() => write!(f, "{}: {problem}", path.display()),
+            SettingSource::File(path) => write!(f, "{}: {key}: {problem}", path.display()),
             // A variable and an option name their key themselves.
-            Origin::Variable(name) => write!(f, "environment {name}: {problem}"),
-            Origin::Argument(name) => write!(f, "{name}: {problem}"),
-            Origin::Default => write!(f, "{key}: {problem}"),
+            SettingSource::Variable(name) => write!(f, "environment {name}: {problem}"),
+            SettingSource::Argument(name) => write!(f, "{name}: {problem}"),
+            SettingSource::Default => write!(f, "{key}: {problem}"),
         }
     }
 }
@@ -52,10 +52,10 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// Everything that is wrong, one line each.
-    #[error("{}", lines(.0))]
-    Wrong(Vec<Fault>),
+    #[error("{}", join_lines(.0))]
+    Wrong(Vec<ConfigFault>),
 }
 
-fn lines(faults: &[Fault]) -> String {
+fn join_lines(faults: &[ConfigFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

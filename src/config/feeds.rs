@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// The calendar feeds that others subscribe to.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,20 +34,28 @@ pub struct FeedsConfig {
 }
 
 impl FeedsConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("refresh_minutes", self.refresh.as_secs() / 60, 1..=10_080);
-        check.within("max_events", self.max_events, 1..=1_000_000);
-        check.within("cache_megabytes", self.cache_bytes >> 20, 1..=100_000);
-        check.within("requests_per_minute_per_token", self.requests_per_minute_per_token, 1..=60_000_000);
-        check.within("requests_per_minute_per_address", self.requests_per_minute_per_address, 1..=60_000_000);
-        check.within("note_readers_seconds", self.note_readers.as_secs(), 1..=3_600);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("refresh_minutes", self.refresh.as_secs() / 60, 1..=10_080);
+        check.check_range("max_events", self.max_events, 1..=1_000_000);
+        check.check_range("cache_megabytes", self.cache_bytes >> 20, 1..=100_000);
+        check.check_range(
+            "requests_per_minute_per_token",
+            self.requests_per_minute_per_token,
+            1..=60_000_000,
+        );
+        check.check_range(
+            "requests_per_minute_per_address",
+            self.requests_per_minute_per_address,
+            1..=60_000_000,
+        );
+        check.check_range("note_readers_seconds", self.note_readers.as_secs(), 1..=3_600);
         for origin in &self.allowed_origins {
             // An origin is scheme, host and port alone (RFC 6454, section 6.2), and browsers compare it letter by letter.
             let is_origin = Url::parse(origin).is_ok_and(|url| {
                 matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
             });
             if origin != "*" && !is_origin {
-                check.wrong(
+                check.add(
                     "allowed_origins",
                     format!(
                         "expected \"*\" or an origin such as \"https://example.org\", found \"{origin}\""

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use toml::{Table, Value};
 
-use super::error::{Fault, Origin};
+use super::error::{ConfigFault, SettingSource};
 use crate::spelling;
 
 /// Keys whose values must never be shown.
@@ -21,16 +21,16 @@ const SECRET: &[&str] = &[
 ];
 
 /// The merged settings.
-pub(super) struct Layers {
+pub(super) struct ConfigLayers {
     known: BTreeMap<String, Value>,
     values: BTreeMap<String, Value>,
-    origins: BTreeMap<String, Origin>,
-    faults: Vec<Fault>,
+    origins: BTreeMap<String, SettingSource>,
+    faults: Vec<ConfigFault>,
 }
 
-impl Layers {
+impl ConfigLayers {
     /// Begins with the defaults.
-    pub(super) fn over(defaults: Table) -> Self {
+    pub(super) fn with_defaults(defaults: Table) -> Self {
         let mut known = BTreeMap::new();
         flatten("", defaults, &mut known);
         Self { values: known.clone(), known, origins: BTreeMap::new(), faults: Vec::new() }
@@ -38,18 +38,18 @@ impl Layers {
 
     /// Lays a file's text over what there is.
     pub(super) fn add_file(&mut self, path: &Path, text: &str) {
-        let origin = Origin::File(path.to_path_buf());
+        let origin = SettingSource::File(path.to_path_buf());
         match text.parse::<Table>() {
             Ok(table) => self.add_table("", table, &origin),
             Err(error) => {
                 // The parser's own display quotes the line, and a secret may be on it.
                 let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-                self.fault(&origin, "", format!("line {line}: {}", error.message()));
+                self.push_fault(&origin, "", format!("line {line}: {}", error.message()));
             }
         }
     }
 
-    fn add_table(&mut self, section: &str, table: Table, origin: &Origin) {
+    fn add_table(&mut self, section: &str, table: Table, origin: &SettingSource) {
         for (name, value) in table {
             let key = join(section, &name);
             match value {
@@ -60,51 +60,55 @@ impl Layers {
     }
 
     /// Lays one setting, given as text, over what there is.
-    pub(super) fn add_text(&mut self, key: &str, text: &str, origin: &Origin) {
-        if let Some(Origin::Variable(earlier)) = self.origins.get(key)
-            && matches!(origin, Origin::Variable(_))
+    pub(super) fn add_text(&mut self, key: &str, text: &str, origin: &SettingSource) {
+        if let Some(SettingSource::Variable(earlier)) = self.origins.get(key)
+            && matches!(origin, SettingSource::Variable(_))
         {
             let problem = format!("sets {key}, which {earlier} sets too: keep one of them");
-            return self.fault(origin, key, problem);
+            return self.push_fault(origin, key, problem);
         }
-        let Some(kind) = self.known.get(key) else { return self.unknown(key, origin) };
-        match from_text(kind, text) {
+        let Some(kind) = self.known.get(key) else { return self.push_unknown_key(key, origin) };
+        match parse_text(kind, text) {
             Some(value) => self.set(key, value, origin),
-            None => self.fault(origin, key, mismatch(key, kind, &Value::String(text.to_owned()))),
+            None => self.push_fault(
+                origin,
+                key,
+                type_mismatch_message(key, kind, &Value::String(text.to_owned())),
+            ),
         }
     }
 
-    fn set(&mut self, key: &str, value: Value, origin: &Origin) {
-        let Some(kind) = self.known.get(key) else { return self.unknown(key, origin) };
+    fn set(&mut self, key: &str, value: Value, origin: &SettingSource) {
+        let Some(kind) = self.known.get(key) else { return self.push_unknown_key(key, origin) };
         let value = match (kind, value) {
             (Value::Float(_), Value::Integer(whole)) => {
                 whole.to_string().parse().map_or(Value::Integer(whole), Value::Float)
             }
             (_, value) => value,
         };
-        if fits(kind, &value) {
+        if has_kind(kind, &value) {
             self.values.insert(key.to_owned(), value);
             self.origins.insert(key.to_owned(), origin.clone());
         } else {
-            self.fault(origin, key, mismatch(key, kind, &value));
+            self.push_fault(origin, key, type_mismatch_message(key, kind, &value));
         }
     }
 
-    fn unknown(&mut self, key: &str, origin: &Origin) {
+    fn push_unknown_key(&mut self, key: &str, origin: &SettingSource) {
         let problem = if self.is_section(key) {
             let first = self
                 .known
                 .keys()
                 .find(|known| known.starts_with(&format!("{key}.")))
                 .map_or("", |known| known);
-            format!("is a section; set a key of it, such as {}", spelt_for(origin, first))
+            format!("is a section; set a key of it, such as {}", key_in_source(origin, first))
         } else {
             match nearest(key, self.known.keys()) {
-                Some(near) => format!("there is no such key; did you mean {}?", spelt_for(origin, near)),
+                Some(near) => format!("there is no such key; did you mean {}?", key_in_source(origin, near)),
                 None => "there is no such key".to_owned(),
             }
         };
-        self.fault(origin, key, problem);
+        self.push_fault(origin, key, problem);
     }
 
     fn is_section(&self, key: &str) -> bool {
@@ -113,17 +117,17 @@ impl Layers {
     }
 
     /// Notes what is wrong with a key, wherever it was set.
-    pub(super) fn wrong(&mut self, key: &str, problem: impl Into<String>) {
-        let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
-        self.fault(&origin, key, problem.into());
+    pub(super) fn add_fault(&mut self, key: &str, problem: impl Into<String>) {
+        let origin = self.origins.get(key).cloned().unwrap_or(SettingSource::Default);
+        self.push_fault(&origin, key, problem.into());
     }
 
-    fn fault(&mut self, origin: &Origin, key: &str, problem: String) {
-        self.faults.push(Fault { origin: origin.clone(), key: key.to_owned(), problem });
+    fn push_fault(&mut self, origin: &SettingSource, key: &str, problem: String) {
+        self.faults.push(ConfigFault { origin: origin.clone(), key: key.to_owned(), problem });
     }
 
     /// What is wrong so far.
-    pub(super) fn into_faults(self) -> Vec<Fault> {
+    pub(super) fn into_faults(self) -> Vec<ConfigFault> {
         self.faults
     }
 
@@ -176,7 +180,7 @@ fn flatten(section: &str, table: Table, into: &mut BTreeMap<String, Value>) {
 }
 
 /// A variable's text as a value of `kind`. A list is written with commas, or as in a file: `["a", "b"]`.
-fn from_text(kind: &Value, text: &str) -> Option<Value> {
+fn parse_text(kind: &Value, text: &str) -> Option<Value> {
     let text = text.trim();
     match kind {
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
@@ -194,7 +198,7 @@ fn from_text(kind: &Value, text: &str) -> Option<Value> {
     }
 }
 
-fn fits(kind: &Value, value: &Value) -> bool {
+fn has_kind(kind: &Value, value: &Value) -> bool {
     match (kind, value) {
         // No key has a use for a number below nought.
         (Value::Integer(_), Value::Integer(number)) => *number >= 0,
@@ -203,7 +207,7 @@ fn fits(kind: &Value, value: &Value) -> bool {
     }
 }
 
-fn mismatch(key: &str, kind: &Value, found: &Value) -> String {
+fn type_mismatch_message(key: &str, kind: &Value, found: &Value) -> String {
     let expected = match kind {
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a number",
@@ -219,9 +223,9 @@ fn mismatch(key: &str, kind: &Value, found: &Value) -> String {
 }
 
 /// A key as it is written where it was set.
-fn spelt_for(origin: &Origin, key: &str) -> String {
+fn key_in_source(origin: &SettingSource, key: &str) -> String {
     match origin {
-        Origin::Variable(_) => {
+        SettingSource::Variable(_) => {
             format!("{}{}", super::sources::PREFIX, key.to_ascii_uppercase().replace('.', "__"))
         }
         _ => key.to_owned(),

@@ -12,21 +12,21 @@ use url::Url;
 /// Where to listen. A name is looked up when that begins, and the first of its addresses that can be had is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Listen {
-    host: Host,
+pub struct ListenAddress {
+    host: ListenHost,
     port: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
+enum ListenHost {
     Address(IpAddr),
     Name(String),
 }
 
-impl Listen {
+impl ListenAddress {
     /// The same place with the port that was given, where 0 asked for any.
     #[must_use]
-    pub fn at_port(&self, port: u16) -> Self {
+    pub fn with_port(&self, port: u16) -> Self {
         Self { port, ..self.clone() }
     }
 
@@ -34,11 +34,11 @@ impl Listen {
     #[expect(clippy::expect_used, reason = "a host and a port always make a URL")]
     pub fn url(&self) -> Url {
         let host = match &self.host {
-            Host::Address(IpAddr::V4(address)) if address.is_unspecified() => {
-                Host::Address(Ipv4Addr::LOCALHOST.into())
+            ListenHost::Address(IpAddr::V4(address)) if address.is_unspecified() => {
+                ListenHost::Address(Ipv4Addr::LOCALHOST.into())
             }
-            Host::Address(IpAddr::V6(address)) if address.is_unspecified() => {
-                Host::Address(Ipv6Addr::LOCALHOST.into())
+            ListenHost::Address(IpAddr::V6(address)) if address.is_unspecified() => {
+                ListenHost::Address(Ipv6Addr::LOCALHOST.into())
             }
             host => host.clone(),
         };
@@ -47,11 +47,11 @@ impl Listen {
 }
 
 /// As it is written, and as it can be looked up.
-impl fmt::Display for Listen {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
-            Host::Address(address) => SocketAddr::new(*address, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
+            ListenHost::Address(address) => SocketAddr::new(*address, self.port).fmt(f),
+            ListenHost::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
 }
@@ -59,27 +59,27 @@ impl fmt::Display for Listen {
 /// A text that names no place to listen on.
 #[derive(Debug, thiserror::Error)]
 #[error("expected an address and a port such as \"127.0.0.1:8080\", found \"{0}\"")]
-pub struct BadListen(String);
+pub struct ParseListenAddressError(String);
 
-impl FromStr for Listen {
-    type Err = BadListen;
+impl FromStr for ListenAddress {
+    type Err = ParseListenAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(Self { host: Host::Address(address.ip()), port: address.port() });
+            return Ok(Self { host: ListenHost::Address(address.ip()), port: address.port() });
         }
-        let bad = || BadListen(text.to_owned());
+        let bad = || ParseListenAddressError(text.to_owned());
         let (name, port) = text.split_once(':').ok_or_else(bad)?;
         let port = port.parse().map_err(|_| bad())?;
         if !is_host_name(name) {
             return Err(bad());
         }
-        Ok(Self { host: Host::Name(name.to_owned()), port })
+        Ok(Self { host: ListenHost::Name(name.to_owned()), port })
     }
 }
 
-impl TryFrom<String> for Listen {
-    type Error = BadListen;
+impl TryFrom<String> for ListenAddress {
+    type Error = ParseListenAddressError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -108,10 +108,10 @@ mod tests {
             ("localhost:8080", "http://localhost:8080/"),
             ("front-1.internal:0", "http://front-1.internal:0/"),
         ] {
-            let listen: Listen = text.parse().unwrap();
+            let listen: ListenAddress = text.parse().unwrap();
             assert_eq!((listen.to_string().as_str(), listen.url().as_str()), (text, url));
         }
-        assert_eq!("localhost:0".parse::<Listen>().unwrap().at_port(7).to_string(), "localhost:7");
+        assert_eq!("localhost:0".parse::<ListenAddress>().unwrap().with_port(7).to_string(), "localhost:7");
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
             "a..b:1",
             "user@host:1",
         ] {
-            assert!(text.parse::<Listen>().is_err(), "{text}");
+            assert!(text.parse::<ListenAddress>().is_err(), "{text}");
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use concord_domain::settings::Faults;
-use concord_jobs::mail::ServerAddress;
+use concord_domain::settings::FieldErrors;
+use concord_jobs::mail::SmtpServerAddress;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// How people are written to.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,23 +35,23 @@ pub struct MailConfig {
 }
 
 impl MailConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        if let Some(Err(problem)) = self.url.as_ref().map(ServerAddress::parse) {
-            check.wrong("url", problem);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        if let Some(Err(problem)) = self.url.as_ref().map(SmtpServerAddress::parse) {
+            check.add("url", problem);
         }
         if self.from_name.chars().any(char::is_control) || self.from_name.chars().count() > 100 {
-            check.wrong("from_name", "must be one line of at most 100 characters");
+            check.add("from_name", "must be one line of at most 100 characters");
         }
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         if !self.from_address.is_empty() {
             faults.mail_address("from_address", &self.from_address);
         }
         for fault in faults.into_result().err().unwrap_or_default() {
-            check.wrong("from_address", fault.message);
+            check.add("from_address", fault.message);
         }
-        check.within("timeout_seconds", self.timeout.as_secs(), 1..=300);
-        check.within("connections", self.connections, 1..=50);
-        check.within("per_minute", self.per_minute, 1..=100_000);
-        check.within("digest_minutes", self.digest.as_secs() / 60, 0..=1_440);
+        check.check_range("timeout_seconds", self.timeout.as_secs(), 1..=300);
+        check.check_range("connections", self.connections, 1..=50);
+        check.check_range("per_minute", self.per_minute, 1..=100_000);
+        check.check_range("digest_minutes", self.digest.as_secs() / 60, 0..=1_440);
     }
 }

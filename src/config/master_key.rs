@@ -16,7 +16,7 @@ const FILE: &str = "master.key";
 
 /// What to do where no master key is set and none is in the data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenMissing {
+pub enum MissingKeyPolicy {
     /// Make one in the data folder. Right where the database is there too, so that they are lost or kept together.
     Create,
     /// Say that one is needed.
@@ -28,8 +28,8 @@ pub enum WhenMissing {
 pub enum MasterKeyError {
     /// None was set.
     #[error(
-        "there is no master key: set CONCORD_MASTER_KEY to what `openssl rand -base64 32` prints, and keep a copy in a \
-         safe place; without it nobody's calendar can be reached any more"
+        "no master key: set CONCORD_MASTER_KEY to the output of `openssl rand -base64 32`, and keep a copy in a \
+         safe place; without it, connected calendars can no longer be accessed"
     )]
     Missing,
     /// Others than its owner can read it.
@@ -53,7 +53,7 @@ pub enum MasterKeyError {
 
 impl Config {
     /// The key that seals: from `security.master_key`, from `security.master_key_file`, or from the data folder.
-    pub fn master_key(&self, when_missing: WhenMissing) -> Result<SecretString, MasterKeyError> {
+    pub fn master_key(&self, when_missing: MissingKeyPolicy) -> Result<SecretString, MasterKeyError> {
         if let Some(key) = &self.security.master_key {
             return Ok(key.clone());
         }
@@ -61,8 +61,8 @@ impl Config {
             return read(path);
         }
         match when_missing {
-            WhenMissing::Create => load_or_create_master_key(&self.data_dir),
-            WhenMissing::Refuse => match read(&self.data_dir.join(FILE)) {
+            MissingKeyPolicy::Create => load_or_create_master_key(&self.data_dir),
+            MissingKeyPolicy::Refuse => match read(&self.data_dir.join(FILE)) {
                 Err(MasterKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                     Err(MasterKeyError::Missing)
                 }
@@ -174,7 +174,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+    fn world_readable_key_file_is_refused_with_chmod_hint() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         load_or_create_master_key(folder.path()).unwrap();

@@ -45,24 +45,24 @@ use url::Url;
 
 pub use channels::ChannelsConfig;
 pub use database::DatabaseConfig;
-pub use error::{ConfigError, Fault, Origin};
+pub use error::{ConfigError, ConfigFault, SettingSource};
 pub use feeds::FeedsConfig;
-pub use listen::Listen;
+pub use listen::ListenAddress;
 pub use mail::MailConfig;
-pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
+pub use master_key::{MasterKeyError, MissingKeyPolicy, create_private_folder, load_or_create_master_key};
 pub use platforms::PlatformsConfig;
 pub use providers::{GoogleConfig, MicrosoftConfig, ProvidersConfig};
 pub use queue::QueueConfig;
 pub use retention::RetentionConfig;
 pub use security::SecurityConfig;
 pub use server::{Network, ServerConfig};
-pub use sources::{Argument, NAMED_VARIABLES, Sources};
+pub use sources::{ConfigArgument, ConfigSources, NAMED_VARIABLES};
 pub use sync::{CancelledEntries, PushMode, SyncConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use worker::WorkerConfig;
 
-use check::Check;
-use layers::Layers;
+use check::SectionFaults;
+use layers::ConfigLayers;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -102,47 +102,47 @@ pub struct Config {
 
 impl Config {
     /// Reads all sources. The error names everything that is wrong, not only the first thing.
-    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let mut layers = Layers::over(defaults());
+    pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
+        let mut layers = ConfigLayers::with_defaults(defaults());
         if let Some(path) = sources.file_to_read() {
             let text = fs::read_to_string(&path)
                 .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
             layers.add_file(&path, &text);
         }
         for (name, key, value) in sources.variables() {
-            layers.add_text(&key, value, &Origin::Variable(name.to_owned()));
+            layers.add_text(&key, value, &SettingSource::Variable(name.to_owned()));
         }
-        for Argument { flag, key, value } in &sources.arguments {
-            layers.add_text(key, value, &Origin::Argument(flag));
+        for ConfigArgument { flag, key, value } in &sources.arguments {
+            layers.add_text(key, value, &SettingSource::Argument(flag));
         }
         if layers.has_faults() {
             return Err(ConfigError::Wrong(layers.into_faults()));
         }
         match serde_path_to_error::deserialize(layers.merged()) {
-            Ok(config) => Self::checked(config, layers),
+            Ok(config) => Self::validated(config, layers),
             Err(error) => {
-                let key = key_of(error.path());
+                let key = config_key(error.path());
                 let problem = if layers::is_secret(&key) {
                     "cannot be understood".to_owned()
                 } else {
                     error.inner().message().to_owned()
                 };
-                layers.wrong(&key, problem);
+                layers.add_fault(&key, problem);
                 Err(ConfigError::Wrong(layers.into_faults()))
             }
         }
     }
 
-    fn checked(self, mut layers: Layers) -> Result<Self, ConfigError> {
+    fn validated(self, mut layers: ConfigLayers) -> Result<Self, ConfigError> {
         for (key, problem) in self.faults() {
-            layers.wrong(&key, problem);
+            layers.add_fault(&key, problem);
         }
         if layers.has_faults() { Err(ConfigError::Wrong(layers.into_faults())) } else { Ok(self) }
     }
 
     fn faults(&self) -> Vec<(String, String)> {
-        let section = |name, validate: &dyn Fn(&mut Check)| {
-            let mut check = Check::of(name);
+        let section = |name, validate: &dyn Fn(&mut SectionFaults)| {
+            let mut check = SectionFaults::new(name);
             validate(&mut check);
             check.into_faults()
         };
@@ -155,7 +155,7 @@ impl Config {
             section("sync", &|check| self.sync.validate(check)),
             section("worker", &|check| {
                 self.worker.validate(check);
-                self.lease_outlasts_a_call(check);
+                self.check_lease_duration(check);
             }),
             section("mail", &|check| self.mail.validate(check)),
             section("feeds", &|check| self.feeds.validate(check)),
@@ -167,10 +167,10 @@ impl Config {
     }
 
     /// A lease that ends during a call would let two workers write the same entry.
-    fn lease_outlasts_a_call(&self, check: &mut Check) {
+    fn check_lease_duration(&self, check: &mut SectionFaults) {
         let call = self.providers.request_timeout.as_secs();
         if self.worker.lease.as_secs() <= call {
-            check.wrong(
+            check.add(
                 "lease_seconds",
                 format!("must be longer than providers.request_timeout_seconds, which is {call}"),
             );
@@ -195,7 +195,7 @@ impl Config {
     }
 
     /// The address at which providers are asked to tell of changes; `None`: they are not asked.
-    pub fn told_at(&self) -> Option<Url> {
+    pub fn notification_url(&self) -> Option<Url> {
         let url = self.public_url();
         let asks = match self.sync.push {
             PushMode::Auto => url.scheme() == "https",
@@ -209,7 +209,7 @@ impl Config {
 impl Default for Config {
     #[expect(clippy::expect_used, reason = "the defaults are inside the binary, and a test loads them")]
     fn default() -> Self {
-        Self::load(&Sources { folder: PathBuf::from("/nonexistent"), ..Sources::default() })
+        Self::load(&ConfigSources { folder: PathBuf::from("/nonexistent"), ..ConfigSources::default() })
             .expect("the defaults")
     }
 }
@@ -220,7 +220,7 @@ fn defaults() -> Table {
 }
 
 /// A path without the places in lists: what is set is the list.
-fn key_of(path: &serde_path_to_error::Path) -> String {
+fn config_key(path: &serde_path_to_error::Path) -> String {
     let names = path.iter().filter_map(|segment| match segment {
         serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
         _ => None,

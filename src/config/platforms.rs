@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use concord_domain::platform::{PlatformFault, PlatformFile, Platforms};
+use concord_domain::platform::{PlatformFile, PlatformFileError, Platforms};
 use serde::Deserialize;
 
-use super::{ConfigError, Fault, Origin, units};
+use super::{ConfigError, ConfigFault, SettingSource, units};
 
 /// Booking platforms.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,13 +28,13 @@ impl PlatformsConfig {
             None => Vec::new(),
         };
         Platforms::with_files(&files)
-            .map_err(|faults| ConfigError::Wrong(faults.into_iter().map(told).collect()))
+            .map_err(|faults| ConfigError::Wrong(faults.into_iter().map(to_config_fault).collect()))
     }
 }
 
-fn told(PlatformFault { file, line, problem }: PlatformFault) -> Fault {
-    Fault {
-        origin: Origin::File(file.into()),
+fn to_config_fault(PlatformFileError { file, line, problem }: PlatformFileError) -> ConfigFault {
+    ConfigFault {
+        origin: SettingSource::File(file.into()),
         key: String::new(),
         problem: format!("line {line}: {problem}"),
     }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// Calls to calendar providers.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,8 +46,8 @@ pub struct CaldavConfig {
 }
 
 impl CaldavConfig {
-    fn validate(&self, check: &mut Check) {
-        check.hosts("caldav.allowed_hosts", &self.allowed_hosts);
+    fn validate(&self, check: &mut SectionFaults) {
+        check.check_hosts("caldav.allowed_hosts", &self.allowed_hosts);
         let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
         validate_quotas(check, "caldav", quotas);
     }
@@ -113,18 +113,18 @@ fn credentials<'a>(id: &'a str, secret: Option<&'a SecretString>) -> Option<(&'a
     (!id.is_empty()).then_some((id, secret))
 }
 
-fn validate_credentials(check: &mut Check, provider: &str, id: &str, secret: Option<&SecretString>) {
+fn validate_credentials(check: &mut SectionFaults, provider: &str, id: &str, secret: Option<&SecretString>) {
     let key = |name: &str| format!("{provider}.{name}");
     match (id.is_empty(), secret.is_none()) {
-        (false, true) => check.wrong(&key("client_secret"), "is missing, though there is a client_id"),
-        (true, false) => check.wrong(&key("client_id"), "is missing, though there is a client_secret"),
+        (false, true) => check.add(&key("client_secret"), "is missing, though there is a client_id"),
+        (true, false) => check.add(&key("client_id"), "is missing, though there is a client_secret"),
         _ => {}
     }
 }
 
-fn validate_quotas(check: &mut Check, provider: &str, (project, connection): (u32, u32)) {
-    check.within(&format!("{provider}.requests_per_minute"), project, 1..=10_000_000);
-    check.within(&format!("{provider}.requests_per_minute_per_connection"), connection, 1..=10_000_000);
+fn validate_quotas(check: &mut SectionFaults, provider: &str, (project, connection): (u32, u32)) {
+    check.check_range(&format!("{provider}.requests_per_minute"), project, 1..=10_000_000);
+    check.check_range(&format!("{provider}.requests_per_minute_per_connection"), connection, 1..=10_000_000);
 }
 
 impl MicrosoftConfig {
@@ -133,16 +133,16 @@ impl MicrosoftConfig {
         credentials(&self.client_id, self.client_secret.as_ref())
     }
 
-    fn validate(&self, check: &mut Check) {
+    fn validate(&self, check: &mut SectionFaults) {
         validate_credentials(check, "microsoft", &self.client_id, self.client_secret.as_ref());
         // It becomes part of an address.
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
         if self.tenant.is_empty() || self.tenant.starts_with('.') || !self.tenant.chars().all(fits) {
             let problem = "must be common, organizations, consumers, or an organisation's id or domain";
-            check.wrong("microsoft.tenant", problem);
+            check.add("microsoft.tenant", problem);
         }
-        check.web_address("microsoft.api_base", &self.api_base);
-        check.web_address("microsoft.login_base", &self.login_base);
+        check.check_url("microsoft.api_base", &self.api_base);
+        check.check_url("microsoft.login_base", &self.login_base);
         let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
         validate_quotas(check, "microsoft", quotas);
     }
@@ -154,22 +154,22 @@ impl GoogleConfig {
         credentials(&self.client_id, self.client_secret.as_ref())
     }
 
-    fn validate(&self, check: &mut Check) {
+    fn validate(&self, check: &mut SectionFaults) {
         validate_credentials(check, "google", &self.client_id, self.client_secret.as_ref());
-        check.web_address("google.api_base", &self.api_base);
-        check.web_address("google.auth_url", &self.auth_url);
-        check.web_address("google.token_url", &self.token_url);
-        check.web_address("google.revoke_url", &self.revoke_url);
+        check.check_url("google.api_base", &self.api_base);
+        check.check_url("google.auth_url", &self.auth_url);
+        check.check_url("google.token_url", &self.token_url);
+        check.check_url("google.revoke_url", &self.revoke_url);
         let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
         validate_quotas(check, "google", quotas);
     }
 }
 
 impl ProvidersConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("connect_timeout_seconds", self.connect_timeout.as_secs(), 1..=60);
-        check.within("request_timeout_seconds", self.request_timeout.as_secs(), 1..=300);
-        check.within("max_answer_megabytes", self.max_answer_megabytes, 1..=512);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("connect_timeout_seconds", self.connect_timeout.as_secs(), 1..=60);
+        check.check_range("request_timeout_seconds", self.request_timeout.as_secs(), 1..=300);
+        check.check_range("max_answer_megabytes", self.max_answer_megabytes, 1..=512);
         self.google.validate(check);
         self.microsoft.validate(check);
         self.caldav.validate(check);

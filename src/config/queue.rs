@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// How workers learn of new work.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,16 +17,16 @@ pub struct QueueConfig {
 }
 
 impl QueueConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
         let scheme =
             self.redis_url.as_ref().map(|url| url.expose_secret().split(':').next().unwrap_or_default());
         if !matches!(scheme, None | Some("redis" | "rediss")) {
             // The rest of the URL may hold a password.
-            check.wrong("redis_url", "must begin with redis:// or rediss://");
+            check.add("redis_url", "must begin with redis:// or rediss://");
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.chars().all(plain) {
-            check.wrong("prefix", "must be 1 to 64 letters, digits, - and _");
+            check.add("prefix", "must be 1 to 64 letters, digits, - and _");
         }
     }
 }

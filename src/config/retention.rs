@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// How long records are kept.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,9 +22,9 @@ pub struct RetentionConfig {
 }
 
 impl RetentionConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("sync_log_days", self.sync_log.as_secs() / 86_400, 1..=3_660);
-        check.within("mails_days", self.mails.as_secs() / 86_400, 1..=3_660);
-        check.within("history_days", self.history.as_secs() / 86_400, 30..=36_600);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("sync_log_days", self.sync_log.as_secs() / 86_400, 1..=3_660);
+        check.check_range("mails_days", self.mails.as_secs() / 86_400, 1..=3_660);
+        check.check_range("history_days", self.history.as_secs() / 86_400, 30..=36_600);
     }
 }

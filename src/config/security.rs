@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// Keys and sessions.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,18 +32,18 @@ pub struct SecurityConfig {
 const NO_KEY: &str = "must be 32 bytes in base64, as `openssl rand -base64 32` prints";
 
 impl SecurityConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
         if self.master_key.as_ref().is_some_and(|key| !is_master_key(key)) {
-            check.wrong("master_key", NO_KEY);
+            check.add("master_key", NO_KEY);
         }
         if self.master_key.is_some() && self.master_key_file.is_some() {
-            check.wrong("master_key_file", "there is a master_key too: keep one of them");
+            check.add("master_key_file", "there is a master_key too: keep one of them");
         }
         if !self.previous_master_keys.iter().all(is_master_key) {
-            check.wrong("previous_master_keys", format!("each {NO_KEY}"));
+            check.add("previous_master_keys", format!("each {NO_KEY}"));
         }
-        check.within("session_days", self.session.as_secs() / 86_400, 1..=400);
-        check.within("sign_in_link_minutes", self.sign_in_link.as_secs() / 60, 1..=10_080);
+        check.check_range("session_days", self.session.as_secs() / 86_400, 1..=400);
+        check.check_range("sign_in_link_minutes", self.sign_in_link.as_secs() / 60, 1..=10_080);
     }
 }
 

@@ -5,14 +5,14 @@ use std::{net::IpAddr, str::FromStr, time::Duration};
 use serde::Deserialize;
 use url::Url;
 
-use super::{check::Check, listen::Listen, units};
+use super::{check::SectionFaults, listen::ListenAddress, units};
 
 /// The pages and the API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
     /// Address or name, and port, to listen on.
-    pub listen: Listen,
+    pub listen: ListenAddress,
     /// As set; [`super::Config::public_url`] is never absent.
     #[serde(deserialize_with = "units::optional_url")]
     pub public_url: Option<Url>,
@@ -44,19 +44,23 @@ impl ServerConfig {
         self.trusted_proxies.iter().any(|network| network.contains(address))
     }
 
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("request_timeout_seconds", self.request_timeout.as_secs(), 1..=600);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("request_timeout_seconds", self.request_timeout.as_secs(), 1..=600);
         // What is larger would not fit into the memory that is given to bodies.
-        check.within("max_body_kilobytes", self.max_body_kilobytes, 1..=16_384);
-        check.within("max_connections", self.max_connections, 10..=100_000);
-        check.within("max_connections_per_address", self.max_connections_per_address, 10..=100_000);
-        check.within("unproven_requests_per_minute_per_address", self.unproven_per_minute, 1..=1_000_000);
-        check.within("requests_per_minute_per_key", self.per_minute_per_key, 1..=10_000_000);
+        check.check_range("max_body_kilobytes", self.max_body_kilobytes, 1..=16_384);
+        check.check_range("max_connections", self.max_connections, 10..=100_000);
+        check.check_range("max_connections_per_address", self.max_connections_per_address, 10..=100_000);
+        check.check_range(
+            "unproven_requests_per_minute_per_address",
+            self.unproven_per_minute,
+            1..=1_000_000,
+        );
+        check.check_range("requests_per_minute_per_key", self.per_minute_per_key, 1..=10_000_000);
         let Some(url) = &self.public_url else { return };
-        check.web_address("public_url", url);
+        check.check_url("public_url", url);
         if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
             // Cookies, callbacks and feed addresses are all made below the root.
-            check.wrong("public_url", format!("must end after the host and port, found \"{url}\""));
+            check.add("public_url", format!("must end after the host and port, found \"{url}\""));
         }
     }
 }
@@ -89,13 +93,13 @@ impl Network {
 /// A text that is no network.
 #[derive(Debug, thiserror::Error)]
 #[error("expected an address such as \"10.0.0.7\" or a network such as \"172.16.0.0/12\", found \"{0}\"")]
-pub struct BadNetwork(String);
+pub struct ParseNetworkError(String);
 
 impl FromStr for Network {
-    type Err = BadNetwork;
+    type Err = ParseNetworkError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || BadNetwork(text.to_owned());
+        let bad = || ParseNetworkError(text.to_owned());
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -108,7 +112,7 @@ impl FromStr for Network {
 }
 
 impl TryFrom<String> for Network {
-    type Error = BadNetwork;
+    type Error = ParseNetworkError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()

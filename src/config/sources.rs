@@ -26,7 +26,7 @@ const FILE_IN_FOLDER: &str = "concord.toml";
 
 /// All that a configuration is made of; later ones win: file, environment, command line.
 #[derive(Clone, Debug, Default)]
-pub struct Sources {
+pub struct ConfigSources {
     /// The file that was asked for; it must be there. Otherwise `CONCORD_CONFIG` is, and otherwise `concord.toml`
     /// in `folder` if there is one.
     pub file: Option<PathBuf>,
@@ -35,12 +35,12 @@ pub struct Sources {
     /// Variables; those that are none of ours are passed over.
     pub env: Vec<(String, String)>,
     /// Options of the command line.
-    pub arguments: Vec<Argument>,
+    pub arguments: Vec<ConfigArgument>,
 }
 
 /// An option of the command line that sets a key.
 #[derive(Clone, Debug)]
-pub struct Argument {
+pub struct ConfigArgument {
     /// As it is typed, for messages: `--listen`.
     pub flag: &'static str,
     /// The key, sections separated by dots.
@@ -49,16 +49,16 @@ pub struct Argument {
     pub value: String,
 }
 
-impl Sources {
+impl ConfigSources {
     /// The environment and the working folder of this process.
-    pub fn of_process(file: Option<PathBuf>, arguments: Vec<Argument>) -> Self {
+    pub fn from_process(file: Option<PathBuf>, arguments: Vec<ConfigArgument>) -> Self {
         let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
         let env = env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
         Self { file, folder: PathBuf::from("."), env, arguments }
     }
 
     /// Where something is set, for people: the file, the variables' names, the options.
-    pub fn named(&self) -> Vec<String> {
+    pub fn describe(&self) -> Vec<String> {
         let file = self.file_to_read().map(|path| path.display().to_string());
         let variables = self.variables().map(|(name, ..)| name.to_owned());
         let arguments = self.arguments.iter().map(|argument| argument.flag.to_owned());

@@ -9,7 +9,7 @@ use concord_domain::{
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// Bookings out to calendars, busy times in.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,26 +78,26 @@ const FURTHEST_REMINDER_MINUTES: u32 = 40_320;
 const MOST_REMINDERS: usize = 5;
 
 impl SyncConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("poll_minutes", self.poll.as_secs() / 60, 1..=1_440);
-        check.within("window_past_days", self.window_past_days, 0..=366);
-        check.within("window_future_days", self.window_future_days, 1..=1_100);
-        check.within("tries", self.tries, 1..=20);
-        check.within("first_retry_seconds", self.first_retry.as_secs(), 1..=3_600);
-        check.within("slow_retry_seconds", self.slow_retry.as_secs(), 1..=86_400);
-        check.within("slowest_retry_minutes", self.slowest_retry.as_secs() / 60, 1..=10_080);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("poll_minutes", self.poll.as_secs() / 60, 1..=1_440);
+        check.check_range("window_past_days", self.window_past_days, 0..=366);
+        check.check_range("window_future_days", self.window_future_days, 1..=1_100);
+        check.check_range("tries", self.tries, 1..=20);
+        check.check_range("first_retry_seconds", self.first_retry.as_secs(), 1..=3_600);
+        check.check_range("slow_retry_seconds", self.slow_retry.as_secs(), 1..=86_400);
+        check.check_range("slowest_retry_minutes", self.slowest_retry.as_secs() / 60, 1..=10_080);
         if self.slowest_retry < self.slow_retry {
-            check.wrong("slowest_retry_minutes", "must not be shorter than slow_retry_seconds");
+            check.add("slowest_retry_minutes", "must not be shorter than slow_retry_seconds");
         }
         if self.entry_reminders.len() > MOST_REMINDERS {
-            check.wrong("entry_reminders", format!("must be at most {MOST_REMINDERS}"));
+            check.add("entry_reminders", format!("must be at most {MOST_REMINDERS}"));
         }
         for reminder in &self.entry_reminders {
-            check.within("entry_reminders", reminder.minutes, 0..=FURTHEST_REMINDER_MINUTES);
+            check.check_range("entry_reminders", reminder.minutes, 0..=FURTHEST_REMINDER_MINUTES);
         }
         for (status, colour) in &self.entry_colours {
             if !colour.parse().is_ok_and(|number: u8| (1..=11).contains(&number)) {
-                check.wrong(
+                check.add(
                     &format!("entry_colours.{status}"),
                     format!("must be \"1\" to \"11\", found \"{colour}\""),
                 );

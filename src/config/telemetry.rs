@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,17 +34,16 @@ pub enum LogFormat {
 }
 
 impl TelemetryConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
         if let Err(error) = EnvFilter::try_new(&self.filter) {
-            check
-                .wrong("filter", format!("expected directives such as \"info,concord_jobs=debug\": {error}"));
+            check.add("filter", format!("expected directives such as \"info,concord_jobs=debug\": {error}"));
         }
         if let Some(url) = &self.otlp_endpoint {
-            check.web_address("otlp_endpoint", url);
+            check.check_url("otlp_endpoint", url);
         }
         if self.service_name.is_empty() {
-            check.wrong("service_name", "must not be empty");
+            check.add("service_name", "must not be empty");
         }
-        check.within("sample_ratio", self.sample_ratio, 0.0..=1.0);
+        check.check_range("sample_ratio", self.sample_ratio, 0.0..=1.0);
     }
 }

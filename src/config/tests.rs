@@ -15,7 +15,7 @@ const KEY: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
 
 fn from_env(env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::load(&Sources { folder: PathBuf::from("/nonexistent"), env, ..Sources::default() })
+    Config::load(&ConfigSources { folder: PathBuf::from("/nonexistent"), env, ..ConfigSources::default() })
 }
 
 fn from_file(text: &str) -> Result<Config, ConfigError> {
@@ -26,7 +26,7 @@ fn with_file(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("concord.toml"), text).unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::load(&Sources { folder: folder.path().to_path_buf(), env, ..Sources::default() })
+    Config::load(&ConfigSources { folder: folder.path().to_path_buf(), env, ..ConfigSources::default() })
 }
 
 /// The messages, without the temporary folder's name.
@@ -34,9 +34,10 @@ fn words(outcome: Result<Config, ConfigError>) -> String {
     match outcome {
         Ok(_) => panic!("it was accepted"),
         Err(ConfigError::Wrong(faults)) => {
-            let short = |fault: Fault| match fault.origin {
-                Origin::File(path) => {
-                    Fault { origin: Origin::File(path.file_name().unwrap().into()), ..fault }.to_string()
+            let short = |fault: ConfigFault| match fault.origin {
+                SettingSource::File(path) => {
+                    ConfigFault { origin: SettingSource::File(path.file_name().unwrap().into()), ..fault }
+                        .to_string()
                 }
                 _ => fault.to_string(),
             };
@@ -63,7 +64,7 @@ fn the_defaults_alone_give_every_key() {
 }
 
 #[test]
-fn a_file_wins_over_the_defaults_and_the_environment_over_the_file() {
+fn environment_overrides_file_overrides_defaults() {
     let file = "[server]\nlisten = \"127.0.0.1:1000\"\n[sync]\npoll_minutes = 30\ntries = 5\n";
     let config = with_file(file, &[("CONCORD__SYNC__TRIES", "7")]).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:1000");
@@ -74,19 +75,23 @@ fn a_file_wins_over_the_defaults_and_the_environment_over_the_file() {
 
 #[test]
 fn the_command_line_wins_over_all() {
-    let sources = Sources {
+    let sources = ConfigSources {
         folder: PathBuf::from("/nonexistent"),
         env: vec![("CONCORD__SERVER__LISTEN".into(), "127.0.0.1:1".into())],
-        arguments: vec![Argument { flag: "--listen", key: "server.listen", value: "0.0.0.0:2".into() }],
-        ..Sources::default()
+        arguments: vec![ConfigArgument { flag: "--listen", key: "server.listen", value: "0.0.0.0:2".into() }],
+        ..ConfigSources::default()
     };
     let config = Config::load(&sources).unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:2");
     assert_eq!(config.public_url().as_str(), "http://127.0.0.1:2/");
     let named = from_env(&[("CONCORD__SERVER__LISTEN", "localhost:3")]).unwrap();
     assert_eq!(named.public_url().as_str(), "http://localhost:3/");
-    let wrong = Sources {
-        arguments: vec![Argument { flag: "--listen", key: "server.listen", value: "everywhere".into() }],
+    let wrong = ConfigSources {
+        arguments: vec![ConfigArgument {
+            flag: "--listen",
+            key: "server.listen",
+            value: "everywhere".into(),
+        }],
         ..sources
     };
     assert_eq!(
@@ -123,7 +128,7 @@ fn every_kind_can_be_set_by_a_variable() {
     assert_eq!(config.database_url().expose_secret(), "postgres://concord:hush@db/concord");
     assert_eq!(config.queue.redis_url.as_ref().unwrap().expose_secret(), "redis://cache:6379/1");
     assert_eq!(config.public_url().as_str(), "https://book.example/");
-    assert_eq!(config.master_key(WhenMissing::Refuse).unwrap().expose_secret(), KEY);
+    assert_eq!(config.master_key(MissingKeyPolicy::Refuse).unwrap().expose_secret(), KEY);
     assert_eq!(config.providers.google.credentials().unwrap().0, "id");
     assert_eq!(config.providers.microsoft.credentials().unwrap().0, "app");
     assert_eq!(config.data_dir, PathBuf::from("/var/lib/concord"));
@@ -139,15 +144,15 @@ fn every_kind_can_be_set_by_a_variable() {
     assert_eq!(config.feeds.allowed_origins, ["https://example.org"]);
 }
 
-enum Given {
+enum TestSource {
     File(&'static str),
     Env(&'static [(&'static str, &'static str)]),
 }
-use Given::{Env, File};
+use TestSource::{Env, File};
 
 #[test]
 fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
-    let from = |given: &Given| match given {
+    let from = |given: &TestSource| match given {
         File(text) => from_file(text),
         Env(variables) => from_env(variables),
     };
@@ -325,7 +330,7 @@ fn no_message_and_no_debug_output_shows_a_secret() {
 #[test]
 fn a_file_that_was_asked_for_must_be_there() {
     let missing = PathBuf::from("/nonexistent/concord.toml");
-    let asked = Config::load(&Sources { file: Some(missing), ..Sources::default() });
+    let asked = Config::load(&ConfigSources { file: Some(missing), ..ConfigSources::default() });
     assert!(words(asked).starts_with("/nonexistent/concord.toml: cannot be read: "));
     let named = from_env(&[("CONCORD_CONFIG", "/nonexistent/other.toml")]);
     assert!(words(named).starts_with("/nonexistent/other.toml: cannot be read: "));
@@ -347,12 +352,12 @@ fn a_master_key_is_made_only_where_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let config = from_env(&[("CONCORD__DATA_DIR", data.to_str().unwrap())]).unwrap();
-    assert!(matches!(config.master_key(WhenMissing::Refuse), Err(MasterKeyError::Missing)));
+    assert!(matches!(config.master_key(MissingKeyPolicy::Refuse), Err(MasterKeyError::Missing)));
     assert!(!data.exists());
-    let made = config.master_key(WhenMissing::Create).unwrap();
-    let found = config.master_key(WhenMissing::Refuse).unwrap();
+    let made = config.master_key(MissingKeyPolicy::Create).unwrap();
+    let found = config.master_key(MissingKeyPolicy::Refuse).unwrap();
     assert_eq!(made.expose_secret(), found.expose_secret());
     let file = data.join("master.key");
     let elsewhere = from_env(&[("CONCORD__SECURITY__MASTER_KEY_FILE", file.to_str().unwrap())]).unwrap();
-    assert_eq!(elsewhere.master_key(WhenMissing::Refuse).unwrap().expose_secret(), made.expose_secret());
+    assert_eq!(elsewhere.master_key(MissingKeyPolicy::Refuse).unwrap().expose_secret(), made.expose_secret());
 }

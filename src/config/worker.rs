@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{check::Check, units};
+use super::{check::SectionFaults, units};
 
 /// The processes that do the work.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,30 +34,32 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.within("interactive", self.interactive, 1..=256);
-        check.within("bulk", self.bulk, 1..=256);
-        check.within("poll", self.poll, 1..=256);
-        check.within("sweep_seconds", self.sweep.as_secs(), 1..=60);
-        check.within("lease_seconds", self.lease.as_secs(), 5..=3_600);
-        check.within("slice_milliseconds", self.slice.as_millis(), 1..=60_000);
-        check.within("shutdown_seconds", self.shutdown.as_secs(), 0..=600);
+    pub(super) fn validate(&self, check: &mut SectionFaults) {
+        check.check_range("interactive", self.interactive, 1..=256);
+        check.check_range("bulk", self.bulk, 1..=256);
+        check.check_range("poll", self.poll, 1..=256);
+        check.check_range("sweep_seconds", self.sweep.as_secs(), 1..=60);
+        check.check_range("lease_seconds", self.lease.as_secs(), 5..=3_600);
+        check.check_range("slice_milliseconds", self.slice.as_millis(), 1..=60_000);
+        check.check_range("shutdown_seconds", self.shutdown.as_secs(), 0..=600);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use concord_jobs::worker::RELEASE_WITHIN;
-    use concord_storage::CLOSE_WITHIN;
+    use concord_jobs::worker::RELEASE_TIMEOUT;
+    use concord_storage::CLOSE_TIMEOUT;
 
     use super::*;
-    use crate::config::{Config, Sources};
+    use crate::config::{Config, ConfigSources};
 
     #[test]
     fn a_stop_takes_less_than_half_a_minute_unless_it_is_told_to() {
-        let config = Config::load(&Sources { folder: "/nonexistent".into(), ..Sources::default() }).unwrap();
+        let config =
+            Config::load(&ConfigSources { folder: "/nonexistent".into(), ..ConfigSources::default() })
+                .unwrap();
         // First what is in hand ends, then what did not is handed back, then the database is closed.
-        let longest = config.worker.shutdown + RELEASE_WITHIN + CLOSE_WITHIN;
+        let longest = config.worker.shutdown + RELEASE_TIMEOUT + CLOSE_TIMEOUT;
         assert!(longest < Duration::from_secs(30), "{longest:?}");
     }
 }

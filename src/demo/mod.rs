@@ -3,7 +3,7 @@
 //! Nothing outside of its data folder is used: the variables that configure a real installation are passed over, but for
 //! those of its logs, so that trying Concord can never touch what is in earnest.
 
-mod folder;
+mod data_dir;
 mod sample;
 
 use std::{
@@ -21,19 +21,19 @@ use url::Url;
 use crate::{
     app::App,
     cli::{
-        CommandError, say,
-        serve::{assemble, serve_and_work},
-        shutdown_signal, start_logs,
+        CommandError, init_telemetry, print_line,
+        serve::{assemble, serve_with_worker},
+        shutdown_signal,
     },
-    config::{Argument, Config, Listen, Sources},
+    config::{Config, ConfigArgument, ConfigSources, ListenAddress},
 };
 
 /// Options of `concord demo`.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct DemoArgs {
     /// The address, or name, and port to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: Listen,
+    listen: ListenAddress,
     /// Where everything of the demo is kept.
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
     data: PathBuf,
@@ -67,9 +67,9 @@ pub struct DemoFile {
     #[serde(default)]
     pub mailbox_url: String,
     /// What can be booked.
-    pub resources: Vec<DemoThing>,
+    pub resources: Vec<DemoSubject>,
     /// Who does the work.
-    pub staff: Vec<DemoThing>,
+    pub staff: Vec<DemoSubject>,
     /// Listings of the sandbox's booking platforms, with the addresses of their calendars.
     #[serde(default)]
     pub listings: Vec<ListingAddress>,
@@ -77,7 +77,7 @@ pub struct DemoFile {
 
 /// A resource or a staff member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DemoThing {
+pub struct DemoSubject {
     /// Concord's id.
     pub id: String,
     /// For people.
@@ -87,20 +87,20 @@ pub struct DemoThing {
     pub provider: Option<String>,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
-    folder::claim(&options.data)?;
+pub(crate) async fn run(options: DemoArgs) -> Result<(), CommandError> {
+    data_dir::claim(&options.data)?;
     let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
     let address = listener.local_addr()?;
-    let (sandbox, sandbox_url) = outside_world(&options, address).await?;
-    let mail_server = mail_server(sandbox.as_ref(), &sandbox_url).await?;
-    let listen = options.listen.at_port(address.port());
+    let (sandbox, sandbox_url) = start_sandbox(&options, address).await?;
+    let mail_server = sandbox_mail_server(sandbox.as_ref(), &sandbox_url).await?;
+    let listen = options.listen.with_port(address.port());
     let config = configuration(&options, &listen, &sandbox_url, &mail_server)?;
-    let _logs = start_logs(&config)?;
+    let _logs = init_telemetry(&config)?;
     let app = assemble(config, Clock::system()).await?;
-    let before = folder::read(&options.data);
-    let file = sample::furnish(&app, &sandbox_url, before).await?;
-    folder::write(&options.data, &file)?;
-    announce(&file, &options)?;
+    let before = data_dir::read(&options.data);
+    let file = sample::seed(&app, &sandbox_url, before).await?;
+    data_dir::write(&options.data, &file)?;
+    print_links(&file, &options)?;
     run_until_stopped(app, listener, sandbox).await
 }
 
@@ -111,7 +111,7 @@ async fn run_until_stopped(
 ) -> Result<(), CommandError> {
     let db = app.context.db.clone();
     let shutdown = shutdown_signal()?;
-    let result = serve_and_work(app, listener, shutdown).await;
+    let result = serve_with_worker(app, listener, shutdown).await;
     if let Some(sandbox) = sandbox {
         sandbox.stop().await;
     }
@@ -120,8 +120,8 @@ async fn run_until_stopped(
 }
 
 /// The sandbox that was named, or one in this process: beside the demo's port if that is free.
-async fn outside_world(
-    options: &Options,
+async fn start_sandbox(
+    options: &DemoArgs,
     address: SocketAddr,
 ) -> Result<(Option<Sandbox>, String), CommandError> {
     if let Some(url) = &options.sandbox {
@@ -140,37 +140,37 @@ async fn outside_world(
 
 /// What the sandbox says of its mailbox.
 #[derive(Deserialize)]
-struct MailPlace {
+struct SandboxMailServer {
     smtp_port: u16,
 }
 
 /// Where mails go: to the sandbox's mailbox, at the host by which the sandbox itself is reached.
-async fn mail_server(sandbox: Option<&Sandbox>, sandbox_url: &str) -> Result<String, CommandError> {
+async fn sandbox_mail_server(sandbox: Option<&Sandbox>, sandbox_url: &str) -> Result<String, CommandError> {
     if let Some(sandbox) = sandbox {
         return Ok(sandbox.smtp_url());
     }
     let url = Url::parse(sandbox_url)?;
-    let answer = sample::ask_sandbox(sandbox_url, http::Method::GET, "/control/mailbox", None).await?;
+    let answer = sample::call_sandbox(sandbox_url, http::Method::GET, "/control/mailbox", None).await?;
     if !answer.status.is_success() {
         return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
     }
-    let place: MailPlace = serde_json::from_slice(&answer.body)?;
+    let place: SandboxMailServer = serde_json::from_slice(&answer.body)?;
     let host = url.host_str().ok_or_else(|| format!("--sandbox: {url} names no host"))?;
     Ok(format!("smtp://{host}:{}?tls=none", place.smtp_port))
 }
 
 fn configuration(
-    options: &Options,
-    listen: &Listen,
+    options: &DemoArgs,
+    listen: &ListenAddress,
     sandbox_url: &str,
     mail_server: &str,
 ) -> Result<Config, CommandError> {
-    let mut sources = Sources::of_process(None, vec![]);
+    let mut sources = ConfigSources::from_process(None, vec![]);
     sources.folder.clone_from(&options.data);
     sources.env.retain(|(name, _)| name.starts_with("CONCORD__TELEMETRY__"));
     let (google, microsoft) = (format!("{sandbox_url}/google"), format!("{sandbox_url}/microsoft"));
     let (google_client, microsoft_client) = (OAuthClient::default(), OAuthClient::microsoft());
-    let mut argument = |flag, key, value: String| sources.arguments.push(Argument { flag, key, value });
+    let mut argument = |flag, key, value: String| sources.arguments.push(ConfigArgument { flag, key, value });
     argument("--data", "data_dir", options.data.display().to_string());
     // Who tries something in the sandbox's calendar does not want to wait a quarter of an hour.
     argument("--sandbox", "sync.poll_minutes", "1".to_owned());
@@ -215,8 +215,8 @@ fn configuration(
     Ok(config)
 }
 
-fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
-    say(&format!(
+fn print_links(file: &DemoFile, options: &DemoArgs) -> Result<(), CommandError> {
+    print_line(&format!(
         "\nConcord is serving a sample business.\n\n  \
          Sign in as manager   {}\n  \
          Sign in as staff     {}\n  \
@@ -232,8 +232,8 @@ fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
         file.mailbox_url,
         file.sandbox_url,
         file.url,
-        folder::file(&options.data).display(),
-        sample::LINKS_HOLD.num_days(),
+        data_dir::demo_file_path(&options.data).display(),
+        sample::LINK_LIFETIME.num_days(),
         options.data.display(),
     ))
 }

@@ -11,43 +11,43 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::RemoteChangeRules,
 };
-use concord_jobs::connect::{self, Wanted};
-use concord_providers::{Answer, Http, HttpConfig};
+use concord_jobs::connect::{self, ConnectTarget};
+use concord_providers::{BufferedResponse, HttpClient, HttpConfig};
 use concord_sandbox::ListingAddress;
 use concord_storage::{
-    PageAsk, api_keys,
-    bookings::{self, Change},
+    PageRequest, api_keys,
+    bookings::{self, ChangeContext},
     businesses::{self, Business, BusinessSettings},
-    connections::{self, Tokens},
+    connections::{self, ConnectionTokens},
     people::{self, NewUser, Staff, StaffSettings, User},
     resources::{self, Resource, ResourceSettings},
     secret,
-    sign_in::{self, NewLink},
+    sign_in::{self, NewSignInLink},
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 
-use super::{DemoFile, DemoThing};
+use super::{DemoFile, DemoSubject};
 use crate::{app::App, cli::CommandError};
 
 const SLUG: &str = "casa-azul";
 const ZONE: Tz = chrono_tz::Europe::Lisbon;
 /// The demo's links work for so long, as often as they are used, also after a restart.
-pub(super) const LINKS_HOLD: Duration = Duration::days(365);
+pub(super) const LINK_LIFETIME: Duration = Duration::days(365);
 
 /// Makes the sample business if it is not there, and says how to reach it.
-pub(super) async fn furnish(
+pub(super) async fn seed(
     app: &App,
     sandbox_url: &str,
     before: Option<DemoFile>,
 ) -> Result<DemoFile, CommandError> {
     let db = &app.context.db;
-    let business = match businesses::by_slug(db, SLUG).await? {
+    let business = match businesses::find_by_slug(db, SLUG).await? {
         Some(business) => business,
-        None => create(app).await?,
+        None => create_business(app).await?,
     };
-    let staff = people::list_staff(db, business.id, &PageAsk::default()).await?.items;
+    let staff = people::list_staff(db, business.id, &PageRequest::default()).await?.items;
     if connections::list(db, business.id).await?.is_empty() {
         for (email, provider) in CONNECTED {
             if let Some(person) = staff.iter().find(|one| one.email == email) {
@@ -55,10 +55,10 @@ pub(super) async fn furnish(
             }
         }
     }
-    describe(app, sandbox_url, &business, staff, before).await
+    demo_file(app, sandbox_url, &business, staff, before).await
 }
 
-async fn create(app: &App) -> Result<Business, CommandError> {
+async fn create_business(app: &App) -> Result<Business, CommandError> {
     let now = app.now();
     let mut tx = app.context.db.begin().await?;
     let settings = BusinessSettings {
@@ -98,36 +98,36 @@ async fn create(app: &App) -> Result<Business, CommandError> {
         people::create_user(&mut tx, &new, now).await?;
     }
     tx.commit().await?;
-    fill_diary(app, business.id, &rooms, &crew).await?;
+    create_bookings(app, business.id, &rooms, &crew).await?;
     Ok(business)
 }
 
 /// A booking of the sample: days from today, and how it reads.
-struct Sample {
+struct SampleBooking {
     reference: &'static str,
     room: usize,
     staff: &'static [usize],
     from_day: u64,
     /// Nights, or a start hour and minutes.
-    length: Length,
+    length: SampleDuration,
     kind: BookingKind,
     status: BookingStatus,
     title: &'static str,
     customer: &'static str,
 }
 
-enum Length {
+enum SampleDuration {
     Nights(u64),
     At(u32, i64),
 }
 
 #[rustfmt::skip]
-fn samples() -> Vec<Sample> {
+fn samples() -> Vec<SampleBooking> {
     use BookingKind::{Booking, Delivery, Maintenance};
     use BookingStatus::{Approved, Confirmed, Pending};
-    use Length::{At, Nights};
+    use SampleDuration::{At, Nights};
     let sample = |reference, room, staff, from_day, length, kind, status, title, customer| {
-        Sample { reference, room, staff, from_day, length, kind, status, title, customer }
+        SampleBooking { reference, room, staff, from_day, length, kind, status, title, customer }
     };
     vec![
         sample("CA-1001", 0, &[], 1, Nights(3), Booking, Confirmed, "Sea View, three nights", "Maria Santos"),
@@ -145,7 +145,7 @@ fn samples() -> Vec<Sample> {
     ]
 }
 
-async fn fill_diary(
+async fn create_bookings(
     app: &App,
     business: BusinessId,
     rooms: &[ResourceId],
@@ -153,7 +153,7 @@ async fn fill_diary(
 ) -> Result<(), CommandError> {
     let now = app.now();
     let today = now.with_timezone(&ZONE).date_naive();
-    let change = Change { business, actor: Actor::System, now };
+    let change = ChangeContext { business, actor: Actor::System, now };
     for sample in samples() {
         let draft = BookingDraft {
             resource: rooms[sample.room],
@@ -162,7 +162,7 @@ async fn fill_diary(
             time: time_of(&sample, today),
             title: sample.title.into(),
             customer: customer(sample.customer),
-            party_size: matches!(sample.length, Length::Nights(_)).then_some(2),
+            party_size: matches!(sample.length, SampleDuration::Nights(_)).then_some(2),
             quantity: 1,
             staff: sample.staff.iter().map(|index| crew[*index]).collect(),
             location: String::new(),
@@ -177,11 +177,13 @@ async fn fill_diary(
     Ok(())
 }
 
-fn time_of(sample: &Sample, today: NaiveDate) -> BookingTime {
+fn time_of(sample: &SampleBooking, today: NaiveDate) -> BookingTime {
     let day = today + Days::new(sample.from_day);
     match sample.length {
-        Length::Nights(nights) => BookingTime::Stay { check_in: day, check_out: day + Days::new(nights) },
-        Length::At(hour, minutes) => {
+        SampleDuration::Nights(nights) => {
+            BookingTime::Stay { check_in: day, check_out: day + Days::new(nights) }
+        }
+        SampleDuration::At(hour, minutes) => {
             let clock = NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default();
             let starts_at = instant_at(day.and_time(clock), ZONE);
             BookingTime::Timed { starts_at, ends_at: starts_at + Duration::minutes(minutes) }
@@ -203,12 +205,12 @@ struct SandboxGrant {
 }
 
 /// Asks the sandbox's control interface. Returns its answer, which may be a refusal.
-pub(super) async fn ask_sandbox(
+pub(super) async fn call_sandbox(
     sandbox_url: &str,
     method: http::Method,
     path: &str,
     body: Option<&serde_json::Value>,
-) -> Result<Answer, CommandError> {
+) -> Result<BufferedResponse, CommandError> {
     let url = Url::parse(sandbox_url)?.join(path)?;
     let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
     let request = http::Request::builder()
@@ -216,7 +218,7 @@ pub(super) async fn ask_sandbox(
         .uri(url.as_str())
         .header("content-type", "application/json")
         .body(bytes::Bytes::from(body))?;
-    let sent = Http::new(HttpConfig::default())?.send(request).await;
+    let sent = HttpClient::new(HttpConfig::default())?.send(request).await;
     Ok(sent.map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?)
 }
 
@@ -233,7 +235,7 @@ async fn connect(
     provider: ProviderKind,
 ) -> Result<(), CommandError> {
     let account = serde_json::json!({ "provider": provider, "email": person.email, "name": person.name });
-    let made = ask_sandbox(sandbox_url, http::Method::POST, "/control/accounts", Some(&account)).await?;
+    let made = call_sandbox(sandbox_url, http::Method::POST, "/control/accounts", Some(&account)).await?;
     // Most are there already.
     if !made.status.is_success() && made.status != http::StatusCode::CONFLICT {
         return Err(format!("the sandbox at {sandbox_url} answers {}", made.status).into());
@@ -243,22 +245,22 @@ async fn connect(
         ProviderKind::Google | ProviderKind::Caldav => concord_providers::google::SCOPES,
     };
     let ask = serde_json::json!({ "provider": provider, "account": person.email, "scope": scopes.join(" ") });
-    let answer = ask_sandbox(sandbox_url, http::Method::POST, "/control/grants", Some(&ask)).await?;
+    let answer = call_sandbox(sandbox_url, http::Method::POST, "/control/grants", Some(&ask)).await?;
     if !answer.status.is_success() {
         return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
     }
     let grant: SandboxGrant = serde_json::from_slice(&answer.body)?;
-    let tokens = Tokens {
+    let tokens = ConnectionTokens {
         access: grant.access_token.into(),
         access_expires_at: app.now() + Duration::seconds(grant.expires_in),
         refresh: Some(grant.refresh_token.into()),
     };
-    let wanted = Wanted { business, staff: person.id, provider };
+    let wanted = ConnectTarget { business, staff: person.id, provider };
     connect::adopt(&app.context, wanted, tokens, "/".into()).await?;
     Ok(())
 }
 
-async fn describe(
+async fn demo_file(
     app: &App,
     sandbox_url: &str,
     business: &Business,
@@ -268,14 +270,14 @@ async fn describe(
     let db = &app.context.db;
     let users = people::list_users(db, business.id).await?;
     let connected = connections::list(db, business.id).await?;
-    let rooms = resources::list(db, business.id, &PageAsk::default()).await?.items;
+    let rooms = resources::list(db, business.id, &PageRequest::default()).await?.items;
     let sign_in = |role| users.iter().find(move |user| user.role == role);
     let link = async |user: Option<&User>, old: Option<String>| match user {
         Some(user) => sign_in_url(app, user, old).await,
         None => Err(CommandError::from("the demo's people are gone; start with an empty data folder")),
     };
     Ok(DemoFile {
-        url: app.address(""),
+        url: app.absolute_url(""),
         sign_in_url: link(sign_in(Role::Manager), before.as_ref().map(|file| file.sign_in_url.clone()))
             .await?,
         staff_sign_in_url: link(
@@ -289,12 +291,12 @@ async fn describe(
         mailbox_url: format!("{sandbox_url}/mailbox"),
         resources: rooms
             .into_iter()
-            .map(|room: Resource| DemoThing { id: room.id.to_string(), name: room.name, provider: None })
+            .map(|room: Resource| DemoSubject { id: room.id.to_string(), name: room.name, provider: None })
             .collect(),
         listings: listings(sandbox_url).await?,
         staff: staff
             .into_iter()
-            .map(|member| DemoThing {
+            .map(|member| DemoSubject {
                 id: member.id.to_string(),
                 name: member.name,
                 provider: connected
@@ -307,7 +309,7 @@ async fn describe(
 }
 
 async fn listings(sandbox_url: &str) -> Result<Vec<ListingAddress>, CommandError> {
-    let answer = ask_sandbox(sandbox_url, http::Method::GET, "/control/ota", None).await?;
+    let answer = call_sandbox(sandbox_url, http::Method::GET, "/control/ota", None).await?;
     // A sandbox that runs elsewhere may be older than we are.
     Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
 }
@@ -319,20 +321,21 @@ async fn sign_in_url(app: &App, user: &User, old: Option<String>) -> Result<Stri
     let kept = old.as_deref().and_then(|url| url.rsplit_once("/sign-in/")).map(|(_, token)| token.to_owned());
     if let Some(token) = kept {
         let digest = secret::digest_bytes(token.as_bytes());
-        if holds_for(db, &digest, user.id, now).await? {
-            return Ok(app.address(&format!("/sign-in/{token}")));
+        if is_link_valid(db, &digest, user.id, now).await? {
+            return Ok(app.absolute_url(&format!("/sign-in/{token}")));
         }
     }
     let token = secret::new_token("");
     let digest = secret::digest(&token);
     let mut tx = db.begin().await?;
-    let new = NewLink { digest: &digest, user: user.id, reusable: true, expires_at: now + LINKS_HOLD };
+    let new =
+        NewSignInLink { digest: &digest, user: user.id, reusable: true, expires_at: now + LINK_LIFETIME };
     sign_in::create_link(&mut tx, &new, now).await?;
     tx.commit().await?;
-    Ok(app.address(&format!("/sign-in/{}", token.expose_secret())))
+    Ok(app.absolute_url(&format!("/sign-in/{}", token.expose_secret())))
 }
 
-async fn holds_for(
+async fn is_link_valid(
     db: &concord_storage::Db,
     digest: &str,
     user: UserId,

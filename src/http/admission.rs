@@ -23,20 +23,20 @@ use tokio::{
 };
 
 use super::{
+    address_shares::AddressShares,
     api::{
         auth::bearer,
         problem::{ApiError, Kind},
     },
-    limits::Buckets,
+    limits::KeyedRateLimiter,
     pages::{PageError, SessionToken},
-    shares::Shares,
-    visit::Visit,
+    request_origin::RequestOrigin,
 };
 use crate::{app::App, config::ServerConfig};
 
 /// What somebody shows to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::http) enum Proof {
+pub(in crate::http) enum CredentialKind {
     /// Of the pages.
     Session,
     /// Of the API.
@@ -44,21 +44,21 @@ pub(in crate::http) enum Proof {
     /// To sign in with.
     Link,
     /// The `state` that a provider sends back.
-    Consent,
+    OAuthState,
     /// The word of a provider's notification.
     Notification,
     /// The token of a channel manager's address, and the signature.
     Webhook,
     /// None: whatever is open to everybody.
-    Nothing,
+    Anonymous,
 }
 
 /// Why somebody is not let in at this moment.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::http) enum NotAdmitted {
+pub(in crate::http) enum AdmissionError {
     /// Too much from this address, or by this key.
     #[error("too many requests; try again in {seconds} s")]
-    TooOften {
+    RateLimited {
         /// When it may be tried again.
         seconds: u64,
     },
@@ -74,33 +74,33 @@ pub(in crate::http) enum NotAdmitted {
 }
 
 /// When to come again where all places were taken, in seconds.
-const AGAIN_AFTER: u32 = 5;
+const RETRY_AFTER_SECONDS: u32 = 5;
 
-impl From<NotAdmitted> for ApiError {
-    fn from(error: NotAdmitted) -> Self {
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
         match error {
-            NotAdmitted::TooOften { seconds } => {
+            AdmissionError::RateLimited { seconds } => {
                 let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-                Self::new(Kind::TooMany, "Too many requests came from this address, or with this key.")
+                Self::new(Kind::TooMany, "Too many requests from this address or with this key.")
                     .retry_after(seconds)
             }
-            NotAdmitted::Full => Self::new(Kind::Unavailable, "Too much is being done at the same time.")
-                .retry_after(AGAIN_AFTER),
-            NotAdmitted::TooLarge => {
+            AdmissionError::Full => Self::new(Kind::Unavailable, "Too many requests are in progress.")
+                .retry_after(RETRY_AFTER_SECONDS),
+            AdmissionError::TooLarge => {
                 Self::new(Kind::TooLarge, "The body is larger than this installation accepts.")
             }
-            NotAdmitted::Storage(error) => error.into(),
+            AdmissionError::Storage(error) => error.into(),
         }
     }
 }
 
-impl From<NotAdmitted> for PageError {
-    fn from(error: NotAdmitted) -> Self {
+impl From<AdmissionError> for PageError {
+    fn from(error: AdmissionError) -> Self {
         match error {
-            NotAdmitted::TooOften { seconds } => Self::TooMany { seconds },
-            NotAdmitted::Full => Self::Full,
-            NotAdmitted::TooLarge => Self::TooLarge,
-            NotAdmitted::Storage(error) => error.into(),
+            AdmissionError::RateLimited { seconds } => Self::TooMany { seconds },
+            AdmissionError::Full => Self::Full,
+            AdmissionError::TooLarge => Self::TooLarge,
+            AdmissionError::Storage(error) => error.into(),
         }
     }
 }
@@ -108,40 +108,40 @@ impl From<NotAdmitted> for PageError {
 /// How long anything is waited for: whoever stands at a page would rather be told.
 const WAIT: Duration = Duration::from_secs(5);
 /// Requests of those who are not known from a moment ago, at the same time.
-const STRANGERS: usize = 8;
+const UNKNOWN_PERMITS: usize = 8;
 /// Work that keeps a core busy, at the same time.
-const HEAVY: usize = 8;
+const HEAVY_PERMITS: usize = 8;
 /// Notifications that are not believed, of one address in a minute.
-const MOST_DISBELIEVED: u32 = 120;
+const MAX_FAILED_NOTIFICATIONS: u32 = 120;
 /// How long something that opened is known.
-const KNOWN_FOR: Duration = Duration::from_mins(10);
+const KNOWN_CREDENTIAL_TTL: Duration = Duration::from_mins(10);
 /// How many are.
-const MOST_KNOWN: u64 = 10_000;
+const MAX_KNOWN_CREDENTIALS: u64 = 10_000;
 
 /// Bytes of bodies that may lie in memory, in kilobytes. Each byte is copied once or twice on its way.
 const BODIES: u32 = 16 * 1024;
 const UPLOADS: u32 = 33 * 1024;
 const NOTIFICATIONS: u32 = 4 * 1024;
 /// Of these, those of one address: whoever drips what is announced would hold them all.
-const NOTIFICATIONS_OF_ONE: u32 = NOTIFICATIONS / 8;
+const NOTIFICATIONS_PER_ADDRESS: u32 = NOTIFICATIONS / 8;
 
 /// Places, budgets and limits of this process.
 #[derive(Debug)]
 pub struct Admission {
-    unproven: Buckets<(Proof, IpAddr)>,
+    unproven: KeyedRateLimiter<(CredentialKind, IpAddr)>,
     /// Of notifications and webhooks.
-    disbelieved: Buckets<(Proof, IpAddr)>,
-    keys: Buckets<ApiKeyId>,
+    disbelieved: KeyedRateLimiter<(CredentialKind, IpAddr)>,
+    keys: KeyedRateLimiter<ApiKeyId>,
     /// Digests of what has opened something.
     known: Cache<String, ()>,
     strangers: Semaphore,
     /// Of their own, so that nobody who floods the rest keeps people from signing in.
     sign_ins: Semaphore,
     heavy: Semaphore,
-    bodies: Budget,
-    uploads: Budget,
-    notifications: Budget,
-    notifiers: Shares,
+    bodies: ByteBudget,
+    uploads: ByteBudget,
+    notifications: ByteBudget,
+    notifiers: AddressShares,
     /// For a place.
     wait: Duration,
 }
@@ -149,17 +149,20 @@ pub struct Admission {
 impl Admission {
     pub(crate) fn new(config: &ServerConfig, clock: &Clock) -> Self {
         Self {
-            unproven: Buckets::new(config.unproven_per_minute, clock),
-            disbelieved: Buckets::new(MOST_DISBELIEVED, clock),
-            keys: Buckets::new(config.per_minute_per_key, clock),
-            known: Cache::builder().max_capacity(MOST_KNOWN).time_to_live(KNOWN_FOR).build(),
-            strangers: Semaphore::new(STRANGERS),
-            sign_ins: Semaphore::new(STRANGERS),
-            heavy: Semaphore::new(HEAVY),
-            bodies: Budget::of(BODIES),
-            uploads: Budget::of(UPLOADS),
-            notifications: Budget::of(NOTIFICATIONS),
-            notifiers: Shares::of(NOTIFICATIONS_OF_ONE),
+            unproven: KeyedRateLimiter::new(config.unproven_per_minute, clock),
+            disbelieved: KeyedRateLimiter::new(MAX_FAILED_NOTIFICATIONS, clock),
+            keys: KeyedRateLimiter::new(config.per_minute_per_key, clock),
+            known: Cache::builder()
+                .max_capacity(MAX_KNOWN_CREDENTIALS)
+                .time_to_live(KNOWN_CREDENTIAL_TTL)
+                .build(),
+            strangers: Semaphore::new(UNKNOWN_PERMITS),
+            sign_ins: Semaphore::new(UNKNOWN_PERMITS),
+            heavy: Semaphore::new(HEAVY_PERMITS),
+            bodies: ByteBudget::of(BODIES),
+            uploads: ByteBudget::of(UPLOADS),
+            notifications: ByteBudget::of(NOTIFICATIONS),
+            notifiers: AddressShares::new(NOTIFICATIONS_PER_ADDRESS),
             wait: WAIT,
         }
     }
@@ -167,20 +170,20 @@ impl Admission {
     /// Looks up what somebody shows, by its digest. `None`: it opens nothing, which is counted.
     pub(in crate::http) async fn look_up<T>(
         &self,
-        proof: Proof,
+        proof: CredentialKind,
         network: Option<IpAddr>,
         digest: &str,
         lookup: impl Future<Output = Result<Option<T>, StorageError>>,
-    ) -> Result<Option<T>, NotAdmitted> {
+    ) -> Result<Option<T>, AdmissionError> {
         if !self.known.contains_key(digest) {
-            self.look(proof, network)?;
+            self.check_failures(proof, network)?;
         }
         let found = lookup.await?;
         if found.is_some() {
             self.known.insert(digest.to_owned(), ()).await;
         } else {
             self.known.invalidate(digest).await;
-            self.opened_nothing(proof, network);
+            self.record_failure(proof, network);
         }
         Ok(found)
     }
@@ -191,121 +194,135 @@ impl Admission {
     }
 
     /// Refuses an address that has shown too much that opened nothing.
-    pub(in crate::http) fn look(&self, proof: Proof, network: Option<IpAddr>) -> Result<(), NotAdmitted> {
+    pub(in crate::http) fn check_failures(
+        &self,
+        proof: CredentialKind,
+        network: Option<IpAddr>,
+    ) -> Result<(), AdmissionError> {
         let Some(network) = network else { return Ok(()) };
-        self.counted(proof).look(&(proof, network)).map_err(|seconds| NotAdmitted::TooOften { seconds })
+        self.failure_limiter(proof)
+            .check(&(proof, network))
+            .map_err(|seconds| AdmissionError::RateLimited { seconds })
     }
 
     /// Counts what opened nothing. Returns whether the address had any left: then it is worth a line in the log.
-    pub(in crate::http) fn opened_nothing(&self, proof: Proof, network: Option<IpAddr>) -> bool {
-        network.is_none_or(|network| self.counted(proof).take(&(proof, network)).is_ok())
+    pub(in crate::http) fn record_failure(&self, proof: CredentialKind, network: Option<IpAddr>) -> bool {
+        network.is_none_or(|network| self.failure_limiter(proof).try_acquire(&(proof, network)).is_ok())
     }
 
-    fn counted(&self, proof: Proof) -> &Buckets<(Proof, IpAddr)> {
+    fn failure_limiter(&self, proof: CredentialKind) -> &KeyedRateLimiter<(CredentialKind, IpAddr)> {
         match proof {
-            Proof::Notification | Proof::Webhook => &self.disbelieved,
+            CredentialKind::Notification | CredentialKind::Webhook => &self.disbelieved,
             _ => &self.unproven,
         }
     }
 
     /// A place for somebody who is not known. `is_open`: what they ask for is for everybody, and counted.
-    async fn stranger(
+    async fn admit_unknown(
         &self,
         is_open: bool,
         is_link: bool,
         network: Option<IpAddr>,
-    ) -> Result<SemaphorePermit<'_>, NotAdmitted> {
+    ) -> Result<SemaphorePermit<'_>, AdmissionError> {
         if is_open {
-            self.look(Proof::Nothing, network)?;
-            self.opened_nothing(Proof::Nothing, network);
+            self.check_failures(CredentialKind::Anonymous, network)?;
+            self.record_failure(CredentialKind::Anonymous, network);
         }
-        self.place(if is_link { &self.sign_ins } else { &self.strangers }, 1).await
+        self.acquire(if is_link { &self.sign_ins } else { &self.strangers }, 1).await
     }
 
     /// Counts a request of a key.
-    pub(in crate::http) fn take_key(&self, key: ApiKeyId) -> Result<(), NotAdmitted> {
-        self.keys.take(&key).map_err(|seconds| NotAdmitted::TooOften { seconds })
+    pub(in crate::http) fn admit_key(&self, key: ApiKeyId) -> Result<(), AdmissionError> {
+        self.keys.try_acquire(&key).map_err(|seconds| AdmissionError::RateLimited { seconds })
     }
 
     /// A place for work that keeps a core busy.
-    pub(in crate::http) async fn heavy(&self) -> Result<SemaphorePermit<'_>, NotAdmitted> {
-        self.place(&self.heavy, 1).await
+    pub(in crate::http) async fn acquire_heavy(&self) -> Result<SemaphorePermit<'_>, AdmissionError> {
+        self.acquire(&self.heavy, 1).await
     }
 
     /// Room in memory for the body of a request of this sort; `None`: it has none.
-    pub(in crate::http) async fn hold(
+    pub(in crate::http) async fn reserve_body(
         &self,
-        sort: Bodies,
-        size: Size,
+        sort: BodyClass,
+        size: BodySize,
         most: usize,
-    ) -> Result<Option<SemaphorePermit<'_>>, NotAdmitted> {
-        let Some(bytes) = size.at_most(most)? else { return Ok(None) };
+    ) -> Result<Option<SemaphorePermit<'_>>, AdmissionError> {
+        let Some(bytes) = size.capped(most)? else { return Ok(None) };
         let budget = match sort {
-            Bodies::Forms => &self.bodies,
-            Bodies::Uploads => &self.uploads,
-            Bodies::Notifications => &self.notifications,
+            BodyClass::Forms => &self.bodies,
+            BodyClass::Uploads => &self.uploads,
+            BodyClass::Notifications => &self.notifications,
         };
-        self.place(&budget.kilobytes, budget.places_for(bytes)).await.map(Some)
+        self.acquire(&budget.kilobytes, budget.permits_for(bytes)).await.map(Some)
     }
 
     /// The same for a notification from that address, which waits for its own share first.
-    pub(in crate::http) async fn hold_notification(
+    pub(in crate::http) async fn reserve_notification(
         &self,
         network: Option<IpAddr>,
-        size: Size,
+        size: BodySize,
         most: usize,
-    ) -> Result<Option<HeldNotification<'_>>, NotAdmitted> {
-        let Some(bytes) = size.at_most(most)? else { return Ok(None) };
-        let share = self.notifiers.take(network, self.notifications.places_for(bytes));
-        let share = timeout(self.wait, share).await.map_err(|_| NotAdmitted::Full)?;
-        let room = self.hold(Bodies::Notifications, size, most).await?;
-        Ok(room.map(|room| HeldNotification { _room: room, _share: share }))
+    ) -> Result<Option<NotificationPermit<'_>>, AdmissionError> {
+        let Some(bytes) = size.capped(most)? else { return Ok(None) };
+        let share = self.notifiers.acquire(network, self.notifications.permits_for(bytes));
+        let share = timeout(self.wait, share).await.map_err(|_| AdmissionError::Full)?;
+        let room = self.reserve_body(BodyClass::Notifications, size, most).await?;
+        Ok(room.map(|room| NotificationPermit { _room: room, _share: share }))
     }
 }
 
 /// Room for the body of a notification.
 #[derive(Debug)]
-pub(in crate::http) struct HeldNotification<'a> {
+pub(in crate::http) struct NotificationPermit<'a> {
     _room: SemaphorePermit<'a>,
     _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Admission {
-    async fn place<'a>(&self, places: &'a Semaphore, many: u32) -> Result<SemaphorePermit<'a>, NotAdmitted> {
-        timeout(self.wait, places.acquire_many(many)).await.ok().and_then(Result::ok).ok_or(NotAdmitted::Full)
+    async fn acquire<'a>(
+        &self,
+        places: &'a Semaphore,
+        many: u32,
+    ) -> Result<SemaphorePermit<'a>, AdmissionError> {
+        timeout(self.wait, places.acquire_many(many))
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(AdmissionError::Full)
     }
 }
 
 /// How large a body is going to be, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Size {
+pub(in crate::http) enum BodySize {
     /// As its sender says, and is held to.
-    Said(u64),
+    Declared(u64),
     /// It comes in pieces.
-    Unsaid,
+    Chunked,
 }
 
-impl Size {
+impl BodySize {
     pub(in crate::http) fn of(body: &Body) -> Self {
-        body.size_hint().exact().map_or(Self::Unsaid, Self::Said)
+        body.size_hint().exact().map_or(Self::Chunked, Self::Declared)
     }
 
     /// The bytes to make room for, where so many are allowed; `None`: there are none.
-    fn at_most(self, most: usize) -> Result<Option<u64>, NotAdmitted> {
+    fn capped(self, most: usize) -> Result<Option<u64>, AdmissionError> {
         let most = u64::try_from(most).unwrap_or(u64::MAX);
         match self {
-            Self::Said(0) => Ok(None),
-            Self::Said(bytes) if bytes > most => Err(NotAdmitted::TooLarge),
-            Self::Said(bytes) => Ok(Some(bytes)),
+            Self::Declared(0) => Ok(None),
+            Self::Declared(bytes) if bytes > most => Err(AdmissionError::TooLarge),
+            Self::Declared(bytes) => Ok(Some(bytes)),
             // They may send all there may be.
-            Self::Unsaid => Ok(Some(most)),
+            Self::Chunked => Ok(Some(most)),
         }
     }
 }
 
 /// Bodies that share a budget.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) enum Bodies {
+pub(in crate::http) enum BodyClass {
     /// Forms and JSON.
     Forms,
     /// Calendars as files.
@@ -315,31 +332,31 @@ pub(in crate::http) enum Bodies {
 }
 
 #[derive(Debug)]
-struct Budget {
+struct ByteBudget {
     kilobytes: Semaphore,
     all: u32,
 }
 
-impl Budget {
+impl ByteBudget {
     fn of(kilobytes: u32) -> Self {
         let places = usize::try_from(kilobytes).unwrap_or(Semaphore::MAX_PERMITS);
         Self { kilobytes: Semaphore::new(places), all: kilobytes }
     }
 
     /// No body waits for more than there is.
-    fn places_for(&self, bytes: u64) -> u32 {
+    fn permits_for(&self, bytes: u64) -> u32 {
         u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.all)
     }
 }
 
 /// Holds room for the bodies of the API until they are answered. It stands inside of `auth::require_key`.
-pub(in crate::http) async fn hold_body(
-    State((app, sort, most)): State<(App, Bodies, usize)>,
+pub(in crate::http) async fn reserve_body_layer(
+    State((app, sort, most)): State<(App, BodyClass, usize)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let size = Size::of(request.body());
-    match app.admission.hold(sort, size, most).await {
+    let size = BodySize::of(request.body());
+    match app.admission.reserve_body(sort, size, most).await {
         Ok(_held) => next.run(request).await,
         Err(error) => ApiError::from(error).into_response(),
     }
@@ -347,20 +364,20 @@ pub(in crate::http) async fn hold_body(
 
 /// Lets pass who shows what is known to be right, and has everybody else wait for one of a few places, so that requests of
 /// the first never stand behind hundreds of the others. What shows nothing at all is counted by its address.
-pub(in crate::http) async fn let_in(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(in crate::http) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     // Machines that watch; and what counts for itself, since it waits for others: providers, and bodies that come slowly.
     let passes = matches!(path, "/api/health" | "/readyz" | "/metrics")
         || path.starts_with("/hooks/")
         || path.starts_with("/oauth/");
-    let digests = digests(request.headers());
+    let digests = credential_digests(request.headers());
     if passes || digests.iter().any(|digest| app.admission.known.contains_key(digest)) {
         return next.run(request).await;
     }
     let (is_program, is_link) = (path.starts_with("/api/"), path.starts_with("/sign-in/"));
     let is_open = digests.is_empty() && !is_link && !path.starts_with("/assets/");
-    let network = request.extensions().get::<Visit>().and_then(Visit::network);
-    match app.admission.stranger(is_open, is_link, network).await {
+    let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
+    match app.admission.admit_unknown(is_open, is_link, network).await {
         Ok(_place) => next.run(request).await,
         Err(error) if is_program => ApiError::from(error).into_response(),
         Err(error) => PageError::from(error).into_response(),
@@ -368,12 +385,12 @@ pub(in crate::http) async fn let_in(State(app): State<App>, request: Request, ne
 }
 
 /// Of the key and the session that a request shows.
-fn digests(headers: &HeaderMap) -> Vec<String> {
+fn credential_digests(headers: &HeaderMap) -> Vec<String> {
     let key = headers.get(header::AUTHORIZATION).map(|shown| match bearer(shown) {
         Some(token) => secret::digest(&token),
         None => String::new(),
     });
-    let session = SessionToken::sent(headers).map(|token| token.digest());
+    let session = SessionToken::from_headers(headers).map(|token| token.digest());
     key.into_iter().chain(session).collect()
 }
 
@@ -382,26 +399,27 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::config::{Argument, Config, Sources};
+    use crate::config::{Config, ConfigArgument, ConfigSources};
 
     const NETWORK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn admission(per_minute: u32) -> Admission {
-        let argument = Argument {
+        let argument = ConfigArgument {
             flag: "--test",
             key: "server.unproven_requests_per_minute_per_address",
             value: per_minute.to_string(),
         };
-        let config = Config::load(&Sources { arguments: vec![argument], ..Sources::default() }).unwrap();
+        let config =
+            Config::load(&ConfigSources { arguments: vec![argument], ..ConfigSources::default() }).unwrap();
         Admission::new(&config.server, &Clock::set_to(DateTime::UNIX_EPOCH))
     }
 
     async fn shown(
         admission: &Admission,
-        proof: Proof,
+        proof: CredentialKind,
         digest: &str,
         opens: bool,
-    ) -> Result<bool, NotAdmitted> {
+    ) -> Result<bool, AdmissionError> {
         let lookup = async { Ok(opens.then_some(())) };
         admission.look_up(proof, Some(NETWORK), digest, lookup).await.map(|found| found.is_some())
     }
@@ -409,42 +427,43 @@ mod tests {
     #[tokio::test]
     async fn wrong_keys_do_not_keep_out_who_was_known_nor_who_signs_in() {
         let admission = admission(3);
-        assert!(shown(&admission, Proof::Key, "right", true).await.unwrap());
+        assert!(shown(&admission, CredentialKind::Key, "right", true).await.unwrap());
         for _ in 0..3 {
-            assert!(!shown(&admission, Proof::Key, "wrong", false).await.unwrap());
+            assert!(!shown(&admission, CredentialKind::Key, "wrong", false).await.unwrap());
         }
-        let refused = shown(&admission, Proof::Key, "wrong", false).await;
-        assert!(matches!(refused, Err(NotAdmitted::TooOften { seconds: 20 })), "{refused:?}");
-        let unknown = shown(&admission, Proof::Key, "right, but new", true).await;
-        assert!(matches!(unknown, Err(NotAdmitted::TooOften { .. })), "{unknown:?}");
-        assert!(shown(&admission, Proof::Key, "right", true).await.unwrap());
-        assert!(shown(&admission, Proof::Link, "a link", true).await.unwrap());
-        assert!(shown(&admission, Proof::Session, "a session", true).await.unwrap());
+        let refused = shown(&admission, CredentialKind::Key, "wrong", false).await;
+        assert!(matches!(refused, Err(AdmissionError::RateLimited { seconds: 20 })), "{refused:?}");
+        let unknown = shown(&admission, CredentialKind::Key, "right, but new", true).await;
+        assert!(matches!(unknown, Err(AdmissionError::RateLimited { .. })), "{unknown:?}");
+        assert!(shown(&admission, CredentialKind::Key, "right", true).await.unwrap());
+        assert!(shown(&admission, CredentialKind::Link, "a link", true).await.unwrap());
+        assert!(shown(&admission, CredentialKind::Session, "a session", true).await.unwrap());
         // What no longer opens anything is known no longer.
-        assert!(!shown(&admission, Proof::Key, "right", false).await.unwrap());
-        assert!(shown(&admission, Proof::Key, "right", true).await.is_err());
+        assert!(!shown(&admission, CredentialKind::Key, "right", false).await.unwrap());
+        assert!(shown(&admission, CredentialKind::Key, "right", true).await.is_err());
     }
 
     #[tokio::test]
     async fn bodies_wait_for_room_and_not_for_ever() {
         let admission = Admission { wait: Duration::ZERO, ..admission(3) };
-        let size = |bytes: usize| Size::of(&Body::from(vec![0; bytes]));
+        let size = |bytes: usize| BodySize::of(&Body::from(vec![0; bytes]));
         let most = 11 * 1024 * 1024;
-        let hold = async |bytes: usize| admission.hold(Bodies::Uploads, size(bytes), most).await;
+        let hold = async |bytes: usize| admission.reserve_body(BodyClass::Uploads, size(bytes), most).await;
         assert!(hold(0).await.unwrap().is_none());
-        assert!(matches!(hold(most + 1).await, Err(NotAdmitted::TooLarge)));
+        assert!(matches!(hold(most + 1).await, Err(AdmissionError::TooLarge)));
         let held = [hold(most).await.unwrap(), hold(most).await.unwrap(), hold(most).await.unwrap()];
-        assert!(matches!(hold(most).await, Err(NotAdmitted::Full)));
+        assert!(matches!(hold(most).await, Err(AdmissionError::Full)));
         assert!(
-            admission.hold(Bodies::Forms, size(1000), most).await.is_ok(),
+            admission.reserve_body(BodyClass::Forms, size(1000), most).await.is_ok(),
             "forms have room of their own"
         );
         drop(held);
         assert!(hold(most).await.unwrap().is_some());
         // Nobody knows how much comes.
         let stream = Body::from_stream(futures::stream::empty::<Result<bytes::Bytes, std::io::Error>>());
-        assert_eq!(Size::of(&stream), Size::Unsaid);
-        let held = admission.hold(Bodies::Uploads, Size::Unsaid, 33 * 1024 * 1024).await.unwrap();
+        assert_eq!(BodySize::of(&stream), BodySize::Chunked);
+        let held =
+            admission.reserve_body(BodyClass::Uploads, BodySize::Chunked, 33 * 1024 * 1024).await.unwrap();
         assert!(held.is_some() && hold(1).await.is_err());
     }
 }

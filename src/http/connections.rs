@@ -3,8 +3,8 @@
 //! What `axum::serve` does, with limits that it has not: for a caller who begins a request and never ends it, for how
 //! many connections there are, and for a process that is told to stop while somebody holds a request open.
 
-mod lingering;
-mod places;
+mod drain;
+mod slots;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -19,21 +19,21 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-pub(crate) use self::places::Places;
-use self::{lingering::Lingering, places::Place};
+pub(crate) use self::slots::ConnectionSlots;
+use self::{drain::DrainedBody, slots::ConnectionSlot};
 
 /// For the head of a request, and between two requests of a connection. The body is within the time of the request.
 /// Longer than reverse proxies keep a connection that nobody uses, so that they don't use one that we are closing.
-const HEAD_WITHIN: Duration = Duration::from_secs(150);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// The longest head of a request; hyper alone would keep four times as much of each connection.
-const LONGEST_HEAD: usize = 96 * 1024;
+const MAX_HEADER_BYTES: usize = 96 * 1024;
 
 /// Answers requests until `shutdown`, then gives those in hand, and what goes on beside them, `patience` to end.
 pub(crate) async fn serve(
     router: Router,
     mut listener: TcpListener,
-    places: Places,
+    places: ConnectionSlots,
     in_hand: &TaskTracker,
     patience: Duration,
     shutdown: CancellationToken,
@@ -44,8 +44,8 @@ pub(crate) async fn serve(
         tokio::select! {
             (stream, peer) = Listener::accept(&mut listener) => {
                 // Who finds no place is hung up on: there is nobody who could answer.
-                if let Some(place) = places.take(peer.ip()) {
-                    open.spawn(answer(router.clone(), stream, peer, place, shutdown.clone()));
+                if let Some(place) = places.acquire(peer.ip()) {
+                    open.spawn(serve_connection(router.clone(), stream, peer, place, shutdown.clone()));
                 }
             }
             Some(_) = open.join_next() => {}
@@ -65,17 +65,17 @@ pub(crate) async fn serve(
     }
 }
 
-async fn answer(
+async fn serve_connection(
     router: Router,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    place: ConnectionSlot,
     shutdown: CancellationToken,
 ) {
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().oneshot(request.map(|body| Body::new(Lingering::new(body))));
-        let asking = place.asking();
+        let answer = router.clone().oneshot(request.map(|body| Body::new(DrainedBody::new(body))));
+        let asking = place.begin_request();
         async move {
             let answer = answer.await;
             drop(asking);
@@ -83,11 +83,11 @@ async fn answer(
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = place.wanted() => return,
+        () = place.evicted() => return,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -123,7 +123,7 @@ mod tests {
         let _never = in_hand.spawn(pending::<()>());
         let (router, shutdown) = (Router::new().route("/never", get(never)), CancellationToken::new());
         let patience = Duration::from_secs(1);
-        let places = Places::new(10, 10, Vec::new());
+        let places = ConnectionSlots::new(10, 10, Vec::new());
         let serving = serve(router, listener, places, &in_hand, patience, shutdown.clone());
         let stopping = async {
             begun.notified().await;

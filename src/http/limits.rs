@@ -31,50 +31,50 @@ use governor::{
 use crate::config::ServerConfig;
 
 /// After so many questions those buckets are forgotten that are full again, and so as good as none.
-const FORGET_EVERY: u32 = 4_096;
+const EVICT_EVERY: u32 = 4_096;
 
 /// So many a minute for each key.
-pub(super) struct Buckets<K: Clone + Hash + Eq> {
-    takers: RateLimiter<K, Shared<K>, OurClock, NoOpMiddleware<Nanos>>,
-    lookers: RateLimiter<K, LookedAt<K>, OurClock, NoOpMiddleware<Nanos>>,
+pub(super) struct KeyedRateLimiter<K: Clone + Hash + Eq> {
+    takers: RateLimiter<K, SharedStateStore<K>, GovernorClock, NoOpMiddleware<Nanos>>,
+    lookers: RateLimiter<K, PeekStateStore<K>, GovernorClock, NoOpMiddleware<Nanos>>,
     asked: AtomicU32,
 }
 
-impl<K: Clone + Hash + Eq> fmt::Debug for Buckets<K> {
+impl<K: Clone + Hash + Eq> fmt::Debug for KeyedRateLimiter<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buckets").field("asked", &self.asked).finish_non_exhaustive()
     }
 }
 
-impl<K: Clone + Hash + Eq> Buckets<K> {
+impl<K: Clone + Hash + Eq> KeyedRateLimiter<K> {
     /// A whole minute's share may be taken at once.
     pub(super) fn new(per_minute: u32, clock: &Clock) -> Self {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
-        let shared = Shared(Arc::default());
-        let clock = OurClock(clock.clone());
+        let shared = SharedStateStore(Arc::default());
+        let clock = GovernorClock(clock.clone());
         Self {
-            lookers: RateLimiter::new(quota, LookedAt(shared.clone()), clock.clone()),
+            lookers: RateLimiter::new(quota, PeekStateStore(shared.clone()), clock.clone()),
             takers: RateLimiter::new(quota, shared, clock),
             asked: AtomicU32::new(0),
         }
     }
 
     /// Takes one. `Err`: too often; try again after so many seconds.
-    pub(super) fn take(&self, key: &K) -> Result<(), u64> {
-        self.forget_the_rested();
+    pub(super) fn try_acquire(&self, key: &K) -> Result<(), u64> {
+        self.evict_idle();
         let now = governor::clock::Clock::now(self.takers.clock());
         self.takers.check_key(key).map_err(|until| whole_seconds(until.wait_time_from(now)))
     }
 
     /// Whether one could be taken; none is. `Err`: not before so many seconds have passed.
-    pub(super) fn look(&self, key: &K) -> Result<(), u64> {
-        self.forget_the_rested();
+    pub(super) fn check(&self, key: &K) -> Result<(), u64> {
+        self.evict_idle();
         let now = governor::clock::Clock::now(self.lookers.clock());
         self.lookers.check_key(key).map_err(|until| whole_seconds(until.wait_time_from(now)))
     }
 
-    fn forget_the_rested(&self) {
-        if self.asked.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
+    fn evict_idle(&self) {
+        if self.asked.fetch_add(1, Ordering::Relaxed) % EVICT_EVERY == EVICT_EVERY - 1 {
             self.takers.retain_recent();
             self.takers.shrink_to_fit();
         }
@@ -87,9 +87,9 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 /// The house's clock, as governor reads it.
 #[derive(Clone, Debug)]
-struct OurClock(Clock);
+struct GovernorClock(Clock);
 
-impl governor::clock::Clock for OurClock {
+impl governor::clock::Clock for GovernorClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
@@ -100,15 +100,15 @@ impl governor::clock::Clock for OurClock {
 }
 
 /// The buckets, for those who take and those who only look.
-struct Shared<K>(Arc<HashMapStateStore<K>>);
+struct SharedStateStore<K>(Arc<HashMapStateStore<K>>);
 
-impl<K> Clone for Shared<K> {
+impl<K> Clone for SharedStateStore<K> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K: Clone + Hash + Eq> StateStore for Shared<K> {
+impl<K: Clone + Hash + Eq> StateStore for SharedStateStore<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
@@ -119,7 +119,7 @@ impl<K: Clone + Hash + Eq> StateStore for Shared<K> {
     }
 }
 
-impl<K: Clone + Hash + Eq> ShrinkableKeyedStateStore<K> for Shared<K> {
+impl<K: Clone + Hash + Eq> ShrinkableKeyedStateStore<K> for SharedStateStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         self.0.retain_recent(drop_below);
     }
@@ -138,9 +138,9 @@ impl<K: Clone + Hash + Eq> ShrinkableKeyedStateStore<K> for Shared<K> {
 }
 
 /// The same buckets, in which nothing changes by being looked at.
-struct LookedAt<K>(Shared<K>);
+struct PeekStateStore<K>(SharedStateStore<K>);
 
-impl<K: Clone + Hash + Eq> StateStore for LookedAt<K> {
+impl<K: Clone + Hash + Eq> StateStore for PeekStateStore<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
@@ -184,14 +184,15 @@ mod tests {
     use axum::http::header;
 
     use super::*;
-    use crate::config::{Argument, Config, Sources};
+    use crate::config::{Config, ConfigArgument, ConfigSources};
 
     #[test]
     fn only_our_own_proxies_say_who_asks() {
         let trusted =
-            Argument { flag: "--test", key: "server.trusted_proxies", value: "10.0.0.0/8".to_owned() };
-        let config =
-            Config::load(&Sources { arguments: vec![trusted], ..Sources::default() }).unwrap().server;
+            ConfigArgument { flag: "--test", key: "server.trusted_proxies", value: "10.0.0.0/8".to_owned() };
+        let config = Config::load(&ConfigSources { arguments: vec![trusted], ..ConfigSources::default() })
+            .unwrap()
+            .server;
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         for (peer, forwarded, client) in [
             ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
@@ -231,28 +232,28 @@ mod tests {
     #[test]
     fn a_minutes_share_then_one_at_a_time() {
         let clock = Clock::set_to(chrono::DateTime::UNIX_EPOCH);
-        let buckets = Buckets::<u8>::new(60, &clock);
+        let buckets = KeyedRateLimiter::<u8>::new(60, &clock);
         for _ in 0..60 {
-            assert_eq!(buckets.take(&1), Ok(()));
+            assert_eq!(buckets.try_acquire(&1), Ok(()));
         }
-        assert_eq!(buckets.take(&1), Err(1));
-        assert_eq!((buckets.look(&1), buckets.look(&3)), (Err(1), Ok(())));
-        assert_eq!(buckets.take(&2), Ok(()));
+        assert_eq!(buckets.try_acquire(&1), Err(1));
+        assert_eq!((buckets.check(&1), buckets.check(&3)), (Err(1), Ok(())));
+        assert_eq!(buckets.try_acquire(&2), Ok(()));
         clock.advance(chrono::Duration::seconds(1));
-        assert_eq!((buckets.look(&1), buckets.look(&1)), (Ok(()), Ok(())), "a look takes nothing");
-        assert_eq!(buckets.take(&1), Ok(()));
-        assert_eq!(buckets.take(&1), Err(1));
+        assert_eq!((buckets.check(&1), buckets.check(&1)), (Ok(()), Ok(())), "a look takes nothing");
+        assert_eq!(buckets.try_acquire(&1), Ok(()));
+        assert_eq!(buckets.try_acquire(&1), Err(1));
     }
 
     #[test]
     fn who_has_rested_is_forgotten() {
         let clock = Clock::set_to(chrono::DateTime::UNIX_EPOCH);
-        let buckets = Buckets::<u32>::new(60, &clock);
-        for key in 0..FORGET_EVERY - 1 {
-            assert_eq!(buckets.take(&key), Ok(()));
+        let buckets = KeyedRateLimiter::<u32>::new(60, &clock);
+        for key in 0..EVICT_EVERY - 1 {
+            assert_eq!(buckets.try_acquire(&key), Ok(()));
         }
         clock.advance(chrono::Duration::seconds(61));
-        assert_eq!(buckets.take(&0), Ok(()));
+        assert_eq!(buckets.try_acquire(&0), Ok(()));
         assert_eq!(buckets.takers.len(), 1);
     }
 }

@@ -1,21 +1,21 @@
 //! Everything that is reached over HTTP.
 
+mod address_shares;
 pub mod admission;
 pub mod api;
-mod channel_hooks;
+mod channel_webhooks;
 pub(crate) mod connections;
 pub mod feeds;
 pub mod health;
-pub mod hooks;
 mod limits;
 pub mod oauth;
 pub mod pages;
+pub mod provider_webhooks;
+mod request_origin;
 mod security;
-mod shares;
-mod visit;
 
 use axum::{Router, extract::Request, middleware, middleware::Next, response::Response};
-use concord_storage::{Caller, on_behalf_of};
+use concord_storage::{WriteCaller, on_behalf_of};
 
 use crate::app::App;
 
@@ -26,19 +26,19 @@ pub fn router(app: &App) -> Router {
         .merge(pages::router(app))
         .merge(feeds::info::router())
         .merge(oauth::router(app))
-        .merge(hooks::router(app))
-        .merge(channel_hooks::router(app))
+        .merge(provider_webhooks::router(app))
+        .merge(channel_webhooks::router(app))
         .merge(health::router())
         .with_state(app.clone());
     let feeds = feeds::router(app).with_state(app.clone());
     // Outside of everything, so that what took too long or panicked counts too.
-    let guarded = security::guard(router, app).merge(security::guard_feeds(feeds, app));
+    let guarded = security::apply_layers(router, app).merge(security::apply_feed_layers(feeds, app));
     guarded
-        .layer(middleware::from_fn(for_somebody_who_waits))
+        .layer(middleware::from_fn(with_interactive_priority))
         .layer(middleware::from_fn(health::metrics::count_requests))
 }
 
 /// Whoever asks is answered within seconds, if only that there is too much to do.
-async fn for_somebody_who_waits(request: Request, next: Next) -> Response {
-    on_behalf_of(Caller::Request, next.run(request)).await
+async fn with_interactive_priority(request: Request, next: Next) -> Response {
+    on_behalf_of(WriteCaller::Request, next.run(request)).await
 }

@@ -16,18 +16,18 @@ use axum::{
 };
 use concord_domain::connection::{ConnectionState, ProviderKind};
 use concord_domain::ids::{BusinessId, StaffId};
-use concord_jobs::connect::{self, Browser, Callback, ConnectError, Finished};
+use concord_jobs::connect::{self, CallbackBrowser, ConnectError, ConnectedAccount, OAuthCallback};
 use concord_storage::{Db, businesses, connections, people};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::pages::{
-    Asked, Assets, CurrentUser, Flash, Named, PageError, Sent, SessionToken, Theme, listed, local_path,
-    refuse_forged,
+    Assets, CurrentUser, Flash, PageError, PageForm, PagePath, PageQuery, SessionToken, Theme, join_names,
+    local_path, refuse_forged,
 };
 use crate::{
     app::App,
-    http::{admission::Proof, visit::Visit},
+    http::{admission::CredentialKind, request_origin::RequestOrigin},
 };
 
 /// `/oauth/calendar/{google|microsoft}/callback`.
@@ -38,7 +38,7 @@ pub fn router(app: &App) -> Router<App> {
 }
 
 #[derive(Clone, Default, Deserialize)]
-struct Answer {
+struct OAuthCallbackQuery {
     state: Option<String>,
     code: Option<String>,
     error: Option<String>,
@@ -49,17 +49,17 @@ struct Answer {
 
 async fn callback(
     State(app): State<App>,
-    Named(provider): Named<String>,
-    Asked(answer): Asked<Answer>,
+    PagePath(provider): PagePath<String>,
+    PageQuery(answer): PageQuery<OAuthCallbackQuery>,
     user: Result<CurrentUser, PageError>,
-    Extension(visit): Extension<Visit>,
+    Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     // It connects nothing and belongs to no state: whoever wanted to connect begins again.
     if answer.state.is_none() && answer.error.is_none() && answer.admin_consent.is_some() {
-        named(&provider)?;
-        let said = "Your organisation allows Concord now. Whoever wanted to connect a calendar can do so.";
-        return connected(&headers, said, "/calendars");
+        provider_from_path(&provider)?;
+        let said = "Your organisation now allows Concord. Calendars can be connected.";
+        return connected_page(&headers, said, "/calendars");
     }
     finish(&app, &provider, answer, user.ok(), (&headers, &visit), false).await
 }
@@ -67,32 +67,32 @@ async fn callback(
 /// The person has seen for whom the calendar is, and says yes.
 async fn confirm(
     State(app): State<App>,
-    Named(provider): Named<String>,
+    PagePath(provider): PagePath<String>,
     user: Result<CurrentUser, PageError>,
-    Extension(visit): Extension<Visit>,
+    Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
-    Sent(answer): Sent<Answer>,
+    PageForm(answer): PageForm<OAuthCallbackQuery>,
 ) -> Result<Response, PageError> {
     finish(&app, &provider, answer, user.ok(), (&headers, &visit), true).await
 }
 
-fn named(provider: &str) -> Result<ProviderKind, PageError> {
+fn provider_from_path(provider: &str) -> Result<ProviderKind, PageError> {
     ProviderKind::from_str(provider).map_err(|_| PageError::NotFound("provider"))
 }
 
 async fn finish(
     app: &App,
     provider: &str,
-    answer: Answer,
+    answer: OAuthCallbackQuery,
     user: Option<CurrentUser>,
-    (headers, visit): (&HeaderMap, &Visit),
+    (headers, visit): (&HeaderMap, &RequestOrigin),
     is_confirmed: bool,
 ) -> Result<Response, PageError> {
-    let provider = named(provider)?;
-    app.admission.look(Proof::Consent, visit.network())?;
-    let session = SessionToken::sent(headers).map(|token| token.digest());
-    let browser = Browser { session: session.as_deref(), is_confirmed };
-    let callback = Callback {
+    let provider = provider_from_path(provider)?;
+    app.admission.check_failures(CredentialKind::OAuthState, visit.network())?;
+    let session = SessionToken::from_headers(headers).map(|token| token.digest());
+    let browser = CallbackBrowser { session: session.as_deref(), is_confirmed };
+    let callback = OAuthCallback {
         state: answer.state.clone(),
         code: answer.code.clone().map(SecretString::from),
         error: answer.error.clone(),
@@ -101,35 +101,35 @@ async fn finish(
     let finished = match connect::finish(&app.context, provider, callback, browser).await {
         Ok(finished) => finished,
         Err(ConnectError::Unconfirmed { business, staff }) => {
-            return ask(app, headers, provider, answer, (business, staff)).await;
+            return confirm_page(app, headers, provider, answer, (business, staff)).await;
         }
         Err(error) => {
             if matches!(error, ConnectError::UnknownState) {
-                app.admission.opened_nothing(Proof::Consent, visit.network());
+                app.admission.record_failure(CredentialKind::OAuthState, visit.network());
             }
-            return not_connected(app, user, provider, error);
+            return connect_failed(app, user, provider, error);
         }
     };
     let to = local_path(&finished.return_to).unwrap_or("/calendars").to_owned();
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
     let whose = staff.map_or_else(|| "The".to_owned(), |staff| format!("{}'s", staff.name));
     let said = format!(
-        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times read.{}{}",
+        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times imported.{}{}",
         provider.name(),
         finished.account_email,
-        still_waiting(&app.context.db, &finished).await?,
-        shared_with(&app.context.db, &finished).await?
+        reconnect_warning(&app.context.db, &finished).await?,
+        shared_account_warning(&app.context.db, &finished).await?
     );
     match user {
-        Some(user) => Ok(user.go(app, &to, &Flash::good(said))),
-        None => connected(headers, &said, &to),
+        Some(user) => Ok(user.redirect_with_flash(app, &to, &Flash::success(said))),
+        None => connected_page(headers, &said, &to),
     }
 }
 
 /// Shows for whom a calendar is about to be connected that a program asked for.
 #[derive(Template)]
 #[template(path = "confirm_calendar.html")]
-struct ConfirmPage<'a> {
+struct ConfirmCalendarPage<'a> {
     theme: Theme,
     assets: Assets,
     provider: &'static str,
@@ -139,19 +139,19 @@ struct ConfirmPage<'a> {
     code: &'a str,
 }
 
-async fn ask(
+async fn confirm_page(
     app: &App,
     headers: &HeaderMap,
     provider: ProviderKind,
-    answer: Answer,
+    answer: OAuthCallbackQuery,
     (business, staff): (BusinessId, StaffId),
 ) -> Result<Response, PageError> {
     let db = &app.context.db;
     let staff = people::find_staff(db, business, staff).await?.ok_or(PageError::NotFound("staff member"))?;
     let business = businesses::find(db, business).await?.ok_or(PageError::NotFound("business"))?;
-    let page = ConfirmPage {
-        theme: Theme::chosen(headers),
-        assets: Assets::now(),
+    let page = ConfirmCalendarPage {
+        theme: Theme::from_headers(headers),
+        assets: Assets::current(),
         provider: provider.name(),
         business: &business.name,
         staff: &staff.name,
@@ -164,7 +164,7 @@ async fn ask(
 
 /// That another account of the same person still waits to be connected again, as sentences; empty if none does. Who chose
 /// another account on the consent page than the one that they wanted to reconnect must be told so.
-async fn still_waiting(db: &Db, finished: &Finished) -> Result<String, PageError> {
+async fn reconnect_warning(db: &Db, finished: &ConnectedAccount) -> Result<String, PageError> {
     let all = connections::of_staff(db, finished.business, finished.staff).await?;
     let Some(own) = all.iter().find(|one| one.id == finished.connection) else { return Ok(String::new()) };
     let waiting: Vec<String> = all
@@ -176,14 +176,14 @@ async fn still_waiting(db: &Db, finished: &Finished) -> Result<String, PageError
         return Ok(String::new());
     }
     Ok(format!(
-        " It is another account than {}, which still must be connected again: what waits for that one stays there. \
-         Connect it again, or disconnect it and its bookings come here.",
-        listed(&waiting)
+        " This is a different account from {}, which still needs to be reconnected. Its pending bookings \
+         wait for it. Reconnect it, or disconnect it to move its bookings here.",
+        join_names(&waiting)
     ))
 }
 
 /// Who else of the business has connected the same account, as a sentence of warning; empty if nobody has.
-async fn shared_with(db: &Db, finished: &Finished) -> Result<String, PageError> {
+async fn shared_account_warning(db: &Db, finished: &ConnectedAccount) -> Result<String, PageError> {
     let all = connections::list(db, finished.business).await?;
     let Some(own) = all.iter().find(|one| one.id == finished.connection) else { return Ok(String::new()) };
     let mut names = Vec::new();
@@ -198,8 +198,14 @@ async fn shared_with(db: &Db, finished: &Finished) -> Result<String, PageError> 
     }
     Ok(match names.len() {
         0 => String::new(),
-        1 => format!(" {} uses the same account: their bookings and busy times mix.", listed(&names)),
-        _ => format!(" {} use the same account: their bookings and busy times mix.", listed(&names)),
+        1 => format!(
+            " {} uses the same account, so their bookings and busy times are mixed.",
+            join_names(&names)
+        ),
+        _ => format!(
+            " {} use the same account, so their bookings and busy times are mixed.",
+            join_names(&names)
+        ),
     })
 }
 
@@ -207,7 +213,7 @@ async fn shared_with(db: &Db, finished: &Finished) -> Result<String, PageError> 
 /// to sign in.
 #[derive(Template)]
 #[template(path = "connected.html")]
-struct ConnectedPage<'a> {
+struct CalendarConnectedPage<'a> {
     theme: Theme,
     assets: Assets,
     text: &'a str,
@@ -215,14 +221,15 @@ struct ConnectedPage<'a> {
     to: &'a str,
 }
 
-fn connected(headers: &HeaderMap, text: &str, to: &str) -> Result<Response, PageError> {
-    let page = ConnectedPage { theme: Theme::chosen(headers), assets: Assets::now(), text, to };
+fn connected_page(headers: &HeaderMap, text: &str, to: &str) -> Result<Response, PageError> {
+    let page =
+        CalendarConnectedPage { theme: Theme::from_headers(headers), assets: Assets::current(), text, to };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok((no_store, Html(page.render()?)).into_response())
 }
 
 /// Whoever kept something back knows why, and is where they came from; whatever else went wrong is a page of its own.
-fn not_connected(
+fn connect_failed(
     app: &App,
     user: Option<CurrentUser>,
     provider: ProviderKind,
@@ -231,67 +238,61 @@ fn not_connected(
     let (return_to, words) = match &error {
         ConnectError::Denied { return_to } => (
             return_to,
-            "The calendar was not connected: access was not granted. Nothing was changed; connect again whenever you \
-             like.",
+            "Calendar not connected: access was not granted. Nothing was changed. You can try \
+             again any time.",
         ),
         ConnectError::MissingScope { return_to } => (
             return_to,
-            "The calendar was not connected: access was not granted in full. Nothing was changed; connect again and \
-             leave all boxes ticked.",
+            "Calendar not connected: some permissions were not granted. Nothing was changed. Connect \
+             again and leave all boxes ticked.",
         ),
-        _ => return Err(explained(provider, error)),
+        _ => return Err(connect_page_error(provider, error)),
     };
-    let Some(user) = user else { return Err(explained(provider, error)) };
+    let Some(user) = user else { return Err(connect_page_error(provider, error)) };
     tracing::info!(%provider, reason = %error, "a calendar was not connected");
     let to = local_path(return_to).unwrap_or("/calendars");
-    Ok(user.go(app, to, &Flash::information(words)))
+    Ok(user.redirect_with_flash(app, to, &Flash::information(words)))
 }
 
 /// What went wrong in words, and where to try again.
-fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
+fn connect_page_error(provider: ProviderKind, error: ConnectError) -> PageError {
     if let ConnectError::Storage(error) = error {
         return error.into();
     }
     let message = match &error {
         // "There is no such staff member" would be true, and tell the person nothing.
-        ConnectError::UnknownStaff => "You no longer work here, as far as Concord knows.".to_owned(),
-        error => sentence(&error.to_string()),
+        ConnectError::UnknownStaff => "You are no longer an active staff member.".to_owned(),
+        error => as_sentence(&error.to_string()),
     };
     let (advice, is_providers) = match &error {
-        ConnectError::Denied { .. } => {
-            ("Nothing was changed. Connect again whenever you like, and choose to allow it then.", false)
-        }
+        ConnectError::Denied { .. } => ("Nothing was changed. Connect again and allow access.", false),
         ConnectError::MissingScope { .. } => {
-            ("Nothing was changed. Concord needs to see the calendars and to write entries.", false)
+            ("Nothing was changed. Concord needs permission to view calendars and write entries.", false)
         }
         ConnectError::ExpiredState | ConnectError::UsedState | ConnectError::UnknownState => {
-            ("Nothing was changed. If the calendar is connected already, there is nothing left to do.", false)
+            ("Nothing was changed. If the calendar is already connected, you are done.", false)
         }
-        ConnectError::OtherSession => {
-            ("Nothing was changed. Use the browser in which you pressed the button.", false)
-        }
+        ConnectError::OtherSession => ("Nothing was changed. Use the browser in which you started.", false),
         ConnectError::SignInFirst => (
-            "Nothing was changed. Sign in with a link that a manager of your business makes, and load this page again \
-             within a quarter of an hour; or begin again.",
+            "Nothing was changed. Sign in with a link from a manager and reload this \
+             page within 15 minutes, or start again.",
             false,
         ),
         ConnectError::KeyRevoked => {
             ("Nothing was changed. Ask a manager of your business, or connect it under Calendars.", false)
         }
         ConnectError::NoRight => (
-            "Nothing was changed. Only the person themselves and managers connect a calendar; if you are signed in as \
-             somebody else, sign out first.",
+            "Nothing was changed. Only the staff member and managers can connect this calendar. If you are \
+             signed in as someone else, sign out first.",
             false,
         ),
         ConnectError::NotSetUp(_) => {
-            ("Nothing was changed. Whoever runs this installation can set it up in its configuration.", false)
+            ("Nothing was changed. An administrator can set it up in the configuration.", false)
         }
-        ConnectError::UnknownStaff => {
-            ("Nothing was changed. If that is wrong, ask a manager of your business.", false)
-        }
+        ConnectError::UnknownStaff => ("Nothing was changed. If this is wrong, ask a manager.", false),
         // Who has to do what is in the message, where anybody knows.
         ConnectError::Refused { .. } | ConnectError::Discovery(_) | ConnectError::Unconfirmed { .. } => {
-            ("Nothing was changed. Begin again to connect the calendar.", false)
+            ("Nothing was changed. Start again to connect the calendar.", false)
         }
         ConnectError::Provider { .. } | ConnectError::Storage(_) => {
             ("Nothing was changed. Try again in a moment.", true)
@@ -311,7 +312,7 @@ fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
 }
 
 /// With a capital and a full stop.
-fn sentence(text: &str) -> String {
+fn as_sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     let rest = letters.as_str().trim_end_matches('.');
@@ -324,7 +325,7 @@ mod tests {
 
     #[test]
     fn reasons_are_sentences() {
-        assert_eq!(sentence("access was not granted"), "Access was not granted.");
-        assert_eq!(sentence("Google answered: no."), "Google answered: no.");
+        assert_eq!(as_sentence("access was not granted"), "Access was not granted.");
+        assert_eq!(as_sentence("Google answered: no."), "Google answered: no.");
     }
 }

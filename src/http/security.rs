@@ -26,7 +26,7 @@ use super::{
     admission,
     api::problem::{self, ApiError, Kind},
     pages::{self, PageError},
-    visit::Visit,
+    request_origin::RequestOrigin,
 };
 use crate::app::App;
 
@@ -34,22 +34,22 @@ use crate::app::App;
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the whole front behind what holds for every request.
-pub(super) fn guard(router: Router, app: &App) -> Router {
-    let policy = Policy::of(app);
+pub(super) fn apply_layers(router: Router, app: &App) -> Router {
+    let policy = SecurityHeaders::from_app(app);
     router
-        .layer(middleware::from_fn_with_state(app.config.server.request_timeout, in_time))
+        .layer(middleware::from_fn_with_state(app.config.server.request_timeout, enforce_timeout))
         .layer(DefaultBodyLimit::max(app.config.server.max_body_kilobytes * 1024))
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
-        .layer(middleware::from_fn(tell_the_right_reader))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| handle_panic(panic.as_ref())))
+        .layer(middleware::from_fn(render_failure))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
-        .layer(middleware::from_fn_with_state(app.clone(), pages::error::render_in_frame))
+        .layer(middleware::from_fn_with_state(app.clone(), pages::error::render_in_layout))
         .layer(middleware::from_fn(pages::error::render))
-        .layer(CompressionLayer::new().compress_when(is_text))
-        .layer(middleware::from_fn_with_state(app.clone(), admission::let_in))
+        .layer(CompressionLayer::new().compress_when(should_compress))
+        .layer(middleware::from_fn_with_state(app.clone(), admission::admit))
         // Of what was not let in.
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
         .layer(middleware::from_fn(pages::error::render))
-        .layer(middleware::from_fn_with_state(policy, protect))
+        .layer(middleware::from_fn_with_state(policy, set_security_headers))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -60,28 +60,28 @@ pub(super) fn guard(router: Router, app: &App) -> Router {
                 })
                 .on_failure(()),
         )
-        .layer(middleware::from_fn_with_state(app.clone(), name_request))
+        .layer(middleware::from_fn_with_state(app.clone(), set_request_id))
 }
 
 /// The same for feeds, in one layer. Their readers are programs that come in great numbers, and want neither pages nor
 /// problem documents; their answers are compressed already.
-pub(super) fn guard_feeds(router: Router, app: &App) -> Router {
-    let watch = Watch {
-        policy: Policy::of(app),
+pub(super) fn apply_feed_layers(router: Router, app: &App) -> Router {
+    let watch = RequestGuard {
+        policy: SecurityHeaders::from_app(app),
         limit: app.config.server.request_timeout,
         clock: app.context.clock.clone(),
     };
-    router.layer(middleware::from_fn_with_state(watch, watch_over))
+    router.layer(middleware::from_fn_with_state(watch, guard_request))
 }
 
 #[derive(Clone)]
-struct Watch {
-    policy: Policy,
+struct RequestGuard {
+    policy: SecurityHeaders,
     limit: Duration,
     clock: Clock,
 }
 
-async fn watch_over(State(watch): State<Watch>, mut request: Request, next: Next) -> Response {
+async fn guard_request(State(watch): State<RequestGuard>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(&watch.clock);
     if let Some(id) = &id {
@@ -92,15 +92,15 @@ async fn watch_over(State(watch): State<Watch>, mut request: Request, next: Next
     let mut response = match tokio::time::timeout(watch.limit, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
-            after_panic(panic.as_ref());
-            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n").into_response()
+            handle_panic(panic.as_ref());
+            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong.\n").into_response()
         }
         Err(_) => {
             let wait = [(header::RETRY_AFTER, "30")];
             (StatusCode::SERVICE_UNAVAILABLE, wait, "This took too long.\n").into_response()
         }
     };
-    watch.policy.write(response.headers_mut());
+    watch.policy.apply(response.headers_mut());
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -115,14 +115,14 @@ fn milliseconds(took: Duration) -> f64 {
 }
 
 #[derive(Clone)]
-struct Policy {
+struct SecurityHeaders {
     content: HeaderValue,
     is_secure: bool,
 }
 
-impl Policy {
+impl SecurityHeaders {
     #[expect(clippy::expect_used, reason = "origins of URLs are visible ASCII")]
-    fn of(app: &App) -> Self {
+    fn from_app(app: &App) -> Self {
         let providers = &app.context.providers;
         let consent_pages: Vec<String> = providers
             .kinds()
@@ -136,9 +136,9 @@ impl Policy {
     }
 }
 
-impl Policy {
+impl SecurityHeaders {
     /// What browsers are told, unless the answer has said so itself.
-    fn write(&self, headers: &mut HeaderMap) {
+    fn apply(&self, headers: &mut HeaderMap) {
         for (name, value) in [
             (header::CONTENT_SECURITY_POLICY, self.content.clone()),
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -170,14 +170,18 @@ fn content_policy(consent_pages: &[String]) -> String {
     )
 }
 
-async fn protect(State(policy): State<Policy>, request: Request, next: Next) -> Response {
+async fn set_security_headers(
+    State(policy): State<SecurityHeaders>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
-    policy.write(response.headers_mut());
+    policy.apply(response.headers_mut());
     response
 }
 
-async fn name_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let visit = Visit::of(&request, &app.config.server);
+async fn set_request_id(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let visit = RequestOrigin::from_request(&request, &app.config.server);
     request.extensions_mut().insert(visit);
     let Some(id) = request_id(&app.context.clock) else { return next.run(request).await };
     request.headers_mut().insert(REQUEST_ID, id.clone());
@@ -196,14 +200,14 @@ fn span(request: &Request) -> Span {
     // The pattern, never the path, which may hold a token; and no query: a callback's holds the code of a consent.
     let path = match request.extensions().get::<MatchedPath>() {
         Some(pattern) => pattern.as_str().to_owned(),
-        None => beginning(request.uri().path()),
+        None => path_prefix(request.uri().path()),
     };
     info_span!("request", method = %request.method(), %path, request_id = id, status = field::Empty)
 }
 
 /// Of a path that leads nowhere, what may be logged: its first part, if that is a word. A token, which has digits, an
 /// underscore or capitals, is none.
-fn beginning(path: &str) -> String {
+fn path_prefix(path: &str) -> String {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let Some(first) = parts.next() else { return "/".to_owned() };
     let is_word =
@@ -213,31 +217,31 @@ fn beginning(path: &str) -> String {
     format!("/{first}{rest}")
 }
 
-async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+async fn enforce_timeout(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Trouble::TooSlow.into_response(),
+        Err(_) => MiddlewareFailure::TooSlow.into_response(),
     }
 }
 
-fn after_panic(panic: &(dyn Any + Send)) -> Response {
+fn handle_panic(panic: &(dyn Any + Send)) -> Response {
     let words = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no words");
     tracing::error!(words, "a handler panicked");
-    Trouble::Panic.into_response()
+    MiddlewareFailure::Panic.into_response()
 }
 
 /// What went wrong outside of any handler; who asked is known further out.
 #[derive(Clone, Copy, Debug)]
-enum Trouble {
+enum MiddlewareFailure {
     TooSlow,
     Panic,
 }
 
-impl IntoResponse for Trouble {
+impl IntoResponse for MiddlewareFailure {
     fn into_response(self) -> Response {
         let status = match self {
             Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
@@ -250,24 +254,26 @@ impl IntoResponse for Trouble {
 }
 
 /// Programs get a problem document, people a page; both are written further out.
-async fn tell_the_right_reader(request: Request, next: Next) -> Response {
+async fn render_failure(request: Request, next: Next) -> Response {
     let is_program = request.uri().path().starts_with("/api/");
     let response = next.run(request).await;
-    let Some(trouble) = response.extensions().get::<Trouble>().copied() else { return response };
+    let Some(trouble) = response.extensions().get::<MiddlewareFailure>().copied() else { return response };
     match (is_program, trouble) {
-        (true, Trouble::TooSlow) => {
-            ApiError::new(Kind::TooSlow, "The answer was given up. It may have been done all the same.")
+        (true, MiddlewareFailure::TooSlow) => {
+            ApiError::new(Kind::TooSlow, "The request timed out. It may still have been completed.")
                 .retry_after(5)
                 .into_response()
         }
-        (true, Trouble::Panic) => ApiError::internal("a handler panicked").into_response(),
-        (false, Trouble::TooSlow) => PageError::TooSlow.into_response(),
-        (false, Trouble::Panic) => PageError::Broken("a handler panicked".to_owned()).into_response(),
+        (true, MiddlewareFailure::Panic) => ApiError::internal("a handler panicked").into_response(),
+        (false, MiddlewareFailure::TooSlow) => PageError::TooSlow.into_response(),
+        (false, MiddlewareFailure::Panic) => {
+            PageError::Broken("a handler panicked".to_owned()).into_response()
+        }
     }
 }
 
 /// Feeds compress themselves, once per revision; pictures and what is tiny gain nothing.
-fn is_text(status: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+fn should_compress(status: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     status != StatusCode::PARTIAL_CONTENT
         && [
@@ -308,14 +314,17 @@ mod tests {
             ("/%63f_abc", "/…"),
             ("/zmzvymfyzmzvymfyzmzvymfy", "/…"),
         ] {
-            assert_eq!(beginning(path), logged);
+            assert_eq!(path_prefix(path), logged);
         }
     }
 
     /// As feeds are answered, whatever becomes of them.
     async fn feed(path: &str) -> Response {
-        let watch = Watch {
-            policy: Policy { content: HeaderValue::from_static("default-src 'none'"), is_secure: true },
+        let watch = RequestGuard {
+            policy: SecurityHeaders {
+                content: HeaderValue::from_static("default-src 'none'"),
+                is_secure: true,
+            },
             limit: Duration::from_millis(20),
             clock: Clock::system(),
         };
@@ -323,7 +332,7 @@ mod tests {
             .route("/broken", get(async || -> &'static str { panic!("as a mistake would") }))
             .route("/slow", get(std::future::pending::<&'static str>))
             .route("/good", get(async || "well"))
-            .layer(middleware::from_fn_with_state(watch, watch_over));
+            .layer(middleware::from_fn_with_state(watch, guard_request));
         router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
     }
 
@@ -331,7 +340,7 @@ mod tests {
     async fn readers_of_feeds_get_words_whatever_goes_wrong() {
         for (path, status, words) in [
             ("/good", StatusCode::OK, "well"),
-            ("/broken", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n"),
+            ("/broken", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong.\n"),
             ("/slow", StatusCode::SERVICE_UNAVAILABLE, "This took too long.\n"),
         ] {
             let response = feed(path).await;
@@ -350,9 +359,9 @@ mod tests {
             .route("/broken", get(async || -> &'static str { panic!("as a mistake would") }))
             .route("/slow", get(std::future::pending::<&'static str>))
             .route("/api/slow", get(std::future::pending::<&'static str>))
-            .layer(middleware::from_fn_with_state(Duration::from_millis(20), in_time))
-            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
-            .layer(middleware::from_fn(tell_the_right_reader))
+            .layer(middleware::from_fn_with_state(Duration::from_millis(20), enforce_timeout))
+            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| handle_panic(panic.as_ref())))
+            .layer(middleware::from_fn(render_failure))
             .layer(middleware::from_fn(pages::error::render));
         router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
     }
@@ -368,19 +377,19 @@ mod tests {
     async fn people_get_a_page_whatever_goes_wrong() {
         let (status, page) = answer("/broken").await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(page.contains("Something went wrong on our side") && !page.contains("as a mistake would"));
+        assert!(page.contains("Something went wrong") && !page.contains("as a mistake would"));
         let (status, page) = answer("/slow").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(page.contains("This took too long"));
     }
 
     #[tokio::test]
-    async fn programs_are_not_told_that_nothing_was_done_when_nobody_knows() {
+    async fn timeout_problem_does_not_claim_nothing_was_done() {
         let response = response("/api/slow").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         let error = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(error.kind(), Kind::TooSlow);
-        assert!(!error.kind().advice().contains("Nothing was written"));
+        assert!(!error.kind().advice().contains("Nothing was saved"));
     }
 
     #[test]
@@ -391,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_allows_nothing_inline_and_lets_forms_out_to_consent_pages_only() {
+    fn csp_forbids_inline_and_allows_forms_to_consent_pages() {
         let policy = content_policy(&["https://accounts.google.com".to_owned()]);
         assert!(!policy.contains("unsafe"));
         assert!(policy.starts_with("default-src 'none';"));

@@ -19,15 +19,15 @@ use super::*;
 use crate::config::Config;
 
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct CapturedLogs(Arc<Mutex<Vec<u8>>>);
 
-impl Lines {
+impl CapturedLogs {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl Write for Lines {
+impl Write for CapturedLogs {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -38,7 +38,7 @@ impl Write for Lines {
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for CapturedLogs {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -51,7 +51,7 @@ fn settings(format: LogFormat) -> TelemetryConfig {
 }
 
 fn logged(config: &TelemetryConfig, directives: &str, work: impl FnOnce()) -> String {
-    let lines = Lines::default();
+    let lines = CapturedLogs::default();
     let (dispatch, _guard) = build(config, directives, lines.clone(), false).unwrap();
     dispatcher::with_default(&dispatch, work);
     lines.text()
@@ -85,7 +85,7 @@ fn the_filter_chooses_by_level_and_module() {
     assert_eq!(logged(&settings(LogFormat::Text), "info", work), "");
     let text = logged(&settings(LogFormat::Text), "info,concord_jobs=debug", work);
     assert!(text.contains("a detail of jobs") && text.lines().count() == 1, "{text}");
-    let refused = build(&settings(LogFormat::Text), "a=b=c", Lines::default(), false);
+    let refused = build(&settings(LogFormat::Text), "a=b=c", CapturedLogs::default(), false);
     assert!(refused.unwrap_err().to_string().starts_with("environment RUST_LOG: "));
 }
 
@@ -125,7 +125,7 @@ async fn traces_arrive_at_the_collector() {
         service_name: "front-desk".into(),
         ..settings(LogFormat::Json)
     };
-    let lines = Lines::default();
+    let lines = CapturedLogs::default();
     let (dispatch, guard) = build(&config, "trace", lines.clone(), false).unwrap();
     work_in_a_span(dispatch).await;
     drop(guard);
@@ -149,7 +149,7 @@ async fn a_collector_that_is_not_there_holds_nothing_up() {
     drop(listener);
     let config =
         TelemetryConfig { otlp_endpoint: Some(endpoint.parse().unwrap()), ..settings(LogFormat::Text) };
-    let (dispatch, guard) = build(&config, "info", Lines::default(), false).unwrap();
+    let (dispatch, guard) = build(&config, "info", CapturedLogs::default(), false).unwrap();
     work_in_a_span(dispatch).await;
     let started = tokio::time::Instant::now();
     drop(guard);

@@ -3,9 +3,9 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use concord_providers::{Http, HttpConfig};
+use concord_providers::{HttpClient, HttpConfig};
 use opentelemetry::{KeyValue, trace::TracerProvider};
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_http::{Bytes, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
@@ -24,14 +24,15 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// The way of finished spans to a collector.
 #[derive(Debug)]
-pub(super) struct Traces(SdkTracerProvider);
+pub(super) struct TraceExport(SdkTracerProvider);
 
-impl Traces {
+impl TraceExport {
     /// To the collector at `endpoint`. Headers that it wants are taken from `OTEL_EXPORTER_OTLP_HEADERS`.
-    pub(super) fn to(endpoint: &Url, config: &TelemetryConfig) -> Result<Self, TelemetryError> {
+    pub(super) fn connect(endpoint: &Url, config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         // https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
         let address = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
-        let client = Carrier { http: Http::new(HttpConfig::default())?, runtime: Handle::current() };
+        let client =
+            ExportHttpClient { http: HttpClient::new(HttpConfig::default())?, runtime: Handle::current() };
         let exporter =
             SpanExporter::builder().with_http().with_http_client(client).with_endpoint(address).build()?;
         let resource = Resource::builder()
@@ -59,7 +60,7 @@ impl Traces {
     }
 
     /// Sends what is still here.
-    pub(super) fn stop(self) {
+    pub(super) fn shutdown(self) {
         // The exporter waits for its thread, which in turn waits for this runtime.
         let stopped = tokio::task::block_in_place(|| self.0.shutdown_with_timeout(STOP_WITHIN));
         if let Err(error) = stopped {
@@ -69,19 +70,19 @@ impl Traces {
 }
 
 /// Carries the exporter's requests, which come from a thread without a runtime, over the shared client.
-struct Carrier {
-    http: Http,
+struct ExportHttpClient {
+    http: HttpClient,
     runtime: Handle,
 }
 
-impl fmt::Debug for Carrier {
+impl fmt::Debug for ExportHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Carrier")
     }
 }
 
 #[async_trait]
-impl HttpClient for Carrier {
+impl opentelemetry_http::HttpClient for ExportHttpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let http = self.http.clone();
         // Without a subscriber, since a trace of the sending of traces would never end.

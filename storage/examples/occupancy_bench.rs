@@ -15,7 +15,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db,
-    occupancy::{self, Arrival, Subject},
+    occupancy::{self, OccupancyRequest, OccupancySubject},
     resources, testing,
 };
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -35,11 +35,11 @@ async fn main() {
     let rows = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
     say(&format!("{rows} rows on {RESOURCES} resources, {SEATS} allocations a measurement"));
     let sqlite = testing::sqlite().await;
-    let house = House::build(&sqlite, rows).await;
+    let house = BenchFixture::build(&sqlite, rows).await;
     on_sqlite(&sqlite, sqlite.url(), &house).await;
     if std::env::var("CONCORD_TEST_POSTGRES_URL").is_ok() {
         let postgres = testing::postgres().await;
-        let house = House::build(&postgres, rows).await;
+        let house = BenchFixture::build(&postgres, rows).await;
         on_postgres(&postgres, postgres.url(), &house).await;
     } else {
         say("PostgreSQL: not measured, CONCORD_TEST_POSTGRES_URL is not set");
@@ -51,14 +51,14 @@ fn say(line: &str) {
     println!("{line}");
 }
 
-struct House {
+struct BenchFixture {
     business: BusinessId,
     rooms: Vec<ResourceId>,
     /// How many hours are taken on each resource, one after the other.
     taken: usize,
 }
 
-impl House {
+impl BenchFixture {
     async fn build(db: &Db, rows: usize) -> Self {
         let business = testing::business(db).await;
         let mut rooms = Vec::new();
@@ -78,10 +78,10 @@ impl House {
         house
     }
 
-    fn arrival(&self, room: ResourceId, hour: usize) -> Arrival {
-        Arrival {
+    fn arrival(&self, room: ResourceId, hour: usize) -> OccupancyRequest {
+        OccupancyRequest {
             business: self.business,
-            subject: Subject { kind: SubjectKind::Resource, id: room.0, capacity: 1 },
+            subject: OccupancySubject { kind: SubjectKind::Resource, id: room.0, capacity: 1 },
             interval: hour_of(hour),
             source: OccupancySource::Booking,
             source_id: Uuid::new_v4(),
@@ -101,7 +101,7 @@ fn hour_of(hour: usize) -> Interval {
     Interval { start, end: start + Duration::hours(1) }
 }
 
-async fn ours(db: &Db, house: &House, round: usize, part: std::ops::Range<usize>, batch: usize) {
+async fn ours(db: &Db, house: &BenchFixture, round: usize, part: std::ops::Range<usize>, batch: usize) {
     let now = testing::monday();
     let indexes: Vec<usize> = part.collect();
     for batch in indexes.chunks(batch) {
@@ -154,7 +154,7 @@ macro_rules! raw_allocation {
     }};
 }
 
-async fn on_sqlite(db: &Db, url: &str, house: &House) {
+async fn on_sqlite(db: &Db, url: &str, house: &BenchFixture) {
     let began = Instant::now();
     ours(db, house, 0, 0..SEATS, IN_ONE_TRANSACTION).await;
     let ours_rate = rate(began);
@@ -174,7 +174,7 @@ async fn on_sqlite(db: &Db, url: &str, house: &House) {
     find_overlaps(db, house, "SQLite").await;
 }
 
-async fn on_postgres(db: &Db, url: &str, house: &House) {
+async fn on_postgres(db: &Db, url: &str, house: &BenchFixture) {
     let began = Instant::now();
     let part = SEATS / CLIENTS;
     futures_of((0..CLIENTS).map(|client| ours(db, house, 0, client * part..(client + 1) * part, 1))).await;
@@ -221,7 +221,7 @@ fn report(name: &str, ours: f64, raw: f64) {
     ));
 }
 
-async fn find_overlaps(db: &Db, house: &House, name: &str) {
+async fn find_overlaps(db: &Db, house: &BenchFixture, name: &str) {
     let asked = 2_000_u32;
     let began = Instant::now();
     for index in 0..asked as usize {

@@ -19,8 +19,8 @@ use std::{
 
 use concord_domain::people::Actor;
 use concord_storage::{
-    Caller, Db, StorageError,
-    bookings::{self, Change, PutError},
+    Db, StorageError, WriteCaller,
+    bookings::{self, ChangeContext, PutError},
     on_behalf_of,
     resources::{self, Resource},
     testing,
@@ -37,7 +37,7 @@ static HOURS: AtomicI64 = AtomicI64::new(0);
 
 /// What came of the writing.
 #[derive(Default)]
-struct Counts {
+struct WriteCounts {
     done: AtomicU64,
     turned_away: AtomicU64,
     batches: AtomicU64,
@@ -46,7 +46,7 @@ struct Counts {
     took_millis: AtomicU64,
 }
 
-impl Counts {
+impl WriteCounts {
     fn a_second(&self, count: &AtomicU64) -> u64 {
         count.load(Ordering::Relaxed) * 1_000 / self.took_millis.load(Ordering::Relaxed).max(1)
     }
@@ -58,7 +58,8 @@ async fn main() {
     let db = testing::sqlite().await;
     let business = testing::business(&db).await;
     let room = testing::resource(&db, &business, 1_000).await;
-    let all: Vec<(usize, Counts)> = CLIENTS.iter().map(|clients| (*clients, Counts::default())).collect();
+    let all: Vec<(usize, WriteCounts)> =
+        CLIENTS.iter().map(|clients| (*clients, WriteCounts::default())).collect();
     for _ in 0..seconds * TURNS {
         for (clients, counts) in &all {
             measure(&db, &room, *clients, counts).await;
@@ -73,7 +74,7 @@ async fn main() {
             counts.a_second(&counts.batches),
         );
     }
-    let done = |counts: &Counts| counts.a_second(&counts.done);
+    let done = |counts: &WriteCounts| counts.a_second(&counts.done);
     let best = all.iter().map(|(_, counts)| done(counts)).max().unwrap();
     let under_load = all.iter().find(|(clients, _)| *clients == 32).map(|(_, counts)| done(counts)).unwrap();
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
@@ -83,14 +84,14 @@ async fn main() {
 }
 
 /// Lets so many clients write for a turn.
-async fn measure(db: &Db, room: &Resource, clients: usize, counts: &Counts) {
+async fn measure(db: &Db, room: &Resource, clients: usize, counts: &WriteCounts) {
     let (began, end) = (Instant::now(), AtomicBool::new(false));
     let mut running: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
     for client in 0..clients {
         let client = format!("{clients}-{client}");
-        running.push(Box::pin(on_behalf_of(Caller::Request, book(db, room, client, counts, &end))));
+        running.push(Box::pin(on_behalf_of(WriteCaller::Request, book(db, room, client, counts, &end))));
     }
-    running.push(Box::pin(on_behalf_of(Caller::BulkJob, batch(db, room, counts, &end))));
+    running.push(Box::pin(on_behalf_of(WriteCaller::BulkJob, batch(db, room, counts, &end))));
     running.push(Box::pin(async {
         tokio::time::sleep(Duration::from_secs(1) / TURNS).await;
         end.store(true, Ordering::Relaxed);
@@ -103,11 +104,12 @@ async fn measure(db: &Db, room: &Resource, clients: usize, counts: &Counts) {
     counts.took_millis.fetch_add(u64::try_from(began.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
 }
 
-async fn book(db: &Db, room: &Resource, client: String, counts: &Counts, end: &AtomicBool) {
+async fn book(db: &Db, room: &Resource, client: String, counts: &WriteCounts, end: &AtomicBool) {
     while !end.load(Ordering::Relaxed) {
         // An hour of its own for each, so that none is dearer than another.
         let number = HOURS.fetch_add(1, Ordering::Relaxed);
-        let change = Change { business: room.business_id, actor: Actor::System, now: testing::monday() };
+        let change =
+            ChangeContext { business: room.business_id, actor: Actor::System, now: testing::monday() };
         let draft = testing::draft(room, number * 60, number * 60 + 30);
         let began = Instant::now();
         match bookings::put(db, &change, &format!("{client}-{number}"), &draft, None).await {
@@ -124,7 +126,7 @@ async fn book(db: &Db, room: &Resource, client: String, counts: &Counts, end: &A
     }
 }
 
-async fn batch(db: &Db, room: &Resource, counts: &Counts, end: &AtomicBool) {
+async fn batch(db: &Db, room: &Resource, counts: &WriteCounts, end: &AtomicBool) {
     while !end.load(Ordering::Relaxed) {
         let mut tx = db.begin().await.unwrap();
         resources::bump_revision(&mut tx, room.business_id, room.id).await.unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::ids::{ApiKeyId, BusinessId};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Db, StorageError, Tx, oauth_states, on_db, secret, sign_in::SEEN_EVERY};
+use crate::{Db, StorageError, Tx, oauth_states, on_db, secret, sign_in::SEEN_INTERVAL};
 
 /// A key, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -26,11 +26,11 @@ pub struct ApiKey {
 }
 
 /// How much of a token is shown: the rest still has more than 200 random bits.
-const SHOWN: usize = 10;
+const PREFIX_CHARS: usize = 10;
 
 /// How a token begins, by which a person knows it again.
-pub(crate) fn shown_prefix(token: &SecretString) -> String {
-    token.expose_secret().chars().take(SHOWN).collect()
+pub(crate) fn display_prefix(token: &SecretString) -> String {
+    token.expose_secret().chars().take(PREFIX_CHARS).collect()
 }
 
 macro_rules! columns {
@@ -57,7 +57,7 @@ pub async fn create(
         .bind(ApiKeyId::new(now))
         .bind(business)
         .bind(name)
-        .bind(shown_prefix(token))
+        .bind(display_prefix(token))
         .bind(secret::digest(token))
         .bind(now)
         .fetch_one(c)
@@ -86,7 +86,7 @@ const TOUCH: &str = "
 
 /// Notes that a key was used, at most once a minute. Returns whether it was noted.
 pub async fn touch(db: &Db, key: &ApiKey, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    if key.last_used_at.is_some_and(|last| now - last < SEEN_EVERY) {
+    if key.last_used_at.is_some_and(|last| now - last < SEEN_INTERVAL) {
         return Ok(false);
     }
     let mut tx = db.begin().await?;
@@ -111,7 +111,7 @@ pub async fn revoke(
     id: ApiKeyId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    oauth_states::end_of_key(tx, business, id).await?;
+    oauth_states::delete_for_key(tx, business, id).await?;
     let changed = on_db!(tx, c => sqlx::query(REVOKE)
         .bind(business)
         .bind(id)

@@ -64,7 +64,7 @@ impl Business {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct BusinessRow {
     id: BusinessId,
     name: String,
     slug: String,
@@ -77,10 +77,10 @@ struct Row {
     created_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for Business {
+impl TryFrom<BusinessRow> for Business {
     type Error = StorageError;
 
-    fn try_from(row: Row) -> Result<Self, StorageError> {
+    fn try_from(row: BusinessRow) -> Result<Self, StorageError> {
         Ok(Self {
             id: row.id,
             name: row.name,
@@ -120,7 +120,7 @@ pub async fn create(
     settings: &BusinessSettings,
     now: DateTime<Utc>,
 ) -> Result<Business, StorageError> {
-    let row: Row = on_db!(tx, c => sqlx::query_as(CREATE)
+    let row: BusinessRow = on_db!(tx, c => sqlx::query_as(CREATE)
         .bind(BusinessId::new(now))
         .bind(&settings.name)
         .bind(slug)
@@ -139,21 +139,22 @@ const FIND: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $
 
 /// One business.
 pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>, StorageError> {
-    let row: Option<Row> = on_db!(db, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
+    let row: Option<BusinessRow> = on_db!(db, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
     row.map(Business::try_from).transpose()
 }
 
 /// The same for whoever has a transaction in hand; nothing is locked.
 pub async fn find_in(tx: &mut Tx, id: BusinessId) -> Result<Option<Business>, StorageError> {
-    let row: Option<Row> = on_db!(tx, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
+    let row: Option<BusinessRow> = on_db!(tx, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
     row.map(Business::try_from).transpose()
 }
 
 const BY_SLUG: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE slug = $1");
 
 /// The business that a public address names.
-pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Business>, StorageError> {
-    let row: Option<Row> = on_db!(db, c => sqlx::query_as(BY_SLUG).bind(slug).fetch_optional(c).await)?;
+pub async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Business>, StorageError> {
+    let row: Option<BusinessRow> =
+        on_db!(db, c => sqlx::query_as(BY_SLUG).bind(slug).fetch_optional(c).await)?;
     row.map(Business::try_from).transpose()
 }
 
@@ -161,7 +162,7 @@ const LIST: &str = concat!("SELECT ", columns!(), " FROM businesses ORDER BY nam
 
 /// All businesses of the installation, for the command line.
 pub async fn list(db: &Db) -> Result<Vec<Business>, StorageError> {
-    let rows: Vec<Row> = on_db!(db, c => sqlx::query_as(LIST).fetch_all(c).await)?;
+    let rows: Vec<BusinessRow> = on_db!(db, c => sqlx::query_as(LIST).fetch_all(c).await)?;
     rows.into_iter().map(Business::try_from).collect()
 }
 
@@ -173,7 +174,7 @@ const UPDATE: &str = concat!(
 );
 
 /// Whether the zone would become another one while stays are counted in its nights.
-const STAYS_AHEAD_ELSEWHERE: &str = "
+const HAS_FUTURE_STAYS_IN_BUSINESS_ZONE: &str = "
     SELECT EXISTS (
         SELECT 1 FROM bookings b
         JOIN resources r ON r.id = b.resource_id AND r.zone IS NULL
@@ -186,7 +187,7 @@ const LOCK: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $
 
 /// The business, which nobody else changes until this transaction ends.
 pub async fn lock(tx: &mut Tx, id: BusinessId) -> Result<Business, StorageError> {
-    let row: Row = match tx.open() {
+    let row: BusinessRow = match tx.open() {
         Open::Sqlite(c) => sqlx::query_as(FIND).bind(id).fetch_one(c).await?,
         Open::Postgres(c) => sqlx::query_as(LOCK).bind(id).fetch_one(c).await?,
     };
@@ -202,7 +203,7 @@ pub async fn update(
     settings: &BusinessSettings,
     now: DateTime<Utc>,
 ) -> Result<Business, StorageError> {
-    let stays_ahead: bool = on_db!(tx, c => sqlx::query_scalar(STAYS_AHEAD_ELSEWHERE)
+    let stays_ahead: bool = on_db!(tx, c => sqlx::query_scalar(HAS_FUTURE_STAYS_IN_BUSINESS_ZONE)
         .bind(id)
         .bind(settings.zone.name())
         .bind(now)
@@ -211,11 +212,11 @@ pub async fn update(
     if stays_ahead {
         return Err(StorageError::StaysAhead);
     }
-    if settings.entry_privacy.tells_less_than(lock(tx, id).await?.entry_privacy) {
-        connections::begin_to_change(tx, id).await?;
-        entries::outdate(tx, id).await?;
+    if settings.entry_privacy.is_stricter_than(lock(tx, id).await?.entry_privacy) {
+        connections::lock_targets_exclusive(tx, id).await?;
+        entries::mark_all_pending(tx, id).await?;
     }
-    let row: Row = on_db!(tx, c => sqlx::query_as(UPDATE)
+    let row: BusinessRow = on_db!(tx, c => sqlx::query_as(UPDATE)
         .bind(id)
         .bind(&settings.name)
         .bind(settings.zone.name())

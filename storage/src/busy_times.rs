@@ -9,7 +9,7 @@ use concord_domain::{
 
 use crate::{
     Db, StorageError, Tx,
-    occupancy::{self, Arrival, Subject},
+    occupancy::{self, OccupancyRequest, OccupancySubject},
     on_db,
 };
 
@@ -158,9 +158,9 @@ pub async fn upsert(
         .fetch_one(c)
         .await)?;
     if id != new {
-        vacate(tx, event.business, event.staff, id).await?;
+        release_occupancy(tx, event.business, event.staff, id).await?;
     }
-    let arrival = Arrival {
+    let arrival = OccupancyRequest {
         business: event.business,
         subject: staff_subject(event.staff),
         interval: event.interval,
@@ -181,12 +181,12 @@ pub async fn remove(
     staff: StaffId,
     id: BusyTimeId,
 ) -> Result<(), StorageError> {
-    vacate(tx, business, staff, id).await?;
+    release_occupancy(tx, business, staff, id).await?;
     on_db!(tx, c => sqlx::query(REMOVE).bind(business).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }
 
-async fn vacate(
+async fn release_occupancy(
     tx: &mut Tx,
     business: BusinessId,
     staff: StaffId,
@@ -199,6 +199,6 @@ async fn vacate(
     Ok(())
 }
 
-fn staff_subject(staff: StaffId) -> Subject {
-    Subject { kind: SubjectKind::Staff, id: staff.0, capacity: 1 }
+fn staff_subject(staff: StaffId) -> OccupancySubject {
+    OccupancySubject { kind: SubjectKind::Staff, id: staff.0, capacity: 1 }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{BusinessId, CalendarId, ConnectionId, StaffId},
     interval::Interval,
-    sync::reading::Reading,
+    sync::read_sequence::ReadSequence,
 };
 
 use sqlx::{Postgres, QueryBuilder, Sqlite};
@@ -43,7 +43,7 @@ pub struct Calendar {
     /// When its busy times were last read.
     pub last_import_at: Option<DateTime<Utc>>,
     /// Why the last full read was held back, if it was.
-    pub held_reason: Option<String>,
+    pub quarantine_reason: Option<String>,
     /// Since when the provider no longer lists it.
     pub missing_since: Option<DateTime<Utc>>,
 }
@@ -69,7 +69,7 @@ pub struct ListedCalendar {
 
 const COLUMNS: &str =
     "id, business_id, connection_id, external_id, name, colour, zone, owner, writable, is_primary, reads, writes,
-    last_import_at, held_reason, missing_since";
+    last_import_at, quarantine_reason, missing_since";
 
 const LISTED: &str = "
     INSERT INTO calendars (id, business_id, connection_id, external_id, name, colour, zone, writable, is_primary, reads,
@@ -106,14 +106,14 @@ pub async fn take_over(
             .await
             .map(drop))?;
     }
-    if !is_whole(listed) {
+    if !is_complete_list(listed) {
         return Ok(());
     }
     mark_missing(tx, connection, listed, now).await
 }
 
 /// Whether a list can be believed in what it does not name.
-pub fn is_whole(listed: &[ListedCalendar]) -> bool {
+pub fn is_complete_list(listed: &[ListedCalendar]) -> bool {
     listed.iter().any(|calendar| calendar.is_primary)
 }
 
@@ -137,17 +137,17 @@ async fn mark_missing(
     Ok(())
 }
 
-const GIVE_ANOTHER_ID: &str = "
+const CHANGE_EXTERNAL_ID: &str = "
     UPDATE calendars SET external_id = $3, cursor = NULL, missing_since = NULL WHERE business_id = $1 AND id = $2";
 
 /// The provider calls it by another id from now on: by that it is read from the beginning.
-pub async fn give_another_id(
+pub async fn change_external_id(
     tx: &mut Tx,
     business: BusinessId,
     id: CalendarId,
     external_id: &str,
 ) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(GIVE_ANOTHER_ID)
+    let rows = on_db!(tx, c => sqlx::query(CHANGE_EXTERNAL_ID)
         .bind(business)
         .bind(id)
         .bind(external_id)
@@ -186,7 +186,7 @@ pub async fn of_connection(
 }
 
 /// More ids in one statement are slow to plan.
-const CONNECTIONS_AT_ONCE: usize = 500;
+const CONNECTIONS_PER_QUERY: usize = 500;
 
 /// The calendars of each of these connections, the main one first. A connection without any is not in the answer.
 pub async fn of_connections(
@@ -207,7 +207,7 @@ pub async fn of_connections(
         }};
     }
     let mut all: HashMap<ConnectionId, Vec<Calendar>> = HashMap::new();
-    for part in connections.chunks(CONNECTIONS_AT_ONCE) {
+    for part in connections.chunks(CONNECTIONS_PER_QUERY) {
         let calendars = match db.open() {
             Open::Sqlite(pool) => listed!(Sqlite, pool, part),
             Open::Postgres(pool) => listed!(Postgres, pool, part),
@@ -223,7 +223,7 @@ const READ: &str =
     "WHERE business_id = $1 AND connection_id = $2 AND reads AND missing_since IS NULL ORDER BY id";
 
 /// The calendars of a connection whose busy times are read.
-pub async fn to_read(
+pub async fn list_read(
     tx: &mut Tx,
     business: BusinessId,
     connection: ConnectionId,
@@ -309,7 +309,7 @@ pub async fn choose(
 
 /// How far the reading of a calendar has come.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Progress {
+pub struct CalendarReadState {
     /// The provider's cursor; `None`: begin with everything.
     pub cursor: Option<String>,
     /// The window that the cursor was begun with.
@@ -317,33 +317,37 @@ pub struct Progress {
     /// Its end, exclusive.
     pub window_end: Option<DateTime<Utc>>,
     /// What the last full read took away and was held back, as the plan wrote it.
-    #[sqlx(rename = "held_ids")]
+    #[sqlx(rename = "quarantined_ids")]
     pub held: Option<String>,
     /// Whose busy times they are.
     pub staff_id: StaffId,
     /// The last reading that was completed.
-    pub last_reading: Reading,
+    pub last_reading: ReadSequence,
 }
 
 const PROGRESS: &str = "
-    SELECT k.cursor, k.window_start, k.window_end, k.held_ids, c.staff_id, k.last_reading
+    SELECT k.cursor, k.window_start, k.window_end, k.quarantined_ids, c.staff_id, k.last_reading
     FROM calendars k JOIN connections c ON c.id = k.connection_id
     WHERE k.business_id = $1 AND k.id = $2";
 
 /// How far the reading of a calendar has come.
-pub async fn progress(db: &Db, business: BusinessId, id: CalendarId) -> Result<Progress, StorageError> {
+pub async fn progress(
+    db: &Db,
+    business: BusinessId,
+    id: CalendarId,
+) -> Result<CalendarReadState, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(PROGRESS).bind(business).bind(id).fetch_one(c).await)?)
 }
 
 const ADVANCE: &str = "
-    UPDATE calendars SET cursor = $2, window_start = $3, window_end = $4, last_import_at = $5, held_ids = NULL,
-        held_reason = NULL, last_reading = $6
+    UPDATE calendars SET cursor = $2, window_start = $3, window_end = $4, last_import_at = $5, quarantined_ids = NULL,
+        quarantine_reason = NULL, last_reading = $6
     WHERE id = $1";
 
 /// A read is complete: the next one begins at `cursor`.
 pub async fn advance(
     tx: &mut Tx,
-    (id, reading): (CalendarId, Reading),
+    (id, reading): (CalendarId, ReadSequence),
     cursor: &str,
     window: Interval,
     now: DateTime<Utc>,
@@ -361,18 +365,18 @@ pub async fn advance(
     Ok(())
 }
 
-const HOLD: &str = "UPDATE calendars SET held_ids = $2, held_reason = $3 WHERE id = $1";
+const QUARANTINE: &str = "UPDATE calendars SET quarantined_ids = $2, quarantine_reason = $3 WHERE id = $1";
 
 /// What a full read took away is held back until it is seen again.
 pub async fn hold(tx: &mut Tx, id: CalendarId, held: &str, reason: &str) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(HOLD).bind(id).bind(held).bind(reason).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(QUARANTINE).bind(id).bind(held).bind(reason).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const FORGET_CURSOR: &str = "UPDATE calendars SET cursor = NULL WHERE id = $1";
+const RESET_CURSOR: &str = "UPDATE calendars SET cursor = NULL WHERE id = $1";
 
 /// The next read begins with everything.
 pub async fn forget_cursor(tx: &mut Tx, id: CalendarId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(FORGET_CURSOR).bind(id).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(RESET_CURSOR).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }

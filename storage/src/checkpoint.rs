@@ -14,7 +14,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 use crate::{StorageError, write_gate::WriteGate};
 
 /// Commits after which the log is brought into the file: some 10,000 pages.
-const COMMITS: u32 = 1_000;
+const COMMITS_PER_CHECKPOINT: u32 = 1_000;
 
 /// What is left to the commit that finds so many pages in the log, as a large import writes in one: 128 MB.
 pub(crate) const PAGES_AT_MOST: &str = "32000";
@@ -27,26 +27,26 @@ const ATTEMPTS: u32 = 4;
 
 /// When the log of a file is due.
 #[derive(Clone, Debug)]
-pub struct Checkpoints {
+pub struct WalCheckpointer {
     read: SqlitePool,
     gate: WriteGate,
-    state: Arc<State>,
+    state: Arc<CheckpointState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CheckpointState {
     commits: AtomicU32,
     is_running: AtomicBool,
 }
 
 /// What a checkpoint says of the log, in pages.
 #[derive(Clone, Copy, sqlx::FromRow)]
-struct Log {
+struct WalStatus {
     log: i64,
     checkpointed: i64,
 }
 
-impl Checkpoints {
+impl WalCheckpointer {
     pub(crate) fn new(read: SqlitePool, gate: WriteGate) -> Self {
         Self { read, gate, state: Arc::default() }
     }
@@ -54,7 +54,7 @@ impl Checkpoints {
     /// To be called after each commit, without a turn to write in hand.
     pub(crate) fn note_commit(&self) {
         let commits = self.state.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        if commits < COMMITS || self.state.is_running.swap(true, Ordering::AcqRel) {
+        if commits < COMMITS_PER_CHECKPOINT || self.state.is_running.swap(true, Ordering::AcqRel) {
             return;
         }
         self.state.commits.store(0, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Checkpoints {
         // Before the turn: no writer is to wait for a reader.
         let mut reader = self.read.acquire().await?;
         for _ in 0..ATTEMPTS {
-            let Log { log, checkpointed } = checkpoint(&mut reader).await?;
+            let WalStatus { log, checkpointed } = checkpoint(&mut reader).await?;
             if log - checkpointed <= FEW_PAGES {
                 break;
             }
@@ -83,6 +83,6 @@ impl Checkpoints {
 }
 
 /// `PASSIVE`: it waits for nobody, and leaves what a reader still needs.
-async fn checkpoint(reader: &mut SqliteConnection) -> Result<Log, StorageError> {
+async fn checkpoint(reader: &mut SqliteConnection) -> Result<WalStatus, StorageError> {
     Ok(sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(reader).await?)
 }

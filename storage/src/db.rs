@@ -4,7 +4,6 @@ use std::{fs::OpenOptions, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgPool, SqliteConnection, SqlitePool,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -13,13 +12,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     StorageError, Tx,
-    checkpoint::{self, Checkpoints},
-    statistics,
+    checkpoint::{self, WalCheckpointer},
     write_gate::WriteGate,
 };
-
-pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
-pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// An open database; clones share it.
 #[derive(Clone, Debug)]
@@ -33,7 +28,7 @@ pub enum Db {
         /// Where those who want to write line up.
         gate: WriteGate,
         /// Brings the log into the file.
-        checkpoints: Checkpoints,
+        checkpoints: WalCheckpointer,
         /// Whether a commit waits until it is safe from a loss of power.
         durable: bool,
     },
@@ -59,17 +54,17 @@ macro_rules! on_db {
 pub(crate) use on_db;
 
 /// How long a database waits for what is under way when it is closed.
-pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a connection is waited for: then whoever waits is told that there is none, and can come again.
-const WAIT_AT_MOST: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a server is waited for that does not answer yet: it may be starting too.
-const REACH_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt to connect may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long to wait before the next attempt.
-const CONNECT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const CONNECT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What SQLite's writer keeps of the file in memory, in KiB where it is negative: each booking changes a page of each of its
 /// many indexes, which 2 MB (SQLite's own choice) do not hold once there are some ten thousand.
@@ -114,14 +109,14 @@ impl Db {
             .synchronous(synchronous)
             .foreign_keys(true)
             // Other processes may write too: for no longer than a connection is waited for.
-            .busy_timeout(WAIT_AT_MOST)
+            .busy_timeout(ACQUIRE_TIMEOUT)
             .pragma("trusted_schema", "OFF");
-        let connect = quietly(connect);
+        let connect = without_statement_log(connect);
         let file = connect.get_filename();
         if options.create {
             make_private(file);
         } else if !is_in_memory(file) && !file.exists() {
-            return Err(StorageError::NoDatabase { place: place_of_file(file) });
+            return Err(StorageError::NoDatabase { place: file_location(file) });
         }
         let writer = connect
             .clone()
@@ -129,20 +124,20 @@ impl Db {
             .pragma("cache_size", WRITER_CACHE);
         let write = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(WAIT_AT_MOST)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            .after_release(|connection, _| Box::pin(is_as_it_was_lent(connection)))
+            .after_release(|connection, _| Box::pin(is_reusable(connection)))
             .connect_with(writer)
             .await
-            .map_err(unusable_file)?;
+            .map_err(classify_file_error)?;
         let read = SqlitePoolOptions::new()
             .max_connections(options.max_connections.clamp(1, 8))
-            .acquire_timeout(WAIT_AT_MOST)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             // A file does not hang up as a server does, and to ask whether it is there takes as long as a small query.
             .test_before_acquire(false)
             .connect_lazy_with(connect.pragma("query_only", "ON"));
         let gate = WriteGate::default();
-        let checkpoints = Checkpoints::new(read.clone(), gate.clone());
+        let checkpoints = WalCheckpointer::new(read.clone(), gate.clone());
         Ok(Self::Sqlite { read, write, gate, checkpoints, durable: options.durable })
     }
 
@@ -156,78 +151,30 @@ impl Db {
                 ("jit", "off"),
                 ("max_parallel_workers_per_gather", "0"),
             ]);
-        let connect = quietly(connect);
-        reach(&connect).await?;
+        let connect = without_statement_log(connect);
+        connect_once(&connect).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
-            .acquire_timeout(WAIT_AT_MOST)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(connect);
         Ok(Self::Postgres(pool))
-    }
-
-    /// Brings the tables up to date. A database that a newer Concord has migrated is refused.
-    pub async fn migrate(&self) -> Result<(), StorageError> {
-        match self {
-            Self::Sqlite { write, .. } => {
-                SQLITE_MIGRATIONS.run(write).await?;
-                statistics::assume(write).await?;
-            }
-            Self::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
-        }
-        Ok(())
     }
 
     /// Where it is, for people: the file's absolute path, or the database's name with its host and port.
     pub fn place(&self) -> String {
         match self {
-            Self::Sqlite { write, .. } => place_of_file(write.connect_options().get_filename()),
+            Self::Sqlite { write, .. } => file_location(write.connect_options().get_filename()),
             Self::Postgres(pool) => {
                 let server = pool.connect_options();
                 let name = server.get_database().unwrap_or_else(|| server.get_username());
-                format!("{name} at {}", place_of(&server))
+                format!("{name} at {}", server_location(&server))
             }
-        }
-    }
-
-    /// Whether there is none of Concord's tables yet.
-    pub async fn is_empty(&self) -> Result<bool, StorageError> {
-        let table = match self {
-            Self::Sqlite { .. } => {
-                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')"
-            }
-            Self::Postgres(_) => "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
-        };
-        let is_migrated: bool = on_db!(self, c => sqlx::query_scalar(table).fetch_one(c).await)?;
-        Ok(!is_migrated)
-    }
-
-    /// Checks, where somebody else migrates, that the tables are those that this version knows.
-    pub async fn check_migrated(&self) -> Result<(), StorageError> {
-        let migrations = match self {
-            Self::Sqlite { .. } => &SQLITE_MIGRATIONS,
-            Self::Postgres(_) => &POSTGRES_MIGRATIONS,
-        };
-        let known: Vec<i64> = migrations.iter().map(|migration| migration.version).collect();
-        let newest = known.last().copied().unwrap_or_default();
-        // Without the table nothing was ever migrated.
-        let found: Vec<i64> =
-            on_db!(self, c => sqlx::query_scalar(MIGRATED).fetch_all(c).await).unwrap_or_default();
-        if let Some(found) = found.iter().copied().find(|version| *version > newest) {
-            return Err(StorageError::NewerDatabase { found });
-        }
-        // Numbers are given before the work is done, so that a lower one may come after a higher one.
-        match known.iter().position(|version| !found.contains(version)) {
-            Some(missing) => {
-                let found = missing.checked_sub(1).map_or(0, |before| known[before]);
-                Err(StorageError::NotMigrated { found, known: newest })
-            }
-            None => Ok(()),
         }
     }
 
     /// Begins a transaction that may write. What it commits outlives a loss of power. `Overloaded`: too many want to.
     pub async fn begin(&self) -> Result<Tx, StorageError> {
-        must_hold_none();
+        assert_none_held();
         match self {
             Self::Sqlite { write, gate, checkpoints, durable, .. } => {
                 let turn = gate.turn().await?;
@@ -244,7 +191,7 @@ impl Db {
     /// next one that does, such as the mark before each write to the outside, brings it there too. A process of ours
     /// that is killed loses nothing. It is never what an idempotency key stands for.
     pub async fn begin_async_commit(&self) -> Result<Tx, StorageError> {
-        must_hold_none();
+        assert_none_held();
         match self {
             Self::Sqlite { write, gate, checkpoints, .. } => {
                 let turn = gate.turn().await?;
@@ -300,7 +247,7 @@ impl Db {
                 Self::Postgres(pool) => pool.close().await,
             }
         };
-        if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             tracing::warn!("the database was still in use when it was closed");
         }
     }
@@ -308,7 +255,7 @@ impl Db {
     /// For reading outside a transaction.
     #[cfg_attr(feature = "testing", track_caller)]
     pub(crate) fn open(&self) -> Open<&SqlitePool, &PgPool> {
-        must_hold_none();
+        assert_none_held();
         match self {
             Self::Sqlite { read, .. } => Open::Sqlite(read),
             Self::Postgres(pool) => Open::Postgres(pool),
@@ -318,14 +265,14 @@ impl Db {
 
 /// Builds for tests find out here who asks for a connection with one in their hand.
 #[cfg_attr(feature = "testing", track_caller)]
-fn must_hold_none() {
+fn assert_none_held() {
     #[cfg(feature = "testing")]
-    crate::tx::held::must_be_none();
+    crate::tx::held_check::must_be_none();
 }
 
 /// Whether a connection that comes back can be lent again. A full disk or one that fails makes SQLite end a transaction by
 /// itself (<https://www.sqlite.org/lang_transaction.html>, 3.1); sqlx goes on counting it, and would begin no other.
-async fn is_as_it_was_lent(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     // What was dropped is rolled back before this is answered.
     connection.ping().await?;
     let in_order = !connection.is_in_transaction();
@@ -336,7 +283,7 @@ async fn is_as_it_was_lent(connection: &mut SqliteConnection) -> Result<bool, sq
 }
 
 /// Nobody is told of each statement, but for tests that ask how it would be answered.
-fn quietly<O: ConnectOptions>(options: O) -> O {
+fn without_statement_log<O: ConnectOptions>(options: O) -> O {
     #[cfg(feature = "testing")]
     if crate::testing::plans::is_watching() {
         return options;
@@ -362,14 +309,12 @@ fn is_in_memory(file: &Path) -> bool {
     file.to_string_lossy().starts_with("file:")
 }
 
-fn place_of_file(file: &Path) -> String {
+fn file_location(file: &Path) -> String {
     std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()).display().to_string()
 }
 
-const MIGRATED: &str = "SELECT version FROM _sqlx_migrations";
-
 /// A wrong path is a matter of configuration.
-fn unusable_file(error: sqlx::Error) -> StorageError {
+fn classify_file_error(error: sqlx::Error) -> StorageError {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Database(_) | sqlx::Error::PoolTimedOut => {
             StorageError::Url(error.to_string())
@@ -379,32 +324,32 @@ fn unusable_file(error: sqlx::Error) -> StorageError {
 }
 
 /// Connects once before there is a pool, which would keep why it cannot to itself until its own time is up.
-async fn reach(server: &PgConnectOptions) -> Result<(), StorageError> {
-    let place = place_of(server);
+async fn connect_once(server: &PgConnectOptions) -> Result<(), StorageError> {
+    let place = server_location(server);
     let began = Instant::now();
     loop {
-        let (cause, may_pass) = match timeout(CONNECT_WITHIN, server.connect()).await {
+        let (cause, may_pass) = match timeout(CONNECT_TIMEOUT, server.connect()).await {
             Ok(Ok(connection)) => return Ok(connection.close().await?),
-            Ok(Err(error)) => (cause_in_words(&error), may_pass(&error)),
-            Err(_) => (format!("no answer within {} seconds", CONNECT_WITHIN.as_secs()), true),
+            Ok(Err(error)) => (connect_error_message(&error), may_pass(&error)),
+            Err(_) => (format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()), true),
         };
-        if !may_pass || began.elapsed() + CONNECT_AGAIN_AFTER >= REACH_WITHIN {
+        if !may_pass || began.elapsed() + CONNECT_RETRY_DELAY >= CONNECT_DEADLINE {
             return Err(StorageError::Unreachable { place, cause });
         }
         tracing::warn!("waiting for the database at {place}: {cause}");
-        sleep(CONNECT_AGAIN_AFTER).await;
+        sleep(CONNECT_RETRY_DELAY).await;
     }
 }
 
 /// Where a server is, for people: never its password.
-fn place_of(server: &PgConnectOptions) -> String {
+fn server_location(server: &PgConnectOptions) -> String {
     match server.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", server.get_host(), server.get_port()),
     }
 }
 
-fn cause_in_words(error: &sqlx::Error) -> String {
+fn connect_error_message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Database(refused) => refused.message().to_owned(),

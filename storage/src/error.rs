@@ -29,7 +29,7 @@ pub enum StorageError {
     #[error("the database was busy with a conflicting change")]
     Busy,
     /// So many want to write that there was no turn in time; nothing was done.
-    #[error("too many changes at once: there was no turn to write")]
+    #[error("too many changes at once: the write had to wait too long")]
     Overloaded,
     /// The database does not answer: there is no connection to be had, or it broke.
     #[error("the database does not answer: {0}")]
@@ -46,6 +46,12 @@ pub enum StorageError {
         /// The first unknown migration.
         found: i64,
     },
+    /// The database was made before the first release, when its tables had other names.
+    #[error(
+        "the database was made by a version from before the first release, and cannot be brought up to date: move it \
+         away, or name another one in DATABASE_URL, and start with an empty one; nothing in it was changed"
+    )]
+    OldNumbering,
     /// The database has not been migrated as far as this Concord needs.
     #[error(
         "the database is at migration {found} and this version of Concord needs {known}; run `concord migrate`"
@@ -89,7 +95,7 @@ pub enum StorageError {
         key_id: String,
     },
     /// A page cursor that no page gave.
-    #[error("the page cursor is not one that a page gave")]
+    #[error("the page cursor is not a cursor from a previous page")]
     BadCursor,
     /// A stored value makes no sense.
     #[error("the database holds an inconsistent {what}")]
@@ -147,8 +153,8 @@ impl From<sqlx::Error> for StorageError {
             };
         };
         let code = database.code().unwrap_or_default();
-        if database.constraint() == Some("occupancy_one_row_a_unit")
-            || database.message().contains("occupancy_one_row_a_unit")
+        if database.constraint() == Some("occupancy_no_overlap")
+            || database.message().contains("occupancy_no_overlap")
         {
             Self::Overlap
         } else if database.is_unique_violation() {

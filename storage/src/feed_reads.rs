@@ -10,7 +10,7 @@ use crate::{Db, StorageError, Tx, channels::published, feeds::Feed, on_db};
 
 /// What was read since it was last noted.
 #[derive(Clone, Debug)]
-pub struct NewRead {
+pub struct NewFeedRead {
     /// The feed, as it was looked up by its token.
     pub feed: Feed,
     /// What the reader calls itself.
@@ -46,7 +46,7 @@ pub struct FeedRead {
     pub read_at: DateTime<Utc>,
 }
 
-const NOTE: &str = "
+const RECORD: &str = "
     INSERT INTO feed_reads (feed_id, business_id, reader, address, person, revision, reads, first_read_at, read_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
     ON CONFLICT (feed_id, reader) DO UPDATE SET
@@ -59,9 +59,9 @@ const TOUCH: &str = "
     WHERE business_id = $1 AND id = $2 AND (last_read_at IS NULL OR last_read_at < $3)";
 
 /// Writes down who has read what, and what platforms know by it.
-pub async fn note(tx: &mut Tx, reads: &[NewRead]) -> Result<(), StorageError> {
+pub async fn note(tx: &mut Tx, reads: &[NewFeedRead]) -> Result<(), StorageError> {
     for read in reads {
-        on_db!(tx, c => sqlx::query(NOTE)
+        on_db!(tx, c => sqlx::query(RECORD)
             .bind(read.feed.id)
             .bind(read.feed.business_id)
             .bind(&read.reader)
@@ -89,19 +89,19 @@ pub async fn note(tx: &mut Tx, reads: &[NewRead]) -> Result<(), StorageError> {
     Ok(())
 }
 
-const FORGET: &str = "DELETE FROM feed_reads WHERE feed_id = $1";
+const DELETE_FOR_FEED: &str = "DELETE FROM feed_reads WHERE feed_id = $1";
 
 /// Forgets who has read a feed: its address is another one from now on, which nobody has read.
 pub async fn forget(tx: &mut Tx, feed: FeedId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(FORGET).bind(feed).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(DELETE_FOR_FEED).bind(feed).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const OF_FEED: &str = "
+const LIST_FOR_FEED: &str = "
     SELECT reader, address, person, revision, reads, first_read_at, read_at FROM feed_reads
     WHERE business_id = $1 AND feed_id = $2 ORDER BY read_at DESC, reader LIMIT 100";
 
 /// The readers of a feed, the last one first; at most a hundred.
 pub async fn of_feed(db: &Db, business: BusinessId, feed: FeedId) -> Result<Vec<FeedRead>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(OF_FEED).bind(business).bind(feed).fetch_all(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_as(LIST_FOR_FEED).bind(business).bind(feed).fetch_all(c).await)?)
 }

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::{
     Db, StorageError, Tx,
-    api_keys::shown_prefix,
+    api_keys::display_prefix,
     on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
     secret,
 };
 
@@ -129,7 +129,7 @@ pub async fn create(
         .bind(&new.name)
         .bind(new.privacy)
         .bind(secret::digest(token))
-        .bind(shown_prefix(token))
+        .bind(display_prefix(token))
         .bind(now)
         .fetch_one(c)
         .await)?)
@@ -174,7 +174,7 @@ macro_rules! revision {
 
 /// A feed as its readers find it.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Published {
+pub struct PublishedFeed {
     /// Its settings.
     #[sqlx(flatten)]
     pub feed: Feed,
@@ -182,7 +182,7 @@ pub struct Published {
     pub contents: i64,
 }
 
-const PUBLISHED_UNDER: &str = concat!(
+const FIND_PUBLISHED: &str = concat!(
     "SELECT feeds.id, business_id, scope, subject_id, feeds.name, privacy, token_prefix, feeds.revision, last_read_at,
          revoked_at, changed_at, feeds.created_at, ",
     revision!(),
@@ -191,8 +191,8 @@ const PUBLISHED_UNDER: &str = concat!(
 );
 
 /// The feed that is published under the token with this digest (`secret::digest`), as it is now.
-pub async fn published_under(db: &Db, digest: &str) -> Result<Option<Published>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(PUBLISHED_UNDER).bind(digest).fetch_optional(c).await)?)
+pub async fn find_published(db: &Db, digest: &str) -> Result<Option<PublishedFeed>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND_PUBLISHED).bind(digest).fetch_optional(c).await)?)
 }
 
 const CHANGED_AT: &str = "
@@ -254,7 +254,7 @@ pub async fn rotate(
         .bind(business)
         .bind(id)
         .bind(secret::digest(token))
-        .bind(shown_prefix(token))
+        .bind(display_prefix(token))
         .bind(now)
         .fetch_one(c)
         .await)?)
@@ -297,11 +297,11 @@ pub async fn update(
         .await)?)
 }
 
-fn place(id: FeedId) -> Place {
-    Place { column: "feeds.token", row: id.0 }
+fn associated_data(id: FeedId) -> AssociatedData {
+    AssociatedData { column: "feeds.token", row: id.0 }
 }
 
-const REMEMBER: &str = "UPDATE feeds SET token_sealed = $3 WHERE business_id = $1 AND id = $2";
+const STORE_TOKEN: &str = "UPDATE feeds SET token_sealed = $3 WHERE business_id = $1 AND id = $2";
 
 /// Keeps the token of a feed, sealed, for those who come back for its address. Most feeds are shown once.
 pub async fn remember(
@@ -310,17 +310,17 @@ pub async fn remember(
     feed: &Feed,
     token: &SecretString,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(REMEMBER)
+    on_db!(tx, c => sqlx::query(STORE_TOKEN)
         .bind(feed.business_id)
         .bind(feed.id)
-        .bind(ring.seal(token, place(feed.id)))
+        .bind(ring.seal(token, associated_data(feed.id)))
         .execute(c)
         .await
         .map(drop))?;
     Ok(())
 }
 
-const REMEMBERED: &str = "
+const FIND_TOKEN: &str = "
     SELECT token_sealed FROM feeds
     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL AND token_sealed IS NOT NULL";
 
@@ -332,11 +332,11 @@ pub async fn remembered(
     id: FeedId,
 ) -> Result<Option<SecretString>, StorageError> {
     let sealed: Option<String> =
-        on_db!(db, c => sqlx::query_scalar(REMEMBERED).bind(business).bind(id).fetch_optional(c).await)?;
-    sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
+        on_db!(db, c => sqlx::query_scalar(FIND_TOKEN).bind(business).bind(id).fetch_optional(c).await)?;
+    sealed.map(|sealed| ring.open(&sealed, associated_data(id))).transpose()
 }
 
-const REMEMBERED_OF_BUSINESS: &str = concat!(
+const FIND_BUSINESS_FEED: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM feeds
@@ -345,22 +345,22 @@ const REMEMBERED_OF_BUSINESS: &str = concat!(
 );
 
 /// The first feed of the whole business whose token was kept.
-pub async fn remembered_of_business(db: &Db, business: BusinessId) -> Result<Option<Feed>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(REMEMBERED_OF_BUSINESS).bind(business).fetch_optional(c).await)?)
+pub async fn find_business_feed(db: &Db, business: BusinessId) -> Result<Option<Feed>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND_BUSINESS_FEED).bind(business).fetch_optional(c).await)?)
 }
 
 /// The token of that feed, for whoever has a transaction in hand.
-pub async fn token_of_business(
+pub async fn find_business_feed_token(
     tx: &mut Tx,
     ring: &Keyring,
     business: BusinessId,
 ) -> Result<Option<SecretString>, StorageError> {
     let feed: Option<Feed> =
-        on_db!(tx, c => sqlx::query_as(REMEMBERED_OF_BUSINESS).bind(business).fetch_optional(c).await)?;
+        on_db!(tx, c => sqlx::query_as(FIND_BUSINESS_FEED).bind(business).fetch_optional(c).await)?;
     let Some(feed) = feed else { return Ok(None) };
     let sealed: Option<String> =
-        on_db!(tx, c => sqlx::query_scalar(REMEMBERED).bind(business).bind(feed.id).fetch_optional(c).await)?;
-    sealed.map(|sealed| ring.open(&sealed, place(feed.id))).transpose()
+        on_db!(tx, c => sqlx::query_scalar(FIND_TOKEN).bind(business).bind(feed.id).fetch_optional(c).await)?;
+    sealed.map(|sealed| ring.open(&sealed, associated_data(feed.id))).transpose()
 }
 
 const SEALED: &str = "SELECT id, token_sealed FROM feeds WHERE token_sealed IS NOT NULL";
@@ -371,7 +371,7 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageErro
     let rows: Vec<(FeedId, String)> = on_db!(tx, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
     let mut sealed = 0;
     for (id, old) in rows.into_iter().filter(|(_, old)| !ring.is_current(old)) {
-        let new = ring.seal(&ring.open(&old, place(id))?, place(id));
+        let new = ring.seal(&ring.open(&old, associated_data(id))?, associated_data(id));
         on_db!(tx, c => sqlx::query(SEAL_AGAIN).bind(id).bind(&old).bind(&new).execute(c).await.map(drop))?;
         sealed += 1;
     }

@@ -2,18 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    audit::HistorySubject,
     ids::{BusinessId, HistoryId},
     people::Actor,
-    record::HistorySubject,
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, idempotency, on_db, sync_log::newest};
+use crate::{Db, Page, PageRequest, StorageError, Tx, idempotency, on_db, sync_log::newest};
 
 /// A change that was made.
 #[derive(Clone, Copy, Debug)]
-pub struct NewLine<'a> {
+pub struct NewHistoryEntry<'a> {
     /// The tenant.
     pub business: BusinessId,
     /// Who.
@@ -30,7 +30,7 @@ pub struct NewLine<'a> {
 
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
-pub struct Line {
+pub struct HistoryEntry {
     /// Which.
     pub id: HistoryId,
     /// Who.
@@ -54,7 +54,7 @@ const APPEND: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Writes a change down, in the transaction that makes it.
-pub async fn append(tx: &mut Tx, line: &NewLine<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn append(tx: &mut Tx, line: &NewHistoryEntry<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(APPEND)
         .bind(HistoryId::new(now))
         .bind(line.business)
@@ -86,7 +86,11 @@ const OF_BUSINESS: &str = lines_where!("");
 const OF_SUBJECT: &str = lines_where!("AND subject_id = $5");
 
 /// What was changed in a business, newest first.
-pub async fn list(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Line>, StorageError> {
+pub async fn list(
+    db: &Db,
+    business: BusinessId,
+    ask: &PageRequest,
+) -> Result<Page<HistoryEntry>, StorageError> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
     let lines = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
         .bind(business)
@@ -95,16 +99,16 @@ pub async fn list(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<L
         .bind(ask.fetch())
         .fetch_all(c)
         .await)?;
-    Ok(Page::cut(lines, ask, key))
+    Ok(Page::cut(lines, ask, cursor_key))
 }
 
 /// What was changed of one booking, resource ..., newest first.
-pub async fn of_subject(
+pub async fn list_for_subject(
     db: &Db,
     business: BusinessId,
     subject: Uuid,
-    ask: &PageAsk,
-) -> Result<Page<Line>, StorageError> {
+    ask: &PageRequest,
+) -> Result<Page<HistoryEntry>, StorageError> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
     let lines = on_db!(db, c => sqlx::query_as(OF_SUBJECT)
         .bind(business)
@@ -114,9 +118,9 @@ pub async fn of_subject(
         .bind(subject)
         .fetch_all(c)
         .await)?;
-    Ok(Page::cut(lines, ask, key))
+    Ok(Page::cut(lines, ask, cursor_key))
 }
 
-fn key(line: &Line) -> (DateTime<Utc>, Uuid) {
+fn cursor_key(line: &HistoryEntry) -> (DateTime<Utc>, Uuid) {
     (line.at, line.id.0)
 }

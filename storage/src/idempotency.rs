@@ -16,19 +16,19 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{ids::BusinessId, record::HistorySubject};
+use concord_domain::{audit::HistorySubject, ids::BusinessId};
 use uuid::Uuid;
 
 use crate::{
     Db, StorageError, Tx, on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
 };
 
 /// For how long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
 
 /// After so long without a sign of life whoever began is taken for dead. However long a request takes, it gives signs.
-pub const ABANDONED_AFTER: Duration = Duration::seconds(30);
+pub const ABANDON_TIMEOUT: Duration = Duration::seconds(30);
 
 /// One request of a caller who gave a key.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub struct KeyedRequest<'a> {
 
 /// That a request was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct CompletedRequest {
     /// When the attempt began that did it.
     pub at: DateTime<Utc>,
     /// What it was done to, as the history has it.
@@ -54,7 +54,7 @@ pub struct Done {
 
 /// Whether there is anything to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum KeyClaim {
     /// Do it.
     Fresh,
     /// It was decided; answer this.
@@ -64,10 +64,10 @@ pub enum Begun {
         /// What `finish` was given.
         response: String,
         /// `None`: nothing was done, such as by a request that was refused.
-        done: Option<Done>,
+        done: Option<CompletedRequest>,
     },
     /// It was done, and its answer was lost.
-    Done(Done),
+    Done(CompletedRequest),
     /// Another one is doing it right now.
     UnderWay {
         /// When it is worth while to ask again: soon at first, later and later then, and when it would be taken over.
@@ -79,50 +79,50 @@ pub enum Begun {
 
 // An answer that is no longer kept is as none; an attempt that was given up may be taken over by the same request.
 const BEGIN: &str = "
-    INSERT INTO idempotency_keys (business_id, key, request_hash, created_at, alive_until)
+    INSERT INTO idempotency_keys (business_id, key, request_hash, created_at, lease_until)
     VALUES ($1, $2, $3, $4, $6)
     ON CONFLICT (business_id, key) DO UPDATE SET
         request_hash = excluded.request_hash, status = NULL, response = NULL, done_at = NULL, subject_kind = NULL,
-        subject_id = NULL, created_at = excluded.created_at, alive_until = excluded.alive_until
+        subject_id = NULL, created_at = excluded.created_at, lease_until = excluded.lease_until
     WHERE idempotency_keys.created_at <= $5
        OR (idempotency_keys.status IS NULL AND idempotency_keys.done_at IS NULL
-           AND COALESCE(idempotency_keys.alive_until, idempotency_keys.created_at) <= excluded.created_at
+           AND COALESCE(idempotency_keys.lease_until, idempotency_keys.created_at) <= excluded.created_at
            AND idempotency_keys.request_hash = excluded.request_hash)";
-const STANDING: &str = "
-    SELECT request_hash, status, response, created_at, alive_until, done_at, subject_kind, subject_id
+const FIND_CLAIM: &str = "
+    SELECT request_hash, status, response, created_at, lease_until, done_at, subject_kind, subject_id
     FROM idempotency_keys WHERE business_id = $1 AND key = $2";
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct IdempotencyRow {
     request_hash: String,
     status: Option<i64>,
     response: Option<String>,
     created_at: DateTime<Utc>,
-    alive_until: Option<DateTime<Utc>>,
+    lease_until: Option<DateTime<Utc>>,
     done_at: Option<DateTime<Utc>>,
     subject_kind: Option<HistorySubject>,
     subject_id: Option<Uuid>,
 }
 
-impl Row {
-    fn done(&self) -> Option<Done> {
-        self.done_at.map(|at| Done { at, subject: self.subject_kind.zip(self.subject_id) })
+impl IdempotencyRow {
+    fn done(&self) -> Option<CompletedRequest> {
+        self.done_at.map(|at| CompletedRequest { at, subject: self.subject_kind.zip(self.subject_id) })
     }
 
-    fn begun(self, now: DateTime<Utc>) -> Result<Begun, StorageError> {
+    fn begun(self, now: DateTime<Utc>) -> Result<KeyClaim, StorageError> {
         let done = self.done();
         if let Some(status) = self.status {
             let status =
                 u16::try_from(status).map_err(|_| StorageError::Inconsistent { what: "stored answer" })?;
-            return Ok(Begun::Repeat { status, response: self.response.unwrap_or_default(), done });
+            return Ok(KeyClaim::Repeat { status, response: self.response.unwrap_or_default(), done });
         }
-        let left = self.alive_until.unwrap_or(self.created_at) - now;
+        let left = self.lease_until.unwrap_or(self.created_at) - now;
         match done {
-            Some(done) if left <= Duration::zero() => Ok(Begun::Done(done)),
+            Some(done) if left <= Duration::zero() => Ok(KeyClaim::Done(done)),
             // What was done has its answer within a moment, or its process is dead.
             Some(_) | None => {
-                let age = (now - self.created_at).clamp(Duration::seconds(1), ABANDONED_AFTER);
-                Ok(Begun::UnderWay { ask_again: age.min(left).max(Duration::seconds(1)) })
+                let age = (now - self.created_at).clamp(Duration::seconds(1), ABANDON_TIMEOUT);
+                Ok(KeyClaim::UnderWay { ask_again: age.min(left).max(Duration::seconds(1)) })
             }
         }
     }
@@ -130,21 +130,21 @@ impl Row {
 
 /// Claims the key for this attempt, or says what became of an earlier one. Commit before the work: other attempts are
 /// then told that it is under way instead of waiting.
-pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<Begun, StorageError> {
+pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<KeyClaim, StorageError> {
     let claimed = on_db!(tx, c => sqlx::query(BEGIN)
         .bind(request.business)
         .bind(request.key)
         .bind(request.request_hash)
         .bind(request.began_at)
         .bind(request.began_at - KEPT_FOR)
-        .bind(request.began_at + ABANDONED_AFTER)
+        .bind(request.began_at + ABANDON_TIMEOUT)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
     if claimed == 1 {
-        return Ok(Begun::Fresh);
+        return Ok(KeyClaim::Fresh);
     }
-    let row: Option<Row> = on_db!(tx, c => sqlx::query_as(STANDING)
+    let row: Option<IdempotencyRow> = on_db!(tx, c => sqlx::query_as(FIND_CLAIM)
         .bind(request.business)
         .bind(request.key)
         .fetch_optional(c)
@@ -152,19 +152,19 @@ pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<Begun, Sto
     // Forgotten between the two statements.
     let row = row.ok_or(StorageError::Busy)?;
     if row.request_hash != request.request_hash {
-        return Ok(Begun::Mismatch);
+        return Ok(KeyClaim::Mismatch);
     }
     row.begun(request.began_at)
 }
 
 const RENEW: &str = "
-    UPDATE idempotency_keys SET alive_until = $5
+    UPDATE idempotency_keys SET lease_until = $5
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
 /// A sign of life, to be given several times within `ABANDONED_AFTER`.
 pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
     let mut tx = db.begin_async_commit().await?;
-    set_alive(&mut tx, request, now + ABANDONED_AFTER).await?;
+    set_alive(&mut tx, request, now + ABANDON_TIMEOUT).await?;
     tx.commit().await
 }
 
@@ -185,7 +185,7 @@ async fn set_alive(
     Ok(())
 }
 
-const RELEASE_FORMER: &str = "UPDATE idempotency_keys SET alive_until = created_at WHERE status IS NULL";
+const RELEASE_FORMER: &str = "UPDATE idempotency_keys SET lease_until = created_at WHERE status IS NULL";
 
 /// Takes all requests under way for dead, where no other process answers any. Returns how many.
 pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
@@ -199,18 +199,18 @@ const MARK: &str = "
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
 tokio::task_local! {
-    static WORK: Work;
+    static CURRENT_WORK: IdempotentWork;
 }
 
 /// What the current task does for a key, if anything; to be carried into a task that goes on with it.
 #[derive(Clone, Debug, Default)]
-pub struct Work {
-    keyed: Option<Arc<Keyed>>,
+pub struct IdempotentWork {
+    keyed: Option<Arc<IdempotencyMark>>,
     in_parts: bool,
 }
 
 #[derive(Debug)]
-struct Keyed {
+struct IdempotencyMark {
     business: BusinessId,
     key: String,
     request_hash: String,
@@ -219,18 +219,18 @@ struct Keyed {
     subject: Mutex<Option<(HistorySubject, Uuid)>>,
 }
 
-impl Work {
+impl IdempotentWork {
     /// That of the current task.
     pub fn current() -> Self {
-        WORK.try_with(Clone::clone).unwrap_or_default()
+        CURRENT_WORK.try_with(Clone::clone).unwrap_or_default()
     }
 
     /// Goes on with it.
     pub async fn go_on<T>(self, work: impl Future<Output = T>) -> T {
-        WORK.scope(self, work).await
+        CURRENT_WORK.scope(self, work).await
     }
 
-    fn unmarked(&self) -> Option<&Arc<Keyed>> {
+    fn unmarked(&self) -> Option<&Arc<IdempotencyMark>> {
         self.keyed.as_ref().filter(|keyed| !self.in_parts && !keyed.is_marked.load(Ordering::Acquire))
     }
 
@@ -242,7 +242,7 @@ impl Work {
 
 /// Does the work that a key stands for: the first transaction that it commits marks the key as done.
 pub async fn during<T>(request: &KeyedRequest<'_>, work: impl Future<Output = T>) -> T {
-    let keyed = Keyed {
+    let keyed = IdempotencyMark {
         business: request.business,
         key: request.key.to_owned(),
         request_hash: request.request_hash.to_owned(),
@@ -250,18 +250,18 @@ pub async fn during<T>(request: &KeyedRequest<'_>, work: impl Future<Output = T>
         is_marked: AtomicBool::new(false),
         subject: Mutex::default(),
     };
-    Work { keyed: Some(Arc::new(keyed)), in_parts: false }.go_on(work).await
+    IdempotentWork { keyed: Some(Arc::new(keyed)), in_parts: false }.go_on(work).await
 }
 
 /// Does work that is more than one transaction, none of which does a second time what is done. A repetition after a crash
 /// goes on where it ended.
 pub async fn in_parts<T>(work: impl Future<Output = T>) -> T {
-    Work { in_parts: true, ..Work::current() }.go_on(work).await
+    IdempotentWork { in_parts: true, ..IdempotentWork::current() }.go_on(work).await
 }
 
 /// What is being done to whom: the first that is noted in the history counts.
 pub(crate) fn names(kind: HistorySubject, subject: Uuid) {
-    if let Some(keyed) = Work::current().unmarked() {
+    if let Some(keyed) = IdempotentWork::current().unmarked() {
         keyed.subject.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((kind, subject));
     }
 }
@@ -269,7 +269,7 @@ pub(crate) fn names(kind: HistorySubject, subject: Uuid) {
 /// Marks the key of the current task as done, in the transaction that does it. `false`: there is nothing to be marked.
 /// `Busy`: the attempt was taken for dead and another has taken over.
 pub(crate) async fn mark(tx: &mut Tx) -> Result<bool, StorageError> {
-    let work = Work::current();
+    let work = IdempotentWork::current();
     let Some(keyed) = work.unmarked() else { return Ok(false) };
     let subject = *keyed.subject.lock().unwrap_or_else(PoisonError::into_inner);
     let marked = on_db!(tx, c => sqlx::query(MARK)
@@ -288,7 +288,7 @@ pub(crate) async fn mark(tx: &mut Tx) -> Result<bool, StorageError> {
 
 /// The transaction that marked it is committed.
 pub(crate) fn marked() {
-    if let Some(keyed) = Work::current().keyed {
+    if let Some(keyed) = IdempotentWork::current().keyed {
         keyed.is_marked.store(true, Ordering::Release);
     }
 }
@@ -317,7 +317,7 @@ pub async fn finish(
     if kept == 0 { Err(StorageError::NotFound) } else { Ok(()) }
 }
 
-const FORGET: &str = "
+const ABANDON: &str = "
     DELETE FROM idempotency_keys
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL
         AND done_at IS NULL";
@@ -326,7 +326,7 @@ const FORGET: &str = "
 /// was done. Leaves alone what another attempt has taken over.
 pub async fn forget(db: &Db, request: &KeyedRequest<'_>) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
-    on_db!(tx, c => sqlx::query(FORGET)
+    on_db!(tx, c => sqlx::query(ABANDON)
         .bind(request.business)
         .bind(request.key)
         .bind(request.request_hash)
@@ -359,12 +359,12 @@ pub async fn discard(db: &Db, request: &KeyedRequest<'_>, response: &str) -> Res
 }
 
 /// What the answers of a business are sealed for.
-pub fn place(business: BusinessId) -> Place {
-    Place { column: "idempotency_keys.response", row: business.0 }
+pub fn place(business: BusinessId) -> AssociatedData {
+    AssociatedData { column: "idempotency_keys.response", row: business.0 }
 }
 
 /// Answers are large: so many are held in memory at a time.
-const RESEALED_AT_ONCE: i64 = 100;
+const RESEAL_BATCH: i64 = 100;
 const KEPT: &str = "
     SELECT business_id, key, response FROM idempotency_keys
     WHERE response IS NOT NULL AND (business_id, key) > ($1, $2) ORDER BY business_id, key LIMIT $3";
@@ -381,7 +381,7 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageErro
         let rows: Vec<(BusinessId, String, String)> = on_db!(tx, c => sqlx::query_as(KEPT)
             .bind(after.0)
             .bind(&after.1)
-            .bind(RESEALED_AT_ONCE)
+            .bind(RESEAL_BATCH)
             .fetch_all(c)
             .await)?;
         let Some((business, key, _)) = rows.last() else { return Ok(changed) };

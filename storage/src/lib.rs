@@ -11,7 +11,6 @@
 //! SQLite reads an unbound parameter as NULL without a word. To add a column: a migration of the same number in
 //! `migrations/sqlite` and `migrations/postgres`; the parity test compares the two.
 
-mod alone;
 pub mod api_keys;
 pub mod backup;
 pub mod bookings;
@@ -28,9 +27,11 @@ pub mod feed_reads;
 pub mod feeds;
 pub mod history;
 pub mod idempotency;
+mod instance_lock;
 pub mod jobs;
 pub mod limits;
 pub mod mails;
+mod migrations;
 pub mod notices;
 pub mod oauth_states;
 pub mod occupancy;
@@ -55,11 +56,11 @@ mod tx;
 pub mod workers;
 mod write_gate;
 
-pub use alone::{Claim, Company};
-pub use db::{CLOSE_WITHIN, Db, DbOptions};
+pub use db::{CLOSE_TIMEOUT, Db, DbOptions};
 pub use error::StorageError;
-pub use page::{Page, PageAsk};
+pub use instance_lock::{InstanceLock, InstanceMode};
+pub use page::{Page, PageRequest};
 pub use tx::Tx;
-pub use write_gate::{Caller, WriteGate, on_behalf_of};
+pub use write_gate::{WriteCaller, WriteGate, on_behalf_of};
 
 pub(crate) use db::{Open, on_db};

@@ -15,7 +15,7 @@ use crate::{StorageError, Tx, on_db};
 
 /// When a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Take {
+pub enum RateDecision {
     /// Make it at this instant, or now if that has passed; it is counted.
     At(DateTime<Utc>),
     /// Not before this instant; it is not counted.
@@ -55,14 +55,14 @@ const TRIAL: Duration = Duration::seconds(5);
 
 /// How much a bucket gives.
 #[derive(Clone, Copy, Debug)]
-pub struct Rate {
+pub struct BucketRate {
     /// One call each.
     pub interval: Duration,
     /// So many at once after a rest; at least one.
     pub burst: u32,
 }
 
-impl Rate {
+impl BucketRate {
     /// The interval, and how far the calls of a burst run ahead of it; in microseconds.
     fn micros(self) -> (i64, i64) {
         let interval = self.interval.num_microseconds().unwrap_or(i64::MAX / 4).max(0);
@@ -72,16 +72,16 @@ impl Rate {
 
 /// A bucket as a call sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Bucket<'a> {
+pub struct RateBucket<'a> {
     /// Its name.
     pub name: &'a str,
     /// How much of it the call may use.
-    pub rate: Rate,
+    pub rate: BucketRate,
     /// How long the call would wait for a turn of its own, rather than race the others for one.
     pub patience: Duration,
 }
 
-impl Bucket<'_> {
+impl RateBucket<'_> {
     /// How far a burst runs ahead, and until when the call may be put off; in microseconds.
     fn bounds(&self, now: i64) -> (i64, i64) {
         let (_, ahead) = self.rate.micros();
@@ -95,10 +95,10 @@ impl Bucket<'_> {
 /// the call is the one that tries.
 pub async fn take_turn(
     tx: &mut Tx,
-    (bucket, other): (Bucket<'_>, Option<Bucket<'_>>),
+    (bucket, other): (RateBucket<'_>, Option<RateBucket<'_>>),
     is_waited_for: bool,
     now: DateTime<Utc>,
-) -> Result<(Take, bool), StorageError> {
+) -> Result<(RateDecision, bool), StorageError> {
     let micros = now.timestamp_micros();
     let text = if other.is_some() { TAKE_BOTH } else { TAKE };
     let buckets = || iter::once(bucket).chain(other);
@@ -128,8 +128,8 @@ pub async fn take_turn(
         wait = wait.max(Some(instant((next_at - ahead).max(try_at))?));
     }
     match wait {
-        Some(until) => Ok((Take::Wait(until), false)),
-        None => Ok((Take::At(turn), is_trial)),
+        Some(until) => Ok((RateDecision::Wait(until), false)),
+        None => Ok((RateDecision::At(turn), is_trial)),
     }
 }
 
@@ -138,10 +138,10 @@ pub async fn take(
     tx: &mut Tx,
     bucket: &str,
     now: DateTime<Utc>,
-    rate: Rate,
+    rate: BucketRate,
     patience: Duration,
-) -> Result<Take, StorageError> {
-    let bucket = Bucket { name: bucket, rate, patience };
+) -> Result<RateDecision, StorageError> {
+    let bucket = RateBucket { name: bucket, rate, patience };
     take_turn(tx, (bucket, None), true, now).await.map(|(take, _)| take)
 }
 
@@ -151,7 +151,7 @@ fn instant(micros: i64) -> Result<DateTime<Utc>, StorageError> {
 
 /// How long to wait after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waits {
+pub struct RefusalBackoff {
     /// With a call that somebody waits for.
     pub waited_for: Duration,
     /// With any other.
@@ -173,7 +173,7 @@ pub async fn refused(
     tx: &mut Tx,
     bucket: &str,
     (began, now): (DateTime<Utc>, DateTime<Utc>),
-    waits: impl Fn(i64) -> Waits + Send,
+    waits: impl Fn(i64) -> RefusalBackoff + Send,
 ) -> Result<DateTime<Utc>, StorageError> {
     let refusals: Option<i64> = on_db!(tx, c => sqlx::query_scalar(REFUSED)
         .bind(bucket)
@@ -186,7 +186,7 @@ pub async fn refused(
             on_db!(tx, c => sqlx::query_as(NEXT_AT).bind(bucket).bind(true).fetch_one(c).await)?;
         return Ok(instant(try_at)?.max(now));
     };
-    let Waits { waited_for, others } = waits(refusals);
+    let RefusalBackoff { waited_for, others } = waits(refusals);
     on_db!(tx, c => sqlx::query(TRY_AT)
         .bind(bucket)
         .bind((now + waited_for).timestamp_micros())
@@ -223,7 +223,7 @@ pub async fn hold_until(
     tx: &mut Tx,
     bucket: &str,
     until: DateTime<Utc>,
-    rate: Rate,
+    rate: BucketRate,
 ) -> Result<(), StorageError> {
     let (_, ahead) = rate.micros();
     on_db!(tx, c => sqlx::query(HOLD)

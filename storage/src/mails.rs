@@ -11,7 +11,7 @@ use concord_domain::{
 use uuid::Uuid;
 
 use crate::{
-    Db, Page, PageAsk, StorageError, Tx,
+    Db, Page, PageRequest, StorageError, Tx,
     jobs::{self, JobRef, NewJob},
     on_db,
     sync_log::newest,
@@ -42,7 +42,7 @@ pub struct NewMail<'a> {
 
 /// A mail.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Mail {
+pub struct StoredMail {
     /// Which.
     pub id: MailId,
     /// The tenant.
@@ -134,7 +134,7 @@ macro_rules! columns {
 const FIND: &str = concat!("SELECT ", columns!(), " FROM mails WHERE business_id = $1 AND id = $2");
 
 /// One mail.
-pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<Mail>, StorageError> {
+pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<StoredMail>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
@@ -155,8 +155,8 @@ pub async fn list(
     db: &Db,
     business: BusinessId,
     state: Option<MailState>,
-    ask: &PageAsk,
-) -> Result<Page<Mail>, StorageError> {
+    ask: &PageRequest,
+) -> Result<Page<StoredMail>, StorageError> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
     let rows = if let Some(state) = state {
         on_db!(db, c => sqlx::query_as(LIST_IN_STATE)
@@ -176,7 +176,7 @@ pub async fn list(
             .fetch_all(c)
             .await)?
     };
-    Ok(Page::cut(rows, ask, |last: &Mail| (last.created_at, last.id.0)))
+    Ok(Page::cut(rows, ask, |last: &StoredMail| (last.created_at, last.id.0)))
 }
 
 /// How the mails of a business stand.
@@ -234,7 +234,7 @@ pub async fn record_failure(
     Ok(())
 }
 
-const SEND_AGAIN: &str = "
+const RESEND: &str = "
     UPDATE mails SET state = 'waiting' WHERE business_id = $1 AND id = $2 AND state = 'failed'";
 
 /// Tries a failed mail again, by hand; the caller pushes what this returns after the commit. `NotFound`: there is no such
@@ -245,7 +245,7 @@ pub async fn send_again(
     id: MailId,
     now: DateTime<Utc>,
 ) -> Result<JobRef, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SEND_AGAIN)
+    let rows = on_db!(tx, c => sqlx::query(RESEND)
         .bind(business)
         .bind(id)
         .execute(c)

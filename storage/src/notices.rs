@@ -5,10 +5,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    audit::HistorySubject,
     ids::{BusinessId, ConnectionId, NoticeId, StaffId},
-    job::{JobKind, PAST_CARE, QueueClass},
+    job::{ABANDON_AFTER, JobKind, QueueClass},
     notice::NoticeKind,
-    record::HistorySubject,
 };
 use uuid::Uuid;
 
@@ -163,7 +163,7 @@ pub async fn close_unless_failing(
         .bind(dedupe_key)
         .bind(now)
         .bind(connection)
-        .bind(now - PAST_CARE)
+        .bind(now - ABANDON_AFTER)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?)
@@ -173,15 +173,15 @@ macro_rules! untold {
     ($whose:literal) => {
         concat!(
             "SELECT id, kind, headline, detail, link, dedupe_key, created_at FROM notices
-             WHERE business_id = $1 AND closed_at IS NULL AND told_at IS NULL AND ",
+             WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL AND ",
             $whose,
             " ORDER BY created_at, id LIMIT $2"
         )
     };
 }
 
-const UNTOLD_TO_STAFF: &str = untold!("staff_id = $3");
-const UNTOLD_TO_MANAGERS: &str = untold!("staff_id IS NULL");
+const LIST_UNSENT_TO_STAFF: &str = untold!("staff_id = $3");
+const LIST_UNSENT_TO_MANAGERS: &str = untold!("staff_id IS NULL");
 
 /// What is open and these people have not been told of, the oldest first.
 pub async fn untold(
@@ -192,13 +192,13 @@ pub async fn untold(
 ) -> Result<Vec<Notice>, StorageError> {
     let limit = i64::from(limit);
     Ok(match audience {
-        Audience::Staff(staff) => on_db!(db, c => sqlx::query_as(UNTOLD_TO_STAFF)
+        Audience::Staff(staff) => on_db!(db, c => sqlx::query_as(LIST_UNSENT_TO_STAFF)
             .bind(business)
             .bind(limit)
             .bind(staff)
             .fetch_all(c)
             .await)?,
-        Audience::Managers => on_db!(db, c => sqlx::query_as(UNTOLD_TO_MANAGERS)
+        Audience::Managers => on_db!(db, c => sqlx::query_as(LIST_UNSENT_TO_MANAGERS)
             .bind(business)
             .bind(limit)
             .fetch_all(c)
@@ -206,29 +206,29 @@ pub async fn untold(
     })
 }
 
-const KEYS_OF_STAFF: &str = "
+const OPEN_KEYS_OF_STAFF: &str = "
     SELECT dedupe_key FROM notices WHERE business_id = $1 AND staff_id = $2 AND closed_at IS NULL";
 
 /// The keys of what is open for a staff member: who is a manager too is told once.
-pub async fn keys_of_staff(
+pub async fn open_keys_of_staff(
     db: &Db,
     business: BusinessId,
     staff: StaffId,
 ) -> Result<Vec<String>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(KEYS_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_scalar(OPEN_KEYS_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
 }
 
-const MARK_TOLD: &str =
-    "UPDATE notices SET told_at = $3 WHERE business_id = $1 AND id = $2 AND told_at IS NULL";
+const MARK_SENT: &str =
+    "UPDATE notices SET notified_at = $3 WHERE business_id = $1 AND id = $2 AND notified_at IS NULL";
 
 /// They are told of it by a mail that is written in the same transaction. `false`: somebody else told them.
-pub async fn mark_told(
+pub async fn mark_sent(
     tx: &mut Tx,
     business: BusinessId,
     id: NoticeId,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(MARK_TOLD)
+    let rows = on_db!(tx, c => sqlx::query(MARK_SENT)
         .bind(business)
         .bind(id)
         .bind(now)
@@ -238,10 +238,10 @@ pub async fn mark_told(
     Ok(rows == 1)
 }
 
-const COUNT_UNTOLD: &str = "
-    SELECT COUNT(*) FROM notices WHERE business_id = $1 AND closed_at IS NULL AND told_at IS NULL";
+const COUNT_UNSENT: &str = "
+    SELECT COUNT(*) FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL";
 
 /// How many open notices of a business wait to be told.
-pub async fn count_untold(db: &Db, business: BusinessId) -> Result<i64, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(COUNT_UNTOLD).bind(business).fetch_one(c).await)?)
+pub async fn count_unsent(db: &Db, business: BusinessId) -> Result<i64, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(COUNT_UNSENT).bind(business).fetch_one(c).await)?)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Db, StorageError, Tx, on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
 };
 
 /// A consent about to be asked for.
@@ -58,7 +58,7 @@ pub struct OAuthState {
 
 /// What became of a `state` parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum ConsumedState {
     /// Go on; nobody else can.
     State(OAuthState),
     /// Nobody here asked.
@@ -95,20 +95,20 @@ pub async fn create(tx: &mut Tx, new: &NewOAuthState, now: DateTime<Utc>) -> Res
 
 /// Where the verifier of a consent is sealed. The row is named by a digest; its first half makes the identity that the
 /// seal is bound to.
-pub fn verifier_place(nonce_digest: &str) -> Place {
+pub fn verifier_associated_data(nonce_digest: &str) -> AssociatedData {
     let row = nonce_digest.get(..32).and_then(|half| Uuid::try_parse(half).ok()).unwrap_or_default();
-    Place { column: "oauth_states.pkce_verifier", row }
+    AssociatedData { column: "oauth_states.pkce_verifier", row }
 }
 
-const UNDER_WAY: &str = "SELECT nonce_hash, pkce_verifier FROM oauth_states WHERE used_at IS NULL";
+const LIST_PENDING: &str = "SELECT nonce_hash, pkce_verifier FROM oauth_states WHERE used_at IS NULL";
 const RESEAL: &str = "UPDATE oauth_states SET pkce_verifier = $2 WHERE nonce_hash = $1";
 
 /// Seals the verifiers of consents under way again, with the current key. Those that no key opens are left as they are:
 /// they are over in a quarter of an hour.
 pub(crate) async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<(), StorageError> {
-    let rows: Vec<(String, String)> = on_db!(tx, c => sqlx::query_as(UNDER_WAY).fetch_all(c).await)?;
+    let rows: Vec<(String, String)> = on_db!(tx, c => sqlx::query_as(LIST_PENDING).fetch_all(c).await)?;
     for (nonce_digest, sealed) in rows {
-        let place = verifier_place(&nonce_digest);
+        let place = verifier_associated_data(&nonce_digest);
         if ring.is_current(&sealed) {
             continue;
         }
@@ -137,11 +137,11 @@ const FIND: &str = concat!(
     " FROM oauth_states WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2"
 );
 
-const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM oauth_states WHERE nonce_hash = $1)";
+const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM oauth_states WHERE nonce_hash = $1)";
 
 /// Whether anything was ever asked for under this digest, used up or not.
 pub async fn is_there(db: &Db, nonce_digest: &str) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(IS_THERE).bind(nonce_digest).fetch_one(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_scalar(EXISTS).bind(nonce_digest).fetch_one(c).await)?)
 }
 
 /// What was asked for and may still be taken, without taking it.
@@ -154,31 +154,35 @@ pub async fn find(
 }
 
 // The condition and the mark are one statement: of two answers at once, one goes on.
-const TAKE: &str = concat!(
+const CONSUME: &str = concat!(
     "UPDATE oauth_states SET used_at = $2 WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING ",
     columns!()
 );
 const USED_AT: &str = "SELECT used_at FROM oauth_states WHERE nonce_hash = $1";
 
 /// Takes what was asked for, once.
-pub async fn take(tx: &mut Tx, nonce_digest: &str, now: DateTime<Utc>) -> Result<Taken, StorageError> {
+pub async fn take(
+    tx: &mut Tx,
+    nonce_digest: &str,
+    now: DateTime<Utc>,
+) -> Result<ConsumedState, StorageError> {
     let state: Option<OAuthState> =
-        on_db!(tx, c => sqlx::query_as(TAKE).bind(nonce_digest).bind(now).fetch_optional(c).await)?;
+        on_db!(tx, c => sqlx::query_as(CONSUME).bind(nonce_digest).bind(now).fetch_optional(c).await)?;
     if let Some(state) = state {
-        return Ok(Taken::State(state));
+        return Ok(ConsumedState::State(state));
     }
     let used_at: Option<Option<DateTime<Utc>>> =
         on_db!(tx, c => sqlx::query_scalar(USED_AT).bind(nonce_digest).fetch_optional(c).await)?;
     Ok(match used_at {
-        None => Taken::Unknown,
-        Some(None) => Taken::Expired,
-        Some(Some(_)) => Taken::Used,
+        None => ConsumedState::Unknown,
+        Some(None) => ConsumedState::Expired,
+        Some(Some(_)) => ConsumedState::Used,
     })
 }
 
 /// What is so at this moment, for whoever comes back from a consent page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Rights {
+pub struct CallbackRights {
     /// Somebody is signed in in that browser.
     pub is_signed_in: bool,
     /// They may connect this person's calendars: they are a manager of the business, or stand for the person.
@@ -213,7 +217,7 @@ pub async fn rights(
     state: &OAuthState,
     session_digest: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<Rights, StorageError> {
+) -> Result<CallbackRights, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(RIGHTS)
         .bind(state.business_id)
         .bind(state.staff_id)
@@ -224,29 +228,37 @@ pub async fn rights(
         .await)?)
 }
 
-const END_OF_SESSION: &str = "DELETE FROM oauth_states WHERE session_hash = $1 AND used_at IS NULL";
+const DELETE_FOR_SESSION: &str = "DELETE FROM oauth_states WHERE session_hash = $1 AND used_at IS NULL";
 
 /// Nothing comes any more of what a browser session asked for.
-pub(crate) async fn end_of_session(tx: &mut Tx, session_digest: &str) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(END_OF_SESSION).bind(session_digest).execute(c).await.map(drop))?;
+pub(crate) async fn delete_for_session(tx: &mut Tx, session_digest: &str) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(DELETE_FOR_SESSION).bind(session_digest).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const END_OF_USER: &str = "
+const DELETE_FOR_USER: &str = "
     DELETE FROM oauth_states WHERE used_at IS NULL AND session_hash IN (
         SELECT token_hash FROM sessions WHERE business_id = $1 AND user_id = $2)";
 
 /// Nothing comes any more of what anybody asked for in a session of this person. It must come before their sessions go.
-pub(crate) async fn end_of_user(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(END_OF_USER).bind(business).bind(user).execute(c).await.map(drop))?;
+pub(crate) async fn delete_for_user(
+    tx: &mut Tx,
+    business: BusinessId,
+    user: UserId,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(DELETE_FOR_USER).bind(business).bind(user).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const END_OF_KEY: &str = "
+const DELETE_FOR_KEY: &str = "
     DELETE FROM oauth_states WHERE business_id = $1 AND api_key_id = $2 AND used_at IS NULL";
 
 /// Nothing comes any more of what an API key asked for.
-pub(crate) async fn end_of_key(tx: &mut Tx, business: BusinessId, key: ApiKeyId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(END_OF_KEY).bind(business).bind(key).execute(c).await.map(drop))?;
+pub(crate) async fn delete_for_key(
+    tx: &mut Tx,
+    business: BusinessId,
+    key: ApiKeyId,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(DELETE_FOR_KEY).bind(business).bind(key).execute(c).await.map(drop))?;
     Ok(())
 }

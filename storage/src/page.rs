@@ -6,22 +6,22 @@ use serde_json::Value;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug)]
-pub struct PageAsk {
+pub struct PageRequest {
     /// Rows at the most, 1 to 200.
     pub limit: u32,
     /// What `Page::next` of the page before said.
     pub after: Option<String>,
 }
 
-impl Default for PageAsk {
+impl Default for PageRequest {
     fn default() -> Self {
         Self { limit: 50, after: None }
     }
 }
 
-impl PageAsk {
+impl PageRequest {
     /// The key of the last row of the page before; `Err` for a text that no page gave.
-    pub(crate) fn after_key<K: DeserializeOwned>(&self) -> Result<Option<K>, BadCursor> {
+    pub(crate) fn after_key<K: DeserializeOwned>(&self) -> Result<Option<K>, InvalidPageCursor> {
         self.after.as_deref().map(decode).transpose()
     }
 
@@ -33,11 +33,11 @@ impl PageAsk {
 
 /// A cursor that no page gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the page cursor is not one that a page gave")]
-pub struct BadCursor;
+#[error("the page cursor is not a cursor from a previous page")]
+pub struct InvalidPageCursor;
 
-impl From<BadCursor> for crate::StorageError {
-    fn from(_: BadCursor) -> Self {
+impl From<InvalidPageCursor> for crate::StorageError {
+    fn from(_: InvalidPageCursor) -> Self {
         Self::BadCursor
     }
 }
@@ -53,7 +53,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Cuts what was fetched by `PageAsk::fetch` down to the page; `key` is what the order is by.
-    pub(crate) fn cut<K: Serialize>(mut rows: Vec<T>, ask: &PageAsk, key: impl Fn(&T) -> K) -> Self {
+    pub(crate) fn cut<K: Serialize>(mut rows: Vec<T>, ask: &PageRequest, key: impl Fn(&T) -> K) -> Self {
         let limit = ask.limit.clamp(1, 200) as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);
@@ -71,13 +71,13 @@ fn encode(key: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }
 
-fn decode<K: DeserializeOwned>(text: &str) -> Result<K, BadCursor> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
-    let key: Value = serde_json::from_slice(&bytes).map_err(|_| BadCursor)?;
+fn decode<K: DeserializeOwned>(text: &str) -> Result<K, InvalidPageCursor> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidPageCursor)?;
+    let key: Value = serde_json::from_slice(&bytes).map_err(|_| InvalidPageCursor)?;
     if has_control(&key) {
-        return Err(BadCursor);
+        return Err(InvalidPageCursor);
     }
-    serde_json::from_value(key).map_err(|_| BadCursor)
+    serde_json::from_value(key).map_err(|_| InvalidPageCursor)
 }
 
 /// No name holds control characters, and PostgreSQL takes no NUL in any text.

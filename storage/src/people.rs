@@ -9,7 +9,7 @@ use concord_domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, oauth_states, on_db};
+use crate::{Db, Page, PageRequest, StorageError, Tx, oauth_states, on_db};
 
 /// A person who does the work.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -121,7 +121,11 @@ const LIST_STAFF: &str = concat!(
 );
 
 /// Those who work here, by name.
-pub async fn list_staff(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Staff>, StorageError> {
+pub async fn list_staff(
+    db: &Db,
+    business: BusinessId,
+    ask: &PageRequest,
+) -> Result<Page<Staff>, StorageError> {
     let (name, id) = ask.after_key::<(String, Uuid)>()?.unwrap_or_default();
     let rows = on_db!(db, c => sqlx::query_as(LIST_STAFF)
         .bind(business)
@@ -247,8 +251,8 @@ const REVIVE_USER: &str = concat!(
      RETURNING ",
     user_columns!()
 );
-const FORGET_LINKS: &str = "DELETE FROM sign_in_links WHERE user_id = $1";
-const FORGET_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
+const DELETE_LINKS: &str = "DELETE FROM sign_in_links WHERE user_id = $1";
+const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
 
 /// Enters a person who may sign in. Whoever was archived with that address comes back as what is entered now; the links
 /// and sessions that they had then stay shut. `Exists`: the business has a user with that address. `NotFound`: the staff
@@ -262,7 +266,7 @@ pub async fn create_user(tx: &mut Tx, new: &NewUser, now: DateTime<Utc>) -> Resu
         .bind(new.business)
         .bind(new.staff)
         .bind(&new.name)
-        .bind(plain_address(&new.email))
+        .bind(normalize_email(&new.email))
         .bind(new.role)
         .bind(now)
         .fetch_one(c)
@@ -272,16 +276,16 @@ pub async fn create_user(tx: &mut Tx, new: &NewUser, now: DateTime<Utc>) -> Resu
 async fn revive_user(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, StorageError> {
     let revived: Option<User> = on_db!(tx, c => sqlx::query_as(REVIVE_USER)
         .bind(new.business)
-        .bind(plain_address(&new.email))
+        .bind(normalize_email(&new.email))
         .bind(new.staff)
         .bind(&new.name)
         .bind(new.role)
         .fetch_optional(c)
         .await)?;
     if let Some(user) = &revived {
-        oauth_states::end_of_user(tx, user.business_id, user.id).await?;
-        on_db!(tx, c => sqlx::query(FORGET_LINKS).bind(user.id).execute(c).await.map(drop))?;
-        on_db!(tx, c => sqlx::query(FORGET_SESSIONS)
+        oauth_states::delete_for_user(tx, user.business_id, user.id).await?;
+        on_db!(tx, c => sqlx::query(DELETE_LINKS).bind(user.id).execute(c).await.map(drop))?;
+        on_db!(tx, c => sqlx::query(DELETE_SESSIONS)
             .bind(user.business_id)
             .bind(user.id)
             .execute(c)
@@ -330,7 +334,7 @@ pub async fn update_user(
         .fetch_one(c)
         .await)?;
     if !keeps_rights {
-        oauth_states::end_of_user(tx, business, id).await?;
+        oauth_states::delete_for_user(tx, business, id).await?;
     }
     Ok(on_db!(tx, c => sqlx::query_as(UPDATE_USER)
         .bind(business)
@@ -343,7 +347,7 @@ pub async fn update_user(
 }
 
 /// Nobody's provider tells mailboxes apart by the case of letters, and people type it as they like.
-fn plain_address(email: &str) -> String {
+fn normalize_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
@@ -361,8 +365,8 @@ const USERS_BY_EMAIL: &str = concat!(
 );
 
 /// All who may sign in with an address, one a business: for the command line and for sign-in by mail.
-pub async fn users_by_email(db: &Db, email: &str) -> Result<Vec<User>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(USERS_BY_EMAIL).bind(plain_address(email)).fetch_all(c).await)?)
+pub async fn find_users_by_email(db: &Db, email: &str) -> Result<Vec<User>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(USERS_BY_EMAIL).bind(normalize_email(email)).fetch_all(c).await)?)
 }
 
 const LIST_USERS: &str = concat!(
@@ -386,7 +390,7 @@ pub async fn archive_user(
     id: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    oauth_states::end_of_user(tx, business, id).await?;
+    oauth_states::delete_for_user(tx, business, id).await?;
     let changed = on_db!(tx, c => sqlx::query(ARCHIVE_USER)
         .bind(business)
         .bind(id)

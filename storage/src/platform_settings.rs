@@ -32,13 +32,13 @@ impl PlatformSettings {
     }
 }
 
-const OF_BUSINESS: &str = "
+const LIST: &str = "
     SELECT platform, interval_minutes, preference, blocks FROM platform_settings
     WHERE business_id = $1 ORDER BY platform";
 
 /// All that a business has said.
 pub async fn of_business(db: &Db, business: BusinessId) -> Result<Vec<PlatformSettings>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(OF_BUSINESS).bind(business).fetch_all(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
 }
 
 const FIND: &str = "

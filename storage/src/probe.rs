@@ -14,18 +14,18 @@ use uuid::Uuid;
 use crate::{Db, StorageError, on_db};
 
 /// For how long what was found holds.
-const FRESH_FOR: Duration = Duration::from_millis(500);
+const CACHE_TTL: Duration = Duration::from_millis(500);
 /// How long writing may take, and then reading.
-const WRITE_WITHIN: Duration = Duration::from_millis(600);
-const READ_WITHIN: Duration = Duration::from_millis(250);
+const WRITE_TIMEOUT: Duration = Duration::from_millis(600);
+const READ_TIMEOUT: Duration = Duration::from_millis(250);
 /// Where many write, a probe may have no turn in time: the database counts as one that works for so long after it did.
-const BUSY_AT_MOST: Duration = Duration::from_secs(10);
+const MAX_BUSY_TIME: Duration = Duration::from_secs(10);
 /// A few pages: a database that cannot grow still has room for a change of what is there.
 const PAYLOAD: usize = 32 * 1024;
 
 /// How a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
+pub enum DatabaseCondition {
     /// It reads and writes.
     Works,
     /// It answers, but takes no changes; why, for the log.
@@ -36,28 +36,28 @@ pub enum Condition {
 
 /// Looks at a database, and remembers for a moment what it saw.
 #[derive(Debug, Default)]
-pub struct Probe(Mutex<State>);
+pub struct DatabaseProbe(Mutex<ProbeState>);
 
 #[derive(Debug, Default)]
-struct State {
-    last: Option<(Instant, Condition)>,
+struct ProbeState {
+    last: Option<(Instant, DatabaseCondition)>,
     worked_at: Option<Instant>,
     /// A connection to the server that nobody else can take: whether there is one to be had is asked of it.
     own: Option<Db>,
 }
 
-impl Probe {
+impl DatabaseProbe {
     /// How the database is.
-    pub async fn look(&self, db: &Db) -> Condition {
+    pub async fn look(&self, db: &Db) -> DatabaseCondition {
         let mut state = self.0.lock().await;
         if let Some((at, condition)) = &state.last
-            && at.elapsed() < FRESH_FOR
+            && at.elapsed() < CACHE_TTL
         {
             return condition.clone();
         }
         let condition = state.find_out(db).await;
         let now = Instant::now();
-        if condition == Condition::Works {
+        if condition == DatabaseCondition::Works {
             state.worked_at.get_or_insert(now);
         }
         state.last = Some((now, condition.clone()));
@@ -65,35 +65,39 @@ impl Probe {
     }
 }
 
-impl State {
-    async fn find_out(&mut self, db: &Db) -> Condition {
+impl ProbeState {
+    async fn find_out(&mut self, db: &Db) -> DatabaseCondition {
         let mine = match self.connection(db) {
             Ok(mine) => mine,
-            Err(error) => return Condition::Away(error.to_string()),
+            Err(error) => return DatabaseCondition::Away(error.to_string()),
         };
-        let failed = match timeout(WRITE_WITHIN, write(&mine)).await {
+        let failed = match timeout(WRITE_TIMEOUT, write(&mine)).await {
             Ok(Ok(())) => {
                 self.worked_at = Some(Instant::now());
-                return Condition::Works;
+                return DatabaseCondition::Works;
             }
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
-        let reads = timeout(READ_WITHIN, mine.ping()).await;
+        let reads = timeout(READ_TIMEOUT, mine.ping()).await;
         // It may hang for ever; the next look makes a new one.
         self.own = None;
         match (reads, failed) {
-            (Ok(Ok(())), None | Some(StorageError::Overloaded)) if self.worked_lately() => Condition::Works,
-            (Ok(Ok(())), None) => Condition::TakesNoChanges("there was no turn to write for long".to_owned()),
-            (Ok(Ok(())), Some(error)) => Condition::TakesNoChanges(error.to_string()),
-            (Ok(Err(error)), _) => Condition::Away(error.to_string()),
-            (Err(_), _) => Condition::Away("it did not answer in time".to_owned()),
+            (Ok(Ok(())), None | Some(StorageError::Overloaded)) if self.was_healthy_recently() => {
+                DatabaseCondition::Works
+            }
+            (Ok(Ok(())), None) => {
+                DatabaseCondition::TakesNoChanges("there was no turn to write for long".to_owned())
+            }
+            (Ok(Ok(())), Some(error)) => DatabaseCondition::TakesNoChanges(error.to_string()),
+            (Ok(Err(error)), _) => DatabaseCondition::Away(error.to_string()),
+            (Err(_), _) => DatabaseCondition::Away("it did not answer in time".to_owned()),
         }
     }
 
     /// At the first look nothing is known yet, and many may be writing.
-    fn worked_lately(&mut self) -> bool {
-        self.worked_at.get_or_insert_with(Instant::now).elapsed() < BUSY_AT_MOST
+    fn was_healthy_recently(&mut self) -> bool {
+        self.worked_at.get_or_insert_with(Instant::now).elapsed() < MAX_BUSY_TIME
     }
 
     fn connection(&mut self, db: &Db) -> Result<Db, StorageError> {
@@ -103,7 +107,7 @@ impl State {
         }
         let own = self.own.get_or_insert_with(|| {
             let options = (*pool.connect_options()).clone();
-            let one = PgPoolOptions::new().max_connections(1).acquire_timeout(WRITE_WITHIN);
+            let one = PgPoolOptions::new().max_connections(1).acquire_timeout(WRITE_TIMEOUT);
             Db::Postgres(one.connect_lazy_with(options))
         });
         Ok(own.clone())
@@ -111,7 +115,7 @@ impl State {
 }
 
 /// So many rows at the most, whatever processes that were killed have left behind.
-const PLACES: u128 = 64;
+const PROBE_ROWS: u128 = 64;
 const INSERT: &str = "
     INSERT INTO write_probes (id, payload) VALUES ($1, $2)
     ON CONFLICT (id) DO UPDATE SET payload = excluded.payload";
@@ -120,7 +124,7 @@ const DELETE: &str = "DELETE FROM write_probes WHERE id = $1";
 /// Two commits: what one has written and deleted again would need no room. Each time in another place, so that processes
 /// are hardly ever in each other's way.
 async fn write(db: &Db) -> Result<(), StorageError> {
-    let id = Uuid::from_u128(Uuid::new_v4().as_u128() % PLACES);
+    let id = Uuid::from_u128(Uuid::new_v4().as_u128() % PROBE_ROWS);
     let mut tx = db.begin_async_commit().await?;
     on_db!(tx, c => sqlx::query(INSERT).bind(id).bind("x".repeat(PAYLOAD)).execute(c).await.map(drop))?;
     tx.commit().await?;

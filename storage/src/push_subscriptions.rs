@@ -82,7 +82,7 @@ pub async fn begin(
 
 /// What a provider has agreed to.
 #[derive(Clone, Copy, Debug)]
-pub struct Agreed<'a> {
+pub struct AgreedSubscription<'a> {
     /// The provider's name for the channel.
     pub remote_id: &'a str,
     /// The provider's name for what it watches, where it has one.
@@ -93,7 +93,7 @@ pub struct Agreed<'a> {
     pub due_at: DateTime<Utc>,
 }
 
-const OPENED: &str = "
+const RECORD_OPENED: &str = "
     UPDATE push_subscriptions SET state = 'open', remote_id = $2, resource_id = $3, expires_at = $4, due_at = $5,
         refusals = 0, last_error = NULL, changed_at = $6
     WHERE id = $1 AND state IN ('opening', 'open')";
@@ -102,10 +102,10 @@ const OPENED: &str = "
 pub async fn opened(
     tx: &mut Tx,
     id: PushSubscriptionId,
-    agreed: &Agreed<'_>,
+    agreed: &AgreedSubscription<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(OPENED)
+    on_db!(tx, c => sqlx::query(RECORD_OPENED)
         .bind(id)
         .bind(agreed.remote_id)
         .bind(agreed.resource_id)
@@ -118,7 +118,7 @@ pub async fn opened(
     Ok(())
 }
 
-const REFUSED: &str = "
+const RECORD_REFUSED: &str = "
     UPDATE push_subscriptions SET state = 'refused', refusals = $2, last_error = $3, due_at = $4, changed_at = $5
     WHERE id = $1";
 
@@ -130,7 +130,7 @@ pub async fn refused(
     due_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(REFUSED)
+    on_db!(tx, c => sqlx::query(RECORD_REFUSED)
         .bind(id)
         .bind(refusals)
         .bind(reason)
@@ -142,7 +142,7 @@ pub async fn refused(
     Ok(())
 }
 
-const CLOSED: &str = "
+const RECORD_CLOSED: &str = "
     UPDATE push_subscriptions SET state = 'closed', last_error = $2, changed_at = $3 WHERE id = $1 AND state <> 'closed'";
 
 /// It is over; `why` if that was nobody's wish.
@@ -152,7 +152,7 @@ pub async fn closed(
     why: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(CLOSED).bind(id).bind(why).bind(now).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(RECORD_CLOSED).bind(id).bind(why).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
 
@@ -213,14 +213,14 @@ pub async fn of_connection(
 
 /// What is needed to judge a notification, and whether what follows from it is going to happen anyhow.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Listening {
+pub struct NotificationTarget {
     /// The channel.
     #[sqlx(flatten)]
     pub channel: PushSubscription,
     /// SHA-256 of the word that it must bring.
     pub secret_digest: String,
     /// The highest number that enqueued an import.
-    pub last_number: Option<i64>,
+    pub last_message_number: Option<i64>,
     /// When the calendar's import is due; `None`: not until it is enqueued.
     pub import_due_at: Option<DateTime<Utc>>,
     /// When it last began.
@@ -233,23 +233,23 @@ pub struct Listening {
     pub import_failed: bool,
 }
 
-const LISTEN: &str = "
+const FIND_TARGET: &str = "
     SELECT p.id, p.business_id, p.calendar_id, p.connection_id, p.provider, p.address, p.state, p.remote_id,
         p.resource_id, p.due_at, p.expires_at, p.refusals, p.last_error, p.heard, p.last_notified_at, p.secret_digest,
-        p.last_number, d.due_at AS import_due_at, d.started_at AS import_began_at,
+        p.last_message_number, d.due_at AS import_due_at, d.started_at AS import_began_at,
         COALESCE(d.leased_by, '') <> '' AS import_in_hand,
         d.leased_by IS NOT NULL AND d.attempts = 0 AS import_enqueued_again, d.last_error IS NOT NULL AS import_failed
     FROM push_subscriptions p LEFT JOIN jobs d ON d.kind = 'import_availability' AND d.subject_id = p.calendar_id
     WHERE p.id = $1";
 
 /// A channel that a notification names, with how its calendar's import stands.
-pub async fn listen(db: &Db, id: PushSubscriptionId) -> Result<Option<Listening>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LISTEN).bind(id).fetch_optional(c).await)?)
+pub async fn listen(db: &Db, id: PushSubscriptionId) -> Result<Option<NotificationTarget>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND_TARGET).bind(id).fetch_optional(c).await)?)
 }
 
-const HEARD: &str = "
+const RECORD_NOTIFICATION: &str = "
     UPDATE push_subscriptions SET heard = heard + 1, last_notified_at = $3,
-        last_number = CASE WHEN last_number > $2 THEN last_number ELSE COALESCE($2, last_number) END
+        last_message_number = CASE WHEN last_message_number > $2 THEN last_message_number ELSE COALESCE($2, last_message_number) END
     WHERE id = $1";
 
 /// A notification has enqueued an import.
@@ -259,11 +259,11 @@ pub async fn heard(
     number: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(HEARD).bind(id).bind(number).bind(now).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(RECORD_NOTIFICATION).bind(id).bind(number).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const UNTOLD: &str = "
+const LIST_UNSUBSCRIBED: &str = "
     SELECT k.business_id, k.id FROM calendars k JOIN connections c ON c.id = k.connection_id
     WHERE (c.state = 'active' AND c.direction <> 'out' AND k.reads AND k.missing_since IS NULL AND $1 <> ''
         AND NOT EXISTS (SELECT 1 FROM push_subscriptions p
@@ -276,12 +276,12 @@ const UNTOLD: &str = "
 /// somebody tells all the same.
 pub async fn astray(db: &Db, base: Option<&str>) -> Result<Vec<(BusinessId, CalendarId)>, StorageError> {
     let base = base.unwrap_or_default();
-    Ok(on_db!(db, c => sqlx::query_as(UNTOLD).bind(base).fetch_all(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_as(LIST_UNSUBSCRIBED).bind(base).fetch_all(c).await)?)
 }
 
 /// How many channels there are at a provider in a state.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct ChannelCount {
+pub struct PushSubscriptionCount {
     /// Whose.
     pub provider: ProviderKind,
     /// Where they stand.
@@ -294,6 +294,6 @@ const COUNTS: &str = "
     SELECT provider, state, COUNT(*) AS count FROM push_subscriptions WHERE state <> 'closed' GROUP BY provider, state";
 
 /// How many there are of each provider and state that are not over, for the metrics.
-pub async fn counts(db: &Db) -> Result<Vec<ChannelCount>, StorageError> {
+pub async fn counts(db: &Db) -> Result<Vec<PushSubscriptionCount>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
 }

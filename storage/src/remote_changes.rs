@@ -6,12 +6,12 @@ use concord_domain::{
     ids::{BookingId, BusinessId, ConnectionId, EntryId, RemoteChangeId, StaffId},
     job::{JobKind, QueueClass},
     people::Actor,
-    sync::remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeRules, RemoteChangeState},
+    sync::remote_change::{BookingEdit, Refusal, RemoteChangeKind, RemoteChangeRules, RemoteChangeState},
 };
 use sqlx::types::Json;
 
 use crate::{
-    Db, Page, PageAsk, StorageError, Tx,
+    Db, Page, PageRequest, StorageError, Tx,
     jobs::{self, NewJob},
     notices, on_db,
     sync_log::newest,
@@ -33,9 +33,9 @@ pub struct NewRemoteChange<'a> {
     /// What became of it: `Open`, `Followed` or `Revert`.
     pub state: RemoteChangeState,
     /// What the booking would become, or became.
-    pub edit: &'a Edit,
+    pub edit: &'a BookingEdit,
     /// What of it was before.
-    pub before: &'a Edit,
+    pub before: &'a BookingEdit,
     /// Why the booking stands.
     pub refusal: Option<Refusal>,
     /// What stood in the way, for people; may be empty.
@@ -75,10 +75,10 @@ pub struct RemoteChange {
     pub detail: String,
     /// What the booking would become, or became.
     #[sqlx(json)]
-    pub edit: Edit,
+    pub edit: BookingEdit,
     /// What of it was before.
     #[sqlx(json)]
-    pub before: Edit,
+    pub before: BookingEdit,
     /// The booking's version after it had followed.
     pub booking_version: Option<i64>,
     /// When it was seen.
@@ -177,7 +177,7 @@ pub async fn record(tx: &mut Tx, new: &NewRemoteChange<'_>, now: DateTime<Utc>) 
             .bind(new.booking)
             .fetch_one(c)
             .await)?;
-        let (business, kind, subject) = (Some(new.business), JobKind::CloseQuestion, new.id.0);
+        let (business, kind, subject) = (Some(new.business), JobKind::CloseRemoteChange, new.id.0);
         jobs::enqueue(tx, NewJob { business, kind, subject, queue: QueueClass::Poll, due_at }, now).await?;
     }
     Ok(())
@@ -226,7 +226,7 @@ pub async fn close(
 
 /// Who decides what about a change.
 #[derive(Clone, Debug)]
-pub struct Decision {
+pub struct RemoteChangeDecision {
     /// About which.
     pub change: RemoteChangeId,
     /// What it was until now; if it is something else by now, somebody else was faster.
@@ -246,7 +246,7 @@ const DECIDE: &str = "
 pub async fn decide(
     tx: &mut Tx,
     business: BusinessId,
-    decision: &Decision,
+    decision: &RemoteChangeDecision,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
@@ -327,7 +327,7 @@ pub async fn list(
     db: &Db,
     business: BusinessId,
     (staff, state): (Option<StaffId>, Option<RemoteChangeState>),
-    ask: &PageAsk,
+    ask: &PageRequest,
 ) -> Result<Page<RemoteChange>, StorageError> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, uuid::Uuid)>()?.unwrap_or_else(newest);
     let changes = on_db!(db, c => sqlx::query_as(LIST)

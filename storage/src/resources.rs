@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Db, Page, PageAsk, StorageError, Tx,
+    Db, Page, PageRequest, StorageError, Tx,
     businesses::{self, zone_named},
-    occupancy::{self, Subject},
+    occupancy::{self, OccupancySubject},
     on_db,
 };
 
@@ -57,7 +57,7 @@ impl Resource {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct ResourceRow {
     id: ResourceId,
     business_id: BusinessId,
     name: String,
@@ -73,10 +73,10 @@ struct Row {
     created_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for Resource {
+impl TryFrom<ResourceRow> for Resource {
     type Error = StorageError;
 
-    fn try_from(row: Row) -> Result<Self, StorageError> {
+    fn try_from(row: ResourceRow) -> Result<Self, StorageError> {
         Ok(Self {
             id: row.id,
             business_id: row.business_id,
@@ -113,7 +113,7 @@ pub async fn create(
     settings: &ResourceSettings,
     now: DateTime<Utc>,
 ) -> Result<Resource, StorageError> {
-    let row: Row = on_db!(tx, c => sqlx::query_as(CREATE)
+    let row: ResourceRow = on_db!(tx, c => sqlx::query_as(CREATE)
         .bind(ResourceId::new(now))
         .bind(business)
         .bind(&settings.name)
@@ -131,7 +131,7 @@ const FIND: &str = concat!("SELECT ", columns!(), " FROM resources WHERE busines
 
 /// One resource, archived or not.
 pub async fn find(db: &Db, business: BusinessId, id: ResourceId) -> Result<Option<Resource>, StorageError> {
-    let row: Option<Row> =
+    let row: Option<ResourceRow> =
         on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?;
     row.map(Resource::try_from).transpose()
 }
@@ -142,7 +142,7 @@ pub async fn find_in(
     business: BusinessId,
     id: ResourceId,
 ) -> Result<Option<Resource>, StorageError> {
-    let row: Option<Row> =
+    let row: Option<ResourceRow> =
         on_db!(tx, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?;
     row.map(Resource::try_from).transpose()
 }
@@ -155,9 +155,9 @@ const LIST: &str = concat!(
 );
 
 /// Those that can be booked, by name.
-pub async fn list(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Resource>, StorageError> {
+pub async fn list(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<Resource>, StorageError> {
     let (name, id) = ask.after_key::<(String, Uuid)>()?.unwrap_or_default();
-    let rows: Vec<Row> = on_db!(db, c => sqlx::query_as(LIST)
+    let rows: Vec<ResourceRow> = on_db!(db, c => sqlx::query_as(LIST)
         .bind(business)
         .bind(name)
         .bind(id)
@@ -176,7 +176,8 @@ const LIST_ARCHIVED: &str = concat!(
 
 /// Those that can no longer be booked, by name.
 pub async fn list_archived(db: &Db, business: BusinessId) -> Result<Vec<Resource>, StorageError> {
-    let rows: Vec<Row> = on_db!(db, c => sqlx::query_as(LIST_ARCHIVED).bind(business).fetch_all(c).await)?;
+    let rows: Vec<ResourceRow> =
+        on_db!(db, c => sqlx::query_as(LIST_ARCHIVED).bind(business).fetch_all(c).await)?;
     rows.into_iter().map(Resource::try_from).collect()
 }
 
@@ -188,7 +189,7 @@ const LOCK: &str = concat!(
 /// Locks the row until the end of the transaction, and counts the change that is about to be made: whoever changes
 /// what occupies a resource goes through here, one after the other. `NotFound` without such a resource.
 pub async fn lock(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<Resource, StorageError> {
-    let row: Row = on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?;
+    let row: ResourceRow = on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?;
     row.try_into()
 }
 
@@ -210,17 +211,19 @@ pub async fn bump_revision(tx: &mut Tx, business: BusinessId, id: ResourceId) ->
 const WHAT_WAITED: Duration = Duration::days(31);
 const WHAT_WAITS: Duration = Duration::days(36_500);
 
-const STAYS_AHEAD: &str = "
+const HAS_FUTURE_STAYS: &str = "
     SELECT EXISTS (SELECT 1 FROM bookings WHERE business_id = $1 AND resource_id = $2 AND check_in IS NOT NULL
                      AND ends_at > $3 AND status NOT IN ('cancelled', 'no_show'))";
 
-async fn has_stays_ahead(
+async fn has_future_stays(
     tx: &mut Tx,
     business: BusinessId,
     id: ResourceId,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_scalar(STAYS_AHEAD).bind(business).bind(id).bind(now).fetch_one(c).await)?)
+    Ok(
+        on_db!(tx, c => sqlx::query_scalar(HAS_FUTURE_STAYS).bind(business).bind(id).bind(now).fetch_one(c).await)?,
+    )
 }
 
 const HIGHEST_UNIT: &str = "
@@ -242,10 +245,10 @@ pub async fn update(
     now: DateTime<Utc>,
 ) -> Result<Resource, StorageError> {
     let before = lock(tx, business, id).await?;
-    if settings.zone != before.zone && has_stays_ahead(tx, business, id, now).await? {
+    if settings.zone != before.zone && has_future_stays(tx, business, id, now).await? {
         return Err(StorageError::StaysAhead);
     }
-    let subject = Subject { kind: SubjectKind::Resource, id: id.0, capacity: settings.capacity };
+    let subject = OccupancySubject { kind: SubjectKind::Resource, id: id.0, capacity: settings.capacity };
     if settings.capacity < before.capacity && !occupancy::fit(tx, business, subject, now).await? {
         let highest: Option<i64> = on_db!(tx, c => sqlx::query_scalar(HIGHEST_UNIT)
             .bind(business)
@@ -263,7 +266,7 @@ pub async fn update(
         // The feeds of staff tell them too.
         businesses::bump_revision(tx, business).await?;
     }
-    let row: Row = on_db!(tx, c => sqlx::query_as(UPDATE)
+    let row: ResourceRow = on_db!(tx, c => sqlx::query_as(UPDATE)
         .bind(business)
         .bind(id)
         .bind(&settings.name)

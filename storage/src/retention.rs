@@ -6,7 +6,7 @@ use crate::{Db, StorageError, idempotency, on_db, sync_log};
 
 /// For how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Keep {
+pub struct RetentionPeriods {
     /// Lines of the sync log.
     pub sync_log: Duration,
     /// Mails that were sent or have failed, and notices that are over.
@@ -19,7 +19,7 @@ pub struct Keep {
 
 /// How many rows went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deleted {
+pub struct DeletedRowCounts {
     /// Lines of the sync log.
     pub sync_log: u64,
     /// Mails that were sent or have failed.
@@ -74,10 +74,10 @@ const MAILS: &str = "
     AND id IN (SELECT id FROM mails WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
 // What somebody did in their calendar does not last, so that nobody closes it once it has been told.
 const NOTICES: &str = "
-    DELETE FROM notices WHERE (closed_at IS NOT NULL OR (kind = 'remote_change' AND told_at IS NOT NULL))
+    DELETE FROM notices WHERE (closed_at IS NOT NULL OR (kind = 'remote_change' AND notified_at IS NOT NULL))
     AND id IN (
         SELECT id FROM notices
-        WHERE id < $1 AND (closed_at IS NOT NULL OR (kind = 'remote_change' AND told_at IS NOT NULL))
+        WHERE id < $1 AND (closed_at IS NOT NULL OR (kind = 'remote_change' AND notified_at IS NOT NULL))
         ORDER BY id LIMIT $2)";
 const SESSIONS: &str = "
     DELETE FROM sessions WHERE expires_at <= $1
@@ -111,12 +111,12 @@ const CHANNEL_PUBLISHED: &str = "
         SELECT id FROM channel_published WHERE unseen_at <= $1 OR ends_at <= $1 LIMIT $2)";
 const CHANNEL_ITEMS: &str = "
     DELETE FROM channel_items WHERE id IN (
-        SELECT id FROM channel_items WHERE lost_at <= $1 OR ends_at <= $1 LIMIT $2)";
+        SELECT id FROM channel_items WHERE removed_at <= $1 OR ends_at <= $1 LIMIT $2)";
 // A reading that has items to bring back stays for them.
 const CHANNEL_RUNS: &str = "
     DELETE FROM channel_runs WHERE id IN (
         SELECT r.id FROM channel_runs r
-        WHERE r.id < $1 AND NOT EXISTS (SELECT 1 FROM channel_items i WHERE i.lost_run = r.id)
+        WHERE r.id < $1 AND NOT EXISTS (SELECT 1 FROM channel_items i WHERE i.removed_run_id = r.id)
         ORDER BY r.id LIMIT $2)";
 const WEBHOOK_RECEIPTS: &str = "
     DELETE FROM webhook_receipts WHERE received_at <= $1 AND (channel_id, webhook_id) IN (
@@ -133,39 +133,43 @@ const FEED_READS: &str = "
         SELECT feed_id, reader FROM feed_reads WHERE read_at <= $1 LIMIT $2)";
 
 /// Items and what was published are of use for a week: so long what went can be brought back. Then some more.
-const CHANNEL_FACTS_KEPT: Duration = Duration::days(30);
+const CHANNEL_RETENTION: Duration = Duration::days(30);
 /// Webhooks are refused after minutes.
-const RECEIPTS_KEPT: Duration = Duration::days(1);
+const RECEIPT_RETENTION: Duration = Duration::days(1);
 
 /// Providers go on telling by a channel that is over for a while; for so long it is known that it was ours.
-const CLOSED_CHANNELS_KEPT: Duration = Duration::days(30);
+const CLOSED_SUBSCRIPTION_RETENTION: Duration = Duration::days(30);
 /// Which keys have seen their provider away is of use until it answers.
-const OUTAGES_KEPT: Duration = Duration::days(1);
+const JOB_KEY_RETENTION: Duration = Duration::days(1);
 /// For a day, an answer that comes too late is told so, rather than that nobody asked.
-const EXPIRED_STATES_KEPT: Duration = Duration::days(1);
+const OAUTH_STATE_RETENTION: Duration = Duration::days(1);
 
 /// Deletes, in short transactions, all that need no longer be kept.
-pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Deleted, StorageError> {
-    Ok(Deleted {
+pub async fn delete_old(
+    db: &Db,
+    keep: RetentionPeriods,
+    now: DateTime<Utc>,
+) -> Result<DeletedRowCounts, StorageError> {
+    Ok(DeletedRowCounts {
         sync_log: delete_all(db, SYNC_LOG, sync_log::first_id_at(now - keep.sync_log)).await?,
         mails: delete_all(db, MAILS, sync_log::first_id_at(now - keep.mails)).await?,
         notices: delete_all(db, NOTICES, sync_log::first_id_at(now - keep.mails)).await?,
         sessions: delete_all(db, SESSIONS, now).await?,
         links: delete_all(db, LINKS, now).await?,
         reveals: delete_all(db, REVEALS, now).await?,
-        oauth_states: delete_all(db, OAUTH_STATES, now - EXPIRED_STATES_KEPT).await?,
+        oauth_states: delete_all(db, OAUTH_STATES, now - OAUTH_STATE_RETENTION).await?,
         idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
         jobs: delete_all(db, JOBS, now - keep.done_jobs).await?,
         rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
-        job_keys: delete_all(db, JOB_KEYS, now - OUTAGES_KEPT).await?,
-        push_subscriptions: delete_all(db, PUSH_SUBSCRIPTIONS, now - CLOSED_CHANNELS_KEPT).await?,
-        channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_FACTS_KEPT).await?,
-        channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,
+        job_keys: delete_all(db, JOB_KEYS, now - JOB_KEY_RETENTION).await?,
+        push_subscriptions: delete_all(db, PUSH_SUBSCRIPTIONS, now - CLOSED_SUBSCRIPTION_RETENTION).await?,
+        channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_RETENTION).await?,
+        channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_RETENTION).await?,
         channel_runs: delete_all(db, CHANNEL_RUNS, sync_log::first_id_at(now - keep.sync_log)).await?,
         feed_reads: delete_all(db, FEED_READS, now - keep.sync_log).await?,
         history: delete_all(db, HISTORY, sync_log::first_id_at(now - keep.history)).await?,
         remote_changes: delete_all(db, REMOTE_CHANGES, sync_log::first_id_at(now - keep.history)).await?,
-        webhook_receipts: delete_all(db, WEBHOOK_RECEIPTS, now - RECEIPTS_KEPT).await?,
+        webhook_receipts: delete_all(db, WEBHOOK_RECEIPTS, now - RECEIPT_RETENTION).await?,
     })
 }
 

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     Db, StorageError, Tx, on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
 };
 
 /// A browser comes for it at once, or never.
@@ -15,7 +15,7 @@ pub const KEPT_FOR: Duration = Duration::minutes(5);
 
 /// To whom something is shown, and where.
 #[derive(Clone, Copy, Debug)]
-pub struct Viewer<'a> {
+pub struct RevealViewer<'a> {
     /// The tenant.
     pub business: BusinessId,
     /// The digest of the session's token.
@@ -24,23 +24,23 @@ pub struct Viewer<'a> {
     pub page: &'a str,
 }
 
-fn place(id: RevealId) -> Place {
-    Place { column: "reveals.sealed", row: id.0 }
+fn place(id: RevealId) -> AssociatedData {
+    AssociatedData { column: "reveals.sealed", row: id.0 }
 }
 
-const KEEP: &str = "
+const STORE: &str = "
     INSERT INTO reveals (id, business_id, session_hash, page, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// Keeps `text` until it is shown; in the transaction that makes what it tells of.
 pub async fn keep(
     tx: &mut Tx,
     ring: &Keyring,
-    viewer: Viewer<'_>,
+    viewer: RevealViewer<'_>,
     text: &SecretString,
     now: DateTime<Utc>,
 ) -> Result<RevealId, StorageError> {
     let id = RevealId::new(now);
-    on_db!(tx, c => sqlx::query(KEEP)
+    on_db!(tx, c => sqlx::query(STORE)
         .bind(id)
         .bind(viewer.business)
         .bind(viewer.session)
@@ -55,7 +55,7 @@ pub async fn keep(
 
 macro_rules! sealed {
     ($place:expr, $text:expr, $viewer:expr, $id:expr, $now:expr) => {{
-        let Viewer { business, session, page } = $viewer;
+        let RevealViewer { business, session, page } = $viewer;
         on_db!($place, c => sqlx::query_scalar($text)
             .bind($id)
             .bind(business)
@@ -68,7 +68,7 @@ macro_rules! sealed {
 }
 
 // To read it is to delete it: of two who ask at once, one is shown it.
-const TAKE: &str = "
+const CONSUME: &str = "
     DELETE FROM reveals
     WHERE id = $1 AND business_id = $2 AND session_hash = $3 AND page = $4 AND expires_at > $5
     RETURNING sealed";
@@ -77,17 +77,17 @@ const TAKE: &str = "
 pub async fn take(
     db: &Db,
     ring: &Keyring,
-    viewer: Viewer<'_>,
+    viewer: RevealViewer<'_>,
     id: RevealId,
     now: DateTime<Utc>,
 ) -> Result<Option<SecretString>, StorageError> {
     let mut tx = db.begin().await?;
-    let sealed: Option<String> = sealed!(tx, TAKE, viewer, id, now)?;
+    let sealed: Option<String> = sealed!(tx, CONSUME, viewer, id, now)?;
     tx.commit().await?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }
 
-const LOOK: &str = "
+const PEEK: &str = "
     SELECT sealed FROM reveals
     WHERE id = $1 AND business_id = $2 AND session_hash = $3 AND page = $4 AND expires_at > $5";
 
@@ -95,10 +95,10 @@ const LOOK: &str = "
 pub async fn look(
     db: &Db,
     ring: &Keyring,
-    viewer: Viewer<'_>,
+    viewer: RevealViewer<'_>,
     id: RevealId,
     now: DateTime<Utc>,
 ) -> Result<Option<SecretString>, StorageError> {
-    let sealed: Option<String> = sealed!(db, LOOK, viewer, id, now)?;
+    let sealed: Option<String> = sealed!(db, PEEK, viewer, id, now)?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }

@@ -25,7 +25,7 @@ pub struct MasterKey {
 /// Why a text is no master key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a master key is 32 bytes in base64, as `concord keys generate` or `openssl rand -base64 32` prints")]
-pub struct BadMasterKey;
+pub struct InvalidMasterKey;
 
 impl MasterKey {
     /// A new random key.
@@ -36,9 +36,9 @@ impl MasterKey {
     }
 
     /// Reads the form that `to_base64` gives.
-    pub fn from_base64(text: &SecretString) -> Result<Self, BadMasterKey> {
-        let bytes = STANDARD.decode(text.expose_secret().trim()).map_err(|_| BadMasterKey)?;
-        Ok(Self::new(bytes.try_into().map_err(|_| BadMasterKey)?))
+    pub fn from_base64(text: &SecretString) -> Result<Self, InvalidMasterKey> {
+        let bytes = STANDARD.decode(text.expose_secret().trim()).map_err(|_| InvalidMasterKey)?;
+        Ok(Self::new(bytes.try_into().map_err(|_| InvalidMasterKey)?))
     }
 
     fn new(bytes: [u8; 32]) -> Self {
@@ -69,7 +69,7 @@ impl fmt::Debug for MasterKey {
 
 /// What a secret belongs to: sealed for one row and column, it opens nowhere else.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct AssociatedData {
     /// Table and column.
     pub column: &'static str,
     /// The row's id.
@@ -95,10 +95,10 @@ impl Keyring {
     }
 
     /// The stored form: `s1.<key id>.<base64 of nonce and ciphertext>`.
-    pub fn seal(&self, secret_text: &SecretString, place: Place) -> String {
+    pub fn seal(&self, secret_text: &SecretString, place: AssociatedData) -> String {
         let mut nonce = [0_u8; NONCE_BYTES];
         secret::fill_random(&mut nonce);
-        let associated = associated_data(place);
+        let associated = encode_associated_data(place);
         let payload = Payload { msg: secret_text.expose_secret().as_bytes(), aad: &associated };
         #[expect(clippy::expect_used, reason = "encryption fails only for messages beyond 256 GB")]
         let sealed = self.current.cipher().encrypt((&nonce).into(), payload).expect("a token is short");
@@ -108,7 +108,7 @@ impl Keyring {
     }
 
     /// The secret again. `Sealed` when no key of the ring opens it, or it was sealed for another place.
-    pub fn open(&self, sealed: &str, place: Place) -> Result<SecretString, StorageError> {
+    pub fn open(&self, sealed: &str, place: AssociatedData) -> Result<SecretString, StorageError> {
         let key_id = key_id(sealed).unwrap_or("unknown");
         let refused = || StorageError::Sealed { key_id: key_id.to_owned() };
         let key = std::iter::once(&self.current)
@@ -118,7 +118,7 @@ impl Keyring {
         let encoded = sealed.rsplit('.').next().unwrap_or_default();
         let bytes = STANDARD.decode(encoded).map_err(|_| refused())?;
         let (nonce, text) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(refused)?;
-        let payload = Payload { msg: text, aad: &associated_data(place) };
+        let payload = Payload { msg: text, aad: &encode_associated_data(place) };
         let plain = key.cipher().decrypt(nonce.into(), payload).map_err(|_| refused())?;
         String::from_utf8(plain).map(SecretString::from).map_err(|_| refused())
     }
@@ -134,7 +134,7 @@ fn key_id(sealed: &str) -> Option<&str> {
     (parts.next() == Some(VERSION)).then(|| parts.next()).flatten()
 }
 
-fn associated_data(place: Place) -> Vec<u8> {
+fn encode_associated_data(place: AssociatedData) -> Vec<u8> {
     let mut data = place.column.as_bytes().to_vec();
     data.push(0);
     data.extend(place.row.as_bytes());
@@ -145,8 +145,8 @@ fn associated_data(place: Place) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn place(row: u128) -> Place {
-        Place { column: "connections.refresh_token", row: Uuid::from_u128(row) }
+    fn place(row: u128) -> AssociatedData {
+        AssociatedData { column: "connections.refresh_token", row: Uuid::from_u128(row) }
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         assert!(!sealed.contains("refresh"));
         assert_eq!(ring.open(&sealed, place(1)).unwrap().expose_secret(), "1//refresh");
         assert!(ring.open(&sealed, place(2)).is_err());
-        let other = Place { column: "connections.access_token", row: Uuid::from_u128(1) };
+        let other = AssociatedData { column: "connections.access_token", row: Uuid::from_u128(1) };
         assert!(ring.open(&sealed, other).is_err());
     }
 

@@ -31,7 +31,7 @@ pub struct Session {
 
 /// A link to be sent or printed.
 #[derive(Clone, Copy, Debug)]
-pub struct NewLink<'a> {
+pub struct NewSignInLink<'a> {
     /// Whom it signs in.
     pub user: UserId,
     /// The digest of its token.
@@ -46,7 +46,11 @@ const CREATE_LINK: &str = "
     INSERT INTO sign_in_links (token_hash, user_id, reusable, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)";
 
 /// Makes a link.
-pub async fn create_link(tx: &mut Tx, link: &NewLink<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn create_link(
+    tx: &mut Tx,
+    link: &NewSignInLink<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(CREATE_LINK)
         .bind(link.digest)
         .bind(link.user)
@@ -70,7 +74,7 @@ const LINK_USER: &str = "
 
 /// A link that still works.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenLink {
+pub struct ValidSignInLink {
     /// Whom it signs in.
     pub user: User,
     /// Whether it works until it expires, instead of once.
@@ -82,12 +86,16 @@ const OPEN_LINK: &str = "
     WHERE token_hash = $1 AND expires_at > $2 AND (reusable OR used_at IS NULL)";
 
 /// What `use_link` would find, without using it up.
-pub async fn find_link(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<OpenLink>, StorageError> {
+pub async fn find_link(
+    db: &Db,
+    digest: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<ValidSignInLink>, StorageError> {
     let link: Option<(UserId, bool)> =
         on_db!(db, c => sqlx::query_as(OPEN_LINK).bind(digest).bind(now).fetch_optional(c).await)?;
     let Some((user, reusable)) = link else { return Ok(None) };
     let user: Option<User> = on_db!(db, c => sqlx::query_as(LINK_USER).bind(user).fetch_optional(c).await)?;
-    Ok(user.map(|user| OpenLink { user, reusable }))
+    Ok(user.map(|user| ValidSignInLink { user, reusable }))
 }
 
 /// Whom a link signs in. `None`: there is no such link, it has expired or was used, or its user may no longer sign in.
@@ -153,11 +161,11 @@ pub async fn find_session(
 }
 
 /// How fine "last seen", "last used" and "last read" are: a write at each request would make readers into writers.
-pub(crate) const SEEN_EVERY: Duration = Duration::minutes(1);
+pub(crate) const SEEN_INTERVAL: Duration = Duration::minutes(1);
 
 /// The longest that a session holds, however often its person comes back: then they prove anew who they are. `lasts`: how
 /// long it holds when they do not.
-pub fn longest_session(lasts: StdDuration) -> StdDuration {
+pub fn max_session_age(lasts: StdDuration) -> StdDuration {
     lasts * 3
 }
 
@@ -174,14 +182,14 @@ pub async fn touch_session(
     lasts: StdDuration,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    if now - session.last_seen_at < SEEN_EVERY {
+    if now - session.last_seen_at < SEEN_INTERVAL {
         return Ok(false);
     }
     let mut tx = db.begin().await?;
     let noted = on_db!(tx, c => sqlx::query(TOUCH_SESSION)
         .bind(&session.token_hash)
         .bind(now)
-        .bind((now + lasts).min(session.created_at + longest_session(lasts)))
+        .bind((now + lasts).min(session.created_at + max_session_age(lasts)))
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -193,7 +201,7 @@ const END_SESSION: &str = "DELETE FROM sessions WHERE token_hash = $1";
 
 /// Signs a browser out, and ends what it was connecting. One that is signed out already stays so.
 pub async fn end_session(tx: &mut Tx, digest: &str) -> Result<(), StorageError> {
-    oauth_states::end_of_session(tx, digest).await?;
+    oauth_states::delete_for_session(tx, digest).await?;
     on_db!(tx, c => sqlx::query(END_SESSION).bind(digest).execute(c).await.map(drop))?;
     Ok(())
 }
@@ -202,7 +210,7 @@ const END_ALL_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND 
 
 /// Signs a person out everywhere, and ends what they were connecting. Returns how many sessions ended.
 pub async fn end_all_sessions(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<u64, StorageError> {
-    oauth_states::end_of_user(tx, business, user).await?;
+    oauth_states::delete_for_user(tx, business, user).await?;
     Ok(on_db!(tx, c => sqlx::query(END_ALL_SESSIONS)
         .bind(business)
         .bind(user)

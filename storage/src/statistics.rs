@@ -15,12 +15,12 @@ use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
 use crate::{Db, StorageError};
 
 // Half of what makes PostgreSQL itself look.
-const CHANGED_MUCH: &str = "
+const LIST_STALE_TABLES: &str = "
     SELECT CAST(relname AS text) FROM pg_stat_user_tables
     WHERE schemaname = current_schema() AND n_mod_since_analyze > 1000 + n_live_tup / 20";
 
 /// Tables of which there are some thousand rows at the most; of all others there may be a million.
-const SMALL: [&str; 14] = [
+const SMALL_TABLES: [&str; 14] = [
     "api_keys",
     "businesses",
     "calendars",
@@ -50,7 +50,7 @@ fn distinct(column: &str) -> u64 {
 }
 
 /// An index of a table, by its columns in their order.
-struct Index {
+struct TableIndex {
     table: String,
     name: String,
     is_unique: bool,
@@ -58,11 +58,11 @@ struct Index {
     columns: Vec<String>,
 }
 
-impl Index {
+impl TableIndex {
     /// How many rows it has, and how many of them are alike in the first column, the first two, and so on: what SQLite
     /// keeps in `sqlite_stat1.stat`.
     fn assumed(&self) -> String {
-        let mut alike: u64 = match (SMALL.contains(&self.table.as_str()), self.is_partial) {
+        let mut alike: u64 = match (SMALL_TABLES.contains(&self.table.as_str()), self.is_partial) {
             (true, _) => 1_000,
             (false, true) => 10_000,
             (false, false) => 1_000_000,
@@ -94,16 +94,16 @@ const FORGET: &str = "DELETE FROM sqlite_stat1";
 const ASSUME: &str = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ($1, $2, $3)";
 
 /// A line of `sqlite_stat1`: table, index, and what is assumed of it.
-type Line = (String, Option<String>, String);
+type StatisticsRow = (String, Option<String>, String);
 
-async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<Index>, StorageError> {
+async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<TableIndex>, StorageError> {
     let columns: Vec<(String, String, bool, bool, String)> =
         sqlx::query_as(COLUMNS).fetch_all(connection).await?;
-    let mut indexes: Vec<Index> = Vec::new();
+    let mut indexes: Vec<TableIndex> = Vec::new();
     for (table, name, is_unique, is_partial, column) in columns {
         match indexes.last_mut() {
             Some(index) if index.name == name => index.columns.push(column),
-            _ => indexes.push(Index { table, name, is_unique, is_partial, columns: vec![column] }),
+            _ => indexes.push(TableIndex { table, name, is_unique, is_partial, columns: vec![column] }),
         }
     }
     Ok(indexes)
@@ -115,11 +115,14 @@ async fn has_samples(connection: &mut SqliteConnection) -> Result<bool, StorageE
 }
 
 /// Whether it knows this, and nothing else.
-async fn is_known(connection: &mut SqliteConnection, assumed: &[Line]) -> Result<bool, StorageError> {
+async fn has_statistics(
+    connection: &mut SqliteConnection,
+    assumed: &[StatisticsRow],
+) -> Result<bool, StorageError> {
     if !sqlx::query_scalar(IS_THERE).bind("sqlite_stat1").fetch_one(&mut *connection).await? {
         return Ok(false);
     }
-    let known: Vec<Line> = sqlx::query_as(KNOWN).fetch_all(&mut *connection).await?;
+    let known: Vec<StatisticsRow> = sqlx::query_as(KNOWN).fetch_all(&mut *connection).await?;
     Ok(known == assumed && !has_samples(connection).await?)
 }
 
@@ -127,10 +130,10 @@ async fn is_known(connection: &mut SqliteConnection, assumed: &[Line]) -> Result
 pub(crate) async fn assume(write: &SqlitePool) -> Result<(), StorageError> {
     let mut connection = write.acquire().await?;
     let indexes = indexes(&mut connection).await?;
-    let line = |index: Index| (index.table.clone(), Some(index.name.clone()), index.assumed());
-    let assumed: Vec<Line> = indexes.into_iter().map(line).collect();
+    let line = |index: TableIndex| (index.table.clone(), Some(index.name.clone()), index.assumed());
+    let assumed: Vec<StatisticsRow> = indexes.into_iter().map(line).collect();
     // Commands beside a server that writes need not line up for nothing.
-    if is_known(&mut connection, &assumed).await? {
+    if has_statistics(&mut connection, &assumed).await? {
         return Ok(());
     }
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -160,7 +163,7 @@ pub async fn refresh(db: &Db) -> Result<usize, StorageError> {
             Ok(0)
         }
         Db::Postgres(pool) => {
-            let tables: Vec<String> = sqlx::query_scalar(CHANGED_MUCH).fetch_all(pool).await?;
+            let tables: Vec<String> = sqlx::query_scalar(LIST_STALE_TABLES).fetch_all(pool).await?;
             for table in &tables {
                 sqlx::query(AssertSqlSafe(format!("ANALYZE \"{table}\""))).execute(pool).await?;
             }
@@ -177,7 +180,8 @@ mod tests {
     fn what_is_assumed_tells_a_business_from_a_row() {
         let stat = |table: &str, columns: &[&str], is_unique, is_partial| {
             let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-            Index { table: table.to_owned(), name: String::new(), is_unique, is_partial, columns }.assumed()
+            TableIndex { table: table.to_owned(), name: String::new(), is_unique, is_partial, columns }
+                .assumed()
         };
         assert_eq!(stat("bookings", &["id"], true, false), "1000000 1");
         assert_eq!(stat("bookings", &["business_id", "ends_at"], false, false), "1000000 100000 2");

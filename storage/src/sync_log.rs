@@ -3,17 +3,17 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    audit::SyncOutcome,
     connection::ProviderKind,
     ids::{BookingId, BusinessId, ChannelId, ConnectionId, SyncLogId},
-    record::SyncOutcome,
 };
 use uuid::Uuid;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, on_db};
+use crate::{Db, Page, PageRequest, StorageError, Tx, on_db};
 
 /// An attempt that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct NewLine<'a> {
+pub struct NewSyncLogEntry<'a> {
     /// The tenant.
     pub business: BusinessId,
     /// Which connection it was about, if one.
@@ -36,7 +36,7 @@ pub struct NewLine<'a> {
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Line {
+pub struct SyncLogEntry {
     /// Which.
     pub id: SyncLogId,
     /// The tenant.
@@ -61,7 +61,7 @@ pub struct Line {
 
 /// Which lines are wanted; all that is given must hold.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Filter {
+pub struct SyncLogFilter {
     /// Those about this connection.
     pub connection: Option<ConnectionId>,
     /// Those about this booking.
@@ -80,7 +80,7 @@ const APPEND: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// Adds a line.
-pub async fn append(tx: &mut Tx, line: &NewLine<'_>) -> Result<SyncLogId, StorageError> {
+pub async fn append(tx: &mut Tx, line: &NewSyncLogEntry<'_>) -> Result<SyncLogId, StorageError> {
     // Of the line's own instant, so that the ids are in the order of time: `retention` deletes by them.
     let id = SyncLogId::new(line.at);
     on_db!(tx, c => sqlx::query(APPEND)
@@ -116,9 +116,9 @@ const NEWEST_FIRST: &str = "ORDER BY at DESC, id DESC LIMIT $9";
 pub async fn list(
     db: &Db,
     business: BusinessId,
-    filter: Filter,
-    ask: &PageAsk,
-) -> Result<Page<Line>, StorageError> {
+    filter: SyncLogFilter,
+    ask: &PageRequest,
+) -> Result<Page<SyncLogEntry>, StorageError> {
     // A condition that isn't wanted is left out rather than made true by a parameter: the planner then takes the
     // index of the narrowest that is. `$n IS NULL` keeps the numbers of the parameters.
     let conditions = [
@@ -142,10 +142,10 @@ pub async fn list(
         .bind(ask.fetch())
         .fetch_all(c)
         .await)?;
-    Ok(Page::cut(lines, ask, |last: &Line| (last.at, last.id.0)))
+    Ok(Page::cut(lines, ask, |last: &SyncLogEntry| (last.at, last.id.0)))
 }
 
-const DIFFERENCES: &str = "
+const LIST_DIFFERENCES: &str = "
     SELECT l.id, l.business_id, l.connection_id, l.booking_id, l.channel_id, l.operation, l.outcome, l.detail,
            l.duration_ms, l.at
     FROM sync_log l LEFT JOIN bookings b ON b.id = l.booking_id
@@ -160,8 +160,8 @@ pub async fn differences(
     connection: ConnectionId,
     since: DateTime<Utc>,
     limit: u32,
-) -> Result<Vec<Line>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(DIFFERENCES)
+) -> Result<Vec<SyncLogEntry>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST_DIFFERENCES)
         .bind(business)
         .bind(connection)
         .bind(since)
@@ -172,7 +172,7 @@ pub async fn differences(
 
 /// How often it went well and how often not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
-pub struct Counts {
+pub struct SyncLogCounts {
     /// Attempts that ended `ok`.
     pub ok: i64,
     /// Attempts that ended `failed`; those that were tried again soon don't count.
@@ -190,7 +190,7 @@ pub async fn counts_since(
     business: BusinessId,
     connection: Option<ConnectionId>,
     since: DateTime<Utc>,
-) -> Result<Counts, StorageError> {
+) -> Result<SyncLogCounts, StorageError> {
     // PostgreSQL's plan for any instant reads the whole log: these are planned for the instant that is asked for.
     let Some(connection) = connection else {
         return Ok(on_db!(db, c => sqlx::query_as(COUNTS)

@@ -37,10 +37,10 @@ use crate::{
     Db, DbOptions, Tx, bookings,
     businesses::{self, Business, BusinessSettings},
     calendars::{self, ListedCalendar},
-    connections::{self, NewConnection, Tokens},
-    db::POSTGRES_MIGRATIONS,
+    connections::{self, ConnectionTokens, NewConnection},
     idempotency,
     jobs::waits_until,
+    migrations::POSTGRES_MIGRATIONS,
     occupancy, on_db,
     people::{self, Staff, StaffSettings},
     resources::{self, Resource, ResourceSettings},
@@ -90,11 +90,11 @@ macro_rules! on_both_databases {
 pub struct TestDb {
     db: Db,
     url: String,
-    place: Place,
+    place: TestDbLocation,
 }
 
 #[derive(Debug)]
-enum Place {
+enum TestDbLocation {
     /// Held for its `Drop`.
     Folder {
         _folder: TempDir,
@@ -160,7 +160,7 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        let Place::Server { options, database } = &self.place else { return };
+        let TestDbLocation::Server { options, database } = &self.place else { return };
         let (options, statement) =
             (options.clone(), format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
         // A runtime of its own: this one may be the only thread of the test's, or be about to end.
@@ -186,7 +186,7 @@ pub async fn sqlite() -> TestDb {
     let url = format!("sqlite:{}", folder.path().join("concord.db").display());
     let db = open(&url).await;
     db.migrate().await.expect("an empty file can be migrated");
-    TestDb { db, url, place: Place::Folder { _folder: folder } }
+    TestDb { db, url, place: TestDbLocation::Folder { _folder: folder } }
 }
 
 /// A database of its own on the server that `CONCORD_TEST_POSTGRES_URL` names.
@@ -211,7 +211,11 @@ async fn postgres_on(options: PgConnectOptions) -> TestDb {
     let mut server = options.connect().await.expect("the PostgreSQL server can be reached");
     execute(&mut server, format!("CREATE DATABASE {database} TEMPLATE {template}")).await;
     let url = options.clone().database(&database).to_url_lossy().to_string();
-    TestDb { db: open(&url).await, url, place: Place::Server { options: Box::new(options), database } }
+    TestDb {
+        db: open(&url).await,
+        url,
+        place: TestDbLocation::Server { options: Box::new(options), database },
+    }
 }
 
 fn server() -> PgConnectOptions {
@@ -328,7 +332,7 @@ pub fn did_not_crash(key: &str) -> bool {
 
 #[expect(clippy::panic, reason = "nothing else ends a task wherever it is")]
 pub(crate) fn after_commit() {
-    let work = idempotency::Work::current();
+    let work = idempotency::IdempotentWork::current();
     let Some(key) = work.key() else { return };
     let mut crashes = crashes();
     let Some(left) = crashes.get_mut(key) else { return };
@@ -377,7 +381,8 @@ pub async fn plans_of_overlaps(db: &Db, resource: &Resource) -> Vec<String> {
     let Db::Postgres(pool) = db else { panic!("only PostgreSQL is asked for its plans") };
     let (business, subject, from, until) = (resource.business_id, resource.id, at(0), at(60));
     let explain = |text: &str| sqlx::query_scalar::<_, String>(AssertSqlSafe(format!("EXPLAIN {text}")));
-    let [overlapping, units_of_others, standing, conflicts, double_bookings] = occupancy::postgres_texts();
+    let [overlapping, units_of_others, standing, conflicts, double_bookings] =
+        occupancy::postgres_statements();
     let mut plans = Vec::new();
     for query in [
         explain(overlapping).bind(subject).bind(from).bind(until),
@@ -480,8 +485,12 @@ pub async fn staff(db: &Db, business: &Business, name: &str) -> Staff {
 }
 
 /// What a new account brings: tokens that hold for an hour from `monday` on.
-pub fn tokens(access: &str, refresh: Option<&str>) -> Tokens {
-    Tokens { access: access.into(), access_expires_at: at(60), refresh: refresh.map(SecretString::from) }
+pub fn tokens(access: &str, refresh: Option<&str>) -> ConnectionTokens {
+    ConnectionTokens {
+        access: access.into(),
+        access_expires_at: at(60),
+        refresh: refresh.map(SecretString::from),
+    }
 }
 
 /// A keyring with one new key.
@@ -557,6 +566,6 @@ pub fn draft(resource: &Resource, from: i64, to: i64) -> BookingDraft {
 /// # Panics
 /// If there is no room, or anything else.
 pub async fn booking(db: &Db, business: &Business, reference: &str, draft: &BookingDraft) -> Booking {
-    let change = bookings::Change { business: business.id, actor: Actor::System, now: monday() };
+    let change = bookings::ChangeContext { business: business.id, actor: Actor::System, now: monday() };
     bookings::put(db, &change, reference, draft, None).await.expect("a booking is written").booking
 }

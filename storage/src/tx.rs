@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
-use crate::{Open, StorageError, checkpoint::Checkpoints, idempotency, write_gate::Turn};
+use crate::{Open, StorageError, checkpoint::WalCheckpointer, idempotency, write_gate::WritePermit};
 
 /// A transaction under way; dropped without `commit`, it never was.
 ///
@@ -11,17 +11,17 @@ use crate::{Open, StorageError, checkpoint::Checkpoints, idempotency, write_gate
 #[derive(Debug)]
 pub struct Tx {
     // Before the turn: what is dropped first is rolled back first.
-    inner: Inner,
+    inner: TxInner,
     /// Whether it does what an idempotency key stands for.
     joins: bool,
     /// SQLite's, with what is to know of its commit.
-    turn: Option<(Turn, Checkpoints)>,
+    turn: Option<(WritePermit, WalCheckpointer)>,
     #[cfg(feature = "testing")]
-    _held: held::Held,
+    _held: held_check::HeldTransaction,
 }
 
 #[derive(Debug)]
-enum Inner {
+enum TxInner {
     /// Begun with `BEGIN IMMEDIATE`: it holds SQLite's one write lock.
     Sqlite(Transaction<'static, Sqlite>),
     /// Read committed; whoever needs more locks the row that stands for it.
@@ -31,24 +31,24 @@ enum Inner {
 impl Tx {
     pub(crate) fn sqlite(
         tx: Transaction<'static, Sqlite>,
-        turn: Turn,
-        checkpoints: Checkpoints,
+        turn: WritePermit,
+        checkpoints: WalCheckpointer,
         joins: bool,
     ) -> Self {
-        Self::new(Inner::Sqlite(tx), joins, Some((turn, checkpoints)))
+        Self::new(TxInner::Sqlite(tx), joins, Some((turn, checkpoints)))
     }
 
     pub(crate) fn postgres(tx: Transaction<'static, Postgres>, joins: bool) -> Self {
-        Self::new(Inner::Postgres(tx), joins, None)
+        Self::new(TxInner::Postgres(tx), joins, None)
     }
 
-    fn new(inner: Inner, joins: bool, turn: Option<(Turn, Checkpoints)>) -> Self {
+    fn new(inner: TxInner, joins: bool, turn: Option<(WritePermit, WalCheckpointer)>) -> Self {
         Self {
             inner,
             joins,
             turn,
             #[cfg(feature = "testing")]
-            _held: held::Held::new(),
+            _held: held_check::HeldTransaction::new(),
         }
     }
 
@@ -64,8 +64,8 @@ impl Tx {
         let marks = self.joins && idempotency::mark(&mut self).await?;
         let Self { inner, turn, .. } = self;
         match inner {
-            Inner::Sqlite(tx) => tx.commit().await?,
-            Inner::Postgres(tx) => tx.commit().await?,
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await?,
         }
         if let Some((turn, checkpoints)) = turn {
             drop(turn);
@@ -81,20 +81,20 @@ impl Tx {
 
     /// Whether rows can be locked one by one.
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.inner, Inner::Postgres(_))
+        matches!(self.inner, TxInner::Postgres(_))
     }
 
     pub(crate) fn open(&mut self) -> Open<&mut SqliteConnection, &mut PgConnection> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => Open::Sqlite(tx),
-            Inner::Postgres(tx) => Open::Postgres(tx),
+            TxInner::Sqlite(tx) => Open::Sqlite(tx),
+            TxInner::Postgres(tx) => Open::Postgres(tx),
         }
     }
 }
 
 /// In builds for tests: which tasks hold a transaction.
 #[cfg(feature = "testing")]
-pub(crate) mod held {
+pub(crate) mod held_check {
     use std::{
         collections::HashMap,
         sync::{LazyLock, Mutex, MutexGuard, PoisonError},
@@ -110,9 +110,9 @@ pub(crate) mod held {
 
     /// That a task holds a transaction. The body of a test is no task: it may hold one to be in the way of others.
     #[derive(Debug)]
-    pub(crate) struct Held(Option<Id>);
+    pub(crate) struct HeldTransaction(Option<Id>);
 
-    impl Held {
+    impl HeldTransaction {
         pub(super) fn new() -> Self {
             let task = try_id();
             if let Some(task) = task {
@@ -122,7 +122,7 @@ pub(crate) mod held {
         }
     }
 
-    impl Drop for Held {
+    impl Drop for HeldTransaction {
         fn drop(&mut self) {
             let Some(task) = self.0 else { return };
             let mut holders = holders();

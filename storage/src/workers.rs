@@ -10,10 +10,10 @@ use crate::{Db, StorageError};
 
 // Locks of two numbers: the first says what for (`entries::rounds` has 1), the second whose. Two names that fall on one number
 // share a lock: as long as one of the two lives, the leases of the other have to run out.
-const HOLD: &str = "SELECT pg_try_advisory_lock(2, hashtext($1))";
+const LOCK_WORKER: &str = "SELECT pg_try_advisory_lock(2, hashtext($1))";
 // Whoever shares a lock for the length of a statement holds up nobody who looks, and finds it taken while its worker lives.
 // Its own it would always be given.
-const ABSENT: &str = "
+const LIST_ABSENT: &str = "
     SELECT worker FROM (
         SELECT DISTINCT split_part(leased_by, '#', 1) AS worker FROM jobs d WHERE d.leased_by IS NOT NULL
     ) holders
@@ -29,12 +29,12 @@ const RELEASE_ABSENT: &str = "
 
 /// A connection that holds a worker's lock: the worker lives for others until this is dropped.
 #[derive(Debug)]
-pub struct Presence {
+pub struct WorkerPresence {
     connection: PgConnection,
     worker: String,
 }
 
-impl Presence {
+impl WorkerPresence {
     /// Opens a connection of its own, beside those of the pool and without a turn among those who wait for one, and takes the
     /// lock. `worker`: what the worker's leases begin with. `None`: SQLite.
     pub async fn announce(db: &Db, worker: &str) -> Result<Option<Self>, StorageError> {
@@ -50,12 +50,12 @@ impl Presence {
     /// use.
     pub async fn absent(&mut self) -> Result<Vec<String>, StorageError> {
         self.hold().await?;
-        Ok(sqlx::query_scalar(ABSENT).bind(&self.worker).fetch_all(&mut self.connection).await?)
+        Ok(sqlx::query_scalar(LIST_ABSENT).bind(&self.worker).fetch_all(&mut self.connection).await?)
     }
 
     async fn hold(&mut self) -> Result<(), StorageError> {
         // It may not be given: the worker's last connection has not ended for the server yet, or somebody looks at this moment.
-        sqlx::query(HOLD).bind(&self.worker).execute(&mut self.connection).await?;
+        sqlx::query(LOCK_WORKER).bind(&self.worker).execute(&mut self.connection).await?;
         Ok(())
     }
 

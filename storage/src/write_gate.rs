@@ -16,7 +16,7 @@ use crate::StorageError;
 
 /// For whom something is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Caller {
+pub enum WriteCaller {
     /// Somebody who waits for the answer to a request.
     Request,
     /// A job that a person waits for.
@@ -28,7 +28,7 @@ pub enum Caller {
     Other,
 }
 
-impl Caller {
+impl WriteCaller {
     /// How long a turn is waited for. A job that gives up is only done again, with all its calls.
     fn patience(self) -> Duration {
         match self {
@@ -40,32 +40,32 @@ impl Caller {
 }
 
 tokio::task_local! {
-    static CALLER: Caller;
+    static CURRENT_CALLER: WriteCaller;
 }
 
 /// Does something for that caller. A task that is spawned inside of it begins anew.
-pub async fn on_behalf_of<T>(caller: Caller, work: impl Future<Output = T>) -> T {
-    CALLER.scope(caller, work).await
+pub async fn on_behalf_of<T>(caller: WriteCaller, work: impl Future<Output = T>) -> T {
+    CURRENT_CALLER.scope(caller, work).await
 }
 
 /// So many in a row of those who are answered, before a batch that waits has a turn.
-const IN_A_ROW: u32 = 8;
+const MAX_IN_A_ROW: u32 = 8;
 
 /// Where those who want to write line up.
 #[derive(Clone, Debug, Default)]
-pub struct WriteGate(Arc<Mutex<Line>>);
+pub struct WriteGate(Arc<Mutex<WriteQueue>>);
 
 #[derive(Debug, Default)]
-struct Line {
+struct WriteQueue {
     is_taken: bool,
-    first: VecDeque<oneshot::Sender<Turn>>,
-    later: VecDeque<oneshot::Sender<Turn>>,
+    first: VecDeque<oneshot::Sender<WritePermit>>,
+    later: VecDeque<oneshot::Sender<WritePermit>>,
     in_a_row: u32,
 }
 
-impl Line {
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let is_batch = self.first.is_empty() || (self.in_a_row >= IN_A_ROW && !self.later.is_empty());
+impl WriteQueue {
+    fn next(&mut self) -> Option<oneshot::Sender<WritePermit>> {
+        let is_batch = self.first.is_empty() || (self.in_a_row >= MAX_IN_A_ROW && !self.later.is_empty());
         if is_batch {
             self.in_a_row = 0;
             return self.later.pop_front();
@@ -77,26 +77,28 @@ impl Line {
 
 /// The right to write, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<WriteGate>);
+pub(crate) struct WritePermit(Option<WriteGate>);
 
 impl WriteGate {
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, WriteQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a turn. `Overloaded`: there was none in time.
-    pub(crate) async fn turn(&self) -> Result<Turn, StorageError> {
-        let caller = CALLER.try_get().unwrap_or_default();
+    pub(crate) async fn turn(&self) -> Result<WritePermit, StorageError> {
+        let caller = CURRENT_CALLER.try_get().unwrap_or_default();
         let waiting = {
             let mut line = self.line();
             if !line.is_taken {
                 line.is_taken = true;
-                return Ok(Turn(Some(self.clone())));
+                return Ok(WritePermit(Some(self.clone())));
             }
             let (sender, waiting) = oneshot::channel();
             match caller {
-                Caller::BulkJob => line.later.push_back(sender),
-                Caller::Request | Caller::InteractiveJob | Caller::Other => line.first.push_back(sender),
+                WriteCaller::BulkJob => line.later.push_back(sender),
+                WriteCaller::Request | WriteCaller::InteractiveJob | WriteCaller::Other => {
+                    line.first.push_back(sender);
+                }
             }
             waiting
         };
@@ -107,7 +109,7 @@ impl WriteGate {
     }
 }
 
-impl Drop for Turn {
+impl Drop for WritePermit {
     fn drop(&mut self) {
         let Some(gate) = self.0.take() else { return };
         loop {
@@ -118,7 +120,7 @@ impl Drop for Turn {
             };
             drop(line);
             // Whoever has given up meanwhile hands it back here; a turn that is received and not used is dropped there.
-            match next.send(Turn(Some(gate.clone()))) {
+            match next.send(WritePermit(Some(gate.clone()))) {
                 Ok(()) => return,
                 Err(mut unwanted) => unwanted.0 = None,
             }
@@ -137,7 +139,7 @@ mod tests {
         line.first.len() + line.later.len()
     }
 
-    async fn waits(gate: &WriteGate, caller: Caller) -> tokio::task::JoinHandle<Turn> {
+    async fn waits(gate: &WriteGate, caller: WriteCaller) -> tokio::task::JoinHandle<WritePermit> {
         let before = waiting(gate);
         let theirs = gate.clone();
         let task = tokio::spawn(on_behalf_of(caller, async move { theirs.turn().await.unwrap() }));
@@ -151,9 +153,9 @@ mod tests {
     async fn who_is_answered_comes_before_batches() {
         let gate = WriteGate::default();
         let turn = gate.turn().await.unwrap();
-        let batch = waits(&gate, Caller::BulkJob).await;
-        let first = waits(&gate, Caller::Request).await;
-        let second = waits(&gate, Caller::InteractiveJob).await;
+        let batch = waits(&gate, WriteCaller::BulkJob).await;
+        let first = waits(&gate, WriteCaller::Request).await;
+        let second = waits(&gate, WriteCaller::InteractiveJob).await;
         drop(turn);
         let turn = first.await.unwrap();
         assert!(!second.is_finished() && !batch.is_finished());
@@ -167,12 +169,12 @@ mod tests {
     async fn batches_do_not_starve() {
         let gate = WriteGate::default();
         let mut turn = gate.turn().await.unwrap();
-        let batch = waits(&gate, Caller::BulkJob).await;
+        let batch = waits(&gate, WriteCaller::BulkJob).await;
         let mut others = VecDeque::new();
-        for _ in 0..=IN_A_ROW {
-            others.push_back(waits(&gate, Caller::Request).await);
+        for _ in 0..=MAX_IN_A_ROW {
+            others.push_back(waits(&gate, WriteCaller::Request).await);
         }
-        for _ in 0..IN_A_ROW {
+        for _ in 0..MAX_IN_A_ROW {
             drop(turn);
             turn = others.pop_front().unwrap().await.unwrap();
             assert!(!batch.is_finished());
@@ -186,8 +188,8 @@ mod tests {
     async fn a_request_gives_up_before_a_job() {
         let gate = WriteGate::default();
         let turn = gate.turn().await.unwrap();
-        let job = waits(&gate, Caller::BulkJob).await;
-        let gave_up = on_behalf_of(Caller::Request, gate.turn()).await;
+        let job = waits(&gate, WriteCaller::BulkJob).await;
+        let gave_up = on_behalf_of(WriteCaller::Request, gate.turn()).await;
         assert!(matches!(gave_up, Err(StorageError::Overloaded)), "{gave_up:?}");
         assert!(!job.is_finished());
         drop(turn);

@@ -1,14 +1,14 @@
 //! A booking is made, seen in the calendar, changed, cancelled and taken back; a taken time is refused with free ones.
 
 use crate::{
-    browser::{Browser, Kind},
-    house::{House, day, told},
+    browser::{Browser, BrowserKind},
+    demo_app::{DemoApp, day, told},
 };
 
 #[tokio::test]
 async fn a_booking_reaches_the_calendar_and_leaves_it() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
 
     browser.click_on("New booking").await;
     browser.fill("resource", "Treatment Room").await;
@@ -21,38 +21,38 @@ async fn a_booking_reaches_the_calendar_and_leaves_it() {
 
     // The page brings itself up to date: nobody loads it again.
     browser.see("was created.").await;
-    browser.see("Synced").await;
-    house.entries_named("Zelda", 1).await;
+    browser.see("In sync").await;
+    demo_app.entries_named("Zelda", 1).await;
 
     browser.click_on("Edit").await;
     browser.fill("title", "Hand massage").await;
     browser.click_on("Save changes").await;
     browser.see("was changed.").await;
     browser.see("Foot massage → Hand massage").await;
-    house.entries_named("Hand massage", 1).await;
+    demo_app.entries_named("Hand massage", 1).await;
 
     browser.click_on("Cancel booking").await;
-    browser.see("The customer is not told.").await;
+    browser.see("The customer is not notified.").await;
     browser.click("dialog[open] button.danger").await;
     browser.see("was cancelled.").await;
     browser.see("Removed").await;
-    house.entries_named("Zelda", 0).await;
+    demo_app.entries_named("Zelda", 0).await;
 
     browser.click_on("Undo").await;
-    browser.see("stands again: confirmed.").await;
-    browser.see("Synced").await;
-    house.entries_named("Zelda", 1).await;
+    browser.see("was restored: confirmed.").await;
+    browser.see("In sync").await;
+    demo_app.entries_named("Zelda", 1).await;
 
-    browser.go(&house.url("/bookings?q=zelda&from=")).await;
+    browser.go(&demo_app.url("/bookings?q=zelda&from=")).await;
     browser.see("In Ana's").await;
 }
 
 #[tokio::test]
-async fn a_taken_time_is_refused_with_what_stands_there_and_what_is_free() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
+async fn taken_time_shows_conflict_and_alternatives() {
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
     for name in ["First Guest", "Second Guest"] {
-        browser.go(&house.url("/bookings/new")).await;
+        browser.go(&demo_app.url("/bookings/new")).await;
         browser.fill("resource", "Sea View Suite").await;
         browser.tick("Nights").await;
         browser.fill("check_in", &day(50).to_string()).await;
@@ -64,14 +64,14 @@ async fn a_taken_time_is_refused_with_what_stands_there_and_what_is_free() {
             browser.see("was created.").await;
         }
     }
-    browser.see("That time is taken, so nothing was saved.").await;
+    browser.see("This time is not available. Nothing was saved.").await;
     browser.see(&told(day(52))).await;
     assert_eq!(browser.value("name").await, "Second Guest");
     assert_eq!(browser.value("notes").await, "Late arrival");
     assert_eq!(browser.value("check_in").await, day(50).to_string());
 
     browser.click(".alternatives button").await;
-    browser.see("The time is filled in. Press Create booking to save.").await;
+    browser.see("New time selected. Select Create booking to save.").await;
     assert_ne!(browser.value("check_in").await, day(50).to_string());
     assert_eq!(browser.value("notes").await, "Late arrival");
     browser.click_on("Create booking").await;
@@ -82,20 +82,20 @@ async fn a_taken_time_is_refused_with_what_stands_there_and_what_is_free() {
 
 #[tokio::test]
 async fn what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
     browser.click_on("New booking").await;
     browser.fill("starts_at", &format!("{}T10:00", day(40))).await;
     browser.fill("ends_at", &format!("{}T09:00", day(40))).await;
     browser.fill("email", "nobody").await;
     browser.fill("name", "<b>Zoë</b> & Co").await;
     browser.click_on("Create booking").await;
-    browser.see("Some things need mending; nothing was saved yet.").await;
-    browser.see("Choose what is booked.").await;
+    browser.see("Please fix the following. Nothing was saved.").await;
+    browser.see("Choose a resource.").await;
     assert_eq!(browser.value("name").await, "<b>Zoë</b> & Co");
     browser.fill("resource", "Treatment Room").await;
     browser.click_on("Create booking").await;
-    browser.see("The mail address is not a mail address.").await;
+    browser.see("The email is not a valid email address.").await;
     browser.see("The end must be after the start.").await;
     browser.fill("email", "zoe@example.com").await;
     browser.fill("ends_at", &format!("{}T12:00", day(40))).await;
@@ -115,9 +115,9 @@ async fn pick(browser: &Browser, field: &str, value: &str) {
 
 #[tokio::test]
 async fn the_end_of_a_new_booking_follows_its_start() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    browser.go(&house.url("/bookings/new")).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    browser.go(&demo_app.url("/bookings/new")).await;
     let (one, two) = (day(40), day(41));
     pick(&browser, "starts_at", &format!("{one}T10:00")).await;
     assert_eq!(browser.value("ends_at").await, format!("{one}T11:00"), "an hour, as it was");
@@ -134,18 +134,19 @@ async fn the_end_of_a_new_booking_follows_its_start() {
 
 #[tokio::test]
 async fn what_is_booked_next_is_seen_without_loading_the_page_again() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    browser.see("Next").await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    browser.see("Upcoming").await;
     let now = concord_domain::clock::Clock::system().now();
     // A room that the sample lets by the night is taken from midnight on, which may be minutes away.
     let body = serde_json::json!({
-        "resource": house.id_of("resources", "Treatment Room"), "customer": { "name": "Zelda Quist" },
+        "resource": demo_app.id_of("resources", "Treatment Room"), "customer": { "name": "Zelda Quist" },
         "starts_at": now + chrono::Duration::minutes(10),
         "ends_at": now + chrono::Duration::minutes(70),
     });
-    let url = house.url("/api/v1/bookings");
-    let made = house.http.post(url).bearer_auth(house.demo("api_key")).json(&body).send().await.unwrap();
+    let url = demo_app.url("/api/v1/bookings");
+    let made =
+        demo_app.http.post(url).bearer_auth(demo_app.demo("api_key")).json(&body).send().await.unwrap();
     assert_eq!(made.status(), 201, "{}", made.text().await.unwrap());
     browser.see("Zelda Quist").await;
 }

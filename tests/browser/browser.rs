@@ -17,11 +17,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::house::{House, PATIENCE, in_path, until};
+use crate::demo_app::{DemoApp, PATIENCE, in_path, until};
 
 /// How the browser looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BrowserKind {
     /// 1,280 by 900.
     Desk,
     /// 360 by 740, as a phone.
@@ -31,14 +31,14 @@ pub(crate) enum Kind {
 }
 
 /// The program that drives the browser.
-struct Driver {
+struct WebDriver {
     process: Child,
     address: String,
     /// Chromium's session and process, once it runs.
     session: Option<(String, u64)>,
 }
 
-impl Driver {
+impl WebDriver {
     /// Asks for the end of the session, which is the end of its Chromium. Written by hand, since a test that fails is
     /// past awaiting anything.
     fn end_session(&self, session: &str) -> std::io::Result<()> {
@@ -50,7 +50,7 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for WebDriver {
     fn drop(&mut self) {
         // A driver that is killed leaves its Chromium behind, which would stay until the machine is out of memory.
         if let Some((session, chromium)) = &self.session {
@@ -66,14 +66,14 @@ impl Drop for Driver {
 
 /// A browser that is stopped when it is dropped.
 pub(crate) struct Browser {
-    _driver: Driver,
+    _driver: WebDriver,
     client: Client,
     _profile: TempDir,
 }
 
 impl Browser {
     /// Starts one.
-    pub(crate) async fn open(kind: Kind) -> Self {
+    pub(crate) async fn open(kind: BrowserKind) -> Self {
         let profile = TempDir::new().expect("a folder");
         let mut driver = start_driver();
         let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -88,9 +88,9 @@ impl Browser {
     }
 
     /// Starts one and signs the demo's manager in.
-    pub(crate) async fn signed_in(kind: Kind, house: &House) -> Self {
+    pub(crate) async fn signed_in(kind: BrowserKind, demo_app: &DemoApp) -> Self {
         let browser = Self::open(kind).await;
-        browser.go(house.demo("sign_in_url")).await;
+        browser.go(demo_app.demo("sign_in_url")).await;
         browser.see("Overview").await;
         browser
     }
@@ -225,7 +225,7 @@ impl Browser {
 /// with "IPv4 port not available".
 const STARTS: usize = 5;
 
-fn start_driver() -> Driver {
+fn start_driver() -> WebDriver {
     let program =
         std::env::var_os("CONCORD_TEST_CHROMEDRIVER").map(PathBuf::from).or_else(|| in_path("chromedriver"));
     let program = program.expect(
@@ -243,7 +243,7 @@ fn start_driver() -> Driver {
 }
 
 /// What it said, if it ended instead.
-fn try_driver(program: &Path) -> Result<Driver, String> {
+fn try_driver(program: &Path) -> Result<WebDriver, String> {
     let process = Command::new(program)
         .arg("--port=0")
         .stdin(Stdio::null())
@@ -251,7 +251,7 @@ fn try_driver(program: &Path) -> Result<Driver, String> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
-    let mut driver = Driver { process, address: String::new(), session: None };
+    let mut driver = WebDriver { process, address: String::new(), session: None };
     let mut lines = BufReader::new(driver.process.stdout.take().expect("its output"));
     let mut said = String::new();
     loop {
@@ -269,7 +269,7 @@ fn try_driver(program: &Path) -> Result<Driver, String> {
     }
 }
 
-fn capabilities(kind: Kind, profile: &TempDir) -> Value {
+fn capabilities(kind: BrowserKind, profile: &TempDir) -> Value {
     let mut arguments = vec![
         "--headless=new".to_owned(),
         "--no-sandbox".to_owned(),
@@ -285,12 +285,12 @@ fn capabilities(kind: Kind, profile: &TempDir) -> Value {
     ];
     let mut options = json!({});
     match kind {
-        Kind::Desk => arguments.push("--window-size=1280,900".to_owned()),
-        Kind::WithoutScript => {
+        BrowserKind::Desk => arguments.push("--window-size=1280,900".to_owned()),
+        BrowserKind::WithoutScript => {
             arguments.push("--window-size=1280,900".to_owned());
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
         }
-        Kind::Phone => {
+        BrowserKind::Phone => {
             options["mobileEmulation"] =
                 json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 1, "touch": true } });
         }

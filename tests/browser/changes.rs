@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::{Browser, Kind},
-    house::{House, until},
+    browser::{Browser, BrowserKind},
+    demo_app::{DemoApp, until},
 };
 
-impl House {
+impl DemoApp {
     /// The entry of ours in Ana's calendar that stands first of those whose title holds the text.
     async fn entry_named(&self, text: &str) -> String {
         until(&format!("an entry named {text}"), async || {
@@ -29,10 +29,10 @@ impl House {
     }
 }
 
-async fn read_calendars(browser: &Browser, house: &House) {
-    browser.go(&house.url("/calendars")).await;
+async fn read_calendars(browser: &Browser, demo_app: &DemoApp) {
+    browser.go(&demo_app.url("/calendars")).await;
     browser.click_on("Import all availability").await;
-    browser.see("being read now.").await;
+    browser.see("Importing busy times from").await;
 }
 
 /// Loads the page until it says so.
@@ -45,9 +45,9 @@ async fn comes_to_say(browser: &Browser, url: &str, words: &str) {
 }
 
 /// The name of the customer of a booking of Ana's whose entry stands in her calendar.
-async fn somebody(house: &House) -> (String, String) {
+async fn somebody(demo_app: &DemoApp) -> (String, String) {
     let all = until("an entry of Ana's", async || {
-        let all = house.entries().await;
+        let all = demo_app.entries().await;
         let ours = |entry: &&Value| {
             entry["account"] == "ana@example.com" && entry["private_properties"] != json!({})
         };
@@ -60,47 +60,47 @@ async fn somebody(house: &House) -> (String, String) {
 
 #[tokio::test]
 async fn a_deleted_entry_is_asked_about_and_revert() {
-    let house = House::open().await;
-    let (entry, title) = somebody(&house).await;
-    house.person(reqwest::Method::DELETE, &entry, Value::Null).await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    read_calendars(&browser, &house).await;
+    let demo_app = DemoApp::open().await;
+    let (entry, title) = somebody(&demo_app).await;
+    demo_app.person(reqwest::Method::DELETE, &entry, Value::Null).await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    read_calendars(&browser, &demo_app).await;
     comes_to_say(
         &browser,
-        &house.url("/"),
+        &demo_app.url("/"),
         &format!("Ana Pereira deleted “{title}” in their Google calendar"),
     )
     .await;
-    browser.see("Cancel the booking, or put the entry back?").await;
-    browser.see("1 thing needs you").await;
-    browser.click_on("Put it back").await;
-    browser.see("Its entry is being put back in Ana Pereira's calendar.").await;
-    house.entries_named(&title, 1).await;
-    browser.go(&house.url("/changes")).await;
-    browser.see("Put back").await;
-    browser.see("decided so").await;
+    browser.see("Cancel the booking, or revert the entry?").await;
+    browser.see("1 item needs attention").await;
+    browser.click_on("Revert").await;
+    browser.see("Its entry in Ana Pereira's calendar is being reverted.").await;
+    demo_app.entries_named(&title, 1).await;
+    browser.go(&demo_app.url("/changes")).await;
+    browser.see("Reverted").await;
+    browser.see("decided by").await;
 
-    house.person(reqwest::Method::DELETE, &entry, Value::Null).await;
-    read_calendars(&browser, &house).await;
-    comes_to_say(&browser, &house.url("/"), "Cancel the booking, or put the entry back?").await;
-    browser.click_on("Cancel the booking").await;
+    demo_app.person(reqwest::Method::DELETE, &entry, Value::Null).await;
+    read_calendars(&browser, &demo_app).await;
+    comes_to_say(&browser, &demo_app.url("/"), "Cancel the booking, or revert the entry?").await;
+    browser.click_on("Cancel booking").await;
     browser.see("was cancelled.").await;
-    house.entries_named(&title, 0).await;
+    demo_app.entries_named(&title, 0).await;
     browser.click_on("Undo").await;
     browser.see("is as it was before.").await;
-    house.entries_named(&title, 1).await;
+    demo_app.entries_named(&title, 1).await;
 }
 
 #[tokio::test]
 async fn a_renamed_entry_is_followed_and_taken_back() {
-    let house = House::open().await;
-    let (entry, title) = somebody(&house).await;
+    let demo_app = DemoApp::open().await;
+    let (entry, title) = somebody(&demo_app).await;
     let plain = title.split(" (").next().expect("a beginning").to_owned();
     let wanted = format!("{plain} (Quiet please)");
-    house.person(reqwest::Method::PATCH, &entry, json!({ "title": wanted })).await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    read_calendars(&browser, &house).await;
-    comes_to_say(&browser, &house.url("/"), "Changed in calendars").await;
+    demo_app.person(reqwest::Method::PATCH, &entry, json!({ "title": wanted })).await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    read_calendars(&browser, &demo_app).await;
+    comes_to_say(&browser, &demo_app.url("/"), "Recent changes from calendars").await;
     browser.see("The booking was renamed too.").await;
     browser.click(".rows a[href^='/bookings/']").await;
     browser.see("In calendars").await;
@@ -108,6 +108,6 @@ async fn a_renamed_entry_is_followed_and_taken_back() {
     browser.see("Followed").await;
     browser.click_on("Undo").await;
     browser.see("is as it was before.").await;
-    browser.see("took that back.").await;
-    house.entry_named(&title).await;
+    browser.see("undid it.").await;
+    demo_app.entry_named(&title).await;
 }

@@ -1,8 +1,8 @@
 //! A feed is made, read, given a new address and ended; its address is shown once.
 
 use crate::{
-    browser::{Browser, Kind},
-    house::House,
+    browser::{Browser, BrowserKind},
+    demo_app::DemoApp,
 };
 
 async fn shown_address(browser: &Browser) -> String {
@@ -11,11 +11,11 @@ async fn shown_address(browser: &Browser) -> String {
 
 #[tokio::test]
 async fn a_feed_is_published_rotated_and_revoked() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    let read = async |url: &str| house.http.get(url).send().await.unwrap();
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    let read = async |url: &str| demo_app.http.get(url).send().await.unwrap();
 
-    browser.go(&house.url("/feeds")).await;
+    browser.go(&demo_app.url("/feeds")).await;
     browser.fill("about", "Sea View Suite").await;
     browser.fill("name", "Airbnb").await;
     browser.click_on("Create feed").await;
@@ -27,16 +27,16 @@ async fn a_feed_is_published_rotated_and_revoked() {
     let text = answer.text().await.unwrap();
     assert!(text.contains("SUMMARY:Busy") && !text.contains("Maria"), "busy is all that it tells: {text}");
 
-    browser.go(&house.url("/feeds")).await;
+    browser.go(&demo_app.url("/feeds")).await;
     browser.see("Airbnb").await;
     let token = first.rsplit('/').next().unwrap().trim_end_matches(".ics");
     assert!(!browser.ask("return document.documentElement.outerHTML").await.to_string().contains(token));
-    assert!(!house.logs().contains(token), "a token is in no log line");
+    assert!(!demo_app.logs().contains(token), "a token is in no log line");
 
-    browser.click_on("New address for Airbnb").await;
-    browser.see("The old address stops working at once.").await;
+    browser.click_on("New link for Airbnb").await;
+    browser.see("The old link stops working immediately.").await;
     browser.click("dialog[open] button.primary").await;
-    browser.see("has a new address; the old one no longer works.").await;
+    browser.see("has a new link. The old one no longer works.").await;
     let second = shown_address(&browser).await;
     assert_ne!(first, second);
     assert_eq!(read(&first).await.status(), 404);
@@ -49,22 +49,22 @@ async fn a_feed_is_published_rotated_and_revoked() {
 }
 
 #[tokio::test]
-async fn an_api_key_is_shown_once_and_opens_the_api_until_it_is_revoked() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    browser.go(&house.url("/settings/api-keys")).await;
+async fn api_key_is_shown_once_and_works_until_revoked() {
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    browser.go(&demo_app.url("/settings/api-keys")).await;
     browser.fill("name", "Website").await;
     browser.click_on("Create key").await;
-    browser.see("Copy it now: it is shown only this once.").await;
+    browser.see("Copy it now. It is shown only once.").await;
     let key = browser.find("#key").await.text().await.unwrap();
     let status = async || {
-        let url = house.url("/api/v1/bookings");
-        house.http.get(url).bearer_auth(&key).send().await.unwrap().status()
+        let url = demo_app.url("/api/v1/bookings");
+        demo_app.http.get(url).bearer_auth(&key).send().await.unwrap().status()
     };
     assert_eq!(status().await, 200);
     browser.click_on("Revoke Website").await;
     browser.click("dialog[open] button.danger").await;
-    browser.see("opens nothing any more.").await;
+    browser.see("was revoked.").await;
     assert_eq!(status().await, 401);
     assert!(!browser.ask("return document.documentElement.outerHTML").await.to_string().contains(&key));
 }

@@ -3,8 +3,8 @@
 use fantoccini::key::Key;
 
 use crate::{
-    browser::{Browser, Kind},
-    house::{House, day, told},
+    browser::{Browser, BrowserKind},
+    demo_app::{DemoApp, day, told},
 };
 
 /// What has the focus, as a screen reader would name it.
@@ -35,14 +35,14 @@ impl Browser {
 
 #[tokio::test]
 async fn a_booking_is_made_and_cancelled_with_the_keyboard_alone() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
 
-    browser.tab_to("Skip to the content").await;
+    browser.tab_to("Skip to content").await;
     browser.keys(&Key::Enter).await;
     browser.tab_to("New booking").await;
     browser.keys(&Key::Enter).await;
-    browser.see("What and when").await;
+    browser.see("Resource and time").await;
 
     browser.tab_to("Resource").await;
     browser.keys("Treat").await;
@@ -54,7 +54,7 @@ async fn a_booking_is_made_and_cancelled_with_the_keyboard_alone() {
     browser.keys(&day(62).format("%m%d%Y").to_string()).await;
     browser.tab_to("Carla Nunes").await;
     browser.keys(" ").await;
-    browser.tab_to("Customer optional").await;
+    browser.tab_to("Name optional").await;
     browser.keys("Kay Board").await;
     // Enter in a field sends the form.
     browser.keys(&Key::Enter).await;
@@ -65,24 +65,24 @@ async fn a_booking_is_made_and_cancelled_with_the_keyboard_alone() {
 
     browser.tab_to("Cancel booking").await;
     browser.keys(&Key::Enter).await;
-    browser.see("The customer is not told.").await;
+    browser.see("The customer is not notified.").await;
     // Escape leaves things as they are and gives the focus back.
     browser.keys(&Key::Escape).await;
     assert_eq!(browser.ask(FOCUSED).await, "Cancel booking");
     browser.keys(&Key::Enter).await;
-    browser.see("The customer is not told.").await;
+    browser.see("The customer is not notified.").await;
     browser.tab_to("Cancel booking").await;
     browser.keys(&Key::Enter).await;
     browser.see("was cancelled.").await;
     browser.tab_to("Undo").await;
     browser.keys(&Key::Enter).await;
-    browser.see("stands again").await;
+    browser.see("was restored").await;
 }
 
 #[tokio::test]
 async fn a_slash_searches_and_the_menu_changes_the_colours() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
     browser.keys("/").await;
     assert_eq!(browser.ask(FOCUSED).await, "Search bookings");
     browser.keys("boiler").await;
@@ -96,8 +96,8 @@ async fn a_slash_searches_and_the_menu_changes_the_colours() {
     let dark = browser.ask(background).await;
     assert_eq!(dark, "rgb(22, 21, 19)");
     // The next page is dark from its first moment.
-    crate::house::until("the choice is kept", async || {
-        browser.go(&house.url("/feeds")).await;
+    crate::demo_app::until("the choice is kept", async || {
+        browser.go(&demo_app.url("/feeds")).await;
         (browser.ask("return document.documentElement.dataset.theme").await == "dark").then_some(())
     })
     .await;

@@ -1,10 +1,10 @@
 //! The pages, used in a real browser against the real program: `concord demo` with its sandbox, the system's Chromium,
 //! driven over WebDriver.
 //!
-//! `house` starts the program, `browser` a browser; each other file is a story of what a person does. Nobody sleeps:
+//! `demo_app` starts the program, `browser` a browser; each other file is a story of what a person does. Nobody sleeps:
 //! what takes its time is awaited by `until` and `Browser::see`.
 //!
-//! To add a story: a file with `#[tokio::test]` functions that begin with `House::open()` and `Browser::open(..)`. It
+//! To add a story: a file with `#[tokio::test]` functions that begin with `DemoApp::open()` and `Browser::open(..)`. It
 //! needs `chromium` and `chromedriver` (Debian: `apt-get install chromium chromium-driver`), or the driver's path in
 //! `CONCORD_TEST_CHROMEDRIVER`.
 #![expect(
@@ -16,16 +16,16 @@
     reason = "a test whose surroundings fail has failed, and says what it saw"
 )]
 
-mod accessible;
+mod accessibility;
 mod bookings;
 mod browser;
 mod caldav;
 mod calendars;
 mod changes;
 mod channels;
+mod csrf;
+mod demo_app;
 mod feeds;
-mod forged;
-mod house;
 mod keyboard;
 mod phone;
 mod sign_in;

@@ -3,24 +3,25 @@
 use chrono::{Datelike, Days, NaiveDate};
 
 use crate::{
-    browser::{Browser, Kind},
-    house::{House, day},
+    browser::{Browser, BrowserKind},
+    demo_app::{DemoApp, day},
 };
 
 /// Every page that can be reached without changing anything.
-pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
-    browser.go(&house.url("/calendars")).await;
+pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<String> {
+    browser.go(&demo_app.url("/calendars")).await;
     let connection = browser.find("a[href^='/calendars/']").await.attr("href").await.unwrap().unwrap();
-    let (_, address) = house.listing("airbnb", "Sea View Suite");
+    let (_, address) = demo_app.listing("airbnb", "Sea View Suite");
     let wish = serde_json::json!({
-        "resource": house.id_of("resources", "Sea View Suite"), "platform": "airbnb", "import_url": address,
+        "resource": demo_app.id_of("resources", "Sea View Suite"), "platform": "airbnb", "import_url": address,
     });
-    let url = house.url("/api/v1/channels");
-    let made = house.http.post(url).bearer_auth(house.demo("api_key")).json(&wish).send().await.unwrap();
+    let url = demo_app.url("/api/v1/channels");
+    let made =
+        demo_app.http.post(url).bearer_auth(demo_app.demo("api_key")).json(&wish).send().await.unwrap();
     assert_eq!(made.status(), 201);
     let channel: serde_json::Value = made.json().await.unwrap();
-    let (room, ana) = (house.id_of("resources", "Sea View Suite"), house.id_of("staff", "Ana Pereira"));
-    browser.go(&house.url("/feeds")).await;
+    let (room, ana) = (demo_app.id_of("resources", "Sea View Suite"), demo_app.id_of("staff", "Ana Pereira"));
+    browser.go(&demo_app.url("/feeds")).await;
     browser.fill("name", "A feed with a rather long name for somebody's phone").await;
     browser.click_on("Create feed").await;
     browser.see("is published.").await;
@@ -74,39 +75,40 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
 
 /// A booking whose every text is long, or of another script, or one word without an end. No time takes more words than a stay
 /// that begins in another year and ends in yet another.
-pub(crate) async fn awkward_booking(house: &House) -> &'static str {
+pub(crate) async fn awkward_booking(demo_app: &DemoApp) -> &'static str {
     let check_in = NaiveDate::from_ymd_opt(day(0).year() + 1, 12, 30).unwrap();
     let body = serde_json::json!({
-        "resource": house.id_of("resources", "Garden Rooms"),
+        "resource": demo_app.id_of("resources", "Garden Rooms"),
         "check_in": check_in, "check_out": check_in + Days::new(14),
         "title": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
         "customer": { "name": "عبد الرحمن بن محمد بن عبد العزيز", "email": "a-very-long-address-that-does-not-want-to-end@subdomain.of.a.host.example" },
         "location": "x".repeat(120), "notes": "Line\n".repeat(20),
     });
-    let url = house.url("/api/v1/bookings/LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE");
-    let answer = house.http.put(url).bearer_auth(house.demo("api_key")).json(&body).send().await.unwrap();
+    let url = demo_app.url("/api/v1/bookings/LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE");
+    let answer =
+        demo_app.http.put(url).bearer_auth(demo_app.demo("api_key")).json(&body).send().await.unwrap();
     assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
     "/bookings/LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE"
 }
 
 #[tokio::test]
 async fn nothing_sticks_out_to_the_side_of_a_phone() {
-    nothing_sticks_out(Kind::Phone, 360).await;
+    nothing_sticks_out(BrowserKind::Phone, 360).await;
 }
 
 #[tokio::test]
 async fn nothing_sticks_out_to_the_side_of_a_desk() {
-    nothing_sticks_out(Kind::Desk, 1280).await;
+    nothing_sticks_out(BrowserKind::Desk, 1280).await;
 }
 
-async fn nothing_sticks_out(kind: Kind, width: u64) {
-    let house = House::open().await;
-    let browser = Browser::signed_in(kind, &house).await;
-    let mut pages = all_pages(&house, &browser).await;
-    pages.push(awkward_booking(&house).await.to_owned());
+async fn nothing_sticks_out(kind: BrowserKind, width: u64) {
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(kind, &demo_app).await;
+    let mut pages = all_pages(&demo_app, &browser).await;
+    pages.push(awkward_booking(&demo_app).await.to_owned());
     pages.push(format!("/bookings?from={}", day(35)));
     for path in pages {
-        browser.go(&house.url(&path)).await;
+        browser.go(&demo_app.url(&path)).await;
         let widths = browser.ask("return [innerWidth, document.documentElement.scrollWidth]").await;
         assert_eq!(widths[0], width, "{path}");
         assert_eq!(widths[1], width, "{path} can be scrolled to the side");
@@ -137,14 +139,14 @@ const HIDDEN: &str = r#"
 
 #[tokio::test]
 async fn nothing_hides_between_phone_and_desk() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    let mut pages = all_pages(&house, &browser).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    let mut pages = all_pages(&demo_app, &browser).await;
     pages.push(format!("/bookings?from={}", day(35)));
     for width in [641, 800, 1024, 1100] {
         browser.widen(width).await;
         for path in &pages {
-            browser.go(&house.url(path)).await;
+            browser.go(&demo_app.url(path)).await;
             let wrong = browser.ask(HIDDEN).await;
             assert_eq!(wrong, serde_json::json!([]), "{path} at {width}");
         }
@@ -153,14 +155,14 @@ async fn nothing_hides_between_phone_and_desk() {
 
 #[tokio::test]
 async fn the_places_are_at_the_bottom_of_a_phone() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Phone, &house).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Phone, &demo_app).await;
     for (place, words) in [
         ("Bookings", "Jonas Berg"),
         ("Calendars", "Ana Pereira"),
-        ("Channels", "No platform is connected yet"),
+        ("Channels", "No platforms connected yet"),
         ("Settings", "API keys"),
-        ("Overview", "Next"),
+        ("Overview", "Upcoming"),
     ] {
         browser.click_on(place).await;
         browser.see(words).await;

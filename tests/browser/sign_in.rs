@@ -1,24 +1,24 @@
 //! Signing in by link, and out.
 
 use crate::{
-    browser::{Browser, Kind},
-    house::House,
+    browser::{Browser, BrowserKind},
+    demo_app::DemoApp,
 };
 
 #[tokio::test]
 async fn a_sign_in_link_works_once_and_is_not_used_up_by_looking() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
-    browser.go(&house.url("/settings/people")).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
+    browser.go(&demo_app.url("/settings/people")).await;
     browser.fill("name", "Nina Novak").await;
     browser.fill("email", "nina@example.com").await;
-    browser.click_on("Add and make a link").await;
+    browser.click_on("Add and create link").await;
     browser.see("A sign-in link for Nina Novak").await;
     let link = browser.find("#link").await.text().await.unwrap();
 
     // What scans mails for links opens them too.
     for _ in 0..2 {
-        let looked = house.http.get(&link).send().await.unwrap();
+        let looked = demo_app.http.get(&link).send().await.unwrap();
         assert_eq!(looked.status(), 200);
         assert!(looked.headers().get("set-cookie").is_none());
     }
@@ -29,34 +29,34 @@ async fn a_sign_in_link_works_once_and_is_not_used_up_by_looking() {
     browser.see("Overview").await;
     browser.see("Nina Novak").await;
 
-    let again = house.http.get(&link).send().await.unwrap();
+    let again = demo_app.http.get(&link).send().await.unwrap();
     assert_eq!(again.status(), 410);
     assert!(again.text().await.unwrap().contains("This link no longer works"));
     let token = link.rsplit('/').next().unwrap();
-    assert!(!house.logs().contains(token), "a token is in no log line");
+    assert!(!demo_app.logs().contains(token), "a token is in no log line");
 }
 
 #[tokio::test]
 async fn who_is_signed_out_is_told_how_to_sign_in() {
-    let house = House::open().await;
-    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let demo_app = DemoApp::open().await;
+    let browser = Browser::signed_in(BrowserKind::Desk, &demo_app).await;
     let cookie = browser.cookie().await;
     browser.click(".menu summary").await;
     browser.click_on("Sign out").await;
     browser.see("concord user link EMAIL").await;
     // The session is over for whoever kept its cookie, too.
-    let answer = house.http.get(house.url("/bookings")).header("cookie", cookie).send().await.unwrap();
+    let answer = demo_app.http.get(demo_app.url("/bookings")).header("cookie", cookie).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     assert_eq!(answer.headers()["location"], "/sign-in?next=%2Fbookings");
-    browser.go(&house.url("/bookings?q=maria")).await;
-    browser.see("You sign in with a link that is made for you.").await;
+    browser.go(&demo_app.url("/bookings?q=maria")).await;
+    browser.see("You sign in with a one-time link.").await;
     assert_eq!(browser.path().await, "/sign-in");
 }
 
 #[tokio::test]
 async fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
-    let house = House::open().await;
-    let answer = house.http.get(house.demo("sign_in_url")).send().await.unwrap();
+    let demo_app = DemoApp::open().await;
+    let answer = demo_app.http.get(demo_app.demo("sign_in_url")).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
     for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=7776000"] {

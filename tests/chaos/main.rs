@@ -19,14 +19,14 @@
     reason = "a test whose surroundings fail has failed, and its seed and figures are for people"
 )]
 
-mod asking;
-mod diary;
-mod house;
+mod cluster;
+mod event_log;
+mod faults;
+mod idempotency;
 mod people;
 mod postgres;
 mod processes;
-mod repeats;
-mod trouble;
+mod requests;
 
 use std::{cell::RefCell, time::Duration};
 
@@ -34,12 +34,12 @@ use concord_storage::testing;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    diary::Diary,
-    people::People,
-    postgres::Server,
+    event_log::EventLog,
+    faults::{ChaosFault, Deployment, FaultCounts},
+    idempotency::RepeatCounts,
+    people::CalendarUsers,
+    postgres::PostgresProcess,
     processes::Redis,
-    repeats::Repeats,
-    trouble::{Happened, Installation, Trouble},
 };
 
 /// How many times a booking changes, unless `CONCORD_CHAOS_CHANGES` says otherwise.
@@ -58,19 +58,19 @@ const AHEAD: [(&str, &str); 1] = [("CONCORD_TEST_CLOCK_AHEAD_SECONDS", "90")];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grown_up() {
     let seed = seed();
-    let (server, db) = Server::start().await;
+    let (server, db) = PostgresProcess::start().await;
     let redis = Redis::start().await;
-    let people = People::move_in(&db, Some(&redis.url())).await;
-    let mut installation = Installation {
-        front: people.house.concord("web", &["web"]),
+    let people = CalendarUsers::connect_all(&db, Some(&redis.url())).await;
+    let mut installation = Deployment {
+        front: people.cluster.concord("web", &["web"]),
         workers: vec![
-            people.house.concord("first", &["worker"]),
-            people.house.concord_with("second", &["worker"], &AHEAD),
+            people.cluster.concord("first", &["worker"]),
+            people.cluster.concord_with("second", &["worker"], &AHEAD),
         ],
         redis: Some(redis),
         server: Some(server),
     };
-    people.house.is_ready().await;
+    people.cluster.is_ready().await;
     storm(&people, seed, &mut installation).await;
 }
 
@@ -78,10 +78,10 @@ async fn grown_up() {
 async fn all_in_one() {
     let seed = seed();
     let db = testing::sqlite().await;
-    let people = People::move_in(&db, None).await;
-    let front = people.house.concord("serve", &["serve"]);
-    let mut installation = Installation { front, workers: vec![], redis: None, server: None };
-    people.house.is_ready().await;
+    let people = CalendarUsers::connect_all(&db, None).await;
+    let front = people.cluster.concord("serve", &["serve"]);
+    let mut installation = Deployment { front, workers: vec![], redis: None, server: None };
+    people.cluster.is_ready().await;
     storm(&people, seed, &mut installation).await;
 }
 
@@ -97,23 +97,23 @@ fn given(name: &str) -> Option<u64> {
 }
 
 /// Whether enough has gone wrong.
-async fn enough(people: &People<'_>, happened: &RefCell<Happened>) -> bool {
+async fn enough(people: &CalendarUsers<'_>, happened: &RefCell<FaultCounts>) -> bool {
     let is_much = {
         let happened = happened.borrow();
-        let last = if happened.contains_key(&Trouble::QueueForgets) { 5 } else { 3 };
-        happened.get(&Trouble::Kill).is_some_and(|kills| *kills >= LEAST_KILLS) && happened.len() >= last
+        let last = if happened.contains_key(&ChaosFault::QueueFlush) { 5 } else { 3 };
+        happened.get(&ChaosFault::Kill).is_some_and(|kills| *kills >= LEAST_KILLS) && happened.len() >= last
     };
     is_much && people.hits().await.values().all(|hits| *hits >= LEAST_FAULTS)
 }
 
 /// All that goes wrong, then the verdict.
-async fn storm(people: &People<'_>, seed: u64, installation: &mut Installation) {
+async fn storm(people: &CalendarUsers<'_>, seed: u64, installation: &mut Deployment) {
     let wanted_changes = given("CONCORD_CHAOS_CHANGES").unwrap_or(CHANGES);
     people.faults(seed).await;
     let began = Instant::now();
-    let mut diary = Diary::new(seed);
-    let happened = RefCell::new(Happened::new());
-    let mut repeats = Repeats::default();
+    let mut diary = EventLog::new(seed);
+    let happened = RefCell::new(FaultCounts::new());
+    let mut repeats = RepeatCounts::default();
     let mut changed = 0;
     // On a slow machine less goes wrong in the same time; all is not well because nothing went wrong.
     let changes = async {
@@ -127,10 +127,10 @@ async fn storm(people: &People<'_>, seed: u64, installation: &mut Installation) 
     let count = |trouble| *happened.borrow_mut().entry(trouble).or_default() += 1;
     tokio::select! {
         () = changes => {}
-        () = trouble::happen(&people.house, installation, seed, count) => unreachable!("it goes on for ever"),
-        () = repeats::send(&people.house, &mut repeats) => unreachable!("it goes on for ever"),
+        () = faults::inject(&people.cluster, installation, seed, count) => unreachable!("it goes on for ever"),
+        () = idempotency::send(&people.cluster, &mut repeats) => unreachable!("it goes on for ever"),
     }
-    installation.start_anew().await;
+    installation.restart_all().await;
     let stormed = began.elapsed();
     let hits = people.hits().await;
     let is_enough = enough(people, &happened).await;
@@ -153,12 +153,12 @@ async fn storm(people: &People<'_>, seed: u64, installation: &mut Installation) 
         wanted.len(),
         calm.elapsed()
     );
-    repeats::settle(&people.house, &mut repeats).await;
+    idempotency::settle(&people.cluster, &mut repeats).await;
     println!("{repeats:?}, none of them done twice");
     people.is_quiet().await;
     assert_eq!(people.entries().await, wanted, "and it stays so");
     assert_eq!(
-        people.house.questions().await,
+        people.cluster.questions().await,
         Vec::<serde_json::Value>::new(),
         "nobody did anything by hand"
     );

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId, job::JobState};
-use concord_foreign::{CaldavServer, ProxyFault, Software};
+use concord_foreign::{CaldavServer, ProxyFault, ServerSoftware};
 use concord_jobs::{Context, connect};
-use concord_providers::caldav::Asked;
+use concord_providers::caldav::CaldavLogin;
 use concord_storage::{
     jobs,
     people::Staff,
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    diary::{Entry, PEOPLE, Wanted},
-    house::{House, PATIENCE},
+    cluster::{Cluster, PATIENCE},
+    event_log::{ExpectedBooking, ExpectedEntry, PEOPLE},
     processes::last_words,
 };
 
@@ -57,29 +57,29 @@ fn account(person: usize) -> String {
     format!("person{person}@harbour.example")
 }
 
-/// The people of a house.
-pub(crate) struct People<'a> {
-    pub(crate) house: House<'a>,
+/// The people of an installation.
+pub(crate) struct CalendarUsers<'a> {
+    pub(crate) cluster: Cluster<'a>,
     staff: Vec<StaffId>,
     /// Names and passwords at Radicale, by the person's number.
     passwords: BTreeMap<usize, (String, String)>,
     radicale: CaldavServer,
 }
 
-impl<'a> People<'a> {
+impl<'a> CalendarUsers<'a> {
     /// Makes the business and connects everybody's calendar, before any process of the program runs.
-    pub(crate) async fn move_in(db: &'a TestDb, redis_url: Option<&str>) -> Self {
-        let house = House::furnish(db, redis_url, &HASTE).await;
-        let radicale = CaldavServer::start(Software::Radicale).await;
-        let mut people = Self { house, staff: Vec::new(), passwords: BTreeMap::new(), radicale };
-        let context = people.house.context().await;
+    pub(crate) async fn connect_all(db: &'a TestDb, redis_url: Option<&str>) -> Self {
+        let cluster = Cluster::start(db, redis_url, &HASTE).await;
+        let radicale = CaldavServer::start(ServerSoftware::Radicale).await;
+        let mut people = Self { cluster, staff: Vec::new(), passwords: BTreeMap::new(), radicale };
+        let context = people.cluster.context().await;
         for person in 0..PEOPLE {
-            let staff = testing::staff(db, &people.house.business, &format!("Person{person}")).await;
+            let staff = testing::staff(db, &people.cluster.business, &format!("Person{person}")).await;
             match provider(person) {
                 ProviderKind::Caldav => people.connect_with_password(&context, person, &staff).await,
                 played => {
                     let account = account(person);
-                    people.house.connect_with_grant(&context, &staff, (played, &account)).await;
+                    people.cluster.connect_with_grant(&context, &staff, (played, &account)).await;
                 }
             }
             people.staff.push(staff.id);
@@ -90,7 +90,7 @@ impl<'a> People<'a> {
 
     async fn connect_with_password(&mut self, context: &Context, person: usize, staff: &Staff) {
         let (user, password) = self.radicale.new_account().await;
-        let asked = Asked {
+        let asked = CaldavLogin {
             address: self.radicale.proxy.url(),
             user: user.clone(),
             password: password.clone().into(),
@@ -103,18 +103,18 @@ impl<'a> People<'a> {
 
     /// From now on one call in five goes wrong.
     pub(crate) async fn faults(&self, seed: u64) {
-        self.radicale.proxy.fails_by_chance(seed, proxy_faults());
+        self.radicale.proxy.fail_randomly(seed, proxy_faults());
         for provider in PLAYED {
             for (kind, probability) in FAULTS {
                 let fault = json!({ "provider": provider, "kind": kind, "probability": probability });
-                self.house.control(Method::POST, "faults", Some(fault)).await;
+                self.cluster.control(Method::POST, "faults", Some(fault)).await;
             }
         }
     }
 
     /// How many calls went wrong, at each provider.
     pub(crate) async fn hits(&self) -> BTreeMap<&'static str, u64> {
-        let faults = self.house.control(Method::GET, "faults", None).await;
+        let faults = self.cluster.control(Method::GET, "faults", None).await;
         let mut hits = BTreeMap::from([(ProviderKind::Caldav.name(), self.radicale.proxy.failed())]);
         for provider in PLAYED {
             let all = faults.as_array().expect("a list").iter();
@@ -126,23 +126,23 @@ impl<'a> People<'a> {
 
     /// Nothing goes wrong any more.
     pub(crate) async fn end_faults(&self) {
-        self.house.control(Method::DELETE, "faults", None).await;
+        self.cluster.control(Method::DELETE, "faults", None).await;
         self.radicale.proxy.is_well();
     }
 
     /// Tells the program what the booking is from now on.
-    pub(crate) async fn send(&self, wanted: &Wanted) {
+    pub(crate) async fn send(&self, wanted: &ExpectedBooking) {
         let staff: Vec<StaffId> = wanted.people.iter().map(|person| self.staff[*person]).collect();
         let booking = json!({
             "title": wanted.title, "staff": staff, "customer": { "name": "Maria Silva" },
             "starts_at": wanted.starts_at, "ends_at": wanted.ends_at,
             "status": if wanted.lives { "confirmed" } else { "cancelled" },
         });
-        self.house.put(&wanted.reference, booking).await;
+        self.cluster.put(&wanted.reference, booking).await;
     }
 
     /// The entries that stand, in order.
-    pub(crate) async fn entries(&self) -> Vec<Entry> {
+    pub(crate) async fn entries(&self) -> Vec<ExpectedEntry> {
         let mut entries = Vec::new();
         for person in 0..PEOPLE {
             match self.passwords.get(&person) {
@@ -159,9 +159,9 @@ impl<'a> People<'a> {
         entries
     }
 
-    async fn played_entries(&self, person: usize) -> Vec<Entry> {
+    async fn played_entries(&self, person: usize) -> Vec<ExpectedEntry> {
         let path = format!("events?provider={}&account={}", provider(person), account(person));
-        let entries = self.house.control(Method::GET, &path, None).await;
+        let entries = self.cluster.control(Method::GET, &path, None).await;
         let standing =
             entries.as_array().expect("a list").iter().filter(|one| one["deleted"] == json!(false));
         let entry = |one: &Value| {
@@ -175,14 +175,14 @@ impl<'a> People<'a> {
     pub(crate) async fn is_quiet(&self) {
         let began = Instant::now();
         loop {
-            let counts = jobs::counts(self.house.db).await.expect("jobs can be counted");
+            let counts = jobs::counts(self.cluster.db).await.expect("jobs can be counted");
             let open: Vec<_> = counts
                 .iter()
                 .filter(|count| count.state != JobState::Done)
                 .filter(|count| {
                     !matches!(
                         count.kind.as_str(),
-                        "import_availability" | "compare_drift" | "keep_push" | "notify" | "retention"
+                        "import_availability" | "compare_drift" | "renew_push" | "notify" | "retention"
                     )
                 })
                 .collect();
@@ -195,18 +195,18 @@ impl<'a> People<'a> {
     }
 
     /// What differs, and what is known of it.
-    pub(crate) async fn report(&self, wanted: &[Entry], found: &[Entry]) -> String {
+    pub(crate) async fn report(&self, wanted: &[ExpectedEntry], found: &[ExpectedEntry]) -> String {
         let missing: Vec<_> = wanted.iter().filter(|entry| !found.contains(entry)).collect();
         let too_many: Vec<_> = found.iter().filter(|entry| !wanted.contains(entry)).collect();
-        let counts = jobs::counts(self.house.db).await.expect("jobs can be counted");
-        let next = testing::next_due(self.house.db).await;
+        let counts = jobs::counts(self.cluster.db).await.expect("jobs can be counted");
+        let next = testing::next_due(self.cluster.db).await;
         format!(
             "{} entries wanted, {} found\nmissing: {missing:#?}\ntoo many: {too_many:#?}\njobs: {counts:#?}\nnext due \
              {next:?}, now {}\n{}",
             wanted.len(),
             found.len(),
             Clock::system().now(),
-            last_words(self.house.folder.path())
+            last_words(self.cluster.folder.path())
         )
     }
 }

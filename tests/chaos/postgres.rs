@@ -6,11 +6,11 @@ use concord_storage::testing::{self, TestDb};
 use tempfile::TempDir;
 
 /// A server that goes with this.
-pub(crate) struct Server {
+pub(crate) struct PostgresProcess {
     state: TempDir,
 }
 
-impl Server {
+impl PostgresProcess {
     /// Starts one, and makes a migrated database on it.
     pub(crate) async fn start() -> (Self, TestDb) {
         let server = Self { state: tempfile::tempdir().expect("a temporary folder") };
@@ -47,7 +47,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PostgresProcess {
     fn drop(&mut self) {
         // What is left behind spoils no test.
         let _ = self.script("down").output();

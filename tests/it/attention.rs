@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::{
     channel_pages::{at_airbnb, open},
     feeds::fetch,
-    house::{House, until},
-    visitor::{Visitor, person},
+    page_client::{PageClient, person},
+    test_app::{TestApp, until},
 };
 
 /// Waits until the overview says so.
-async fn overview_says(visitor: &Visitor<'_>, words: &str) -> String {
+async fn overview_says(visitor: &PageClient<'_>, words: &str) -> String {
     until(words, async || {
         let shown = visitor.get("/").await.text;
         shown.contains(words).then_some(shown)
@@ -23,30 +23,30 @@ async fn overview_says(visitor: &Visitor<'_>, words: &str) -> String {
 
 /// A platform that asks to come later is asked later, for as long as it says so: that never counts as work given up.
 async fn feed_that_cannot_be_read_is_not_in_agreement(db: &TestDb) {
-    let house: House = open(db).await;
-    let room = house.resource(1).await;
-    let listing = at_airbnb(&house);
+    let test_app: TestApp = open(db).await;
+    let room = test_app.resource(1).await;
+    let listing = at_airbnb(&test_app);
     let body = json!({ "resource": room.id, "platform": "airbnb", "import_url": listing.export_url });
-    let channel = house.api.post("/api/v1/channels", body).await.expect(201);
+    let channel = test_app.api.post("/api/v1/channels", body).await.expect(201);
     let url = channel["feed_url"].as_str().unwrap();
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     until("it is read", async || {
-        fetch(&house.api, Method::GET, url, &[("user-agent", "Airbnb/1.0")]).await;
-        visitor.get("/").await.text.contains("In agreement").then_some(())
+        fetch(&test_app.api, Method::GET, url, &[("user-agent", "Airbnb/1.0")]).await;
+        visitor.get("/").await.text.contains("In sync</a>").then_some(())
     })
     .await;
 
     let faults = format!("/ota/{}/faults", listing.id);
-    house.control(Method::POST, &faults, json!({ "kind": "rate_limit" })).await;
+    test_app.control(Method::POST, &faults, json!({ "kind": "rate_limit" })).await;
     let sync = format!("/api/v1/channels/{}/sync", channel["id"].as_str().unwrap());
-    house.api.post(&sync, json!({})).await.expect(202);
-    let shown = overview_says(&visitor, "1 feed cannot be read").await;
-    assert!(!shown.contains("In agreement"), "{shown}");
+    test_app.api.post(&sync, json!({})).await.expect(202);
+    let shown = overview_says(&visitor, "1 feed failed to sync").await;
+    assert!(!shown.contains("In sync</a>"), "{shown}");
 
-    house.control(Method::DELETE, &faults, json!({})).await;
-    house.api.post(&sync, json!({})).await.expect(202);
-    overview_says(&visitor, "In agreement").await;
-    house.stop().await;
+    test_app.control(Method::DELETE, &faults, json!({})).await;
+    test_app.api.post(&sync, json!({})).await.expect(202);
+    overview_says(&visitor, "In sync</a>").await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(feed_that_cannot_be_read_is_not_in_agreement);

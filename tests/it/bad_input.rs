@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::house::{Answer, House, day, hour, stay};
+use crate::test_app::{ApiResponse, TestApp, day, hour, stay};
 
 /// The fields that an answer names.
 fn fields(problem: &Value) -> Vec<&str> {
@@ -15,11 +15,11 @@ fn fields(problem: &Value) -> Vec<&str> {
 }
 
 async fn a_bad_booking_is_not_written(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(2).await;
-    let (other, _) = house.other_business().await;
-    let their_room = concord_storage::testing::resource(house.db(), &other, 1).await;
-    let their_staff = concord_storage::testing::staff(house.db(), &other, "Eva").await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
+    let (other, _) = test_app.other_business().await;
+    let their_room = concord_storage::testing::resource(test_app.db(), &other, 1).await;
+    let their_staff = concord_storage::testing::staff(test_app.db(), &other, "Eva").await;
     let with = |changes: Value| {
         let mut body = stay(&room, 1, 2);
         for (name, value) in changes.as_object().unwrap() {
@@ -85,60 +85,64 @@ async fn a_bad_booking_is_not_written(db: &TestDb) {
         (json!({ "colour": "red" }), "colour"),
     ] {
         let problem =
-            house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+            test_app.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
         assert_eq!(fields(&problem), [field], "{changes}: {problem}");
-        nothing_written(&house, &changes).await;
+        nothing_written(&test_app, &changes).await;
     }
     // In words that help.
     for (changes, message) in [
-        (json!({ "resource": "absent" }), "is missing"),
+        (json!({ "resource": "absent" }), "is required"),
         (json!({ "resource": "room 7" }), "must be an id (a UUID)"),
-        (json!({ "titel": "x" }), "is not known here; did you mean `title`?"),
+        (json!({ "titel": "x" }), "is not a known field; did you mean `title`?"),
         (json!({ "kind": "party" }), "must be one of `booking`, `maintenance`, `delivery`, `block`"),
     ] {
         let problem =
-            house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+            test_app.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
         assert_eq!(problem["errors"][0]["message"], message, "{changes}");
     }
     // All faults at once.
     let changes = json!({ "title": "x".repeat(5_000), "quantity": 0, "check_out": day(1) });
-    let problem = house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+    let problem =
+        test_app.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
     assert_eq!(fields(&problem), ["title", "quantity", "check_out"]);
-    nothing_written(&house, &changes).await;
-    house.stop().await;
+    nothing_written(&test_app, &changes).await;
+    test_app.stop().await;
 }
 
-async fn nothing_written(house: &House, what: &Value) {
-    let list = house.api.get("/api/v1/bookings").await.expect(200);
+async fn nothing_written(test_app: &TestApp, what: &Value) {
+    let list = test_app.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(list["items"], json!([]), "{what}");
 }
 
 async fn references_stand_in_addresses(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(2).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
     let put = async |reference: &str| {
-        house.api.put(&format!("/api/v1/bookings/{reference}"), stay(&room, 1, 2)).await
+        test_app.api.put(&format!("/api/v1/bookings/{reference}"), stay(&room, 1, 2)).await
     };
     for bad in ["x".repeat(129), "a%20b".to_owned(), "a%2Fb".to_owned(), "a%0Ab".to_owned()] {
         let problem = put(&bad).await.problem(422, "invalid");
         assert_eq!(fields(&problem), ["reference"], "{bad}");
     }
-    nothing_written(&house, &json!(null)).await;
+    nothing_written(&test_app, &json!(null)).await;
     // What is odd but allowed comes back as it went.
     let made = put("2026-A.7:%C3%A9%3F%25").await;
-    assert_eq!(made.header("location"), format!("{}/api/v1/bookings/2026-A.7:%C3%A9%3F%25", house.api.base));
+    assert_eq!(
+        made.header("location"),
+        format!("{}/api/v1/bookings/2026-A.7:%C3%A9%3F%25", test_app.api.base)
+    );
     let location = made.header("location").to_owned();
     assert_eq!(made.expect(201)["reference"], "2026-A.7:é?%");
-    let path = location.strip_prefix(&house.api.base).unwrap();
-    assert_eq!(house.api.get(path).await.expect(200)["reference"], "2026-A.7:é?%");
-    house.stop().await;
+    let path = location.strip_prefix(&test_app.api.base).unwrap();
+    assert_eq!(test_app.api.get(path).await.expect(200)["reference"], "2026-A.7:é?%");
+    test_app.stop().await;
 }
 
 async fn what_is_no_json_is_refused(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let path = "/api/v1/bookings/bad";
-    let put = async |kind: &str, body: &str| -> Answer {
-        house.api.raw(Method::PUT, path, Some((kind, body.to_owned())), &[]).await
+    let put = async |kind: &str, body: &str| -> ApiResponse {
+        test_app.api.raw(Method::PUT, path, Some((kind, body.to_owned())), &[]).await
     };
     for bad in ["", "{", "{\"resource\":}", "nonsense", "\u{feff}{}"] {
         put("application/json", bad).await.problem(400, "malformed");
@@ -152,12 +156,12 @@ async fn what_is_no_json_is_refused(db: &TestDb) {
     put("application/json", &large).await.problem(413, "too-large");
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
     put("application/json", &deep).await;
-    nothing_written(&house, &json!(null)).await;
-    house.stop().await;
+    nothing_written(&test_app, &json!(null)).await;
+    test_app.stop().await;
 }
 
 async fn a_bad_query_is_named(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     for (query, status, sort, field) in [
         ("limit=0", 422, "invalid", "limit"),
         ("limit=201", 422, "invalid", "limit"),
@@ -170,20 +174,20 @@ async fn a_bad_query_is_named(db: &TestDb) {
         ("colour=red", 400, "malformed", "colour"),
         ("form=2026-12-01", 400, "malformed", "form"),
     ] {
-        let problem = house.api.get(&format!("/api/v1/bookings?{query}")).await.problem(status, sort);
+        let problem = test_app.api.get(&format!("/api/v1/bookings?{query}")).await.problem(status, sort);
         let named = fields(&problem);
         assert_eq!(named, [field], "{query}: {problem}");
     }
     // A plus sign that nobody encoded.
-    house.api.get("/api/v1/bookings?from=2026-12-01T10:00:00+01:00").await.expect(200);
-    house.stop().await;
+    test_app.api.get("/api/v1/bookings?from=2026-12-01T10:00:00+01:00").await.expect(200);
+    test_app.stop().await;
 }
 
 async fn bad_settings_are_not_written(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(1).await;
-    let staff = house.staff("Ana").await;
-    let (_, other) = house.other_business().await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await;
+    let staff = test_app.staff("Ana").await;
+    let (_, other) = test_app.other_business().await;
     for (path, body, field) in [
         ("resources", json!({ "name": "" }), "name"),
         ("resources", json!({ "name": "x".repeat(301) }), "name"),
@@ -214,7 +218,8 @@ async fn bad_settings_are_not_written(db: &TestDb) {
         ),
         ("calendar_integrations/google/authorize", json!({ "staff": Uuid::nil() }), "staff"),
     ] {
-        let problem = house.api.post(&format!("/api/v1/{path}"), body.clone()).await.problem(422, "invalid");
+        let problem =
+            test_app.api.post(&format!("/api/v1/{path}"), body.clone()).await.problem(422, "invalid");
         assert_eq!(fields(&problem), [field], "{path} {body}: {problem}");
     }
     // Another business's subject is as good as none.
@@ -230,24 +235,24 @@ async fn bad_settings_are_not_written(db: &TestDb) {
         .await
         .problem(422, "invalid");
     for path in ["resources", "staff"] {
-        let list = house.api.get(&format!("/api/v1/{path}")).await.expect(200);
+        let list = test_app.api.get(&format!("/api/v1/{path}")).await.expect(200);
         assert_eq!(list["items"].as_array().unwrap().len(), 1, "{path}");
     }
-    assert_eq!(house.api.get("/api/v1/feeds").await.expect(200)["items"], json!([]));
-    house.stop().await;
+    assert_eq!(test_app.api.get("/api/v1/feeds").await.expect(200)["items"], json!([]));
+    test_app.stop().await;
 }
 
 async fn no_text_in_an_address_breaks_anything(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(2).await;
-    house.api.put("/api/v1/bookings/a", stay(&room, 1, 2)).await.expect(201);
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
+    test_app.api.put("/api/v1/bookings/a", stay(&room, 1, 2)).await.expect(201);
     for reference in ["a%00b", "%00", "a%0Ab"] {
         let path = format!("/api/v1/bookings/{reference}");
-        house.api.get(&path).await.problem(404, "not-found");
-        house.api.delete(&path).await.problem(404, "not-found");
+        test_app.api.get(&path).await.problem(404, "not-found");
+        test_app.api.delete(&path).await.problem(404, "not-found");
     }
     let found = async |search: &str| {
-        let list = house.api.get(&format!("/api/v1/bookings?search={search}")).await.expect(200);
+        let list = test_app.api.get(&format!("/api/v1/bookings?search={search}")).await.expect(200);
         list["items"].as_array().unwrap().len()
     };
     assert_eq!(found("%00").await, 1);
@@ -255,9 +260,9 @@ async fn no_text_in_an_address_breaks_anything(db: &TestDb) {
     // ["a\0b","00000000-0000-0000-0000-000000000000"]
     let cursor = "WyJhXHUwMDAwYiIsIjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwMCJd";
     for list in ["staff", "resources"] {
-        house.api.get(&format!("/api/v1/{list}?cursor={cursor}")).await.problem(400, "malformed");
+        test_app.api.get(&format!("/api/v1/{list}?cursor={cursor}")).await.problem(400, "malformed");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

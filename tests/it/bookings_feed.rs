@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::{
     feeds::{fetch, get, publish},
-    house::{Api, House, day, stay},
-    visitor::{Visitor, person, person_at},
+    page_client::{PageClient, person, person_at},
+    test_app::{ApiClient, TestApp, day, stay},
 };
 
 async fn agreed_bookings_are_called_by_their_guests(db: &TestDb) {
-    let house = House::on(db).await;
-    let (api, room) = (&house.api, house.resource(9).await);
+    let test_app = TestApp::start(db).await;
+    let (api, room) = (&test_app.api, test_app.resource(9).await);
     let put = async |reference: &str, status: &str, from: u64| {
         let mut body = stay(&room, from, 2);
         body["status"] = json!(status);
@@ -45,7 +45,7 @@ async fn agreed_bookings_are_called_by_their_guests(db: &TestDb) {
     let read = get(api, &url).await;
     assert_eq!(read.summaries(), ["Booking: John Doe", "Booking: John Doe"]);
     let (id, unfolded) = (confirmed["id"].as_str().unwrap(), read.text().replace("\r\n ", ""));
-    let name = &house.business.name;
+    let name = &test_app.business.name;
     for line in [
         format!("X-WR-CALNAME:{name} Bookings"),
         format!("X-WR-CALDESC:Confirmed and approved bookings for {name}"),
@@ -74,7 +74,7 @@ async fn agreed_bookings_are_called_by_their_guests(db: &TestDb) {
     put("e", "confirmed", 20).await;
     assert_eq!(get(api, &url).await.summaries().len(), 3);
 
-    house.app.access.flush(house.db()).await.unwrap();
+    test_app.app.access.flush(test_app.db()).await.unwrap();
     let feed = api.get("/api/v1/feeds").await.expect(200)["items"][0].clone();
     assert_eq!((&feed["scope"], &feed["privacy"]), (&json!("business"), &json!("full")));
     let path = format!("/api/v1/feeds/{}", feed["id"].as_str().unwrap());
@@ -83,12 +83,12 @@ async fn agreed_bookings_are_called_by_their_guests(db: &TestDb) {
     let new = bookings_url(api, rotated["url"].as_str().unwrap());
     assert_eq!(api.get("/api/ical/info").await.expect(200)["export_url"], json!(new));
     assert_eq!(get(api, &url).await.status, StatusCode::NOT_FOUND);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn any_feed_of_the_business_opens_them_at_its_privacy(db: &TestDb) {
-    let house = House::on(db).await;
-    let (api, room) = (&house.api, house.resource(9).await);
+    let test_app = TestApp::start(db).await;
+    let (api, room) = (&test_app.api, test_app.resource(9).await);
     let mut body = stay(&room, 1, 2);
     body["customer"] = json!({ "name": "John Doe", "email": "john@example.org", "phone": "1234567890" });
     api.put("/api/v1/bookings/a", body).await.expect(201);
@@ -114,18 +114,18 @@ async fn any_feed_of_the_business_opens_them_at_its_privacy(db: &TestDb) {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{query}");
         assert!(answer.text().contains("?token=cf_..."), "{}", answer.text());
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
-fn bookings_url(api: &Api, feed: &str) -> String {
+fn bookings_url(api: &ApiClient, feed: &str) -> String {
     let token = feed.rsplit('/').next().unwrap().trim_end_matches(".ics");
     format!("{}/api/ical/bookings.ics?token={token}", api.base)
 }
 
 async fn the_address_is_for_managers_and_programs(db: &TestDb) {
-    let house = House::on(db).await;
-    house.api.plain(Method::GET, "/api/ical/info").await.problem(401, "unauthorized");
-    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = TestApp::start(db).await;
+    test_app.api.send_unauthenticated(Method::GET, "/api/ical/info").await.problem(401, "unauthorized");
+    let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     // Whoever asks first, there is one.
     let both = futures::future::join_all((0..4).map(|_| manager.get("/api/ical/info"))).await;
     let urls: Vec<Value> = both
@@ -136,17 +136,17 @@ async fn the_address_is_for_managers_and_programs(db: &TestDb) {
         })
         .collect();
     assert!(urls.iter().all(|url| *url == urls[0]), "{urls:?}");
-    assert_eq!(house.api.get("/api/ical/info").await.expect(200)["export_url"], urls[0]);
-    assert_eq!(house.api.get("/api/v1/feeds").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(test_app.api.get("/api/ical/info").await.expect(200)["export_url"], urls[0]);
+    assert_eq!(test_app.api.get("/api/v1/feeds").await.expect(200)["items"].as_array().unwrap().len(), 1);
 
-    let rui = house.staff("Rui").await;
-    let staff = person_at(&house, "rui@example.org", Role::Staff, Some(rui)).await;
-    let page = Visitor::signed_in(&house, &staff).await.get("/api/ical/info").await;
+    let rui = test_app.staff("Rui").await;
+    let staff = person_at(&test_app, "rui@example.org", Role::Staff, Some(rui)).await;
+    let page = PageClient::signed_in(&test_app, &staff).await.get("/api/ical/info").await;
     assert_eq!(page.status, 403, "{}", page.text);
     assert!(page.text.contains("Only managers") && !page.text.contains("cf_"));
-    let (_, elsewhere) = house.other_business().await;
+    let (_, elsewhere) = test_app.other_business().await;
     assert_ne!(elsewhere.get("/api/ical/info").await.expect(200)["export_url"], urls[0]);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

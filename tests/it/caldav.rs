@@ -1,37 +1,37 @@
 //! Calendars that open to a name and a password, connected by the API and by the form.
 
 use concord_domain::people::Role;
-use concord_foreign::{CaldavServer, Software};
+use concord_foreign::{CaldavServer, ServerSoftware};
 use concord_storage::{connections, testing::TestDb};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, Wishes, hour, until},
     logs,
-    visitor::{Visitor, person},
+    page_client::{PageClient, person},
+    test_app::{TestApp, TestAppOptions, hour, until},
 };
 
 const PATH: &str = "/api/v1/calendar_integrations/caldav";
 const WRONG: &str = "a-wrong-pass-word-99";
 
-/// A house that may call a server on this machine, and a person's account at one.
-async fn furnished(db: &TestDb) -> (House, CaldavServer, (String, String)) {
+/// A test_app that may call a server on this machine, and a person's account at one.
+async fn fixture(db: &TestDb) -> (TestApp, CaldavServer, (String, String)) {
     let settings = vec![("providers.caldav.allowed_hosts", r#"["127.0.0.1"]"#.to_owned())];
-    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
-    let server = CaldavServer::start(Software::Radicale).await;
+    let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;
+    let server = CaldavServer::start(ServerSoftware::Radicale).await;
     let account = server.new_account().await;
     logs::keep_out(&account.1);
     logs::keep_out(WRONG);
-    (house, server, account)
+    (test_app, server, account)
 }
 
 async fn the_api_connects_an_account(db: &TestDb) {
-    let (house, server, (user, password)) = furnished(db).await;
-    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let (test_app, server, (user, password)) = fixture(db).await;
+    let (room, ana) = (test_app.resource(1).await, test_app.staff("Ana").await);
     let body = json!({ "staff": ana, "url": server.proxy.url(), "user": user, "password": password });
     let post = async |key: &str, body: &Value| {
-        house.api.send(Method::POST, PATH, Some(body.clone()), &[("idempotency-key", key)]).await
+        test_app.api.send(Method::POST, PATH, Some(body.clone()), &[("idempotency-key", key)]).await
     };
     let made = post("k-1", &body).await;
     assert!(!made.text.contains(&password), "{}", made.text);
@@ -41,25 +41,25 @@ async fn the_api_connects_an_account(db: &TestDb) {
     let again = post("k-1", &body).await;
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(again.expect(201)["id"], made["id"]);
-    assert_eq!(house.api.post(PATH, body).await.expect(201)["id"], made["id"]);
-    let list = house.api.get("/api/v1/calendar_integrations").await;
+    assert_eq!(test_app.api.post(PATH, body).await.expect(201)["id"], made["id"]);
+    let list = test_app.api.get("/api/v1/calendar_integrations").await;
     assert!(!list.text.contains(&password), "{}", list.text);
     assert_eq!(list.expect(200)["items"].as_array().unwrap().len(), 1);
 
     let booking = json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "title": "Tasting",
         "customer": { "name": "Maria Silva" }, "staff": [ana] });
-    house.api.put("/api/v1/bookings/C-1", booking).await.expect(201);
+    test_app.api.put("/api/v1/bookings/C-1", booking).await.expect(201);
     let owner = server.person(&user, password.into());
     let calendar = server.calendar_of(&user);
     let seen = until("the booking stands in the calendar", async || owner.sees(&calendar).await.pop()).await;
     assert!(seen.title.contains("Tasting"), "{seen:?}");
-    house.stop().await;
+    test_app.stop().await;
     logs::check();
 }
 
 async fn the_api_says_which_field_is_wrong(db: &TestDb) {
-    let (house, server, (user, password)) = furnished(db).await;
-    let ana = house.staff("Ana").await;
+    let (test_app, server, (user, password)) = fixture(db).await;
+    let ana = test_app.staff("Ana").await;
     let url = server.proxy.url();
     let body = |changed: Value| {
         let mut body = json!({ "staff": ana, "url": url, "user": user, "password": password });
@@ -68,17 +68,13 @@ async fn the_api_says_which_field_is_wrong(db: &TestDb) {
     };
     for (changed, field, words) in [
         (json!({ "password": WRONG }), "password", "does not accept this user name and password"),
-        (json!({ "url": house.sandbox.url() }), "url", "there is no CalDAV there"),
-        (json!({ "url": "ftp://127.0.0.1" }), "url", "neither the address of a server nor an e-mail address"),
+        (json!({ "url": test_app.sandbox.url() }), "url", "it has no CalDAV"),
+        (json!({ "url": "ftp://127.0.0.1" }), "url", "neither a server address nor an email address"),
         (json!({ "url": "http://10.0.0.1/" }), "url", "private address"),
-        (json!({ "url": null, "user": null }), "url", "must be given"),
-        (
-            json!({ "staff": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10" }),
-            "staff",
-            "is not a staff member of yours",
-        ),
+        (json!({ "url": null, "user": null }), "url", "is required"),
+        (json!({ "staff": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10" }), "staff", "is not one of your staff"),
     ] {
-        let refused = house.api.post(PATH, body(changed)).await;
+        let refused = test_app.api.post(PATH, body(changed)).await;
         for secret in [WRONG, &password] {
             assert!(!refused.text.contains(secret), "{}", refused.text);
         }
@@ -87,56 +83,56 @@ async fn the_api_says_which_field_is_wrong(db: &TestDb) {
         assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
     }
     // Nobody's mistake.
-    let away = house.api.post(PATH, body(json!({ "url": "http://127.0.0.1:9/" }))).await;
+    let away = test_app.api.post(PATH, body(json!({ "url": "http://127.0.0.1:9/" }))).await;
     away.problem(502, "provider");
     // A body that cannot be read is not told again with what stands in it.
-    let refused = house.api.post(PATH, body(json!({ "password": [WRONG] }))).await;
+    let refused = test_app.api.post(PATH, body(json!({ "password": [WRONG] }))).await;
     assert!(!refused.text.contains(WRONG), "{}", refused.text);
     assert!((400..500).contains(&refused.status), "{}", refused.text);
-    assert_eq!(connections::list(house.db(), house.business.id).await.unwrap().len(), 0);
-    house.stop().await;
+    assert_eq!(connections::list(test_app.db(), test_app.business.id).await.unwrap().len(), 0);
+    test_app.stop().await;
     logs::check();
 }
 
 async fn nobody_connects_for_others(db: &TestDb) {
-    let (house, server, (user, password)) = furnished(db).await;
-    let ana = house.staff("Ana").await;
+    let (test_app, server, (user, password)) = fixture(db).await;
+    let ana = test_app.staff("Ana").await;
     let body = json!({ "staff": ana, "url": server.proxy.url(), "user": user, "password": password });
     let raw = Some(("application/json", body.to_string()));
-    let without = crate::house::Api { key: "ck_nobody".to_owned(), ..house.api.clone() };
+    let without = crate::test_app::ApiClient { key: "ck_nobody".to_owned(), ..test_app.api.clone() };
     let seen = server.proxy.seen();
     without.raw(Method::POST, PATH, raw, &[]).await.problem(401, "unauthorized");
-    let (_, other) = house.other_business().await;
+    let (_, other) = test_app.other_business().await;
     let refused = other.post(PATH, body).await.problem(422, "invalid");
     assert_eq!(refused["errors"][0]["field"], "staff", "{refused}");
     // A colleague may not, by the form.
-    let rui = house.staff("Rui").await;
-    let colleague = Visitor::signed_in(&house, &person(&house, Role::Staff, Some(rui)).await).await;
+    let rui = test_app.staff("Rui").await;
+    let colleague = PageClient::signed_in(&test_app, &person(&test_app, Role::Staff, Some(rui)).await).await;
     let (ana, url) = (ana.to_string(), server.proxy.url());
     let fields =
         [("staff", ana.as_str()), ("address", url.as_str()), ("user", &user), ("password", &password)];
     assert_eq!(colleague.send("/calendars/connect/caldav", &fields).await.status, 404);
     assert_eq!(server.proxy.seen(), seen, "it was called all the same");
-    assert_eq!(connections::list(house.db(), house.business.id).await.unwrap().len(), 0);
-    house.stop().await;
+    assert_eq!(connections::list(test_app.db(), test_app.business.id).await.unwrap().len(), 0);
+    test_app.stop().await;
     logs::check();
 }
 
 async fn the_form_says_it_at_the_field(db: &TestDb) {
-    let (house, server, (user, password)) = furnished(db).await;
-    let ana = house.staff("Ana").await;
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Staff, Some(ana)).await).await;
-    let (ana, url, web) = (ana.to_string(), server.proxy.url(), house.sandbox.url());
+    let (test_app, server, (user, password)) = fixture(db).await;
+    let ana = test_app.staff("Ana").await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Staff, Some(ana)).await).await;
+    let (ana, url, web) = (ana.to_string(), server.proxy.url(), test_app.sandbox.url());
     let send = async |address: &str, user: &str, password: &str| {
         let fields = [("staff", ana.as_str()), ("address", address), ("user", user), ("password", password)];
         visitor.send("/calendars/connect/caldav", &fields).await
     };
     for (address, name, secret, field, words) in [
         (url.as_str(), user.as_str(), WRONG, "password", "does not accept this user name and password"),
-        (url.as_str(), user.as_str(), "", "password", "The password is needed."),
-        (url.as_str(), " ", WRONG, "user", "The user name is needed."),
-        (web.as_str(), user.as_str(), WRONG, "address", "there is no CalDAV there"),
-        ("not an address", user.as_str(), WRONG, "address", "This is neither the address of a server"),
+        (url.as_str(), user.as_str(), "", "password", "Enter the password."),
+        (url.as_str(), " ", WRONG, "user", "Enter the user name."),
+        (web.as_str(), user.as_str(), WRONG, "address", "it has no CalDAV"),
+        ("not an address", user.as_str(), WRONG, "address", "This is neither a server address"),
     ] {
         let page = send(address, name, secret).await;
         assert_eq!(page.status, 422, "{field}");
@@ -153,11 +149,11 @@ async fn the_form_says_it_at_the_field(db: &TestDb) {
         // What is no secret is still there.
         assert!(page.text.contains(&format!("value=\"{address}\"")), "{}", page.text);
     }
-    assert_eq!(connections::list(house.db(), house.business.id).await.unwrap().len(), 0);
+    assert_eq!(connections::list(test_app.db(), test_app.business.id).await.unwrap().len(), 0);
     assert_eq!(send(&url, &user, &password).await.leads_to(), "/calendars");
     let page = visitor.get("/calendars").await.text;
     assert!(page.contains(&user) && !page.contains(&password), "{page}");
-    house.stop().await;
+    test_app.stop().await;
     logs::check();
 }
 

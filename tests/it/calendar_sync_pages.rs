@@ -6,8 +6,8 @@ use reqwest::Method;
 
 use crate::{
     channel_pages::{at_airbnb, open},
-    house::day,
-    visitor::{Visitor, person, person_at},
+    page_client::{PageClient, person, person_at},
+    test_app::day,
 };
 
 /// A calendar with one event a row: days ahead and nights.
@@ -32,11 +32,11 @@ fn kept(page: &str) -> &str {
 }
 
 async fn a_file_is_shown_before_it_is_taken_over(db: &TestDb) {
-    let house = open(db).await;
-    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = open(db).await;
+    let mut visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let known = visitor.cookies.clone();
-    assert!(visitor.get("/calendar-sync").await.text.contains("Add the first resource"));
-    house.resource(1).await;
+    assert!(visitor.get("/calendar-sync").await.text.contains("Add a resource"));
+    test_app.resource(1).await;
     let page = visitor.get("/calendar-sync").await.text;
     assert!(!page.contains("name=\"resource\""), "there is only one: {page}");
 
@@ -51,7 +51,7 @@ async fn a_file_is_shown_before_it_is_taken_over(db: &TestDb) {
         "{}",
         shown.text
     );
-    let none = house.api.get("/api/v1/bookings").await.expect(200);
+    let none = test_app.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(none["items"].as_array().unwrap().len(), 0, "nothing is changed yet");
 
     let parts = [("platform", None, "generic"), ("kept", None, kept(&shown.text))];
@@ -59,28 +59,28 @@ async fn a_file_is_shown_before_it_is_taken_over(db: &TestDb) {
     assert_eq!(done.leads_to(), "/calendar-sync");
     visitor.cookies.extend(done.cookies());
     let told = visitor.get("/calendar-sync").await.text;
-    assert!(told.contains("2 new") && told.contains("Import of a file"), "{told}");
+    assert!(told.contains("2 new") && told.contains("File import"), "{told}");
     visitor.cookies.clone_from(&known);
-    let taken = house.api.get("/api/v1/bookings").await.expect(200);
+    let taken = test_app.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(taken["items"].as_array().unwrap().len(), 2);
     assert_eq!(visitor.get(&path).await.text, shown.text, "loaded again it sends nothing again");
-    let other = person_at(&house, "other@example.org", Role::Manager, None).await;
-    let stranger = Visitor::signed_in(&house, &other).await;
+    let other = person_at(&test_app, "other@example.org", Role::Manager, None).await;
+    let stranger = PageClient::signed_in(&test_app, &other).await;
     assert_eq!(stranger.get(&path).await.leads_to(), "/calendar-sync");
     let again =
         visitor.send_parts("/calendar-sync/preview", &[parts[0], ("file", Some("b.ics"), &file)]).await;
     let again = visitor.get(again.leads_to()).await;
-    assert!(again.text.contains("There is nothing to import"), "{}", again.text);
+    assert!(again.text.contains("Nothing to import"), "{}", again.text);
     let list = visitor.get("/channels").await.text;
-    assert!(list.contains("Imported by hand"), "{list}");
-    house.stop().await;
+    assert!(list.contains("Manual import"), "{list}");
+    test_app.stop().await;
 }
 
 async fn an_address_is_imported_and_what_is_wrong_is_said_at_its_field(db: &TestDb) {
-    let house = open(db).await;
-    let (room, _other) = (house.resource(1).await.id.to_string(), house.resource(1).await);
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
-    let address = at_airbnb(&house).export_url;
+    let test_app = open(db).await;
+    let (room, _other) = (test_app.resource(1).await.id.to_string(), test_app.resource(1).await);
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
+    let address = at_airbnb(&test_app).export_url;
     let wish = [
         ("platform", None, "airbnb"),
         ("resource", None, room.as_str()),
@@ -97,8 +97,8 @@ async fn an_address_is_imported_and_what_is_wrong_is_said_at_its_field(db: &Test
     let as_vrbo = [("platform", None, "vrbo"), wish[1], wish[2]];
     let sent = visitor.send_parts("/calendar-sync/preview", &as_vrbo).await;
     let told = visitor.get(sent.leads_to()).await.text;
-    assert!(told.contains("The calendar was written by Airbnb, not by Vrbo"), "{told}");
-    assert!(told.contains("Look at it as a calendar of Airbnb"), "{told}");
+    assert!(told.contains("This calendar was created by Airbnb, not by Vrbo"), "{told}");
+    assert!(told.contains("Preview it as Airbnb"), "{told}");
 
     // That needs a tick, and nothing is imported without it.
     assert!(told.contains("name=\"confirmed\""), "{told}");
@@ -109,7 +109,7 @@ async fn an_address_is_imported_and_what_is_wrong_is_said_at_its_field(db: &Test
     visitor.send_parts("/calendar-sync/import", &confirmed).await.leads_to();
 
     let file = ("file", Some("b.ics"), "no calendar");
-    let gone = format!("{}/nowhere.ics", house.sandbox.url());
+    let gone = format!("{}/nowhere.ics", test_app.sandbox.url());
     for (parts, field, kept) in [
         (vec![wish[0], wish[2]], "resource", address.as_str()),
         (vec![wish[1], wish[2], ("platform", None, "planet")], "platform", &address),
@@ -130,14 +130,14 @@ async fn an_address_is_imported_and_what_is_wrong_is_said_at_its_field(db: &Test
     assert_eq!(made_up.status, 400);
     let forged = visitor.send_forged_parts("/calendar-sync/import", "guessed", &wish).await;
     assert_eq!(forged.status, 403, "{}", forged.text);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn the_address_of_all_bookings_stays_the_same(db: &TestDb) {
-    let house = open(db).await;
-    let room = house.resource(1).await;
-    house.api.put("/api/v1/bookings/OURS", crate::house::stay(&room, 1, 2)).await.expect(201);
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = open(db).await;
+    let room = test_app.resource(1).await;
+    test_app.api.put("/api/v1/bookings/OURS", crate::test_app::stay(&room, 1, 2)).await.expect(201);
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let shown = async || {
         let page = visitor.get("/calendar-sync").await.text;
         assert!(page.len() < 100_000);
@@ -145,20 +145,20 @@ async fn the_address_of_all_bookings_stays_the_same(db: &TestDb) {
         page.split("id=\"feed-url\">").nth(1).unwrap().split('<').next().unwrap().to_owned()
     };
     // To look at the page publishes nothing.
-    assert!(visitor.get("/calendar-sync").await.text.contains("Publish the calendar"));
-    let none = house.api.get("/api/v1/feeds").await.expect(200);
+    assert!(visitor.get("/calendar-sync").await.text.contains("Publish calendar"));
+    let none = test_app.api.get("/api/v1/feeds").await.expect(200);
     assert_eq!(none["items"].as_array().unwrap().len(), 0, "{none}");
     visitor.send("/calendar-sync/publish", &[("privacy", "title")]).await.leads_to();
     let address = shown().await;
     visitor.send("/calendar-sync/publish", &[("privacy", "full")]).await.leads_to();
     assert_eq!(shown().await, address, "one that is there stays");
-    let feed = house.api.plain(Method::GET, &address).await;
+    let feed = test_app.api.send_unauthenticated(Method::GET, &address).await;
     assert_eq!(feed.status, 200);
     assert!(feed.text.contains("BEGIN:VEVENT"), "{}", feed.text);
-    let feeds = house.api.get("/api/v1/feeds").await.expect(200);
+    let feeds = test_app.api.get("/api/v1/feeds").await.expect(200);
     assert_eq!(feeds["items"].as_array().unwrap().len(), 1, "{feeds}");
     assert_eq!(feeds["items"][0]["privacy"], "title");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

@@ -60,7 +60,7 @@ fn what_is_wrong_is_said_line_by_line() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(said(&output).contains("calendar.ics: 1 event, "), "{}", said(&output));
     assert!(
-        said(&output).ends_with("0 findings matter; 0 more that every reader forgives\n"),
+        said(&output).ends_with("0 problems; 0 minor, which calendar apps ignore\n"),
         "{}",
         said(&output)
     );
@@ -73,7 +73,7 @@ fn what_is_wrong_is_said_line_by_line() {
     let words = said(&output);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     for expected in [
-        "line 1: does not end with CR LF (line-end, forgiven)\n",
+        "line 1: does not end with CR LF (line-end, minor)\n",
         "line 8: DTEND is not after DTSTART (end)\n",
         "line 9: ",
     ] {
@@ -88,7 +88,7 @@ fn what_is_wrong_is_said_line_by_line() {
     // Of what is wrong on every line, enough is said.
     let many = file(&folder, &calendar(&["UID:1@x\nDTSTART:20261205T090000Z"; 40]).replace("\r\n", "\n"));
     let words = said(&check(&["feed", &many], &[]));
-    assert_eq!(words.matches("(line-end, forgiven)").count(), 20, "{words}");
+    assert_eq!(words.matches("(line-end, minor)").count(), 20, "{words}");
     assert!(words.contains("... and 184 more (line-end)"), "{words}");
 }
 
@@ -141,10 +141,7 @@ fn what_would_be_imported_is_said() {
     let output = check(&["import", &file], &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(said(&output).contains("the calendar is cut off"), "{output:?}");
-    assert!(
-        said(&output).ends_with("nothing would be imported: the calendar does not end as one\n"),
-        "{output:?}"
-    );
+    assert!(said(&output).ends_with("nothing would be imported: the calendar is incomplete\n"), "{output:?}");
 }
 
 #[test]
@@ -159,7 +156,7 @@ fn what_cannot_be_read_is_told_apart() {
             "nowhere.ics: there is no such file; the address of a feed begins with https://",
         ),
         ("feeds.example/x.ics", "file", "there is no such file"),
-        ("ftp://feeds.example/x.ics", "bad_address", "it must begin with https://"),
+        ("ftp://feeds.example/x.ics", "bad_address", "it must start with https://"),
         (folder.path().to_str().unwrap(), "file", "directory"),
         ("http://127.0.0.1:1/x.ics?s=hush", "private_host", "(channels.allowed_hosts)"),
         ("webcal://localhost/x.ics?s=hush", "private_host", "localhost has a private address"),
@@ -202,7 +199,7 @@ async fn serve(status: &str, body: String) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_feed_is_fetched_as_the_installation_would_unless_it_is_said_otherwise() {
+async fn check_fetches_feed_like_installation_by_default() {
     let port = serve("200 OK", calendar(&[&stay("1@x", 1, 2, "SUMMARY:Ana")])).await;
     let url = format!("http://127.0.0.1:{port}/secret.ics?s=hush");
     let run = |arguments: &[&str], variables: &[(&str, &str)]| {
@@ -224,8 +221,8 @@ async fn a_feed_is_fetched_as_the_installation_would_unless_it_is_said_otherwise
     assert_eq!((code, words.contains("note:")), (Some(0), false), "{words}");
 
     for (status, words) in [
-        ("404 Not Found", "there is no calendar at this address"),
-        ("503 Service Unavailable", "the server has trouble of its own (it answers 503)"),
+        ("404 Not Found", "no calendar found at this link"),
+        ("503 Service Unavailable", "the server has an error (status 503)"),
     ] {
         let port = serve(status, String::new()).await;
         let url = format!("http://127.0.0.1:{port}/");

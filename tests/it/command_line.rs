@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::house::until;
+use crate::test_app::until;
 
 /// With no variables but these, and as on most machines: others may read what is made, unless it is told otherwise.
 pub(crate) fn concord(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
@@ -26,9 +26,9 @@ pub(crate) fn concord(arguments: &[&str], variables: &[(&str, &str)]) -> Command
 }
 
 /// Killed when the test ends, however it ends.
-struct Running(Child);
+struct ChildGuard(Child);
 
-impl Running {
+impl ChildGuard {
     fn start(arguments: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
         let said = fs::File::create(log).unwrap();
         let mut command = concord(arguments, variables);
@@ -36,7 +36,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -77,7 +77,7 @@ async fn what_a_demo_keeps_is_its_owners_alone() {
     // Started once and again; on every address it is opened at the loopback one.
     for (listen, url) in [("localhost:0", "http://localhost:"), ("0.0.0.0:0", "http://127.0.0.1:")] {
         let arguments = ["demo", "--listen", listen, "--data", data.to_str().unwrap()];
-        let running = Running::start(&arguments, &[], &log);
+        let running = ChildGuard::start(&arguments, &[], &log);
         until("the demo says where it is", async || {
             fs::read_to_string(&log).unwrap().contains("Stop with Ctrl-C").then_some(())
         })
@@ -95,7 +95,7 @@ async fn what_an_installation_keeps_is_its_owners_alone() {
     let folder = TempDir::new().unwrap();
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let variables = [("CONCORD__DATA_DIR", data.to_str().unwrap())];
-    let _running = Running::start(&["serve", "--listen", "127.0.0.1:0"], &variables, &log);
+    let _running = ChildGuard::start(&["serve", "--listen", "127.0.0.1:0"], &variables, &log);
     until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
     check_private(&data, &["concord.db", "-wal", "-shm", "master.key"]);
 }
@@ -107,7 +107,7 @@ async fn two_do_not_work_with_one_file() {
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let variables = [("CONCORD__DATA_DIR", data.to_str().unwrap())];
     let serve = ["serve", "--listen", "127.0.0.1:0"];
-    let running = Running::start(&serve, &variables, &log);
+    let running = ChildGuard::start(&serve, &variables, &log);
     until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
     for second in [&serve[..], &["web", "--listen", "127.0.0.1:0"], &["worker"]] {
         let refused = refusal(&concord(second, &variables).output().unwrap());
@@ -115,7 +115,7 @@ async fn two_do_not_work_with_one_file() {
         assert!(refused.contains("concord.db.lock"), "{refused}");
     }
     drop(running);
-    let _web = Running::start(&["web", "--listen", "127.0.0.1:0"], &variables, &log);
+    let _web = ChildGuard::start(&["web", "--listen", "127.0.0.1:0"], &variables, &log);
     until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
     refusal(&concord(&serve, &variables).output().unwrap());
 }
@@ -159,8 +159,8 @@ fn a_business_is_made_as_pages_and_addresses_can_take_it() {
     let refused = refusal(&make("", "Bad Slug/../", "not an address", " "));
     for words in [
         "NAME must not be empty",
-        "--slug may hold small letters (a to z), digits and hyphens only",
-        "--email is not a mail address",
+        "--slug may contain only lowercase letters (a to z), digits and hyphens",
+        "--email is not a valid email address",
         "--manager must not be empty",
     ] {
         assert!(refused.contains(words), "{refused}");
@@ -170,8 +170,8 @@ fn a_business_is_made_as_pages_and_addresses_can_take_it() {
     let made = make(" Casa do Mar ", "casa-do-mar", "rita@example.org", "Rita Alves");
     assert!(made.status.success(), "{made:?}");
     let refused = refusal(&user(&["add", "--business", "casa-do-mar", "nobody", "a\nb"]));
-    assert!(refused.contains("EMAIL is not a mail address"), "{refused}");
-    assert!(refused.contains("NAME holds a control character or a line break"), "{refused}");
+    assert!(refused.contains("EMAIL is not a valid email address"), "{refused}");
+    assert!(refused.contains("NAME contains a control character or a line break"), "{refused}");
     let list = String::from_utf8(user(&["list"]).stdout).unwrap();
     assert!(list.starts_with("Casa do Mar (casa-do-mar, Europe/Lisbon)\n"), "{list}");
     assert_eq!(list.lines().count(), 2, "{list}");
@@ -217,7 +217,7 @@ fn an_installation_is_begun_by_its_first_business_alone() {
     assert!(refused.contains("elsewhere.db\nWhat chooses it is DATABASE_URL (database.url"), "{refused}");
 
     let made = String::from_utf8(run(&BUSINESS, &[]).stdout).unwrap();
-    assert!(made.starts_with(&format!("A new database was made: {file}\nRita Alves")), "{made}");
+    assert!(made.starts_with(&format!("Created a new database: {file}\nRita Alves")), "{made}");
     let mut another = BUSINESS;
     another[4] = "casa-da-serra";
     let made = String::from_utf8(run(&another, &[]).stdout).unwrap();

@@ -2,7 +2,7 @@
 
 use concord_domain::{connection::ProviderKind, ids::StaffId, people::Actor};
 use concord_storage::{
-    PageAsk, history, idempotency,
+    PageRequest, history, idempotency,
     testing::{self, TestDb},
 };
 use reqwest::Method;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     calendars::synced,
     feeds::fetch,
-    house::{Answer, House, Wishes, day, hour, stay},
+    test_app::{ApiResponse, TestApp, TestAppOptions, day, hour, stay},
 };
 
 /// Each request of the API that makes or does something, by the operation's name in the document. Each may do
@@ -60,39 +60,39 @@ const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Airbnb Inc//
     BEGIN:VEVENT\r\nUID:a-1@airbnb.com\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:FROM\r\n\
     DTEND;VALUE=DATE:UNTIL\r\nSUMMARY:Reserved\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
 
-fn id_of(answer: Answer) -> String {
+fn id_of(answer: ApiResponse) -> String {
     answer.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
 /// The integration with a new account.
-async fn connected(house: &House, staff: StaffId, account: &str) -> String {
-    house.connect_account(ProviderKind::Google, staff, account).await;
-    let list = house.api.get(&format!("/api/v1/calendar_integrations?staff={staff}")).await.expect(200);
+async fn connected(test_app: &TestApp, staff: StaffId, account: &str) -> String {
+    test_app.connect_account(ProviderKind::Google, staff, account).await;
+    let list = test_app.api.get(&format!("/api/v1/calendar_integrations?staff={staff}")).await.expect(200);
     list["items"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// A change that somebody made in their calendar.
-async fn remote_change(house: &House, operation: &str, number: u32) -> String {
+async fn remote_change(test_app: &TestApp, operation: &str, number: u32) -> String {
     let name = format!("{}-{number}", operation.replace('_', "-"));
-    let ana = house.staff(&name).await;
-    connected(house, ana, &format!("{}@example.com", name.to_lowercase())).await;
-    let room = house.resource(1).await;
+    let ana = test_app.staff(&name).await;
+    connected(test_app, ana, &format!("{}@example.com", name.to_lowercase())).await;
+    let room = test_app.resource(1).await;
     let ahead = u64::from(number) + 1;
     let booking = json!({
         "resource": room.id, "staff": [ana], "starts_at": hour(ahead, 9), "ends_at": hour(ahead, 10),
     });
     let path = format!("/api/v1/bookings/{name}");
-    house.api.put(&path, booking).await.expect(201);
-    let booking = synced(house, &path, 1).await;
+    test_app.api.put(&path, booking).await.expect(201);
+    let booking = synced(test_app, &path, 1).await;
     let entry = booking["sync"][0]["external_id"].as_str().unwrap().to_owned();
     // Deleted, it is asked about.
-    house.person_deletes(&entry).await;
-    house.change_that_is("open").await["id"].as_str().unwrap().to_owned()
+    test_app.person_deletes(&entry).await;
+    test_app.remote_change_in_state("open").await["id"].as_str().unwrap().to_owned()
 }
 
 /// Where the request goes and what it says; everything that it needs is there.
-async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value) {
-    let room = house.resource(1).await;
+async fn prepared(test_app: &TestApp, operation: &str, number: u32) -> (String, Value) {
+    let room = test_app.resource(1).await;
     let empty = json!({});
     let feed = json!({ "name": "All", "scope": "business" });
     let channel = json!({ "resource": room.id, "platform": "airbnb" });
@@ -108,24 +108,24 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
         }
         "restore_resource" => {
             let path = format!("/api/v1/resources/{}", room.id);
-            house.api.delete(&path).await.expect(200);
+            test_app.api.delete(&path).await.expect(200);
             (format!("{path}/restore"), empty)
         }
         "restore_staff" => {
-            let path = format!("/api/v1/staff/{}", house.staff("Ben").await);
-            house.api.delete(&path).await.expect(200);
+            let path = format!("/api/v1/staff/{}", test_app.staff("Ben").await);
+            test_app.api.delete(&path).await.expect(200);
             (format!("{path}/restore"), empty)
         }
         "rotate_feed" => {
-            let id = id_of(house.api.post("/api/v1/feeds", feed).await);
+            let id = id_of(test_app.api.post("/api/v1/feeds", feed).await);
             (format!("/api/v1/feeds/{id}/rotate"), empty)
         }
         "sync_channel" | "rotate_channel_feed" | "allow_channel_webhooks" => {
             let read = json!({
                 "resource": room.id, "platform": "airbnb",
-                "import_url": format!("{}/ota/{operation}-{number}.ics", house.sandbox.url()),
+                "import_url": format!("{}/ota/{operation}-{number}.ics", test_app.sandbox.url()),
             });
-            let id = id_of(house.api.post("/api/v1/channels", read).await);
+            let id = id_of(test_app.api.post("/api/v1/channels", read).await);
             let deed = match operation {
                 "sync_channel" => "sync",
                 "rotate_channel_feed" => "rotate_feed",
@@ -134,30 +134,30 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
             (format!("/api/v1/channels/{id}/{deed}"), empty)
         }
         "confirm_channel_read" => {
-            let made = house.api.post("/api/v1/channels", channel).await.expect(201);
+            let made = test_app.api.post("/api/v1/channels", channel).await.expect(201);
             // A person's read is not written down before somebody asks: here, in the middle of the request.
             let browser = [("accept", "text/html,application/xhtml+xml")];
-            fetch(&house.api, Method::GET, made["feed_url"].as_str().unwrap(), &browser).await;
+            fetch(&test_app.api, Method::GET, made["feed_url"].as_str().unwrap(), &browser).await;
             (format!("/api/v1/channels/{}/confirm_read", made["id"].as_str().unwrap()), empty)
         }
         "authorize_google" => {
-            let ana = house.staff("Ana").await;
+            let ana = test_app.staff("Ana").await;
             ("/api/v1/calendar_integrations/google/authorize".to_owned(), json!({ "staff": ana }))
         }
         "sync_calendar_integration" | "test_calendar_integration" | "compare_calendar_integration" => {
-            let ana = house.staff("Ana").await;
-            let id = connected(house, ana, &format!("{operation}{number}@example.com")).await;
+            let ana = test_app.staff("Ana").await;
+            let id = connected(test_app, ana, &format!("{operation}{number}@example.com")).await;
             let deed = operation.split('_').next().unwrap();
             (format!("/api/v1/calendar_integrations/{id}/{deed}"), empty)
         }
         "sync_pending" => ("/api/v1/sync/pending".to_owned(), empty),
         "import_availability" => ("/api/v1/sync/availability".to_owned(), empty),
         "follow_remote_change" => (
-            format!("/api/v1/remote_changes/{}/follow", remote_change(house, operation, number).await),
+            format!("/api/v1/remote_changes/{}/follow", remote_change(test_app, operation, number).await),
             empty,
         ),
         "revert_remote_change" => (
-            format!("/api/v1/remote_changes/{}/revert", remote_change(house, operation, number).await),
+            format!("/api/v1/remote_changes/{}/revert", remote_change(test_app, operation, number).await),
             empty,
         ),
         "import_ical" => {
@@ -168,69 +168,69 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
     }
 }
 
-async fn send(house: &House, operation: &str, (path, body): &(String, Value), key: &str) -> Answer {
+async fn send(test_app: &TestApp, operation: &str, (path, body): &(String, Value), key: &str) -> ApiResponse {
     let (kind, text) = if operation == "import_ical" {
         let days = |ahead: u64| day(ahead).replace('-', "");
         ("text/calendar", CALENDAR.replace("FROM", &days(30)).replace("UNTIL", &days(33)))
     } else {
         ("application/json", body.to_string())
     };
-    house.api.raw(Method::POST, path, Some((kind, text)), &[("idempotency-key", key)]).await
+    test_app.api.raw(Method::POST, path, Some((kind, text)), &[("idempotency-key", key)]).await
 }
 
 /// How often programs have done something.
-async fn deeds(house: &House) -> usize {
-    let all = PageAsk { limit: 1_000, after: None };
-    let lines = history::list(house.db(), house.business.id, &all).await.unwrap().items;
+async fn deeds(test_app: &TestApp) -> usize {
+    let all = PageRequest { limit: 1_000, after: None };
+    let lines = history::list(test_app.db(), test_app.business.id, &all).await.unwrap().items;
     lines.iter().filter(|line| matches!(line.actor, Actor::ApiKey { .. })).count()
 }
 
 /// As if the process that was killed had been silent for long.
-async fn it_is_taken_for_dead(house: &House) {
-    let mut tx = testing::begin(house.db()).await;
+async fn it_is_taken_for_dead(test_app: &TestApp) {
+    let mut tx = testing::begin(test_app.db()).await;
     idempotency::release_former(&mut tx).await.unwrap();
     testing::commit(tx).await;
 }
 
 /// Kills it after each of its commits in turn.
-async fn once_however_it_is_killed(house: &House, operation: &str) {
+async fn once_however_it_is_killed(test_app: &TestApp, operation: &str) {
     let mut number = 0;
     let mut work = None;
     loop {
-        let request = prepared(house, operation, number).await;
-        let before = deeds(house).await;
+        let request = prepared(test_app, operation, number).await;
+        let before = deeds(test_app).await;
         let key = format!("{operation}-{number}");
         if number > 0 {
             testing::crash_after(&key, number);
         }
-        let first = send(house, operation, &request, &key).await;
-        let done = deeds(house).await - before;
+        let first = send(test_app, operation, &request, &key).await;
+        let done = deeds(test_app).await - before;
         if number == 0 || testing::did_not_crash(&key) {
             assert!(first.status < 300, "{operation}: {} {}", first.status, first.text);
-            let again = send(house, operation, &request, &key).await;
+            let again = send(test_app, operation, &request, &key).await;
             assert_eq!((again.header("idempotency-replayed"), &again.text), ("true", &first.text));
             let expected = *work.get_or_insert(done);
-            assert_eq!((deeds(house).await - before, done), (expected, expected), "{operation}");
+            assert_eq!((deeds(test_app).await - before, done), (expected, expected), "{operation}");
             if number > 0 {
                 assert!(number > 1, "{operation} commits nothing");
                 return;
             }
         } else {
             assert_eq!(first.status, 500, "{operation} was killed after commit {number}: {}", first.text);
-            send(house, operation, &request, &key).await.problem(409, "under-way");
-            it_is_taken_for_dead(house).await;
-            let again = send(house, operation, &request, &key).await;
+            send(test_app, operation, &request, &key).await.problem(409, "under-way");
+            it_is_taken_for_dead(test_app).await;
+            let again = send(test_app, operation, &request, &key).await;
             let is_told = again.status < 300 || again.status == 409;
             assert!(is_told, "{operation}, killed after {number}: {}", again.text);
             if again.status == 409 {
                 let place = again.header("location").to_owned();
                 again.problem(409, "already-done");
                 if !place.is_empty() {
-                    let path = place.strip_prefix(&house.api.base).unwrap();
-                    house.api.get(path).await.expect(200);
+                    let path = place.strip_prefix(&test_app.api.base).unwrap();
+                    test_app.api.get(path).await.expect(200);
                 }
             }
-            assert_eq!(deeds(house).await - before, work.unwrap(), "{operation}, killed after {number}");
+            assert_eq!(deeds(test_app).await - before, work.unwrap(), "{operation}, killed after {number}");
         }
         number += 1;
     }
@@ -241,16 +241,16 @@ async fn a_request_is_done_once_however_it_is_killed(db: &TestDb) {
         ("channels.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned()),
         ("feeds.note_readers_seconds", "3600".to_owned()),
     ];
-    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
+    let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;
     for operation in POSTS {
-        once_however_it_is_killed(&house, operation).await;
+        once_however_it_is_killed(&test_app, operation).await;
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn every_post_is_among_them(db: &TestDb) {
-    let house = House::on(db).await;
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     let mut unknown = Vec::new();
     for path in document["paths"].as_object().unwrap().values() {
         let Some(name) = path["post"]["operationId"].as_str() else { continue };
@@ -262,7 +262,7 @@ async fn every_post_is_among_them(db: &TestDb) {
         }
     }
     assert!(unknown.is_empty(), "say how these are tested: {unknown:?}");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(a_request_is_done_once_however_it_is_killed, every_post_is_among_them);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{
     command_line::concord,
-    house::{House, Wishes},
+    test_app::{TestApp, TestAppOptions},
 };
 
 /// What the doctor finds, with the code that it ends with. None of `secrets` is in it, in either form.
@@ -49,16 +49,16 @@ fn check(report: &Value, part: &str, verdict: &str, words: &str) {
     );
 }
 
-/// The surroundings of a house, for another process of the same installation.
-fn variables(house: &House, db: &TestDb) -> Vec<(&'static str, String)> {
-    let config = &house.app.config;
+/// The surroundings of an installation, for another process of the same installation.
+fn variables(test_app: &TestApp, db: &TestDb) -> Vec<(&'static str, String)> {
+    let config = &test_app.app.config;
     let key = config.security.master_key.as_ref().unwrap().expose_secret().to_owned();
-    let sandbox = house.sandbox.url();
+    let sandbox = test_app.sandbox.url();
     let (google, microsoft) = (OAuthClient::default(), OAuthClient::microsoft());
     let mut variables = vec![
         ("DATABASE_URL", db.url().to_owned()),
-        ("SMTP_URL", house.sandbox.smtp_url()),
-        ("PUBLIC_URL", house.api.base.clone()),
+        ("SMTP_URL", test_app.sandbox.smtp_url()),
+        ("PUBLIC_URL", test_app.api.base.clone()),
         ("CONCORD_MASTER_KEY", key),
         ("GOOGLE_CALENDAR_CLIENT_ID", google.client_id),
         ("GOOGLE_CALENDAR_CLIENT_SECRET", google.client_secret),
@@ -82,11 +82,11 @@ fn borrowed<'v>(variables: &'v [(&'static str, String)]) -> Vec<(&'v str, &'v st
 }
 
 async fn an_installation_that_is_well_is_said_to_be(db: &TestDb) {
-    let house = House::on_redis(db).await;
-    let ana = house.staff("Ana").await;
-    house.connect_google(ana, "ana@example.com").await;
+    let test_app = TestApp::start_with_redis(db).await;
+    let ana = test_app.staff("Ana").await;
+    test_app.connect_google(ana, "ana@example.com").await;
     let folder = TempDir::new().unwrap();
-    let variables = variables(&house, db);
+    let variables = variables(&test_app, db);
     let secret = |name: &str| variables.iter().find(|(known, _)| *known == name).unwrap().1.clone();
     let secrets = [
         secret("CONCORD_MASTER_KEY"),
@@ -102,21 +102,21 @@ async fn an_installation_that_is_well_is_said_to_be(db: &TestDb) {
     check(&report, "database", "ok", "up to date, and can be written to");
     check(&report, "database", "ok", db.kind());
     check(&report, "queue", "ok", "Redis ");
-    check(&report, "mail", "ok", "greets");
+    check(&report, "mail", "ok", "responds");
     check(&report, "Google", "ok", "accepts the credentials");
     check(&report, "Microsoft", "ok", "accepts the credentials");
     check(&report, "clock", "ok", "as a provider's");
     check(&report, "public address", "warning", "is not encrypted");
     assert_eq!(report["findings"].as_array().unwrap().len(), 9, "{report:#}");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn what_is_wrong_is_said_with_what_to_do(db: &TestDb) {
-    let house = House::on(db).await;
-    let ana = house.staff("Ana").await;
-    house.connect_google(ana, "ana@example.com").await;
+    let test_app = TestApp::start(db).await;
+    let ana = test_app.staff("Ana").await;
+    test_app.connect_google(ana, "ana@example.com").await;
     let folder = TempDir::new().unwrap();
-    let mut variables = variables(&house, db);
+    let mut variables = variables(&test_app, db);
     let key = MasterKey::generate().to_base64().expose_secret().to_owned();
     let read_only = match db.kind() {
         "sqlite" => "mode=ro",
@@ -132,7 +132,7 @@ async fn what_is_wrong_is_said_with_what_to_do(db: &TestDb) {
         ("GOOGLE_CALENDAR_CLIENT_SECRET", "hush".to_owned()),
         ("CONCORD__PROVIDERS__MICROSOFT__LOGIN_BASE", format!("http://{nobody}/")),
         // Something else answers there.
-        ("PUBLIC_URL", house.sandbox.url()),
+        ("PUBLIC_URL", test_app.sandbox.url()),
     ] {
         variables.retain(|(known, _)| *known != name);
         variables.push((name, value));
@@ -142,9 +142,9 @@ async fn what_is_wrong_is_said_with_what_to_do(db: &TestDb) {
     check(&report, "database", "wrong", "cannot be written to: ");
     check(&report, "queue", "wrong", "refused");
     check(&report, "mail", "wrong", "cannot be reached");
-    check(&report, "Google", "wrong", "does not accept the credentials");
+    check(&report, "Google", "wrong", "does not accept this installation");
     check(&report, "Microsoft", "wrong", "127.0.0.1: the provider could not be reached");
-    check(&report, "public address", "wrong", "is no Concord");
+    check(&report, "public address", "wrong", "does not answer as Concord");
     let advised = report["findings"].as_array().unwrap().iter().filter(|one| one["verdict"] != "ok");
     assert!(
         advised.clone().all(|one| one["advice"].as_str().is_some_and(|words| words.len() > 10)),
@@ -156,27 +156,27 @@ async fn what_is_wrong_is_said_with_what_to_do(db: &TestDb) {
     variables.push(("DATABASE_URL", db.url().to_owned()));
     let (_, report) = doctor(folder.path(), &borrowed(&variables), &["hush", &key]);
     check(&report, "master key", "wrong", "does not open the tokens of 1 of 1 connections");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// The address is of a proxy that leads nowhere.
 async fn a_way_that_leads_nowhere_is_told_from_one_that_is_not_running(db: &TestDb) {
-    let house = House::with(db, Wishes::default()).await;
+    let test_app = TestApp::start_with(db, TestAppOptions::default()).await;
     let folder = TempDir::new().unwrap();
-    let mut variables = variables(&house, db);
+    let mut variables = variables(&test_app, db);
     variables.retain(|(name, _)| *name != "PUBLIC_URL");
     variables.push(("PUBLIC_URL", "http://127.0.0.1:1".to_owned()));
-    variables.push(("CONCORD__SERVER__LISTEN", house.api.base.trim_start_matches("http://").to_owned()));
+    variables.push(("CONCORD__SERVER__LISTEN", test_app.api.base.trim_start_matches("http://").to_owned()));
     let (code, report) = doctor(folder.path(), &borrowed(&variables), &[]);
     assert_eq!(code, Some(1));
-    check(&report, "public address", "wrong", "though Concord runs at ");
-    house.stop().await;
+    check(&report, "public address", "wrong", "but Concord runs at ");
+    test_app.stop().await;
     variables
         .retain(|(name, _)| *name != "SMTP_URL" && !name.contains("GOOGLE") && !name.contains("MICROSOFT"));
     let (code, report) = doctor(folder.path(), &borrowed(&variables), &[]);
     assert_eq!(code, Some(0), "{report:#}");
     check(&report, "public address", "warning", "nothing answers at http://127.0.0.1:1/");
-    check(&report, "clock", "ok", "compared with nobody");
+    check(&report, "clock", "ok", "not compared");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +186,7 @@ async fn where_nothing_is_yet_nothing_is_made() {
     let variables = [("CONCORD__SERVER__LISTEN", "127.0.0.1:1")];
     let (code, report) = doctor(folder.path(), &variables, &[]);
     assert_eq!((code, &report["verdict"]), (Some(0), &"warning".into()), "{report:#}");
-    check(&report, "master key", "ok", "the first start makes one");
+    check(&report, "master key", "ok", "the first start creates one");
     check(&report, "database", "warning", "there is no database of Concord yet: ");
     check(&report, "queue", "ok", "inside the process");
     check(&report, "mail", "warning", "no mail server is set");

@@ -5,14 +5,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    feeds::{Fetched, fetch, get, publish},
-    house::{House, hour, stay},
+    feeds::{FetchedFeed, fetch, get, publish},
+    test_app::{TestApp, hour, stay},
 };
 
 /// The addresses of all kinds of feeds, with bookings of all kinds in them.
-async fn every_feed(house: &House) -> Vec<String> {
-    let (api, room) = (&house.api, house.resource(9).await);
-    let (ana, rui) = (house.staff("Ana").await, house.staff("Rui").await);
+async fn every_feed(test_app: &TestApp) -> Vec<String> {
+    let (api, room) = (&test_app.api, test_app.resource(9).await);
+    let (ana, rui) = (test_app.staff("Ana").await, test_app.staff("Rui").await);
     let put = async |reference: &str, mut body: Value, more: Value| {
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
@@ -45,19 +45,19 @@ async fn every_feed(house: &House) -> Vec<String> {
 }
 
 async fn a_feed_outlives_its_process_to_the_byte(db: &TestDb) {
-    let first = House::on(db).await;
+    let first = TestApp::start(db).await;
     let urls = every_feed(&first).await;
     for url in &urls {
         get(&first.api, url).await;
     }
     // HTTP tells when something was made by whole seconds, and in the very second by the one before.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    let mut told: Vec<Fetched> = Vec::new();
+    let mut told: Vec<FetchedFeed> = Vec::new();
     for url in &urls {
         told.push(get(&first.api, url).await);
     }
     first.stop().await;
-    let second = House::on(db).await;
+    let second = TestApp::start(db).await;
     for (url, before) in urls.iter().zip(&told) {
         let url = url.replacen(&first_base(url), &second.api.base, 1);
         let after = get(&second.api, &url).await;
@@ -81,9 +81,9 @@ fn first_base(url: &str) -> String {
 
 /// RFC 5546, 3.2.1: what is published says whose it is.
 async fn every_published_feed_names_its_organizer(db: &TestDb) {
-    let house = House::on(db).await;
-    for url in every_feed(&house).await {
-        let text = get(&house.api, &url).await.text().replace("\r\n ", "");
+    let test_app = TestApp::start(db).await;
+    for url in every_feed(&test_app).await {
+        let text = get(&test_app.api, &url).await.text().replace("\r\n ", "");
         assert_eq!(text.matches("METHOD:PUBLISH\r\n").count(), 1, "{url}: {text}");
         let events: Vec<&str> = text.split("BEGIN:VEVENT").skip(1).collect();
         assert!(!events.is_empty(), "{url}: {text}");
@@ -94,7 +94,7 @@ async fn every_published_feed_names_its_organizer(db: &TestDb) {
             assert!(!event.contains("ATTENDEE"), "{event}");
         }
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

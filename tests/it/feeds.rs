@@ -10,12 +10,12 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Api, House, Wishes, day, hour, stay, today, until},
     logs,
+    test_app::{ApiClient, TestApp, TestAppOptions, day, hour, stay, today, until},
 };
 
 /// A feed, and its address.
-pub(crate) async fn publish(api: &Api, body: Value) -> (String, String) {
+pub(crate) async fn publish(api: &ApiClient, body: Value) -> (String, String) {
     let feed = api.post("/api/v1/feeds", body).await.expect(201);
     let url = feed["url"].as_str().unwrap().to_owned();
     assert!(
@@ -28,23 +28,28 @@ pub(crate) async fn publish(api: &Api, body: Value) -> (String, String) {
     (feed["id"].as_str().unwrap().to_owned(), url)
 }
 
-pub(crate) struct Fetched {
+pub(crate) struct FetchedFeed {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub bytes: Vec<u8>,
 }
 
-pub(crate) async fn fetch(api: &Api, method: Method, url: &str, headers: &[(&str, &str)]) -> Fetched {
+pub(crate) async fn fetch(
+    api: &ApiClient,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+) -> FetchedFeed {
     let mut request = api.http.request(method, url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
-    Fetched { status, headers, bytes: answer.bytes().await.unwrap().to_vec() }
+    FetchedFeed { status, headers, bytes: answer.bytes().await.unwrap().to_vec() }
 }
 
-impl Fetched {
+impl FetchedFeed {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -63,15 +68,15 @@ impl Fetched {
     }
 }
 
-pub(crate) async fn get(api: &Api, url: &str) -> Fetched {
+pub(crate) async fn get(api: &ApiClient, url: &str) -> FetchedFeed {
     fetch(api, Method::GET, url, &[]).await
 }
 
 async fn a_feed_shows_what_stands(db: &TestDb) {
-    let house = House::on(db).await;
-    let api = &house.api;
-    let (sea, hill) = (house.resource(9).await, house.resource(9).await);
-    let (ana, ben) = (house.staff("Ana").await, house.staff("Ben").await);
+    let test_app = TestApp::start(db).await;
+    let api = &test_app.api;
+    let (sea, hill) = (test_app.resource(9).await, test_app.resource(9).await);
+    let (ana, ben) = (test_app.staff("Ana").await, test_app.staff("Ben").await);
     let put = async |reference: &str, mut body: Value, more: Value| {
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
@@ -132,13 +137,13 @@ async fn a_feed_shows_what_stands(db: &TestDb) {
     for word in ["Maria", "Tour", "Painting", "Sea View", "Harbour"] {
         assert!(!quiet.text().contains(word), "{word}");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn readers_fetch_what_has_changed_only(db: &TestDb) {
-    let house = House::on(db).await;
-    let api = &house.api;
-    let room = house.resource(9).await;
+    let test_app = TestApp::start(db).await;
+    let api = &test_app.api;
+    let room = test_app.resource(9).await;
     api.put("/api/v1/bookings/a", stay(&room, 1, 2)).await.expect(201);
     let (id, url) =
         publish(api, json!({ "scope": "resource", "subject": room.id, "name": "Sea View (north)" })).await;
@@ -195,7 +200,7 @@ async fn readers_fetch_what_has_changed_only(db: &TestDb) {
     );
 
     // A change shows at the next request, and a change elsewhere changes nothing.
-    let elsewhere = house.resource(1).await;
+    let elsewhere = test_app.resource(1).await;
     api.put("/api/v1/bookings/z", stay(&elsewhere, 1, 2)).await.expect(201);
     assert_eq!(get(api, &url).await.header("etag"), tag);
     api.put("/api/v1/bookings/b", stay(&room, 4, 1)).await.expect(201);
@@ -209,12 +214,12 @@ async fn readers_fetch_what_has_changed_only(db: &TestDb) {
     // So does a change of its settings.
     api.patch(&format!("/api/v1/feeds/{id}"), json!({ "privacy": "title" })).await.expect(200);
     assert_eq!(get(api, &url).await.summaries(), ["Sea View — Booking"]);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn an_address_can_be_taken_away(db: &TestDb) {
-    let house = House::on(db).await;
-    let api = &house.api;
+    let test_app = TestApp::start(db).await;
+    let api = &test_app.api;
     let (id, url) = publish(api, json!({ "scope": "business", "name": "All" })).await;
     assert_eq!(get(api, &url).await.status, StatusCode::OK);
     assert_eq!(api.get(&format!("/api/v1/feeds/{id}")).await.expect(200).get("url"), None);
@@ -238,7 +243,7 @@ async fn an_address_can_be_taken_away(db: &TestDb) {
             .problem(404, "not-found");
     }
     assert_eq!(api.get("/api/v1/feeds").await.expect(200)["items"], json!([]));
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_reader_that_has_run_wild_is_told_to_wait(db: &TestDb) {
@@ -246,8 +251,8 @@ async fn a_reader_that_has_run_wild_is_told_to_wait(db: &TestDb) {
         ("feeds.requests_per_minute_per_token", "5".to_owned()),
         ("feeds.allowed_origins", "https://example.org".to_owned()),
     ];
-    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
-    let api = &house.api;
+    let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;
+    let api = &test_app.api;
     let (_, url) = publish(api, json!({ "scope": "business", "name": "All" })).await;
     let (_, other) = publish(api, json!({ "scope": "business", "name": "Other" })).await;
     for _ in 0..5 {
@@ -263,43 +268,43 @@ async fn a_reader_that_has_run_wild_is_told_to_wait(db: &TestDb) {
     );
     let read = fetch(api, Method::GET, &other, &[("origin", "https://elsewhere.example")]).await;
     assert_eq!(read.header("access-control-allow-origin"), "");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_large_feed_is_whole(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(1000).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1000).await;
     for index in 0..120 {
         let body = stay(&room, index % 60, 1);
-        house.api.put(&format!("/api/v1/bookings/L-{index}"), body).await.expect(201);
+        test_app.api.put(&format!("/api/v1/bookings/L-{index}"), body).await.expect(201);
     }
     let (_, url) = publish(
-        &house.api,
+        &test_app.api,
         json!({ "scope": "resource", "subject": room.id, "name": "Large", "privacy": "full" }),
     )
     .await;
-    assert_eq!(get(&house.api, &url).await.summaries().len(), 120);
-    assert!(get(&house.api, &url).await.text().contains(&day(59).replace('-', "")));
-    house.stop().await;
+    assert_eq!(get(&test_app.api, &url).await.summaries().len(), 120);
+    assert!(get(&test_app.api, &url).await.text().contains(&day(59).replace('-', "")));
+    test_app.stop().await;
 }
 
 async fn a_feed_that_is_too_large_leaves_out_the_past(db: &TestDb) {
     let settings = vec![("feeds.max_events", "2".to_owned())];
-    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
-    let room = house.resource(9).await;
+    let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;
+    let room = test_app.resource(9).await;
     let past = |days: u64| (today() - chrono::Days::new(days)).to_string();
     let over =
         json!({ "resource": room.id, "check_in": past(3), "check_out": past(2), "title": "Last week" });
-    house.api.put("/api/v1/bookings/over", over).await.expect(201);
+    test_app.api.put("/api/v1/bookings/over", over).await.expect(201);
     for (index, title) in ["Next", "Later"].into_iter().enumerate() {
         let mut body = stay(&room, index as u64, 1);
         body["title"] = json!(title);
-        house.api.put(&format!("/api/v1/bookings/{title}"), body).await.expect(201);
+        test_app.api.put(&format!("/api/v1/bookings/{title}"), body).await.expect(201);
     }
     let (_, url) =
-        publish(&house.api, json!({ "scope": "business", "name": "All", "privacy": "title" })).await;
-    assert_eq!(get(&house.api, &url).await.summaries(), ["Sea View — Next", "Sea View — Later"]);
-    house.stop().await;
+        publish(&test_app.api, json!({ "scope": "business", "name": "All", "privacy": "title" })).await;
+    assert_eq!(get(&test_app.api, &url).await.summaries(), ["Sea View — Next", "Sea View — Later"]);
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

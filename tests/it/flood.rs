@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    house::{Api, House, Wishes, stay},
-    visitor::{Visitor, person},
+    page_client::{PageClient, person},
+    test_app::{ApiClient, TestApp, TestAppOptions, stay},
 };
 
 /// As much as an import may have.
@@ -34,8 +34,8 @@ const BOGUS_SESSION: &str =
 const BOGUS_KEY: &str = "authorization: Bearer ck_made_up\r\ncontent-type: text/calendar\r\n";
 
 /// The status that is answered to a head whose body never comes.
-async fn answered_without_body(house: &House, head: &str) -> String {
-    let address = house.api.base.strip_prefix("http://").unwrap();
+async fn answered_without_body(test_app: &TestApp, head: &str) -> String {
+    let address = test_app.api.base.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = vec![0; 12];
@@ -47,7 +47,7 @@ async fn answered_without_body(house: &House, head: &str) -> String {
 }
 
 async fn who_has_proven_nothing_is_answered_before_their_body(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     for (head, status) in [
         (head("POST", "/calendar-sync/import", BOGUS_SESSION), "401"),
         (head("POST", "/bookings", BOGUS_SESSION), "401"),
@@ -61,14 +61,14 @@ async fn who_has_proven_nothing_is_answered_before_their_body(db: &TestDb) {
         (head("POST", "/hooks/microsoft", "content-type: application/json\r\n"), "413"),
         (head("POST", "/hooks/channels/made_up", ""), "413"),
     ] {
-        let answer = answered_without_body(&house, &head).await;
+        let answer = answered_without_body(&test_app, &head).await;
         assert_eq!(answer, format!("HTTP/1.1 {status}"), "{head}");
     }
     // Whoever has a key is told at once, too.
-    let known = format!("authorization: Bearer {}\r\ncontent-type: application/json\r\n", house.api.key);
-    let answer = answered_without_body(&house, &head("PUT", "/api/v1/bookings/x", &known)).await;
+    let known = format!("authorization: Bearer {}\r\ncontent-type: application/json\r\n", test_app.api.key);
+    let answer = answered_without_body(&test_app, &head("PUT", "/api/v1/bookings/x", &known)).await;
     assert_eq!(answer, "HTTP/1.1 413");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// Sends a request again and again on connections of its own, until it is stopped.
@@ -86,12 +86,12 @@ async fn send_for_ever(address: String, request: Vec<u8>) {
 
 async fn flood_leaves_sign_in_and_bookings_answering(db: &TestDb) {
     const LIMIT: &str = "server.unproven_requests_per_minute_per_address";
-    let wishes = Wishes { settings: vec![(LIMIT, "300".to_owned())], ..Wishes::default() };
-    let house = House::with(db, wishes).await;
-    let room = house.resource(100).await;
-    let user = person(&house, Role::Manager, None).await;
+    let wishes = TestAppOptions { settings: vec![(LIMIT, "300".to_owned())], ..TestAppOptions::default() };
+    let test_app = TestApp::start_with(db, wishes).await;
+    let room = test_app.resource(100).await;
+    let user = person(&test_app, Role::Manager, None).await;
     // Keys that were known before the flood go on through it; a link that nobody has seen yet works all the same.
-    house.api.get("/api/v1/bookings").await.expect(200);
+    test_app.api.get("/api/v1/bookings").await.expect(200);
     let body = vec![b'x'; 200_000];
     let with_body = |head: String| [head.into_bytes(), body.clone()].concat();
     let plain =
@@ -105,35 +105,35 @@ async fn flood_leaves_sign_in_and_bookings_answering(db: &TestDb) {
         plain("/sign-in"),
     ];
     let mut flood = JoinSet::new();
-    let address = house.api.base.strip_prefix("http://").unwrap().to_owned();
+    let address = test_app.api.base.strip_prefix("http://").unwrap().to_owned();
     for request in requests.iter().cycle().take(300) {
         flood.spawn(send_for_ever(address.clone(), request.clone()));
     }
     for number in 0..3 {
-        let visitor = Visitor::signed_in(&house, &user).await;
+        let visitor = PageClient::signed_in(&test_app, &user).await;
         assert_eq!(visitor.get("/settings").await.status, 200);
         let path = format!("/api/v1/bookings/flood-{number}");
-        house.api.put(&path, stay(&room, number, 1)).await.expect(201);
+        test_app.api.put(&path, stay(&room, number, 1)).await.expect(201);
     }
     flood.shutdown().await;
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn wrong_keys_and_links_are_limited_and_right_ones_go_on(db: &TestDb) {
     const LIMIT: &str = "server.unproven_requests_per_minute_per_address";
-    let wishes = Wishes { settings: vec![(LIMIT, "5".to_owned())], ..Wishes::default() };
-    let house = House::with(db, wishes).await;
-    let user = person(&house, Role::Manager, None).await;
-    let visitor = Visitor::signed_in(&house, &user).await;
-    house.api.get("/api/v1/bookings").await.expect(200);
-    let wrong = Api { key: "ck_wrong".to_owned(), ..house.api.clone() };
+    let wishes = TestAppOptions { settings: vec![(LIMIT, "5".to_owned())], ..TestAppOptions::default() };
+    let test_app = TestApp::start_with(db, wishes).await;
+    let user = person(&test_app, Role::Manager, None).await;
+    let visitor = PageClient::signed_in(&test_app, &user).await;
+    test_app.api.get("/api/v1/bookings").await.expect(200);
+    let wrong = ApiClient { key: "ck_wrong".to_owned(), ..test_app.api.clone() };
     for _ in 0..5 {
         wrong.get("/api/v1/bookings").await.problem(401, "unauthorized");
     }
     let refused = wrong.get("/api/v1/bookings").await;
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
     refused.problem(429, "too-many-requests");
-    let nobody = Visitor::unknown(&house);
+    let nobody = PageClient::signed_out(&test_app);
     for (path, status) in
         [("/sign-in/cl_wrong", 410), ("/oauth/calendar/google/callback?state=x&code=y", 400)]
     {
@@ -144,7 +144,7 @@ async fn wrong_keys_and_links_are_limited_and_right_ones_go_on(db: &TestDb) {
         assert_eq!(refused.status, 429, "{path}: {}", refused.text);
         assert!(refused.headers.contains_key("retry-after") && refused.text.contains("Too many requests"));
     }
-    let mut guessing = Visitor::unknown(&house);
+    let mut guessing = PageClient::signed_out(&test_app);
     guessing.cookies.push("concord_session=cs_wrong".to_owned());
     let mut statuses = Vec::new();
     for _ in 0..7 {
@@ -152,32 +152,37 @@ async fn wrong_keys_and_links_are_limited_and_right_ones_go_on(db: &TestDb) {
     }
     assert_eq!(statuses, [303, 303, 303, 303, 303, 429, 429]);
     for _ in 0..5 {
-        house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+        test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     }
-    house.api.plain(Method::GET, "/api/openapi.json").await.problem(429, "too-many-requests");
+    test_app
+        .api
+        .send_unauthenticated(Method::GET, "/api/openapi.json")
+        .await
+        .problem(429, "too-many-requests");
     // What was known to be right is not kept out, nor are probes.
-    house.api.get("/api/v1/bookings").await.expect(200);
+    test_app.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(visitor.get("/bookings").await.status, 200);
-    house.is_ready().await;
-    house.stop().await;
+    test_app.is_ready().await;
+    test_app.stop().await;
 }
 
 async fn one_key_asks_only_so_often(db: &TestDb) {
     let limit = ("server.requests_per_minute_per_key", "3".to_owned());
-    let house = House::with(db, Wishes { settings: vec![limit], ..Wishes::default() }).await;
+    let test_app =
+        TestApp::start_with(db, TestAppOptions { settings: vec![limit], ..TestAppOptions::default() }).await;
     for _ in 0..3 {
-        house.api.get("/api/v1/staff").await.expect(200);
+        test_app.api.get("/api/v1/staff").await.expect(200);
     }
-    house.api.get("/api/v1/staff").await.problem(429, "too-many-requests");
-    let (_, other) = house.other_business().await;
+    test_app.api.get("/api/v1/staff").await.problem(429, "too-many-requests");
+    let (_, other) = test_app.other_business().await;
     other.get("/api/v1/staff").await.expect(200);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn documents_are_served_from_memory(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     for path in ["/api/docs", "/api/openapi.json"] {
-        let first = house.api.plain(Method::GET, path).await;
+        let first = test_app.api.send_unauthenticated(Method::GET, path).await;
         assert_eq!(first.status, 200);
         let tag = first.header("etag").to_owned();
         assert!(
@@ -186,7 +191,7 @@ async fn documents_are_served_from_memory(db: &TestDb) {
             first.headers
         );
         let with = async |name: &str, value: &str| {
-            let request = house.api.http.get(format!("{}{path}", house.api.base));
+            let request = test_app.api.http.get(format!("{}{path}", test_app.api.base));
             request.header(name, value).send().await.unwrap()
         };
         let known = with("if-none-match", &tag).await;
@@ -198,25 +203,28 @@ async fn documents_are_served_from_memory(db: &TestDb) {
         assert!(packed.bytes().await.unwrap().len() < first.text.len() / 3);
         assert_eq!(with("if-none-match", "\"another\"").await.status(), 200);
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// Anybody may ask for them, and each answer counts what the database holds.
 async fn metrics_are_counted_once_for_all(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let began = Instant::now();
-    let answers = futures::future::join_all((0..300).map(|_| house.api.plain(Method::GET, "/metrics"))).await;
+    let answers = futures::future::join_all(
+        (0..300).map(|_| test_app.api.send_unauthenticated(Method::GET, "/metrics")),
+    )
+    .await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     // Each scrape that is made says how often it was asked before.
     let made: BTreeSet<_> = answers.iter().map(|answer| answer.text.as_str()).collect();
     let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
     assert!(made.len() <= most, "{} scrapes were made in {:?}", made.len(), began.elapsed());
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn slow_bodies_of_one_address_leave_room_for_notifications(db: &TestDb) {
-    let house = House::on(db).await;
-    let address = house.api.base.strip_prefix("http://").unwrap();
+    let test_app = TestApp::start(db).await;
+    let address = test_app.api.base.strip_prefix("http://").unwrap();
     let head = "POST /hooks/microsoft HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
         content-length: 262144\r\n\r\n{";
     let mut slow = Vec::new();
@@ -225,7 +233,7 @@ async fn slow_bodies_of_one_address_leave_room_for_notifications(db: &TestDb) {
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
         // By its answer what was sent before has been read.
-        house.api.plain(Method::GET, "/readyz").await;
+        test_app.api.send_unauthenticated(Method::GET, "/readyz").await;
     }
     let elsewhere = TcpSocket::new_v4().unwrap();
     elsewhere.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
@@ -237,7 +245,7 @@ async fn slow_bodies_of_one_address_leave_room_for_notifications(db: &TestDb) {
     timeout(Duration::from_secs(3), answered).await.expect("it waits for room").unwrap();
     assert_eq!(&status, b"HTTP/1.1 202");
     drop(slow);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

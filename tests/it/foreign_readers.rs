@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     feed_readers::channel,
     feeds::{get, publish},
-    house::{House, hour, stay, today},
+    test_app::{TestApp, hour, stay, today},
 };
 
 /// Runs a program with a value as its input, and reads the one that it prints.
@@ -79,8 +79,8 @@ const NAMES: [&str; 6] = [
 ];
 
 /// What the API says of each booking, with what a feed should call it.
-async fn expected(house: &House, summary: impl Fn(&Value) -> Option<String>) -> Vec<Value> {
-    let list = house.api.get("/api/v1/bookings?limit=200").await.expect(200);
+async fn expected(test_app: &TestApp, summary: impl Fn(&Value) -> Option<String>) -> Vec<Value> {
+    let list = test_app.api.get("/api/v1/bookings?limit=200").await.expect(200);
     let event = |one: &Value| {
         let text = |name: &str| one[name].as_str().map(str::to_owned);
         Some(json!({
@@ -95,8 +95,8 @@ async fn expected(house: &House, summary: impl Fn(&Value) -> Option<String>) -> 
 }
 
 async fn everybody_reads_what_the_api_says(db: &TestDb) {
-    let house = House::on(db).await;
-    let (api, room, rui) = (&house.api, house.resource(99).await, house.staff("Rui").await);
+    let test_app = TestApp::start(db).await;
+    let (api, room, rui) = (&test_app.api, test_app.resource(99).await, test_app.staff("Rui").await);
     let long = "Ünïcödé 🦀 ".repeat(25);
     let longer: String = long.chars().take(200).collect();
     for (index, name) in NAMES.into_iter().chain([long.trim()]).enumerate() {
@@ -117,7 +117,7 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
     let (_, title) = publish(api, wish("resource", json!(room.id), "title")).await;
     let (_, full) = publish(api, wish("business", Value::Null, "full")).await;
     let (_, driver) = publish(api, wish("driver", json!(rui), "full")).await;
-    let (_, channel) = channel(&house, &room).await;
+    let (_, channel) = channel(&test_app, &room).await;
     let info = api.get("/api/ical/info").await.expect(200);
     let guests = info["export_url"].as_str().unwrap().to_owned();
     let feeds = json!({
@@ -136,13 +136,13 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
         }
     };
     let expected = [
-        ("busy", expected(&house, |_| Some("Busy".to_owned())).await),
-        ("channel", expected(&house, |_| Some("Busy".to_owned())).await),
-        ("title", expected(&house, |one| Some(called(one, first(one)))).await),
-        ("full", expected(&house, |one| Some(called(one, name(one)))).await),
+        ("busy", expected(&test_app, |_| Some("Busy".to_owned())).await),
+        ("channel", expected(&test_app, |_| Some("Busy".to_owned())).await),
+        ("title", expected(&test_app, |one| Some(called(one, first(one)))).await),
+        ("full", expected(&test_app, |one| Some(called(one, name(one)))).await),
         (
             "driver",
-            expected(&house, |one| {
+            expected(&test_app, |one| {
                 let stop = format!("Stop 1 of 1: {}, {}", name(one), one["location"].as_str().unwrap());
                 is_delivery(one).then_some(stop)
             })
@@ -150,7 +150,7 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
         ),
         (
             "guests",
-            expected(&house, |one| {
+            expected(&test_app, |one| {
                 let kind = if is_delivery(one) { "Delivery" } else { "Booking" };
                 Some(format!("{kind}: {}", name(one)))
             })
@@ -173,7 +173,7 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
         let shown = without_uids(&expected);
         assert_eq!(sorted(&python[feed]["khal"]), shown, "khal shows {feed}, which vdirsyncer has fetched");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(everybody_reads_what_the_api_says);

@@ -1,7 +1,7 @@
 //! Requests that are sent twice.
 
 use concord_storage::{
-    idempotency::{self, Begun, KeyedRequest},
+    idempotency::{self, KeyClaim, KeyedRequest},
     resources,
     testing::{self, TestDb},
 };
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use uuid::Uuid;
 
-use crate::house::{Answer, Api, House, Wishes, day, stay, until};
+use crate::test_app::{ApiClient, ApiResponse, TestApp, TestAppOptions, day, stay, until};
 
 async fn a_post_is_done_once(db: &TestDb) {
-    let house = House::on(db).await;
-    let post = async |key: &str, body: Value| -> Answer {
-        house.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", key)]).await
+    let test_app = TestApp::start(db).await;
+    let post = async |key: &str, body: Value| -> ApiResponse {
+        test_app.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", key)]).await
     };
     let first = post("k-1", json!({ "name": "Room" })).await;
     assert_eq!(first.header("idempotency-replayed"), "");
@@ -27,7 +27,7 @@ async fn a_post_is_done_once(db: &TestDb) {
     assert_eq!(again.header("location"), location);
     assert_eq!(again.header("content-type"), "application/json");
     assert_eq!(again.expect(201), first);
-    let list = house.api.get("/api/v1/resources").await.expect(200);
+    let list = test_app.api.get("/api/v1/resources").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 
     post("k-1", json!({ "name": "Another" })).await.problem(422, "idempotency-key-reused");
@@ -42,22 +42,22 @@ async fn a_post_is_done_once(db: &TestDb) {
     }
 
     // Another business has keys of its own.
-    let (_, other) = house.other_business().await;
+    let (_, other) = test_app.other_business().await;
     let key = [("idempotency-key", "k-1")];
     let theirs = other.send(Method::POST, "/api/v1/resources", Some(json!({ "name": "Room" })), &key).await;
     assert_eq!(theirs.header("idempotency-replayed"), "");
     assert_ne!(theirs.expect(201)["id"], first["id"]);
     // PUT is idempotent by itself.
-    let room = house.resource(1).await;
+    let room = test_app.resource(1).await;
     for status in [201, 200] {
-        let put = house.api.send(Method::PUT, "/api/v1/bookings/x", Some(stay(&room, 1, 1)), &key).await;
+        let put = test_app.api.send(Method::PUT, "/api/v1/bookings/x", Some(stay(&room, 1, 1)), &key).await;
         put.expect(status);
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn what_nobody_decided_may_be_tried_again(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let key = [("idempotency-key", "k-1")];
     let room = || Some(("application/json", json!({ "name": "Room" }).to_string()));
     let large = "x".repeat(1_100_000);
@@ -70,31 +70,31 @@ async fn what_nobody_decided_may_be_tried_again(db: &TestDb) {
     ] {
         for _ in 0..2 {
             let path = format!("/api/v1/{path}");
-            let refused = house.api.raw(Method::POST, &path, body.clone(), &key).await;
+            let refused = test_app.api.raw(Method::POST, &path, body.clone(), &key).await;
             assert_eq!(refused.header("idempotency-replayed"), "", "{path}");
             refused.problem(status, sort);
         }
     }
     // The key is as good as new.
-    let made = house.api.raw(Method::POST, "/api/v1/resources", room(), &key).await;
+    let made = test_app.api.raw(Method::POST, "/api/v1/resources", room(), &key).await;
     assert_eq!(made.header("idempotency-replayed"), "");
     made.expect(201);
     // That a thing of ours is not there was looked up: an answer like any other.
     let path = format!("/api/v1/calendar_integrations/{}/test", Uuid::nil());
     for replayed in ["", "true"] {
         let key = [("idempotency-key", "k-2")];
-        let missing = house.api.send(Method::POST, &path, None, &key).await;
+        let missing = test_app.api.send(Method::POST, &path, None, &key).await;
         assert_eq!(missing.header("idempotency-replayed"), replayed);
         missing.problem(404, "not-found");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn what_is_shown_once_is_shown_again_to_the_same_request(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let post = async || {
         let body = json!({ "scope": "business", "name": "All" });
-        house
+        test_app
             .api
             .send(Method::POST, "/api/v1/feeds", Some(body), &[("idempotency-key", "feed")])
             .await
@@ -103,15 +103,15 @@ async fn what_is_shown_once_is_shown_again_to_the_same_request(db: &TestDb) {
     let first = post().await;
     assert!(first["url"].as_str().unwrap().contains("/feeds/cf_"));
     assert_eq!(post().await, first);
-    let list = house.api.get("/api/v1/feeds").await.expect(200);
+    let list = test_app.api.get("/api/v1/feeds").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn many_at_once_are_one(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let requests = (0..20).map(|_| {
-        let api = house.api.clone();
+        let api = test_app.api.clone();
         tokio::spawn(async move {
             let body = json!({ "name": "Ana" });
             api.send(Method::POST, "/api/v1/staff", Some(body), &[("idempotency-key", "many")]).await
@@ -126,20 +126,20 @@ async fn many_at_once_are_one(db: &TestDb) {
             answer.expect(201);
         }
     }
-    let list = house.api.get("/api/v1/staff").await.expect(200);
+    let list = test_app.api.get("/api/v1/staff").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_caller_who_hangs_up_finds_the_answer_later(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(1).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await;
     let block = || json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
     // Whoever writes waits for this: on PostgreSQL those who write about the room, on SQLite all.
     let mut held = testing::begin(db).await;
-    resources::bump_revision(&mut held, house.business.id, room.id).await.unwrap();
-    let mut caller = TcpStream::connect(house.api.base.trim_start_matches("http://")).await.unwrap();
-    let (key, body) = (&house.api.key, block().to_string());
+    resources::bump_revision(&mut held, test_app.business.id, room.id).await.unwrap();
+    let mut caller = TcpStream::connect(test_app.api.base.trim_start_matches("http://")).await.unwrap();
+    let (key, body) = (&test_app.api.key, block().to_string());
     let request = format!(
         "POST /api/v1/calendar_availability HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\n\
          idempotency-key: gone\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -149,10 +149,10 @@ async fn a_caller_who_hangs_up_finds_the_answer_later(db: &TestDb) {
     if db.kind() == "postgres" {
         // The request is known to be in hand before its caller goes.
         until("the key is claimed", async || {
-            let (business, began_at) = (house.business.id, house.app.now());
+            let (business, began_at) = (test_app.business.id, test_app.app.now());
             let other = KeyedRequest { business, key: "gone", request_hash: "other", began_at };
             let mut tx = testing::begin(db).await;
-            (idempotency::begin(&mut tx, &other).await.unwrap() == Begun::Mismatch).then_some(())
+            (idempotency::begin(&mut tx, &other).await.unwrap() == KeyClaim::Mismatch).then_some(())
         })
         .await;
     }
@@ -160,29 +160,30 @@ async fn a_caller_who_hangs_up_finds_the_answer_later(db: &TestDb) {
     drop(held);
     let again = until("the request has ended", async || {
         let key = [("idempotency-key", "gone")];
-        let answer = house.api.send(Method::POST, "/api/v1/calendar_availability", Some(block()), &key).await;
+        let answer =
+            test_app.api.send(Method::POST, "/api/v1/calendar_availability", Some(block()), &key).await;
         (answer.status != 409).then_some(answer)
     })
     .await;
     let made = again.expect(201);
-    let list = house.api.get("/api/v1/calendar_availability").await.expect(200);
+    let list = test_app.api.get("/api/v1/calendar_availability").await.expect(200);
     assert_eq!(list["items"], json!([made]));
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn what_was_done_is_not_done_again_because_its_answer_cannot_be_opened(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let post = async || {
         let body = json!({ "name": "Room" });
-        house.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", "old")]).await
+        test_app.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", "old")]).await
     };
     let first = post().await.expect(201);
-    // The house that opens later has another master key, as after one that was lost.
-    let key = house.api.key.clone();
-    house.stop().await;
-    let other = House::on(db).await;
+    // The installation that opens later has another master key, as after one that was lost.
+    let key = test_app.api.key.clone();
+    test_app.stop().await;
+    let other = TestApp::start(db).await;
     let later = async || {
-        let api = Api { key: key.clone(), ..other.api.clone() };
+        let api = ApiClient { key: key.clone(), ..other.api.clone() };
         let body = json!({ "name": "Room" });
         api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", "old")]).await
     };
@@ -190,15 +191,15 @@ async fn what_was_done_is_not_done_again_because_its_answer_cannot_be_opened(db:
     assert!(again.header("location").ends_with(first["id"].as_str().unwrap()));
     again.problem(409, "already-done");
     // Nothing was done by what was refused.
-    let refused = async |api: &Api| {
+    let refused = async |api: &ApiClient| {
         let key = [("idempotency-key", "refused")];
         api.send(Method::POST, "/api/v1/resources", Some(json!({ "name": "" })), &key).await
     };
     refused(&other.api).await.problem(422, "invalid");
     let key = other.api.key.clone();
     other.stop().await;
-    let third = House::on(db).await;
-    let api = Api { key, ..third.api.clone() };
+    let third = TestApp::start(db).await;
+    let api = ApiClient { key, ..third.api.clone() };
     refused(&api).await.problem(422, "invalid");
     third.stop().await;
 }
@@ -209,7 +210,7 @@ async fn refuse_answers(db: &TestDb) {
         "postgres" => "ALTER TABLE idempotency_keys ADD CONSTRAINT no_answers CHECK (status IS NULL)",
         _ => {
             "CREATE TRIGGER no_answers BEFORE UPDATE ON idempotency_keys WHEN NEW.status IS NOT NULL
-             BEGIN SELECT ENQUEUE(ABORT, 'the disk is full'); END"
+             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
         }
     };
     testing::raw(db, statement).await;
@@ -224,13 +225,13 @@ async fn take_answers_again(db: &TestDb) {
 }
 
 async fn what_was_done_is_told_although_the_answer_cannot_be_kept(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     let post = async |key: &'static str| {
         let body = json!({ "name": key });
-        house.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", key)]).await
+        test_app.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", key)]).await
     };
     let made = async |name: &str| {
-        let list = house.api.get("/api/v1/resources").await.expect(200);
+        let list = test_app.api.get("/api/v1/resources").await.expect(200);
         list["items"].as_array().unwrap().iter().filter(|one| one["name"] == name).count()
     };
     refuse_answers(db).await;
@@ -252,24 +253,24 @@ async fn what_was_done_is_told_although_the_answer_cannot_be_kept(db: &TestDb) {
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(again.expect(201), first);
     assert_eq!(made("later").await, 1);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_request_that_takes_too_long_may_be_repeated(db: &TestDb) {
     let settings = vec![("server.request_timeout_seconds", "1".to_owned())];
-    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
-    let room = house.resource(1).await;
+    let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;
+    let room = test_app.resource(1).await;
     let block = || json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
     let post = async || {
         let key = [("idempotency-key", "slow")];
-        house.api.send(Method::POST, "/api/v1/calendar_availability", Some(block()), &key).await
+        test_app.api.send(Method::POST, "/api/v1/calendar_availability", Some(block()), &key).await
     };
     let mut held = testing::begin(db).await;
-    resources::bump_revision(&mut held, house.business.id, room.id).await.unwrap();
+    resources::bump_revision(&mut held, test_app.business.id, room.id).await.unwrap();
     let slow = post().await;
     assert_eq!(slow.header("retry-after"), "5");
     let slow = slow.problem(503, "too-slow");
-    assert!(slow["detail"].as_str().unwrap().contains("may have been done"), "{slow}");
+    assert!(slow["detail"].as_str().unwrap().contains("may still have been completed"), "{slow}");
     drop(held);
     let made = until("the request has ended", async || {
         let answer = post().await;
@@ -278,9 +279,9 @@ async fn a_request_that_takes_too_long_may_be_repeated(db: &TestDb) {
     })
     .await;
     let made = made.expect(201);
-    let list = house.api.get("/api/v1/calendar_availability").await.expect(200);
+    let list = test_app.api.get("/api/v1/calendar_availability").await.expect(200);
     assert_eq!(list["items"], json!([made]));
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

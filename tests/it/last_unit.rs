@@ -5,17 +5,17 @@ use std::{collections::BTreeMap, time::Duration};
 use concord_storage::testing::TestDb;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Api, House, stay};
+use crate::test_app::{ApiClient, ApiResponse, TestApp, stay};
 
 const CALLERS: usize = 200;
 
 async fn one_of_many_gets_it(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(2).await;
-    house.api.put("/api/v1/bookings/before", stay(&room, 1, 3)).await.expect(201);
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
+    test_app.api.put("/api/v1/bookings/before", stay(&room, 1, 3)).await.expect(201);
 
     let requests = (0..CALLERS).map(|caller| {
-        let (api, body) = (house.api.clone(), stay(&room, 2, 2));
+        let (api, body) = (test_app.api.clone(), stay(&room, 2, 2));
         tokio::spawn(async move { answered(&api, &format!("/api/v1/bookings/caller-{caller}"), body).await })
     });
     let answers = futures::future::join_all(requests).await;
@@ -42,13 +42,13 @@ async fn one_of_many_gets_it(db: &TestDb) {
         let references = references.as_array().unwrap();
         assert!(references.contains(&json!("before")) && references.contains(&winner), "{references:?}");
     }
-    let list = house.api.get("/api/v1/bookings").await.expect(200);
+    let list = test_app.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// Whoever waits too long on a slow machine is told to come again, and does.
-async fn answered(api: &Api, path: &str, body: Value) -> Answer {
+async fn answered(api: &ApiClient, path: &str, body: Value) -> ApiResponse {
     loop {
         let answer = api.put(path, body.clone()).await;
         if answer.status != 503 {
@@ -60,10 +60,10 @@ async fn answered(api: &Api, path: &str, body: Value) -> Answer {
 
 /// The same reference by all of them: one creates, the others find it as it is.
 async fn one_reference_is_one_booking(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(1).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await;
     let requests = (0..40).map(|_| {
-        let (api, body) = (house.api.clone(), stay(&room, 2, 2));
+        let (api, body) = (test_app.api.clone(), stay(&room, 2, 2));
         tokio::spawn(async move { answered(&api, "/api/v1/bookings/same", body).await })
     });
     let mut created = 0;
@@ -74,7 +74,7 @@ async fn one_reference_is_one_booking(db: &TestDb) {
         assert_eq!(answer.body["version"], 1);
     }
     assert_eq!(created, 1);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(one_of_many_gets_it, one_reference_is_one_booking);

@@ -10,9 +10,9 @@ static SECRETS: LazyLock<Mutex<Vec<String>>> = LazyLock::new(Mutex::default);
 static ONCE: Once = Once::new();
 
 #[derive(Clone)]
-struct Collector;
+struct LogCollector;
 
-impl Write for Collector {
+impl Write for LogCollector {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
@@ -29,7 +29,7 @@ pub(crate) fn collect() {
         let collecting = tracing_subscriber::fmt()
             .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
             .with_ansi(false)
-            .with_writer(|| Collector);
+            .with_writer(|| LogCollector);
         // Another subscriber would mean that nothing is collected, and that nothing is found.
         collecting.try_init().expect("this is the first subscriber");
     });

@@ -1,9 +1,9 @@
 //! The whole of Concord over HTTP: the front, a worker and the sandbox in this process, on real databases.
 //!
-//! `house` starts it all; each other file is about one group of endpoints. A test is written once and run on SQLite and
+//! `test_app` starts it all; each other file is about one group of endpoints. A test is written once and run on SQLite and
 //! PostgreSQL by `on_both_databases!`. Nobody sleeps: what takes its time is awaited by `until`.
 //!
-//! To add a test: a function that takes a `&TestDb`, `House::on(db)`, requests by `house.api`, and its name in the
+//! To add a test: a function that takes a `&TestDb`, `TestApp::on(db)`, requests by `test_app.api`, and its name in the
 //! macro at the end of the file.
 #![expect(
     clippy::expect_used,
@@ -26,10 +26,8 @@ mod channel_pages;
 mod channels;
 mod check;
 mod command_line;
-mod conditional;
-mod connecting;
 mod crashes;
-mod database_away;
+mod database_outage;
 mod doctor;
 mod feed_readers;
 mod feed_restarts;
@@ -37,18 +35,20 @@ mod feeds;
 mod flood;
 mod foreign_readers;
 mod health;
-mod house;
 mod idempotency;
 mod last_unit;
-mod lists;
 mod logs;
 mod mail;
+mod oauth_connect;
 mod openapi;
+mod page_client;
 mod pages;
+mod pagination;
+mod preconditions;
+mod push_notifications;
 mod remote_changes;
 mod resources;
 mod secrets;
-mod stopping;
+mod shutdown;
 mod tenants;
-mod told;
-mod visitor;
+mod test_app;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::house::House;
+use crate::test_app::TestApp;
 
 /// An address of the pattern, of things that are not there but for the platform.
 fn filled(pattern: &str) -> String {
@@ -19,8 +19,8 @@ fn filled(pattern: &str) -> String {
 }
 
 async fn every_operation_answers_as_the_document_says(db: &TestDb) {
-    let house = House::on(db).await;
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -33,19 +33,19 @@ async fn every_operation_answers_as_the_document_says(db: &TestDb) {
             let address = filled(path);
             assert!(!address.contains('{'), "a parameter that this test does not know: {path}");
             let body = operation.get("requestBody").map(|_| json!({}));
-            let answer = house.api.send(method.clone(), &address, body, &[]).await;
+            let answer = test_app.api.send(method.clone(), &address, body, &[]).await;
             assert!(
                 answer.status < 500 && answer.status != 405,
                 "{method} {path}: {} {}",
                 answer.status,
                 answer.text
             );
-            assert!(!answer.text.contains("Nothing answers"), "{method} {path} is not there");
+            assert!(!answer.text.contains("No endpoint at"), "{method} {path} is not there");
             check_answer(&document, operation, &answer.status.to_string(), &answer.body);
         }
     }
     assert!(ids.len() > 35, "{ids:?}");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// The status is one of those written down, and the body has the fields that its schema requires.
@@ -83,8 +83,8 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, place: &str) {
 }
 
 async fn every_reference_leads_somewhere(db: &TestDb) {
-    let house = House::on(db).await;
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     assert_eq!(document["openapi"], "3.1.0");
     let mut waiting = vec![&document];
     let mut seen = 0;
@@ -102,12 +102,12 @@ async fn every_reference_leads_somewhere(db: &TestDb) {
         }
     }
     assert!(seen > 50);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn every_field_is_explained(db: &TestDb) {
-    let house = House::on(db).await;
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     let explained = |field: &Value| {
         let choices = field["oneOf"].as_array().into_iter().flatten();
         [field]
@@ -127,13 +127,13 @@ async fn every_field_is_explained(db: &TestDb) {
             }
         }
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn people_can_read_it(db: &TestDb) {
-    let house = House::on(db).await;
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
-    let page = house.api.plain(Method::GET, "/api/docs").await;
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
+    let page = test_app.api.send_unauthenticated(Method::GET, "/api/docs").await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
     assert!(!page.text.contains("<script") && !page.text.contains(" style="), "the policy forbids it");
     for item in document["paths"].as_object().unwrap().values() {
@@ -143,25 +143,25 @@ async fn people_can_read_it(db: &TestDb) {
         }
     }
     assert!(page.text.contains("curl -X PUT"));
-    assert_eq!(house.api.plain(Method::GET, "/api/docs.css").await.status, 200);
+    assert_eq!(test_app.api.send_unauthenticated(Method::GET, "/api/docs.css").await.status, 200);
     // The type of a problem is an address that explains it.
-    let problem = house.api.get("/api/v1/bookings/none").await.problem(404, "not-found");
-    let explained = house.api.plain(Method::GET, problem["type"].as_str().unwrap()).await;
+    let problem = test_app.api.get("/api/v1/bookings/none").await.problem(404, "not-found");
+    let explained = test_app.api.send_unauthenticated(Method::GET, problem["type"].as_str().unwrap()).await;
     assert_eq!((explained.status, explained.header("location")), (303, "/api/docs#problem-not-found"));
     assert!(page.text.contains("id=\"problem-not-found\""));
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn what_is_not_there_is_a_problem_document(db: &TestDb) {
-    let house = House::on(db).await;
+    let test_app = TestApp::start(db).await;
     for path in ["/api/v1/nothing", "/api/v1/bookings/a/b/c", "/api/v1"] {
-        house.api.get(path).await.problem(404, "not-found");
+        test_app.api.get(path).await.problem(404, "not-found");
     }
-    house.api.plain(Method::GET, "/api/nothing").await.problem(404, "not-found");
-    let wrong = house.api.send(Method::DELETE, "/api/v1/bookings", None, &[]).await;
+    test_app.api.send_unauthenticated(Method::GET, "/api/nothing").await.problem(404, "not-found");
+    let wrong = test_app.api.send(Method::DELETE, "/api/v1/bookings", None, &[]).await;
     assert!(wrong.header("allow").contains("GET"), "{:?}", wrong.headers);
     wrong.problem(405, "method-not-allowed");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// A body that has an object everywhere but at the end of the path, where a list of values stands that serde would take
@@ -220,10 +220,10 @@ fn plausible(document: &Value, property: &Value) -> Value {
 }
 
 async fn list_is_no_object_at_any_endpoint(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(1).await;
-    house.api.put("/api/v1/bookings/none", crate::house::stay(&room, 1, 1)).await.expect(201);
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await;
+    test_app.api.put("/api/v1/bookings/none", crate::test_app::stay(&room, 1, 1)).await.expect(201);
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -246,7 +246,7 @@ async fn list_is_no_object_at_any_endpoint(db: &TestDb) {
                     let body = with_list_at(&way, &list).to_string();
                     let method: Method = method.to_uppercase().parse().unwrap();
                     let answer =
-                        house.api.raw(method.clone(), &address, Some((kind, body.clone())), &[]).await;
+                        test_app.api.raw(method.clone(), &address, Some((kind, body.clone())), &[]).await;
                     assert!(
                         matches!(answer.status, 400 | 422) && answer.text.contains("must be a JSON object"),
                         "{method} {path} {body}: {} {}",
@@ -259,17 +259,18 @@ async fn list_is_no_object_at_any_endpoint(db: &TestDb) {
         }
     }
     assert!(tried > 40, "{tried}");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn security_and_bodies_are_written_down(db: &TestDb) {
-    let house = House::on(db).await;
-    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let security = operation["security"].as_array().unwrap_or_else(|| panic!("{method} {path}"));
             let address = filled(path);
-            let answer = house.api.plain(method.to_uppercase().parse().unwrap(), &address).await;
+            let answer =
+                test_app.api.send_unauthenticated(method.to_uppercase().parse().unwrap(), &address).await;
             let needs_key = answer.header("www-authenticate") == "Bearer realm=\"concord\"";
             // A feed's token is no key, though the challenge is the same.
             if !path.contains(".ics") {
@@ -285,7 +286,7 @@ async fn security_and_bodies_are_written_down(db: &TestDb) {
     for status in ["200", "400", "401", "408", "409", "413", "429", "503"] {
         assert!(hook[status].is_object(), "{status}: {hook}");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

@@ -5,23 +5,18 @@ use concord_storage::{people, testing::TestDb};
 use serde_json::json;
 
 use crate::{
-    house::{House, hour},
-    visitor::{Visitor, person, person_at},
+    page_client::{PageClient, person, person_at},
+    test_app::{TestApp, hour},
 };
 
 async fn what_was_archived_is_restored_at_once_or_from_the_list(db: &TestDb) {
-    let house = House::on(db).await;
-    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
-    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = TestApp::start(db).await;
+    let (room, ana) = (test_app.resource(1).await, test_app.staff("Ana").await);
+    let mut visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let known = visitor.cookies.clone();
     for (list, thing, name, restore) in [
-        (
-            "/settings/resources",
-            format!("/settings/resources/{}", room.id),
-            "Sea View",
-            "it from the list of resources",
-        ),
-        ("/settings/people", format!("/settings/people/staff/{ana}"), "Ana", "them from the list of people"),
+        ("/settings/resources", format!("/settings/resources/{}", room.id), "Sea View", "it under Resources"),
+        ("/settings/people", format!("/settings/people/staff/{ana}"), "Ana", "them under People"),
     ] {
         let question = visitor.get(&format!("{thing}/archive")).await.text;
         assert!(question.contains(name) && question.contains(restore), "{question}");
@@ -41,15 +36,15 @@ async fn what_was_archived_is_restored_at_once_or_from_the_list(db: &TestDb) {
         assert!(!visitor.get(list).await.text.contains("Archived ("));
         assert_eq!(visitor.get(&thing).await.status, 200);
     }
-    let staff = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    let staff = PageClient::signed_in(&test_app, &person(&test_app, Role::Staff, None).await).await;
     assert_eq!(staff.send(&format!("/settings/resources/{}/restore", room.id), &[]).await.status, 403);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn who_signs_in_comes_to_where_they_wanted_to_go(db: &TestDb) {
-    let house = House::on(db).await;
-    let user = person(&house, Role::Staff, None).await;
-    let mut visitor = Visitor::unknown(&house);
+    let test_app = TestApp::start(db).await;
+    let user = person(&test_app, Role::Staff, None).await;
+    let mut visitor = PageClient::signed_out(&test_app);
     let refused = visitor.get("/bookings?q=maria%20silva").await;
     let explained = visitor.get(refused.leads_to()).await;
     assert_eq!(explained.status, 401);
@@ -58,26 +53,26 @@ async fn who_signs_in_comes_to_where_they_wanted_to_go(db: &TestDb) {
     assert!(visitor.cookies.contains(&"concord_next=".to_owned()), "{:?}", visitor.cookies);
 
     for no_way in ["//evil.example", "/live/needs"] {
-        let mut visitor = Visitor::unknown(&house);
+        let mut visitor = PageClient::signed_out(&test_app);
         let next: String = url::form_urlencoded::byte_serialize(no_way.as_bytes()).collect();
         visitor.cookies = visitor.get(&format!("/sign-in?next={next}")).await.cookies();
         assert_eq!(visitor.enter(&user).await, "/", "{no_way}");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_person_is_made_something_else_and_comes_back_after_removal(db: &TestDb) {
-    let house = House::on(db).await;
-    let ana = house.staff("Ana").await.to_string();
-    let me = person(&house, Role::Manager, None).await;
-    let manager = Visitor::signed_in(&house, &me).await;
-    let user = person(&house, Role::Staff, None).await;
+    let test_app = TestApp::start(db).await;
+    let ana = test_app.staff("Ana").await.to_string();
+    let me = person(&test_app, Role::Manager, None).await;
+    let manager = PageClient::signed_in(&test_app, &me).await;
+    let user = person(&test_app, Role::Staff, None).await;
     let path = format!("/settings/people/users/{}", user.id);
     assert!(manager.get(&path).await.text.contains("Signs in as staff@example.org"));
     let change = [("name", "Nina Novak"), ("role", "manager"), ("staff", ana.as_str())];
     assert_eq!(manager.send(&path, &change).await.leads_to(), "/settings/people");
     let found = async || {
-        let found = people::find_user(house.db(), house.business.id, user.id).await.unwrap().unwrap();
+        let found = people::find_user(test_app.db(), test_app.business.id, user.id).await.unwrap().unwrap();
         (found.name, found.role, found.staff_id.map(|id| id.to_string()), found.archived_at.is_some())
     };
     assert_eq!(found().await, ("Nina Novak".to_owned(), Role::Manager, Some(ana.clone()), false));
@@ -85,7 +80,7 @@ async fn a_person_is_made_something_else_and_comes_back_after_removal(db: &TestD
     let mine = format!("/settings/people/users/{}", me.id);
     let refused = manager.send(&mine, &[("name", "Nina"), ("role", "staff"), ("staff", "")]).await;
     assert_eq!(refused.status, 422);
-    assert!(refused.text.contains("You cannot take the role of manager from yourself"));
+    assert!(refused.text.contains("You cannot remove your own manager role"));
 
     manager.send(&format!("{path}/archive"), &[]).await.leads_to();
     assert!(found().await.3);
@@ -95,17 +90,17 @@ async fn a_person_is_made_something_else_and_comes_back_after_removal(db: &TestD
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.text.contains("/sign-in/cl_"), "{}", page.text);
     assert_eq!(found().await, ("Nina".to_owned(), Role::Staff, Some(ana), false));
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere(db: &TestDb) {
-    let house = House::on(db).await;
-    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let test_app = TestApp::start(db).await;
+    let (room, ana) = (test_app.resource(1).await, test_app.staff("Ana").await);
     let body =
         json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "staff": [ana] });
-    house.api.put("/api/v1/bookings/one", body).await.expect(201);
-    let nobody = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
-    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    test_app.api.put("/api/v1/bookings/one", body).await.expect(201);
+    let nobody = PageClient::signed_in(&test_app, &person(&test_app, Role::Staff, None).await).await;
+    let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     for (visitor, is_offered) in [(nobody, false), (manager, true)] {
         assert_eq!(visitor.get("/feeds").await.text.contains("New feed"), is_offered);
         for path in ["/", "/bookings/one"] {
@@ -113,35 +108,35 @@ async fn who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere(db: &T
             assert_eq!(page.contains("Connect a calendar"), is_offered, "{path}: {page}");
         }
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn whoever_is_signed_in_finds_on_from_an_error(db: &TestDb) {
-    let house = House::on(db).await;
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    let test_app = TestApp::start(db).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Staff, None).await).await;
     for (path, status, words) in [
-        ("/nowhere", 404, "There is nothing here"),
-        ("/bookings/none", 404, "There is no such booking"),
-        ("/settings/people", 403, "Only for managers"),
-        ("/bookings?after=nonsense", 400, "The request makes no sense"),
-        ("/oauth/calendar/google/callback?state=made-up", 400, "The calendar was not connected"),
+        ("/nowhere", 404, "Not found"),
+        ("/bookings/none", 404, "This booking does not exist"),
+        ("/settings/people", 403, "Managers only"),
+        ("/bookings?after=nonsense", 400, "Invalid request"),
+        ("/oauth/calendar/google/callback?state=made-up", 400, "Calendar not connected"),
     ] {
         let page = visitor.get(path).await;
         assert_eq!(page.status, status, "{path}");
-        assert!(page.text.contains(words) && page.text.contains("aria-label=\"Places\""), "{}", page.text);
+        assert!(page.text.contains(words) && page.text.contains("aria-label=\"Main\""), "{}", page.text);
         assert!(!page.text.contains(&format!("Status {status}")), "{}", page.text);
     }
-    let stranger = Visitor::unknown(&house).get("/nowhere").await;
+    let stranger = PageClient::signed_out(&test_app).get("/nowhere").await;
     assert_eq!(stranger.status, 404);
-    assert!(stranger.text.contains("There is nothing here") && !stranger.text.contains("Places"));
+    assert!(stranger.text.contains("Not found") && !stranger.text.contains("aria-label=\"Main\""));
     let program = visitor.get("/api/v1/nowhere").await;
     assert_eq!(program.headers["content-type"], "application/problem+json", "{}", program.text);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
-    let house = House::on(db).await;
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = TestApp::start(db).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let long = "x".repeat(301);
     let made = visitor.send_and_follow("/feeds", &[("about", "business"), ("name", "Airbnb")]).await;
     let feed = made.text.split("href=\"/feeds/").nth(1).unwrap().split('/').next().unwrap().to_owned();
@@ -158,32 +153,32 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
         assert!(page.text.contains(&format!("value=\"{kept}\"")), "{path}: {}", page.text);
         assert!(page.text.contains(&format!("id=\"{fault}\"")), "{path}: {}", page.text);
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// Loading again a page that shows a secret makes no other one, and does not show it again; nor does it to others.
 async fn a_secret_is_shown_once_and_made_once(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(1).await.id.to_string();
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
-    let other = person_at(&house, "other@example.org", Role::Manager, None).await;
-    let stranger = Visitor::signed_in(&house, &other).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await.id.to_string();
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
+    let other = person_at(&test_app, "other@example.org", Role::Manager, None).await;
+    let stranger = PageClient::signed_in(&test_app, &other).await;
     let published = [("resource", room.as_str()), ("platform", "airbnb"), ("address", "")];
     let channel = visitor.send("/channels/new", &published).await.leads_to().to_owned();
     let feed = [("about", "business"), ("name", "All")];
     visitor.send("/feeds", &feed).await.leads_to();
-    let list = house.api.get("/api/v1/feeds").await.expect(200);
+    let list = test_app.api.get("/api/v1/feeds").await.expect(200);
     let id =
         list["items"].as_array().unwrap().iter().find(|feed| feed["name"] == "All").unwrap()["id"].clone();
     let rotate = format!("/feeds/{}/rotate", id.as_str().unwrap());
     let (webhooks, link) =
         (format!("{channel}/webhooks"), format!("/settings/people/users/{}/link", other.id));
     for (form, fields, secret, was_shown) in [
-        ("/feeds", feed.as_slice(), "/feeds/cf_", "The address was shown once"),
-        (&rotate, &[], "/feeds/cf_", "The address was shown once"),
+        ("/feeds", feed.as_slice(), "/feeds/cf_", "The link was shown once"),
+        (&rotate, &[], "/feeds/cf_", "The link was shown once"),
         ("/settings/api-keys", &[("name", "Website")], "id=\"key\">ck_", "The key was shown once"),
         (&link, &[], "/sign-in/cl_", "The sign-in link was shown once"),
-        (&webhooks, &[], "whsec_", "The address and the key were shown once"),
+        (&webhooks, &[], "whsec_", "The URL and key were shown once"),
     ] {
         let sent = visitor.send(form, fields).await;
         let page = sent.leads_to().to_owned();
@@ -199,24 +194,26 @@ async fn a_secret_is_shown_once_and_made_once(db: &TestDb) {
     }
     assert_eq!(visitor.get(&webhooks).await.leads_to(), channel);
     assert!(!visitor.get("/feeds").await.text.contains("shown once"));
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn who_signs_in_and_out_is_in_the_history(db: &TestDb) {
-    let house = House::on(db).await;
-    let user = person(&house, Role::Manager, None).await;
-    let visitor = Visitor::signed_in(&house, &user).await;
+    let test_app = TestApp::start(db).await;
+    let user = person(&test_app, Role::Manager, None).await;
+    let visitor = PageClient::signed_in(&test_app, &user).await;
     assert_eq!(visitor.send("/sign-out", &[]).await.leads_to(), "/sign-in");
-    let ask = concord_storage::PageAsk::default();
-    let lines = concord_storage::history::of_subject(house.db(), house.business.id, user.id.0, &ask).await;
+    let ask = concord_storage::PageRequest::default();
+    let lines =
+        concord_storage::history::list_for_subject(test_app.db(), test_app.business.id, user.id.0, &ask)
+            .await;
     let actions: Vec<String> = lines.unwrap().items.into_iter().map(|line| line.action).collect();
     assert_eq!(actions, ["signed out", "signed in"]);
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn personal_pages_are_kept_by_no_cache(db: &TestDb) {
-    let house = House::on(db).await;
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = TestApp::start(db).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     for path in [
         "/",
         "/bookings",
@@ -234,8 +231,8 @@ async fn personal_pages_are_kept_by_no_cache(db: &TestDb) {
         let page = visitor.get(path).await;
         assert_eq!(page.headers["cache-control"], "no-store", "{path}");
     }
-    assert_eq!(Visitor::unknown(&house).get("/bookings").await.headers["cache-control"], "no-store");
-    house.stop().await;
+    assert_eq!(PageClient::signed_out(&test_app).get("/bookings").await.headers["cache-control"], "no-store");
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

@@ -1,93 +1,93 @@
 //! Resources and staff, and what is free of a resource.
 
 use concord_domain::people::Role;
-use concord_storage::{PageAsk, history, testing::TestDb};
+use concord_storage::{PageRequest, history, testing::TestDb};
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, day, hour, stay},
-    visitor::{Visitor, person},
+    page_client::{PageClient, person},
+    test_app::{TestApp, day, hour, stay},
 };
 
 async fn a_resource_lives(db: &TestDb) {
-    let house = House::on(db).await;
-    let made = house
+    let test_app = TestApp::start(db).await;
+    let made = test_app
         .api
         .post("/api/v1/resources", json!({ "name": " Sea View ", "zone": "Asia/Tokyo", "capacity": 2 }))
         .await;
-    let path = made.header("location").strip_prefix(&house.api.base).unwrap().to_owned();
+    let path = made.header("location").strip_prefix(&test_app.api.base).unwrap().to_owned();
     let made = made.expect(201);
     assert_eq!(
         (&made["zone"], &made["capacity"], &made["archived_at"]),
         (&json!("Asia/Tokyo"), &json!(2), &Value::Null)
     );
-    assert_eq!(house.api.get(&path).await.expect(200), made);
+    assert_eq!(test_app.api.get(&path).await.expect(200), made);
 
     let changed =
-        house.api.patch(&path, json!({ "zone": null, "buffer_after_minutes": 60 })).await.expect(200);
+        test_app.api.patch(&path, json!({ "zone": null, "buffer_after_minutes": 60 })).await.expect(200);
     assert_eq!(
         (&changed["zone"], &changed["buffer_after_minutes"], &changed["name"]),
         (&Value::Null, &json!(60), &json!("Sea View"))
     );
 
     let body = |quantity: u32| json!({ "resource": made["id"], "check_in": day(1), "check_out": day(2), "quantity": quantity });
-    house.api.put("/api/v1/bookings/x", body(2)).await.expect(201);
-    let refused = house.api.patch(&path, json!({ "capacity": 1 })).await.problem(409, "not-possible");
+    test_app.api.put("/api/v1/bookings/x", body(2)).await.expect(201);
+    let refused = test_app.api.patch(&path, json!({ "capacity": 1 })).await.problem(409, "not-possible");
     assert!(refused["detail"].as_str().unwrap().contains("Unit 2"), "{refused}");
-    house.api.put("/api/v1/bookings/x", body(1)).await.expect(200);
-    assert_eq!(house.api.patch(&path, json!({ "capacity": 1 })).await.expect(200)["capacity"], 1);
+    test_app.api.put("/api/v1/bookings/x", body(1)).await.expect(200);
+    assert_eq!(test_app.api.patch(&path, json!({ "capacity": 1 })).await.expect(200)["capacity"], 1);
 
-    let archived = house.api.delete(&path).await.expect(200);
+    let archived = test_app.api.delete(&path).await.expect(200);
     assert!(archived["archived_at"].is_string());
-    assert_eq!(house.api.delete(&path).await.expect(200), archived);
-    assert_eq!(house.api.get("/api/v1/resources").await.expect(200)["items"], json!([]));
+    assert_eq!(test_app.api.delete(&path).await.expect(200), archived);
+    assert_eq!(test_app.api.get("/api/v1/resources").await.expect(200)["items"], json!([]));
     // What is booked stays, and nothing new comes.
-    assert_eq!(house.api.get("/api/v1/bookings/x").await.expect(200)["status"], "confirmed");
+    assert_eq!(test_app.api.get("/api/v1/bookings/x").await.expect(200)["status"], "confirmed");
     let body = json!({ "resource": made["id"], "check_in": day(5), "check_out": day(6) });
-    house.api.put("/api/v1/bookings/y", body).await.problem(422, "invalid");
-    house.stop().await;
+    test_app.api.put("/api/v1/bookings/y", body).await.problem(422, "invalid");
+    test_app.stop().await;
 }
 
 async fn a_staff_member_lives(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(5).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(5).await;
     let made =
-        house.api.post("/api/v1/staff", json!({ "name": " Ana ", "email": " ana@example.org " })).await;
-    let path = made.header("location").strip_prefix(&house.api.base).unwrap().to_owned();
+        test_app.api.post("/api/v1/staff", json!({ "name": " Ana ", "email": " ana@example.org " })).await;
+    let path = made.header("location").strip_prefix(&test_app.api.base).unwrap().to_owned();
     let made = made.expect(201);
     assert_eq!((&made["trade"], &made["email"]), (&json!("general"), &json!("ana@example.org")));
-    let changed = house.api.patch(&path, json!({ "trade": "technician", "email": "" })).await.expect(200);
+    let changed = test_app.api.patch(&path, json!({ "trade": "technician", "email": "" })).await.expect(200);
     assert_eq!(
         (&changed["trade"], &changed["email"], &changed["name"]),
         (&json!("technician"), &json!(""), &json!("Ana"))
     );
-    assert!(house.api.delete(&path).await.expect(200)["archived_at"].is_string());
-    assert_eq!(house.api.get("/api/v1/staff").await.expect(200)["items"], json!([]));
+    assert!(test_app.api.delete(&path).await.expect(200)["archived_at"].is_string());
+    assert_eq!(test_app.api.get("/api/v1/staff").await.expect(200)["items"], json!([]));
     let mut body = stay(&room, 1, 1);
     body["staff"] = json!([made["id"]]);
-    house.api.put("/api/v1/bookings/x", body).await.problem(422, "invalid");
-    house.stop().await;
+    test_app.api.put("/api/v1/bookings/x", body).await.problem(422, "invalid");
+    test_app.stop().await;
 }
 
 async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(2).await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
     let id = room.id;
-    house.api.put("/api/v1/bookings/stay", stay(&room, 1, 2)).await.expect(201);
+    test_app.api.put("/api/v1/bookings/stay", stay(&room, 1, 2)).await.expect(201);
     let timed =
         json!({ "resource": id, "starts_at": hour(2, 9), "ends_at": hour(2, 10), "title": "Inspection" });
-    house.api.put("/api/v1/bookings/hour", timed).await.expect(201);
-    house.api.put("/api/v1/bookings/gone", stay(&room, 3, 1)).await.expect(201);
-    house.api.delete("/api/v1/bookings/gone").await.expect(200);
+    test_app.api.put("/api/v1/bookings/hour", timed).await.expect(201);
+    test_app.api.put("/api/v1/bookings/gone", stay(&room, 3, 1)).await.expect(201);
+    test_app.api.delete("/api/v1/bookings/gone").await.expect(200);
 
     let path = format!("/api/v1/resources/{id}/calendar?from={}&until={}", day(0), day(5));
-    let calendar = house.api.get(&path).await.expect(200);
+    let calendar = test_app.api.get(&path).await.expect(200);
     assert_eq!((&calendar["zone"], &calendar["capacity"]), (&json!("Europe/Lisbon"), &json!(2)));
     let free: Vec<u64> =
         calendar["days"].as_array().unwrap().iter().map(|day| day["free_units"].as_u64().unwrap()).collect();
     assert_eq!(free, [2, 1, 0, 2, 2]);
     assert_eq!((&calendar["from"], &calendar["until"]), (&json!(day(0)), &json!(day(5))));
-    assert_eq!(house.api.get(&path.replace("until", "to")).await.expect(200), calendar);
+    assert_eq!(test_app.api.get(&path.replace("until", "to")).await.expect(200), calendar);
     assert_eq!(
         calendar["days"][2],
         json!({ "date": day(2), "free_units": 0, "available": false, "room": "partly" })
@@ -101,71 +101,72 @@ async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
         .map(|one| (&one["reference"], &one["title"]))
         .collect();
     assert_eq!(why, [(&json!("stay"), &json!("")), (&json!("hour"), &json!("Inspection"))]);
-    assert_eq!(house.api.get(&path.replace("resources", "products")).await.expect(200), calendar);
+    assert_eq!(test_app.api.get(&path.replace("resources", "products")).await.expect(200), calendar);
 
-    let without = house.api.get(&format!("/api/v1/resources/{id}/calendar")).await.expect(200);
+    let without = test_app.api.get(&format!("/api/v1/resources/{id}/calendar")).await.expect(200);
     assert_eq!(without["days"].as_array().unwrap().len(), 31);
     for query in
         [(day(1), day(1)), (day(0), day(400))].map(|(from, until)| format!("from={from}&until={until}"))
     {
-        house.api.get(&format!("/api/v1/resources/{id}/calendar?{query}")).await.problem(422, "invalid");
+        test_app.api.get(&format!("/api/v1/resources/{id}/calendar?{query}")).await.problem(422, "invalid");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 /// Who changes a thing on a page leaves the same in the history as a program that does so.
 async fn the_history_is_the_same_by_page_and_by_api(db: &TestDb) {
-    let house = House::on(db).await;
-    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let test_app = TestApp::start(db).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let form = |name| {
         [("name", name), ("zone", "Europe/Lisbon"), ("capacity", "2"), ("before", "5"), ("after", "10")]
     };
     let body = |name| json!({ "name": name, "zone": "Europe/Lisbon", "capacity": 2, "buffer_before_minutes": 5, "buffer_after_minutes": 10 });
     visitor.send("/settings/resources", &form("By page")).await.leads_to();
-    let list = house.api.get("/api/v1/resources").await.expect(200);
+    let list = test_app.api.get("/api/v1/resources").await.expect(200);
     let page = list["items"][0]["id"].as_str().unwrap().to_owned();
     visitor.send(&format!("/settings/resources/{page}"), &form("Room")).await.leads_to();
     visitor.send(&format!("/settings/resources/{page}/archive"), &[]).await.leads_to();
     visitor.send(&format!("/settings/resources/{page}/restore"), &[]).await.leads_to();
-    let made = house.api.post("/api/v1/resources", body("By page")).await.expect(201);
+    let made = test_app.api.post("/api/v1/resources", body("By page")).await.expect(201);
     let api = made["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/resources/{api}");
-    house.api.patch(&path, json!({ "name": "Room" })).await.expect(200);
-    house.api.delete(&path).await.expect(200);
-    house.api.post(&format!("{path}/restore"), json!({})).await.expect(200);
-    assert_eq!(told(&house, &page).await, told(&house, &api).await);
-    assert_eq!(told(&house, &page).await.len(), 4);
+    test_app.api.patch(&path, json!({ "name": "Room" })).await.expect(200);
+    test_app.api.delete(&path).await.expect(200);
+    test_app.api.post(&format!("{path}/restore"), json!({})).await.expect(200);
+    assert_eq!(told(&test_app, &page).await, told(&test_app, &api).await);
+    assert_eq!(told(&test_app, &page).await.len(), 4);
 
     let staff = [("name", "Ana"), ("email", "ana@example.org"), ("trade", "driver")];
     visitor.send("/settings/people/staff", &staff).await.leads_to();
-    let list = house.api.get("/api/v1/staff").await.expect(200);
+    let list = test_app.api.get("/api/v1/staff").await.expect(200);
     let page = list["items"][0]["id"].as_str().unwrap().to_owned();
     let body = json!({ "name": "Ana", "email": "ana@example.org", "trade": "driver" });
-    let made = house.api.post("/api/v1/staff", body).await.expect(201);
+    let made = test_app.api.post("/api/v1/staff", body).await.expect(201);
     let api = made["id"].as_str().unwrap().to_owned();
     visitor.send(&format!("/settings/people/staff/{page}/archive"), &[]).await.leads_to();
-    house.api.delete(&format!("/api/v1/staff/{api}")).await.expect(200);
-    assert_eq!(told(&house, &page).await, told(&house, &api).await);
+    test_app.api.delete(&format!("/api/v1/staff/{api}")).await.expect(200);
+    assert_eq!(told(&test_app, &page).await, told(&test_app, &api).await);
 
     let form = [("about", "business"), ("name", "All"), ("privacy", "title")];
     assert_eq!(visitor.send_and_follow("/feeds", &form).await.status, 200);
-    let list = house.api.get("/api/v1/feeds").await.expect(200);
+    let list = test_app.api.get("/api/v1/feeds").await.expect(200);
     let page = list["items"][0]["id"].as_str().unwrap().to_owned();
     let body = json!({ "scope": "business", "name": "All", "privacy": "title" });
-    let api = house.api.post("/api/v1/feeds", body).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let api = test_app.api.post("/api/v1/feeds", body).await.expect(201)["id"].as_str().unwrap().to_owned();
     visitor.send(&format!("/feeds/{page}/rotate"), &[]).await.leads_to();
     visitor.send(&format!("/feeds/{page}/revoke"), &[]).await.leads_to();
-    house.api.post(&format!("/api/v1/feeds/{api}/rotate"), json!({})).await.expect(200);
-    house.api.delete(&format!("/api/v1/feeds/{api}")).await;
-    assert_eq!(told(&house, &page).await, told(&house, &api).await);
-    assert_eq!(told(&house, &page).await.len(), 3);
-    house.stop().await;
+    test_app.api.post(&format!("/api/v1/feeds/{api}/rotate"), json!({})).await.expect(200);
+    test_app.api.delete(&format!("/api/v1/feeds/{api}")).await;
+    assert_eq!(told(&test_app, &page).await, told(&test_app, &api).await);
+    assert_eq!(told(&test_app, &page).await.len(), 3);
+    test_app.stop().await;
 }
 
 /// What was done, the last first, and in which words.
-async fn told(house: &House, subject: &str) -> Vec<(String, Value)> {
-    let ask = PageAsk::default();
-    let lines = history::of_subject(house.db(), house.business.id, subject.parse().unwrap(), &ask).await;
+async fn told(test_app: &TestApp, subject: &str) -> Vec<(String, Value)> {
+    let ask = PageRequest::default();
+    let lines =
+        history::list_for_subject(test_app.db(), test_app.business.id, subject.parse().unwrap(), &ask).await;
     lines.unwrap().items.into_iter().map(|line| (line.action, line.detail)).collect()
 }
 

@@ -9,13 +9,13 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
-    house::{House, stay, until},
     logs,
-    visitor::{Visitor, person},
+    page_client::{PageClient, person},
+    test_app::{TestApp, stay, until},
 };
 
 /// Follows every link from the overview; `Visitor` looks for every secret in every page. Returns the paths.
-async fn every_page(visitor: &Visitor<'_>) -> BTreeSet<String> {
+async fn every_page(visitor: &PageClient<'_>) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let mut ahead = vec!["/".to_owned()];
     while let Some(path) = ahead.pop() {
@@ -31,25 +31,26 @@ async fn every_page(visitor: &Visitor<'_>) -> BTreeSet<String> {
 }
 
 async fn no_secret_is_told(db: &TestDb) {
-    let house = House::on(db).await;
-    let room = house.resource(2).await;
-    let ana = house.staff("Ana").await;
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
+    let ana = test_app.staff("Ana").await;
     let begun =
-        house.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": ana })).await;
+        test_app.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": ana })).await;
     let consent: url::Url = begun.expect(200)["url"].as_str().unwrap().parse().unwrap();
-    let callback: url::Url = house.consent(&consent, "ana@example.com", "allow").await.parse().unwrap();
-    house.come_back(callback.as_str()).await;
+    let callback: url::Url = test_app.consent(&consent, "ana@example.com", "allow").await.parse().unwrap();
+    test_app.follow_callback(callback.as_str()).await;
     for (name, value) in callback.query_pairs().filter(|(name, _)| name == "code" || name == "state") {
         assert!(value.len() > 20, "{name}");
         logs::keep_out(&value);
     }
-    let list = house.api.get("/api/v1/calendar_integrations").await.expect(200);
+    let list = test_app.api.get("/api/v1/calendar_integrations").await.expect(200);
     let id = list["items"][0]["id"].as_str().unwrap().to_owned();
     let connection = ConnectionId(id.parse().unwrap());
     let tokens = async || {
-        let tokens = connections::tokens(house.db(), &house.app.context.ring, house.business.id, connection)
-            .await
-            .unwrap();
+        let tokens =
+            connections::tokens(test_app.db(), &test_app.app.context.ring, test_app.business.id, connection)
+                .await
+                .unwrap();
         for token in [tokens.access, tokens.refresh].into_iter().flatten() {
             assert!(token.expose_secret().len() > 20);
             logs::keep_out(token.expose_secret());
@@ -57,27 +58,27 @@ async fn no_secret_is_told(db: &TestDb) {
     };
     tokens().await;
     let feed =
-        house.api.post("/api/v1/feeds", json!({ "scope": "business", "name": "All" })).await.expect(201);
+        test_app.api.post("/api/v1/feeds", json!({ "scope": "business", "name": "All" })).await.expect(201);
     let url = feed["url"].as_str().unwrap().to_owned();
-    house.api.plain(Method::GET, &url).await;
-    house.api.plain(Method::GET, &format!("{url}x")).await;
+    test_app.api.send_unauthenticated(Method::GET, &url).await;
+    test_app.api.send_unauthenticated(Method::GET, &format!("{url}x")).await;
     logs::keep_out(url.rsplit('/').next().unwrap().trim_end_matches(".ics"));
 
     // Everything that writes, fails, refreshes and tells.
     let expire = json!({ "provider": "google", "kind": "expire_token", "probability": 1.0, "count": 1 });
-    house.control(Method::POST, "/faults", expire).await;
+    test_app.control(Method::POST, "/faults", expire).await;
     let fail = json!({ "provider": "google", "kind": "server_error", "probability": 1.0, "count": 1 });
-    house.control(Method::POST, "/faults", fail).await;
+    test_app.control(Method::POST, "/faults", fail).await;
     let mut body = stay(&room, 1, 1);
     body["staff"] = json!([ana]);
-    house.api.put("/api/v1/bookings/s", body).await.expect(201);
+    test_app.api.put("/api/v1/bookings/s", body).await.expect(201);
     until("the booking stands in the calendar", async || {
-        let booking = house.api.get("/api/v1/bookings/s").await.expect(200);
+        let booking = test_app.api.get("/api/v1/bookings/s").await.expect(200);
         (booking["sync"][0]["state"] == "synced").then_some(())
     })
     .await;
     tokens().await;
-    house.api.post(&format!("/api/v1/calendar_integrations/{id}/test"), json!({})).await.expect(200);
+    test_app.api.post(&format!("/api/v1/calendar_integrations/{id}/test"), json!({})).await.expect(200);
     for path in [
         "/api/v1/calendar_integrations",
         &format!("/api/v1/calendar_integrations/{id}/events"),
@@ -92,25 +93,26 @@ async fn no_secret_is_told(db: &TestDb) {
         "/api/docs",
     ] {
         // `Api` looks for every secret in every answer.
-        house.api.get(path).await;
+        test_app.api.get(path).await;
     }
-    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let pages = every_page(&manager).await;
     for page in ["/bookings/s", &format!("/calendars/{id}"), "/feeds", "/settings/people"] {
         assert!(pages.contains(page), "{page} is not among {pages:?}");
     }
-    house.api.delete(&format!("/api/v1/calendar_integrations/{id}?remove_entries=true")).await.expect(200);
+    test_app.api.delete(&format!("/api/v1/calendar_integrations/{id}?remove_entries=true")).await.expect(200);
     until("the grant is ended", async || {
-        let tokens = connections::tokens(house.db(), &house.app.context.ring, house.business.id, connection)
-            .await
-            .unwrap();
+        let tokens =
+            connections::tokens(test_app.db(), &test_app.app.context.ring, test_app.business.id, connection)
+                .await
+                .unwrap();
         tokens.refresh.is_none().then_some(())
     })
     .await;
-    let master_key = house.app.config.security.master_key.as_ref().unwrap().expose_secret().to_owned();
+    let master_key = test_app.app.config.security.master_key.as_ref().unwrap().expose_secret().to_owned();
     logs::keep_out(&master_key);
     logs::keep_out("sandbox-google-secret");
-    house.stop().await;
+    test_app.stop().await;
     assert!(logs::written().len() > 1_000, "nothing was collected");
     logs::check();
 }

@@ -7,8 +7,8 @@ use concord_domain::{
     mail::{MailKind, MailState},
 };
 use concord_storage::{
-    PageAsk, api_keys,
-    jobs::{self, NewJob, Outcome},
+    PageRequest, api_keys,
+    jobs::{self, JobOutcome, NewJob},
     mails::{self, NewMail},
     testing::TestDb,
 };
@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 
 use crate::{
     calendars::synced,
-    house::{Api, House, day, stay, until},
+    test_app::{ApiClient, TestApp, day, stay, until},
 };
 
 /// All operations of the OpenAPI document that need a key: method and path.
-async fn operations(api: &Api) -> Vec<(Method, String)> {
-    let document = api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+async fn operations(api: &ApiClient) -> Vec<(Method, String)> {
+    let document = api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, _) in item.as_object().unwrap() {
@@ -36,7 +36,7 @@ async fn operations(api: &Api) -> Vec<(Method, String)> {
 }
 
 /// Everything that a business can have, with the ids that stand in paths.
-struct Belongings {
+struct TenantFixture {
     paths: Vec<(&'static str, String)>,
     /// All ids, and the reference.
     marks: Vec<String>,
@@ -44,11 +44,11 @@ struct Belongings {
 
 /// Work of the business that has failed for good. It is due long after the worker of this test is gone, so that nobody
 /// but the test can have run it.
-async fn failed_job(house: &House) -> JobId {
-    let (db, now) = (house.db(), house.app.now());
+async fn failed_job(test_app: &TestApp) -> JobId {
+    let (db, now) = (test_app.db(), test_app.app.now());
     let due_at = now + Duration::days(1);
     let job = NewJob {
-        business: Some(house.business.id),
+        business: Some(test_app.business.id),
         kind: JobKind::SyncBooking,
         subject: uuid::Uuid::from_u128(1),
         queue: QueueClass::Bulk,
@@ -59,7 +59,7 @@ async fn failed_job(house: &House) -> JobId {
     tx.commit().await.unwrap();
     let claimed =
         jobs::claim(db, enqueued, "test", due_at + Duration::minutes(1), due_at).await.unwrap().unwrap();
-    let outcome = Outcome::Failed { retry_at: None, reason: "Very private".to_owned() };
+    let outcome = JobOutcome::Failed { retry_at: None, reason: "Very private".to_owned() };
     let mut tx = db.begin().await.unwrap();
     jobs::finish(&mut tx, &claimed, &outcome, now).await.unwrap();
     tx.commit().await.unwrap();
@@ -67,9 +67,9 @@ async fn failed_job(house: &House) -> JobId {
 }
 
 /// A mail of the business that was refused.
-async fn failed_mail(house: &House) -> MailId {
+async fn failed_mail(test_app: &TestApp) -> MailId {
     let new = NewMail {
-        business: house.business.id,
+        business: test_app.business.id,
         kind: MailKind::Test,
         to_address: "nobody at all",
         to_name: "",
@@ -79,48 +79,48 @@ async fn failed_mail(house: &House) -> MailId {
         from_domain: "book.example",
         dedupe_key: "tenants",
     };
-    let now = house.app.now();
-    let mut tx = house.db().begin().await.unwrap();
+    let now = test_app.app.now();
+    let mut tx = test_app.db().begin().await.unwrap();
     mails::create(&mut tx, &new, now).await.unwrap();
     tx.commit().await.unwrap();
-    let page = mails::list(house.db(), house.business.id, None, &PageAsk::default()).await.unwrap();
+    let page = mails::list(test_app.db(), test_app.business.id, None, &PageRequest::default()).await.unwrap();
     let id = page.items[0].id;
-    let mut tx = house.db().begin().await.unwrap();
+    let mut tx = test_app.db().begin().await.unwrap();
     mails::record_failure(&mut tx, id, now, MailState::Failed, "Very private").await.unwrap();
     tx.commit().await.unwrap();
     id
 }
 
 /// Ana deletes the booking's entry in her calendar, and somebody is asked about it. Returns the change's id.
-async fn question(house: &House) -> String {
-    let booking = synced(house, "/api/v1/bookings/mine-alone", 1).await;
-    house.person_deletes(booking["sync"][0]["external_id"].as_str().unwrap()).await;
-    house.change_that_is("open").await["id"].as_str().unwrap().to_owned()
+async fn question(test_app: &TestApp) -> String {
+    let booking = synced(test_app, "/api/v1/bookings/mine-alone", 1).await;
+    test_app.person_deletes(booking["sync"][0]["external_id"].as_str().unwrap()).await;
+    test_app.remote_change_in_state("open").await["id"].as_str().unwrap().to_owned()
 }
 
-async fn furnish(house: &House) -> Belongings {
-    let room = house.resource(1).await;
-    let ana = house.staff("Ana").await;
-    let integration = house.connect_google(ana, "ana@example.com").await;
+async fn fixture(test_app: &TestApp) -> TenantFixture {
+    let room = test_app.resource(1).await;
+    let ana = test_app.staff("Ana").await;
+    let integration = test_app.connect_google(ana, "ana@example.com").await;
     let mut body = stay(&room, 1, 2);
     body["staff"] = json!([ana]);
     body["title"] = json!("Very private");
-    let booking = house.api.put("/api/v1/bookings/mine-alone", body).await.expect(201);
-    let change = question(house).await;
+    let booking = test_app.api.put("/api/v1/bookings/mine-alone", body).await.expect(201);
+    let change = question(test_app).await;
     let block = json!({ "resource": room.id, "check_in": day(8), "check_out": day(9) });
-    let block = house.api.post("/api/v1/calendar_availability", block).await.expect(201);
+    let block = test_app.api.post("/api/v1/calendar_availability", block).await.expect(201);
     let feed =
-        house.api.post("/api/v1/feeds", json!({ "scope": "business", "name": "All" })).await.expect(201);
+        test_app.api.post("/api/v1/feeds", json!({ "scope": "business", "name": "All" })).await.expect(201);
     let channel = json!({ "resource": room.id, "platform": "airbnb" });
-    let channel = house.api.post("/api/v1/channels", channel).await.expect(201);
+    let channel = test_app.api.post("/api/v1/channels", channel).await.expect(201);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let channel = text(&channel["id"]);
     let calendar = text(&integration["calendars"][0]["id"]);
     let (integration, block_id, feed) = (text(&integration["id"]), text(&block["id"]), text(&feed["id"]));
     let (room, ana) = (room.id.to_string(), ana.to_string());
-    let job = failed_job(house).await.to_string();
-    let mail = failed_mail(house).await.to_string();
-    Belongings {
+    let job = failed_job(test_app).await.to_string();
+    let mail = failed_mail(test_app).await.to_string();
+    TenantFixture {
         marks: vec![
             "mine-alone".to_owned(),
             "Very private".to_owned(),
@@ -156,11 +156,11 @@ async fn furnish(house: &House) -> Belongings {
 }
 
 async fn nothing_of_one_business_is_seen_by_another(db: &TestDb) {
-    let house = House::on(db).await;
-    let mine = furnish(&house).await;
-    let before = house.api.get("/api/v1/bookings").await.expect(200);
-    let (_, other) = house.other_business().await;
-    for (method, pattern) in operations(&house.api).await {
+    let test_app = TestApp::start(db).await;
+    let mine = fixture(&test_app).await;
+    let before = test_app.api.get("/api/v1/bookings").await.expect(200);
+    let (_, other) = test_app.other_business().await;
+    for (method, pattern) in operations(&test_app.api).await {
         // Platforms are of the installation, and what a business says of them is its own.
         let pattern = pattern.replace("/platforms/{platform}", "/platforms/airbnb");
         let path = mine.paths.iter().fold(pattern.clone(), |path, (from, to)| path.replace(from, to));
@@ -182,14 +182,14 @@ async fn nothing_of_one_business_is_seen_by_another(db: &TestDb) {
     let body = json!({ "resource": theirs["id"], "check_in": day(1), "check_out": day(2) });
     other.put("/api/v1/bookings/mine-alone", body).await.expect(201);
     other.delete("/api/v1/bookings/mine-alone").await.expect(200);
-    let after = house.api.get("/api/v1/bookings").await.expect(200);
+    let after = test_app.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(references(&after), references(&before));
     assert_eq!(after["items"][0]["status"], "confirmed");
-    let failed = house.api.get("/api/v1/jobs/failed").await.expect(200);
+    let failed = test_app.api.get("/api/v1/jobs/failed").await.expect(200);
     let items = failed["items"].as_array().unwrap();
     let left = items.iter().filter(|job| job["kind"] == "sync_booking").count();
     assert_eq!(left, 1, "nobody else has tried it again: {failed}");
-    house.stop().await;
+    test_app.stop().await;
 }
 
 fn references(list: &Value) -> Vec<(&Value, &Value)> {
@@ -197,48 +197,48 @@ fn references(list: &Value) -> Vec<(&Value, &Value)> {
 }
 
 async fn without_a_key_nothing_opens(db: &TestDb) {
-    let house = House::on(db).await;
-    let made_up = Api { key: "ck_made_up".to_owned(), ..house.api.clone() };
-    for (method, path) in operations(&house.api).await {
-        let none = house.api.plain(method.clone(), &path).await;
+    let test_app = TestApp::start(db).await;
+    let made_up = ApiClient { key: "ck_made_up".to_owned(), ..test_app.api.clone() };
+    for (method, path) in operations(&test_app.api).await {
+        let none = test_app.api.send_unauthenticated(method.clone(), &path).await;
         assert_eq!(none.header("www-authenticate"), "Bearer realm=\"concord\"", "{method} {path}");
         none.problem(401, "unauthorized");
         let wrong = made_up.send(method.clone(), &path, None, &[]).await;
         assert!(wrong.header("www-authenticate").contains("invalid_token"), "{method} {path}");
         wrong.problem(401, "unauthorized");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_key_in_another_form_is_told_the_right_one(db: &TestDb) {
-    let house = House::on(db).await;
-    let key = &house.api.key;
+    let test_app = TestApp::start(db).await;
+    let key = &test_app.api.key;
     for header in [key.clone(), format!("Basic {key}"), "Bearer ".to_owned()] {
-        let request = house.api.http.get(format!("{}/api/v1/bookings", house.api.base));
+        let request = test_app.api.http.get(format!("{}/api/v1/bookings", test_app.api.base));
         let answer = request.header("authorization", &header).send().await.unwrap();
         assert_eq!(answer.status(), 401);
         assert_eq!(answer.headers()["www-authenticate"], "Bearer realm=\"concord\"");
         let problem: Value = answer.json().await.unwrap();
         let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains("Write `Authorization: Bearer ck_...`"), "{detail}");
+        assert!(detail.contains("Send `Authorization: Bearer ck_...`"), "{detail}");
         assert!(!detail.contains("revoked"), "{detail}");
     }
-    house.stop().await;
+    test_app.stop().await;
 }
 
 async fn a_revoked_key_opens_nothing(db: &TestDb) {
-    let house = House::on(db).await;
-    house.api.get("/api/v1/bookings").await.expect(200);
-    let keys = api_keys::list(house.db(), house.business.id).await.unwrap();
+    let test_app = TestApp::start(db).await;
+    test_app.api.get("/api/v1/bookings").await.expect(200);
+    let keys = api_keys::list(test_app.db(), test_app.business.id).await.unwrap();
     until("the use of the key is noted", async || {
-        api_keys::list(house.db(), house.business.id).await.unwrap()[0].last_used_at
+        api_keys::list(test_app.db(), test_app.business.id).await.unwrap()[0].last_used_at
     })
     .await;
-    let mut tx = house.db().begin().await.unwrap();
-    api_keys::revoke(&mut tx, house.business.id, keys[0].id, house.app.now()).await.unwrap();
+    let mut tx = test_app.db().begin().await.unwrap();
+    api_keys::revoke(&mut tx, test_app.business.id, keys[0].id, test_app.app.now()).await.unwrap();
     tx.commit().await.unwrap();
-    house.api.get("/api/v1/bookings").await.problem(401, "unauthorized");
-    house.stop().await;
+    test_app.api.get("/api/v1/bookings").await.problem(401, "unauthorized");
+    test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(

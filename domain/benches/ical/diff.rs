@@ -5,10 +5,10 @@ use chrono_tz::Tz;
 use concord_domain::{
     channel::{
         ItemKind,
-        plan::{Known, Rules, Sight, plan},
-        snapshot::{Observed, Snapshot, snapshot},
+        plan::{ChannelPlanInput, ChannelRules, KnownItem, plan},
+        snapshot::{Snapshot, SnapshotEvent, snapshot},
     },
-    ical::{Calendar, ReadError, ReadLimits},
+    ical::{ParsedCalendar, ReadError, ReadLimits},
     ids::ChannelItemId,
     interval::Interval,
     platform::EventKind,
@@ -18,11 +18,11 @@ use uuid::Uuid;
 const ZONE: Tz = chrono_tz::Europe::Lisbon;
 
 /// What was known before: the same, but for each hundredth, which was longer, and each thousandth, which was not there.
-pub(crate) fn known(calendar: &Calendar, limits: &ReadLimits) -> Result<Vec<Known>, ReadError> {
-    let known = |(number, event): (usize, Observed)| {
+pub(crate) fn known(calendar: &ParsedCalendar, limits: &ReadLimits) -> Result<Vec<KnownItem>, ReadError> {
+    let known = |(number, event): (usize, SnapshotEvent)| {
         let longer = Duration::hours(i64::from(number % 100 == 0));
         let end = event.interval.end + longer;
-        let known = Known {
+        let known = KnownItem {
             id: ChannelItemId(Uuid::from_u128(number as u128)),
             key: event.key,
             interval: Interval { end, ..event.interval },
@@ -41,10 +41,14 @@ pub(crate) fn known(calendar: &Calendar, limits: &ReadLimits) -> Result<Vec<Know
 }
 
 /// How many actions follow.
-pub(crate) fn actions(calendar: &Calendar, known: &[Known], limits: &ReadLimits) -> Result<usize, ReadError> {
+pub(crate) fn actions(
+    calendar: &ParsedCalendar,
+    known: &[KnownItem],
+    limits: &ReadLimits,
+) -> Result<usize, ReadError> {
     let snapshot = seen(calendar, limits)?;
-    let rules = Rules::default();
-    let sight = Sight {
+    let rules = ChannelRules::default();
+    let sight = ChannelPlanInput {
         known,
         snapshot: &snapshot,
         published: &[],
@@ -57,7 +61,7 @@ pub(crate) fn actions(calendar: &Calendar, known: &[Known], limits: &ReadLimits)
     Ok(plan(&sight).actions.len())
 }
 
-fn seen(calendar: &Calendar, limits: &ReadLimits) -> Result<Snapshot, ReadError> {
+fn seen(calendar: &ParsedCalendar, limits: &ReadLimits) -> Result<Snapshot, ReadError> {
     let window = Interval { start: super::feed::now(), end: super::feed::now() + Duration::days(800) };
     snapshot(calendar, window, ZONE, limits, |_| Some((EventKind::Reservation, None)))
 }

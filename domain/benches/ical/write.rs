@@ -3,14 +3,14 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::ical::{
     feed::{FeedEvent, FeedHeader, FeedStatus, PRODUCT, write_feed},
-    writer::Moment,
+    writer::IcalTime,
 };
 use icalendar::{Component, EventLike};
 
 use super::{best, feed::now, print};
 
 /// What both write.
-struct Said {
+struct BenchEvent {
     uid: String,
     starts: DateTime<Utc>,
     ends: DateTime<Utc>,
@@ -22,18 +22,18 @@ const DESCRIPTION: &str = "Arrives late; please leave the key at the reception.\
 const LOCATION: &str = "Rua do Mar 7, Lisboa";
 
 pub(crate) fn measure(events: u32) {
-    let said: Vec<Said> = (0..events)
+    let said: Vec<BenchEvent> = (0..events)
         .map(|number| {
             let starts = now() + Duration::hours(i64::from(number));
             let uid = format!("{number}@concord.example");
-            Said { uid, starts, ends: starts + Duration::minutes(90), changed: now() }
+            BenchEvent { uid, starts, ends: starts + Duration::minutes(90), changed: now() }
         })
         .collect();
     print("concord writes", best(|| ours(&said)));
     print("icalendar (Rust) writes", best(|| theirs(&said)));
 }
 
-fn ours(said: &[Said]) -> Vec<u8> {
+fn ours(said: &[BenchEvent]) -> Vec<u8> {
     let header = FeedHeader {
         name: "Casa do Mar",
         description: "",
@@ -46,8 +46,8 @@ fn ours(said: &[Said]) -> Vec<u8> {
     let events = said.iter().map(|said| FeedEvent {
         uid: said.uid.as_str().into(),
         sequence: 2,
-        starts: Moment::At(said.starts),
-        ends: Moment::At(said.ends),
+        starts: IcalTime::At(said.starts),
+        ends: IcalTime::At(said.ends),
         zone: None,
         summary: SUMMARY.into(),
         description: DESCRIPTION.into(),
@@ -62,7 +62,7 @@ fn ours(said: &[Said]) -> Vec<u8> {
     out
 }
 
-fn theirs(said: &[Said]) -> String {
+fn theirs(said: &[BenchEvent]) -> String {
     let mut calendar = icalendar::Calendar::new();
     calendar.name("Casa do Mar");
     for said in said {

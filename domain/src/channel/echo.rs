@@ -10,7 +10,7 @@ use crate::interval::{Interval, stay};
 
 /// A stretch of time that stood in the feed of a channel, and that the platform has read there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct EchoSource {
     /// When it is, or was, taken.
     pub interval: Interval,
     /// Whether the platform still believes in it: it stands in the feed, or the platform has not come back since it
@@ -33,7 +33,7 @@ pub fn nights_of(interval: Interval, zone: Tz) -> Option<Interval> {
 
 /// What was published of which `interval` has exactly the nights, if it begins and ends with hours; else `interval` itself.
 /// Some platforms give back days with the hours of the house.
-pub(super) fn as_published(interval: Interval, published: &[Published], zone: Tz) -> Interval {
+pub(super) fn as_published(interval: Interval, published: &[EchoSource], zone: Tz) -> Interval {
     let nights = nights_of(interval, zone);
     nights.filter(|nights| published.iter().any(|one| one.interval == *nights)).unwrap_or(interval)
 }
@@ -41,17 +41,17 @@ pub(super) fn as_published(interval: Interval, published: &[Published], zone: Tz
 /// What a platform can give back, and what of it has come back already.
 #[derive(Clone, Debug)]
 pub struct Echoes {
-    believed: Stretches,
-    lingering: Stretches,
+    believed: IntervalMultiset,
+    lingering: IntervalMultiset,
     /// Of what lingers, what was held in doubt.
-    of_doubt: Stretches,
+    of_doubt: IntervalMultiset,
 }
 
 impl Echoes {
     /// From all that the platform has read.
-    pub fn of(published: &[Published]) -> Self {
-        let some = |wanted: &dyn Fn(&Published) -> bool| {
-            Stretches::of(published.iter().filter(|one| wanted(one)).map(|one| one.interval))
+    pub fn of(published: &[EchoSource]) -> Self {
+        let some = |wanted: &dyn Fn(&EchoSource) -> bool| {
+            IntervalMultiset::of(published.iter().filter(|one| wanted(one)).map(|one| one.interval))
         };
         Self {
             believed: some(&|one| one.believed),
@@ -86,14 +86,14 @@ impl Echoes {
 
 /// Stretches of time with how often each is taken; a resource of several units is published once for each.
 #[derive(Clone, Debug)]
-struct Stretches {
+struct IntervalMultiset {
     /// By start; they may overlap.
     all: Vec<Interval>,
     /// The latest end among all up to here: what ends earlier need not be looked at.
     latest_ends: Vec<DateTime<Utc>>,
 }
 
-impl Stretches {
+impl IntervalMultiset {
     fn of(intervals: impl Iterator<Item = Interval>) -> Self {
         let mut all: Vec<Interval> = intervals.collect();
         all.sort_unstable();
@@ -168,8 +168,8 @@ mod tests {
         Interval::new(at(from), at(until)).unwrap()
     }
 
-    fn believed(from: i64, until: i64) -> Published {
-        Published { interval: stretch(from, until), believed: true, of_doubt: false }
+    fn believed(from: i64, until: i64) -> EchoSource {
+        EchoSource { interval: stretch(from, until), believed: true, of_doubt: false }
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_was_withdrawn_lingers_only_where_it_was_an_echo_before() {
-        let gone = Published { interval: stretch(1, 3), believed: false, of_doubt: false };
+        let gone = EchoSource { interval: stretch(1, 3), believed: false, of_doubt: false };
         let echoes = Echoes::of(&[gone]);
         assert!(echoes.rest(stretch(1, 3), true).is_empty());
         assert_eq!(echoes.rest(stretch(1, 3), false), [stretch(1, 3)]);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn doubt_raises_no_doubt() {
-        let was_in_doubt = Published { interval: stretch(1, 3), believed: false, of_doubt: true };
+        let was_in_doubt = EchoSource { interval: stretch(1, 3), believed: false, of_doubt: true };
         assert!(!Echoes::of(&[was_in_doubt]).is_doubtful(stretch(1, 3)));
         assert!(!Echoes::of(&[believed(1, 3)]).is_doubtful(stretch(1, 3)));
         assert!(Echoes::of(&[was_in_doubt, believed(3, 5)]).is_doubtful(stretch(2, 6)));
@@ -222,7 +222,7 @@ mod tests {
         #[test]
         fn every_hour_is_counted(all in stretches(), taken in (0_i64..30, 1_i64..8), asked in (0_i64..30, 1_i64..8)) {
             let (taken, asked) = (stretch(taken.0, taken.0 + taken.1), stretch(asked.0, asked.0 + asked.1));
-            let mut here = Stretches::of(all.iter().copied());
+            let mut here = IntervalMultiset::of(all.iter().copied());
             here.take(taken);
             let rest = here.without(asked);
             for hour in 0..40 {

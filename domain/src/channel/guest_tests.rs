@@ -2,25 +2,25 @@
 
 use super::*;
 
-fn volatile() -> Rules {
-    Rules { uids: UidKeeps::Volatile, ..Rules::default() }
+fn volatile() -> ChannelRules {
+    ChannelRules { uids: UidKeeps::Volatile, ..ChannelRules::default() }
 }
 
-fn called(summary: &str, known: Known) -> Known {
-    Known { summary: summary.to_owned(), ..known }
+fn called(summary: &str, known: KnownItem) -> KnownItem {
+    KnownItem { summary: summary.to_owned(), ..known }
 }
 
-fn named(summary: &str, event: Observed) -> Observed {
-    Observed { summary: summary.to_owned(), ..event }
+fn named(summary: &str, event: SnapshotEvent) -> SnapshotEvent {
+    SnapshotEvent { summary: summary.to_owned(), ..event }
 }
 
-fn one_for_another(was: Known, is: Observed, rules: Rules) -> Vec<String> {
+fn one_for_another(was: KnownItem, is: SnapshotEvent, rules: ChannelRules) -> Vec<String> {
     told(
-        &Case {
+        &ChannelPlanCase {
             known: vec![was, known(9, "z", SOLD, (50, 52))],
             events: vec![is, event("z", SALE, (50, 52))],
             rules,
-            ..Case::default()
+            ..ChannelPlanCase::default()
         }
         .plan(),
     )
@@ -41,7 +41,7 @@ fn another_name_is_another_guest() {
     assert_eq!(one_for_another(alpha((2, 5)), alpha_again, volatile()), ["~1 reservation 3-5"]);
     // Where a UID stays, people are renamed.
     let beta = named("Family Beta", event("k", SALE, (3, 5)));
-    assert_eq!(one_for_another(alpha((3, 5)), beta, Rules::default()), ["~1 reservation 3-5"]);
+    assert_eq!(one_for_another(alpha((3, 5)), beta, ChannelRules::default()), ["~1 reservation 3-5"]);
 }
 
 #[test]
@@ -64,17 +64,25 @@ fn who_takes_a_kept_uid_has_a_key_of_their_own() {
     let alpha = called("Family Alpha", known(1, "k", SOLD, (3, 5)));
     let beta = || named("Family Beta", event("k", SALE, (20, 22)));
     // All that was known is missing: it waits, and the other is booked beside it.
-    let plan =
-        Case { known: vec![alpha.clone()], events: vec![beta()], rules: volatile(), ..Case::default() }
-            .plan();
+    let plan = ChannelPlanCase {
+        known: vec![alpha.clone()],
+        events: vec![beta()],
+        rules: volatile(),
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!(told(&plan), ["?1", "+reservation 20-22"]);
-    let Some(Action::Add(added)) = plan.actions.last() else { panic!("{plan:?}") };
+    let Some(ItemAction::Add(added)) = plan.actions.last() else { panic!("{plan:?}") };
     assert_ne!(added.key, "k");
     // And is known by it afterwards.
-    let waiting = Known { missing_since: Some(now()), ..alpha };
+    let waiting = KnownItem { missing_since: Some(now()), ..alpha };
     let second = called("Family Beta", known(2, &added.key, SOLD, (20, 22)));
-    let plan =
-        Case { known: vec![waiting, second], events: vec![beta()], rules: volatile(), ..Case::default() }
-            .plan();
+    let plan = ChannelPlanCase {
+        known: vec![waiting, second],
+        events: vec![beta()],
+        rules: volatile(),
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!(told(&plan), Vec::<String>::new());
 }

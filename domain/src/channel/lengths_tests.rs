@@ -9,7 +9,7 @@ use crate::{
 const BLOCK: &str = "UID:works\r\nDTSTART;VALUE=DATE:20261001\r\nDTEND;VALUE=DATE:20261231\r\n";
 
 /// What follows from a feed, after a block from October to December was known.
-fn after_block(events: &[&str]) -> Plan {
+fn after_block(events: &[&str]) -> ChannelPlan {
     let window = Interval { start: now() - Duration::days(31), end: now() + Duration::days(1_000) };
     let events: Vec<String> =
         events.iter().map(|one| format!("BEGIN:VEVENT\r\n{one}SUMMARY:Works\r\nEND:VEVENT\r\n")).collect();
@@ -20,14 +20,14 @@ fn after_block(events: &[&str]) -> Plan {
             .unwrap();
     let date = |text: &str| text.parse::<NaiveDate>().unwrap();
     let interval = stay(date("2026-10-01"), date("2026-12-31"), ZONE).unwrap();
-    let block = Known { interval, summary: "Works".into(), ..known(1, "works", ItemKind::Block, (1, 2)) };
-    let other = Known { summary: "Works".into(), ..known(2, "other", ItemKind::Block, (20, 22)) };
-    let third = Known { summary: "Works".into(), ..known(3, "third", ItemKind::Block, (24, 26)) };
-    plan(&Sight {
+    let block = KnownItem { interval, summary: "Works".into(), ..known(1, "works", ItemKind::Block, (1, 2)) };
+    let other = KnownItem { summary: "Works".into(), ..known(2, "other", ItemKind::Block, (20, 22)) };
+    let third = KnownItem { summary: "Works".into(), ..known(3, "third", ItemKind::Block, (24, 26)) };
+    plan(&ChannelPlanInput {
         known: &[block, other, third],
         snapshot: &snapshot,
         published: &[],
-        rules: &Rules::default(),
+        rules: &ChannelRules::default(),
         is_part: false,
         held: None,
         zone: ZONE,

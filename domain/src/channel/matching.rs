@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     ItemKind,
-    plan::{Item, Known, Sight},
+    plan::{ChannelPlanInput, FeedItem, KnownItem},
 };
 use crate::{interval::Interval, platform::UidKeeps};
 
 /// By which two reservations are told to be of two guests.
-struct Names<'a> {
+struct GuestNames<'a> {
     /// How often a summary is written: what stands once may be a name, where the platform does not say what one is.
     summaries: HashMap<&'a str, (usize, usize)>,
     /// Whether summaries count at all.
     count: bool,
 }
 
-impl<'a> Names<'a> {
-    fn of(sight: &'a Sight<'_>, items: &'a [Item]) -> Self {
+impl<'a> GuestNames<'a> {
+    fn of(sight: &'a ChannelPlanInput<'_>, items: &'a [FeedItem]) -> Self {
         let mut summaries: HashMap<&str, (usize, usize)> = HashMap::new();
         for known in sight.known.iter().filter(|known| known.kind == ItemKind::Reservation) {
             summaries.entry(&known.summary).or_default().0 += 1;
@@ -29,7 +29,7 @@ impl<'a> Names<'a> {
     }
 
     /// Whether both are named, and differently.
-    fn differ(&self, known: &Known, item: &Item) -> bool {
+    fn differ(&self, known: &KnownItem, item: &FeedItem) -> bool {
         if known.kind != ItemKind::Reservation || item.kind != ItemKind::Reservation {
             return false;
         }
@@ -49,14 +49,14 @@ impl<'a> Names<'a> {
 
 /// Whether a reservation under a UID that may be anybody's the next time is that of another guest: by its name, or because
 /// it has none of the nights.
-fn is_another(known: &Known, item: &Item, names: &Names<'_>) -> bool {
+fn is_other_guest(known: &KnownItem, item: &FeedItem, names: &GuestNames<'_>) -> bool {
     let sold = known.kind == ItemKind::Reservation && item.kind == ItemKind::Reservation;
     let same_guest = known.guest.is_some() && known.guest == item.guest;
     sold && !same_guest && (names.differ(known, item) || !known.interval.overlaps(&item.interval))
 }
 
 /// The key of an item whose UID is another's.
-fn own_key(item: &Item) -> String {
+fn own_key(item: &FeedItem) -> String {
     let Interval { start, end } = item.interval;
     format!("{} @{}-{}", item.key, start.timestamp(), end.timestamp())
 }
@@ -68,28 +68,28 @@ fn shares_half(one: Interval, other: Interval) -> bool {
 }
 
 /// Which item is which that was known, by their positions.
-pub(super) struct Matches {
+pub(super) struct ItemMatches {
     /// For each item, which that was known.
     pub(super) by_item: Vec<Option<usize>>,
     /// For each that was known, whether it is one of the items.
     pub(super) known: Vec<bool>,
 }
 
-impl Matches {
+impl ItemMatches {
     /// May give items other keys: a UID that changes can be that of somebody else by now, while what is known of the first
     /// still stands.
-    pub(super) fn of(sight: &Sight<'_>, items: &mut [Item]) -> Self {
+    pub(super) fn of(sight: &ChannelPlanInput<'_>, items: &mut [FeedItem]) -> Self {
         let matches = Self::find(sight, items);
         matches.give_way(sight.known, items);
         matches
     }
 
-    fn find(sight: &Sight<'_>, items: &[Item]) -> Self {
+    fn find(sight: &ChannelPlanInput<'_>, items: &[FeedItem]) -> Self {
         let mut matches = Self { by_item: vec![None; items.len()], known: vec![false; sight.known.len()] };
-        let names = Names::of(sight, items);
-        matches.same_key(sight, items, &names);
+        let names = GuestNames::of(sight, items);
+        matches.match_by_key(sight, items, &names);
         matches.same_time(sight.known, items, &names);
-        matches.only_one(
+        matches.match_unique(
             sight.known,
             items,
             |known| (known.kind == ItemKind::Window).then_some(()),
@@ -100,7 +100,7 @@ impl Matches {
             let named = |kind, guest: &Option<String>| {
                 (kind == ItemKind::Reservation).then(|| guest.clone()).flatten()
             };
-            matches.only_one(
+            matches.match_unique(
                 sight.known,
                 items,
                 // What the feed has never had has not gone from it: it is another stay of the same guest.
@@ -117,21 +117,21 @@ impl Matches {
         self.known[known] = true;
     }
 
-    fn free_items<'a>(&self, items: &'a [Item]) -> Vec<(usize, &'a Item)> {
+    fn free_items<'a>(&self, items: &'a [FeedItem]) -> Vec<(usize, &'a FeedItem)> {
         items.iter().enumerate().filter(|(index, _)| self.by_item[*index].is_none()).collect()
     }
 
-    fn free_known<'a>(&self, known: &'a [Known]) -> Vec<(usize, &'a Known)> {
+    fn free_known<'a>(&self, known: &'a [KnownItem]) -> Vec<(usize, &'a KnownItem)> {
         known.iter().enumerate().filter(|(index, _)| !self.known[*index]).collect()
     }
 
-    fn same_key(&mut self, sight: &Sight<'_>, items: &[Item], names: &Names<'_>) {
+    fn match_by_key(&mut self, sight: &ChannelPlanInput<'_>, items: &[FeedItem], names: &GuestNames<'_>) {
         let known = sight.known;
         let by_key: HashMap<&str, usize> =
             known.iter().enumerate().map(|(index, known)| (known.key.as_str(), index)).collect();
         for (index, item) in items.iter().enumerate() {
             let Some(same) = by_key.get(item.key.as_str()).copied() else { continue };
-            if sight.rules.uids != UidKeeps::Volatile || !is_another(&known[same], item, names) {
+            if sight.rules.uids != UidKeeps::Volatile || !is_other_guest(&known[same], item, names) {
                 self.join(index, same);
             } else if let Some(same) = by_key.get(own_key(item).as_str()) {
                 // It gave way at an earlier reading.
@@ -141,7 +141,7 @@ impl Matches {
     }
 
     /// Who has the UID of another whose item may stand on gets a key that is no other's.
-    fn give_way(&self, known: &[Known], items: &mut [Item]) {
+    fn give_way(&self, known: &[KnownItem], items: &mut [FeedItem]) {
         let left: HashSet<&str> =
             self.free_known(known).into_iter().map(|(_, known)| known.key.as_str()).collect();
         let joined = |index: usize| self.by_item[index].map(|known_at| known[known_at].key.as_str());
@@ -154,7 +154,7 @@ impl Matches {
     }
 
     /// The same time and sort under another UID is the same event, unless it is told to be of another guest.
-    fn same_time(&mut self, known: &[Known], items: &[Item], names: &Names<'_>) {
+    fn same_time(&mut self, known: &[KnownItem], items: &[FeedItem], names: &GuestNames<'_>) {
         let sort = |kind| kind == ItemKind::Reservation;
         let mut by_time: HashMap<(Interval, bool), Vec<usize>> = HashMap::new();
         for (index, known) in self.free_known(known).into_iter().rev() {
@@ -181,12 +181,12 @@ impl Matches {
     }
 
     /// Joins those that alone have a name on both sides.
-    fn only_one<N: Ord>(
+    fn match_unique<N: Ord>(
         &mut self,
-        known: &[Known],
-        items: &[Item],
-        of_known: impl Fn(&Known) -> Option<N>,
-        of_item: impl Fn(&Item) -> Option<N>,
+        known: &[KnownItem],
+        items: &[FeedItem],
+        of_known: impl Fn(&KnownItem) -> Option<N>,
+        of_item: impl Fn(&FeedItem) -> Option<N>,
     ) {
         let mut names: BTreeMap<N, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
         for (index, known) in self.free_known(known) {
@@ -208,10 +208,10 @@ impl Matches {
 
     /// A reservation that went and one that came are one whose dates were changed, if they overlap each other and
     /// nothing else, by half of the shorter at least, and are not told to be of two guests. What is pinned did not go.
-    fn overlap(&mut self, known: &[Known], items: &[Item], names: &Names<'_>) {
-        let mut gone: Vec<(usize, &Known)> = self.free_known(known);
+    fn overlap(&mut self, known: &[KnownItem], items: &[FeedItem], names: &GuestNames<'_>) {
+        let mut gone: Vec<(usize, &KnownItem)> = self.free_known(known);
         gone.retain(|(_, known)| known.kind == ItemKind::Reservation);
-        let mut come: Vec<(usize, &Item)> = self.free_items(items);
+        let mut come: Vec<(usize, &FeedItem)> = self.free_items(items);
         come.retain(|(_, item)| item.kind == ItemKind::Reservation);
         let mut pairs = Vec::new();
         for (item_index, item) in &come {

@@ -26,15 +26,15 @@
 //!   whoever subscribes to that feed, or something else. In a calendar where nothing is sold it is a copy; elsewhere a
 //!   booking, in conflict. A copy of what a copy brought here, after ours has moved, is not known.
 
-#[cfg(test)]
-mod days_tests;
+mod classify;
 pub mod echo;
 pub mod exposure;
-mod lengths;
 mod matching;
+mod missing_ends;
 pub mod plan;
+#[cfg(test)]
+mod simulation_tests;
 pub mod snapshot;
-mod sorting;
 
 use crate::words;
 

@@ -7,17 +7,17 @@ use chrono_tz::Tz;
 
 use super::{
     BlockRule, ImportGuard, ItemKind, Settled,
-    echo::{Echoes, Published, as_published},
-    lengths::Lengths,
-    matching::Matches,
+    classify::Classifier,
+    echo::{EchoSource, Echoes, as_published},
+    matching::ItemMatches,
+    missing_ends::MissingEnds,
     snapshot::Snapshot,
-    sorting::Sorting,
 };
 use crate::{booking::BookingTime, ids::ChannelItemId, interval::Interval, platform::UidKeeps};
 
 /// What a plan goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct ChannelRules {
     /// What becomes of blocks.
     pub blocks: BlockRule,
     /// What UIDs are worth.
@@ -30,7 +30,7 @@ pub struct Rules {
     pub shrunk_for: Duration,
 }
 
-impl Default for Rules {
+impl Default for ChannelRules {
     fn default() -> Self {
         Self {
             blocks: BlockRule::Occupy,
@@ -44,7 +44,7 @@ impl Default for Rules {
 
 /// An item as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownItem {
     /// Which.
     pub id: ChannelItemId,
     /// Its key in the snapshot.
@@ -72,7 +72,7 @@ pub struct Known {
 
 /// An item as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct FeedItem {
     /// Its key in the snapshot.
     pub key: String,
     /// When, as a booking says it.
@@ -95,15 +95,15 @@ pub struct Item {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum ItemAction {
     /// It is new.
-    Add(Item),
+    Add(FeedItem),
     /// It says something else, or is something else, or has another key.
     Change {
         /// Which.
         id: ChannelItemId,
         /// As it is now.
-        to: Item,
+        to: FeedItem,
     },
     /// It is as it was, after it had been missing.
     Return(ChannelItemId),
@@ -115,7 +115,7 @@ pub enum Action {
 
 /// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct Quarantine {
     /// Why.
     pub import_guard: ImportGuard,
     /// How many items wait.
@@ -128,11 +128,11 @@ pub struct Held {
 
 /// What follows from a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct ChannelPlan {
     /// In the order in which they are to be done: what frees time comes before what takes it.
-    pub actions: Vec<Action>,
+    pub actions: Vec<ItemAction>,
     /// What waits for a second sight.
-    pub held: Option<Held>,
+    pub held: Option<Quarantine>,
     /// Events that are known, and as they were.
     pub unchanged: usize,
     /// Events that are only our own.
@@ -147,17 +147,17 @@ pub struct Plan {
 
 /// All that a plan looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight<'a> {
+pub struct ChannelPlanInput<'a> {
     /// What is known; what is over may be among it, since it may be found to last longer.
-    pub known: &'a [Known],
+    pub known: &'a [KnownItem],
     /// What the feed says; it was read to its end.
     pub snapshot: &'a Snapshot,
     /// Whether it is a part of what the platform has, such as a file: then what it lacks may be elsewhere.
     pub is_part: bool,
     /// What the platform can give back.
-    pub published: &'a [Published],
+    pub published: &'a [EchoSource],
     /// What the plan goes by.
-    pub rules: &'a Rules,
+    pub rules: &'a ChannelRules,
     /// Why something is held back since an earlier reading, if it is.
     pub held: Option<ImportGuard>,
     /// The zone of the resource.
@@ -167,24 +167,24 @@ pub struct Sight<'a> {
 }
 
 /// What follows from what is seen.
-pub fn plan(sight: &Sight<'_>) -> Plan {
-    let lengths = Lengths::of(sight);
+pub fn plan(sight: &ChannelPlanInput<'_>) -> ChannelPlan {
+    let lengths = MissingEnds::of(sight);
     let understood = lengths.understood(sight.snapshot);
-    let sight = &Sight { snapshot: &understood, ..*sight };
-    let mut plan = Plan { endless: lengths.events(), ..Plan::default() };
-    let mut items = Sorting::of(sight).items(&mut plan);
-    let matches = Matches::of(sight, &mut items);
+    let sight = &ChannelPlanInput { snapshot: &understood, ..*sight };
+    let mut plan = ChannelPlan { endless: lengths.events(), ..ChannelPlan::default() };
+    let mut items = Classifier::of(sight).items(&mut plan);
+    let matches = ItemMatches::of(sight, &mut items);
     for known in lengths.stand(sight.known) {
         plan.unchanged += 1;
         // It is there, whatever else it says.
         if known.missing_since.is_some() || known.pinned {
-            plan.actions.push(Action::Return(known.id));
+            plan.actions.push(ItemAction::Return(known.id));
         }
     }
     let missing = (0..sight.known.len()).filter(|index| !matches.known[*index] && !lengths.stands(*index));
     // What is over leaves the feed, and nothing follows from that.
     let missing = missing.map(|index| &sight.known[index]).filter(|known| known.interval.end > sight.now);
-    let missing: Vec<&Known> = if sight.is_part { Vec::new() } else { missing.collect() };
+    let missing: Vec<&KnownItem> = if sight.is_part { Vec::new() } else { missing.collect() };
     let (import_guard, of) = import_guard(sight, &missing);
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
@@ -193,24 +193,24 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
         let frees = known.is_some_and(|known| known.kind.takes() && !item.kind.takes());
         match known {
             None if item.interval.end <= sight.now => plan.over += 1,
-            None => later.push(Action::Add(item)),
+            None => later.push(ItemAction::Add(item)),
             Some(known) if differs(known, &item) && !(frees && import_guard.is_some()) => {
-                later.push(Action::Change { id: known.id, to: item });
+                later.push(ItemAction::Change { id: known.id, to: item });
             }
             Some(known) => {
                 plan.unchanged += usize::from(item.kind != ItemKind::Echo);
                 if known.missing_since.is_some() || known.pinned {
-                    later.push(Action::Return(known.id));
+                    later.push(ItemAction::Return(known.id));
                 }
             }
         }
     }
-    lose(sight, &missing, (import_guard, of), &mut plan);
+    plan_missing(sight, &missing, (import_guard, of), &mut plan);
     plan.actions.append(&mut later);
     plan
 }
 
-fn differs(known: &Known, item: &Item) -> bool {
+fn differs(known: &KnownItem, item: &FeedItem) -> bool {
     known.key != item.key
         || known.interval != item.interval
         || known.kind != item.kind
@@ -221,17 +221,17 @@ fn differs(known: &Known, item: &Item) -> bool {
 }
 
 /// What becomes of what the feed lacks. `import_guard`: why that may be a fault; `of`: how many events there should be.
-fn lose(
-    sight: &Sight<'_>,
-    missing: &[&Known],
+fn plan_missing(
+    sight: &ChannelPlanInput<'_>,
+    missing: &[&KnownItem],
     (import_guard, of): (Option<ImportGuard>, usize),
-    plan: &mut Plan,
+    plan: &mut ChannelPlan,
 ) {
     let echoes = Echoes::of(sight.published);
     let mut doubtful = Vec::new();
     for known in missing {
         if is_expected_to_go(sight, &echoes, known) {
-            plan.actions.push(Action::Lose(known.id));
+            plan.actions.push(ItemAction::Lose(known.id));
         } else if under_way(sight, known) {
             plan.under_way += 1;
         } else if !known.pinned {
@@ -247,17 +247,17 @@ fn lose(
         ImportGuard::Empty => sight.rules.empty_for,
         ImportGuard::Shrunk => sight.rules.shrunk_for,
     };
-    let mut held = Held { import_guard: why, items: 0, of, until: sight.now };
+    let mut held = Quarantine { import_guard: why, items: 0, of, until: sight.now };
     for known in doubtful {
         // What was held back once waits on: what is new meanwhile does not make the feed a better one.
         let since = match known.missing_since {
             Some(since) if sight.now < since + patience => since,
             None if import_guard.is_some() => {
-                plan.actions.push(Action::Miss(known.id));
+                plan.actions.push(ItemAction::Miss(known.id));
                 sight.now
             }
             _ => {
-                plan.actions.push(Action::Lose(known.id));
+                plan.actions.push(ItemAction::Lose(known.id));
                 continue;
             }
         };
@@ -272,11 +272,11 @@ fn lose(
 }
 
 /// Whether so many events are missing that the feed may be at fault, and how many there should be.
-fn import_guard(sight: &Sight<'_>, missing: &[&Known]) -> (Option<ImportGuard>, usize) {
+fn import_guard(sight: &ChannelPlanInput<'_>, missing: &[&KnownItem]) -> (Option<ImportGuard>, usize) {
     let missing: HashSet<_> = missing.iter().map(|known| known.id).collect();
     let echoes = Echoes::of(sight.published);
     // What is expected to go, or was kept by somebody's word, says nothing about the feed.
-    let says_nothing = |known: &Known| {
+    let says_nothing = |known: &KnownItem| {
         known.interval.end <= sight.now
             || missing.contains(&known.id) && (known.pinned || is_expected_to_go(sight, &echoes, known))
     };
@@ -296,20 +296,20 @@ fn import_guard(sight: &Sight<'_>, missing: &[&Known]) -> (Option<ImportGuard>, 
 }
 
 /// Whether the absence of it is no accident: it is said to be called off, or the echo of what we have withdrawn.
-fn is_expected_to_go(sight: &Sight<'_>, echoes: &Echoes, known: &Known) -> bool {
-    let is_ours = known.kind.may_be_ours() || known.contested && stands_beside(sight, known);
+fn is_expected_to_go(sight: &ChannelPlanInput<'_>, echoes: &Echoes, known: &KnownItem) -> bool {
+    let is_ours = known.kind.may_be_ours() || known.contested && has_twin(sight, known);
     let interval = as_published(known.interval, sight.published, sight.zone);
     let withdrawn = is_ours && !echoes.rest(interval, false).is_empty();
     withdrawn || called_off(sight.snapshot, &known.key)
 }
 
 /// Whether another event has the same nights: of the two that had them, one was ours, and it cannot be told which.
-fn stands_beside(sight: &Sight<'_>, known: &Known) -> bool {
+fn has_twin(sight: &ChannelPlanInput<'_>, known: &KnownItem) -> bool {
     sight.snapshot.events.iter().any(|event| event.interval == known.interval)
 }
 
 /// Who has arrived is not sent away by a feed; some drop what has begun. What was missing before waits on.
-fn under_way(sight: &Sight<'_>, known: &Known) -> bool {
+fn under_way(sight: &ChannelPlanInput<'_>, known: &KnownItem) -> bool {
     let start = known.interval.start;
     known.kind == ItemKind::Reservation
         && start <= sight.now

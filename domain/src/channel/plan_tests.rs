@@ -3,17 +3,17 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    channel::snapshot::{Endless, Observed},
+    channel::snapshot::{EventWithoutEnd, SnapshotEvent},
     interval::stay,
     platform::EventKind,
 };
 
-#[path = "doubt_tests.rs"]
-mod doubts;
+#[path = "ambiguous_tests.rs"]
+mod ambiguous;
+#[path = "check_in_hours_tests.rs"]
+mod check_in_hours;
 #[path = "guest_tests.rs"]
 mod guests;
-#[path = "hours_tests.rs"]
-mod hours;
 #[path = "import_guard_tests.rs"]
 mod import_guards;
 #[path = "imported_tests.rs"]
@@ -34,7 +34,7 @@ fn nights(from: u32, until: u32) -> (BookingTime, Interval) {
     (BookingTime::Stay { check_in, check_out }, stay(check_in, check_out, ZONE).unwrap())
 }
 
-fn event(key: &str, told: EventKind, (from, until): (u32, u32)) -> Observed {
+fn event(key: &str, told: EventKind, (from, until): (u32, u32)) -> SnapshotEvent {
     let (time, interval) = nights(from, until);
     let summary = match told {
         EventKind::Reservation => "Reserved",
@@ -42,7 +42,7 @@ fn event(key: &str, told: EventKind, (from, until): (u32, u32)) -> Observed {
         EventKind::Unclear => "CLOSED - Not available",
     };
     let (summary, description) = (summary.to_owned(), String::new());
-    Observed {
+    SnapshotEvent {
         key: key.to_owned(),
         time,
         interval,
@@ -57,12 +57,12 @@ fn event(key: &str, told: EventKind, (from, until): (u32, u32)) -> Observed {
     }
 }
 
-fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> Known {
+fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> KnownItem {
     let summary = match kind {
         ItemKind::Reservation => "Reserved",
         _ => "Not available",
     };
-    Known {
+    KnownItem {
         id: ChannelItemId(Uuid::from_u128(number)),
         key: key.to_owned(),
         interval: nights(from, until).1,
@@ -77,24 +77,24 @@ fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> 
     }
 }
 
-fn published(from: u32, until: u32) -> Published {
-    Published { interval: nights(from, until).1, believed: true, of_doubt: false }
+fn published(from: u32, until: u32) -> EchoSource {
+    EchoSource { interval: nights(from, until).1, believed: true, of_doubt: false }
 }
 
-struct Case {
-    known: Vec<Known>,
-    events: Vec<Observed>,
+struct ChannelPlanCase {
+    known: Vec<KnownItem>,
+    events: Vec<SnapshotEvent>,
     called_off: Vec<&'static str>,
     left_out: usize,
-    endless: Vec<Endless>,
-    published: Vec<Published>,
-    rules: Rules,
+    endless: Vec<EventWithoutEnd>,
+    published: Vec<EchoSource>,
+    rules: ChannelRules,
     is_part: bool,
     held: Option<ImportGuard>,
     now: DateTime<Utc>,
 }
 
-impl Default for Case {
+impl Default for ChannelPlanCase {
     fn default() -> Self {
         Self {
             known: vec![],
@@ -103,7 +103,7 @@ impl Default for Case {
             left_out: 0,
             endless: vec![],
             published: vec![],
-            rules: Rules::default(),
+            rules: ChannelRules::default(),
             is_part: false,
             held: None,
             now: now(),
@@ -111,13 +111,13 @@ impl Default for Case {
     }
 }
 
-impl Case {
-    fn plan(self) -> Plan {
+impl ChannelPlanCase {
+    fn plan(self) -> ChannelPlan {
         let mut events = self.events;
         events.sort_by_key(|event| event.interval);
         let called_off = self.called_off.into_iter().map(str::to_owned).collect();
         let snapshot = Snapshot { events, called_off, left_out: self.left_out, endless: self.endless };
-        plan(&Sight {
+        plan(&ChannelPlanInput {
             known: &self.known,
             snapshot: &snapshot,
             published: &self.published,
@@ -131,9 +131,9 @@ impl Case {
 }
 
 /// The actions in short: `+reservation 1-3`, `~1 reservation 1-3`, `?1` (missed), `!1` (back), `-1`.
-fn told(plan: &Plan) -> Vec<String> {
+fn told(plan: &ChannelPlan) -> Vec<String> {
     let number = |id: &ChannelItemId| id.0.as_u128();
-    let item = |item: &Item| {
+    let item = |item: &FeedItem| {
         let days = match item.time {
             BookingTime::Stay { check_in, check_out } => {
                 let day =
@@ -144,12 +144,12 @@ fn told(plan: &Plan) -> Vec<String> {
         };
         format!("{} {days}", item.kind)
     };
-    let action = |action: &Action| match action {
-        Action::Add(new) => format!("+{}", item(new)),
-        Action::Change { id, to } => format!("~{} {}", number(id), item(to)),
-        Action::Return(id) => format!("!{}", number(id)),
-        Action::Miss(id) => format!("?{}", number(id)),
-        Action::Lose(id) => format!("-{}", number(id)),
+    let action = |action: &ItemAction| match action {
+        ItemAction::Add(new) => format!("+{}", item(new)),
+        ItemAction::Change { id, to } => format!("~{} {}", number(id), item(to)),
+        ItemAction::Return(id) => format!("!{}", number(id)),
+        ItemAction::Miss(id) => format!("?{}", number(id)),
+        ItemAction::Lose(id) => format!("-{}", number(id)),
     };
     plan.actions.iter().map(action).collect()
 }
@@ -158,10 +158,10 @@ const SOLD: ItemKind = ItemKind::Reservation;
 
 #[test]
 fn what_is_new_is_added_and_what_is_known_stays() {
-    let plan = Case {
+    let plan = ChannelPlanCase {
         known: vec![known(1, "a", SOLD, (3, 5))],
         events: vec![event("a", EventKind::Reservation, (3, 5)), event("b", EventKind::Reservation, (7, 9))],
-        ..Case::default()
+        ..ChannelPlanCase::default()
     }
     .plan();
     assert_eq!(told(&plan), ["+reservation 7-9"]);
@@ -170,10 +170,10 @@ fn what_is_new_is_added_and_what_is_known_stays() {
 
 #[test]
 fn new_dates_under_a_known_uid_are_a_change() {
-    let plan = Case {
+    let plan = ChannelPlanCase {
         known: vec![known(1, "a", SOLD, (3, 5))],
         events: vec![event("a", EventKind::Reservation, (4, 8))],
-        ..Case::default()
+        ..ChannelPlanCase::default()
     }
     .plan();
     assert_eq!(told(&plan), ["~1 reservation 4-8"]);
@@ -181,10 +181,10 @@ fn new_dates_under_a_known_uid_are_a_change() {
 
 #[test]
 fn new_uids_on_the_same_dates_are_the_same() {
-    let plan = Case {
+    let plan = ChannelPlanCase {
         known: vec![known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9))],
         events: vec![event("x", EventKind::Reservation, (3, 5)), event("y", EventKind::Reservation, (7, 9))],
-        ..Case::default()
+        ..ChannelPlanCase::default()
     }
     .plan();
     assert_eq!(told(&plan), ["~1 reservation 3-5", "~2 reservation 7-9"]);
@@ -192,50 +192,57 @@ fn new_uids_on_the_same_dates_are_the_same() {
 
 #[test]
 fn a_uid_that_changes_with_the_dates_is_followed_where_nothing_else_fits() {
-    let moved = |rules: Rules, guest: Option<&str>| {
+    let moved = |rules: ChannelRules, guest: Option<&str>| {
         let guest_before = Some("Ana".to_owned());
-        Case {
+        ChannelPlanCase {
             known: vec![
-                Known { guest: guest_before.clone(), ..known(1, "a", SOLD, (3, 6)) },
+                KnownItem { guest: guest_before.clone(), ..known(1, "a", SOLD, (3, 6)) },
                 known(2, "b", SOLD, (20, 22)),
                 known(3, "c", SOLD, (24, 26)),
             ],
             events: vec![
-                Observed { guest: guest.map(str::to_owned), ..event("z", EventKind::Reservation, (4, 7)) },
+                SnapshotEvent {
+                    guest: guest.map(str::to_owned),
+                    ..event("z", EventKind::Reservation, (4, 7))
+                },
                 event("b", EventKind::Reservation, (20, 22)),
                 event("c", EventKind::Reservation, (24, 26)),
             ],
             rules,
-            ..Case::default()
+            ..ChannelPlanCase::default()
         }
         .plan()
     };
-    let with_dates = Rules { uids: UidKeeps::WithDates, ..Rules::default() };
+    let with_dates = ChannelRules { uids: UidKeeps::WithDates, ..ChannelRules::default() };
     assert_eq!(told(&moved(with_dates.clone(), Some("Ana"))), ["~1 reservation 4-7"]);
     assert_eq!(told(&moved(with_dates.clone(), None)), ["~1 reservation 4-7"]);
     assert_eq!(told(&moved(with_dates, Some("Ben"))), ["-1", "+reservation 4-7"]);
-    assert_eq!(told(&moved(Rules::default(), Some("Ana"))), ["-1", "+reservation 4-7"]);
+    assert_eq!(told(&moved(ChannelRules::default(), Some("Ana"))), ["-1", "+reservation 4-7"]);
 }
 
 #[test]
 fn what_is_over_is_not_imported() {
     let now = nights(20, 21).1.start;
-    let plan =
-        Case { events: vec![event("a", EventKind::Reservation, (3, 6))], now, ..Case::default() }.plan();
+    let plan = ChannelPlanCase {
+        events: vec![event("a", EventKind::Reservation, (3, 6))],
+        now,
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!((told(&plan), plan.over), (vec![], 1));
 }
 
 #[test]
 fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
     let noon = nights(3, 4).1.start + Duration::hours(12);
-    let hour = Published {
+    let hour = EchoSource {
         interval: Interval { start: noon, end: noon + Duration::hours(1) },
         believed: true,
         of_doubt: false,
     };
     for kind in [EventKind::Block, EventKind::Unclear] {
         let events = vec![event("a", kind, (3, 4)), event("b", kind, (4, 5))];
-        let plan = Case { events, published: vec![hour], ..Case::default() }.plan();
+        let plan = ChannelPlanCase { events, published: vec![hour], ..ChannelPlanCase::default() }.plan();
         let other = if kind == EventKind::Block { "+block 4-5" } else { "+reservation 4-5" };
         assert_eq!(told(&plan), ["+echo 3-4", other], "{kind:?}");
     }
@@ -244,90 +251,121 @@ fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
 #[test]
 fn what_we_published_is_no_booking_when_it_comes_back() {
     for kind in [EventKind::Block, EventKind::Unclear] {
-        let plan = Case {
+        let plan = ChannelPlanCase {
             events: vec![event("a", kind, (3, 5))],
             published: vec![published(3, 5)],
-            ..Case::default()
+            ..ChannelPlanCase::default()
         }
         .plan();
         assert_eq!((told(&plan), plan.echoes), (vec!["+echo 3-5".to_owned()], 1), "{kind:?}");
     }
     // A platform that says "reserved" has sold it, whatever we published.
     let events = vec![event("a", EventKind::Reservation, (3, 5))];
-    let plan = Case { events, published: vec![published(3, 5)], ..Case::default() }.plan();
+    let plan =
+        ChannelPlanCase { events, published: vec![published(3, 5)], ..ChannelPlanCase::default() }.plan();
     assert_eq!(told(&plan), ["+reservation 3-5"]);
 }
 
 #[test]
 fn of_a_block_that_was_joined_with_ours_the_rest_is_taken() {
     let events = vec![event("a", EventKind::Block, (1, 9))];
-    let plan = Case { events, published: vec![published(2, 4), published(4, 6)], ..Case::default() }.plan();
+    let plan = ChannelPlanCase {
+        events,
+        published: vec![published(2, 4), published(4, 6)],
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!(told(&plan), ["+block 1-2", "+block 6-9"]);
 }
 
 #[test]
 fn blocks_can_be_the_platforms_own_affair() {
-    let rules = Rules { blocks: BlockRule::Ignore, ..Rules::default() };
+    let rules = ChannelRules { blocks: BlockRule::Ignore, ..ChannelRules::default() };
     let events = vec![event("a", EventKind::Block, (1, 9)), event("b", EventKind::Reservation, (10, 12))];
     let items = vec![known(1, "a", ItemKind::Block, (1, 9)), known(2, "b", SOLD, (10, 12))];
-    let plan = Case { known: items, events, rules, ..Case::default() }.plan();
+    let plan = ChannelPlanCase { known: items, events, rules, ..ChannelPlanCase::default() }.plan();
     assert_eq!(told(&plan), ["~1 ignored 1-9"]);
 }
 
 #[test]
 fn the_same_nights_closed_twice_were_sold_once() {
     let events = vec![event("a", EventKind::Unclear, (3, 5)), event("b", EventKind::Unclear, (3, 5))];
-    let plan = Case { events, published: vec![published(3, 5)], ..Case::default() }.plan();
+    let plan =
+        ChannelPlanCase { events, published: vec![published(3, 5)], ..ChannelPlanCase::default() }.plan();
     assert_eq!(told(&plan), ["+echo 3-5", "+reservation 3-5"]);
     // Which of them it was shows when one of them goes.
-    let items =
-        vec![known(1, "a", ItemKind::Echo, (3, 5)), Known { contested: true, ..known(2, "b", SOLD, (3, 5)) }];
+    let items = vec![
+        known(1, "a", ItemKind::Echo, (3, 5)),
+        KnownItem { contested: true, ..known(2, "b", SOLD, (3, 5)) },
+    ];
     let events = vec![event("b", EventKind::Unclear, (3, 5))];
-    let plan = Case { known: items, events, published: vec![published(3, 5)], ..Case::default() }.plan();
+    let plan = ChannelPlanCase {
+        known: items,
+        events,
+        published: vec![published(3, 5)],
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!(told(&plan), ["-1", "~2 echo 3-5"]);
 }
 
 #[test]
 fn what_was_sold_before_we_published_it_stays_sold() {
-    let items = vec![Known { summary: "CLOSED - Not available".to_owned(), ..known(1, "a", SOLD, (3, 5)) }];
+    let items =
+        vec![KnownItem { summary: "CLOSED - Not available".to_owned(), ..known(1, "a", SOLD, (3, 5)) }];
     let events = vec![event("a", EventKind::Unclear, (3, 5))];
-    let plan = Case { known: items, events, published: vec![published(3, 5)], ..Case::default() }.plan();
+    let plan = ChannelPlanCase {
+        known: items,
+        events,
+        published: vec![published(3, 5)],
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!((told(&plan), plan.unchanged), (vec![], 1));
 }
 
 #[test]
 fn the_end_of_what_is_sold_moves_with_the_days_and_is_no_booking() {
-    let rules = Rules { window_months: vec![3, 6, 12], ..Rules::default() };
+    let rules = ChannelRules { window_months: vec![3, 6, 12], ..ChannelRules::default() };
     // 21 February 2027 is three months from today: day 83, counted from 30 November.
     let window = |key: &str, day| event(key, EventKind::Block, (day, day + 280));
-    let plan = Case { events: vec![window("w", 83)], rules: rules.clone(), ..Case::default() }.plan();
+    let plan =
+        ChannelPlanCase { events: vec![window("w", 83)], rules: rules.clone(), ..ChannelPlanCase::default() }
+            .plan();
     assert_eq!(told(&plan), ["+window 83-363"]);
     let items = vec![known(1, "w", ItemKind::Window, (83, 363))];
-    let tomorrow = Case {
+    let tomorrow = ChannelPlanCase {
         known: items.clone(),
         events: vec![window("another", 84)],
         rules: rules.clone(),
         now: now() + Duration::days(1),
-        ..Case::default()
+        ..ChannelPlanCase::default()
     };
     assert_eq!(told(&tomorrow.plan()), ["~1 window 84-364"]);
     // What stands still is no window.
-    let still = Case {
+    let still = ChannelPlanCase {
         known: items,
         events: vec![window("w", 83)],
         rules,
         now: now() + Duration::days(4),
-        ..Case::default()
+        ..ChannelPlanCase::default()
     };
     assert_eq!(told(&still.plan()), ["~1 block 83-363"]);
 }
 
 #[test]
 fn the_end_of_what_is_sold_may_be_joined_with_what_lies_before_it() {
-    let rules = Rules { window_months: vec![3, 6, 12], ..Rules::default() };
+    let rules = ChannelRules { window_months: vec![3, 6, 12], ..ChannelRules::default() };
     let joined = |items, published| {
         let events = vec![event("w", EventKind::Block, (70, 363))];
-        Case { known: items, events, published, rules: rules.clone(), ..Case::default() }.plan()
+        ChannelPlanCase {
+            known: items,
+            events,
+            published,
+            rules: rules.clone(),
+            ..ChannelPlanCase::default()
+        }
+        .plan()
     };
     let seen = || vec![known(1, "v", ItemKind::Window, (83, 363))];
     assert_eq!(told(&joined(seen(), vec![])), ["+block 70-83", "~1 window 83-363"]);
@@ -342,7 +380,13 @@ fn what_has_our_very_dates_is_an_echo_before_what_lies_within_them() {
     // It was taken for an echo while the other was missing.
     let items = vec![known(1, "r", ItemKind::Echo, (3, 5))];
     let events = vec![event("e", EventKind::Unclear, (2, 6)), event("r", EventKind::Unclear, (3, 5))];
-    let plan = Case { known: items, events, published: vec![published(2, 6)], ..Case::default() }.plan();
+    let plan = ChannelPlanCase {
+        known: items,
+        events,
+        published: vec![published(2, 6)],
+        ..ChannelPlanCase::default()
+    }
+    .plan();
     assert_eq!(told(&plan), ["+echo 2-6", "~1 reservation 3-5"]);
 }
 
@@ -351,31 +395,32 @@ fn our_very_dates_are_an_echo_as_often_as_we_published_them() {
     let events =
         [("r", (3, 5)), ("e", (3, 5)), ("f", (3, 6))].map(|(key, days)| event(key, EventKind::Unclear, days));
     let ours = vec![published(3, 5), published(3, 6)];
-    let plan = Case { events: events.to_vec(), published: ours, ..Case::default() }.plan();
+    let plan =
+        ChannelPlanCase { events: events.to_vec(), published: ours, ..ChannelPlanCase::default() }.plan();
     assert_eq!(told(&plan), ["+echo 3-5", "+echo 3-6", "+reservation 3-5"]);
 }
 
 #[test]
 fn nothing_sold_is_taken_for_an_echo_that_lingers() {
-    let gone = || vec![Published { believed: false, ..published(3, 5) }];
+    let gone = || vec![EchoSource { believed: false, ..published(3, 5) }];
     let sees = |items, key: &str, published| {
-        Case {
+        ChannelPlanCase {
             known: items,
             events: vec![event(key, EventKind::Unclear, (3, 5))],
             published,
-            ..Case::default()
+            ..ChannelPlanCase::default()
         }
         .plan()
     };
     let echo = || known(1, "e", ItemKind::Echo, (3, 5));
     // The same event may be slow to go. Another is not the same.
     assert_eq!(
-        told(&sees(vec![Known { summary: "CLOSED - Not available".to_owned(), ..echo() }], "e", gone())),
+        told(&sees(vec![KnownItem { summary: "CLOSED - Not available".to_owned(), ..echo() }], "e", gone())),
         [""; 0]
     );
     assert_eq!(told(&sees(vec![echo()], "r", gone())), ["-1", "+reservation 3-5"]);
     // Of two that looked alike, the one that is left is the one that is not ours.
-    let twins = vec![echo(), Known { contested: true, ..known(2, "r", SOLD, (3, 5)) }];
+    let twins = vec![echo(), KnownItem { contested: true, ..known(2, "r", SOLD, (3, 5)) }];
     assert_eq!(told(&sees(twins, "e", gone())), ["-2", "~1 reservation 3-5"]);
 }
 
@@ -383,10 +428,16 @@ fn nothing_sold_is_taken_for_an_echo_that_lingers() {
 fn under_another_uid_it_is_seen_twice_before_it_is_an_echo() {
     let seen = |known| {
         let events = vec![event("e", EventKind::Unclear, (3, 5))];
-        Case { known: vec![known], events, published: vec![published(3, 5)], ..Case::default() }.plan()
+        ChannelPlanCase {
+            known: vec![known],
+            events,
+            published: vec![published(3, 5)],
+            ..ChannelPlanCase::default()
+        }
+        .plan()
     };
     let plan = seen(known(1, "r", SOLD, (3, 5)));
-    let [Action::Change { to, .. }] = &plan.actions[..] else { panic!("{plan:?}") };
+    let [ItemAction::Change { to, .. }] = &plan.actions[..] else { panic!("{plan:?}") };
     assert_eq!((to.kind, to.contested), (SOLD, true));
-    assert_eq!(told(&seen(Known { contested: true, ..known(1, "e", SOLD, (3, 5)) })), ["~1 echo 3-5"]);
+    assert_eq!(told(&seen(KnownItem { contested: true, ..known(1, "e", SOLD, (3, 5)) })), ["~1 echo 3-5"]);
 }

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use crate::{
     booking::BookingTime,
     entry::EntryTime,
-    ical::{self, Calendar, FeedStatus, Occurrence, ReadError, ReadEvent, ReadLimits},
+    ical::{self, FeedStatus, Occurrence, ParsedCalendar, ReadError, ReadEvent, ReadLimits},
     ids::BookingId,
     interval::{Interval, start_of_day, stay},
     platform::{EventKind, Platform},
@@ -16,7 +16,7 @@ use crate::{
 
 /// One event of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct SnapshotEvent {
     /// The same whenever the same event is seen, if the platform keeps its UIDs; never empty, once in a snapshot.
     pub key: String,
     /// When, as it is told.
@@ -43,7 +43,7 @@ pub struct Observed {
 
 /// An event that takes no time, or none that is read, because it does not say when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endless {
+pub struct EventWithoutEnd {
     /// As for [`Observed::key`].
     pub key: String,
     /// When it begins.
@@ -54,14 +54,14 @@ pub struct Endless {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// By start.
-    pub events: Vec<Observed>,
+    pub events: Vec<SnapshotEvent>,
     /// The UIDs of what it says was called off: their absence is no accident.
     pub called_off: BTreeSet<String>,
     /// How many events could not be read: what is missing may be one of them.
     pub left_out: usize,
     /// What takes no time as it stands, or none since the window began: its end is missing, no later than its start, or
     /// unreadable.
-    pub endless: Vec<Endless>,
+    pub endless: Vec<EventWithoutEnd>,
 }
 
 impl Snapshot {
@@ -84,24 +84,24 @@ impl Snapshot {
 ///
 /// `tell`: what an event is and who comes; `None`: it takes no time, such as one that is marked as free.
 pub fn snapshot<'a>(
-    calendar: &'a Calendar,
+    calendar: &'a ParsedCalendar,
     window: Interval,
     zone: Tz,
     limits: &ReadLimits,
     tell: impl Fn(&'a ReadEvent) -> Option<(EventKind, Option<String>)>,
 ) -> Result<Snapshot, ReadError> {
     let occurrences = calendar.occurrences(window, zone, limits)?;
-    let mut keys = Keys { given: HashMap::with_capacity(occurrences.len()) };
+    let mut keys = EventKeys { given: HashMap::with_capacity(occurrences.len()) };
     let mut endless = Vec::new();
     let mut events = Vec::with_capacity(occurrences.len());
     for occurrence in occurrences {
         let Some((told, guest)) = tell(occurrence.event) else { continue };
-        let Some((time, interval)) = when(&occurrence.time, zone) else {
-            endless.extend(without_an_end(&occurrence));
+        let Some((time, interval)) = event_time(&occurrence.time, zone) else {
+            endless.extend(event_without_end(&occurrence));
             continue;
         };
         let Some(key) = keys.of(&occurrence, interval) else { continue };
-        events.push(Observed {
+        events.push(SnapshotEvent {
             key,
             time,
             interval,
@@ -115,7 +115,7 @@ pub fn snapshot<'a>(
             ours: false,
         });
     }
-    endless.extend(without_an_end_before(calendar, window, zone, &keys, &tell));
+    endless.extend(events_without_end_before(calendar, window, zone, &keys, &tell));
     let called_off = calendar.events.iter().filter(|event| event.status == FeedStatus::Cancelled);
     Ok(Snapshot {
         events,
@@ -136,20 +136,20 @@ pub fn told_by(platform: &Platform, event: &ReadEvent) -> Option<(EventKind, Opt
     Some((told, platform.guest_of(&event.summary)))
 }
 
-fn without_an_end(occurrence: &Occurrence<'_>) -> Option<Endless> {
+fn event_without_end(occurrence: &Occurrence<'_>) -> Option<EventWithoutEnd> {
     let EntryTime::Timed { starts_at, .. } = occurrence.time else { return None };
-    let key = key_of(&occurrence.event.uid, &occurrence.id, starts_at);
-    (!occurrence.event.ends).then_some(Endless { key, start: starts_at })
+    let key = event_key(&occurrence.event.uid, &occurrence.id, starts_at);
+    (!occurrence.event.ends).then_some(EventWithoutEnd { key, start: starts_at })
 }
 
 /// Events that do not say when they end, and would be over before the window: what is known of them may last until now.
-fn without_an_end_before<'a>(
-    calendar: &'a Calendar,
+fn events_without_end_before<'a>(
+    calendar: &'a ParsedCalendar,
     window: Interval,
     zone: Tz,
-    keys: &Keys,
+    keys: &EventKeys,
     tell: &impl Fn(&'a ReadEvent) -> Option<(EventKind, Option<String>)>,
-) -> Vec<Endless> {
+) -> Vec<EventWithoutEnd> {
     let open = calendar.events.iter().filter(|event| {
         !event.ends
             && event.status != FeedStatus::Cancelled
@@ -161,16 +161,16 @@ fn without_an_end_before<'a>(
             EntryTime::Timed { starts_at, ends_at, .. } => (starts_at, ends_at),
             EntryTime::AllDay { from, until } => (start_of_day(from, zone), start_of_day(until, zone)),
         };
-        let place = event.recurrence_id.map(ical::place_id).unwrap_or_default();
-        let key = key_of(&event.uid, &place, start);
+        let place = event.recurrence_id.map(ical::recurrence_id_text).unwrap_or_default();
+        let key = event_key(&event.uid, &place, start);
         // What is in the window says more, under the same name.
         let is_before = start < window.start && end <= window.start && !keys.given.contains_key(&key);
-        is_before.then_some(Endless { key, start })
+        is_before.then_some(EventWithoutEnd { key, start })
     });
     before.collect()
 }
 
-fn key_of(uid: &str, place: &str, start: DateTime<Utc>) -> String {
+fn event_key(uid: &str, place: &str, start: DateTime<Utc>) -> String {
     match (uid, place) {
         // An event without a UID is known by its time alone.
         ("", _) => format!("@{}", start.timestamp()),
@@ -180,7 +180,7 @@ fn key_of(uid: &str, place: &str, start: DateTime<Utc>) -> String {
 }
 
 /// `None`: it takes no time.
-fn when(time: &EntryTime, zone: Tz) -> Option<(BookingTime, Interval)> {
+fn event_time(time: &EntryTime, zone: Tz) -> Option<(BookingTime, Interval)> {
     let interval = match *time {
         EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(starts_at, ends_at)?,
         EntryTime::AllDay { from, until } => stay(from, until, zone)?,
@@ -189,15 +189,15 @@ fn when(time: &EntryTime, zone: Tz) -> Option<(BookingTime, Interval)> {
 }
 
 /// Gives each event a key of its own.
-struct Keys {
+struct EventKeys {
     /// For when each was wanted: first, and then.
     given: HashMap<String, (Interval, Vec<Interval>)>,
 }
 
-impl Keys {
+impl EventKeys {
     /// `None`: the same event stands in the feed twice.
     fn of(&mut self, occurrence: &Occurrence<'_>, interval: Interval) -> Option<String> {
-        let mut key = key_of(&occurrence.event.uid, &occurrence.id, interval.start);
+        let mut key = event_key(&occurrence.event.uid, &occurrence.id, interval.start);
         if let Some((first, then)) = self.given.get_mut(&key) {
             if *first == interval || then.contains(&interval) {
                 return None;

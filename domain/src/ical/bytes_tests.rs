@@ -63,12 +63,12 @@ fn a_line_knows_where_it_began() {
 #[test]
 fn a_line_that_begins_or_ends_a_component_is_marked() {
     for (line, mark) in [
-        ("BEGIN:VEVENT", Mark::Begin),
-        ("begin :VEVENT", Mark::Begin),
-        (" End;X=1:VEVENT", Mark::End),
-        ("BEGINNING:1", Mark::Property),
-        ("ENDLESS", Mark::Property),
-        ("END", Mark::Property),
+        ("BEGIN:VEVENT", LineKind::Begin),
+        ("begin :VEVENT", LineKind::Begin),
+        (" End;X=1:VEVENT", LineKind::End),
+        ("BEGINNING:1", LineKind::Property),
+        ("ENDLESS", LineKind::Property),
+        ("END", LineKind::Property),
     ] {
         assert_eq!(super::mark(line.as_bytes()), mark, "{line}");
     }

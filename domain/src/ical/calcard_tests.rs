@@ -15,7 +15,7 @@ use super::{
     super::corpus_tests::{cases, corpus, only_listed},
     *,
 };
-use crate::ical::{component::Objects, value::DateTimeText};
+use crate::ical::{objects::ObjectIndex, values::DateTimeText};
 
 /// What differs, and why.
 const DIFFERENCES: &[(&str, &str)] = &[
@@ -74,13 +74,13 @@ fn theirs(component: &ICalendarComponent) -> Vec<String> {
     texts.into_iter().chain(times).chain(counts).collect()
 }
 
-fn ours(parts: &Parts<'_>) -> Vec<String> {
-    let text = |content: Option<Content<'_>>| content.map(|content| content.text()).unwrap_or_default();
-    let time = |content: Option<Content<'_>>| {
+fn ours(parts: &EventProperties<'_>) -> Vec<String> {
+    let text = |content: Option<PropertyLine<'_>>| content.map(|content| content.text()).unwrap_or_default();
+    let time = |content: Option<PropertyLine<'_>>| {
         let read = content.and_then(|content| DateTimeText::of(content.value));
         format!("{:?}", read.map(|read| (read.wall, read.is_date, read.offset == Some(0))))
     };
-    let values = |contents: &[Content<'_>]| {
+    let values = |contents: &[PropertyLine<'_>]| {
         contents.iter().map(|content| content.value.split(',').count()).sum::<usize>().to_string()
     };
     let texts = [parts.uid, parts.summary, parts.description, parts.location].map(text);
@@ -115,7 +115,7 @@ fn real_lines_say_what_calcard_reads() {
         let limits = ReadLimits::default();
         let bytes = plain(&bytes);
         let lines = lines(&bytes, &limits, &mut Vec::new()).unwrap();
-        let Objects { all, .. } = objects(lines.all(), &limits).unwrap();
+        let ObjectIndex { all, .. } = objects(lines.all(), &limits).unwrap();
         let unfolded: String = lines.all().iter().map(|line| line.text.to_owned() + "\n").collect();
         let calendars = parsed(&unfolded);
         let there = calendars
@@ -124,7 +124,7 @@ fn real_lines_say_what_calcard_reads() {
             .filter(|component| component.component_type == ICalendarComponentType::VEvent)
             .map(theirs);
         let spans = all.iter().filter(|object| !object.is_card).flat_map(|object| &object.events);
-        let here = spans.map(|span| ours(&Parts::of(lines.all().part(span.clone()))));
+        let here = spans.map(|span| ours(&EventProperties::of(lines.all().part(span.clone()))));
         let (here, there): (Vec<_>, Vec<_>) = (here.collect(), there.collect());
         events += here.len();
         if here.len() != there.len() {

@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use super::{
     feed::FeedStatus,
     recurrence::Recurrence,
-    value::{Length, Written},
-    writer::Moment,
+    values::{EventDuration, LocalTime},
+    writer::IcalTime,
 };
 use crate::entry::EntryTime;
 
@@ -109,11 +109,11 @@ impl Warning {
 }
 
 /// More help nobody.
-pub(super) const WARNINGS: usize = 50;
+pub(super) const MAX_WARNINGS: usize = 50;
 
 /// A calendar as it was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Calendar {
+pub struct ParsedCalendar {
     /// Its own zone: X-WR-TIMEZONE, or what the reader was given.
     pub zone: Tz,
     /// The program that wrote it (PRODID), of the first calendar object; empty: it does not say.
@@ -130,7 +130,7 @@ pub struct Calendar {
 
 /// What somebody who is asked to come has answered (PARTSTAT).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invited {
+pub enum AttendeeStatus {
     /// Nothing yet, which is also what is not said.
     NoAnswer,
     /// They will come.
@@ -149,7 +149,7 @@ pub struct ReadEvent {
     /// As it is written; may be empty, though it must not.
     pub uid: String,
     /// The place in the series of `uid` that this event takes.
-    pub recurrence_id: Option<Moment>,
+    pub recurrence_id: Option<IcalTime>,
     /// One line; may be empty.
     pub summary: String,
     /// May be empty.
@@ -167,7 +167,7 @@ pub struct ReadEvent {
     /// Who asks others to come, by their mail address in lower case.
     pub organizer: Option<String>,
     /// Who is asked to come, by their mail addresses in lower case.
-    pub attendees: Vec<(String, Invited)>,
+    pub attendees: Vec<(String, AttendeeStatus)>,
     /// Counts its changes.
     pub sequence: i64,
     /// When it was last changed.
@@ -178,12 +178,12 @@ pub struct ReadEvent {
     pub(super) extensions: Vec<(String, String)>,
     /// LAST-MODIFIED, or else DTSTAMP.
     pub(super) stamp: Option<DateTime<Utc>>,
-    pub(super) start: Written,
-    pub(super) length: Length,
+    pub(super) start: LocalTime,
+    pub(super) length: EventDuration,
     /// The zone in which a person reads it.
     pub(super) shown: Tz,
     /// RECURRENCE-ID as written.
-    pub(super) replaces: Option<Box<Written>>,
+    pub(super) replaces: Option<Box<LocalTime>>,
     /// Whether it stands for all that follow, too (RANGE=THISANDFUTURE).
     pub(super) and_future: bool,
 }

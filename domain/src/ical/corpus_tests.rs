@@ -17,12 +17,12 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::Value;
 
 use super::{
-    Calendar, ReadError, ReadEvent, ReadLimits,
+    ParsedCalendar, ReadError, ReadEvent, ReadLimits,
     corpus_differences::{Agreement, EVENTS, OCCURRENCES},
     feed::FeedStatus,
     read,
-    value::Written,
-    writer::Moment,
+    values::LocalTime,
+    writer::IcalTime,
     zones::{Zone, by_name},
 };
 use crate::{entry::EntryTime, interval::Interval};
@@ -51,7 +51,7 @@ pub(super) fn cases(folder: &Path, name: &str) -> Vec<(String, Value, Vec<u8>)> 
         .collect()
 }
 
-fn read_plain(bytes: &[u8]) -> Result<Calendar, ReadError> {
+fn read_plain(bytes: &[u8]) -> Result<ParsedCalendar, ReadError> {
     read(bytes, Tz::UTC, &ReadLimits::default())
 }
 
@@ -103,7 +103,7 @@ fn nothing_of_a_real_calendar_is_lost_in_silence() {
 
 /// What libical says of one event.
 #[derive(Debug, PartialEq)]
-struct Said {
+struct LibicalEvent {
     uid: String,
     start: String,
     end: Option<String>,
@@ -119,7 +119,7 @@ fn shown(moment: NaiveDateTime, day: bool, utc: bool) -> String {
     }
 }
 
-impl Said {
+impl LibicalEvent {
     fn by_libical(event: &Value) -> Self {
         let text = |name: &str| event[name].as_str().map(str::to_owned);
         let time = |name: &str| text(name).map(|time| time.split('|').next().unwrap().to_owned());
@@ -135,13 +135,13 @@ impl Said {
     fn here(event: &ReadEvent, other: &Self, end_zone: Option<&Zone>) -> Self {
         let utc = |zone: &Zone| *zone == Zone::Named(Tz::UTC);
         let start = match &event.start {
-            Written::On(date) => shown(date.and_time(NaiveTime::MIN), true, false),
-            Written::At(wall, zone) => shown(*wall, false, utc(zone) && other.start.ends_with('Z')),
+            LocalTime::On(date) => shown(date.and_time(NaiveTime::MIN), true, false),
+            LocalTime::At(wall, zone) => shown(*wall, false, utc(zone) && other.start.ends_with('Z')),
         };
         let end = other.end.as_ref().map(|other| match (event.length.end(&event.start), &event.start) {
-            (Some(Moment::On(day)), _) => shown(day.and_time(NaiveTime::MIN), true, false),
-            (Some(Moment::At(at)), _) if other.ends_with('Z') => shown(at.naive_utc(), false, true),
-            (Some(Moment::At(at)), Written::At(_, zone)) => {
+            (Some(IcalTime::On(day)), _) => shown(day.and_time(NaiveTime::MIN), true, false),
+            (Some(IcalTime::At(at)), _) if other.ends_with('Z') => shown(at.naive_utc(), false, true),
+            (Some(IcalTime::At(at)), LocalTime::At(_, zone)) => {
                 shown(end_zone.unwrap_or(zone).local(at), false, false)
             }
             _ => String::new(),
@@ -175,8 +175,8 @@ fn real_events_say_what_libical_reads() {
         }
         for (event, theirs) in calendar.events.iter().zip(theirs) {
             let end_zone = theirs["dtend"].as_str().and_then(|end| by_name(end.split_once('|')?.1));
-            let theirs = Said::by_libical(theirs);
-            let ours = Said::here(event, &theirs, end_zone.as_ref());
+            let theirs = LibicalEvent::by_libical(theirs);
+            let ours = LibicalEvent::here(event, &theirs, end_zone.as_ref());
             if ours != theirs {
                 let difference = format!("here {ours:?}, there {theirs:?}");
                 differing.entry(file.clone()).or_insert(difference);
@@ -189,19 +189,19 @@ fn real_events_say_what_libical_reads() {
 
 /// When something takes place: by UTC, and as clocks where it takes place show it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct CorpusOccurrence {
     uid: String,
     instant: String,
     wall: String,
 }
 
-fn occurrences(calendar: &Calendar, year: i32) -> Vec<Found> {
+fn occurrences(calendar: &ParsedCalendar, year: i32) -> Vec<CorpusOccurrence> {
     let day = |year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap().and_time(NaiveTime::MIN).and_utc();
     let window = Interval::new(day(year), day(year + 2)).unwrap();
     let found = calendar.occurrences(window, Tz::UTC, &ReadLimits::default()).unwrap();
     let found = found.iter().map(|one| {
         let (instant, wall) = match (&one.time, &one.event.start) {
-            (EntryTime::Timed { starts_at, .. }, Written::At(_, zone)) => {
+            (EntryTime::Timed { starts_at, .. }, LocalTime::At(_, zone)) => {
                 (shown(starts_at.naive_utc(), false, true), zone.local(*starts_at))
             }
             (EntryTime::AllDay { from, .. }, _) => {
@@ -210,13 +210,13 @@ fn occurrences(calendar: &Calendar, year: i32) -> Vec<Found> {
             }
             other => panic!("{other:?}"),
         };
-        Found { uid: one.event.uid.clone(), instant, wall: shown(wall, false, false) }
+        CorpusOccurrence { uid: one.event.uid.clone(), instant, wall: shown(wall, false, false) }
     });
     found.collect()
 }
 
 /// As they were recorded: `uid|wall time|instant`, the instant `D` and a date, or `F` where it floats.
-fn recorded(case: &Value, own: Tz) -> Vec<Found> {
+fn recorded(case: &Value, own: Tz) -> Vec<CorpusOccurrence> {
     let form = |occurrence: &Value| {
         let mut parts = occurrence.as_str().unwrap().rsplitn(3, '|');
         let (instant, wall, uid) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
@@ -229,18 +229,23 @@ fn recorded(case: &Value, own: Tz) -> Vec<Found> {
             _ => instant.to_owned(),
         };
         let wall = if wall.len() == 8 { format!("{wall}T000000") } else { wall.to_owned() };
-        Found { uid: uid.to_owned(), instant, wall }
+        CorpusOccurrence { uid: uid.to_owned(), instant, wall }
     };
     case["occ"].as_array().unwrap().iter().map(form).collect()
 }
 
 /// Each once, in order.
-fn set(found: &[Found], form: impl Fn(&Found) -> String) -> BTreeSet<String> {
+fn set(found: &[CorpusOccurrence], form: impl Fn(&CorpusOccurrence) -> String) -> BTreeSet<String> {
     found.iter().map(|one| format!("{}|{}", one.uid, form(one))).collect()
 }
 
 /// Whether what differs agrees in what it should.
-fn agrees(agreement: Agreement, calendar: &Calendar, ours: &[Found], theirs: &[Found]) -> bool {
+fn agrees(
+    agreement: Agreement,
+    calendar: &ParsedCalendar,
+    ours: &[CorpusOccurrence],
+    theirs: &[CorpusOccurrence],
+) -> bool {
     match agreement {
         Agreement::None => true,
         Agreement::Walls => set(ours, |one| one.wall.clone()) == set(theirs, |one| one.wall.clone()),
@@ -265,7 +270,7 @@ fn real_series_take_place_when_recurring_ical_events_says() {
         let calendar = read_plain(&bytes).unwrap();
         let year = i32::try_from(case["year"].as_i64().unwrap()).unwrap();
         let (ours, theirs) = (occurrences(&calendar, year), recorded(&case, calendar.zone));
-        let instants = |found: &[Found]| set(found, |one| one.instant.clone());
+        let instants = |found: &[CorpusOccurrence]| set(found, |one| one.instant.clone());
         let (here, there) = (instants(&ours), instants(&theirs));
         if here == there {
             continue;

@@ -5,9 +5,9 @@ use chrono_tz::Tz;
 
 use super::{
     feed::PRODUCT,
-    property::{self as p, Component},
-    timezone::{Times, write_timezones},
-    writer::{Moment, Writer},
+    property::{self as p, ComponentName},
+    timezone::{EventTimes, write_timezones},
+    writer::{IcalTime, IcalWriter},
 };
 use crate::{
     entry::{EntryContent, EntryTime},
@@ -38,36 +38,38 @@ pub fn entry_uid(entry: EntryId) -> String {
 ///
 /// It names no ORGANIZER and no ATTENDEE, so a server that schedules by itself invites nobody.
 pub fn write_entry(out: &mut Vec<u8>, content: &EntryContent, words: &str, now: DateTime<Utc>) {
-    let mut writer = Writer::new(out);
-    writer.begin(Component::Calendar);
+    let mut writer = IcalWriter::new(out);
+    writer.begin(ComponentName::Calendar);
     writer.word(p::VERSION, "2.0");
     writer.text(p::PRODID, PRODUCT);
     writer.word(p::CALSCALE, "GREGORIAN");
-    let times = times_of(&content.time);
+    let times = event_times(&content.time);
     write_timezones(&mut writer, [&times.0]);
     write_event(&mut writer, content, words, times, now);
-    writer.end(Component::Calendar);
+    writer.end(ComponentName::Calendar);
 }
 
 /// On the clock of its zone where that can tell it; and the zone in which people read it, where it cannot.
-fn times_of(time: &EntryTime) -> (Times, Option<Tz>) {
+fn event_times(time: &EntryTime) -> (EventTimes, Option<Tz>) {
     match *time {
-        EntryTime::AllDay { from, until } => (Times::plain(Moment::On(from), Moment::On(until)), None),
+        EntryTime::AllDay { from, until } => {
+            (EventTimes::plain(IcalTime::On(from), IcalTime::On(until)), None)
+        }
         EntryTime::Timed { starts_at, ends_at, zone } => {
-            let times = Times::on_the_clock(zone, Moment::At(starts_at), Moment::At(ends_at));
-            (times, (zone != Tz::UTC && !times.is_on_the_clock()).then_some(zone))
+            let times = EventTimes::on_the_clock(zone, IcalTime::At(starts_at), IcalTime::At(ends_at));
+            (times, (zone != Tz::UTC && !times.is_zoned()).then_some(zone))
         }
     }
 }
 
 fn write_event(
-    writer: &mut Writer<'_>,
+    writer: &mut IcalWriter<'_>,
     content: &EntryContent,
     words: &str,
-    times: (Times, Option<Tz>),
+    times: (EventTimes, Option<Tz>),
     now: DateTime<Utc>,
 ) {
-    writer.begin(Component::Event);
+    writer.begin(ComponentName::Event);
     writer.text(p::UID, &entry_uid(content.entry));
     writer.instant(p::DTSTAMP, now);
     writer.instant(p::LAST_MODIFIED, now);
@@ -90,16 +92,16 @@ fn write_event(
     }
     writer.text(p::X_CONCORD_ENTRY, &content.entry.to_string());
     writer.text(p::X_CONCORD_BOOKING, &content.booking.to_string());
-    write_marks(writer, content, words);
+    write_own_properties(writer, content, words);
     for reminder in &content.reminders {
         // By mail, too: ACTION:EMAIL needs an ATTENDEE (3.6.6), and servers would take that for a guest.
-        writer.begin(Component::Alarm);
+        writer.begin(ComponentName::Alarm);
         writer.word(p::ACTION, "DISPLAY");
         writer.text(p::DESCRIPTION, &content.title);
         writer.minutes_before(p::TRIGGER, reminder.minutes);
-        writer.end(Component::Alarm);
+        writer.end(ComponentName::Alarm);
     }
-    writer.end(Component::Event);
+    writer.end(ComponentName::Event);
 }
 
 /// Google's colours are numbers, which say nothing to anybody else.
@@ -108,7 +110,7 @@ fn category(content: &EntryContent) -> Option<&str> {
 }
 
 /// What we write of what people write too, so that a later write knows theirs from ours.
-fn write_marks(writer: &mut Writer<'_>, content: &EntryContent, words: &str) {
+fn write_own_properties(writer: &mut IcalWriter<'_>, content: &EntryContent, words: &str) {
     writer.text(p::X_CONCORD_WORDS, words);
     if let Some(category) = category(content) {
         writer.text(p::X_CONCORD_COLOUR, category);

@@ -9,19 +9,19 @@ use chrono::{DateTime, Duration, NaiveTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    property::{self as p, Component},
+    property::{self as p, ComponentName},
     scheduling::{Method, Organizer},
-    timezone::{Times, write_timezones},
+    timezone::{EventTimes, write_timezones},
     uid,
-    writer::{Moment, Writer},
+    writer::{IcalTime, IcalWriter},
 };
 use crate::{
     booking::{Booking, BookingStatus, BookingTime},
+    delivery_route::{DeliveryRoute, RouteStop, day_of, is_stop},
     ids::ResourceId,
     interval::Interval,
     platform::Platforms,
-    privacy::{FeedPrivacy, Wording, feed_wording, guest_wording, stop_feed_wording},
-    route::{Round, Stop, day_of, is_stop},
+    privacy::{FeedPrivacy, PublishedText, feed_text, guest_feed_text, stop_feed_text},
 };
 
 /// Who made the calendar. Without a version: an update of the program is no change of a feed.
@@ -75,9 +75,9 @@ pub struct FeedEvent<'a> {
     /// Counts its changes, from 0.
     pub sequence: u32,
     /// An instant or a date.
-    pub starts: Moment,
+    pub starts: IcalTime,
     /// Exclusive, and of the same sort as `starts`.
-    pub ends: Moment,
+    pub ends: IcalTime,
     /// On whose clock its instants are told; `None`: in UTC.
     pub zone: Option<Tz>,
     /// One line.
@@ -104,34 +104,34 @@ pub fn write_feed<'a>(
     header: &FeedHeader<'_>,
     events: impl IntoIterator<Item = FeedEvent<'a>>,
 ) {
-    let mut writer = Writer::new(out);
-    writer.begin(Component::Calendar);
+    let mut writer = IcalWriter::new(out);
+    writer.begin(ComponentName::Calendar);
     write_header(&mut writer, header);
     let after_header = out.len();
-    let mut writer = Writer::new(out);
+    let mut writer = IcalWriter::new(out);
     let mut clocks = Vec::new();
     for event in events {
-        let times = times_of(&event);
-        if times.is_on_the_clock() {
+        let times = event_times(&event);
+        if times.is_zoned() {
             clocks.push(times);
         }
         write_event(&mut writer, times, &event, header.organizer.as_ref());
     }
-    writer.end(Component::Calendar);
+    writer.end(ComponentName::Calendar);
     // Which zones are needed is known last and told first: so no event is kept for it, and most feeds need none.
     if !clocks.is_empty() {
         let mut zones = Vec::new();
-        write_timezones(&mut Writer::new(&mut zones), &clocks);
+        write_timezones(&mut IcalWriter::new(&mut zones), &clocks);
         out.splice(after_header..after_header, zones);
     }
 }
 
-fn write_header(writer: &mut Writer<'_>, header: &FeedHeader<'_>) {
+fn write_header(writer: &mut IcalWriter<'_>, header: &FeedHeader<'_>) {
     writer.word(p::VERSION, "2.0");
     writer.text(p::PRODID, header.product);
     writer.word(p::CALSCALE, "GREGORIAN");
     Method::Publish.write(writer);
-    writer.text(p::NAME, header.name);
+    writer.text(p::RECORDER_NAME, header.name);
     writer.text(p::X_WR_CALNAME, header.name);
     if !header.description.is_empty() {
         writer.text(p::DESCRIPTION, header.description);
@@ -142,21 +142,21 @@ fn write_header(writer: &mut Writer<'_>, header: &FeedHeader<'_>) {
     writer.minutes(p::X_PUBLISHED_TTL, header.refresh);
 }
 
-fn times_of(event: &FeedEvent<'_>) -> Times {
-    let (starts, ends) = not_empty(event.starts, event.ends);
+fn event_times(event: &FeedEvent<'_>) -> EventTimes {
+    let (starts, ends) = non_empty_times(event.starts, event.ends);
     match event.zone {
-        Some(zone) => Times::on_the_clock(zone, starts, ends),
-        None => Times::plain(starts, ends),
+        Some(zone) => EventTimes::on_the_clock(zone, starts, ends),
+        None => EventTimes::plain(starts, ends),
     }
 }
 
 fn write_event(
-    writer: &mut Writer<'_>,
-    times: Times,
+    writer: &mut IcalWriter<'_>,
+    times: EventTimes,
     event: &FeedEvent<'_>,
     organizer: Option<&Organizer<'_>>,
 ) {
-    writer.begin(Component::Event);
+    writer.begin(ComponentName::Event);
     writer.text(p::UID, &event.uid);
     writer.integer(p::SEQUENCE, event.sequence);
     // In what is published, DTSTAMP is the instant of the last change (RFC 5545, 3.8.7.2 leaves that to us).
@@ -182,30 +182,32 @@ fn write_event(
     // decided by the feed's own privacy, before this.
     writer.word(p::CLASS, "PUBLIC");
     writer.word(p::TRANSP, if event.transparent { "TRANSPARENT" } else { "OPAQUE" });
-    writer.end(Component::Event);
+    writer.end(ComponentName::Event);
 }
 
 /// DTEND must be later than DTSTART and of its type (3.8.2.2), also after fractions of a second are gone.
-fn not_empty(starts: Moment, ends: Moment) -> (Moment, Moment) {
+fn non_empty_times(starts: IcalTime, ends: IcalTime) -> (IcalTime, IcalTime) {
     match (starts, ends) {
-        (Moment::At(start), Moment::At(end)) if start.timestamp() < end.timestamp() => (starts, ends),
-        (Moment::At(start), Moment::At(end)) => {
+        (IcalTime::At(start), IcalTime::At(end)) if start.timestamp() < end.timestamp() => (starts, ends),
+        (IcalTime::At(start), IcalTime::At(end)) => {
             let earliest = start.trunc_subsecs(0).checked_add_signed(Duration::seconds(1)).unwrap_or(start);
-            (starts, Moment::At(end.trunc_subsecs(0).max(earliest)))
+            (starts, IcalTime::At(end.trunc_subsecs(0).max(earliest)))
         }
-        (Moment::On(start), Moment::On(end)) => {
-            (starts, Moment::On(end.max(start.succ_opt().unwrap_or(start))))
+        (IcalTime::On(start), IcalTime::On(end)) => {
+            (starts, IcalTime::On(end.max(start.succ_opt().unwrap_or(start))))
         }
-        (Moment::On(start), Moment::At(end)) => not_empty(starts, Moment::On(end.date_naive().max(start))),
-        (Moment::At(_), Moment::On(end)) => {
-            not_empty(starts, Moment::At(end.and_time(NaiveTime::MIN).and_utc()))
+        (IcalTime::On(start), IcalTime::At(end)) => {
+            non_empty_times(starts, IcalTime::On(end.date_naive().max(start)))
+        }
+        (IcalTime::At(_), IcalTime::On(end)) => {
+            non_empty_times(starts, IcalTime::At(end.and_time(NaiveTime::MIN).and_utc()))
         }
     }
 }
 
 /// What a feed of bookings needs to know besides them.
 #[derive(Clone, Copy, Debug)]
-pub struct FeedNames<'a> {
+pub struct FeedContext<'a> {
     /// The business's name.
     pub business: &'a str,
     /// The names of the resources that are booked.
@@ -214,7 +216,7 @@ pub struct FeedNames<'a> {
     pub platforms: &'a Platforms,
 }
 
-impl<'a> FeedNames<'a> {
+impl<'a> FeedContext<'a> {
     fn resource_of(&self, booking: &Booking) -> &'a str {
         self.resources.get(&booking.draft.resource).map_or("", String::as_str)
     }
@@ -226,15 +228,15 @@ impl<'a> FeedNames<'a> {
 /// `host` is the public name of this installation, for the UIDs.
 pub fn booking_feed(
     bookings: &[Booking],
-    names: FeedNames<'_>,
+    names: FeedContext<'_>,
     privacy: FeedPrivacy,
     host: &str,
     header: &FeedHeader<'_>,
 ) -> Vec<u8> {
-    let events = in_order(bookings.iter().filter(|booking| booking.draft.status.occupies()));
+    let events = sort_by_start(bookings.iter().filter(|booking| booking.draft.status.occupies()));
     write_events(header, &events, |booking| {
         let wording =
-            feed_wording(booking, names.platforms, names.resource_of(booking), names.business, privacy);
+            feed_text(booking, names.platforms, names.resource_of(booking), names.business, privacy);
         event_of(booking, wording, privacy, host)
     })
 }
@@ -242,7 +244,7 @@ pub fn booking_feed(
 /// The feed of those bookings of `bookings` that are approved or confirmed, each called by its guest.
 pub fn guest_feed(
     bookings: &[Booking],
-    names: FeedNames<'_>,
+    names: FeedContext<'_>,
     privacy: FeedPrivacy,
     host: &str,
     header: &FeedHeader<'_>,
@@ -250,9 +252,9 @@ pub fn guest_feed(
     let agreed = |booking: &&Booking| {
         matches!(booking.draft.status, BookingStatus::Approved | BookingStatus::Confirmed)
     };
-    let events = in_order(bookings.iter().filter(agreed));
+    let events = sort_by_start(bookings.iter().filter(agreed));
     write_events(header, &events, |booking| {
-        let wording = guest_wording(booking, names.platforms, names.resource_of(booking), privacy);
+        let wording = guest_feed_text(booking, names.platforms, names.resource_of(booking), privacy);
         event_of(booking, wording, privacy, host)
     })
 }
@@ -260,7 +262,7 @@ pub fn guest_feed(
 /// The feed of one driver's deliveries, each of them a stop of its day. Days and hours are read in the header's zone.
 pub fn driver_feed(
     deliveries: &[Booking],
-    names: FeedNames<'_>,
+    names: FeedContext<'_>,
     privacy: FeedPrivacy,
     host: &str,
     header: &FeedHeader<'_>,
@@ -269,14 +271,14 @@ pub fn driver_feed(
     for delivery in deliveries.iter().filter(|booking| is_stop(booking)) {
         days.entry(day_of(delivery.interval.start, header.zone)).or_default().push(delivery.clone());
     }
-    let rounds: Vec<Round> =
-        days.into_iter().map(|(day, deliveries)| Round::new(day, header.zone, deliveries)).collect();
-    let stops: Vec<Stop<'_>> =
+    let rounds: Vec<DeliveryRoute> =
+        days.into_iter().map(|(day, deliveries)| DeliveryRoute::new(day, header.zone, deliveries)).collect();
+    let stops: Vec<RouteStop<'_>> =
         rounds.iter().flat_map(|round| round.stops().iter().filter_map(|one| round.stop(one.id))).collect();
     write_events(header, &stops, |stop| {
         let booking = stop.booking();
         let wording =
-            stop_feed_wording(stop, names.platforms, names.resource_of(booking), names.business, privacy);
+            stop_feed_text(stop, names.platforms, names.resource_of(booking), names.business, privacy);
         let changed = stop.round().stops().iter().map(|one| one.updated_at).max();
         FeedEvent {
             // What becomes of one stop changes what is said of the others.
@@ -286,7 +288,7 @@ pub fn driver_feed(
     })
 }
 
-fn in_order<'b>(bookings: impl Iterator<Item = &'b Booking>) -> Vec<&'b Booking> {
+fn sort_by_start<'b>(bookings: impl Iterator<Item = &'b Booking>) -> Vec<&'b Booking> {
     let mut order: Vec<&Booking> = bookings.collect();
     order.sort_unstable_by_key(|booking| (booking.interval, booking.id));
     order
@@ -303,10 +305,15 @@ fn write_events<T>(
     out
 }
 
-fn event_of(booking: &Booking, wording: Wording, privacy: FeedPrivacy, host: &str) -> FeedEvent<'static> {
+fn event_of(
+    booking: &Booking,
+    wording: PublishedText,
+    privacy: FeedPrivacy,
+    host: &str,
+) -> FeedEvent<'static> {
     let (starts, ends) = match booking.draft.time {
-        BookingTime::Timed { starts_at, ends_at } => (Moment::At(starts_at), Moment::At(ends_at)),
-        BookingTime::Stay { check_in, check_out } => (Moment::On(check_in), Moment::On(check_out)),
+        BookingTime::Timed { starts_at, ends_at } => (IcalTime::At(starts_at), IcalTime::At(ends_at)),
+        BookingTime::Stay { check_in, check_out } => (IcalTime::On(check_in), IcalTime::On(check_out)),
     };
     // A busy feed is read by platforms, and some would sell what is only asked for: the time is taken all the same.
     let sure = privacy == FeedPrivacy::Busy || booking.draft.status.is_certain();

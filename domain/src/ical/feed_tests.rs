@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     booking::{BookingKind, BookingStatus},
     ical::{
+        fixtures::{PLATFORMS, at, booking_at, stay, timed},
         lint::lint,
-        sample::{PLATFORMS, at, booking_at, stay, timed},
     },
 };
 
@@ -45,7 +45,7 @@ fn bookings() -> Vec<Booking> {
 
 fn feed(bookings: &[Booking], privacy: FeedPrivacy) -> String {
     let resources = resources();
-    let names = FeedNames { business: "Casa do Mar", resources: &resources, platforms: &PLATFORMS };
+    let names = FeedContext { business: "Casa do Mar", resources: &resources, platforms: &PLATFORMS };
     String::from_utf8(booking_feed(bookings, names, privacy, "concord.example", &header())).unwrap()
 }
 
@@ -198,14 +198,14 @@ fn a_busy_feed_says_nothing_of_anybody() {
 #[test]
 fn what_ends_as_it_starts_still_lasts() {
     let mut blink = event("x", "");
-    blink.starts = Moment::At(at("2026-12-05T09:00:00.2Z"));
-    blink.ends = Moment::At(at("2026-12-05T09:00:00.9Z"));
+    blink.starts = IcalTime::At(at("2026-12-05T09:00:00.2Z"));
+    blink.ends = IcalTime::At(at("2026-12-05T09:00:00.9Z"));
     let mut day = event("y", "");
     day.ends = day.starts;
     let mut mixed = event("z", "");
-    mixed.ends = Moment::At(at("2026-12-05T09:00:00Z"));
+    mixed.ends = IcalTime::At(at("2026-12-05T09:00:00Z"));
     let mut other = event("w", "");
-    other.starts = Moment::At(at("2026-12-05T09:00:00Z"));
+    other.starts = IcalTime::At(at("2026-12-05T09:00:00Z"));
     let mut out = Vec::new();
     write_feed(&mut out, &header(), [blink, day, mixed, other]);
     assert_eq!(lint(&out), []);
@@ -228,8 +228,8 @@ fn event<'a>(uid: &'a str, text: &'a str) -> FeedEvent<'a> {
     FeedEvent {
         uid: uid.into(),
         sequence: 0,
-        starts: Moment::On("2026-12-05".parse().unwrap()),
-        ends: Moment::On("2026-12-06".parse().unwrap()),
+        starts: IcalTime::On("2026-12-05".parse().unwrap()),
+        ends: IcalTime::On("2026-12-06".parse().unwrap()),
         zone: None,
         summary: text.into(),
         description: text.into(),
@@ -369,12 +369,12 @@ fn component_lines(_summary: &str, description: &str, location: &str) -> usize {
 }
 
 fn rendered(
-    write: impl Fn(&[Booking], FeedNames<'_>, FeedPrivacy, &str, &FeedHeader<'_>) -> Vec<u8>,
+    write: impl Fn(&[Booking], FeedContext<'_>, FeedPrivacy, &str, &FeedHeader<'_>) -> Vec<u8>,
     bookings: &[Booking],
     privacy: FeedPrivacy,
 ) -> String {
     let resources = resources();
-    let names = FeedNames { business: "Casa do Mar", resources: &resources, platforms: &PLATFORMS };
+    let names = FeedContext { business: "Casa do Mar", resources: &resources, platforms: &PLATFORMS };
     let bytes = write(bookings, names, privacy, "concord.example", &header());
     assert_eq!(lint(&bytes), []);
     String::from_utf8(bytes).unwrap().replace("\r\n ", "").replace('\r', "")

@@ -23,9 +23,9 @@ fn inputs(folder: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// The same numbers in each run: xorshift (Marsaglia, 2003).
-struct Numbers(u64);
+struct Xorshift(u64);
 
-impl Numbers {
+impl Xorshift {
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -69,7 +69,7 @@ fn attack(name: &str) {
         assert!(catch_unwind(|| target(bytes)).is_ok(), "{}", file.display());
     }
     let known: Vec<Vec<u8>> = known.into_iter().map(|(_, bytes)| bytes).collect();
-    let mut numbers = Numbers(0x5EED_0F1C_A11E_4DA5);
+    let mut numbers = Xorshift(0x5EED_0F1C_A11E_4DA5);
     for _ in 0..MUTATIONS {
         let bytes = numbers.mutated(&known);
         assert!(catch_unwind(|| target(&bytes)).is_ok(), "{name}: {:?}", String::from_utf8_lossy(&bytes));

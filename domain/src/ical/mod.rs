@@ -13,41 +13,41 @@
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
 //! snapshot.
 
-mod bytes;
 mod calendar;
-mod component;
-mod content;
 #[cfg(test)]
 mod corpus_differences;
 #[cfg(test)]
 mod corpus_tests;
 pub mod entry_object;
+mod escaping;
 pub mod feed;
+#[cfg(test)]
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod fuzz_tests;
 pub mod lint;
-mod marks;
+mod objects;
 pub mod property;
+mod property_line;
 pub mod raw;
-mod read;
-mod recur;
+mod reader;
+mod recur_text;
 mod recurrence;
-mod rule;
-#[cfg(test)]
-pub(crate) mod sample;
+mod recurrence_rule;
 pub mod scheduling;
 pub mod timezone;
-mod value;
-mod windows;
+mod unfold;
+mod values;
+mod windows_zones;
 pub mod writer;
 mod zones;
 
-pub use calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, Warning};
+pub use calendar::{AttendeeStatus, ParsedCalendar, ReadError, ReadEvent, ReadLimits, Warning};
 pub use feed::FeedStatus;
-pub use read::read;
-pub(crate) use recurrence::place_id;
+pub use reader::read;
+pub(crate) use recurrence::recurrence_id_text;
 pub use recurrence::{Occurrence, Recurrence};
-pub use windows::{from_windows, windows_name};
+pub use windows_zones::{from_windows, windows_name};
 pub use zones::{described_zone, named_zone};
 
 use crate::ids::BookingId;

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 /// A component's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Component {
+pub enum ComponentName {
     /// The calendar itself.
     Calendar,
     /// An event.
@@ -21,7 +21,7 @@ pub enum Component {
     Daylight,
 }
 
-impl Component {
+impl ComponentName {
     /// As it stands after `BEGIN:` and `END:`.
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ pub mod kind {
     pub enum Instant {}
     /// An instant in UTC or a date.
     #[derive(Clone, Copy, Debug)]
-    pub enum Moment {}
+    pub enum DateOrInstant {}
     /// A date and hour on the clock of a zone that is said elsewhere.
     #[derive(Clone, Copy, Debug)]
     pub enum Clock {}
@@ -110,7 +110,7 @@ properties! {
     /// What the reader should do with it (3.7.2, RFC 5546).
     METHOD: Word = "METHOD";
     /// The calendar's name (RFC 7986, 5.1).
-    NAME: Text = "NAME";
+    RECORDER_NAME: Text = "NAME";
     /// The same, for readers older than RFC 7986.
     X_WR_CALNAME: Text = "X-WR-CALNAME";
     /// What the calendar is about, for readers older than RFC 7986.
@@ -132,9 +132,9 @@ properties! {
     /// 3.8.7.4.
     SEQUENCE: Integer = "SEQUENCE";
     /// 3.8.2.4.
-    DTSTART: Moment = "DTSTART";
+    DTSTART: DateOrInstant = "DTSTART";
     /// Exclusive (3.8.2.2).
-    DTEND: Moment = "DTEND";
+    DTEND: DateOrInstant = "DTEND";
     /// One line (3.8.1.12).
     SUMMARY: Text = "SUMMARY";
     /// 3.8.1.5.
@@ -185,14 +185,14 @@ properties! {
 
 /// A property's parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter<'v> {
+pub struct PropertyParameter<'v> {
     pub(super) name: &'static str,
     pub(super) value: &'v str,
     /// Words need no quotes, and some readers do not know them with quotes.
     pub(super) quoted: bool,
 }
 
-impl<'v> Parameter<'v> {
+impl<'v> PropertyParameter<'v> {
     /// The name of the person or business that an address belongs to (3.2.2).
     pub fn common_name(value: &'v str) -> Self {
         Self { name: "CN", value, quoted: true }

@@ -3,15 +3,15 @@
 //! empty lines, which are none (RFC 5545, 3.1), left out.
 
 use super::{
-    bytes::{Line, Mark, after_break, is_quoted_printable, mark},
-    component::component_name,
-    content::Content,
-    value::Length,
-    writer::LINE,
+    objects::component_name,
+    property_line::PropertyLine,
+    unfold::{ContentLine, LineKind, is_quoted_printable, line_break_end, mark},
+    values::EventDuration,
+    writer::MAX_LINE_OCTETS,
 };
 
 /// Components within components, as many as are read (`ReadLimits`).
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// A content line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,13 +42,13 @@ pub struct RawComponent {
 impl RawLine {
     /// A new one, folded where it is too long. `text` has no line break.
     pub fn new(text: String) -> Self {
-        if text.len() <= LINE {
+        if text.len() <= MAX_LINE_OCTETS {
             return Self { unfolded: text, folded: None };
         }
-        let (first, mut rest) = text.split_at(text.floor_char_boundary(LINE));
+        let (first, mut rest) = text.split_at(text.floor_char_boundary(MAX_LINE_OCTETS));
         let mut folded = first.to_owned();
         while !rest.is_empty() {
-            let (next, after) = rest.split_at(rest.floor_char_boundary(LINE - 1));
+            let (next, after) = rest.split_at(rest.floor_char_boundary(MAX_LINE_OCTETS - 1));
             folded.push_str("\r\n ");
             folded.push_str(next);
             rest = after;
@@ -93,16 +93,18 @@ impl RawLine {
         }
         let value = self.value().trim_ascii();
         let before = value.strip_prefix('-');
-        let Length::Exact(days, rest) = Length::of(before.unwrap_or(value))? else { return None };
+        let EventDuration::Exact(days, rest) = EventDuration::of(before.unwrap_or(value))? else {
+            return None;
+        };
         let seconds = u64::try_from(rest.num_seconds()).ok()?.checked_add(days.checked_mul(86_400)?)?;
         (seconds.is_multiple_of(60) && (before.is_some() || seconds == 0)).then_some(seconds / 60)
     }
 
-    fn content(&self) -> Option<Content<'_>> {
-        Content::of(Line { text: &self.unfolded, number: 0, mark: Mark::Property })
+    fn content(&self) -> Option<PropertyLine<'_>> {
+        PropertyLine::of(ContentLine { text: &self.unfolded, number: 0, mark: LineKind::Property })
     }
 
-    fn mark(&self) -> Mark {
+    fn mark(&self) -> LineKind {
         mark(self.unfolded.as_bytes())
     }
 
@@ -139,9 +141,11 @@ impl RawComponent {
         let (mut open, mut whole) = (Vec::<Self>::new(), None);
         for line in lines(object) {
             match line.mark() {
-                Mark::Begin if whole.is_some() || open.len() >= DEEPEST => return None,
-                Mark::Begin => open.push(Self { begin: line, parts: Vec::new(), end: RawLine::default() }),
-                Mark::End => {
+                LineKind::Begin if whole.is_some() || open.len() >= MAX_DEPTH => return None,
+                LineKind::Begin => {
+                    open.push(Self { begin: line, parts: Vec::new(), end: RawLine::default() });
+                }
+                LineKind::End => {
                     let ended = Self { end: line, ..open.pop()? };
                     if !component_name(&ended.end.unfolded).eq_ignore_ascii_case(ended.name()) {
                         return None;
@@ -151,7 +155,7 @@ impl RawComponent {
                         None => whole = Some(ended),
                     }
                 }
-                Mark::Property => open.last_mut()?.parts.push(RawPart::Line(line)),
+                LineKind::Property => open.last_mut()?.parts.push(RawPart::Line(line)),
             }
         }
         whole.filter(|_| open.is_empty())
@@ -207,7 +211,7 @@ fn lines(object: &str) -> Vec<RawLine> {
     while !rest.is_empty() {
         let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
         let physical = &rest[..end];
-        rest = &rest[after_break(rest.as_bytes(), end)..];
+        rest = &rest[line_break_end(rest.as_bytes(), end)..];
         // Some put an empty one between a line and its fold.
         if physical.is_empty() || lines.last_mut().is_some_and(|open| open.take(physical)) {
             continue;

@@ -54,7 +54,7 @@ fn object_that_is_not_whole_is_not_taken_apart() {
         "END:VCALENDAR",
         "BEGIN:VCALENDAR\nEND:VCALENDAR\nBEGIN:VCALENDAR\nEND:VCALENDAR",
         "BEGIN:VCALENDAR\nEND:VCALENDAR\nX:1",
-        &"BEGIN:X\n".repeat(DEEPEST + 1),
+        &"BEGIN:X\n".repeat(MAX_DEPTH + 1),
     ] {
         assert_eq!(RawComponent::read(broken), None, "{broken}");
     }
@@ -109,7 +109,7 @@ proptest! {
         let mut object = RawComponent::read("BEGIN:VCALENDAR\nEND:VCALENDAR").unwrap();
         object.parts.push(RawPart::Line(RawLine::new(text.clone())));
         let out = written(&object);
-        prop_assert!(out.lines().all(|line| line.len() <= LINE), "{}", out);
+        prop_assert!(out.lines().all(|line| line.len() <= MAX_LINE_OCTETS), "{}", out);
         let again = RawComponent::read(&out).unwrap();
         prop_assert_eq!(&again.lines().next().unwrap().unfolded, &text);
         prop_assert_eq!(again, object);

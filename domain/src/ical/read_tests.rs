@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::interval::Interval;
 
-fn calendar(events: &str) -> Calendar {
+fn calendar(events: &str) -> ParsedCalendar {
     let text = format!("BEGIN:VCALENDAR\nVERSION:2.0\n{events}\nEND:VCALENDAR\n");
     read(text.as_bytes(), chrono_tz::Europe::Lisbon, &ReadLimits::default()).unwrap()
 }
@@ -221,7 +221,7 @@ fn read_all(bytes: &[u8]) {
         for window in ends {
             let _ = calendar.occurrences(window, chrono_tz::America::New_York, &limits);
         }
-        assert!(calendar.warnings.len() <= WARNINGS);
+        assert!(calendar.warnings.len() <= MAX_WARNINGS);
     }
 }
 

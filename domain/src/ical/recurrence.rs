@@ -6,12 +6,12 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    calendar::{Calendar, ReadError, ReadEvent, ReadLimits},
+    calendar::{ParsedCalendar, ReadError, ReadEvent, ReadLimits},
     feed::FeedStatus,
-    read::entry_time,
-    rule::{Budget, Rule, walls},
-    value::{Length, Written},
-    writer::Moment,
+    reader::entry_time,
+    recurrence_rule::{Budget, ExpandableRule, walls},
+    values::{EventDuration, LocalTime},
+    writer::IcalTime,
     zones::Zone,
 };
 use crate::{
@@ -22,18 +22,18 @@ use crate::{
 /// What makes an event a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recurrence {
-    pub(super) rules: Vec<Ruled>,
-    pub(super) exrules: Vec<Ruled>,
+    pub(super) rules: Vec<BoundedRule>,
+    pub(super) exrules: Vec<BoundedRule>,
     /// RDATE, each with its own length if it is a period.
-    pub(super) extra: Vec<(Written, Option<Length>)>,
+    pub(super) extra: Vec<(LocalTime, Option<EventDuration>)>,
     /// EXDATE: of the start's kind, or dates on which nothing takes place.
-    pub(super) except: BTreeSet<Moment>,
+    pub(super) except: BTreeSet<IcalTime>,
 }
 
 /// A rule and its last moment.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ruled {
-    pub(super) rule: Rule,
+pub(super) struct BoundedRule {
+    pub(super) rule: ExpandableRule,
     pub(super) until: Option<Until>,
 }
 
@@ -60,7 +60,7 @@ pub struct Occurrence<'a> {
     pub recurring: bool,
 }
 
-impl Calendar {
+impl ParsedCalendar {
     /// All that takes place in `window`, by start; days of all-day events begin at midnight in `zone`. What is
     /// cancelled is left out. An event of no length counts where it starts.
     pub fn occurrences(
@@ -88,17 +88,17 @@ fn begin(time: &EntryTime, zone: Tz) -> DateTime<Utc> {
 
 /// All of one UID.
 #[derive(Default)]
-struct Group<'a> {
+struct UidGroup<'a> {
     master: Option<&'a ReadEvent>,
     /// By the place that each takes.
-    overrides: BTreeMap<Moment, &'a ReadEvent>,
+    overrides: BTreeMap<IcalTime, &'a ReadEvent>,
 }
 
 /// The events by UID, in the order of the file. Of two versions the one with the higher SEQUENCE counts, then the
 /// younger one, then the later in the file. Two events of one UID and SEQUENCE that start at different times are no
 /// versions of each other: some write one UID for all that they have.
-fn groups(events: &[ReadEvent]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::with_capacity(events.len());
+fn groups(events: &[ReadEvent]) -> Vec<UidGroup<'_>> {
+    let mut groups: Vec<UidGroup<'_>> = Vec::with_capacity(events.len());
     let mut by_uid: HashMap<&str, usize> = HashMap::with_capacity(events.len());
     for event in events {
         let index = if event.uid.is_empty() {
@@ -107,7 +107,7 @@ fn groups(events: &[ReadEvent]) -> Vec<Group<'_>> {
             *by_uid.entry(&event.uid).or_insert(groups.len())
         };
         if index == groups.len() {
-            groups.push(Group::default());
+            groups.push(UidGroup::default());
         }
         let group = &mut groups[index];
         let newer = |old: &ReadEvent| (event.sequence, event.stamp) >= (old.sequence, old.stamp);
@@ -116,7 +116,7 @@ fn groups(events: &[ReadEvent]) -> Vec<Group<'_>> {
                 .master
                 .is_some_and(|old| old.sequence == event.sequence && old.start != event.start) =>
             {
-                groups.push(Group { master: Some(event), ..Group::default() });
+                groups.push(UidGroup { master: Some(event), ..UidGroup::default() });
             }
             None if group.master.is_none_or(newer) => group.master = Some(event),
             Some(place) if group.overrides.get(&place).is_none_or(|old| newer(old)) => {
@@ -137,7 +137,7 @@ struct Expansion<'a> {
 }
 
 impl<'a> Expansion<'a> {
-    fn group(&mut self, mut group: Group<'a>) -> Result<(), ReadError> {
+    fn group(&mut self, mut group: UidGroup<'a>) -> Result<(), ReadError> {
         if let Some(master) = group.master {
             let mut gone = BTreeSet::new();
             for (place, event) in &group.overrides {
@@ -152,12 +152,12 @@ impl<'a> Expansion<'a> {
         {
             match &master.recurrence {
                 Some(recurrence) => self.series(master, recurrence, &group.overrides)?,
-                None if taken(&group.overrides, &master.start) => {}
+                None if is_overridden(&group.overrides, &master.start) => {}
                 None => self.take(master, &master.start, master.length, String::new())?,
             }
         }
         for (place, event) in &group.overrides {
-            self.take(event, &event.start, event.length, place_id(*place))?;
+            self.take(event, &event.start, event.length, recurrence_id_text(*place))?;
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl<'a> Expansion<'a> {
         let instances = self.instances(master, recurrence, from, to)?;
         Ok(instances.values().any(|(start, _)| {
             let here = match (&**place, start) {
-                (Written::At(..), Written::At(..)) => place.moment() == start.moment(),
+                (LocalTime::At(..), LocalTime::At(..)) => place.moment() == start.moment(),
                 _ => place.wall().date() == start.wall().date(),
             };
             here && !excepted(&recurrence.except, start)
@@ -186,8 +186,8 @@ impl<'a> Expansion<'a> {
     fn take(
         &mut self,
         event: &'a ReadEvent,
-        start: &Written,
-        length: Length,
+        start: &LocalTime,
+        length: EventDuration,
         id: String,
     ) -> Result<(), ReadError> {
         if event.status == FeedStatus::Cancelled {
@@ -214,10 +214,10 @@ impl<'a> Expansion<'a> {
         &mut self,
         master: &'a ReadEvent,
         recurrence: &Recurrence,
-        overrides: &BTreeMap<Moment, &'a ReadEvent>,
+        overrides: &BTreeMap<IcalTime, &'a ReadEvent>,
     ) -> Result<(), ReadError> {
-        let changes: Vec<Change<'a>> =
-            overrides.values().filter_map(|event| Change::of(event, master)).collect();
+        let changes: Vec<FutureOverride<'a>> =
+            overrides.values().filter_map(|event| FutureOverride::of(event, master)).collect();
         let (from, to) = self.reach(master, recurrence, &changes);
         // A series of days may have overrides of times.
         let days: BTreeSet<NaiveDate> = overrides
@@ -225,19 +225,19 @@ impl<'a> Expansion<'a> {
             .filter_map(|event| event.replaces.as_ref())
             .map(|place| place.wall().date())
             .collect();
-        let on_day = |start: &Written| matches!(start, Written::On(date) if days.contains(date));
+        let on_day = |start: &LocalTime| matches!(start, LocalTime::On(date) if days.contains(date));
         let instances = self.instances(master, recurrence, from, to)?;
         for (place, (start, length)) in instances {
             self.budget.spend(changes.len() as u64)?;
-            if taken(overrides, &start) || on_day(&start) || excepted(&recurrence.except, &start) {
+            if is_overridden(overrides, &start) || on_day(&start) || excepted(&recurrence.except, &start) {
                 continue;
             }
             let length = length.unwrap_or(master.length);
             match changes.iter().rev().find(|change| change.reaches(&start)) {
-                None => self.take(master, &start, length, place_id(place))?,
+                None => self.take(master, &start, length, recurrence_id_text(place))?,
                 Some(change) => {
                     let start = change.moved(&start);
-                    self.take(change.event, &start, change.event.length, place_id(place))?;
+                    self.take(change.event, &start, change.event.length, recurrence_id_text(place))?;
                 }
             }
         }
@@ -249,15 +249,16 @@ impl<'a> Expansion<'a> {
         &self,
         master: &ReadEvent,
         recurrence: &Recurrence,
-        changes: &[Change<'_>],
+        changes: &[FutureOverride<'_>],
     ) -> (NaiveDateTime, NaiveDateTime) {
         let zone = match &master.start {
-            Written::At(_, zone) => zone.clone(),
-            Written::On(_) => Zone::Named(self.zone),
+            LocalTime::At(_, zone) => zone.clone(),
+            LocalTime::On(_) => Zone::Named(self.zone),
         };
         let own = recurrence.extra.iter().filter_map(|(_, length)| *length);
         let lengths = changes.iter().map(|change| change.event.length).chain(own);
-        let longest = lengths.map(Length::at_most).fold(master.length.at_most(), Duration::max);
+        let longest =
+            lengths.map(EventDuration::upper_bound).fold(master.length.upper_bound(), Duration::max);
         let moved = changes.iter().map(|change| change.by.abs()).fold(Duration::zero(), Duration::max);
         // A day more on either side: zones differ by no more.
         let (before, after) = (longest + moved + Duration::days(1), moved + Duration::days(2));
@@ -274,7 +275,7 @@ impl<'a> Expansion<'a> {
         recurrence: &Recurrence,
         from: NaiveDateTime,
         to: NaiveDateTime,
-    ) -> Result<BTreeMap<Moment, (Written, Option<Length>)>, ReadError> {
+    ) -> Result<BTreeMap<IcalTime, (LocalTime, Option<EventDuration>)>, ReadError> {
         self.budget.spend(recurrence.extra.len() as u64)?;
         let first = master.start.wall();
         let mut instances = BTreeMap::new();
@@ -290,10 +291,10 @@ impl<'a> Expansion<'a> {
             if (from..to).contains(&start.wall()) {
                 // A series of days has days.
                 let start = match &master.start {
-                    Written::On(_) => Written::On(start.wall().date()),
-                    Written::At(..) => match start {
-                        Written::On(date) => master.start.at(date.and_time(first.time())),
-                        at @ Written::At(..) => at.clone(),
+                    LocalTime::On(_) => LocalTime::On(start.wall().date()),
+                    LocalTime::At(..) => match start {
+                        LocalTime::On(date) => master.start.at(date.and_time(first.time())),
+                        at @ LocalTime::At(..) => at.clone(),
                     },
                 };
                 instances.insert(start.moment(), (start, *length));
@@ -312,10 +313,10 @@ impl<'a> Expansion<'a> {
     fn ruled(
         &mut self,
         master: &ReadEvent,
-        ruled: &Ruled,
+        ruled: &BoundedRule,
         from: NaiveDateTime,
         to: NaiveDateTime,
-    ) -> Result<Vec<Written>, ReadError> {
+    ) -> Result<Vec<LocalTime>, ReadError> {
         let day = Duration::days(1);
         let first = master.start.wall();
         let last = match ruled.until {
@@ -325,9 +326,9 @@ impl<'a> Expansion<'a> {
                 to.min(until.naive_utc().checked_add_signed(day * 2).unwrap_or(to))
             }
         };
-        let within = |start: &Written| match (ruled.until, start.moment()) {
+        let within = |start: &LocalTime| match (ruled.until, start.moment()) {
             (Some(Until::Wall(until)), _) => start.wall() <= until,
-            (Some(Until::Instant(until)), Moment::At(at)) => at <= until,
+            (Some(Until::Instant(until)), IcalTime::At(at)) => at <= until,
             _ => true,
         };
         let walls = walls(&ruled.rule, first, from, last, &mut self.budget)?;
@@ -336,19 +337,19 @@ impl<'a> Expansion<'a> {
 }
 
 /// An override that stands for all that follow, too.
-struct Change<'a> {
+struct FutureOverride<'a> {
     event: &'a ReadEvent,
-    place: &'a Written,
+    place: &'a LocalTime,
     /// How far it moves them, on the wall.
     by: Duration,
     zone: Option<Zone>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> FutureOverride<'a> {
     fn of(event: &'a ReadEvent, master: &ReadEvent) -> Option<Self> {
         let place = event.replaces.as_deref().filter(|_| event.and_future)?;
         let (by, zone) = match (&master.start, event.start.moment(), place.moment()) {
-            (Written::At(_, zone), Moment::At(to), Moment::At(from)) => {
+            (LocalTime::At(_, zone), IcalTime::At(to), IcalTime::At(from)) => {
                 (zone.local(to) - zone.local(from), Some(zone.clone()))
             }
             _ => (event.start.wall() - place.wall(), None),
@@ -357,36 +358,36 @@ impl<'a> Change<'a> {
     }
 
     /// Whether an instance comes after the place where the change began, or is that place.
-    fn reaches(&self, start: &Written) -> bool {
+    fn reaches(&self, start: &LocalTime) -> bool {
         match (self.place.moment(), start.moment()) {
-            (Moment::At(place), Moment::At(start)) => place <= start,
+            (IcalTime::At(place), IcalTime::At(start)) => place <= start,
             _ => self.place.wall().date() <= start.wall().date(),
         }
     }
 
-    fn moved(&self, start: &Written) -> Written {
+    fn moved(&self, start: &LocalTime) -> LocalTime {
         let wall = start.wall().checked_add_signed(self.by).unwrap_or(start.wall());
         match &self.zone {
-            Some(zone) => Written::At(wall, zone.clone()),
+            Some(zone) => LocalTime::At(wall, zone.clone()),
             None => self.event.start.at(wall),
         }
     }
 }
 
 /// Whether an override takes the place of an instance: its instant, or its date.
-fn taken(overrides: &BTreeMap<Moment, &ReadEvent>, start: &Written) -> bool {
-    overrides.contains_key(&start.moment()) || overrides.contains_key(&Moment::On(start.wall().date()))
+fn is_overridden(overrides: &BTreeMap<IcalTime, &ReadEvent>, start: &LocalTime) -> bool {
+    overrides.contains_key(&start.moment()) || overrides.contains_key(&IcalTime::On(start.wall().date()))
 }
 
-fn excepted(except: &BTreeSet<Moment>, start: &Written) -> bool {
-    except.contains(&start.moment()) || except.contains(&Moment::On(start.wall().date()))
+fn excepted(except: &BTreeSet<IcalTime>, start: &LocalTime) -> bool {
+    except.contains(&start.moment()) || except.contains(&IcalTime::On(start.wall().date()))
 }
 
 /// The place of an instance in its series, as in [`Occurrence::id`].
-pub(crate) fn place_id(place: Moment) -> String {
+pub(crate) fn recurrence_id_text(place: IcalTime) -> String {
     match place {
-        Moment::At(instant) => instant.format("%Y%m%dT%H%M%SZ").to_string(),
-        Moment::On(date) => date.format("%Y%m%d").to_string(),
+        IcalTime::At(instant) => instant.format("%Y%m%dT%H%M%SZ").to_string(),
+        IcalTime::On(date) => date.format("%Y%m%d").to_string(),
     }
 }
 

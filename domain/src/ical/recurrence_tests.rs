@@ -1,6 +1,6 @@
 //! What takes place in a window: series, what replaces their instances, and the change of the clock.
 
-use super::super::read::read;
+use super::super::reader::read;
 use super::*;
 
 /// The occurrences of a calendar with these VEVENTs (each without BEGIN and END) in a window, as

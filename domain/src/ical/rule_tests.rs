@@ -8,8 +8,8 @@ fn at(text: &str) -> NaiveDateTime {
     text.parse().unwrap()
 }
 
-fn rule(text: &str, start: NaiveDateTime) -> Result<Rule, String> {
-    Rule::of(&Recur::of(text).unwrap_or_else(|| panic!("{text}")), start)
+fn rule(text: &str, start: NaiveDateTime) -> Result<ExpandableRule, String> {
+    ExpandableRule::of(&RecurText::of(text).unwrap_or_else(|| panic!("{text}")), start)
 }
 
 fn found(text: &str, start: &str, from: &str, to: &str) -> Vec<String> {

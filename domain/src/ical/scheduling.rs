@@ -1,8 +1,8 @@
 //! What a reader should do with a calendar, and who takes part in it (RFC 5545, 3.7.2 and 3.8.4; RFC 5546).
 
 use super::{
-    property::{self as p, Parameter},
-    writer::Writer,
+    property::{self as p, PropertyParameter},
+    writer::IcalWriter,
 };
 
 /// What a calendar is sent for.
@@ -27,7 +27,7 @@ impl Method {
     }
 
     /// Appends METHOD, which stands before all components.
-    pub fn write(self, writer: &mut Writer<'_>) {
+    pub fn write(self, writer: &mut IcalWriter<'_>) {
         writer.word(p::METHOD, self.word());
     }
 }
@@ -43,8 +43,8 @@ pub struct Organizer<'a> {
 
 impl Organizer<'_> {
     /// Appends ORGANIZER.
-    pub fn write(&self, writer: &mut Writer<'_>) {
-        writer.address(p::ORGANIZER, &[Parameter::common_name(self.name)], self.mail);
+    pub fn write(&self, writer: &mut IcalWriter<'_>) {
+        writer.address(p::ORGANIZER, &[PropertyParameter::common_name(self.name)], self.mail);
     }
 }
 
@@ -59,13 +59,13 @@ pub struct Attendee<'a> {
 
 impl Attendee<'_> {
     /// Appends ATTENDEE, which asks for an answer. What is published has none (RFC 5546, 3.2.1).
-    pub fn write(&self, writer: &mut Writer<'_>) {
+    pub fn write(&self, writer: &mut IcalWriter<'_>) {
         let parameters = [
-            Parameter::word("CUTYPE", "INDIVIDUAL"),
-            Parameter::word("ROLE", "REQ-PARTICIPANT"),
-            Parameter::word("PARTSTAT", "NEEDS-ACTION"),
-            Parameter::word("RSVP", "TRUE"),
-            Parameter::common_name(self.name),
+            PropertyParameter::word("CUTYPE", "INDIVIDUAL"),
+            PropertyParameter::word("ROLE", "REQ-PARTICIPANT"),
+            PropertyParameter::word("PARTSTAT", "NEEDS-ACTION"),
+            PropertyParameter::word("RSVP", "TRUE"),
+            PropertyParameter::common_name(self.name),
         ];
         writer.address(p::ATTENDEE, &parameters, self.mail);
     }
@@ -74,24 +74,24 @@ impl Attendee<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::{lint::lint, property::Component, sample::at, timezone, writer::Moment};
+    use crate::ical::{fixtures::at, lint::lint, property::ComponentName, timezone, writer::IcalTime};
 
     #[test]
     fn an_invitation_by_the_clock_of_its_zone() {
-        let times = timezone::Times::on_the_clock(
+        let times = timezone::EventTimes::on_the_clock(
             chrono_tz::Asia::Kathmandu,
-            Moment::At(at("2026-07-10T09:00:00Z")),
-            Moment::At(at("2026-07-10T10:30:00Z")),
+            IcalTime::At(at("2026-07-10T09:00:00Z")),
+            IcalTime::At(at("2026-07-10T10:30:00Z")),
         );
         for method in [Method::Request, Method::Cancel] {
             let mut out = Vec::new();
-            let mut writer = Writer::new(&mut out);
-            writer.begin(Component::Calendar);
+            let mut writer = IcalWriter::new(&mut out);
+            writer.begin(ComponentName::Calendar);
             writer.word(p::VERSION, "2.0");
             writer.text(p::PRODID, "-//Concord//Concord//EN");
             method.write(&mut writer);
             timezone::write_timezones(&mut writer, [&times]);
-            writer.begin(Component::Event);
+            writer.begin(ComponentName::Event);
             writer.text(p::UID, "booking-1@concord.example");
             writer.instant(p::DTSTAMP, at("2026-07-01T09:00:00Z"));
             writer.integer(p::SEQUENCE, 1);
@@ -99,8 +99,8 @@ mod tests {
             writer.text(p::SUMMARY, "Massage");
             Organizer { name: "Casa do Mar", mail: "book@casa.example" }.write(&mut writer);
             Attendee { name: "Silva; Maria \"Mia\"", mail: "maria@example.org" }.write(&mut writer);
-            writer.end(Component::Event);
-            writer.end(Component::Calendar);
+            writer.end(ComponentName::Event);
+            writer.end(ComponentName::Calendar);
             assert_eq!(lint(&out), []);
             let text = String::from_utf8(out).unwrap().replace("\r\n ", "");
             for line in [

@@ -10,33 +10,33 @@ use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::{OffsetComponents, OffsetName, Tz};
 
 use super::{
-    property::{self as p, Component},
-    writer::{Moment, Writer},
+    property::{self as p, ComponentName},
+    writer::{IcalTime, IcalWriter},
 };
 
 /// How far around its times an object describes its zone: people move what they see by weeks, seldom by years.
-const AROUND: Duration = Duration::days(400);
+const MARGIN: Duration = Duration::days(400);
 /// Longest time that is described: 20 years.
-const LONGEST: Duration = Duration::days(7_305);
+const MAX_SPAN: Duration = Duration::days(7_305);
 
 /// When something takes place, as a calendar tells it: as instants or dates, or on the clock of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
-    starts: Moment,
-    ends: Moment,
+pub struct EventTimes {
+    starts: IcalTime,
+    ends: IcalTime,
     clock: Option<(Tz, NaiveDateTime, NaiveDateTime)>,
 }
 
-impl Times {
+impl EventTimes {
     /// Instants or dates.
-    pub fn plain(starts: Moment, ends: Moment) -> Self {
+    pub fn plain(starts: IcalTime, ends: IcalTime) -> Self {
         Self { starts, ends, clock: None }
     }
 
     /// On the clock of `zone`, where that can tell them.
-    pub fn on_the_clock(zone: Tz, starts: Moment, ends: Moment) -> Self {
+    pub fn on_the_clock(zone: Tz, starts: IcalTime, ends: IcalTime) -> Self {
         let clock = match (starts, ends) {
-            (Moment::At(starts), Moment::At(ends)) if zone != Tz::UTC => {
+            (IcalTime::At(starts), IcalTime::At(ends)) if zone != Tz::UTC => {
                 clock_of(zone, starts).zip(clock_of(zone, ends)).map(|(starts, ends)| (zone, starts, ends))
             }
             _ => None,
@@ -45,12 +45,12 @@ impl Times {
     }
 
     /// Whether they are told on the clock of a zone, which `write_timezones` describes.
-    pub fn is_on_the_clock(&self) -> bool {
+    pub fn is_zoned(&self) -> bool {
         self.clock.is_some()
     }
 
     /// Appends DTSTART and DTEND.
-    pub fn write(&self, writer: &mut Writer<'_>) {
+    pub fn write(&self, writer: &mut IcalWriter<'_>) {
         if let Some((zone, starts, ends)) = self.clock {
             writer.zoned(p::DTSTART, zone, starts);
             writer.zoned(p::DTEND, zone, ends);
@@ -69,10 +69,12 @@ fn clock_of(zone: Tz, at: DateTime<Utc>) -> Option<NaiveDateTime> {
 }
 
 /// Appends the description of each zone on whose clock some of `times` are told.
-pub fn write_timezones<'t>(writer: &mut Writer<'_>, times: impl IntoIterator<Item = &'t Times>) {
+pub fn write_timezones<'t>(writer: &mut IcalWriter<'_>, times: impl IntoIterator<Item = &'t EventTimes>) {
     let mut zones: BTreeMap<&str, (Tz, DateTime<Utc>, DateTime<Utc>)> = BTreeMap::new();
     for one in times {
-        if let (Some((zone, ..)), Moment::At(starts), Moment::At(ends)) = (one.clock, one.starts, one.ends) {
+        if let (Some((zone, ..)), IcalTime::At(starts), IcalTime::At(ends)) =
+            (one.clock, one.starts, one.ends)
+        {
             let known = zones.entry(zone.name()).or_insert((zone, starts, ends));
             *known = (zone, known.1.min(starts), known.2.max(ends));
         }
@@ -84,7 +86,7 @@ pub fn write_timezones<'t>(writer: &mut Writer<'_>, times: impl IntoIterator<Ite
 
 /// A stretch of a zone's time in which its clock is equally far ahead of UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct Observance {
     /// Its first second.
     pub begins: DateTime<Utc>,
     /// Seconds ahead of UTC before it.
@@ -99,9 +101,9 @@ pub struct Stretch {
 
 /// The stretches of `zone` that what lasts from `starts` to `ends` may need, in their order. The first is said to begin
 /// when they begin.
-pub fn stretches(zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<Stretch> {
-    let first = starts - AROUND;
-    let last = (ends + AROUND).min(first + LONGEST);
+pub fn stretches(zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<Observance> {
+    let first = starts - MARGIN;
+    let last = (ends + MARGIN).min(first + MAX_SPAN);
     let mut found = vec![stretch(zone, first, ahead(zone, first))];
     let mut at = first;
     while at < last {
@@ -117,11 +119,11 @@ pub fn stretches(zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<St
 }
 
 /// Appends the description of `zone` for what lasts from `starts` to `ends`.
-fn write_timezone(writer: &mut Writer<'_>, zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) {
-    writer.begin(Component::Timezone);
+fn write_timezone(writer: &mut IcalWriter<'_>, zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) {
+    writer.begin(ComponentName::Timezone);
     writer.word(p::TZID, zone.name());
     for stretch in stretches(zone, starts, ends) {
-        let component = if stretch.daylight { Component::Daylight } else { Component::Standard };
+        let component = if stretch.daylight { ComponentName::Daylight } else { ComponentName::Standard };
         writer.begin(component);
         writer.clock(p::ONSET, clock(stretch.begins, stretch.before));
         writer.offset(p::TZOFFSETFROM, stretch.before);
@@ -131,7 +133,7 @@ fn write_timezone(writer: &mut Writer<'_>, zone: Tz, starts: DateTime<Utc>, ends
         }
         writer.end(component);
     }
-    writer.end(Component::Timezone);
+    writer.end(ComponentName::Timezone);
 }
 
 fn clock(at: DateTime<Utc>, ahead: i32) -> NaiveDateTime {
@@ -142,9 +144,9 @@ fn ahead(zone: Tz, at: DateTime<Utc>) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
 }
 
-fn stretch(zone: Tz, begins: DateTime<Utc>, before: i32) -> Stretch {
+fn stretch(zone: Tz, begins: DateTime<Utc>, before: i32) -> Observance {
     let offset = zone.offset_from_utc_datetime(&begins.naive_utc());
-    Stretch {
+    Observance {
         begins,
         before,
         ahead: offset.fix().local_minus_utc(),

@@ -8,16 +8,16 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    marks::{IN_PARAMETER, IN_TEXT, Mark, Marks},
-    property::{Component, Parameter, Property, kind},
+    escaping::{EscapeKind, EscapeTable, PARAMETER_ESCAPES, TEXT_ESCAPES},
+    property::{ComponentName, Property, PropertyParameter, kind},
 };
 
 /// Octets of a line without its line break (3.1).
-pub(super) const LINE: usize = 75;
+pub(super) const MAX_LINE_OCTETS: usize = 75;
 
 /// An instant in UTC or a date: what DTSTART and DTEND hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Moment {
+pub enum IcalTime {
     /// To the second.
     At(DateTime<Utc>),
     /// A whole day.
@@ -26,13 +26,13 @@ pub enum Moment {
 
 /// Appends content lines to a buffer.
 #[derive(Debug)]
-pub struct Writer<'out> {
+pub struct IcalWriter<'out> {
     out: &'out mut Vec<u8>,
     /// Where the present physical line begins in `out`.
     line_start: usize,
 }
 
-impl<'out> Writer<'out> {
+impl<'out> IcalWriter<'out> {
     /// Writes to the end of `out`.
     pub fn new(out: &'out mut Vec<u8>) -> Self {
         let line_start = out.len();
@@ -41,7 +41,7 @@ impl<'out> Writer<'out> {
 
     /// Opens a component.
     #[inline]
-    pub fn begin(&mut self, component: Component) {
+    pub fn begin(&mut self, component: ComponentName) {
         self.out.extend_from_slice(b"BEGIN:");
         self.out.extend_from_slice(component.name().as_bytes());
         self.end_line();
@@ -49,7 +49,7 @@ impl<'out> Writer<'out> {
 
     /// Closes a component.
     #[inline]
-    pub fn end(&mut self, component: Component) {
+    pub fn end(&mut self, component: ComponentName) {
         self.out.extend_from_slice(b"END:");
         self.out.extend_from_slice(component.name().as_bytes());
         self.end_line();
@@ -81,14 +81,14 @@ impl<'out> Writer<'out> {
 
     /// An instant or a date.
     #[inline]
-    pub fn moment(&mut self, property: Property<kind::Moment>, moment: Moment) {
+    pub fn moment(&mut self, property: Property<kind::DateOrInstant>, moment: IcalTime) {
         self.out.extend_from_slice(property.name.as_bytes());
         match moment {
-            Moment::At(at) => {
+            IcalTime::At(at) => {
                 self.out.push(b':');
                 self.digits_of_instant(at);
             }
-            Moment::On(date) => {
+            IcalTime::On(date) => {
                 self.out.extend_from_slice(b";VALUE=DATE:");
                 self.digits_of_date(date);
             }
@@ -97,7 +97,7 @@ impl<'out> Writer<'out> {
     }
 
     /// An hour on the clock of `zone`, which the calendar describes in a VTIMEZONE (3.2.19).
-    pub fn zoned(&mut self, property: Property<kind::Moment>, zone: Tz, clock: NaiveDateTime) {
+    pub fn zoned(&mut self, property: Property<kind::DateOrInstant>, zone: Tz, clock: NaiveDateTime) {
         self.out.extend_from_slice(property.name.as_bytes());
         self.out.extend_from_slice(b";TZID=");
         // IANA's names have letters, digits, `/`, `_`, `+` and `-`, which need no quotes, and are short.
@@ -161,7 +161,12 @@ impl<'out> Writer<'out> {
     }
 
     /// A mail address with what is known of its owner.
-    pub fn address(&mut self, property: Property<kind::Address>, parameters: &[Parameter<'_>], mail: &str) {
+    pub fn address(
+        &mut self,
+        property: Property<kind::Address>,
+        parameters: &[PropertyParameter<'_>],
+        mail: &str,
+    ) {
         self.out.extend_from_slice(property.name.as_bytes());
         for parameter in parameters.iter().filter(|parameter| !parameter.value.is_empty()) {
             self.parameter(parameter);
@@ -186,7 +191,7 @@ impl<'out> Writer<'out> {
     /// Octets that are left on the present physical line.
     #[inline]
     fn room(&self) -> usize {
-        LINE.saturating_sub(self.out.len() - self.line_start)
+        MAX_LINE_OCTETS.saturating_sub(self.out.len() - self.line_start)
     }
 
     fn fold(&mut self) {
@@ -220,14 +225,14 @@ impl<'out> Writer<'out> {
 
     /// A TEXT value (3.3.11).
     fn escaped(&mut self, text: &str) {
-        self.with_marks(text, &IN_TEXT, |line, mark| match mark {
-            Mark::Break => line.whole(b"\\n"),
-            Mark::Octet(octet) => line.whole(&[b'\\', octet]),
+        self.push_escaped(text, &TEXT_ESCAPES, |line, mark| match mark {
+            EscapeKind::Break => line.whole(b"\\n"),
+            EscapeKind::Octet(octet) => line.whole(&[b'\\', octet]),
         });
     }
 
     /// A parameter: a word, or a value in quotes (3.2), with the escapes of RFC 6868 for what quotes cannot hold.
-    fn parameter(&mut self, parameter: &Parameter<'_>) {
+    fn parameter(&mut self, parameter: &PropertyParameter<'_>) {
         self.whole(b";");
         self.run(parameter.name);
         if !parameter.quoted {
@@ -235,16 +240,21 @@ impl<'out> Writer<'out> {
             return self.run(parameter.value);
         }
         self.whole(b"=\"");
-        self.with_marks(parameter.value, &IN_PARAMETER, |line, mark| match mark {
-            Mark::Break => line.whole(b"^n"),
-            Mark::Octet(b'"') => line.whole(b"^'"),
-            Mark::Octet(octet) => line.whole(&[b'^', octet]),
+        self.push_escaped(parameter.value, &PARAMETER_ESCAPES, |line, mark| match mark {
+            EscapeKind::Break => line.whole(b"^n"),
+            EscapeKind::Octet(b'"') => line.whole(b"^'"),
+            EscapeKind::Octet(octet) => line.whole(&[b'^', octet]),
         });
         self.whole(b"\"");
     }
 
     /// Writes `text`, hands what `marks` tells of to `write`, and leaves control characters out.
-    fn with_marks(&mut self, text: &str, marks: &Marks, mut write: impl FnMut(&mut Self, Mark)) {
+    fn push_escaped(
+        &mut self,
+        text: &str,
+        marks: &EscapeTable,
+        mut write: impl FnMut(&mut Self, EscapeKind),
+    ) {
         let mut written = 0;
         marks.each(text, |place, mark| {
             self.run(&text[written..place.start]);

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::{super::property as p, *};
 
-fn written(write: impl FnOnce(&mut Writer<'_>)) -> String {
+fn written(write: impl FnOnce(&mut IcalWriter<'_>)) -> String {
     let mut out = Vec::new();
-    write(&mut Writer::new(&mut out));
+    write(&mut IcalWriter::new(&mut out));
     String::from_utf8(out).unwrap()
 }
 
@@ -50,7 +50,7 @@ fn a_fold_never_splits_a_character_or_an_escape() {
 #[test]
 fn a_parameter_cannot_leave_its_quotes() {
     let line = written(|writer| {
-        let name = Parameter::common_name("Ana \"A\" ^ Co;X=1:\r\nEND:VEVENT");
+        let name = PropertyParameter::common_name("Ana \"A\" ^ Co;X=1:\r\nEND:VEVENT");
         writer.address(p::ORGANIZER, &[name], "a b@x.org\r\n");
     });
     let unfolded = line.replace("\r\n ", "");
@@ -59,7 +59,7 @@ fn a_parameter_cannot_leave_its_quotes() {
 
 #[test]
 fn an_empty_parameter_is_left_out() {
-    let line = written(|w| w.address(p::ORGANIZER, &[Parameter::common_name("")], "a@x.org"));
+    let line = written(|w| w.address(p::ORGANIZER, &[PropertyParameter::common_name("")], "a@x.org"));
     assert_eq!(line, "ORGANIZER:mailto:a@x.org\r\n");
 }
 
@@ -76,9 +76,9 @@ fn numbers_lengths_and_times() {
     assert_eq!(written(|w| w.minutes(p::REFRESH_INTERVAL, 90)), "REFRESH-INTERVAL;VALUE=DURATION:PT90M\r\n");
     let at = "2026-03-09T08:07:06.999Z".parse().unwrap();
     assert_eq!(written(|w| w.instant(p::DTSTAMP, at)), "DTSTAMP:20260309T080706Z\r\n");
-    let on = Moment::On("2026-03-09".parse().unwrap());
+    let on = IcalTime::On("2026-03-09".parse().unwrap());
     assert_eq!(written(|w| w.moment(p::DTSTART, on)), "DTSTART;VALUE=DATE:20260309\r\n");
-    let late = Moment::On(NaiveDate::MAX);
+    let late = IcalTime::On(NaiveDate::MAX);
     assert_eq!(written(|w| w.moment(p::DTEND, late)), "DTEND;VALUE=DATE:99991231\r\n");
 }
 

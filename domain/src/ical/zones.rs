@@ -7,13 +7,13 @@ use chrono::{DateTime, Duration, MappedLocalTime, NaiveDate, NaiveDateTime, Offs
 use chrono_tz::Tz;
 
 use super::{
-    bytes::View,
-    component::{Object, parts, properties},
-    content::{Content, unescaped},
-    recur::Recur,
-    rule::{Budget, Rule, walls},
-    value::{DateTimeText, utc_offset},
-    windows::from_windows,
+    objects::{ObjectRanges, parts, properties},
+    property_line::{PropertyLine, unescaped},
+    recur_text::RecurText,
+    recurrence_rule::{Budget, ExpandableRule, walls},
+    unfold::LineSlice,
+    values::{DateTimeText, utc_offset},
+    windows_zones::from_windows,
 };
 
 /// What maps local times to instants.
@@ -24,12 +24,12 @@ pub(super) enum Zone {
     /// Always this far ahead of UTC, in seconds.
     Fixed(i32),
     /// What a VTIMEZONE says.
-    Observed(Arc<Observed>),
+    Observed(Arc<VTimezoneRules>),
 }
 
 /// A VTIMEZONE, evaluated.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Observed {
+pub(super) struct VTimezoneRules {
     /// Seconds ahead of UTC before the first change.
     before: i32,
     /// When (UTC) it changed to how many seconds, in order.
@@ -91,10 +91,10 @@ impl Zone {
 
 /// The zones of one calendar object, by TZID.
 #[derive(Debug)]
-pub(super) struct Zones<'a> {
+pub(super) struct ObjectZones<'a> {
     /// That of floating times: X-WR-TIMEZONE, or what the reader was given.
     pub(super) own: Tz,
-    definitions: HashMap<String, Definition<'a>>,
+    definitions: HashMap<String, VTimezoneText<'a>>,
     known: RefCell<HashMap<String, Option<Zone>>>,
     /// The last one that was asked for: most times of a calendar are in one zone.
     last: RefCell<Option<(String, Option<Zone>)>>,
@@ -103,15 +103,20 @@ pub(super) struct Zones<'a> {
 }
 
 #[derive(Debug)]
-struct Definition<'a> {
+struct VTimezoneText<'a> {
     location: Option<String>,
-    observances: Vec<Vec<Content<'a>>>,
+    observances: Vec<Vec<PropertyLine<'a>>>,
 }
 
-impl<'a> Zones<'a> {
+impl<'a> ObjectZones<'a> {
     /// What an object defines; `default` is the zone where it says nothing. `budget` is that of all objects of a file:
     /// somebody may write thousands.
-    pub(super) fn of(object: &Object, lines: View<'a>, default: Tz, budget: &'a RefCell<Budget>) -> Self {
+    pub(super) fn of(
+        object: &ObjectRanges,
+        lines: LineSlice<'a>,
+        default: Tz,
+        budget: &'a RefCell<Budget>,
+    ) -> Self {
         let own = object.own_zone.and_then(|line| properties(lines.part(line..line + 1)).next());
         let own = own.and_then(|content| by_name(&unescaped(content.value)));
         let own = own.map_or(default, |zone| zone.shown(default));
@@ -129,8 +134,8 @@ impl<'a> Zones<'a> {
                 })
                 .map(|(_, lines)| properties(lines).collect())
                 .collect();
-            let definition = Definition { location: named("X-LIC-LOCATION"), observances };
-            definitions.entry(bare(&name).to_owned()).or_insert(definition);
+            let definition = VTimezoneText { location: named("X-LIC-LOCATION"), observances };
+            definitions.entry(trim_name(&name).to_owned()).or_insert(definition);
         }
         Self { own, definitions, known: RefCell::default(), last: RefCell::default(), budget }
     }
@@ -148,8 +153,8 @@ impl<'a> Zones<'a> {
     }
 
     fn found(&self, name: &str) -> Option<Zone> {
-        let name = bare(name);
-        if name.len() > LONGEST_NAME {
+        let name = trim_name(name);
+        if name.len() > MAX_TZID_LENGTH {
             return None;
         }
         if let Some(known) = self.known.borrow().get(name) {
@@ -169,15 +174,15 @@ impl<'a> Zones<'a> {
 }
 
 /// Windows' lists of cities are the longest names that are meant.
-const LONGEST_NAME: usize = 200;
+const MAX_TZID_LENGTH: usize = 200;
 
-fn bare(name: &str) -> &str {
+fn trim_name(name: &str) -> &str {
     name.trim().trim_matches('"').trim()
 }
 
 /// The zone that a name alone tells.
 pub(super) fn by_name(name: &str) -> Option<Zone> {
-    let name = bare(name);
+    let name = trim_name(name);
     iana(name)
         .or_else(|| from_windows(name))
         .or_else(|| within_a_path(name))
@@ -265,11 +270,11 @@ fn whole_hours(seconds: i32) -> Option<Tz> {
 }
 
 /// The years in which changes are looked for; Windows' zones begin in 1601.
-const YEARS: [i32; 2] = [1900, 2100];
+const TRANSITION_YEARS: [i32; 2] = [1900, 2100];
 /// More changes of one observance than two centuries have.
-const CHANGES: usize = 400;
+const MAX_TRANSITIONS: usize = 400;
 
-fn observed(observances: &[Vec<Content<'_>>], budget: &mut Budget) -> Option<Zone> {
+fn observed(observances: &[Vec<PropertyLine<'_>>], budget: &mut Budget) -> Option<Zone> {
     let mut changes = Vec::new();
     // A hostile calendar may repeat an observance as often as it likes.
     for observance in observances.iter().take(200) {
@@ -285,33 +290,36 @@ fn observed(observances: &[Vec<Content<'_>>], budget: &mut Budget) -> Option<Zon
     changes.sort_unstable();
     let before = changes.first()?.1;
     let changes = changes.into_iter().map(|(at, _, to)| (at, to)).collect();
-    Some(Zone::Observed(Arc::new(Observed { before, changes })))
+    Some(Zone::Observed(Arc::new(VTimezoneRules { before, changes })))
 }
 
 /// When it begins, on the wall; `None` when the budget is spent.
-fn onsets(observance: &[Content<'_>], budget: &mut Budget) -> Option<Vec<NaiveDateTime>> {
-    let Some(start) = walls_of(observance, "DTSTART").next() else {
+fn onsets(observance: &[PropertyLine<'_>], budget: &mut Budget) -> Option<Vec<NaiveDateTime>> {
+    let Some(start) = wall_times_of(observance, "DTSTART").next() else {
         return Some(Vec::new());
     };
     let mut onsets = vec![start];
-    onsets.extend(walls_of(observance, "RDATE").take(CHANGES));
+    onsets.extend(wall_times_of(observance, "RDATE").take(MAX_TRANSITIONS));
     let [first, end]: [NaiveDateTime; 2] =
-        YEARS.map(|year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().into());
+        TRANSITION_YEARS.map(|year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().into());
     for content in observance.iter().filter(|content| content.is("RRULE")) {
-        let Some(written) = Recur::of(content.value) else { continue };
+        let Some(written) = RecurText::of(content.value) else { continue };
         // UNTIL is in UTC here, and the offsets that it needs are what is being found out: a day does not matter,
         // for no two changes are so near.
         let until = written.until.map(|until| until.wall + Duration::days(1));
-        if let Ok(rule) = Rule::of(&written, start) {
+        if let Ok(rule) = ExpandableRule::of(&written, start) {
             let end = until.map_or(end, |until| until.min(end));
             let found = walls(&rule, start, start.max(first), end, budget).ok()?;
-            onsets.extend(found.into_iter().take(CHANGES));
+            onsets.extend(found.into_iter().take(MAX_TRANSITIONS));
         }
     }
     Some(onsets)
 }
 
-fn walls_of<'a>(observance: &'a [Content<'a>], name: &'a str) -> impl Iterator<Item = NaiveDateTime> + 'a {
+fn wall_times_of<'a>(
+    observance: &'a [PropertyLine<'a>],
+    name: &'a str,
+) -> impl Iterator<Item = NaiveDateTime> + 'a {
     let named = observance.iter().filter(move |content| content.is(name));
     named
         .flat_map(|content| content.value.split(','))

@@ -1,15 +1,15 @@
 //! Names of zones as they are found in calendars, and the hours that the clock leaves out or shows twice.
 
 use super::*;
-use crate::ical::{bytes::lines, calendar::ReadLimits, component::objects};
+use crate::ical::{calendar::ReadLimits, objects::objects, unfold::lines};
 
-fn with<R>(calendar: &str, look: impl FnOnce(&Zones<'_>) -> R) -> R {
+fn with<R>(calendar: &str, look: impl FnOnce(&ObjectZones<'_>) -> R) -> R {
     let text = format!("BEGIN:VCALENDAR\n{calendar}\nEND:VCALENDAR\n");
     let limits = ReadLimits::default();
     let lines = lines(text.as_bytes(), &limits, &mut Vec::new()).unwrap();
     let object = objects(lines.all(), &limits).unwrap().all.remove(0);
     let budget = RefCell::new(Budget::of_zones());
-    look(&Zones::of(&object, lines.all(), chrono_tz::Europe::Lisbon, &budget))
+    look(&ObjectZones::of(&object, lines.all(), chrono_tz::Europe::Lisbon, &budget))
 }
 
 fn at(text: &str) -> NaiveDateTime {

@@ -53,7 +53,7 @@ pub(super) fn written(date: NaiveDate, format: &str) -> Option<String> {
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
-    while let Some((before, name, after)) = next_name(rest) {
+    while let Some((before, name, after)) = next_placeholder(rest) {
         text.push_str(before);
         match values.iter().find(|(known, _)| *known == name) {
             Some((_, value)) => text.push_str(value),
@@ -70,7 +70,7 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
 /// What a template has in braces that is none of `known`.
 pub(super) fn unknown_name<'a>(template: &'a str, known: &[&[&str]]) -> Option<&'a str> {
     let mut rest = template;
-    while let Some((_, name, after)) = next_name(rest) {
+    while let Some((_, name, after)) = next_placeholder(rest) {
         if !known.iter().any(|names| names.contains(&name)) {
             return Some(name);
         }
@@ -80,7 +80,7 @@ pub(super) fn unknown_name<'a>(template: &'a str, known: &[&[&str]]) -> Option<&
 }
 
 /// The text before the next `{name}`, the name, and the text behind it.
-fn next_name(text: &str) -> Option<(&str, &str, &str)> {
+fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, after) = rest.split_once('}')?;
     Some((before, name, after))

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Checked, Checklist, EventKind, Platform, PlatformId, PlatformKind, TextField, TextMatch, TextRule,
-    UidKeeps,
+    Checklist, EventKind, Platform, PlatformId, PlatformKind, PlatformVerification, TextField, TextMatch,
+    TextRule, UidKeeps,
     checklist::{CHANGE_NAMES, CHECKLIST_NAMES, STEP_NAMES, unknown_name, written},
 };
 
@@ -23,7 +23,7 @@ pub struct PlatformFile {
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlatformFault {
+pub struct PlatformFileError {
     /// Where it was read.
     pub file: String,
     /// From 1.
@@ -32,7 +32,7 @@ pub struct PlatformFault {
     pub problem: String,
 }
 
-impl fmt::Display for PlatformFault {
+impl fmt::Display for PlatformFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: line {}: {}", self.file, self.line, self.problem)
     }
@@ -61,7 +61,7 @@ struct FileKeys {
     hosts: Vec<Spanned<String>>,
     #[serde(default)]
     products: Vec<Spanned<String>>,
-    checked: Option<Checked>,
+    checked: Option<PlatformVerification>,
     #[serde(default)]
     import_steps: Vec<Spanned<String>>,
     #[serde(default)]
@@ -100,7 +100,7 @@ struct ChecklistKeys {
 }
 
 /// A platform with the place of each of its names.
-struct Read {
+struct ParsedPlatform {
     platform: Platform,
     file: String,
     /// Whether it is the installation's, not the program's.
@@ -113,9 +113,9 @@ struct Read {
 pub(super) fn read_all(
     builtin: &[PlatformFile],
     own: &[PlatformFile],
-) -> Result<Vec<Platform>, Vec<PlatformFault>> {
+) -> Result<Vec<Platform>, Vec<PlatformFileError>> {
     let mut faults = Vec::new();
-    let mut all: Vec<Read> = Vec::new();
+    let mut all: Vec<ParsedPlatform> = Vec::new();
     let files = builtin.iter().map(|file| (file, false)).chain(own.iter().map(|file| (file, true)));
     for (file, is_own) in files {
         let read = match read(file, is_own) {
@@ -131,33 +131,33 @@ pub(super) fn read_all(
             Some(former) => {
                 let problem = format!("{} has the id \"{}\" already", former.file, read.platform.id);
                 let line = read.names.first().map_or(1, |(_, line)| *line);
-                faults.push(PlatformFault { file: read.file, line, problem });
+                faults.push(PlatformFileError { file: read.file, line, problem });
             }
         }
     }
-    faults.extend(names_twice(&all));
+    faults.extend(duplicate_names(&all));
     if faults.is_empty() { Ok(all.into_iter().map(|read| read.platform).collect()) } else { Err(faults) }
 }
 
 /// Names by which two platforms would be found.
-fn names_twice(all: &[Read]) -> Vec<PlatformFault> {
+fn duplicate_names(all: &[ParsedPlatform]) -> Vec<PlatformFileError> {
     let mut faults = Vec::new();
-    let mut taken: HashMap<&str, &Read> = HashMap::new();
+    let mut taken: HashMap<&str, &ParsedPlatform> = HashMap::new();
     for read in all {
         for (name, line) in &read.names {
             let Some(other) = taken.insert(name, read) else { continue };
             if other.platform.id != read.platform.id {
                 let problem =
                     format!("\"{name}\" is a name of \"{}\" too, in {}", other.platform.id, other.file);
-                faults.push(PlatformFault { file: read.file.clone(), line: *line, problem });
+                faults.push(PlatformFileError { file: read.file.clone(), line: *line, problem });
             }
         }
     }
     faults
 }
 
-fn read(file: &PlatformFile, is_own: bool) -> Result<Read, Vec<PlatformFault>> {
-    let mut check = Check { file, faults: Vec::new() };
+fn read(file: &PlatformFile, is_own: bool) -> Result<ParsedPlatform, Vec<PlatformFileError>> {
+    let mut check = PlatformFileCheck { file, faults: Vec::new() };
     let keys: FileKeys = match toml::from_str(&file.text) {
         Ok(keys) => keys,
         Err(error) => {
@@ -172,7 +172,7 @@ fn read(file: &PlatformFile, is_own: bool) -> Result<Read, Vec<PlatformFault>> {
     let names = named.map(|name| (name.get_ref().to_lowercase(), check.line(&name.span()))).collect();
     match platform {
         Some(platform) if check.faults.is_empty() => {
-            Ok(Read { platform, file: file.name.clone(), is_own, names })
+            Ok(ParsedPlatform { platform, file: file.name.clone(), is_own, names })
         }
         _ => {
             check.faults.sort_by_key(|fault| fault.line);
@@ -182,19 +182,19 @@ fn read(file: &PlatformFile, is_own: bool) -> Result<Read, Vec<PlatformFault>> {
 }
 
 /// Gathers what is wrong with one file.
-struct Check<'a> {
+struct PlatformFileCheck<'a> {
     file: &'a PlatformFile,
-    faults: Vec<PlatformFault>,
+    faults: Vec<PlatformFileError>,
 }
 
-impl Check<'_> {
+impl PlatformFileCheck<'_> {
     fn line(&self, span: &Range<usize>) -> usize {
         self.file.text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
     }
 
     fn wrong(&mut self, span: &Range<usize>, problem: impl Into<String>) {
         let (file, line) = (self.file.name.clone(), self.line(span));
-        self.faults.push(PlatformFault { file, line, problem: problem.into() });
+        self.faults.push(PlatformFileError { file, line, problem: problem.into() });
     }
 
     fn within(&mut self, key: &str, value: &Spanned<u32>, range: std::ops::RangeInclusive<u32>) -> u32 {

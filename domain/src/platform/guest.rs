@@ -12,7 +12,7 @@ const STOCK_PHRASES: [&str; 8] =
 
 /// Who comes, as far as anybody knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Guest {
+enum GuestLabel {
     Named(String),
     /// The platform tells no name: "Airbnb guest".
     Unnamed(String),
@@ -21,18 +21,18 @@ enum Guest {
 impl Platforms {
     /// What the customer of `booking` is called: "Maria Silva", "Airbnb guest"; empty where nobody is known to come.
     pub fn guest_of(&self, booking: &Booking) -> String {
-        match self.summary_of(booking) {
+        match self.platform_summary(booking) {
             Some((platform, summary)) => platform.guest_label(summary),
             None => booking.draft.customer.name.trim().to_owned(),
         }
     }
 
     /// The same with no more of a name than the first one.
-    pub fn guest_in_brief(&self, booking: &Booking) -> String {
+    pub fn guest_first_name(&self, booking: &Booking) -> String {
         let first = |name| Customer { name, ..Customer::default() }.first_name().to_owned();
-        match self.summary_of(booking).map(|(platform, summary)| platform.guest(summary)) {
-            Some(Guest::Named(name)) => first(name),
-            Some(Guest::Unnamed(label)) => label,
+        match self.platform_summary(booking).map(|(platform, summary)| platform.guest(summary)) {
+            Some(GuestLabel::Named(name)) => first(name),
+            Some(GuestLabel::Unnamed(label)) => label,
             None => booking.draft.customer.first_name().to_owned(),
         }
     }
@@ -40,7 +40,7 @@ impl Platforms {
     /// The title of `booking`; empty where it is the summary by which a platform tells of the guest.
     pub fn title_of<'b>(&self, booking: &'b Booking) -> &'b str {
         let title = booking.draft.title.trim();
-        match self.summary_of(booking) {
+        match self.platform_summary(booking) {
             Some((_, summary)) if summary == title => "",
             _ => title,
         }
@@ -49,14 +49,14 @@ impl Platforms {
     /// What `booking` is about where customers are not told of: its title, or the guest as a platform tells of them;
     /// empty where there is neither.
     pub fn subject_of(&self, booking: &Booking) -> String {
-        match (self.title_of(booking), self.summary_of(booking)) {
+        match (self.title_of(booking), self.platform_summary(booking)) {
             ("", Some((platform, summary))) => platform.guest_label(summary),
             (title, _) => title.to_owned(),
         }
     }
 
     /// The platform that named the customer, and in which words.
-    fn summary_of<'a>(&'a self, booking: &'a Booking) -> Option<(&'a Platform, &'a str)> {
+    fn platform_summary<'a>(&'a self, booking: &'a Booking) -> Option<(&'a Platform, &'a str)> {
         let (id, summary) = booking.draft.customer.name.trim().split_once(':')?;
         if booking.draft.source != id && booking.channel.is_none() {
             return None;
@@ -71,25 +71,25 @@ impl Platform {
     /// stock phrase, which names nobody.
     pub fn guest_label(&self, summary: &str) -> String {
         match self.guest(summary) {
-            Guest::Named(label) | Guest::Unnamed(label) => label,
+            GuestLabel::Named(label) | GuestLabel::Unnamed(label) => label,
         }
     }
 
-    fn guest(&self, summary: &str) -> Guest {
+    fn guest(&self, summary: &str) -> GuestLabel {
         let summary = summary.trim();
         let rules = || self.reservation.iter().chain(&self.block);
         let begins = |phrase: &&str| summary.to_lowercase().starts_with(*phrase);
         if let Some(guest) = self.guest_of(summary) {
-            Guest::Named(guest)
+            GuestLabel::Named(guest)
         } else if !summary.is_empty()
             && !rules().any(|rule| rule.matches(summary, ""))
             && !STOCK_PHRASES.iter().any(begins)
         {
-            Guest::Named(summary.to_owned())
+            GuestLabel::Named(summary.to_owned())
         } else if self.hosts.is_empty() {
-            Guest::Unnamed("Guest".to_owned())
+            GuestLabel::Unnamed("Guest".to_owned())
         } else {
-            Guest::Unnamed(format!("{} guest", self.name))
+            GuestLabel::Unnamed(format!("{} guest", self.name))
         }
     }
 }
@@ -97,10 +97,10 @@ impl Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::sample;
+    use crate::ical::fixtures;
 
     fn imported(platform: &str, summary: &str) -> Booking {
-        let mut booking = sample::booking();
+        let mut booking = fixtures::booking();
         platform.clone_into(&mut booking.draft.source);
         booking.draft.customer.name = format!("{platform}: {summary}").trim().to_owned();
         summary.clone_into(&mut booking.draft.title);
@@ -117,7 +117,7 @@ mod tests {
             (imported("booking_com", "CLOSED - Not available"), "Booking.com guest", "Booking.com guest", ""),
         ] {
             assert_eq!(platforms.guest_of(&booking), whole, "{booking:?}");
-            assert_eq!(platforms.guest_in_brief(&booking), brief, "{booking:?}");
+            assert_eq!(platforms.guest_first_name(&booking), brief, "{booking:?}");
             assert_eq!(platforms.title_of(&booking), title, "{booking:?}");
         }
         let mut renamed = imported("airbnb", "Reserved");

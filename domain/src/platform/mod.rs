@@ -21,7 +21,7 @@ use url::Url;
 use crate::words;
 
 pub use checklist::{Checklist, fill};
-pub use file::{PlatformFault, PlatformFile};
+pub use file::{PlatformFile, PlatformFileError};
 pub use text::{TextField, TextMatch, TextRule};
 
 words! {
@@ -69,7 +69,7 @@ pub struct PlatformId(String);
 /// A text that cannot be a platform's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 32 of the characters a-z, 0-9 and _")]
-pub struct BadPlatformId;
+pub struct InvalidPlatformId;
 
 impl PlatformId {
     /// As it is written.
@@ -79,7 +79,7 @@ impl PlatformId {
 }
 
 impl FromStr for PlatformId {
-    type Err = BadPlatformId;
+    type Err = InvalidPlatformId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::try_from(text.to_owned())
@@ -87,14 +87,14 @@ impl FromStr for PlatformId {
 }
 
 impl TryFrom<String> for PlatformId {
-    type Error = BadPlatformId;
+    type Error = InvalidPlatformId;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if (1..=32).contains(&text.len()) && text.bytes().all(fits) {
             Ok(Self(text))
         } else {
-            Err(BadPlatformId)
+            Err(InvalidPlatformId)
         }
     }
 }
@@ -114,7 +114,7 @@ impl fmt::Display for PlatformId {
 /// When what is said of a platform was last compared with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Checked {
+pub struct PlatformVerification {
     /// On which day.
     pub on: NaiveDate,
     /// By what, for people.
@@ -162,7 +162,7 @@ pub struct Platform {
     /// What the PRODID of its calendars holds, in lower case: by it a calendar of another platform is known.
     pub products: Vec<String>,
     /// When the steps were last compared with the platform, and by what; `None`: nobody says.
-    pub checked: Option<Checked>,
+    pub checked: Option<PlatformVerification>,
     /// How a person gets our feed into the platform. May hold `{feed_url}`, `{resource}` and `{business}`.
     pub import_steps: Vec<String>,
     /// Where a person finds the address of the platform's feed. May hold `{resource}` and `{business}`.
@@ -228,7 +228,7 @@ impl Platform {
     }
 
     /// Whether a calendar's PRODID says that the platform wrote it.
-    pub fn wrote(&self, product: &str) -> bool {
+    pub fn matches_product(&self, product: &str) -> bool {
         let product = product.to_lowercase();
         self.products.iter().any(|known| product.contains(known))
     }
@@ -270,7 +270,7 @@ impl Platforms {
 
     /// Those inside the program with an installation's own: a file replaces the platform whose id it has, or adds one.
     /// The error names everything that is wrong.
-    pub fn with_files(files: &[PlatformFile]) -> Result<Self, Vec<PlatformFault>> {
+    pub fn with_files(files: &[PlatformFile]) -> Result<Self, Vec<PlatformFileError>> {
         let builtin = BUILTIN
             .iter()
             .map(|(name, text)| PlatformFile { name: (*name).to_owned(), text: (*text).to_owned() });

@@ -46,7 +46,7 @@ fn a_calendar_is_known_by_who_wrote_it() {
         ("-//Somebody//EN", None),
         ("", None),
     ] {
-        let told = platforms.iter().find(|platform| platform.wrote(product));
+        let told = platforms.iter().find(|platform| platform.matches_product(product));
         assert_eq!(told.map(|platform| platform.id.as_str()), id, "{product}");
     }
 }

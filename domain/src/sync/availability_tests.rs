@@ -4,30 +4,30 @@ use chrono::{Duration, NaiveDate};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ical::sample::at, sync::drift::Expected};
+use crate::{ical::fixtures::at, sync::drift::ExpectedState};
 
 const LISBON: Tz = chrono_tz::Europe::Lisbon;
 
-fn read(kind: ReadKind) -> Read {
+fn read(kind: ReadKind) -> CalendarRead {
     let window = Interval::new(at("2026-11-30T00:00:00Z"), at("2027-05-30T00:00:00Z")).unwrap();
-    Read { kind, window, zone: LISBON, now: at("2026-12-01T00:00:00Z") }
+    CalendarRead { kind, window, zone: LISBON, now: at("2026-12-01T00:00:00Z") }
 }
 
-fn full() -> Read {
+fn full() -> CalendarRead {
     read(ReadKind::Full)
 }
 
-fn busy(busy: &[ObservedBusyTime]) -> Stored<'_> {
-    Stored { busy, ours: &[] }
+fn busy(busy: &[ObservedBusyTime]) -> StoredCalendarState<'_> {
+    StoredCalendarState { busy, ours: &[] }
 }
 
 /// What follows if nothing was doubted before.
-fn plan(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &Read) -> ImportPlan {
-    plan_import(busy(known), pages, &[], read, &Doubted::default())
+fn plan(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &CalendarRead) -> BusyTimePlan {
+    plan_import(busy(known), pages, &[], read, &QuarantinedIds::default())
 }
 
 /// What is written at once, and what at second sight.
-fn surely(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &Read) -> Changes {
+fn surely(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &CalendarRead) -> BusyTimeChanges {
     let first = plan(known, pages, read);
     let doubted = first.held.map(|held| held.doubted).unwrap_or_default();
     applied(plan_import(busy(known), pages, &[], read, &doubted))
@@ -54,7 +54,7 @@ fn entry(id: &str, etag: &str, time: EntryTime) -> ObservedEntry {
     }
 }
 
-fn applied(plan: ImportPlan) -> Changes {
+fn applied(plan: BusyTimePlan) -> BusyTimeChanges {
     match plan.held {
         None => plan.changes,
         Some(held) => panic!("held: {}", held.reason),
@@ -74,7 +74,7 @@ fn numbered(count: i64) -> Vec<ObservedEntry> {
 fn one_changed_event_is_one_row() {
     let mut calendar = numbered(40);
     let known = stored(&calendar);
-    assert_eq!(applied(plan(&known, &calendar, &full())), Changes::default());
+    assert_eq!(applied(plan(&known, &calendar, &full())), BusyTimeChanges::default());
     calendar[7] = entry("n07", "2", hour(100));
     for (pages, kind) in [(&calendar[..], full()), (&calendar[7..8], read(ReadKind::Incremental))] {
         let changes = applied(plan(&known, pages, &kind));
@@ -149,22 +149,25 @@ fn a_suspicious_read_waits_for_a_second_one() {
     let calendar = numbered(12);
     let known = stored(&calendar);
     for (pages, reason) in [
-        (&calendar[..0], HeldReason::Empty { known: 12 }),
-        (&calendar[..5], HeldReason::Shrunk { gone: 7, known: 12 }),
+        (&calendar[..0], CalendarQuarantineReason::Empty { known: 12 }),
+        (&calendar[..5], CalendarQuarantineReason::Shrunk { gone: 7, known: 12 }),
     ] {
         let first = plan(&known, pages, &full());
         let held = first.held.unwrap();
-        assert_eq!((first.changes, held.reason), (Changes::default(), reason));
-        let kept = Doubted::from_text(&held.doubted.to_text());
+        assert_eq!((first.changes, held.reason), (BusyTimeChanges::default(), reason));
+        let kept = QuarantinedIds::from_text(&held.doubted.to_text());
         assert_eq!(kept, held.doubted);
         let second = applied(plan_import(busy(&known), pages, &[], &full(), &kept));
         assert_eq!(second.removals.len(), 12 - pages.len());
-        assert_eq!(applied(plan(&known, pages, &read(ReadKind::Incremental))), Changes::default());
+        assert_eq!(applied(plan(&known, pages, &read(ReadKind::Incremental))), BusyTimeChanges::default());
     }
     assert_eq!(applied(plan(&known, &calendar[..6], &full())).removals.len(), 6);
     assert_eq!(applied(plan(&known[..9], &calendar[..1], &full())).removals.len(), 8);
-    assert_eq!(plan(&known[..1], &[], &full()).held.unwrap().reason, HeldReason::Empty { known: 1 });
-    assert_eq!(applied(plan(&[], &[], &full())), Changes::default());
+    assert_eq!(
+        plan(&known[..1], &[], &full()).held.unwrap().reason,
+        CalendarQuarantineReason::Empty { known: 1 }
+    );
+    assert_eq!(applied(plan(&[], &[], &full())), BusyTimeChanges::default());
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn what_is_gone_besides_is_doubted_by_itself() {
     let second = plan_import(busy(&known), &[], &[], &full(), &first.doubted);
     assert_eq!(second.changes.removals.len(), 16);
     let held = second.held.unwrap();
-    assert_eq!(held.reason, HeldReason::Empty { known: 14 });
+    assert_eq!(held.reason, CalendarQuarantineReason::Empty { known: 14 });
     let rows = after(&known, &second.changes);
     assert_eq!(applied(plan_import(busy(&rows), &[], &[], &full(), &held.doubted)).removals.len(), 14);
 }
@@ -206,26 +209,26 @@ fn what_is_gone_besides_is_doubted_by_itself() {
 #[test]
 fn the_past_may_leave_at_once() {
     let known = stored(&numbered(12));
-    let later = Read { now: at("2027-01-01T00:00:00Z"), ..full() };
+    let later = CalendarRead { now: at("2027-01-01T00:00:00Z"), ..full() };
     assert_eq!(applied(plan(&known, &[], &later)).removals.len(), 12);
 }
 
 #[test]
 fn a_full_read_tells_of_entries_of_ours_that_it_does_not_name() {
     let id = |number: u128| EntryId(uuid::Uuid::from_u128(number));
-    let ours = |number: u8, expected| KnownEntry {
+    let ours = |number: u8, expected| EntryExpectation {
         id: id(number.into()),
         external_id: format!("n{number:02}"),
         etag: Some("1".into()),
         expected,
     };
     let rows = [
-        ours(0, Expected::Stands),
-        ours(1, Expected::Stands),
-        ours(2, Expected::Stands),
-        ours(3, Expected::Stands),
-        ours(7, Expected::Unsettled),
-        ours(8, Expected::Gone),
+        ours(0, ExpectedState::Stands),
+        ours(1, ExpectedState::Stands),
+        ours(2, ExpectedState::Stands),
+        ours(3, ExpectedState::Stands),
+        ours(7, ExpectedState::Unsettled),
+        ours(8, ExpectedState::Gone),
     ];
     let mut calendar = numbered(3);
     calendar[1].deleted = true;
@@ -233,25 +236,31 @@ fn a_full_read_tells_of_entries_of_ours_that_it_does_not_name() {
     calendar[2].series = Some("n02".into());
     calendar[2].external_id = "n02_1".into();
     calendar.push(ObservedEntry { entry: Some(id(3)), ..entry("copy", "1", hour(9)) });
-    let stored = Stored { busy: &[], ours: &rows };
-    let plan = |read: Read| plan_import(stored, &calendar, &[], &read, &Doubted::default());
+    let stored = StoredCalendarState { busy: &[], ours: &rows };
+    let plan = |read: CalendarRead| plan_import(stored, &calendar, &[], &read, &QuarantinedIds::default());
     assert_eq!(plan(full()).missing, [id(1), id(3)]);
     assert_eq!(plan(read(ReadKind::Incremental)).missing, []);
 
     // A read that is doubted takes nothing away from anybody.
     let known = self::stored(&numbered(12));
-    let first = plan_import(Stored { busy: &known, ours: &rows }, &[], &[], &full(), &Doubted::default());
+    let first = plan_import(
+        StoredCalendarState { busy: &known, ours: &rows },
+        &[],
+        &[],
+        &full(),
+        &QuarantinedIds::default(),
+    );
     assert_eq!(first.missing, []);
     let doubted = first.held.unwrap().doubted;
-    let second = plan_import(Stored { busy: &known, ours: &rows }, &[], &[], &full(), &doubted);
+    let second = plan_import(StoredCalendarState { busy: &known, ours: &rows }, &[], &[], &full(), &doubted);
     assert_eq!(second.missing, [id(0), id(1), id(2), id(3)]);
 }
 
 #[test]
 fn a_held_read_says_what_is_wrong() {
     assert_eq!(
-        HeldReason::Shrunk { gone: 7, known: 12 }.to_string(),
-        "7 of 12 known future busy times were gone at once"
+        CalendarQuarantineReason::Shrunk { gone: 7, known: 12 }.to_string(),
+        "7 of 12 known future busy times disappeared at once"
     );
 }
 
@@ -264,9 +273,15 @@ fn series(name: &str, etag: &str, hours: &[i64]) -> Vec<ObservedEntry> {
     hours.iter().map(instance).collect()
 }
 
-fn told(known: &[ObservedBusyTime], pages: &[ObservedEntry], resources: &[&str]) -> Changes {
+fn told(known: &[ObservedBusyTime], pages: &[ObservedEntry], resources: &[&str]) -> BusyTimeChanges {
     let resources: Vec<String> = resources.iter().copied().map(str::to_owned).collect();
-    applied(plan_import(busy(known), pages, &resources, &read(ReadKind::Incremental), &Doubted::default()))
+    applied(plan_import(
+        busy(known),
+        pages,
+        &resources,
+        &read(ReadKind::Incremental),
+        &QuarantinedIds::default(),
+    ))
 }
 
 #[test]
@@ -294,9 +309,9 @@ fn what_cannot_be_read_keeps_its_instances() {
     let known = stored(&[series("yoga", "1", &[0, 1, 2]), numbered(20)].concat());
     let mut unclear = entry("yoga", "2", hour(0));
     unclear.time = None;
-    assert_eq!(told(&known, std::slice::from_ref(&unclear), &[]), Changes::default());
+    assert_eq!(told(&known, std::slice::from_ref(&unclear), &[]), BusyTimeChanges::default());
     let pages = [vec![unclear], numbered(20)].concat();
-    assert_eq!(applied(plan(&known, &pages, &full())), Changes::default());
+    assert_eq!(applied(plan(&known, &pages, &full())), BusyTimeChanges::default());
 }
 
 fn observed() -> impl Strategy<Value = ObservedEntry> {
@@ -333,7 +348,7 @@ fn calendar() -> impl Strategy<Value = Vec<ObservedEntry>> {
 }
 
 /// The busy times after `changes`, as a database would hold them.
-fn after(known: &[ObservedBusyTime], changes: &Changes) -> Vec<ObservedBusyTime> {
+fn after(known: &[ObservedBusyTime], changes: &BusyTimeChanges) -> Vec<ObservedBusyTime> {
     let mut rows: BTreeMap<String, ObservedBusyTime> =
         known.iter().map(|event| (event.external_id.clone(), event.clone())).collect();
     for removal in &changes.removals {
@@ -408,7 +423,7 @@ proptest! {
         let kept = |event: &&ObservedBusyTime| rows.iter().any(|row| row.external_id == event.external_id);
         let future: Vec<_> = known.iter().filter(|event| event.interval.end > full().now).collect();
         let left = future.iter().copied().filter(kept).count();
-        prop_assert!(future.len() < GUARDED_FROM || left * 2 >= future.len());
+        prop_assert!(future.len() < MIN_GUARDED_EVENTS || left * 2 >= future.len());
         prop_assert!(future.is_empty() || !second.is_empty() || left == future.len());
         // What the calendar shows is written whatever is doubted.
         for event in stored(&second) {

@@ -18,7 +18,7 @@ use crate::{
 
 /// What the rows say of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedState {
     /// It was written, and nothing waits.
     Stands,
     /// It was removed, and nothing waits.
@@ -30,7 +30,7 @@ pub enum Expected {
 
 /// An entry as the rows have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownEntry {
+pub struct EntryExpectation {
     /// Which.
     pub id: EntryId,
     /// What its calendar calls it.
@@ -38,12 +38,12 @@ pub struct KnownEntry {
     /// The version that our last write left, or that was last dealt with.
     pub etag: Option<String>,
     /// How it should be.
-    pub expected: Expected,
+    pub expected: ExpectedState,
 }
 
 /// Something in the calendar that carries our mark, or the name of an entry of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenEntry {
+pub struct MarkedEvent {
     /// What the calendar calls it; of an instance, what the calendar calls the whole.
     pub name: String,
     /// Whether it is an instance of what takes place many times.
@@ -54,7 +54,7 @@ pub struct SeenEntry {
     pub mark: Option<EntryId>,
 }
 
-impl From<&ObservedEntry> for SeenEntry {
+impl From<&ObservedEntry> for MarkedEvent {
     fn from(entry: &ObservedEntry) -> Self {
         Self {
             name: entry.series.clone().unwrap_or_else(|| entry.external_id.clone()),
@@ -66,11 +66,11 @@ impl From<&ObservedEntry> for SeenEntry {
 }
 
 /// Providers differ in how they read the edges of a window, for whole days above all: what lies so near is not judged.
-const EDGE: Duration = Duration::days(1);
+const WINDOW_EDGE: Duration = Duration::days(1);
 
 /// Whether whatever takes place then is shown by every read of the window.
-pub fn is_surely_shown(time: Interval, window: Interval) -> bool {
-    time.end > window.start + EDGE && time.start < window.end - EDGE
+pub fn is_inside_window(time: Interval, window: Interval) -> bool {
+    time.end > window.start + WINDOW_EDGE && time.start < window.end - WINDOW_EDGE
 }
 
 /// How calendar and rows differ.
@@ -91,16 +91,16 @@ pub struct Drift {
 
 /// Compares. `elsewhere`: marks that other rows know, of another calendar or another business; what carries them is not
 /// ours to judge here.
-pub fn compare(known: &[KnownEntry], seen: &[SeenEntry], elsewhere: &BTreeSet<EntryId>) -> Drift {
-    let by_name: BTreeMap<&str, &SeenEntry> = seen.iter().map(|one| (one.name.as_str(), one)).collect();
+pub fn compare(known: &[EntryExpectation], seen: &[MarkedEvent], elsewhere: &BTreeSet<EntryId>) -> Drift {
+    let by_name: BTreeMap<&str, &MarkedEvent> = seen.iter().map(|one| (one.name.as_str(), one)).collect();
     let mut drift = Drift::default();
     for entry in known {
         match (entry.expected, by_name.get(entry.external_id.as_str())) {
-            (Expected::Unsettled, _) | (Expected::Gone, None) => {}
-            (Expected::Gone, Some(_)) => drift.unwanted.push(entry.id),
-            (Expected::Stands, None) => drift.missing.push(entry.id),
-            (Expected::Stands, Some(seen)) if is_as_left(entry, seen) => drift.standing += 1,
-            (Expected::Stands, Some(_)) => drift.different.push(entry.id),
+            (ExpectedState::Unsettled, _) | (ExpectedState::Gone, None) => {}
+            (ExpectedState::Gone, Some(_)) => drift.unwanted.push(entry.id),
+            (ExpectedState::Stands, None) => drift.missing.push(entry.id),
+            (ExpectedState::Stands, Some(seen)) if is_unchanged(entry, seen) => drift.standing += 1,
+            (ExpectedState::Stands, Some(_)) => drift.different.push(entry.id),
         }
     }
     // What carries a mark that we know under a name that we do not is a copy that a person made: it is theirs.
@@ -116,14 +116,14 @@ pub fn compare(known: &[KnownEntry], seen: &[SeenEntry], elsewhere: &BTreeSet<En
 }
 
 /// A provider that shows no version of it says nothing of a change.
-fn is_as_left(entry: &KnownEntry, seen: &SeenEntry) -> bool {
+fn is_unchanged(entry: &EntryExpectation, seen: &MarkedEvent) -> bool {
     !seen.recurs && (entry.etag.is_none() || seen.etag.is_none() || entry.etag == seen.etag)
 }
 
 /// How long after the first sight of a loss the second one confirms it.
 pub const HOLD: Duration = Duration::minutes(10);
 /// A first sight that is older than this says nothing of the second.
-const FORGOTTEN: Duration = Duration::hours(1);
+const CONFIRM_WITHIN: Duration = Duration::hours(1);
 
 impl Drift {
     /// How many should stand.
@@ -140,7 +140,7 @@ impl Drift {
     /// compare before this one.
     pub fn lost_since(&self, before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let is_lost = self.missing.len() * 2 > self.wanted();
-        is_lost.then(|| before.filter(|since| now - *since <= FORGOTTEN).unwrap_or(now))
+        is_lost.then(|| before.filter(|since| now - *since <= CONFIRM_WITHIN).unwrap_or(now))
     }
 }
 
@@ -155,7 +155,7 @@ const NIGHT_LASTS: Duration = Duration::hours(4);
 
 /// The next moment of a night in `zone` that is `jitter`, in `[0, 1)`, into it: at least an hour from now.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "milliseconds of hours")]
-pub fn next_night(now: DateTime<Utc>, zone: Tz, jitter: f64) -> DateTime<Utc> {
+pub fn next_nightly_compare(now: DateTime<Utc>, zone: Tz, jitter: f64) -> DateTime<Utc> {
     let into = NIGHT_LASTS.num_milliseconds() as f64 * jitter.clamp(0.0, 1.0);
     let into = NIGHT_BEGINS + Duration::milliseconds(into as i64);
     let soonest = now + Duration::hours(1);
@@ -178,13 +178,18 @@ mod tests {
         EntryId(uuid::Uuid::from_u128(u128::from(number)))
     }
 
-    fn known(number: u8, expected: Expected) -> KnownEntry {
-        KnownEntry { id: id(number), external_id: format!("e{number}"), etag: Some("1".into()), expected }
+    fn known(number: u8, expected: ExpectedState) -> EntryExpectation {
+        EntryExpectation {
+            id: id(number),
+            external_id: format!("e{number}"),
+            etag: Some("1".into()),
+            expected,
+        }
     }
 
-    fn seen(number: u8, etag: &str) -> SeenEntry {
+    fn seen(number: u8, etag: &str) -> MarkedEvent {
         let etag = Some(etag.to_owned()).filter(|etag| !etag.is_empty());
-        SeenEntry { name: format!("e{number}"), recurs: false, etag, mark: Some(id(number)) }
+        MarkedEvent { name: format!("e{number}"), recurs: false, etag, mark: Some(id(number)) }
     }
 
     fn at(minute: i64) -> DateTime<Utc> {
@@ -194,16 +199,16 @@ mod tests {
     #[test]
     fn each_kind_of_difference_is_told_apart() {
         let rows = [
-            known(1, Expected::Stands),
-            known(2, Expected::Stands),
-            known(3, Expected::Stands),
-            known(4, Expected::Gone),
-            known(5, Expected::Gone),
-            known(6, Expected::Unsettled),
-            known(7, Expected::Unsettled),
-            known(8, Expected::Stands),
+            known(1, ExpectedState::Stands),
+            known(2, ExpectedState::Stands),
+            known(3, ExpectedState::Stands),
+            known(4, ExpectedState::Gone),
+            known(5, ExpectedState::Gone),
+            known(6, ExpectedState::Unsettled),
+            known(7, ExpectedState::Unsettled),
+            known(8, ExpectedState::Stands),
         ];
-        let recurring = SeenEntry { recurs: true, ..seen(8, "1") };
+        let recurring = MarkedEvent { recurs: true, ..seen(8, "1") };
         let there =
             [seen(1, "1"), seen(2, "2"), seen(4, "1"), seen(6, "9"), recurring, seen(9, "1"), seen(10, "1")];
         let drift = compare(&rows, &there, &BTreeSet::from([id(10)]));
@@ -221,14 +226,14 @@ mod tests {
 
     #[test]
     fn a_copy_that_a_person_made_is_theirs() {
-        let copy = SeenEntry { name: "copy".into(), ..seen(1, "7") };
-        let drift = compare(&[known(1, Expected::Stands)], &[seen(1, "1"), copy], &BTreeSet::new());
+        let copy = MarkedEvent { name: "copy".into(), ..seen(1, "7") };
+        let drift = compare(&[known(1, ExpectedState::Stands)], &[seen(1, "1"), copy], &BTreeSet::new());
         assert_eq!(drift, Drift { standing: 1, ..Drift::default() });
     }
 
     #[test]
     fn where_no_version_is_shown_there_is_no_change() {
-        let drift = compare(&[known(1, Expected::Stands)], &[seen(1, "")], &BTreeSet::new());
+        let drift = compare(&[known(1, ExpectedState::Stands)], &[seen(1, "")], &BTreeSet::new());
         assert!(drift.is_none());
     }
 
@@ -259,14 +264,14 @@ mod tests {
         for (time, shown) in
             [((0, 1), false), ((0, 2), true), ((5, 6), true), ((8, 12), true), ((9, 10), false)]
         {
-            assert_eq!(is_surely_shown(days(time.0, time.1), days(0, 10)), shown, "{time:?}");
+            assert_eq!(is_inside_window(days(time.0, time.1), days(0, 10)), shown, "{time:?}");
         }
     }
 
     #[test]
     fn nights_are_those_of_the_business() {
         let next = |now: &str, jitter| {
-            next_night(now.parse().unwrap(), chrono_tz::Europe::Berlin, jitter).to_rfc3339()
+            next_nightly_compare(now.parse().unwrap(), chrono_tz::Europe::Berlin, jitter).to_rfc3339()
         };
         assert_eq!(next("2026-12-05T12:00:00Z", 0.0), "2026-12-06T00:00:00+00:00");
         assert_eq!(next("2026-12-05T12:00:00Z", 0.5), "2026-12-06T02:00:00+00:00");
@@ -274,8 +279,8 @@ mod tests {
         assert_eq!(next("2026-12-06T00:00:00Z", 0.0), "2026-12-07T00:00:00+00:00", "not at once again");
     }
 
-    fn expected() -> impl Strategy<Value = Expected> {
-        prop_oneof![Just(Expected::Stands), Just(Expected::Gone), Just(Expected::Unsettled)]
+    fn expected() -> impl Strategy<Value = ExpectedState> {
+        prop_oneof![Just(ExpectedState::Stands), Just(ExpectedState::Gone), Just(ExpectedState::Unsettled)]
     }
 
     proptest! {
@@ -292,17 +297,17 @@ mod tests {
                 }
             }
             let drift = compare(&all, &there, &BTreeSet::new());
-            let should = rows.iter().filter(|(expected, ..)| *expected == Expected::Stands).count();
+            let should = rows.iter().filter(|(expected, ..)| *expected == ExpectedState::Stands).count();
             prop_assert_eq!(drift.wanted(), should);
-            let gone = rows.iter().filter(|(expected, shown, _)| *expected == Expected::Gone && *shown).count();
+            let gone = rows.iter().filter(|(expected, shown, _)| *expected == ExpectedState::Gone && *shown).count();
             prop_assert_eq!(drift.unwanted.len(), gone);
             prop_assert!(drift.unknown.is_empty());
         }
 
         #[test]
         fn a_calendar_that_holds_what_was_written_has_no_drift(numbers in proptest::collection::btree_set(0_u8.., 0..30)) {
-            let rows: Vec<KnownEntry> = numbers.iter().map(|number| known(*number, Expected::Stands)).collect();
-            let there: Vec<SeenEntry> = numbers.iter().map(|number| seen(*number, "1")).collect();
+            let rows: Vec<EntryExpectation> = numbers.iter().map(|number| known(*number, ExpectedState::Stands)).collect();
+            let there: Vec<MarkedEvent> = numbers.iter().map(|number| seen(*number, "1")).collect();
             let drift = compare(&rows, &there, &BTreeSet::new());
             prop_assert!(drift.is_none());
             prop_assert_eq!(drift.standing, numbers.len());

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::plan::Desired;
 use crate::{
     booking::{Booking, BookingStatus, BookingTime},
+    delivery_route::DeliveryRoute,
     entry::{EntryContent, EntryReminder, EntryTime},
     ids::EntryId,
     platform::Platforms,
-    privacy::{EntryPrivacy, entry_wording, stop_wording},
-    route::Round,
+    privacy::{EntryPrivacy, entry_text, stop_text},
 };
 
 /// What an entry needs to know besides its booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Names<'a> {
+pub struct EntryContext<'a> {
     /// The booked resource's name.
     pub resource: &'a str,
     /// The business's name.
@@ -27,7 +27,7 @@ pub struct Names<'a> {
     /// The zone in which people read the entry: the resource's, or the business's.
     pub zone: Tz,
     /// The day of the calendar's owner, where they drive deliveries: what the booking is a stop of.
-    pub round: Option<&'a Round>,
+    pub round: Option<&'a DeliveryRoute>,
 }
 
 /// How a business wants its entries.
@@ -60,7 +60,7 @@ impl Default for EntrySettings {
 pub fn desired_entry(
     booking: &Booking,
     entry: EntryId,
-    names: &Names<'_>,
+    names: &EntryContext<'_>,
     settings: &EntrySettings,
 ) -> Desired {
     if booking.draft.status.occupies() || settings.mark_cancelled {
@@ -74,14 +74,14 @@ pub fn desired_entry(
 pub fn desired_content(
     booking: &Booking,
     entry: EntryId,
-    names: &Names<'_>,
+    names: &EntryContext<'_>,
     settings: &EntrySettings,
 ) -> EntryContent {
     let status = booking.draft.status;
-    let Names { resource, business, platforms, .. } = *names;
+    let EntryContext { resource, business, platforms, .. } = *names;
     let wording = match names.round.and_then(|round| round.stop(booking.id)) {
-        Some(stop) => stop_wording(&stop, platforms, resource, business, settings.privacy),
-        None => entry_wording(booking, platforms, resource, business, settings.privacy),
+        Some(stop) => stop_text(&stop, platforms, resource, business, settings.privacy),
+        None => entry_text(booking, platforms, resource, business, settings.privacy),
     };
     EntryContent {
         booking: booking.id,
@@ -118,12 +118,12 @@ mod tests {
     use super::*;
     use crate::{
         entry::ReminderMeans,
-        ical::sample::{PLATFORMS, booking, booking_at, timed},
+        ical::fixtures::{PLATFORMS, booking, booking_at, timed},
     };
 
     const ENTRY: EntryId = EntryId(uuid::Uuid::from_u128(9));
-    fn names() -> Names<'static> {
-        Names {
+    fn names() -> EntryContext<'static> {
+        EntryContext {
             resource: "Sea View",
             business: "Casa do Mar",
             platforms: &PLATFORMS,

@@ -7,15 +7,15 @@
 //! is not in its calendar any more stands in another one, `drift` how far what stands in a calendar is from what should.
 //! None of them calls anybody; `jobs` carries the actions out with a provider and stores what came of it.
 
-pub mod availability;
+pub mod busy_times;
 pub mod drift;
 #[cfg(test)]
 mod edit_model;
 pub mod entry_content;
-pub mod moved;
+pub mod entry_moves;
 pub mod plan;
-pub mod reading;
+pub mod read_sequence;
 pub mod remote_change;
 pub mod remote_change_text;
-pub mod shape;
-pub mod unknown;
+pub mod synced_fields;
+pub mod unknown_writes;

@@ -28,7 +28,7 @@ pub enum Desired {
 
 /// What is stored of the entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct EntryWriteState {
     /// Its id at the provider: decided before the first call, or the one that the provider gave it then.
     pub external_id: String,
     /// The version that our last successful write left behind.
@@ -44,7 +44,7 @@ pub struct Known {
 /// Stands for the hash of what we have removed: no digest looks like this.
 pub const REMOVED: &str = "removed";
 
-impl Known {
+impl EntryWriteState {
     /// Nothing was tried yet.
     pub fn new(external_id: impl Into<String>) -> Self {
         Self { external_id: external_id.into(), ..Self::default() }
@@ -112,7 +112,7 @@ impl Known {
         self.hash.as_ref().is_some_and(|hash| *hash == content.hash())
     }
 
-    fn may_be_there(&self) -> bool {
+    fn may_exist(&self) -> bool {
         let is_removed = self.hash.as_deref() == Some(REMOVED) && !self.has_unknown;
         (self.attempted || self.etag.is_some()) && !is_removed
     }
@@ -157,7 +157,7 @@ impl EntryAction {
 pub const MAX_STEPS: usize = 8;
 
 /// The next call for an entry; `observed` is what the provider showed in this run, if it was asked.
-pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observation>) -> EntryAction {
+pub fn plan_entry(desired: &Desired, known: &EntryWriteState, observed: Option<&Observation>) -> EntryAction {
     match (desired, observed) {
         // It may have been written since, by ourselves or by somebody else: a blind write could be over a person's edit.
         (Desired::Present(_), None) if known.has_unknown => EntryAction::Look,
@@ -179,9 +179,9 @@ pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observatio
             }
         }
         // What a person has done to it since is not to go without a trace, even if the answer to the create never came.
-        (Desired::Absent, None) if known.may_be_there() => EntryAction::Look,
+        (Desired::Absent, None) if known.may_exist() => EntryAction::Look,
         // Even if it is seen to be gone: removing what is gone is a success, and settles what is stored.
-        (Desired::Absent, _) if known.may_be_there() => EntryAction::Remove,
+        (Desired::Absent, _) if known.may_exist() => EntryAction::Remove,
         (Desired::Absent, Some(Observation::Found(entry))) if !entry.deleted => EntryAction::Remove,
         (Desired::Absent, _) => EntryAction::Nothing,
     }
@@ -189,7 +189,7 @@ pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observatio
 
 /// Those faults of a call that say something about the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteFault {
+pub enum EntryWriteError {
     /// It is at another version, or there although it should not be.
     Precondition,
     /// It, or its whole calendar, does not exist.
@@ -198,7 +198,7 @@ pub enum WriteFault {
 
 /// What follows a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// Do this in the same run.
     Do(EntryAction),
     /// The entry is gone, as it should be: the same as success.
@@ -211,14 +211,14 @@ pub enum Next {
 }
 
 /// What a provider's fault means for the plan.
-pub fn after(action: &EntryAction, fault: WriteFault) -> Next {
+pub fn after(action: &EntryAction, fault: EntryWriteError) -> NextStep {
     match (action, fault) {
-        (EntryAction::Remove, WriteFault::NotFound) => Next::Gone,
-        (EntryAction::Create | EntryAction::Look | EntryAction::Nothing, WriteFault::NotFound) => {
-            Next::CalendarGone
+        (EntryAction::Remove, EntryWriteError::NotFound) => NextStep::Gone,
+        (EntryAction::Create | EntryAction::Look | EntryAction::Nothing, EntryWriteError::NotFound) => {
+            NextStep::CalendarGone
         }
-        (EntryAction::Update { .. }, WriteFault::NotFound) => Next::LookUnlessCalendarGone,
-        (_, WriteFault::Precondition) => Next::Do(EntryAction::Look),
+        (EntryAction::Update { .. }, EntryWriteError::NotFound) => NextStep::LookUnlessCalendarGone,
+        (_, EntryWriteError::Precondition) => NextStep::Do(EntryAction::Look),
     }
 }
 

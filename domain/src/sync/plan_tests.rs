@@ -50,15 +50,18 @@ fn update(etag: &str) -> EntryAction {
 
 #[test]
 fn an_id_that_the_provider_gave_takes_the_place_of_ours() {
-    let tried = Known::new("ours").begun(&EntryAction::Create);
+    let tried = EntryWriteState::new("ours").begun(&EntryAction::Create);
     assert_eq!(tried.written("theirs", "e1", &content("a")).external_id, "theirs");
-    assert_eq!(tried.seen(&found("e1", false)), Known { external_id: "abc".into(), ..tried.clone() });
+    assert_eq!(
+        tried.seen(&found("e1", false)),
+        EntryWriteState { external_id: "abc".into(), ..tried.clone() }
+    );
     assert_eq!(tried.seen(&Observation::Missing), tried);
 }
 
 #[test]
 fn the_plan_by_cases() {
-    let new = Known::new("abc");
+    let new = EntryWriteState::new("abc");
     let tried = new.begun(&EntryAction::Create);
     let synced = new.written("abc", "e1", &content("a"));
     let dirty = synced.begun(&update("e1"));
@@ -97,20 +100,20 @@ fn the_plan_by_cases() {
 
 #[test]
 fn after_a_fault() {
-    use WriteFault::{NotFound, Precondition};
-    let look = Next::Do(EntryAction::Look);
+    use EntryWriteError::{NotFound, Precondition};
+    let look = NextStep::Do(EntryAction::Look);
     assert_eq!(after(&EntryAction::Create, Precondition), look);
     assert_eq!(after(&update("e1"), Precondition), look);
     assert_eq!(after(&EntryAction::Remove, Precondition), look);
-    assert_eq!(after(&update("e1"), NotFound), Next::LookUnlessCalendarGone);
-    assert_eq!(after(&EntryAction::Create, NotFound), Next::CalendarGone);
-    assert_eq!(after(&EntryAction::Look, NotFound), Next::CalendarGone);
-    assert_eq!(after(&EntryAction::Remove, NotFound), Next::Gone);
+    assert_eq!(after(&update("e1"), NotFound), NextStep::LookUnlessCalendarGone);
+    assert_eq!(after(&EntryAction::Create, NotFound), NextStep::CalendarGone);
+    assert_eq!(after(&EntryAction::Look, NotFound), NextStep::CalendarGone);
+    assert_eq!(after(&EntryAction::Remove, NotFound), NextStep::Gone);
 }
 
 /// How a provider treats ids.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Ids {
+enum IdPolicy {
     /// One entry an id for ever; deleted ones stay and can be revived (Google).
     Unique,
     /// Every create makes an entry; ours are found again by a property that we wrote (Microsoft, once it has
@@ -119,19 +122,19 @@ enum Ids {
 }
 
 /// What a provider keeps under our id.
-struct World {
-    ids: Ids,
-    entries: Vec<Stored>,
+struct ProviderModel {
+    ids: IdPolicy,
+    entries: Vec<ProviderEntry>,
     writes: u32,
 }
 
-struct Stored {
+struct ProviderEntry {
     title: String,
     etag: String,
     deleted: bool,
 }
 
-impl World {
+impl ProviderModel {
     fn etag(&mut self) -> String {
         self.writes += 1;
         format!("e{}", self.writes)
@@ -141,30 +144,30 @@ impl World {
         self.entries.iter().filter(|entry| !entry.deleted).map(|entry| entry.title.as_str()).collect()
     }
 
-    fn find(&mut self) -> Option<&mut Stored> {
+    fn find(&mut self) -> Option<&mut ProviderEntry> {
         let ids = self.ids;
-        self.entries.iter_mut().find(|entry| ids == Ids::Unique || !entry.deleted)
+        self.entries.iter_mut().find(|entry| ids == IdPolicy::Unique || !entry.deleted)
     }
 
     fn look(&mut self) -> Observation {
         self.find().map_or(Observation::Missing, |entry| found(&entry.etag, entry.deleted))
     }
 
-    fn write(&mut self, action: &EntryAction, title: &str) -> Result<String, WriteFault> {
+    fn write(&mut self, action: &EntryAction, title: &str) -> Result<String, EntryWriteError> {
         let etag = self.etag();
         match action {
             EntryAction::Create => {
-                if self.ids == Ids::Unique && !self.entries.is_empty() {
-                    return Err(WriteFault::Precondition);
+                if self.ids == IdPolicy::Unique && !self.entries.is_empty() {
+                    return Err(EntryWriteError::Precondition);
                 }
-                self.entries.push(Stored { title: title.into(), etag: etag.clone(), deleted: false });
+                self.entries.push(ProviderEntry { title: title.into(), etag: etag.clone(), deleted: false });
             }
             EntryAction::Update { if_match } => {
-                let entry = self.find().ok_or(WriteFault::NotFound)?;
+                let entry = self.find().ok_or(EntryWriteError::NotFound)?;
                 if if_match.as_ref().is_some_and(|expected| *expected != entry.etag) {
-                    return Err(WriteFault::Precondition);
+                    return Err(EntryWriteError::Precondition);
                 }
-                *entry = Stored { title: title.into(), etag: etag.clone(), deleted: false };
+                *entry = ProviderEntry { title: title.into(), etag: etag.clone(), deleted: false };
             }
             EntryAction::Remove => {
                 if let Some(entry) = self.find() {
@@ -177,23 +180,23 @@ impl World {
         Ok(etag)
     }
 
-    fn meddle(&mut self, how: Meddling) {
+    fn meddle(&mut self, how: OutsideEdit) {
         let etag = self.etag();
         match how {
-            Meddling::Purge => self.entries.retain(|entry| !entry.deleted),
-            Meddling::Edit => {
+            OutsideEdit::Purge => self.entries.retain(|entry| !entry.deleted),
+            OutsideEdit::Edit => {
                 if let Some(entry) = self.entries.iter_mut().find(|entry| !entry.deleted) {
                     entry.title = "meddled with".into();
                     entry.etag = etag;
                 }
             }
-            Meddling::Delete => {
+            OutsideEdit::Delete => {
                 if let Some(entry) = self.entries.iter_mut().find(|entry| !entry.deleted) {
                     entry.deleted = true;
                     entry.etag = etag;
                 }
             }
-            Meddling::Restore => {
+            OutsideEdit::Restore => {
                 if self.live().is_empty()
                     && let Some(entry) = self.entries.last_mut()
                 {
@@ -206,7 +209,7 @@ impl World {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Meddling {
+enum OutsideEdit {
     Edit,
     Delete,
     Restore,
@@ -214,14 +217,14 @@ enum Meddling {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum CallFault {
+enum PlanCallFault {
     None,
     RequestLost,
     AnswerLost,
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+enum PlanOp {
     /// The booking now reads so, or is cancelled.
     Change(Option<u8>),
     /// Worker 0 or 1 reads what is desired and known, and then waits for its turn.
@@ -229,18 +232,18 @@ enum Op {
     /// It has its turn, with what it has read or with fresh values.
     Run {
         worker: usize,
-        faults: Vec<CallFault>,
+        faults: Vec<PlanCallFault>,
         crash: Option<u8>,
         look_first: bool,
     },
-    Meddle(Meddling),
+    Meddle(OutsideEdit),
 }
 
 /// The rows of the database that matter here.
 #[derive(Clone)]
-struct Rows {
+struct EntryRows {
     desired: Desired,
-    known: Known,
+    known: EntryWriteState,
 }
 
 fn title_of(desired: &Desired) -> Vec<&str> {
@@ -252,10 +255,10 @@ fn title_of(desired: &Desired) -> Vec<&str> {
 
 /// A worker's turn as the module's description says. `true`: it got to `Nothing`, or did what was to be done.
 fn run(
-    rows: &mut Rows,
-    read: &Rows,
-    world: &mut World,
-    faults: &[CallFault],
+    rows: &mut EntryRows,
+    read: &EntryRows,
+    fixture: &mut ProviderModel,
+    faults: &[PlanCallFault],
     crash: Option<u8>,
     look_first: bool,
 ) -> bool {
@@ -278,22 +281,22 @@ fn run(
         if !survives() {
             return false;
         }
-        let fault = faults.next().unwrap_or(CallFault::None);
-        if matches!(fault, CallFault::RequestLost) {
+        let fault = faults.next().unwrap_or(PlanCallFault::None);
+        if matches!(fault, PlanCallFault::RequestLost) {
             return false;
         }
         if action == EntryAction::Look {
-            let observation = world.look();
-            if matches!(fault, CallFault::AnswerLost) {
+            let observation = fixture.look();
+            if matches!(fault, PlanCallFault::AnswerLost) {
                 return false;
             }
             action = plan_entry(&read.desired, &known, Some(&observation));
             continue;
         }
         let title = title_of(&read.desired).first().copied().unwrap_or_default();
-        let answer = world.write(&action, title);
-        assert!(world.live().len() <= 1, "two entries: {:?}", world.live());
-        if matches!(fault, CallFault::AnswerLost) || !survives() {
+        let answer = fixture.write(&action, title);
+        assert!(fixture.live().len() <= 1, "two entries: {:?}", fixture.live());
+        if matches!(fault, PlanCallFault::AnswerLost) || !survives() {
             return false;
         }
         match answer {
@@ -305,9 +308,9 @@ fn run(
                 return true;
             }
             Err(fault) => match after(&action, fault) {
-                Next::Do(next) => action = next,
-                Next::LookUnlessCalendarGone => action = EntryAction::Look,
-                Next::Gone | Next::CalendarGone => unreachable!("the calendar is always there"),
+                NextStep::Do(next) => action = next,
+                NextStep::LookUnlessCalendarGone => action = EntryAction::Look,
+                NextStep::Gone | NextStep::CalendarGone => unreachable!("the calendar is always there"),
             },
         }
     }
@@ -315,66 +318,66 @@ fn run(
 }
 
 /// Runs `ops`, then quietly until nothing is left to do, and holds the world against what is desired.
-fn play(ids: Ids, ops: &[Op]) {
-    let mut world = World { ids, entries: vec![], writes: 0 };
-    let mut rows = Rows { desired: Desired::Absent, known: Known::new("abc") };
-    let mut waiting: [Option<Rows>; 2] = [None, None];
+fn play(ids: IdPolicy, ops: &[PlanOp]) {
+    let mut fixture = ProviderModel { ids, entries: vec![], writes: 0 };
+    let mut rows = EntryRows { desired: Desired::Absent, known: EntryWriteState::new("abc") };
+    let mut waiting: [Option<EntryRows>; 2] = [None, None];
     let mut meddled = false;
     for op in ops {
         match op {
-            Op::Change(None) => rows.desired = Desired::Absent,
-            Op::Change(Some(title)) => rows.desired = present(&format!("booking {title}")),
-            Op::Load(worker) => waiting[*worker] = Some(rows.clone()),
-            Op::Run { worker, faults, crash, look_first } => {
+            PlanOp::Change(None) => rows.desired = Desired::Absent,
+            PlanOp::Change(Some(title)) => rows.desired = present(&format!("booking {title}")),
+            PlanOp::Load(worker) => waiting[*worker] = Some(rows.clone()),
+            PlanOp::Run { worker, faults, crash, look_first } => {
                 let read = waiting[*worker].take().unwrap_or_else(|| rows.clone());
-                run(&mut rows, &read, &mut world, faults, *crash, *look_first);
+                run(&mut rows, &read, &mut fixture, faults, *crash, *look_first);
             }
-            Op::Meddle(how) => {
-                world.meddle(*how);
+            PlanOp::Meddle(how) => {
+                fixture.meddle(*how);
                 meddled = true;
             }
         }
-        assert!(world.live().len() <= 1);
+        assert!(fixture.live().len() <= 1);
     }
     // Without meddlers the rows alone must be enough; what meddlers did is found by looking.
     for round in 0.. {
         let read = rows.clone();
-        let settled = run(&mut rows, &read, &mut world, &[], None, meddled);
+        let settled = run(&mut rows, &read, &mut fixture, &[], None, meddled);
         assert!(settled, "the longest way takes no more than {MAX_STEPS} calls");
         if plan_entry(&rows.desired, &rows.known, None) == EntryAction::Nothing {
             break;
         }
         assert!(round < 2, "it never comes to rest");
     }
-    assert_eq!(world.live(), title_of(&rows.desired));
+    assert_eq!(fixture.live(), title_of(&rows.desired));
 }
 
-fn fault() -> impl Strategy<Value = CallFault> {
+fn fault() -> impl Strategy<Value = PlanCallFault> {
     prop_oneof![
-        3 => Just(CallFault::None),
-        1 => Just(CallFault::RequestLost),
-        2 => Just(CallFault::AnswerLost),
+        3 => Just(PlanCallFault::None),
+        1 => Just(PlanCallFault::RequestLost),
+        2 => Just(PlanCallFault::AnswerLost),
     ]
 }
 
-fn op(late_workers: bool, meddlers: bool) -> impl Strategy<Value = Op> {
+fn op(late_workers: bool, meddlers: bool) -> impl Strategy<Value = PlanOp> {
     let meddling = prop_oneof![
-        2 => Just(Meddling::Edit),
-        2 => Just(Meddling::Delete),
-        1 => Just(Meddling::Restore),
-        1 => Just(Meddling::Purge),
+        2 => Just(OutsideEdit::Edit),
+        2 => Just(OutsideEdit::Delete),
+        1 => Just(OutsideEdit::Restore),
+        1 => Just(OutsideEdit::Purge),
     ];
     prop_oneof![
-        3 => proptest::option::weighted(0.7, 0_u8..3).prop_map(Op::Change),
-        u32::from(late_workers) * 2 => (0_usize..2).prop_map(Op::Load),
+        3 => proptest::option::weighted(0.7, 0_u8..3).prop_map(PlanOp::Change),
+        u32::from(late_workers) * 2 => (0_usize..2).prop_map(PlanOp::Load),
         5 => (
             0_usize..2,
             proptest::collection::vec(fault(), 0..4),
             proptest::option::weighted(0.3, 1_u8..6),
             proptest::bool::weighted(0.1),
         )
-            .prop_map(|(worker, faults, crash, look_first)| Op::Run { worker, faults, crash, look_first }),
-        u32::from(meddlers) * 2 => meddling.prop_map(Op::Meddle),
+            .prop_map(|(worker, faults, crash, look_first)| PlanOp::Run { worker, faults, crash, look_first }),
+        u32::from(meddlers) * 2 => meddling.prop_map(PlanOp::Meddle),
     ]
 }
 
@@ -383,17 +386,17 @@ proptest! {
 
     #[test]
     fn one_entry_whatever_happens(ops in proptest::collection::vec(op(true, true), 0..30)) {
-        play(Ids::Unique, &ops);
+        play(IdPolicy::Unique, &ops);
     }
 
     #[test]
     fn what_is_stored_is_enough_without_looking(ops in proptest::collection::vec(op(true, false), 0..30)) {
-        play(Ids::Unique, &ops);
+        play(IdPolicy::Unique, &ops);
     }
 
     /// Where the provider does not guard the id, the lease must: nobody acts on what was read before its turn.
     #[test]
     fn one_entry_where_ids_do_not_bind(ops in proptest::collection::vec(op(false, true), 0..30)) {
-        play(Ids::Loose, &ops);
+        play(IdPolicy::Loose, &ops);
     }
 }

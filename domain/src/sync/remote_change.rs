@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     plan::Desired,
-    shape::{Shape, Sight},
+    synced_fields::{RemoteEntry, SyncedFields},
 };
 use crate::{
     booking::{Booking, BookingDraft, BookingStatus, BookingTime},
@@ -75,7 +75,7 @@ words! {
         /// It was changed here as well, and the booking stands.
         ChangedHere = "changed_here",
         /// These words are made from the resource and the customer, and not for this calendar to change.
-        NotItsWords = "not_its_words",
+        TextNotEditable = "text_not_editable",
         /// The person is not on the booking.
         NotAssigned = "not_assigned",
         /// There is no room at that time.
@@ -103,7 +103,7 @@ words! {
 
 /// A booking and its entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Linked<'a> {
+pub struct LinkedBooking<'a> {
     /// As it is now.
     pub booking: &'a Booking,
     /// What the guests of platforms are called.
@@ -114,7 +114,7 @@ pub struct Linked<'a> {
     pub zone: Tz,
     /// What the entry said after our last write, or when a person's change to it was last dealt with; `None` if it was
     /// removed, or is not known.
-    pub base: Option<&'a Shape>,
+    pub base: Option<&'a SyncedFields>,
     /// What it should say.
     pub desired: &'a Desired,
 }
@@ -136,24 +136,24 @@ impl Default for RemoteChangeRules {
 }
 
 /// So many live bookings at once are not deleted one by one by somebody who means each of them.
-const MANY: usize = 5;
+const MASS_DELETE_THRESHOLD: usize = 5;
 
-/// For [`RemoteChangeRules::with_gone_at_once`], where one entry alone was looked at.
+/// For [`RemoteChangeRules::with_deleted_count`], where one entry alone was looked at.
 pub const NOT_COUNTED: usize = usize::MAX;
 
 impl RemoteChangeRules {
     /// The same, but that nothing follows without being asked about where many entries are gone at once: a calendar that
     /// was emptied, or a provider in trouble, cancels no bookings.
     #[must_use]
-    pub fn with_gone_at_once(self, gone: usize) -> Self {
-        let many = gone > MANY && self.deletions == RemoteChangePolicy::Follow;
+    pub fn with_deleted_count(self, gone: usize) -> Self {
+        let many = gone > MASS_DELETE_THRESHOLD && self.deletions == RemoteChangePolicy::Follow;
         Self { deletions: if many { RemoteChangePolicy::Ask } else { self.deletions }, ..self }
     }
 }
 
 /// What a booking would become.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edit {
+pub struct BookingEdit {
     /// The most that was done: who moves and renames has moved.
     pub kind: RemoteChangeKind,
     /// `None`: as it is.
@@ -164,7 +164,7 @@ pub struct Edit {
     pub status: Option<BookingStatus>,
 }
 
-impl Edit {
+impl BookingEdit {
     fn of(kind: RemoteChangeKind) -> Self {
         Self { kind, time: None, title: None, status: None }
     }
@@ -188,9 +188,9 @@ pub enum RemoteChangePlan {
     /// Nothing: it is as we left it, or as it should be.
     Echo,
     /// Change the booking; where that is refused, put the entry back.
-    Follow(Edit),
+    Follow(BookingEdit),
     /// Ask whether to.
-    Ask(Edit),
+    Ask(BookingEdit),
     /// The booking stands. Write the entry again.
     Revert(RemoteChangeKind, Refusal),
     /// The booking is over or does not take place: the entry may stay as it is, and nobody is told.
@@ -199,34 +199,40 @@ pub enum RemoteChangePlan {
 
 /// What follows from what stands at the provider.
 pub fn plan_remote_change(
-    linked: &Linked<'_>,
-    sight: &Sight,
+    linked: &LinkedBooking<'_>,
+    sight: &RemoteEntry,
     rules: RemoteChangeRules,
     now: DateTime<Utc>,
 ) -> RemoteChangePlan {
     match (linked.desired, sight) {
-        (_, Sight::Unreadable) | (Desired::Absent, Sight::Gone) => RemoteChangePlan::Echo,
-        (Desired::Absent, Sight::There { .. } | Sight::Recurring) => restored(linked, sight, rules, now),
-        (Desired::Present(_), Sight::Gone) => deleted(linked, rules, now),
-        (Desired::Present(_), Sight::Recurring) => {
+        (_, RemoteEntry::Unreadable) | (Desired::Absent, RemoteEntry::Gone) => RemoteChangePlan::Echo,
+        (Desired::Absent, RemoteEntry::There { .. } | RemoteEntry::Recurring) => {
+            plan_restored(linked, sight, rules, now)
+        }
+        (Desired::Present(_), RemoteEntry::Gone) => plan_deleted(linked, rules, now),
+        (Desired::Present(_), RemoteEntry::Recurring) => {
             RemoteChangePlan::Revert(RemoteChangeKind::MadeRecurring, Refusal::Recurring)
         }
-        (Desired::Present(content), Sight::There { .. }) => {
-            let desired = Shape::from(content);
+        (Desired::Present(content), RemoteEntry::There { .. }) => {
+            let desired = SyncedFields::from(content);
             // Not known: what it should say now is as good a guess as any, and never makes a change of nothing.
             let base = linked.base.unwrap_or(&desired);
-            let Some(seen) = sight.shape_like(Some(base)) else { return RemoteChangePlan::Echo };
-            edited(linked, (base, &desired, &seen), rules, now)
+            let Some(seen) = sight.synced_fields(Some(base)) else { return RemoteChangePlan::Echo };
+            plan_edited(linked, (base, &desired, &seen), rules, now)
         }
     }
 }
 
 /// With what an entry is compared about which somebody is asked, `noted` being what it said then: of several edits the
 /// question is to name the sum, so with what it should say, unless nothing was edited since.
-pub fn base_while_asked(noted: Option<Shape>, desired: &Desired, sight: &Sight) -> Option<Shape> {
+pub fn base_while_open(
+    noted: Option<SyncedFields>,
+    desired: &Desired,
+    sight: &RemoteEntry,
+) -> Option<SyncedFields> {
     match desired {
         Desired::Present(content) if !noted.as_ref().is_some_and(|noted| sight.is(noted)) => {
-            matches!(sight, Sight::There { .. }).then(|| Shape::from(content)).or(noted)
+            matches!(sight, RemoteEntry::There { .. }).then(|| SyncedFields::from(content)).or(noted)
         }
         Desired::Present(_) | Desired::Absent => noted,
     }
@@ -234,35 +240,35 @@ pub fn base_while_asked(noted: Option<Shape>, desired: &Desired, sight: &Sight) 
 
 /// While our removal is under way that it is there is no person's doing, but what they have edited is: the booking stands,
 /// and it is said why that was not followed.
-fn edited_in_vain(linked: &Linked<'_>, base: &Shape, sight: &Sight) -> RemoteChangePlan {
-    let Some(seen) = sight.shape_like(Some(base)).filter(|seen| !seen.tells(base)) else {
+fn revert_edit(linked: &LinkedBooking<'_>, base: &SyncedFields, sight: &RemoteEntry) -> RemoteChangePlan {
+    let Some(seen) = sight.synced_fields(Some(base)).filter(|seen| !seen.tells(base)) else {
         return RemoteChangePlan::Echo;
     };
     let refusal = match linked.booking.draft.status {
         status if status.occupies() => Refusal::NotAssigned,
         _ => Refusal::Cancelled,
     };
-    RemoteChangePlan::Revert(kind_of(base, &seen), refusal)
+    RemoteChangePlan::Revert(change_kind(base, &seen), refusal)
 }
 
-fn kind_of(base: &Shape, seen: &Shape) -> RemoteChangeKind {
+fn change_kind(base: &SyncedFields, seen: &SyncedFields) -> RemoteChangeKind {
     if seen.is_when(base) {
         RemoteChangeKind::Renamed
-    } else if starts_alike(&seen.time, &base.time) {
+    } else if same_start(&seen.time, &base.time) {
         RemoteChangeKind::Resized
     } else {
         RemoteChangeKind::Moved
     }
 }
 
-fn restored(
-    linked: &Linked<'_>,
-    sight: &Sight,
+fn plan_restored(
+    linked: &LinkedBooking<'_>,
+    sight: &RemoteEntry,
     rules: RemoteChangeRules,
     now: DateTime<Utc>,
 ) -> RemoteChangePlan {
     if let Some(base) = linked.base {
-        return edited_in_vain(linked, base, sight);
+        return revert_edit(linked, base, sight);
     }
     if linked.booking.draft.status.occupies() {
         return RemoteChangePlan::Revert(RemoteChangeKind::Restored, Refusal::NotAssigned);
@@ -270,11 +276,16 @@ fn restored(
     if linked.booking.interval.end <= now {
         return RemoteChangePlan::LetBe;
     }
-    let edit = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(RemoteChangeKind::Restored) };
-    by(rules.deletions, edit)
+    let edit =
+        BookingEdit { status: Some(BookingStatus::Confirmed), ..BookingEdit::of(RemoteChangeKind::Restored) };
+    apply_policy(rules.deletions, edit)
 }
 
-fn deleted(linked: &Linked<'_>, rules: RemoteChangeRules, now: DateTime<Utc>) -> RemoteChangePlan {
+fn plan_deleted(
+    linked: &LinkedBooking<'_>,
+    rules: RemoteChangeRules,
+    now: DateTime<Utc>,
+) -> RemoteChangePlan {
     let booking = linked.booking;
     // Never written: it is still to come.
     if linked.base.is_none() {
@@ -284,15 +295,15 @@ fn deleted(linked: &Linked<'_>, rules: RemoteChangeRules, now: DateTime<Utc>) ->
     if is_over || !booking.draft.status.occupies() {
         return RemoteChangePlan::LetBe;
     }
-    by(
+    apply_policy(
         rules.deletions,
-        Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(RemoteChangeKind::Deleted) },
+        BookingEdit { status: Some(BookingStatus::Cancelled), ..BookingEdit::of(RemoteChangeKind::Deleted) },
     )
 }
 
-fn edited(
-    linked: &Linked<'_>,
-    (base, desired, seen): (&Shape, &Shape, &Shape),
+fn plan_edited(
+    linked: &LinkedBooking<'_>,
+    (base, desired, seen): (&SyncedFields, &SyncedFields, &SyncedFields),
     rules: RemoteChangeRules,
     now: DateTime<Utc>,
 ) -> RemoteChangePlan {
@@ -300,7 +311,7 @@ fn edited(
     let renamed = !seen.says(base) && !seen.says(desired);
     let kind = match (moved, renamed) {
         (false, false) => return RemoteChangePlan::Echo,
-        (true, _) => kind_of(base, seen),
+        (true, _) => change_kind(base, seen),
         (false, true) => RemoteChangeKind::Renamed,
     };
     let (moved_here, renamed_here) = (!desired.is_when(base), !desired.says(base));
@@ -308,19 +319,19 @@ fn edited(
         return RemoteChangePlan::Revert(kind, Refusal::ChangedHere);
     }
     // Words that were changed here do not keep a move from being followed.
-    match edit_of(linked, kind, (moved, renamed && !renamed_here), seen, now) {
-        Ok(edit) => by(rules.moves, edit),
+    match booking_edit(linked, kind, (moved, renamed && !renamed_here), seen, now) {
+        Ok(edit) => apply_policy(rules.moves, edit),
         Err(refusal) => RemoteChangePlan::Revert(kind, refusal),
     }
 }
 
-fn edit_of(
-    linked: &Linked<'_>,
+fn booking_edit(
+    linked: &LinkedBooking<'_>,
     kind: RemoteChangeKind,
     (moved, renamed): (bool, bool),
-    seen: &Shape,
+    seen: &SyncedFields,
     now: DateTime<Utc>,
-) -> Result<Edit, Refusal> {
+) -> Result<BookingEdit, Refusal> {
     let booking = linked.booking;
     match booking.draft.status {
         BookingStatus::Completed => return Err(Refusal::Completed),
@@ -328,9 +339,9 @@ fn edit_of(
         _ if booking.interval.end <= now => return Err(Refusal::Over),
         _ => {}
     }
-    let mut edit = Edit::of(kind);
+    let mut edit = BookingEdit::of(kind);
     if moved {
-        edit.time = Some(moved_to(linked, &seen.time, now)?);
+        edit.time = Some(moved_time(linked, &seen.time, now)?);
     }
     if renamed {
         let title = title_in_entry(&seen.title, booking, linked.platforms, linked.resource);
@@ -338,14 +349,18 @@ fn edit_of(
         if title != linked.platforms.title_of(booking) {
             edit.title = Some(title);
         } else if !moved {
-            return Err(Refusal::NotItsWords);
+            return Err(Refusal::TextNotEditable);
         }
     }
     Ok(edit)
 }
 
 /// What has begun may end sooner or later, but nothing is moved into the past.
-fn moved_to(linked: &Linked<'_>, seen: &EntryTime, now: DateTime<Utc>) -> Result<BookingTime, Refusal> {
+fn moved_time(
+    linked: &LinkedBooking<'_>,
+    seen: &EntryTime,
+    now: DateTime<Utc>,
+) -> Result<BookingTime, Refusal> {
     let time = BookingTime::from(seen);
     if discriminant(&time) != discriminant(&linked.booking.draft.time) {
         return Err(Refusal::WholeDays);
@@ -358,7 +373,7 @@ fn moved_to(linked: &Linked<'_>, seen: &EntryTime, now: DateTime<Utc>) -> Result
     Ok(time)
 }
 
-fn by(policy: RemoteChangePolicy, edit: Edit) -> RemoteChangePlan {
+fn apply_policy(policy: RemoteChangePolicy, edit: BookingEdit) -> RemoteChangePlan {
     match policy {
         RemoteChangePolicy::Follow => RemoteChangePlan::Follow(edit),
         RemoteChangePolicy::Ask => RemoteChangePlan::Ask(edit),
@@ -366,7 +381,7 @@ fn by(policy: RemoteChangePolicy, edit: Edit) -> RemoteChangePlan {
     }
 }
 
-fn starts_alike(one: &EntryTime, other: &EntryTime) -> bool {
+fn same_start(one: &EntryTime, other: &EntryTime) -> bool {
     match (one, other) {
         (EntryTime::Timed { starts_at: one, .. }, EntryTime::Timed { starts_at: other, .. }) => one == other,
         (EntryTime::AllDay { from: one, .. }, EntryTime::AllDay { from: other, .. }) => one == other,

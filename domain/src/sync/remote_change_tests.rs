@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     booking::BookingKind,
-    ical::sample::{PLATFORMS, at, booking, booking_at, timed},
+    ical::fixtures::{PLATFORMS, at, booking, booking_at, timed},
     ids::EntryId,
-    sync::entry_content::{EntrySettings, Names, desired_entry},
+    sync::entry_content::{EntryContext, EntrySettings, desired_entry},
 };
 
 const LISBON: Tz = Tz::Europe__Lisbon;
@@ -21,17 +21,17 @@ fn now() -> DateTime<Utc> {
 }
 
 /// The entry of a booking, as the last write left it.
-struct World {
+struct LinkedFixture {
     booking: Booking,
-    base: Option<Shape>,
+    base: Option<SyncedFields>,
     desired: Desired,
 }
 
-impl World {
+impl LinkedFixture {
     fn of(booking: Booking) -> Self {
         let desired = desired(&booking);
         let base = match &desired {
-            Desired::Present(content) => Some(Shape::from(content)),
+            Desired::Present(content) => Some(SyncedFields::from(content)),
             Desired::Absent => None,
         };
         Self { booking, base, desired }
@@ -45,8 +45,8 @@ impl World {
         self
     }
 
-    fn plan(&self, sight: &Sight, rules: RemoteChangeRules, now: DateTime<Utc>) -> RemoteChangePlan {
-        let linked = Linked {
+    fn plan(&self, sight: &RemoteEntry, rules: RemoteChangeRules, now: DateTime<Utc>) -> RemoteChangePlan {
+        let linked = LinkedBooking {
             booking: &self.booking,
             platforms: &PLATFORMS,
             resource: "Sea View",
@@ -63,13 +63,18 @@ impl World {
 }
 
 fn desired(booking: &Booking) -> Desired {
-    let names =
-        Names { resource: "Sea View", business: "Casa", platforms: &PLATFORMS, zone: LISBON, round: None };
+    let names = EntryContext {
+        resource: "Sea View",
+        business: "Casa",
+        platforms: &PLATFORMS,
+        zone: LISBON,
+        round: None,
+    };
     desired_entry(booking, EntryId(uuid::Uuid::from_u128(9)), &names, &EntrySettings::default())
 }
 
-fn massage() -> World {
-    World::of(booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z")))
+fn massage() -> LinkedFixture {
+    LinkedFixture::of(booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z")))
 }
 
 fn hours(from: &str, until: &str) -> EntryTime {
@@ -80,70 +85,70 @@ fn days(from: &str, until: &str) -> EntryTime {
     EntryTime::AllDay { from: from.parse().unwrap(), until: until.parse().unwrap() }
 }
 
-fn there(title: &str, time: impl Into<Option<EntryTime>>) -> Sight {
-    Sight::There { title: title.into(), time: time.into() }
+fn there(title: &str, time: impl Into<Option<EntryTime>>) -> RemoteEntry {
+    RemoteEntry::There { title: title.into(), time: time.into() }
 }
 
 #[test]
 fn what_we_wrote_ourselves_is_an_echo_whatever_became_of_the_answer() {
-    let world = massage();
-    let as_written = there(&world.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
-    assert_eq!(world.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);
+    let fixture = massage();
+    let as_written = there(&fixture.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
+    assert_eq!(fixture.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);
     // Providers trim, and one that hides the time says nothing of it.
-    let spaced = there(&format!("  {} ", world.title()), None);
-    assert_eq!(world.plan(&spaced, FOLLOW, now()), RemoteChangePlan::Echo);
+    let spaced = there(&format!("  {} ", fixture.title()), None);
+    assert_eq!(fixture.plan(&spaced, FOLLOW, now()), RemoteChangePlan::Echo);
     // Ours is under way: either side of it is ours.
-    let world =
-        world.changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
-    assert_eq!(world.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);
-    let arrived = there(&world.title(), hours("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
-    assert_eq!(world.plan(&arrived, FOLLOW, now()), RemoteChangePlan::Echo);
+    let fixture =
+        fixture.changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
+    assert_eq!(fixture.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);
+    let arrived = there(&fixture.title(), hours("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
+    assert_eq!(fixture.plan(&arrived, FOLLOW, now()), RemoteChangePlan::Echo);
 }
 
 #[test]
 fn what_is_moved_resized_or_renamed_is_followed() {
-    let world = massage();
-    let moved = there(&world.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    let fixture = massage();
+    let moved = there(&fixture.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
     let to = timed("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z");
-    let edit = Edit { time: Some(to), ..Edit::of(RemoteChangeKind::Moved) };
-    assert_eq!(world.plan(&moved, FOLLOW, now()), RemoteChangePlan::Follow(edit.clone()));
+    let edit = BookingEdit { time: Some(to), ..BookingEdit::of(RemoteChangeKind::Moved) };
+    assert_eq!(fixture.plan(&moved, FOLLOW, now()), RemoteChangePlan::Follow(edit.clone()));
     let ask = RemoteChangeRules { moves: RemoteChangePolicy::Ask, ..FOLLOW };
-    assert_eq!(world.plan(&moved, ask, now()), RemoteChangePlan::Ask(edit));
+    assert_eq!(fixture.plan(&moved, ask, now()), RemoteChangePlan::Ask(edit));
     let revert = RemoteChangeRules { moves: RemoteChangePolicy::Revert, ..FOLLOW };
     let refused = RemoteChangePlan::Revert(RemoteChangeKind::Moved, Refusal::Policy);
-    assert_eq!(world.plan(&moved, revert, now()), refused);
+    assert_eq!(fixture.plan(&moved, revert, now()), refused);
 
-    let longer = there(&world.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
+    let longer = there(&fixture.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
     let to = timed("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z");
-    let edit = Edit { time: Some(to), ..Edit::of(RemoteChangeKind::Resized) };
-    assert_eq!(world.plan(&longer, FOLLOW, now()), RemoteChangePlan::Follow(edit));
+    let edit = BookingEdit { time: Some(to), ..BookingEdit::of(RemoteChangeKind::Resized) };
+    assert_eq!(fixture.plan(&longer, FOLLOW, now()), RemoteChangePlan::Follow(edit));
 
     let renamed = there("Sea View — Maria (Hot stones)", None);
-    let edit = Edit { title: Some("Hot stones".into()), ..Edit::of(RemoteChangeKind::Renamed) };
-    assert_eq!(world.plan(&renamed, FOLLOW, now()), RemoteChangePlan::Follow(edit));
+    let edit = BookingEdit { title: Some("Hot stones".into()), ..BookingEdit::of(RemoteChangeKind::Renamed) };
+    assert_eq!(fixture.plan(&renamed, FOLLOW, now()), RemoteChangePlan::Follow(edit));
 
     let both = there("Hot stones", hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
-    let edit = Edit {
+    let edit = BookingEdit {
         time: Some(timed("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z")),
         title: Some("Hot stones".into()),
-        ..Edit::of(RemoteChangeKind::Moved)
+        ..BookingEdit::of(RemoteChangeKind::Moved)
     };
-    assert_eq!(world.plan(&both, FOLLOW, now()), RemoteChangePlan::Follow(edit));
+    assert_eq!(fixture.plan(&both, FOLLOW, now()), RemoteChangePlan::Follow(edit));
 }
 
 #[test]
 fn a_stay_follows_by_whole_days_only() {
-    let world = World::of(booking());
-    let longer = there(&world.title(), days("2026-12-01", "2026-12-05"));
+    let fixture = LinkedFixture::of(booking());
+    let longer = there(&fixture.title(), days("2026-12-01", "2026-12-05"));
     let to = BookingTime::Stay {
         check_in: "2026-12-01".parse().unwrap(),
         check_out: "2026-12-05".parse().unwrap(),
     };
-    let edit = Edit { time: Some(to), ..Edit::of(RemoteChangeKind::Resized) };
-    assert_eq!(world.plan(&longer, FOLLOW, now()), RemoteChangePlan::Follow(edit));
-    let by_hours = there(&world.title(), hours("2026-12-01T15:00:00Z", "2026-12-03T10:00:00Z"));
+    let edit = BookingEdit { time: Some(to), ..BookingEdit::of(RemoteChangeKind::Resized) };
+    assert_eq!(fixture.plan(&longer, FOLLOW, now()), RemoteChangePlan::Follow(edit));
+    let by_hours = there(&fixture.title(), hours("2026-12-01T15:00:00Z", "2026-12-03T10:00:00Z"));
     let refused = RemoteChangePlan::Revert(RemoteChangeKind::Moved, Refusal::WholeDays);
-    assert_eq!(world.plan(&by_hours, FOLLOW, now()), refused);
+    assert_eq!(fixture.plan(&by_hours, FOLLOW, now()), refused);
     let by_days = there(&massage().title(), days("2026-12-05", "2026-12-06"));
     assert_eq!(massage().plan(&by_days, FOLLOW, now()), refused);
 }
@@ -157,7 +162,7 @@ fn what_is_over_completed_or_moved_into_the_past_is_revert() {
     assert_eq!(massage().plan(&past, FOLLOW, now()), revert(Refusal::IntoThePast));
     let mut completed = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
     completed.draft.status = BookingStatus::Completed;
-    assert_eq!(World::of(completed).plan(&later, FOLLOW, now()), revert(Refusal::Completed));
+    assert_eq!(LinkedFixture::of(completed).plan(&later, FOLLOW, now()), revert(Refusal::Completed));
     // It has begun: it may last longer, but not have begun at another time.
     let during = at("2026-12-05T09:30:00Z");
     let longer = there(&massage().title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
@@ -168,81 +173,86 @@ fn what_is_over_completed_or_moved_into_the_past_is_revert() {
 
 #[test]
 fn a_deletion_asks_unless_the_business_wants_otherwise() {
-    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(RemoteChangeKind::Deleted) };
-    let world = massage();
+    let cancel =
+        BookingEdit { status: Some(BookingStatus::Cancelled), ..BookingEdit::of(RemoteChangeKind::Deleted) };
+    let fixture = massage();
     assert_eq!(
-        world.plan(&Sight::Gone, RemoteChangeRules::default(), now()),
+        fixture.plan(&RemoteEntry::Gone, RemoteChangeRules::default(), now()),
         RemoteChangePlan::Ask(cancel.clone())
     );
-    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), RemoteChangePlan::Follow(cancel));
-    assert_eq!(world.plan(&Sight::Gone, FOLLOW, at("2026-12-05T10:00:00Z")), RemoteChangePlan::LetBe);
-    let never_written = World { base: None, ..world };
-    assert_eq!(never_written.plan(&Sight::Gone, FOLLOW, now()), RemoteChangePlan::Echo);
+    assert_eq!(fixture.plan(&RemoteEntry::Gone, FOLLOW, now()), RemoteChangePlan::Follow(cancel));
+    assert_eq!(fixture.plan(&RemoteEntry::Gone, FOLLOW, at("2026-12-05T10:00:00Z")), RemoteChangePlan::LetBe);
+    let never_written = LinkedFixture { base: None, ..fixture };
+    assert_eq!(never_written.plan(&RemoteEntry::Gone, FOLLOW, now()), RemoteChangePlan::Echo);
 }
 
 #[test]
 fn who_loses_many_at_once_is_asked() {
-    assert_eq!(FOLLOW.with_gone_at_once(5), FOLLOW);
+    assert_eq!(FOLLOW.with_deleted_count(5), FOLLOW);
     let asks = RemoteChangeRules { deletions: RemoteChangePolicy::Ask, ..FOLLOW };
-    assert_eq!(FOLLOW.with_gone_at_once(6), asks);
+    assert_eq!(FOLLOW.with_deleted_count(6), asks);
     let puts_back = RemoteChangeRules { deletions: RemoteChangePolicy::Revert, ..FOLLOW };
-    assert_eq!(puts_back.with_gone_at_once(100), puts_back);
+    assert_eq!(puts_back.with_deleted_count(100), puts_back);
 }
 
 #[test]
 fn what_comes_back_is_asked_about_or_removed_again() {
     let mut cancelled = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
     cancelled.draft.status = BookingStatus::Cancelled;
-    let world = World::of(cancelled);
+    let fixture = LinkedFixture::of(cancelled);
     let back = there("Sea View — Maria", hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
-    let confirm = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(RemoteChangeKind::Restored) };
-    assert_eq!(world.plan(&back, RemoteChangeRules::default(), now()), RemoteChangePlan::Ask(confirm));
-    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), RemoteChangePlan::Echo);
-    assert_eq!(world.plan(&back, FOLLOW, at("2026-12-06T00:00:00Z")), RemoteChangePlan::LetBe);
+    let confirm =
+        BookingEdit { status: Some(BookingStatus::Confirmed), ..BookingEdit::of(RemoteChangeKind::Restored) };
+    assert_eq!(fixture.plan(&back, RemoteChangeRules::default(), now()), RemoteChangePlan::Ask(confirm));
+    assert_eq!(fixture.plan(&RemoteEntry::Gone, FOLLOW, now()), RemoteChangePlan::Echo);
+    assert_eq!(fixture.plan(&back, FOLLOW, at("2026-12-06T00:00:00Z")), RemoteChangePlan::LetBe);
     // Somebody else serves the customer now.
-    let elsewhere = World { base: None, desired: Desired::Absent, ..massage() };
+    let elsewhere = LinkedFixture { base: None, desired: Desired::Absent, ..massage() };
     let refused = RemoteChangePlan::Revert(RemoteChangeKind::Restored, Refusal::NotAssigned);
     assert_eq!(elsewhere.plan(&back, FOLLOW, now()), refused);
     // Our removal has not arrived yet.
-    let going = World { desired: Desired::Absent, ..massage() };
+    let going = LinkedFixture { desired: Desired::Absent, ..massage() };
     assert_eq!(going.plan(&back, FOLLOW, now()), RemoteChangePlan::Echo);
 }
 
 #[test]
 fn where_both_sides_changed_it_the_booking_stands() {
-    let world =
+    let fixture =
         massage().changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
-    let moved = there(&world.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    let moved = there(&fixture.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
     let refused = RemoteChangePlan::Revert(RemoteChangeKind::Moved, Refusal::ChangedHere);
-    assert_eq!(world.plan(&moved, FOLLOW, now()), refused);
+    assert_eq!(fixture.plan(&moved, FOLLOW, now()), refused);
     // What was changed here is something else: both hold.
-    let world = massage().changed_here(|draft| draft.title = "Hot stones".into());
-    let plan = world.plan(&moved, FOLLOW, now());
-    assert!(matches!(plan, RemoteChangePlan::Follow(Edit { time: Some(_), title: None, .. })), "{plan:?}");
+    let fixture = massage().changed_here(|draft| draft.title = "Hot stones".into());
+    let plan = fixture.plan(&moved, FOLLOW, now());
+    assert!(
+        matches!(plan, RemoteChangePlan::Follow(BookingEdit { time: Some(_), title: None, .. })),
+        "{plan:?}"
+    );
     let both = there("Massage oil", hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
-    assert_eq!(world.plan(&both, FOLLOW, now()), plan);
+    assert_eq!(fixture.plan(&both, FOLLOW, now()), plan);
     let renamed = RemoteChangePlan::Revert(RemoteChangeKind::Renamed, Refusal::ChangedHere);
-    assert_eq!(world.plan(&there("Massage oil", None), FOLLOW, now()), renamed);
+    assert_eq!(fixture.plan(&there("Massage oil", None), FOLLOW, now()), renamed);
 }
 
 #[test]
 fn what_now_takes_place_many_times_is_revert() {
     let refused = RemoteChangePlan::Revert(RemoteChangeKind::MadeRecurring, Refusal::Recurring);
-    assert_eq!(massage().plan(&Sight::Recurring, FOLLOW, now()), refused);
+    assert_eq!(massage().plan(&RemoteEntry::Recurring, FOLLOW, now()), refused);
 }
 
 #[test]
 fn words_that_are_not_the_bookings_are_revert() {
-    let world = massage();
-    let plan = world.plan(&there("Maria", None), FOLLOW, now());
-    assert_eq!(plan, RemoteChangePlan::Revert(RemoteChangeKind::Renamed, Refusal::NotItsWords));
+    let fixture = massage();
+    let plan = fixture.plan(&there("Maria", None), FOLLOW, now());
+    assert_eq!(plan, RemoteChangePlan::Revert(RemoteChangeKind::Renamed, Refusal::TextNotEditable));
 }
 
 fn status() -> impl Strategy<Value = BookingStatus> {
     proptest::sample::select(BookingStatus::ALL)
 }
 
-fn sight() -> impl Strategy<Value = Sight> {
+fn sight() -> impl Strategy<Value = RemoteEntry> {
     let time = prop_oneof![
         3 => (-72_i64..400, 1_i64..80).prop_map(|(start, length)| {
             let starts_at = now() + Duration::hours(start);
@@ -255,10 +265,10 @@ fn sight() -> impl Strategy<Value = Sight> {
         1 => Just(None),
     ];
     prop_oneof![
-        1 => Just(Sight::Gone),
-        1 => Just(Sight::Recurring),
+        1 => Just(RemoteEntry::Gone),
+        1 => Just(RemoteEntry::Recurring),
         6 => ("(Sea View — )?(Maria)?( \\(x\\))?|[a-z ]{0,12}", time)
-            .prop_map(|(title, time)| Sight::There { title, time }),
+            .prop_map(|(title, time)| RemoteEntry::There { title, time }),
     ]
 }
 
@@ -274,32 +284,32 @@ proptest! {
         let mut booked = if stays { booking() } else { massage().booking };
         booked.draft.status = status;
         booked.draft.kind = kind;
-        let world = World::of(booked);
+        let fixture = LinkedFixture::of(booked);
         let now = now() + Duration::hours(later);
-        let followed = world.plan(&sight, FOLLOW, now);
-        let asked = world.plan(&sight, RemoteChangeRules { moves: RemoteChangePolicy::Ask, deletions: RemoteChangePolicy::Ask }, now);
+        let followed = fixture.plan(&sight, FOLLOW, now);
+        let asked = fixture.plan(&sight, RemoteChangeRules { moves: RemoteChangePolicy::Ask, deletions: RemoteChangePolicy::Ask }, now);
         match (&followed, &asked) {
             (RemoteChangePlan::Follow(edit), RemoteChangePlan::Ask(same)) => {
                 prop_assert_eq!(edit, same);
-                prop_assert!(world.booking.interval.end > now);
+                prop_assert!(fixture.booking.interval.end > now);
                 prop_assert!(status != BookingStatus::Completed);
                 prop_assert!(status.occupies() || edit.kind == RemoteChangeKind::Restored);
-                let draft = edit.applied(&world.booking.draft);
-                prop_assert_ne!(&draft, &world.booking.draft, "a change that changes nothing");
+                let draft = edit.applied(&fixture.booking.draft);
+                prop_assert_ne!(&draft, &fixture.booking.draft, "a change that changes nothing");
                 if let Some(time) = edit.time {
                     let interval = time.interval(LISBON).unwrap();
                     prop_assert!(interval.end > now);
                     prop_assert_eq!(matches!(time, BookingTime::Stay { .. }), stays);
                 }
                 // Once the booking has followed, what stands there is an echo, or only to be written in our words.
-                let mut booking = world.booking.clone();
+                let mut booking = fixture.booking.clone();
                 booking.draft = draft;
                 booking.interval = booking.draft.time.interval(LISBON).unwrap();
-                let after = World::of(booking);
+                let after = LinkedFixture::of(booking);
                 let again = after.plan(&sight, FOLLOW, now);
                 let settled = matches!(
                     again,
-                    RemoteChangePlan::Echo | RemoteChangePlan::LetBe | RemoteChangePlan::Revert(_, Refusal::NotItsWords)
+                    RemoteChangePlan::Echo | RemoteChangePlan::LetBe | RemoteChangePlan::Revert(_, Refusal::TextNotEditable)
                 ) || edit.status.is_some();
                 prop_assert!(settled, "{:?} then {:?}", edit, again);
             }

@@ -4,12 +4,12 @@
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeState};
-use crate::{booking::BookingTime, connection::ProviderKind, span::span};
+use super::remote_change::{BookingEdit, Refusal, RemoteChangeKind, RemoteChangeState};
+use crate::{booking::BookingTime, connection::ProviderKind, time_text::span};
 
 /// A person's change, as it is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct RemoteChangeText<'a> {
     /// Who did it.
     pub who: &'a str,
     /// What its entry is called there, in the middle of a sentence: `“Sea View — Maria”`, `the entry of booking A-1`.
@@ -25,9 +25,9 @@ pub struct Told<'a> {
     /// What stood in the way; may be empty.
     pub detail: &'a str,
     /// What the booking would become, or became.
-    pub edit: &'a Edit,
+    pub edit: &'a BookingEdit,
     /// What of it was before.
-    pub before: &'a Edit,
+    pub before: &'a BookingEdit,
     /// Who decided about it, if somebody did.
     pub decided_by: Option<&'a str>,
     /// In which times are told.
@@ -36,7 +36,7 @@ pub struct Told<'a> {
     pub today: NaiveDate,
 }
 
-impl Told<'_> {
+impl RemoteChangeText<'_> {
     /// All of it: what was done, from what to what, and what became of it.
     pub fn in_words(&self) -> String {
         let parts: Vec<String> = [self.deed()].into_iter().chain(self.times()).chain(self.titles()).collect();
@@ -51,8 +51,8 @@ impl Told<'_> {
             RemoteChangeKind::Resized => format!("changed the length of {entry}"),
             RemoteChangeKind::Renamed => format!("renamed {entry}"),
             RemoteChangeKind::Deleted => format!("deleted {entry}"),
-            RemoteChangeKind::Restored => format!("brought back {entry}"),
-            RemoteChangeKind::MadeRecurring => format!("made {entry} repeat"),
+            RemoteChangeKind::Restored => format!("restored {entry}"),
+            RemoteChangeKind::MadeRecurring => format!("made {entry} recurring"),
         };
         format!("{who} {deed} in their {} calendar", self.provider.name())
     }
@@ -74,27 +74,27 @@ impl Told<'_> {
     pub fn outcome(&self) -> String {
         match self.state {
             RemoteChangeState::Open => self.question().to_owned(),
-            RemoteChangeState::Followed => format!("{}{}.", self.followed(), self.as_decided()),
+            RemoteChangeState::Followed => format!("{}{}.", self.followed(), self.decided_by_suffix()),
             RemoteChangeState::Revert => {
                 let reason = self.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-                format!("The booking stays as it is, and the entry is {}{reason}.", self.undoing())
+                format!("The booking is unchanged, and the entry is {}{reason}.", self.revert_verb())
             }
-            RemoteChangeState::Overtaken => format!("{} before anybody had decided.", self.overtaken()),
+            RemoteChangeState::Overtaken => format!("{} before anyone decided.", self.overtaken()),
             RemoteChangeState::Undone => match self.decided_by {
-                Some(name) => format!("{}, and {name} took that back.", self.followed()),
-                None => format!("{}, and that was taken back.", self.followed()),
+                Some(name) => format!("{}, then {name} undid it.", self.followed()),
+                None => format!("{}, then this was undone.", self.followed()),
             },
         }
     }
 
     fn question(&self) -> &'static str {
         match self.kind {
-            RemoteChangeKind::Moved => "Move the booking too, or put the entry back?",
-            RemoteChangeKind::Resized => "Change the booking's length too, or put the entry back?",
-            RemoteChangeKind::Renamed => "Rename the booking too, or put the entry's title back?",
-            RemoteChangeKind::Deleted => "Cancel the booking, or put the entry back?",
-            RemoteChangeKind::Restored => "Confirm the booking again, or remove the entry?",
-            RemoteChangeKind::MadeRecurring => "Change the booking too, or put the entry back?",
+            RemoteChangeKind::Moved => "Move the booking too, or revert the entry?",
+            RemoteChangeKind::Resized => "Change the booking's length too, or revert the entry?",
+            RemoteChangeKind::Renamed => "Rename the booking too, or revert the entry?",
+            RemoteChangeKind::Deleted => "Cancel the booking, or revert the entry?",
+            RemoteChangeKind::Restored => "Confirm the booking again, or delete the entry?",
+            RemoteChangeKind::MadeRecurring => "Change the booking too, or revert the entry?",
         }
     }
 
@@ -119,34 +119,36 @@ impl Told<'_> {
         }
     }
 
-    fn undoing(&self) -> &'static str {
+    fn revert_verb(&self) -> &'static str {
         match self.kind {
-            RemoteChangeKind::Restored => "removed again",
-            _ => "put back",
+            RemoteChangeKind::Restored => "deleted again",
+            _ => "reverted",
         }
     }
 
-    fn as_decided(&self) -> String {
-        self.decided_by.map(|name| format!(", as {name} decided")).unwrap_or_default()
+    fn decided_by_suffix(&self) -> String {
+        self.decided_by.map(|name| format!(", decided by {name}")).unwrap_or_default()
     }
 
     fn reason(&self) -> Option<String> {
         let reason = match self.refusal {
-            None => return self.decided_by.map(|name| format!("{name} decided so")),
-            Some(Refusal::Policy) => "the settings want it so",
+            None => return self.decided_by.map(|name| format!("decided by {name}")),
+            Some(Refusal::Policy) => "this is your setting",
             Some(Refusal::Over) => "the booking is over",
             Some(Refusal::Completed) => "the booking is completed",
-            Some(Refusal::Cancelled) => "the booking does not take place",
-            Some(Refusal::IntoThePast) => "nothing is moved into the past",
-            Some(Refusal::WholeDays) => "a stay has nights and an appointment has hours",
-            Some(Refusal::Recurring) => "a booking takes place once",
-            Some(Refusal::ChangedHere) => "the booking had been changed in Concord as well",
-            Some(Refusal::NotItsWords) => {
-                "these words are made from the resource and the customer, and are changed in Concord"
+            Some(Refusal::Cancelled) => "the booking is cancelled",
+            Some(Refusal::IntoThePast) => "bookings cannot be moved into the past",
+            Some(Refusal::WholeDays) => "stays are booked by night, appointments by time",
+            Some(Refusal::Recurring) => "bookings cannot repeat",
+            Some(Refusal::ChangedHere) => "the booking was also changed in Concord",
+            Some(Refusal::TextNotEditable) => {
+                "this part of the title comes from the resource and customer, which are changed in Concord"
             }
-            Some(Refusal::NotAssigned) => return Some(format!("it is not a booking of {}", self.who)),
+            Some(Refusal::NotAssigned) => {
+                return Some(format!("{} is not assigned to this booking", self.who));
+            }
             Some(Refusal::Taken) => "the time is taken",
-            Some(Refusal::Invalid) => "a booking cannot be like that",
+            Some(Refusal::Invalid) => "the change is not valid for a booking",
         };
         Some(if self.detail.is_empty() { reason.to_owned() } else { format!("{reason} ({})", self.detail) })
     }
@@ -166,17 +168,17 @@ mod tests {
         BookingTime::Timed { starts_at: at(14), ends_at: at(15) }
     }
 
-    fn edit(kind: RemoteChangeKind, time: Option<BookingTime>, title: Option<&str>) -> Edit {
-        Edit { kind, time, title: title.map(str::to_owned), status: None::<BookingStatus> }
+    fn edit(kind: RemoteChangeKind, time: Option<BookingTime>, title: Option<&str>) -> BookingEdit {
+        BookingEdit { kind, time, title: title.map(str::to_owned), status: None::<BookingStatus> }
     }
 
     fn told<'a>(
         state: RemoteChangeState,
         refusal: Option<Refusal>,
-        edit: &'a Edit,
-        before: &'a Edit,
-    ) -> Told<'a> {
-        Told {
+        edit: &'a BookingEdit,
+        before: &'a BookingEdit,
+    ) -> RemoteChangeText<'a> {
+        RemoteChangeText {
             who: "Ana",
             entry: "“Sea View — Maria”",
             provider: ProviderKind::Google,
@@ -204,15 +206,15 @@ mod tests {
         );
         let deleted = edit(RemoteChangeKind::Deleted, None, None);
         let restored = edit(RemoteChangeKind::Restored, None, None);
-        let taken = Told {
+        let taken = RemoteChangeText {
             detail: "Ana: A-2",
             ..told(RemoteChangeState::Revert, Some(Refusal::Taken), &moved.0, &moved.1)
         };
-        let rita = |told| Told { decided_by: Some("Rita"), ..told };
+        let rita = |told| RemoteChangeText { decided_by: Some("Rita"), ..told };
         for (told, words) in [
             (
                 told(RemoteChangeState::Open, None, &deleted, &deleted),
-                "Ana deleted “Sea View — Maria” in their Google calendar. Cancel the booking, or put the entry back?",
+                "Ana deleted “Sea View — Maria” in their Google calendar. Cancel the booking, or revert the entry?",
             ),
             (
                 told(RemoteChangeState::Followed, None, &moved.0, &moved.1),
@@ -222,30 +224,30 @@ mod tests {
             (
                 taken,
                 "Ana moved “Sea View — Maria” in their Google calendar, from Sun 22 Nov, 14:00–15:00 to Mon 23 Nov, \
-                 14:00–15:00. The booking stays as it is, and the entry is put back: the time is taken (Ana: A-2).",
+                 14:00–15:00. The booking is unchanged, and the entry is reverted: the time is taken (Ana: A-2).",
             ),
             (
                 rita(told(RemoteChangeState::Undone, None, &renamed.0, &renamed.1)),
-                "Ana renamed “Sea View — Maria” in their Google calendar, from nothing to “Hot stones”. The booking was \
-                 renamed too, and Rita took that back.",
+                "Ana renamed “Sea View — Maria” in their Google calendar, from nothing to “Hot stones”. The booking \
+                 was renamed too, then Rita undid it.",
             ),
             (
                 rita(told(RemoteChangeState::Revert, None, &restored, &restored)),
-                "Ana brought back “Sea View — Maria” in their Google calendar. The booking stays as it is, and the entry \
-                 is removed again: Rita decided so.",
+                "Ana restored “Sea View — Maria” in their Google calendar. The booking is unchanged, and the \
+                 entry is deleted again: decided by Rita.",
             ),
             (
                 told(RemoteChangeState::Overtaken, Some(Refusal::Over), &deleted, &deleted),
-                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was over before anybody had decided.",
+                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was over before anyone decided.",
             ),
             (
                 told(RemoteChangeState::Overtaken, Some(Refusal::Cancelled), &deleted, &deleted),
                 "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled in Concord before \
-                 anybody had decided.",
+                 anyone decided.",
             ),
             (
                 rita(told(RemoteChangeState::Followed, None, &deleted, &deleted)),
-                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled, as Rita decided.",
+                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled, decided by Rita.",
             ),
         ] {
             assert_eq!(told.in_words(), words);
@@ -264,7 +266,8 @@ mod tests {
                 for &state in RemoteChangeState::ALL {
                     for refusal in refusals() {
                         for (detail, decided_by) in [("", None), ("Ana: A-2", Some("Rita"))] {
-                            let told = Told { detail, decided_by, ..told(state, refusal, &edit, &edit) };
+                            let told =
+                                RemoteChangeText { detail, decided_by, ..told(state, refusal, &edit, &edit) };
                             let words = told.in_words();
                             check(&told, &words);
                             all.insert(words);
@@ -275,12 +278,12 @@ mod tests {
         }
         // Reasons are told of what was put back alone, each in words of its own, with what stood in the way or without.
         let each_kind = RemoteChangeKind::ALL.len() * 4;
-        let revert = all.iter().filter(|words| words.contains("stays as it is")).count();
+        let revert = all.iter().filter(|words| words.contains("is unchanged")).count();
         let without_more = 1; // That it is not Ana's booking needs no detail.
         assert_eq!(revert, each_kind * (2 * refusals().count() - without_more));
     }
 
-    fn check(told: &Told<'_>, words: &str) {
+    fn check(told: &RemoteChangeText<'_>, words: &str) {
         assert!(words.starts_with("Ana ") && !words.contains("  ") && !words.contains(" ."), "{words}");
         let ending = if told.state == RemoteChangeState::Open { '?' } else { '.' };
         assert!(words.ends_with(ending) && !words.contains(".."), "{words}");

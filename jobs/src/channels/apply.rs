@@ -7,30 +7,30 @@ use concord_domain::{
     booking::{BookingDraft, BookingKind, BookingStatus, Customer, MAX_LINE, MAX_NOTES},
     channel::{
         ItemKind, RunOrigin, RunOutcome,
-        plan::{Action, Item},
+        plan::{FeedItem, ItemAction},
     },
     ids::{BookingId, ChannelItemId, ChannelRunId},
     people::Actor,
 };
 use concord_storage::{
     StorageError,
-    bookings::{self, Change, ItemWrite, Put, PutError},
+    bookings::{self, ChangeContext, ChannelItemWrite, PutError, WrittenBooking},
     channels::{
         Channel,
-        items::{self, ChannelItem, Loss, NewItem},
-        runs::{self, Counts, NewRun},
+        items::{self, ChannelItem, ChannelItemLoss, NewChannelItem},
+        runs::{self, NewChannelRun, RunCounts},
     },
     jobs::{ClaimedJob, JobRef},
 };
 
-use super::told;
+use super::notices;
 use crate::{
     Context,
     job::{JobError, keep},
 };
 
 /// Who reads a channel, and what for.
-pub(super) struct Reading<'a> {
+pub(super) struct ChannelRunContext<'a> {
     pub(super) context: &'a Context,
     pub(super) channel: &'a Channel,
     /// What is known of it, by id.
@@ -47,8 +47,8 @@ pub(super) struct Reading<'a> {
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(super) struct Applied {
-    pub(super) counts: Counts,
+pub(super) struct AppliedActions {
+    pub(super) counts: RunCounts,
     /// Events that cannot be bookings, each with the reason for people.
     pub(super) refused: Vec<String>,
     /// Whether somebody else was faster, so that it must be looked at again.
@@ -57,17 +57,17 @@ pub(super) struct Applied {
 }
 
 /// Somebody else was faster this often in a row: then it waits for the next reading.
-const TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 
-impl Reading<'_> {
+impl ChannelRunContext<'_> {
     /// Writes down what this reading came to, when it begins and again when it has ended.
     pub(super) async fn record(
         &self,
         (origin, outcome): (RunOrigin, RunOutcome),
         message: &str,
-        counts: Counts,
+        counts: RunCounts,
     ) -> Result<(), StorageError> {
-        let run = NewRun {
+        let run = NewChannelRun {
             id: self.run,
             business: self.channel.business_id,
             channel: self.channel.id,
@@ -84,8 +84,12 @@ impl Reading<'_> {
     }
 
     /// Carries out all actions.
-    pub(super) async fn apply(&self, actions: &[Action], applied: &mut Applied) -> Result<(), JobError> {
-        self.step_aside(actions).await?;
+    pub(super) async fn apply(
+        &self,
+        actions: &[ItemAction],
+        applied: &mut AppliedActions,
+    ) -> Result<(), JobError> {
+        self.park_keys(actions).await?;
         for (number, action) in actions.iter().enumerate() {
             if let (Some(job), true) = (self.job, number % 20 == 0) {
                 keep(self.context, job).await?;
@@ -111,16 +115,16 @@ impl Reading<'_> {
     }
 
     /// Events may have exchanged their UIDs: those that take another's come after it has left its own.
-    async fn step_aside(&self, actions: &[Action]) -> Result<(), JobError> {
+    async fn park_keys(&self, actions: &[ItemAction]) -> Result<(), JobError> {
         let wanted: HashSet<&str> = actions
             .iter()
             .filter_map(|action| match action {
-                Action::Add(item) | Action::Change { to: item, .. } => Some(item.key.as_str()),
-                Action::Return(_) | Action::Miss(_) | Action::Lose(_) => None,
+                ItemAction::Add(item) | ItemAction::Change { to: item, .. } => Some(item.key.as_str()),
+                ItemAction::Return(_) | ItemAction::Miss(_) | ItemAction::Lose(_) => None,
             })
             .collect();
         let changed = actions.iter().filter_map(|action| match action {
-            Action::Change { id, to } => self.known.get(id).filter(|known| known.item_key != to.key),
+            ItemAction::Change { id, to } => self.known.get(id).filter(|known| known.item_key != to.key),
             _ => None,
         });
         let in_the_way: Vec<ChannelItemId> =
@@ -130,29 +134,29 @@ impl Reading<'_> {
         }
         let mut tx = self.context.db.begin().await?;
         for id in in_the_way {
-            items::stand_aside(&mut tx, self.channel.business_id, id).await?;
+            items::park_key(&mut tx, self.channel.business_id, id).await?;
         }
         Ok(tx.commit().await?)
     }
 
-    async fn one(&self, action: &Action, applied: &mut Applied) -> Result<(), PutError> {
+    async fn one(&self, action: &ItemAction, applied: &mut AppliedActions) -> Result<(), PutError> {
         match action {
-            Action::Add(item) => self.add(item, applied).await,
-            Action::Change { id, to } => match self.known.get(id) {
+            ItemAction::Add(item) => self.add(item, applied).await,
+            ItemAction::Change { id, to } => match self.known.get(id) {
                 Some(known) => self.change(known, to, applied).await,
                 None => Ok(()),
             },
-            Action::Return(id) => {
+            ItemAction::Return(id) => {
                 let mut tx = self.context.db.begin().await?;
                 items::back(&mut tx, self.channel.business_id, *id).await?;
                 Ok(tx.commit().await?)
             }
-            Action::Miss(id) => {
+            ItemAction::Miss(id) => {
                 let mut tx = self.context.db.begin().await?;
                 items::miss(&mut tx, self.channel.business_id, *id, self.now()).await?;
                 Ok(tx.commit().await?)
             }
-            Action::Lose(id) => match self.known.get(id) {
+            ItemAction::Lose(id) => match self.known.get(id) {
                 Some(known) => self.lose(known, applied).await,
                 None => Ok(()),
             },
@@ -163,13 +167,13 @@ impl Reading<'_> {
         self.context.clock.now()
     }
 
-    fn as_change(&self) -> Change {
-        Change { business: self.channel.business_id, actor: self.actor.clone(), now: self.now() }
+    fn change_context(&self) -> ChangeContext {
+        ChangeContext { business: self.channel.business_id, actor: self.actor.clone(), now: self.now() }
     }
 
-    async fn add(&self, item: &Item, applied: &mut Applied) -> Result<(), PutError> {
+    async fn add(&self, item: &FeedItem, applied: &mut AppliedActions) -> Result<(), PutError> {
         let id = ChannelItemId::new(self.now());
-        let new = NewItem { id, channel: self.channel.id, run: self.run, item, by_hand: self.by_hand };
+        let new = NewChannelItem { id, channel: self.channel.id, run: self.run, item, by_hand: self.by_hand };
         if !item.kind.takes() {
             applied.counts.skipped += 1;
             let mut tx = self.context.db.begin().await?;
@@ -177,13 +181,18 @@ impl Reading<'_> {
             return Ok(tx.commit().await?);
         }
         let put = self
-            .import(&self.new_reference(), &draft_of(self.channel, item), &ItemWrite::Add(new), None)
+            .import(&self.new_reference(), &draft_of(self.channel, item), &ChannelItemWrite::Add(new), None)
             .await?;
         applied.counts.imported += 1;
         self.note(put, item.kind, applied).await
     }
 
-    async fn change(&self, known: &ChannelItem, to: &Item, applied: &mut Applied) -> Result<(), PutError> {
+    async fn change(
+        &self,
+        known: &ChannelItem,
+        to: &FeedItem,
+        applied: &mut AppliedActions,
+    ) -> Result<(), PutError> {
         let id = known.id;
         match (known.reference.as_deref().filter(|_| known.kind.takes()), to.kind.takes()) {
             (None, false) => {
@@ -195,16 +204,17 @@ impl Reading<'_> {
             }
             (None, true) => {
                 let by_hand = self.by_hand;
-                let write = ItemWrite::Change { id, was: known.booking_id, item: to, by_hand };
+                let write = ChannelItemWrite::Change { id, was: known.booking_id, item: to, by_hand };
                 let put =
                     self.import(&self.new_reference(), &draft_of(self.channel, to), &write, None).await?;
                 applied.counts.imported += 1;
                 self.note(put, to.kind, applied).await
             }
             (Some(reference), false) => {
-                let write = ItemWrite::Free { id, item: to, by_hand: self.by_hand };
+                let write = ChannelItemWrite::Free { id, item: to, by_hand: self.by_hand };
                 let put =
-                    bookings::cancel_imported(&self.context.db, &self.as_change(), reference, &write).await?;
+                    bookings::cancel_imported(&self.context.db, &self.change_context(), reference, &write)
+                        .await?;
                 applied.counts.cancelled += 1;
                 self.note(put, to.kind, applied).await
             }
@@ -214,7 +224,7 @@ impl Reading<'_> {
                     tries += 1;
                     match self.follow(known, reference, to, applied).await {
                         // Somebody changes it at this moment: what they say is looked at again.
-                        Err(PutError::Stale { .. }) if tries < TRIES => {}
+                        Err(PutError::Stale { .. }) if tries < MAX_TRIES => {}
                         ended => return ended,
                     }
                 }
@@ -227,8 +237,8 @@ impl Reading<'_> {
         &self,
         known: &ChannelItem,
         reference: &str,
-        to: &Item,
-        applied: &mut Applied,
+        to: &FeedItem,
+        applied: &mut AppliedActions,
     ) -> Result<(), PutError> {
         let db = &self.context.db;
         let Some(booking) = bookings::find(db, self.channel.business_id, reference).await? else {
@@ -256,7 +266,7 @@ impl Reading<'_> {
             draft.status = new.status;
         }
         let write =
-            ItemWrite::Change { id: known.id, was: known.booking_id, item: to, by_hand: self.by_hand };
+            ChannelItemWrite::Change { id: known.id, was: known.booking_id, item: to, by_hand: self.by_hand };
         let put = self.import(reference, &draft, &write, Some(booking.version)).await?;
         if put.booking.version == booking.version {
             applied.counts.skipped += 1;
@@ -270,16 +280,16 @@ impl Reading<'_> {
     pub(super) async fn settle(
         &self,
         known: &ChannelItem,
-        to: &Item,
-        applied: &mut Applied,
+        to: &FeedItem,
+        applied: &mut AppliedActions,
     ) -> Result<(), PutError> {
         let settled = self.change(known, to, applied).await;
         self.context.push(&std::mem::take(&mut applied.enqueued)).await;
         settled
     }
 
-    async fn lose(&self, known: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
-        let loss = Loss { run: self.run, if_missing: self.if_missing, status: None };
+    async fn lose(&self, known: &ChannelItem, applied: &mut AppliedActions) -> Result<(), PutError> {
+        let loss = ChannelItemLoss { run: self.run, if_missing: self.if_missing, status: None };
         let Some(reference) = known.reference.as_deref().filter(|_| known.kind.takes()) else {
             let mut tx = self.context.db.begin().await?;
             items::lose(&mut tx, self.channel.business_id, known.id, loss, self.now()).await?;
@@ -288,8 +298,9 @@ impl Reading<'_> {
         let before = bookings::find(&self.context.db, self.channel.business_id, reference).await?;
         let status = before.as_ref().map(|before| before.draft.status);
         let status = status.filter(|status| *status != BookingStatus::Cancelled);
-        let write = ItemWrite::Lose { id: known.id, loss: Loss { status, ..loss } };
-        let put = bookings::cancel_imported(&self.context.db, &self.as_change(), reference, &write).await?;
+        let write = ChannelItemWrite::Lose { id: known.id, loss: ChannelItemLoss { status, ..loss } };
+        let put =
+            bookings::cancel_imported(&self.context.db, &self.change_context(), reference, &write).await?;
         if before.is_none_or(|before| before.version != put.booking.version) {
             applied.counts.cancelled += 1;
         }
@@ -297,9 +308,13 @@ impl Reading<'_> {
     }
 
     /// Brings back what a reading found gone and cancelled, as it was, and keeps it though the feed lacks it.
-    pub(super) async fn bring_back(&self, lost: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
+    pub(super) async fn restore_lost(
+        &self,
+        lost: &ChannelItem,
+        applied: &mut AppliedActions,
+    ) -> Result<(), PutError> {
         let db = &self.context.db;
-        let (Some(reference), Some(status)) = (lost.reference.as_deref(), lost.lost_status) else {
+        let (Some(reference), Some(status)) = (lost.reference.as_deref(), lost.removed_status) else {
             return Ok(());
         };
         let Some(booking) = bookings::find(db, self.channel.business_id, reference).await? else {
@@ -309,7 +324,7 @@ impl Reading<'_> {
         let status =
             if booking.draft.status == BookingStatus::Cancelled { status } else { booking.draft.status };
         let draft = BookingDraft { status, ..booking.draft };
-        let (write, expected) = (ItemWrite::Revive { id: lost.id }, Some(booking.version));
+        let (write, expected) = (ChannelItemWrite::Revive { id: lost.id }, Some(booking.version));
         let put = self.import(reference, &draft, &write, expected).await?;
         applied.counts.imported += 1;
         self.note(put, lost.kind, applied).await?;
@@ -321,17 +336,22 @@ impl Reading<'_> {
         &self,
         reference: &str,
         draft: &BookingDraft,
-        write: &ItemWrite<'_>,
+        write: &ChannelItemWrite<'_>,
         expected: Option<i64>,
-    ) -> Result<Put, PutError> {
+    ) -> Result<WrittenBooking, PutError> {
         let with = (draft, self.channel.id);
-        bookings::import(&self.context.db, &self.as_change(), reference, with, write, expected).await
+        bookings::import(&self.context.db, &self.change_context(), reference, with, write, expected).await
     }
 
-    async fn note(&self, put: Put, kind: ItemKind, applied: &mut Applied) -> Result<(), PutError> {
+    async fn note(
+        &self,
+        put: WrittenBooking,
+        kind: ItemKind,
+        applied: &mut AppliedActions,
+    ) -> Result<(), PutError> {
         if !put.allocated && kind == ItemKind::Reservation {
             applied.counts.conflicts += 1;
-            applied.enqueued.extend(told::conflict(self.context, self.channel, &put.booking).await?);
+            applied.enqueued.extend(notices::conflict(self.context, self.channel, &put.booking).await?);
         }
         applied.enqueued.extend(put.jobs);
         Ok(())
@@ -345,7 +365,7 @@ impl Reading<'_> {
 }
 
 /// The booking that an event is, as it is written at first.
-pub(super) fn draft_of(channel: &Channel, item: &Item) -> BookingDraft {
+pub(super) fn draft_of(channel: &Channel, item: &FeedItem) -> BookingDraft {
     BookingDraft {
         resource: channel.resource_id,
         kind: if item.kind.blocks() { BookingKind::Block } else { BookingKind::Booking },
@@ -369,7 +389,7 @@ fn status(tentative: bool) -> BookingStatus {
 
 fn title(kind: ItemKind, summary: &str) -> String {
     match kind {
-        ItemKind::Doubt => line(&format!("In doubt: {summary}")),
+        ItemKind::Doubt => line(&format!("Unconfirmed: {summary}")),
         _ => line(summary),
     }
 }
@@ -391,7 +411,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// What the platform tells besides, for staff: such as the reservation's address and the last digits of a phone.
-fn notes(item: &Item) -> String {
+fn notes(item: &FeedItem) -> String {
     let plain = item.description.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
     let told: String = plain.take(MAX_NOTES - 500).collect();
     let uid: String = item.key.chars().filter(|c| !c.is_control()).take(300).collect();

@@ -10,11 +10,11 @@ use concord_domain::{
 };
 use concord_storage::{
     Db, StorageError,
-    bookings::{self, FeedAsk},
+    bookings::{self, FeedRange},
     businesses,
     channels::{
         Channel,
-        exposed::{self, OfChannel},
+        exposure::{self, ChannelInterval},
         items, published,
     },
     feed_reads::{self, FeedRead},
@@ -29,7 +29,7 @@ pub struct Exposure {
     /// The revision of our feed now.
     pub revision: i64,
     /// Bookings that it does not know of and that take one of `nights`, by start, each with when it was made or moved.
-    pub unknown: Vec<Unknown>,
+    pub unknown: Vec<UnreadBooking>,
     /// The nights, or days of appointments, that it may sell although they are taken: not those that it has sold or closed
     /// itself.
     pub nights: BTreeSet<NaiveDate>,
@@ -37,7 +37,7 @@ pub struct Exposure {
 
 /// A booking of which a platform does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnreadBooking {
     /// Which.
     pub booking: BookingId,
     /// Its reference.
@@ -56,7 +56,7 @@ impl Exposure {
 }
 
 /// More are not looked at: who has more has another trouble.
-const MOST: usize = 2_000;
+const MAX_BOOKINGS: usize = 2_000;
 
 /// What the platform of a channel does not know at `now`.
 pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<Exposure, StorageError> {
@@ -64,18 +64,18 @@ pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<
     let Some(found) = feeds::find(db, channel.business_id, feed).await? else {
         return Ok(Exposure::default());
     };
-    let ask = FeedAsk { from: now, most: MOST };
-    let taken = bookings::for_channel(db, channel, ask).await?;
+    let ask = FeedRange { from: now, most: MAX_BOOKINGS };
+    let taken = bookings::list_for_channel_feed(db, channel, ask).await?;
     let seen: HashSet<(BookingId, Interval)> = published::standing(db, channel.business_id, channel.id)
         .await?
         .into_iter()
         .filter(|row| row.seen_at.is_some())
         .map(|row| (row.booking_id, Interval { start: row.starts_at, end: row.ends_at }))
         .collect();
-    let mut unknown: Vec<Unknown> = taken
+    let mut unknown: Vec<UnreadBooking> = taken
         .into_iter()
         .filter(|booking| !seen.contains(&(booking.id, booking.interval)))
-        .map(|booking| Unknown {
+        .map(|booking| UnreadBooking {
             booking: booking.id,
             reference: booking.reference,
             interval: booking.interval,
@@ -95,7 +95,7 @@ pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<
 async fn retain_exposed(
     db: &Db,
     channel: &Channel,
-    unknown: &mut Vec<Unknown>,
+    unknown: &mut Vec<UnreadBooking>,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<NaiveDate>, StorageError> {
     if unknown.is_empty() {
@@ -111,12 +111,12 @@ async fn retain_exposed(
 }
 
 /// How many nights each platform of a business may sell although they are taken; channels without any are left out.
-pub async fn exposed_of_business(
+pub async fn exposed_nights_by_channel(
     db: &Db,
     business: BusinessId,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<ChannelId, i64>, StorageError> {
-    let unread = exposed::unread_bookings(db, business, now).await?;
+    let unread = exposure::list_unread_bookings(db, business, now).await?;
     let mut nights = BTreeMap::new();
     for (channel, stretches) in by_channel(unread) {
         let Some(zone) = stretches.first().map(|one| one.zone) else { continue };
@@ -129,8 +129,8 @@ pub async fn exposed_of_business(
     Ok(nights)
 }
 
-fn by_channel(all: Vec<OfChannel>) -> BTreeMap<ChannelId, Vec<OfChannel>> {
-    let mut by: BTreeMap<ChannelId, Vec<OfChannel>> = BTreeMap::new();
+fn by_channel(all: Vec<ChannelInterval>) -> BTreeMap<ChannelId, Vec<ChannelInterval>> {
+    let mut by: BTreeMap<ChannelId, Vec<ChannelInterval>> = BTreeMap::new();
     for one in all {
         by.entry(one.channel).or_default().push(one);
     }

@@ -2,7 +2,7 @@
 //! are taken until the platform shows them no more, a day is over, or somebody has looked there.
 
 use concord_domain::{
-    channel::{ItemKind, RunOrigin, RunOutcome, Settled, plan::Item},
+    channel::{ItemKind, RunOrigin, RunOutcome, Settled, plan::FeedItem},
     ids::{BusinessId, ChannelId, ChannelItemId, ChannelRunId},
     people::Actor,
 };
@@ -11,18 +11,18 @@ use concord_storage::{
     channels::{
         self, Channel,
         items::{self, ChannelItem},
-        runs::Counts,
+        runs::RunCounts,
     },
 };
 
-use super::{apply::Applied, apply::Reading, held::WordError};
+use super::{apply::AppliedActions, apply::ChannelRunContext, quarantine::ReviewError};
 use crate::Context;
 
 /// Why an event is in doubt, for people; `platform`: its name.
 pub fn reason(platform: &str) -> String {
     format!(
-        "These nights were freed here, and {platform} has read that they are. It still shows them as taken: it may be late, or \
-         it has sold them since."
+        "These nights became available here, and {platform} has imported that. It still shows them as unavailable: it may be delayed, \
+         or it may have a new reservation."
     )
 }
 
@@ -39,13 +39,13 @@ pub async fn settle(
     (channel, item): (ChannelId, ChannelItemId),
     settled: Settled,
     actor: &Actor,
-) -> Result<(), WordError> {
-    let channel = channels::find(&context.db, business, channel).await?.ok_or(WordError::Nothing)?;
+) -> Result<(), ReviewError> {
+    let channel = channels::find(&context.db, business, channel).await?.ok_or(ReviewError::Nothing)?;
     let found = events(context, &channel).await?.into_iter().find(|known| known.id == item);
-    let found = found.ok_or(WordError::Nothing)?;
-    let reference = found.reference.as_deref().ok_or(WordError::Nothing)?;
-    let booking = bookings::find(&context.db, business, reference).await?.ok_or(WordError::Nothing)?;
-    let to = Item {
+    let found = found.ok_or(ReviewError::Nothing)?;
+    let reference = found.reference.as_deref().ok_or(ReviewError::Nothing)?;
+    let booking = bookings::find(&context.db, business, reference).await?.ok_or(ReviewError::Nothing)?;
+    let to = FeedItem {
         key: found.item_key.clone(),
         time: booking.draft.time,
         interval: found.interval(),
@@ -62,13 +62,13 @@ pub async fn settle(
     // First: a reading at the same moment goes by it already.
     let mut tx = context.db.begin().await?;
     if !items::settle(&mut tx, business, item, settled).await? {
-        return Err(WordError::Nothing);
+        return Err(ReviewError::Nothing);
     }
     tx.commit().await?;
     let run = ChannelRunId::new(context.clock.now());
     let known = [(item, &found)].into();
     let actor = actor.clone();
-    let reading = Reading {
+    let reading = ChannelRunContext {
         context,
         channel: &channel,
         known,
@@ -78,12 +78,12 @@ pub async fn settle(
         by_hand: false,
         job: None,
     };
-    let mut applied = Applied::default();
+    let mut applied = AppliedActions::default();
     reading.settle(&found, &to, &mut applied).await?;
     let message = match settled {
-        Settled::Booking => "in doubt: it is a booking",
-        Settled::Ours => "in doubt: it is ours, and its nights are free",
+        Settled::Booking => "confirmed as a booking",
+        Settled::Ours => "marked as ours, nights available again",
     };
-    reading.record((RunOrigin::Person, RunOutcome::Applied), message, Counts::default()).await?;
+    reading.record((RunOrigin::Person, RunOutcome::Applied), message, RunCounts::default()).await?;
     Ok(())
 }

@@ -1,20 +1,20 @@
 //! Making, changing and ending channels, each in one transaction with its history and the readings that follow.
 
 use concord_domain::{
+    audit::HistorySubject,
     channel::{BlockRule, ChannelState, Preference},
     ids::{BusinessId, ChannelId, ResourceId},
     job::QueueClass,
     platform::Platform,
     privacy::FeedPrivacy,
-    record::HistorySubject,
 };
 use concord_providers::{FeedError, feed_address};
 use concord_storage::{
     StorageError, Tx,
-    bookings::Change,
+    bookings::ChangeContext,
     businesses,
-    channels::{self, Channel, ChannelSettings, Import, Listing, NewChannel, items, webhooks},
-    feed_reads::{self, NewRead},
+    channels::{self, Channel, ChannelSettings, ImportAddress, ListingKey, NewChannel, items, webhooks},
+    feed_reads::{self, NewFeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history,
     platform_settings::{self, PlatformSettings},
@@ -34,25 +34,25 @@ pub enum ChannelError {
     #[error(transparent)]
     Address(#[from] FeedError),
     /// The resource reads that address already.
-    #[error("this address is read for this resource already")]
+    #[error("this link is already imported for this resource")]
     AddressTaken,
     /// It was connected without an address before.
-    #[error("this resource is published for this platform already")]
+    #[error("this resource is already published for this platform")]
     Published,
     /// The address is one of ours: what would be read is what is published.
-    #[error("this is the address of one of Concord's own feeds: paste the address that the platform shows")]
+    #[error("this is one of Concord's own feeds: paste the link that the platform shows")]
     OwnFeed,
     /// There is none.
-    #[error("there is no such resource")]
+    #[error("unknown resource")]
     NoResource,
     /// There is none.
-    #[error("there is no such channel")]
+    #[error("unknown channel")]
     NoChannel,
     /// The platform gives nothing to read.
-    #[error("{0} offers no calendar to read")]
+    #[error("{0} has no calendar to import")]
     NothingToRead(String),
     /// Nobody can have read what was never fetched.
-    #[error("nobody has fetched our calendar at its address yet: give the platform the address first")]
+    #[error("our calendar link has not been fetched yet: paste it at the platform first")]
     NeverFetched,
     /// The database.
     #[error(transparent)]
@@ -61,7 +61,7 @@ pub enum ChannelError {
 
 /// A channel that somebody wants.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct NewChannelRequest<'a> {
     /// What is sold there.
     pub resource: ResourceId,
     /// Where.
@@ -79,14 +79,15 @@ pub struct Wanted<'a> {
 /// Makes a channel: its feed is published, and what the platform has is read at once.
 pub async fn create(
     context: &Context,
-    change: &Change,
-    wanted: &Wanted<'_>,
+    change: &ChangeContext,
+    wanted: &NewChannelRequest<'_>,
 ) -> Result<Channel, ChannelError> {
     let db = &context.db;
     let resource = resources::find(db, change.business, wanted.resource).await?;
     let resource = resource.filter(|resource| resource.archived_at.is_none());
     let resource = resource.ok_or(ChannelError::NoResource)?;
-    let address = checked_if_any(context, wanted.import_url.as_ref(), Some(wanted.platform)).await?;
+    let address =
+        validate_optional_address(context, wanted.import_url.as_ref(), Some(wanted.platform)).await?;
     let host = address.as_ref().map(host_of).unwrap_or_default();
     let new = NewChannel {
         business: change.business,
@@ -94,14 +95,14 @@ pub async fn create(
         platform: wanted.platform.id.as_str(),
         preference: wanted.preference,
         blocks: wanted.blocks,
-        import: address.as_ref().map(|url| Import { url, host: &host }),
+        import: address.as_ref().map(|url| ImportAddress { url, host: &host }),
         polled: address.is_some(),
     };
     let (platform, url) = (wanted.platform.id.as_str(), address.as_ref());
-    let listing = Listing { business: change.business, resource: resource.id, platform, url };
+    let listing = ListingKey { business: change.business, resource: resource.id, platform, url };
     let found = match channels::by_address(db, listing).await? {
         // What came by a file, or once, is known when the same comes by its address.
-        None if url.is_some() => channels::by_address(db, Listing { url: None, ..listing }).await?,
+        None if url.is_some() => channels::by_address(db, ListingKey { url: None, ..listing }).await?,
         found => found,
     };
     let mut tx = db.begin().await?;
@@ -114,14 +115,16 @@ pub async fn create(
             let place = (change.business, once.id);
             if !once.has_import {
                 // What came by a file may be of elsewhere: it stands until the feed has had it too.
-                items::keep_all(&mut tx, change.business, once.id).await?;
+                items::pin_all(&mut tx, change.business, once.id).await?;
             }
             channels::set_import(&mut tx, &context.ring, place, new.import, new.polled)
                 .await
-                .map_err(taken)?
+                .map_err(address_taken_error)?
         }
         Some(_) => return Err(ChannelError::AddressTaken),
-        None => channels::create(&mut tx, &context.ring, &new, change.now).await.map_err(taken)?,
+        None => {
+            channels::create(&mut tx, &context.ring, &new, change.now).await.map_err(address_taken_error)?
+        }
     };
     let settings = ChannelSettings {
         state: ChannelState::Active,
@@ -151,7 +154,7 @@ pub async fn create(
 async fn publish(
     tx: &mut Tx,
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     channel: ChannelId,
     name: String,
 ) -> Result<Feed, StorageError> {
@@ -168,7 +171,7 @@ async fn publish(
     Ok(feed)
 }
 
-async fn checked_if_any(
+async fn validate_optional_address(
     context: &Context,
     url: Option<&SecretString>,
     platform: Option<&Platform>,
@@ -194,7 +197,7 @@ pub async fn checked(
     if is_ours { Err(ChannelError::OwnFeed) } else { Ok(String::from(address).into()) }
 }
 
-fn taken(error: StorageError) -> ChannelError {
+fn address_taken_error(error: StorageError) -> ChannelError {
     match error {
         StorageError::Exists => ChannelError::AddressTaken,
         StorageError::NotFound => ChannelError::NoChannel,
@@ -204,7 +207,7 @@ fn taken(error: StorageError) -> ChannelError {
 
 /// What changes of a channel; `None` stays.
 #[derive(Clone, Debug, Default)]
-pub struct Changes {
+pub struct ChannelUpdate {
     /// Whether it is kept in step.
     pub state: Option<ChannelState>,
     /// Whose booking gives way.
@@ -220,18 +223,18 @@ pub struct Changes {
 /// Changes a channel. What can be read differently now is read at once.
 pub async fn update(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ChannelId,
-    changes: &Changes,
+    changes: &ChannelUpdate,
 ) -> Result<Channel, ChannelError> {
     let db = &context.db;
     let before = channels::find(db, change.business, id).await?.ok_or(ChannelError::NoChannel)?;
     let typed = changes.import_url.as_ref();
     let platform = context.platforms.find(&before.platform);
-    let address = checked_if_any(context, typed.and_then(Option::as_ref), platform).await?;
+    let address = validate_optional_address(context, typed.and_then(Option::as_ref), platform).await?;
     let host = address.as_ref().map(host_of).unwrap_or_default();
     let mut tx = db.begin().await?;
-    let before = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let before = channels::lock(&mut tx, change.business, id).await.map_err(address_taken_error)?;
     let settings = ChannelSettings {
         state: changes.state.unwrap_or(before.state),
         preference: changes.preference.unwrap_or(before.preference),
@@ -240,11 +243,11 @@ pub async fn update(
     };
     let mut channel = channels::set(&mut tx, change.business, id, &settings).await?;
     if typed.is_some() {
-        let import = address.as_ref().map(|url| Import { url, host: &host });
+        let import = address.as_ref().map(|url| ImportAddress { url, host: &host });
         channel =
             channels::set_import(&mut tx, &context.ring, (change.business, id), import, import.is_some())
                 .await
-                .map_err(taken)?;
+                .map_err(address_taken_error)?;
     }
     let said = json!({
         "state": channel.state, "preference": channel.preference, "blocks": channel.blocks,
@@ -262,9 +265,9 @@ pub async fn update(
 }
 
 /// Ends a channel: its feed is published no more, nothing is read. Its bookings stay.
-pub async fn remove(context: &Context, change: &Change, id: ChannelId) -> Result<(), ChannelError> {
+pub async fn remove(context: &Context, change: &ChangeContext, id: ChannelId) -> Result<(), ChannelError> {
     let mut tx = context.db.begin().await?;
-    let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let channel = channels::lock(&mut tx, change.business, id).await.map_err(address_taken_error)?;
     channels::remove(&mut tx, change.business, id, change.now).await?;
     if let Some(feed) = channel.feed_id {
         match feeds::revoke(&mut tx, change.business, feed, change.now).await {
@@ -272,16 +275,20 @@ pub async fn remove(context: &Context, change: &Change, id: ChannelId) -> Result
             Err(error) => return Err(error.into()),
         }
     }
-    super::told::let_through(&mut tx, &channel, change.now).await?;
-    super::told::read_again(&mut tx, &channel, change.now).await?;
+    super::notices::close_quarantined(&mut tx, &channel, change.now).await?;
+    super::notices::close_unreadable(&mut tx, &channel, change.now).await?;
     note(&mut tx, change, id, "removed", &json!({})).await?;
     Ok(tx.commit().await?)
 }
 
 /// Reads a channel now, without waiting for its time.
-pub async fn sync_now(context: &Context, change: &Change, id: ChannelId) -> Result<Channel, ChannelError> {
+pub async fn sync_now(
+    context: &Context,
+    change: &ChangeContext,
+    id: ChannelId,
+) -> Result<Channel, ChannelError> {
     let mut tx = context.db.begin().await?;
-    let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let channel = channels::lock(&mut tx, change.business, id).await.map_err(address_taken_error)?;
     let now = change.now;
     let mut enqueued = Vec::new();
     if channel.polled && channel.state == ChannelState::Active {
@@ -295,14 +302,16 @@ pub async fn sync_now(context: &Context, change: &Change, id: ChannelId) -> Resu
 /// Gives the feed of a channel a new address. The old one opens nothing any more.
 pub async fn rotate_feed(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ChannelId,
 ) -> Result<SecretString, ChannelError> {
     let mut tx = context.db.begin().await?;
-    let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let channel = channels::lock(&mut tx, change.business, id).await.map_err(address_taken_error)?;
     let token = secret::new_token("cf_");
     let feed = channel.feed_id.ok_or(ChannelError::NoChannel)?;
-    let feed = feeds::rotate(&mut tx, change.business, feed, &token, change.now).await.map_err(taken)?;
+    let feed = feeds::rotate(&mut tx, change.business, feed, &token, change.now)
+        .await
+        .map_err(address_taken_error)?;
     feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
     // What was taken over from the old address stays known there; what comes now is not, until somebody reads the new one.
     feed_reads::forget(&mut tx, feed.id).await?;
@@ -313,14 +322,18 @@ pub async fn rotate_feed(
 
 /// Somebody has seen at the platform that it has read our feed, though no reader was known to be the platform's: as far
 /// as the feed was fetched by anybody.
-pub async fn confirm_read(context: &Context, change: &Change, id: ChannelId) -> Result<(), ChannelError> {
+pub async fn confirm_read(
+    context: &Context,
+    change: &ChangeContext,
+    id: ChannelId,
+) -> Result<(), ChannelError> {
     let db = &context.db;
     let channel = channels::find(db, change.business, id).await?.ok_or(ChannelError::NoChannel)?;
     let feed = channel.feed_id.ok_or(ChannelError::NeverFetched)?;
     let feed = feeds::find(db, change.business, feed).await?.ok_or(ChannelError::NeverFetched)?;
     let readers = feed_reads::of_feed(db, change.business, feed.id).await?;
     let revision = readers.iter().map(|reader| reader.revision).max().ok_or(ChannelError::NeverFetched)?;
-    let read = NewRead {
+    let read = NewFeedRead {
         feed,
         reader: format!("Confirmed by {}", change.actor.label()),
         address: String::new(),
@@ -337,7 +350,7 @@ pub async fn confirm_read(context: &Context, change: &Change, id: ChannelId) -> 
 
 /// What a channel manager needs to tell us something: both are shown once.
 #[derive(Clone, Debug)]
-pub struct WebhookKeys {
+pub struct WebhookCredentials {
     /// Of the address.
     pub token: SecretString,
     /// By which each message is signed (Standard Webhooks, `whsec_`).
@@ -348,20 +361,26 @@ pub struct WebhookKeys {
 pub async fn allow_webhooks(
     tx: &mut Tx,
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     id: ChannelId,
-) -> Result<WebhookKeys, ChannelError> {
-    let keys = WebhookKeys { token: secret::new_token("cw_"), secret: secret::new_signing_secret() };
+) -> Result<WebhookCredentials, ChannelError> {
+    let keys = WebhookCredentials { token: secret::new_token("cw_"), secret: secret::new_signing_secret() };
     let place = (change.business, id);
-    webhooks::allow(tx, &context.ring, place, &keys.token, &keys.secret).await.map_err(taken)?;
+    webhooks::allow(tx, &context.ring, place, &keys.token, &keys.secret)
+        .await
+        .map_err(address_taken_error)?;
     note(tx, change, id, "webhooks_allowed", &json!({})).await?;
     Ok(keys)
 }
 
 /// Takes no more webhooks for a channel.
-pub async fn forbid_webhooks(context: &Context, change: &Change, id: ChannelId) -> Result<(), ChannelError> {
+pub async fn forbid_webhooks(
+    context: &Context,
+    change: &ChangeContext,
+    id: ChannelId,
+) -> Result<(), ChannelError> {
     let mut tx = context.db.begin().await?;
-    webhooks::forbid(&mut tx, change.business, id).await.map_err(taken)?;
+    webhooks::forbid(&mut tx, change.business, id).await.map_err(address_taken_error)?;
     note(&mut tx, change, id, "webhooks_forbidden", &json!({})).await?;
     Ok(tx.commit().await?)
 }
@@ -369,14 +388,15 @@ pub async fn forbid_webhooks(context: &Context, change: &Change, id: ChannelId) 
 /// Says how a business wants a platform to be treated.
 pub async fn save_platform(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     said: &PlatformSettings,
 ) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
     platform_settings::save(&mut tx, change.business, said).await?;
     let detail = json!({ "platform": said.platform, "interval_minutes": said.interval_minutes,
         "preference": said.preference, "blocks": said.blocks });
-    note_of(&mut tx, change, (HistorySubject::Platform, change.business.0), "changed", &detail).await?;
+    append_history_of(&mut tx, change, (HistorySubject::Platform, change.business.0), "changed", &detail)
+        .await?;
     tx.commit().await
 }
 
@@ -386,7 +406,7 @@ pub async fn business_feed(
     context: &Context,
     business: BusinessId,
 ) -> Result<Option<(Feed, SecretString)>, StorageError> {
-    let Some(feed) = feeds::remembered_of_business(&context.db, business).await? else { return Ok(None) };
+    let Some(feed) = feeds::find_business_feed(&context.db, business).await? else { return Ok(None) };
     let token = feeds::remembered(&context.db, &context.ring, business, feed.id).await?;
     Ok(token.map(|token| (feed, token)))
 }
@@ -395,7 +415,7 @@ pub async fn business_feed(
 /// it was made now.
 pub async fn publish_business_feed(
     context: &Context,
-    change: &Change,
+    change: &ChangeContext,
     privacy: FeedPrivacy,
 ) -> Result<(SecretString, bool), StorageError> {
     if let Some((_, token)) = business_feed(context, change.business).await? {
@@ -404,7 +424,7 @@ pub async fn publish_business_feed(
     let mut tx = context.db.begin().await?;
     let business = businesses::lock(&mut tx, change.business).await?;
     // Somebody else may have asked at the same time.
-    if let Some(token) = feeds::token_of_business(&mut tx, &context.ring, business.id).await? {
+    if let Some(token) = feeds::find_business_feed_token(&mut tx, &context.ring, business.id).await? {
         return Ok((token, false));
     }
     let new = NewFeed {
@@ -417,29 +437,29 @@ pub async fn publish_business_feed(
     let feed = feeds::create(&mut tx, &new, &token, change.now).await?;
     feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
     let detail = json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy });
-    note_of(&mut tx, change, (HistorySubject::Feed, feed.id.0), "created", &detail).await?;
+    append_history_of(&mut tx, change, (HistorySubject::Feed, feed.id.0), "created", &detail).await?;
     tx.commit().await?;
     Ok((token, true))
 }
 
 async fn note(
     tx: &mut Tx,
-    change: &Change,
+    change: &ChangeContext,
     id: ChannelId,
     action: &str,
     detail: &Value,
 ) -> Result<(), StorageError> {
-    note_of(tx, change, (HistorySubject::Channel, id.0), action, detail).await
+    append_history_of(tx, change, (HistorySubject::Channel, id.0), action, detail).await
 }
 
-async fn note_of(
+async fn append_history_of(
     tx: &mut Tx,
-    change: &Change,
+    change: &ChangeContext,
     (subject_kind, subject): (HistorySubject, Uuid),
     action: &str,
     detail: &Value,
 ) -> Result<(), StorageError> {
     let (business, actor) = (change.business, &change.actor);
-    let line = history::NewLine { business, actor, action, subject_kind, subject, detail };
+    let line = history::NewHistoryEntry { business, actor, action, subject_kind, subject, detail };
     history::append(tx, &line, change.now).await
 }

@@ -11,19 +11,19 @@
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
 //! items, and a plan that is done twice is done once.
 
+pub mod address_warnings;
 mod apply;
-pub mod doubts;
+pub mod apply_snapshot;
 pub mod exposure;
-pub mod held;
 pub mod import;
 pub mod in_doubt;
 pub mod manage;
+mod notices;
 mod own_feed;
 pub mod poll;
 pub mod preview;
-mod sight;
-pub mod take_over;
-mod told;
+pub mod quarantine;
+mod snapshot;
 pub mod webhook;
 
 use std::ops::RangeInclusive;
@@ -39,12 +39,12 @@ use concord_storage::{
 use crate::Context;
 
 /// The longest pause between two readings that anybody may set.
-pub const LONGEST_INTERVAL: Duration = Duration::days(1);
+pub const MAX_POLL_INTERVAL: Duration = Duration::days(1);
 
 /// The minutes between two readings that anybody may set for a platform.
 pub fn intervals(platform: Option<&Platform>) -> RangeInclusive<i64> {
     let fewest = platform.map_or(1, |platform| i64::from(platform.min_interval_minutes));
-    fewest..=LONGEST_INTERVAL.num_minutes()
+    fewest..=MAX_POLL_INTERVAL.num_minutes()
 }
 
 /// How often a channel is read: as it says itself, or its business, or the platform's file.
@@ -58,7 +58,7 @@ pub fn interval(channel: &Channel, said: &PlatformSettings, platform: Option<&Pl
 }
 
 /// The same, looked up.
-pub async fn interval_of(context: &Context, channel: &Channel) -> Result<Duration, StorageError> {
+pub async fn load_poll_interval(context: &Context, channel: &Channel) -> Result<Duration, StorageError> {
     if let Some(every) = context.settings.channels_every {
         return Ok(every);
     }

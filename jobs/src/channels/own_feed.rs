@@ -14,7 +14,7 @@ pub(super) async fn is_our_feed(context: &Context, address: &Url) -> Result<bool
     }
     for token in tokens_in(address) {
         let digest = secret::digest(&SecretString::from(token));
-        if feeds::published_under(&context.db, &digest).await?.is_some() {
+        if feeds::find_published(&context.db, &digest).await?.is_some() {
             return Ok(true);
         }
     }

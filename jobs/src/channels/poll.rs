@@ -6,98 +6,95 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    audit::SyncOutcome,
     channel::{ChannelState, RunOrigin, RunOutcome},
     ids::{ChannelId, ChannelRunId},
-    job::AfterFailure,
+    job::NextAttempt,
     people::Actor,
     platform::Platform,
-    record::SyncOutcome,
 };
-use concord_providers::{FeedBody, FeedError, FeedRequest, Fetched, feed_address};
+use concord_providers::{FeedBody, FeedError, FeedFetchOutcome, FeedRequest, feed_address};
 use concord_storage::{
-    channels::{self, Channel, Read, runs},
-    jobs::{ClaimedJob, Outcome},
+    channels::{self, Channel, FeedReadOutcome, runs},
+    jobs::{ClaimedJob, JobOutcome},
     sync_log,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{
-    interval_of,
+    apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
+    load_poll_interval, notices,
     own_feed::is_our_feed,
-    sight::{Schedule, Surroundings, Unreadable, mark_ours, understand},
-    take_over::{Source, Taken, take_over},
-    told,
+    snapshot::{FeedSchedule, ImportContext, UnreadableFeed, mark_ours, parse_feed},
 };
 use crate::{
     Context,
-    job::{JobError, business_of, jitter, keep_for, part_of},
+    job::{JobError, jitter, jittered_part, renew_lease_for, require_business},
 };
 
 /// Why a feed was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadFailure {
+pub enum FeedReadError {
     /// It did not come.
     #[error(transparent)]
     Fetch(#[from] FeedError),
     /// Nothing can be made of what came.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] UnreadableFeed),
     /// The address is one of ours: what would be read is what is published.
-    #[error(
-        "the address is one of our own feeds, which tells only what is here already: use the address that the platform shows"
-    )]
+    #[error("the link is one of Concord's own feeds: use the link that the platform shows")]
     OwnFeed,
 }
 
-impl ReadFailure {
+impl FeedReadError {
     /// Whether it is no use to try again soon.
     fn is_permanent(&self) -> bool {
         match self {
             Self::Fetch(error) => error.is_permanent(),
             Self::OwnFeed => true,
             // What was cut off may come whole the next time.
-            Self::Unreadable(error) => !matches!(error, Unreadable::CutOff),
+            Self::Unreadable(error) => !matches!(error, UnreadableFeed::CutOff),
         }
     }
 }
 
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
-    let business = business_of(job)?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
     let found = channels::find(&context.db, business, ChannelId(job.subject_id)).await?;
     let Some(channel) = found.filter(|channel| channel.polled && channel.state == ChannelState::Active)
     else {
-        return Ok(Outcome::Done);
+        return Ok(JobOutcome::Done);
     };
     let Some(platform) = context.platforms.find(&channel.platform) else {
         return Err(JobError::Permanent(format!(
-            "the platform “{}” is not known on this installation any more",
+            "the platform “{}” is no longer known on this installation",
             channel.platform
         )));
     };
-    let poll = Poll { context, job, channel: &channel, platform, started_at: context.clock.now() };
+    let poll = ChannelPoll { context, job, channel: &channel, platform, started_at: context.clock.now() };
     match poll.read().await {
-        Ok(()) => Ok(Outcome::Again(context.clock.now() + poll.pause().await?)),
-        Err(Stop::Unread(failure)) => poll.fail(&failure).await,
-        Err(Stop::Job(error)) => Err(error),
+        Ok(()) => Ok(JobOutcome::Again(context.clock.now() + poll.pause().await?)),
+        Err(PollError::Unread(failure)) => poll.fail(&failure).await,
+        Err(PollError::Job(error)) => Err(error),
     }
 }
 
 /// Why a reading came to no end.
-enum Stop {
+enum PollError {
     /// The feed was not read, and nothing was changed.
-    Unread(ReadFailure),
+    Unread(FeedReadError),
     /// It is our own affair.
     Job(JobError),
 }
 
-impl<E: Into<JobError>> From<E> for Stop {
+impl<E: Into<JobError>> From<E> for PollError {
     fn from(error: E) -> Self {
         Self::Job(error.into())
     }
 }
 
-struct Poll<'a> {
+struct ChannelPoll<'a> {
     context: &'a Context,
     job: &'a ClaimedJob,
     channel: &'a Channel,
@@ -105,34 +102,34 @@ struct Poll<'a> {
     started_at: DateTime<Utc>,
 }
 
-impl Poll<'_> {
-    async fn read(&self) -> Result<(), Stop> {
+impl ChannelPoll<'_> {
+    async fn read(&self) -> Result<(), PollError> {
         let (context, channel) = (self.context, self.channel);
-        let surroundings = Surroundings::load(context, channel, self.platform).await?;
+        let surroundings = ImportContext::load(context, channel, self.platform).await?;
         let url = channels::import_url(&context.db, &context.ring, channel.business_id, channel.id).await?;
         let Some(url) = url else {
-            return Err(Stop::Job(JobError::Permanent("there is no address to read".into())));
+            return Err(PollError::Job(JobError::Permanent("no calendar link is set".into())));
         };
         let mark = surroundings.mark(&url, self.started_at);
         let is_same = channel.body_digest.as_deref().is_some_and(|digest| digest.starts_with(&mark));
         let body = match self.fetch(&url, is_same && channel.import_guard.is_none()).await? {
-            Fetched::NotModified => return self.same().await,
-            Fetched::Body(body) => body,
+            FeedFetchOutcome::NotModified => return self.same().await,
+            FeedFetchOutcome::Body(body) => body,
         };
         let digest = format!("{mark}:{}", concord_domain::hex(&Sha256::digest(&body.bytes)));
         if channel.import_guard.is_none() && channel.body_digest.as_ref() == Some(&digest) {
             return self.same().await;
         }
-        let mut understood = understand(
+        let mut understood = parse_feed(
             body.bytes.clone(),
             self.platform,
             surroundings.zone,
-            (Schedule::Polled, self.started_at),
+            (FeedSchedule::Polled, self.started_at),
         )
         .await
-        .map_err(|error| Stop::Unread(error.into()))?;
+        .map_err(|error| PollError::Unread(error.into()))?;
         mark_ours(context, channel.business_id, &mut understood).await?;
-        let source = Source {
+        let source = ImportTrigger {
             origin: if self.job.queue == concord_domain::job::QueueClass::Interactive {
                 RunOrigin::Person
             } else {
@@ -146,11 +143,11 @@ impl Poll<'_> {
     }
 
     /// `conditional`: what was read the last time would mean the same now.
-    async fn fetch(&self, url: &SecretString, conditional: bool) -> Result<Fetched, Stop> {
+    async fn fetch(&self, url: &SecretString, conditional: bool) -> Result<FeedFetchOutcome, PollError> {
         let (context, channel) = (self.context, self.channel);
-        let url = feed_address(url.expose_secret()).map_err(|error| Stop::Unread(error.into()))?;
+        let url = feed_address(url.expose_secret()).map_err(|error| PollError::Unread(error.into()))?;
         if is_our_feed(context, &url).await? {
-            return Err(Stop::Unread(ReadFailure::OwnFeed));
+            return Err(PollError::Unread(FeedReadError::OwnFeed));
         }
         let request = if conditional {
             FeedRequest {
@@ -162,22 +159,27 @@ impl Poll<'_> {
             FeedRequest::anew(&url)
         };
         let takes = Duration::from_std(context.feeds.patience()).unwrap_or(Duration::zero());
-        keep_for(context, self.job, takes).await?;
-        context.feeds.fetch(request).await.map_err(|error| Stop::Unread(error.into()))
+        renew_lease_for(context, self.job, takes).await?;
+        context.feeds.fetch(request).await.map_err(|error| PollError::Unread(error.into()))
     }
 
-    async fn same(&self) -> Result<(), Stop> {
+    async fn same(&self) -> Result<(), PollError> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
-        channels::note_read(&mut tx, self.channel.id, Read::Same, now).await?;
-        told::read_again(&mut tx, self.channel, now).await?;
+        channels::note_read(&mut tx, self.channel.id, FeedReadOutcome::Same, now).await?;
+        notices::close_unreadable(&mut tx, self.channel, now).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn note(&self, taken: &Taken, body: &FeedBody, digest: &str) -> Result<(), Stop> {
+    async fn note(
+        &self,
+        taken: &ChannelImportOutcome,
+        body: &FeedBody,
+        digest: &str,
+    ) -> Result<(), PollError> {
         let now = self.context.clock.now();
         let remark = taken.remark();
-        let read = Read::Whole {
+        let read = FeedReadOutcome::Whole {
             etag: body.etag.as_deref(),
             last_modified: body.last_modified.as_deref(),
             digest: Some(digest).filter(|_| !taken.overtaken),
@@ -186,7 +188,7 @@ impl Poll<'_> {
         };
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, read, now).await?;
-        told::read_again(&mut tx, self.channel, now).await?;
+        notices::close_unreadable(&mut tx, self.channel, now).await?;
         if taken.changed() || taken.held.is_some() && self.channel.import_guard.is_none() {
             let outcome = if taken.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
             self.log(&mut tx, outcome, &taken.message, now).await?;
@@ -201,7 +203,7 @@ impl Poll<'_> {
         detail: &str,
         now: DateTime<Utc>,
     ) -> Result<(), JobError> {
-        let line = sync_log::NewLine {
+        let line = sync_log::NewSyncLogEntry {
             business: self.channel.business_id,
             connection: None,
             booking: None,
@@ -218,28 +220,28 @@ impl Poll<'_> {
 
     /// Spread out, so that channels that were made together are not read together for ever.
     async fn pause(&self) -> Result<Duration, JobError> {
-        let every = interval_of(self.context, self.channel).await?;
+        let every = load_poll_interval(self.context, self.channel).await?;
         let number = u32::try_from(self.started_at.timestamp() & 0x7fff_ffff).unwrap_or(0);
-        Ok(every - part_of(every / 5, jitter(self.job.id, number)))
+        Ok(every - jittered_part(every / 5, jitter(self.job.id, number)))
     }
 
     /// Says why nothing was read, and tries again: soon a few times, then at the next time. What fails as before is said
     /// once.
-    async fn fail(&self, failure: &ReadFailure) -> Result<Outcome, JobError> {
+    async fn fail(&self, failure: &FeedReadError) -> Result<JobOutcome, JobError> {
         let (context, channel, now) = (self.context, self.channel, self.context.clock.now());
         let reason = failure.to_string();
         tracing::info!(channel = %channel.id, host = channel.import_host, reason, "a feed was not read");
         let outcome = self.outcome_of(failure, &reason).await?;
         let mut tx = context.db.begin().await?;
-        channels::note_read(&mut tx, channel.id, Read::Failed { error: &reason }, now).await?;
+        channels::note_read(&mut tx, channel.id, FeedReadOutcome::Failed { error: &reason }, now).await?;
         if channel.last_error.as_ref() != Some(&reason) {
-            let logged = if matches!(outcome, Outcome::Failed { .. }) {
+            let logged = if matches!(outcome, JobOutcome::Failed { .. }) {
                 SyncOutcome::Failed
             } else {
                 SyncOutcome::Retry
             };
             self.log(&mut tx, logged, &reason, now).await?;
-            let run = runs::NewRun {
+            let run = runs::NewChannelRun {
                 id: ChannelRunId::new(now),
                 business: channel.business_id,
                 channel: channel.id,
@@ -247,33 +249,33 @@ impl Poll<'_> {
                 actor: &Actor::System,
                 outcome: RunOutcome::Failed,
                 message: &reason,
-                counts: runs::Counts::default(),
+                counts: runs::RunCounts::default(),
                 duration_ms: (now - self.started_at).num_milliseconds(),
             };
             runs::record(&mut tx, &run, now).await?;
         }
-        if matches!(outcome, Outcome::Failed { .. }) {
-            told::unread(&mut tx, context, channel, &reason).await?;
+        if matches!(outcome, JobOutcome::Failed { .. }) {
+            notices::unread(&mut tx, context, channel, &reason).await?;
         }
         tx.commit().await?;
         Ok(outcome)
     }
 
-    async fn outcome_of(&self, failure: &ReadFailure, reason: &str) -> Result<Outcome, JobError> {
+    async fn outcome_of(&self, failure: &FeedReadError, reason: &str) -> Result<JobOutcome, JobError> {
         let (context, now) = (self.context, self.context.clock.now());
         let reason = reason.to_owned();
         let next = now + self.pause().await?;
         if failure.is_permanent() {
-            return Ok(Outcome::Failed { retry_at: Some(next), reason });
+            return Ok(JobOutcome::Failed { retry_at: Some(next), reason });
         }
-        if let ReadFailure::Fetch(FeedError::RateLimited { retry_after }) = failure {
+        if let FeedReadError::Fetch(FeedError::RateLimited { retry_after }) = failure {
             let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
-            return Ok(Outcome::Snooze { until: wait.map_or(next, |wait| now + wait), reason });
+            return Ok(JobOutcome::Snooze { until: wait.map_or(next, |wait| now + wait), reason });
         }
         let attempts = u32::try_from(self.job.attempts).unwrap_or(u32::MAX);
         Ok(match context.settings.retry.after_failure(attempts, now, jitter(self.job.id, attempts)) {
-            AfterFailure::Retry(at) => Outcome::Retry { at, reason },
-            AfterFailure::FailedUntil(_) => Outcome::Failed { retry_at: Some(next), reason },
+            NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
+            NextAttempt::FailedUntil(_) => JobOutcome::Failed { retry_at: Some(next), reason },
         })
     }
 }

@@ -3,7 +3,7 @@
 use concord_domain::{
     channel::{
         ItemKind,
-        plan::{Action, Held, Item, Plan},
+        plan::{ChannelPlan, FeedItem, ItemAction, Quarantine},
     },
     ids::{ChannelItemId, OccupancyId},
     interval::Interval,
@@ -13,20 +13,20 @@ use concord_domain::{
 use concord_storage::{
     StorageError,
     bookings::PutError,
-    channels::{items::ChannelItem, runs::Counts},
+    channels::{items::ChannelItem, runs::RunCounts},
     occupancy,
 };
 
 use super::{
     apply::draft_of,
-    import::{ImportError, Opened, Wish, another_platform, open},
-    take_over::warnings,
+    apply_snapshot::warnings,
+    import::{ChannelImportRequest, ImportError, OpenedImport, another_platform, open},
 };
 use crate::Context;
 
 /// What would be done with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Foreseen {
+pub struct PreviewItem {
     /// In a word: `new`, `changed`, `cancelled`, `held`, `echo`, `ignored`.
     pub what: &'static str,
     /// What it is.
@@ -41,15 +41,15 @@ pub struct Foreseen {
 
 /// What would be done, and nothing was.
 #[derive(Clone, Debug, Default)]
-pub struct Preview {
+pub struct ImportPreview {
     /// What would change.
-    pub events: Vec<Foreseen>,
+    pub events: Vec<PreviewItem>,
     /// What would be counted.
-    pub counts: Counts,
+    pub counts: RunCounts,
     /// Events that are over: they are skipped.
     pub over: i64,
     /// What would be kept back.
-    pub held: Option<Held>,
+    pub held: Option<Quarantine>,
     /// What of the file was not understood, what would be refused, and what speaks against its being of the platform that was named.
     pub warnings: Vec<String>,
     /// The platform that it seems to be of, if that is another one.
@@ -57,11 +57,11 @@ pub struct Preview {
 }
 
 /// Says what an import would do.
-pub async fn preview(context: &Context, wish: &Wish) -> Result<Preview, ImportError> {
+pub async fn preview(context: &Context, wish: &ChannelImportRequest) -> Result<ImportPreview, ImportError> {
     let wish = &wish.spelled()?;
     let opened = open(context, wish).await?;
     let plan = opened.surroundings.plan(&opened.understood.snapshot, context.clock.now());
-    let mut preview = foresee(context, &opened, plan).await?;
+    let mut preview = preview_plan(context, &opened, plan).await?;
     if let Some(doubt) = another_platform(context, wish, &opened.understood) {
         preview.warnings.insert(0, doubt.to_string());
         preview.told = doubt.told().map(|(told, _)| told.clone());
@@ -69,29 +69,33 @@ pub async fn preview(context: &Context, wish: &Wish) -> Result<Preview, ImportEr
     Ok(preview)
 }
 
-async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Preview, ImportError> {
+async fn preview_plan(
+    context: &Context,
+    opened: &OpenedImport,
+    plan: ChannelPlan,
+) -> Result<ImportPreview, ImportError> {
     let known = |id: &ChannelItemId| opened.surroundings.items.iter().find(|item| item.id == *id);
-    let mut preview = Preview {
+    let mut preview = ImportPreview {
         held: plan.held,
         warnings: warnings(&opened.channel, &opened.surroundings, &opened.understood, &plan),
-        ..Preview::default()
+        ..ImportPreview::default()
     };
     preview.counts.skipped = i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
     preview.over = i64::try_from(plan.over).unwrap_or(0);
     let mut allocated = Vec::new();
     for action in &plan.actions {
         let foreseen = match action {
-            Action::Add(item) => new(context, opened, item, None, &mut allocated).await?,
-            Action::Change { id, to } => new(context, opened, to, known(id), &mut allocated).await?,
-            Action::Lose(id) => known(id).map(|item| gone("cancelled", item)),
-            Action::Miss(id) => known(id).map(|item| gone("held", item)),
-            Action::Return(_) => None,
+            ItemAction::Add(item) => new(context, opened, item, None, &mut allocated).await?,
+            ItemAction::Change { id, to } => new(context, opened, to, known(id), &mut allocated).await?,
+            ItemAction::Lose(id) => known(id).map(|item| gone("cancelled", item)),
+            ItemAction::Miss(id) => known(id).map(|item| gone("held", item)),
+            ItemAction::Return(_) => None,
         };
         let Some(foreseen) = foreseen else { continue };
-        if let Some(refused) = refusal(opened, action, &foreseen) {
+        if let Some(refused) = rejection_reason(opened, action, &foreseen) {
             preview.warnings.push(refused);
             preview.counts.skipped += 1;
-            preview.events.push(Foreseen { what: "ignored", conflict: false, ..foreseen });
+            preview.events.push(PreviewItem { what: "ignored", conflict: false, ..foreseen });
             continue;
         }
         let counts = &mut preview.counts;
@@ -108,19 +112,19 @@ async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Previ
 }
 
 /// Why a booking of it would not be written; `None`: it would.
-fn refusal(opened: &Opened, action: &Action, foreseen: &Foreseen) -> Option<String> {
-    let (Action::Add(item) | Action::Change { to: item, .. }) = action else { return None };
+fn rejection_reason(opened: &OpenedImport, action: &ItemAction, foreseen: &PreviewItem) -> Option<String> {
+    let (ItemAction::Add(item) | ItemAction::Change { to: item, .. }) = action else { return None };
     if !item.kind.takes() {
         return None;
     }
-    let faults = draft_of(&opened.channel, item).check_fact(opened.surroundings.zone).err()?;
+    let faults = draft_of(&opened.channel, item).check_imported(opened.surroundings.zone).err()?;
     let faults = PutError::Invalid(faults);
     let first = foreseen.interval.start.with_timezone(&opened.surroundings.zone).date_naive();
-    Some(format!("the event that begins on {} is not taken over: {faults}", first.format("%-d %b %Y")))
+    Some(format!("the event starting on {} is not imported: {faults}", first.format("%-d %b %Y")))
 }
 
-fn gone(what: &'static str, item: &ChannelItem) -> Foreseen {
-    Foreseen {
+fn gone(what: &'static str, item: &ChannelItem) -> PreviewItem {
+    PreviewItem {
         what,
         kind: item.kind,
         interval: item.interval(),
@@ -131,11 +135,11 @@ fn gone(what: &'static str, item: &ChannelItem) -> Foreseen {
 
 async fn new(
     context: &Context,
-    opened: &Opened,
-    item: &Item,
+    opened: &OpenedImport,
+    item: &FeedItem,
     before: Option<&ChannelItem>,
     allocated: &mut Vec<Allocation>,
-) -> Result<Option<Foreseen>, ImportError> {
+) -> Result<Option<PreviewItem>, ImportError> {
     let had = before.is_some_and(|before| before.kind.takes());
     let moved = before.is_none_or(|before| before.interval() != item.interval);
     let what = match (had, item.kind) {
@@ -150,7 +154,7 @@ async fn new(
         && moved
         && !has_room(context, opened, item, before.and_then(|before| before.reference.as_deref()), allocated)
             .await?;
-    Ok(Some(Foreseen {
+    Ok(Some(PreviewItem {
         what,
         kind: item.kind,
         interval: item.interval,
@@ -162,8 +166,8 @@ async fn new(
 /// Whether there is room for it, beside what stands and what the same import has found room for.
 async fn has_room(
     context: &Context,
-    opened: &Opened,
-    item: &Item,
+    opened: &OpenedImport,
+    item: &FeedItem,
     own: Option<&str>,
     allocated: &mut Vec<Allocation>,
 ) -> Result<bool, StorageError> {

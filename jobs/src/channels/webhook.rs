@@ -10,19 +10,19 @@ use concord_domain::{
     booking::BookingTime,
     channel::{
         ChannelState, ItemKind, RunOrigin, RunOutcome,
-        plan::{Action, Item},
+        plan::{FeedItem, ItemAction},
     },
     ical,
     ids::ChannelRunId,
     job::QueueClass,
-    json::{self, Objects},
+    json::{self, StrictStructs},
 };
 use concord_storage::{
     StorageError, bookings,
     channels::{
         self, Channel,
         items::{self, ChannelItem},
-        runs::Counts,
+        runs::RunCounts,
         webhooks,
     },
     resources,
@@ -34,9 +34,9 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::{
-    apply::{Applied, Reading},
-    sight::zone_of,
-    told,
+    apply::{AppliedActions, ChannelRunContext},
+    notices,
+    snapshot::zone_of,
 };
 use crate::{Context, job::JobError};
 
@@ -44,13 +44,13 @@ use crate::{Context, job::JobError};
 pub const TOLERANCE: Duration = Duration::minutes(5);
 
 /// Longer ids are nobody's.
-const LONGEST_ID: usize = 200;
+const MAX_ID_BYTES: usize = 200;
 /// For so long a message that something is new may come after one that it was called off.
 const OVERTAKES_FOR: Duration = Duration::days(1);
 
 /// A message as it came.
 #[derive(Clone, Debug)]
-pub struct Message<'a> {
+pub struct WebhookMessage<'a> {
     /// `webhook-id`: the same for each try.
     pub id: &'a str,
     /// `webhook-timestamp`: seconds since 1970.
@@ -65,10 +65,10 @@ pub struct Message<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// No channel takes messages at this address, or the signature or the time is not right.
-    #[error("the message is not signed with the key of this channel, or not of the last five minutes")]
+    #[error("the signature does not match this channel's key, or the message is older than five minutes")]
     NotBelieved,
     /// It is signed, and says nothing that is understood.
-    #[error("the message cannot be understood: {0}")]
+    #[error("the message is not valid: {0}")]
     Malformed(String),
     /// The database.
     #[error(transparent)]
@@ -92,7 +92,7 @@ impl From<JobError> for WebhookError {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum WebhookOutcome {
     /// What it says.
     Done,
     /// Nothing: it was done before.
@@ -105,22 +105,22 @@ pub enum Heard {
 
 /// What a message says.
 #[derive(Debug)]
-enum Said {
+enum WebhookEvent {
     /// The feed has changed: it is read now.
     Changed,
     /// A reservation is new.
-    Created(Reserved),
+    Created(ReservationPayload),
     /// A reservation is as it says now.
-    Updated(Reserved),
+    Updated(ReservationPayload),
     /// A reservation was called off.
-    Cancelled(Cancelled),
+    Cancelled(CancellationPayload),
 }
 
-impl Said {
+impl WebhookEvent {
     // By hand: where `data` comes before `type`, serde's tagged enums keep it aside and take a list for an object then.
     fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
-        struct Envelope {
+        struct WebhookEnvelope {
             #[serde(rename = "type")]
             kind: String,
             #[serde(default)]
@@ -128,10 +128,10 @@ impl Said {
         }
 
         fn data<T: for<'de> Deserialize<'de>>(data: Value) -> Result<T, serde_json::Error> {
-            T::deserialize(Objects(data))
+            T::deserialize(StrictStructs(data))
         }
 
-        let said: Envelope = json::from_slice(body)?;
+        let said: WebhookEnvelope = json::from_slice(body)?;
         match said.kind.as_str() {
             "calendar.changed" => Ok(Self::Changed),
             "reservation.created" => data(said.data).map(Self::Created),
@@ -143,12 +143,12 @@ impl Said {
 }
 
 #[derive(Debug, Deserialize)]
-struct Cancelled {
+struct CancellationPayload {
     uid: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Reserved {
+struct ReservationPayload {
     uid: String,
     #[serde(default)]
     check_in: Option<NaiveDate>,
@@ -164,7 +164,7 @@ struct Reserved {
     guest: Option<String>,
 }
 
-impl Reserved {
+impl ReservationPayload {
     fn time(&self) -> Option<BookingTime> {
         match (self.check_in, self.check_out, self.starts_at, self.ends_at) {
             (Some(check_in), Some(check_out), None, None) => Some(BookingTime::Stay { check_in, check_out }),
@@ -178,30 +178,31 @@ impl Reserved {
 pub async fn hear(
     context: &Context,
     token: &SecretString,
-    message: &Message<'_>,
-) -> Result<Heard, WebhookError> {
-    let found = webhooks::by_token(&context.db, &context.ring, token).await?;
+    message: &WebhookMessage<'_>,
+) -> Result<WebhookOutcome, WebhookError> {
+    let found = webhooks::find_by_token(&context.db, &context.ring, token).await?;
     let (channel, key) = found.ok_or(WebhookError::NotBelieved)?;
     let now = context.clock.now();
     if !is_recent(message.timestamp, now) || !is_signed(message, &key) {
         return Err(WebhookError::NotBelieved);
     }
-    if message.id.is_empty() || message.id.len() > LONGEST_ID {
+    if message.id.is_empty() || message.id.len() > MAX_ID_BYTES {
         return Err(WebhookError::Malformed("its id must have 1 to 200 characters".to_owned()));
     }
     if channel.state == ChannelState::Paused {
         return Err(WebhookError::Paused);
     }
     if webhooks::is_taken(&context.db, channel.id, message.id).await? {
-        return Ok(Heard::Before);
+        return Ok(WebhookOutcome::Before);
     }
-    let said = Said::read(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
-    let heard = carry_out(context, &channel, &said).await?;
+    let said =
+        WebhookEvent::read(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
+    let heard = apply_event(context, &channel, &said).await?;
     // Last: what fails on the way is done when it comes again, and what is done twice is done once.
     let mut tx = context.db.begin().await?;
     let first = webhooks::take(&mut tx, channel.id, message.id, now).await?;
     tx.commit().await?;
-    Ok(if first { heard } else { Heard::Before })
+    Ok(if first { heard } else { WebhookOutcome::Before })
 }
 
 fn is_recent(timestamp: &str, now: DateTime<Utc>) -> bool {
@@ -210,7 +211,7 @@ fn is_recent(timestamp: &str, now: DateTime<Utc>) -> bool {
 }
 
 /// Compares in constant time; while a key is changed a sender may sign with both.
-fn is_signed(message: &Message<'_>, key: &SecretString) -> bool {
+fn is_signed(message: &WebhookMessage<'_>, key: &SecretString) -> bool {
     let encoded = key.expose_secret().strip_prefix("whsec_").unwrap_or_default();
     let Ok(key) = STANDARD.decode(encoded) else { return false };
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(&key) else { return false };
@@ -223,27 +224,31 @@ fn is_signed(message: &Message<'_>, key: &SecretString) -> bool {
         .any(|signature| mac.clone().verify_slice(&signature).is_ok())
 }
 
-async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<Heard, WebhookError> {
+async fn apply_event(
+    context: &Context,
+    channel: &Channel,
+    said: &WebhookEvent,
+) -> Result<WebhookOutcome, WebhookError> {
     let (uid, reserved) = match said {
-        Said::Changed => return read_now(context, channel).await,
-        Said::Cancelled(cancelled) => (&cancelled.uid, None),
-        Said::Created(reserved) | Said::Updated(reserved) => (&reserved.uid, Some(reserved)),
+        WebhookEvent::Changed => return poll_now(context, channel).await,
+        WebhookEvent::Cancelled(cancelled) => (&cancelled.uid, None),
+        WebhookEvent::Created(reserved) | WebhookEvent::Updated(reserved) => (&reserved.uid, Some(reserved)),
     };
     let (key, now) = (uid.trim(), context.clock.now());
     if reserved.is_some() && is_own(context, channel, key).await? {
-        return read_now(context, channel).await;
+        return poll_now(context, channel).await;
     }
     let known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
     let before = known.iter().find(|item| item.item_key == key);
     // Where there is a feed too, it is the judge of what changes and what goes: one that lags would take both back.
     if channel.polled && (reserved.is_none() || before.is_some()) {
-        return judge(context, channel, before.filter(|_| reserved.is_none())).await;
+        return defer_to_feed(context, channel, before.filter(|_| reserved.is_none())).await;
     }
-    if let Said::Created(_) = said {
+    if let WebhookEvent::Created(_) = said {
         // It was overtaken by what was told of it since.
         let place = (channel.business_id, channel.id);
         if before.is_some() || items::was_lost(&context.db, place, key, now - OVERTAKES_FOR).await? {
-            return Ok(Heard::Nothing);
+            return Ok(WebhookOutcome::Nothing);
         }
     }
     if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
@@ -256,19 +261,19 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
             let same =
                 |one: &ChannelItem| one.kind == ItemKind::Reservation && one.interval() == item.interval;
             if channel.polled && known.iter().any(same) {
-                return read_now(context, channel).await;
+                return poll_now(context, channel).await;
             }
             Some(before.map_or_else(
-                || Action::Add(item.clone()),
-                |before| Action::Change { id: before.id, to: item.clone() },
+                || ItemAction::Add(item.clone()),
+                |before| ItemAction::Change { id: before.id, to: item.clone() },
             ))
         }
-        (Some(before), None) => Some(Action::Lose(before.id)),
+        (Some(before), None) => Some(ItemAction::Lose(before.id)),
         (None, None) => None,
     };
     match action {
-        Some(action) => apply(context, channel, before, action).await.map(|()| Heard::Done),
-        None => Ok(Heard::Nothing),
+        Some(action) => apply(context, channel, before, action).await.map(|()| WebhookOutcome::Done),
+        None => Ok(WebhookOutcome::Nothing),
     }
 }
 
@@ -276,42 +281,42 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
 /// feed as of any other reservation.
 async fn is_own(context: &Context, channel: &Channel, uid: &str) -> Result<bool, StorageError> {
     let Some(named) = ical::booking_of(uid) else { return Ok(false) };
-    Ok(!bookings::which_exist(&context.db, channel.business_id, &[named]).await?.is_empty())
+    Ok(!bookings::existing_ids(&context.db, channel.business_id, &[named]).await?.is_empty())
 }
 
 /// Has the feed read now. What stood by a message alone, and was called off by another, stands by the feed from now on.
-async fn judge(
+async fn defer_to_feed(
     context: &Context,
     channel: &Channel,
     called_off: Option<&ChannelItem>,
-) -> Result<Heard, WebhookError> {
+) -> Result<WebhookOutcome, WebhookError> {
     if let Some(item) = called_off.filter(|item| item.pinned) {
         let mut tx = context.db.begin().await?;
         items::back(&mut tx, channel.business_id, item.id).await?;
         channels::look_again(&mut tx, channel.business_id, channel.id).await?;
         tx.commit().await?;
     }
-    read_now(context, channel).await
+    poll_now(context, channel).await
 }
 
-async fn read_now(context: &Context, channel: &Channel) -> Result<Heard, WebhookError> {
+async fn poll_now(context: &Context, channel: &Channel) -> Result<WebhookOutcome, WebhookError> {
     if !channel.polled {
-        return Ok(Heard::Nothing);
+        return Ok(WebhookOutcome::Nothing);
     }
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let enqueued = channels::enqueue_poll(&mut tx, channel, QueueClass::Interactive, now, now).await?;
     tx.commit().await?;
     context.push(&[enqueued]).await;
-    Ok(Heard::LeftToFeed)
+    Ok(WebhookOutcome::LeftToFeed)
 }
 
 async fn item_of(
     context: &Context,
     channel: &Channel,
     (key, before): (&str, Option<&ChannelItem>),
-    reserved: &Reserved,
-) -> Result<Item, WebhookError> {
+    reserved: &ReservationPayload,
+) -> Result<FeedItem, WebhookError> {
     let missing = "data must have check_in and check_out, or starts_at and ends_at";
     let time = reserved.time().ok_or_else(|| WebhookError::Malformed(missing.to_owned()))?;
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
@@ -324,7 +329,7 @@ async fn item_of(
         (None, "") => before.map_or_else(|| "Reserved".to_owned(), |before| before.summary.clone()),
         (_, summary) => summary.to_owned(),
     };
-    Ok(Item {
+    Ok(FeedItem {
         key: key.to_owned(),
         time,
         interval,
@@ -341,23 +346,31 @@ async fn apply(
     context: &Context,
     channel: &Channel,
     before: Option<&ChannelItem>,
-    action: Action,
+    action: ItemAction,
 ) -> Result<(), WebhookError> {
     let run = ChannelRunId::new(context.clock.now());
     let keys: Vec<String> = match &action {
-        Action::Add(item) | Action::Change { to: item, .. } => vec![item.key.clone()],
-        Action::Return(_) | Action::Miss(_) | Action::Lose(_) => Vec::new(),
+        ItemAction::Add(item) | ItemAction::Change { to: item, .. } => vec![item.key.clone()],
+        ItemAction::Return(_) | ItemAction::Miss(_) | ItemAction::Lose(_) => Vec::new(),
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
-    let actor = told::actor(context, channel);
-    let reading =
-        Reading { context, channel, known, run, actor, if_missing: false, by_hand: false, job: None };
+    let actor = notices::actor(context, channel);
+    let reading = ChannelRunContext {
+        context,
+        channel,
+        known,
+        run,
+        actor,
+        if_missing: false,
+        by_hand: false,
+        job: None,
+    };
     let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
-    reading.record(told_by_webhook, "under way", Counts::default()).await?;
-    let mut applied = Applied::default();
+    reading.record(told_by_webhook, "in progress", RunCounts::default()).await?;
+    let mut applied = AppliedActions::default();
     reading.apply(&[action], &mut applied).await?;
-    let message = told::counted(applied.counts, None, &applied.refused);
-    stay(context, channel, &keys).await?;
+    let message = notices::counted(applied.counts, None, &applied.refused);
+    pin_items(context, channel, &keys).await?;
     reading.record(told_by_webhook, &message, applied.counts).await?;
     match applied.refused.into_iter().next() {
         Some(refused) => Err(WebhookError::Malformed(refused)),
@@ -366,7 +379,7 @@ async fn apply(
 }
 
 /// The platform's feed may be slower than its webhooks: what it lacks stays until it has been there.
-async fn stay(context: &Context, channel: &Channel, keys: &[String]) -> Result<(), StorageError> {
+async fn pin_items(context: &Context, channel: &Channel, keys: &[String]) -> Result<(), StorageError> {
     if !channel.polled {
         return Ok(());
     }

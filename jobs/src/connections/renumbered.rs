@@ -4,7 +4,7 @@ use concord_domain::connection::ProviderKind;
 use concord_storage::calendars::{Calendar, ListedCalendar};
 
 /// A calendar that is known, and what it is listed as now.
-pub(super) struct Renumbered<'a> {
+pub(super) struct RenumberedCalendar<'a> {
     pub(super) calendar: &'a Calendar,
     pub(super) listed: &'a ListedCalendar,
 }
@@ -18,7 +18,7 @@ pub(super) fn renumbered<'a>(
     provider: ProviderKind,
     known: &'a [Calendar],
     listed: &'a [ListedCalendar],
-) -> Vec<Renumbered<'a>> {
+) -> Vec<RenumberedCalendar<'a>> {
     if provider != ProviderKind::Microsoft {
         return Vec::new();
     }
@@ -30,7 +30,7 @@ pub(super) fn renumbered<'a>(
         .filter_map(|calendar| {
             let listed = only(new.iter().filter(|one| is_same(calendar, one)))?;
             only(gone.iter().filter(|other| is_same(other, listed)))?;
-            Some(Renumbered { calendar, listed })
+            Some(RenumberedCalendar { calendar, listed })
         })
         .collect()
 }
@@ -79,7 +79,7 @@ mod tests {
             reads: true,
             writes: false,
             last_import_at: None,
-            held_reason: None,
+            quarantine_reason: None,
             missing_since: None,
         }
     }

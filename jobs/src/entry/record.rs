@@ -1,25 +1,25 @@
 //! What came of a run is written down: of the entry, of its connection, and in the log.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{connection::EntryState, job::is_past_care, record::SyncOutcome};
+use concord_domain::{audit::SyncOutcome, connection::EntryState, job::is_past_care};
 use concord_storage::{
     StorageError, Tx, bookings, connections,
     entries::{self, WrittenEntry},
-    jobs::{ClaimedJob, JobRef, Outcome},
-    sync_log::{self, NewLine},
+    jobs::{ClaimedJob, JobOutcome, JobRef},
+    sync_log::{self, NewSyncLogEntry},
 };
 
-use super::{Done, EntryRun, Way};
+use super::{EntryRun, EntryRunResult, PlannedRun};
 use crate::{
-    job::{End, JobError, Then, end_in, outcome_of},
-    limits::recovered,
+    job::{AfterJob, JobError, RunEnd, finish_in, outcome_of},
+    limits::on_recovery,
     notify,
 };
 
 /// What is written down of a run.
-struct Record {
+struct EntryRunRecord {
     /// For the job.
-    outcome: Outcome,
+    outcome: JobOutcome,
     /// For the log.
     logged: SyncOutcome,
     operation: &'static str,
@@ -32,10 +32,10 @@ impl EntryRun<'_> {
     /// Writes down what came of it, and that the job is done, in one transaction.
     pub(super) async fn record(
         &self,
-        (job, then): (&ClaimedJob, Then<'_>),
-        way: Way,
+        (job, then): (&ClaimedJob, AfterJob<'_>),
+        way: PlannedRun,
         result: Result<(), JobError>,
-    ) -> Result<End, JobError> {
+    ) -> Result<RunEnd, JobError> {
         let context = self.context;
         let is_past_care = match &result {
             Err(error) if error.is_refusal() => self.is_past_care().await?,
@@ -60,7 +60,7 @@ impl EntryRun<'_> {
             again = entries::look_again(&mut tx, here, write.clone(), now).await?;
         }
         // After the entry, as whoever enqueues its job does.
-        let ended = end_in(&mut tx, context, job, &record.outcome, then).await?;
+        let ended = finish_in(&mut tx, context, job, &record.outcome, then).await?;
         // Another writer may have begun meanwhile, and what it has stored knows nothing of our last call.
         if is_stored && !ended.finished.was_held {
             again = entries::look_again(&mut tx, here, write, now).await?;
@@ -72,17 +72,17 @@ impl EntryRun<'_> {
         tx.commit().await?;
         context.push(again.as_slice()).await;
         context.push(&record.due).await;
-        Ok(End::Written(record.outcome, Box::new(ended)))
+        Ok(RunEnd::Written(record.outcome, Box::new(ended)))
     }
 
     /// Returns whether it could be stored: somebody else may have stored something of the entry meanwhile.
     async fn record_done(
         &self,
         tx: &mut Tx,
-        done: Done,
+        done: EntryRunResult,
         revision: i64,
         now: DateTime<Utc>,
-    ) -> Result<(Record, bool), StorageError> {
+    ) -> Result<(EntryRunRecord, bool), StorageError> {
         let hash = done.known.hash.as_deref();
         let here = (self.entry.id, self.entry.calendar_id, revision);
         // The connection before its entries, as whoever changes it does.
@@ -97,12 +97,12 @@ impl EntryRun<'_> {
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
         // Jobs after the entry: whoever enqueues one holds its entry first.
-        let due = if is_first { recovered(self.context, tx, self.account, now).await? } else { Vec::new() };
+        let due = if is_first { on_recovery(self.context, tx, self.account, now).await? } else { Vec::new() };
         if self.entry.connection_fails || self.entry.last_error.is_some() {
             notify::sync_succeeded(tx, self.context, self.account).await?;
         }
-        let record = Record {
-            outcome: Outcome::Done,
+        let record = EntryRunRecord {
+            outcome: JobOutcome::Done,
             logged: if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok },
             operation: done.operation,
             detail: done.note.unwrap_or_default().to_owned(),
@@ -117,21 +117,21 @@ impl EntryRun<'_> {
         job: &ClaimedJob,
         error: &JobError,
         is_past_care: bool,
-    ) -> Result<Record, StorageError> {
+    ) -> Result<EntryRunRecord, StorageError> {
         let provider = self.account.provider.name();
         if let JobError::Provider(error) = error {
             let (entry, code) = (self.entry.id, error.code());
             tracing::info!(%entry, code, %error, "an entry could not be brought up to date");
         }
         let mut outcome = outcome_of(self.context, job, error, provider);
-        if let Outcome::Failed { retry_at, .. } = &mut outcome
+        if let JobOutcome::Failed { retry_at, .. } = &mut outcome
             && is_past_care
         {
             *retry_at = None;
         }
         let detail = error.in_words(provider);
         let (state, logged) = match outcome {
-            Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
+            JobOutcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
             _ => (EntryState::Pending, SyncOutcome::Retry),
         };
         if logged == SyncOutcome::Failed {
@@ -139,7 +139,7 @@ impl EntryRun<'_> {
         }
         entries::record_failure(tx, self.entry.id, state, &detail).await?;
         let operation = if self.entry.wanted { "write" } else { "remove" };
-        Ok(Record { outcome, logged, operation, detail, due: Vec::new() })
+        Ok(EntryRunRecord { outcome, logged, operation, detail, due: Vec::new() })
     }
 
     async fn is_past_care(&self) -> Result<bool, StorageError> {
@@ -148,16 +148,21 @@ impl EntryRun<'_> {
     }
 
     /// Told to wait again for the same reason, or failed again as the last time, it says so once.
-    async fn log(&self, tx: &mut Tx, record: &Record, now: DateTime<Utc>) -> Result<(), StorageError> {
+    async fn log(
+        &self,
+        tx: &mut Tx,
+        record: &EntryRunRecord,
+        now: DateTime<Utc>,
+    ) -> Result<(), StorageError> {
         let again = match record.outcome {
-            Outcome::Snooze { .. } | Outcome::Wait { .. } => true,
-            Outcome::Failed { .. } => self.entry.state == EntryState::Failed,
-            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
+            JobOutcome::Snooze { .. } | JobOutcome::Wait { .. } => true,
+            JobOutcome::Failed { .. } => self.entry.state == EntryState::Failed,
+            JobOutcome::Done | JobOutcome::Again(_) | JobOutcome::Retry { .. } => false,
         };
         if again && self.entry.last_error.as_deref() == Some(&record.detail) {
             return Ok(());
         }
-        let line = NewLine {
+        let line = NewSyncLogEntry {
             business: self.account.business,
             connection: Some(self.account.connection),
             booking: Some(self.entry.booking_id),

@@ -2,28 +2,34 @@
 
 use concord_providers::ProviderError;
 
-use super::{EntryRun, LOOK_AGAIN, Way};
+use super::{EntryRun, PlannedRun, RECHECK_DELAY};
 use crate::{
+    entry_search::{self, EntrySearch, SearchOutcome},
     job::JobError,
-    lease::Lease,
-    moved::{self, Search, Sought},
+    lease::JobLease,
 };
 
-pub(super) const CALENDAR_GONE: &str = "the calendar is gone at the provider; choose another one to write to";
+pub(super) const CALENDAR_GONE: &str =
+    "the calendar was deleted at the provider; choose another one for bookings";
 
 impl EntryRun<'_> {
     /// Looks for what is gone in the other calendars of its account. Found there, it is written there from now on, by
     /// another run that sees it as it is.
-    pub(super) async fn follow_if_moved(&self, lease: &mut Lease<'_>, way: &mut Way) -> Result<(), JobError> {
-        let mut known = moved::prior_state(&way.entry);
+    pub(super) async fn follow_if_moved(
+        &self,
+        lease: &mut JobLease<'_>,
+        way: &mut PlannedRun,
+    ) -> Result<(), JobError> {
+        let mut known = entry_search::prior_state(&way.entry);
         known.has_stood |= way.is_somewhere;
         let by = (self.account, self.class);
-        let search = Search::begin(self.context, &way.entry, (known, way.is_somewhere)).await?;
-        let Sought::There(found) = search.under_lease(self.context, by, lease, &way.entry).await? else {
+        let search = EntrySearch::begin(self.context, &way.entry, (known, way.is_somewhere)).await?;
+        let SearchOutcome::There(found) = search.run_under_lease(self.context, by, lease, &way.entry).await?
+        else {
             return Ok(());
         };
-        moved::follow(self.context, &mut way.entry, &found).await?;
-        Err(JobError::snooze(self.context, LOOK_AGAIN, "it was moved to another calendar"))
+        entry_search::follow(self.context, &mut way.entry, &found).await?;
+        Err(JobError::snooze(self.context, RECHECK_DELAY, "it was moved to another calendar"))
     }
 
     /// Asks which calendars there are. If the entry's is not among them, its bookings move to the one that is written
@@ -37,9 +43,9 @@ impl EntryRun<'_> {
     }
 
     pub(super) async fn calendar_is_listed(&self) -> Result<bool, JobError> {
-        let found = crate::connections::look_for_calendars(self.context, self.account).await?;
-        if found.has_another_id(&self.entry.calendar_external_id) {
-            return Err(JobError::snooze(self.context, LOOK_AGAIN, "its calendar has another id"));
+        let found = crate::connections::refresh_calendar_list(self.context, self.account).await?;
+        if found.was_renumbered(&self.entry.calendar_external_id) {
+            return Err(JobError::snooze(self.context, RECHECK_DELAY, "its calendar has another id"));
         }
         Ok(found.lists(&self.entry.calendar_external_id))
     }

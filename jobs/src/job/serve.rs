@@ -10,7 +10,7 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError, Tx,
-    jobs::{self, ClaimedJob, Finished, JobRef, Outcome},
+    jobs::{self, ClaimedJob, FinishedJob, JobOutcome, JobRef},
     on_behalf_of,
 };
 use tokio::time::Instant;
@@ -19,12 +19,12 @@ use super::{JobError, lost, run_job};
 use crate::{
     Context,
     limits::{note_synced, outage},
-    worker::caller_of,
+    worker::write_caller,
 };
 
 /// What follows a job of a key, in the transaction that ends it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Then<'a> {
+pub(crate) enum AfterJob<'a> {
     /// Nothing.
     HandBack,
     /// The key's most urgent job is claimed; for [`QueueClass::Interactive`] only what people wait for.
@@ -36,17 +36,17 @@ pub(crate) enum Then<'a> {
 }
 
 /// How a run came to its end.
-pub(crate) enum End {
+pub(crate) enum RunEnd {
     /// It is to be written down.
-    Outcome(Outcome),
+    Outcome(JobOutcome),
     /// It was written down in the transaction that says what came of it.
-    Written(Outcome, Box<Ended>),
+    Written(JobOutcome, Box<EndedRun>),
 }
 
 /// What has come of ending a job.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
-    pub(crate) finished: Finished,
+pub(crate) struct EndedRun {
+    pub(crate) finished: FinishedJob,
     /// The next one, claimed.
     next: Option<ClaimedJob>,
     /// Whether the one that had given way goes on.
@@ -56,17 +56,17 @@ pub(crate) struct Ended {
 }
 
 /// Writes how a job ended, if its lease still holds, and claims what follows.
-pub(crate) async fn end_in(
+pub(crate) async fn finish_in(
     tx: &mut Tx,
     context: &Context,
     job: &ClaimedJob,
-    outcome: &Outcome,
-    then: Then<'_>,
-) -> Result<Ended, StorageError> {
+    outcome: &JobOutcome,
+    then: AfterJob<'_>,
+) -> Result<EndedRun, StorageError> {
     let now = context.clock.now();
     let finished = jobs::finish(tx, job, outcome, now).await?;
-    let mut ended = Ended { finished, ..Ended::default() };
-    if let (Outcome::Retry { .. } | Outcome::Failed { .. }, Some(key), true) =
+    let mut ended = EndedRun { finished, ..EndedRun::default() };
+    if let (JobOutcome::Retry { .. } | JobOutcome::Failed { .. }, Some(key), true) =
         (outcome, job.key, finished.was_held)
         && let Some(wait) = outage(context, key, now)
     {
@@ -76,15 +76,15 @@ pub(crate) async fn end_in(
     let Some(key) = job.key.filter(|_| finished.was_held) else { return Ok(ended) };
     let (lease, until) = (lease_after(job, now), now + context.settings.lease);
     let next = match then {
-        Then::HandBack | Then::TakeBack(_) => None,
-        Then::Next(class) => Some((key, class, None)),
-        Then::Resume(former) => Some((key, QueueClass::Interactive, Some(former.id))),
+        AfterJob::HandBack | AfterJob::TakeBack(_) => None,
+        AfterJob::Next(class) => Some((key, class, None)),
+        AfterJob::Resume(former) => Some((key, QueueClass::Interactive, Some(former.id))),
     };
     if let Some(next) = next {
         ended.next = jobs::claim_next_in(tx, next, (&lease, until), now).await?;
     }
-    if let (None, Then::Resume(former) | Then::TakeBack(former)) = (&ended.next, then) {
-        ended.is_resumed = jobs::take_back(tx, former, until).await?;
+    if let (None, AfterJob::Resume(former) | AfterJob::TakeBack(former)) = (&ended.next, then) {
+        ended.is_resumed = jobs::reclaim_lease(tx, former, until).await?;
     }
     Ok(ended)
 }
@@ -115,32 +115,32 @@ pub(super) async fn claim(
 pub(super) async fn run_claimed(
     context: &Context,
     job: &ClaimedJob,
-    then: Then<'_>,
-) -> Result<Ended, StorageError> {
+    then: AfterJob<'_>,
+) -> Result<EndedRun, StorageError> {
     let (outcome, ended) = match run_job(context, job, then).await {
-        End::Written(outcome, ended) => (outcome, *ended),
-        End::Outcome(outcome) => {
+        RunEnd::Written(outcome, ended) => (outcome, *ended),
+        RunEnd::Outcome(outcome) => {
             let ended = finish(context, job, &outcome, then).await?;
             (outcome, ended)
         }
     };
     let at = ended.waits_until.or_else(|| due_soon(&outcome));
-    if let Some(at) = at.filter(|at| *at - context.clock.now() <= WOKEN_WITHIN) {
+    if let Some(at) = at.filter(|at| *at - context.clock.now() <= WAKE_UP_HORIZON) {
         context.push_at(job.reference(), at);
     }
     Ok(ended)
 }
 
 /// A future of a job within a job.
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Ended, StorageError>> + Send + 'a>>;
+type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<EndedRun, StorageError>> + Send + 'a>>;
 
-fn run_within<'a>(context: &'a Context, job: &'a ClaimedJob, then: Then<'a>) -> Running<'a> {
-    Box::pin(on_behalf_of(caller_of(job.queue), run_claimed(context, job, then)))
+fn run_within<'a>(context: &'a Context, job: &'a ClaimedJob, then: AfterJob<'a>) -> RunFuture<'a> {
+    Box::pin(on_behalf_of(write_caller(job.queue), run_claimed(context, job, then)))
 }
 
 /// Lets a long job give way to entries of its key that somebody waits for, and go on when they are written, or for a slice
 /// of them: it has a worker's slot that is meant for its class. An error: somebody else has the key by now.
-pub(crate) async fn urgent_first(context: &Context, former: &ClaimedJob) -> Result<(), JobError> {
+pub(crate) async fn yield_to_urgent(context: &Context, former: &ClaimedJob) -> Result<(), JobError> {
     let Some(key) = former.key else { return Ok(()) };
     let mut next = match give_way(context, key, former).await {
         // They are still due when it is asked again.
@@ -150,7 +150,7 @@ pub(crate) async fn urgent_first(context: &Context, former: &ClaimedJob) -> Resu
     let began = Instant::now();
     while let Some(job) = next {
         let is_over = began.elapsed() >= context.settings.slice;
-        let then = if is_over { Then::TakeBack(former) } else { Then::Resume(former) };
+        let then = if is_over { AfterJob::TakeBack(former) } else { AfterJob::Resume(former) };
         let ended = run_within(context, &job, then).await?;
         if ended.next.is_none() && !ended.is_resumed {
             return Err(lost(context));
@@ -181,33 +181,33 @@ async fn give_way(
 }
 
 /// How long to wait before it is tried once more to write how a job ended.
-const WRITTEN_AGAIN_AFTER: StdDuration = StdDuration::from_secs(1);
-const AFTER_A_CONFLICT: StdDuration = StdDuration::from_millis(20);
+const FINISH_RETRY_DELAY: StdDuration = StdDuration::from_secs(1);
+const CONFLICT_RETRY_DELAY: StdDuration = StdDuration::from_millis(20);
 
 /// Writes how it ended; where the database is away, as soon as it is back and for as long as the lease holds. Else whatever
 /// ran when it went would wait for its lease.
 async fn finish(
     context: &Context,
     job: &ClaimedJob,
-    outcome: &Outcome,
-    then: Then<'_>,
-) -> Result<Ended, StorageError> {
+    outcome: &JobOutcome,
+    then: AfterJob<'_>,
+) -> Result<EndedRun, StorageError> {
     let until = context.clock.now() + context.settings.lease;
     loop {
         let written = async {
             let mut tx = context.db.begin_async_commit().await?;
-            let ended = end_in(&mut tx, context, job, outcome, then).await?;
+            let ended = finish_in(&mut tx, context, job, outcome, then).await?;
             tx.commit().await.map(|()| ended)
         };
         match written.await {
             // Somebody else's transaction and ours were in each other's way: ours is tried again.
             Err(StorageError::Busy) if context.clock.now() < until => {
-                tokio::time::sleep(AFTER_A_CONFLICT).await;
+                tokio::time::sleep(CONFLICT_RETRY_DELAY).await;
             }
             Err(StorageError::Unavailable(_) | StorageError::Unwritable(_) | StorageError::Overloaded)
                 if context.clock.now() < until =>
             {
-                tokio::time::sleep(WRITTEN_AGAIN_AFTER).await;
+                tokio::time::sleep(FINISH_RETRY_DELAY).await;
             }
             ended => return ended,
         }
@@ -215,26 +215,26 @@ async fn finish(
 }
 
 /// What is due later than that the sweep brings.
-const WOKEN_WITHIN: chrono::Duration = chrono::Duration::seconds(5);
+const WAKE_UP_HORIZON: chrono::Duration = chrono::Duration::seconds(5);
 
 /// When a job, or its key, is to be looked at again: the sweep would be later.
-fn due_soon(outcome: &Outcome) -> Option<DateTime<Utc>> {
+fn due_soon(outcome: &JobOutcome) -> Option<DateTime<Utc>> {
     match outcome {
-        Outcome::Snooze { until: at, .. } | Outcome::Wait { until: at, .. } | Outcome::Retry { at, .. } => {
-            Some(*at)
-        }
-        Outcome::Done | Outcome::Again(_) | Outcome::Failed { .. } => None,
+        JobOutcome::Snooze { until: at, .. }
+        | JobOutcome::Wait { until: at, .. }
+        | JobOutcome::Retry { at, .. } => Some(*at),
+        JobOutcome::Done | JobOutcome::Again(_) | JobOutcome::Failed { .. } => None,
     }
 }
 
 /// Where nothing could be claimed, the key may wait: others need not find out by asking too.
-async fn know_wait(context: &Context, key: JobKey, woken_for: JobRef) -> Result<(), StorageError> {
+async fn refresh_wait(context: &Context, key: JobKey, woken_for: JobRef) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let wait = jobs::wait_of(&context.db, key, now).await?;
+    let wait = jobs::find_wait(&context.db, key, now).await?;
     if let Some(until) = wait.map(|wait| wait.wait_until).filter(|until| *until > now) {
-        context.keys.note_wait(key, until, now);
+        context.keys.cache_wait(key, until, now);
         // Whoever was to wake us may go by a clock that is a little ahead.
-        if until - now <= WOKEN_WITHIN {
+        if until - now <= WAKE_UP_HORIZON {
             context.push_at(woken_for, until);
         }
     }
@@ -250,7 +250,7 @@ pub(super) async fn serve(
 ) -> Result<usize, StorageError> {
     let class = woken_for.queue;
     let now = context.clock.now();
-    if let Some((until, is_first)) = context.keys.believed_wait(key, now) {
+    if let Some((until, is_first)) = context.keys.cached_wait(key, now) {
         // The first who comes in vain comes again: the wait may be over sooner than is believed.
         if is_first {
             context.push_at(woken_for, until);
@@ -264,7 +264,7 @@ pub(super) async fn serve(
         let count = run_slice(context, worker, woken_for, began).await?;
         ran += count;
         if count == 0 {
-            know_wait(context, key, woken_for).await?;
+            refresh_wait(context, key, woken_for).await?;
         }
         let is_over = began.elapsed() >= context.settings.slice;
         // What was enqueued while the last one ended was seen by nobody: whoever was woken for it found the key taken.
@@ -279,7 +279,7 @@ pub(super) async fn serve(
             continue;
         }
         let synced = at_work.synced();
-        if let Some(account) = synced.filter(|_| context.keys.is_worth_noting(key, context.clock.now())) {
+        if let Some(account) = synced.filter(|_| context.keys.should_record_sync(key, context.clock.now())) {
             note_synced(context, account).await;
         }
         if is_over {
@@ -310,9 +310,9 @@ async fn run_slice(
     let mut ran = 0;
     while let Some(job) = next {
         let is_over = began.elapsed() >= context.settings.slice;
-        let then = if is_over { Then::HandBack } else { Then::Next(woken_for.queue) };
+        let then = if is_over { AfterJob::HandBack } else { AfterJob::Next(woken_for.queue) };
         // Whichever it was woken for.
-        let run = on_behalf_of(caller_of(job.queue), run_claimed(context, &job, then));
+        let run = on_behalf_of(write_caller(job.queue), run_claimed(context, &job, then));
         next = Box::pin(run).await?.next;
         ran += 1;
     }

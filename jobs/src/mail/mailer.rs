@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use concord_domain::mail::one_line;
-use concord_providers::{innermost, install_crypto};
+use concord_providers::{install_crypto_provider, root_cause};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     transport::smtp::{
@@ -30,7 +30,7 @@ pub enum MailError {
 
 /// How much a connection is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guard {
+enum SmtpTls {
     /// TLS from the first byte.
     Wrapped,
     /// STARTTLS, or nothing is sent.
@@ -43,14 +43,14 @@ enum Guard {
 
 /// Where a mail server is and how it lets us in. Its `Debug` shows no password.
 #[derive(Clone)]
-pub struct ServerAddress {
+pub struct SmtpServerAddress {
     host: String,
     port: u16,
-    guard: Guard,
+    guard: SmtpTls,
     credentials: Option<(String, SecretString)>,
 }
 
-impl ServerAddress {
+impl SmtpServerAddress {
     /// Reads `smtp://USER:PASSWORD@HOST:PORT?tls=required|opportunistic|none`, or `smtps://...`, which is TLS from the
     /// first byte. If `tls` is not said, a password goes over TLS only; without one, TLS is used where it is offered.
     ///
@@ -81,33 +81,33 @@ impl ServerAddress {
             tls = Some(value.into_owned());
         }
         let guard = match (url.scheme(), tls.as_deref()) {
-            ("smtps", None | Some("required")) => Guard::Wrapped,
+            ("smtps", None | Some("required")) => SmtpTls::Wrapped,
             ("smtps", _) => return Err("begins with smtps://, which is always TLS"),
-            ("smtp", Some("required")) => Guard::Required,
-            ("smtp", Some("none")) => Guard::None,
-            ("smtp", None) if credentials.is_some() => Guard::Required,
-            ("smtp", None | Some("opportunistic")) => Guard::Opportunistic,
+            ("smtp", Some("required")) => SmtpTls::Required,
+            ("smtp", Some("none")) => SmtpTls::None,
+            ("smtp", None) if credentials.is_some() => SmtpTls::Required,
+            ("smtp", None | Some("opportunistic")) => SmtpTls::Opportunistic,
             ("smtp", Some(_)) => return Err("must say tls=required, tls=opportunistic or tls=none"),
             _ => return Err("must begin with smtp:// or smtps://"),
         };
         // RFC 8314 (submission over TLS), RFC 6409 (submission), RFC 5321 (relay).
         let usual = match guard {
-            Guard::Wrapped => 465,
-            Guard::Required => 587,
-            Guard::Opportunistic | Guard::None => 25,
+            SmtpTls::Wrapped => 465,
+            SmtpTls::Required => 587,
+            SmtpTls::Opportunistic | SmtpTls::None => 25,
         };
         let port = url.port().unwrap_or(usual);
         Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), port, guard, credentials })
     }
 }
 
-impl fmt::Display for ServerAddress {
+impl fmt::Display for SmtpServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
 
-impl fmt::Debug for ServerAddress {
+impl fmt::Debug for SmtpServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerAddress")
             .field("server", &self.to_string())
@@ -131,22 +131,22 @@ impl Mailer {
     /// # Errors
     /// `Refused` when TLS cannot be set up for such a host.
     pub fn new(
-        address: &ServerAddress,
+        address: &SmtpServerAddress,
         hello: Option<&str>,
         connections: u32,
         timeout: Duration,
     ) -> Result<Self, MailError> {
         // The process has one crypto provider; who came first does not matter.
-        install_crypto();
+        install_crypto_provider();
         let tls = || {
             TlsParameters::new(address.host.clone())
                 .map_err(|error| MailError::Refused(format!("TLS cannot be set up: {error}")))
         };
         let tls = match address.guard {
-            Guard::Wrapped => Tls::Wrapper(tls()?),
-            Guard::Required => Tls::Required(tls()?),
-            Guard::Opportunistic => Tls::Opportunistic(tls()?),
-            Guard::None => Tls::None,
+            SmtpTls::Wrapped => Tls::Wrapper(tls()?),
+            SmtpTls::Required => Tls::Required(tls()?),
+            SmtpTls::Opportunistic => Tls::Opportunistic(tls()?),
+            SmtpTls::None => Tls::None,
         };
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.host.as_str())
             .port(address.port)
@@ -179,7 +179,7 @@ impl Mailer {
                 "the mail server {} greets, but takes no commands",
                 self.server
             ))),
-            Ok(Err(error)) => Err(meaning(&error, &self.server)),
+            Ok(Err(error)) => Err(classify_error(&error, &self.server)),
             Err(_) => Err(MailError::Transient(format!("the mail server {} took too long", self.server))),
         }
     }
@@ -191,7 +191,7 @@ impl Mailer {
     pub(super) async fn send(&self, mail: Message) -> Result<(), MailError> {
         match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(meaning(&error, &self.server)),
+            Ok(Err(error)) => Err(classify_error(&error, &self.server)),
             Err(_) => Err(MailError::Transient(format!("the mail server {} took too long", self.server))),
         }
     }
@@ -204,13 +204,13 @@ impl fmt::Debug for Mailer {
 }
 
 /// What says of us that we may not come in, and nothing of the mail (RFC 4954, section 6; RFC 5321, section 4.2.3).
-const NOT_LET_IN: [u16; 5] = [530, 534, 535, 538, 421];
+const AUTHENTICATION_CODES: [u16; 5] = [530, 534, 535, 538, 421];
 
-fn meaning(error: &SmtpError, server: &str) -> MailError {
+fn classify_error(error: &SmtpError, server: &str) -> MailError {
     let code = error.status().map(u16::from);
-    let words = words_of(error);
+    let words = error_message(error);
     match code {
-        Some(code) if NOT_LET_IN.contains(&code) => {
+        Some(code) if AUTHENTICATION_CODES.contains(&code) => {
             MailError::Transient(format!("the mail server {server} does not let Concord in: {code} {words}"))
         }
         Some(code) if error.is_permanent() => {
@@ -227,8 +227,8 @@ fn meaning(error: &SmtpError, server: &str) -> MailError {
 }
 
 /// On one line and not too many.
-fn words_of(error: &SmtpError) -> String {
-    one_line(&innermost(error).unwrap_or_else(|| error.to_string()))
+fn error_message(error: &SmtpError) -> String {
+    one_line(&root_cause(error).unwrap_or_else(|| error.to_string()))
 }
 
 #[cfg(test)]
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn parsed(address: &str) -> Result<String, &'static str> {
-        ServerAddress::parse(&address.into()).map(|it| format!("{it} {:?}", it.guard))
+        SmtpServerAddress::parse(&address.into()).map(|it| format!("{it} {:?}", it.guard))
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn a_password_is_decoded_and_never_shown() {
         let address =
-            ServerAddress::parse(&"smtp://ana%40x.example:a+b%2Fc=&%40@mail.example.org".into()).unwrap();
+            SmtpServerAddress::parse(&"smtp://ana%40x.example:a+b%2Fc=&%40@mail.example.org".into()).unwrap();
         let (user, password) = address.credentials.as_ref().unwrap();
         assert_eq!((user.as_str(), password.expose_secret()), ("ana@x.example", "a+b/c=&@"));
         assert!(!format!("{address:?} {address}").contains("a+b"));

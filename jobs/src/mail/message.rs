@@ -1,7 +1,7 @@
 //! A mail as it goes over the wire.
 
 use chrono::{DateTime, Utc};
-use concord_storage::mails::Mail as Row;
+use concord_storage::mails::StoredMail as Row;
 use lettre::{
     Address, Message,
     message::{
@@ -50,7 +50,7 @@ pub(super) fn compose(row: &Row, from: &Recipient, now: DateTime<Utc>) -> Result
 }
 
 fn mailbox(name: &str, address: &str) -> Result<Mailbox, MailError> {
-    let refused = |_| MailError::Refused(format!("“{address}” is no mail address"));
+    let refused = |_| MailError::Refused(format!("“{address}” is not a valid email address"));
     let address: Address = address.parse().map_err(refused)?;
     Ok(Mailbox::new((!name.is_empty()).then(|| name.to_owned()), address))
 }

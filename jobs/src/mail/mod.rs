@@ -26,14 +26,14 @@ use concord_storage::{
 use url::{Host, Url};
 
 pub use self::{
-    mailer::{MailError, Mailer, ServerAddress},
-    render::Rendered,
+    mailer::{MailError, Mailer, SmtpServerAddress},
+    render::RenderedMail,
 };
 use crate::Context;
 
 /// Mail, as it is set up.
 #[derive(Clone, Debug)]
-pub struct Mail {
+pub struct MailSettings {
     /// The way to the mail server; `None`: none is set up, and what is to be mailed waits.
     pub mailer: Option<Mailer>,
     /// The name that mails come from.
@@ -52,13 +52,13 @@ pub struct Mail {
     pub timeout: StdDuration,
 }
 
-impl Mail {
+impl MailSettings {
     /// Without a mail server: all waits.
     pub fn without_server(public_url: Url) -> Self {
         Self {
             mailer: None,
             from_name: "Concord".to_owned(),
-            from_address: address_at(&public_url),
+            from_address: default_from_address(&public_url),
             public_url,
             interval: Duration::seconds(1),
             burst: 10,
@@ -79,7 +79,7 @@ impl Mail {
 }
 
 /// The address that mails come from where none is set: at the host that people know.
-pub fn address_at(public_url: &Url) -> String {
+pub fn default_from_address(public_url: &Url) -> String {
     match public_url.host() {
         Some(Host::Domain(domain)) => format!("concord@{domain}"),
         Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => "concord@localhost".to_owned(),
@@ -102,7 +102,7 @@ pub(crate) async fn write(
     context: &Context,
     (business, kind): (BusinessId, MailKind),
     to: &Recipient,
-    rendered: &Rendered,
+    rendered: &RenderedMail,
     dedupe_key: &str,
 ) -> Result<Option<JobRef>, StorageError> {
     let new = NewMail {
@@ -123,7 +123,7 @@ pub(crate) async fn write(
 ///
 /// # Errors
 /// What the database says.
-pub async fn write_test(
+pub async fn enqueue_test_mail(
     context: &Context,
     business: BusinessId,
     business_name: &str,

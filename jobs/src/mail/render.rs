@@ -4,14 +4,14 @@
 //! here, not in the front, because it is workers that write mails, and a worker has no front.
 
 use askama::Template;
-use concord_domain::notice::{NoticeKind, TOLD_ONE_BY_ONE};
+use concord_domain::notice::{MAX_LISTED_NOTICES, NoticeKind};
 use concord_storage::notices::Notice;
 
-use super::Mail;
+use super::MailSettings;
 
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendered {
+pub struct RenderedMail {
     /// One line.
     pub subject: String,
     /// The part for those who read text.
@@ -20,7 +20,7 @@ pub struct Rendered {
     pub html: String,
 }
 
-impl Rendered {
+impl RenderedMail {
     /// A template fails only if what it shows cannot be shown, and these show texts.
     fn new(subject: String, text: &impl Template, html: &impl Template) -> Self {
         let shown = |template: Result<String, askama::Error>| {
@@ -34,7 +34,7 @@ impl Rendered {
 }
 
 /// A notice as it stands in a mail.
-struct Told<'a> {
+struct MailNotice<'a> {
     headline: &'a str,
     lines: Vec<&'a str>,
     link: String,
@@ -44,14 +44,14 @@ struct Told<'a> {
 #[template(path = "mail/notice.txt", escape = "none")]
 struct NoticeText<'a> {
     business: &'a str,
-    notice: &'a Told<'a>,
+    notice: &'a MailNotice<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "mail/notice.html")]
 struct NoticeHtml<'a> {
     business: &'a str,
-    notice: &'a Told<'a>,
+    notice: &'a MailNotice<'a>,
 }
 
 #[derive(Template)]
@@ -60,7 +60,7 @@ struct DigestText<'a> {
     business: &'a str,
     heading: &'a str,
     counts: &'a [String],
-    notices: &'a [Told<'a>],
+    notices: &'a [MailNotice<'a>],
     more: usize,
     link: &'a str,
 }
@@ -71,21 +71,21 @@ struct DigestHtml<'a> {
     business: &'a str,
     heading: &'a str,
     counts: &'a [String],
-    notices: &'a [Told<'a>],
+    notices: &'a [MailNotice<'a>],
     more: usize,
     link: &'a str,
 }
 
 /// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
-pub fn told(business: &str, mail: &Mail, notices: &[&Notice]) -> Rendered {
+pub fn told(business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
     let as_told = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
         let lines = notice.detail.lines().map(str::to_owned).collect();
         (notice.headline.clone(), lines, mail.address(&notice.link))
     };
-    let owned: Vec<_> = notices.iter().take(TOLD_ONE_BY_ONE).map(as_told).collect();
-    let shown: Vec<Told<'_>> = owned
+    let owned: Vec<_> = notices.iter().take(MAX_LISTED_NOTICES).map(as_told).collect();
+    let shown: Vec<MailNotice<'_>> = owned
         .iter()
-        .map(|(headline, lines, link)| Told {
+        .map(|(headline, lines, link)| MailNotice {
             headline,
             lines: lines.iter().map(String::as_str).collect(),
             link: link.clone(),
@@ -93,9 +93,13 @@ pub fn told(business: &str, mail: &Mail, notices: &[&Notice]) -> Rendered {
         .collect();
     if let ([notice], 1) = (shown.as_slice(), notices.len()) {
         let subject = notice.headline.to_owned();
-        return Rendered::new(subject, &NoticeText { business, notice }, &NoticeHtml { business, notice });
+        return RenderedMail::new(
+            subject,
+            &NoticeText { business, notice },
+            &NoticeHtml { business, notice },
+        );
     }
-    let heading = format!("{} things at {business} need a look", notices.len());
+    let heading = format!("{} items at {business} need attention", notices.len());
     let counts: Vec<String> = NoticeKind::ALL
         .iter()
         .map(|kind| (kind, notices.iter().filter(|notice| notice.kind == *kind).count()))
@@ -107,27 +111,27 @@ pub fn told(business: &str, mail: &Mail, notices: &[&Notice]) -> Rendered {
         (heading.as_str(), counts.as_slice(), shown.as_slice(), link.as_str());
     let text = DigestText { business, heading, counts, notices, more, link };
     let html = DigestHtml { business, heading, counts, notices, more, link };
-    Rendered::new(heading.to_owned(), &text, &html)
+    RenderedMail::new(heading.to_owned(), &text, &html)
 }
 
 #[derive(Template)]
 #[template(path = "mail/test.txt", escape = "none")]
-struct TestText<'a> {
+struct TestMailText<'a> {
     business: &'a str,
     link: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "mail/test.html")]
-struct TestHtml<'a> {
+struct TestMailHtml<'a> {
     business: &'a str,
     link: &'a str,
 }
 
 /// A mail that shows whether mail works. `link`: the page that it was asked for on.
-pub fn test(business: &str, link: &str) -> Rendered {
-    let subject = format!("Mail from {business} works");
-    Rendered::new(subject, &TestText { business, link }, &TestHtml { business, link })
+pub fn test(business: &str, link: &str) -> RenderedMail {
+    let subject = format!("Test email from {business}");
+    RenderedMail::new(subject, &TestMailText { business, link }, &TestMailHtml { business, link })
 }
 
 #[cfg(test)]
@@ -143,19 +147,19 @@ mod tests {
             id: NoticeId(Uuid::nil()),
             kind,
             headline: headline.to_owned(),
-            detail: "Nothing is lost: bookings wait.\nOpen the calendar & press Reconnect.".to_owned(),
+            detail: "Nothing is lost: bookings wait.\nOpen the calendar & select Reconnect.".to_owned(),
             link: "/calendars/7".to_owned(),
             dedupe_key: "a".to_owned(),
             created_at: DateTime::UNIX_EPOCH,
         }
     }
 
-    fn shown(rendered: &Rendered) -> String {
+    fn shown(rendered: &RenderedMail) -> String {
         format!("Subject: {}\n\n{}\n----\n{}", rendered.subject, rendered.text, rendered.html)
     }
 
-    fn mail() -> Mail {
-        Mail::without_server("https://book.example.org/".parse().unwrap())
+    fn mail() -> MailSettings {
+        MailSettings::without_server("https://book.example.org/".parse().unwrap())
     }
 
     #[test]
@@ -168,7 +172,7 @@ mod tests {
     fn several_things_are_told_in_one_mail() {
         let many = [
             notice(NoticeKind::Reconnect, "Ana's Google calendar needs to be reconnected"),
-            notice(NoticeKind::FailedSync, "Bookings cannot be written to Rui's Google calendar"),
+            notice(NoticeKind::FailedSync, "Bookings are not reaching Rui's Google calendar"),
             notice(NoticeKind::Reconnect, "Rui's Google calendar needs to be reconnected"),
         ];
         insta::assert_snapshot!(shown(&told("Harbour House", &mail(), &many.iter().collect::<Vec<_>>())));
@@ -180,7 +184,7 @@ mod tests {
             (0..50).map(|number| notice(NoticeKind::Conflict, &format!("Number {number}"))).collect();
         let rendered = told("Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
         for part in [&rendered.text, &rendered.html] {
-            assert!(part.contains("50 double bookings") && part.contains("30 more"), "{part}");
+            assert!(part.contains("50 conflicts") && part.contains("30 more"), "{part}");
             assert!(part.contains("Number 19") && !part.contains("Number 20"), "{part}");
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! It only makes imports come sooner. Whatever is lost here, the poll brings.
 
-mod keep;
-mod listen;
+mod notifications;
+mod upkeep;
 
 use concord_domain::{
     connection::ProviderKind,
@@ -18,16 +18,16 @@ use concord_storage::{
 };
 use url::Url;
 
-pub(crate) use self::keep::{close_all, run};
-pub use self::listen::{Heard, Listener};
+pub use self::notifications::{NotificationHandler, NotificationOutcome};
+pub(crate) use self::upkeep::{close_all, run};
 use crate::Context;
 
 /// The path below which providers send notifications.
-pub const HOOKS: &str = "/hooks/";
+pub const WEBHOOK_PATH: &str = "/hooks/";
 
 /// Where a provider sends its notifications; `None`: nowhere on this installation.
 fn address(context: &Context, provider: ProviderKind) -> Option<Url> {
-    context.settings.push.as_ref()?.join(&format!("{HOOKS}{provider}")).ok()
+    context.settings.push.as_ref()?.join(&format!("{WEBHOOK_PATH}{provider}")).ok()
 }
 
 /// Enqueues the care for one calendar's channels, due now. `None`: there are none on this installation.
@@ -51,7 +51,7 @@ async fn enqueue_of(
     let now = context.clock.now();
     let job = NewJob {
         business: Some(business),
-        kind: JobKind::KeepPush,
+        kind: JobKind::RenewPush,
         subject: calendar.0,
         queue: QueueClass::Poll,
         due_at: now,
@@ -62,7 +62,7 @@ async fn enqueue_of(
 /// Sees to it that what was configured since the last start has its consequences; called when a process starts. The
 /// sweep finds what is enqueued.
 pub async fn ensure(context: &Context) -> Result<(), StorageError> {
-    let base = context.settings.push.as_ref().and_then(|url| url.join(HOOKS).ok());
+    let base = context.settings.push.as_ref().and_then(|url| url.join(WEBHOOK_PATH).ok());
     for (business, calendar) in
         push_subscriptions::astray(&context.db, base.as_ref().map(Url::as_str)).await?
     {

@@ -21,18 +21,18 @@ use super::PerClass;
 
 /// Channels in this process. Clones share them. Each class is served by one worker at a time.
 #[derive(Clone, Debug)]
-pub struct MemoryQueue(Arc<Shared>);
+pub struct MemoryQueue(Arc<MemoryQueueState>);
 
 #[derive(Debug)]
-struct Shared {
-    lines: PerClass<Line>,
+struct MemoryQueueState {
+    lines: PerClass<ClassChannel>,
     backlog_limit: usize,
     /// Rung when the sweep should not wait for its turn.
     sweep: Notify,
 }
 
 #[derive(Debug)]
-struct Line {
+struct ClassChannel {
     sender: UnboundedSender<Task<JobRef>>,
     /// Outlives the worker that reads it, so that the next one finds what this one left.
     receiver: Arc<Mutex<UnboundedReceiver<Task<JobRef>>>>,
@@ -44,9 +44,9 @@ impl MemoryQueue {
     pub(super) fn new(backlog_limit: usize) -> Self {
         let lines = PerClass::new(|_| {
             let (sender, receiver) = unbounded_channel();
-            Line { sender, receiver: Arc::new(Mutex::new(receiver)), waiting: Mutex::default() }
+            ClassChannel { sender, receiver: Arc::new(Mutex::new(receiver)), waiting: Mutex::default() }
         });
-        Self(Arc::new(Shared { lines, backlog_limit, sweep: Notify::new() }))
+        Self(Arc::new(MemoryQueueState { lines, backlog_limit, sweep: Notify::new() }))
     }
 
     /// Returns how many found no room. The channel is written directly: apalis' own sink panics when two push at once,
@@ -56,7 +56,7 @@ impl MemoryQueue {
         for job in jobs {
             let line = self.0.lines.of(job.queue);
             let mut waiting = locked(&line.waiting);
-            if waiting.contains(&job.wake_up()) {
+            if waiting.contains(&job.wake_up_key()) {
                 continue;
             }
             if waiting.len() >= self.0.backlog_limit {
@@ -64,7 +64,7 @@ impl MemoryQueue {
                 continue;
             }
             if line.sender.send(TaskBuilder::new(*job).build()).is_ok() {
-                waiting.insert(job.wake_up());
+                waiting.insert(job.wake_up_key());
             }
         }
         left_out
@@ -72,7 +72,7 @@ impl MemoryQueue {
 
     /// A handler is about to look at it: from now on another push is another message.
     pub(crate) fn taken(&self, job: &JobRef) {
-        locked(&self.0.lines.of(job.queue).waiting).remove(&job.wake_up());
+        locked(&self.0.lines.of(job.queue).waiting).remove(&job.wake_up_key());
     }
 
     pub(super) fn depth(&self) -> HashMap<QueueClass, usize> {
@@ -94,14 +94,14 @@ impl MemoryQueue {
         // A worker closes its sink when it stops. This one leads nowhere, so that pushing goes on meanwhile.
         let nowhere = sink::drain().sink_map_err(|never| match never {});
         let sink = MemorySink::new(Arc::new(futures::lock::Mutex::new(Box::new(nowhere))));
-        MemoryStorage::new_with(sink, Box::pin(Received(receiver)))
+        MemoryStorage::new_with(sink, Box::pin(SharedReceiver(receiver)))
     }
 }
 
 /// What comes out of a channel that outlives its reader.
-struct Received(Arc<Mutex<UnboundedReceiver<Task<JobRef>>>>);
+struct SharedReceiver(Arc<Mutex<UnboundedReceiver<Task<JobRef>>>>);
 
-impl Stream for Received {
+impl Stream for SharedReceiver {
     type Item = Task<JobRef>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

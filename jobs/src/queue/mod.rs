@@ -9,8 +9,8 @@
 //! third, write its file beside `memory`, a variant here, and its line in `worker::run`; the suite in `tests/queue`
 //! says what it must do.
 
+mod availability;
 mod memory;
-mod reach;
 mod redis;
 mod wake;
 
@@ -20,7 +20,7 @@ use concord_domain::job::QueueClass;
 use concord_storage::jobs::JobRef;
 use secrecy::SecretString;
 
-pub(crate) use self::redis::WorkersHere;
+pub(crate) use self::redis::LocalWorkersGuard;
 pub use self::{memory::MemoryQueue, redis::RedisQueue};
 
 /// Past this many waiting messages of one class nothing is pushed; the sweep brings the rest.
@@ -67,7 +67,7 @@ pub enum QueueError {
 
 impl QueueError {
     /// Whether it is the way to Redis that fails, and not Redis that refuses.
-    fn is_of_the_connection(&self) -> bool {
+    fn is_connection_error(&self) -> bool {
         match self {
             Self::Redis(error) | Self::Push(apalis_redis::Error::Database(error)) => {
                 error.is_unrecoverable_error() || error.is_io_error()
@@ -172,7 +172,7 @@ impl Queue {
     }
 
     /// Until somebody asks for a sweep.
-    pub(crate) async fn sweep_asked(&self) {
+    pub(crate) async fn sweep_requested(&self) {
         self.here().sweep().notified().await;
     }
 

@@ -29,29 +29,29 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     MemoryQueue, PerClass, QueueError,
-    reach::Reach,
-    wake::{Bell, Wakeful, listen},
+    availability::RedisAvailability,
+    wake::{NotifiedPoll, Notifier, listen},
 };
 
 /// For so long the same job, or the same key, is not pushed twice. A worker that was killed takes with it what it had fetched
 /// and not yet begun, and only then can the sweep bring that again.
-const FORGET_AFTER: Duration = Duration::from_secs(15);
+const WORKER_EXPIRY: Duration = Duration::from_secs(15);
 /// The longest that whoever pushes or pings is kept waiting.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// For so long a push goes by how many messages waited.
-const DEPTH_KNOWN_FOR: Duration = Duration::from_millis(100);
+const DEPTH_TTL: Duration = Duration::from_millis(100);
 /// How often a Redis that is away is asked whether it is back.
-const KNOCK_EVERY: Duration = Duration::from_millis(250);
+const PING_INTERVAL: Duration = Duration::from_millis(250);
 /// Messages of one Lua call: Redis serves nobody else meanwhile.
-const PUSH_AT_ONCE: usize = 250;
+const PUSH_BATCH: usize = 250;
 /// How long Redis keeps what nobody deletes: the name of a worker that died, the remains of a queue that was cleared.
-const REMAINS_KEPT: i64 = 3_600;
+const REMAINS_TTL_SECONDS: i64 = 3_600;
 /// How often a living worker says that its name is still needed.
-const NAME_RENEWED_EVERY: Duration = Duration::from_mins(10);
+const NAME_RENEWAL_INTERVAL: Duration = Duration::from_mins(10);
 
 /// A message is done: with its key gone, another push of the same job, or key, is a new message. Its data goes only while it
 /// is this worker's: an id without data, in a list, ends every worker that fetches it.
-static TAKEN: LazyLock<Script> = LazyLock::new(|| {
+static ACKNOWLEDGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "redis.call('del', KEYS[4])
          if redis.call('srem', KEYS[1], ARGV[1]) == 1 then
@@ -62,7 +62,7 @@ static TAKEN: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// What a worker had fetched waits again, and nothing is left of the worker.
-static END_OF: LazyLock<Script> = LazyLock::new(|| {
+static RELEASE_WORKER: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "for _, id in ipairs(redis.call('smembers', KEYS[1])) do redis.call('rpush', KEYS[2], id) end
          redis.call('del', KEYS[1], KEYS[3])
@@ -72,29 +72,29 @@ static END_OF: LazyLock<Script> = LazyLock::new(|| {
 
 /// What a worker of apalis reads: JSON, of which a handler makes a job. A message of another version of this program
 /// then costs a warning; a message that apalis itself cannot read ends the worker, again and again.
-pub(crate) type Backend = PollWith<RedisStorage<serde_json::Value>, Wakeful>;
+pub(crate) type Backend = PollWith<RedisStorage<serde_json::Value>, NotifiedPoll>;
 
 /// Lists in Redis. Clones share the connection.
 #[derive(Clone)]
-pub struct RedisQueue(Arc<Shared>);
+pub struct RedisQueue(Arc<RedisQueueState>);
 
-struct Shared {
+struct RedisQueueState {
     client: Client,
     /// Of all but the subscription; it connects again by itself.
     connection: ConnectionManager,
     channel: String,
     configs: PerClass<Config>,
-    bells: PerClass<Arc<Bell>>,
+    bells: PerClass<Arc<Notifier>>,
     backlog_limit: usize,
-    reach: Reach,
+    reach: RedisAvailability,
     /// Where jobs go while Redis is away and this process has workers.
     here: MemoryQueue,
     workers_here: AtomicUsize,
-    known_depth: Mutex<Option<KnownDepth>>,
+    known_depth: Mutex<Option<CachedDepth>>,
 }
 
 /// How many messages of each class waited.
-struct KnownDepth {
+struct CachedDepth {
     at: Instant,
     depth: HashMap<QueueClass, usize>,
 }
@@ -116,19 +116,19 @@ impl RedisQueue {
                 .queue(format!("{namespace}:{class}"))
                 .heartbeat_interval(Duration::from_secs(10))
                 .missed_heartbeats(6)
-                .idempotency_ttl(Some(FORGET_AFTER))
+                .idempotency_ttl(Some(WORKER_EXPIRY))
                 .lock_tasks(false)
                 .persist_results(false)
                 .emit_events(false)
         });
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(RedisQueueState {
             client,
             connection,
             channel: format!("{namespace}:wake"),
             configs,
             bells: PerClass::new(|_| Arc::default()),
             backlog_limit,
-            reach: Reach::default(),
+            reach: RedisAvailability::default(),
             here: MemoryQueue::new(backlog_limit),
             workers_here: AtomicUsize::new(0),
             known_depth: Mutex::new(None),
@@ -139,8 +139,8 @@ impl RedisQueue {
     pub(super) async fn push(&self, jobs: &[JobRef]) -> usize {
         let has_workers = self.0.workers_here.load(Ordering::Relaxed) > 0;
         // Workers here look after a Redis that is away; where there are none, a push now and then has to.
-        if !self.is_away() || (!has_workers && self.0.reach.is_worth_another_try()) {
-            match self.within(PATIENCE, self.push_to_redis(jobs)).await {
+        if !self.is_away() || (!has_workers && self.0.reach.should_retry()) {
+            match self.within(CALL_TIMEOUT, self.push_to_redis(jobs)).await {
                 Ok(left_out) => {
                     self.0.reach.found();
                     return left_out;
@@ -154,29 +154,29 @@ impl RedisQueue {
     async fn push_to_redis(&self, jobs: &[JobRef]) -> Result<usize, QueueError> {
         match self.try_push(jobs).await {
             // A connection that broke while it was idle is noticed by the first command only.
-            Err(error) if error.is_of_the_connection() => self.try_push(jobs).await,
+            Err(error) if error.is_connection_error() => self.try_push(jobs).await,
             result => result,
         }
     }
 
     async fn try_push(&self, jobs: &[JobRef]) -> Result<usize, QueueError> {
         let mut connection = self.0.connection.clone();
-        let mut depth = self.depth_of_late().await?;
+        let mut depth = self.recent_depth().await?;
         let mut left_out = 0;
         for class in QueueClass::ALL {
             // Of a key's jobs one message is enough.
             let mut known = HashSet::new();
-            let is_wanted = |job: &&JobRef| job.queue == *class && known.insert(job.wake_up());
+            let is_wanted = |job: &&JobRef| job.queue == *class && known.insert(job.wake_up_key());
             let wanted: Vec<_> = jobs.iter().filter(is_wanted).collect();
             let waiting = depth.entry(*class).or_default();
             let fitting = &wanted[..wanted.len().min(self.0.backlog_limit.saturating_sub(*waiting))];
             *waiting += fitting.len();
             left_out += wanted.len() - fitting.len();
-            for some in fitting.chunks(PUSH_AT_ONCE) {
+            for some in fitting.chunks(PUSH_BATCH) {
                 let messages = some
                     .iter()
                     .map(|job| {
-                        let (of, version) = job.wake_up();
+                        let (of, version) = job.wake_up_key();
                         let key = format!("{of}:{version}");
                         Ok(TaskBuilder::new(serde_json::to_vec(job)?).idempotency_key(key).build())
                     })
@@ -195,25 +195,25 @@ impl RedisQueue {
 
     /// How many messages wait, as it was a moment ago, and what this process has pushed since: each push asking anew would be
     /// another round trip. Where there is little room left, it is asked.
-    async fn depth_of_late(&self) -> Result<HashMap<QueueClass, usize>, QueueError> {
+    async fn recent_depth(&self) -> Result<HashMap<QueueClass, usize>, QueueError> {
         if let Some(known) = &*self.known_depth()
-            && known.at.elapsed() < DEPTH_KNOWN_FOR
+            && known.at.elapsed() < DEPTH_TTL
             && known.depth.values().all(|waiting| *waiting < self.0.backlog_limit / 2)
         {
             return Ok(known.depth.clone());
         }
         let depth = self.depth_now().await?;
-        *self.known_depth() = Some(KnownDepth { at: Instant::now(), depth: depth.clone() });
+        *self.known_depth() = Some(CachedDepth { at: Instant::now(), depth: depth.clone() });
         Ok(depth)
     }
 
-    fn known_depth(&self) -> MutexGuard<'_, Option<KnownDepth>> {
+    fn known_depth(&self) -> MutexGuard<'_, Option<CachedDepth>> {
         self.0.known_depth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn ping(&self) -> Result<(), QueueError> {
         let mut connection = self.0.connection.clone();
-        self.within(PATIENCE, async { Ok(redis::cmd("PING").query_async(&mut connection).await?) }).await
+        self.within(CALL_TIMEOUT, async { Ok(redis::cmd("PING").query_async(&mut connection).await?) }).await
     }
 
     pub(super) async fn server_version(&self) -> Result<String, QueueError> {
@@ -221,7 +221,7 @@ impl RedisQueue {
         let mut asked = redis::cmd("INFO");
         asked.arg("server");
         let told: String =
-            self.within(PATIENCE, async { Ok(asked.query_async(&mut connection).await?) }).await?;
+            self.within(CALL_TIMEOUT, async { Ok(asked.query_async(&mut connection).await?) }).await?;
         let version = told.lines().find_map(|line| line.strip_prefix("redis_version:"));
         Ok(version.unwrap_or("unknown").to_owned())
     }
@@ -234,7 +234,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn depth(&self) -> Result<HashMap<QueueClass, usize>, QueueError> {
-        self.within(PATIENCE, self.depth_now()).await
+        self.within(CALL_TIMEOUT, self.depth_now()).await
     }
 
     /// apalis puts every message among the scheduled ones first, and moves it when a worker asks.
@@ -273,9 +273,9 @@ impl RedisQueue {
 /// What the worker of this process needs.
 impl RedisQueue {
     /// From now on, and until what this returns is dropped, this process runs what cannot be pushed.
-    pub(crate) fn with_workers(&self) -> WorkersHere {
+    pub(crate) fn with_workers(&self) -> LocalWorkersGuard {
         self.0.workers_here.fetch_add(1, Ordering::Relaxed);
-        WorkersHere(Arc::clone(&self.0))
+        LocalWorkersGuard(Arc::clone(&self.0))
     }
 
     /// What an apalis worker of this class reads. `concurrency`: handlers that it feeds.
@@ -285,21 +285,21 @@ impl RedisQueue {
         let config = self.0.configs.of(class).clone().batch_size(batch);
         RedisStorage::new(self.0.connection.clone())
             .with_config(config)
-            .poll_with_strategy(Wakeful::new(Arc::clone(self.0.bells.of(class))))
+            .poll_with_strategy(NotifiedPoll::new(Arc::clone(self.0.bells.of(class))))
     }
 
     /// A handler is about to look at the job of this message, which `worker` fetched.
     pub(crate) async fn taken(&self, class: QueueClass, worker: &str, message: &str, key: &str) {
         let config = self.0.configs.of(class);
         let mut connection = self.0.connection.clone();
-        let mut call = TAKEN.prepare_invoke();
+        let mut call = ACKNOWLEDGE.prepare_invoke();
         call.key(format!("{}:{worker}", config.inflight_jobs_set()))
             .key(config.job_data_hash())
             .key(format!("{}:{message}", config.job_meta_hash()))
             .key(format!("{}:{key}", config.idempotency_key_set()))
             .arg(message);
         let asking = async { Ok(call.invoke_async::<()>(&mut connection).await?) };
-        if let Err(error) = self.within(PATIENCE, asking).await {
+        if let Err(error) = self.within(CALL_TIMEOUT, asking).await {
             tracing::debug!(%error, "a message stays in Redis and will come again");
         }
     }
@@ -313,7 +313,7 @@ impl RedisQueue {
     pub(crate) async fn answers(&self) {
         while let Err(error) = self.ping().await {
             self.0.reach.lost(&error);
-            sleep(KNOCK_EVERY).await;
+            sleep(PING_INTERVAL).await;
         }
         if self.0.reach.found() {
             self.0.here.sweep().notify_one();
@@ -326,34 +326,34 @@ impl RedisQueue {
             if self.is_away() {
                 self.answers().await;
             }
-            sleep(KNOCK_EVERY).await;
+            sleep(PING_INTERVAL).await;
         }
     }
 
     /// Keeps the name of a living worker from staying for ever when it dies. Does not end.
-    pub(crate) async fn let_name_expire(&self, class: QueueClass, worker: &str) {
+    pub(crate) async fn renew_name_expiry(&self, class: QueueClass, worker: &str) {
         let key = self.name_key(class, worker);
         loop {
             sleep(Duration::from_secs(5)).await; // It is written when the worker has begun.
             let mut connection = self.0.connection.clone();
-            if connection.expire::<_, ()>(&key, REMAINS_KEPT).await.is_ok() {
-                sleep(NAME_RENEWED_EVERY).await;
+            if connection.expire::<_, ()>(&key, REMAINS_TTL_SECONDS).await.is_ok() {
+                sleep(NAME_RENEWAL_INTERVAL).await;
             }
         }
     }
 
     /// Gives back what a worker that has ended had fetched, and forgets it.
-    pub(crate) async fn end_of(&self, class: QueueClass, worker: &str) {
+    pub(crate) async fn release_worker(&self, class: QueueClass, worker: &str) {
         let config = self.0.configs.of(class);
         let mut connection = self.0.connection.clone();
-        let mut call = END_OF.prepare_invoke();
+        let mut call = RELEASE_WORKER.prepare_invoke();
         call.key(format!("{}:{worker}", config.inflight_jobs_set()))
             .key(config.active_jobs_list())
             .key(self.name_key(class, worker))
             .key(config.workers_set())
             .arg(worker);
         let asking = async { Ok(call.invoke_async::<()>(&mut connection).await?) };
-        if let Err(error) = self.within(PATIENCE, asking).await {
+        if let Err(error) = self.within(CALL_TIMEOUT, asking).await {
             tracing::debug!(%error, worker, "others take over what this worker had fetched in a minute");
         }
     }
@@ -391,7 +391,7 @@ impl RedisQueue {
         }
         // ... but what apalis knows of a new message must outlive the message.
         for key in self.keys(format!("{}:*", config.job_meta_hash())).await? {
-            let () = connection.expire(key, REMAINS_KEPT).await?;
+            let () = connection.expire(key, REMAINS_TTL_SECONDS).await?;
         }
         self.0.here.sweep().notify_one();
         Ok(())
@@ -399,9 +399,9 @@ impl RedisQueue {
 }
 
 /// This process has workers for as long as this lives.
-pub(crate) struct WorkersHere(Arc<Shared>);
+pub(crate) struct LocalWorkersGuard(Arc<RedisQueueState>);
 
-impl Drop for WorkersHere {
+impl Drop for LocalWorkersGuard {
     fn drop(&mut self) {
         self.0.workers_here.fetch_sub(1, Ordering::Relaxed);
     }

@@ -22,18 +22,18 @@ use super::PerClass;
 const TICK: Duration = Duration::from_millis(50);
 /// A signal that arrives while an answer is under way is heard, but the answer may be older than the message: look
 /// again after this, and after three times as long each time, up to the tick.
-const ECHO: Duration = Duration::from_millis(2);
+const ECHO_DELAY: Duration = Duration::from_millis(2);
 /// The pause before subscribing again.
-const RECONNECT: Duration = Duration::from_millis(500);
+const RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// What wakes the one worker of a class in this process.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(super) struct Notifier {
     rung: AtomicBool,
     waker: AtomicWaker,
 }
 
-impl Bell {
+impl Notifier {
     pub(super) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         self.waker.wake();
@@ -51,14 +51,14 @@ impl Bell {
 /// apalis' own interval can lose its waker (it makes the next timer without polling it), and its own subscription
 /// never fires, so both are here.
 #[derive(Debug)]
-pub(crate) struct Wakeful {
-    bell: Arc<Bell>,
+pub(crate) struct NotifiedPoll {
+    bell: Arc<Notifier>,
     tick: Pin<Box<Sleep>>,
     pause: Duration,
 }
 
-impl Wakeful {
-    pub(super) fn new(bell: Arc<Bell>) -> Self {
+impl NotifiedPoll {
+    pub(super) fn new(bell: Arc<Notifier>) -> Self {
         Self { bell, tick: Box::pin(sleep(TICK)), pause: TICK }
     }
 
@@ -68,11 +68,11 @@ impl Wakeful {
     }
 }
 
-impl PollStrategy for Wakeful {
+impl PollStrategy for NotifiedPoll {
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
         let mut due = self.bell.heard(cx);
         if due {
-            self.tick_after(ECHO);
+            self.tick_after(ECHO_DELAY);
         }
         // Until it is pending: only then will it wake us.
         while self.tick.as_mut().poll(cx).is_ready() {
@@ -84,19 +84,19 @@ impl PollStrategy for Wakeful {
 }
 
 /// Rings the bells for what other processes push. Does not end; a lost connection is made again.
-pub(super) async fn listen(client: Client, channel: String, bells: PerClass<Arc<Bell>>) {
+pub(super) async fn listen(client: Client, channel: String, bells: PerClass<Arc<Notifier>>) {
     loop {
         if let Err(error) = listen_once(&client, &channel, &bells).await {
             tracing::debug!(%error, "no signals from Redis; workers look every {TICK:?}");
         }
-        sleep(RECONNECT).await;
+        sleep(RECONNECT_DELAY).await;
     }
 }
 
 async fn listen_once(
     client: &Client,
     channel: &str,
-    bells: &PerClass<Arc<Bell>>,
+    bells: &PerClass<Arc<Notifier>>,
 ) -> Result<(), redis::RedisError> {
     let connecting = async {
         let mut subscription = client.get_async_pubsub().await?;

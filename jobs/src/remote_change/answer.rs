@@ -2,21 +2,21 @@
 
 use concord_domain::{
     ids::RemoteChangeId,
-    sync::remote_change::{Edit, RemoteChangeState},
+    sync::remote_change::{BookingEdit, RemoteChangeState},
 };
 use concord_storage::{
     StorageError,
-    bookings::{self, Along, Change, PutError},
+    bookings::{self, ChangeContext, LinkedWrite, PutError},
     entries,
     jobs::JobRef,
-    remote_changes::{self, Decision, RemoteChange},
+    remote_changes::{self, RemoteChange, RemoteChangeDecision},
 };
 
 use crate::Context;
 
 /// What a person answers to a question, or makes of what has been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum RemoteChangeAnswer {
     /// The booking is to follow.
     Follow,
     /// The booking stands, and the entry is put back.
@@ -32,7 +32,7 @@ pub enum AnswerError {
     #[error("not found")]
     NotFound,
     /// Somebody has decided already, or the booking was changed since.
-    #[error("somebody has decided about this already, or the booking was changed since")]
+    #[error("someone already decided this, or the booking has changed since")]
     Overtaken,
     /// The booking cannot become that.
     #[error(transparent)]
@@ -55,49 +55,53 @@ impl From<PutError> for AnswerError {
 /// Carries out what a person answers.
 pub async fn answer(
     context: &Context,
-    by: &Change,
+    by: &ChangeContext,
     id: RemoteChangeId,
-    answer: Answer,
+    answer: RemoteChangeAnswer,
 ) -> Result<(), AnswerError> {
     let found = remote_changes::find(&context.db, by.business, id).await?;
-    answer_to(context, by, &found.ok_or(AnswerError::NotFound)?, answer).await
+    apply_answer(context, by, &found.ok_or(AnswerError::NotFound)?, answer).await
 }
 
 /// The same about a change as it was found. What it has become since, or the booking, makes the answer [`Overtaken`]:
 /// nothing is written over that the person has not seen.
 ///
 /// [`Overtaken`]: AnswerError::Overtaken
-pub async fn answer_to(
+pub async fn apply_answer(
     context: &Context,
-    by: &Change,
+    by: &ChangeContext,
     change: &RemoteChange,
-    answer: Answer,
+    answer: RemoteChangeAnswer,
 ) -> Result<(), AnswerError> {
     let enqueued = match answer {
-        Answer::Revert => revert(context, by, change).await?,
-        Answer::Follow => {
+        RemoteChangeAnswer::Revert => revert(context, by, change).await?,
+        RemoteChangeAnswer::Follow => {
             let decision = decision(change, RemoteChangeState::Open, RemoteChangeState::Followed);
-            become_as(context, by, change, (&change.edit, None), &decision).await?
+            change_booking(context, by, change, (&change.edit, None), &decision).await?
         }
-        Answer::Undo if change.can_be_undone() => {
+        RemoteChangeAnswer::Undo if change.can_be_undone() => {
             let decision = decision(change, RemoteChangeState::Followed, RemoteChangeState::Undone);
-            become_as(context, by, change, (&change.before, change.booking_version), &decision).await?
+            change_booking(context, by, change, (&change.before, change.booking_version), &decision).await?
         }
-        Answer::Undo => return Err(AnswerError::Overtaken),
+        RemoteChangeAnswer::Undo => return Err(AnswerError::Overtaken),
     };
     context.push(&enqueued).await;
     Ok(())
 }
 
-fn decision(change: &RemoteChange, from: RemoteChangeState, to: RemoteChangeState) -> Decision {
-    Decision { change: change.id, from, to, booking_version: None }
+fn decision(change: &RemoteChange, from: RemoteChangeState, to: RemoteChangeState) -> RemoteChangeDecision {
+    RemoteChangeDecision { change: change.id, from, to, booking_version: None }
 }
 
-async fn revert(context: &Context, by: &Change, change: &RemoteChange) -> Result<Vec<JobRef>, AnswerError> {
+async fn revert(
+    context: &Context,
+    by: &ChangeContext,
+    change: &RemoteChange,
+) -> Result<Vec<JobRef>, AnswerError> {
     let decision = decision(change, RemoteChangeState::Open, RemoteChangeState::Revert);
     let mut tx = context.db.begin().await?;
     // The entry before its question, as whoever writes a booking takes them.
-    let job = entries::enqueue_again(&mut tx, by.business, change.entry_id, by.now).await?;
+    let job = entries::enqueue_rewrite(&mut tx, by.business, change.entry_id, by.now).await?;
     match remote_changes::decide(&mut tx, by.business, &decision, &by.actor, by.now).await {
         Err(StorageError::NotFound) => return Err(AnswerError::Overtaken),
         other => other?,
@@ -106,18 +110,18 @@ async fn revert(context: &Context, by: &Change, change: &RemoteChange) -> Result
     Ok(vec![job])
 }
 
-async fn become_as(
+async fn change_booking(
     context: &Context,
-    by: &Change,
+    by: &ChangeContext,
     change: &RemoteChange,
     // And the booking's version that it holds for; `None`: an open question is overtaken by any other.
-    (edit, version): (&Edit, Option<i64>),
-    decision: &Decision,
+    (edit, version): (&BookingEdit, Option<i64>),
+    decision: &RemoteChangeDecision,
 ) -> Result<Vec<JobRef>, AnswerError> {
     let booking = bookings::by_id(&context.db, by.business, change.booking_id).await?;
     let booking = booking.ok_or(AnswerError::NotFound)?;
     let draft = edit.applied(&booking.draft);
-    let along = Along::Decided(decision);
+    let along = LinkedWrite::Decided(decision);
     let expected = version.unwrap_or(booking.version);
     let put = bookings::follow(&context.db, by, &booking.reference, &draft, expected, along).await?;
     Ok(put.jobs)

@@ -16,7 +16,7 @@ use std::{
 
 use apalis::prelude::Task;
 use concord_domain::job::QueueClass;
-use concord_storage::{Caller, jobs::JobRef, on_behalf_of};
+use concord_storage::{WriteCaller, jobs::JobRef, on_behalf_of};
 use futures::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -29,7 +29,7 @@ use super::{Concurrency, JobHandler};
 use crate::queue::{MemoryQueue, PerClass, RedisQueue};
 
 /// All places of this process, so many for each class.
-pub(super) struct Slots<H> {
+pub(super) struct HandlerSlots<H> {
     handler: Arc<H>,
     free: PerClass<Arc<Semaphore>>,
     running: TaskTracker,
@@ -39,7 +39,7 @@ pub(super) struct Slots<H> {
     enough: CancellationToken,
 }
 
-impl<H: JobHandler> Slots<H> {
+impl<H: JobHandler> HandlerSlots<H> {
     pub(super) fn new(handler: Arc<H>, places: Concurrency, closing: CancellationToken) -> Self {
         Self {
             handler,
@@ -62,9 +62,9 @@ impl<H: JobHandler> Slots<H> {
                 None => Arc::clone(&free).acquire_owned().await.ok(),
             };
             taken.await;
-            let own = OwnSlot { class: job.queue, permit: Mutex::new(slot), free };
-            let run = on_behalf_of(caller_of(job.queue), handler.handle(job));
-            if let Err(panic) = AssertUnwindSafe(OWN_SLOT.scope(own, run)).catch_unwind().await {
+            let own = CurrentSlot { class: job.queue, permit: Mutex::new(slot), free };
+            let run = on_behalf_of(write_caller(job.queue), handler.handle(job));
+            if let Err(panic) = AssertUnwindSafe(CURRENT_SLOT.scope(own, run)).catch_unwind().await {
                 let panic = in_words(&*panic);
                 tracing::error!(job = %job.id, kind = %job.kind, panic, "a handler panicked; the sweep brings its job again");
             }
@@ -88,45 +88,45 @@ impl<H: JobHandler> Slots<H> {
 
 /// The slot of a handler that runs.
 #[derive(Debug)]
-struct OwnSlot {
+struct CurrentSlot {
     class: QueueClass,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
     free: Arc<Semaphore>,
 }
 
-impl OwnSlot {
+impl CurrentSlot {
     fn replace(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
         std::mem::replace(&mut *self.permit.lock().unwrap_or_else(PoisonError::into_inner), permit)
     }
 }
 
 tokio::task_local! {
-    static OWN_SLOT: OwnSlot;
+    static CURRENT_SLOT: CurrentSlot;
 }
 
 /// Longer than that nobody waits for a slot with a lease in hand: it would run out.
-const SLOT_WITHIN: Duration = Duration::from_secs(2);
+const SLOT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Gives up the slot of the handler that runs for as long as `waiting` takes: who only waits is in nobody's way. Not that of
 /// another class than the job's: those who have it may do so for long.
 pub(crate) async fn without_slot<T>(class: QueueClass, waiting: impl Future<Output = T>) -> T {
-    let give_up = |own: &OwnSlot| (own.class == class).then(|| own.replace(None)).flatten();
-    let Ok(Some(given_up)) = OWN_SLOT.try_with(give_up) else { return waiting.await };
+    let give_up = |own: &CurrentSlot| (own.class == class).then(|| own.replace(None)).flatten();
+    let Ok(Some(given_up)) = CURRENT_SLOT.try_with(give_up) else { return waiting.await };
     drop(given_up);
     let waited = waiting.await;
-    if let Ok(free) = OWN_SLOT.try_with(|own| Arc::clone(&own.free)) {
-        let taken = timeout(SLOT_WITHIN, free.acquire_owned()).await.ok().and_then(Result::ok);
+    if let Ok(free) = CURRENT_SLOT.try_with(|own| Arc::clone(&own.free)) {
+        let taken = timeout(SLOT_TIMEOUT, free.acquire_owned()).await.ok().and_then(Result::ok);
         // It is ours until the handler ends or waits again.
-        drop(OWN_SLOT.try_with(|own| own.replace(taken)));
+        drop(CURRENT_SLOT.try_with(|own| own.replace(taken)));
     }
     waited
 }
 
 /// Who waits longer for a turn to write.
-pub(crate) fn caller_of(class: QueueClass) -> Caller {
+pub(crate) fn write_caller(class: QueueClass) -> WriteCaller {
     match class {
-        QueueClass::Interactive => Caller::InteractiveJob,
-        QueueClass::Bulk | QueueClass::Poll => Caller::BulkJob,
+        QueueClass::Interactive => WriteCaller::InteractiveJob,
+        QueueClass::Bulk | QueueClass::Poll => WriteCaller::BulkJob,
     }
 }
 
@@ -137,14 +137,14 @@ pub(crate) fn in_words(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Where apalis hands over the messages of one class.
-pub(super) struct Counter<H, Q> {
-    slots: Arc<Slots<H>>,
+pub(super) struct SlotService<H, Q> {
+    slots: Arc<HandlerSlots<H>>,
     free: PollSemaphore,
     queue: Q,
 }
 
-impl<H: JobHandler, Q> Counter<H, Q> {
-    pub(super) fn new(slots: Arc<Slots<H>>, class: QueueClass, queue: Q) -> Self {
+impl<H: JobHandler, Q> SlotService<H, Q> {
+    pub(super) fn new(slots: Arc<HandlerSlots<H>>, class: QueueClass, queue: Q) -> Self {
         let free = PollSemaphore::new(Arc::clone(slots.free.of(class)));
         Self { slots, free, queue }
     }
@@ -160,7 +160,7 @@ impl<H: JobHandler, Q> Counter<H, Q> {
     }
 }
 
-impl<H: JobHandler> Service<Task<JobRef>> for Counter<H, MemoryQueue> {
+impl<H: JobHandler> Service<Task<JobRef>> for SlotService<H, MemoryQueue> {
     type Response = ();
     type Error = Infallible;
     type Future = Ready<Result<(), Infallible>>;
@@ -177,14 +177,14 @@ impl<H: JobHandler> Service<Task<JobRef>> for Counter<H, MemoryQueue> {
 }
 
 /// A queue in Redis, as one worker reads it.
-pub(super) struct RedisReader {
+pub(super) struct RedisClassReader {
     pub(super) queue: RedisQueue,
     pub(super) class: QueueClass,
     /// The worker's name.
     pub(super) worker: Arc<str>,
 }
 
-impl<H: JobHandler> Service<Task<serde_json::Value>> for Counter<H, RedisReader> {
+impl<H: JobHandler> Service<Task<serde_json::Value>> for SlotService<H, RedisClassReader> {
     type Response = ();
     type Error = Infallible;
     type Future = Ready<Result<(), Infallible>>;
@@ -194,7 +194,7 @@ impl<H: JobHandler> Service<Task<serde_json::Value>> for Counter<H, RedisReader>
     }
 
     fn call(&mut self, message: Task<serde_json::Value>) -> Self::Future {
-        let RedisReader { queue, class, worker } = &self.queue;
+        let RedisClassReader { queue, class, worker } = &self.queue;
         let (queue, class, worker) = (queue.clone(), *class, Arc::clone(worker));
         let id = message.task_id().map(ToString::to_string).unwrap_or_default();
         let key = message.idempotency_key().unwrap_or_default().to_owned();

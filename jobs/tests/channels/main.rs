@@ -6,10 +6,10 @@
 
 mod bad_feeds;
 mod echoes;
-mod held;
+mod feed_server;
+mod fixture;
 mod imports;
 mod polls;
-mod site;
+mod quarantine;
 mod stays;
 mod webhooks;
-mod world;

@@ -1,12 +1,12 @@
 //! How long a stay is, and whether it is agreed on.
 
 use concord_domain::booking::{BookingDraft, BookingStatus, BookingTime};
-use concord_jobs::channels::{import::From, preview::preview};
+use concord_jobs::channels::{import::ImportSource, preview::preview};
 use concord_storage::{bookings, testing::TestDb};
 
 use crate::{
-    site::{nights, reserved},
-    world::World,
+    feed_server::{nights, reserved},
+    fixture::ChannelFixture,
 };
 
 async fn without_an_end_a_stay_neither_goes_nor_shrinks(db: &TestDb) {
@@ -19,29 +19,29 @@ async fn without_an_end_a_stay_neither_goes_nor_shrinks(db: &TestDb) {
             "DURATION:P0D",
             "DTEND:20261202",
         ] {
-            let world = World::new(db).await;
+            let fixture = ChannelFixture::new(db).await;
             let others = [reserved("b", 10, 12), reserved("c", 20, 22)].concat();
-            world.site.events(&[reserved("a", 3, 6), others.clone()]);
-            let channel = world.on(platform).await;
-            world.site.events(&[reserved(uid, 3, 6).replace(ends, broken), others.clone()]);
-            world.later(30).await;
-            let standing = world.standing().await;
+            fixture.site.events(&[reserved("a", 3, 6), others.clone()]);
+            let channel = fixture.on(platform).await;
+            fixture.site.events(&[reserved(uid, 3, 6).replace(ends, broken), others.clone()]);
+            fixture.later(30).await;
+            let standing = fixture.standing().await;
             assert_eq!(standing.len(), 3, "{platform} {broken}");
             assert!(standing[0].starts_with("3-6 "), "{platform} {broken}: {standing:?}");
-            let error = world.channel(channel).await.last_error.unwrap_or_default();
-            assert!(error.contains("does not say when it ends"), "{platform} {broken}: {error}");
+            let error = fixture.channel(channel).await.last_error.unwrap_or_default();
+            assert!(error.contains("has no end"), "{platform} {broken}: {error}");
             // Hours without a length, too.
             let timed = |end: &str| {
                 format!(
                     "BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART:20261203T150000Z\r\n{end}SUMMARY:Reserved\r\nEND:VEVENT\r\n"
                 )
             };
-            world.site.events(&[timed("DTEND:20261206T090000Z\r\n"), others.clone()]);
-            world.later(2).await;
-            world.site.events(&[timed(""), others]);
-            world.later(30).await;
+            fixture.site.events(&[timed("DTEND:20261206T090000Z\r\n"), others.clone()]);
+            fixture.later(2).await;
+            fixture.site.events(&[timed(""), others]);
+            fixture.later(30).await;
             assert_eq!(
-                (world.standing().await.len(), world.items(channel).await[0].ends_at.to_rfc3339()),
+                (fixture.standing().await.len(), fixture.items(channel).await[0].ends_at.to_rfc3339()),
                 (3, "2026-12-06T09:00:00+00:00".to_owned()),
                 "{platform} {broken}"
             );
@@ -50,66 +50,66 @@ async fn without_an_end_a_stay_neither_goes_nor_shrinks(db: &TestDb) {
 }
 
 async fn block_begun_long_ago_keeps_its_nights_without_an_end(db: &TestDb) {
-    let world = World::new(db).await;
+    let fixture = ChannelFixture::new(db).await;
     let works = nights("works", "Airbnb (Not available)", 3, 20).replace("DATE:20261203", "DATE:20261001");
     let others = [reserved("b", 21, 22), reserved("c", 24, 26)].concat();
-    world.site.events(&[works.clone(), others.clone()]);
-    let channel = world.on("airbnb").await;
-    assert_eq!(world.standing().await.len(), 3);
-    world.site.events(&[works.replace("DTEND;VALUE=DATE:20261220\r\n", ""), others]);
-    world.later(30).await;
-    assert_eq!(world.standing().await.len(), 3);
-    assert!(!world.book("ours", 5, 7).await, "its nights were free");
-    let error = world.channel(channel).await.last_error.unwrap_or_default();
-    assert!(error.contains("does not say when it ends"), "{error}");
+    fixture.site.events(&[works.clone(), others.clone()]);
+    let channel = fixture.on("airbnb").await;
+    assert_eq!(fixture.standing().await.len(), 3);
+    fixture.site.events(&[works.replace("DTEND;VALUE=DATE:20261220\r\n", ""), others]);
+    fixture.later(30).await;
+    assert_eq!(fixture.standing().await.len(), 3);
+    assert!(!fixture.book("ours", 5, 7).await, "its nights were free");
+    let error = fixture.channel(channel).await.last_error.unwrap_or_default();
+    assert!(error.contains("has no end"), "{error}");
 }
 
 async fn a_block_of_years_is_held_whole(db: &TestDb) {
-    let world = World::new(db).await;
-    assert!(world.book("ours", 10, 12).await);
+    let fixture = ChannelFixture::new(db).await;
+    assert!(fixture.book("ours", 10, 12).await);
     let years = nights("a", "Blocked", 3, 5).replace("20261205", "20361205");
-    world.site.events(&[years]);
-    let wish = world.wish("vrbo", From::Address(world.site.url.clone().into()));
-    let foreseen = preview(&world.context, &wish).await.unwrap();
+    fixture.site.events(&[years]);
+    let wish = fixture.wish("vrbo", ImportSource::Address(fixture.site.url.clone().into()));
+    let foreseen = preview(&fixture.context, &wish).await.unwrap();
     let end = foreseen.events[0].interval.end;
     assert_eq!(end.date_naive().to_string(), "2036-12-05");
-    let channel = world.on("vrbo").await;
-    let reference = world.items(channel).await[0].reference.clone().unwrap();
-    let block = world.booking(&reference).await;
+    let channel = fixture.on("vrbo").await;
+    let reference = fixture.items(channel).await[0].reference.clone().unwrap();
+    let block = fixture.booking(&reference).await;
     assert_eq!(block.interval.end, end);
     let in_years = BookingTime::Stay {
         check_in: "2034-05-01".parse().unwrap(),
         check_out: "2034-05-03".parse().unwrap(),
     };
-    assert!(!world.book_at("late", in_years).await);
-    assert_eq!((world.standing().await.len(), world.conflicts().await), (2, 0));
+    assert!(!fixture.book_at("late", in_years).await);
+    assert_eq!((fixture.standing().await.len(), fixture.conflicts().await), (2, 0));
     // What is free again in its midst is held again.
-    world.cancel("ours").await;
-    assert!(!world.book("again", 10, 11).await);
+    fixture.cancel("ours").await;
+    assert!(!fixture.book("again", 10, 11).await);
     // People can write on it, though they could not make one.
     let draft = BookingDraft { notes: "closed for good".into(), ..block.draft };
-    bookings::put(db, &world.change(), &reference, &draft, None).await.unwrap();
+    bookings::put(db, &fixture.change(), &reference, &draft, None).await.unwrap();
 }
 
 async fn tentative_is_pending_until_it_is_agreed_on(db: &TestDb) {
-    let world = World::new(db).await;
+    let fixture = ChannelFixture::new(db).await;
     let agreed = nights("a", "Reserved - Maria", 3, 5);
     let asked = agreed.replace("SUMMARY", "STATUS:TENTATIVE\r\nSUMMARY");
-    world.site.events(std::slice::from_ref(&asked));
-    let channel = world.on("vrbo").await;
-    let reference = world.items(channel).await[0].reference.clone().unwrap();
-    let status = async || world.booking(&reference).await.draft.status;
+    fixture.site.events(std::slice::from_ref(&asked));
+    let channel = fixture.on("vrbo").await;
+    let reference = fixture.items(channel).await[0].reference.clone().unwrap();
+    let status = async || fixture.booking(&reference).await.draft.status;
     assert_eq!(status().await, BookingStatus::Pending);
-    assert!(!world.book("ours", 4, 6).await, "it holds its nights");
-    world.site.events(&[agreed]);
-    world.later(2).await;
+    assert!(!fixture.book("ours", 4, 6).await, "it holds its nights");
+    fixture.site.events(&[agreed]);
+    fixture.later(2).await;
     assert_eq!(status().await, BookingStatus::Confirmed);
     // What was decided here stays.
-    let booking = world.booking(&reference).await;
+    let booking = fixture.booking(&reference).await;
     let draft = BookingDraft { status: BookingStatus::InProgress, ..booking.draft };
-    bookings::put(db, &world.change(), &reference, &draft, None).await.unwrap();
-    world.site.events(&[asked]);
-    world.later(2).await;
+    bookings::put(db, &fixture.change(), &reference, &draft, None).await.unwrap();
+    fixture.site.events(&[asked]);
+    fixture.later(2).await;
     assert_eq!(status().await, BookingStatus::InProgress);
 }
 

@@ -7,8 +7,8 @@ use concord_domain::{
     ids::{BookingId, ChannelId},
 };
 use concord_jobs::channels::{
-    manage::{self, Changes, WebhookKeys},
-    webhook::{Heard, Message, WebhookError, hear},
+    manage::{self, ChannelUpdate, WebhookCredentials},
+    webhook::{WebhookError, WebhookMessage, WebhookOutcome, hear},
 };
 use concord_storage::testing::TestDb;
 use hmac::{Hmac, Mac};
@@ -16,36 +16,41 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::world::World;
+use crate::fixture::ChannelFixture;
 
 /// As a channel manager signs it, by the text of Standard Webhooks.
-fn sign(keys: &WebhookKeys, id: &str, timestamp: &str, body: &str) -> String {
+fn sign(keys: &WebhookCredentials, id: &str, timestamp: &str, body: &str) -> String {
     let key = STANDARD.decode(keys.secret.expose_secret().strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
     mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-struct Manager<'a> {
-    world: &'a World<'a>,
-    keys: WebhookKeys,
+struct ChannelManagerClient<'a> {
+    fixture: &'a ChannelFixture<'a>,
+    keys: WebhookCredentials,
 }
 
-impl<'a> Manager<'a> {
-    async fn of(world: &'a World<'a>, channel: ChannelId) -> Self {
-        let mut tx = world.context.db.begin().await.unwrap();
-        let change = world.change();
-        let keys = manage::allow_webhooks(&mut tx, &world.context, &change, channel).await.unwrap();
+impl<'a> ChannelManagerClient<'a> {
+    async fn of(fixture: &'a ChannelFixture<'a>, channel: ChannelId) -> Self {
+        let mut tx = fixture.context.db.begin().await.unwrap();
+        let change = fixture.change();
+        let keys = manage::allow_webhooks(&mut tx, &fixture.context, &change, channel).await.unwrap();
         tx.commit().await.unwrap();
-        Self { world, keys }
+        Self { fixture, keys }
     }
 
-    async fn tell(&self, id: &str, said: &Value) -> Result<Heard, WebhookError> {
-        let timestamp = self.world.clock.now().timestamp().to_string();
-        self.tell_at(id, &timestamp, said).await
+    async fn tell(&self, id: &str, said: &Value) -> Result<WebhookOutcome, WebhookError> {
+        let timestamp = self.fixture.clock.now().timestamp().to_string();
+        self.send_event_at(id, &timestamp, said).await
     }
 
-    async fn tell_at(&self, id: &str, timestamp: &str, said: &Value) -> Result<Heard, WebhookError> {
+    async fn send_event_at(
+        &self,
+        id: &str,
+        timestamp: &str,
+        said: &Value,
+    ) -> Result<WebhookOutcome, WebhookError> {
         let body = said.to_string();
         let signature = format!("v1,AAAA {}", sign(&self.keys, id, timestamp, &body));
         self.send(id, timestamp, &signature, &Bytes::from(body)).await
@@ -57,8 +62,9 @@ impl<'a> Manager<'a> {
         timestamp: &str,
         signature: &str,
         body: &Bytes,
-    ) -> Result<Heard, WebhookError> {
-        hear(&self.world.context, &self.keys.token, &Message { id, timestamp, signature, body }).await
+    ) -> Result<WebhookOutcome, WebhookError> {
+        hear(&self.fixture.context, &self.keys.token, &WebhookMessage { id, timestamp, signature, body })
+            .await
     }
 }
 
@@ -68,122 +74,128 @@ fn reserved(uid: &str, from: &str, until: &str) -> Value {
 }
 
 async fn a_reservation_is_told_once(db: &TestDb) {
-    let world = World::new(db).await;
-    let manager = Manager::of(&world, world.without_a_feed("vrbo").await).await;
+    let fixture = ChannelFixture::new(db).await;
+    let manager = ChannelManagerClient::of(&fixture, fixture.add_channel_without_feed("vrbo").await).await;
     let said = reserved("r-1", "2026-12-03", "2026-12-05");
-    assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Done);
-    assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Before);
-    assert_eq!(world.standing().await, ["3-5 vrbo: Maria"]);
+    assert_eq!(manager.tell("m-1", &said).await.unwrap(), WebhookOutcome::Done);
+    assert_eq!(manager.tell("m-1", &said).await.unwrap(), WebhookOutcome::Before);
+    assert_eq!(fixture.standing().await, ["3-5 vrbo: Maria"]);
     // Another message that says the same changes nothing.
-    assert_eq!(manager.tell("m-2", &said).await.unwrap(), Heard::Nothing);
-    assert_eq!(world.standing().await.len(), 1);
+    assert_eq!(manager.tell("m-2", &said).await.unwrap(), WebhookOutcome::Nothing);
+    assert_eq!(fixture.standing().await.len(), 1);
     let moved = json!({ "type": "reservation.updated",
         "data": { "uid": "r-1", "check_in": "2026-12-04", "check_out": "2026-12-06", "guest": "Maria" } });
     manager.tell("m-3", &moved).await.unwrap();
-    assert_eq!(world.standing().await, ["4-6 vrbo: Maria"]);
+    assert_eq!(fixture.standing().await, ["4-6 vrbo: Maria"]);
     let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
     manager.tell("m-4", &gone).await.unwrap();
-    assert_eq!(world.standing().await, Vec::<String>::new());
+    assert_eq!(fixture.standing().await, Vec::<String>::new());
     manager.tell("m-5", &gone).await.unwrap();
 }
 
 async fn where_there_is_a_feed_it_is_the_judge(db: &TestDb) {
-    let world = World::new(db).await;
-    let vrbo = world.on("vrbo").await;
-    let manager = Manager::of(&world, vrbo).await;
+    let fixture = ChannelFixture::new(db).await;
+    let vrbo = fixture.on("vrbo").await;
+    let manager = ChannelManagerClient::of(&fixture, vrbo).await;
     manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
     // The feed is slower: what it lacks stays.
-    world.later(30).await;
-    assert_eq!(world.standing().await, ["3-5 vrbo: Maria"]);
-    world.site.events(&[crate::site::nights("r-1", "Reserved - Maria", 3, 5)]);
-    world.later(2).await;
+    fixture.later(30).await;
+    assert_eq!(fixture.standing().await, ["3-5 vrbo: Maria"]);
+    fixture.site.events(&[crate::feed_server::nights("r-1", "Reserved - Maria", 3, 5)]);
+    fixture.later(2).await;
     // A cancellation is believed when the feed has it: else the next reading would bring the booking back.
     let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
-    let (asked, _) = world.site.asked();
+    let (asked, _) = fixture.site.asked();
     manager.tell("m-2", &gone).await.unwrap();
-    world.jobs.drain().await.unwrap();
-    assert_eq!((world.site.asked().0, world.standing().await.len()), (asked + 1, 1));
-    let pause = Changes { state: Some(ChannelState::Paused), ..Changes::default() };
-    manage::update(&world.context, &world.change(), vrbo, &pause).await.unwrap();
+    fixture.jobs.drain().await.unwrap();
+    assert_eq!((fixture.site.asked().0, fixture.standing().await.len()), (asked + 1, 1));
+    let pause = ChannelUpdate { state: Some(ChannelState::Paused), ..ChannelUpdate::default() };
+    manage::update(&fixture.context, &fixture.change(), vrbo, &pause).await.unwrap();
     let refused = manager.tell("m-3", &gone).await;
     assert!(matches!(refused, Err(WebhookError::Paused)), "{refused:?}");
 }
 
 async fn what_was_called_off_before_the_feed_had_it_goes(db: &TestDb) {
-    let world = World::new(db).await;
-    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let fixture = ChannelFixture::new(db).await;
+    let manager = ChannelManagerClient::of(&fixture, fixture.on("vrbo").await).await;
     manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
-    world.later(2).await;
-    assert_eq!(world.standing().await.len(), 1);
+    fixture.later(2).await;
+    assert_eq!(fixture.standing().await.len(), 1);
     let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
-    assert_eq!(manager.tell("m-2", &gone).await.unwrap(), Heard::LeftToFeed);
+    assert_eq!(manager.tell("m-2", &gone).await.unwrap(), WebhookOutcome::LeftToFeed);
     // An empty feed is believed after a day, as ever.
-    world.later(27).await;
-    assert_eq!(world.standing().await, Vec::<String>::new());
+    fixture.later(27).await;
+    assert_eq!(fixture.standing().await, Vec::<String>::new());
 }
 
 async fn what_the_feed_has_under_another_name_is_not_sold_again(db: &TestDb) {
-    let world = World::new(db).await;
-    world.site.events(&[crate::site::nights("uid-of-the-feed", "Reserved - Maria", 3, 5)]);
-    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let fixture = ChannelFixture::new(db).await;
+    fixture.site.events(&[crate::feed_server::nights("uid-of-the-feed", "Reserved - Maria", 3, 5)]);
+    let manager = ChannelManagerClient::of(&fixture, fixture.on("vrbo").await).await;
     manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
-    assert_eq!((world.standing().await.len(), world.conflicts().await), (1, 0));
+    assert_eq!((fixture.standing().await.len(), fixture.conflicts().await), (1, 0));
 }
 
 async fn a_message_that_was_overtaken_changes_nothing(db: &TestDb) {
-    let world = World::new(db).await;
-    let manager = Manager::of(&world, world.without_a_feed("vrbo").await).await;
+    let fixture = ChannelFixture::new(db).await;
+    let manager = ChannelManagerClient::of(&fixture, fixture.add_channel_without_feed("vrbo").await).await;
     manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
     let moved = json!({ "type": "reservation.updated",
         "data": { "uid": "r-1", "check_in": "2026-12-04", "check_out": "2026-12-06", "guest": "Maria" } });
     manager.tell("m-2", &moved).await.unwrap();
     manager.tell("m-3", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
-    assert_eq!(world.standing().await, ["4-6 vrbo: Maria"]);
+    assert_eq!(fixture.standing().await, ["4-6 vrbo: Maria"]);
     manager.tell("m-4", &json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } })).await.unwrap();
     manager.tell("m-5", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
-    assert_eq!(world.standing().await, Vec::<String>::new());
+    assert_eq!(fixture.standing().await, Vec::<String>::new());
 }
 
 /// Some channel managers tell of what they have read in our feed as of any other reservation.
 async fn webhook_with_our_own_uid_books_nothing(db: &TestDb) {
-    let world = World::new(db).await;
-    assert!(world.book("ours", 3, 5).await);
-    let own = uid(world.booking("ours").await.id, "book.example");
-    let others = uid(BookingId::new(world.clock.now()), "book.example");
-    let without_feed = Manager::of(&world, world.without_a_feed("vrbo").await).await;
-    let with_feed = Manager::of(&world, world.on("airbnb").await).await;
-    for (manager, heard) in [(&without_feed, Heard::Nothing), (&with_feed, Heard::LeftToFeed)] {
+    let fixture = ChannelFixture::new(db).await;
+    assert!(fixture.book("ours", 3, 5).await);
+    let own = uid(fixture.booking("ours").await.id, "book.example");
+    let others = uid(BookingId::new(fixture.clock.now()), "book.example");
+    let without_feed =
+        ChannelManagerClient::of(&fixture, fixture.add_channel_without_feed("vrbo").await).await;
+    let with_feed = ChannelManagerClient::of(&fixture, fixture.on("airbnb").await).await;
+    for (manager, heard) in
+        [(&without_feed, WebhookOutcome::Nothing), (&with_feed, WebhookOutcome::LeftToFeed)]
+    {
         for (id, from, kind) in [("m-1", "03", "created"), ("m-2", "04", "updated")] {
             let mut said = reserved(&own, &format!("2026-12-{from}"), "2026-12-06");
             said["type"] = format!("reservation.{kind}").into();
             assert_eq!(manager.tell(id, &said).await.unwrap(), heard);
         }
     }
-    assert_eq!((world.standing().await, world.conflicts().await), (vec!["3-5 Maria Silva".to_owned()], 0));
+    assert_eq!(
+        (fixture.standing().await, fixture.conflicts().await),
+        (vec!["3-5 Maria Silva".to_owned()], 0)
+    );
     // A UID that only looks like ours is a reservation's.
     let said = reserved(&others, "2026-12-07", "2026-12-09");
-    assert_eq!(without_feed.tell("m-3", &said).await.unwrap(), Heard::Done);
-    assert_eq!(world.standing().await.len(), 2);
+    assert_eq!(without_feed.tell("m-3", &said).await.unwrap(), WebhookOutcome::Done);
+    assert_eq!(fixture.standing().await.len(), 2);
 }
 
 async fn a_changed_calendar_is_read_at_once(db: &TestDb) {
-    let world = World::new(db).await;
-    let manager = Manager::of(&world, world.on("vrbo").await).await;
-    let (asked, _) = world.site.asked();
+    let fixture = ChannelFixture::new(db).await;
+    let manager = ChannelManagerClient::of(&fixture, fixture.on("vrbo").await).await;
+    let (asked, _) = fixture.site.asked();
     manager.tell("m-1", &json!({ "type": "calendar.changed" })).await.unwrap();
     manager.tell("m-2", &json!({ "type": "calendar.changed", "data": { "any": 1 } })).await.unwrap();
-    world.jobs.drain().await.unwrap();
-    assert_eq!(world.site.asked().0, asked + 1);
+    fixture.jobs.drain().await.unwrap();
+    assert_eq!(fixture.site.asked().0, asked + 1);
 }
 
 async fn what_is_not_signed_is_not_believed(db: &TestDb) {
-    let world = World::new(db).await;
-    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let fixture = ChannelFixture::new(db).await;
+    let manager = ChannelManagerClient::of(&fixture, fixture.on("vrbo").await).await;
     let said = reserved("r-1", "2026-12-03", "2026-12-05");
-    let (now, body) = (world.clock.now().timestamp().to_string(), Bytes::from(said.to_string()));
+    let (now, body) = (fixture.clock.now().timestamp().to_string(), Bytes::from(said.to_string()));
     let right = sign(&manager.keys, "m-1", &now, &said.to_string());
-    let old = (world.clock.now() - Duration::minutes(6)).timestamp().to_string();
-    let ahead = (world.clock.now() + Duration::minutes(6)).timestamp().to_string();
+    let old = (fixture.clock.now() - Duration::minutes(6)).timestamp().to_string();
+    let ahead = (fixture.clock.now() + Duration::minutes(6)).timestamp().to_string();
     let other = Bytes::from(reserved("r-2", "2026-12-03", "2026-12-05").to_string());
     for (name, id, timestamp, signature, body) in [
         ("no signature", "m-1", now.as_str(), "", &body),
@@ -198,19 +210,19 @@ async fn what_is_not_signed_is_not_believed(db: &TestDb) {
         assert!(matches!(refused, Err(WebhookError::NotBelieved)), "{name}: {refused:?}");
     }
     for timestamp in [old.as_str(), &ahead, "soon", ""] {
-        let late = manager.tell_at("m-1", timestamp, &said).await;
+        let late = manager.send_event_at("m-1", timestamp, &said).await;
         assert!(matches!(late, Err(WebhookError::NotBelieved)), "{timestamp}: {late:?}");
     }
-    let nobody = Message { id: "m-1", timestamp: &now, signature: &right, body: &body };
-    let refused = hear(&world.context, &SecretString::from("cw_nobody"), &nobody).await;
+    let nobody = WebhookMessage { id: "m-1", timestamp: &now, signature: &right, body: &body };
+    let refused = hear(&fixture.context, &SecretString::from("cw_nobody"), &nobody).await;
     assert!(matches!(refused, Err(WebhookError::NotBelieved)));
-    assert_eq!(world.standing().await, Vec::<String>::new());
-    assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Done);
+    assert_eq!(fixture.standing().await, Vec::<String>::new());
+    assert_eq!(manager.tell("m-1", &said).await.unwrap(), WebhookOutcome::Done);
 }
 
 async fn what_makes_no_sense_is_told(db: &TestDb) {
-    let world = World::new(db).await;
-    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let fixture = ChannelFixture::new(db).await;
+    let manager = ChannelManagerClient::of(&fixture, fixture.on("vrbo").await).await;
     for (number, said) in [
         json!({ "type": "reservation.exploded", "data": {} }),
         json!({ "type": "reservation.created", "data": { "uid": "r" } }),
@@ -225,7 +237,7 @@ async fn what_makes_no_sense_is_told(db: &TestDb) {
         let refused = manager.tell(&format!("m-{number}"), said).await;
         assert!(matches!(refused, Err(WebhookError::Malformed(_))), "{said}: {refused:?}");
     }
-    assert_eq!(world.standing().await, Vec::<String>::new());
+    assert_eq!(fixture.standing().await, Vec::<String>::new());
 }
 
 concord_storage::on_both_databases!(

@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    ledger::Ledger,
-    surroundings::{Worker, connect, on_both_queues, settings},
+    event_log::HandlerLog,
+    harness::{RunningWorker, connect, on_both_queues, settings},
 };
 
 on_both_queues!(
@@ -53,27 +53,27 @@ async fn waiting(queue: &Queue, class: QueueClass) -> usize {
 }
 
 async fn every_pushed_job_is_handled(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
+    let (event_log, queue) = (HandlerLog::new().unswept().shared(), connect(&config).await);
     let mut jobs = Vec::new();
     for class in [Interactive, Bulk, Poll] {
-        jobs.extend(ledger.enqueue(class, 100));
+        jobs.extend(event_log.enqueue(class, 100));
     }
     queue.push(&jobs).await; // Before there is a worker ...
-    let worker = Worker::start(&ledger, &queue, settings());
+    let worker = RunningWorker::start(&event_log, &queue, settings());
     for class in [Interactive, Bulk, Poll] {
-        let later = ledger.enqueue(class, 100);
+        let later = event_log.enqueue(class, 100);
         queue.push(&later).await; // ... and while there is one.
         jobs.extend(later);
     }
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
     worker.stop().await;
-    assert!(ledger.rows().runs.values().all(|runs| *runs == 1));
+    assert!(event_log.rows().runs.values().all(|runs| *runs == 1));
 }
 
 async fn all_may_push_at_once(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let worker = Worker::start(&ledger, &queue, settings());
-    let jobs = ledger.enqueue(Interactive, 1_000);
+    let (event_log, queue) = (HandlerLog::new().unswept().shared(), connect(&config).await);
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    let jobs = event_log.enqueue(Interactive, 1_000);
     let pushing = jobs.chunks(20).map(|some| {
         let (queue, some) = (queue.clone(), some.to_vec());
         tokio::spawn(async move {
@@ -85,27 +85,27 @@ async fn all_may_push_at_once(config: QueueConfig) {
     for pushed in join_all(pushing).await {
         pushed.expect("a push never panics");
     }
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
     worker.stop().await;
 }
 
 async fn ten_pushes_of_one_version_are_one_message(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let jobs = ledger.enqueue(Bulk, 5);
+    let (event_log, queue) = (HandlerLog::new().unswept().shared(), connect(&config).await);
+    let jobs = event_log.enqueue(Bulk, 5);
     for _ in 0..10 {
         queue.push(&jobs).await;
     }
     assert_eq!(waiting(&queue, Bulk).await, 5);
-    let worker = Worker::start(&ledger, &queue, settings());
-    ledger.until_done(&jobs).await;
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    event_log.until_done(&jobs).await;
     worker.stop().await;
     assert_eq!(waiting(&queue, Bulk).await, 0);
-    assert!(jobs.iter().all(|job| ledger.looks(job) == 1), "{:?}", ledger.rows().looks);
+    assert!(jobs.iter().all(|job| event_log.looks(job) == 1), "{:?}", event_log.rows().looks);
 }
 
 async fn a_newer_version_is_another_message(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let job = ledger.enqueue(Interactive, 1)[0];
+    let (event_log, queue) = (HandlerLog::new().unswept().shared(), connect(&config).await);
+    let job = event_log.enqueue(Interactive, 1)[0];
     queue.push(&[job]).await;
     queue.push(&[JobRef { version: 2, ..job }]).await;
     assert_eq!(waiting(&queue, Interactive).await, 2);
@@ -113,77 +113,80 @@ async fn a_newer_version_is_another_message(config: QueueConfig) {
 
 async fn what_a_handler_has_looked_at_can_be_pushed_again(config: QueueConfig) {
     // The first run of a job pushes it again itself, as a retry does: same id, same version.
-    let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let worker = Worker::start(&ledger, &queue, settings());
-    let job = ledger.enqueue(Interactive, 1)[0];
+    let (event_log, queue) = (HandlerLog::new().unswept().shared(), connect(&config).await);
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    let job = event_log.enqueue(Interactive, 1)[0];
     for pushes in 1..=3 {
         queue.push(&[job]).await;
-        ledger.until("it was looked at", |rows| rows.looks.get(&job.id) == Some(&pushes)).await;
+        event_log.until("it was looked at", |rows| rows.looks.get(&job.id) == Some(&pushes)).await;
     }
     worker.stop().await;
 }
 
 async fn what_was_never_pushed_the_sweep_brings(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let before = ledger.enqueue(Poll, 20);
-    let worker = Worker::start(&ledger, &queue, settings());
-    ledger.until_done(&before).await;
-    let later = ledger.enqueue(Interactive, 20);
-    ledger.until_done(&later).await;
+    let (event_log, queue) = (HandlerLog::new().shared(), connect(&config).await);
+    let before = event_log.enqueue(Poll, 20);
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    event_log.until_done(&before).await;
+    let later = event_log.enqueue(Interactive, 20);
+    event_log.until_done(&later).await;
     worker.stop().await;
 }
 
 async fn a_sweep_can_be_asked_for(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let first = ledger.enqueue(Bulk, 1);
-    let worker = Worker::start(&ledger, &queue, sweeping_once());
-    ledger.until_done(&first).await;
-    let later = ledger.enqueue(Bulk, 20);
+    let (event_log, queue) = (HandlerLog::new().shared(), connect(&config).await);
+    let first = event_log.enqueue(Bulk, 1);
+    let worker = RunningWorker::start(&event_log, &queue, sweeping_once());
+    event_log.until_done(&first).await;
+    let later = event_log.enqueue(Bulk, 20);
     queue.sweep_soon();
-    ledger.until_done(&later).await;
+    event_log.until_done(&later).await;
     worker.stop().await;
 }
 
 async fn a_large_backlog_does_not_wait_for_the_next_sweep(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let jobs = ledger.enqueue(Bulk, 6_000);
-    let worker = Worker::start(&ledger, &queue, sweeping_once());
-    ledger.until_done(&jobs).await;
+    let (event_log, queue) = (HandlerLog::new().shared(), connect(&config).await);
+    let jobs = event_log.enqueue(Bulk, 6_000);
+    let worker = RunningWorker::start(&event_log, &queue, sweeping_once());
+    event_log.until_done(&jobs).await;
     worker.stop().await;
-    assert!(ledger.rows().runs.values().all(|runs| *runs == 1));
+    assert!(event_log.rows().runs.values().all(|runs| *runs == 1));
 }
 
 async fn past_the_limit_nothing_is_pushed(config: QueueConfig) {
     let config = QueueConfig { backlog_limit: 50, ..config };
-    let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let mut jobs = ledger.enqueue(Bulk, 200);
+    let (event_log, queue) = (HandlerLog::new().shared(), connect(&config).await);
+    let mut jobs = event_log.enqueue(Bulk, 200);
     queue.push(&jobs).await;
     assert_eq!(waiting(&queue, Bulk).await, 50);
-    jobs.extend(ledger.enqueue(Interactive, 1));
+    jobs.extend(event_log.enqueue(Interactive, 1));
     queue.push(&jobs[200..]).await;
     assert_eq!(waiting(&queue, Interactive).await, 1, "a full class leaves room in another");
-    let worker = Worker::start(&ledger, &queue, sweeping_once());
-    ledger.until_done(&jobs).await;
+    let worker = RunningWorker::start(&event_log, &queue, sweeping_once());
+    event_log.until_done(&jobs).await;
     worker.stop().await;
 }
 
 async fn a_stop_lets_handlers_finish_and_starts_no_more(config: QueueConfig) {
     let door = Arc::new(Semaphore::new(0));
     let behind = Arc::clone(&door);
-    let ledger = Ledger::working(move |_| {
+    let event_log = HandlerLog::working(move |_| {
         let door = Arc::clone(&behind);
         Box::pin(async move { door.acquire().await.expect("the door stays").forget() })
     })
     .shared();
     let queue = connect(&config).await;
-    let jobs = ledger.enqueue(Bulk, 20);
-    let worker =
-        Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(4), ..settings() });
-    ledger.until("four run", |rows| rows.running == 4).await;
+    let jobs = event_log.enqueue(Bulk, 20);
+    let worker = RunningWorker::start(
+        &event_log,
+        &queue,
+        WorkerSettings { concurrency: Concurrency::each(4), ..settings() },
+    );
+    event_log.until("four run", |rows| rows.running == 4).await;
     worker.ask_to_stop();
     door.add_permits(jobs.len());
     worker.stop().await;
-    let rows = ledger.rows();
+    let rows = event_log.rows();
     // A race for the last place can let one more in before the stop is seen.
     assert!((4..=5).contains(&rows.done.len()), "{} were done", rows.done.len());
     assert_eq!(rows.runs.len(), rows.done.len(), "what had begun was finished");
@@ -191,42 +194,42 @@ async fn a_stop_lets_handlers_finish_and_starts_no_more(config: QueueConfig) {
 }
 
 async fn a_stop_drops_what_does_not_finish_in_time(config: QueueConfig) {
-    let ledger = Ledger::working(|_| Box::pin(std::future::pending())).shared();
+    let event_log = HandlerLog::working(|_| Box::pin(std::future::pending())).shared();
     let queue = connect(&config).await;
-    ledger.enqueue(Bulk, 2);
+    event_log.enqueue(Bulk, 2);
     let settings = WorkerSettings {
         shutdown_timeout: Duration::from_millis(300),
         name: "this-worker".to_owned(),
         ..settings()
     };
-    let worker = Worker::start(&ledger, &queue, settings);
-    ledger.until("two run", |rows| rows.running == 2).await;
+    let worker = RunningWorker::start(&event_log, &queue, settings);
+    event_log.until("two run", |rows| rows.running == 2).await;
     let began = Instant::now();
     worker.stop().await;
     assert!(began.elapsed() >= Duration::from_millis(300), "they had their time");
-    let rows = ledger.rows();
+    let rows = event_log.rows();
     assert_eq!((rows.running, rows.done.len()), (0, 0), "they were dropped");
     assert_eq!(rows.released, ["this-worker"]);
 }
 
 async fn the_next_worker_finds_what_the_last_one_left(config: QueueConfig) {
-    let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
+    let (event_log, queue) = (HandlerLog::new().unswept().shared(), connect(&config).await);
     for _ in 0..3 {
-        let before = ledger.enqueue(Interactive, 50);
+        let before = event_log.enqueue(Interactive, 50);
         queue.push(&before).await;
-        let worker = Worker::start(&ledger, &queue, settings());
-        ledger.until("work has begun", |rows| before.iter().any(|job| rows.done.contains(&job.id))).await;
+        let worker = RunningWorker::start(&event_log, &queue, settings());
+        event_log.until("work has begun", |rows| before.iter().any(|job| rows.done.contains(&job.id))).await;
         worker.stop().await;
     }
-    let worker = Worker::start(&ledger, &queue, settings());
-    ledger.until("all is done", |rows| rows.done.len() == 150).await;
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    event_log.until("all is done", |rows| rows.done.len() == 150).await;
     worker.stop().await;
 }
 
 async fn a_panic_harms_nobody_else(config: QueueConfig) {
     let has_panicked = Arc::new(AtomicBool::new(false));
     let panicked = Arc::clone(&has_panicked);
-    let ledger = Ledger::working(move |_| {
+    let event_log = HandlerLog::working(move |_| {
         let panicked = Arc::clone(&panicked);
         Box::pin(async move {
             assert!(panicked.swap(true, Ordering::SeqCst), "this one panics, as the test wants it");
@@ -235,21 +238,24 @@ async fn a_panic_harms_nobody_else(config: QueueConfig) {
     .with_lease(Duration::from_millis(500))
     .shared();
     let queue = connect(&config).await;
-    let jobs = ledger.enqueue(Interactive, 40);
-    let worker =
-        Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(1), ..settings() });
+    let jobs = event_log.enqueue(Interactive, 40);
+    let worker = RunningWorker::start(
+        &event_log,
+        &queue,
+        WorkerSettings { concurrency: Concurrency::each(1), ..settings() },
+    );
     queue.push(&jobs).await;
     // All of them: the one that panicked comes again when its lease has run out.
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
     worker.stop().await;
     assert!(has_panicked.load(Ordering::SeqCst));
-    assert_eq!(ledger.rows().runs.values().sum::<usize>(), 41);
+    assert_eq!(event_log.rows().runs.values().sum::<usize>(), 41);
 }
 
 async fn slow_bulk_work_does_not_delay_what_people_wait_for(config: QueueConfig) {
     let door = Arc::new(Semaphore::new(0));
     let behind = Arc::clone(&door);
-    let ledger = Ledger::working(move |job| {
+    let event_log = HandlerLog::working(move |job| {
         let door = Arc::clone(&behind);
         Box::pin(async move {
             if job.queue == Bulk {
@@ -259,28 +265,34 @@ async fn slow_bulk_work_does_not_delay_what_people_wait_for(config: QueueConfig)
     })
     .shared();
     let queue = connect(&config).await;
-    let slow = ledger.enqueue(Bulk, 100);
-    let worker =
-        Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(2), ..settings() });
+    let slow = event_log.enqueue(Bulk, 100);
+    let worker = RunningWorker::start(
+        &event_log,
+        &queue,
+        WorkerSettings { concurrency: Concurrency::each(2), ..settings() },
+    );
     queue.push(&slow).await;
-    ledger.until("the bulk places are taken", |rows| rows.running == 2).await;
-    let quick = ledger.enqueue(Interactive, 20);
+    event_log.until("the bulk places are taken", |rows| rows.running == 2).await;
+    let quick = event_log.enqueue(Interactive, 20);
     queue.push(&quick).await;
-    ledger.until_done(&quick).await;
-    assert!(slow.iter().all(|job| !ledger.is_done(job)));
+    event_log.until_done(&quick).await;
+    assert!(slow.iter().all(|job| !event_log.is_done(job)));
     door.add_permits(slow.len());
-    ledger.until_done(&slow).await;
+    event_log.until_done(&slow).await;
     worker.stop().await;
 }
 
 async fn no_more_handlers_than_allowed_run_at_once(config: QueueConfig) {
-    let ledger = Ledger::working(|_| Box::pin(sleep(Duration::from_millis(5)))).shared();
+    let event_log = HandlerLog::working(|_| Box::pin(sleep(Duration::from_millis(5)))).shared();
     let queue = connect(&config).await;
-    let jobs = ledger.enqueue(Bulk, 60);
-    let worker =
-        Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(3), ..settings() });
+    let jobs = event_log.enqueue(Bulk, 60);
+    let worker = RunningWorker::start(
+        &event_log,
+        &queue,
+        WorkerSettings { concurrency: Concurrency::each(3), ..settings() },
+    );
     queue.push(&jobs).await;
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
     worker.stop().await;
-    assert_eq!(ledger.rows().most_at_once, 3);
+    assert_eq!(event_log.rows().most_at_once, 3);
 }

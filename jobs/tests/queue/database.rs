@@ -17,13 +17,13 @@ use concord_jobs::{
 };
 use concord_storage::{
     Db,
-    jobs::{self, JobRef, NewJob, Outcome},
+    jobs::{self, JobOutcome, JobRef, NewJob},
     testing,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::surroundings::{Worker, connect, on_both_queues, settings};
+use crate::harness::{RunningWorker, connect, on_both_queues, settings};
 
 on_both_queues!(
     every_raised_job_is_done,
@@ -34,7 +34,7 @@ on_both_queues!(
 const WORKER: &str = "test-worker";
 
 /// Claims and finishes as the real one does; its work is to count, and to wait at `door`.
-struct OverDb {
+struct DatabaseHandler {
     db: Db,
     clock: Clock,
     queue: Queue,
@@ -43,7 +43,7 @@ struct OverDb {
     lost_leases: AtomicUsize,
 }
 
-impl OverDb {
+impl DatabaseHandler {
     async fn new(db: &Db, config: &QueueConfig, open: bool) -> Arc<Self> {
         let door = tokio::sync::Semaphore::new(if open { tokio::sync::Semaphore::MAX_PERMITS } else { 0 });
         Arc::new(Self {
@@ -86,7 +86,7 @@ impl OverDb {
     }
 
     async fn until_done(&self, count: i64) {
-        crate::surroundings::eventually("all is done", || async {
+        crate::harness::eventually("all is done", || async {
             self.count(JobState::Done).await == count && self.count(JobState::Waiting).await == 0
         })
         .await;
@@ -94,7 +94,7 @@ impl OverDb {
 }
 
 #[async_trait]
-impl JobHandler for OverDb {
+impl JobHandler for DatabaseHandler {
     async fn handle(&self, job: JobRef) {
         let now = self.clock.now();
         let lease = format!("{WORKER}#{}", Uuid::new_v4());
@@ -103,7 +103,7 @@ impl JobHandler for OverDb {
         self.runs.send_modify(|runs| *runs += 1);
         let _through = self.door.acquire().await.expect("the door stays");
         let mut tx = testing::begin(&self.db).await;
-        let again = jobs::finish(&mut tx, &claimed, &Outcome::Done, self.clock.now()).await;
+        let again = jobs::finish(&mut tx, &claimed, &JobOutcome::Done, self.clock.now()).await;
         testing::commit(tx).await;
         if let Some(again) = again.expect("the database answers").again {
             self.queue.push(&[again]).await;
@@ -115,15 +115,15 @@ impl JobHandler for OverDb {
     }
 
     async fn release(&self, worker: &str) {
-        let released = jobs::release_all(&self.db, worker).await.expect("the database answers");
+        let released = jobs::release_leases_of_worker(&self.db, worker).await.expect("the database answers");
         self.lost_leases.fetch_add(usize::try_from(released).expect("a small number"), Ordering::SeqCst);
     }
 }
 
 async fn every_raised_job_is_done(config: QueueConfig) {
     let db = testing::sqlite().await;
-    let over_db = OverDb::new(&db, &config, true).await;
-    let worker = Worker::start(&over_db, &over_db.queue, settings());
+    let over_db = DatabaseHandler::new(&db, &config, true).await;
+    let worker = RunningWorker::start(&over_db, &over_db.queue, settings());
     let subjects: Vec<_> = (0..100).map(|_| Uuid::new_v4()).collect();
     for some in subjects.chunks(10) {
         over_db.enqueue(some).await;
@@ -136,10 +136,10 @@ async fn every_raised_job_is_done(config: QueueConfig) {
 
 async fn what_was_committed_by_the_dead_is_done(config: QueueConfig) {
     let db = testing::sqlite().await;
-    let over_db = OverDb::new(&db, &config, true).await;
+    let over_db = DatabaseHandler::new(&db, &config, true).await;
     let subjects: Vec<_> = (0..20).map(|_| Uuid::new_v4()).collect();
     over_db.commit(&subjects[..10]).await;
-    let worker = Worker::start(&over_db, &over_db.queue, settings());
+    let worker = RunningWorker::start(&over_db, &over_db.queue, settings());
     over_db.until_done(10).await;
     over_db.commit(&subjects[10..]).await;
     over_db.until_done(20).await;
@@ -149,8 +149,8 @@ async fn what_was_committed_by_the_dead_is_done(config: QueueConfig) {
 
 async fn ten_raises_during_a_run_cost_few_runs(config: QueueConfig) {
     let db = testing::sqlite().await;
-    let over_db = OverDb::new(&db, &config, false).await;
-    let worker = Worker::start(&over_db, &over_db.queue, settings());
+    let over_db = DatabaseHandler::new(&db, &config, false).await;
+    let worker = RunningWorker::start(&over_db, &over_db.queue, settings());
     let subject = Uuid::new_v4();
     over_db.enqueue(&[subject]).await;
     let mut runs = over_db.runs.subscribe();

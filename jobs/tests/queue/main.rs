@@ -6,7 +6,7 @@
 
 mod contract;
 mod database;
-mod ledger;
+mod event_log;
+mod harness;
 mod redis_away;
 mod redis_kept_clean;
-mod surroundings;

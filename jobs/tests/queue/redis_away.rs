@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::{
-    ledger::Ledger,
-    surroundings::{RedisServer, Worker, at, connect, eventually, settings},
+    event_log::HandlerLog,
+    harness::{RedisProcess, RunningWorker, at, connect, eventually, settings},
 };
 
 /// As the interface says, and a little for a busy machine.
@@ -20,48 +20,48 @@ const A_MOMENT: Duration = Duration::from_millis(1_500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn emptied_in_mid_run_it_loses_nothing() {
-    let server = RedisServer::start().await;
+    let server = RedisProcess::start().await;
     let queue = connect(&at(&server.url())).await;
     let door = Arc::new(Semaphore::new(0));
     let behind = Arc::clone(&door);
-    let ledger = Ledger::working(move |_| {
+    let event_log = HandlerLog::working(move |_| {
         let door = Arc::clone(&behind);
         Box::pin(async move { door.acquire().await.expect("the door stays").forget() })
     })
     .shared();
-    let worker = Worker::start(&ledger, &queue, settings());
-    let mut jobs = ledger.enqueue(Bulk, 300);
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    let mut jobs = event_log.enqueue(Bulk, 300);
     queue.push(&jobs).await;
     for _ in 0..3 {
-        ledger.until("handlers run", |rows| rows.running > 0).await;
+        event_log.until("handlers run", |rows| rows.running > 0).await;
         server.flush().await;
-        let more = ledger.enqueue(Interactive, 50);
+        let more = event_log.enqueue(Interactive, 50);
         queue.push(&more).await;
         jobs.extend(more);
         door.add_permits(60);
     }
     door.add_permits(1_000);
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
     worker.stop().await;
-    assert!(ledger.rows().runs.values().all(|runs| *runs == 1), "handlers outlive their reader");
+    assert!(event_log.rows().runs.values().all(|runs| *runs == 1), "handlers outlive their reader");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_and_restarted_it_is_done_without_and_then_used_again() {
-    let mut server = RedisServer::start().await;
+    let mut server = RedisProcess::start().await;
     let config = at(&server.url());
     let queue = connect(&config).await;
-    let ledger = Ledger::working(|_| Box::pin(sleep(Duration::from_millis(2)))).shared();
-    let worker = Worker::start(&ledger, &queue, settings());
-    let with = ledger.enqueue(Bulk, 300);
+    let event_log = HandlerLog::working(|_| Box::pin(sleep(Duration::from_millis(2)))).shared();
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    let with = event_log.enqueue(Bulk, 300);
     queue.push(&with).await;
-    ledger.until("work has begun", |rows| !rows.done.is_empty()).await;
+    event_log.until("work has begun", |rows| !rows.done.is_empty()).await;
     server.kill();
 
-    let without = ledger.enqueue(Interactive, 100);
+    let without = event_log.enqueue(Interactive, 100);
     queue.push(&without).await;
-    ledger.until_done(&without).await;
-    ledger.until_done(&with).await;
+    event_log.until_done(&without).await;
+    event_log.until_done(&with).await;
     assert!(queue.ping().await.is_err(), "Redis is still away");
 
     server.revive().await;
@@ -71,42 +71,42 @@ async fn killed_and_restarted_it_is_done_without_and_then_used_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_others_reach_the_worker_again() {
-    let mut server = RedisServer::start().await;
+    let mut server = RedisProcess::start().await;
     let config = at(&server.url());
     // Two connections stand for two processes; no sweep helps.
     let (front, back) = (connect(&config).await, connect(&config).await);
-    let ledger = Ledger::new().unswept().shared();
-    let worker = Worker::start(&ledger, &back, settings());
-    let before = ledger.enqueue(Interactive, 10);
+    let event_log = HandlerLog::new().unswept().shared();
+    let worker = RunningWorker::start(&event_log, &back, settings());
+    let before = event_log.enqueue(Interactive, 10);
     front.push(&before).await;
-    ledger.until_done(&before).await;
+    event_log.until_done(&before).await;
     server.kill();
     server.revive().await;
-    let after = ledger.enqueue(Interactive, 10);
+    let after = event_log.enqueue(Interactive, 10);
     eventually("the front's pushes arrive", || async {
         front.push(&after).await;
-        after.iter().all(|job| ledger.is_done(job))
+        after.iter().all(|job| event_log.is_done(job))
     })
     .await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn absent_at_the_start_it_is_done_without_and_used_when_it_comes() {
-    let mut server = RedisServer::absent();
+async fn redis_absent_at_start_is_used_once_it_answers() {
+    let mut server = RedisProcess::absent();
     let config = at(&server.url());
     let queue = connect(&config).await;
-    let ledger = Ledger::new().shared();
-    let worker = Worker::start(&ledger, &queue, settings());
-    let jobs = ledger.enqueue(Interactive, 50);
+    let event_log = HandlerLog::new().shared();
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    let jobs = event_log.enqueue(Interactive, 50);
     queue.push(&jobs).await;
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
 
     server.revive().await;
     let front = connect(&config).await;
-    let more = ledger.enqueue(Interactive, 50);
+    let more = event_log.enqueue(Interactive, 50);
     front.push(&more).await;
-    ledger.until_done(&more).await;
+    event_log.until_done(&more).await;
     eventually("Redis is read", || async { front.depth().await.is_ok_and(|depth| depth[&Interactive] == 0) })
         .await;
     worker.stop().await;
@@ -114,7 +114,7 @@ async fn absent_at_the_start_it_is_done_without_and_used_when_it_comes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_who_pushes_waits_long_for_a_redis_that_is_away() {
-    let server = RedisServer::absent();
+    let server = RedisProcess::absent();
     pushes_return_soon(&server.url()).await;
 }
 
@@ -133,8 +133,8 @@ async fn nobody_who_pushes_waits_long_for_a_redis_that_is_silent() {
 }
 
 async fn pushes_return_soon(url: &str) {
-    let ledger = Ledger::new().shared();
-    let jobs = ledger.enqueue(Interactive, 10);
+    let event_log = HandlerLog::new().shared();
+    let jobs = event_log.enqueue(Interactive, 10);
     let front = connect(&at(url)).await;
     let mut slow = 0;
     let began = Instant::now();
@@ -150,9 +150,12 @@ async fn pushes_return_soon(url: &str) {
     );
 
     let queue = connect(&at(url)).await;
-    let worker =
-        Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(1), ..settings() });
-    ledger.until_done(&jobs).await;
+    let worker = RunningWorker::start(
+        &event_log,
+        &queue,
+        WorkerSettings { concurrency: Concurrency::each(1), ..settings() },
+    );
+    event_log.until_done(&jobs).await;
     let began = Instant::now();
     worker.stop().await;
     assert!(began.elapsed() < Duration::from_secs(5), "a stop needs no Redis: {:?}", began.elapsed());

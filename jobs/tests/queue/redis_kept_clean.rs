@@ -13,8 +13,8 @@ use secrecy::ExposeSecret;
 use tokio::time::sleep;
 
 use crate::{
-    ledger::Ledger,
-    surroundings::{RedisServer, Worker, at, connect, connection, eventually, in_redis, settings},
+    event_log::HandlerLog,
+    harness::{RedisProcess, RunningWorker, at, connect, connection, eventually, in_redis, settings},
 };
 
 fn url(config: &QueueConfig) -> &str {
@@ -32,12 +32,12 @@ async fn when_all_is_done_nothing_is_left() {
     let config = in_redis();
     let queue = connect(&config).await;
     // Without the sweep, which may push what has just been taken: then a second message waits, and finds nothing.
-    let ledger = Ledger::new().unswept().shared();
-    let worker = Worker::start(&ledger, &queue, settings());
+    let event_log = HandlerLog::new().unswept().shared();
+    let worker = RunningWorker::start(&event_log, &queue, settings());
     for class in [Interactive, Bulk, Poll] {
-        let jobs = ledger.enqueue(class, 100);
+        let jobs = event_log.enqueue(class, 100);
         queue.push(&jobs).await;
-        ledger.until_done(&jobs).await;
+        event_log.until_done(&jobs).await;
     }
     worker.stop().await;
     assert_eq!(keys(&config).await, Vec::<String>::new());
@@ -47,7 +47,7 @@ async fn when_all_is_done_nothing_is_left() {
 async fn what_a_stopped_worker_had_fetched_waits_again() {
     let config = in_redis();
     let queue = connect(&config).await;
-    let slow = Ledger::working(|_| Box::pin(std::future::pending())).unswept().shared();
+    let slow = HandlerLog::working(|_| Box::pin(std::future::pending())).unswept().shared();
     let jobs = slow.enqueue(Bulk, 20);
     queue.push(&jobs).await;
     let brief = WorkerSettings {
@@ -55,7 +55,7 @@ async fn what_a_stopped_worker_had_fetched_waits_again() {
         shutdown_timeout: Duration::from_secs(2),
         ..settings()
     };
-    let worker = Worker::start(&slow, &queue, brief);
+    let worker = RunningWorker::start(&slow, &queue, brief);
     slow.until("all places are taken", |rows| rows.running == 8).await;
     worker.stop().await;
     let waits = queue.depth().await.expect("Redis answers")[&Bulk];
@@ -66,16 +66,17 @@ async fn what_a_stopped_worker_had_fetched_waits_again() {
 async fn two_workers_share_the_work() {
     let config = in_redis();
     let (first, second) = (connect(&config).await, connect(&config).await);
-    let work = || Ledger::working(|_| Box::pin(sleep(Duration::from_millis(5)))).unswept().shared();
+    let work = || HandlerLog::working(|_| Box::pin(sleep(Duration::from_millis(5)))).unswept().shared();
     let (one, two) = (work(), work());
-    let workers = [Worker::start(&one, &first, settings()), Worker::start(&two, &second, settings())];
+    let workers =
+        [RunningWorker::start(&one, &first, settings()), RunningWorker::start(&two, &second, settings())];
     // Each has the rows, and neither sweeps: what comes to one does not come to the other.
     let jobs = one.enqueue(Bulk, 400);
     for job in &jobs {
         two.adopt(*job);
     }
     first.push(&jobs).await;
-    let done = |ledger: &Ledger| ledger.rows().done.len();
+    let done = |event_log: &HandlerLog| event_log.rows().done.len();
     eventually("all is done", || async { done(&one) + done(&two) >= 400 }).await;
     for worker in workers {
         worker.stop().await;
@@ -88,17 +89,17 @@ async fn two_workers_share_the_work() {
 async fn a_message_of_another_version_is_passed_over() {
     let config = in_redis();
     let queue = connect(&config).await;
-    let ledger = Ledger::new().unswept().shared();
-    let worker = Worker::start(&ledger, &queue, settings());
+    let event_log = HandlerLog::new().unswept().shared();
+    let worker = RunningWorker::start(&event_log, &queue, settings());
     let foreign = serde_json::json!({ "id": "0", "kind": "not_yet_invented", "queue": "bulk", "version": 1 });
     let manager = redis::Client::open(url(&config)).expect("the address is right");
     let manager = manager.get_connection_manager().await.expect("Redis answers");
     let mut other = RedisStorage::<serde_json::Value>::new(manager)
         .with_config(Config::default().queue(format!("{}:bulk", config.namespace)));
     other.push(foreign).await.expect("it can be pushed");
-    let jobs = ledger.enqueue(Bulk, 50);
+    let jobs = event_log.enqueue(Bulk, 50);
     queue.push(&jobs).await;
-    ledger.until_done(&jobs).await;
+    event_log.until_done(&jobs).await;
     worker.stop().await;
     assert_eq!(keys(&config).await, Vec::<String>::new());
 }
@@ -107,8 +108,8 @@ async fn a_message_of_another_version_is_passed_over() {
 async fn a_queue_that_cannot_be_read_is_emptied_and_filled_again() {
     let config = in_redis();
     let queue = connect(&config).await;
-    let ledger = Ledger::new().shared();
-    let jobs = ledger.enqueue(Bulk, 100);
+    let event_log = HandlerLog::new().shared();
+    let jobs = event_log.enqueue(Bulk, 100);
     queue.push(&jobs).await;
     // As a Redis with an eviction policy may do it: the list stays, the messages go.
     let mut redis = connection(url(&config)).await.expect("Redis answers");
@@ -116,18 +117,18 @@ async fn a_queue_that_cannot_be_read_is_emptied_and_filled_again() {
     let deleted: usize =
         redis::cmd("DEL").arg(&data).query_async(&mut redis).await.expect("a key can be deleted");
     assert_eq!(deleted, 1);
-    let worker = Worker::start(&ledger, &queue, settings());
-    ledger.until_done(&jobs).await;
+    let worker = RunningWorker::start(&event_log, &queue, settings());
+    event_log.until_done(&jobs).await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn installations_that_share_a_redis_do_not_meet() {
-    let server = RedisServer::start().await;
+    let server = RedisProcess::start().await;
     let (ours, theirs) = (at(&server.url()), at(&server.url()));
     let (queue, other) = (connect(&ours).await, connect(&theirs).await);
-    let ledger = Ledger::new().unswept().shared();
-    let jobs = ledger.enqueue(Interactive, 10);
+    let event_log = HandlerLog::new().unswept().shared();
+    let jobs = event_log.enqueue(Interactive, 10);
     queue.push(&jobs).await;
     assert_eq!(other.depth().await.expect("Redis answers")[&Interactive], 0);
     assert_eq!(queue.depth().await.expect("Redis answers")[&Interactive], 10);
@@ -144,7 +145,7 @@ async fn an_address_that_is_not_one_is_refused_without_being_shown() {
 
 #[tokio::test]
 async fn an_address_with_tls_is_understood() {
-    let nobody = RedisServer::absent();
+    let nobody = RedisProcess::absent();
     let address = nobody.url().replace("redis://", "rediss://");
     let queue = Queue::connect(&at(&address)).await.expect("it is an address");
     assert!(matches!(queue.ping().await, Err(QueueError::Redis(_) | QueueError::Silent(_))));

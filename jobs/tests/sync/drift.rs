@@ -11,9 +11,9 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::world::{ANA, World};
+use crate::fixture::{ANA, SyncFixture};
 
-impl World<'_> {
+impl SyncFixture<'_> {
     async fn compare(&self, id: ConnectionId) -> DriftFigures {
         manage::compare(&self.context, self.business.id, id).await.unwrap();
         self.settle().await;
@@ -38,7 +38,7 @@ impl World<'_> {
     }
 }
 
-impl World<'_> {
+impl SyncFixture<'_> {
     /// What was told of single entries, as `reference: detail`.
     async fn told_of_each(&self, id: ConnectionId) -> Vec<String> {
         let checked = self.connection(id).await.drift.checked_at.unwrap();
@@ -61,69 +61,66 @@ fn shown(drift: DriftFigures) -> [i64; 4] {
 }
 
 async fn what_agrees_is_said_to_and_costs_no_write(db: &TestDb) {
-    let world = World::new(db).await;
-    let (id, _) = world.with_bookings(4).await;
-    world.outside.forget_calls().await;
-    assert_eq!(shown(world.compare(id).await), [4, 0, 0, 0]);
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+    let fixture = SyncFixture::new(db).await;
+    let (id, _) = fixture.with_bookings(4).await;
+    fixture.outside.forget_calls().await;
+    assert_eq!(shown(fixture.compare(id).await), [4, 0, 0, 0]);
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
     // And the next night by itself.
-    let before = world.connection(id).await.drift.checked_at.unwrap();
-    world.clock.advance(Duration::hours(30));
-    world.settle().await;
-    assert!(world.connection(id).await.drift.checked_at.unwrap() > before);
+    let before = fixture.connection(id).await.drift.checked_at.unwrap();
+    fixture.clock.advance(Duration::hours(30));
+    fixture.settle().await;
+    assert!(fixture.connection(id).await.drift.checked_at.unwrap() > before);
 }
 
 async fn what_is_missing_is_asked_about_and_not_written_again(db: &TestDb) {
-    let world = World::new(db).await;
-    let (id, ids) = world.with_bookings(4).await;
-    world.outside.person_deletes(ANA, &ids[0]).await;
-    world.outside.forget_calls().await;
-    assert_eq!(shown(world.compare(id).await), [3, 1, 0, 0]);
-    let told = format!("A-0: missing from {ANA}; somebody is asked");
-    assert_eq!(world.told_of_each(id).await, [told]);
-    assert_eq!((world.questions().await, world.outside.seen_by(ANA).await.len()), (1, 3));
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
-    assert_eq!(shown(world.compare(id).await), [3, 0, 0, 0], "whoever is asked is asked once");
+    let fixture = SyncFixture::new(db).await;
+    let (id, ids) = fixture.with_bookings(4).await;
+    fixture.outside.person_deletes(ANA, &ids[0]).await;
+    fixture.outside.forget_calls().await;
+    assert_eq!(shown(fixture.compare(id).await), [3, 1, 0, 0]);
+    let told = format!("A-0: missing from {ANA}; needs a decision");
+    assert_eq!(fixture.told_of_each(id).await, [told]);
+    assert_eq!((fixture.questions().await, fixture.outside.seen_by(ANA).await.len()), (1, 3));
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
+    assert_eq!(shown(fixture.compare(id).await), [3, 0, 0, 0], "whoever is asked is asked once");
 }
 
 async fn what_differs_in_a_calendar_that_is_only_written_is_put_right(db: &TestDb) {
-    let world = World::new(db).await;
-    let (id, ids) = world.with_bookings(4).await;
-    world.set(id, Direction::Out, Coverage::Assigned).await;
-    world.settle().await;
-    world.outside.person_changes(ANA, &ids[0], json!({ "title": "Mine" })).await;
-    world.outside.person_changes(ANA, &ids[1], json!({ "description": "Mine" })).await;
-    assert_eq!(shown(world.compare(id).await), [2, 0, 2, 0]);
-    let told = world.told_of_each(id).await;
+    let fixture = SyncFixture::new(db).await;
+    let (id, ids) = fixture.with_bookings(4).await;
+    fixture.set(id, Direction::Out, Coverage::Assigned).await;
+    fixture.settle().await;
+    fixture.outside.person_changes(ANA, &ids[0], json!({ "title": "Mine" })).await;
+    fixture.outside.person_changes(ANA, &ids[1], json!({ "description": "Mine" })).await;
+    assert_eq!(shown(fixture.compare(id).await), [2, 0, 2, 0]);
+    let told = fixture.told_of_each(id).await;
     assert_eq!(
         told[told.len() - 2..],
-        [
-            format!("A-0: not as it was left in {ANA}; put back"),
-            format!("A-1: not as it was left in {ANA}; written anew")
-        ]
+        [format!("A-0: changed in {ANA}; reverted"), format!("A-1: changed in {ANA}; written again")]
     );
-    assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Massage)"; 4]);
-    assert!(world.outside.seen_by(ANA).await.iter().all(|seen| seen.description != "Mine"));
-    assert_eq!(shown(world.compare(id).await), [4, 0, 0, 0]);
+    assert_eq!(fixture.outside.titles(ANA).await, ["Sea View — Maria (Massage)"; 4]);
+    assert!(fixture.outside.seen_by(ANA).await.iter().all(|seen| seen.description != "Mine"));
+    assert_eq!(shown(fixture.compare(id).await), [4, 0, 0, 0]);
 }
 
 async fn a_loss_of_most_is_believed_at_the_second_sight_only(db: &TestDb) {
-    let world = World::new(db).await;
-    let (id, ids) = world.with_bookings(4).await;
+    let fixture = SyncFixture::new(db).await;
+    let (id, ids) = fixture.with_bookings(4).await;
     for gone in &ids[..3] {
-        world.outside.person_deletes(ANA, gone).await;
+        fixture.outside.person_deletes(ANA, gone).await;
     }
-    let held = world.compare(id).await;
+    let held = fixture.compare(id).await;
     assert_eq!((shown(held), held.held_since.is_some()), ([1, 3, 0, 0], true));
     let doubted =
-        |number| format!("A-{number}: missing from {ANA}; looked for a second time before anything is done");
-    assert_eq!(world.told_of_each(id).await, [doubted(0), doubted(1), doubted(2)]);
-    let again = world.compare(id).await;
+        |number| format!("A-{number}: missing from {ANA}; checked again before anything is changed");
+    assert_eq!(fixture.told_of_each(id).await, [doubted(0), doubted(1), doubted(2)]);
+    let again = fixture.compare(id).await;
     assert_eq!(again.held_since, held.held_since, "asking twice is no second sight");
-    assert_eq!(world.questions().await, 0);
-    world.clock.advance(Duration::minutes(10));
-    world.settle().await;
-    assert_eq!((world.questions().await, world.outside.seen_by(ANA).await.len()), (3, 1));
+    assert_eq!(fixture.questions().await, 0);
+    fixture.clock.advance(Duration::minutes(10));
+    fixture.settle().await;
+    assert_eq!((fixture.questions().await, fixture.outside.seen_by(ANA).await.len()), (3, 1));
 }
 
 on_both_databases!(

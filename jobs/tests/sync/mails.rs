@@ -10,21 +10,21 @@ use std::{
 
 use chrono::Duration;
 use concord_domain::{job::JobState, mail::MailState};
-use concord_jobs::mail::{Recipient, write_test};
+use concord_jobs::mail::{Recipient, enqueue_test_mail};
 use concord_storage::{
-    PageAsk,
-    mails::{self, Mail},
+    PageRequest,
+    mails::{self, StoredMail},
     on_both_databases,
     testing::{self, TestDb},
 };
 use serde_json::{Value, json};
 
-use crate::world::{ANA, World};
+use crate::fixture::{ANA, SyncFixture};
 
-impl World<'_> {
+impl SyncFixture<'_> {
     /// The business's mails, the oldest first.
-    pub(crate) async fn mails(&self) -> Vec<Mail> {
-        let ask = PageAsk { limit: 200, after: None };
+    pub(crate) async fn mails(&self) -> Vec<StoredMail> {
+        let ask = PageRequest { limit: 200, after: None };
         let page = mails::list(self.db, self.business.id, None, &ask).await;
         let mut mails = page.expect("mails can be listed").items;
         mails.reverse();
@@ -33,11 +33,11 @@ impl World<'_> {
 
     async fn write_to(&self, name: &str, address: &str) {
         let to = Recipient { address: address.to_owned(), name: name.to_owned() };
-        let written = write_test(&self.context, self.business.id, "Harbour House", &to).await;
+        let written = enqueue_test_mail(&self.context, self.business.id, "Harbour House", &to).await;
         written.expect("a mail is written");
     }
 
-    async fn only_mail(&self) -> Mail {
+    async fn only_mail(&self) -> StoredMail {
         let mut mails = self.mails().await;
         assert_eq!(mails.len(), 1, "{mails:?}");
         mails.remove(0)
@@ -50,143 +50,143 @@ impl World<'_> {
 }
 
 async fn a_mail_is_sent_once_and_that_is_kept(db: &TestDb) {
-    let world = World::with_mailbox(db).await;
-    world.write_to("Ana", ANA).await;
-    world.settle().await;
-    world.settle().await;
-    let mail = world.only_mail().await;
+    let fixture = SyncFixture::with_mailbox(db).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.settle().await;
+    fixture.settle().await;
+    let mail = fixture.only_mail().await;
     assert_eq!((mail.state, mail.last_error.as_deref()), (MailState::Sent, None));
     assert!(mail.sent_at.is_some());
-    let came = world.outside.mails().await;
+    let came = fixture.outside.mails().await;
     assert_eq!(came.len(), 1);
     assert_eq!(
         (&came[0]["to"], &came[0]["subject"]),
-        (&json!([ANA]), &json!("Mail from Harbour House works"))
+        (&json!([ANA]), &json!("Test email from Harbour House"))
     );
     assert_eq!(format!("<{}>", came[0]["message_id"].as_str().unwrap()), mail.message_id);
     assert_eq!(came[0]["header_from"], "Concord <concord@book.example>");
     let raw = came[0]["raw"].as_str().unwrap();
     assert!(raw.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{raw}");
     assert!(raw.contains("\r\nDate: Mon, 01 Mar 2027 08:0"), "by our clock: {raw}");
-    assert!(world.open_jobs().await.is_empty());
+    assert!(fixture.open_jobs().await.is_empty());
 }
 
 async fn a_server_that_has_no_time_is_asked_again(db: &TestDb) {
-    let world = World::with_mailbox(db).await;
-    world.mail_fault("rate_limit", 5).await;
-    world.write_to("Ana", ANA).await;
-    world.drain().await;
-    let mail = world.only_mail().await;
+    let fixture = SyncFixture::with_mailbox(db).await;
+    fixture.mail_fault("rate_limit", 5).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.drain().await;
+    let mail = fixture.only_mail().await;
     assert_eq!(mail.state, MailState::Waiting);
     assert!(mail.last_error.unwrap().contains("451"), "the server's own words");
     // More failures than there are quick tries: the slow ones go on.
-    world.settle().await;
-    assert_eq!((world.only_mail().await.state, world.outside.mails().await.len()), (MailState::Sent, 1));
+    fixture.settle().await;
+    assert_eq!((fixture.only_mail().await.state, fixture.outside.mails().await.len()), (MailState::Sent, 1));
 }
 
 async fn a_server_that_says_nothing_is_asked_again(db: &TestDb) {
-    let world = World::with_patience(db, StdDuration::from_secs(2)).await;
-    world.mail_fault("timeout", 1).await;
-    world.write_to("Ana", ANA).await;
-    world.settle().await;
-    assert_eq!((world.only_mail().await.state, world.outside.mails().await.len()), (MailState::Sent, 1));
+    let fixture = SyncFixture::with_patience(db, StdDuration::from_secs(2)).await;
+    fixture.mail_fault("timeout", 1).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.settle().await;
+    assert_eq!((fixture.only_mail().await.state, fixture.outside.mails().await.len()), (MailState::Sent, 1));
 }
 
 async fn what_is_refused_is_sent_again_by_hand_alone(db: &TestDb) {
-    let world = World::with_mailbox(db).await;
-    world.mail_fault("server_error", 1).await;
-    world.write_to("Ana", ANA).await;
-    world.settle().await;
-    world.clock.advance(Duration::days(2));
-    world.settle().await;
-    let mail = world.only_mail().await;
+    let fixture = SyncFixture::with_mailbox(db).await;
+    fixture.mail_fault("server_error", 1).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.settle().await;
+    fixture.clock.advance(Duration::days(2));
+    fixture.settle().await;
+    let mail = fixture.only_mail().await;
     assert_eq!(mail.state, MailState::Failed);
     let words = mail.last_error.unwrap();
     assert_eq!(words, "the mail server refused it: 554 5.7.1 the mail is not wanted");
-    assert_eq!(world.failed().await.len(), 1);
+    assert_eq!(fixture.failed().await.len(), 1);
 
     let mut tx = testing::begin(db).await;
-    mails::send_again(&mut tx, world.business.id, mail.id, world.clock.now()).await.unwrap();
+    mails::send_again(&mut tx, fixture.business.id, mail.id, fixture.clock.now()).await.unwrap();
     testing::commit(tx).await;
-    world.settle().await;
-    assert_eq!(world.only_mail().await.state, MailState::Sent);
-    assert_eq!((world.outside.mails().await.len(), world.failed().await.len()), (1, 0));
+    fixture.settle().await;
+    assert_eq!(fixture.only_mail().await.state, MailState::Sent);
+    assert_eq!((fixture.outside.mails().await.len(), fixture.failed().await.len()), (1, 0));
 }
 
 /// The server had it, and we never heard: it goes again, and mailboxes know it by its Message-ID.
-async fn a_mail_whose_answer_is_lost_goes_again_under_the_same_message_id(db: &TestDb) {
-    let world = World::with_mailbox(db).await;
-    world.mail_fault("apply_then_drop", 1).await;
-    world.write_to("Ana", ANA).await;
-    world.settle().await;
-    assert_eq!(world.only_mail().await.state, MailState::Sent);
-    let ids: Vec<Value> = world.outside.mails().await.iter().map(|one| one["message_id"].clone()).collect();
+async fn mail_with_lost_response_is_resent_with_same_message_id(db: &TestDb) {
+    let fixture = SyncFixture::with_mailbox(db).await;
+    fixture.mail_fault("apply_then_drop", 1).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.settle().await;
+    assert_eq!(fixture.only_mail().await.state, MailState::Sent);
+    let ids: Vec<Value> = fixture.outside.mails().await.iter().map(|one| one["message_id"].clone()).collect();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1]);
 }
 
 async fn without_a_mail_server_mails_wait_until_there_is_one(db: &TestDb) {
-    let mut world = World::new(db).await;
-    world.write_to("Ana", ANA).await;
-    world.settle().await;
-    let mail = world.only_mail().await;
+    let mut fixture = SyncFixture::new(db).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.settle().await;
+    let mail = fixture.only_mail().await;
     assert_eq!(mail.state, MailState::Waiting);
     assert_eq!(mail.last_error.as_deref(), Some("no mail server is set up"));
-    let states: Vec<_> = world.open_jobs().await.iter().map(|job| job.state).collect();
+    let states: Vec<_> = fixture.open_jobs().await.iter().map(|job| job.state).collect();
     assert_eq!(states, [JobState::Waiting], "it has not failed");
-    world.open_mailbox(StdDuration::from_secs(5));
-    world.clock.advance(Duration::minutes(15));
-    world.settle().await;
-    assert_eq!((world.only_mail().await.state, world.outside.mails().await.len()), (MailState::Sent, 1));
+    fixture.open_mailbox(StdDuration::from_secs(5));
+    fixture.clock.advance(Duration::minutes(15));
+    fixture.settle().await;
+    assert_eq!((fixture.only_mail().await.state, fixture.outside.mails().await.len()), (MailState::Sent, 1));
 }
 
 async fn after_four_days_a_mail_is_given_up(db: &TestDb) {
-    let world = World::with_mailbox(db).await;
-    world.mail_fault("rate_limit", 1_000).await;
-    world.write_to("Ana", ANA).await;
-    world.drain().await;
-    world.clock.advance(Duration::days(4));
-    world.drain().await;
-    assert_eq!(world.only_mail().await.state, MailState::Failed);
+    let fixture = SyncFixture::with_mailbox(db).await;
+    fixture.mail_fault("rate_limit", 1_000).await;
+    fixture.write_to("Ana", ANA).await;
+    fixture.drain().await;
+    fixture.clock.advance(Duration::days(4));
+    fixture.drain().await;
+    assert_eq!(fixture.only_mail().await.state, MailState::Failed);
 }
 
 async fn neither_a_name_nor_an_address_becomes_a_header(db: &TestDb) {
-    let world = World::with_mailbox(db).await;
-    world.write_to("Ana\r\nBcc: eve@evil.example\r\n\r\nHi", ANA).await;
-    world.write_to("Eve", "eve@evil.example>\r\nRCPT TO:<all@evil.example").await;
-    world.settle().await;
-    let came = world.outside.mails().await;
+    let fixture = SyncFixture::with_mailbox(db).await;
+    fixture.write_to("Ana\r\nBcc: eve@evil.example\r\n\r\nHi", ANA).await;
+    fixture.write_to("Eve", "eve@evil.example>\r\nRCPT TO:<all@evil.example").await;
+    fixture.settle().await;
+    let came = fixture.outside.mails().await;
     assert_eq!(came.len(), 1);
     let raw = came[0]["raw"].as_str().unwrap();
     let head = raw.split("\r\n\r\n").next().unwrap();
     assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");
     assert_eq!(came[0]["to"], json!([ANA]));
-    let mails = world.mails().await;
+    let mails = fixture.mails().await;
     let refused = mails.iter().find(|mail| mail.to_name == "Eve").unwrap();
     assert_eq!(refused.state, MailState::Failed);
-    assert!(refused.last_error.as_ref().unwrap().contains("is no mail address"));
+    assert!(refused.last_error.as_ref().unwrap().contains("is not a valid email address"));
 }
 
 async fn no_more_mails_go_than_may(db: &TestDb) {
-    let mut world = World::with_mailbox(db).await;
-    world.change_mail(|mail| (mail.interval, mail.burst) = (Duration::minutes(1), 2));
+    let mut fixture = SyncFixture::with_mailbox(db).await;
+    fixture.change_mail(|mail| (mail.interval, mail.burst) = (Duration::minutes(1), 2));
     for _ in 0..4 {
-        world.write_to("Ana", ANA).await;
+        fixture.write_to("Ana", ANA).await;
     }
-    world.drain().await;
-    assert_eq!(world.outside.mails().await.len(), 2);
-    world.settle().await;
-    assert_eq!(world.outside.mails().await.len(), 4);
-    assert!(world.failed().await.is_empty());
+    fixture.drain().await;
+    assert_eq!(fixture.outside.mails().await.len(), 2);
+    fixture.settle().await;
+    assert_eq!(fixture.outside.mails().await.len(), 4);
+    assert!(fixture.failed().await.is_empty());
 }
 
 /// A mail server written in Python, which is none of ours, and Python's reader of mails.
-struct Foreign {
+struct PythonMailServer {
     child: Child,
     port: u16,
 }
 
-impl Foreign {
+impl PythonMailServer {
     fn start() -> Self {
         let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin/python"));
         let python = env::var_os("CONCORD_TEST_PYTHON").map_or(own, PathBuf::from);
@@ -216,17 +216,17 @@ impl Foreign {
 #[tokio::test]
 async fn a_foreign_mailbox_reads_our_mail_as_we_meant_it() {
     let db = testing::sqlite().await;
-    let mut world = World::new(&db).await;
-    let foreign = Foreign::start();
-    world.mail_to(&format!("smtp://127.0.0.1:{}?tls=none", foreign.port), StdDuration::from_secs(20));
-    world.change_mail(|mail| mail.from_name = "Quinta do José, Lda. \"Zé\"".to_owned());
+    let mut fixture = SyncFixture::new(&db).await;
+    let foreign = PythonMailServer::start();
+    fixture.mail_to(&format!("smtp://127.0.0.1:{}?tls=none", foreign.port), StdDuration::from_secs(20));
+    fixture.change_mail(|mail| mail.from_name = "Quinta do José, Lda. \"Zé\"".to_owned());
     let name = "Zoë Ångström-Пётр 雪 🦀";
     let to = Recipient { address: ANA.to_owned(), name: name.to_owned() };
     // A line longer than SMTP lets lines be, and a dot that begins one.
     let business = format!("Harbour {}\n.", "é–".repeat(700));
-    write_test(&world.context, world.business.id, &business, &to).await.unwrap();
-    world.settle().await;
-    let mail = world.only_mail().await;
+    enqueue_test_mail(&fixture.context, fixture.business.id, &business, &to).await.unwrap();
+    fixture.settle().await;
+    let mail = fixture.only_mail().await;
     assert_eq!(mail.state, MailState::Sent, "{:?}", mail.last_error);
     let seen = tokio::task::spawn_blocking(|| foreign.read()).await.unwrap();
     assert_eq!(seen["defects"], json!([]));
@@ -250,7 +250,7 @@ on_both_databases!(
     a_server_that_has_no_time_is_asked_again,
     a_server_that_says_nothing_is_asked_again,
     what_is_refused_is_sent_again_by_hand_alone,
-    a_mail_whose_answer_is_lost_goes_again_under_the_same_message_id,
+    mail_with_lost_response_is_resent_with_same_message_id,
     without_a_mail_server_mails_wait_until_there_is_one,
     after_four_days_a_mail_is_given_up,
     neither_a_name_nor_an_address_becomes_a_header,

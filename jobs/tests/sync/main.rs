@@ -1,6 +1,6 @@
 //! What reaches a calendar and what comes back from it: real databases, a real sandbox over HTTP, real providers.
 //!
-//! A test makes a `world::World`, does what people do there, and lets the work be done with `settle`, which runs all
+//! A test makes a `fixture::World`, does what people do there, and lets the work be done with `settle`, which runs all
 //! that is due and moves the set clock to whatever is due soon. Nothing here waits for time to pass.
 
 #![allow(
@@ -16,12 +16,14 @@ mod bookings_out;
 mod busy_times;
 mod caldav_servers;
 mod calendars;
+mod concurrency;
 mod connecting;
 mod consent;
+mod disconnecting;
 mod drift;
-mod endings;
 mod everywhere;
 mod failures;
+mod fixture;
 mod floating;
 mod grants;
 mod logs;
@@ -29,7 +31,8 @@ mod mails;
 mod microsoft;
 mod missed;
 mod notices;
-mod outside;
+mod provider_sandbox;
+mod push_notifications;
 mod questions;
 mod reading;
 mod recovery;
@@ -39,10 +42,7 @@ mod secrets;
 mod settings;
 mod statements;
 mod takeover;
-mod together;
-mod told;
 mod two_way;
 mod two_way_deleted;
-mod two_way_told;
+mod two_way_notices;
 mod unreadable;
-mod world;

@@ -10,11 +10,11 @@ use concord_storage::{on_both_databases, testing::TestDb};
 use serde_json::json;
 
 use crate::{
+    fixture::{ANA, SyncFixture, titled},
     two_way::minutes,
-    world::{ANA, World, titled},
 };
 
-impl World<'_> {
+impl SyncFixture<'_> {
     /// The next poll finds its cursor expired.
     async fn poll_anew(&self) {
         self.outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
@@ -23,80 +23,80 @@ impl World<'_> {
 }
 
 async fn a_deletion_is_found_by_the_read_after_the_cursor_expired(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.put("A-2", &world.draft(&[&world.ana], 7_000, 7_060)).await;
-    world.settle().await;
-    world.poll().await;
-    world.outside.person_deletes(ANA, &id).await;
-    world.outside.forget_calls().await;
-    world.poll_anew().await;
-    assert_eq!(world.outside.hits().await, 1);
-    let change = world.change_of(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.put("A-2", &fixture.draft(&[&fixture.ana], 7_000, 7_060)).await;
+    fixture.settle().await;
+    fixture.poll().await;
+    fixture.outside.person_deletes(ANA, &id).await;
+    fixture.outside.forget_calls().await;
+    fixture.poll_anew().await;
+    assert_eq!(fixture.outside.hits().await, 1);
+    let change = fixture.change_of(&booking).await;
     assert_eq!((change.kind, change.state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
-    let told = format!("{ANA}: full read: 0 written, 0 removed, 1 of our entries were changed there");
-    assert_eq!(world.log_lines().await.last().unwrap().detail, told);
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+    let told = format!("{ANA}: full read: 0 updated, 0 removed, 1 of our entries changed in the calendar");
+    assert_eq!(fixture.log_lines().await.last().unwrap().detail, told);
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
 
     // Whoever is asked is asked once, however often everything is read.
-    world.poll_anew().await;
-    assert_eq!(world.changes(&booking).await.len(), 1);
+    fixture.poll_anew().await;
+    assert_eq!(fixture.changes(&booking).await.len(), 1);
 }
 
 /// What was read is forgotten when nothing is to be read any more.
 async fn a_deletion_is_found_by_the_first_read(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    let connection = world.sync(&booking).await[0].connection;
-    world.set(connection, Direction::Out, Coverage::Assigned).await;
-    world.settle().await;
-    world.outside.person_deletes(ANA, &id).await;
-    world.set(connection, Direction::Both, Coverage::Assigned).await;
-    world.settle().await;
-    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Open);
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    let connection = fixture.sync(&booking).await[0].connection;
+    fixture.set(connection, Direction::Out, Coverage::Assigned).await;
+    fixture.settle().await;
+    fixture.outside.person_deletes(ANA, &id).await;
+    fixture.set(connection, Direction::Both, Coverage::Assigned).await;
+    fixture.settle().await;
+    assert_eq!(fixture.change_of(&booking).await.state, RemoteChangeState::Open);
+    assert_eq!(fixture.outside.seen_by(ANA).await.len(), 0);
 }
 
 async fn what_stands_elsewhere_was_not_deleted(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
     let far = Duration::days(400).num_minutes();
-    world.person_moves(&id, far, far + 60).await;
-    world.poll_anew().await;
-    assert_eq!(minutes(&world.now(&booking).await), (far, far + 60));
+    fixture.person_moves(&id, far, far + 60).await;
+    fixture.poll_anew().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (far, far + 60));
 }
 
 async fn many_at_once_are_asked_about(db: &TestDb) {
-    let world = World::new(db).await;
-    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
-    let booked = world.booked_often().await;
-    let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
-    world.outside.person_deletes(ANA, &ids[0]).await;
-    world.poll_anew().await;
+    let fixture = SyncFixture::new(db).await;
+    fixture.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
+    let booked = fixture.booked_often().await;
+    let ids: Vec<String> = fixture.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
+    fixture.outside.person_deletes(ANA, &ids[0]).await;
+    fixture.poll_anew().await;
     for id in &ids[1..] {
-        world.outside.person_deletes(ANA, id).await;
+        fixture.outside.person_deletes(ANA, id).await;
     }
-    world.poll_anew().await;
-    world.only_the_first_was_cancelled(&booked).await;
+    fixture.poll_anew().await;
+    fixture.only_the_first_was_cancelled(&booked).await;
 }
 
 /// That the answer to an update was lost says nothing of a deletion, which none of our writes explains.
 async fn deletion_is_asked_about_though_an_update_is_unanswered(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
-    world.put("A-1", &titled(&world.hour(), "Second")).await;
-    world.drain().await;
-    assert_eq!(world.outside.hits().await, 1);
-    world.outside.person_deletes(ANA, &id).await;
-    world.outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
-    batch_sync::import_all(&world.context, world.business.id).await.unwrap();
-    world.settle().await;
-    world.poll().await;
-    let changes = world.changes(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
+    fixture.put("A-1", &titled(&fixture.hour(), "Second")).await;
+    fixture.drain().await;
+    assert_eq!(fixture.outside.hits().await, 1);
+    fixture.outside.person_deletes(ANA, &id).await;
+    fixture.outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
+    batch_sync::import_all(&fixture.context, fixture.business.id).await.unwrap();
+    fixture.settle().await;
+    fixture.poll().await;
+    let changes = fixture.changes(&booking).await;
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].kind, changes[0].state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
-    assert!(world.outside.seen_by(ANA).await.is_empty(), "until somebody answers nothing is written");
+    assert!(fixture.outside.seen_by(ANA).await.is_empty(), "until somebody answers nothing is written");
 }
 
 on_both_databases!(

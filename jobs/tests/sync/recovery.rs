@@ -11,105 +11,106 @@ use concord_foreign::ProxyFault;
 use concord_jobs::{clock, job::JobRunner, worker::JobHandler};
 use concord_storage::{
     Db,
-    jobs::{self, NewJob, Wait},
-    limits::{self, Rate, Take},
+    jobs::{self, KeyWait, NewJob},
+    limits::{self, BucketRate, RateDecision},
     on_both_databases,
     testing::{self, TestDb, begin, commit},
 };
 use serde_json::json;
 
-use crate::world::{ANA, PATIENCE, World, unhurried};
+use crate::fixture::{ANA, PATIENCE, SyncFixture, unhurried};
 
 /// Lets the work be done for as long as that, whenever some of it is due.
-async fn work_for(world: &World<'_>, time: Duration) {
-    let until = world.clock.now() + time;
+async fn work_for(fixture: &SyncFixture<'_>, time: Duration) {
+    let until = fixture.clock.now() + time;
     loop {
-        world.drain().await;
-        let now = world.clock.now();
-        let Some(due) = testing::next_due(world.db).await.filter(|due| *due < until) else {
-            world.clock.advance((until - now).max(Duration::zero()));
+        fixture.drain().await;
+        let now = fixture.clock.now();
+        let Some(due) = testing::next_due(fixture.db).await.filter(|due| *due < until) else {
+            fixture.clock.advance((until - now).max(Duration::zero()));
             return;
         };
-        world.clock.advance((due - now).max(Duration::milliseconds(20)));
+        fixture.clock.advance((due - now).max(Duration::milliseconds(20)));
     }
 }
 
 async fn five_seconds_after_google_answers_again_work_flows(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
     for minutes in [1, 7] {
         // It refuses without saying for how long; what waits grows old.
-        world.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
+        fixture.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
         let mut waiting = Vec::new();
         for number in 0..6 {
             let from = minutes * 1_000 + number * 60;
             let reference = format!("OLD-{minutes}-{number}");
-            waiting.push(world.put(&reference, &world.draft(&[&world.ana], from, from + 60)).await);
+            waiting.push(fixture.put(&reference, &fixture.draft(&[&fixture.ana], from, from + 60)).await);
         }
-        work_for(&world, Duration::minutes(minutes)).await;
+        work_for(&fixture, Duration::minutes(minutes)).await;
         for booking in &waiting {
-            assert_eq!(world.entry_state(booking).await, EntryState::Pending);
+            assert_eq!(fixture.entry_state(booking).await, EntryState::Pending);
         }
-        world.outside.no_faults().await;
+        fixture.outside.no_faults().await;
         let from = minutes * 1_000 + 600;
-        waiting
-            .push(world.put(&format!("NEW-{minutes}"), &world.draft(&[&world.ana], from, from + 60)).await);
-        work_for(&world, Duration::seconds(5)).await;
+        waiting.push(
+            fixture.put(&format!("NEW-{minutes}"), &fixture.draft(&[&fixture.ana], from, from + 60)).await,
+        );
+        work_for(&fixture, Duration::seconds(5)).await;
         for booking in &waiting {
-            assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+            assert_eq!(fixture.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
         }
     }
 }
 
 /// After an outage too: what waits for its next try by then waits as long as the settings let it.
-async fn what_failed_while_google_was_away_flows_with_the_first_success(db: &TestDb) {
+async fn google_outage_backlog_flows_after_first_success(db: &TestDb) {
     let mut settings = unhurried();
     settings.retry.slow_cap = Duration::hours(1);
-    let world = World::with(db, settings, PATIENCE).await;
-    world.connected(&world.ana).await;
-    world.outside.fault(json!({ "kind": "server_error" })).await;
+    let fixture = SyncFixture::with(db, settings, PATIENCE).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.outside.fault(json!({ "kind": "server_error" })).await;
     let mut waiting = Vec::new();
     for number in 0..6 {
         let from = 600 + number * 60;
-        let draft = world.draft(&[&world.ana], from, from + 60);
-        waiting.push(world.put(&format!("OLD-{number}"), &draft).await);
+        let draft = fixture.draft(&[&fixture.ana], from, from + 60);
+        waiting.push(fixture.put(&format!("OLD-{number}"), &draft).await);
     }
-    work_for(&world, Duration::hours(4)).await;
+    work_for(&fixture, Duration::hours(4)).await;
     for booking in &waiting {
-        assert_eq!(world.entry_state(booking).await, EntryState::Failed);
+        assert_eq!(fixture.entry_state(booking).await, EntryState::Failed);
     }
-    world.outside.no_faults().await;
-    waiting.push(world.put("NEW", &world.draft(&[&world.ana], 960, 1_020)).await);
-    work_for(&world, Duration::seconds(5)).await;
+    fixture.outside.no_faults().await;
+    waiting.push(fixture.put("NEW", &fixture.draft(&[&fixture.ana], 960, 1_020)).await);
+    work_for(&fixture, Duration::seconds(5)).await;
     for booking in &waiting {
-        assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+        assert_eq!(fixture.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
     }
 }
 
 /// Whoever finds out that a provider answers again finds out for everybody.
 async fn with_the_first_answer_after_an_outage_everybodys_work_flows(db: &TestDb) {
-    let world = World::new(db).await;
+    let fixture = SyncFixture::new(db).await;
     let mut connections = Vec::new();
-    for staff in [&world.ana, &world.rui] {
-        connections.push(world.connected(staff).await);
+    for staff in [&fixture.ana, &fixture.rui] {
+        connections.push(fixture.connected(staff).await);
     }
-    world.outside.fault(json!({ "kind": "server_error" })).await;
+    fixture.outside.fault(json!({ "kind": "server_error" })).await;
     let mut waiting = Vec::new();
     for number in 0..6 {
         let from = 600 + number * 60;
-        for staff in [&world.ana, &world.rui] {
-            let draft = world.draft(&[staff], from, from + 60);
-            waiting.push(world.put(&format!("OLD-{number}-{}", staff.name), &draft).await);
+        for staff in [&fixture.ana, &fixture.rui] {
+            let draft = fixture.draft(&[staff], from, from + 60);
+            waiting.push(fixture.put(&format!("OLD-{number}-{}", staff.name), &draft).await);
         }
     }
-    work_for(&world, Duration::minutes(1)).await;
-    let now = world.clock.now();
+    work_for(&fixture, Duration::minutes(1)).await;
+    let now = fixture.clock.now();
     for connection in &connections {
-        let wait = jobs::wait_of(db, (*connection).into(), now).await.unwrap().expect("it waits");
+        let wait = jobs::find_wait(db, (*connection).into(), now).await.unwrap().expect("it waits");
         assert!(wait.is_outage, "{wait:?}");
     }
     // Rui's calendar would not be tried for long.
-    let late = Wait {
+    let late = KeyWait {
         wait_until: now + Duration::hours(1),
         batches_wait_until: now + Duration::hours(1),
         reason: String::new(),
@@ -118,93 +119,93 @@ async fn with_the_first_answer_after_an_outage_everybodys_work_flows(db: &TestDb
     let mut tx = begin(db).await;
     jobs::wait(&mut tx, connections[1].into(), &late).await.unwrap();
     commit(tx).await;
-    world.outside.no_faults().await;
+    fixture.outside.no_faults().await;
     // The longest time between two tries, and what an entry waits by itself after the failures of a minute.
-    work_for(&world, Duration::minutes(2)).await;
+    work_for(&fixture, Duration::minutes(2)).await;
     for booking in &waiting {
-        assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+        assert_eq!(fixture.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
     }
 }
 
 /// After hours too, when everything waits by itself for a quarter of an hour, and nothing is new in the other calendar.
 async fn after_a_long_outage_everybodys_work_flows_at_once(db: &TestDb) {
-    let world = World::new(db).await;
-    all_is_written_after_hours(&world).await;
+    let fixture = SyncFixture::new(db).await;
+    all_is_written_after_hours(&fixture).await;
 }
 
 /// Each account's calendars have an address of their own; the server is the same.
 async fn after_a_long_outage_of_a_server_all_its_accounts_flow(db: &TestDb) {
-    let world = World::of(db, ProviderKind::Caldav, unhurried(), PATIENCE, testing::monday()).await;
-    all_is_written_after_hours(&world).await;
+    let fixture = SyncFixture::of(db, ProviderKind::Caldav, unhurried(), PATIENCE, testing::monday()).await;
+    all_is_written_after_hours(&fixture).await;
 }
 
-async fn all_is_written_after_hours(world: &World<'_>) {
-    for staff in [&world.ana, &world.rui] {
-        world.connected(staff).await;
+async fn all_is_written_after_hours(fixture: &SyncFixture<'_>) {
+    for staff in [&fixture.ana, &fixture.rui] {
+        fixture.connected(staff).await;
     }
-    let is_caldav = world.outside.kind() == ProviderKind::Caldav;
+    let is_caldav = fixture.outside.kind() == ProviderKind::Caldav;
     if is_caldav {
         let (status, nothing) = ("503 Service Unavailable".to_owned(), String::new());
         let refused = ProxyFault::Answer { status, headers: nothing.clone(), body: nothing };
-        world.outside.radicale().proxy.fails_by_chance(1, vec![(1.0, refused)]);
+        fixture.outside.radicale().proxy.fail_randomly(1, vec![(1.0, refused)]);
     } else {
-        world.outside.fault(json!({ "kind": "server_error" })).await;
+        fixture.outside.fault(json!({ "kind": "server_error" })).await;
     }
     let mut waiting = Vec::new();
     for number in 0..3 {
         let from = 600 + number * 60;
-        for staff in [&world.ana, &world.rui] {
-            let draft = world.draft(&[staff], from, from + 60);
-            waiting.push(world.put(&format!("OLD-{number}-{}", staff.name), &draft).await);
+        for staff in [&fixture.ana, &fixture.rui] {
+            let draft = fixture.draft(&[staff], from, from + 60);
+            waiting.push(fixture.put(&format!("OLD-{number}-{}", staff.name), &draft).await);
         }
     }
-    work_for(world, Duration::hours(3)).await;
+    work_for(fixture, Duration::hours(3)).await;
     for booking in &waiting {
-        assert_eq!(world.entry_state(booking).await, EntryState::Failed, "{}", booking.reference);
+        assert_eq!(fixture.entry_state(booking).await, EntryState::Failed, "{}", booking.reference);
     }
     if is_caldav {
-        world.outside.radicale().proxy.is_well();
+        fixture.outside.radicale().proxy.is_well();
     } else {
-        world.outside.no_faults().await;
+        fixture.outside.no_faults().await;
     }
-    waiting.push(world.put("NEW", &world.draft(&[&world.ana], 960, 1_020)).await);
-    work_for(world, Duration::seconds(10)).await;
+    waiting.push(fixture.put("NEW", &fixture.draft(&[&fixture.ana], 960, 1_020)).await);
+    work_for(fixture, Duration::seconds(10)).await;
     for booking in &waiting {
-        assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+        assert_eq!(fixture.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
     }
 }
 
 async fn while_google_refuses_one_call_at_a_time_asks(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
     for number in 0..20 {
         let from = number * 60;
-        world.put(&format!("B-{number}"), &world.draft(&[&world.ana], from, from + 60)).await;
+        fixture.put(&format!("B-{number}"), &fixture.draft(&[&fixture.ana], from, from + 60)).await;
     }
-    world.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
-    world.outside.forget_calls().await;
-    work_for(&world, Duration::minutes(1)).await;
+    fixture.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
+    fixture.outside.forget_calls().await;
+    work_for(&fixture, Duration::minutes(1)).await;
     // 1, 2, 4, 4 ... seconds, each up to a fifth shorter.
-    let calls = world.outside.calls().await.len();
+    let calls = fixture.outside.calls().await.len();
     assert!((12..=25).contains(&calls), "{calls} calls in a minute, for twenty bookings");
-    world.outside.no_faults().await;
-    work_for(&world, Duration::seconds(5)).await;
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 20);
+    fixture.outside.no_faults().await;
+    work_for(&fixture, Duration::seconds(5)).await;
+    assert_eq!(fixture.outside.seen_by(ANA).await.len(), 20);
 }
 
 async fn a_worker_that_is_stopped_hard_gives_back_its_leases(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
-    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    let now = world.clock.now();
-    let until = now + world.context.settings.lease;
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
+    let booking = fixture.put("A-1", &fixture.draft(&[&fixture.ana], 60, 120)).await;
+    let now = fixture.clock.now();
+    let until = now + fixture.context.settings.lease;
     let due = jobs::due(db, now, 10).await.unwrap();
     jobs::claim(db, due[0], "first#1", until, now).await.unwrap().unwrap();
 
-    world.jobs.release("first").await;
-    JobRunner::new(world.elsewhere(), "second").drain().await.unwrap();
-    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
-    assert_eq!(world.clock.now(), now, "nobody waited for a lease");
+    fixture.jobs.release("first").await;
+    JobRunner::new(fixture.elsewhere(), "second").drain().await.unwrap();
+    assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(fixture.clock.now(), now, "nobody waited for a lease");
 }
 
 /// Processes on three machines with one database: one's clock is right, one's ahead, one's behind.
@@ -225,7 +226,7 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
     clock::correct(db, &set).await.unwrap();
     assert_eq!(set.now(), testing::monday(), "whoever sets a clock means it");
 
-    let rate = Rate { interval: Duration::seconds(1), burst: 1 };
+    let rate = BucketRate { interval: Duration::seconds(1), burst: 1 };
     for clock in &wrong {
         let mut tx = begin(db).await;
         limits::take(&mut tx, "google", clock.now(), rate, Duration::seconds(10)).await.unwrap();
@@ -234,7 +235,7 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
     let mut tx = begin(db).await;
     let taken = limits::take(&mut tx, "google", right.now(), rate, Duration::zero()).await.unwrap();
     commit(tx).await;
-    let (Take::At(until) | Take::Wait(until)) = taken;
+    let (RateDecision::At(until) | RateDecision::Wait(until)) = taken;
     assert!(until - right.now() < Duration::seconds(10), "{taken:?}");
 
     let business = testing::business(db).await;
@@ -254,7 +255,7 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
     commit(tx).await;
     jobs::claim(db, enqueued, "right#1", until, now).await.unwrap().unwrap();
     for clock in &wrong {
-        assert_eq!(jobs::free_expired(db, clock.now()).await.unwrap(), 0);
+        assert_eq!(jobs::release_expired(db, clock.now()).await.unwrap(), 0);
         let until = clock.now() + Duration::seconds(30);
         assert!(jobs::claim(db, enqueued, "wrong#1", until, clock.now()).await.unwrap().is_none());
     }
@@ -262,7 +263,7 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
 
 on_both_databases!(
     five_seconds_after_google_answers_again_work_flows,
-    what_failed_while_google_was_away_flows_with_the_first_success,
+    google_outage_backlog_flows_after_first_success,
     with_the_first_answer_after_an_outage_everybodys_work_flows,
     after_a_long_outage_everybodys_work_flows_at_once,
     after_a_long_outage_of_a_server_all_its_accounts_flow,

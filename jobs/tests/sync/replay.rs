@@ -5,9 +5,9 @@ use concord_jobs::connections as manage;
 use concord_storage::{on_both_databases, testing::TestDb};
 use serde_json::json;
 
-use crate::world::{ANA, World, titled};
+use crate::fixture::{ANA, SyncFixture, titled};
 
-impl World<'_> {
+impl SyncFixture<'_> {
     /// Ten bookings stand in Ana's calendar.
     async fn ten(&self) {
         for number in 0..10 {
@@ -48,46 +48,46 @@ impl World<'_> {
 }
 
 async fn after_a_pause_what_waited_is_written_once(db: &TestDb) {
-    let world = World::new(db).await;
-    let id = world.connected(&world.ana).await;
-    world.ten().await;
-    manage::pause(&world.context, &world.change(), id).await.unwrap();
-    world.outside.forget_calls().await;
-    world.meanwhile().await;
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
-    manage::resume(&world.context, &world.change(), id).await.unwrap();
-    world.settle().await;
-    world.is_written_once().await;
+    let fixture = SyncFixture::new(db).await;
+    let id = fixture.connected(&fixture.ana).await;
+    fixture.ten().await;
+    manage::pause(&fixture.context, &fixture.change(), id).await.unwrap();
+    fixture.outside.forget_calls().await;
+    fixture.meanwhile().await;
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
+    manage::resume(&fixture.context, &fixture.change(), id).await.unwrap();
+    fixture.settle().await;
+    fixture.is_written_once().await;
 }
 
 async fn after_a_dead_grant_what_waited_is_written_once(db: &TestDb) {
-    let world = World::new(db).await;
-    let id = world.connected(&world.ana).await;
-    world.ten().await;
-    world.outside.fault(json!({ "kind": "revoke_grant", "count": 1 })).await;
-    world.poll().await;
-    assert_eq!(world.state(id).await, ConnectionState::NeedsReconnect);
-    world.outside.no_faults().await;
-    world.outside.forget_calls().await;
-    world.meanwhile().await;
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
-    assert_eq!(world.connect(&world.ana, ANA).await, id, "the same account is adopted");
-    world.settle().await;
-    world.is_written_once().await;
+    let fixture = SyncFixture::new(db).await;
+    let id = fixture.connected(&fixture.ana).await;
+    fixture.ten().await;
+    fixture.outside.fault(json!({ "kind": "revoke_grant", "count": 1 })).await;
+    fixture.poll().await;
+    assert_eq!(fixture.state(id).await, ConnectionState::NeedsReconnect);
+    fixture.outside.no_faults().await;
+    fixture.outside.forget_calls().await;
+    fixture.meanwhile().await;
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
+    assert_eq!(fixture.connect(&fixture.ana, ANA).await, id, "the same account is adopted");
+    fixture.settle().await;
+    fixture.is_written_once().await;
 }
 
 async fn after_an_outage_what_waited_is_written_once(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
-    world.ten().await;
-    world.outside.fault(json!({ "kind": "server_error", "probability": 1.0 })).await;
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.ten().await;
+    fixture.outside.fault(json!({ "kind": "server_error", "probability": 1.0 })).await;
     for number in 10..20 {
-        world.put(&format!("A-{number}"), &world.numbered(number)).await;
+        fixture.put(&format!("A-{number}"), &fixture.numbered(number)).await;
     }
-    world.drain().await;
-    world.outside.no_faults().await;
-    world.settle().await;
-    assert_eq!((world.outside.seen_by(ANA).await.len(), world.failed().await.len()), (20, 0));
+    fixture.drain().await;
+    fixture.outside.no_faults().await;
+    fixture.settle().await;
+    assert_eq!((fixture.outside.seen_by(ANA).await.len(), fixture.failed().await.len()), (20, 0));
 }
 
 on_both_databases!(

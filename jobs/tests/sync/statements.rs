@@ -12,7 +12,7 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::world::{ANA, World};
+use crate::fixture::{ANA, SyncFixture};
 
 /// A synced booking costs no more than that ...
 const MOST: usize = 8;
@@ -48,29 +48,29 @@ fn of_each_job(all: &[String]) -> Vec<(usize, usize)> {
 }
 
 /// Runs what is due, once.
-async fn work(world: &World<'_>) -> Vec<String> {
-    let due = jobs::due(world.db, world.clock.now(), 100).await.unwrap();
+async fn work(fixture: &SyncFixture<'_>) -> Vec<String> {
+    let due = jobs::due(fixture.db, fixture.clock.now(), 100).await.unwrap();
     plans::taken_down();
     for job in due {
-        world.jobs.run(job).await.unwrap();
+        fixture.jobs.run(job).await.unwrap();
     }
     plans::taken_down()
 }
 
 async fn booking_costs_few_statements(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
-    world.put("A-0", &world.draft(&[&world.ana], 0, 30)).await;
-    world.settle().await;
-    world.clock.advance(Duration::minutes(2));
-    world.put("A-1", &world.draft(&[&world.ana], 60, 90)).await;
-    let alone = work(&world).await;
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.put("A-0", &fixture.draft(&[&fixture.ana], 0, 30)).await;
+    fixture.settle().await;
+    fixture.clock.advance(Duration::minutes(2));
+    fixture.put("A-1", &fixture.draft(&[&fixture.ana], 60, 90)).await;
+    let alone = work(&fixture).await;
     for number in 2..2 + MANY {
         let from = i64::try_from(number).unwrap() * 60;
-        world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 30)).await;
+        fixture.put(&format!("A-{number}"), &fixture.draft(&[&fixture.ana], from, from + 30)).await;
     }
-    let many = work(&world).await;
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 2 + MANY);
+    let many = work(&fixture).await;
+    assert_eq!(fixture.outside.seen_by(ANA).await.len(), 2 + MANY);
 
     println!("{}: {} statements for one booking, from the first to the last:", db.kind(), alone.len());
     for statement in &alone {
@@ -93,25 +93,25 @@ const FLOOD: usize = 10_000;
 
 /// One job of the calendar is being done; ten thousand come for it, of the same process and of another one.
 async fn flood_of_wake_ups_costs_little(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
-    world.put("A-1", &world.draft(&[&world.ana], 60, 90)).await;
-    let due = jobs::due(world.db, world.clock.now(), 100).await.unwrap();
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 4_000, "count": 1 })).await;
-    let (first, job) = (world.jobs.clone(), due[0]);
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.put("A-1", &fixture.draft(&[&fixture.ana], 60, 90)).await;
+    let due = jobs::due(fixture.db, fixture.clock.now(), 100).await.unwrap();
+    fixture.outside.fault(json!({ "kind": "latency_ms", "value": 4_000, "count": 1 })).await;
+    let (first, job) = (fixture.jobs.clone(), due[0]);
     let working = tokio::spawn(async move { first.run(job).await.unwrap() });
-    while world.outside.hits().await == 0 {
+    while fixture.outside.hits().await == 0 {
         tokio::task::yield_now().await;
     }
     plans::taken_down();
     for _ in 0..FLOOD {
-        assert_eq!(world.jobs.run(job).await.unwrap(), 0, "it is at work");
+        assert_eq!(fixture.jobs.run(job).await.unwrap(), 0, "it is at work");
     }
     let here = plans::taken_down().len();
     let elsewhere = Queue::connect(&QueueConfig::default()).await.unwrap();
     elsewhere.push(&vec![job; FLOOD]).await;
     let waiting: usize = elsewhere.depth().await.unwrap().values().sum();
-    let other = JobRunner::new(world.elsewhere(), "second");
+    let other = JobRunner::new(fixture.elsewhere(), "second");
     assert_eq!(other.run(job).await.unwrap(), 0, "another process is at work");
     let there = plans::taken_down().len();
     assert!(!working.is_finished(), "it was held up for too short a time to tell");
@@ -122,7 +122,7 @@ async fn flood_of_wake_ups_costs_little(db: &TestDb) {
     assert_eq!((here, waiting), (0, 1));
     assert!(there <= 4, "{there}");
     assert_eq!(working.await.unwrap(), 1);
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+    assert_eq!(fixture.outside.seen_by(ANA).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,33 +8,33 @@ use concord_jobs::worker::{self, WorkerError, WorkerSettings};
 use concord_storage::{
     jobs::{self, ClaimedJob},
     testing,
-    workers::Presence,
+    workers::WorkerPresence,
 };
 use serde_json::json;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::World;
+use crate::fixture::SyncFixture;
 
 /// A job of a key as a worker holds it that another process is, for an hour.
-async fn held_by(world: &World<'_>, lease: &str, key: JobKey) -> ClaimedJob {
-    let now = world.clock.now();
-    let job = jobs::next_due(&world.context.db, key, now).await.unwrap().expect("a job is due");
+async fn held_by(fixture: &SyncFixture<'_>, lease: &str, key: JobKey) -> ClaimedJob {
+    let now = fixture.clock.now();
+    let job = jobs::next_due(&fixture.context.db, key, now).await.unwrap().expect("a job is due");
     let until = now + Duration::hours(1);
-    jobs::claim(&world.context.db, job, lease, until, now).await.unwrap().expect("nobody else has it")
+    jobs::claim(&fixture.context.db, job, lease, until, now).await.unwrap().expect("nobody else has it")
 }
 
 /// A worker that works until it is stopped.
-struct Working {
+struct RunningProcess {
     stop: CancellationToken,
     end: JoinHandle<Result<(), WorkerError>>,
 }
 
-impl Working {
-    fn start(world: &World<'_>) -> Self {
+impl RunningProcess {
+    fn start(fixture: &SyncFixture<'_>) -> Self {
         let settings = WorkerSettings { name: "first".to_owned(), ..WorkerSettings::default() };
-        let (jobs, stop) = (Arc::new(world.jobs.clone()), CancellationToken::new());
-        let end = tokio::spawn(worker::run(jobs, world.context.queue.clone(), settings, stop.clone()));
+        let (jobs, stop) = (Arc::new(fixture.jobs.clone()), CancellationToken::new());
+        let end = tokio::spawn(worker::run(jobs, fixture.context.queue.clone(), settings, stop.clone()));
         Self { stop, end }
     }
 
@@ -48,25 +48,25 @@ impl Working {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_worker_held_is_taken_over() {
     let db = testing::postgres().await;
-    let world = World::new(&db).await;
-    let ana = JobKey::from(world.connected(&world.ana).await);
-    let rui = JobKey::from(world.connected(&world.rui).await);
-    let of_ana = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    let of_rui = world.put("R-1", &world.draft(&[&world.rui], 60, 120)).await;
-    let (dead, living) = (held_by(&world, "killed#1", ana).await, held_by(&world, "living#1", rui).await);
-    let presence = Presence::announce(&db, "living").await.unwrap();
+    let fixture = SyncFixture::new(&db).await;
+    let ana = JobKey::from(fixture.connected(&fixture.ana).await);
+    let rui = JobKey::from(fixture.connected(&fixture.rui).await);
+    let of_ana = fixture.put("A-1", &fixture.draft(&[&fixture.ana], 60, 120)).await;
+    let of_rui = fixture.put("R-1", &fixture.draft(&[&fixture.rui], 60, 120)).await;
+    let (dead, living) = (held_by(&fixture, "killed#1", ana).await, held_by(&fixture, "living#1", rui).await);
+    let presence = WorkerPresence::announce(&db, "living").await.unwrap();
 
-    let working = Working::start(&world);
+    let working = RunningProcess::start(&fixture);
     let written = async |booking| {
-        while world.entry_state(booking).await != EntryState::Synced {
+        while fixture.entry_state(booking).await != EntryState::Synced {
             tokio::time::sleep(StdDuration::from_millis(20)).await;
         }
     };
     timeout(StdDuration::from_mins(1), written(&of_ana)).await.expect("it is taken over");
-    let (now, until) = (world.clock.now(), world.clock.now() + Duration::hours(1));
+    let (now, until) = (fixture.clock.now(), fixture.clock.now() + Duration::hours(1));
     assert!(!jobs::extend(&db, &dead, until, now).await.unwrap().is_held());
     assert!(jobs::extend(&db, &living, until, now).await.unwrap().is_held());
-    assert_eq!(world.entry_state(&of_rui).await, EntryState::Pending);
+    assert_eq!(fixture.entry_state(&of_rui).await, EntryState::Pending);
 
     drop(presence);
     timeout(StdDuration::from_mins(1), written(&of_rui)).await.expect("it died, too");
@@ -77,13 +77,13 @@ async fn what_a_killed_worker_held_is_taken_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker_that_stops_lives_until_it_has_stopped() {
     let db = testing::postgres().await;
-    let world = World::new(&db).await;
-    world.connected(&world.ana).await;
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 3_000, "count": 1 })).await;
-    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    let mut other = Presence::announce(&db, "other").await.unwrap().expect("a lock");
-    let working = Working::start(&world);
-    while world.outside.hits().await == 0 {
+    let fixture = SyncFixture::new(&db).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.outside.fault(json!({ "kind": "latency_ms", "value": 3_000, "count": 1 })).await;
+    let booking = fixture.put("A-1", &fixture.draft(&[&fixture.ana], 60, 120)).await;
+    let mut other = WorkerPresence::announce(&db, "other").await.unwrap().expect("a lock");
+    let working = RunningProcess::start(&fixture);
+    while fixture.outside.hits().await == 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(other.absent().await.unwrap().len(), 0);
@@ -95,7 +95,7 @@ async fn worker_that_stops_lives_until_it_has_stopped() {
     }
     assert!(looks > 1, "it was held up for too short a time to tell");
     working.stop().await;
-    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
 }
 
 const HANG_UP: &str = "
@@ -107,12 +107,12 @@ const HANG_UP: &str = "
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker_whose_connection_breaks_shows_itself_anew() {
     let db = testing::postgres().await;
-    let world = World::new(&db).await;
-    let ana = JobKey::from(world.connected(&world.ana).await);
-    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    let held = held_by(&world, "first#1", ana).await;
-    let working = Working::start(&world);
-    let mut other = Presence::announce(&db, "other").await.unwrap().expect("a lock");
+    let fixture = SyncFixture::new(&db).await;
+    let ana = JobKey::from(fixture.connected(&fixture.ana).await);
+    fixture.put("A-1", &fixture.draft(&[&fixture.ana], 60, 120)).await;
+    let held = held_by(&fixture, "first#1", ana).await;
+    let working = RunningProcess::start(&fixture);
+    let mut other = WorkerPresence::announce(&db, "other").await.unwrap().expect("a lock");
     for _ in 0..2 {
         let lives = async {
             while !other.absent().await.unwrap().is_empty() {
@@ -122,9 +122,9 @@ async fn worker_whose_connection_breaks_shows_itself_anew() {
         timeout(StdDuration::from_mins(1), lives).await.expect("it shows that it lives");
         drop(other);
         assert!(testing::raw(&db, HANG_UP).await > 0);
-        other = Presence::announce(&db, "other").await.unwrap().expect("a lock");
+        other = WorkerPresence::announce(&db, "other").await.unwrap().expect("a lock");
     }
-    let (now, until) = (world.clock.now(), world.clock.now() + Duration::hours(1));
+    let (now, until) = (fixture.clock.now(), fixture.clock.now() + Duration::hours(1));
     assert!(jobs::extend(&db, &held, until, now).await.unwrap().is_held());
     working.stop().await;
 }

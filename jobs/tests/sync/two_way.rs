@@ -9,17 +9,17 @@ use concord_domain::{
         Refusal, RemoteChangeKind, RemoteChangePolicy, RemoteChangeRules, RemoteChangeState,
     },
 };
-use concord_jobs::remote_change::{Answer, AnswerError, answer, answer_to};
+use concord_jobs::remote_change::{AnswerError, RemoteChangeAnswer, answer, apply_answer};
 use concord_storage::{
-    PageAsk, bookings, history, on_both_databases,
+    PageRequest, bookings, history, on_both_databases,
     remote_changes::{self, RemoteChange},
     testing::{TestDb, at},
 };
 use serde_json::json;
 
-use crate::world::{ANA, RUI, World, titled};
+use crate::fixture::{ANA, RUI, SyncFixture, titled};
 
-impl World<'_> {
+impl SyncFixture<'_> {
     pub(crate) async fn now(&self, booking: &Booking) -> Booking {
         bookings::by_id(self.db, self.business.id, booking.id).await.unwrap().unwrap()
     }
@@ -35,7 +35,11 @@ impl World<'_> {
         changes.remove(0)
     }
 
-    pub(crate) async fn decide(&self, change: &RemoteChange, with: Answer) -> Result<(), AnswerError> {
+    pub(crate) async fn decide(
+        &self,
+        change: &RemoteChange,
+        with: RemoteChangeAnswer,
+    ) -> Result<(), AnswerError> {
         let answered = answer(&self.context, &self.change(), change.id, with).await;
         self.settle().await;
         answered
@@ -96,250 +100,251 @@ pub(crate) fn minutes(booking: &Booking) -> (i64, i64) {
 }
 
 async fn a_booking_follows_its_entry_and_everybody_elses(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
-    world.connected(&world.rui).await;
-    let booking = world.put("A-1", &world.draft(&[&world.ana, &world.rui], 6_000, 6_060)).await;
-    world.settle().await;
-    world.poll().await;
-    let id = world.outside.one_seen_by(ANA).await.id;
+    let fixture = SyncFixture::new(db).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.connected(&fixture.rui).await;
+    let booking = fixture.put("A-1", &fixture.draft(&[&fixture.ana, &fixture.rui], 6_000, 6_060)).await;
+    fixture.settle().await;
+    fixture.poll().await;
+    let id = fixture.outside.one_seen_by(ANA).await.id;
 
-    world.person_moves(&id, 7_000, 7_090).await;
-    world.poll().await;
-    assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_090));
+    fixture.person_moves(&id, 7_000, 7_090).await;
+    fixture.poll().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (7_000, 7_090));
     for who in [ANA, RUI] {
-        let seen = world.outside.one_seen_by(who).await;
+        let seen = fixture.outside.one_seen_by(who).await;
         assert_eq!(seen.starts_at, at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string(), "{who}");
     }
-    let change = world.change_of(&booking).await;
+    let change = fixture.change_of(&booking).await;
     assert_eq!((change.kind, change.state), (RemoteChangeKind::Moved, RemoteChangeState::Followed));
     assert_eq!((change.staff_name.as_str(), change.can_be_undone()), ("Ana", true));
-    let ask = PageAsk { limit: 1, after: None };
-    let line = history::of_subject(db, world.business.id, booking.id.0, &ask).await.unwrap().items.remove(0);
-    assert_eq!(line.actor, Actor::Calendar { staff: world.ana.id, name: "Ana".into() });
-    assert_eq!(world.sync_states(&booking).await, ["Ana: synced", "Rui: synced"]);
+    let ask = PageRequest { limit: 1, after: None };
+    let line =
+        history::list_for_subject(db, fixture.business.id, booking.id.0, &ask).await.unwrap().items.remove(0);
+    assert_eq!(line.actor, Actor::Calendar { staff: fixture.ana.id, name: "Ana".into() });
+    assert_eq!(fixture.sync_states(&booking).await, ["Ana: synced", "Rui: synced"]);
 
     // Nothing of it comes back as another change.
-    world.outside.forget_calls().await;
-    world.poll().await;
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
-    assert_eq!(world.changes(&booking).await.len(), 1);
+    fixture.outside.forget_calls().await;
+    fixture.poll().await;
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
+    assert_eq!(fixture.changes(&booking).await.len(), 1);
 
     // And a person takes it back.
-    world.decide(&change, Answer::Undo).await.unwrap();
-    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
-    let seen = world.outside.one_seen_by(RUI).await;
+    fixture.decide(&change, RemoteChangeAnswer::Undo).await.unwrap();
+    assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
+    let seen = fixture.outside.one_seen_by(RUI).await;
     assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
-    assert!(matches!(world.decide(&change, Answer::Undo).await, Err(AnswerError::Overtaken)));
+    assert!(matches!(fixture.decide(&change, RemoteChangeAnswer::Undo).await, Err(AnswerError::Overtaken)));
 }
 
 async fn what_is_renamed_or_resized_is_followed_too(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.outside.person_changes(ANA, &id, json!({ "title": "Sea View — Maria (Hot stones)" })).await;
-    world.poll().await;
-    assert_eq!(world.now(&booking).await.draft.title, "Hot stones");
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.outside.person_changes(ANA, &id, json!({ "title": "Sea View — Maria (Hot stones)" })).await;
+    fixture.poll().await;
+    assert_eq!(fixture.now(&booking).await.draft.title, "Hot stones");
     let longer = json!({ "title": "Feet", "ends_at": at(6_120) });
-    world.outside.person_changes(ANA, &id, longer).await;
-    world.poll().await;
-    let now = world.now(&booking).await;
+    fixture.outside.person_changes(ANA, &id, longer).await;
+    fixture.poll().await;
+    let now = fixture.now(&booking).await;
     assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Feet", (6_000, 6_120)));
-    assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Feet)");
-    let kinds: Vec<_> = world.changes(&booking).await.iter().map(|change| change.kind).collect();
+    assert_eq!(fixture.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Feet)");
+    let kinds: Vec<_> = fixture.changes(&booking).await.iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [RemoteChangeKind::Resized, RemoteChangeKind::Renamed]);
 }
 
 async fn what_has_no_room_is_revert_and_says_what_stands_there(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.put("A-2", &world.draft(&[&world.ana], 7_000, 7_060)).await;
-    world.settle().await;
-    world.person_moves(&id, 7_030, 7_090).await;
-    world.poll().await;
-    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
-    let change = world.change_of(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.put("A-2", &fixture.draft(&[&fixture.ana], 7_000, 7_060)).await;
+    fixture.settle().await;
+    fixture.person_moves(&id, 7_030, 7_090).await;
+    fixture.poll().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
+    let change = fixture.change_of(&booking).await;
     assert_eq!((change.state, change.refusal), (RemoteChangeState::Revert, Some(Refusal::Taken)));
     assert_eq!(change.detail, "Ana: A-2");
-    let seen = world.outside.seen_by(ANA).await.into_iter().find(|seen| seen.id == id).unwrap();
+    let seen = fixture.outside.seen_by(ANA).await.into_iter().find(|seen| seen.id == id).unwrap();
     assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
-    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
 }
 
 async fn what_is_over_or_completed_is_revert(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.person_moves(&id, -600, -540).await;
-    world.poll().await;
-    let change = world.change_of(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.person_moves(&id, -600, -540).await;
+    fixture.poll().await;
+    let change = fixture.change_of(&booking).await;
     assert_eq!(change.refusal, Some(Refusal::IntoThePast));
     let wanted = BookingTime::Timed { starts_at: at(-600), ends_at: at(-540) };
     assert_eq!((change.edit.time, change.before.time), (Some(wanted), Some(booking.draft.time)));
-    let completed = BookingDraft { status: BookingStatus::Completed, ..world.hour() };
-    world.put("A-1", &completed).await;
-    world.settle().await;
-    world.person_moves(&id, 7_000, 7_060).await;
-    world.poll().await;
-    assert_eq!(world.changes(&booking).await[0].refusal, Some(Refusal::Completed));
-    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
-    let seen = world.outside.one_seen_by(ANA).await;
+    let completed = BookingDraft { status: BookingStatus::Completed, ..fixture.hour() };
+    fixture.put("A-1", &completed).await;
+    fixture.settle().await;
+    fixture.person_moves(&id, 7_000, 7_060).await;
+    fixture.poll().await;
+    assert_eq!(fixture.changes(&booking).await[0].refusal, Some(Refusal::Completed));
+    assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
+    let seen = fixture.outside.one_seen_by(ANA).await;
     assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
 }
 
 async fn what_is_made_to_recur_is_revert(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.outside.person_changes(ANA, &id, json!({ "recurrence": ["RRULE:FREQ=DAILY;COUNT=3"] })).await;
-    assert_eq!(world.outside.one_seen_by(ANA).await.raw["recurrence"].as_array().unwrap().len(), 1);
-    world.poll().await;
-    let change = world.change_of(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.outside.person_changes(ANA, &id, json!({ "recurrence": ["RRULE:FREQ=DAILY;COUNT=3"] })).await;
+    assert_eq!(fixture.outside.one_seen_by(ANA).await.raw["recurrence"].as_array().unwrap().len(), 1);
+    fixture.poll().await;
+    let change = fixture.change_of(&booking).await;
     assert_eq!((change.kind, change.state), (RemoteChangeKind::MadeRecurring, RemoteChangeState::Revert));
-    let seen = world.outside.one_seen_by(ANA).await;
+    let seen = fixture.outside.one_seen_by(ANA).await;
     assert!(seen.raw["recurrence"].is_null(), "{:#}", seen.raw);
-    world.poll().await;
-    assert_eq!(world.taken(&world.ana).await, ["booking: 6000 - 6060"]);
-    assert_eq!(world.changes(&booking).await.len(), 1);
+    fixture.poll().await;
+    assert_eq!(fixture.taken(&fixture.ana).await, ["booking: 6000 - 6060"]);
+    assert_eq!(fixture.changes(&booking).await.len(), 1);
 }
 
 async fn a_business_may_want_to_be_asked_or_to_put_everything_back(db: &TestDb) {
-    let world = World::new(db).await;
-    world.set_rules(RemoteChangePolicy::Ask, RemoteChangePolicy::Revert).await;
-    let (booking, id) = world.booked().await;
-    world.person_moves(&id, 7_000, 7_060).await;
-    world.poll().await;
-    let change = world.change_of(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    fixture.set_rules(RemoteChangePolicy::Ask, RemoteChangePolicy::Revert).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.person_moves(&id, 7_000, 7_060).await;
+    fixture.poll().await;
+    let change = fixture.change_of(&booking).await;
     assert_eq!(change.state, RemoteChangeState::Open);
-    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
-    world.decide(&change, Answer::Follow).await.unwrap();
-    assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_060));
+    assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
+    fixture.decide(&change, RemoteChangeAnswer::Follow).await.unwrap();
+    assert_eq!(minutes(&fixture.now(&booking).await), (7_000, 7_060));
     assert_eq!(
-        world.outside.one_seen_by(ANA).await.starts_at,
+        fixture.outside.one_seen_by(ANA).await.starts_at,
         at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     );
 
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
-    let revert = world.changes(&booking).await.remove(0);
+    fixture.outside.person_deletes(ANA, &id).await;
+    fixture.poll().await;
+    assert_eq!(fixture.outside.one_seen_by(ANA).await.id, id);
+    let revert = fixture.changes(&booking).await.remove(0);
     assert_eq!((revert.state, revert.refusal), (RemoteChangeState::Revert, Some(Refusal::Policy)));
 
     // The other way round, and the connection has the last word.
-    world.set_rules(RemoteChangePolicy::Revert, RemoteChangePolicy::Revert).await;
-    world.person_moves(&id, 7_100, 7_160).await;
-    world.poll().await;
-    assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_060));
+    fixture.set_rules(RemoteChangePolicy::Revert, RemoteChangePolicy::Revert).await;
+    fixture.person_moves(&id, 7_100, 7_160).await;
+    fixture.poll().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (7_000, 7_060));
 }
 
 async fn a_change_is_found_by_whoever_writes_too(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
     // Moved there and renamed here before anybody has read the calendar: both hold.
-    world.person_moves(&id, 7_000, 7_060).await;
-    world.put("A-1", &titled(&world.hour(), "Second")).await;
-    world.settle().await;
-    let now = world.now(&booking).await;
+    fixture.person_moves(&id, 7_000, 7_060).await;
+    fixture.put("A-1", &titled(&fixture.hour(), "Second")).await;
+    fixture.settle().await;
+    let now = fixture.now(&booking).await;
     assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Second", (7_000, 7_060)));
-    assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Second)");
-    assert_eq!(world.change_of(&booking).await.kind, RemoteChangeKind::Moved);
+    assert_eq!(fixture.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Second)");
+    assert_eq!(fixture.change_of(&booking).await.kind, RemoteChangeKind::Moved);
 
     // Moved on both sides: the booking stands.
-    world.person_moves(&id, 8_000, 8_060).await;
-    world.put("A-1", &titled(&world.draft(&[&world.ana], 9_000, 9_060), "Second")).await;
-    world.settle().await;
-    assert_eq!(minutes(&world.now(&booking).await), (9_000, 9_060));
-    let change = world.changes(&booking).await.remove(0);
+    fixture.person_moves(&id, 8_000, 8_060).await;
+    fixture.put("A-1", &titled(&fixture.draft(&[&fixture.ana], 9_000, 9_060), "Second")).await;
+    fixture.settle().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (9_000, 9_060));
+    let change = fixture.changes(&booking).await.remove(0);
     assert_eq!((change.state, change.refusal), (RemoteChangeState::Revert, Some(Refusal::ChangedHere)));
-    let told = "it had been changed in the calendar and was put back";
-    assert!(world.log_lines().await.iter().any(|line| line.detail == told));
+    let told = "it was changed in the calendar and reverted";
+    assert!(fixture.log_lines().await.iter().any(|line| line.detail == told));
     assert_eq!(
-        world.outside.one_seen_by(ANA).await.starts_at,
+        fixture.outside.one_seen_by(ANA).await.starts_at,
         at(9_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     );
 
     // Deleted there and cancelled here: it is gone as it should be.
-    world.outside.person_deletes(ANA, &id).await;
-    world.cancel("A-1").await;
-    world.settle().await;
-    assert_eq!((world.outside.seen_by(ANA).await.len(), world.failed().await.len()), (0, 0));
+    fixture.outside.person_deletes(ANA, &id).await;
+    fixture.cancel("A-1").await;
+    fixture.settle().await;
+    assert_eq!((fixture.outside.seen_by(ANA).await.len(), fixture.failed().await.len()), (0, 0));
 }
 
 /// Written there, then changed back here before anybody knew: it looks like a person's move, and is ours.
 async fn a_write_whose_answer_was_lost_is_no_persons_doing(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, _) = world.booked().await;
-    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
-    world.put("A-1", &world.draft(&[&world.ana], 7_000, 7_060)).await;
-    world.drain().await;
-    assert_eq!(world.outside.hits().await, 1);
+    let fixture = SyncFixture::new(db).await;
+    let (booking, _) = fixture.booked().await;
+    fixture.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
+    fixture.put("A-1", &fixture.draft(&[&fixture.ana], 7_000, 7_060)).await;
+    fixture.drain().await;
+    assert_eq!(fixture.outside.hits().await, 1);
     assert_eq!(
-        world.outside.one_seen_by(ANA).await.starts_at,
+        fixture.outside.one_seen_by(ANA).await.starts_at,
         at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     );
-    world.put("A-1", &world.hour()).await;
-    concord_jobs::batch_sync::import_all(&world.context, world.business.id).await.unwrap();
-    world.settle().await;
-    world.poll().await;
-    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
-    assert!(world.changes(&booking).await.is_empty());
+    fixture.put("A-1", &fixture.hour()).await;
+    concord_jobs::batch_sync::import_all(&fixture.context, fixture.business.id).await.unwrap();
+    fixture.settle().await;
+    fixture.poll().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
+    assert!(fixture.changes(&booking).await.is_empty());
     assert_eq!(
-        world.outside.one_seen_by(ANA).await.starts_at,
+        fixture.outside.one_seen_by(ANA).await.starts_at,
         at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     );
 }
 
 async fn a_calendar_that_is_only_written_has_nothing_to_say(db: &TestDb) {
-    let world = World::new(db).await;
-    let connection = world.connected(&world.ana).await;
-    world.set(connection, Direction::Out, Coverage::Assigned).await;
-    let booking = world.put("A-1", &world.hour()).await;
-    world.settle().await;
-    let id = world.outside.one_seen_by(ANA).await.id;
-    world.person_moves(&id, 7_000, 7_060).await;
-    world.put("A-1", &titled(&world.hour(), "Second")).await;
-    world.settle().await;
-    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    let fixture = SyncFixture::new(db).await;
+    let connection = fixture.connected(&fixture.ana).await;
+    fixture.set(connection, Direction::Out, Coverage::Assigned).await;
+    let booking = fixture.put("A-1", &fixture.hour()).await;
+    fixture.settle().await;
+    let id = fixture.outside.one_seen_by(ANA).await.id;
+    fixture.person_moves(&id, 7_000, 7_060).await;
+    fixture.put("A-1", &titled(&fixture.hour(), "Second")).await;
+    fixture.settle().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
     assert_eq!(
-        world.outside.one_seen_by(ANA).await.starts_at,
+        fixture.outside.one_seen_by(ANA).await.starts_at,
         at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     );
 }
 
 async fn a_move_out_of_sight_is_no_deletion(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
     let far = Duration::days(400).num_minutes();
-    world.person_moves(&id, far, far + 60).await;
-    world.poll().await;
-    assert_eq!(minutes(&world.now(&booking).await), (far, far + 60));
+    fixture.person_moves(&id, far, far + 60).await;
+    fixture.poll().await;
+    assert_eq!(minutes(&fixture.now(&booking).await), (far, far + 60));
 }
 
 async fn what_we_do_not_follow_is_left_alone_until_the_next_write(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.outside.person_changes(ANA, &id, json!({ "description": "Bring towels" })).await;
-    world.outside.forget_calls().await;
-    world.poll().await;
-    concord_jobs::batch_sync::sync_all_pending(&world.context, world.business.id).await.unwrap();
-    world.settle().await;
-    assert_eq!(world.outside.writes().await, Vec::<String>::new());
-    assert_eq!(world.outside.one_seen_by(ANA).await.description, "Bring towels");
-    assert!(world.changes(&booking).await.is_empty());
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.outside.person_changes(ANA, &id, json!({ "description": "Bring towels" })).await;
+    fixture.outside.forget_calls().await;
+    fixture.poll().await;
+    concord_jobs::batch_sync::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
+    fixture.settle().await;
+    assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
+    assert_eq!(fixture.outside.one_seen_by(ANA).await.description, "Bring towels");
+    assert!(fixture.changes(&booking).await.is_empty());
 }
 
 async fn undo_of_an_older_change_takes_back_nothing_newer(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.person_moves(&id, 7_000, 7_060).await;
-    world.poll().await;
-    let change = world.change_of(&booking).await;
+    let fixture = SyncFixture::new(db).await;
+    let (booking, id) = fixture.booked().await;
+    fixture.person_moves(&id, 7_000, 7_060).await;
+    fixture.poll().await;
+    let change = fixture.change_of(&booking).await;
     assert!(change.can_be_undone());
     // Since they have seen it, somebody else has moved the booking on.
-    world.put("A-1", &world.draft(&[&world.ana], 8_000, 8_060)).await;
-    let refused = answer_to(&world.context, &world.change(), &change, Answer::Undo).await;
+    fixture.put("A-1", &fixture.draft(&[&fixture.ana], 8_000, 8_060)).await;
+    let refused = apply_answer(&fixture.context, &fixture.change(), &change, RemoteChangeAnswer::Undo).await;
     assert!(matches!(refused, Err(AnswerError::Overtaken)), "{refused:?}");
     let words = refused.unwrap_err().to_string();
-    assert!(words.contains("the booking was changed since"), "{words}");
-    assert_eq!(minutes(&world.now(&booking).await), (8_000, 8_060));
-    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Followed);
+    assert!(words.contains("the booking has changed since"), "{words}");
+    assert_eq!(minutes(&fixture.now(&booking).await), (8_000, 8_060));
+    assert_eq!(fixture.change_of(&booking).await.state, RemoteChangeState::Followed);
 }
 
 on_both_databases!(

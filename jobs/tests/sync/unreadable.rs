@@ -8,8 +8,8 @@ use concord_storage::{on_both_databases, testing::TestDb, testing::monday};
 use serde_json::json;
 
 use crate::{
+    fixture::{ANA, PATIENCE, SyncFixture, titled, unhurried},
     two_way::minutes,
-    world::{ANA, PATIENCE, World, titled, unhurried},
 };
 
 const KINDS: [ProviderKind; 2] = [ProviderKind::Google, ProviderKind::Microsoft];
@@ -17,15 +17,15 @@ const KINDS: [ProviderKind; 2] = [ProviderKind::Google, ProviderKind::Microsoft]
 /// Its list garbles the entry, and its own address gives it whole.
 async fn garbled_page_does_not_rename_a_booking(db: &TestDb) {
     for kind in KINDS {
-        let world = World::of(db, kind, unhurried(), PATIENCE, monday()).await;
-        let (booking, id) = world.booked().await;
-        let title = world.now(&booking).await.draft.title;
-        world.person_moves(&id, 7_000, 7_060).await;
-        world.outside.fault(json!({ "kind": "odd_item", "count": 1 })).await;
-        world.poll().await;
-        let now = world.now(&booking).await;
+        let fixture = SyncFixture::of(db, kind, unhurried(), PATIENCE, monday()).await;
+        let (booking, id) = fixture.booked().await;
+        let title = fixture.now(&booking).await.draft.title;
+        fixture.person_moves(&id, 7_000, 7_060).await;
+        fixture.outside.fault(json!({ "kind": "odd_item", "count": 1 })).await;
+        fixture.poll().await;
+        let now = fixture.now(&booking).await;
         assert_eq!((&now.draft.title, minutes(&now)), (&title, (7_000, 7_060)), "{kind:?}");
-        let change = world.change_of(&booking).await;
+        let change = fixture.change_of(&booking).await;
         assert_eq!(
             (change.kind, change.state),
             (RemoteChangeKind::Moved, RemoteChangeState::Followed),
@@ -37,32 +37,32 @@ async fn garbled_page_does_not_rename_a_booking(db: &TestDb) {
 /// While nobody can understand it, neither booking nor entry changes; once it can be understood, the move is followed.
 async fn entry_that_cannot_be_understood_is_left_alone(db: &TestDb) {
     for kind in KINDS {
-        let world = World::of(db, kind, unhurried(), PATIENCE, monday()).await;
-        let (booking, id) = world.booked().await;
-        let before = world.now(&booking).await;
-        world.person_moves(&id, 7_000, 7_060).await;
-        let moved = world.outside.one_seen_by(ANA).await;
-        world.outside.fault(json!({ "kind": "odd_item", "value": 1 })).await;
-        world.outside.forget_calls().await;
-        world.poll().await;
-        assert_eq!(world.now(&booking).await.draft, before.draft, "{kind:?}");
-        let lines = world.log_lines().await;
-        assert!(lines.iter().any(|line| line.detail.contains("1 could not be understood")), "{lines:#?}");
+        let fixture = SyncFixture::of(db, kind, unhurried(), PATIENCE, monday()).await;
+        let (booking, id) = fixture.booked().await;
+        let before = fixture.now(&booking).await;
+        fixture.person_moves(&id, 7_000, 7_060).await;
+        let moved = fixture.outside.one_seen_by(ANA).await;
+        fixture.outside.fault(json!({ "kind": "odd_item", "value": 1 })).await;
+        fixture.outside.forget_calls().await;
+        fixture.poll().await;
+        assert_eq!(fixture.now(&booking).await.draft, before.draft, "{kind:?}");
+        let lines = fixture.log_lines().await;
+        assert!(lines.iter().any(|line| line.detail.contains("1 could not be read")), "{lines:#?}");
 
         // The booking is changed here too: what nobody has read is not written over.
-        world.put("A-1", &titled(&before.draft, "Changed")).await;
-        world.poll().await;
-        assert_eq!(world.changes(&booking).await.len(), 0, "{kind:?}");
-        world.outside.no_faults().await;
-        let seen = world.outside.one_seen_by(ANA).await;
+        fixture.put("A-1", &titled(&before.draft, "Changed")).await;
+        fixture.poll().await;
+        assert_eq!(fixture.changes(&booking).await.len(), 0, "{kind:?}");
+        fixture.outside.no_faults().await;
+        let seen = fixture.outside.one_seen_by(ANA).await;
         assert_eq!((&seen.starts_at, &seen.title), (&moved.starts_at, &moved.title), "{kind:?}");
         for _ in 0..8 {
-            world.clock.advance(chrono::Duration::hours(1));
-            world.settle().await;
+            fixture.clock.advance(chrono::Duration::hours(1));
+            fixture.settle().await;
         }
-        let now = world.now(&booking).await;
+        let now = fixture.now(&booking).await;
         assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Changed", (7_000, 7_060)), "{kind:?}");
-        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+        assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
     }
 }
 

@@ -7,26 +7,26 @@ use url::Url;
 use super::{
     Caldav,
     address::{calendar_id, close, is_kindred},
-    errors::{Trouble, unreadable},
+    errors::{CaldavCallError, unreadable},
     requests,
-    session::Session,
-    xml::{Properties, Response},
+    session::CaldavSession,
+    xml::{DavProperties, DavResponse},
 };
 use crate::{
     error::ProviderError,
-    provider::{Account, Credentials, RemoteCalendar},
+    provider::{ProviderAccount, ProviderCredentials, RemoteCalendar},
 };
 
 /// The principal of an account, and its mail addresses in lower case.
-pub(super) struct Owner {
+pub(super) struct CalendarOwner {
     principal: Option<Url>,
     pub(super) mail_addresses: Vec<String>,
 }
 
-impl Session<'_> {
+impl CaldavSession<'_> {
     /// Whose account it is. Servers tell their addresses at the calendar home, at the principal (RFC 6638, 2.4.1), or
     /// not at all; many people sign in with one of them.
-    pub(super) async fn owner(&self) -> Result<Owner, Trouble> {
+    pub(super) async fn owner(&self) -> Result<CalendarOwner, CaldavCallError> {
         let home = self.propfind(self.home, 0, requests::principal()).await?;
         let of_home = home.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?.found;
         let named = of_home.current_user_principal.and_then(|href| self.home.join(&href).ok());
@@ -38,7 +38,7 @@ impl Session<'_> {
             mail_addresses = match self.propfind(principal, 0, requests::principal()).await {
                 Ok(found) => found.responses.into_iter().flat_map(|one| one.found.mail_addresses).collect(),
                 // Some let nobody look at principals.
-                Err(Trouble::Refused(refusal))
+                Err(CaldavCallError::Refused(refusal))
                     if matches!(refusal.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) =>
                 {
                     Vec::new()
@@ -50,24 +50,30 @@ impl Session<'_> {
         for address in &mut mail_addresses {
             *address = address.to_lowercase();
         }
-        Ok(Owner { principal, mail_addresses })
+        Ok(CalendarOwner { principal, mail_addresses })
     }
 }
 
 impl Caldav {
     /// The account is its principal: the calendar home may move, and a name to sign in with may change.
-    pub(super) async fn read_account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+    pub(super) async fn read_account(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<ProviderAccount, ProviderError> {
         let session = self.session(credentials)?;
-        let Owner { principal, mail_addresses } = session.owner().await?;
+        let CalendarOwner { principal, mail_addresses } = session.owner().await?;
         let email = if session.user.contains('@') { None } else { mail_addresses.into_iter().next() };
         let mut subject = principal.unwrap_or_else(|| session.home.clone());
         close(&mut subject);
-        Ok(Account { subject: subject.into(), email: email.unwrap_or_else(|| session.user.to_owned()) })
+        Ok(ProviderAccount {
+            subject: subject.into(),
+            email: email.unwrap_or_else(|| session.user.to_owned()),
+        })
     }
 
     pub(super) async fn list_calendars(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
     ) -> Result<Vec<RemoteCalendar>, ProviderError> {
         let session = self.session(credentials)?;
         let found = session.propfind(session.home, 1, requests::calendars()).await?;
@@ -85,7 +91,7 @@ impl Caldav {
             let Some(url) = path(&response.href).filter(|url| is_kindred(session.home, url)) else {
                 continue;
             };
-            if has_events(response) {
+            if supports_events(response) {
                 is_default.push(default.as_ref() == Some(&url));
                 calendars.push(calendar(session.home, &url, &response.found));
             }
@@ -99,13 +105,13 @@ impl Caldav {
     }
 }
 
-fn has_events(response: &Response) -> bool {
+fn supports_events(response: &DavResponse) -> bool {
     let components = &response.found.components;
     response.found.is_calendar
         && components.as_ref().is_none_or(|names| names.iter().any(|name| name == "VEVENT"))
 }
 
-fn calendar(home: &Url, url: &Url, found: &Properties) -> RemoteCalendar {
+fn calendar(home: &Url, url: &Url, found: &DavProperties) -> RemoteCalendar {
     let last = url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let name = found.display_name.clone();
     RemoteCalendar {

@@ -6,7 +6,8 @@ use url::{Host, Url};
 use crate::error::ProviderError;
 
 /// RFC 3986's unreserved characters, and `@`, which names of objects often hold.
-const IN_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+const NAME_ESCAPES: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 /// The collection that a calendar's id names: a path at the account's server, or an address at a kindred one.
 /// `NotFound`: it names none, whatever it does name.
@@ -34,7 +35,7 @@ pub(super) fn collection(home: &Url, calendar: &str) -> Result<Url, ProviderErro
 pub(super) fn calendar_id(home: &Url, url: &Url) -> String {
     let mut url = url.clone();
     let part = |part: &str| match percent_decode_str(part).decode_utf8() {
-        Ok(plain) if !plain.contains('/') => utf8_percent_encode(&plain, IN_NAME).to_string(),
+        Ok(plain) if !plain.contains('/') => utf8_percent_encode(&plain, NAME_ESCAPES).to_string(),
         _ => part.to_owned(),
     };
     let path: Vec<String> = url.path().split('/').map(part).collect();
@@ -49,7 +50,7 @@ pub(super) fn object(collection: &Url, name: &str) -> Result<Url, ProviderError>
         return Err(ProviderError::NotFound);
     }
     let mut url = collection.clone();
-    url.set_path(&format!("{}{}", collection.path(), utf8_percent_encode(name, IN_NAME)));
+    url.set_path(&format!("{}{}", collection.path(), utf8_percent_encode(name, NAME_ESCAPES)));
     Ok(url)
 }
 

@@ -13,36 +13,37 @@ use url::Url;
 use super::{
     Caldav,
     address::{collection, name_of, object},
-    cursor::{Cursor, Mark, Pending, differences},
-    errors::{Trouble, unreadable},
+    cursor::{CaldavCursor, CaldavPageToken, CollectionVersion, differences},
+    errors::{CaldavCallError, unreadable},
     objects::{
-        Object, Reading, busy_time, depends_on_zone, entries_of, entry_of, gone, is_of, touches, unclear,
+        CalendarObject, ObjectContext, busy_time, depends_on_zone, entry_of, gone, is_of, read_entries,
+        touches, unclear,
     },
     requests,
-    session::Session,
+    session::CaldavSession,
     xml::{Multistatus, says_gone},
 };
 use crate::{
     error::ProviderError,
-    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials, is_unclear},
+    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, is_unclear},
 };
 
 /// Objects that are fetched at a time: iCloud and others refuse many more.
-const PAGE: usize = 100;
+const PAGE_SIZE: usize = 100;
 
 /// Servers judge whole days and floating times by a zone of their own, so they are asked for a little more.
 const MARGIN: Duration = Duration::days(1);
 
 /// One calendar, as it is read.
-struct Reader<'a> {
-    session: Session<'a>,
+struct CollectionReader<'a> {
+    session: CaldavSession<'a>,
     collection: Url,
     window: Interval,
 }
 
 /// What a read goes on with.
-struct Step {
-    cursor: Cursor,
+struct ChangeBatch {
+    cursor: CaldavCursor,
     /// Objects to fetch.
     changed: Vec<String>,
     gone: Vec<String>,
@@ -52,16 +53,16 @@ struct Step {
 impl Caldav {
     pub(super) async fn list_changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
         let reader = self.reader(credentials, calendar, window)?;
         let full = match from {
-            ChangesFrom::Start => true,
-            ChangesFrom::Cursor(_) => false,
-            ChangesFrom::Page { cursor, .. } => cursor.is_none(),
+            SyncPosition::Start => true,
+            SyncPosition::Cursor(_) => false,
+            SyncPosition::Page { cursor, .. } => cursor.is_none(),
         };
         match reader.read(from, full).await {
             Ok(page) => Ok(page),
@@ -71,7 +72,7 @@ impl Caldav {
 
     pub(super) async fn read_entry(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
@@ -94,7 +95,7 @@ impl Caldav {
     /// application has put it there.
     pub(super) async fn read_moved(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         (entry, name): (EntryId, &str),
     ) -> Result<Option<ObservedEntry>, ProviderError> {
@@ -122,7 +123,7 @@ impl Caldav {
     /// From the objects: servers' own free-busy reports differ in what they count, where they have any.
     pub(super) async fn read_busy(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
@@ -135,34 +136,34 @@ impl Caldav {
 
     fn reader<'a>(
         &'a self,
-        credentials: &'a Credentials,
+        credentials: &'a ProviderCredentials,
         calendar: &str,
         window: Interval,
-    ) -> Result<Reader<'a>, ProviderError> {
+    ) -> Result<CollectionReader<'a>, ProviderError> {
         let session = self.session(credentials)?;
         let collection = collection(session.home, calendar)?;
-        Ok(Reader { session, collection, window })
+        Ok(CollectionReader { session, collection, window })
     }
 }
 
-impl Reader<'_> {
-    async fn read(&self, from: &ChangesFrom, full: bool) -> Result<ChangesPage, Trouble> {
+impl CollectionReader<'_> {
+    async fn read(&self, from: &SyncPosition, full: bool) -> Result<ChangesPage, CaldavCallError> {
         let step = match from {
-            ChangesFrom::Start => self.everything().await?,
-            ChangesFrom::Cursor(cursor) => self.since(Cursor::parse(cursor)?).await?,
-            ChangesFrom::Page { page, .. } => {
-                let Pending { cursor, names, more } = Pending::parse(page)?;
+            SyncPosition::Start => self.everything().await?,
+            SyncPosition::Cursor(cursor) => self.since(CaldavCursor::parse(cursor)?).await?,
+            SyncPosition::Page { page, .. } => {
+                let CaldavPageToken { cursor, names, more } = CaldavPageToken::parse(page)?;
                 if names.is_empty() && more {
                     self.since(cursor).await?
                 } else {
-                    Step { cursor, changed: names, gone: Vec::new(), more }
+                    ChangeBatch { cursor, changed: names, gone: Vec::new(), more }
                 }
             }
         };
         self.page(step, full).await
     }
 
-    async fn entry(&self, name: &str) -> Result<Option<ObservedEntry>, Trouble> {
+    async fn entry(&self, name: &str) -> Result<Option<ObservedEntry>, CaldavCallError> {
         object(&self.collection, name)?;
         let fetched = self.session.objects(&self.collection, &[name.to_owned()]).await?;
         match (fetched.objects.first(), fetched.withheld.into_iter().next()) {
@@ -171,19 +172,20 @@ impl Reader<'_> {
         }
     }
 
-    async fn single(&self, object: &Object) -> Result<ObservedEntry, Trouble> {
+    async fn single(&self, object: &CalendarObject) -> Result<ObservedEntry, CaldavCallError> {
         // It costs a call of its own, which hardly any entry needs.
         let zone = if depends_on_zone(object) { self.standing().await?.0 } else { None };
         let zone = zone.unwrap_or(self.session.zone);
         Ok(entry_of(object, zone).unwrap_or_else(|| unclear(&object.name, object.etag.clone())))
     }
 
-    async fn entry_with_uid(&self, entry: EntryId) -> Result<Option<ObservedEntry>, Trouble> {
-        let found = self.session.report(&self.collection, 1, requests::with_uid(&entry_uid(entry))).await?;
+    async fn entry_with_uid(&self, entry: EntryId) -> Result<Option<ObservedEntry>, CaldavCallError> {
+        let found =
+            self.session.report(&self.collection, 1, requests::query_by_uid(&entry_uid(entry))).await?;
         let there = found.responses.iter().filter(|response| !response.status.is_some_and(says_gone));
         // Who takes such a filter for none at all lists everything.
         let names: Vec<String> =
-            there.filter_map(|response| name_of(&self.collection, &response.href)).take(PAGE).collect();
+            there.filter_map(|response| name_of(&self.collection, &response.href)).take(PAGE_SIZE).collect();
         let fetched = self.session.objects(&self.collection, &names).await?;
         for object in &fetched.objects {
             if is_of(object, entry) {
@@ -198,16 +200,16 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    async fn busy(&self) -> Result<Vec<Interval>, Trouble> {
+    async fn busy(&self) -> Result<Vec<Interval>, CaldavCallError> {
         let (zone, _) = self.standing().await?;
         let owner = self.session.owner().await?.mail_addresses;
         let zone = zone.unwrap_or(self.session.zone);
-        let reading = Reading { zone, window: self.window, owner: &owner };
+        let reading = ObjectContext { zone, window: self.window, owner: &owner };
         let names: Vec<String> = self.query(true).await?.into_keys().collect();
         let mut busy = Vec::new();
-        for part in names.chunks(PAGE) {
+        for part in names.chunks(PAGE_SIZE) {
             for object in self.session.objects(&self.collection, part).await?.objects {
-                let entries = entries_of(&object, reading).unwrap_or_default();
+                let entries = read_entries(&object, reading).unwrap_or_default();
                 busy.extend(entries.iter().filter_map(|entry| busy_time(entry, reading)));
             }
         }
@@ -215,7 +217,7 @@ impl Reader<'_> {
     }
 
     /// The calendar's zone, and its mark; one of versions without any objects yet.
-    async fn standing(&self) -> Result<(Option<Tz>, Mark), Trouble> {
+    async fn standing(&self) -> Result<(Option<Tz>, CollectionVersion), CaldavCallError> {
         let found = self.session.propfind(&self.collection, 0, requests::standing()).await?;
         let found = found.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?;
         if found.status == Some(404) || !found.found.is_calendar {
@@ -223,14 +225,14 @@ impl Reader<'_> {
         }
         let zone = found.found.zone();
         let mark = match found.found.sync_token {
-            Some(token) => Mark::Token(token),
-            None => Mark::Versions { collection: found.found.ctag, objects: BTreeMap::new() },
+            Some(token) => CollectionVersion::Token(token),
+            None => CollectionVersion::Versions { collection: found.found.ctag, objects: BTreeMap::new() },
         };
         Ok((zone, mark))
     }
 
     /// All objects with events, or those that touch the window, with their versions.
-    async fn query(&self, in_window: bool) -> Result<BTreeMap<String, String>, Trouble> {
+    async fn query(&self, in_window: bool) -> Result<BTreeMap<String, String>, CaldavCallError> {
         let window = Interval { start: self.window.start - MARGIN, end: self.window.end + MARGIN };
         let body = requests::query(in_window.then_some(window));
         let found = self.session.report(&self.collection, 1, body).await?;
@@ -249,20 +251,20 @@ impl Reader<'_> {
             .collect())
     }
 
-    async fn everything(&self) -> Result<Step, Trouble> {
+    async fn everything(&self) -> Result<ChangeBatch, CaldavCallError> {
         let (zone, mut mark) = self.standing().await?;
         let owner = self.session.owner().await?.mail_addresses;
-        if let Mark::Versions { objects, .. } = &mut mark {
+        if let CollectionVersion::Versions { objects, .. } = &mut mark {
             *objects = self.query(false).await?;
         }
         let changed = self.query(true).await?.into_keys().collect();
         let otherwise = Some(self.session.zone);
-        let cursor = Cursor { zone, otherwise, owner, withheld: Vec::new(), mark };
-        Ok(Step { cursor, changed, gone: Vec::new(), more: false })
+        let cursor = CaldavCursor { zone, otherwise, owner, withheld: Vec::new(), mark };
+        Ok(ChangeBatch { cursor, changed, gone: Vec::new(), more: false })
     }
 
     /// What the server would not give before is asked for again, as if it had changed.
-    async fn since(&self, mut cursor: Cursor) -> Result<Step, Trouble> {
+    async fn since(&self, mut cursor: CaldavCursor) -> Result<ChangeBatch, CaldavCallError> {
         let withheld = std::mem::take(&mut cursor.withheld);
         let mut step = self.since_mark(cursor).await?;
         for name in withheld {
@@ -273,32 +275,32 @@ impl Reader<'_> {
         Ok(step)
     }
 
-    async fn since_mark(&self, cursor: Cursor) -> Result<Step, Trouble> {
+    async fn since_mark(&self, cursor: CaldavCursor) -> Result<ChangeBatch, CaldavCallError> {
         // Its owner lives elsewhere by now, and all that floats with them.
         if !cursor.holds_in(self.session.zone) {
             return Err(ProviderError::CursorExpired.into());
         }
         match &cursor.mark {
-            Mark::Token(token) => self.since_token(&cursor, token).await,
-            Mark::Versions { collection: before, objects } => {
+            CollectionVersion::Token(token) => self.since_token(&cursor, token).await,
+            CollectionVersion::Versions { collection: before, objects } => {
                 let (zone, mark) = self.standing().await?;
                 let collection = match mark {
-                    Mark::Versions { collection, .. } => collection,
+                    CollectionVersion::Versions { collection, .. } => collection,
                     // It has learned to give tokens.
-                    Mark::Token(_) => return Err(ProviderError::CursorExpired.into()),
+                    CollectionVersion::Token(_) => return Err(ProviderError::CursorExpired.into()),
                 };
                 let same = collection.is_some() && collection == *before;
                 let now = if same { objects.clone() } else { self.query(false).await? };
                 let (changed, gone) = differences(objects, &now);
-                let mark = Mark::Versions { collection, objects: now };
-                Ok(Step { cursor: Cursor { zone, mark, ..cursor }, changed, gone, more: false })
+                let mark = CollectionVersion::Versions { collection, objects: now };
+                Ok(ChangeBatch { cursor: CaldavCursor { zone, mark, ..cursor }, changed, gone, more: false })
             }
         }
     }
 
-    async fn since_token(&self, before: &Cursor, token: &str) -> Result<Step, Trouble> {
+    async fn since_token(&self, before: &CaldavCursor, token: &str) -> Result<ChangeBatch, CaldavCallError> {
         let found = match self.session.report(&self.collection, 0, requests::sync(token)).await {
-            Err(Trouble::Refused(refusal)) if refusal.says_cursor_expired() => {
+            Err(CaldavCallError::Refused(refusal)) if refusal.says_cursor_expired() => {
                 return Err(ProviderError::CursorExpired.into());
             }
             found => found?,
@@ -312,7 +314,12 @@ impl Reader<'_> {
             return Err(unreadable("list of changes with an end").into());
         }
         let (changed, gone) = self.named(found);
-        Ok(Step { cursor: Cursor { mark: Mark::Token(next), ..before.clone() }, changed, gone, more })
+        Ok(ChangeBatch {
+            cursor: CaldavCursor { mark: CollectionVersion::Token(next), ..before.clone() },
+            changed,
+            gone,
+            more,
+        })
     }
 
     /// The objects that a list of changes names, there and gone.
@@ -330,16 +337,16 @@ impl Reader<'_> {
     }
 
     /// Fetches the next hundred of what a step names.
-    async fn page(&self, step: Step, full: bool) -> Result<ChangesPage, Trouble> {
-        let Step { mut cursor, mut changed, gone: known_gone, more } = step;
-        let rest = changed.split_off(changed.len().min(PAGE));
+    async fn page(&self, step: ChangeBatch, full: bool) -> Result<ChangesPage, CaldavCallError> {
+        let ChangeBatch { mut cursor, mut changed, gone: known_gone, more } = step;
+        let rest = changed.split_off(changed.len().min(PAGE_SIZE));
         let mut fetched = self.session.objects(&self.collection, &changed).await?;
         cursor.withheld.extend(fetched.withheld.iter().map(|(name, _)| name.clone()));
-        let reading = Reading { zone: cursor.read_in(), window: self.window, owner: &cursor.owner };
+        let reading = ObjectContext { zone: cursor.read_in(), window: self.window, owner: &cursor.owner };
         let (mut entries, mut resources) = (Vec::new(), Vec::new());
         let mut unreadable = std::mem::take(&mut fetched.withheld);
         for object in &fetched.objects {
-            let Some(told) = entries_of(object, reading) else {
+            let Some(told) = read_entries(object, reading) else {
                 unreadable.push((object.name.clone(), object.etag.clone()));
                 continue;
             };
@@ -353,9 +360,9 @@ impl Reader<'_> {
             resources.push(name);
         }
         let next = if rest.is_empty() && !more {
-            AfterPage::Cursor(cursor.text()?)
+            NextPage::Cursor(cursor.text()?)
         } else {
-            AfterPage::Page(Pending { cursor, names: rest, more }.text()?)
+            NextPage::Page(CaldavPageToken { cursor, names: rest, more }.text()?)
         };
         // A comparison of two lists tells nothing of what is in neither, and some servers' reports do not, either (Xandikos).
         let may_miss = !full;

@@ -9,7 +9,7 @@ use crate::error::ProviderError;
 
 /// Where the calendar stood when all of it had been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Cursor {
+pub(super) struct CaldavCursor {
     /// The calendar's own zone, where it tells it.
     pub(super) zone: Option<Tz>,
     /// The zone in which its floating times were read, where it tells none.
@@ -21,13 +21,13 @@ pub(super) struct Cursor {
     /// The names of objects that the server would not give: the next read asks for them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) withheld: Vec<String>,
-    pub(super) mark: Mark,
+    pub(super) mark: CollectionVersion,
 }
 
 /// How its changes are found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Mark {
+pub(super) enum CollectionVersion {
     /// By a token of the server (RFC 6578).
     Token(String),
     /// By comparing the versions of all objects, where a server knows no tokens.
@@ -41,16 +41,16 @@ pub(super) enum Mark {
 
 /// Between two pages of one read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Pending {
+pub(super) struct CaldavPageToken {
     /// What the read ends with.
-    pub(super) cursor: Cursor,
+    pub(super) cursor: CaldavCursor,
     /// Objects that are still to be fetched.
     pub(super) names: Vec<String>,
     /// Whether the server holds back further changes after the token.
     pub(super) more: bool,
 }
 
-impl Cursor {
+impl CaldavCursor {
     /// The zone of floating times and whole days.
     pub(super) fn read_in(&self) -> Tz {
         self.zone.or(self.otherwise).unwrap_or(Tz::UTC)
@@ -71,7 +71,7 @@ impl Cursor {
     }
 }
 
-impl Pending {
+impl CaldavPageToken {
     /// `CursorExpired`: it is none of ours.
     pub(super) fn parse(text: &str) -> Result<Self, ProviderError> {
         serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
@@ -105,17 +105,17 @@ mod tests {
     fn a_cursor_comes_back_as_it_was_and_any_other_text_has_expired() {
         let objects = BTreeMap::from([("a".to_owned(), "\"1\"".to_owned())]);
         for mark in [
-            Mark::Token("urn:x\"<&".to_owned()),
-            Mark::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
+            CollectionVersion::Token("urn:x\"<&".to_owned()),
+            CollectionVersion::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
         ] {
             let owner = vec!["ana@example.org".to_owned()];
             let withheld = vec!["a.ics".to_owned()];
             let zone = Some(Tz::Europe__Lisbon);
-            let cursor = Cursor { zone, otherwise: None, owner, withheld, mark };
-            assert_eq!(Cursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
+            let cursor = CaldavCursor { zone, otherwise: None, owner, withheld, mark };
+            assert_eq!(CaldavCursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
         }
         for text in ["", "never", "{}", "{\"zone\":null}"] {
-            assert!(matches!(Cursor::parse(text), Err(ProviderError::CursorExpired)), "{text}");
+            assert!(matches!(CaldavCursor::parse(text), Err(ProviderError::CursorExpired)), "{text}");
         }
     }
 
@@ -138,12 +138,12 @@ mod tests {
 
     #[test]
     fn floating_times_that_were_read_in_another_zone_are_read_again() {
-        let cursor = |zone, otherwise| Cursor {
+        let cursor = |zone, otherwise| CaldavCursor {
             zone,
             otherwise,
             owner: Vec::new(),
             withheld: Vec::new(),
-            mark: Mark::Token("t".to_owned()),
+            mark: CollectionVersion::Token("t".to_owned()),
         };
         assert!(cursor(None, Some(Tz::America__New_York)).holds_in(Tz::America__New_York));
         assert!(!cursor(None, Some(Tz::America__New_York)).holds_in(Tz::Europe__Lisbon));

@@ -14,14 +14,14 @@ use url::{Host, Url};
 use super::{
     Caldav,
     address::{calendar_id, close, is_kindred},
+    discovery_walk::DiscoveryWalk,
     presets,
-    walk::Walk,
 };
-use crate::provider::Credentials;
+use crate::provider::ProviderCredentials;
 
 /// What a person gives.
 #[derive(Clone)]
-pub struct Asked {
+pub struct CaldavLogin {
     /// A server's address or name, or an e-mail address.
     pub address: String,
     /// The name to sign in with.
@@ -32,21 +32,21 @@ pub struct Asked {
 
 /// Where an account's calendars are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discovered {
+pub struct CaldavDiscovery {
     /// All of them are below it.
     pub home: Url,
     /// The id of a calendar, where that is what the person's address is the address of.
     pub calendar: Option<String>,
 }
 
-impl Asked {
+impl CaldavLogin {
     /// What opens the account, once it is found; its owner lives in `zone`.
-    pub fn credentials(&self, home: Url, zone: Tz) -> Credentials {
-        Credentials::Password { user: self.user.clone(), password: self.password.clone(), home, zone }
+    pub fn credentials(&self, home: Url, zone: Tz) -> ProviderCredentials {
+        ProviderCredentials::Password { user: self.user.clone(), password: self.password.clone(), home, zone }
     }
 }
 
-impl fmt::Debug for Asked {
+impl fmt::Debug for CaldavLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // People write passwords into addresses too.
         let (scheme, rest) = self.address.split_once("://").unwrap_or(("", &self.address));
@@ -63,7 +63,7 @@ impl fmt::Debug for Asked {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
     /// What was given is no address.
-    #[error("this is neither the address of a server nor an e-mail address")]
+    #[error("this is neither a server address nor an email address")]
     Address,
     /// The name or the password is wrong, or it must be an app password.
     #[error("{host} does not accept this user name and password; many servers want an app password here")]
@@ -72,7 +72,7 @@ pub enum DiscoveryError {
         host: String,
     },
     /// There is something, but no calendars.
-    #[error("{host} answers, but there is no CalDAV there; the server's help tells its CalDAV address")]
+    #[error("{host} responded, but it has no CalDAV; see the server's help for its CalDAV address")]
     NoCaldav {
         /// Who was asked.
         host: String,
@@ -153,25 +153,29 @@ impl DiscoveryError {
 
 /// A place to begin at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct DiscoveryCandidate {
     pub(super) url: Url,
     /// Whether the person named this server, rather than their mail's domain: then the password may go there at once.
     pub(super) named: bool,
 }
 
 /// Where to look, in this order.
-fn candidates(address: &str) -> Result<Vec<Candidate>, DiscoveryError> {
+fn candidates(address: &str) -> Result<Vec<DiscoveryCandidate>, DiscoveryError> {
     let address = address.trim();
     let (_, mail_domain) = address.rsplit_once('@').unwrap_or_default();
     if !address.contains("://") && !mail_domain.is_empty() && !mail_domain.contains('/') {
-        let url = web(&format!("https://{mail_domain}/"))?;
+        let url = parse_web_address(&format!("https://{mail_domain}/"))?;
         return Ok(preset(&url).unwrap_or_else(|| vec![well_known(&url, false)]));
     }
-    let url = if address.contains("://") { web(address)? } else { web(&format!("https://{address}"))? };
+    let url = if address.contains("://") {
+        parse_web_address(address)?
+    } else {
+        parse_web_address(&format!("https://{address}"))?
+    };
     if let Some(preset) = preset(&url) {
         return Ok(preset);
     }
-    let given = Candidate { url: url.clone(), named: true };
+    let given = DiscoveryCandidate { url: url.clone(), named: true };
     // A bare name is rarely the place itself; an address with a path mostly is.
     Ok(if url.path() == "/" {
         vec![well_known(&url, true), given]
@@ -180,7 +184,7 @@ fn candidates(address: &str) -> Result<Vec<Candidate>, DiscoveryError> {
     })
 }
 
-fn web(text: &str) -> Result<Url, DiscoveryError> {
+fn parse_web_address(text: &str) -> Result<Url, DiscoveryError> {
     let text = text.replacen("caldavs://", "https://", 1).replacen("caldav://", "http://", 1);
     let mut url: Url = text.parse().map_err(|_| DiscoveryError::Address)?;
     let nameable = match url.host() {
@@ -202,20 +206,20 @@ fn web(text: &str) -> Result<Url, DiscoveryError> {
     Ok(url)
 }
 
-fn preset(url: &Url) -> Option<Vec<Candidate>> {
-    let address = presets::of_domain(url.domain()?)?.address?;
-    Some(vec![Candidate { url: address.parse().ok()?, named: true }])
+fn preset(url: &Url) -> Option<Vec<DiscoveryCandidate>> {
+    let address = presets::preset_for_domain(url.domain()?)?.address?;
+    Some(vec![DiscoveryCandidate { url: address.parse().ok()?, named: true }])
 }
 
-fn well_known(url: &Url, named: bool) -> Candidate {
+fn well_known(url: &Url, named: bool) -> DiscoveryCandidate {
     let mut url = url.clone();
     url.set_path("/.well-known/caldav");
-    Candidate { url, named }
+    DiscoveryCandidate { url, named }
 }
 
 impl Caldav {
     /// Finds the calendars of an account.
-    pub async fn discover(&self, asked: &Asked) -> Result<Discovered, DiscoveryError> {
+    pub async fn discover(&self, asked: &CaldavLogin) -> Result<CaldavDiscovery, DiscoveryError> {
         let mut told: Option<DiscoveryError> = None;
         for candidate in candidates(&asked.address)? {
             match self.home_from(asked, candidate).await {
@@ -234,8 +238,12 @@ impl Caldav {
         Err(told.unwrap_or(DiscoveryError::Address))
     }
 
-    async fn home_from(&self, asked: &Asked, candidate: Candidate) -> Result<Discovered, DiscoveryError> {
-        let mut walk = Walk::new(self, asked, candidate)?;
+    async fn home_from(
+        &self,
+        asked: &CaldavLogin,
+        candidate: DiscoveryCandidate,
+    ) -> Result<CaldavDiscovery, DiscoveryError> {
+        let mut walk = DiscoveryWalk::new(self, asked, candidate)?;
         let mut found = walk.properties().await?;
         // Without a password a server may tell that there is a principal, and not whose.
         if found.current_user_principal.is_none() && found.calendar_home.is_none() && !walk.signed_in {
@@ -253,7 +261,7 @@ impl Caldav {
             close(&mut named);
             calendar_id(&home, &named)
         });
-        Ok(Discovered { home, calendar })
+        Ok(CaldavDiscovery { home, calendar })
     }
 }
 

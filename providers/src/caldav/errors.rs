@@ -5,19 +5,19 @@ use http::StatusCode;
 use super::xml;
 use crate::{
     error::ProviderError,
-    refusal::{self, RefusalBody},
+    error_response::{self, ErrorBody},
 };
 
-pub(super) type Refusal = refusal::Refusal<Conditions>;
-pub(super) type Trouble = refusal::Trouble<Conditions>;
+pub(super) type CaldavErrorResponse = error_response::ProviderErrorResponse<DavPreconditions>;
+pub(super) type CaldavCallError = error_response::ProviderCallError<DavPreconditions>;
 
 /// The preconditions that a refusal names (RFC 4918, 16).
 #[derive(Debug)]
-pub(super) struct Conditions(Vec<String>);
+pub(super) struct DavPreconditions(Vec<String>);
 
 /// What a refused write means.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum WriteRefusal {
     /// That.
     Error(ProviderError),
     /// It depends on whether the object is there.
@@ -26,7 +26,7 @@ pub(super) enum Refused {
     IsTheCalendarThere,
 }
 
-impl Refusal {
+impl CaldavErrorResponse {
     pub(super) fn says_gone(&self) -> bool {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
@@ -76,37 +76,37 @@ impl Refusal {
     /// | | Cyrus, of a calendar that is gone | 403, and a page for people |
     /// | no room | RFC 4331 | 413, or 403 or 507 with a quota |
     /// | | many, for a moment | 507 |
-    pub(super) fn of_write(self, new: bool) -> Refused {
+    pub(super) fn of_write(self, new: bool) -> WriteRefusal {
         use StatusCode as S;
-        let rejected = |words: &str| Refused::Error(ProviderError::Rejected(words.to_owned()));
+        let rejected = |words: &str| WriteRefusal::Error(ProviderError::Rejected(words.to_owned()));
         if self.names("no-uid-conflict") || self.names("unique-scheduling-object-resource") {
             // A person has moved it, or has put it back under another name: it is to be found before it is written.
-            return Refused::Error(ProviderError::Precondition);
+            return WriteRefusal::Error(ProviderError::Precondition);
         }
         if self.conditions().iter().any(|condition| condition.starts_with("quota-not-exceeded")) {
             return rejected("the account has no room left");
         }
         match self.status {
-            S::PRECONDITION_FAILED if new => Refused::Error(ProviderError::Precondition),
-            S::PRECONDITION_FAILED => Refused::IsItThere,
+            S::PRECONDITION_FAILED if new => WriteRefusal::Error(ProviderError::Precondition),
+            S::PRECONDITION_FAILED => WriteRefusal::IsItThere,
             S::FORBIDDEN if self.names("need-privileges") => rejected(MAY_NOT_WRITE),
-            S::FORBIDDEN if self.says_nothing() => Refused::IsTheCalendarThere,
-            S::METHOD_NOT_ALLOWED => Refused::IsTheCalendarThere,
-            S::CONFLICT => Refused::Error(ProviderError::NotFound),
-            _ => Refused::Error(self.into_error()),
+            S::FORBIDDEN if self.says_nothing() => WriteRefusal::IsTheCalendarThere,
+            S::METHOD_NOT_ALLOWED => WriteRefusal::IsTheCalendarThere,
+            S::CONFLICT => WriteRefusal::Error(ProviderError::NotFound),
+            _ => WriteRefusal::Error(self.into_error()),
         }
     }
 }
 
-impl RefusalBody for Conditions {
+impl ErrorBody for DavPreconditions {
     fn read(body: &[u8]) -> Option<Self> {
         Some(Self(xml::conditions(body)))
     }
 
     /// Where nothing else is known of the call.
-    fn judge(refusal: Refusal) -> ProviderError {
+    fn judge(refusal: CaldavErrorResponse) -> ProviderError {
         use StatusCode as S;
-        let Refusal { status, retry_after, .. } = refusal;
+        let CaldavErrorResponse { status, retry_after, .. } = refusal;
         match status {
             S::UNAUTHORIZED => ProviderError::Unauthorized,
             S::TOO_MANY_REQUESTS => ProviderError::RateLimited { retry_after },
@@ -114,7 +114,7 @@ impl RefusalBody for Conditions {
             S::SERVICE_UNAVAILABLE if retry_after.is_some() => ProviderError::RateLimited { retry_after },
             S::NOT_FOUND | S::GONE => ProviderError::NotFound,
             S::PRECONDITION_FAILED => ProviderError::Precondition,
-            S::REQUEST_TIMEOUT | S::LOCKED => transient(status),
+            S::REQUEST_TIMEOUT | S::LOCKED => transient_error(status),
             // Passing: a server that is being moved, a proxy that wants somebody to sign in once more.
             S::FOUND | S::SEE_OTHER | S::TEMPORARY_REDIRECT => ProviderError::Transient(format!(
                 "it sends us elsewhere ({status}); if it stays so, connect the calendar again"
@@ -122,7 +122,7 @@ impl RefusalBody for Conditions {
             S::INSUFFICIENT_STORAGE => {
                 ProviderError::Transient(format!("it has no room left for the account ({status})"))
             }
-            status if status.is_server_error() && status != S::NOT_IMPLEMENTED => transient(status),
+            status if status.is_server_error() && status != S::NOT_IMPLEMENTED => transient_error(status),
             status if status.is_redirection() => ProviderError::Rejected(
                 "the server has moved: connect the calendar again, with its new address".to_owned(),
             ),
@@ -145,7 +145,7 @@ impl RefusalBody for Conditions {
 /// For a person.
 pub(super) const MAY_NOT_WRITE: &str = "this account may not write to this calendar";
 
-fn transient(status: StatusCode) -> ProviderError {
+fn transient_error(status: StatusCode) -> ProviderError {
     ProviderError::Transient(format!("the CalDAV server answered {status}"))
 }
 
@@ -160,11 +160,11 @@ mod tests {
 
     use super::*;
 
-    fn refusal(status: u16, conditions: &[&str], retry: Option<u64>) -> Refusal {
-        Refusal {
+    fn refusal(status: u16, conditions: &[&str], retry: Option<u64>) -> CaldavErrorResponse {
+        CaldavErrorResponse {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: retry.map(Duration::from_secs),
-            body: Some(Conditions(conditions.iter().copied().map(str::to_owned).collect())),
+            body: Some(DavPreconditions(conditions.iter().copied().map(str::to_owned).collect())),
         }
     }
 
@@ -199,9 +199,9 @@ mod tests {
     fn the_same_fault_of_a_write_is_the_same_however_it_is_said() {
         let meaning = |status, conditions: &[&str], new| match refusal(status, conditions, None).of_write(new)
         {
-            Refused::Error(error) => error.code(),
-            Refused::IsItThere => "is it there",
-            Refused::IsTheCalendarThere => "is the calendar there",
+            WriteRefusal::Error(error) => error.code(),
+            WriteRefusal::IsItThere => "is it there",
+            WriteRefusal::IsTheCalendarThere => "is the calendar there",
         };
         for (status, conditions, new, expected) in [
             (412, &[][..], true, "precondition"),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_token_is_told_from_a_calendar_that_is_gone_or_closed() {
+    fn expired_sync_token_differs_from_missing_calendar() {
         assert!(refusal(403, &["valid-sync-token"], None).says_cursor_expired());
         assert!(refusal(410, &[], None).says_cursor_expired());
         assert!(!refusal(404, &[], None).says_cursor_expired());

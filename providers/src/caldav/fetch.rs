@@ -10,42 +10,46 @@ use url::Url;
 
 use super::{
     address::{calendar_id, close, name_of, object},
-    errors::{Refusal, Trouble, unreadable},
-    objects::Object,
+    errors::{CaldavCallError, CaldavErrorResponse, unreadable},
+    objects::CalendarObject,
     requests,
-    session::Session,
+    session::CaldavSession,
     xml::says_gone,
 };
 use crate::error::ProviderError;
 
 /// No server's ETag begins like that: they are quoted (RFC 9110, 8.8.3).
-const DIGEST: &str = "concord-sha256:";
+const DIGEST_PREFIX: &str = "concord-sha256:";
 
 /// Whether the version is one that we made, since the server gives none.
 pub(super) fn is_digest(version: &str) -> bool {
-    version.starts_with(DIGEST)
+    version.starts_with(DIGEST_PREFIX)
 }
 
 /// The outcome of a fetch.
-pub(super) struct Fetched {
-    pub(super) objects: Vec<Object>,
+pub(super) struct FetchedObjects {
+    pub(super) objects: Vec<CalendarObject>,
     /// Names that the server says are not there.
     pub(super) gone: Vec<String>,
     /// Names that it does not give the objects of, and their versions where it gives those.
     pub(super) withheld: Vec<(String, Option<String>)>,
 }
 
-impl Fetched {
+impl FetchedObjects {
     /// Those that are there. `Transient`: of one of them that is not known.
-    pub(super) fn known(self) -> Result<Vec<Object>, ProviderError> {
+    pub(super) fn known(self) -> Result<Vec<CalendarObject>, ProviderError> {
         if self.withheld.is_empty() { Ok(self.objects) } else { Err(unreadable("object of a calendar")) }
     }
 }
 
-impl Session<'_> {
+impl CaldavSession<'_> {
     /// The objects of those names in a collection.
-    pub(super) async fn objects(&self, collection: &Url, names: &[String]) -> Result<Fetched, Trouble> {
-        let mut fetched = Fetched { objects: Vec::new(), gone: Vec::new(), withheld: Vec::new() };
+    pub(super) async fn objects(
+        &self,
+        collection: &Url,
+        names: &[String],
+    ) -> Result<FetchedObjects, CaldavCallError> {
+        let mut fetched = FetchedObjects { objects: Vec::new(), gone: Vec::new(), withheld: Vec::new() };
         if names.is_empty() {
             return Ok(fetched);
         }
@@ -63,7 +67,7 @@ impl Session<'_> {
                 (_, _) if response.status.is_some_and(says_gone) => fetched.gone.push(name),
                 (Some(data), etag) => {
                     let etag = etag.unwrap_or_else(|| digest(&data));
-                    fetched.objects.push(Object { name, etag: Some(etag), data });
+                    fetched.objects.push(CalendarObject { name, etag: Some(etag), data });
                 }
                 (None, None) if is_gone => fetched.gone.push(name),
                 // A server in trouble with one object (RFC 4918, 13) has not deleted it.
@@ -77,9 +81,13 @@ impl Session<'_> {
     }
 
     /// The version of an object, or `None` if it is not there.
-    pub(super) async fn version(&self, collection: &Url, name: &str) -> Result<Option<String>, Trouble> {
+    pub(super) async fn version(
+        &self,
+        collection: &Url,
+        name: &str,
+    ) -> Result<Option<String>, CaldavCallError> {
         let found = match self.propfind(&object(collection, name)?, 0, requests::etag()).await {
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(None),
+            Err(CaldavCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
             found => found?,
         };
         match found.responses.into_iter().find(|response| response.status != Some(404)) {
@@ -94,9 +102,9 @@ impl Session<'_> {
 
     /// What a trouble with a calendar, or with what is in it, means. Cyrus refuses everything in a calendar that was deleted
     /// with 403 and a page for people ("Mailbox does not exist"), which others say of one that may not be read.
-    pub(super) async fn meaning(&self, collection: &Url, trouble: Trouble) -> ProviderError {
+    pub(super) async fn meaning(&self, collection: &Url, trouble: CaldavCallError) -> ProviderError {
         match trouble {
-            Trouble::Refused(refusal) if refusal.may_mean_gone() => {
+            CaldavCallError::Refused(refusal) if refusal.may_mean_gone() => {
                 self.unless_gone(collection, refusal.into_error()).await
             }
             trouble => trouble.into(),
@@ -120,7 +128,7 @@ impl Session<'_> {
     }
 }
 
-impl Refusal {
+impl CaldavErrorResponse {
     /// Whether it does not say what it is about: the calendar may be closed, or gone.
     fn may_mean_gone(&self) -> bool {
         self.status == StatusCode::FORBIDDEN && self.says_nothing()
@@ -135,7 +143,7 @@ fn digest(data: &str) -> String {
         sum.update("\n");
     }
     let hex: Vec<String> = sum.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("{DIGEST}{}", hex.concat())
+    format!("{DIGEST_PREFIX}{}", hex.concat())
 }
 
 #[cfg(test)]
@@ -143,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_tells_one_content_from_another_and_not_its_line_ends() {
+    fn digest_ignores_line_endings() {
         let one = digest("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n");
         assert_eq!(one, digest("BEGIN:VCALENDAR\nEND:VCALENDAR"));
         assert_ne!(one, digest("BEGIN:VCALENDAR\nX:1\nEND:VCALENDAR"));

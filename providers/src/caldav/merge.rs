@@ -22,7 +22,7 @@ use concord_domain::{
 };
 
 use self::alarms::merged_alarms;
-use crate::words;
+use crate::text_merge;
 
 /// What of a VEVENT is ours, whatever stands there, our own marks besides.
 const OURS: [&str; 9] = [
@@ -38,14 +38,14 @@ const OURS: [&str; 9] = [
 ];
 
 /// What the names of our own marks begin with.
-const OUR_MARKS: &str = "X-CONCORD-";
+const OWN_PROPERTY_PREFIX: &str = "X-CONCORD-";
 
 /// What says when in another way than ours. A series that a person has made of an entry is reverted to the one time
 /// that it has.
-const OTHER_TIMES: [&str; 5] = ["DURATION", "RRULE", "RDATE", "EXRULE", "EXDATE"];
+const REPLACED_TIME_PROPERTIES: [&str; 5] = ["DURATION", "RRULE", "RDATE", "EXRULE", "EXDATE"];
 
 /// What says the DESCRIPTION once more, with fonts (Outlook; RFC 9073, 6.5). It would go on saying what ours no longer says.
-const SAME_WORDS: [&str; 2] = ["X-ALT-DESC", "STYLED-DESCRIPTION"];
+const ALTERNATE_DESCRIPTIONS: [&str; 2] = ["X-ALT-DESC", "STYLED-DESCRIPTION"];
 
 /// The object of an entry that nothing stands for yet.
 pub(super) fn whole(content: &EntryContent, now: DateTime<Utc>) -> Vec<u8> {
@@ -59,7 +59,7 @@ pub(super) fn merged(remote: &str, content: &EntryContent, now: DateTime<Utc>) -
 
 /// Ours, with this description in whole.
 fn written(content: &EntryContent, description: &str, now: DateTime<Utc>) -> Vec<u8> {
-    let mark = words::mark(&content.description);
+    let mark = text_merge::mark(&content.description);
     let content = EntryContent { description: description.to_owned(), ..content.clone() };
     let mut object = Vec::with_capacity(2_048);
     write_entry(&mut object, &content, &mark, now);
@@ -67,14 +67,14 @@ fn written(content: &EntryContent, description: &str, now: DateTime<Utc>) -> Vec
 }
 
 fn into(remote: &str, content: &EntryContent, now: DateTime<Utc>) -> Option<Vec<u8>> {
-    let observed = event_of(remote)?;
+    let observed = parse_master_event(remote)?;
     let mut calendar = RawComponent::read(remote).filter(|object| object.is("VCALENDAR"))?;
     let event = calendar.components().find(|one| is_own(one))?;
     let ours = written(content, &description(event, content), now);
     let ours = RawComponent::read(std::str::from_utf8(&ours).ok()?)?;
     let our_event = ours.components().find(|one| one.is("VEVENT"))?;
     let mut event = Some(merged_event(event, our_event, &observed, content));
-    let zones_before = zones_named_in(&calendar);
+    let zones_before = referenced_zones(&calendar);
     let parts = std::mem::take(&mut calendar.parts).into_iter().filter_map(|part| match part {
         RawPart::Component(one) if is_own(&one) => event.take().map(RawPart::Component),
         // What stands in the place of an instance goes with the series; an object is one event (RFC 4791, 4.1).
@@ -82,14 +82,14 @@ fn into(remote: &str, content: &EntryContent, now: DateTime<Utc>) -> Option<Vec<
         part => Some(part),
     });
     calendar.parts = parts.collect();
-    put_zones(&mut calendar, &ours, &zones_before);
+    replace_zones(&mut calendar, &ours, &zones_before);
     let mut out = Vec::with_capacity(remote.len() + 2_048);
     calendar.write(&mut out);
     Some(out)
 }
 
 /// What the object's own event says. `None`: not all of it can be read.
-fn event_of(remote: &str) -> Option<ReadEvent> {
+fn parse_master_event(remote: &str) -> Option<ReadEvent> {
     // As large as an answer may be: people attach files.
     let limits = ReadLimits { bytes: usize::MAX, ..ReadLimits::default() };
     // Ours are told in UTC or in a zone, so that it does not matter where one that floats is.
@@ -106,14 +106,14 @@ fn is_own(component: &RawComponent) -> bool {
 
 /// The words that the entry should say: those that stand there, if they are the same to who reads them.
 fn description(event: &RawComponent, content: &EntryContent) -> String {
-    let remote = remote_words(event);
+    let remote = remote_description(event);
     let mark = event.line(WORDS_PROPERTY).map(RawLine::text).filter(|mark| !mark.is_empty());
-    let wanted = words::merged(&remote, mark.as_deref(), &content.description);
-    if words::says_the_same(&remote, &wanted) { remote } else { wanted }
+    let wanted = text_merge::merged(&remote, mark.as_deref(), &content.description);
+    if text_merge::is_same_text(&remote, &wanted) { remote } else { wanted }
 }
 
 /// There may be one DESCRIPTION only (RFC 5545, 3.6.1), but nobody's words are to be lost.
-fn remote_words(event: &RawComponent) -> String {
+fn remote_description(event: &RawComponent) -> String {
     let all: Vec<String> = event.lines().filter(|line| line.is("DESCRIPTION")).map(RawLine::text).collect();
     all.join("\n")
 }
@@ -124,9 +124,9 @@ fn merged_event(
     observed: &ReadEvent,
     content: &EntryContent,
 ) -> RawComponent {
-    let categories = Categories::of(remote, ours);
+    let categories = CategoryMerge::of(remote, ours);
     let our_words = ours.line("DESCRIPTION").map(RawLine::text).unwrap_or_default();
-    let same_words = words::says_the_same(&our_words, &remote_words(remote));
+    let same_words = text_merge::is_same_text(&our_words, &remote_description(remote));
     let sequence = next_sequence(remote, observed, content);
     let mut placed = BTreeSet::new();
     let mut parts = Vec::with_capacity(remote.parts.len() + OURS.len());
@@ -137,9 +137,9 @@ fn merged_event(
         };
         let name = line.name().to_ascii_uppercase();
         let kept = match name.as_str() {
-            name if OTHER_TIMES.contains(&name) => None,
-            name if SAME_WORDS.contains(&name) => same_words.then_some(line),
-            name if OURS.contains(&name) || name.starts_with(OUR_MARKS) => {
+            name if REPLACED_TIME_PROPERTIES.contains(&name) => None,
+            name if ALTERNATE_DESCRIPTIONS.contains(&name) => same_words.then_some(line),
+            name if OURS.contains(&name) || name.starts_with(OWN_PROPERTY_PREFIX) => {
                 let first = placed.insert(name.to_owned());
                 ours.line(name).filter(|_| first).map(|our| either(line, our))
             }
@@ -194,14 +194,14 @@ fn next_sequence(event: &RawComponent, observed: &ReadEvent, content: &EntryCont
 }
 
 /// What becomes of the categories of an event.
-struct Categories {
+struct CategoryMerge {
     /// The one that we wrote last, if it is to go.
     take_out: Option<String>,
     /// Whether ours is to be added.
     put_in: bool,
 }
 
-impl Categories {
+impl CategoryMerge {
     /// Who has taken ours away, or has put another in its place, is left alone.
     fn of(event: &RawComponent, ours: &RawComponent) -> Self {
         let written = |event: &RawComponent| event.line(COLOUR_PROPERTY).map(RawLine::text);
@@ -223,13 +223,14 @@ impl Categories {
         if categories_of(&line).all(|one| one != *category) {
             return Some(line);
         }
-        let left: Vec<&str> = values(line.value()).filter(|value| text_of(value) != *category).collect();
+        let left: Vec<&str> =
+            split_values(line.value()).filter(|value| text_of(value) != *category).collect();
         (!left.is_empty()).then(|| RawLine::new(format!("{}{}", line.head(), left.join(","))))
     }
 }
 
 fn categories_of(line: &RawLine) -> impl Iterator<Item = String> {
-    values(line.value()).map(text_of)
+    split_values(line.value()).map(text_of)
 }
 
 /// One of a list of TEXT values.
@@ -238,7 +239,7 @@ fn text_of(value: &str) -> String {
 }
 
 /// The values of a list, between the commas that are not escaped (RFC 5545, 3.3.11).
-fn values(list: &str) -> impl Iterator<Item = &str> {
+fn split_values(list: &str) -> impl Iterator<Item = &str> {
     let mut escaped = false;
     list.split(move |letter| {
         let ends = letter == ',' && !escaped;
@@ -249,8 +250,8 @@ fn values(list: &str) -> impl Iterator<Item = &str> {
 
 /// Puts the zone that ours needs in the place of one of that name, or before all components, and takes away those that
 /// only what is gone has named.
-fn put_zones(calendar: &mut RawComponent, ours: &RawComponent, before: &BTreeSet<String>) {
-    let named = zones_named_in(calendar);
+fn replace_zones(calendar: &mut RawComponent, ours: &RawComponent, before: &BTreeSet<String>) {
+    let named = referenced_zones(calendar);
     let mut our_zones: Vec<&RawComponent> = ours.components().filter(|one| one.is("VTIMEZONE")).collect();
     let own: Vec<String> = our_zones.iter().map(|zone| zone_id(zone)).collect();
     let mut parts = Vec::with_capacity(calendar.parts.len() + 1);
@@ -277,9 +278,9 @@ fn zone_id(zone: &RawComponent) -> String {
 }
 
 /// The zones that lines of it or of its parts name.
-fn zones_named_in(component: &RawComponent) -> BTreeSet<String> {
+fn referenced_zones(component: &RawComponent) -> BTreeSet<String> {
     let own = component.lines().filter_map(|line| line.parameter("TZID")).map(str::to_owned);
-    component.components().flat_map(zones_named_in).chain(own).collect()
+    component.components().flat_map(referenced_zones).chain(own).collect()
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn event(object: &str) -> RawComponent {
 }
 
 /// What a reader makes of the object is what was to be written.
-fn assert_says(object: &str, content: &EntryContent) {
+fn assert_matches(object: &str, content: &EntryContent) {
     let calendar = read(object.as_bytes(), Tz::Pacific__Apia, &ReadLimits::default()).unwrap();
     let [event] = &calendar.events[..] else { panic!("{object}") };
     assert_eq!((&event.summary, &event.location), (&content.title, &content.location), "{object}");
@@ -112,7 +112,7 @@ fn ours_replaces_what_says_it_otherwise() {
     ] {
         let remote = object(&former).replace(from, to);
         let object = after(&remote, &content());
-        assert_says(&object, &content());
+        assert_matches(&object, &content());
         assert_eq!(lint(object.as_bytes()), [], "{object}");
         assert!(!object.contains("Tokyo"), "a zone that nothing names is left: {object}");
     }
@@ -144,7 +144,7 @@ fn overridden_instances_go_with_the_series() {
         series.replace("END:VCALENDAR", &format!("{instance}END:VCALENDAR")),
     ] {
         let object = after(&series, &content());
-        assert_says(&object, &content());
+        assert_matches(&object, &content());
         assert_eq!((count(&object, "COLOR:tomato"), count(&object, "COLOR:red")), (1, 0));
     }
 }
@@ -175,7 +175,7 @@ fn object_without_our_marks_gets_them() {
         ATTENDEE:mailto:rui@example.com\nEND:VEVENT\nBEGIN:VTIMEZONE\nTZID:Mine\nBEGIN:STANDARD\nDTSTART:19700101T000000\n\
         TZOFFSETFROM:+0000\nTZOFFSETTO:+0000\nEND:STANDARD\nEND:VTIMEZONE\nEND:VCALENDAR";
     let object = after(remote, &content());
-    assert_says(&object, &content());
+    assert_matches(&object, &content());
     assert_eq!(lint(object.as_bytes()), [], "{object}");
     for line in [
         "PRODID:-//Phone//EN",
@@ -198,7 +198,7 @@ fn zone_that_another_line_names_stays() {
     let object = after(&remote, &tokyo);
     assert_eq!((count(&object, "TZID:Europe/Lisbon"), count(&object, "TZID:Asia/Tokyo")), (1, 1), "{object}");
     assert_eq!(lint(object.as_bytes()), [], "{object}");
-    assert_says(&object, &tokyo);
+    assert_matches(&object, &tokyo);
     // One that nothing has named before is nobody's to take away.
     let unnamed = lisbon.replace("Europe/Lisbon", "Asia/Tokyo").replacen("TZID:Asia/Tokyo", "TZID:Extra", 1);
     let bare = after(&unnamed, &content());

@@ -11,6 +11,7 @@ mod address;
 mod changes;
 mod cursor;
 mod discovery;
+mod discovery_walk;
 mod errors;
 mod fetch;
 mod merge;
@@ -18,7 +19,6 @@ mod objects;
 mod presets;
 mod requests;
 mod session;
-mod walk;
 mod writes;
 mod xml;
 
@@ -31,74 +31,78 @@ use concord_domain::{
 };
 
 pub use self::{
-    discovery::{Asked, Discovered, DiscoveryError},
-    presets::{PRESETS, Preset},
+    discovery::{CaldavDiscovery, CaldavLogin, DiscoveryError},
+    presets::{CaldavPreset, PRESETS},
 };
 use crate::{
     error::ProviderError,
-    http::Http,
+    http::HttpClient,
     provider::{
-        Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
+        CalendarProvider, ChangesPage, ProviderAccount, ProviderCredentials, RemoteCalendar, RemoveOutcome,
+        SyncPosition, WriteReceipt,
     },
 };
 
 /// CalDAV as a provider.
 #[derive(Clone, Debug)]
 pub struct Caldav {
-    http: Http,
+    http: HttpClient,
     clock: Clock,
 }
 
 impl Caldav {
     /// Over a client that is guarded: people say where the servers stand.
-    pub fn new(guarded: Http, clock: Clock) -> Self {
+    pub fn new(guarded: HttpClient, clock: Clock) -> Self {
         Self { http: guarded, clock }
     }
 }
 
 #[async_trait]
 impl CalendarProvider for Caldav {
-    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError> {
         self.read_account(credentials).await
     }
 
-    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError> {
+    async fn calendars(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
         self.list_calendars(credentials).await
     }
 
     async fn create(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         self.insert(credentials, calendar, external_id, content).await
     }
 
     async fn update(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         self.replace(credentials, calendar, external_id, content, etag).await
     }
 
     async fn remove(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError> {
+    ) -> Result<RemoveOutcome, ProviderError> {
         self.delete(credentials, calendar, external_id).await
     }
 
     async fn find(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
@@ -107,7 +111,7 @@ impl CalendarProvider for Caldav {
 
     async fn find_moved(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
         external_id: &str,
@@ -117,17 +121,17 @@ impl CalendarProvider for Caldav {
 
     async fn changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
         self.list_changes(credentials, calendar, window, from).await
     }
 
     async fn busy(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {

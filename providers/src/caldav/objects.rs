@@ -5,7 +5,7 @@ use concord_domain::{
     connection::ProviderKind,
     entry::{EntryTime, ObservedEntry, external_id},
     ical::{
-        Calendar, Invited, ReadEvent, ReadLimits,
+        AttendeeStatus, ParsedCalendar, ReadEvent, ReadLimits,
         entry_object::{ENTRY_PROPERTY, ZONE_PROPERTY, entry_uid},
         feed::FeedStatus,
         read,
@@ -18,7 +18,7 @@ use crate::provider;
 
 /// An object as a server gave it.
 #[derive(Clone, Debug)]
-pub(super) struct Object {
+pub(super) struct CalendarObject {
     /// Its name in its collection.
     pub(super) name: String,
     pub(super) etag: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Object {
 
 /// What is to be known to read one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading<'a> {
+pub(super) struct ObjectContext<'a> {
     /// Of the calendar: floating times and whole days are in it.
     pub(super) zone: Tz,
     /// What recurs is told of in it.
@@ -43,10 +43,13 @@ fn limits() -> ReadLimits {
 
 /// What the object tells of: one entry, or the instances in the window. `None`: it cannot be read, so nothing follows
 /// from it.
-pub(super) fn entries_of(object: &Object, reading: Reading<'_>) -> Option<Vec<ObservedEntry>> {
+pub(super) fn read_entries(
+    object: &CalendarObject,
+    reading: ObjectContext<'_>,
+) -> Option<Vec<ObservedEntry>> {
     let limits = limits();
     let told = read(object.data.as_bytes(), reading.zone, &limits).and_then(|calendar| {
-        if let Some(event) = single(&calendar) {
+        if let Some(event) = single_event(&calendar) {
             return Ok(vec![entry(object, event, event.time.clone(), reading.owner)]);
         }
         let found = calendar.occurrences(reading.window, reading.zone, &limits)?;
@@ -68,21 +71,21 @@ pub(super) fn entries_of(object: &Object, reading: Reading<'_>) -> Option<Vec<Ob
 
 /// The entry itself, where the object is one of ours that may have been made a series meanwhile; `zone` is that of floating
 /// times. We invite nobody, so that it does not matter who the owner is.
-pub(super) fn entry_of(object: &Object, zone: Tz) -> Option<ObservedEntry> {
+pub(super) fn entry_of(object: &CalendarObject, zone: Tz) -> Option<ObservedEntry> {
     let calendar = read(object.data.as_bytes(), zone, &limits()).ok()?;
     let event = calendar.events.iter().find(|event| event.recurrence_id.is_none())?;
     Some(entry(object, event, event.time.clone(), &[]))
 }
 
 /// Whether the object is what we wrote of that entry, whatever it is called now.
-pub(super) fn is_of(object: &Object, entry: EntryId) -> bool {
+pub(super) fn is_of(object: &CalendarObject, entry: EntryId) -> bool {
     let Ok(calendar) = read(object.data.as_bytes(), Tz::UTC, &limits()) else { return false };
     let mark = |event: &ReadEvent| event.property(ENTRY_PROPERTY).and_then(|id| id.parse().ok()).map(EntryId);
     calendar.events.iter().any(|event| event.uid == entry_uid(entry) && mark(event) == Some(entry))
 }
 
 /// Whether it takes the zone of its calendar to know when the entry takes place.
-pub(super) fn depends_on_zone(object: &Object) -> bool {
+pub(super) fn depends_on_zone(object: &CalendarObject) -> bool {
     entry_of(object, Tz::UTC) != entry_of(object, Tz::Etc__GMTPlus12)
 }
 
@@ -109,7 +112,7 @@ pub(super) fn gone(name: &str) -> ObservedEntry {
 }
 
 /// Whether any of it falls into the window; what does not say when may.
-pub(super) fn touches(entry: &ObservedEntry, reading: Reading<'_>) -> bool {
+pub(super) fn touches(entry: &ObservedEntry, reading: ObjectContext<'_>) -> bool {
     let interval = match &entry.time {
         Some(EntryTime::Timed { starts_at, ends_at, .. }) => Interval::new(*starts_at, *ends_at),
         Some(EntryTime::AllDay { from, until }) => stay(*from, *until, reading.zone),
@@ -119,7 +122,7 @@ pub(super) fn touches(entry: &ObservedEntry, reading: Reading<'_>) -> bool {
 }
 
 /// When the entry takes up its owner's time.
-pub(super) fn busy_time(entry: &ObservedEntry, reading: Reading<'_>) -> Option<Interval> {
+pub(super) fn busy_time(entry: &ObservedEntry, reading: ObjectContext<'_>) -> Option<Interval> {
     let interval = match entry.time.as_ref()? {
         EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(*starts_at, *ends_at),
         EntryTime::AllDay { from, until } => stay(*from, *until, reading.zone),
@@ -127,36 +130,36 @@ pub(super) fn busy_time(entry: &ObservedEntry, reading: Reading<'_>) -> Option<I
     interval.filter(|interval| entry.busy && !entry.deleted && interval.overlaps(&reading.window))
 }
 
-fn single(calendar: &Calendar) -> Option<&ReadEvent> {
+fn single_event(calendar: &ParsedCalendar) -> Option<&ReadEvent> {
     let [event] = &calendar.events[..] else { return None };
     (event.recurrence.is_none() && event.recurrence_id.is_none()).then_some(event)
 }
 
 /// What the calendar's owner answered to an invitation. `None`: they were not invited, or invited others.
-fn own_answer(event: &ReadEvent, owner: &[String]) -> Option<Invited> {
+fn owner_response(event: &ReadEvent, owner: &[String]) -> Option<AttendeeStatus> {
     let (_, answer) = event.attendees.iter().find(|(address, _)| owner.contains(address))?;
     let is_own = event.organizer.as_ref().is_some_and(|address| owner.contains(address));
     // Who invites need not answer themselves.
-    (!is_own || *answer != Invited::NoAnswer).then_some(*answer)
+    (!is_own || *answer != AttendeeStatus::NoAnswer).then_some(*answer)
 }
 
-fn entry(object: &Object, event: &ReadEvent, time: EntryTime, owner: &[String]) -> ObservedEntry {
+fn entry(object: &CalendarObject, event: &ReadEvent, time: EntryTime, owner: &[String]) -> ObservedEntry {
     let ours = event.property(ENTRY_PROPERTY).and_then(|id| id.parse().ok()).map(EntryId);
     // A copy of an entry is not ours.
     let ours = ours.filter(|entry| external_id(ProviderKind::Caldav, *entry) == object.name);
     let cancelled = event.status == FeedStatus::Cancelled;
-    let answer = own_answer(event, owner);
+    let answer = owner_response(event, owner);
     ObservedEntry {
         external_id: object.name.clone(),
         series: None,
         etag: object.etag.clone(),
         deleted: cancelled,
-        busy: !cancelled && !event.transparent && answer != Some(Invited::Declined),
+        busy: !cancelled && !event.transparent && answer != Some(AttendeeStatus::Declined),
         tentative: event.status == FeedStatus::Tentative
             // An invitation without an answer holds its time, but nobody has accepted it.
-            || matches!(answer, Some(Invited::Tentative | Invited::NoAnswer)),
+            || matches!(answer, Some(AttendeeStatus::Tentative | AttendeeStatus::NoAnswer)),
         title: event.summary.clone(),
-        time: Some(shown(event, time)),
+        time: Some(display_time(event, time)),
         entry: ours,
         updated_at: event.last_modified,
         unreadable: false,
@@ -164,7 +167,7 @@ fn entry(object: &Object, event: &ReadEvent, time: EntryTime, owner: &[String]) 
 }
 
 /// In the zone that an entry of ours names, where its hours are told in UTC.
-fn shown(event: &ReadEvent, time: EntryTime) -> EntryTime {
+fn display_time(event: &ReadEvent, time: EntryTime) -> EntryTime {
     let named = event.property(ZONE_PROPERTY).and_then(|name| name.parse().ok());
     match (time, named) {
         (EntryTime::Timed { starts_at, ends_at, zone: Tz::UTC }, Some(zone)) => {
@@ -178,21 +181,21 @@ fn shown(event: &ReadEvent, time: EntryTime) -> EntryTime {
 mod tests {
     use super::*;
 
-    fn reading() -> Reading<'static> {
+    fn reading() -> ObjectContext<'static> {
         let window =
             Interval::new("2026-03-01T00:00:00Z".parse().unwrap(), "2026-05-01T00:00:00Z".parse().unwrap());
-        Reading { zone: Tz::Europe__Lisbon, window: window.unwrap(), owner: &[] }
+        ObjectContext { zone: Tz::Europe__Lisbon, window: window.unwrap(), owner: &[] }
     }
 
-    fn object(lines: &str) -> Object {
+    fn object(lines: &str) -> CalendarObject {
         let data = format!(
             "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
         );
-        Object { name: "a.ics".to_owned(), etag: Some("\"1\"".to_owned()), data }
+        CalendarObject { name: "a.ics".to_owned(), etag: Some("\"1\"".to_owned()), data }
     }
 
     fn told(lines: &str) -> Vec<ObservedEntry> {
-        entries_of(&object(lines), reading()).unwrap()
+        read_entries(&object(lines), reading()).unwrap()
     }
 
     #[test]
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn the_owners_answer_says_whether_a_meeting_takes_up_their_time() {
         let owner = ["ana@example.org".to_owned(), "a.silva@example.org".to_owned()];
-        let reading = Reading { owner: &owner, ..reading() };
+        let reading = ObjectContext { owner: &owner, ..reading() };
         for (lines, busy, tentative) in [
             ("ATTENDEE;PARTSTAT=DECLINED:mailto:ana@example.org", false, false),
             ("ATTENDEE;PARTSTAT=DECLINED:MAILTO:A.Silva@Example.org", false, false),
@@ -238,7 +241,7 @@ mod tests {
             ),
         ] {
             let object = object(&format!("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\n{lines}"));
-            let seen = &entries_of(&object, reading).unwrap()[0];
+            let seen = &read_entries(&object, reading).unwrap()[0];
             assert_eq!((seen.busy, seen.tentative), (busy, tentative), "{lines}");
         }
     }
@@ -246,7 +249,7 @@ mod tests {
     /// Who declines one day of what takes place daily says it of that day alone.
     #[test]
     fn one_instance_may_be_declined() {
-        let object = Object {
+        let object = CalendarObject {
             data: "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\n\
                    DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\nRRULE:FREQ=DAILY;COUNT=3\n\
                    ATTENDEE;PARTSTAT=ACCEPTED:mailto:ana@example.org\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\n\
@@ -257,7 +260,7 @@ mod tests {
             ..object("")
         };
         let owner = ["ana@example.org".to_owned()];
-        let entries = entries_of(&object, Reading { owner: &owner, ..reading() }).unwrap();
+        let entries = read_entries(&object, ObjectContext { owner: &owner, ..reading() }).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.busy).collect::<Vec<_>>(), [true, false, true]);
     }
 
@@ -289,22 +292,22 @@ mod tests {
         let id = EntryId(uuid::Uuid::from_u128(5));
         let object =
             object(&format!("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\nX-CONCORD-ENTRY:{}", id.0));
-        assert_eq!(entries_of(&object, reading()).unwrap()[0].entry, None);
-        let ours = Object { name: external_id(ProviderKind::Caldav, id), ..object };
-        assert_eq!(entries_of(&ours, reading()).unwrap()[0].entry, Some(id));
+        assert_eq!(read_entries(&object, reading()).unwrap()[0].entry, None);
+        let ours = CalendarObject { name: external_id(ProviderKind::Caldav, id), ..object };
+        assert_eq!(read_entries(&ours, reading()).unwrap()[0].entry, Some(id));
     }
 
     #[test]
     fn what_is_no_calendar_says_nothing() {
         for data in ["", "<html>", "BEGIN:VCARD\nEND:VCARD"] {
-            let object = Object { data: data.to_owned(), ..object("") };
-            assert!(entries_of(&object, reading()).is_none(), "{data}");
+            let object = CalendarObject { data: data.to_owned(), ..object("") };
+            assert!(read_entries(&object, reading()).is_none(), "{data}");
         }
-        let task = Object {
+        let task = CalendarObject {
             data: "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:t\nEND:VTODO\nEND:VCALENDAR\n".to_owned(),
             ..object("")
         };
-        assert_eq!(entries_of(&task, reading()), Some(Vec::new()));
+        assert_eq!(read_entries(&task, reading()), Some(Vec::new()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// A provider whose address nobody needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Preset {
+pub struct CaldavPreset {
     /// In forms.
     pub key: &'static str,
     /// For people.
@@ -18,17 +18,17 @@ pub struct Preset {
 }
 
 /// All of them, in the order in which a form offers them.
-pub const PRESETS: &[Preset] = &[
-    Preset {
+pub const PRESETS: &[CaldavPreset] = &[
+    CaldavPreset {
         key: "icloud",
         name: "iCloud",
         address: Some("https://caldav.icloud.com/"),
-        user: "The e-mail address of your Apple Account",
+        user: "The email address of your Apple Account",
         password: "An app-specific password: account.apple.com, Sign-In and Security, App-Specific Passwords. The \
                    password of the account itself is refused.",
         domains: &["icloud.com", "me.com", "mac.com"],
     },
-    Preset {
+    CaldavPreset {
         key: "fastmail",
         name: "Fastmail",
         address: Some("https://caldav.fastmail.com/"),
@@ -36,7 +36,7 @@ pub const PRESETS: &[Preset] = &[
         password: "An app password for calendars (CalDAV): Settings, Privacy & Security, Manage app passwords.",
         domains: &["fastmail.com", "fastmail.fm", "messagingengine.com"],
     },
-    Preset {
+    CaldavPreset {
         key: "nextcloud",
         name: "Nextcloud",
         address: None,
@@ -47,7 +47,7 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 /// The provider whose domain it is.
-pub(super) fn of_domain(domain: &str) -> Option<&'static Preset> {
+pub(super) fn preset_for_domain(domain: &str) -> Option<&'static CaldavPreset> {
     let belongs =
         |own: &str| domain == own || domain.strip_suffix(own).is_some_and(|rest| rest.ends_with('.'));
     PRESETS.iter().find(|preset| preset.domains.iter().any(|own| belongs(own)))
@@ -67,7 +67,7 @@ mod tests {
             ("icloud.com.example", None),
             ("cloud.example.org", None),
         ] {
-            assert_eq!(of_domain(domain).map(|preset| preset.key), key, "{domain}");
+            assert_eq!(preset_for_domain(domain).map(|preset| preset.key), key, "{domain}");
         }
         for preset in PRESETS {
             assert!(preset.address.is_none_or(|address| address.parse::<url::Url>().is_ok()));

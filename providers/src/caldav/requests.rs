@@ -40,7 +40,11 @@ fn propfind(properties: &str) -> String {
 /// The names and versions of the events in a window, or of all (RFC 4791, 7.8).
 pub(super) fn query(window: Option<Interval>) -> String {
     let range = window.map_or_else(String::new, |window| {
-        format!(r#"<C:time-range start="{}" end="{}"/>"#, instant(window.start), instant(window.end))
+        format!(
+            r#"<C:time-range start="{}" end="{}"/>"#,
+            format_instant(window.start),
+            format_instant(window.end)
+        )
     });
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><C:calendar-query {NAMESPACES}><prop><getetag/></prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{range}</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
@@ -48,14 +52,14 @@ pub(super) fn query(window: Option<Interval>) -> String {
 }
 
 /// The names and versions of the events with that UID (RFC 4791, 7.8.6).
-pub(super) fn with_uid(uid: &str) -> String {
+pub(super) fn query_by_uid(uid: &str) -> String {
     let uid = escaped(uid);
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><C:calendar-query {NAMESPACES}><prop><getetag/></prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match collation="i;octet">{uid}</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
     )
 }
 
-fn instant(at: DateTime<Utc>) -> String {
+fn format_instant(at: DateTime<Utc>) -> String {
     at.format("%Y%m%dT%H%M%SZ").to_string()
 }
 

@@ -13,16 +13,16 @@ use url::Url;
 use super::{
     Caldav,
     address::is_kindred,
-    errors::{Refusal, Trouble, unreadable},
+    errors::{CaldavCallError, CaldavErrorResponse, unreadable},
     xml::{self, Multistatus},
 };
-use crate::{error::ProviderError, http::Answer, provider::Credentials};
+use crate::{error::ProviderError, http::BufferedResponse, provider::ProviderCredentials};
 
 const DEPTH: HeaderName = HeaderName::from_static("depth");
 const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 
 /// One account at one server.
-pub(super) struct Session<'a> {
+pub(super) struct CaldavSession<'a> {
     caldav: &'a Caldav,
     authorization: HeaderValue,
     /// The account's calendars are below it.
@@ -34,11 +34,14 @@ pub(super) struct Session<'a> {
 }
 
 impl Caldav {
-    pub(super) fn session<'a>(&'a self, credentials: &'a Credentials) -> Result<Session<'a>, ProviderError> {
-        let Credentials::Password { user, home, zone, .. } = credentials else {
+    pub(super) fn session<'a>(
+        &'a self,
+        credentials: &'a ProviderCredentials,
+    ) -> Result<CaldavSession<'a>, ProviderError> {
+        let ProviderCredentials::Password { user, home, zone, .. } = credentials else {
             return Err(ProviderError::Unauthorized);
         };
-        Ok(Session { caldav: self, authorization: basic(credentials)?, home, user, zone: *zone })
+        Ok(CaldavSession { caldav: self, authorization: basic(credentials)?, home, user, zone: *zone })
     }
 
     /// One call. `authorization`: with it.
@@ -49,7 +52,7 @@ impl Caldav {
         authorization: Option<&HeaderValue>,
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
-    ) -> Result<Answer, ProviderError> {
+    ) -> Result<BufferedResponse, ProviderError> {
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
         *request.uri_mut() = url.as_str().parse().map_err(|_| ProviderError::NotFound)?;
@@ -64,8 +67,8 @@ impl Caldav {
 }
 
 /// The `Authorization` header (RFC 7617). A name with a colon in it cannot be told from its password.
-pub(super) fn basic(credentials: &Credentials) -> Result<HeaderValue, ProviderError> {
-    let Credentials::Password { user, password, .. } = credentials else {
+pub(super) fn basic(credentials: &ProviderCredentials) -> Result<HeaderValue, ProviderError> {
+    let ProviderCredentials::Password { user, password, .. } = credentials else {
         return Err(ProviderError::Unauthorized);
     };
     if user.contains(':') {
@@ -78,7 +81,7 @@ pub(super) fn basic(credentials: &Credentials) -> Result<HeaderValue, ProviderEr
     Ok(value)
 }
 
-impl Session<'_> {
+impl CaldavSession<'_> {
     /// A call whose answer is a success of some kind.
     pub(super) async fn call(
         &self,
@@ -86,28 +89,38 @@ impl Session<'_> {
         url: &Url,
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, CaldavCallError> {
         // Whatever a server or a row of ours has named: the password goes to the account's server.
         if !is_kindred(self.home, url) {
             return Err(ProviderError::NotFound.into());
         }
         let answer = self.caldav.send(method, url, Some(&self.authorization), headers, body).await?;
-        if is_page(&answer) {
+        if is_html(&answer) {
             return Err(unreadable("calendar server's, but a page for people").into());
         }
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(Trouble::Refused(Refusal::read(&answer, self.caldav.clock.now())))
+        Err(CaldavCallError::Refused(CaldavErrorResponse::read(&answer, self.caldav.clock.now())))
     }
 
     /// The properties of a resource, and with `depth` 1 of what is in it.
-    pub(super) async fn propfind(&self, url: &Url, depth: u8, body: String) -> Result<Multistatus, Trouble> {
+    pub(super) async fn propfind(
+        &self,
+        url: &Url,
+        depth: u8,
+        body: String,
+    ) -> Result<Multistatus, CaldavCallError> {
         self.multistatus(b"PROPFIND", url, depth, body).await
     }
 
     /// A report on a collection. RFC 4791 wants depth 1 for a query, RFC 6578 depth 0 for a sync.
-    pub(super) async fn report(&self, url: &Url, depth: u8, body: String) -> Result<Multistatus, Trouble> {
+    pub(super) async fn report(
+        &self,
+        url: &Url,
+        depth: u8,
+        body: String,
+    ) -> Result<Multistatus, CaldavCallError> {
         self.multistatus(b"REPORT", url, depth, body).await
     }
 
@@ -117,9 +130,9 @@ impl Session<'_> {
         url: &Url,
         depth: u8,
         body: String,
-    ) -> Result<Multistatus, Trouble> {
+    ) -> Result<Multistatus, CaldavCallError> {
         let method = Method::from_bytes(method).map_err(|_| unreadable("method"))?;
-        let headers = [(DEPTH, depth_of(depth)), (CONTENT_TYPE, XML)];
+        let headers = [(DEPTH, depth_value(depth)), (CONTENT_TYPE, XML)];
         let answer = self.call(&method, url, &headers, body.into()).await?;
         Ok(xml::multistatus(&answer.body).ok_or_else(|| unreadable("multistatus"))?)
     }
@@ -127,16 +140,16 @@ impl Session<'_> {
 
 /// What a network that wants people to sign in says to everything, and what must not be taken for the outcome of a write.
 /// (Some servers say 201 with a page: mod_dav, of a PUT.)
-fn is_page(answer: &Answer) -> bool {
+fn is_html(answer: &BufferedResponse) -> bool {
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     answer.status == StatusCode::OK && kind.to_ascii_lowercase().starts_with("text/html")
 }
 
-pub(super) fn depth_of(depth: u8) -> HeaderValue {
+pub(super) fn depth_value(depth: u8) -> HeaderValue {
     if depth == 0 { HeaderValue::from_static("0") } else { HeaderValue::from_static("1") }
 }
 
 /// The headers of a PROPFIND of one resource.
-pub(super) fn about_one() -> [(HeaderName, HeaderValue); 2] {
-    [(DEPTH, depth_of(0)), (CONTENT_TYPE, XML)]
+pub(super) fn propfind_headers() -> [(HeaderName, HeaderValue); 2] {
+    [(DEPTH, depth_value(0)), (CONTENT_TYPE, XML)]
 }

@@ -11,23 +11,23 @@ use url::Url;
 use super::{
     Caldav,
     address::{collection, object},
-    errors::{MAY_NOT_WRITE, Refused, Trouble, unreadable},
+    errors::{CaldavCallError, MAY_NOT_WRITE, WriteRefusal, unreadable},
     fetch::is_digest,
     merge::{merged, whole},
-    objects::Object,
-    session::Session,
+    objects::CalendarObject,
+    session::CaldavSession,
 };
 use crate::{
     error::ProviderError,
-    provider::{Credentials, Removed, Written},
+    provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
 };
 
 /// How often an object that others keep changing is written over.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// One object to write or to remove.
-struct Target<'a> {
-    session: Session<'a>,
+struct WriteTarget<'a> {
+    session: CaldavSession<'a>,
     collection: Url,
     object: Url,
     name: &'a str,
@@ -36,11 +36,11 @@ struct Target<'a> {
 impl Caldav {
     pub(super) async fn insert(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let target = self.target(credentials, calendar, external_id)?;
         let unless_there = (IF_NONE_MATCH, HeaderValue::from_static("*"));
         target.put(Some(unless_there), whole(content, self.clock.now()).into(), true).await
@@ -48,16 +48,16 @@ impl Caldav {
 
     pub(super) async fn replace(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let target = self.target(credentials, calendar, external_id)?;
         // `If-Match: *` would write over any version, but what people added to it must be known; and Radicale takes the star
         // for a version.
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let remote = target.remote().await?;
             let version = remote.etag.as_deref().unwrap_or_default();
             if etag.is_some_and(|etag| etag != version) {
@@ -74,20 +74,20 @@ impl Caldav {
 
     pub(super) async fn delete(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError> {
+    ) -> Result<RemoveOutcome, ProviderError> {
         let target = match self.target(credentials, calendar, external_id) {
             // What has no such name is not there.
-            Err(ProviderError::NotFound) => return Ok(Removed::Before),
+            Err(ProviderError::NotFound) => return Ok(RemoveOutcome::Before),
             target => target?,
         };
         match target.session.call(&Method::DELETE, &target.object, &[], Bytes::new()).await {
-            Ok(_) => Ok(Removed::Now),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(Removed::Before),
-            Err(Trouble::Refused(refusal)) => match target.meaning(refusal.of_write(false)).await {
-                ProviderError::NotFound => Ok(Removed::Before),
+            Ok(_) => Ok(RemoveOutcome::Now),
+            Err(CaldavCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
+            Err(CaldavCallError::Refused(refusal)) => match target.meaning(refusal.of_write(false)).await {
+                ProviderError::NotFound => Ok(RemoveOutcome::Before),
                 error => Err(error),
             },
             Err(trouble) => Err(trouble.into()),
@@ -96,14 +96,14 @@ impl Caldav {
 
     fn target<'a>(
         &'a self,
-        credentials: &'a Credentials,
+        credentials: &'a ProviderCredentials,
         calendar: &str,
         name: &'a str,
-    ) -> Result<Target<'a>, ProviderError> {
+    ) -> Result<WriteTarget<'a>, ProviderError> {
         let session = self.session(credentials)?;
         let collection = collection(session.home, calendar)?;
         let object = object(&collection, name)?;
-        Ok(Target { session, collection, object, name })
+        Ok(WriteTarget { session, collection, object, name })
     }
 }
 
@@ -112,7 +112,7 @@ fn if_match(etag: &str) -> Result<(HeaderName, HeaderValue), ProviderError> {
     Ok((IF_MATCH, HeaderValue::from_str(etag).map_err(|_| ProviderError::Precondition)?))
 }
 
-impl Target<'_> {
+impl WriteTarget<'_> {
     /// Its version, or `None` if it is not there.
     async fn version(&self) -> Result<Option<String>, ProviderError> {
         match self.session.version(&self.collection, self.name).await {
@@ -123,7 +123,7 @@ impl Target<'_> {
 
     /// The object that stands there. Not by GET: a proxy that packs an answer gives it another ETag (Apache's mod_deflate adds
     /// `-gzip`, nginx makes it weak), while a report holds the one that all other reads know.
-    async fn remote(&self) -> Result<Object, ProviderError> {
+    async fn remote(&self) -> Result<CalendarObject, ProviderError> {
         let names = [self.name.to_owned()];
         match self.session.objects(&self.collection, &names).await {
             Ok(fetched) => fetched.known()?.into_iter().next().ok_or(ProviderError::NotFound),
@@ -133,7 +133,7 @@ impl Target<'_> {
 
     /// Writes over the version that has just been read. Where the server knows none, that leaves a moment in which somebody
     /// else's change is not seen.
-    async fn put_over(&self, version: &str, body: Bytes) -> Result<Written, ProviderError> {
+    async fn put_over(&self, version: &str, body: Bytes) -> Result<WriteReceipt, ProviderError> {
         let condition = if is_digest(version) { None } else { Some(if_match(version)?) };
         self.put(condition, body, false).await
     }
@@ -143,33 +143,33 @@ impl Target<'_> {
         condition: Option<(HeaderName, HeaderValue)>,
         body: Bytes,
         new: bool,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let kind = (CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
         let headers: Vec<_> = condition.into_iter().chain([kind]).collect();
         let answer = match self.session.call(&Method::PUT, &self.object, &headers, body).await {
-            Err(Trouble::Refused(refusal)) => return Err(self.meaning(refusal.of_write(new)).await),
+            Err(CaldavCallError::Refused(refusal)) => return Err(self.meaning(refusal.of_write(new)).await),
             answer => answer?,
         };
         let told = answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         if let Some(etag) = told {
-            return Ok(Written { external_id: self.name.to_owned(), etag });
+            return Ok(WriteReceipt { external_id: self.name.to_owned(), etag });
         }
         // A server that has stored something else than it was sent gives no version (RFC 4791, 5.3.4).
         let version = self.version().await.map_err(ProviderError::after_a_part)?;
         let etag = version.ok_or_else(|| unreadable("version of what was written"))?;
-        Ok(Written { external_id: self.name.to_owned(), etag })
+        Ok(WriteReceipt { external_id: self.name.to_owned(), etag })
     }
 
     /// Looks where an answer alone does not tell.
-    async fn meaning(&self, refused: Refused) -> ProviderError {
+    async fn meaning(&self, refused: WriteRefusal) -> ProviderError {
         match refused {
-            Refused::Error(error) => error,
-            Refused::IsItThere => match self.version().await {
+            WriteRefusal::Error(error) => error,
+            WriteRefusal::IsItThere => match self.version().await {
                 Ok(Some(_)) => ProviderError::Precondition,
                 Ok(None) => ProviderError::NotFound,
                 Err(error) => error,
             },
-            Refused::IsTheCalendarThere => {
+            WriteRefusal::IsTheCalendarThere => {
                 let error = ProviderError::Rejected(MAY_NOT_WRITE.to_owned());
                 self.session.unless_gone(&self.collection, error).await
             }

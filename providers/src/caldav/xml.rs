@@ -12,31 +12,31 @@ const CALENDAR_SERVER: &str = "http://calendarserver.org/ns/";
 const APPLE: &str = "http://apple.com/ns/ical/";
 
 /// Far more than a hundred objects with all their properties need; a list of 100,000 etags has half of it.
-const MOST_NODES: u32 = 2_000_000;
+const MAX_NODES: u32 = 2_000_000;
 
 /// An answer of status 207.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Multistatus {
-    pub(super) responses: Vec<Response>,
+    pub(super) responses: Vec<DavResponse>,
     /// At the end of a sync-collection report.
     pub(super) sync_token: Option<String>,
 }
 
 /// What is said of one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Response {
+pub(super) struct DavResponse {
     pub(super) href: String,
     /// Of the resource as a whole, where it is said: 404, 507.
     pub(super) status: Option<u16>,
     /// Those that were found.
-    pub(super) found: Properties,
+    pub(super) found: DavProperties,
     /// What is said of those that were not: 404 and 410 only where nothing else is.
     pub(super) refused: Option<u16>,
 }
 
 /// The properties that we ask for; empty or `None` where the server has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Properties {
+pub(super) struct DavProperties {
     pub(super) current_user_principal: Option<String>,
     pub(super) calendar_home: Option<String>,
     /// `mailto:` addresses, without that.
@@ -91,15 +91,15 @@ pub(super) fn escaped(text: &str) -> String {
 fn parse(text: &str) -> Option<Document<'_>> {
     // A byte order mark and blanks before the declaration are what the standard forbids and some servers send.
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: MOST_NODES, ..ParsingOptions::default() };
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).ok()
 }
 
-fn response(node: Node<'_, '_>) -> Option<Response> {
-    let mut response = Response {
+fn response(node: Node<'_, '_>) -> Option<DavResponse> {
+    let mut response = DavResponse {
         href: children(node, DAV, "href").next().and_then(text_of)?,
         status: children(node, DAV, "status").next().and_then(status_of),
-        found: Properties::default(),
+        found: DavProperties::default(),
         refused: None,
     };
     for part in children(node, DAV, "propstat") {
@@ -120,7 +120,7 @@ pub(super) fn says_gone(status: u16) -> bool {
     matches!(status, 404 | 410)
 }
 
-impl Properties {
+impl DavProperties {
     /// The calendar's own zone.
     pub(super) fn zone(&self) -> Option<Tz> {
         let named = || self.timezone_id.as_deref().and_then(named_zone);
@@ -130,8 +130,8 @@ impl Properties {
     fn take(&mut self, node: Node<'_, '_>) {
         let name = node.tag_name();
         match (name.namespace(), name.name()) {
-            (Some(DAV), "current-user-principal") => self.current_user_principal = href_in(node),
-            (Some(CALDAV), "calendar-home-set") => self.calendar_home = href_in(node),
+            (Some(DAV), "current-user-principal") => self.current_user_principal = child_href(node),
+            (Some(CALDAV), "calendar-home-set") => self.calendar_home = child_href(node),
             (Some(CALDAV), "calendar-user-address-set") => {
                 self.mail_addresses = children(node, DAV, "href")
                     .filter_map(text_of)
@@ -141,7 +141,7 @@ impl Properties {
                     })
                     .collect();
             }
-            (Some(CALDAV), "schedule-default-calendar-URL") => self.default_calendar = href_in(node),
+            (Some(CALDAV), "schedule-default-calendar-URL") => self.default_calendar = child_href(node),
             (Some(DAV), "resourcetype") => {
                 self.is_calendar = children(node, CALDAV, "calendar").next().is_some();
             }
@@ -175,7 +175,7 @@ fn children<'a, 'input>(
     node.children().filter(move |child| child.has_tag_name((namespace, name)))
 }
 
-fn href_in(node: Node<'_, '_>) -> Option<String> {
+fn child_href(node: Node<'_, '_>) -> Option<String> {
     children(node, DAV, "href").next().and_then(text_of)
 }
 
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_found_is_read_whatever_the_prefixes_and_what_was_not_is_left_out() {
+    fn multistatus_reads_any_prefix_and_skips_missing_properties() {
         let body = r#"<?xml version="1.0"?>
             <x:multistatus xmlns:x="DAV:" xmlns="urn:ietf:params:xml:ns:caldav">
               <x:response><x:href>/ana/cal/</x:href>

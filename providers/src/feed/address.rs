@@ -5,7 +5,7 @@ use url::Url;
 use super::error::FeedError;
 
 /// Longer ones are none: the longest known, of Google, is below 200 characters.
-const LONGEST: usize = 4_000;
+const MAX_ADDRESS_LEN: usize = 4_000;
 
 /// How an address may begin; the second two are how applications for calendars are told to subscribe, over https where
 /// the server has it.
@@ -16,24 +16,24 @@ const SCHEMES: [&str; 4] = ["https", "http", "webcals", "webcal"];
 /// Spaces, quotes and brackets around it are taken away, `webcal://` becomes `https://`, and so does nothing at all. User
 /// and password stay in it. The error is [`FeedError::BadAddress`].
 pub fn feed_address(text: &str) -> Result<Url, FeedError> {
-    let text = trimmed(text);
+    let text = trim_address(text);
     if text.is_empty() {
-        return bad("it is empty");
+        return bad_address("it is empty");
     }
-    if text.len() > LONGEST {
-        return bad("it is too long");
+    if text.len() > MAX_ADDRESS_LEN {
+        return bad_address("it is too long");
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return bad("it holds a space or a line's end; perhaps it was copied with something else");
+        return bad_address("it contains a space or line break: copy it again");
     }
     let (scheme, rest) = split_scheme(text)?;
     let Ok(mut url) = format!("{scheme}://{rest}").parse::<Url>() else {
-        return bad("it cannot be understood; copy it again");
+        return bad_address("it is not a valid link: copy it again");
     };
     url.set_fragment(None);
     match url.host_str() {
-        None | Some("") => bad("it names no server"),
-        Some(_) if url.port() == Some(0) => bad("nothing can be reached at port 0"),
+        None | Some("") => bad_address("it has no host name"),
+        Some(_) if url.port() == Some(0) => bad_address("nothing can be reached at port 0"),
         Some(_) => Ok(url),
     }
 }
@@ -46,12 +46,12 @@ pub(super) fn with_web_scheme(url: Url) -> Url {
     }
 }
 
-fn bad<T>(why: &'static str) -> Result<T, FeedError> {
+fn bad_address<T>(why: &'static str) -> Result<T, FeedError> {
     Err(FeedError::BadAddress(why))
 }
 
 /// Without what mails, documents and hurried hands put around an address.
-fn trimmed(text: &str) -> &str {
+fn trim_address(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace()
             || c.is_control()
@@ -67,18 +67,18 @@ fn split_scheme(text: &str) -> Result<(&'static str, &str), FeedError> {
     let mut rest = text;
     // `webcal://https://…` comes of an address that was put where only its end belongs.
     while let Some((known, after)) =
-        SCHEMES.iter().find_map(|known| Some((*known, after_scheme(rest, known)?)))
+        SCHEMES.iter().find_map(|known| Some((*known, strip_scheme(rest, known)?)))
     {
         scheme = Some(if known == "http" { "http" } else { "https" });
         rest = after;
     }
     match scheme {
         Some(scheme) => Ok((scheme, rest)),
-        None => without_scheme(rest),
+        None => guess_scheme(rest),
     }
 }
 
-fn after_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
+fn strip_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
     let start = text.get(..scheme.len())?;
     let after = text.get(scheme.len()..)?.strip_prefix(':')?;
     // One slash too few or too many, or the wrong ones: browsers take these too.
@@ -86,17 +86,17 @@ fn after_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
     (start.eq_ignore_ascii_case(scheme) && slashes.len() < after.len()).then_some(slashes)
 }
 
-fn without_scheme(text: &str) -> Result<(&'static str, &str), FeedError> {
+fn guess_scheme(text: &str) -> Result<(&'static str, &str), FeedError> {
     let host = text.split(['/', '?', '#']).next().unwrap_or_default();
     if text.contains("://") || host.is_empty() {
-        return bad("it must begin with https://");
+        return bad_address("it must start with https://");
     }
     if host.contains('@') {
-        return bad("it looks like an address for mail; the one of a calendar begins with https://");
+        return bad_address("this is an email address; a calendar link starts with https://");
     }
     let (name, port) = host.split_once(':').unwrap_or((host, ""));
     if !name.contains('.') || !port.chars().all(|c| c.is_ascii_digit()) || name.contains('\\') {
-        return bad("it must begin with https://");
+        return bad_address("it must start with https://");
     }
     Ok(("https", text))
 }

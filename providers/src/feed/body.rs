@@ -10,31 +10,31 @@ use http::{
 };
 
 use super::error::FeedError;
-use crate::http::CallError;
+use crate::http::HttpCallError;
 
 /// How far into a body a calendar may begin, behind what a careless script put before it.
 const PREAMBLE: usize = 64 * 1024;
 
 /// A body that is coming.
-pub(super) struct Body {
-    form: Form,
+pub(super) struct FeedBodyReader {
+    form: BodyDecoder,
     /// Bytes that came over the wire.
     came: usize,
     limit: usize,
 }
 
-enum Form {
-    Plain(Bounded),
-    Gzip(Box<MultiGzDecoder<Bounded>>),
+enum BodyDecoder {
+    Plain(LimitedBuffer),
+    Gzip(Box<MultiGzDecoder<LimitedBuffer>>),
 }
 
 /// Takes no more than a number of bytes.
-struct Bounded {
+struct LimitedBuffer {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-impl Write for Bounded {
+impl Write for LimitedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > self.limit {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -48,32 +48,32 @@ impl Write for Bounded {
     }
 }
 
-impl Body {
+impl FeedBodyReader {
     /// One of at most `limit` bytes, on the wire and unpacked.
     pub(super) fn of(headers: &HeaderMap, limit: usize) -> Result<Self, FeedError> {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
             return Err(FeedError::TooLarge { limit });
         }
-        let bounded = Bounded { bytes: Vec::new(), limit };
+        let bounded = LimitedBuffer { bytes: Vec::new(), limit };
         let form = if is_gzip(headers)? {
-            Form::Gzip(Box::new(MultiGzDecoder::new(bounded)))
+            BodyDecoder::Gzip(Box::new(MultiGzDecoder::new(bounded)))
         } else {
-            Form::Plain(bounded)
+            BodyDecoder::Plain(bounded)
         };
         Ok(Self { form, came: 0, limit })
     }
 
     /// Reads it to its end.
     pub(super) async fn read(mut self, mut response: reqwest::Response) -> Result<Bytes, FeedError> {
-        while let Some(chunk) = response.chunk().await.map_err(CallError::from)? {
+        while let Some(chunk) = response.chunk().await.map_err(HttpCallError::from)? {
             self.came += chunk.len();
             if self.came > self.limit {
                 return Err(FeedError::TooLarge { limit: self.limit });
             }
             let taken = match &mut self.form {
-                Form::Plain(bounded) => bounded.write_all(&chunk),
-                Form::Gzip(decoder) => decoder.write_all(&chunk),
+                BodyDecoder::Plain(bounded) => bounded.write_all(&chunk),
+                BodyDecoder::Gzip(decoder) => decoder.write_all(&chunk),
             };
             taken.map_err(|error| self.fault(&error))?;
         }
@@ -83,10 +83,10 @@ impl Body {
     fn finish(self) -> Result<Bytes, FeedError> {
         let (came, limit) = (self.came, self.limit);
         let bounded = match self.form {
-            Form::Plain(bounded) => bounded,
+            BodyDecoder::Plain(bounded) => bounded,
             // Nothing at all is an empty body, whatever was said of it.
-            Form::Gzip(_) if came == 0 => Bounded { bytes: Vec::new(), limit },
-            Form::Gzip(decoder) => decoder.finish().map_err(|error| fault(&error, limit))?,
+            BodyDecoder::Gzip(_) if came == 0 => LimitedBuffer { bytes: Vec::new(), limit },
+            BodyDecoder::Gzip(decoder) => decoder.finish().map_err(|error| fault(&error, limit))?,
         };
         if bounded.bytes.starts_with(&[0x1F, 0x8B]) {
             return Err(FeedError::Packed("gzip"));

@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::http::CallError;
+use crate::http::HttpCallError;
 
 /// Why there is no feed. Its text is for people, and says no more of an address than its host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
     /// Nothing that can be called.
-    #[error("this is no address of a calendar feed: {0}")]
+    #[error("this is not a calendar link: {0}")]
     BadAddress(&'static str),
     /// The guard refuses the host, the one that was named or one that it led to.
     #[error("{0}")]
     PrivateHost(String),
     /// The server leads to what is no address, or from https to http.
-    #[error("the server leads on to another address that is not followed: {0}")]
+    #[error("the server redirects to an address that is not allowed: {0}")]
     BadRedirect(&'static str),
     /// The server leads on and on, or in a circle.
-    #[error("the server leads on from address to address without an end")]
+    #[error("the server redirects too many times")]
     TooManyRedirects,
     /// 404 or 410.
-    #[error("there is no calendar at this address (any more): copy the address again from where it was made")]
+    #[error("no calendar found at this link: copy the link again from the platform")]
     NotFound,
     /// 401 or 403.
     #[error(
-        "the server does not let us read this calendar: copy its address again, whole, with its secret part"
+        "the server denies access to this calendar: copy the complete link again, including its secret part"
     )]
     Forbidden,
     /// 429.
-    #[error("the server asks to slow down")]
+    #[error("the server's rate limit was reached")]
     RateLimited {
         /// How long it wants us to wait, if it said so.
         retry_after: Option<Duration>,
     },
     /// 5xx, or 408.
-    #[error("the server has trouble of its own (it answers {})", .status.as_u16())]
+    #[error("the server has an error (status {})", .status.as_u16())]
     Server {
         /// What it answers.
         status: StatusCode,
@@ -44,31 +44,31 @@ pub enum FeedError {
         retry_after: Option<Duration>,
     },
     /// Any other status that is not 200.
-    #[error("the server does not give the calendar out (it answers {})", .0.as_u16())]
+    #[error("the server did not return the calendar (status {})", .0.as_u16())]
     Refused(StatusCode),
     /// HTML.
     #[error(
-        "this is a web page, not a calendar: perhaps the address is that of the page and not of its calendar export \
-         (iCal), or the page asks to sign in"
+        "this is a web page, not a calendar: use the calendar export link \
+         (iCal), not the page's address"
     )]
     WebPage,
     /// Packed, or packed in another way than was asked for.
-    #[error("the calendar comes packed in a way that is not read ({0})")]
+    #[error("the calendar uses an unsupported compression ({0})")]
     Packed(&'static str),
     /// Of what came over the wire, or of what it unpacks to.
-    #[error("the calendar is larger than the {} MB that are read", .limit.div_ceil(1024 * 1024))]
+    #[error("the calendar is larger than {} MB", .limit.div_ceil(1024 * 1024))]
     TooLarge {
         /// In bytes.
         limit: usize,
     },
     /// The time for all of it is over.
-    #[error("the server did not give the whole calendar in time")]
+    #[error("the server did not send the whole calendar in time")]
     Timeout,
     /// No such name, nobody there, TLS that is not in order, no HTTP.
     #[error("the server cannot be reached: {0}")]
     Unreachable(String),
     /// It ended before its end.
-    #[error("the calendar was cut short on its way")]
+    #[error("the calendar was cut off in transit")]
     CutShort,
 }
 
@@ -131,7 +131,7 @@ impl FeedError {
     }
 
     /// What a status other than 200 means.
-    pub(super) fn of_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
+    pub(super) fn from_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
         match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => Self::NotFound,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Forbidden,
@@ -145,19 +145,19 @@ impl FeedError {
     }
 }
 
-impl From<CallError> for FeedError {
-    fn from(error: CallError) -> Self {
+impl From<HttpCallError> for FeedError {
+    fn from(error: HttpCallError) -> Self {
         match error {
-            CallError::BadAddress => Self::BadAddress("it cannot be called"),
-            CallError::PrivateHost(refused) => Self::PrivateHost(refused.to_string()),
-            CallError::Timeout(_) => Self::Timeout,
-            CallError::CutShort(_) => Self::CutShort,
-            CallError::TooLarge { limit } => Self::TooLarge { limit },
+            HttpCallError::BadAddress => Self::BadAddress("it cannot be called"),
+            HttpCallError::PrivateHost(refused) => Self::PrivateHost(refused.to_string()),
+            HttpCallError::Timeout(_) => Self::Timeout,
+            HttpCallError::CutShort(_) => Self::CutShort,
+            HttpCallError::TooLarge { limit } => Self::TooLarge { limit },
             // Nobody sends a password with a feed.
-            CallError::PlainHost(_)
-            | CallError::NoConnection(_)
-            | CallError::NoTls
-            | CallError::Broken(_) => Self::Unreachable(error.to_string()),
+            HttpCallError::PlainHost(_)
+            | HttpCallError::NoConnection(_)
+            | HttpCallError::NoTls
+            | HttpCallError::Broken(_) => Self::Unreachable(error.to_string()),
         }
     }
 }

@@ -27,24 +27,24 @@ use url::Url;
 
 pub use self::{address::feed_address, error::FeedError};
 use self::{
-    body::Body,
-    redirects::{Trail, is_redirect},
+    body::FeedBodyReader,
+    redirects::{RedirectChain, is_redirect},
 };
 use crate::{
     error::SetupError,
-    guard::{Guard, Names, SystemNames},
-    http::{Http, HttpConfig, retry_after},
+    guard::{DnsResolver, SsrfGuard, SystemDnsResolver},
+    http::{HttpClient, HttpConfig, retry_after},
 };
 
 /// Airbnb answers 403 to who has no name, and some want to know what calls.
-const READER: &str = concat!("Concord/", env!("CARGO_PKG_VERSION"), " (reads calendar feeds)");
+const FEED_USER_AGENT: &str = concat!("Concord/", env!("CARGO_PKG_VERSION"), " (reads calendar feeds)");
 
 /// Longer versions are taken for none: they are sent with each request and kept for each feed.
-const LONGEST_VERSION: usize = 1_000;
+const MAX_VALIDATOR_LEN: usize = 1_000;
 
 /// How long a feed may take, and how large it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FetchLimits {
+pub struct FeedFetchLimits {
     /// For opening one connection, TLS included.
     pub connect: Duration,
     /// For everything, redirects and the last byte included.
@@ -53,7 +53,7 @@ pub struct FetchLimits {
     pub bytes: usize,
 }
 
-impl Default for FetchLimits {
+impl Default for FeedFetchLimits {
     fn default() -> Self {
         Self { connect: Duration::from_secs(5), total: Duration::from_secs(30), bytes: 10 * 1024 * 1024 }
     }
@@ -62,8 +62,8 @@ impl Default for FetchLimits {
 /// Fetches feeds; clones share one pool of connections.
 #[derive(Clone, Debug)]
 pub struct FeedFetcher {
-    http: Http,
-    limits: FetchLimits,
+    http: HttpClient,
+    limits: FeedFetchLimits,
     clock: Clock,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for FeedRequest<'_> {
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fetched {
+pub enum FeedFetchOutcome {
     /// The version that we have is the current one.
     NotModified,
     /// The whole feed.
@@ -124,15 +124,15 @@ impl fmt::Debug for FeedBody {
 
 impl FeedFetcher {
     /// Builds it. `guard` says which hosts a person may name, and which a server may lead to.
-    pub fn new(limits: FetchLimits, guard: Guard, clock: Clock) -> Result<Self, SetupError> {
-        Self::with_names(limits, guard, Arc::new(SystemNames), clock)
+    pub fn new(limits: FeedFetchLimits, guard: SsrfGuard, clock: Clock) -> Result<Self, SetupError> {
+        Self::with_resolver(limits, guard, Arc::new(SystemDnsResolver), clock)
     }
 
     /// The same with names that mean what `names` says.
-    pub fn with_names(
-        limits: FetchLimits,
-        guard: Guard,
-        names: Arc<dyn Names>,
+    pub fn with_resolver(
+        limits: FeedFetchLimits,
+        guard: SsrfGuard,
+        names: Arc<dyn DnsResolver>,
         clock: Clock,
     ) -> Result<Self, SetupError> {
         let config = HttpConfig {
@@ -141,7 +141,7 @@ impl FeedFetcher {
             max_body_bytes: limits.bytes,
             unpack: false,
         };
-        let http = Http::new(config)?.guarded_with(guard, names)?;
+        let http = HttpClient::new(config)?.guarded_with(guard, names)?;
         Ok(Self { http, limits, clock })
     }
 
@@ -156,21 +156,23 @@ impl FeedFetcher {
     }
 
     /// Fetches a feed once, if it is not the version that we have.
-    pub async fn fetch(&self, request: FeedRequest<'_>) -> Result<Fetched, FeedError> {
+    pub async fn fetch(&self, request: FeedRequest<'_>) -> Result<FeedFetchOutcome, FeedError> {
         let started = Instant::now();
         let outcome = tokio::time::timeout(self.limits.total, self.follow(request)).await;
         let outcome = outcome.unwrap_or(Err(FeedError::Timeout));
         let (host, ms) = (request.url.host_str().unwrap_or_default(), started.elapsed().as_millis());
         match &outcome {
-            Ok(Fetched::NotModified) => tracing::debug!(host, ms, "a feed is as it was"),
-            Ok(Fetched::Body(body)) => tracing::debug!(host, ms, bytes = body.bytes.len(), "fetched a feed"),
+            Ok(FeedFetchOutcome::NotModified) => tracing::debug!(host, ms, "a feed is as it was"),
+            Ok(FeedFetchOutcome::Body(body)) => {
+                tracing::debug!(host, ms, bytes = body.bytes.len(), "fetched a feed");
+            }
             Err(error) => tracing::debug!(host, ms, %error, "a feed was not fetched"),
         }
         outcome
     }
 
-    async fn follow(&self, request: FeedRequest<'_>) -> Result<Fetched, FeedError> {
-        let mut trail = Trail::from(request.url)?;
+    async fn follow(&self, request: FeedRequest<'_>) -> Result<FeedFetchOutcome, FeedError> {
+        let mut trail = RedirectChain::from(request.url)?;
         loop {
             let mut call = reqwest::Request::new(Method::GET, trail.here().clone());
             *call.headers_mut() = headers(request, trail.authorization());
@@ -187,29 +189,29 @@ impl FeedFetcher {
         &self,
         request: FeedRequest<'_>,
         response: reqwest::Response,
-        trail: Trail,
-    ) -> Result<Fetched, FeedError> {
+        trail: RedirectChain,
+    ) -> Result<FeedFetchOutcome, FeedError> {
         let (status, headers) = (response.status(), response.headers());
         let conditional = request.etag.is_some() || request.last_modified.is_some();
         if status == StatusCode::NOT_MODIFIED && conditional {
-            return Ok(Fetched::NotModified);
+            return Ok(FeedFetchOutcome::NotModified);
         }
         if status != StatusCode::OK {
-            return Err(FeedError::of_status(status, retry_after(headers, self.clock.now())));
+            return Err(FeedError::from_status(status, retry_after(headers, self.clock.now())));
         }
         let (etag, last_modified) = (text(headers, ETAG), text(headers, LAST_MODIFIED));
         let content_type = text(headers, CONTENT_TYPE).unwrap_or_default();
-        let bytes = Body::of(headers, self.limits.bytes)?.read(response).await?;
+        let bytes = FeedBodyReader::of(headers, self.limits.bytes)?.read(response).await?;
         if body::is_web_page(&content_type, &bytes) {
             return Err(FeedError::WebPage);
         }
-        Ok(Fetched::Body(FeedBody { bytes, etag, last_modified, moved_to: trail.moved_to() }))
+        Ok(FeedFetchOutcome::Body(FeedBody { bytes, etag, last_modified, moved_to: trail.moved_to() }))
     }
 }
 
 fn headers(request: FeedRequest<'_>, authorization: Option<HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(READER));
+    headers.insert(USER_AGENT, HeaderValue::from_static(FEED_USER_AGENT));
     headers.insert(ACCEPT, HeaderValue::from_static("text/calendar, text/plain;q=0.8, */*;q=0.1"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     // What cannot be sent back is as if it had not come.
@@ -228,5 +230,5 @@ fn headers(request: FeedRequest<'_>, authorization: Option<HeaderValue>) -> Head
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?.trim();
-    (!value.is_empty() && value.len() <= LONGEST_VERSION).then(|| value.to_owned())
+    (!value.is_empty() && value.len() <= MAX_VALIDATOR_LEN).then(|| value.to_owned())
 }

@@ -8,18 +8,18 @@ use url::Url;
 use super::{address::with_web_scheme, error::FeedError};
 
 /// Platforms lead on once or twice; a browser gives up after twenty.
-const MOST: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 /// The addresses that were called, and what follows from how one led to the next.
-pub(super) struct Trail {
+pub(super) struct RedirectChain {
     /// In order; the last one is where we are. Without credentials.
     been: Vec<Url>,
-    credentials: Option<Credentials>,
+    credentials: Option<FeedCredentials>,
     /// Whether all redirects so far were permanent.
     permanent: bool,
 }
 
-struct Credentials {
+struct FeedCredentials {
     /// With them.
     given: Url,
     header: HeaderValue,
@@ -30,12 +30,13 @@ pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-impl Trail {
+impl RedirectChain {
     /// Begins at the address that was given.
     pub(super) fn from(given: &Url) -> Result<Self, FeedError> {
-        check(given).map_err(FeedError::BadAddress)?;
-        let credentials = basic(given).map(|header| Credentials { given: given.clone(), header });
-        Ok(Self { been: vec![bare(given.clone())], credentials, permanent: true })
+        check_redirect_target(given).map_err(FeedError::BadAddress)?;
+        let credentials =
+            basic_auth_header(given).map(|header| FeedCredentials { given: given.clone(), header });
+        Ok(Self { been: vec![without_credentials(given.clone())], credentials, permanent: true })
     }
 
     /// The address to call.
@@ -53,7 +54,7 @@ impl Trail {
     /// Goes where an answer leads.
     pub(super) fn follow(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<(), FeedError> {
         let next = self.target(headers).map_err(FeedError::BadRedirect)?;
-        if self.been.contains(&next) || self.been.len() > MOST {
+        if self.been.contains(&next) || self.been.len() > MAX_REDIRECTS {
             return Err(FeedError::TooManyRedirects);
         }
         self.permanent &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
@@ -66,8 +67,8 @@ impl Trail {
         let location = location.to_str().map_err(|_| "it is no web address")?;
         let target = self.here().join(location).map_err(|_| "it is no web address")?;
         // Credentials that a server makes up are not ours to send.
-        let target = bare(with_web_scheme(target));
-        check(&target)?;
+        let target = without_credentials(with_web_scheme(target));
+        check_redirect_target(&target)?;
         if self.here().scheme() == "https" && target.scheme() == "http" {
             return Err("it is not encrypted (http), though the first one is");
         }
@@ -80,7 +81,7 @@ impl Trail {
             return None;
         }
         let mut moved = self.here().clone();
-        if let Some(Credentials { given, .. }) = &self.credentials
+        if let Some(FeedCredentials { given, .. }) = &self.credentials
             && given.origin() == moved.origin()
         {
             // These can be set on every address that has a host.
@@ -91,11 +92,11 @@ impl Trail {
     }
 }
 
-fn check(url: &Url) -> Result<(), &'static str> {
+fn check_redirect_target(url: &Url) -> Result<(), &'static str> {
     if !matches!(url.scheme(), "http" | "https") {
         Err("it does not begin with https://")
     } else if url.host_str().is_none_or(str::is_empty) {
-        Err("it names no server")
+        Err("it has no host name")
     } else if url.port() == Some(0) {
         Err("nothing can be reached at port 0")
     } else {
@@ -104,14 +105,14 @@ fn check(url: &Url) -> Result<(), &'static str> {
 }
 
 /// As it is called: no credentials, which would be logged; no fragment, which means nothing to a server.
-fn bare(mut url: Url) -> Url {
+fn without_credentials(mut url: Url) -> Url {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
     url
 }
 
-fn basic(url: &Url) -> Option<HeaderValue> {
+fn basic_auth_header(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
@@ -127,11 +128,11 @@ fn basic(url: &Url) -> Option<HeaderValue> {
 mod tests {
     use super::*;
 
-    fn trail(url: &str) -> Trail {
-        Trail::from(&url.parse().unwrap()).unwrap()
+    fn trail(url: &str) -> RedirectChain {
+        RedirectChain::from(&url.parse().unwrap()).unwrap()
     }
 
-    fn led(trail: &mut Trail, location: &str) -> Result<String, FeedError> {
+    fn led(trail: &mut RedirectChain, location: &str) -> Result<String, FeedError> {
         let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
         trail.follow(StatusCode::MOVED_PERMANENTLY, &headers)?;
         Ok(trail.here().to_string())

@@ -6,16 +6,16 @@ use serde::Deserialize;
 
 use super::{
     GoogleCalendar,
-    errors::{Refusal, unreadable},
+    errors::{GoogleErrorResponse, unreadable},
 };
 use crate::{
     error::ProviderError,
-    provider::{Account, Credentials},
+    provider::{ProviderAccount, ProviderCredentials},
 };
 
 /// OpenID Connect Core 1.0, section 5.3.2.
 #[derive(Deserialize)]
-struct UserInfo {
+struct GoogleUserInfo {
     /// Google's unchanging number of the account; the e-mail address can change.
     sub: String,
     #[serde(default)]
@@ -24,7 +24,10 @@ struct UserInfo {
 
 impl GoogleCalendar {
     /// Over the shared client: the hub knows the calendar's API only.
-    pub(super) async fn read_account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+    pub(super) async fn read_account(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<ProviderAccount, ProviderError> {
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.userinfo.as_str().parse().map_err(|_| {
@@ -34,9 +37,10 @@ impl GoogleCalendar {
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let now = self.clock.now();
-            return Err(Refusal::read(&answer, now).into_error());
+            return Err(GoogleErrorResponse::read(&answer, now).into_error());
         }
-        let user: UserInfo = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
-        Ok(Account { subject: user.sub, email: user.email })
+        let user: GoogleUserInfo =
+            serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+        Ok(ProviderAccount { subject: user.sub, email: user.email })
     }
 }

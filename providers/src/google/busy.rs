@@ -5,16 +5,16 @@ use concord_domain::interval::Interval;
 use google_calendar3::api::{FreeBusyCalendar, FreeBusyRequest, FreeBusyRequestItem, FreeBusyResponse};
 
 use super::GoogleCalendar;
-use crate::{error::ProviderError, provider::Credentials};
+use crate::{error::ProviderError, provider::ProviderCredentials};
 
 /// Google refuses a stretch of more than about 90 days with `timeRangeTooLong` (reported), so longer ones are asked in
 /// parts.
-const LONGEST_DAYS: i64 = 60;
+const MAX_WINDOW_DAYS: i64 = 60;
 
 impl GoogleCalendar {
     pub(super) async fn free_busy(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
@@ -28,7 +28,7 @@ impl GoogleCalendar {
             };
             let mut session = self.session(credentials)?;
             let result = session.hub.freebusy().query(request).delegate(&mut session.capture).doit().await;
-            busy.extend(busy_of(calendar, session.outcome(result)?)?);
+            busy.extend(parse_busy(calendar, session.outcome(result)?)?);
         }
         Ok(busy)
     }
@@ -38,14 +38,14 @@ fn parts(window: Interval) -> impl Iterator<Item = Interval> {
     let mut from = window.start;
     std::iter::from_fn(move || {
         let until =
-            window.end.min(from.checked_add_signed(Duration::days(LONGEST_DAYS)).unwrap_or(window.end));
+            window.end.min(from.checked_add_signed(Duration::days(MAX_WINDOW_DAYS)).unwrap_or(window.end));
         let part = Interval::new(from, until)?;
         from = until;
         Some(part)
     })
 }
 
-fn busy_of(calendar: &str, response: FreeBusyResponse) -> Result<Vec<Interval>, ProviderError> {
+fn parse_busy(calendar: &str, response: FreeBusyResponse) -> Result<Vec<Interval>, ProviderError> {
     let mut calendars = response.calendars.unwrap_or_default();
     let Some(FreeBusyCalendar { busy, errors }) = calendars.remove(calendar) else {
         return Err(ProviderError::Transient(
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn answer(calendar: &Value) -> Result<Vec<Interval>, ProviderError> {
-        busy_of("x", serde_json::from_value(json!({ "calendars": { "x": calendar } })).unwrap())
+        parse_busy("x", serde_json::from_value(json!({ "calendars": { "x": calendar } })).unwrap())
     }
 
     fn interval(start: &str, end: &str) -> Interval {
@@ -118,6 +118,6 @@ mod tests {
     #[test]
     fn an_answer_about_another_calendar_is_no_answer() {
         let response = serde_json::from_value(json!({ "calendars": { "y": { "busy": [] } } })).unwrap();
-        assert_eq!(busy_of("x", response).unwrap_err().code(), "transient");
+        assert_eq!(parse_busy("x", response).unwrap_err().code(), "transient");
     }
 }

@@ -5,26 +5,26 @@ use google_calendar3::api::CalendarListEntry;
 use super::GoogleCalendar;
 use crate::{
     error::ProviderError,
-    provider::{Credentials, RemoteCalendar, is_colour},
+    provider::{ProviderCredentials, RemoteCalendar, is_colour},
 };
 
 /// Google's largest page.
-const PAGE: i32 = 250;
+const PAGE_SIZE: i32 = 250;
 
 /// Nobody has 10,000 calendars; a server that gives page after page must not keep us for ever.
-const MOST_PAGES: usize = 40;
+const MAX_PAGES: usize = 40;
 
 impl GoogleCalendar {
     pub(super) async fn list_calendars(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
     ) -> Result<Vec<RemoteCalendar>, ProviderError> {
         let mut calendars = Vec::new();
         let mut page: Option<String> = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let mut session = self.session(credentials)?;
             // What its owner does not want to see is still theirs: left out, it would be taken for gone.
-            let mut call = session.hub.calendar_list().list().max_results(PAGE).show_hidden(true);
+            let mut call = session.hub.calendar_list().list().max_results(PAGE_SIZE).show_hidden(true);
             if let Some(page) = &page {
                 call = call.page_token(page);
             }

@@ -10,40 +10,40 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{GoogleCalendar, entries::observed, errors::Trouble, ids::segment};
+use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, ids::segment};
 use crate::{
     error::ProviderError,
-    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials, unclear},
-    quote::json_fault,
+    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, unclear},
+    quote::describe_json_error,
 };
 
 /// Google's largest page.
-const PAGE: i32 = 2_500;
+const PAGE_SIZE: i32 = 2_500;
 
 /// What is asked for where such a page takes too long: Google's own default.
-const SMALL_PAGE: i32 = 250;
+const SMALL_PAGE_SIZE: i32 = 250;
 
 impl GoogleCalendar {
     pub(super) async fn list_changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
-        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE } else { PAGE };
+        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE_SIZE } else { PAGE_SIZE };
         let answer = match self.page(credentials, calendar, (window, from), size).await {
-            Err(trouble) if size > SMALL_PAGE && is_slow(&trouble) => {
+            Err(trouble) if size > SMALL_PAGE_SIZE && is_timeout(&trouble) => {
                 tracing::info!("a page of Google's takes too long; smaller ones are asked for");
                 self.slow.note(calendar, self.clock.now());
-                self.page(credentials, calendar, (window, from), SMALL_PAGE).await
+                self.page(credentials, calendar, (window, from), SMALL_PAGE_SIZE).await
             }
             answer => answer,
         };
         match answer {
-            Ok(Listed { events, unclear }) => changes_page(events, unclear),
-            Err(Trouble::Refused(refusal))
-                if *from != ChangesFrom::Start && refusal.says_cursor_expired() =>
+            Ok(ParsedEventsPage { events, unclear }) => to_changes_page(events, unclear),
+            Err(GoogleCallError::Refused(refusal))
+                if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
             {
                 Err(ProviderError::CursorExpired)
             }
@@ -53,15 +53,15 @@ impl GoogleCalendar {
 
     async fn page(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        (window, from): (Interval, &ChangesFrom),
+        (window, from): (Interval, &SyncPosition),
         size: i32,
-    ) -> Result<Listed, Trouble> {
+    ) -> Result<ParsedEventsPage, GoogleCallError> {
         let (page, cursor) = match from {
-            ChangesFrom::Start => (None, None),
-            ChangesFrom::Cursor(cursor) => (None, Some(cursor)),
-            ChangesFrom::Page { page, cursor } => (Some(page), cursor.as_ref()),
+            SyncPosition::Start => (None, None),
+            SyncPosition::Cursor(cursor) => (None, Some(cursor)),
+            SyncPosition::Page { page, cursor } => (Some(page), cursor.as_ref()),
         };
         let calendar = segment(calendar)?;
         let mut session = self.session(credentials)?;
@@ -77,17 +77,17 @@ impl GoogleCalendar {
         }
         let result = call.delegate(&mut session.capture).doit().await;
         if let Err(common::Error::JsonDecodeError(text, _)) = &result
-            && let Some(listed) = Listed::item_by_item(text)
+            && let Some(listed) = ParsedEventsPage::parse_items(text)
         {
             return Ok(listed);
         }
-        Ok(Listed { events: session.outcome(result)?, unclear: Vec::new() })
+        Ok(ParsedEventsPage { events: session.outcome(result)?, unclear: Vec::new() })
     }
 
     /// An entry by its id, tombstones included.
     pub(super) async fn read_entry(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
@@ -95,29 +95,29 @@ impl GoogleCalendar {
         let mut session = self.session(credentials)?;
         let result = session.hub.events().get(&calendar, &event).delegate(&mut session.capture).doit().await;
         if let Err(common::Error::JsonDecodeError(text, _)) = &result
-            && let Some(unclear) = serde_json::from_str(text).ok().as_ref().and_then(unclear_of)
+            && let Some(unclear) = serde_json::from_str(text).ok().as_ref().and_then(unreadable_item)
         {
             return Ok(Some(unclear));
         }
         match session.outcome(result) {
             Ok(event) => Ok(observed(event, Tz::UTC)),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
+            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
     }
 }
 
 /// A page as it was read.
-struct Listed {
+struct ParsedEventsPage {
     events: Events,
     /// What nobody understood of it.
     unclear: Vec<Option<ObservedEntry>>,
 }
 
-impl Listed {
+impl ParsedEventsPage {
     /// A page that cannot be read as a whole, item by item: what one of them says that nobody understands is no reason to
     /// lose the others. `None`: it is no page.
-    fn item_by_item(text: &str) -> Option<Self> {
+    fn parse_items(text: &str) -> Option<Self> {
         let mut page: Value = serde_json::from_str(text).ok()?;
         let Value::Array(items) = page.get_mut("items")?.take() else { return None };
         let mut events: Events = serde_json::from_value(page).ok()?;
@@ -126,9 +126,9 @@ impl Listed {
             match Event::deserialize(&item) {
                 Ok(event) => read.push(event),
                 Err(error) => {
-                    let fault = json_fault(&error);
+                    let fault = describe_json_error(&error);
                     tracing::warn!(fault, "an event of Google's cannot be read");
-                    unclear.push(unclear_of(&item));
+                    unclear.push(unreadable_item(&item));
                 }
             }
         }
@@ -137,24 +137,27 @@ impl Listed {
     }
 }
 
-fn unclear_of(item: &Value) -> Option<ObservedEntry> {
+fn unreadable_item(item: &Value) -> Option<ObservedEntry> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
     Some(unclear(text("id")?, text("recurringEventId"), text("etag")))
 }
 
 /// Whether less may be answered: our own patience ended, or that of a server in between.
-fn is_slow(trouble: &Trouble) -> bool {
+fn is_timeout(trouble: &GoogleCallError) -> bool {
     match trouble {
-        Trouble::Slow(_) => true,
-        Trouble::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
-        Trouble::Other(_) => false,
+        GoogleCallError::Slow(_) => true,
+        GoogleCallError::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
+        GoogleCallError::Other(_) => false,
     }
 }
 
-fn changes_page(events: Events, unclear: Vec<Option<ObservedEntry>>) -> Result<ChangesPage, ProviderError> {
+fn to_changes_page(
+    events: Events,
+    unclear: Vec<Option<ObservedEntry>>,
+) -> Result<ChangesPage, ProviderError> {
     let next = match (events.next_page_token, events.next_sync_token) {
-        (Some(page), _) => AfterPage::Page(page),
-        (None, Some(cursor)) => AfterPage::Cursor(cursor),
+        (Some(page), _) => NextPage::Page(page),
+        (None, Some(cursor)) => NextPage::Cursor(cursor),
         // Taken for complete, it would make everything that is missing look deleted.
         (None, None) => return Err(ProviderError::Transient("the list ends without an end".to_owned())),
     };
@@ -172,13 +175,13 @@ mod tests {
     use super::*;
 
     fn page(json: serde_json::Value) -> Result<ChangesPage, ProviderError> {
-        changes_page(serde_json::from_value(json).unwrap(), Vec::new())
+        to_changes_page(serde_json::from_value(json).unwrap(), Vec::new())
     }
 
     #[test]
     fn a_page_names_what_follows() {
-        assert_eq!(page(json!({ "nextPageToken": "p" })).unwrap().next, AfterPage::Page("p".to_owned()));
-        assert_eq!(page(json!({ "nextSyncToken": "c" })).unwrap().next, AfterPage::Cursor("c".to_owned()));
+        assert_eq!(page(json!({ "nextPageToken": "p" })).unwrap().next, NextPage::Page("p".to_owned()));
+        assert_eq!(page(json!({ "nextSyncToken": "c" })).unwrap().next, NextPage::Cursor("c".to_owned()));
     }
 
     #[test]
@@ -190,11 +193,14 @@ mod tests {
     fn an_item_of_another_form_leaves_the_others_as_they_are() {
         let page = json!({ "nextSyncToken": "c", "items": [
             { "id": "odd", "start": "soon" }, { "id": "fine", "summary": "Dentist" } ] });
-        let Listed { events, unclear } = Listed::item_by_item(&page.to_string()).unwrap();
-        let found = changes_page(events, unclear).unwrap();
+        let ParsedEventsPage { events, unclear } = ParsedEventsPage::parse_items(&page.to_string()).unwrap();
+        let found = to_changes_page(events, unclear).unwrap();
         let ids: Vec<&str> = found.entries.iter().map(|entry| entry.external_id.as_str()).collect();
         assert_eq!((ids, found.unreadable), (vec!["fine", "odd"], 1));
-        assert!(Listed::item_by_item("{\"items\": [").is_none() && Listed::item_by_item("{}").is_none());
+        assert!(
+            ParsedEventsPage::parse_items("{\"items\": [").is_none()
+                && ParsedEventsPage::parse_items("{}").is_none()
+        );
     }
 
     #[test]

@@ -13,31 +13,31 @@ use google_calendar3::api::{Event, EventDateTime, EventExtendedProperties, Event
 use serde_json::{Value, json};
 
 use super::ids::external_id;
-use crate::words;
+use crate::text_merge;
 
 /// The private properties by which we know our own entries again.
 const ENTRY: &str = "concord_entry";
 const BOOKING: &str = "concord_booking";
 
 /// What we wrote last of what people change, too, so that a later write knows theirs from ours.
-const WORDS: &str = "concord_words";
+const TEXT_MARK: &str = "concord_words";
 const COLOUR: &str = "concord_colour";
 
 /// Google's limits: five overrides, none more than four weeks before.
-const MOST_REMINDERS: usize = 5;
-const LONGEST_REMINDER_MINUTES: u32 = 40_320;
+const MAX_REMINDERS: usize = 5;
+const MAX_REMINDER_MINUTES: u32 = 40_320;
 
 /// The whole of a new entry, without its id.
 pub(super) fn event(content: &EntryContent) -> Event {
     let (start, end) = date_times(&content.time);
     let own = [(ENTRY, content.entry.to_string()), (BOOKING, content.booking.to_string())];
-    let left = [(WORDS, Some(words::mark(&content.description))), (COLOUR, colour(content))];
+    let left = [(TEXT_MARK, Some(text_merge::mark(&content.description))), (COLOUR, colour(content))];
     let left = left.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let properties = own.into_iter().chain(left);
     Event {
         summary: Some(content.title.clone()),
-        description: some_text(&content.description),
-        location: some_text(&content.location),
+        description: non_empty(&content.description),
+        location: non_empty(&content.location),
         start: Some(start),
         end: Some(end),
         // Said outright, it brings a tombstone back to life.
@@ -47,7 +47,7 @@ pub(super) fn event(content: &EntryContent) -> Event {
         color_id: colour(content),
         reminders: Some(EventReminders {
             use_default: Some(false),
-            overrides: Some(content.reminders.iter().copied().take(MOST_REMINDERS).map(reminder).collect()),
+            overrides: Some(content.reminders.iter().copied().take(MAX_REMINDERS).map(reminder).collect()),
         }),
         extended_properties: Some(EventExtendedProperties {
             private: Some(properties.map(|(name, value)| (name.to_owned(), value)).collect()),
@@ -95,24 +95,24 @@ pub(super) fn patch(content: &EntryContent) -> Value {
 
 /// What a later write sets besides of what people change, too; `None` if it is as it should be. A text is brought up to date
 /// around what they added, a colour that they chose stays.
-pub(super) fn patch_of_shared(stands: &Event, content: &EntryContent) -> Option<Value> {
+pub(super) fn shared_patch(stands: &Event, content: &EntryContent) -> Option<Value> {
     let kept =
         |name: &str| stands.extended_properties.as_ref()?.private.as_ref()?.get(name).map(String::as_str);
     let current = stands.description.as_deref().unwrap_or_default();
-    let wanted = words::merged(current, kept(WORDS), &content.description);
-    let (colour, mark) = (colour(content), words::mark(&content.description));
+    let wanted = text_merge::merged(current, kept(TEXT_MARK), &content.description);
+    let (colour, mark) = (colour(content), text_merge::mark(&content.description));
     // Written before we kept such marks, all of it is ours.
-    let is_unmarked = kept(WORDS).is_none();
+    let is_unmarked = kept(TEXT_MARK).is_none();
     let is_ours = is_unmarked || stands.color_id.as_deref() == kept(COLOUR);
     let recolour = is_ours && stands.color_id != colour;
     // A text that has no mark yet gets one, so that the next knows what was added to this one.
     let needs_mark = is_unmarked && !current.is_empty();
-    if words::says_the_same(current, &wanted) && !recolour && !needs_mark {
+    if text_merge::is_same_text(current, &wanted) && !recolour && !needs_mark {
         return None;
     }
     let mut patch = json!({
-        "description": some_text(&wanted),
-        "extendedProperties": { "private": { WORDS: mark } },
+        "description": non_empty(&wanted),
+        "extendedProperties": { "private": { TEXT_MARK: mark } },
     });
     if recolour {
         patch["colorId"] = json!(colour);
@@ -123,7 +123,7 @@ pub(super) fn patch_of_shared(stands: &Event, content: &EntryContent) -> Option<
     Some(patch)
 }
 
-fn some_text(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -152,7 +152,7 @@ fn reminder(reminder: EntryReminder) -> EventReminder {
     };
     EventReminder {
         method: Some(method.to_owned()),
-        minutes: i32::try_from(reminder.minutes.min(LONGEST_REMINDER_MINUTES)).ok(),
+        minutes: i32::try_from(reminder.minutes.min(MAX_REMINDER_MINUTES)).ok(),
     }
 }
 
@@ -172,7 +172,7 @@ pub(super) fn observed(event: Event, zone: Tz) -> Option<ObservedEntry> {
     let tentative = event.status.as_deref() == Some("tentative")
         // An invitation without an answer holds its time in Google's own free/busy, but nobody has accepted it.
         || matches!(own_answer, Some("tentative" | "needsAction"));
-    let entry = our_entry(&event);
+    let entry = own_entry_id(&event);
     Some(ObservedEntry {
         external_id: event.id?,
         series: event.recurring_event_id,
@@ -196,7 +196,7 @@ fn own_answer(event: &Event) -> Option<&str> {
 
 /// The mapping that we wrote into it. A person can copy an entry of ours, properties and all; the copy has another id
 /// and is not ours.
-fn our_entry(event: &Event) -> Option<EntryId> {
+fn own_entry_id(event: &Event) -> Option<EntryId> {
     let private: &HashMap<String, String> = event.extended_properties.as_ref()?.private.as_ref()?;
     let entry = private.get(ENTRY)?.parse().ok()?;
     (event.id.as_deref() == Some(external_id(entry).as_str())).then_some(entry)
@@ -298,7 +298,7 @@ mod tests {
     fn a_later_write_leaves_what_people_chose() {
         let content = content(timed());
         let ours = Event { id: Some(external_id(content.entry)), ..event(&content) };
-        assert_eq!(patch_of_shared(&ours, &content), None);
+        assert_eq!(shared_patch(&ours, &content), None);
         let patch = patch(&content);
         for theirs in ["attendees", "attachments", "colorId", "description", "conferenceData"] {
             assert_eq!(patch.get(theirs), None, "{theirs}");
@@ -307,13 +307,13 @@ mod tests {
         assert_eq!(self::patch(&none).get("reminders"), None);
 
         let other = EntryContent { colour: Some("10".to_owned()), ..content.clone() };
-        assert_eq!(patch_of_shared(&ours, &other).unwrap()["colorId"], "10");
+        assert_eq!(shared_patch(&ours, &other).unwrap()["colorId"], "10");
         let cleared = EntryContent { colour: None, ..content };
-        assert_eq!(patch_of_shared(&ours, &cleared).unwrap()["colorId"], Value::Null);
+        assert_eq!(shared_patch(&ours, &cleared).unwrap()["colorId"], Value::Null);
         let words = EntryContent { description: "Reference: A-1".to_owned(), ..cleared };
         let ours = Event { id: Some(external_id(words.entry)), ..event(&words) };
         let chosen = Event { color_id: Some("7".to_owned()), ..ours };
-        assert_eq!(patch_of_shared(&chosen, &EntryContent { colour: Some("5".to_owned()), ..words }), None);
+        assert_eq!(shared_patch(&chosen, &EntryContent { colour: Some("5".to_owned()), ..words }), None);
     }
 
     #[test]

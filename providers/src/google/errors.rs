@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::{
     error::ProviderError,
-    quote::{json_fault, quote},
-    refusal::{self, RefusalBody},
+    error_response::{self, ErrorBody},
+    quote::{describe_json_error, quote},
 };
 
 /// Over quota; with 403 or with 429.
@@ -19,19 +19,19 @@ const RATE_REASONS: &[&str] = &[
     "RESOURCE_EXHAUSTED",
 ];
 
-pub(super) type Refusal = refusal::Refusal<GoogleRefusal>;
-pub(super) type Trouble = refusal::Trouble<GoogleRefusal>;
+pub(super) type GoogleErrorResponse = error_response::ProviderErrorResponse<GoogleErrorBody>;
+pub(super) type GoogleCallError = error_response::ProviderCallError<GoogleErrorBody>;
 
 /// What Google says in a refusal.
 #[derive(Debug)]
-pub(super) struct GoogleRefusal {
+pub(super) struct GoogleErrorBody {
     reason: String,
     message: String,
     /// The parameter that is at fault.
     location: String,
 }
 
-impl Refusal {
+impl GoogleErrorResponse {
     /// Whether a removal finds nothing to remove: 410 `deleted` for a tombstone, 404 for what never was.
     pub(super) fn says_gone(&self) -> bool {
         self.body.is_some() && matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
@@ -53,13 +53,13 @@ impl Refusal {
     }
 }
 
-impl RefusalBody for GoogleRefusal {
+impl ErrorBody for GoogleErrorBody {
     fn read(body: &[u8]) -> Option<Self> {
         Self::of(&serde_json::from_slice(body).ok()?)
     }
 
-    fn judge(refusal: Refusal) -> ProviderError {
-        let Refusal { status, retry_after, body } = refusal;
+    fn judge(refusal: GoogleErrorResponse) -> ProviderError {
+        let GoogleErrorResponse { status, retry_after, body } = refusal;
         if status == StatusCode::UNAUTHORIZED {
             return ProviderError::Unauthorized;
         }
@@ -78,8 +78,8 @@ impl RefusalBody for GoogleRefusal {
             StatusCode::REQUEST_TIMEOUT => ProviderError::Transient(format!("Google answered {status}")),
             _ => {
                 tracing::info!(status = status.as_u16(), reason, message, "Google refused a call");
-                if API_OFF.contains(&reason.as_str()) {
-                    return ProviderError::AccountUnusable(SWITCH_IT_ON.to_owned());
+                if API_DISABLED_REASONS.contains(&reason.as_str()) {
+                    return ProviderError::AccountUnusable(API_DISABLED_MESSAGE.to_owned());
                 }
                 ProviderError::Rejected(match advice(&reason) {
                     Some(advice) => advice.to_owned(),
@@ -91,7 +91,7 @@ impl RefusalBody for GoogleRefusal {
     }
 }
 
-impl GoogleRefusal {
+impl GoogleErrorBody {
     /// From the whole of the body.
     pub(super) fn of(body: &Value) -> Option<Self> {
         let error = body.get("error").filter(|error| error.is_object())?;
@@ -111,23 +111,23 @@ impl GoogleRefusal {
 }
 
 /// The calendar API is switched off in the project that the OAuth client belongs to.
-const API_OFF: &[&str] = &["accessNotConfigured", "SERVICE_DISABLED"];
+const API_DISABLED_REASONS: &[&str] = &["accessNotConfigured", "SERVICE_DISABLED"];
 
-const SWITCH_IT_ON: &str = "the Google Calendar API is switched off for this installation. Whoever runs it has to enable it in the Google \
-    Cloud project of its OAuth client (APIs & Services, Library, Google Calendar API); some minutes later it works";
+const API_DISABLED_MESSAGE: &str = "the Google Calendar API is disabled for this installation. An administrator must enable it in the Google \
+    Cloud project of the OAuth client (APIs & Services, Library, Google Calendar API); it works a few minutes later";
 
 /// What a person can do about it.
 fn advice(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => {
-            "the connection lacks a permission: connect again and leave every box ticked"
+            "a permission is missing: connect again and leave every box ticked"
         }
         "requiredAccessLevel" | "forbidden" | "forbiddenForNonOrganizer" | "cannotChangeOrganizer" => {
             "this account may not do that in this calendar"
         }
-        "pushNotSupportedForRequestedResource" => "this calendar cannot tell of its changes",
+        "pushNotSupportedForRequestedResource" => "this calendar does not support change notifications",
         "push.webhookUrlNotHttps" | "push.webhookUrlUnauthorized" => {
-            "it tells of changes only to addresses that it trusts: PUBLIC_URL must be https with a valid certificate"
+            "it sends change notifications only to trusted addresses: PUBLIC_URL must be https with a valid certificate"
         }
         "timeRangeEmpty" => "the end is not after the start",
         _ => return None,
@@ -136,7 +136,7 @@ fn advice(reason: &str) -> Option<&'static str> {
 
 /// An answer that should be JSON of a certain form.
 pub(super) fn unreadable(error: &serde_json::Error) -> ProviderError {
-    ProviderError::Transient(format!("Google's answer is {}", json_fault(error)))
+    ProviderError::Transient(format!("Google's answer is {}", describe_json_error(error)))
 }
 
 #[cfg(test)]
@@ -148,21 +148,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::Answer;
+    use crate::http::BufferedResponse;
 
-    fn refusal(status: u16, reason: &str, message: &str) -> Refusal {
+    fn refusal(status: u16, reason: &str, message: &str) -> GoogleErrorResponse {
         let body = json!({ "error": { "code": status, "message": message,
             "errors": [{ "domain": "global", "reason": reason, "message": message }] } });
         read(status, &body.to_string())
     }
 
-    fn read(status: u16, body: &str) -> Refusal {
-        let answer = Answer {
+    fn read(status: u16, body: &str) -> GoogleErrorResponse {
+        let answer = BufferedResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect(),
             body: body.to_owned().into(),
         };
-        Refusal::read(&answer, DateTime::UNIX_EPOCH)
+        GoogleErrorResponse::read(&answer, DateTime::UNIX_EPOCH)
     }
 
     #[test]

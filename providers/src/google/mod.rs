@@ -11,7 +11,7 @@ mod calendars;
 mod changes;
 mod entries;
 mod errors;
-mod hub;
+mod hub_session;
 mod ids;
 mod pipe;
 pub mod push;
@@ -30,13 +30,13 @@ use url::Url;
 use crate::{
     address::{below, https},
     error::{ProviderError, SetupError},
-    http::Http,
+    expiring_set::ExpiringSet,
+    http::HttpClient,
     oauth::OAuthEndpoints,
     provider::{
-        Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
-        is_unclear,
+        CalendarProvider, ChangesPage, ProviderAccount, ProviderCredentials, RemoteCalendar, RemoveOutcome,
+        SyncPosition, WriteReceipt, is_unclear,
     },
-    remembered::Remembered,
 };
 
 /// What is asked of the person: who they are, to write entries, and to list calendars and read them.
@@ -49,14 +49,14 @@ pub const SCOPES: &[&str] = &[
 
 /// Where Google stands. Another address is a sandbox or a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GoogleConfig {
+pub struct GoogleEndpoints {
     /// Above `/calendar/v3/` and `/oauth2/v3/userinfo`.
     pub api_base: Url,
     /// The consent page, tokens, revocation.
     pub oauth: OAuthEndpoints,
 }
 
-impl GoogleConfig {
+impl GoogleEndpoints {
     /// Everything below one address, as in the sandbox: `{base}/calendar/v3/`, `{base}/o/oauth2/v2/auth`, `{base}/token`,
     /// `{base}/revoke`, `{base}/oauth2/v3/userinfo`.
     pub fn below(base: &Url) -> Self {
@@ -71,7 +71,7 @@ impl GoogleConfig {
     }
 }
 
-impl Default for GoogleConfig {
+impl Default for GoogleEndpoints {
     /// The real Google, as its discovery document has it
     /// (<https://accounts.google.com/.well-known/openid-configuration>).
     fn default() -> Self {
@@ -92,15 +92,15 @@ pub struct GoogleCalendar {
     /// Ends in `/calendar/v3/`, as the hub wants it.
     calendar_base: Url,
     userinfo: Url,
-    http: Http,
+    http: HttpClient,
     clock: Clock,
     /// Where large pages took too long.
-    slow: Remembered,
+    slow: ExpiringSet,
 }
 
 impl GoogleCalendar {
     /// Google at the addresses of `config`, called through `http`.
-    pub fn new(config: &GoogleConfig, http: Http, clock: Clock) -> Result<Self, SetupError> {
+    pub fn new(config: &GoogleEndpoints, http: HttpClient, clock: Clock) -> Result<Self, SetupError> {
         for (what, url) in [
             ("the address of Google's API", &config.api_base),
             ("the address of Google's consent page", &config.oauth.auth_url),
@@ -115,54 +115,57 @@ impl GoogleCalendar {
             userinfo: below(&config.api_base, "oauth2/v3/userinfo"),
             http,
             clock,
-            slow: Remembered::for_a(TimeDelta::hours(6)),
+            slow: ExpiringSet::with_ttl(TimeDelta::hours(6)),
         })
     }
 }
 
 #[async_trait]
 impl CalendarProvider for GoogleCalendar {
-    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError> {
         self.read_account(credentials).await
     }
 
-    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError> {
+    async fn calendars(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
         self.list_calendars(credentials).await
     }
 
     async fn create(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         self.insert(credentials, calendar, external_id, content).await
     }
 
     async fn update(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         self.replace(credentials, calendar, external_id, content, etag).await
     }
 
     async fn remove(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError> {
+    ) -> Result<RemoveOutcome, ProviderError> {
         self.delete(credentials, calendar, external_id).await
     }
 
     async fn find(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
@@ -171,7 +174,7 @@ impl CalendarProvider for GoogleCalendar {
 
     async fn find_moved(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
         external_id: &str,
@@ -186,17 +189,17 @@ impl CalendarProvider for GoogleCalendar {
 
     async fn changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
         self.list_changes(credentials, calendar, window, from).await
     }
 
     async fn busy(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
@@ -211,7 +214,7 @@ mod tests {
     #[test]
     fn addresses_below_a_base_keep_its_path() {
         for base in ["http://127.0.0.1:9/google", "http://127.0.0.1:9/google/"] {
-            let config = GoogleConfig::below(&base.parse().unwrap());
+            let config = GoogleEndpoints::below(&base.parse().unwrap());
             assert_eq!(config.oauth.token_url.as_str(), "http://127.0.0.1:9/google/token");
             assert_eq!(
                 below(&config.api_base, "calendar/v3/").as_str(),
@@ -222,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_real_addresses_parse() {
-        let config = GoogleConfig::default();
+        let config = GoogleEndpoints::default();
         assert_eq!(
             below(&config.api_base, "calendar/v3/").as_str(),
             "https://www.googleapis.com/calendar/v3/"

@@ -28,10 +28,10 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tower::Service;
 use tracing::Instrument;
 
-use super::errors::Trouble;
+use super::errors::GoogleCallError;
 use crate::{
     error::ProviderError,
-    http::{CallError, Http},
+    http::{HttpCallError, HttpClient},
 };
 
 /// Bytes that a pipe holds before its writer waits.
@@ -39,15 +39,15 @@ const PIPE_BYTES: usize = 64 * 1024;
 
 /// Why the shared client could not bring an answer; the hub itself only sees its connection end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<Trouble>>>);
+pub(super) struct PipeFailure(Arc<Mutex<Option<GoogleCallError>>>);
 
-impl Failure {
+impl PipeFailure {
     /// What went wrong, once.
-    pub(super) fn take(&self) -> Option<Trouble> {
+    pub(super) fn take(&self) -> Option<GoogleCallError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn keep(&self, trouble: Trouble) {
+    fn keep(&self, trouble: GoogleCallError) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
     }
 }
@@ -55,12 +55,12 @@ impl Failure {
 /// "Connects" the hub to the shared client, for one call.
 #[derive(Clone, Debug)]
 pub(super) struct PipeConnector {
-    pub(super) http: Http,
-    pub(super) failure: Failure,
+    pub(super) http: HttpClient,
+    pub(super) failure: PipeFailure,
 }
 
 impl Service<Uri> for PipeConnector {
-    type Response = TokioIo<Pipe>;
+    type Response = TokioIo<HttpPipe>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
@@ -79,7 +79,7 @@ impl Service<Uri> for PipeConnector {
         };
         // It ends with its end of the pipe: a call that is dropped is dropped here too.
         tokio::spawn(serving.in_current_span());
-        ready(Ok(TokioIo::new(Pipe(near))))
+        ready(Ok(TokioIo::new(HttpPipe(near))))
     }
 }
 
@@ -89,12 +89,12 @@ impl PipeConnector {
         origin: Uri,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, io::Error> {
-        let outcome = match absolute(&origin, request).await {
+        let outcome = match to_absolute_request(&origin, request).await {
             Ok(request) => self.http.attempt(request).await.map_err(|error| match error {
-                CallError::Timeout(_) => Trouble::Slow(error.into()),
-                error => Trouble::Other(error.into()),
+                HttpCallError::Timeout(_) => GoogleCallError::Slow(error.into()),
+                error => GoogleCallError::Other(error.into()),
             }),
-            Err(error) => Err(Trouble::Other(ProviderError::Rejected(error))),
+            Err(error) => Err(GoogleCallError::Other(ProviderError::Rejected(error))),
         };
         let mut answer = outcome.map_err(|trouble| {
             self.failure.keep(trouble);
@@ -112,7 +112,7 @@ impl PipeConnector {
 }
 
 /// The request as it was before the hub's client cut it down to path and query.
-async fn absolute(origin: &Uri, request: Request<Incoming>) -> Result<Request<Bytes>, String> {
+async fn to_absolute_request(origin: &Uri, request: Request<Incoming>) -> Result<Request<Bytes>, String> {
     let (mut parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
     let mut uri = parts.uri.into_parts();
@@ -130,15 +130,15 @@ async fn absolute(origin: &Uri, request: Request<Incoming>) -> Result<Request<By
 
 /// The hub's end.
 #[derive(Debug)]
-pub(super) struct Pipe(DuplexStream);
+pub(super) struct HttpPipe(DuplexStream);
 
-impl Connection for Pipe {
+impl Connection for HttpPipe {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl AsyncRead for Pipe {
+impl AsyncRead for HttpPipe {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,7 +148,7 @@ impl AsyncRead for Pipe {
     }
 }
 
-impl AsyncWrite for Pipe {
+impl AsyncWrite for HttpPipe {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }

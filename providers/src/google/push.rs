@@ -10,32 +10,38 @@ use google_calendar3::api::Channel;
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 
-use super::{GoogleCalendar, errors::Trouble, ids::segment};
+use super::{GoogleCalendar, errors::GoogleCallError, ids::segment};
 use crate::{
     error::ProviderError,
-    provider::Credentials,
-    push::{LIFE, NoNotice, Notice, OpenChannel, PushSubscriptions, RemoteChannel, Told, WantedChannel},
+    provider::ProviderCredentials,
+    push::{
+        ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
+        PushNotificationKind, PushProvider, PushSubscriptionRequest, RemotePushSubscription,
+    },
 };
 
 #[async_trait]
-impl PushSubscriptions for GoogleCalendar {
+impl PushProvider for GoogleCalendar {
     fn renews(&self) -> bool {
         false
     }
 
     async fn open(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        wanted: &WantedChannel,
-    ) -> Result<OpenChannel, ProviderError> {
+        wanted: &PushSubscriptionRequest,
+    ) -> Result<ActivePushSubscription, ProviderError> {
         let channel = Channel {
             id: Some(wanted.id.to_string()),
             token: Some(wanted.secret.expose_secret().to_owned()),
             type_: Some("web_hook".to_owned()),
             address: Some(wanted.address.to_string()),
             // In seconds from now by Google's clock, so that ours does not matter.
-            params: Some(HashMap::from([("ttl".to_owned(), LIFE.as_secs().to_string())])),
+            params: Some(HashMap::from([(
+                "ttl".to_owned(),
+                MAX_SUBSCRIPTION_LIFETIME.as_secs().to_string(),
+            )])),
             ..Channel::default()
         };
         let mut session = self.session(credentials)?;
@@ -44,8 +50,8 @@ impl PushSubscriptions for GoogleCalendar {
         let opened = session.outcome(result)?;
         let expires_at = opened.expiration.and_then(DateTime::from_timestamp_millis);
         match (opened.id, opened.resource_id, expires_at) {
-            (Some(remote_id), Some(resource), Some(expires_at)) => Ok(OpenChannel {
-                channel: RemoteChannel { remote_id, resource_id: Some(resource) },
+            (Some(remote_id), Some(resource), Some(expires_at)) => Ok(ActivePushSubscription {
+                channel: RemotePushSubscription { remote_id, resource_id: Some(resource) },
                 expires_at,
             }),
             _ => Err(ProviderError::Transient("Google's answer about a channel is incomplete".to_owned())),
@@ -54,13 +60,17 @@ impl PushSubscriptions for GoogleCalendar {
 
     async fn renew(
         &self,
-        _credentials: &Credentials,
-        _channel: &RemoteChannel,
-    ) -> Result<OpenChannel, ProviderError> {
+        _credentials: &ProviderCredentials,
+        _channel: &RemotePushSubscription,
+    ) -> Result<ActivePushSubscription, ProviderError> {
         Err(ProviderError::NotFound)
     }
 
-    async fn close(&self, credentials: &Credentials, channel: &RemoteChannel) -> Result<(), ProviderError> {
+    async fn close(
+        &self,
+        credentials: &ProviderCredentials,
+        channel: &RemotePushSubscription,
+    ) -> Result<(), ProviderError> {
         let channel = Channel {
             id: Some(channel.remote_id.clone()),
             resource_id: channel.resource_id.clone(),
@@ -70,27 +80,29 @@ impl PushSubscriptions for GoogleCalendar {
         let result = session.hub.channels().stop(channel).delegate(&mut session.capture).doit().await;
         match session.outcome(result.map(|response| (response, ()))) {
             Ok(()) => Ok(()),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }
     }
 }
 
 /// Reads a notification. Of the word that it brings nothing is in the error.
-pub fn notice(headers: &HeaderMap) -> Result<Notice, NoNotice> {
+pub fn notice(headers: &HeaderMap) -> Result<PushNotification, InvalidPushNotification> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let channel = text("x-goog-channel-id").and_then(|id| id.parse().ok());
     let told = match text("x-goog-resource-state") {
-        Some("sync") => Told::Opened,
-        Some("exists" | "not_exists") => Told::Changed,
-        _ => return Err(NoNotice("there is no state of a resource")),
+        Some("sync") => PushNotificationKind::Opened,
+        Some("exists" | "not_exists") => PushNotificationKind::Changed,
+        _ => return Err(InvalidPushNotification("there is no state of a resource")),
     };
-    Ok(Notice {
+    Ok(PushNotification {
         provider: ProviderKind::Google,
-        channel: channel.ok_or(NoNotice("there is no channel of ours"))?,
+        channel: channel.ok_or(InvalidPushNotification("there is no channel of ours"))?,
         secret: text("x-goog-channel-token").unwrap_or_default().into(),
         remote_id: None,
-        resource_id: Some(text("x-goog-resource-id").ok_or(NoNotice("there is no resource"))?.to_owned()),
+        resource_id: Some(
+            text("x-goog-resource-id").ok_or(InvalidPushNotification("there is no resource"))?.to_owned(),
+        ),
         number: text("x-goog-message-number").and_then(|number| number.parse().ok()),
         told,
     })
@@ -119,11 +131,11 @@ mod tests {
             ("x-goog-message-number", "10"),
         ]);
         let read = notice(&all).unwrap();
-        assert_eq!((read.channel.to_string().as_str(), read.told), (CHANNEL, Told::Changed));
+        assert_eq!((read.channel.to_string().as_str(), read.told), (CHANNEL, PushNotificationKind::Changed));
         assert_eq!((read.secret.expose_secret(), read.number), ("hush", Some(10)));
         assert_eq!(read.resource_id.as_deref(), Some("ret08u3rv24htgh289g"));
         all.insert("x-goog-resource-state", "sync".parse().unwrap());
-        assert_eq!(notice(&all).unwrap().told, Told::Opened);
+        assert_eq!(notice(&all).unwrap().told, PushNotificationKind::Opened);
         for (name, value) in [
             ("x-goog-channel-id", "7"),
             ("x-goog-resource-state", "gone"),

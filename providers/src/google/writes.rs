@@ -15,93 +15,93 @@ use serde_json::Value;
 use super::{
     GoogleCalendar,
     entries::{self, event},
-    errors::{Refusal, Trouble, unreadable},
+    errors::{GoogleCallError, GoogleErrorResponse, unreadable},
     ids::segment,
 };
 use crate::{
     error::ProviderError,
-    http::Answer,
-    provider::{Credentials, Removed, Written},
+    http::BufferedResponse,
+    provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
 };
 
 impl GoogleCalendar {
     pub(super) async fn insert(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let path = format!("calendars/{}/events", segment(calendar)?);
         let event = Event { id: Some(external_id.to_owned()), ..event(content) };
-        let body = body(&event).map_err(unsendable)?;
+        let body = body(&event).map_err(serialization_error)?;
         let answer = self.write(credentials, Method::POST, &path, None, Some(body)).await?;
-        written(&answer, external_id)
+        write_receipt(&answer, external_id)
     }
 
     pub(super) async fn replace(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         // What cannot be sent as an etag is not the entry's etag either.
         let etag = etag.map(HeaderValue::from_str).transpose().map_err(|_| ProviderError::Precondition)?;
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
         let answer = self.patch(credentials, &path, &entries::patch(content), etag).await?;
-        let stands = event_of(&answer)?;
-        let Some(rest) = entries::patch_of_shared(&stands, content) else {
-            return written(&answer, external_id);
+        let stands = parse_event(&answer)?;
+        let Some(rest) = entries::shared_patch(&stands, content) else {
+            return write_receipt(&answer, external_id);
         };
         // Nobody has written in between, or it is looked at again.
-        let etag = written(&answer, external_id)?.etag;
+        let etag = write_receipt(&answer, external_id)?.etag;
         let etag = HeaderValue::from_str(&etag).map_err(|_| ProviderError::Precondition.after_a_part())?;
         let answer = self.patch(credentials, &path, &rest, Some(etag)).await;
         let answer = answer.map_err(|trouble| ProviderError::from(trouble).after_a_part())?;
-        written(&answer, external_id)
+        write_receipt(&answer, external_id)
     }
 
     async fn patch(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         path: &str,
         patch: &Value,
         etag: Option<HeaderValue>,
-    ) -> Result<Answer, Trouble> {
-        let body = serde_json::to_vec(patch).map_err(unsendable)?.into();
+    ) -> Result<BufferedResponse, GoogleCallError> {
+        let body = serde_json::to_vec(patch).map_err(serialization_error)?.into();
         self.write(credentials, Method::PATCH, path, etag, Some(body)).await
     }
 
     pub(super) async fn delete(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError> {
+    ) -> Result<RemoveOutcome, ProviderError> {
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
         match self.write(credentials, Method::DELETE, &path, None, None).await {
             // "If successful, this method returns an empty response body" (Events: delete).
-            Ok(answer) if answer.body.is_empty() => Ok(Removed::Now),
+            Ok(answer) if answer.body.is_empty() => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
             Ok(answer) => {
                 let status = answer.status;
                 Err(ProviderError::Transient(format!("Google answered {status} with a body to a removal")))
             }
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(Removed::Before),
+            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
             Err(trouble) => Err(trouble.into()),
         }
     }
 
     async fn write(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         method: Method,
         path: &str,
         if_match: Option<HeaderValue>,
         body: Option<Bytes>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GoogleCallError> {
         // One party invites, and it is not Google.
         let address = format!("{}{path}?sendUpdates=none", self.calendar_base);
         let has_body = body.is_some();
@@ -120,7 +120,7 @@ impl GoogleCalendar {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(Trouble::Refused(Refusal::read(&answer, self.clock.now())))
+        Err(GoogleCallError::Refused(GoogleErrorResponse::read(&answer, self.clock.now())))
     }
 }
 
@@ -131,19 +131,19 @@ fn body(event: &Event) -> serde_json::Result<Bytes> {
     Ok(serde_json::to_vec(&value)?.into())
 }
 
-fn unsendable(_: serde_json::Error) -> ProviderError {
+fn serialization_error(_: serde_json::Error) -> ProviderError {
     ProviderError::Rejected("the request cannot be written down".to_owned())
 }
 
-fn event_of(answer: &Answer) -> Result<Event, ProviderError> {
+fn parse_event(answer: &BufferedResponse) -> Result<Event, ProviderError> {
     serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))
 }
 
-fn written(answer: &Answer, external_id: &str) -> Result<Written, ProviderError> {
-    let event = event_of(answer)?;
+fn write_receipt(answer: &BufferedResponse, external_id: &str) -> Result<WriteReceipt, ProviderError> {
+    let event = parse_event(answer)?;
     let header = || answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     match event.etag.or_else(header) {
-        Some(etag) => Ok(Written { external_id: external_id.to_owned(), etag }),
+        Some(etag) => Ok(WriteReceipt { external_id: external_id.to_owned(), etag }),
         None => Err(ProviderError::Transient("Google's answer to a write has no etag".to_owned())),
     }
 }

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use super::{MicrosoftCalendar, errors::json};
 use crate::{
     error::ProviderError,
-    provider::{Account, Credentials},
+    provider::{ProviderAccount, ProviderCredentials},
 };
 
 #[derive(Deserialize)]
-struct User {
+struct GraphUser {
     /// Microsoft's unchanging id; address and sign-in name can change.
     id: String,
     mail: Option<String>,
@@ -19,10 +19,13 @@ struct User {
 }
 
 impl MicrosoftCalendar {
-    pub(super) async fn read_account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+    pub(super) async fn read_account(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<ProviderAccount, ProviderError> {
         let built = self.graph.me().get_user().select(&["id", "mail", "userPrincipalName"]).build().await;
-        let user: User = json(&self.call(credentials, built).await?)?;
+        let user: GraphUser = json(&self.call(credentials, built).await?)?;
         let mail = user.mail.filter(|mail| !mail.is_empty());
-        Ok(Account { subject: user.id, email: mail.unwrap_or(user.sign_in_name) })
+        Ok(ProviderAccount { subject: user.id, email: mail.unwrap_or(user.sign_in_name) })
     }
 }

@@ -7,13 +7,13 @@ use graph_rs_sdk::ODataQuery;
 
 use super::{
     MicrosoftCalendar,
-    entries::{Event, bound, busy_time},
+    entries::{GraphEvent, bound, busy_time},
     requests::segment,
 };
-use crate::{error::ProviderError, provider::Credentials};
+use crate::{error::ProviderError, provider::ProviderCredentials};
 
 /// 250 entries each.
-const MOST_PAGES: usize = 200;
+const MAX_PAGES: usize = 200;
 
 /// All that says whether an entry takes up time, and which.
 const FIELDS: &[&str] = &[
@@ -31,7 +31,7 @@ const FIELDS: &[&str] = &[
 impl MicrosoftCalendar {
     pub(super) async fn busy_times(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
@@ -46,7 +46,7 @@ impl MicrosoftCalendar {
             .select(FIELDS)
             .build()
             .await;
-        let events: Vec<Event> = self.all(credentials, built, MOST_PAGES).await?;
+        let events: Vec<GraphEvent> = self.all(credentials, built, MAX_PAGES).await?;
         Ok(events.iter().filter_map(busy_time).collect())
     }
 }

@@ -6,42 +6,42 @@ use serde::Deserialize;
 use super::MicrosoftCalendar;
 use crate::{
     error::ProviderError,
-    provider::{Credentials, RemoteCalendar, is_colour},
+    provider::{ProviderCredentials, RemoteCalendar, is_colour},
 };
 
 /// Nobody has that many calendars.
-const MOST_PAGES: usize = 40;
+const MAX_PAGES: usize = 40;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Calendar {
+struct GraphCalendar {
     id: Option<String>,
     name: Option<String>,
     hex_color: Option<String>,
     can_edit: Option<bool>,
-    owner: Option<Owner>,
+    owner: Option<GraphCalendarOwner>,
     #[serde(rename = "isDefaultCalendar")]
     is_primary: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Owner {
+struct GraphCalendarOwner {
     address: Option<String>,
 }
 
 impl MicrosoftCalendar {
     pub(super) async fn list_calendars(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
     ) -> Result<Vec<RemoteCalendar>, ProviderError> {
         let built = self.graph.me().calendars().list_calendars().top("100").build().await;
-        let calendars: Vec<Calendar> = self.all(credentials, built, MOST_PAGES).await?;
-        Ok(calendars.into_iter().filter_map(remote).collect())
+        let calendars: Vec<GraphCalendar> = self.all(credentials, built, MAX_PAGES).await?;
+        Ok(calendars.into_iter().filter_map(to_remote_calendar).collect())
     }
 }
 
 /// Without a zone: Microsoft's calendars have none, and the mailbox's takes one permission more.
-fn remote(calendar: Calendar) -> Option<RemoteCalendar> {
+fn to_remote_calendar(calendar: GraphCalendar) -> Option<RemoteCalendar> {
     let external_id = calendar.id?;
     Some(RemoteCalendar {
         name: calendar.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "Calendar".to_owned()),

@@ -13,19 +13,19 @@ use serde_json::Value;
 
 use super::{
     MicrosoftCalendar,
-    entries::{Event, bound, fill, is_series, lacks_its_series, observed},
-    errors::{Trouble, json},
-    requests::{PAGE, Page, segment},
+    entries::{GraphEvent, bound, fill, is_series, lacks_its_series, observed},
+    errors::{GraphCallError, json},
+    requests::{GraphPage, PAGE, segment},
 };
 use crate::{
     error::ProviderError,
-    http::Answer,
-    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials, unclear},
-    quote::json_fault,
+    http::BufferedResponse,
+    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, unclear},
+    quote::describe_json_error,
 };
 
 /// What an occurrence shares with its series.
-const OF_SERIES: &[&str] = &[
+const SERIES_FIELDS: &[&str] = &[
     "id",
     "subject",
     "showAs",
@@ -37,49 +37,49 @@ const OF_SERIES: &[&str] = &[
 ];
 
 /// What is asked for where a page takes too long: a mailbox with large invitations, or a busy server.
-const SMALL_PAGE: u32 = 50;
+const SMALL_PAGE_SIZE: u32 = 50;
 
 /// Whether less may be answered: our own patience ended, or that of a server in between.
-fn is_slow(trouble: &Trouble) -> bool {
+fn is_timeout(trouble: &GraphCallError) -> bool {
     match trouble {
-        Trouble::Slow(_) => true,
-        Trouble::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
-        Trouble::Other(_) => false,
+        GraphCallError::Slow(_) => true,
+        GraphCallError::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
+        GraphCallError::Other(_) => false,
     }
 }
 
 impl MicrosoftCalendar {
     pub(super) async fn list_changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
         let calendar = segment(calendar)?;
-        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE } else { PAGE };
+        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE_SIZE } else { PAGE };
         let answer = match self.page(credentials, calendar, (window, from), size).await {
-            Err(trouble) if size > SMALL_PAGE && is_slow(&trouble) => {
+            Err(trouble) if size > SMALL_PAGE_SIZE && is_timeout(&trouble) => {
                 tracing::info!(calendar, "a page of Microsoft's takes too long; smaller ones are asked for");
                 self.slow.note(calendar, self.clock.now());
-                self.page(credentials, calendar, (window, from), SMALL_PAGE).await
+                self.page(credentials, calendar, (window, from), SMALL_PAGE_SIZE).await
             }
             answer => answer,
         };
         let answer = match answer {
-            Err(Trouble::Refused(refusal))
-                if *from != ChangesFrom::Start && refusal.says_cursor_expired() =>
+            Err(GraphCallError::Refused(refusal))
+                if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
             {
                 return Err(ProviderError::CursorExpired);
             }
             answer => answer?,
         };
-        let page: Page<Value> = json(&answer)?;
+        let page: GraphPage<Value> = json(&answer)?;
         let next = self.after(&page)?;
-        let is_first_read = matches!(from, ChangesFrom::Start | ChangesFrom::Page { cursor: None, .. });
-        let Items { events, mut unclear } = Items::read(page.value);
+        let is_first_read = matches!(from, SyncPosition::Start | SyncPosition::Page { cursor: None, .. });
+        let ParsedItems { events, mut unclear } = ParsedItems::read(page.value);
         let unreadable = unclear.len();
-        let series = if is_first_read { Vec::new() } else { told_in_whole(&events) };
+        let series = if is_first_read { Vec::new() } else { complete_resources(&events) };
         let mut entries = self.entries(credentials, calendar, events, is_first_read).await?;
         entries.append(&mut unclear);
         // Nothing says that a delta names what came and went between two of them, and what is moved out of a calendar and
@@ -89,14 +89,14 @@ impl MicrosoftCalendar {
 
     async fn page(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        (window, from): (Interval, &ChangesFrom),
+        (window, from): (Interval, &SyncPosition),
         size: u32,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         match from {
-            ChangesFrom::Start => self.first_page(credentials, calendar, window, size).await,
-            ChangesFrom::Cursor(link) | ChangesFrom::Page { page: link, .. } => {
+            SyncPosition::Start => self.first_page(credentials, calendar, window, size).await,
+            SyncPosition::Cursor(link) | SyncPosition::Page { page: link, .. } => {
                 self.kept_link(credentials, link, size).await
             }
         }
@@ -104,11 +104,11 @@ impl MicrosoftCalendar {
 
     async fn first_page(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
         size: u32,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         let view = self.graph.me().calendar(calendar).calendar_views();
         let built = view
             .delta()
@@ -121,18 +121,23 @@ impl MicrosoftCalendar {
 
     /// A link that was kept since a former page. One that is not below our base any more, because that was configured
     /// anew, or never was a link, is a cursor that is no longer good.
-    async fn kept_link(&self, credentials: &Credentials, link: &str, size: u32) -> Result<Answer, Trouble> {
+    async fn kept_link(
+        &self,
+        credentials: &ProviderCredentials,
+        link: &str,
+        size: u32,
+    ) -> Result<BufferedResponse, GraphCallError> {
         if self.own_link(link).is_err() {
             return Err(ProviderError::CursorExpired.into());
         }
         self.follow(credentials, link, size).await
     }
 
-    fn after<T>(&self, page: &Page<T>) -> Result<AfterPage, ProviderError> {
+    fn after<T>(&self, page: &GraphPage<T>) -> Result<NextPage, ProviderError> {
         // Checked before it is kept, so that whoever runs it sees at once what the server says.
         match (&page.next_link, &page.delta_link) {
-            (Some(link), _) => self.own_link(link).map(|_| AfterPage::Page(link.clone())),
-            (None, Some(link)) => self.own_link(link).map(|_| AfterPage::Cursor(link.clone())),
+            (Some(link), _) => self.own_link(link).map(|_| NextPage::Page(link.clone())),
+            (None, Some(link)) => self.own_link(link).map(|_| NextPage::Cursor(link.clone())),
             // Taken for complete, it would make everything that is missing look deleted.
             (None, None) => Err(ProviderError::Transient("the list ends without an end".to_owned())),
         }
@@ -142,12 +147,12 @@ impl MicrosoftCalendar {
     /// gives with the series alone.
     async fn entries(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        mut events: Vec<Event>,
+        mut events: Vec<GraphEvent>,
         is_first_read: bool,
     ) -> Result<Vec<ObservedEntry>, ProviderError> {
-        let mut series: HashMap<String, Option<Event>> = HashMap::new();
+        let mut series: HashMap<String, Option<GraphEvent>> = HashMap::new();
         for event in events.iter().filter(|event| is_series(event)) {
             if let Some(id) = &event.id {
                 series.insert(id.clone(), Some(event.clone()));
@@ -168,36 +173,37 @@ impl MicrosoftCalendar {
 
     async fn series(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         id: &str,
-    ) -> Result<Option<Event>, ProviderError> {
+    ) -> Result<Option<GraphEvent>, ProviderError> {
         let Ok(id) = segment(id) else { return Ok(None) };
-        let built = self.graph.me().calendar(calendar).event(id).get_events().select(OF_SERIES).build().await;
+        let built =
+            self.graph.me().calendar(calendar).event(id).get_events().select(SERIES_FIELDS).build().await;
         match self.call(credentials, built).await {
             // One that nobody understands is no reason to lose the rest of the page: its occurrences say when they are, and
             // count as busy.
-            Ok(answer) => json::<Value>(&answer).map(|item| Event::deserialize(&item).ok()),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
+            Ok(answer) => json::<Value>(&answer).map(|item| GraphEvent::deserialize(&item).ok()),
+            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
     }
 }
 
 /// The items of a page, one by one: what one of them says that nobody understands is no reason to lose the others.
-struct Items {
-    events: Vec<Event>,
+struct ParsedItems {
+    events: Vec<GraphEvent>,
     unclear: Vec<ObservedEntry>,
 }
 
-impl Items {
+impl ParsedItems {
     fn read(items: Vec<Value>) -> Self {
         let mut read = Self { events: Vec::new(), unclear: Vec::new() };
         for item in items {
-            match Event::deserialize(&item) {
+            match GraphEvent::deserialize(&item) {
                 Ok(event) => read.events.push(event),
                 Err(error) => {
-                    let fault = json_fault(&error);
+                    let fault = describe_json_error(&error);
                     tracing::warn!(fault, "an event of Microsoft's cannot be read");
                     read.unclear.extend(unclear_of(&item));
                 }
@@ -216,7 +222,7 @@ pub(super) fn unclear_of(item: &Value) -> Option<ObservedEntry> {
 /// Of what a later read tells in whole: of all but occurrences, which are told with their series. Whatever else is known of
 /// a series is no longer so: an occurrence that was deleted, or has another id since the series was put to another time, is
 /// named by nothing (reported: microsoftgraph/microsoft-graph-docs, "delta query deleted occurrence").
-fn told_in_whole(events: &[Event]) -> Vec<String> {
+fn complete_resources(events: &[GraphEvent]) -> Vec<String> {
     events
         .iter()
         .filter(|event| event.series_master_id.is_none())
@@ -226,7 +232,7 @@ fn told_in_whole(events: &[Event]) -> Vec<String> {
 
 /// A series stands for itself nowhere, its occurrences do. In a later read it may have been a single entry before, which
 /// is there no longer; but one of ours that a person has made recurring is known by its occurrences' series.
-fn entry_of(event: &Event, is_first_read: bool) -> Option<ObservedEntry> {
+fn entry_of(event: &GraphEvent, is_first_read: bool) -> Option<ObservedEntry> {
     let entry = observed(event)?;
     if !is_series(event) {
         return Some(entry);
@@ -241,7 +247,7 @@ mod tests {
 
     use super::*;
 
-    fn event(json: serde_json::Value) -> Event {
+    fn event(json: serde_json::Value) -> GraphEvent {
         serde_json::from_value(json).unwrap()
     }
 
@@ -252,7 +258,7 @@ mod tests {
             event(json!({ "id": "o", "type": "occurrence", "seriesMasterId": "s" })),
             event(json!({ "id": "gone", "@removed": { "reason": "deleted" } })),
         ];
-        assert_eq!(told_in_whole(&events), ["s", "gone"]);
+        assert_eq!(complete_resources(&events), ["s", "gone"]);
     }
 
     #[test]
@@ -262,7 +268,7 @@ mod tests {
             json!({ "start": 7 }),
             json!({ "id": "b", "subject": "Dentist" }),
         ];
-        let read = Items::read(items);
+        let read = ParsedItems::read(items);
         assert_eq!(read.events.len(), 1);
         assert_eq!(read.unclear.len(), 1);
         assert_eq!((read.unclear[0].external_id.as_str(), read.unclear[0].busy), ("a", true));

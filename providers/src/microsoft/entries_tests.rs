@@ -27,12 +27,12 @@ fn all_day() -> EntryTime {
 }
 
 /// As Graph would give back what was written: times in UTC, the zones beside them.
-fn given_back(content: &EntryContent, with_properties: bool) -> Event {
-    let mut json = event(content, Spelling::Zone);
+fn round_trip(content: &EntryContent, with_properties: bool) -> GraphEvent {
+    let mut json = event(content, ZoneSpelling::Zone);
     json["id"] = json!("AAMk=");
     json["originalStartTimeZone"] = json["start"]["timeZone"].clone();
     for end in ["start", "end"] {
-        let time: DateTimeZone = serde_json::from_value(json[end].clone()).unwrap();
+        let time: DateTimeTimeZone = serde_json::from_value(json[end].clone()).unwrap();
         let utc = instant(&time).unwrap().format("%Y-%m-%dT%H:%M:%S%.6f0").to_string();
         json[end] = json!({ "dateTime": utc, "timeZone": "UTC" });
     }
@@ -64,7 +64,7 @@ fn what_is_written_is_read_back() {
         all_day(),
     ] {
         let content = content(time.clone());
-        let event = given_back(&content, true);
+        let event = round_trip(&content, true);
         assert!(says(&event, &content));
         let seen = observed(&event).unwrap();
         assert_eq!(seen.time, Some(time));
@@ -75,21 +75,21 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
-fn a_delta_query_tells_the_zone_and_the_entry_without_properties() {
+fn delta_event_without_properties_keeps_zone_and_entry() {
     let at = |zone| timed("2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", zone);
     let content = content(at(Tz::Europe__Lisbon));
-    let mut event = given_back(&content, false);
+    let mut event = round_trip(&content, false);
     assert_eq!(observed(&event).unwrap().entry, None);
-    event.transaction_id = Some(super::super::marks::transaction(content.entry, None));
+    event.transaction_id = Some(super::super::extended_properties::transaction(content.entry, None));
     let seen = observed(&event).unwrap();
     // The name that Windows has for both.
     assert_eq!((seen.time, seen.entry), (Some(at(Tz::Europe__London)), Some(content.entry)));
 }
 
 #[test]
-fn a_zone_that_a_person_chooses_counts_more_than_the_one_that_we_wrote() {
+fn zone_chosen_by_person_overrides_ours() {
     let content = content(timed("2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", Tz::Europe__Lisbon));
-    let mut event = given_back(&content, true);
+    let mut event = round_trip(&content, true);
     event.original_start_time_zone = Some("GMT Standard Time".to_owned());
     assert_eq!(zone(&event), Tz::Europe__Lisbon);
     event.original_start_time_zone = Some("Tokyo Standard Time".to_owned());
@@ -98,7 +98,7 @@ fn a_zone_that_a_person_chooses_counts_more_than_the_one_that_we_wrote() {
 
 #[test]
 fn what_should_be_clear_is_said_to_be() {
-    let event = event(&content(all_day()), Spelling::Zone);
+    let event = event(&content(all_day()), ZoneSpelling::Zone);
     assert_eq!(event["body"]["content"], "");
     assert_eq!(event["location"]["displayName"], "");
     assert_eq!(event["isReminderOn"], false);
@@ -115,14 +115,14 @@ fn the_first_reminder_on_the_screen_is_the_one() {
         EntryReminder { by: ReminderMeans::Popup, minutes: 30 },
         EntryReminder { by: ReminderMeans::Popup, minutes: 10 },
     ];
-    let event = event(&content, Spelling::Zone);
+    let event = event(&content, ZoneSpelling::Zone);
     assert_eq!((&event["isReminderOn"], &event["reminderMinutesBeforeStart"]), (&json!(true), &json!(30)));
 }
 
 #[test]
 fn another_spelling_keeps_the_instants() {
     let content = content(timed("2026-07-01T09:00:00Z", "2026-07-01T10:00:00Z", Tz::Asia__Kathmandu));
-    let event = event(&content, Spelling::Utc);
+    let event = event(&content, ZoneSpelling::Utc);
     assert_eq!(event["start"], json!({ "dateTime": "2026-07-01T09:00:00", "timeZone": "UTC" }));
 }
 
@@ -152,7 +152,7 @@ fn what_takes_up_time_is_busy() {
 }
 
 #[test]
-fn what_does_not_say_when_may_take_up_time_and_what_has_no_length_does_not() {
+fn event_without_time_is_busy_and_zero_length_is_free() {
     let odd = seen(&json!({ "start": { "dateTime": "soon", "timeZone": "UTC" } }));
     assert_eq!((odd.time, odd.busy), (None, true));
     let zero = seen(&json!({ "end": { "dateTime": "2026-03-29T00:30:00", "timeZone": "UTC" } }));
@@ -165,7 +165,7 @@ fn whole_days_are_those_of_the_zone_that_they_were_written_in() {
         "start": { "dateTime": "2026-03-27T23:00:00", "timeZone": "UTC" },
         "end": { "dateTime": "2026-03-29T22:00:00", "timeZone": "UTC" } });
     assert_eq!(seen(&berlin).time, Some(all_day()));
-    let event: Event = serde_json::from_value(berlin).unwrap();
+    let event: GraphEvent = serde_json::from_value(berlin).unwrap();
     let busy = busy_time(&event).unwrap();
     assert_eq!(busy.start.to_rfc3339(), "2026-03-27T23:00:00+00:00");
     assert_eq!(busy.end.to_rfc3339(), "2026-03-29T22:00:00+00:00");
@@ -173,7 +173,7 @@ fn whole_days_are_those_of_the_zone_that_they_were_written_in() {
 
 #[test]
 fn an_occurrence_of_what_was_ours_is_not_ours() {
-    let mark = json!([{ "id": Mark::Entry.id(), "value": EntryId(uuid::Uuid::nil()).to_string() }]);
+    let mark = json!([{ "id": EntryProperty::Entry.id(), "value": EntryId(uuid::Uuid::nil()).to_string() }]);
     let single = seen(&json!({ "singleValueExtendedProperties": mark }));
     assert_eq!(single.entry, Some(EntryId(uuid::Uuid::nil())));
     let occurrence = seen(&json!({ "singleValueExtendedProperties": mark, "seriesMasterId": "AAMkmaster=" }));
@@ -207,5 +207,5 @@ fn a_title_that_is_too_long_is_cut_between_letters() {
     assert_eq!(subject(&"é".repeat(256)), "é".repeat(255));
     assert_eq!(subject(&"🛎".repeat(200)), "🛎".repeat(127));
     let content = EntryContent { title: "x".repeat(1_000), ..content(all_day()) };
-    assert!(says(&given_back(&content, true), &content));
+    assert!(says(&round_trip(&content, true), &content));
 }

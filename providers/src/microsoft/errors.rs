@@ -5,22 +5,22 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     error::ProviderError,
-    http::Answer,
-    quote::{json_fault, quote},
-    refusal::{self, RefusalBody},
+    error_response::{self, ErrorBody},
+    http::BufferedResponse,
+    quote::{describe_json_error, quote},
 };
 
-pub(super) type Refusal = refusal::Refusal<GraphRefusal>;
-pub(super) type Trouble = refusal::Trouble<GraphRefusal>;
+pub(super) type GraphErrorResponse = error_response::ProviderErrorResponse<GraphErrorBody>;
+pub(super) type GraphCallError = error_response::ProviderCallError<GraphErrorBody>;
 
 #[derive(Debug, Deserialize)]
-struct RefusalAnswer {
-    error: GraphRefusal,
+struct GraphErrorEnvelope {
+    error: GraphErrorBody,
 }
 
 /// What Graph says in a refusal.
 #[derive(Debug, Deserialize)]
-pub(super) struct GraphRefusal {
+pub(super) struct GraphErrorBody {
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -30,7 +30,7 @@ pub(super) struct GraphRefusal {
     existing: Option<String>,
 }
 
-impl Refusal {
+impl GraphErrorResponse {
     /// Whether what was asked for is not there: a 404 of Graph's, or an id that cannot be one. Not if it is the mailbox
     /// that is not there, of which Graph says so with a 404 too.
     pub(super) fn says_gone(&self) -> bool {
@@ -73,21 +73,21 @@ impl Refusal {
     }
 }
 
-impl RefusalBody for GraphRefusal {
+impl ErrorBody for GraphErrorBody {
     fn read(body: &[u8]) -> Option<Self> {
-        let RefusalAnswer { error } = serde_json::from_slice(body).ok()?;
+        let GraphErrorEnvelope { error } = serde_json::from_slice(body).ok()?;
         let code = error.code.chars().filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c)).take(80);
         Some(Self { code: code.collect(), message: quote(&error.message, &[]), existing: error.existing })
     }
 
-    fn judge(refusal: Refusal) -> ProviderError {
+    fn judge(refusal: GraphErrorResponse) -> ProviderError {
         if refusal.says_gone() {
             return ProviderError::NotFound;
         }
-        let Refusal { status, retry_after, body } = refusal;
-        if body.as_ref().is_some_and(GraphRefusal::names_no_mailbox) {
+        let GraphErrorResponse { status, retry_after, body } = refusal;
+        if body.as_ref().is_some_and(GraphErrorBody::names_no_mailbox) {
             tracing::info!(status = status.as_u16(), "Microsoft knows no mailbox of an account");
-            return ProviderError::AccountUnusable(NO_MAILBOX.to_owned());
+            return ProviderError::AccountUnusable(MAILBOX_MISSING_MESSAGE.to_owned());
         }
         match status {
             StatusCode::UNAUTHORIZED => return ProviderError::Unauthorized,
@@ -121,17 +121,17 @@ impl RefusalBody for GraphRefusal {
     }
 }
 
-impl GraphRefusal {
+impl GraphErrorBody {
     /// Whether it is about the mailbox and not about what was asked for in it.
     fn names_no_mailbox(&self) -> bool {
-        MAILBOX_AWAY.contains(&self.code.as_str())
+        MAILBOX_MISSING_CODES.contains(&self.code.as_str())
             // The same of older servers; of anything else it says only that it "was not found".
             || self.code == "ResourceNotFound" && self.message.contains("could not be discovered")
     }
 }
 
 /// The mailbox is inactive, deleted, on a server of the organisation's own, or never was.
-const MAILBOX_AWAY: &[&str] = &[
+const MAILBOX_MISSING_CODES: &[&str] = &[
     "MailboxNotEnabledForRESTAPI",
     "MailboxNotSupportedForRESTAPI",
     "MailboxNotHostedInExchangeOnline",
@@ -139,8 +139,8 @@ const MAILBOX_AWAY: &[&str] = &[
     "ErrorNonExistentMailbox",
 ];
 
-const NO_MAILBOX: &str = "this account has no mailbox at Microsoft 365 or Outlook.com (any more), so it has no calendar there. If it \
-    should have one, its administrator can give it back; else connect an account that has one";
+const MAILBOX_MISSING_MESSAGE: &str = "this account has no mailbox at Microsoft 365 or Outlook.com, so it has no calendar. Its \
+    administrator may be able to restore it; otherwise, connect an account that has one";
 
 const DUPLICATE_TRANSACTION: &str = "ErrorDuplicateTransactionId";
 
@@ -154,9 +154,9 @@ fn advice(code: &str) -> Option<&'static str> {
             "this account may not do that in this calendar"
         }
         "Authorization_RequestDenied" | "InsufficientPermissions" => {
-            "the connection lacks a permission: connect again and allow all that is asked for"
+            "a permission is missing: connect again and allow everything requested"
         }
-        "ErrorInsufficientPermissionsInAccessToken" => "the connection lacks a permission: connect again",
+        "ErrorInsufficientPermissionsInAccessToken" => "a permission is missing: connect again",
         "ErrorCalendarEndDateIsEarlierThanStartDate" => "the end is not after the start",
         "ValidationError" => {
             "it could not reach this installation at its address: PUBLIC_URL must be https and open to the internet"
@@ -170,7 +170,7 @@ fn advice(code: &str) -> Option<&'static str> {
 }
 
 /// The JSON of a successful answer. What is no JSON was said by somebody else: a sign-in page of a network, a proxy.
-pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
+pub(super) fn json<T: DeserializeOwned>(answer: &BufferedResponse) -> Result<T, ProviderError> {
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("application/json") {
         let kind = quote(kind, &[]);
@@ -178,7 +178,7 @@ pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderEr
         return Err(ProviderError::Transient("Microsoft's answer is no JSON".to_owned()));
     }
     serde_json::from_slice(&answer.body).map_err(|error| {
-        let fault = json_fault(&error);
+        let fault = describe_json_error(&error);
         tracing::warn!(fault, "Microsoft's answer cannot be read");
         ProviderError::Transient(format!("Microsoft's answer is {fault}"))
     })
@@ -194,17 +194,17 @@ mod tests {
 
     use super::*;
 
-    fn refusal(status: u16, code: &str, message: &str) -> Refusal {
+    fn refusal(status: u16, code: &str, message: &str) -> GraphErrorResponse {
         read(status, &json!({ "error": { "code": code, "message": message, "innerError": {} } }).to_string())
     }
 
-    fn read(status: u16, body: &str) -> Refusal {
-        let answer = Answer {
+    fn read(status: u16, body: &str) -> GraphErrorResponse {
+        let answer = BufferedResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        Refusal::read(&answer, DateTime::UNIX_EPOCH)
+        GraphErrorResponse::read(&answer, DateTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -237,12 +237,12 @@ mod tests {
     #[test]
     fn a_wait_that_is_named_is_kept() {
         for status in [429, 503] {
-            let answer = Answer {
+            let answer = BufferedResponse {
                 status: StatusCode::from_u16(status).unwrap(),
                 headers: [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect(),
                 body: "{}".into(),
             };
-            let error = Refusal::read(&answer, DateTime::UNIX_EPOCH).into_error();
+            let error = GraphErrorResponse::read(&answer, DateTime::UNIX_EPOCH).into_error();
             let nine = Some(Duration::from_secs(9));
             assert!(
                 matches!(error, ProviderError::RateLimited { retry_after } if retry_after == nine),

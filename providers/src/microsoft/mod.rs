@@ -12,9 +12,9 @@ mod changes;
 mod consent;
 mod entries;
 mod errors;
+mod extended_properties;
 mod links;
-mod mailboxes;
-mod marks;
+mod mailbox_limiter;
 pub mod push;
 mod requests;
 mod writes;
@@ -34,16 +34,17 @@ use graph_rs_sdk::GraphClient;
 use url::Url;
 
 pub(crate) use self::consent::explain;
-use self::mailboxes::Mailboxes;
+use self::mailbox_limiter::MailboxLimiter;
 use crate::{
     address::{below, https},
     error::{ProviderError, SetupError},
-    http::Http,
+    expiring_set::ExpiringSet,
+    http::HttpClient,
     oauth::OAuthEndpoints,
     provider::{
-        Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
+        CalendarProvider, ChangesPage, ProviderAccount, ProviderCredentials, RemoteCalendar, RemoveOutcome,
+        SyncPosition, WriteReceipt,
     },
-    remembered::Remembered,
 };
 
 /// What is asked of the person: a refresh token, who they are, and their calendars.
@@ -52,7 +53,7 @@ pub const SCOPES: &[&str] = &["offline_access", "User.Read", "Calendars.ReadWrit
 /// Where Microsoft stands. Another address is a sandbox, a proxy or a national cloud
 /// (<https://learn.microsoft.com/graph/deployments>).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MicrosoftConfig {
+pub struct MicrosoftEndpoints {
     /// Above `/v1.0/`.
     pub api_base: Url,
     /// Above `/{tenant}/oauth2/v2.0/`.
@@ -62,7 +63,7 @@ pub struct MicrosoftConfig {
     pub tenant: String,
 }
 
-impl MicrosoftConfig {
+impl MicrosoftEndpoints {
     /// Everything below one address, as in the sandbox: `{base}/v1.0/`, `{base}/common/oauth2/v2.0/`.
     pub fn below(base: &Url) -> Self {
         Self { api_base: base.clone(), login_base: base.clone(), tenant: "common".to_owned() }
@@ -76,7 +77,7 @@ impl MicrosoftConfig {
     }
 }
 
-impl Default for MicrosoftConfig {
+impl Default for MicrosoftEndpoints {
     /// The real Microsoft, for everybody.
     fn default() -> Self {
         Self {
@@ -94,13 +95,13 @@ pub struct MicrosoftCalendar {
     graph: GraphClient,
     /// Ends in `/v1.0/`.
     base: Url,
-    http: Http,
+    http: HttpClient,
     clock: Clock,
-    mailboxes: Mailboxes,
+    mailboxes: MailboxLimiter,
     /// Where large pages took too long.
-    slow: Remembered,
+    slow: ExpiringSet,
     /// Where times are written in UTC alone.
-    no_zones: Remembered,
+    no_zones: ExpiringSet,
 }
 
 impl fmt::Debug for MicrosoftCalendar {
@@ -111,7 +112,7 @@ impl fmt::Debug for MicrosoftCalendar {
 
 impl MicrosoftCalendar {
     /// Microsoft at the addresses of `config`, called through `http`.
-    pub fn new(config: &MicrosoftConfig, http: Http, clock: Clock) -> Result<Self, SetupError> {
+    pub fn new(config: &MicrosoftEndpoints, http: HttpClient, clock: Clock) -> Result<Self, SetupError> {
         for (what, url) in [
             ("the address of Microsoft Graph", &config.api_base),
             ("the address of Microsoft's sign-in", &config.login_base),
@@ -125,56 +126,59 @@ impl MicrosoftCalendar {
             base: below(&config.api_base, "v1.0/"),
             http,
             clock,
-            mailboxes: Mailboxes::default(),
-            slow: Remembered::for_a(TimeDelta::hours(6)),
-            no_zones: Remembered::for_a(TimeDelta::days(1)),
+            mailboxes: MailboxLimiter::default(),
+            slow: ExpiringSet::with_ttl(TimeDelta::hours(6)),
+            no_zones: ExpiringSet::with_ttl(TimeDelta::days(1)),
         })
     }
 }
 
 #[async_trait]
 impl CalendarProvider for MicrosoftCalendar {
-    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError> {
         self.read_account(credentials).await
     }
 
-    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError> {
+    async fn calendars(
+        &self,
+        credentials: &ProviderCredentials,
+    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
         self.list_calendars(credentials).await
     }
 
     async fn create(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         self.insert(credentials, calendar, external_id, content).await
     }
 
     async fn update(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         self.replace(credentials, calendar, external_id, content, etag).await
     }
 
     async fn remove(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError> {
+    ) -> Result<RemoveOutcome, ProviderError> {
         self.delete(credentials, calendar, external_id).await
     }
 
     async fn find(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
@@ -183,7 +187,7 @@ impl CalendarProvider for MicrosoftCalendar {
 
     async fn find_moved(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
         external_id: &str,
@@ -193,17 +197,17 @@ impl CalendarProvider for MicrosoftCalendar {
 
     async fn changes(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
-        from: &ChangesFrom,
+        from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
         self.list_changes(credentials, calendar, window, from).await
     }
 
     async fn busy(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn addresses_below_a_base_keep_its_path() {
         for base in ["http://127.0.0.1:9/microsoft", "http://127.0.0.1:9/microsoft/"] {
-            let config = MicrosoftConfig::below(&base.parse().unwrap());
+            let config = MicrosoftEndpoints::below(&base.parse().unwrap());
             assert_eq!(
                 config.oauth().token_url.as_str(),
                 "http://127.0.0.1:9/microsoft/common/oauth2/v2.0/token"
@@ -230,7 +234,7 @@ mod tests {
 
     #[test]
     fn the_real_addresses_parse() {
-        let config = MicrosoftConfig { tenant: "contoso.com".to_owned(), ..MicrosoftConfig::default() };
+        let config = MicrosoftEndpoints { tenant: "contoso.com".to_owned(), ..MicrosoftEndpoints::default() };
         assert_eq!(below(&config.api_base, "v1.0/").as_str(), "https://graph.microsoft.com/v1.0/");
         assert_eq!(
             config.oauth().auth_url.as_str(),

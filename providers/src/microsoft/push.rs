@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat};
 use concord_domain::{
     connection::ProviderKind,
     ids::PushSubscriptionId,
-    json::{Objects, from_slice},
+    json::{StrictStructs, from_slice},
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -18,44 +18,47 @@ use serde_json::{Value, json};
 
 use super::{
     MicrosoftCalendar,
-    errors::{Trouble, json},
+    errors::{GraphCallError, json},
     requests::segment,
 };
 use crate::{
     error::ProviderError,
-    provider::Credentials,
-    push::{LIFE, NoNotice, Notice, OpenChannel, PushSubscriptions, RemoteChannel, Told, WantedChannel},
+    provider::ProviderCredentials,
+    push::{
+        ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
+        PushNotificationKind, PushProvider, PushSubscriptionRequest, RemotePushSubscription,
+    },
 };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Subscription {
+struct GraphSubscription {
     id: String,
     expiration_date_time: String,
 }
 
-impl Subscription {
-    fn opened(self) -> Result<OpenChannel, ProviderError> {
+impl GraphSubscription {
+    fn opened(self) -> Result<ActivePushSubscription, ProviderError> {
         let end = DateTime::parse_from_rfc3339(&self.expiration_date_time).map_err(|_| {
             ProviderError::Transient("Microsoft's answer about a subscription has no end".to_owned())
         })?;
-        let channel = RemoteChannel { remote_id: self.id, resource_id: None };
-        Ok(OpenChannel { channel, expires_at: end.to_utc() })
+        let channel = RemotePushSubscription { remote_id: self.id, resource_id: None };
+        Ok(ActivePushSubscription { channel, expires_at: end.to_utc() })
     }
 }
 
 #[async_trait]
-impl PushSubscriptions for MicrosoftCalendar {
+impl PushProvider for MicrosoftCalendar {
     fn renews(&self) -> bool {
         true
     }
 
     async fn open(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        wanted: &WantedChannel,
-    ) -> Result<OpenChannel, ProviderError> {
+        wanted: &PushSubscriptionRequest,
+    ) -> Result<ActivePushSubscription, ProviderError> {
         let subscription = json!({
             "changeType": "created,updated,deleted",
             "notificationUrl": wanted.address,
@@ -66,27 +69,31 @@ impl PushSubscriptions for MicrosoftCalendar {
             "clientState": format!("{}.{}", wanted.id.0.simple(), wanted.secret.expose_secret()),
         });
         let built = self.graph.subscriptions().create_subscription(&subscription).build().await;
-        json::<Subscription>(&self.call(credentials, built).await?)?.opened()
+        json::<GraphSubscription>(&self.call(credentials, built).await?)?.opened()
     }
 
     /// Tells Microsoft at once that we are still allowed to be told.
     async fn renew(
         &self,
-        credentials: &Credentials,
-        channel: &RemoteChannel,
-    ) -> Result<OpenChannel, ProviderError> {
+        credentials: &ProviderCredentials,
+        channel: &RemotePushSubscription,
+    ) -> Result<ActivePushSubscription, ProviderError> {
         let id = segment(&channel.remote_id)?;
         let later = json!({ "expirationDateTime": self.channel_end() });
         let built = self.graph.subscription(id).update_subscription(&later).build().await;
-        json::<Subscription>(&self.call(credentials, built).await?)?.opened()
+        json::<GraphSubscription>(&self.call(credentials, built).await?)?.opened()
     }
 
-    async fn close(&self, credentials: &Credentials, channel: &RemoteChannel) -> Result<(), ProviderError> {
+    async fn close(
+        &self,
+        credentials: &ProviderCredentials,
+        channel: &RemotePushSubscription,
+    ) -> Result<(), ProviderError> {
         let Ok(id) = segment(&channel.remote_id) else { return Ok(()) };
         let built = self.graph.subscription(id).delete_subscription().build().await;
         match self.call(credentials, built).await {
             Ok(_) => Ok(()),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -94,21 +101,21 @@ impl PushSubscriptions for MicrosoftCalendar {
 
 impl MicrosoftCalendar {
     fn channel_end(&self) -> String {
-        (self.clock.now() + LIFE).to_rfc3339_opts(SecondsFormat::Millis, true)
+        (self.clock.now() + MAX_SUBSCRIPTION_LIFETIME).to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 }
 
 /// More are not in one message.
-const MOST_NOTICES: usize = 1_000;
+const MAX_NOTIFICATIONS: usize = 1_000;
 
 #[derive(Deserialize)]
-struct Batch {
+struct ChangeNotificationBatch {
     value: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
+struct GraphChangeNotification {
     #[serde(default)]
     subscription_id: Option<String>,
     #[serde(default)]
@@ -119,36 +126,39 @@ struct Item {
 
 /// Reads a message, which may hold notifications of many channels; each is judged by itself. Of what it holds nothing is
 /// in the error.
-pub fn notices(body: &[u8]) -> Result<Vec<Result<Notice, NoNotice>>, NoNotice> {
-    let batch: Batch = from_slice(body).map_err(|_| NoNotice("the body is no list of notifications"))?;
-    if batch.value.len() > MOST_NOTICES {
-        return Err(NoNotice("there are too many at once"));
+pub fn notices(
+    body: &[u8],
+) -> Result<Vec<Result<PushNotification, InvalidPushNotification>>, InvalidPushNotification> {
+    let batch: ChangeNotificationBatch =
+        from_slice(body).map_err(|_| InvalidPushNotification("the body is no list of notifications"))?;
+    if batch.value.len() > MAX_NOTIFICATIONS {
+        return Err(InvalidPushNotification("there are too many at once"));
     }
     Ok(batch.value.into_iter().map(notice).collect())
 }
 
-fn notice(item: Value) -> Result<Notice, NoNotice> {
-    let item: Item =
-        Item::deserialize(Objects(item)).map_err(|_| NoNotice("it has not the fields of a notification"))?;
+fn notice(item: Value) -> Result<PushNotification, InvalidPushNotification> {
+    let item: GraphChangeNotification = GraphChangeNotification::deserialize(StrictStructs(item))
+        .map_err(|_| InvalidPushNotification("it has not the fields of a notification"))?;
     let (channel, secret) = item
         .client_state
         .as_deref()
         .and_then(|state| state.split_once('.'))
-        .ok_or(NoNotice("there is no clientState of ours"))?;
-    let channel =
-        PushSubscriptionId::from_str(channel).map_err(|_| NoNotice("there is no clientState of ours"))?;
+        .ok_or(InvalidPushNotification("there is no clientState of ours"))?;
+    let channel = PushSubscriptionId::from_str(channel)
+        .map_err(|_| InvalidPushNotification("there is no clientState of ours"))?;
     let told = match item.lifecycle_event.as_deref() {
-        None => Told::Changed,
-        Some("reauthorizationRequired") => Told::RenewNow,
-        Some("subscriptionRemoved") => Told::Ended,
-        Some("missed") => Told::Missed,
-        Some(_) => return Err(NoNotice("nobody knows this lifecycleEvent")),
+        None => PushNotificationKind::Changed,
+        Some("reauthorizationRequired") => PushNotificationKind::RenewNow,
+        Some("subscriptionRemoved") => PushNotificationKind::Ended,
+        Some("missed") => PushNotificationKind::Missed,
+        Some(_) => return Err(InvalidPushNotification("nobody knows this lifecycleEvent")),
     };
-    Ok(Notice {
+    Ok(PushNotification {
         provider: ProviderKind::Microsoft,
         channel,
         secret: secret.into(),
-        remote_id: Some(item.subscription_id.ok_or(NoNotice("there is no subscriptionId"))?),
+        remote_id: Some(item.subscription_id.ok_or(InvalidPushNotification("there is no subscriptionId"))?),
         resource_id: None,
         number: None,
         told,
@@ -177,9 +187,15 @@ mod tests {
             ["s-1", STATE, null],
         ] });
         let read = notices(body.to_string().as_bytes()).unwrap();
-        let told: Vec<Option<Told>> =
+        let told: Vec<Option<PushNotificationKind>> =
             read.iter().map(|one| one.as_ref().ok().map(|notice| notice.told)).collect();
-        let expected = [Told::Changed, Told::Missed, Told::RenewNow, Told::Ended].map(Some);
+        let expected = [
+            PushNotificationKind::Changed,
+            PushNotificationKind::Missed,
+            PushNotificationKind::RenewNow,
+            PushNotificationKind::Ended,
+        ]
+        .map(Some);
         assert_eq!(told, [&expected[..], &[None; 7]].concat());
         let first = read[0].as_ref().unwrap();
         assert_eq!(first.channel.0.simple().to_string(), STATE.split('.').next().unwrap());

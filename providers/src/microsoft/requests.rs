@@ -15,13 +15,13 @@ use url::Url;
 
 use super::{
     MicrosoftCalendar,
-    errors::{Refusal, Trouble, json},
+    errors::{GraphCallError, GraphErrorResponse, json},
     links,
 };
 use crate::{
     error::ProviderError,
-    http::{Answer, CallError},
-    provider::Credentials,
+    http::{BufferedResponse, HttpCallError},
+    provider::ProviderCredentials,
 };
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -35,7 +35,7 @@ pub(super) const PAGE: u32 = 250;
 
 /// A page of a list.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page<T> {
+pub(super) struct GraphPage<T> {
     pub(super) value: Vec<T>,
     #[serde(default, rename = "@odata.nextLink")]
     pub(super) next_link: Option<String>,
@@ -55,29 +55,29 @@ impl MicrosoftCalendar {
     /// no success is a [`Trouble::Refused`].
     pub(super) async fn call(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         self.send(credentials, self.request(built)?, PAGE).await
     }
 
     /// The same for a page of at most so many items.
     pub(super) async fn call_for(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
         page: u32,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         self.send(credentials, self.request(built)?, page).await
     }
 
     /// The same under the condition that the entry is still at this version.
     pub(super) async fn call_if(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
         etag: Option<&str>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         let mut request = self.request(built)?;
         if let Some(etag) = etag {
             // What cannot be sent as an etag is not the entry's etag either.
@@ -90,10 +90,10 @@ impl MicrosoftCalendar {
     /// A page that another one named. `Transient`: it is not below our base, so nothing was sent.
     pub(super) async fn follow(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         link: &str,
         page: u32,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         let url = self.own_link(link)?;
         self.send(credentials, get(&url)?, page).await
     }
@@ -111,14 +111,14 @@ impl MicrosoftCalendar {
     /// ever.
     pub(super) async fn all<T: DeserializeOwned>(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
         pages: usize,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, GraphCallError> {
         let mut answer = self.call(credentials, built).await?;
         let mut all = Vec::new();
         for number in 1..=pages {
-            let page: Page<T> = json(&answer)?;
+            let page: GraphPage<T> = json(&answer)?;
             all.extend(page.value);
             match page.next_link {
                 None => return Ok(all),
@@ -148,10 +148,10 @@ impl MicrosoftCalendar {
 
     async fn send(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         mut request: Request<Bytes>,
         page: u32,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         let bearer = credentials.bearer()?;
         let preferences = format!("{PREFERENCES}, odata.maxpagesize={page}");
         let headers = request.headers_mut();
@@ -165,13 +165,13 @@ impl MicrosoftCalendar {
         let answer = self.http.attempt(request).await;
         drop(place);
         let answer = answer.map_err(|error| match error {
-            CallError::Timeout(_) => Trouble::Slow(error.into()),
-            error => Trouble::Other(error.into()),
+            HttpCallError::Timeout(_) => GraphCallError::Slow(error.into()),
+            error => GraphCallError::Other(error.into()),
         })?;
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(Trouble::Refused(Refusal::read(&answer, self.clock.now())))
+        Err(GraphCallError::Refused(GraphErrorResponse::read(&answer, self.clock.now())))
     }
 }
 

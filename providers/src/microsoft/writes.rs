@@ -16,30 +16,30 @@ use super::{
     MicrosoftCalendar,
     changes::unclear_of,
     entries::{
-        Event, Spelling, bound, event, marked, observed, patch, patch_of_text, says, shown_in, text,
-        text_to_write,
+        GraphEvent, ZoneSpelling, body_patch, bound, display_interval, event, marked, merged_body_text,
+        observed, patch, says, text,
     },
-    errors::{Trouble, json},
-    marks::{entry_of_transaction, events_of, expand, transaction},
+    errors::{GraphCallError, json},
+    extended_properties::{entry_filter, entry_of_transaction, expand, transaction},
     requests::segment,
 };
 use crate::{
     error::ProviderError,
-    http::Answer,
-    provider::{Credentials, Removed, Written},
-    quote::json_fault,
-    words::says_the_same,
+    http::BufferedResponse,
+    provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
+    quote::describe_json_error,
+    text_merge::is_same_text,
 };
 
 /// Nobody has that many copies of one entry.
-const MOST_PAGES: usize = 5;
+const MAX_PAGES: usize = 5;
 
 /// Each time that an entry was deleted and made again without its new id becoming known, one more transaction is used up.
-const MOST_FORMER_EVENTS: usize = 20;
+const MAX_FORMER_EVENTS: usize = 20;
 
 /// What storage calls an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name<'a> {
+enum EventIdKind<'a> {
     /// Ours, decided before the first call: the entry's UUID.
     Ours(EntryId),
     /// Microsoft's.
@@ -49,27 +49,27 @@ enum Name<'a> {
 /// What a list is asked for where it only has to name an event: no other of them need be understood.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+struct ListedEventId {
     id: Option<String>,
     series_master_id: Option<String>,
 }
 
-fn name(external_id: &str) -> Name<'_> {
-    external_id.parse().map_or(Name::Given(external_id), Name::Ours)
+fn event_id_kind(external_id: &str) -> EventIdKind<'_> {
+    external_id.parse().map_or(EventIdKind::Given(external_id), EventIdKind::Ours)
 }
 
 impl MicrosoftCalendar {
     pub(super) async fn insert(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let calendar = segment(calendar)?;
-        let gone = match name(external_id) {
-            Name::Ours(_) => None,
-            Name::Given(id) => {
+        let gone = match event_id_kind(external_id) {
+            EventIdKind::Ours(_) => None,
+            EventIdKind::Given(id) => {
                 // Brought back before, its answer lost; or a person has moved it out of this calendar and into it again.
                 if let Some(id) =
                     self.ours(credentials, calendar, content.entry).await?.and_then(|live| live.id)
@@ -80,14 +80,14 @@ impl MicrosoftCalendar {
             }
         };
         let mut transaction_id = transaction(content.entry, gone);
-        for _ in 0..MOST_FORMER_EVENTS {
+        for _ in 0..MAX_FORMER_EVENTS {
             let existing = match self.post_once(credentials, calendar, content, &transaction_id).await {
-                Err(Trouble::Refused(refusal)) => match refusal.existing_event() {
+                Err(GraphCallError::Refused(refusal)) => match refusal.existing_event() {
                     Some(existing) => existing.to_owned(),
-                    None => return Err(Trouble::Refused(refusal).into()),
+                    None => return Err(GraphCallError::Refused(refusal).into()),
                 },
                 answer => {
-                    let made = event_of(&answer?)?;
+                    let made = parse_event(&answer?)?;
                     let written = self.bring_up_to_date(credentials, calendar, content, made).await;
                     return written.map_err(ProviderError::after_a_part);
                 }
@@ -104,35 +104,35 @@ impl MicrosoftCalendar {
     /// What a POST brought, or a former one whose answer was lost, perhaps from before the booking changed.
     async fn bring_up_to_date(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         content: &EntryContent,
-        made: Event,
-    ) -> Result<Written, ProviderError> {
+        made: GraphEvent,
+    ) -> Result<WriteReceipt, ProviderError> {
         if says(&made, content) {
             return written(made);
         }
-        let id = made.id.ok_or_else(without_id)?;
+        let id = made.id.ok_or_else(missing_id)?;
         self.patch(credentials, calendar, &id, content, None).await
     }
 
     pub(super) async fn replace(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let calendar = segment(calendar)?;
-        match name(external_id) {
-            Name::Given(id) if etag.is_none() => {
+        match event_id_kind(external_id) {
+            EventIdKind::Given(id) if etag.is_none() => {
                 // A version would tell of a deletion; without one it would be written among the deleted items.
                 self.standing(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
                 self.patch(credentials, calendar, id, content, None).await
             }
-            Name::Given(id) => self.patch(credentials, calendar, id, content, etag).await,
-            Name::Ours(entry) => {
+            EventIdKind::Given(id) => self.patch(credentials, calendar, id, content, etag).await,
+            EventIdKind::Ours(entry) => {
                 let live = self.ours(credentials, calendar, entry).await?.and_then(|live| live.id);
                 let id = live.ok_or(ProviderError::NotFound)?;
                 self.patch(credentials, calendar, &id, content, etag).await
@@ -142,35 +142,37 @@ impl MicrosoftCalendar {
 
     pub(super) async fn delete(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<Removed, ProviderError> {
+    ) -> Result<RemoveOutcome, ProviderError> {
         let calendar = segment(calendar)?;
         let found;
-        let id = match name(external_id) {
-            Name::Given(id) => id,
-            Name::Ours(entry) => match self.ours(credentials, calendar, entry).await {
+        let id = match event_id_kind(external_id) {
+            EventIdKind::Given(id) => id,
+            EventIdKind::Ours(entry) => match self.ours(credentials, calendar, entry).await {
                 Ok(live) => {
-                    let Some(id) = live.and_then(|live| live.id) else { return Ok(Removed::Before) };
+                    let Some(id) = live.and_then(|live| live.id) else { return Ok(RemoveOutcome::Before) };
                     found = id;
                     found.as_str()
                 }
-                Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(Removed::Before),
+                Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => {
+                    return Ok(RemoveOutcome::Before);
+                }
                 Err(trouble) => return Err(trouble.into()),
             },
         };
         // Nothing has such an id, so there is nothing to remove.
-        let Ok(id) = segment(id) else { return Ok(Removed::Before) };
+        let Ok(id) = segment(id) else { return Ok(RemoveOutcome::Before) };
         let built = self.graph.me().calendar(calendar).event(id).delete_events().build().await;
         match self.call(credentials, built).await {
-            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Removed::Now),
+            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
             Ok(answer) => {
                 let status = answer.status;
                 Err(ProviderError::Transient(format!("Microsoft answered {status} to a removal")))
             }
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(Removed::Before),
+            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -178,14 +180,14 @@ impl MicrosoftCalendar {
     /// The entry in a calendar into which a person has put it: under its id, or as what Outlook has made in its place.
     pub(super) async fn read_marked(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         (entry, external_id): (EntryId, &str),
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         let Ok(calendar) = segment(calendar) else { return Ok(None) };
         let live = match self.with_mark(credentials, calendar, entry).await {
             Ok(events) => live(events),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(None),
+            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
             Err(trouble) => return Err(trouble.into()),
         };
         let same = live.iter().find(|event| event.id.as_deref() == Some(external_id));
@@ -194,18 +196,18 @@ impl MicrosoftCalendar {
 
     pub(super) async fn read_entry(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         let Ok(calendar) = segment(calendar) else { return Ok(None) };
-        let found = match name(external_id) {
-            Name::Ours(entry) => self.ours(credentials, calendar, entry).await,
-            Name::Given(id) => match self.item(credentials, calendar, id).await {
-                Ok(Some(item)) => match Event::deserialize(&item) {
+        let found = match event_id_kind(external_id) {
+            EventIdKind::Ours(entry) => self.ours(credentials, calendar, entry).await,
+            EventIdKind::Given(id) => match self.item(credentials, calendar, id).await {
+                Ok(Some(item)) => match GraphEvent::deserialize(&item) {
                     Ok(event) => self.if_listed(credentials, calendar, event).await,
                     Err(error) => {
-                        let fault = json_fault(&error);
+                        let fault = describe_json_error(&error);
                         tracing::warn!(fault, "an event of Microsoft's cannot be read");
                         return match unclear_of(&item) {
                             Some(unclear) => Ok(Some(unclear)),
@@ -219,7 +221,7 @@ impl MicrosoftCalendar {
         };
         match found {
             Ok(event) => Ok(event.as_ref().and_then(observed)),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
+            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -228,12 +230,12 @@ impl MicrosoftCalendar {
     /// is still answered for (<https://learn.microsoft.com/graph/outlook-immutable-id>).
     async fn standing(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         id: &str,
-    ) -> Result<Option<Event>, Trouble> {
+    ) -> Result<Option<GraphEvent>, GraphCallError> {
         let event = match self.by_id(credentials, calendar, id).await {
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => None,
+            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => None,
             found => found?,
         };
         match event {
@@ -244,10 +246,10 @@ impl MicrosoftCalendar {
 
     async fn if_listed(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        event: Event,
-    ) -> Result<Option<Event>, Trouble> {
+        event: GraphEvent,
+    ) -> Result<Option<GraphEvent>, GraphCallError> {
         Ok(self.is_listed(credentials, calendar, &event).await?.then_some(event))
     }
 
@@ -255,17 +257,17 @@ impl MicrosoftCalendar {
     /// time.
     async fn is_listed(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
-        event: &Event,
-    ) -> Result<bool, Trouble> {
+        event: &GraphEvent,
+    ) -> Result<bool, GraphCallError> {
         if let Some(entry) = marked(event) {
-            let there: Vec<Listed> = self.with_mark(credentials, calendar, entry).await?;
+            let there: Vec<ListedEventId> = self.with_mark(credentials, calendar, entry).await?;
             if there.iter().any(|one| one.id == event.id) {
                 return Ok(true);
             }
         }
-        let Some(shown) = shown_in(event) else { return Ok(false) };
+        let Some(shown) = display_interval(event) else { return Ok(false) };
         let view = self.graph.me().calendar(calendar).calendar_views().list_calendar_view();
         let built = view
             .append_query_pair("startDateTime", &bound(shown.start))
@@ -273,27 +275,27 @@ impl MicrosoftCalendar {
             .select(&["id", "seriesMasterId"])
             .build()
             .await;
-        let there: Vec<Listed> = self.all(credentials, built, MOST_PAGES).await?;
+        let there: Vec<ListedEventId> = self.all(credentials, built, MAX_PAGES).await?;
         Ok(there.iter().any(|one| one.id == event.id || one.series_master_id == event.id))
     }
 
     async fn by_id(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         id: &str,
-    ) -> Result<Option<Event>, Trouble> {
+    ) -> Result<Option<GraphEvent>, GraphCallError> {
         let Some(item) = self.item(credentials, calendar, id).await? else { return Ok(None) };
-        Ok(Some(Event::deserialize(&item).map_err(|error| unlike_an_event(&error))?))
+        Ok(Some(GraphEvent::deserialize(&item).map_err(|error| unlike_an_event(&error))?))
     }
 
     /// The event with that id as it comes, whether it can be understood or not.
     async fn item(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         id: &str,
-    ) -> Result<Option<Value>, Trouble> {
+    ) -> Result<Option<Value>, GraphCallError> {
         let Ok(id) = segment(id) else { return Ok(None) };
         let event = self.graph.me().calendar(calendar).event(id);
         let built = event.get_events().expand(&[&expand()]).build().await;
@@ -304,32 +306,32 @@ impl MicrosoftCalendar {
     /// made, or else the oldest.
     async fn ours(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
-    ) -> Result<Option<Event>, Trouble> {
+    ) -> Result<Option<GraphEvent>, GraphCallError> {
         let live = live(self.with_mark(credentials, calendar, entry).await?);
         Ok(first_made(&live, entry).cloned())
     }
 
     async fn with_mark<T: DeserializeOwned>(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, GraphCallError> {
         let events = self.graph.me().calendar(calendar).events().list_events();
-        let built = events.filter(&[&events_of(entry)]).expand(&[&expand()]).build().await;
-        self.all(credentials, built, MOST_PAGES).await
+        let built = events.filter(&[&entry_filter(entry)]).expand(&[&expand()]).build().await;
+        self.all(credentials, built, MAX_PAGES).await
     }
 
     async fn post_once(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         content: &EntryContent,
         transaction: &str,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         self.in_either_spelling(calendar, |spelling| {
             let mut event = event(content, spelling);
             event["transactionId"] = json!(transaction);
@@ -341,38 +343,43 @@ impl MicrosoftCalendar {
     /// The event that a former POST of the entry made, if the calendar has it: `existing` is what Microsoft calls it.
     async fn made_before(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         entry: EntryId,
         existing: &str,
-    ) -> Result<Option<Event>, Trouble> {
+    ) -> Result<Option<GraphEvent>, GraphCallError> {
         match self.ours(credentials, calendar, entry).await? {
             Some(live) => Ok(Some(live)),
             None => self.standing(credentials, calendar, existing).await,
         }
     }
 
-    async fn post(&self, credentials: &Credentials, calendar: &str, event: Value) -> Result<Answer, Trouble> {
+    async fn post(
+        &self,
+        credentials: &ProviderCredentials,
+        calendar: &str,
+        event: Value,
+    ) -> Result<BufferedResponse, GraphCallError> {
         let built = self.graph.me().calendar(calendar).events().create_events(&event).build().await;
         self.call(credentials, built).await
     }
 
     async fn patch(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         calendar: &str,
         id: &str,
         content: &EntryContent,
         etag: Option<&str>,
-    ) -> Result<Written, ProviderError> {
+    ) -> Result<WriteReceipt, ProviderError> {
         let id = segment(id)?;
         let answer = self
             .in_either_spelling(calendar, |spelling| {
                 self.put(credentials, (calendar, id), patch(content, spelling), etag)
             })
             .await?;
-        let event = event_of(&answer)?;
-        if says_the_same(text(&event), &content.description) {
+        let event = parse_event(&answer)?;
+        if is_same_text(text(&event), &content.description) {
             return written(event);
         }
         let with_text = self.write_text(credentials, (calendar, id), content, event).await;
@@ -382,85 +389,89 @@ impl MicrosoftCalendar {
     /// Brings the text up to date around what people added to it, at the version that our write has just made.
     async fn write_text(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         (calendar, id): (&str, &str),
         content: &EntryContent,
-        patched: Event,
-    ) -> Result<Written, ProviderError> {
+        patched: GraphEvent,
+    ) -> Result<WriteReceipt, ProviderError> {
         // With our marks, which no answer to a write brings.
         let stands = self.by_id(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
-        let Some(said) = text_to_write(&stands, content) else { return written(patched) };
-        let body = patch_of_text(&said, content);
+        let Some(said) = merged_body_text(&stands, content) else { return written(patched) };
+        let body = body_patch(&said, content);
         let answer = self.put(credentials, (calendar, id), body, patched.etag.as_deref()).await?;
-        written(event_of(&answer)?)
+        written(parse_event(&answer)?)
     }
 
     async fn put(
         &self,
-        credentials: &Credentials,
+        credentials: &ProviderCredentials,
         (calendar, id): (&str, &str),
         event: Value,
         etag: Option<&str>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<BufferedResponse, GraphCallError> {
         let built = self.graph.me().calendar(calendar).event(id).update_events(&event).build().await;
         self.call_if(credentials, built, etag).await
     }
 
     /// Writes in the entry's zone, and in UTC where the mailbox's server does not know that: it then keeps the instants,
     /// and our property the zone. What it refused once it is not asked again soon.
-    async fn in_either_spelling<W, F>(&self, calendar: &str, write: W) -> Result<Answer, Trouble>
+    async fn in_either_spelling<W, F>(
+        &self,
+        calendar: &str,
+        write: W,
+    ) -> Result<BufferedResponse, GraphCallError>
     where
-        W: Fn(Spelling) -> F,
-        F: Future<Output = Result<Answer, Trouble>>,
+        W: Fn(ZoneSpelling) -> F,
+        F: Future<Output = Result<BufferedResponse, GraphCallError>>,
     {
         if self.no_zones.holds(calendar, self.clock.now()) {
-            return write(Spelling::Utc).await;
+            return write(ZoneSpelling::Utc).await;
         }
-        match write(Spelling::Zone).await {
-            Err(Trouble::Refused(refusal)) if refusal.says_zone_unknown() => {
+        match write(ZoneSpelling::Zone).await {
+            Err(GraphCallError::Refused(refusal)) if refusal.says_zone_unknown() => {
                 self.no_zones.note(calendar, self.clock.now());
-                write(Spelling::Utc).await
+                write(ZoneSpelling::Utc).await
             }
             outcome => outcome,
         }
     }
 }
 
-fn live(events: Vec<Event>) -> Vec<Event> {
+fn live(events: Vec<GraphEvent>) -> Vec<GraphEvent> {
     events.into_iter().filter(|event| event.is_cancelled != Some(true)).collect()
 }
 
 /// The one that a write of ours made, or else the oldest.
-fn first_made(events: &[Event], entry: EntryId) -> Option<&Event> {
+fn first_made(events: &[GraphEvent], entry: EntryId) -> Option<&GraphEvent> {
     events.iter().min_by_key(|event| {
         let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
         (!by_us, event.created_date_time.clone())
     })
 }
 
-fn event_of(answer: &Answer) -> Result<Event, ProviderError> {
-    let mut event: Event = json(answer)?;
+fn parse_event(answer: &BufferedResponse) -> Result<GraphEvent, ProviderError> {
+    let mut event: GraphEvent = json(answer)?;
     event.etag = event.etag.or_else(|| etag_of(answer));
     Ok(event)
 }
 
-fn etag_of(answer: &Answer) -> Option<String> {
+fn etag_of(answer: &BufferedResponse) -> Option<String> {
     answer.headers.get(http::header::ETAG)?.to_str().ok().map(str::to_owned)
 }
 
-fn written(event: Event) -> Result<Written, ProviderError> {
-    let external_id = event.id.ok_or_else(without_id)?;
+fn written(event: GraphEvent) -> Result<WriteReceipt, ProviderError> {
+    let external_id = event.id.ok_or_else(missing_id)?;
     match event.etag {
-        Some(etag) => Ok(Written { external_id, etag }),
+        Some(etag) => Ok(WriteReceipt { external_id, etag }),
         None => Err(ProviderError::Transient("Microsoft's answer to a write has no etag".to_owned())),
     }
 }
 
 fn unlike_an_event(error: &serde_json::Error) -> ProviderError {
-    ProviderError::Transient(format!("Microsoft's answer is {}", json_fault(error)))
+    ProviderError::Transient(format!("Microsoft's answer is {}", describe_json_error(error)))
 }
 
-fn without_id() -> ProviderError {
+fn missing_id() -> ProviderError {
     ProviderError::Transient("Microsoft's answer to a write has no id".to_owned())
 }
 
@@ -473,7 +484,7 @@ mod tests {
         let entry: EntryId = "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10".parse().unwrap();
         let ours =
             concord_domain::entry::external_id(concord_domain::connection::ProviderKind::Microsoft, entry);
-        assert_eq!(name(&ours), Name::Ours(entry));
-        assert_eq!(name("AAMkADk0MGFk="), Name::Given("AAMkADk0MGFk="));
+        assert_eq!(event_id_kind(&ours), EventIdKind::Ours(entry));
+        assert_eq!(event_id_kind("AAMkADk0MGFk="), EventIdKind::Given("AAMkADk0MGFk="));
     }
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use concord_domain::clock::Clock;
 use concord_providers::{
-    Caldav, CalendarProvider, ChangesFrom, Credentials, Guard, Http, HttpConfig, ProviderError, caldav::Asked,
+    Caldav, CalendarProvider, HttpClient, HttpConfig, ProviderCredentials, ProviderError, SsrfGuard,
+    SyncPosition, caldav::CaldavLogin,
 };
 use url::Url;
 
 use crate::{
-    asked::{code, content, window},
-    server::{Reply, Server, answer_of, header},
+    inputs::{code, content, window},
+    server::{CannedReply, CannedServer, answer_of, header},
 };
 
 pub(crate) const HOME: &str = "/dav/ana@example.com/";
@@ -24,12 +25,12 @@ pub(crate) fn caldav() -> Caldav {
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };
-    let guard = Guard::of("providers.caldav.allowed_hosts").allowing(["127.0.0.1"]);
-    Caldav::new(Http::new(config).unwrap().guarded_for_passwords(guard).unwrap(), Clock::system())
+    let guard = SsrfGuard::of("providers.caldav.allowed_hosts").allowing(["127.0.0.1"]);
+    Caldav::new(HttpClient::new(config).unwrap().guarded_for_passwords(guard).unwrap(), Clock::system())
 }
 
-pub(crate) fn credentials(server: &Url) -> Credentials {
-    Credentials::Password {
+pub(crate) fn credentials(server: &Url) -> ProviderCredentials {
+    ProviderCredentials::Password {
         user: "ana@example.com".to_owned(),
         password: "app-pass-word".into(),
         home: server.join(HOME).unwrap(),
@@ -48,14 +49,14 @@ async fn codes(url: &Url) -> Vec<(&'static str, &'static str)> {
         ("update any", code(caldav.update(&access, CALENDAR, "e.ics", &content(), None).await)),
         ("remove", code(caldav.remove(&access, CALENDAR, "e.ics").await)),
         ("find", code(caldav.find(&access, CALENDAR, "e.ics").await)),
-        ("changes", code(caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Start).await)),
+        ("changes", code(caldav.changes(&access, CALENDAR, window(), &SyncPosition::Start).await)),
         ("busy", code(caldav.busy(&access, CALENDAR, window()).await)),
     ]
 }
 
 const WRITES: [&str; 4] = ["create", "update", "update any", "remove"];
 
-pub(crate) fn multistatus(body: &str) -> Reply {
+pub(crate) fn multistatus(body: &str) -> CannedReply {
     answer_of("207 Multi-Status", "application/xml; charset=utf-8", "", body)
 }
 
@@ -65,7 +66,7 @@ async fn a_web_page_is_no_answer() {
     for extra in ["", "etag: \"page\"\r\n"] {
         let page =
             answer_of("200 OK", "text/html; charset=utf-8", extra, "<html>Sign in to the hotel's wifi");
-        let server = Server::start(page).await;
+        let server = CannedServer::start(page).await;
         for (method, code) in codes(&server.url).await {
             assert_eq!(code, "transient", "{method}");
         }
@@ -77,7 +78,7 @@ async fn what_is_cut_short_too_large_or_no_multistatus_tells_nothing() {
     let half = r#"<multistatus xmlns="DAV:"><response><href>/dav/"#;
     let large = format!(r#"<multistatus xmlns="DAV:"><!--{}--></multistatus>"#, "x".repeat(20_000));
     for body in ["", half, &large, "<multistatus/>", r#"<other xmlns="DAV:"/>"#, "{}", "\u{0}"] {
-        let server = Server::start(multistatus(body)).await;
+        let server = CannedServer::start(multistatus(body)).await;
         for (method, code) in codes(&server.url).await.into_iter().filter(|(name, _)| !WRITES.contains(name))
         {
             assert_eq!(code, "transient", "{method}: {}", body.get(..30).unwrap_or(body));
@@ -96,7 +97,7 @@ async fn document_types_are_refused_at_once() {
         let body = format!(
             r#"{document_type}<multistatus xmlns="DAV:"><response><href>{CALENDAR}</href><propstat><prop><displayname>&e;</displayname></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"#
         );
-        let server = Server::start(multistatus(&body)).await;
+        let server = CannedServer::start(multistatus(&body)).await;
         let began = Instant::now();
         let error = caldav().calendars(&credentials(&server.url)).await.unwrap_err();
         assert!(matches!(&error, ProviderError::Transient(why) if why.contains("multistatus")), "{error:?}");
@@ -105,7 +106,7 @@ async fn document_types_are_refused_at_once() {
 }
 
 /// An entry of ours with what a person added to it, in its calendar.
-fn entry_and_calendar() -> Reply {
+fn entry_and_calendar() -> CannedReply {
     let object = "BEGIN:VCALENDAR&#13;\nVERSION:2.0&#13;\nPRODID:x&#13;\nBEGIN:VEVENT&#13;\nUID:u&#13;\n\
         DTSTAMP:20260101T000000Z&#13;\nDTSTART:20260310T090000Z&#13;\nATTENDEE:mailto:rui@example.com&#13;\n\
         END:VEVENT&#13;\nEND:VCALENDAR&#13;\n";
@@ -118,11 +119,11 @@ fn entry_and_calendar() -> Reply {
 }
 
 /// Answers PUTs with this, and everything else with the entry and its calendar.
-fn to_puts(reply: Reply) -> Reply {
-    Reply::Split("PUT", Box::new((reply, entry_and_calendar())))
+fn reply_to_puts(reply: CannedReply) -> CannedReply {
+    CannedReply::Split("PUT", Box::new((reply, entry_and_calendar())))
 }
 
-fn puts(server: &Server) -> Vec<String> {
+fn puts(server: &CannedServer) -> Vec<String> {
     server.requests().into_iter().filter(|request| request.starts_with("PUT ")).collect()
 }
 
@@ -130,7 +131,8 @@ fn puts(server: &Server) -> Vec<String> {
 #[tokio::test]
 async fn update_writes_over_what_it_has_read() {
     let server =
-        Server::start(to_puts(answer_of("204 No Content", "text/plain", "etag: \"2\"\r\n", ""))).await;
+        CannedServer::start(reply_to_puts(answer_of("204 No Content", "text/plain", "etag: \"2\"\r\n", "")))
+            .await;
     let access = credentials(&server.url);
     for etag in [None, Some("\"1\"")] {
         let written = caldav().update(&access, CALENDAR, "e.ics", &content(), etag).await.unwrap();
@@ -152,7 +154,8 @@ async fn update_writes_over_what_it_has_read() {
 /// once.
 #[tokio::test]
 async fn update_of_what_keeps_changing_is_given_up() {
-    let server = Server::start(to_puts(answer_of("412 Precondition Failed", "text/plain", "", ""))).await;
+    let server =
+        CannedServer::start(reply_to_puts(answer_of("412 Precondition Failed", "text/plain", "", ""))).await;
     let access = credentials(&server.url);
     for (etag, tries) in [(None, 3), (Some("\"1\""), 4)] {
         let update = caldav().update(&access, CALENDAR, "e.ics", &content(), etag).await;
@@ -209,7 +212,8 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
         ("307 Temporary Redirect", String::new(), "transient", "transient"),
         ("301 Moved Permanently", String::new(), "rejected", "rejected"),
     ] {
-        let server = Server::start(to_puts(answer_of(status, "application/xml", "", &body))).await;
+        let server =
+            CannedServer::start(reply_to_puts(answer_of(status, "application/xml", "", &body))).await;
         let access = credentials(&server.url);
         let made = caldav().create(&access, CALENDAR, "e.ics", &content()).await;
         let changed = caldav().update(&access, CALENDAR, "e.ics", &content(), Some("\"1\"")).await;
@@ -220,7 +224,7 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
 #[tokio::test]
 async fn a_token_that_has_expired_is_known_however_it_is_said() {
     let cursor = || {
-        ChangesFrom::Cursor(
+        SyncPosition::Cursor(
             r#"{"zone":null,"otherwise":"America/New_York","mark":{"token":"urn:t:1"}}"#.to_owned(),
         )
     };
@@ -238,7 +242,7 @@ async fn a_token_that_has_expired_is_known_however_it_is_said() {
         ("503 Service Unavailable", "", "transient"),
         ("401 Unauthorized", "", "unauthorized"),
     ] {
-        let server = Server::start(answer_of(status, "application/xml", "", body)).await;
+        let server = CannedServer::start(answer_of(status, "application/xml", "", body)).await;
         let read = caldav().changes(&credentials(&server.url), CALENDAR, window(), &cursor()).await;
         assert_eq!(code(read), expected, "{status} {body}");
     }
@@ -248,7 +252,7 @@ async fn a_token_that_has_expired_is_known_however_it_is_said() {
 /// properties that were not found in between.
 #[tokio::test]
 async fn calendars_are_known_in_whatever_way_they_are_written() {
-    let server = Server::start_with(|url| {
+    let server = CannedServer::start_with(|url| {
         multistatus(&format!(
             r#"<?xml version="1.0"?><x:multistatus xmlns:x="DAV:" xmlns:cal="urn:ietf:params:xml:ns:caldav">
             <x:response><x:href>{HOME}</x:href><x:propstat><x:prop><x:resourcetype><x:collection/></x:resourcetype></x:prop><x:status>HTTP/1.1 200 OK</x:status></x:propstat></x:response>
@@ -276,7 +280,7 @@ async fn calendars_are_known_in_whatever_way_they_are_written() {
 /// A server that has stored something else than it was sent tells no version (RFC 4791, 5.3.4): it is asked for.
 #[tokio::test]
 async fn a_version_that_is_not_told_is_asked_for() {
-    fn say(request: &str) -> Reply {
+    fn say(request: &str) -> CannedReply {
         match request.split(' ').next() {
             Some("PUT") => answer_of("201 Created", "text/html", "", "<title>201 Created</title>"),
             _ => multistatus(&format!(
@@ -284,7 +288,7 @@ async fn a_version_that_is_not_told_is_asked_for() {
             )),
         }
     }
-    let server = Server::start(Reply::To(say)).await;
+    let server = CannedServer::start(CannedReply::To(say)).await;
     let written = caldav().create(&credentials(&server.url), CALENDAR, "e.ics", &content()).await.unwrap();
     assert_eq!((written.external_id.as_str(), written.etag.as_str()), ("e.ics", "\"7\""));
     assert_eq!(header(&server.requests()[0], "if-none-match"), Some("*"));
@@ -293,7 +297,7 @@ async fn a_version_that_is_not_told_is_asked_for() {
 /// The well-known place leads on, in one or more steps, to a path or a whole address (RFC 6764, 5).
 #[tokio::test]
 async fn the_well_known_place_leads_to_the_account() {
-    fn say(request: &str) -> Reply {
+    fn say(request: &str) -> CannedReply {
         let path = request.split(' ').nth(1).unwrap_or_default();
         let moved =
             |to: &str| answer_of("301 Moved Permanently", "text/html", &format!("location: {to}\r\n"), "");
@@ -312,8 +316,8 @@ async fn the_well_known_place_leads_to_the_account() {
             _ => answer_of("404 Not Found", "text/html", "", ""),
         }
     }
-    let server = Server::start(Reply::To(say)).await;
-    let asked = Asked {
+    let server = CannedServer::start(CannedReply::To(say)).await;
+    let asked = CaldavLogin {
         address: server.url.as_str().to_owned(),
         user: "ana".to_owned(),
         password: "app-pass-word".into(),

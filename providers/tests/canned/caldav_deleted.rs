@@ -1,17 +1,17 @@
 //! A calendar that was deleted, at servers that say something else of it than that it is not there.
 
-use concord_providers::{CalendarProvider, ChangesFrom};
+use concord_providers::{CalendarProvider, SyncPosition};
 
 use crate::{
-    asked::{code, content, window},
     caldav::{CALENDAR, HOME, caldav, credentials, multistatus},
-    server::{Reply, Server, answer_of},
+    inputs::{code, content, window},
+    server::{CannedReply, CannedServer, answer_of},
 };
 
 const PAGE: &str = "<!DOCTYPE html><html><head><title>403 Forbidden</title></head><body>Mailbox does not exist</body></html>";
 
 /// Cyrus: the account lists its calendars, and all that is asked of one that is gone is refused with a page for people.
-fn say(request: &str, listed: &str) -> Reply {
+fn say(request: &str, listed: &str) -> CannedReply {
     let mut words = request.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if method == "PROPFIND" && path == HOME {
@@ -22,16 +22,16 @@ fn say(request: &str, listed: &str) -> Reply {
     answer_of("403 Forbidden", "text/html; charset=utf-8", "", PAGE)
 }
 
-fn it_is_gone(request: &str) -> Reply {
+fn it_is_gone(request: &str) -> CannedReply {
     say(request, "/dav/ana@example.com/another/")
 }
 
-fn it_is_closed(request: &str) -> Reply {
+fn it_is_closed(request: &str) -> CannedReply {
     say(request, "/dav/ana%40example.com/cal")
 }
 
-async fn outcomes(reply: fn(&str) -> Reply) -> Vec<(&'static str, &'static str)> {
-    let server = Server::start(Reply::To(reply)).await;
+async fn outcomes(reply: fn(&str) -> CannedReply) -> Vec<(&'static str, &'static str)> {
+    let server = CannedServer::start(CannedReply::To(reply)).await;
     let (caldav, access) = (caldav(), credentials(&server.url));
     let cursor = r#"{"zone":"UTC","mark":{"token":"urn:t:1"}}"#.to_owned();
     vec![
@@ -40,8 +40,8 @@ async fn outcomes(reply: fn(&str) -> Reply) -> Vec<(&'static str, &'static str)>
         ("update any", code(caldav.update(&access, CALENDAR, "e.ics", &content(), None).await)),
         ("remove", code(caldav.remove(&access, CALENDAR, "e.ics").await)),
         ("find", code(caldav.find(&access, CALENDAR, "e.ics").await)),
-        ("changes", code(caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Start).await)),
-        ("since", code(caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Cursor(cursor)).await)),
+        ("changes", code(caldav.changes(&access, CALENDAR, window(), &SyncPosition::Start).await)),
+        ("since", code(caldav.changes(&access, CALENDAR, window(), &SyncPosition::Cursor(cursor)).await)),
         ("busy", code(caldav.busy(&access, CALENDAR, window()).await)),
     ]
 }

@@ -5,19 +5,19 @@ use concord_domain::{
     entry::{EntryTime, ObservedEntry},
     interval::Interval,
 };
-use concord_providers::{AfterPage, CalendarProvider, ChangesFrom, Credentials, ProviderError};
+use concord_providers::{CalendarProvider, NextPage, ProviderCredentials, ProviderError, SyncPosition};
 
 use crate::{
-    asked::window,
     caldav::{CALENDAR, caldav, credentials, multistatus},
-    server::{Reply, Server},
+    inputs::window,
+    server::{CannedReply, CannedServer},
 };
 
 const OBJECT: &str = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\n\
     DTSTART:20260310T150000\nDTEND:20260310T160000\nSUMMARY:Dentist\nEND:VEVENT\nEND:VCALENDAR\n";
 
 /// A calendar with one object, whose own zone is as `zone` has it.
-fn say(request: &str, zone: &str) -> Reply {
+fn say(request: &str, zone: &str) -> CannedReply {
     let of = |href: &str, properties: &str| {
         format!(
             "<response><href>{href}</href><propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
@@ -38,20 +38,20 @@ fn say(request: &str, zone: &str) -> Reply {
     ))
 }
 
-fn without_a_zone(request: &str) -> Reply {
+fn without_a_zone(request: &str) -> CannedReply {
     say(request, "")
 }
 
-fn in_tokyo(request: &str) -> Reply {
+fn in_tokyo(request: &str) -> CannedReply {
     say(request, "<c:calendar-timezone-id>Asia/Tokyo</c:calendar-timezone-id>")
 }
 
-fn at_home(access: Credentials, home: Tz) -> Credentials {
+fn at_home(access: ProviderCredentials, home: Tz) -> ProviderCredentials {
     match access {
-        Credentials::Password { user, password, home: url, .. } => {
-            Credentials::Password { user, password, home: url, zone: home }
+        ProviderCredentials::Password { user, password, home: url, .. } => {
+            ProviderCredentials::Password { user, password, home: url, zone: home }
         }
-        access @ Credentials::Bearer(_) => access,
+        access @ ProviderCredentials::Bearer(_) => access,
     }
 }
 
@@ -62,12 +62,12 @@ fn starts(entry: &ObservedEntry) -> String {
     }
 }
 
-async fn told(reply: fn(&str) -> Reply, home: Tz) -> Vec<String> {
-    let server = Server::start(Reply::To(reply)).await;
+async fn busy_starts(reply: fn(&str) -> CannedReply, home: Tz) -> Vec<String> {
+    let server = CannedServer::start(CannedReply::To(reply)).await;
     let (caldav, access) = (caldav(), at_home(credentials(&server.url), home));
-    let page = caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Start).await.unwrap();
-    let AfterPage::Cursor(cursor) = page.next else { panic!("{:?}", page.next) };
-    let since = caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Cursor(cursor)).await.unwrap();
+    let page = caldav.changes(&access, CALENDAR, window(), &SyncPosition::Start).await.unwrap();
+    let NextPage::Cursor(cursor) = page.next else { panic!("{:?}", page.next) };
+    let since = caldav.changes(&access, CALENDAR, window(), &SyncPosition::Cursor(cursor)).await.unwrap();
     let found = caldav.find(&access, CALENDAR, "e.ics").await.unwrap().unwrap();
     let busy: Vec<Interval> = caldav.busy(&access, CALENDAR, window()).await.unwrap();
     vec![starts(&page.entries[0]), starts(&since.entries[0]), starts(&found), busy[0].start.to_rfc3339()]
@@ -77,21 +77,21 @@ async fn told(reply: fn(&str) -> Reply, home: Tz) -> Vec<String> {
 async fn floating_times_are_the_calendars_or_else_its_owners() {
     // 15:00 on 10 March 2026, as zoneinfo tells it.
     for (reply, home, expected) in [
-        (without_a_zone as fn(&str) -> Reply, Tz::America__New_York, "2026-03-10T19:00:00+00:00"),
+        (without_a_zone as fn(&str) -> CannedReply, Tz::America__New_York, "2026-03-10T19:00:00+00:00"),
         (without_a_zone, Tz::Asia__Kolkata, "2026-03-10T09:30:00+00:00"),
         (in_tokyo, Tz::America__New_York, "2026-03-10T06:00:00+00:00"),
     ] {
-        assert_eq!(told(reply, home).await, [expected; 4], "{home}");
+        assert_eq!(busy_starts(reply, home).await, [expected; 4], "{home}");
     }
 }
 
 #[tokio::test]
 async fn who_moves_to_another_zone_takes_floating_times_along() {
-    let server = Server::start(Reply::To(without_a_zone)).await;
+    let server = CannedServer::start(CannedReply::To(without_a_zone)).await;
     let (caldav, access) = (caldav(), credentials(&server.url));
-    let page = caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Start).await.unwrap();
-    let AfterPage::Cursor(cursor) = page.next else { panic!("{:?}", page.next) };
-    let from = ChangesFrom::Cursor(cursor);
+    let page = caldav.changes(&access, CALENDAR, window(), &SyncPosition::Start).await.unwrap();
+    let NextPage::Cursor(cursor) = page.next else { panic!("{:?}", page.next) };
+    let from = SyncPosition::Cursor(cursor);
     let moved = at_home(access, Tz::Europe__Lisbon);
     let read = caldav.changes(&moved, CALENDAR, window(), &from).await;
     assert!(matches!(read, Err(ProviderError::CursorExpired)), "{read:?}");

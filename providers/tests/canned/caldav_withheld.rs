@@ -1,11 +1,11 @@
 //! Objects that a server lists and does not give: they are there, and nothing else is known of them.
 
-use concord_providers::{AfterPage, CalendarProvider, ChangesFrom};
+use concord_providers::{CalendarProvider, NextPage, SyncPosition};
 
 use crate::{
-    asked::{code, content, window},
     caldav::{CALENDAR, caldav, credentials, multistatus},
-    server::{Reply, Server},
+    inputs::{code, content, window},
+    server::{CannedReply, CannedServer},
 };
 
 /// `(name, what is said of it)`: all that RFC 4918, 13 lets a server say of one of many.
@@ -31,16 +31,16 @@ fn answers() -> [(&'static str, String); 6] {
 }
 
 /// A server that knows no tokens: all objects are listed, and given by a multiget as far as they are.
-fn say(request: &str) -> Reply {
-    say_with(request, &["fine.ics", "broken.ics", "busy.ics", "closed.ics", "gone.ics", "never.ics"])
+fn reply(request: &str) -> CannedReply {
+    reply_with_listed(request, &["fine.ics", "broken.ics", "busy.ics", "closed.ics", "gone.ics", "never.ics"])
 }
 
 /// The same, where lists name one that is withheld alone.
-fn say_withheld(request: &str) -> Reply {
-    say_with(request, &["closed.ics"])
+fn reply_withheld(request: &str) -> CannedReply {
+    reply_with_listed(request, &["closed.ics"])
 }
 
-fn say_with(request: &str, listed: &[&str]) -> Reply {
+fn reply_with_listed(request: &str, listed: &[&str]) -> CannedReply {
     let responses: String = if request.starts_with("PROPFIND") {
         format!(
             "<response><href>{CALENDAR}</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
@@ -64,9 +64,9 @@ fn say_with(request: &str, listed: &[&str]) -> Reply {
 
 #[tokio::test]
 async fn withheld_object_is_neither_gone_nor_the_end_of_its_page() {
-    let server = Server::start(Reply::To(say)).await;
+    let server = CannedServer::start(CannedReply::To(reply)).await;
     let (caldav, access) = (caldav(), credentials(&server.url));
-    let page = caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Start).await.unwrap();
+    let page = caldav.changes(&access, CALENDAR, window(), &SyncPosition::Start).await.unwrap();
     let mut seen: Vec<_> =
         page.entries.iter().map(|one| (one.external_id.as_str(), one.unreadable, one.deleted)).collect();
     seen.sort_unstable();
@@ -81,14 +81,14 @@ async fn withheld_object_is_neither_gone_nor_the_end_of_its_page() {
     assert_eq!((seen, page.unreadable), (expected.to_vec(), 3));
 
     // They are asked for again with the next read, though nothing has changed.
-    let AfterPage::Cursor(cursor) = page.next else { panic!("it goes on: {:?}", page.next) };
-    let next = caldav.changes(&access, CALENDAR, window(), &ChangesFrom::Cursor(cursor)).await.unwrap();
+    let NextPage::Cursor(cursor) = page.next else { panic!("it goes on: {:?}", page.next) };
+    let next = caldav.changes(&access, CALENDAR, window(), &SyncPosition::Cursor(cursor)).await.unwrap();
     assert_eq!((next.entries.len(), next.unreadable), (3, 3));
 }
 
 #[tokio::test]
 async fn withheld_object_is_found_unreadable_and_not_written_over() {
-    let server = Server::start(Reply::To(say)).await;
+    let server = CannedServer::start(CannedReply::To(reply)).await;
     let (caldav, access) = (caldav(), credentials(&server.url));
     for name in ["broken.ics", "busy.ics", "closed.ics"] {
         let found = caldav.find(&access, CALENDAR, name).await.unwrap();
@@ -103,8 +103,8 @@ async fn withheld_object_is_found_unreadable_and_not_written_over() {
 }
 
 #[tokio::test]
-async fn what_may_be_the_moved_one_and_is_withheld_is_not_taken_for_nothing() {
-    let server = Server::start(Reply::To(say)).await;
+async fn find_moved_withheld_object_is_transient() {
+    let server = CannedServer::start(CannedReply::To(reply)).await;
     let (caldav, access) = (caldav(), credentials(&server.url));
     let moved = async |access, name| caldav.find_moved(access, CALENDAR, content().entry, name).await;
     for name in ["broken.ics", "busy.ics", "closed.ics"] {
@@ -113,6 +113,6 @@ async fn what_may_be_the_moved_one_and_is_withheld_is_not_taken_for_nothing() {
     // It lists whatever it has for the UID that is asked for, and what can be read of that is not ours.
     assert_eq!(moved(&access, "gone.ics").await.unwrap(), None);
 
-    let server = Server::start(Reply::To(say_withheld)).await;
+    let server = CannedServer::start(CannedReply::To(reply_withheld)).await;
     assert_eq!(code(moved(&credentials(&server.url), "gone.ics").await), "transient");
 }

@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use concord_domain::clock::Clock;
 use concord_providers::{
-    CalendarProvider, ChangesFrom, Credentials, GoogleCalendar, GoogleConfig, Http, HttpConfig, ProviderError,
+    CalendarProvider, GoogleCalendar, GoogleEndpoints, HttpClient, HttpConfig, ProviderCredentials,
+    ProviderError, SyncPosition,
 };
 use url::Url;
 
 use crate::{
-    asked::{code, content, window},
-    server::{Reply, Server, answer_of, header, json},
+    inputs::{code, content, window},
+    server::{CannedReply, CannedServer, answer_of, header, json},
 };
 
 fn google(url: &Url) -> GoogleCalendar {
@@ -19,11 +20,12 @@ fn google(url: &Url) -> GoogleCalendar {
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };
-    GoogleCalendar::new(&GoogleConfig::below(url), Http::new(config).unwrap(), Clock::system()).unwrap()
+    GoogleCalendar::new(&GoogleEndpoints::below(url), HttpClient::new(config).unwrap(), Clock::system())
+        .unwrap()
 }
 
-fn token() -> Credentials {
-    Credentials::Bearer("ya29.the-token".into())
+fn token() -> ProviderCredentials {
+    ProviderCredentials::Bearer("ya29.the-token".into())
 }
 
 /// The outcome's code of every method of the trait, by name.
@@ -36,13 +38,13 @@ async fn codes(google: &GoogleCalendar) -> Vec<(&'static str, &'static str)> {
         ("update", code(google.update(&token, "c", "e", &content(), Some("\"1\"")).await)),
         ("remove", code(google.remove(&token, "c", "e").await)),
         ("find", code(google.find(&token, "c", "e").await)),
-        ("changes", code(google.changes(&token, "c", window(), &ChangesFrom::Start).await)),
+        ("changes", code(google.changes(&token, "c", window(), &SyncPosition::Start).await)),
         ("busy", code(google.busy(&token, "c", window()).await)),
     ]
 }
 
-async fn all_are(reply: Reply, expected: &str) {
-    let server = Server::start(reply).await;
+async fn all_are(reply: CannedReply, expected: &str) {
+    let server = CannedServer::start(reply).await;
     for (method, code) in codes(&google(&server.url)).await {
         assert_eq!(code, expected, "{method}");
     }
@@ -65,8 +67,8 @@ async fn an_answer_that_is_cut_short_is_none() {
     all_are(json("200 OK", half), "transient").await;
     let cut =
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n{half}");
-    all_are(Reply::Bytes(cut.into_bytes()), "transient").await;
-    all_are(Reply::Bytes(Vec::new()), "transient").await;
+    all_are(CannedReply::Bytes(cut.into_bytes()), "transient").await;
+    all_are(CannedReply::Bytes(Vec::new()), "transient").await;
 }
 
 #[tokio::test]
@@ -85,7 +87,7 @@ async fn an_answer_of_another_form_is_none() {
 
 #[tokio::test]
 async fn silence_is_passing_and_the_call_is_hung_up() {
-    let mut server = Server::start(Reply::Silence).await;
+    let mut server = CannedServer::start(CannedReply::Silence).await;
     for (method, code) in codes(&google(&server.url)).await {
         assert_eq!(code, "transient", "{method}");
         server.client_left().await;
@@ -94,7 +96,7 @@ async fn silence_is_passing_and_the_call_is_hung_up() {
 
 #[tokio::test]
 async fn a_call_that_is_given_up_is_hung_up() {
-    let mut server = Server::start(Reply::Silence).await;
+    let mut server = CannedServer::start(CannedReply::Silence).await;
     let google = Arc::new(google(&server.url));
     let calling = tokio::spawn(async move { google.calendars(&token()).await });
     while server.requests().is_empty() {
@@ -105,8 +107,9 @@ async fn a_call_that_is_given_up_is_hung_up() {
 }
 
 #[tokio::test]
-async fn what_may_be_the_moved_one_and_cannot_be_read_is_not_taken_for_nothing() {
-    let server = Server::start(json("200 OK", r#"{"id": "e", "etag": "\"1\"", "start": "tomorrow"}"#)).await;
+async fn find_moved_unreadable_event_is_transient() {
+    let server =
+        CannedServer::start(json("200 OK", r#"{"id": "e", "etag": "\"1\"", "start": "tomorrow"}"#)).await;
     let google = google(&server.url);
     let found = google.find(&token(), "c", "e").await.unwrap();
     assert!(found.is_some_and(|found| found.unreadable && !found.deleted));
@@ -117,7 +120,8 @@ async fn what_may_be_the_moved_one_and_cannot_be_read_is_not_taken_for_nothing()
 async fn refusals_keep_their_wait_on_both_ways() {
     let body = r#"{"error": {"code": 403, "message": "m", "errors": [{"reason": "userRateLimitExceeded"}]}}"#;
     let server =
-        Server::start(answer_of("403 Forbidden", "application/json", "retry-after: 17\r\n", body)).await;
+        CannedServer::start(answer_of("403 Forbidden", "application/json", "retry-after: 17\r\n", body))
+            .await;
     let google = google(&server.url);
     let by_hub = google.calendars(&token()).await.map(|_| ()).unwrap_err();
     let by_client = google.remove(&token(), "c", "e").await.unwrap_err();
@@ -140,7 +144,7 @@ async fn a_dead_token_is_unauthorized_everywhere() {
 #[tokio::test]
 async fn ids_stay_in_their_place() {
     let body = r#"{"error": {"code": 404, "message": "Not Found", "errors": [{"reason": "notFound"}]}}"#;
-    let server = Server::start(json("404 Not Found", body)).await;
+    let server = CannedServer::start(json("404 Not Found", body)).await;
     let google = google(&server.url);
     let (calendar, event) = ("a/b%2F..#c?d=1&e ü", "../{calendarId}");
     let expected = "/calendar/v3/calendars/a%2Fb%252F..%23c%3Fd%3D1%26e%20%C3%BC/events";
@@ -148,7 +152,7 @@ async fn ids_stay_in_their_place() {
     google.remove(&token(), calendar, event).await.unwrap();
     google.update(&token(), calendar, event, &content(), None).await.unwrap_err();
     google.create(&token(), calendar, event, &content()).await.unwrap_err();
-    google.changes(&token(), calendar, window(), &ChangesFrom::Start).await.unwrap_err();
+    google.changes(&token(), calendar, window(), &SyncPosition::Start).await.unwrap_err();
     for request in server.requests() {
         let line = request.lines().next().unwrap();
         assert!(line.contains(expected), "{line}");
@@ -165,7 +169,7 @@ async fn ids_stay_in_their_place() {
 
 #[tokio::test]
 async fn an_id_that_is_a_step_in_the_path_is_nowhere() {
-    let server = Server::start(json("200 OK", "{}")).await;
+    let server = CannedServer::start(json("200 OK", "{}")).await;
     let google = google(&server.url);
     for nowhere in ["", ".", ".."] {
         assert_eq!(google.find(&token(), "c", nowhere).await.unwrap_err().code(), "not_found");
@@ -176,7 +180,7 @@ async fn an_id_that_is_a_step_in_the_path_is_nowhere() {
 
 #[tokio::test]
 async fn writes_say_what_they_must() {
-    let server = Server::start(json("200 OK", r#"{"id": "e", "etag": "\"2\""}"#)).await;
+    let server = CannedServer::start(json("200 OK", r#"{"id": "e", "etag": "\"2\""}"#)).await;
     let google = google(&server.url);
     let written = google.update(&token(), "c", "e", &content(), Some("\"1\"")).await.unwrap();
     assert_eq!(written.etag, "\"2\"");
@@ -196,9 +200,9 @@ async fn writes_say_what_they_must() {
 
 #[tokio::test]
 async fn a_token_that_is_no_header_value_is_not_sent() {
-    let server = Server::start(json("200 OK", "{}")).await;
+    let server = CannedServer::start(json("200 OK", "{}")).await;
     let google = google(&server.url);
-    let token = Credentials::Bearer("a\nb".into());
+    let token = ProviderCredentials::Bearer("a\nb".into());
     assert_eq!(google.calendars(&token).await.unwrap_err().code(), "unauthorized");
     assert_eq!(google.remove(&token, "c", "e").await.unwrap_err().code(), "unauthorized");
     assert!(server.requests().is_empty());
@@ -206,7 +210,7 @@ async fn a_token_that_is_no_header_value_is_not_sent() {
 
 #[tokio::test]
 async fn a_list_that_never_ends_is_given_up() {
-    let server = Server::start(json("200 OK", r#"{"items": [], "nextPageToken": "again"}"#)).await;
+    let server = CannedServer::start(json("200 OK", r#"{"items": [], "nextPageToken": "again"}"#)).await;
     assert_eq!(google(&server.url).calendars(&token()).await.unwrap_err().code(), "transient");
     assert_eq!(server.requests().len(), 40);
 }
@@ -214,14 +218,14 @@ async fn a_list_that_never_ends_is_given_up() {
 /// The times and the title are written first, the text around what people added to it then.
 #[tokio::test]
 async fn update_that_is_refused_in_its_second_part_may_have_happened() {
-    type Second = fn(&str) -> Reply;
-    let refusals: [(Second, &str); 3] = [
+    type GoogleSecondReply = fn(&str) -> CannedReply;
+    let refusals: [(GoogleSecondReply, &str); 3] = [
         (|request| second_part(request, "412 Precondition Failed"), "precondition"),
         (|request| second_part(request, "404 Not Found"), "not_found"),
         (|request| second_part(request, "429 Too Many Requests"), "rate_limited"),
     ];
     for (reply, cause) in refusals {
-        let server = Server::start(Reply::To(reply)).await;
+        let server = CannedServer::start(CannedReply::To(reply)).await;
         let updated = google(&server.url).update(&token(), "c", "e", &content(), Some("\"1\"")).await;
         let Err(error) = updated else { panic!("{updated:?}") };
         assert!(!error.is_definite(), "{error:?}");
@@ -230,7 +234,7 @@ async fn update_that_is_refused_in_its_second_part_may_have_happened() {
     }
 }
 
-fn second_part(request: &str, status: &str) -> Reply {
+fn second_part(request: &str, status: &str) -> CannedReply {
     if request.contains("\"description\"") {
         return json(status, r#"{"error": {"message": "m"}}"#);
     }

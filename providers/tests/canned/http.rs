@@ -3,28 +3,28 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use concord_providers::{Answer, Guard, Http, HttpConfig, ProviderError};
+use concord_providers::{BufferedResponse, HttpClient, HttpConfig, ProviderError, SsrfGuard};
 use http::{Request, header::AUTHORIZATION};
 
-use crate::server::{Reply, Server, answer_of, header, json};
+use crate::server::{CannedReply, CannedServer, answer_of, header, json};
 
 /// 100,000 zero bytes.
 const ZEROS_BY_GZIP: &[u8] = include_bytes!("zeros.gz");
 
-fn client() -> Http {
+fn client() -> HttpClient {
     let config = HttpConfig {
         request_timeout: Duration::from_secs(2),
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };
-    Http::new(config).unwrap()
+    HttpClient::new(config).unwrap()
 }
 
-async fn get(url: &str) -> Result<Answer, ProviderError> {
+async fn get(url: &str) -> Result<BufferedResponse, ProviderError> {
     client().send(Request::get(url).header(AUTHORIZATION, "Bearer t").body(Bytes::new()).unwrap()).await
 }
 
-fn transient(outcome: Result<Answer, ProviderError>) -> String {
+fn transient(outcome: Result<BufferedResponse, ProviderError>) -> String {
     match outcome.unwrap_err() {
         ProviderError::Transient(text) => text,
         other => panic!("{other:?}"),
@@ -34,7 +34,7 @@ fn transient(outcome: Result<Answer, ProviderError>) -> String {
 #[tokio::test]
 async fn any_status_is_an_answer() {
     for status in ["200 OK", "404 Not Found", "503 Service Unavailable"] {
-        let server = Server::start(json(status, "{}")).await;
+        let server = CannedServer::start(json(status, "{}")).await;
         let answer = get(server.url.as_str()).await.unwrap();
         assert_eq!(answer.status.as_u16().to_string(), status[..3]);
         assert_eq!(&answer.body[..], b"{}");
@@ -45,9 +45,9 @@ async fn any_status_is_an_answer() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let other = Server::start(json("200 OK", "{}")).await;
+    let other = CannedServer::start(json("200 OK", "{}")).await;
     let location = format!("location: {}\r\n", other.url);
-    let server = Server::start(answer_of("307 Temporary Redirect", "text/plain", &location, "")).await;
+    let server = CannedServer::start(answer_of("307 Temporary Redirect", "text/plain", &location, "")).await;
     assert_eq!(get(server.url.as_str()).await.unwrap().status, 307);
     assert!(other.requests().is_empty(), "the token travelled on");
 }
@@ -57,7 +57,7 @@ async fn an_answer_without_an_end_is_cut_off() {
     // Chunked, so that no length gives it away beforehand.
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
     let body = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", chunk.repeat(50));
-    let server = Server::start(Reply::Bytes(body.into_bytes())).await;
+    let server = CannedServer::start(CannedReply::Bytes(body.into_bytes())).await;
     assert_eq!(transient(get(server.url.as_str()).await), "the answer is larger than 10000 bytes");
 }
 
@@ -65,7 +65,7 @@ async fn an_answer_without_an_end_is_cut_off() {
 async fn a_small_answer_that_unpacks_to_a_large_one_is_cut_off() {
     let body = ZEROS_BY_GZIP.to_vec();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
-    let server = Server::start(Reply::Bytes([head.into_bytes(), body].concat())).await;
+    let server = CannedServer::start(CannedReply::Bytes([head.into_bytes(), body].concat())).await;
     assert_eq!(transient(get(server.url.as_str()).await), "the answer is larger than 10000 bytes");
 }
 
@@ -73,7 +73,7 @@ async fn a_small_answer_that_unpacks_to_a_large_one_is_cut_off() {
 async fn a_cut_connection_is_passing() {
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this".to_vec();
     for bytes in [cut, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab".to_vec(), Vec::new()] {
-        let server = Server::start(Reply::Bytes(bytes)).await;
+        let server = CannedServer::start(CannedReply::Bytes(bytes)).await;
         let text = transient(get(server.url.as_str()).await);
         assert!(!text.is_empty(), "{text}");
     }
@@ -81,7 +81,7 @@ async fn a_cut_connection_is_passing() {
 
 #[tokio::test]
 async fn silence_ends_in_time_and_hangs_up() {
-    let mut server = Server::start(Reply::Silence).await;
+    let mut server = CannedServer::start(CannedReply::Silence).await;
     assert!(transient(get(server.url.as_str()).await).starts_with("no answer in time"));
     server.client_left().await;
 }
@@ -109,9 +109,9 @@ fn ask(url: &str) -> Request<Bytes> {
 
 #[tokio::test]
 async fn what_is_guarded_reaches_this_machine_by_no_name() {
-    let server = Server::start(json("200 OK", "{}")).await;
+    let server = CannedServer::start(json("200 OK", "{}")).await;
     let port = server.url.port().unwrap();
-    let guarded = client().guarded(Guard::of("providers.caldav.allowed_hosts")).unwrap();
+    let guarded = client().guarded(SsrfGuard::of("providers.caldav.allowed_hosts")).unwrap();
     for host in ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"] {
         let refused = guarded.send(ask(&format!("http://{host}:{port}/"))).await.unwrap_err();
         assert!(
@@ -121,7 +121,7 @@ async fn what_is_guarded_reaches_this_machine_by_no_name() {
     }
     assert!(server.requests().is_empty());
 
-    let allowed = Guard::of("providers.caldav.allowed_hosts").allowing(["localhost"]);
+    let allowed = SsrfGuard::of("providers.caldav.allowed_hosts").allowing(["localhost"]);
     let guarded = client().guarded(allowed).unwrap();
     assert_eq!(guarded.send(ask(&format!("http://localhost:{port}/"))).await.unwrap().status, 200);
     assert!(guarded.send(ask(&format!("http://127.0.0.1:{port}/"))).await.is_err());

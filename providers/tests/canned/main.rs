@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
-mod asked;
 mod caldav;
 mod caldav_addresses;
 mod caldav_deleted;
@@ -11,6 +10,7 @@ mod caldav_withheld;
 mod feed;
 mod google;
 mod http;
+mod inputs;
 mod microsoft;
 mod oauth;
 mod server;

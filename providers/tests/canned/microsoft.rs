@@ -9,16 +9,16 @@ use concord_domain::{
     entry::{EntryContent, EntryTime},
 };
 use concord_providers::{
-    AfterPage, CalendarProvider, ChangesFrom, Credentials, Http, HttpConfig, MicrosoftCalendar,
-    MicrosoftConfig, ProviderError,
+    CalendarProvider, HttpClient, HttpConfig, MicrosoftCalendar, MicrosoftEndpoints, NextPage,
+    ProviderCredentials, ProviderError, SyncPosition,
 };
 use futures::future::join_all;
 use serde_json::json as value;
 use url::Url;
 
 use crate::{
-    asked::{code, content, window},
-    server::{Reply, Server, answer_of, header, json},
+    inputs::{code, content, window},
+    server::{CannedReply, CannedServer, answer_of, header, json},
 };
 
 fn microsoft(url: &Url) -> MicrosoftCalendar {
@@ -27,12 +27,12 @@ fn microsoft(url: &Url) -> MicrosoftCalendar {
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };
-    let http = Http::new(config).unwrap();
-    MicrosoftCalendar::new(&MicrosoftConfig::below(url), http, Clock::system()).unwrap()
+    let http = HttpClient::new(config).unwrap();
+    MicrosoftCalendar::new(&MicrosoftEndpoints::below(url), http, Clock::system()).unwrap()
 }
 
-fn token() -> Credentials {
-    Credentials::Bearer("EwB.the-token".into())
+fn token() -> ProviderCredentials {
+    ProviderCredentials::Bearer("EwB.the-token".into())
 }
 
 /// As Graph gives it back.
@@ -54,13 +54,13 @@ async fn codes(microsoft: &MicrosoftCalendar) -> Vec<(&'static str, &'static str
         ("remove", code(microsoft.remove(&token, "c", "e").await)),
         ("find", code(microsoft.find(&token, "c", "e").await)),
         ("find ours", code(microsoft.find(&token, "c", &ours).await)),
-        ("changes", code(microsoft.changes(&token, "c", window(), &ChangesFrom::Start).await)),
+        ("changes", code(microsoft.changes(&token, "c", window(), &SyncPosition::Start).await)),
         ("busy", code(microsoft.busy(&token, "c", window()).await)),
     ]
 }
 
-async fn all_are(reply: Reply, expected: &str) {
-    let server = Server::start(reply).await;
+async fn all_are(reply: CannedReply, expected: &str) {
+    let server = CannedServer::start(reply).await;
     for (method, code) in codes(&microsoft(&server.url)).await {
         assert_eq!(code, expected, "{method}");
     }
@@ -89,8 +89,8 @@ async fn an_answer_that_is_cut_short_is_none() {
     all_are(json("200 OK", half), "transient").await;
     let cut =
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n{half}");
-    all_are(Reply::Bytes(cut.into_bytes()), "transient").await;
-    all_are(Reply::Bytes(Vec::new()), "transient").await;
+    all_are(CannedReply::Bytes(cut.into_bytes()), "transient").await;
+    all_are(CannedReply::Bytes(Vec::new()), "transient").await;
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn an_answer_of_another_form_is_none() {
 
 #[tokio::test]
 async fn silence_is_passing_and_the_call_is_hung_up() {
-    let mut server = Server::start(Reply::Silence).await;
+    let mut server = CannedServer::start(CannedReply::Silence).await;
     for (method, code) in codes(&microsoft(&server.url)).await {
         assert_eq!(code, "transient", "{method}");
         server.client_left().await;
@@ -125,7 +125,8 @@ async fn a_dead_token_is_unauthorized_everywhere() {
 async fn throttling_keeps_its_wait() {
     let body = r#"{"error": {"code": "ApplicationThrottled", "message": "MailboxConcurrency limit."}}"#;
     for status in ["429 Too Many Requests", "503 Service Unavailable"] {
-        let server = Server::start(answer_of(status, "application/json", "retry-after: 17\r\n", body)).await;
+        let server =
+            CannedServer::start(answer_of(status, "application/json", "retry-after: 17\r\n", body)).await;
         let error = microsoft(&server.url).remove(&token(), "c", "e").await.unwrap_err();
         let expected = Some(Duration::from_secs(17));
         assert!(
@@ -137,7 +138,7 @@ async fn throttling_keeps_its_wait() {
 
 #[tokio::test]
 async fn no_more_than_four_calls_at_once_go_to_a_mailbox() {
-    let server = Server::start(Reply::Silence).await;
+    let server = CannedServer::start(CannedReply::Silence).await;
     let microsoft = Arc::new(microsoft(&server.url));
     let calls: Vec<_> = (0..6)
         .map(|_| {
@@ -149,7 +150,7 @@ async fn no_more_than_four_calls_at_once_go_to_a_mailbox() {
         tokio::task::yield_now().await;
     }
     // Another mailbox does not wait: once it has been heard, a fifth of the first would have been too.
-    let other = Credentials::Bearer("another-token".into());
+    let other = ProviderCredentials::Bearer("another-token".into());
     let others = tokio::spawn({
         let microsoft = microsoft.clone();
         async move { microsoft.account(&other).await }
@@ -168,12 +169,13 @@ async fn no_more_than_four_calls_at_once_go_to_a_mailbox() {
 
 #[tokio::test]
 async fn a_link_that_leads_elsewhere_is_not_followed() {
-    let elsewhere = Server::start(json("200 OK", "{\"value\": []}")).await;
+    let elsewhere = CannedServer::start(json("200 OK", "{\"value\": []}")).await;
     let link = format!("{}v1.0/me/calendars?$skip=1", elsewhere.url);
     for name in ["@odata.nextLink", "@odata.deltaLink"] {
-        let server = Server::start(json("200 OK", &value!({ "value": [], name: link }).to_string())).await;
+        let server =
+            CannedServer::start(json("200 OK", &value!({ "value": [], name: link }).to_string())).await;
         let microsoft = microsoft(&server.url);
-        let read = microsoft.changes(&token(), "c", window(), &ChangesFrom::Start).await;
+        let read = microsoft.changes(&token(), "c", window(), &SyncPosition::Start).await;
         assert_eq!(code(read), "transient", "{name}");
         if name == "@odata.nextLink" {
             assert_eq!(code(microsoft.calendars(&token()).await), "transient");
@@ -185,12 +187,13 @@ async fn a_link_that_leads_elsewhere_is_not_followed() {
 
 #[tokio::test]
 async fn a_kept_link_that_leads_elsewhere_is_an_expired_cursor() {
-    let server = Server::start(json("200 OK", "{\"value\": []}")).await;
+    let server = CannedServer::start(json("200 OK", "{\"value\": []}")).await;
     let microsoft = microsoft(&server.url);
     for link in ["https://graph.microsoft.com/v1.0/me/x", "nonsense", ""] {
-        for from in
-            [ChangesFrom::Cursor(link.to_owned()), ChangesFrom::Page { page: link.to_owned(), cursor: None }]
-        {
+        for from in [
+            SyncPosition::Cursor(link.to_owned()),
+            SyncPosition::Page { page: link.to_owned(), cursor: None },
+        ] {
             assert_eq!(code(microsoft.changes(&token(), "c", window(), &from).await), "cursor_expired");
         }
     }
@@ -199,10 +202,10 @@ async fn a_kept_link_that_leads_elsewhere_is_an_expired_cursor() {
 
 #[tokio::test]
 async fn links_are_followed_as_they_are() {
-    let server = Server::start(json("200 OK", "{\"value\": []}")).await;
+    let server = CannedServer::start(json("200 OK", "{\"value\": []}")).await;
     let microsoft = microsoft(&server.url);
     let link = format!("{}v1.0/me/calendars/c/calendarView/delta?$deltatoken=R0us%3d&a=ü", server.url);
-    let read = microsoft.changes(&token(), "c", window(), &ChangesFrom::Cursor(link)).await;
+    let read = microsoft.changes(&token(), "c", window(), &SyncPosition::Cursor(link)).await;
     // An end without a link is not taken for complete.
     assert_eq!(code(read), "transient");
     let line = server.requests()[0].lines().next().unwrap().to_owned();
@@ -213,15 +216,15 @@ async fn links_are_followed_as_they_are() {
 async fn a_page_names_what_follows() {
     for (name, is_page) in [("@odata.nextLink", true), ("@odata.deltaLink", false)] {
         // The server's own address is only known once it runs; what it names is below the path that we call.
-        let server = Server::start_with(move |url| {
+        let server = CannedServer::start_with(move |url| {
             let link = format!("{url}v1.0/me/calendars/c/calendarView/delta?$token=t");
             json("200 OK", &value!({ "value": [event("x"), {}], name: link }).to_string())
         })
         .await;
         let page =
-            microsoft(&server.url).changes(&token(), "c", window(), &ChangesFrom::Start).await.unwrap();
+            microsoft(&server.url).changes(&token(), "c", window(), &SyncPosition::Start).await.unwrap();
         assert_eq!(page.entries.len(), 1, "an item without an id is left out");
-        assert_eq!(matches!(page.next, AfterPage::Page(_)), is_page);
+        assert_eq!(matches!(page.next, NextPage::Page(_)), is_page);
         let request = &server.requests()[0];
         let line = request.lines().next().unwrap();
         assert!(
@@ -240,7 +243,7 @@ async fn a_page_names_what_follows() {
 /// An occurrence whose series cannot be understood says when it is all the same, and so do the others of its page.
 #[tokio::test]
 async fn series_of_another_form_does_not_fail_the_page() {
-    fn say(request: &str) -> Reply {
+    fn say(request: &str) -> CannedReply {
         if request.starts_with("GET /v1.0/me/calendars/c/events/") {
             return json("200 OK", &value!({ "id": "S=", "type": 7, "start": "soon" }).to_string());
         }
@@ -253,9 +256,9 @@ async fn series_of_another_form_does_not_fail_the_page() {
         let page = value!({ "value": [occurrence, event("Dentist")], "@odata.deltaLink": link });
         json("200 OK", &page.to_string())
     }
-    let server = Server::start(Reply::To(say)).await;
+    let server = CannedServer::start(CannedReply::To(say)).await;
     let microsoft = microsoft(&server.url);
-    let page = microsoft.changes(&token(), "c", window(), &ChangesFrom::Start).await.unwrap();
+    let page = microsoft.changes(&token(), "c", window(), &SyncPosition::Start).await.unwrap();
     let busy: Vec<_> = page.entries.iter().map(|one| (one.external_id.as_str(), one.busy)).collect();
     assert_eq!(busy, [("O=", true), ("AAMk=", true)]);
 
@@ -265,7 +268,7 @@ async fn series_of_another_form_does_not_fail_the_page() {
 
 #[tokio::test]
 async fn ids_that_are_none_reach_nothing() {
-    let server = Server::start(json("200 OK", "{}")).await;
+    let server = CannedServer::start(json("200 OK", "{}")).await;
     let microsoft = microsoft(&server.url);
     for nowhere in ["", ".", "..", "a/b", "a%2Fb", "a?b", "a#b", "{{RID}}", "ümläut"] {
         assert_eq!(microsoft.find(&token(), "c", nowhere).await.unwrap(), None, "{nowhere:?}");
@@ -276,7 +279,7 @@ async fn ids_that_are_none_reach_nothing() {
         assert_eq!(code(microsoft.create(&token(), nowhere, "e", &content()).await), "not_found");
         assert_eq!(code(microsoft.busy(&token(), nowhere, window()).await), "not_found");
         assert_eq!(
-            code(microsoft.changes(&token(), nowhere, window(), &ChangesFrom::Start).await),
+            code(microsoft.changes(&token(), nowhere, window(), &SyncPosition::Start).await),
             "not_found"
         );
     }
@@ -290,7 +293,7 @@ async fn writes_say_what_they_must() {
     event["body"] = value!({ "contentType": "text", "content": content.description });
     // What the calendar lists, when it is asked whether it shows the event.
     event["value"] = value!([{ "id": "AAMk=" }]);
-    let server = Server::start(json("201 Created", &event.to_string())).await;
+    let server = CannedServer::start(json("201 Created", &event.to_string())).await;
     let microsoft = microsoft(&server.url);
     let ours = content.entry.to_string();
     let written = microsoft.create(&token(), "AAMkc=", &ours, &content).await.unwrap();
@@ -320,7 +323,7 @@ async fn writes_say_what_they_must() {
 /// The POST of a former try came through, with what the booking said then.
 #[tokio::test]
 async fn a_repeated_transaction_is_brought_up_to_date() {
-    let server = Server::start(json("201 Created", &event("What it said before").to_string())).await;
+    let server = CannedServer::start(json("201 Created", &event("What it said before").to_string())).await;
     let ours = content().entry.to_string();
     microsoft(&server.url).create(&token(), "c", &ours, &content()).await.unwrap();
     let methods: Vec<String> =
@@ -331,7 +334,7 @@ async fn a_repeated_transaction_is_brought_up_to_date() {
 #[tokio::test]
 async fn a_zone_that_the_mailbox_does_not_know_is_written_in_utc() {
     let body = r#"{"error": {"code": "TimeZoneNotSupportedException", "message": "A valid TimeZone value must be specified."}}"#;
-    let server = Server::start(json("400 Bad Request", body)).await;
+    let server = CannedServer::start(json("400 Bad Request", body)).await;
     let content = EntryContent {
         time: EntryTime::Timed {
             starts_at: window().start,
@@ -351,15 +354,15 @@ async fn a_zone_that_the_mailbox_does_not_know_is_written_in_utc() {
 
 #[tokio::test]
 async fn a_token_that_is_no_header_value_and_a_password_are_not_sent() {
-    let server = Server::start(json("200 OK", "{}")).await;
+    let server = CannedServer::start(json("200 OK", "{}")).await;
     let microsoft = microsoft(&server.url);
-    let password = Credentials::Password {
+    let password = ProviderCredentials::Password {
         user: "ana".into(),
         password: "hush".into(),
         home: server.url.clone(),
         zone: chrono_tz::Tz::UTC,
     };
-    for credentials in [Credentials::Bearer("a\nb".into()), password] {
+    for credentials in [ProviderCredentials::Bearer("a\nb".into()), password] {
         assert_eq!(code(microsoft.calendars(&credentials).await), "unauthorized");
         assert_eq!(code(microsoft.remove(&credentials, "c", "e").await), "unauthorized");
     }
@@ -368,7 +371,7 @@ async fn a_token_that_is_no_header_value_and_a_password_are_not_sent() {
 
 #[tokio::test]
 async fn a_list_that_never_ends_is_given_up() {
-    let server = Server::start_with(|url| {
+    let server = CannedServer::start_with(|url| {
         let link = format!("{url}v1.0/me/calendars?$skip=1");
         json("200 OK", &value!({ "value": [], "@odata.nextLink": link }).to_string())
     })
@@ -380,14 +383,14 @@ async fn a_list_that_never_ends_is_given_up() {
 /// The times and the title are written first, the text around what people added to it then.
 #[tokio::test]
 async fn update_that_is_refused_in_its_second_part_may_have_happened() {
-    type Second = fn(&str) -> Reply;
-    let refusals: [(Second, &str); 3] = [
+    type GraphSecondReply = fn(&str) -> CannedReply;
+    let refusals: [(GraphSecondReply, &str); 3] = [
         (|said| second_part(said, "412 Precondition Failed", "ErrorIrresolvableConflict"), "precondition"),
         (|said| second_part(said, "404 Not Found", "ErrorItemNotFound"), "not_found"),
         (|said| second_part(said, "429 Too Many Requests", "ApplicationThrottled"), "rate_limited"),
     ];
     for (reply, cause) in refusals {
-        let server = Server::start(Reply::To(reply)).await;
+        let server = CannedServer::start(CannedReply::To(reply)).await;
         let updated = microsoft(&server.url).update(&token(), "AAMkc=", "AAMk=", &content(), Some("e")).await;
         let Err(error) = updated else { panic!("{updated:?}") };
         assert!(!error.is_definite(), "{error:?}");
@@ -398,7 +401,7 @@ async fn update_that_is_refused_in_its_second_part_may_have_happened() {
     }
 }
 
-fn second_part(request: &str, status: &str, code: &str) -> Reply {
+fn second_part(request: &str, status: &str, code: &str) -> CannedReply {
     if request.contains("\"body\"") {
         return json(status, &value!({ "error": { "code": code, "message": "m" } }).to_string());
     }

@@ -3,30 +3,30 @@
 use std::time::Duration;
 
 use concord_domain::clock::Clock;
-use concord_providers::{GoogleConfig, Http, HttpConfig, OAuthApp, OAuthConfig, ProviderError};
+use concord_providers::{GoogleEndpoints, HttpClient, HttpConfig, OAuthApp, OAuthConfig, ProviderError};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::server::{Reply, Server, answer_of, json};
+use crate::server::{CannedReply, CannedServer, answer_of, json};
 
 const SECRET: &str = "GOCSPX-client-secret";
 const REFRESH: &str = "1//refresh-token";
 
-fn app(server: &Server) -> OAuthApp {
+fn app(server: &CannedServer) -> OAuthApp {
     let config = OAuthConfig {
         client_id: "the-client".to_owned(),
         client_secret: SECRET.into(),
         redirect_url: "http://127.0.0.1/oauth/calendar/google/callback".parse().unwrap(),
         scopes: vec!["openid".to_owned(), "https://www.googleapis.com/auth/calendar.events".to_owned()],
-        endpoints: GoogleConfig::below(&server.url).oauth,
+        endpoints: GoogleEndpoints::below(&server.url).oauth,
         authorize_params: Vec::new(),
         explain: |_, _, _| None,
     };
     let http = HttpConfig { request_timeout: Duration::from_secs(2), ..HttpConfig::default() };
-    OAuthApp::new(config, Http::new(http).unwrap(), Clock::system())
+    OAuthApp::new(config, HttpClient::new(http).unwrap(), Clock::system())
 }
 
-async fn refresh(reply: Reply) -> ProviderError {
-    let server = Server::start(reply).await;
+async fn refresh(reply: CannedReply) -> ProviderError {
+    let server = CannedServer::start(reply).await;
     let error = app(&server).refresh(&REFRESH.into()).await.unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains(SECRET) && !shown.contains(REFRESH), "{shown}");
@@ -54,7 +54,7 @@ async fn only_invalid_grant_is_a_dead_grant() {
 #[tokio::test]
 async fn a_refusal_says_what_to_do() {
     for (code, advice) in [
-        ("invalid_client", "check the client id and the client secret"),
+        ("invalid_client", "client id and client secret"),
         ("redirect_uri_mismatch", "register http://127.0.0.1/oauth/calendar/google/callback"),
     ] {
         let text = refresh(json("400 Bad Request", &format!(r#"{{"error": "{code}"}}"#))).await.to_string();
@@ -78,8 +78,8 @@ async fn what_is_no_token_is_passing() {
         json("200 OK", "{}"),
         json("200 OK", ""),
         json("400 Bad Request", "[1]"),
-        Reply::Bytes(Vec::new()),
-        Reply::Silence,
+        CannedReply::Bytes(Vec::new()),
+        CannedReply::Silence,
     ] {
         assert_eq!(refresh(reply).await.code(), "transient");
     }
@@ -89,7 +89,7 @@ async fn what_is_no_token_is_passing() {
 async fn a_grant_is_read_and_hidden() {
     let body = r#"{"access_token": "ya29.new", "expires_in": 3599, "refresh_token": "1//rotated",
         "scope": "openid https://www.googleapis.com/auth/calendar.events", "token_type": "Bearer"}"#;
-    let server = Server::start(json("200 OK", body)).await;
+    let server = CannedServer::start(json("200 OK", body)).await;
     let app = app(&server);
     let verifier = SecretString::from("verifier-verifier-verifier-verifier-verifier");
     let grant = app.exchange(&"the-code".into(), &verifier).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_grant_is_read_and_hidden() {
 #[tokio::test]
 async fn a_scope_that_was_unticked_is_missed() {
     let body = r#"{"access_token": "a", "token_type": "Bearer", "scope": "openid"}"#;
-    let server = Server::start(json("200 OK", body)).await;
+    let server = CannedServer::start(json("200 OK", body)).await;
     let app = app(&server);
     let grant = app.refresh(&REFRESH.into()).await.unwrap();
     assert!(grant.refresh_token.is_none());
@@ -130,9 +130,9 @@ async fn revocation_succeeds_when_the_token_is_dead() {
         (json("400 Bad Request", r#"{"error": "invalid_request"}"#), Some("rejected")),
         (json("503 Service Unavailable", "{}"), Some("transient")),
         (json("429 Too Many Requests", "{}"), Some("rate_limited")),
-        (Reply::Bytes(Vec::new()), Some("transient")),
+        (CannedReply::Bytes(Vec::new()), Some("transient")),
     ] {
-        let server = Server::start(reply).await;
+        let server = CannedServer::start(reply).await;
         let outcome = app(&server).revoke(&REFRESH.into()).await;
         assert_eq!(outcome.err().map(|error| error.code()), expected);
         let request = &server.requests()[0];

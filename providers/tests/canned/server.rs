@@ -14,7 +14,7 @@ use url::Url;
 
 /// What the server does with a request.
 #[derive(Clone)]
-pub(crate) enum Reply {
+pub(crate) enum CannedReply {
     /// Writes these bytes, then closes the connection.
     Bytes(Vec<u8>),
     /// Writes the first bytes, then the others over and over, until the client has had enough.
@@ -24,26 +24,26 @@ pub(crate) enum Reply {
     /// Never answers.
     Silence,
     /// Whatever that says to a request.
-    To(fn(&str) -> Reply),
+    To(fn(&str) -> CannedReply),
     /// The first to a request of that method, the second to every other.
-    Split(&'static str, Box<(Reply, Reply)>),
+    Split(&'static str, Box<(CannedReply, CannedReply)>),
 }
 
 /// The server; it ends with the test.
-pub(crate) struct Server {
+pub(crate) struct CannedServer {
     pub(crate) url: Url,
     requests: Arc<Mutex<Vec<String>>>,
     hung_up: mpsc::UnboundedReceiver<()>,
 }
 
-impl Server {
+impl CannedServer {
     /// Answers every request with `reply`.
-    pub(crate) async fn start(reply: Reply) -> Self {
+    pub(crate) async fn start(reply: CannedReply) -> Self {
         Self::start_with(|_| reply).await
     }
 
     /// The same for a reply that names the server's own address.
-    pub(crate) async fn start_with(reply: impl FnOnce(&Url) -> Reply) -> Self {
+    pub(crate) async fn start_with(reply: impl FnOnce(&Url) -> CannedReply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let reply = reply(&url);
@@ -71,7 +71,7 @@ impl Server {
 
 async fn answer(
     mut stream: TcpStream,
-    reply: Reply,
+    reply: CannedReply,
     seen: Arc<Mutex<Vec<String>>>,
     left: mpsc::UnboundedSender<()>,
 ) {
@@ -81,26 +81,26 @@ async fn answer(
     };
     seen.lock().unwrap().push(request.clone());
     let reply = match reply {
-        Reply::To(say) => say(&request),
-        Reply::Split(method, both) => {
+        CannedReply::To(say) => say(&request),
+        CannedReply::Split(method, both) => {
             let is_it = request.split(' ').next() == Some(method);
             if is_it { both.0 } else { both.1 }
         }
         reply => reply,
     };
     match reply {
-        Reply::To(_) | Reply::Split(..) => {}
-        Reply::Bytes(bytes) => {
+        CannedReply::To(_) | CannedReply::Split(..) => {}
+        CannedReply::Bytes(bytes) => {
             // The client may have had enough before the end.
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }
-        Reply::Endless(first, more) => {
+        CannedReply::Endless(first, more) => {
             let _ = stream.write_all(&first).await;
             while stream.write_all(&more).await.is_ok() {}
             let _ = left.send(());
         }
-        Reply::Drip(first) => {
+        CannedReply::Drip(first) => {
             let _ = stream.write_all(&first).await;
             let mut moments = tokio::time::interval(Duration::from_millis(10));
             while stream.write_all(b"x").await.is_ok() {
@@ -108,7 +108,7 @@ async fn answer(
             }
             let _ = left.send(());
         }
-        Reply::Silence => {
+        CannedReply::Silence => {
             let _ = stream.read_u8().await;
             let _ = left.send(());
         }
@@ -139,15 +139,15 @@ pub(crate) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// A whole answer.
-pub(crate) fn answer_of(status: &str, content_type: &str, extra: &str, body: &str) -> Reply {
+pub(crate) fn answer_of(status: &str, content_type: &str, extra: &str, body: &str) -> CannedReply {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n{extra}\r\n"
     );
-    Reply::Bytes([head.as_bytes(), body.as_bytes()].concat())
+    CannedReply::Bytes([head.as_bytes(), body.as_bytes()].concat())
 }
 
 /// A JSON answer.
-pub(crate) fn json(status: &str, body: &str) -> Reply {
+pub(crate) fn json(status: &str, body: &str) -> CannedReply {
     answer_of(status, "application/json; charset=UTF-8", "", body)
 }

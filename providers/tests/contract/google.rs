@@ -4,30 +4,32 @@ use std::sync::Arc;
 
 use concord_domain::{clock::Clock, connection::ProviderKind};
 use concord_providers::{
-    CalendarProvider, GoogleCalendar, GoogleConfig, GoogleSettings, Http, ProvidersConfig, Registry,
+    CalendarProvider, GoogleCalendar, GoogleEndpoints, GoogleSettings, HttpClient, ProviderRegistry,
+    ProviderRegistryConfig,
 };
 use concord_sandbox::OAuthClient;
 
 use crate::{
-    sandbox::{SandboxWorld, hasty},
+    sandbox::{SandboxFixture, hasty},
     suite::contract,
 };
 
 /// Google as the sandbox plays it.
-pub(crate) async fn google() -> SandboxWorld {
-    SandboxWorld::start(ProviderKind::Google, |url| {
+pub(crate) async fn google() -> SandboxFixture {
+    SandboxFixture::start(ProviderKind::Google, |url| {
         let client = OAuthClient::default();
-        let addresses = GoogleConfig::below(&format!("{url}/google").parse().unwrap());
-        let hasty: Arc<dyn CalendarProvider> =
-            Arc::new(GoogleCalendar::new(&addresses, Http::new(hasty()).unwrap(), Clock::system()).unwrap());
+        let addresses = GoogleEndpoints::below(&format!("{url}/google").parse().unwrap());
+        let hasty: Arc<dyn CalendarProvider> = Arc::new(
+            GoogleCalendar::new(&addresses, HttpClient::new(hasty()).unwrap(), Clock::system()).unwrap(),
+        );
         let google = GoogleSettings {
             client_id: client.client_id,
             client_secret: client.client_secret.into(),
             redirect_url: "http://127.0.0.1:9/oauth/calendar/google/callback".parse().unwrap(),
             addresses,
         };
-        let config = ProvidersConfig { google: Some(google), ..ProvidersConfig::default() };
-        (Registry::new(config, &Clock::system()).unwrap(), hasty)
+        let config = ProviderRegistryConfig { google: Some(google), ..ProviderRegistryConfig::default() };
+        (ProviderRegistry::new(config, &Clock::system()).unwrap(), hasty)
     })
     .await
 }

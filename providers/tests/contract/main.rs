@@ -1,11 +1,12 @@
 //! The contract that every provider keeps, run against each of them over real HTTP.
 //!
-//! `suite/` is what a provider must do, told by way of [`world::World`]; `sandbox.rs` is that world over a running
+//! `suite/` is what a provider must do, told by way of [`fixture::World`]; `sandbox.rs` is that world over a running
 //! sandbox, `caldav/` has one over servers that are not ours; the file of a provider says which one it is.
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod caldav;
+mod fixture;
 mod google;
 mod microsoft;
 mod push;
@@ -13,4 +14,3 @@ mod recorded;
 mod sandbox;
 mod secrets;
 mod suite;
-mod world;

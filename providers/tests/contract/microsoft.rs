@@ -4,22 +4,23 @@ use std::sync::Arc;
 
 use concord_domain::{clock::Clock, connection::ProviderKind};
 use concord_providers::{
-    CalendarProvider, Http, MicrosoftCalendar, MicrosoftConfig, MicrosoftSettings, ProvidersConfig, Registry,
+    CalendarProvider, HttpClient, MicrosoftCalendar, MicrosoftEndpoints, MicrosoftSettings, ProviderRegistry,
+    ProviderRegistryConfig,
 };
 use concord_sandbox::OAuthClient;
 
 use crate::{
-    sandbox::{SandboxWorld, hasty},
+    sandbox::{SandboxFixture, hasty},
     suite::contract,
 };
 
 /// Microsoft as the sandbox plays it.
-pub(crate) async fn microsoft() -> SandboxWorld {
-    SandboxWorld::start(ProviderKind::Microsoft, |url| {
+pub(crate) async fn microsoft() -> SandboxFixture {
+    SandboxFixture::start(ProviderKind::Microsoft, |url| {
         let client = OAuthClient::microsoft();
-        let addresses = MicrosoftConfig::below(&format!("{url}/microsoft").parse().unwrap());
+        let addresses = MicrosoftEndpoints::below(&format!("{url}/microsoft").parse().unwrap());
         let hasty: Arc<dyn CalendarProvider> = Arc::new(
-            MicrosoftCalendar::new(&addresses, Http::new(hasty()).unwrap(), Clock::system()).unwrap(),
+            MicrosoftCalendar::new(&addresses, HttpClient::new(hasty()).unwrap(), Clock::system()).unwrap(),
         );
         let microsoft = MicrosoftSettings {
             client_id: client.client_id,
@@ -27,8 +28,9 @@ pub(crate) async fn microsoft() -> SandboxWorld {
             redirect_url: "http://127.0.0.1:9/oauth/calendar/microsoft/callback".parse().unwrap(),
             addresses,
         };
-        let config = ProvidersConfig { microsoft: Some(microsoft), ..ProvidersConfig::default() };
-        (Registry::new(config, &Clock::system()).unwrap(), hasty)
+        let config =
+            ProviderRegistryConfig { microsoft: Some(microsoft), ..ProviderRegistryConfig::default() };
+        (ProviderRegistry::new(config, &Clock::system()).unwrap(), hasty)
     })
     .await
 }

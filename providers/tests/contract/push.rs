@@ -4,7 +4,10 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::PushSubscriptionId};
-use concord_providers::{Notice, OpenChannel, Told, WantedChannel, google, microsoft};
+use concord_providers::{
+    ActivePushSubscription, PushNotification, PushNotificationKind, PushSubscriptionRequest, google,
+    microsoft,
+};
 use http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -14,20 +17,20 @@ use tokio::{net::TcpListener, sync::mpsc};
 use url::{Url, form_urlencoded};
 
 use crate::{
+    fixture::{ProviderFixture, TestAccount},
     google::google,
     microsoft::microsoft,
-    sandbox::SandboxWorld,
+    sandbox::SandboxFixture,
     suite::{appointment, code},
-    world::{Place, World},
 };
 
 /// Where a provider sends its notifications; it ends with the test.
-struct Hook {
+struct NotificationHook {
     address: Url,
     heard: mpsc::UnboundedReceiver<(HeaderMap, Bytes)>,
 }
 
-impl Hook {
+impl NotificationHook {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/hook", listener.local_addr().unwrap()).parse().unwrap();
@@ -43,14 +46,14 @@ impl Hook {
     }
 
     /// The next notification that is about a change.
-    async fn change(&mut self, kind: ProviderKind) -> Notice {
+    async fn change(&mut self, kind: ProviderKind) -> PushNotification {
         loop {
             let (headers, body) = self.heard.recv().await.unwrap();
             let notice = match kind {
                 ProviderKind::Google => google::push::notice(&headers).unwrap(),
                 _ => microsoft::push::notices(&body).unwrap().remove(0).unwrap(),
             };
-            if notice.told == Told::Changed {
+            if notice.told == PushNotificationKind::Changed {
                 return notice;
             }
         }
@@ -74,24 +77,30 @@ async fn answer(
     Ok(Response::builder().status(202).body(Full::default()).unwrap())
 }
 
-fn wanted(hook: &Hook) -> WantedChannel {
+fn wanted(hook: &NotificationHook) -> PushSubscriptionRequest {
     let id = PushSubscriptionId::new(Clock::system().now());
-    WantedChannel { id, secret: "a-word-of-the-channel".into(), address: hook.address.clone() }
+    PushSubscriptionRequest { id, secret: "a-word-of-the-channel".into(), address: hook.address.clone() }
 }
 
-async fn open(world: &SandboxWorld, place: &Place, wanted: &WantedChannel) -> OpenChannel {
-    world.push().open(&place.credentials, &place.calendar, wanted).await.unwrap()
+async fn open(
+    fixture: &SandboxFixture,
+    place: &TestAccount,
+    wanted: &PushSubscriptionRequest,
+) -> ActivePushSubscription {
+    fixture.push().open(&place.credentials, &place.calendar, wanted).await.unwrap()
 }
 
-async fn a_channel_tells_of_changes_until_it_is_closed(world: SandboxWorld) {
-    let (mut hook, place, push) = (Hook::start().await, world.place().await, world.push());
+async fn a_channel_tells_of_changes_until_it_is_closed(fixture: SandboxFixture) {
+    let (mut hook, place, push) = (NotificationHook::start().await, fixture.place().await, fixture.push());
     let wanted = wanted(&hook);
-    let opened = open(&world, &place, &wanted).await;
+    let opened = open(&fixture, &place, &wanted).await;
     let life = opened.expires_at - Clock::system().now();
     assert!((1..=7).contains(&life.num_days()), "{life}");
-    world.person_adds(&place, &appointment("Dentist", "2026-03-12T09:00:00Z", "2026-03-12T10:00:00Z")).await;
-    let told = hook.change(world.kind()).await;
-    assert_eq!((told.channel, told.provider), (wanted.id, world.kind()));
+    fixture
+        .person_adds(&place, &appointment("Dentist", "2026-03-12T09:00:00Z", "2026-03-12T10:00:00Z"))
+        .await;
+    let told = hook.change(fixture.kind()).await;
+    assert_eq!((told.channel, told.provider), (wanted.id, fixture.kind()));
     assert_eq!(told.secret.expose_secret(), wanted.secret.expose_secret());
     for (ours, theirs) in [
         (told.remote_id, Some(opened.channel.remote_id.clone())),
@@ -101,34 +110,35 @@ async fn a_channel_tells_of_changes_until_it_is_closed(world: SandboxWorld) {
     }
     for _ in 0..2 {
         push.close(&place.credentials, &opened.channel).await.unwrap();
-        assert!(world.channels().await.is_empty());
+        assert!(fixture.channels().await.is_empty());
     }
 }
 
-async fn a_channel_is_renewed_or_replaced(world: SandboxWorld) {
-    let (hook, place, push) = (Hook::start().await, world.place().await, world.push());
-    let opened = open(&world, &place, &wanted(&hook)).await;
+async fn a_channel_is_renewed_or_replaced(fixture: SandboxFixture) {
+    let (hook, place, push) = (NotificationHook::start().await, fixture.place().await, fixture.push());
+    let opened = open(&fixture, &place, &wanted(&hook)).await;
     if push.renews() {
         let renewed = push.renew(&place.credentials, &opened.channel).await.unwrap();
         assert_eq!(renewed.channel, opened.channel);
         assert!(renewed.expires_at >= opened.expires_at);
         push.close(&place.credentials, &opened.channel).await.unwrap();
     } else {
-        let next = open(&world, &place, &wanted(&hook)).await;
-        assert_eq!(world.channels().await.len(), 2, "both stand for a while");
+        let next = open(&fixture, &place, &wanted(&hook)).await;
+        assert_eq!(fixture.channels().await.len(), 2, "both stand for a while");
         push.close(&place.credentials, &opened.channel).await.unwrap();
-        assert_eq!(world.channels().await[0]["id"], next.channel.remote_id.as_str());
+        assert_eq!(fixture.channels().await[0]["id"], next.channel.remote_id.as_str());
     }
     assert_eq!(code(push.renew(&place.credentials, &opened.channel).await), "not_found");
 }
 
-async fn what_cannot_be_told_is_refused(world: SandboxWorld) {
-    let (hook, place, push) = (Hook::start().await, world.place().await, world.push());
-    let nowhere = WantedChannel { address: "http://hook.example/".parse().unwrap(), ..wanted(&hook) };
+async fn what_cannot_be_told_is_refused(fixture: SandboxFixture) {
+    let (hook, place, push) = (NotificationHook::start().await, fixture.place().await, fixture.push());
+    let nowhere =
+        PushSubscriptionRequest { address: "http://hook.example/".parse().unwrap(), ..wanted(&hook) };
     assert_eq!(code(push.open(&place.credentials, &place.calendar, &nowhere).await), "rejected");
-    let unknown = world.unknown_calendar(&place);
+    let unknown = fixture.unknown_calendar(&place);
     assert_eq!(code(push.open(&place.credentials, &unknown, &wanted(&hook)).await), "not_found");
-    assert!(world.channels().await.is_empty());
+    assert!(fixture.channels().await.is_empty());
 }
 
 macro_rules! of_both {

@@ -7,22 +7,22 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{google, microsoft, sandbox::SandboxWorld};
+use crate::{google, microsoft, sandbox::SandboxFixture};
 
 #[tokio::test]
 async fn all_traffic_with_google_is_as_google_defines_it() {
     let Some(definition) = definition("google-calendar-v3.swagger.json") else { return };
-    let world = google::google().await;
-    google::all(&world).await;
-    hold_against(&definition, &world).await;
+    let fixture = google::google().await;
+    google::all(&fixture).await;
+    validate_traffic(&definition, &fixture).await;
 }
 
 #[tokio::test]
 async fn all_traffic_with_microsoft_is_as_microsoft_defines_it() {
     let Some(definition) = definition("graph-calendar.openapi.json") else { return };
-    let world = microsoft::microsoft().await;
-    microsoft::all(&world).await;
-    hold_against(&definition, &world).await;
+    let fixture = microsoft::microsoft().await;
+    microsoft::all(&fixture).await;
+    validate_traffic(&definition, &fixture).await;
 }
 
 /// The provider's own definition, where it is there.
@@ -38,9 +38,9 @@ fn definition(name: &str) -> Option<PathBuf> {
     Some(definition)
 }
 
-async fn hold_against(definition: &Path, world: &SandboxWorld) {
+async fn validate_traffic(definition: &Path, fixture: &SandboxFixture) {
     let traffic = tempfile::NamedTempFile::new().unwrap();
-    let recorded = std::str::from_utf8(&world.recorded().await).unwrap().to_owned();
+    let recorded = std::str::from_utf8(&fixture.recorded().await).unwrap().to_owned();
     let lines: Vec<String> = recorded.lines().map(without_cleared_members).collect();
     std::fs::write(traffic.path(), lines.join("\n")).unwrap();
     let calls = lines.len();

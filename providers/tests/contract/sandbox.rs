@@ -1,4 +1,4 @@
-//! The world of a sandbox: people act through its control interface.
+//! The fixture of a sandbox: people act through its control interface.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use concord_domain::connection::ProviderKind;
 use concord_providers::{
-    Answer, CalendarProvider, Credentials, Http, HttpConfig, OAuthApp, PushSubscriptions, Registry,
+    BufferedResponse, CalendarProvider, HttpClient, HttpConfig, OAuthApp, ProviderCredentials,
+    ProviderRegistry, PushProvider,
 };
 use concord_sandbox::{Sandbox, SandboxConfig};
 use http::{Method, Request, header::CONTENT_TYPE};
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{Url, form_urlencoded};
 
-use crate::world::{Appointment, Fault, Place, Seen, World};
+use crate::fixture::{Appointment, ProviderFault, ProviderFixture, TestAccount, VisibleEntry};
 
 /// Patience of a quarter of a second.
 pub(crate) fn hasty() -> HttpConfig {
@@ -30,29 +31,30 @@ pub(crate) fn hasty() -> HttpConfig {
 }
 
 /// A running sandbox with one provider to be tested.
-pub(crate) struct SandboxWorld {
+pub(crate) struct SandboxFixture {
     url: String,
     kind: ProviderKind,
-    registry: Registry,
+    registry: ProviderRegistry,
     hasty: Arc<dyn CalendarProvider>,
     people: AtomicU32,
-    http: Http,
+    http: HttpClient,
     _sandbox: Sandbox,
     _data: TempDir,
 }
 
-impl SandboxWorld {
+impl SandboxFixture {
     /// Starts a sandbox and builds the provider and its hasty twin over it.
     pub(crate) async fn start(
         kind: ProviderKind,
-        build: impl FnOnce(&str) -> (Registry, Arc<dyn CalendarProvider>),
+        build: impl FnOnce(&str) -> (ProviderRegistry, Arc<dyn CalendarProvider>),
     ) -> Self {
         let data = TempDir::new().unwrap();
         let config = SandboxConfig::new("127.0.0.1:0".parse().unwrap(), data.path());
         let sandbox = Sandbox::start(config).await.unwrap();
         let url = sandbox.url();
         let (registry, hasty) = build(&url);
-        let http = Http::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() }).unwrap();
+        let http =
+            HttpClient::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() }).unwrap();
         Self { url, kind, registry, hasty, people: AtomicU32::new(0), http, _sandbox: sandbox, _data: data }
     }
 
@@ -62,7 +64,7 @@ impl SandboxWorld {
     }
 
     /// How the provider tells of changes.
-    pub(crate) fn push(&self) -> Arc<dyn PushSubscriptions> {
+    pub(crate) fn push(&self) -> Arc<dyn PushProvider> {
         self.registry.push(self.kind).unwrap().clone()
     }
 
@@ -72,7 +74,7 @@ impl SandboxWorld {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    async fn control(&self, method: Method, path: &str, body: Option<Value>) -> BufferedResponse {
         let request = Request::builder()
             .method(method.clone())
             .uri(format!("{}/control/{path}", self.url))
@@ -88,7 +90,7 @@ impl SandboxWorld {
         serde_json::from_slice(&self.control(method, path, Some(body)).await.body).unwrap()
     }
 
-    fn entry_path(&self, place: &Place, id: &str) -> String {
+    fn entry_path(&self, place: &TestAccount, id: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("provider", self.kind.as_str());
         query.append_pair("account", &place.email).append_pair("calendar", &place.calendar);
@@ -97,7 +99,7 @@ impl SandboxWorld {
 }
 
 #[async_trait]
-impl World for SandboxWorld {
+impl ProviderFixture for SandboxFixture {
     fn provider(&self) -> Arc<dyn CalendarProvider> {
         self.registry.get(self.kind).unwrap().clone()
     }
@@ -128,14 +130,14 @@ impl World for SandboxWorld {
         title.find(is_over).map_or(title, |end| &title[..end])
     }
 
-    fn unknown_calendar(&self, place: &Place) -> String {
+    fn unknown_calendar(&self, place: &TestAccount) -> String {
         match self.kind {
             ProviderKind::Microsoft => format!("{}x", place.calendar.trim_end_matches('=')),
             ProviderKind::Google | ProviderKind::Caldav => "nobodys-calendar@example.com".to_owned(),
         }
     }
 
-    async fn place(&self) -> Place {
+    async fn place(&self) -> TestAccount {
         let email = format!("person{}@example.com", self.people.fetch_add(1, Ordering::SeqCst));
         let account =
             json!({ "provider": self.kind, "email": email, "name": "A Person", "zone": "Europe/Lisbon" });
@@ -145,10 +147,10 @@ impl World for SandboxWorld {
         let grant =
             self.json(Method::POST, "grants", json!({ "provider": self.kind, "account": email })).await;
         let token = |name: &str| grant[name].as_str().unwrap().to_owned();
-        Place {
+        TestAccount {
             calendar: main["id"].as_str().unwrap().to_owned(),
             email,
-            credentials: Credentials::Bearer(token("access_token").into()),
+            credentials: ProviderCredentials::Bearer(token("access_token").into()),
             refresh_token: token("refresh_token").into(),
         }
     }
@@ -169,7 +171,7 @@ impl World for SandboxWorld {
         answer.headers["location"].to_str().unwrap().parse().unwrap()
     }
 
-    async fn person_hides_a_calendar(&self, place: &Place) -> String {
+    async fn person_hides_a_calendar(&self, place: &TestAccount) -> String {
         let calendar = json!({ "provider": self.kind, "account": place.email, "name": "Rota" });
         let made = self.json(Method::POST, "calendars", calendar).await;
         let id = made["id"].as_str().unwrap().to_owned();
@@ -178,7 +180,7 @@ impl World for SandboxWorld {
         id
     }
 
-    async fn person_adds(&self, place: &Place, appointment: &Appointment) -> String {
+    async fn person_adds(&self, place: &TestAccount, appointment: &Appointment) -> String {
         let mut body = json!({
             "provider": self.kind, "account": place.email, "calendar": place.calendar,
             "title": appointment.title,
@@ -193,16 +195,22 @@ impl World for SandboxWorld {
         self.json(Method::POST, "events", body).await["id"].as_str().unwrap().to_owned()
     }
 
-    async fn person_moves(&self, place: &Place, id: &str, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) {
+    async fn person_moves(
+        &self,
+        place: &TestAccount,
+        id: &str,
+        starts_at: DateTime<Utc>,
+        ends_at: DateTime<Utc>,
+    ) {
         let body = json!({ "starts_at": starts_at, "ends_at": ends_at });
         self.json(Method::PATCH, &self.entry_path(place, id), body).await;
     }
 
-    async fn person_deletes(&self, place: &Place, id: &str) {
+    async fn person_deletes(&self, place: &TestAccount, id: &str) {
         self.control(Method::DELETE, &self.entry_path(place, id), None).await;
     }
 
-    async fn person_sees(&self, place: &Place) -> Vec<Seen> {
+    async fn person_sees(&self, place: &TestAccount) -> Vec<VisibleEntry> {
         let path = self.entry_path(place, "").replacen("events/", "events", 1);
         let answer = self.control(Method::GET, &path, None).await;
         let entries: Vec<Value> = serde_json::from_slice(&answer.body).unwrap();
@@ -210,7 +218,7 @@ impl World for SandboxWorld {
         entries
             .iter()
             .filter(|entry| entry["deleted"] != json!(true))
-            .map(|entry| Seen {
+            .map(|entry| VisibleEntry {
                 title: text(entry, "title"),
                 description: text(entry, "description"),
                 location: text(entry, "location"),
@@ -218,15 +226,15 @@ impl World for SandboxWorld {
             .collect()
     }
 
-    async fn next_call_fails(&self, place: &Place, fault: Fault) {
+    async fn next_call_fails(&self, place: &TestAccount, fault: ProviderFault) {
         let kind = match fault {
-            Fault::RateLimit => "rate_limit",
-            Fault::ServerError => "server_error",
-            Fault::Timeout => "timeout",
-            Fault::ApplyThenDrop => "apply_then_drop",
-            Fault::ExpireToken => "expire_token",
-            Fault::RevokeGrant => "revoke_grant",
-            Fault::GoneCursor => "gone_cursor",
+            ProviderFault::RateLimit => "rate_limit",
+            ProviderFault::ServerError => "server_error",
+            ProviderFault::Timeout => "timeout",
+            ProviderFault::ApplyThenDrop => "apply_then_drop",
+            ProviderFault::ExpireToken => "expire_token",
+            ProviderFault::RevokeGrant => "revoke_grant",
+            ProviderFault::GoneCursor => "gone_cursor",
         };
         let body = json!({ "provider": self.kind, "kind": kind, "count": 1, "account": place.email });
         self.json(Method::POST, "faults", body).await;

@@ -10,29 +10,31 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, Of, provider, providers, read, read_query};
-use crate::app::App;
+use super::{ControlError, ProviderQuery, provider, providers, read, read_query};
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
-use crate::store::{AccessRole, Account, Calendar, Refusal, Subscription, World};
+use crate::store::{
+    CalendarAccessRole, CalendarListItem, ProviderStore, StoreError, StoredAccount, StoredCalendar,
+};
 use crate::{google, microsoft};
 
 /// All accounts with their calendars, or those of one provider.
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let of: Of = read_query(query.as_deref())?;
+    let of: ProviderQuery = read_query(query.as_deref())?;
     let mut accounts = Vec::new();
     for provider in providers(of.provider.as_deref())? {
-        let world = app.world(provider);
-        accounts.extend(world.accounts.values().map(|account| account_json(provider, &world, account)));
+        let store = app.store(provider);
+        accounts.extend(store.accounts.values().map(|account| account_json(provider, &store, account)));
     }
     Ok(Json(accounts.into()))
 }
 
-fn account_json(provider: Provider, world: &World, account: &Account) -> Value {
-    let calendar = |(calendar, one): (&Calendar, &Subscription)| {
+fn account_json(provider: Provider, store: &ProviderStore, account: &StoredAccount) -> Value {
+    let calendar = |(calendar, one): (&StoredCalendar, &CalendarListItem)| {
         json!({
             "id": calendar.info.id,
             "name": calendar.info.summary,
@@ -47,13 +49,13 @@ fn account_json(provider: Provider, world: &World, account: &Account) -> Value {
         "name": account.name,
         "subject": account.sub,
         "zone": account.zone.name(),
-        "calendars": world.list_of(&account.email).into_iter().map(calendar).collect::<Vec<_>>(),
+        "calendars": store.list_of(&account.email).into_iter().map(calendar).collect::<Vec<_>>(),
     })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewAccount {
+struct NewAccountBody {
     provider: String,
     email: String,
     name: Option<String>,
@@ -62,43 +64,43 @@ struct NewAccount {
 
 /// Makes an account with a primary calendar.
 pub(super) async fn add(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewAccount = read(&body)?;
+    let new: NewAccountBody = read(&body)?;
     let provider = provider(&new.provider)?;
     let email = new.email.trim().to_lowercase();
     if !email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty()) {
         return Err(ControlError::bad(format!("{email:?} is no e-mail address")));
     }
     let zone = zone(new.zone.as_deref())?.unwrap_or(chrono_tz::Europe::Lisbon);
-    let mut world = app.world(provider);
-    world.add_account(&email, new.name.as_deref().unwrap_or(&email), zone)?;
-    let account = world.accounts.get(&email).ok_or_else(|| ControlError::not_found("the account is gone"))?;
-    Ok((StatusCode::CREATED, Json(account_json(provider, &world, account))))
+    let mut store = app.store(provider);
+    store.add_account(&email, new.name.as_deref().unwrap_or(&email), zone)?;
+    let account = store.accounts.get(&email).ok_or_else(|| ControlError::not_found("the account is gone"))?;
+    Ok((StatusCode::CREATED, Json(account_json(provider, &store, account))))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewCalendar {
+struct NewCalendarBody {
     provider: String,
     account: String,
     name: String,
     zone: Option<String>,
-    access_role: Option<AccessRole>,
+    access_role: Option<CalendarAccessRole>,
 }
 
 /// Makes a further calendar in an account's list.
 pub(super) async fn add_calendar(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewCalendar = read(&body)?;
+    let new: NewCalendarBody = read(&body)?;
     let provider = provider(&new.provider)?;
     let zone = zone(new.zone.as_deref())?;
-    let mut world = app.world(provider);
-    let role = new.access_role.unwrap_or(AccessRole::Owner);
-    let id = world
+    let mut store = app.store(provider);
+    let role = new.access_role.unwrap_or(CalendarAccessRole::Owner);
+    let id = store
         .add_calendar(&new.account, &new.name, zone, role)
         .map_err(|error| no_account(error, &new.account))?;
     let answer = json!({
@@ -109,7 +111,7 @@ pub(super) async fn add_calendar(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ChangedCalendar {
+struct SandboxCalendarPatch {
     provider: String,
     account: String,
     hidden: bool,
@@ -117,26 +119,26 @@ struct ChangedCalendar {
 
 /// A person hides a calendar of their list, or shows it again.
 pub(super) async fn change_calendar(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ControlError> {
-    let change: ChangedCalendar = read(&body)?;
-    app.world(provider(&change.provider)?).hide_calendar(&change.account, &id, change.hidden)?;
+    let change: SandboxCalendarPatch = read(&body)?;
+    app.store(provider(&change.provider)?).hide_calendar(&change.account, &id, change.hidden)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A person deletes a calendar of theirs, but not their primary one.
 pub(super) async fn delete_calendar(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
-    let of: Of = read_query(query.as_deref())?;
+    let of: ProviderQuery = read_query(query.as_deref())?;
     for provider in providers(of.provider.as_deref())? {
-        let mut world = app.world(provider);
-        if world.calendars.contains_key(&id) {
-            world.delete_calendar(&id)?;
+        let mut store = app.store(provider);
+        if store.calendars.contains_key(&id) {
+            store.delete_calendar(&id)?;
             return Ok(StatusCode::NO_CONTENT);
         }
     }
@@ -145,13 +147,13 @@ pub(super) async fn delete_calendar(
 
 /// The provider gives a calendar another id, as when a mailbox is moved; the ids of its entries stay.
 pub(super) async fn renumber_calendar(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     for provider in providers(None)? {
-        let mut world = app.world(provider);
-        if world.calendars.contains_key(&id) {
-            let new = world.renumber_calendar(&id)?;
+        let mut store = app.store(provider);
+        if store.calendars.contains_key(&id) {
+            let new = store.renumber_calendar(&id)?;
             return Ok(Json(json!({ "provider": provider, "id": new })));
         }
     }
@@ -160,7 +162,7 @@ pub(super) async fn renumber_calendar(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewGrant {
+struct NewGrantBody {
     provider: String,
     account: String,
     scope: Option<String>,
@@ -169,10 +171,10 @@ struct NewGrant {
 
 /// Gives tokens as if the person had consented.
 pub(super) async fn grant(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewGrant = read(&body)?;
+    let new: NewGrantBody = read(&body)?;
     let provider = provider(&new.provider)?;
     // Without a name it is the first registered application that is consented to.
     let client = match (&new.client_id, app.clients(provider).first()) {
@@ -184,23 +186,23 @@ pub(super) async fn grant(
         Provider::Google => google::EVERYTHING,
         Provider::Microsoft => microsoft::EVERYTHING,
     });
-    let mut world = app.world(provider);
-    if !world.accounts.contains_key(&new.account) {
+    let mut store = app.store(provider);
+    if !store.accounts.contains_key(&new.account) {
         return Err(ControlError::not_found(format!("there is no account {}", new.account)));
     }
-    let issued = world.issue(&new.account, &client, scope, true, None, clock::now())?;
+    let issued = store.issue(&new.account, &client, scope, true, None, clock::now())?;
     let answer = json!({
         "access_token": issued.access_token,
         "refresh_token": issued.grant.refresh_token,
-        "expires_in": world.dialect().tokens().access_life,
+        "expires_in": store.dialect().tokens().access_life,
         "scope": scope,
         "token_type": "Bearer",
     });
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-fn no_account(error: Refusal, account: &str) -> ControlError {
-    if error == Refusal::NotFound {
+fn no_account(error: StoreError, account: &str) -> ControlError {
+    if error == StoreError::NotFound {
         return ControlError::not_found(format!("there is no account {account}"));
     }
     error.into()

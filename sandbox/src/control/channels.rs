@@ -9,29 +9,29 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, Of, providers, read, read_query};
-use crate::app::App;
+use super::{ControlError, ProviderQuery, providers, read, read_query};
+use crate::app::SandboxApp;
 use crate::clock;
-use crate::microsoft::{LifecycleEvent, tell_lifecycle};
+use crate::microsoft::{LifecycleEvent, send_lifecycle_event};
 use crate::provider::Provider;
-use crate::store::Channel;
+use crate::store::WatchChannel;
 
 /// All watches that live.
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let of: Of = read_query(query.as_deref())?;
+    let of: ProviderQuery = read_query(query.as_deref())?;
     let mut channels = Vec::new();
     for provider in providers(of.provider.as_deref())? {
-        let world = app.world(provider);
-        channels.extend(world.live_channels(clock::now()).map(|channel| channel_json(provider, channel)));
+        let store = app.store(provider);
+        channels.extend(store.live_channels(clock::now()).map(|channel| channel_json(provider, channel)));
     }
     Ok(Json(channels.into()))
 }
 
 /// The token is the application's secret and is not told.
-fn channel_json(provider: Provider, channel: &Channel) -> Value {
+fn channel_json(provider: Provider, channel: &WatchChannel) -> Value {
     json!({
         "provider": provider,
         "id": channel.id,
@@ -46,13 +46,13 @@ fn channel_json(provider: Provider, channel: &Channel) -> Value {
 
 /// Ends a watch without a word, as if its time had come.
 pub(super) async fn end(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
-    let of: Of = read_query(query.as_deref())?;
+    let of: ProviderQuery = read_query(query.as_deref())?;
     for provider in providers(of.provider.as_deref())? {
-        if app.world(provider).close_channel(&id).is_ok() {
+        if app.store(provider).close_channel(&id).is_ok() {
             return Ok(StatusCode::NO_CONTENT);
         }
     }
@@ -61,7 +61,7 @@ pub(super) async fn end(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewLifecycle {
+struct LifecycleBody {
     /// Microsoft alone tells what becomes of a watch.
     provider: String,
     event: LifecycleEvent,
@@ -71,16 +71,19 @@ struct NewLifecycle {
 }
 
 /// Tells the applications what becomes of their subscriptions. Says how many were told.
-pub(super) async fn lifecycle(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, ControlError> {
-    let new: NewLifecycle = read(&body)?;
+pub(super) async fn lifecycle(
+    State(app): State<Arc<SandboxApp>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let new: LifecycleBody = read(&body)?;
     if super::provider(&new.provider)? != Provider::Microsoft {
         return Err(ControlError::bad("only microsoft tells of the life of subscriptions"));
     }
-    let wanted = |channel: &Channel| {
+    let wanted = |channel: &WatchChannel| {
         new.subscription.as_ref().is_none_or(|id| *id == channel.id)
             && new.account.as_ref().is_none_or(|account| *account == channel.account)
     };
-    let told = tell_lifecycle(&app, new.event, wanted)?;
+    let told = send_lifecycle_event(&app, new.event, wanted)?;
     if told == 0 {
         return Err(ControlError::not_found("there is no such subscription with a lifecycleNotificationUrl"));
     }

@@ -10,15 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ControlError, provider, providers, read, read_query};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
-use crate::store::{Calendar, Entry, Place, Wish, World, standing};
+use crate::store::{EntryEdit, EntryLocation, ProviderStore, StoredCalendar, StoredEntry, standing};
 
 /// Which entries are meant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Selection {
+pub(super) struct EntrySelectionQuery {
     provider: Option<String>,
     account: Option<String>,
     calendar: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Selection {
     for_good: Option<String>,
 }
 
-impl Selection {
+impl EntrySelectionQuery {
     fn read(query: Option<&str>) -> Result<Self, ControlError> {
         let selection: Self = read_query(query)?;
         selection.providers()?;
@@ -38,10 +38,10 @@ impl Selection {
     }
 
     /// The one entry with this id.
-    fn place(&self, app: &App, id: &str) -> Result<(Provider, Place), ControlError> {
+    fn place(&self, app: &SandboxApp, id: &str) -> Result<(Provider, EntryLocation), ControlError> {
         let mut places = Vec::new();
         for provider in self.providers()? {
-            let found = app.world(provider).places_of(id, self.account.as_deref(), self.calendar.as_deref());
+            let found = app.store(provider).places_of(id, self.account.as_deref(), self.calendar.as_deref());
             places.extend(found.into_iter().map(|place| (provider, place)));
         }
         match (places.pop(), places.is_empty()) {
@@ -57,21 +57,21 @@ impl Selection {
 
 /// Every stored entry, deleted ones too, in the order of their last changes.
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = Selection::read(query.as_deref())?;
+    let selection = EntrySelectionQuery::read(query.as_deref())?;
     let mut items = Vec::new();
     for provider in selection.providers()? {
-        let world = app.world(provider);
-        let calendars = world.calendars_of(selection.account.as_deref(), selection.calendar.as_deref());
+        let store = app.store(provider);
+        let calendars = store.calendars_of(selection.account.as_deref(), selection.calendar.as_deref());
         let mut entries: Vec<_> = calendars
             .into_iter()
             .flat_map(|one| one.entries.values().map(move |entry| (one, entry)))
             .collect();
         entries.sort_by_key(|(_, entry)| entry.seq);
         items.extend(
-            entries.into_iter().map(|(calendar, entry)| item(&app, provider, &world, calendar, entry)),
+            entries.into_iter().map(|(calendar, entry)| item(&app, provider, &store, calendar, entry)),
         );
     }
     Ok(Json(items.into()))
@@ -80,7 +80,7 @@ pub(super) async fn list(
 /// Several recurrence lines, or one.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Lines {
+enum RecurrenceLines {
     One(String),
     Several(Vec<String>),
 }
@@ -88,7 +88,7 @@ enum Lines {
 /// What a person writes into a calendar.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct EntryBody {
     provider: Option<String>,
     account: Option<String>,
     calendar: Option<String>,
@@ -100,13 +100,13 @@ struct Written {
     all_day: Option<bool>,
     status: Option<String>,
     transparency: Option<String>,
-    recurrence: Option<Lines>,
+    recurrence: Option<RecurrenceLines>,
     guests: Option<Vec<String>>,
     colour: Option<String>,
 }
 
-impl Written {
-    fn wish(&self) -> Result<Wish, ControlError> {
+impl EntryBody {
+    fn wish(&self) -> Result<EntryEdit, ControlError> {
         for time in [&self.starts_at, &self.ends_at].into_iter().flatten() {
             let is_date = time.trim().len() == 10;
             if self.all_day.is_some_and(|all_day| all_day != is_date) {
@@ -115,10 +115,10 @@ impl Written {
             }
         }
         let recurrence = self.recurrence.as_ref().map(|lines| match lines {
-            Lines::One(line) => vec![line.clone()],
-            Lines::Several(lines) => lines.clone(),
+            RecurrenceLines::One(line) => vec![line.clone()],
+            RecurrenceLines::Several(lines) => lines.clone(),
         });
-        Ok(Wish {
+        Ok(EntryEdit {
             title: self.title.clone(),
             description: self.description.clone(),
             location: self.location.clone(),
@@ -135,86 +135,86 @@ impl Written {
 
 /// A person adds an entry: the one who is named, or the first by name whose calendar is connected.
 pub(super) async fn add(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: Written = read(&body)?;
+    let new: EntryBody = read(&body)?;
     let provider = provider(new.provider.as_deref().ok_or_else(|| ControlError::bad("provider is needed"))?)?;
     let wish = new.wish()?;
-    let mut world = app.world(provider);
-    let connected = world.connected_account();
+    let mut store = app.store(provider);
+    let connected = store.connected_account();
     let account = new.account.as_deref().or(connected.as_deref());
     let account = account.ok_or_else(|| ControlError::bad("account is needed while none is connected"))?;
-    if !world.accounts.contains_key(account) {
+    if !store.accounts.contains_key(account) {
         return Err(ControlError::not_found(format!("there is no account {account}")));
     }
-    let place = world.person_adds(account, new.calendar.as_deref(), &wish, clock::now())?;
-    Ok((StatusCode::CREATED, Json(show(&app, provider, &world, &place)?)))
+    let place = store.person_adds(account, new.calendar.as_deref(), &wish, clock::now())?;
+    Ok((StatusCode::CREATED, Json(show(&app, provider, &store, &place)?)))
 }
 
 /// A person changes or moves an entry.
 pub(super) async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = Selection::read(query.as_deref())?;
-    let change: Written = read(&body)?;
+    let selection = EntrySelectionQuery::read(query.as_deref())?;
+    let change: EntryBody = read(&body)?;
     if change.account.is_some() || change.calendar.is_some() || change.provider.is_some() {
         return Err(ControlError::bad("provider, account and calendar belong into the query"));
     }
     let wish = change.wish()?;
     let (provider, place) = selection.place(&app, &id)?;
-    let mut world = app.world(provider);
-    world.person_changes(&place, &wish, clock::now())?;
-    Ok(Json(show(&app, provider, &world, &place)?))
+    let mut store = app.store(provider);
+    store.person_changes(&place, &wish, clock::now())?;
+    Ok(Json(show(&app, provider, &store, &place)?))
 }
 
 /// A person deletes an entry; `for_good=true`: and does not leave it among the deleted ones.
 pub(super) async fn delete(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = Selection::read(query.as_deref())?;
+    let selection = EntrySelectionQuery::read(query.as_deref())?;
     let (provider, place) = selection.place(&app, &id)?;
-    let mut world = app.world(provider);
-    world.person_deletes(&place, clock::now())?;
+    let mut store = app.store(provider);
+    store.person_deletes(&place, clock::now())?;
     if selection.for_good.as_deref() == Some("true") {
-        world.person_empties_trash(&place, clock::now())?;
+        store.person_empties_trash(&place, clock::now())?;
     }
-    Ok(Json(show(&app, provider, &world, &place)?))
+    Ok(Json(show(&app, provider, &store, &place)?))
 }
 
 /// A person fetches an entry back from what they deleted.
 pub(super) async fn restore(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
-    let mut world = app.world(provider);
-    let wish = Wish { status: Some("confirmed".into()), ..Wish::default() };
-    world.person_changes(&place, &wish, clock::now())?;
-    Ok(Json(show(&app, provider, &world, &place)?))
+    let (provider, place) = EntrySelectionQuery::read(query.as_deref())?.place(&app, &id)?;
+    let mut store = app.store(provider);
+    let wish = EntryEdit { status: Some("confirmed".into()), ..EntryEdit::default() };
+    store.person_changes(&place, &wish, clock::now())?;
+    Ok(Json(show(&app, provider, &store, &place)?))
 }
 
 /// A person copies an entry.
 pub(super) async fn duplicate(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
-    let mut world = app.world(provider);
-    let copy = world.person_duplicates(&place, clock::now())?;
-    Ok((StatusCode::CREATED, Json(show(&app, provider, &world, &copy)?)))
+    let (provider, place) = EntrySelectionQuery::read(query.as_deref())?.place(&app, &id)?;
+    let mut store = app.store(provider);
+    let copy = store.person_duplicates(&place, clock::now())?;
+    Ok((StatusCode::CREATED, Json(show(&app, provider, &store, &copy)?)))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Destination {
+struct MoveEntryBody {
     calendar: String,
     /// As an application does it that copies it there and takes the first away.
     #[serde(default)]
@@ -222,32 +222,43 @@ struct Destination {
 }
 
 /// A person puts an entry into another calendar of theirs.
-pub(super) async fn put_elsewhere(
-    State(app): State<Arc<App>>,
+pub(super) async fn move_entry(
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let to: Destination = read(&body)?;
-    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
-    let mut world = app.world(provider);
+    let to: MoveEntryBody = read(&body)?;
+    let (provider, place) = EntrySelectionQuery::read(query.as_deref())?.place(&app, &id)?;
+    let mut store = app.store(provider);
     let place = if to.anew {
-        world.person_remakes(&place, &to.calendar, clock::now())?
+        store.person_remakes(&place, &to.calendar, clock::now())?
     } else {
-        world.person_moves(&place, &to.calendar, clock::now())?
+        store.person_moves(&place, &to.calendar, clock::now())?
     };
-    Ok(Json(show(&app, provider, &world, &place)?))
+    Ok(Json(show(&app, provider, &store, &place)?))
 }
 
-fn show(app: &App, provider: Provider, world: &World, place: &Place) -> Result<Value, ControlError> {
-    let calendar = world.calendars.get(&place.calendar);
+fn show(
+    app: &SandboxApp,
+    provider: Provider,
+    store: &ProviderStore,
+    place: &EntryLocation,
+) -> Result<Value, ControlError> {
+    let calendar = store.calendars.get(&place.calendar);
     let entry = calendar.and_then(|calendar| standing(calendar, &place.id).map(|entry| (calendar, entry)));
     let (calendar, entry) = entry.ok_or_else(|| ControlError::not_found("the entry is gone"))?;
-    Ok(item(app, provider, world, calendar, &entry))
+    Ok(item(app, provider, store, calendar, &entry))
 }
 
-fn item(app: &App, provider: Provider, world: &World, calendar: &Calendar, entry: &Entry) -> Value {
-    let (info, dialect) = (&calendar.info, world.dialect());
+fn item(
+    app: &SandboxApp,
+    provider: Provider,
+    store: &ProviderStore,
+    calendar: &StoredCalendar,
+    entry: &StoredEntry,
+) -> Value {
+    let (info, dialect) = (&calendar.info, store.dialect());
     json!({
         "id": dialect.shown_id(entry),
         "provider": provider,

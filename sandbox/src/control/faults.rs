@@ -9,10 +9,10 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{ControlError, Of, party, read, read_query};
-use crate::app::App;
-use crate::faults::{Fault, FaultKind, Party};
-use crate::google::Limits;
+use super::{ControlError, ProviderQuery, party, read, read_query};
+use crate::app::SandboxApp;
+use crate::faults::{ActiveFault, FaultKind, FaultTarget};
+use crate::google::GoogleQuotaLimits;
 use crate::microsoft;
 use crate::provider::Provider;
 
@@ -21,13 +21,13 @@ const LATENCY_MS: u64 = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewFault {
+pub(super) struct NewFaultBody {
     /// Where the address does not say it.
     pub(super) provider: Option<String>,
     kind: FaultKind,
     probability: Option<f64>,
     #[serde(default)]
-    count: Count,
+    count: FaultCount,
     #[serde(default)]
     skip: u64,
     pub(super) account: Option<String>,
@@ -38,54 +38,55 @@ pub(super) struct NewFault {
 
 /// How many times: a `null` that was written is something else than a member that was not.
 #[derive(Default)]
-pub(super) enum Count {
+pub(super) enum FaultCount {
     #[default]
     Unsaid,
     UntilDeleted,
     Times(u64),
 }
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de> Deserialize<'de> for FaultCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(|count| count.map_or(Count::UntilDeleted, Count::Times))
+        Option::deserialize(deserializer)
+            .map(|count| count.map_or(FaultCount::UntilDeleted, FaultCount::Times))
     }
 }
 
 /// Puts a fault of a provider in force. Without a `count` it stays until it is deleted, but for `revoke_grant`, which hits once:
 /// a person takes a consent back once, and the next consent is a new one.
 pub(super) async fn add(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewFault = read(&body)?;
+    let new: NewFaultBody = read(&body)?;
     let Some(name) = &new.provider else {
         return Err(ControlError::bad("the body cannot be read: missing field `provider`"));
     };
     let party = party(name)?;
-    put_in_force(&app, party, new)
+    activate(&app, party, new)
 }
 
 /// Puts a fault of `party` in force, or says what is wrong with it.
-pub(super) fn put_in_force(
-    app: &App,
-    party: Party,
-    new: NewFault,
+pub(super) fn activate(
+    app: &SandboxApp,
+    party: FaultTarget,
+    new: NewFaultBody,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
         return Err(ControlError::bad("probability goes from 0 to 1"));
     }
     if let Some(account) = &new.account
-        && !is_known(app, party, account)
+        && !is_known_account(app, party, account)
     {
         return Err(ControlError::not_found(format!("there is no account {account}")));
     }
     let count = match new.count {
-        Count::Times(times) => Some(times),
-        Count::Unsaid if new.kind == FaultKind::RevokeGrant => Some(1),
-        Count::Unsaid | Count::UntilDeleted => None,
+        FaultCount::Times(times) => Some(times),
+        FaultCount::Unsaid if new.kind == FaultKind::RevokeGrant => Some(1),
+        FaultCount::Unsaid | FaultCount::UntilDeleted => None,
     };
-    let fault = app.faults.add(Fault {
+    let fault = app.faults.add(ActiveFault {
         id: 0,
         provider: party,
         kind: new.kind,
@@ -100,24 +101,24 @@ pub(super) fn put_in_force(
 }
 
 /// Whether there is such an account; a mailbox has them all.
-fn is_known(app: &App, party: Party, account: &str) -> bool {
+fn is_known_account(app: &SandboxApp, party: FaultTarget, account: &str) -> bool {
     match party.provider() {
-        Some(provider) => app.world(provider).accounts.contains_key(account),
-        None => party != Party::Ota || app.ota.find(account).is_some(),
+        Some(provider) => app.store(provider).accounts.contains_key(account),
+        None => party != FaultTarget::Ota || app.ota.find(account).is_some(),
     }
 }
 
 /// The faults in force and how often they have hit.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
     Json(json!(app.faults.list()))
 }
 
 /// Ends all faults, or those of `provider`.
 pub(super) async fn clear(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
-    let of: Of = read_query(query.as_deref())?;
+    let of: ProviderQuery = read_query(query.as_deref())?;
     app.faults.clear(of.provider.as_deref().map(party).transpose()?);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -125,17 +126,17 @@ pub(super) async fn clear(
 /// Google's quotas, or Microsoft's.
 #[derive(Deserialize)]
 #[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
-enum NewLimits {
+enum QuotasBody {
     Google { per_user_per_minute: Option<usize>, per_project_per_minute: Option<usize> },
     Microsoft { concurrent_per_mailbox: Option<usize>, per_mailbox_per_ten_minutes: Option<usize> },
 }
 
 /// The quotas in force.
-pub(super) async fn quotas(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(in_force(&app))
+pub(super) async fn quotas(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
+    Json(current_quotas(&app))
 }
 
-fn in_force(app: &App) -> Value {
+fn current_quotas(app: &SandboxApp) -> Value {
     json!({
         Provider::Google.as_str(): app.google.quota().limits(),
         Provider::Microsoft.as_str(): app.microsoft.throttle().limits(),
@@ -144,25 +145,25 @@ fn in_force(app: &App) -> Value {
 
 /// Sets quotas; what is not named gets the provider's own figure. What was spent is forgotten.
 pub(super) async fn set_quotas(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     match read(&body)? {
-        NewLimits::Google { per_user_per_minute, per_project_per_minute } => {
-            let own = Limits::default();
-            app.google.quota().set(Limits {
+        QuotasBody::Google { per_user_per_minute, per_project_per_minute } => {
+            let own = GoogleQuotaLimits::default();
+            app.google.quota().set(GoogleQuotaLimits {
                 per_user_per_minute: per_user_per_minute.unwrap_or(own.per_user_per_minute),
                 per_project_per_minute: per_project_per_minute.unwrap_or(own.per_project_per_minute),
             });
         }
-        NewLimits::Microsoft { concurrent_per_mailbox, per_mailbox_per_ten_minutes } => {
-            let own = microsoft::Limits::default();
-            app.microsoft.throttle().set(microsoft::Limits {
+        QuotasBody::Microsoft { concurrent_per_mailbox, per_mailbox_per_ten_minutes } => {
+            let own = microsoft::GraphThrottleLimits::default();
+            app.microsoft.throttle().set(microsoft::GraphThrottleLimits {
                 concurrent_per_mailbox: concurrent_per_mailbox.unwrap_or(own.concurrent_per_mailbox),
                 per_mailbox_per_ten_minutes: per_mailbox_per_ten_minutes
                     .unwrap_or(own.per_mailbox_per_ten_minutes),
             });
         }
     }
-    Ok(Json(in_force(&app)))
+    Ok(Json(current_quotas(&app)))
 }

@@ -8,21 +8,21 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::ControlError;
-use crate::app::App;
-use crate::mailbox::Mail;
+use crate::app::SandboxApp;
+use crate::mailbox::ReceivedMail;
 
 /// Where mail is sent to, and where it is read. Whoever reaches the sandbox by another name takes the port.
-pub(super) async fn place(State(app): State<Arc<App>>) -> Json<Value> {
+pub(super) async fn place(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
     let page = format!("{}/mailbox", app.url);
     Json(json!({ "smtp_url": app.mailbox.url(), "smtp_port": app.mailbox.port(), "page": page }))
 }
 
 /// All mails, the oldest first; `from` and `to` are of the envelope.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<Value>> {
+pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Vec<Value>> {
     Json(app.mailbox.all().iter().map(|mail| shown(mail)).collect())
 }
 
-fn shown(mail: &Mail) -> Value {
+fn shown(mail: &ReceivedMail) -> Value {
     let letter = mail.letter();
     let attachments: Vec<Value> =
         letter.attachments.iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect();
@@ -42,7 +42,7 @@ fn shown(mail: &Mail) -> Value {
 }
 
 /// Throws all mails away.
-pub(super) async fn clear(State(app): State<Arc<App>>) -> Result<StatusCode, ControlError> {
+pub(super) async fn clear(State(app): State<Arc<SandboxApp>>) -> Result<StatusCode, ControlError> {
     app.mailbox.clear().map_err(|error| ControlError {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         message: error.to_string(),

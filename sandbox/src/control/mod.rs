@@ -19,14 +19,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::app::App;
-use crate::faults::Party;
-use crate::ota::Refused;
+use crate::app::SandboxApp;
+use crate::faults::FaultTarget;
+use crate::ota::ListingError;
 use crate::provider::Provider;
-use crate::store::Refusal;
+use crate::store::StoreError;
 
 /// The routes below `/control`.
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::add))
         .route("/calendars", post(accounts::add_calendar))
@@ -37,7 +37,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/events/{id}", patch(events::change).delete(events::delete))
         .route("/events/{id}/duplicate", post(events::duplicate))
         .route("/events/{id}/restore", post(events::restore))
-        .route("/events/{id}/move", post(events::put_elsewhere))
+        .route("/events/{id}/move", post(events::move_entry))
         .route("/channels", get(channels::list))
         .route("/channels/{id}", delete(channels::end))
         .route("/lifecycle", post(channels::lifecycle))
@@ -74,27 +74,27 @@ impl ControlError {
     }
 }
 
-impl From<Refusal> for ControlError {
-    fn from(refusal: Refusal) -> Self {
+impl From<StoreError> for ControlError {
+    fn from(refusal: StoreError) -> Self {
         let status = match refusal {
-            Refusal::NotFound => StatusCode::NOT_FOUND,
-            Refusal::ReadOnly => StatusCode::FORBIDDEN,
-            Refusal::Duplicate => StatusCode::CONFLICT,
-            Refusal::Deleted => StatusCode::GONE,
-            Refusal::Invalid(_) | Refusal::Missing(_) => StatusCode::BAD_REQUEST,
-            Refusal::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
+            StoreError::NotFound => StatusCode::NOT_FOUND,
+            StoreError::ReadOnly => StatusCode::FORBIDDEN,
+            StoreError::Duplicate => StatusCode::CONFLICT,
+            StoreError::Deleted => StatusCode::GONE,
+            StoreError::Invalid(_) | StoreError::Missing(_) => StatusCode::BAD_REQUEST,
+            StoreError::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, message: refusal.to_string() }
     }
 }
 
-impl From<Refused> for ControlError {
-    fn from(refused: Refused) -> Self {
+impl From<ListingError> for ControlError {
+    fn from(refused: ListingError) -> Self {
         let status = match refused {
-            Refused::NotFound => StatusCode::NOT_FOUND,
-            Refused::Taken(_) => StatusCode::CONFLICT,
-            Refused::Invalid(_) => StatusCode::BAD_REQUEST,
-            Refused::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
+            ListingError::NotFound => StatusCode::NOT_FOUND,
+            ListingError::Taken(_) => StatusCode::CONFLICT,
+            ListingError::Invalid(_) => StatusCode::BAD_REQUEST,
+            ListingError::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, message: refused.to_string() }
     }
@@ -137,7 +137,7 @@ fn providers(name: Option<&str>) -> Result<Vec<Provider>, ControlError> {
 /// A query that may name a provider and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Of {
+struct ProviderQuery {
     provider: Option<String>,
 }
 
@@ -145,8 +145,8 @@ struct Of {
 ///
 /// # Errors
 /// 400 for anything else.
-fn party(name: &str) -> Result<Party, ControlError> {
-    let others = [Party::Mailbox, Party::Ota];
+fn party(name: &str) -> Result<FaultTarget, ControlError> {
+    let others = [FaultTarget::Mailbox, FaultTarget::Ota];
     let other = others.into_iter().find(|party| party.as_str() == name);
-    other.map_or_else(|| provider(name).map(Party::from), Ok)
+    other.map_or_else(|| provider(name).map(FaultTarget::from), Ok)
 }

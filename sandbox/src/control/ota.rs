@@ -10,22 +10,22 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::faults::{NewFault, put_in_force};
+use super::faults::{NewFaultBody, activate};
 use super::{ControlError, read};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
-use crate::faults::Party;
-use crate::ota::{Listing, NewListing, Nights, Stay, read_now};
+use crate::faults::FaultTarget;
+use crate::ota::{ListingStay, NewListing, OtaListing, StayNights, read_now};
 
 /// All listings.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
     let listings = app.ota.all();
     Json(listings.iter().map(|listing| listing_json(&app, listing)).collect())
 }
 
 /// One listing.
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     Ok(Json(listing_json(&app, &find(&app, &id)?)))
@@ -33,7 +33,7 @@ pub(super) async fn show(
 
 /// A host offers something more.
 pub(super) async fn add(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewListing = read(&body)?;
@@ -43,7 +43,7 @@ pub(super) async fn add(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewBooking {
+struct NewStayBody {
     guest: String,
     check_in: NaiveDate,
     check_out: NaiveDate,
@@ -51,7 +51,7 @@ struct NewBooking {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewNights {
+struct BlockNightsBody {
     check_in: NaiveDate,
     check_out: NaiveDate,
 }
@@ -59,18 +59,18 @@ struct NewNights {
 /// What is not said stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OtherNights {
+struct StayDatesPatch {
     check_in: Option<NaiveDate>,
     check_out: Option<NaiveDate>,
 }
 
 /// A guest books. 409 where the platform knows the nights to be taken or closed.
 pub(super) async fn book(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewBooking = read(&body)?;
+    let new: NewStayBody = read(&body)?;
     let nights = nights(new.check_in, new.check_out)?;
     let stay = app.ota.change(&id, |listing| listing.book(Some(&new.guest), nights, clock::now()))?;
     Ok((StatusCode::CREATED, Json(stay_json(&stay))))
@@ -78,11 +78,11 @@ pub(super) async fn book(
 
 /// The host blocks nights.
 pub(super) async fn block(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewNights = read(&body)?;
+    let new: BlockNightsBody = read(&body)?;
     let nights = nights(new.check_in, new.check_out)?;
     let stay = app.ota.change(&id, |listing| listing.book(None, nights, clock::now()))?;
     Ok((StatusCode::CREATED, Json(stay_json(&stay))))
@@ -90,11 +90,11 @@ pub(super) async fn block(
 
 /// A guest moves to other dates, or the host moves a block.
 pub(super) async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path((id, booking)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let new: OtherNights = read(&body)?;
+    let new: StayDatesPatch = read(&body)?;
     let listing = find(&app, &id)?;
     let stay = listing.standing().find(|stay| stay.id == booking);
     let current = stay.ok_or_else(|| ControlError::not_found("there is no such booking here"))?.nights;
@@ -107,7 +107,7 @@ pub(super) async fn change(
 
 /// A guest cancels, or the host opens a block again.
 pub(super) async fn cancel(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path((id, booking)): Path<(String, String)>,
 ) -> Result<StatusCode, ControlError> {
     app.ota.change(&id, |listing| listing.cancel(&booking, clock::now()))?;
@@ -116,7 +116,7 @@ pub(super) async fn cancel(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewImport {
+struct NewListingImportBody {
     url: String,
     /// The platform's own pace if it is not said.
     every_seconds: Option<u32>,
@@ -124,18 +124,18 @@ struct NewImport {
 
 /// The host names the feed that the platform shall read.
 pub(super) async fn import(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let new: NewImport = read(&body)?;
+    let new: NewListingImportBody = read(&body)?;
     app.ota.change(&id, |listing| listing.read_from(&new.url, new.every_seconds))?;
     Ok(Json(listing_json(&app, &find(&app, &id)?)))
 }
 
 /// The host takes the feed away; what it closed is open again.
 pub(super) async fn end_import(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ControlError> {
     app.ota.change(&id, |listing| {
@@ -147,7 +147,7 @@ pub(super) async fn end_import(
 
 /// The platform reads the feed now; answers when it has.
 pub(super) async fn read_feed(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     let outcome = read_now(&app, &id).await?;
@@ -158,47 +158,47 @@ pub(super) async fn read_feed(
 
 /// The faults that hit the listing's feed.
 pub(super) async fn faults(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     let listing = find(&app, &id)?;
-    Ok(Json(json!(app.faults.list_of(Party::Ota, &listing.id))))
+    Ok(Json(json!(app.faults.list_of(FaultTarget::Ota, &listing.id))))
 }
 
 /// Breaks the listing's feed, as `POST /control/faults` does with `"provider": "ota"` and the listing as account.
 pub(super) async fn add_fault(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let mut new: NewFault = read(&body)?;
+    let mut new: NewFaultBody = read(&body)?;
     if new.provider.is_some() || new.account.is_some() {
         return Err(ControlError::bad("the address says already whose feed it is"));
     }
     new.account = Some(id);
-    put_in_force(&app, Party::Ota, new)
+    activate(&app, FaultTarget::Ota, new)
 }
 
 /// Ends the faults of the listing.
 pub(super) async fn clear_faults(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ControlError> {
     let listing = find(&app, &id)?;
-    app.faults.clear_of(Party::Ota, &listing.id);
+    app.faults.clear_of(FaultTarget::Ota, &listing.id);
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn find(app: &App, id: &str) -> Result<Listing, ControlError> {
+fn find(app: &SandboxApp, id: &str) -> Result<OtaListing, ControlError> {
     app.ota.find(id).ok_or_else(|| ControlError::not_found(format!("there is no listing {id}")))
 }
 
-fn nights(check_in: NaiveDate, check_out: NaiveDate) -> Result<Nights, ControlError> {
-    Nights::new(check_in, check_out)
+fn nights(check_in: NaiveDate, check_out: NaiveDate) -> Result<StayNights, ControlError> {
+    StayNights::new(check_in, check_out)
         .ok_or_else(|| ControlError::bad("check_out must be a later day than check_in"))
 }
 
-fn listing_json(app: &App, listing: &Listing) -> Value {
+fn listing_json(app: &SandboxApp, listing: &OtaListing) -> Value {
     let seen = app.ota.seen(&listing.id);
     let mut told = json!(app.address_of(listing));
     told["zone"] = listing.zone.name().into();
@@ -217,11 +217,11 @@ fn listing_json(app: &App, listing: &Listing) -> Value {
         })
     });
     told["asked"] = json!(seen.asked);
-    told["faults"] = json!(app.faults.list_of(Party::Ota, &listing.id));
+    told["faults"] = json!(app.faults.list_of(FaultTarget::Ota, &listing.id));
     told
 }
 
-fn stay_json(stay: &Stay) -> Value {
+fn stay_json(stay: &ListingStay) -> Value {
     json!({
         "id": stay.id,
         "kind": if stay.guest.is_some() { "booking" } else { "block" },

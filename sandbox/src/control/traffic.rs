@@ -6,23 +6,23 @@ use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{ControlError, Of, provider, read_query};
-use crate::app::App;
+use super::{ControlError, ProviderQuery, provider, read_query};
+use crate::app::SandboxApp;
 use crate::elsewhere;
 
 /// The providers, and the host that is none of theirs.
 fn of(query: Option<&str>) -> Result<Option<String>, ControlError> {
-    let of: Of = read_query(query)?;
+    let of: ProviderQuery = read_query(query)?;
     of.provider
         .as_deref()
-        .filter(|name| *name != elsewhere::NAME)
+        .filter(|name| *name != elsewhere::RECORDER_NAME)
         .map_or(Ok(()), |name| provider(name).map(drop))?;
     Ok(of.provider)
 }
 
 /// The recorded traffic, one JSON object a line.
 pub(super) async fn requests(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ControlError> {
     let lines = app.recorder.lines(of(query.as_deref())?.as_deref()).map_err(|error| ControlError {
@@ -34,7 +34,7 @@ pub(super) async fn requests(
 
 /// Forgets the recorded traffic.
 pub(super) async fn forget(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     app.recorder.clear(of(query.as_deref())?.as_deref());

@@ -6,55 +6,55 @@
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use serde_json::{Map, Value, json};
 
-use super::errors::ApiError;
+use super::errors::GoogleApiError;
 use super::sample::NOBODY;
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::opaque::fingerprint;
 use crate::provider::Provider;
-use crate::push::{self, Notification};
-use crate::store::{Caller, Changed, Channel, World};
+use crate::push::{self, OutgoingNotification};
+use crate::store::{AuthenticatedCaller, EntryChanged, ProviderStore, WatchChannel};
 
 /// How long a channel lives if nothing is said, and at most.
-const DEFAULT_LIFE: Duration = Duration::days(7);
-const LONGEST_LIFE: Duration = Duration::days(30);
+const DEFAULT_LIFETIME: Duration = Duration::days(7);
+const MAX_LIFETIME: Duration = Duration::days(30);
 
 /// Opens a channel on the events of a calendar.
 ///
 /// # Errors
 /// 400 for an address that is not https, an id that is taken or too long; 400 for calendars that cannot be watched.
 pub(crate) fn watch(
-    world: &mut World,
-    caller: &Caller,
+    store: &mut ProviderStore,
+    caller: &AuthenticatedCaller,
     calendar: &str,
     body: &Map<String, Value>,
     base_url: &str,
     now: DateTime<Utc>,
-) -> Result<Channel, ApiError> {
-    let (known, _) = world.visible(&caller.account, calendar)?;
+) -> Result<WatchChannel, GoogleApiError> {
+    let (known, _) = store.visible(&caller.account, calendar)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     if known.info.owner == NOBODY {
-        return Err(ApiError::push_not_supported());
+        return Err(GoogleApiError::push_not_supported());
     }
-    let id = text("id").filter(|id| !id.is_empty()).ok_or_else(|| ApiError::required("Missing id."))?;
+    let id = text("id").filter(|id| !id.is_empty()).ok_or_else(|| GoogleApiError::required("Missing id."))?;
     let is_of_id = |one: u8| one.is_ascii_alphanumeric() || b"-_+/=".contains(&one);
     if id.len() > 64 || !id.bytes().all(is_of_id) {
-        return Err(ApiError::invalid("Invalid channel id."));
+        return Err(GoogleApiError::invalid("Invalid channel id."));
     }
     if !matches!(text("type"), Some("web_hook" | "webhook")) {
-        return Err(ApiError::invalid("Unknown channel type."));
+        return Err(GoogleApiError::invalid("Unknown channel type."));
     }
-    let address = text("address").ok_or_else(|| ApiError::required("Missing address."))?;
+    let address = text("address").ok_or_else(|| GoogleApiError::required("Missing address."))?;
     if push::address(address).is_none() {
-        return Err(ApiError::hook_not_https(address));
+        return Err(GoogleApiError::webhook_not_https(address));
     }
     if text("token").is_some_and(|token| token.len() > 256) {
-        return Err(ApiError::invalid("Invalid channel token."));
+        return Err(GoogleApiError::invalid("Invalid channel token."));
     }
-    if world.live_channels(now).any(|one| one.id == id) {
-        return Err(ApiError::channel_id_not_unique(id));
+    if store.live_channels(now).any(|one| one.id == id) {
+        return Err(GoogleApiError::channel_id_not_unique(id));
     }
     let path: String = url::form_urlencoded::byte_serialize(known.info.id.as_bytes()).collect();
-    let channel = Channel {
+    let channel = WatchChannel {
         id: id.into(),
         account: caller.account.clone(),
         client: caller.client.clone(),
@@ -68,13 +68,13 @@ pub(crate) fn watch(
         immutable_ids: false,
         expires_at: expiration(body, now)?,
     };
-    world.put_channel(channel.clone())?;
+    store.put_channel(channel.clone())?;
     Ok(channel)
 }
 
 /// `expiration` in milliseconds, or `params.ttl` in seconds.
-fn expiration(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
-    let invalid = || ApiError::invalid("Invalid channel expiration.");
+fn expiration(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, GoogleApiError> {
+    let invalid = || GoogleApiError::invalid("Invalid channel expiration.");
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
     let wanted = match (body.get("expiration"), body.get("params").map(|params| &params["ttl"])) {
         (Some(at), _) => {
@@ -85,9 +85,9 @@ fn expiration(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<
             let seconds = number(ttl).filter(|seconds| (1..=i64::from(u32::MAX)).contains(seconds));
             now + Duration::seconds(seconds.ok_or_else(invalid)?)
         }
-        _ => now + DEFAULT_LIFE,
+        _ => now + DEFAULT_LIFETIME,
     };
-    Ok(wanted.min(now + LONGEST_LIFE))
+    Ok(wanted.min(now + MAX_LIFETIME))
 }
 
 /// Ends a channel of the same application.
@@ -95,23 +95,23 @@ fn expiration(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<
 /// # Errors
 /// 404 if there is no such channel, or its resource is another one.
 pub(crate) fn stop(
-    world: &mut World,
-    caller: &Caller,
+    store: &mut ProviderStore,
+    caller: &AuthenticatedCaller,
     body: &Map<String, Value>,
     now: DateTime<Utc>,
-) -> Result<(), ApiError> {
+) -> Result<(), GoogleApiError> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let (id, resource) = (text("id"), text("resourceId"));
-    let known = world.live_channels(now).find(|one| one.id == id);
+    let known = store.live_channels(now).find(|one| one.id == id);
     let known = known.filter(|one| one.client == caller.client && one.account == caller.account);
     if known.is_none_or(|one| resource_id(one) != resource) {
-        return Err(ApiError::channel_not_found(id, resource));
+        return Err(GoogleApiError::channel_not_found(id, resource));
     }
-    Ok(world.close_channel(id)?)
+    Ok(store.close_channel(id)?)
 }
 
 /// The channel as `events.watch` answers with it.
-pub(crate) fn channel_json(channel: &Channel) -> Value {
+pub(crate) fn channel_json(channel: &WatchChannel) -> Value {
     let mut answer = json!({
         "kind": "api#channel",
         "id": channel.id,
@@ -126,18 +126,22 @@ pub(crate) fn channel_json(channel: &Channel) -> Value {
 }
 
 /// What is told of `changed`, and to whom.
-pub(crate) fn notifications(app: &App, changed: &Changed, now: DateTime<Utc>) -> Vec<Notification> {
-    let world = app.google.world();
-    world.told(changed, now).into_iter().map(|one| notification(one, "exists", changed.seq + 1)).collect()
+pub(crate) fn notifications(
+    app: &SandboxApp,
+    changed: &EntryChanged,
+    now: DateTime<Utc>,
+) -> Vec<OutgoingNotification> {
+    let store = app.google.store();
+    store.told(changed, now).into_iter().map(|one| notification(one, "exists", changed.seq + 1)).collect()
 }
 
 /// The first message of a channel.
-pub(crate) fn sync_message(channel: &Channel) -> Notification {
+pub(crate) fn sync_message(channel: &WatchChannel) -> OutgoingNotification {
     notification(channel, "sync", 1)
 }
 
 /// Numbers grow and leave gaps.
-fn notification(channel: &Channel, state: &str, number: u64) -> Notification {
+fn notification(channel: &WatchChannel, state: &str, number: u64) -> OutgoingNotification {
     let mut headers = vec![
         ("X-Goog-Channel-ID", channel.id.clone()),
         ("X-Goog-Resource-ID", resource_id(channel)),
@@ -148,7 +152,7 @@ fn notification(channel: &Channel, state: &str, number: u64) -> Notification {
         ("X-Goog-Channel-Expiration", channel.expires_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
     ];
     headers.extend(channel.token.clone().map(|token| ("X-Goog-Channel-Token", token)));
-    Notification {
+    OutgoingNotification {
         provider: Provider::Google,
         account: channel.account.clone(),
         address: channel.address.clone(),
@@ -158,6 +162,6 @@ fn notification(channel: &Channel, state: &str, number: u64) -> Notification {
 }
 
 /// The same for all channels on one calendar.
-fn resource_id(channel: &Channel) -> String {
+fn resource_id(channel: &WatchChannel) -> String {
     fingerprint(&format!("events of {}", channel.calendar))
 }

@@ -4,26 +4,27 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::resource::{View, etag};
+use super::resource::{GoogleEventView, etag};
 use super::{draft, sample, writes};
 use crate::store::{
-    AccessRole, Calendar, Dialect, Draft, Entry, EventTime, Record, Refusal, TokenRules, Wish,
+    CalendarAccessRole, EntryDraft, EntryEdit, EventTime, ProviderDialect, StoreError, StoreRecord,
+    StoredCalendar, StoredEntry, TokenRules,
 };
-use crate::timing::When;
+use crate::timing::DateOrDateTime;
 
 /// How long an access token lives, in seconds.
-pub(crate) const ACCESS_TOKEN_LIFE: i64 = 3600;
+pub(crate) const ACCESS_TOKEN_LIFETIME_SECONDS: i64 = 3600;
 
 /// Google's way.
 #[derive(Debug)]
-pub(crate) struct Google;
+pub(crate) struct GoogleDialect;
 
-impl Dialect for Google {
-    fn sample(&self, now: DateTime<Utc>) -> Vec<Record> {
+impl ProviderDialect for GoogleDialect {
+    fn sample(&self, now: DateTime<Utc>) -> Vec<StoreRecord> {
         sample::records(now)
     }
 
-    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<Record> {
+    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord> {
         sample::account(email, name, zone, seq)
     }
 
@@ -33,9 +34,9 @@ impl Dialect for Google {
         key: &str,
         name: &str,
         zone: Tz,
-        role: AccessRole,
+        role: CalendarAccessRole,
         seq: &mut u64,
-    ) -> Vec<Record> {
+    ) -> Vec<StoreRecord> {
         sample::calendar(owner, key, name, zone, role, seq)
     }
 
@@ -49,11 +50,11 @@ impl Dialect for Google {
         etag(seq)
     }
 
-    fn read(&self, body: &Map<String, Value>, zone: Tz) -> Result<Draft, Refusal> {
-        draft::read(body, zone).map_err(|error| Refusal::Invalid(error.message))
+    fn read(&self, body: &Map<String, Value>, zone: Tz) -> Result<EntryDraft, StoreError> {
+        draft::read(body, zone).map_err(|error| StoreError::Invalid(error.message))
     }
 
-    fn writable(&self, entry: &Entry) -> Map<String, Value> {
+    fn writable(&self, entry: &StoredEntry) -> Map<String, Value> {
         let mut body = entry.fields.clone();
         body.insert("status".into(), entry.status.as_str().into());
         body.insert("start".into(), writable_time(entry.start));
@@ -64,7 +65,12 @@ impl Dialect for Google {
         body
     }
 
-    fn wish(&self, wish: &Wish, times: Option<(When, When)>, zone: Tz) -> Map<String, Value> {
+    fn wish(
+        &self,
+        wish: &EntryEdit,
+        times: Option<(DateOrDateTime, DateOrDateTime)>,
+        zone: Tz,
+    ) -> Map<String, Value> {
         let mut body = Map::new();
         let texts = [
             ("summary", &wish.title),
@@ -91,23 +97,23 @@ impl Dialect for Google {
             body.insert("recurrence".into(), recurrence.clone().into());
         }
         if let Some((start, end)) = times {
-            body.insert("start".into(), wished_time(start, zone));
-            body.insert("end".into(), wished_time(end, zone));
+            body.insert("start".into(), edit_time(start, zone));
+            body.insert("end".into(), edit_time(end, zone));
         }
         body
     }
 
-    fn private_properties(&self, entry: &Entry) -> Map<String, Value> {
+    fn private_properties(&self, entry: &StoredEntry) -> Map<String, Value> {
         let properties = entry.fields.get("extendedProperties").and_then(|all| all["private"].as_object());
         properties.cloned().unwrap_or_default()
     }
 
-    fn raw(&self, calendar: &Calendar, entry: &Entry, base_url: &str) -> Value {
+    fn raw(&self, calendar: &StoredCalendar, entry: &StoredEntry, base_url: &str) -> Value {
         let info = &calendar.info;
-        View { account: &info.owner, calendar: info, zone: info.zone, base_url }.event(entry)
+        GoogleEventView { account: &info.owner, calendar: info, zone: info.zone, base_url }.event(entry)
     }
 
-    fn shown_id(&self, entry: &Entry) -> String {
+    fn shown_id(&self, entry: &StoredEntry) -> String {
         entry.id.clone()
     }
 
@@ -127,7 +133,7 @@ impl Dialect for Google {
         TokenRules {
             access_prefix: "ya29.sandbox-",
             refresh_prefix: "1//sandbox-",
-            access_life: ACCESS_TOKEN_LIFE,
+            access_life: ACCESS_TOKEN_LIFETIME_SECONDS,
             refresh_life: 183 * 24 * 3600,
             replaced_lives: None,
             most_refresh_tokens: 100,
@@ -145,9 +151,11 @@ fn writable_time(time: EventTime) -> Value {
 }
 
 /// Both members are named, so that a patch from times to days takes the times away.
-fn wished_time(when: When, zone: Tz) -> Value {
+fn edit_time(when: DateOrDateTime, zone: Tz) -> Value {
     match when {
-        When::On(day) => json!({ "date": day.to_string(), "dateTime": null, "timeZone": null }),
-        When::At(_) => json!({ "date": null, "dateTime": when.to_string(), "timeZone": zone.name() }),
+        DateOrDateTime::On(day) => json!({ "date": day.to_string(), "dateTime": null, "timeZone": null }),
+        DateOrDateTime::At(_) => {
+            json!({ "date": null, "dateTime": when.to_string(), "timeZone": zone.name() })
+        }
     }
 }

@@ -4,60 +4,62 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::errors::ApiError;
-use crate::recurrence::Series;
-use crate::store::{Draft, EventTime, Status, drop_nulls};
-use crate::timing::{When, resolve};
+use super::errors::GoogleApiError;
+use crate::recurrence::RecurrenceSet;
+use crate::store::{EntryDraft, EntryStatus, EventTime, drop_nulls};
+use crate::timing::{DateOrDateTime, resolve};
 
 const TEXTS: [&str; 3] = ["summary", "description", "location"];
-const SWITCHES: [&str; 4] =
+const BOOLEAN_FIELDS: [&str; 4] =
     ["anyoneCanAddSelf", "guestsCanInviteOthers", "guestsCanModify", "guestsCanSeeOtherGuests"];
 
 /// Reads a whole event. Members that clients may not set are passed over; `null` is as good as absent.
-pub(crate) fn read(body: &Map<String, Value>, calendar_zone: Tz) -> Result<Draft, ApiError> {
+pub(crate) fn read(body: &Map<String, Value>, calendar_zone: Tz) -> Result<EntryDraft, GoogleApiError> {
     let mut body = body.clone();
     drop_nulls(&mut body);
     let start = event_time(body.get("start"), "start")?;
     let end = event_time(body.get("end"), "end")?;
     let length = start.when.until(end.when);
-    let length =
-        length.ok_or_else(|| ApiError::invalid("Start and end times must both be date or dateTime."))?;
+    let length = length
+        .ok_or_else(|| GoogleApiError::invalid("Start and end times must both be date or dateTime."))?;
     if length <= chrono::Duration::zero() {
-        return Err(ApiError::time_range_empty());
+        return Err(GoogleApiError::time_range_empty());
     }
     let recurrence = recurrence(&body)?;
     let series = if recurrence.is_empty() {
         None
     } else {
         if !start.when.is_day() && start.zone.is_none() {
-            return Err(ApiError::required("Missing time zone definition for start time."));
+            return Err(GoogleApiError::required("Missing time zone definition for start time."));
         }
         let zone = start.zone.unwrap_or(calendar_zone);
         Some(
-            Series::parse(&recurrence, zone)
-                .map_err(|why| ApiError::invalid(format!("Invalid recurrence rule: {why}")))?,
+            RecurrenceSet::parse(&recurrence, zone)
+                .map_err(|why| GoogleApiError::invalid(format!("Invalid recurrence rule: {why}")))?,
         )
     };
     let status = one_of(&body, "status", &["confirmed", "tentative", "cancelled"])?;
     let sequence = match body.get("sequence") {
         None => None,
-        Some(value) => Some(value.as_i64().ok_or_else(|| ApiError::invalid("Invalid sequence value."))?),
+        Some(value) => {
+            Some(value.as_i64().ok_or_else(|| GoogleApiError::invalid("Invalid sequence value."))?)
+        }
     };
-    Ok(Draft {
+    Ok(EntryDraft {
         start,
         end,
         recurrence,
         series,
-        status: status.as_deref().and_then(Status::parse),
+        status: status.as_deref().and_then(EntryStatus::parse),
         sequence,
         fields: fields(&body)?,
     })
 }
 
 /// Reads `{"date"}` or `{"dateTime", "timeZone"}`. A time without an offset needs a zone.
-fn event_time(value: Option<&Value>, name: &str) -> Result<EventTime, ApiError> {
-    let missing = || ApiError::required(&format!("Missing {name} time."));
-    let invalid = || ApiError::invalid(format!("Invalid {name} time."));
+fn event_time(value: Option<&Value>, name: &str) -> Result<EventTime, GoogleApiError> {
+    let missing = || GoogleApiError::required(&format!("Missing {name} time."));
+    let invalid = || GoogleApiError::invalid(format!("Invalid {name} time."));
     let object = value.ok_or_else(missing)?.as_object().ok_or_else(invalid)?;
     let zone = match object.get("timeZone") {
         None => None,
@@ -66,19 +68,19 @@ fn event_time(value: Option<&Value>, name: &str) -> Result<EventTime, ApiError> 
     let when = match (object.get("date"), object.get("dateTime")) {
         (Some(day), None) => {
             let day = day.as_str().and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
-            When::On(day.ok_or_else(invalid)?)
+            DateOrDateTime::On(day.ok_or_else(invalid)?)
         }
         (None, Some(time)) => {
             let text = time.as_str().ok_or_else(invalid)?;
             if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-                When::At(at.to_utc().trunc_subsecs(0))
+                DateOrDateTime::At(at.to_utc().trunc_subsecs(0))
             } else {
                 let local =
                     NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map_err(|_| invalid())?;
                 let zone = zone.ok_or_else(|| {
-                    ApiError::required(&format!("Missing time zone definition for {name} time."))
+                    GoogleApiError::required(&format!("Missing time zone definition for {name} time."))
                 })?;
-                When::At(resolve(local.trunc_subsecs(0), zone))
+                DateOrDateTime::At(resolve(local.trunc_subsecs(0), zone))
             }
         }
         (None, None) => return Err(missing()),
@@ -87,33 +89,33 @@ fn event_time(value: Option<&Value>, name: &str) -> Result<EventTime, ApiError> 
     Ok(EventTime { when, zone })
 }
 
-fn zone_named(name: &str, of: &str) -> Result<Tz, ApiError> {
-    name.parse().map_err(|_| ApiError::invalid(format!("Invalid time zone definition for {of} time.")))
+fn zone_named(name: &str, of: &str) -> Result<Tz, GoogleApiError> {
+    name.parse().map_err(|_| GoogleApiError::invalid(format!("Invalid time zone definition for {of} time.")))
 }
 
-fn recurrence(body: &Map<String, Value>) -> Result<Vec<String>, ApiError> {
-    let invalid = || ApiError::invalid("Invalid recurrence rule.");
+fn recurrence(body: &Map<String, Value>) -> Result<Vec<String>, GoogleApiError> {
+    let invalid = || GoogleApiError::invalid("Invalid recurrence rule.");
     let Some(lines) = body.get("recurrence") else { return Ok(Vec::new()) };
     let lines = lines.as_array().ok_or_else(invalid)?;
     lines.iter().map(|line| line.as_str().map(String::from).ok_or_else(invalid)).collect()
 }
 
 /// The text of member `name`, if it is there and one of `allowed`.
-fn one_of(body: &Map<String, Value>, name: &str, allowed: &[&str]) -> Result<Option<String>, ApiError> {
+fn one_of(body: &Map<String, Value>, name: &str, allowed: &[&str]) -> Result<Option<String>, GoogleApiError> {
     match body.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if allowed.contains(&text.as_str()) => Ok(Some(text.clone())),
-        Some(value) => Err(ApiError::invalid(format!("Invalid value for {name}: {value}"))),
+        Some(value) => Err(GoogleApiError::invalid(format!("Invalid value for {name}: {value}"))),
     }
 }
 
-fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
+fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, GoogleApiError> {
     let mut fields = Map::new();
     for name in TEXTS {
-        keep(body, &mut fields, name, Value::is_string)?;
+        copy_field(body, &mut fields, name, Value::is_string)?;
     }
-    for name in SWITCHES {
-        keep(body, &mut fields, name, Value::is_boolean)?;
+    for name in BOOLEAN_FIELDS {
+        copy_field(body, &mut fields, name, Value::is_boolean)?;
     }
     let choices: [(&str, &[&str]); 3] = [
         ("transparency", &["opaque", "transparent"]),
@@ -130,31 +132,31 @@ fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
     let is_color = |value: &Value| {
         value.as_str().and_then(|id| id.parse().ok()).is_some_and(|id: u8| (1..=11).contains(&id))
     };
-    keep(body, &mut fields, "colorId", is_color)?;
-    keep(body, &mut fields, "source", |source| {
+    copy_field(body, &mut fields, "colorId", is_color)?;
+    copy_field(body, &mut fields, "source", |source| {
         source["url"].as_str().is_some_and(|url| url.starts_with("http"))
     })?;
-    keep(body, &mut fields, "reminders", reminders_are_valid)?;
-    keep(body, &mut fields, "extendedProperties", properties_are_valid)?;
+    copy_field(body, &mut fields, "reminders", reminders_are_valid)?;
+    copy_field(body, &mut fields, "extendedProperties", properties_are_valid)?;
     if let Some(attendees) = body.get("attendees") {
         fields.insert("attendees".into(), read_attendees(attendees)?);
     }
     Ok(fields)
 }
 
-fn keep(
+fn copy_field(
     body: &Map<String, Value>,
     fields: &mut Map<String, Value>,
     name: &str,
     valid: impl Fn(&Value) -> bool,
-) -> Result<(), ApiError> {
+) -> Result<(), GoogleApiError> {
     match body.get(name) {
         None => Ok(()),
         Some(value) if valid(value) => {
             fields.insert(name.into(), value.clone());
             Ok(())
         }
-        Some(_) => Err(ApiError::invalid(format!("Invalid value for {name}."))),
+        Some(_) => Err(GoogleApiError::invalid(format!("Invalid value for {name}."))),
     }
 }
 
@@ -188,8 +190,8 @@ fn properties_are_valid(properties: &Value) -> bool {
     })
 }
 
-fn read_attendees(attendees: &Value) -> Result<Value, ApiError> {
-    let invalid = || ApiError::invalid("Invalid attendee email.");
+fn read_attendees(attendees: &Value) -> Result<Value, GoogleApiError> {
+    let invalid = || GoogleApiError::invalid("Invalid attendee email.");
     let mut read = Vec::new();
     for attendee in attendees.as_array().ok_or_else(invalid)? {
         let mut attendee = attendee.as_object().ok_or_else(invalid)?.clone();
@@ -225,7 +227,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn checked(body: &Value) -> Result<Draft, ApiError> {
+    fn checked(body: &Value) -> Result<EntryDraft, GoogleApiError> {
         read(body.as_object().unwrap(), chrono_tz::Europe::Lisbon)
     }
 

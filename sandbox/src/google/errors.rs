@@ -5,11 +5,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::store::Refusal;
+use crate::store::StoreError;
 
 /// An answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ApiError {
+pub(crate) struct GoogleApiError {
     pub(crate) status: StatusCode,
     pub(crate) domain: &'static str,
     pub(crate) reason: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct ApiError {
     pub(crate) retry_after: Option<u32>,
 }
 
-impl ApiError {
+impl GoogleApiError {
     fn new(
         status: StatusCode,
         domain: &'static str,
@@ -75,7 +75,7 @@ impl ApiError {
     }
 
     /// 403: the calendar may be read, not written.
-    pub(crate) fn no_writer() -> Self {
+    pub(crate) fn forbidden_for_non_writer() -> Self {
         let message = "You need to have writer access to this calendar.";
         Self::new(StatusCode::FORBIDDEN, "calendar", "requiredAccessLevel", message)
     }
@@ -126,7 +126,7 @@ impl ApiError {
     }
 
     /// 400: notifications go to https only.
-    pub(crate) fn hook_not_https(address: &str) -> Self {
+    pub(crate) fn webhook_not_https(address: &str) -> Self {
         let message = format!("WebHook callback must be HTTPS: {address}");
         Self::new(StatusCode::BAD_REQUEST, "global", "push.webhookUrlNotHttps", message)
     }
@@ -155,21 +155,21 @@ impl ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
+impl From<StoreError> for GoogleApiError {
+    fn from(refusal: StoreError) -> Self {
         match refusal {
-            Refusal::NotFound => Self::not_found(),
-            Refusal::ReadOnly => Self::no_writer(),
-            Refusal::Duplicate => Self::duplicate(),
-            Refusal::Deleted => Self::deleted(),
-            Refusal::Invalid(message) => Self::invalid(message),
-            Refusal::Missing(message) => Self::required(&message),
-            Refusal::Unwritten => Self::backend(StatusCode::INTERNAL_SERVER_ERROR),
+            StoreError::NotFound => Self::not_found(),
+            StoreError::ReadOnly => Self::forbidden_for_non_writer(),
+            StoreError::Duplicate => Self::duplicate(),
+            StoreError::Deleted => Self::deleted(),
+            StoreError::Invalid(message) => Self::invalid(message),
+            StoreError::Missing(message) => Self::required(&message),
+            StoreError::Unwritten => Self::backend(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
 
-impl IntoResponse for ApiError {
+impl IntoResponse for GoogleApiError {
     fn into_response(self) -> Response {
         let mut detail = json!({ "domain": self.domain, "reason": self.reason, "message": self.message });
         if let Some((kind, name)) = self.location {

@@ -3,36 +3,37 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use super::errors::ApiError;
-use crate::store::{Calendar, Window, World, standing_between};
+use super::errors::GoogleApiError;
+use crate::store::{ListWindow, ProviderStore, StoredCalendar, standing_between};
 
 /// At most so many calendars in one query.
-const MOST_CALENDARS: usize = 50;
+const MAX_CALENDARS: usize = 50;
 
 /// Answers a query of `account`.
 ///
 /// # Errors
 /// 400 for a body that is not a query; a calendar that cannot be seen is an error of its own within the answer.
 pub(crate) fn query(
-    world: &World,
+    store: &ProviderStore,
     account: &str,
     body: &Value,
     now: DateTime<Utc>,
-) -> Result<Value, ApiError> {
-    let time = |name: &str| -> Result<DateTime<Utc>, ApiError> {
-        let text =
-            body[name].as_str().ok_or_else(|| ApiError::required(&format!("Missing {name} parameter.")))?;
+) -> Result<Value, GoogleApiError> {
+    let time = |name: &str| -> Result<DateTime<Utc>, GoogleApiError> {
+        let text = body[name]
+            .as_str()
+            .ok_or_else(|| GoogleApiError::required(&format!("Missing {name} parameter.")))?;
         let at = DateTime::parse_from_rfc3339(text);
-        at.map(|at| at.to_utc()).map_err(|_| ApiError::invalid("Bad Request"))
+        at.map(|at| at.to_utc()).map_err(|_| GoogleApiError::invalid("Bad Request"))
     };
     let (from, to) = (time("timeMin")?, time("timeMax")?);
     if to <= from {
-        return Err(ApiError::time_range_empty());
+        return Err(GoogleApiError::time_range_empty());
     }
     let ids = calendar_ids(body)?;
     let mut calendars = Map::new();
     for id in ids {
-        let answer = match world.visible(account, id) {
+        let answer = match store.visible(account, id) {
             Ok((calendar, _)) => json!({ "busy": busy(calendar, account, from, to, now) }),
             Err(_) => json!({ "errors": [{ "domain": "global", "reason": "notFound" }], "busy": [] }),
         };
@@ -43,26 +44,26 @@ pub(crate) fn query(
     }))
 }
 
-fn calendar_ids(body: &Value) -> Result<Vec<&str>, ApiError> {
+fn calendar_ids(body: &Value) -> Result<Vec<&str>, GoogleApiError> {
     let items: &[Value] = match &body["items"] {
         Value::Null => &[],
-        Value::Array(items) if items.len() <= MOST_CALENDARS => items,
-        Value::Array(_) => return Err(ApiError::invalid("Too many calendars requested.")),
-        _ => return Err(ApiError::invalid("Invalid value for items.")),
+        Value::Array(items) if items.len() <= MAX_CALENDARS => items,
+        Value::Array(_) => return Err(GoogleApiError::invalid("Too many calendars requested.")),
+        _ => return Err(GoogleApiError::invalid("Invalid value for items.")),
     };
-    let missing = || ApiError::required("Missing id of a calendar.");
+    let missing = || GoogleApiError::required("Missing id of a calendar.");
     items.iter().map(|item| item["id"].as_str().ok_or_else(missing)).collect()
 }
 
 /// Busy times within the window, cut to it, joined where they touch.
 fn busy(
-    calendar: &Calendar,
+    calendar: &StoredCalendar,
     account: &str,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Vec<Value> {
-    let window = Window { from: Some(from), to: Some(to) };
+    let window = ListWindow { from: Some(from), to: Some(to) };
     let zone = calendar.info.zone;
     let mut times: Vec<_> = standing_between(calendar, window, now)
         .into_iter()

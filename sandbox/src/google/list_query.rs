@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::errors::ApiError;
-use super::sync_token::{PageToken, SyncToken};
+use super::errors::GoogleApiError;
+use super::sync_token::{GooglePageToken, GoogleSyncToken};
 use crate::opaque::{decode, fingerprint};
-use crate::store::Window;
+use crate::store::ListWindow;
 
 /// How many events a page holds if nothing is said, and at most.
 pub(crate) const DEFAULT_PAGE: usize = 250;
-const LARGEST_PAGE: usize = 2500;
+const MAX_PAGE_SIZE: usize = 2500;
 
 /// What may not stand beside a sync token.
 const FORBIDDEN_WITH_SYNC_TOKEN: [&str; 8] = [
@@ -26,7 +26,7 @@ const FORBIDDEN_WITH_SYNC_TOKEN: [&str; 8] = [
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum EventOrder {
     /// By the last change, which is also what comes if nothing is asked for.
     Updated,
     StartTime,
@@ -34,15 +34,15 @@ pub(crate) enum Order {
 
 /// A checked query.
 #[derive(Debug, Clone)]
-pub(crate) struct ListQuery {
+pub(crate) struct EventListQuery {
     pub(crate) max_results: usize,
-    pub(crate) page: Option<PageToken>,
-    pub(crate) sync: Option<SyncToken>,
+    pub(crate) page: Option<GooglePageToken>,
+    pub(crate) sync: Option<GoogleSyncToken>,
     pub(crate) single_events: bool,
     pub(crate) show_deleted: bool,
-    pub(crate) window: Window,
+    pub(crate) window: ListWindow,
     pub(crate) updated_min: Option<DateTime<Utc>>,
-    pub(crate) order: Order,
+    pub(crate) order: EventOrder,
     pub(crate) text: Option<String>,
     pub(crate) ical_uid: Option<String>,
     pub(crate) private: Vec<(String, String)>,
@@ -56,26 +56,26 @@ pub(crate) struct ListQuery {
     pub(crate) kept: String,
 }
 
-impl ListQuery {
+impl EventListQuery {
     /// Reads the query of a list of `calendar`, decoded into pairs.
     ///
     /// # Errors
     /// 400 for a bad parameter or combination, 410 for a sync token that is not good any more.
-    pub(crate) fn read(pairs: &[(String, String)], calendar: &str) -> Result<Self, ApiError> {
-        let parameters = Parameters(pairs);
+    pub(crate) fn read(pairs: &[(String, String)], calendar: &str) -> Result<Self, GoogleApiError> {
+        let parameters = EventListParameters(pairs);
         let order = match parameters.get("orderBy") {
-            None | Some("updated") => Order::Updated,
-            Some("startTime") => Order::StartTime,
-            Some(_) => return Err(ApiError::bad_parameter("orderBy", "Invalid order.")),
+            None | Some("updated") => EventOrder::Updated,
+            Some("startTime") => EventOrder::StartTime,
+            Some(_) => return Err(GoogleApiError::bad_parameter("orderBy", "Invalid order.")),
         };
-        let window = Window { from: parameters.time("timeMin")?, to: parameters.time("timeMax")? };
+        let window = ListWindow { from: parameters.time("timeMin")?, to: parameters.time("timeMax")? };
         if window.from.zip(window.to).is_some_and(|(from, to)| to <= from) {
-            return Err(ApiError::time_range_empty());
+            return Err(GoogleApiError::time_range_empty());
         }
         let single_events = parameters.switch("singleEvents")?.unwrap_or(false);
-        if order == Order::StartTime && !single_events {
+        if order == EventOrder::StartTime && !single_events {
             let message = "The requested ordering is not available for the particular query.";
-            return Err(ApiError::bad_parameter("orderBy", message));
+            return Err(GoogleApiError::bad_parameter("orderBy", message));
         }
         let show_deleted = parameters.switch("showDeleted")?;
         let text = |name| parameters.get(name).map(String::from);
@@ -101,14 +101,18 @@ impl ListQuery {
         };
         query.check_sync(&parameters, show_deleted)?;
         if query.page.as_ref().is_some_and(|page| page.parameters != query.parameters) {
-            return Err(ApiError::bad_parameter("pageToken", "Invalid page token value."));
+            return Err(GoogleApiError::bad_parameter("pageToken", "Invalid page token value."));
         }
         Ok(query)
     }
 
-    fn check_sync(&self, parameters: &Parameters<'_>, show_deleted: Option<bool>) -> Result<(), ApiError> {
+    fn check_sync(
+        &self,
+        parameters: &EventListParameters<'_>,
+        show_deleted: Option<bool>,
+    ) -> Result<(), GoogleApiError> {
         let Some(sync) = &self.sync else { return Ok(()) };
-        let invalid = |message: String| ApiError::bad_parameter("syncToken", message);
+        let invalid = |message: String| GoogleApiError::bad_parameter("syncToken", message);
         for name in FORBIDDEN_WITH_SYNC_TOKEN {
             if parameters.get(name).is_some() {
                 return Err(invalid(format!("Sync token cannot be used with {name}.")));
@@ -127,57 +131,58 @@ impl ListQuery {
 
 /// Decoded query parameters, in their order.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Parameters<'a>(pub(crate) &'a [(String, String)]);
+pub(crate) struct EventListParameters<'a>(pub(crate) &'a [(String, String)]);
 
-impl<'a> Parameters<'a> {
+impl<'a> EventListParameters<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn switch(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
+    pub(crate) fn switch(&self, name: &'static str) -> Result<Option<bool>, GoogleApiError> {
         match self.get(name) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(_) => Err(ApiError::bad_parameter(name, format!("Invalid boolean value for {name}."))),
+            Some(_) => Err(GoogleApiError::bad_parameter(name, format!("Invalid boolean value for {name}."))),
         }
     }
 
     /// RFC 3339 with an offset, which Google insists on.
-    fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
+    fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, GoogleApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let at = DateTime::parse_from_rfc3339(text);
-        at.map(|at| Some(at.to_utc())).map_err(|_| ApiError::bad_parameter(name, "Bad Request"))
+        at.map(|at| Some(at.to_utc())).map_err(|_| GoogleApiError::bad_parameter(name, "Bad Request"))
     }
 
-    fn zone(&self) -> Result<Option<Tz>, ApiError> {
-        let parse =
-            |name: &str| name.parse().map_err(|_| ApiError::bad_parameter("timeZone", "Invalid time zone."));
+    fn zone(&self) -> Result<Option<Tz>, GoogleApiError> {
+        let parse = |name: &str| {
+            name.parse().map_err(|_| GoogleApiError::bad_parameter("timeZone", "Invalid time zone."))
+        };
         self.get("timeZone").map(parse).transpose()
     }
 
-    pub(crate) fn max_results(&self) -> Result<usize, ApiError> {
+    pub(crate) fn max_results(&self) -> Result<usize, GoogleApiError> {
         let Some(text) = self.get("maxResults") else { return Ok(DEFAULT_PAGE) };
         match text.parse::<usize>() {
-            Ok(number) if number >= 1 => Ok(number.min(LARGEST_PAGE)),
-            _ => Err(ApiError::bad_parameter("maxResults", "Invalid value for maxResults.")),
+            Ok(number) if number >= 1 => Ok(number.min(MAX_PAGE_SIZE)),
+            _ => Err(GoogleApiError::bad_parameter("maxResults", "Invalid value for maxResults.")),
         }
     }
 
-    pub(crate) fn page(&self) -> Result<Option<PageToken>, ApiError> {
-        let invalid = || ApiError::bad_parameter("pageToken", "Invalid page token value.");
+    pub(crate) fn page(&self) -> Result<Option<GooglePageToken>, GoogleApiError> {
+        let invalid = || GoogleApiError::bad_parameter("pageToken", "Invalid page token value.");
         self.get("pageToken").map(|token| decode(token).ok_or_else(invalid)).transpose()
     }
 
     /// The sync token, if it was given out for `of`.
-    pub(crate) fn sync(&self, of: &str) -> Result<Option<SyncToken>, ApiError> {
+    pub(crate) fn sync(&self, of: &str) -> Result<Option<GoogleSyncToken>, GoogleApiError> {
         let Some(token) = self.get("syncToken") else { return Ok(None) };
-        let token = decode(token).filter(|token: &SyncToken| token.of == fingerprint(of));
-        token.map(Some).ok_or_else(ApiError::full_sync_required)
+        let token = decode(token).filter(|token: &GoogleSyncToken| token.of == fingerprint(of));
+        token.map(Some).ok_or_else(GoogleApiError::full_sync_required)
     }
 
-    fn properties(&self, name: &'static str) -> Result<Vec<(String, String)>, ApiError> {
-        let invalid = || ApiError::bad_parameter(name, "A property is asked for as name=value.");
+    fn properties(&self, name: &'static str) -> Result<Vec<(String, String)>, GoogleApiError> {
+        let invalid = || GoogleApiError::bad_parameter(name, "A property is asked for as name=value.");
         let all = self.0.iter().filter(|(key, _)| key == name);
         all.map(|(_, value)| {
             let (name, value) = value.split_once('=').ok_or_else(invalid)?;

@@ -3,17 +3,19 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::errors::ApiError;
-use super::list_query::{ListQuery, Order};
-use super::resource::{View, etag, timestamp};
-use super::sync_token::{PageToken, SyncToken};
+use super::errors::GoogleApiError;
+use super::list_query::{EventListQuery, EventOrder};
+use super::resource::{GoogleEventView, etag, timestamp};
+use super::sync_token::{GooglePageToken, GoogleSyncToken};
 use crate::opaque::{encode, fingerprint};
-use crate::store::{Calendar, Entry, Shown, Subscription, Window, expand, vanished};
+use crate::store::{
+    CalendarListItem, ListWindow, ListedEvent, StoredCalendar, StoredEntry, expand, vanished,
+};
 
 /// One page: what is shown, and where the next one starts.
-struct Page<'a> {
-    items: Vec<Shown<'a>>,
-    next: Option<PageToken>,
+struct EventListPage<'a> {
+    items: Vec<ListedEvent<'a>>,
+    next: Option<GooglePageToken>,
 }
 
 /// Answers `events.list`.
@@ -21,35 +23,35 @@ struct Page<'a> {
 /// # Errors
 /// 410 if the sync token is of another life of this calendar.
 pub(crate) fn list(
-    calendar: &Calendar,
-    subscription: &Subscription,
-    query: &ListQuery,
+    calendar: &StoredCalendar,
+    subscription: &CalendarListItem,
+    query: &EventListQuery,
     base_url: &str,
     now: DateTime<Utc>,
-) -> Result<Value, ApiError> {
+) -> Result<Value, GoogleApiError> {
     let last_seq = calendar.last_seq();
     if query.sync.as_ref().is_some_and(|sync| sync.seq > last_seq) {
-        return Err(ApiError::full_sync_required());
+        return Err(GoogleApiError::full_sync_required());
     }
-    let reading = Reading { calendar, query, now };
+    let reading = EventListReader { calendar, query, now };
     let page = match query.order {
-        Order::Updated => reading.page_by_change(),
-        Order::StartTime => reading.page_by_start(),
+        EventOrder::Updated => reading.page_by_change(),
+        EventOrder::StartTime => reading.page_by_start(),
     };
     let zone = query.zone.unwrap_or(calendar.info.zone);
-    let view = View { account: &subscription.account, calendar: &calendar.info, zone, base_url };
-    let write = |shown: &Shown<'_>| match shown {
-        Shown::Whole(entry) if query.sync.is_some() && entry.cancelled() => view.bare_tombstone(entry),
+    let view = GoogleEventView { account: &subscription.account, calendar: &calendar.info, zone, base_url };
+    let write = |shown: &ListedEvent<'_>| match shown {
+        ListedEvent::Whole(entry) if query.sync.is_some() && entry.cancelled() => view.bare_tombstone(entry),
         _ => view.shown(shown),
     };
     let items: Vec<_> = page.items.iter().map(write).collect();
-    let mut answer = frame(calendar, subscription, &items);
+    let mut answer = list_body(calendar, subscription, &items);
     match page.next {
         Some(next) => answer["nextPageToken"] = encode(&next).into(),
         // Only the last page says from where on something will be new.
         None if query.can_sync => {
-            let window = query.sync.as_ref().map_or(query.window, SyncToken::window);
-            let token = SyncToken {
+            let window = query.sync.as_ref().map_or(query.window, GoogleSyncToken::window);
+            let token = GoogleSyncToken {
                 of: fingerprint(&calendar.info.id),
                 seq: last_seq,
                 parameters: query.kept.clone(),
@@ -68,30 +70,30 @@ pub(crate) fn list(
 /// # Errors
 /// 404 if there is no such event, or it is not a recurring one.
 pub(crate) fn instances(
-    calendar: &Calendar,
-    subscription: &Subscription,
+    calendar: &StoredCalendar,
+    subscription: &CalendarListItem,
     id: &str,
-    query: &ListQuery,
+    query: &EventListQuery,
     base_url: &str,
     now: DateTime<Utc>,
-) -> Result<Value, ApiError> {
+) -> Result<Value, GoogleApiError> {
     let master = calendar.entries.get(id).filter(|entry| entry.series.is_some() && !entry.cancelled());
-    let master = master.ok_or_else(ApiError::not_found)?;
+    let master = master.ok_or_else(GoogleApiError::not_found)?;
     let mut all = expand(calendar, master, query.window, now);
     all.retain(|shown| query.show_deleted || !shown.cancelled());
     all.sort_by_key(|shown| shown.span().0.instant(calendar.info.zone));
-    let page = cut(all, query);
+    let page = paginate(all, query);
     let zone = query.zone.unwrap_or(calendar.info.zone);
-    let view = View { account: &subscription.account, calendar: &calendar.info, zone, base_url };
+    let view = GoogleEventView { account: &subscription.account, calendar: &calendar.info, zone, base_url };
     let items: Vec<_> = page.items.iter().map(|shown| view.shown(shown)).collect();
-    let mut answer = frame(calendar, subscription, &items);
+    let mut answer = list_body(calendar, subscription, &items);
     if let Some(next) = page.next {
         answer["nextPageToken"] = encode(&next).into();
     }
     Ok(answer)
 }
 
-fn frame(calendar: &Calendar, subscription: &Subscription, items: &[Value]) -> Value {
+fn list_body(calendar: &StoredCalendar, subscription: &CalendarListItem, items: &[Value]) -> Value {
     let last = calendar.by_seq.last_key_value().and_then(|(_, id)| calendar.entries.get(id));
     let mut answer = json!({
         "kind": "calendar#events",
@@ -109,27 +111,27 @@ fn frame(calendar: &Calendar, subscription: &Subscription, items: &[Value]) -> V
 }
 
 /// A sorted list, cut into pages by place.
-fn cut<'a>(all: Vec<Shown<'a>>, query: &ListQuery) -> Page<'a> {
+fn paginate<'a>(all: Vec<ListedEvent<'a>>, query: &EventListQuery) -> EventListPage<'a> {
     let from = query.page.as_ref().map_or(0, |page| usize::try_from(page.from).unwrap_or(usize::MAX));
     let end = from.saturating_add(query.max_results);
-    let next = (all.len() > end).then(|| PageToken {
+    let next = (all.len() > end).then(|| GooglePageToken {
         from: end as u64,
         index: 0,
         parameters: query.parameters.clone(),
     });
-    Page { items: all.into_iter().skip(from).take(query.max_results).collect(), next }
+    EventListPage { items: all.into_iter().skip(from).take(query.max_results).collect(), next }
 }
 
-struct Reading<'a, 'q> {
-    calendar: &'a Calendar,
-    query: &'q ListQuery,
+struct EventListReader<'a, 'q> {
+    calendar: &'a StoredCalendar,
+    query: &'q EventListQuery,
     now: DateTime<Utc>,
 }
 
-impl<'a> Reading<'a, '_> {
+impl<'a> EventListReader<'a, '_> {
     /// By the number of the last write. An entry that changes between two pages moves to the end and is met there, so
     /// no page needs to remember a snapshot.
-    fn page_by_change(&self) -> Page<'a> {
+    fn page_by_change(&self) -> EventListPage<'a> {
         let since = self.query.sync.as_ref().map_or(0, |sync| sync.seq + 1);
         let (from, skip) = self.query.page.as_ref().map_or((since, 0), |page| (page.from, page.index));
         let mut items = Vec::new();
@@ -139,23 +141,26 @@ impl<'a> Reading<'a, '_> {
             for (index, shown) in self.shown(entry).into_iter().enumerate().skip(skipped) {
                 if items.len() == self.query.max_results {
                     let parameters = self.query.parameters.clone();
-                    return Page { items, next: Some(PageToken { from: *seq, index, parameters }) };
+                    return EventListPage {
+                        items,
+                        next: Some(GooglePageToken { from: *seq, index, parameters }),
+                    };
                 }
                 items.push(shown);
             }
         }
-        Page { items, next: None }
+        EventListPage { items, next: None }
     }
 
-    fn page_by_start(&self) -> Page<'a> {
+    fn page_by_start(&self) -> EventListPage<'a> {
         let zone = self.calendar.info.zone;
         let mut all: Vec<_> = self.calendar.entries.values().flat_map(|entry| self.shown(entry)).collect();
         all.sort_by_cached_key(|shown| (shown.span().0.instant(zone), shown.id()));
-        cut(all, self.query)
+        paginate(all, self.query)
     }
 
     /// What the query shows of one stored entry.
-    fn shown(&self, entry: &'a Entry) -> Vec<Shown<'a>> {
+    fn shown(&self, entry: &'a StoredEntry) -> Vec<ListedEvent<'a>> {
         if !self.is_selected(entry) {
             return Vec::new();
         }
@@ -169,9 +174,9 @@ impl<'a> Reading<'a, '_> {
         shown
     }
 
-    fn shown_as_new(&self, entry: &'a Entry, window: Window) -> Vec<Shown<'a>> {
+    fn shown_as_new(&self, entry: &'a StoredEntry, window: ListWindow) -> Vec<ListedEvent<'a>> {
         if !self.query.single_events || entry.recurrence.is_empty() && entry.former.is_empty() {
-            return vec![Shown::Whole(entry)];
+            return vec![ListedEvent::Whole(entry)];
         }
         let mut shown = vanished(self.calendar, entry, window, self.now);
         if entry.cancelled() {
@@ -180,18 +185,22 @@ impl<'a> Reading<'a, '_> {
         if entry.series.is_some() {
             shown.extend(expand(self.calendar, entry, window, self.now));
         } else {
-            shown.push(Shown::Whole(entry));
+            shown.push(ListedEvent::Whole(entry));
         }
         shown
     }
 
-    fn shown_in_full(&self, entry: &'a Entry) -> Vec<Shown<'a>> {
+    fn shown_in_full(&self, entry: &'a StoredEntry) -> Vec<ListedEvent<'a>> {
         let zone = self.calendar.info.zone;
         let window = self.query.window;
         if entry.series.is_none() {
             let expanded_with_its_series = self.query.single_events && entry.occurrence_of.is_some();
             let inside = window.meets((entry.start.when, entry.end.when), zone);
-            return if inside && !expanded_with_its_series { vec![Shown::Whole(entry)] } else { Vec::new() };
+            return if inside && !expanded_with_its_series {
+                vec![ListedEvent::Whole(entry)]
+            } else {
+                Vec::new()
+            };
         }
         if self.query.single_events {
             return if entry.cancelled() {
@@ -202,12 +211,12 @@ impl<'a> Reading<'a, '_> {
         }
         let bounded = window.from.is_some() || window.to.is_some();
         let inside = !bounded || !expand(self.calendar, entry, window, self.now).is_empty();
-        if inside { vec![Shown::Whole(entry)] } else { Vec::new() }
+        if inside { vec![ListedEvent::Whole(entry)] } else { Vec::new() }
     }
 
     /// Deleted events show if they are asked for. A cancelled occurrence of a living series shows besides where the
     /// series is not expanded, since nothing else says that it is gone.
-    fn is_visible(&self, shown: &Shown<'_>) -> bool {
+    fn is_visible(&self, shown: &ListedEvent<'_>) -> bool {
         if !shown.cancelled() || self.query.show_deleted || self.query.updated_min.is_some() {
             return true;
         }
@@ -216,7 +225,7 @@ impl<'a> Reading<'a, '_> {
         !self.query.single_events && master.is_some_and(|master| !master.cancelled())
     }
 
-    fn is_selected(&self, entry: &Entry) -> bool {
+    fn is_selected(&self, entry: &StoredEntry) -> bool {
         let query = self.query;
         let has = |kind: &str, wanted: &[(String, String)]| {
             let properties = entry.fields.get("extendedProperties").and_then(|all| all.get(kind));
@@ -231,7 +240,7 @@ impl<'a> Reading<'a, '_> {
 }
 
 /// Whether title, description, place or a guest holds `text`, which is in lower case.
-fn mentions(entry: &Entry, text: &str) -> bool {
+fn mentions(entry: &StoredEntry, text: &str) -> bool {
     let holds = |value: &Value| value.as_str().is_some_and(|value| value.to_lowercase().contains(text));
     let of_guest = |guest: &Value| holds(&guest["email"]) || holds(&guest["displayName"]);
     ["summary", "description", "location"].iter().any(|name| entry.fields.get(*name).is_some_and(holds))

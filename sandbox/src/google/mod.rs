@@ -10,7 +10,7 @@ mod dialect;
 mod draft;
 mod errors;
 mod free_busy;
-mod front;
+mod frontend;
 mod list_query;
 mod listing;
 mod oauth;
@@ -28,38 +28,38 @@ use axum::{Router, middleware};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub(crate) use channels::notifications;
-pub(crate) use quota::Limits;
+pub(crate) use quota::GoogleQuotaLimits;
 pub(crate) use scopes::EVERYTHING;
 
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::gate::{Gate, pass};
-use crate::store::{Changed, World};
+use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxError};
 
 /// The simulated Google.
 #[derive(Debug)]
-pub(crate) struct Google {
-    world: Mutex<World>,
-    quota: Mutex<quota::Quota>,
+pub(crate) struct GoogleSandbox {
+    store: Mutex<ProviderStore>,
+    quota: Mutex<quota::GoogleQuota>,
     clients: Vec<OAuthClient>,
 }
 
-impl Google {
+impl GoogleSandbox {
     pub(crate) fn open(
         path: &Path,
         clients: Vec<OAuthClient>,
-        changes: UnboundedSender<Changed>,
+        changes: UnboundedSender<EntryChanged>,
     ) -> Result<Self, SandboxError> {
-        let world = Mutex::new(World::open(path, &dialect::Google, changes)?);
-        Ok(Self { world, quota: Mutex::default(), clients })
+        let store = Mutex::new(ProviderStore::open(path, &dialect::GoogleDialect, changes)?);
+        Ok(Self { store, quota: Mutex::default(), clients })
     }
 
     /// The state; held for the length of one request's work, never across an await.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn store(&self) -> MutexGuard<'_, ProviderStore> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn quota(&self) -> MutexGuard<'_, quota::Quota> {
+    pub(crate) fn quota(&self) -> MutexGuard<'_, quota::GoogleQuota> {
         self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,9 +74,9 @@ impl Google {
 }
 
 /// The routes below `/google`: pages for persons, and the endpoints for applications behind the gate.
-pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+pub(crate) fn router(app: &Arc<SandboxApp>) -> Router<Arc<SandboxApp>> {
     let endpoints = oauth::endpoints().nest("/calendar/v3", api::router());
-    let gate = Gate { app: Arc::clone(app), front: &front::GoogleFront };
+    let gate = Gate { app: Arc::clone(app), front: &frontend::GoogleFrontend };
     let gated = endpoints.layer(middleware::from_fn_with_state(gate, pass));
     oauth::pages().merge(gated)
 }

@@ -5,16 +5,16 @@ use std::collections::{HashMap, VecDeque};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::errors::ApiError;
+use super::errors::GoogleApiError;
 
 /// How many requests a minute are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Limits {
+pub(crate) struct GoogleQuotaLimits {
     pub(crate) per_user_per_minute: usize,
     pub(crate) per_project_per_minute: usize,
 }
 
-impl Default for Limits {
+impl Default for GoogleQuotaLimits {
     fn default() -> Self {
         Self { per_user_per_minute: 600, per_project_per_minute: 10_000 }
     }
@@ -22,18 +22,23 @@ impl Default for Limits {
 
 /// The requests of the last minute.
 #[derive(Debug, Default)]
-pub(crate) struct Quota {
-    limits: Limits,
+pub(crate) struct GoogleQuota {
+    limits: GoogleQuotaLimits,
     of_users: HashMap<(String, String), VecDeque<DateTime<Utc>>>,
     of_projects: HashMap<String, VecDeque<DateTime<Utc>>>,
 }
 
-impl Quota {
+impl GoogleQuota {
     /// Counts a request of `project` (the OAuth client) for `user`.
     ///
     /// # Errors
     /// 403 with the reason of the quota that is used up. A refused request does not count.
-    pub(crate) fn spend(&mut self, project: &str, user: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
+    pub(crate) fn spend(
+        &mut self,
+        project: &str,
+        user: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), GoogleApiError> {
         let of_user = self.of_users.entry((project.into(), user.into())).or_default();
         let of_project = self.of_projects.entry(project.into()).or_default();
         for window in [&mut *of_user, &mut *of_project] {
@@ -42,22 +47,22 @@ impl Quota {
             }
         }
         if of_user.len() >= self.limits.per_user_per_minute {
-            return Err(ApiError::user_rate_limit());
+            return Err(GoogleApiError::user_rate_limit());
         }
         if of_project.len() >= self.limits.per_project_per_minute {
-            return Err(ApiError::project_rate_limit());
+            return Err(GoogleApiError::project_rate_limit());
         }
         of_user.push_back(now);
         of_project.push_back(now);
         Ok(())
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> GoogleQuotaLimits {
         self.limits
     }
 
     /// Sets the limits and forgets what was spent.
-    pub(crate) fn set(&mut self, limits: Limits) {
+    pub(crate) fn set(&mut self, limits: GoogleQuotaLimits) {
         *self = Self { limits, ..Self::default() };
     }
 }
@@ -68,8 +73,8 @@ mod tests {
 
     #[test]
     fn the_window_slides() {
-        let mut quota = Quota::default();
-        quota.set(Limits { per_user_per_minute: 2, per_project_per_minute: 3 });
+        let mut quota = GoogleQuota::default();
+        quota.set(GoogleQuotaLimits { per_user_per_minute: 2, per_project_per_minute: 3 });
         let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut spend = |user: &str, second: i64| {
             quota.spend("app", user, start + Duration::seconds(second)).map_err(|error| error.reason)

@@ -5,30 +5,32 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use crate::store::{CalendarInfo, Entry, EventTime, Shown, standing_alone};
-use crate::timing::When;
+use crate::store::{CalendarRecord, EventTime, ListedEvent, StoredEntry, materialize};
+use crate::timing::DateOrDateTime;
 
 /// For whom, from which calendar and in which zone events are written.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
+pub(crate) struct GoogleEventView<'a> {
     pub(crate) account: &'a str,
-    pub(crate) calendar: &'a CalendarInfo,
+    pub(crate) calendar: &'a CalendarRecord,
     pub(crate) zone: Tz,
     pub(crate) base_url: &'a str,
 }
 
-impl View<'_> {
+impl GoogleEventView<'_> {
     /// What a list or a read shows.
-    pub(crate) fn shown(&self, shown: &Shown<'_>) -> Value {
+    pub(crate) fn shown(&self, shown: &ListedEvent<'_>) -> Value {
         match shown {
-            Shown::Whole(entry) => self.event(entry),
-            Shown::Occurrence { master, original } => self.event(&standing_alone(master, *original)),
-            Shown::Vanished { master, original } => self.bare_tombstone(&standing_alone(master, *original)),
+            ListedEvent::Whole(entry) => self.event(entry),
+            ListedEvent::Occurrence { master, original } => self.event(&materialize(master, *original)),
+            ListedEvent::Vanished { master, original } => {
+                self.bare_tombstone(&materialize(master, *original))
+            }
         }
     }
 
     /// An event with all its details; tombstones keep theirs on the organiser's own calendar.
-    pub(crate) fn event(&self, entry: &Entry) -> Value {
+    pub(crate) fn event(&self, entry: &StoredEntry) -> Value {
         let mut event = entry.fields.clone();
         let mut put = |name: &str, value: Value| {
             event.insert(name.into(), value);
@@ -61,7 +63,7 @@ impl View<'_> {
 
     /// What incremental reads say of a deleted event: its id is all that a client may rely on, and the place in the
     /// series for an occurrence.
-    pub(crate) fn bare_tombstone(&self, entry: &Entry) -> Value {
+    pub(crate) fn bare_tombstone(&self, entry: &StoredEntry) -> Value {
         let mut event = json!({
             "kind": "calendar#event", "etag": etag(entry.seq), "id": entry.id, "status": "cancelled"
         });
@@ -75,8 +77,8 @@ impl View<'_> {
     /// `{"date"}` or `{"dateTime", "timeZone"}`: the offset is that of the zone asked for, the name the event's own.
     fn time(&self, time: EventTime) -> Value {
         match time.when {
-            When::On(day) => json!({ "date": day.to_string() }),
-            When::At(at) => {
+            DateOrDateTime::On(day) => json!({ "date": day.to_string() }),
+            DateOrDateTime::At(at) => {
                 let local = at.with_timezone(&self.zone);
                 json!({
                     "dateTime": local.to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -112,7 +114,7 @@ impl View<'_> {
     }
 
     /// The page on which a person sees the event.
-    fn link(&self, entry: &Entry) -> String {
+    fn link(&self, entry: &StoredEntry) -> String {
         let day =
             entry.start.when.instant(self.calendar.zone).with_timezone(&self.calendar.zone).date_naive();
         let query = form_urlencoded::Serializer::new(String::new())

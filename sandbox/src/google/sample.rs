@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::resource::etag;
 use crate::store::{
-    AccessRole, Account, Action, CalendarInfo, Change, Entry, EventTime, Record, Status, Subscription,
+    CalendarAccessRole, CalendarListItem, CalendarRecord, EntryHistoryItem, EntryStatus, EventTime,
+    StoreRecord, StoredAccount, StoredEntry, StoredEntryAction,
 };
-use crate::timing::When;
+use crate::timing::DateOrDateTime;
 
 /// The calendar that everybody may read and nobody may write. Its id has a `#`, as the real ones have: whoever forgets
 /// to percent-encode an id in a path finds out here.
@@ -26,17 +27,17 @@ const PERSONS: [(&str, &str, &str); 4] = [
 ];
 
 /// The whole of a new Google.
-pub(crate) fn records(now: DateTime<Utc>) -> Vec<Record> {
+pub(crate) fn records(now: DateTime<Utc>) -> Vec<StoreRecord> {
     let zone = chrono_tz::Europe::Lisbon;
     let mut seq = 1;
-    let info = CalendarInfo {
+    let info = CalendarRecord {
         id: HOLIDAYS.into(),
         summary: "Holidays in Portugal".into(),
         zone,
         owner: NOBODY.into(),
         seq,
     };
-    let mut records = vec![Record::Calendar { calendar: info }];
+    let mut records = vec![StoreRecord::Calendar { calendar: info }];
     for year in now.year()..=now.year() + 1 {
         for (month, day, name) in [
             (1, 1, "New Year's Day"),
@@ -47,35 +48,39 @@ pub(crate) fn records(now: DateTime<Utc>) -> Vec<Record> {
             if let Some(date) = NaiveDate::from_ymd_opt(year, month, day) {
                 seq += 1;
                 let entry = holiday(date, name, seq, now);
-                let change = Change { etag: etag(seq), ..entry.change(Action::Insert) };
-                records.push(Record::Written { calendar: HOLIDAYS.into(), entry: Box::new(entry), change });
+                let change = EntryHistoryItem { etag: etag(seq), ..entry.change(StoredEntryAction::Insert) };
+                records.push(StoreRecord::Written {
+                    calendar: HOLIDAYS.into(),
+                    entry: Box::new(entry),
+                    change,
+                });
             }
         }
     }
     for (email, name, second) in PERSONS {
         records.extend(account(email, name, zone, &mut seq));
-        records.extend(calendar(email, second, second, zone, AccessRole::Owner, &mut seq));
+        records.extend(calendar(email, second, second, zone, CalendarAccessRole::Owner, &mut seq));
     }
     records
 }
 
-fn holiday(date: NaiveDate, name: &str, seq: u64, now: DateTime<Utc>) -> Entry {
+fn holiday(date: NaiveDate, name: &str, seq: u64, now: DateTime<Utc>) -> StoredEntry {
     let id = format!("{}pt", date.format("%Y%m%d"));
     let mut fields = Map::new();
     fields.insert("summary".into(), name.into());
     fields.insert("transparency".into(), "transparent".into());
     fields.insert("visibility".into(), "public".into());
-    Entry {
+    StoredEntry {
         ical_uid: format!("{id}@google.com"),
         id,
         seq,
         created: now,
         updated: now,
-        status: Status::Confirmed,
+        status: EntryStatus::Confirmed,
         sequence: 0,
         creator: HOLIDAYS.into(),
-        start: EventTime { when: When::On(date), zone: None },
-        end: EventTime { when: When::On(date + chrono::Duration::days(1)), zone: None },
+        start: EventTime { when: DateOrDateTime::On(date), zone: None },
+        end: EventTime { when: DateOrDateTime::On(date + chrono::Duration::days(1)), zone: None },
         recurrence: Vec::new(),
         occurrence_of: None,
         former: Vec::new(),
@@ -88,17 +93,18 @@ fn holiday(date: NaiveDate, name: &str, seq: u64, now: DateTime<Utc>) -> Entry {
 }
 
 /// A new account with its primary calendar and the holidays in its list. `seq` is the last number used.
-pub(crate) fn account(email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<Record> {
-    let account = Account { email: email.into(), name: name.into(), sub: subject(email), zone };
+pub(crate) fn account(email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord> {
+    let account = StoredAccount { email: email.into(), name: name.into(), sub: subject(email), zone };
     *seq += 1;
-    let info = CalendarInfo { id: email.into(), summary: email.into(), zone, owner: email.into(), seq: *seq };
-    let primary = subscription(email, email, AccessRole::Owner, "14", seq);
-    let holidays = subscription(email, HOLIDAYS, AccessRole::Reader, "8", seq);
+    let info =
+        CalendarRecord { id: email.into(), summary: email.into(), zone, owner: email.into(), seq: *seq };
+    let primary = subscription(email, email, CalendarAccessRole::Owner, "14", seq);
+    let holidays = subscription(email, HOLIDAYS, CalendarAccessRole::Reader, "8", seq);
     vec![
-        Record::Account { account },
-        Record::Calendar { calendar: info },
-        Record::Subscription { subscription: Subscription { primary: true, ..primary } },
-        Record::Subscription { subscription: holidays },
+        StoreRecord::Account { account },
+        StoreRecord::Calendar { calendar: info },
+        StoreRecord::Subscription { subscription: CalendarListItem { primary: true, ..primary } },
+        StoreRecord::Subscription { subscription: holidays },
     ]
 }
 
@@ -108,20 +114,26 @@ pub(crate) fn calendar(
     key: &str,
     name: &str,
     zone: Tz,
-    role: AccessRole,
+    role: CalendarAccessRole,
     seq: &mut u64,
-) -> Vec<Record> {
+) -> Vec<StoreRecord> {
     let digest = Sha256::digest(format!("{owner}/{key}"));
     let id = format!("c_{digest:x}@group.calendar.google.com");
     *seq += 1;
-    let info = CalendarInfo { id: id.clone(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
+    let info = CalendarRecord { id: id.clone(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
     let subscription = subscription(owner, &id, role, "10", seq);
-    vec![Record::Calendar { calendar: info }, Record::Subscription { subscription }]
+    vec![StoreRecord::Calendar { calendar: info }, StoreRecord::Subscription { subscription }]
 }
 
-fn subscription(account: &str, calendar: &str, role: AccessRole, color: &str, seq: &mut u64) -> Subscription {
+fn subscription(
+    account: &str,
+    calendar: &str,
+    role: CalendarAccessRole,
+    color: &str,
+    seq: &mut u64,
+) -> CalendarListItem {
     *seq += 1;
-    Subscription {
+    CalendarListItem {
         account: account.into(),
         calendar: calendar.into(),
         role,

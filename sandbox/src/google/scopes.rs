@@ -27,7 +27,7 @@ pub(crate) const EVERYTHING: &str = "openid email https://www.googleapis.com/aut
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum GooglePermission {
     ListCalendars,
     ReadCalendar,
     ReadEvents,
@@ -36,28 +36,30 @@ pub(crate) enum Need {
     Colors,
 }
 
-impl Need {
+impl GooglePermission {
     /// Any one of these will do.
     fn scopes(self) -> &'static [&'static str] {
         match self {
-            Need::ListCalendars => {
+            GooglePermission::ListCalendars => {
                 &["calendar", "calendar.readonly", "calendar.calendarlist", "calendar.calendarlist.readonly"]
             }
-            Need::ReadCalendar => {
+            GooglePermission::ReadCalendar => {
                 &["calendar", "calendar.readonly", "calendar.calendars", "calendar.calendars.readonly"]
             }
-            Need::ReadEvents => &[
+            GooglePermission::ReadEvents => &[
                 "calendar",
                 "calendar.readonly",
                 "calendar.events",
                 "calendar.events.readonly",
                 "calendar.events.owned",
             ],
-            Need::WriteEvents => &["calendar", "calendar.events", "calendar.events.owned"],
-            Need::FreeBusy => {
+            GooglePermission::WriteEvents => &["calendar", "calendar.events", "calendar.events.owned"],
+            GooglePermission::FreeBusy => {
                 &["calendar", "calendar.readonly", "calendar.freebusy", "calendar.events.freebusy"]
             }
-            Need::Colors => &["calendar", "calendar.readonly", "calendar.events", "calendar.events.readonly"],
+            GooglePermission::Colors => {
+                &["calendar", "calendar.readonly", "calendar.events", "calendar.events.readonly"]
+            }
         }
     }
 
@@ -77,6 +79,6 @@ pub(crate) fn describe(scope: &str) -> Option<&'static str> {
 }
 
 /// Whether the identity of the person was asked for.
-pub(crate) fn identifies(scope: &str) -> bool {
+pub(crate) fn includes_identity(scope: &str) -> bool {
     scope.split(' ').any(|one| matches!(one, "openid" | "email") || one == format!("{PREFIX}userinfo.email"))
 }

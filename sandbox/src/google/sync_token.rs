@@ -5,11 +5,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::store::Window;
+use crate::store::ListWindow;
 
 /// Where an incremental read starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SyncToken {
+pub(crate) struct GoogleSyncToken {
     /// The calendar or list that it was given out for.
     #[serde(rename = "c")]
     pub(crate) of: String,
@@ -26,15 +26,15 @@ pub(crate) struct SyncToken {
     pub(crate) to: Option<DateTime<Utc>>,
 }
 
-impl SyncToken {
-    pub(crate) fn window(&self) -> Window {
-        Window { from: self.from, to: self.to }
+impl GoogleSyncToken {
+    pub(crate) fn window(&self) -> ListWindow {
+        ListWindow { from: self.from, to: self.to }
     }
 }
 
 /// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PageToken {
+pub(crate) struct GooglePageToken {
     /// The write from which on entries follow, or the place in a sorted list.
     #[serde(rename = "n")]
     pub(crate) from: u64,

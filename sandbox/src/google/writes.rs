@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::draft;
-use super::errors::ApiError;
+use super::errors::GoogleApiError;
 use super::resource::etag;
-use crate::store::{Author, Entry, Status, World, merge, standing};
+use crate::store::{EntryStatus, ProviderStore, StoredEntry, WriteAuthor, merge, standing};
 
 /// The body of a change.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Content<'a> {
+pub(crate) enum EventContent<'a> {
     /// The whole event (PUT).
     Whole(&'a Map<String, Value>),
     /// What differs (PATCH).
@@ -22,31 +22,31 @@ pub(crate) enum Content<'a> {
 /// # Errors
 /// 400 for a bad body or id, 409 if the id is taken, be it by a tombstone.
 pub(crate) fn insert(
-    world: &mut World,
+    store: &mut ProviderStore,
     calendar_id: &str,
     body: &Map<String, Value>,
-    author: Author<'_>,
-) -> Result<String, ApiError> {
-    let calendar = world.calendars.get(calendar_id).ok_or_else(ApiError::not_found)?;
+    author: WriteAuthor<'_>,
+) -> Result<String, GoogleApiError> {
+    let calendar = store.calendars.get(calendar_id).ok_or_else(GoogleApiError::not_found)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(String::from);
     let (given_id, given_uid) = (text("id"), text("iCalUID"));
     if given_id.is_some() && given_uid.is_some() {
-        return Err(ApiError::invalid("Only one of id and iCalUID may be given."));
+        return Err(GoogleApiError::invalid("Only one of id and iCalUID may be given."));
     }
     let id = match given_id {
         None => new_id(),
         Some(id) if is_valid_id(&id) => id,
-        Some(_) => return Err(ApiError::invalid("Invalid resource id value.")),
+        Some(_) => return Err(GoogleApiError::invalid("Invalid resource id value.")),
     };
     let draft = draft::read(body, calendar.info.zone)?;
     if calendar.entries.contains_key(&id) {
-        return Err(ApiError::duplicate());
+        return Err(GoogleApiError::duplicate());
     }
-    if draft.status == Some(Status::Cancelled) {
-        return Err(ApiError::invalid("An event cannot be inserted as cancelled."));
+    if draft.status == Some(EntryStatus::Cancelled) {
+        return Err(GoogleApiError::invalid("An event cannot be inserted as cancelled."));
     }
     let ical_uid = given_uid.unwrap_or_else(|| ical_uid(&id));
-    world.write_new(calendar_id, (id.clone(), ical_uid), draft, author)?;
+    store.write_new(calendar_id, (id.clone(), ical_uid), draft, author)?;
     Ok(id)
 }
 
@@ -56,31 +56,31 @@ pub(crate) fn insert(
 /// # Errors
 /// 404, 400, or 412 if `if_match` is not the event's etag.
 pub(crate) fn change(
-    world: &mut World,
+    store: &mut ProviderStore,
     calendar_id: &str,
     id: &str,
-    content: Content<'_>,
+    content: EventContent<'_>,
     if_match: Option<&str>,
-    author: Author<'_>,
-) -> Result<(), ApiError> {
-    let calendar = world.calendars.get(calendar_id).ok_or_else(ApiError::not_found)?;
-    let old = standing(calendar, id).ok_or_else(ApiError::not_found)?;
+    author: WriteAuthor<'_>,
+) -> Result<(), GoogleApiError> {
+    let calendar = store.calendars.get(calendar_id).ok_or_else(GoogleApiError::not_found)?;
+    let old = standing(calendar, id).ok_or_else(GoogleApiError::not_found)?;
     check_condition(&old, if_match)?;
     let draft = match content {
-        Content::Whole(body) => draft::read(body, calendar.info.zone)?,
-        Content::Patch(patch) => {
-            let mut body = world.dialect().writable(&old);
+        EventContent::Whole(body) => draft::read(body, calendar.info.zone)?,
+        EventContent::Patch(patch) => {
+            let mut body = store.dialect().writable(&old);
             merge(&mut body, patch);
             draft::read(&body, calendar.info.zone)?
         }
     };
     if draft.sequence.is_some_and(|sequence| sequence < old.sequence) {
-        return Err(ApiError::invalid(
+        return Err(GoogleApiError::invalid(
             "Invalid sequence value. The specified sequence number is below the current sequence number of the \
              resource.",
         ));
     }
-    Ok(world.write_change(calendar_id, &old, draft, author)?)
+    Ok(store.write_change(calendar_id, &old, draft, author)?)
 }
 
 /// Makes an event, or one occurrence of a recurring one, a tombstone.
@@ -88,26 +88,26 @@ pub(crate) fn change(
 /// # Errors
 /// 404, 410 if it is one already, 412.
 pub(crate) fn delete(
-    world: &mut World,
+    store: &mut ProviderStore,
     calendar_id: &str,
     id: &str,
     if_match: Option<&str>,
-    author: Author<'_>,
-) -> Result<(), ApiError> {
-    let calendar = world.calendars.get(calendar_id).ok_or_else(ApiError::not_found)?;
-    let old = standing(calendar, id).ok_or_else(ApiError::not_found)?;
+    author: WriteAuthor<'_>,
+) -> Result<(), GoogleApiError> {
+    let calendar = store.calendars.get(calendar_id).ok_or_else(GoogleApiError::not_found)?;
+    let old = standing(calendar, id).ok_or_else(GoogleApiError::not_found)?;
     if old.cancelled() {
-        return Err(ApiError::deleted());
+        return Err(GoogleApiError::deleted());
     }
     check_condition(&old, if_match)?;
-    Ok(world.write_tombstone(calendar_id, &old, author)?)
+    Ok(store.write_tombstone(calendar_id, &old, author)?)
 }
 
-fn check_condition(old: &Entry, if_match: Option<&str>) -> Result<(), ApiError> {
+fn check_condition(old: &StoredEntry, if_match: Option<&str>) -> Result<(), GoogleApiError> {
     match if_match {
         None | Some("*") => Ok(()),
         Some(given) if given == etag(old.seq) => Ok(()),
-        Some(_) => Err(ApiError::condition_not_met()),
+        Some(_) => Err(GoogleApiError::condition_not_met()),
     }
 }
 

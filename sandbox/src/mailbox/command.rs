@@ -2,7 +2,7 @@
 
 /// A command that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum SmtpCommand {
     /// `EHLO`; `HELO`, which gets no list of extensions.
     Hello { extended: bool },
     /// `MAIL FROM:<...>`, with the size that was announced.
@@ -23,7 +23,7 @@ pub(super) enum Command {
 
 /// What a line is refused with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum SmtpCommandError {
     /// There is no such command.
     Unknown,
     /// It is known, but not with these words.
@@ -33,49 +33,49 @@ pub(super) enum Refusal {
 }
 
 /// Reads a line without its end.
-pub(super) fn read(line: &str) -> Result<Command, Refusal> {
+pub(super) fn read(line: &str) -> Result<SmtpCommand, SmtpCommandError> {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
     match verb.to_ascii_uppercase().as_str() {
-        "EHLO" | "HELO" if rest.is_empty() => Err(Refusal::Syntax),
-        "EHLO" => Ok(Command::Hello { extended: true }),
-        "HELO" => Ok(Command::Hello { extended: false }),
+        "EHLO" | "HELO" if rest.is_empty() => Err(SmtpCommandError::Syntax),
+        "EHLO" => Ok(SmtpCommand::Hello { extended: true }),
+        "HELO" => Ok(SmtpCommand::Hello { extended: false }),
         "MAIL" => mail(rest),
         "RCPT" => match path_after(rest, "TO:") {
-            Some((address, "")) if !address.is_empty() => Ok(Command::Recipient(address)),
-            Some((_, parameters)) if !parameters.is_empty() => Err(Refusal::Parameter),
-            _ => Err(Refusal::Syntax),
+            Some((address, "")) if !address.is_empty() => Ok(SmtpCommand::Recipient(address)),
+            Some((_, parameters)) if !parameters.is_empty() => Err(SmtpCommandError::Parameter),
+            _ => Err(SmtpCommandError::Syntax),
         },
-        "DATA" if rest.is_empty() => Ok(Command::Data),
-        "RSET" if rest.is_empty() => Ok(Command::Reset),
-        "QUIT" if rest.is_empty() => Ok(Command::Quit),
-        "DATA" | "RSET" | "QUIT" => Err(Refusal::Syntax),
-        "NOOP" => Ok(Command::Nothing),
+        "DATA" if rest.is_empty() => Ok(SmtpCommand::Data),
+        "RSET" if rest.is_empty() => Ok(SmtpCommand::Reset),
+        "QUIT" if rest.is_empty() => Ok(SmtpCommand::Quit),
+        "DATA" | "RSET" | "QUIT" => Err(SmtpCommandError::Syntax),
+        "NOOP" => Ok(SmtpCommand::Nothing),
         "AUTH" => auth(rest),
-        _ => Err(Refusal::Unknown),
+        _ => Err(SmtpCommandError::Unknown),
     }
 }
 
-fn mail(rest: &str) -> Result<Command, Refusal> {
-    let (from, parameters) = path_after(rest, "FROM:").ok_or(Refusal::Syntax)?;
+fn mail(rest: &str) -> Result<SmtpCommand, SmtpCommandError> {
+    let (from, parameters) = path_after(rest, "FROM:").ok_or(SmtpCommandError::Syntax)?;
     let mut size = None;
     for parameter in parameters.split_ascii_whitespace() {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match name.to_ascii_uppercase().as_str() {
-            "SIZE" => size = Some(value.parse().map_err(|_| Refusal::Syntax)?),
+            "SIZE" => size = Some(value.parse().map_err(|_| SmtpCommandError::Syntax)?),
             "BODY" if matches!(value.to_ascii_uppercase().as_str(), "7BIT" | "8BITMIME") => {}
-            _ => return Err(Refusal::Parameter),
+            _ => return Err(SmtpCommandError::Parameter),
         }
     }
-    Ok(Command::Mail { from, size })
+    Ok(SmtpCommand::Mail { from, size })
 }
 
-fn auth(rest: &str) -> Result<Command, Refusal> {
+fn auth(rest: &str) -> Result<SmtpCommand, SmtpCommandError> {
     let (mechanism, first) = rest.split_once(' ').unwrap_or((rest, ""));
     if !mechanism.eq_ignore_ascii_case("PLAIN") {
-        return Err(Refusal::Parameter);
+        return Err(SmtpCommandError::Parameter);
     }
-    Ok(Command::AuthPlain((!first.is_empty()).then(|| first.to_owned())))
+    Ok(SmtpCommand::AuthPlain((!first.is_empty()).then(|| first.to_owned())))
 }
 
 /// The address between the brackets behind `prefix`, and what follows it.
@@ -95,24 +95,24 @@ mod tests {
 
     #[test]
     fn lines_are_read_as_clients_write_them() {
-        let mail = |from: &str, size| Ok(Command::Mail { from: from.into(), size });
+        let mail = |from: &str, size| Ok(SmtpCommand::Mail { from: from.into(), size });
         for (line, expected) in [
-            ("EHLO me.example", Ok(Command::Hello { extended: true })),
-            ("helo [127.0.0.1]", Ok(Command::Hello { extended: false })),
-            ("EHLO", Err(Refusal::Syntax)),
+            ("EHLO me.example", Ok(SmtpCommand::Hello { extended: true })),
+            ("helo [127.0.0.1]", Ok(SmtpCommand::Hello { extended: false })),
+            ("EHLO", Err(SmtpCommandError::Syntax)),
             ("MAIL FROM:<a@b.example> SIZE=12 BODY=8BITMIME", mail("a@b.example", Some(12))),
             ("mail from: <>", mail("", None)),
-            ("MAIL FROM:<a@b.example> SMTPUTF8", Err(Refusal::Parameter)),
-            ("MAIL FROM:a@b.example", Err(Refusal::Syntax)),
-            ("RCPT TO:<c@d.example>", Ok(Command::Recipient("c@d.example".into()))),
-            ("RCPT TO:<>", Err(Refusal::Syntax)),
-            ("RCPT TO:<c@d.example> NOTIFY=NEVER", Err(Refusal::Parameter)),
-            ("DATA", Ok(Command::Data)),
-            ("DATA now", Err(Refusal::Syntax)),
-            ("AUTH PLAIN AGEAYg==", Ok(Command::AuthPlain(Some("AGEAYg==".into())))),
-            ("AUTH CRAM-MD5", Err(Refusal::Parameter)),
-            ("VRFY ana", Err(Refusal::Unknown)),
-            ("", Err(Refusal::Unknown)),
+            ("MAIL FROM:<a@b.example> SMTPUTF8", Err(SmtpCommandError::Parameter)),
+            ("MAIL FROM:a@b.example", Err(SmtpCommandError::Syntax)),
+            ("RCPT TO:<c@d.example>", Ok(SmtpCommand::Recipient("c@d.example".into()))),
+            ("RCPT TO:<>", Err(SmtpCommandError::Syntax)),
+            ("RCPT TO:<c@d.example> NOTIFY=NEVER", Err(SmtpCommandError::Parameter)),
+            ("DATA", Ok(SmtpCommand::Data)),
+            ("DATA now", Err(SmtpCommandError::Syntax)),
+            ("AUTH PLAIN AGEAYg==", Ok(SmtpCommand::AuthPlain(Some("AGEAYg==".into())))),
+            ("AUTH CRAM-MD5", Err(SmtpCommandError::Parameter)),
+            ("VRFY ana", Err(SmtpCommandError::Unknown)),
+            ("", Err(SmtpCommandError::Unknown)),
         ] {
             assert_eq!(read(line), expected, "{line:?}");
         }

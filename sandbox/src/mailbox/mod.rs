@@ -4,7 +4,7 @@
 //! people; here is what is kept. State survives a kill, the port too: whoever was told where it is finds it there again.
 
 mod command;
-mod letter;
+mod parsed_mail;
 mod smtp;
 
 use std::collections::VecDeque;
@@ -18,18 +18,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-pub(crate) use letter::Letter;
+pub(crate) use parsed_mail::ParsedMail;
 pub(crate) use smtp::serve;
 
 use crate::journal::Journal;
 use crate::{SandboxError, clock};
 
 /// The oldest go when there are more.
-const KEPT: usize = 2_000;
+const MAX_MAILS: usize = 2_000;
 
 /// A mail as it came in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Mail {
+pub(crate) struct ReceivedMail {
     pub(crate) id: u64,
     pub(crate) received_at: DateTime<Utc>,
     /// Of the envelope; empty for a bounce.
@@ -40,49 +40,49 @@ pub(crate) struct Mail {
     source: String,
 }
 
-impl Mail {
+impl ReceivedMail {
     /// As it went over the wire, dots unstuffed.
     pub(crate) fn source(&self) -> Vec<u8> {
         STANDARD.decode(&self.source).unwrap_or_default()
     }
 
     /// As people read it.
-    pub(crate) fn letter(&self) -> Letter {
-        Letter::read(&self.source())
+    pub(crate) fn letter(&self) -> ParsedMail {
+        ParsedMail::read(&self.source())
     }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-enum Record {
+enum MailRecord {
     /// It listens there.
     Port { port: u16 },
     /// The next mail gets this id; written when all are deleted, so that no id comes twice.
     Next { id: u64 },
     /// A mail came.
-    Mail { mail: Mail },
+    Mail { mail: ReceivedMail },
 }
 
 /// All that came.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    inner: Mutex<Inner>,
+    inner: Mutex<MailboxState>,
     address: SocketAddr,
     path: PathBuf,
 }
 
 #[derive(Debug)]
-struct Inner {
-    mails: VecDeque<Arc<Mail>>,
+struct MailboxState {
+    mails: VecDeque<Arc<ReceivedMail>>,
     next_id: u64,
     port: u16,
-    journal: Journal<Record>,
+    journal: Journal<MailRecord>,
 }
 
-impl Inner {
-    fn records(&self) -> Vec<Record> {
-        let mails = self.mails.iter().map(|mail| Record::Mail { mail: Mail::clone(mail) });
-        let head = [Record::Port { port: self.port }, Record::Next { id: self.next_id }];
+impl MailboxState {
+    fn records(&self) -> Vec<MailRecord> {
+        let mails = self.mails.iter().map(|mail| MailRecord::Mail { mail: ReceivedMail::clone(mail) });
+        let head = [MailRecord::Port { port: self.port }, MailRecord::Next { id: self.next_id }];
         head.into_iter().chain(mails).collect()
     }
 }
@@ -94,11 +94,11 @@ impl Mailbox {
     /// If the file cannot be used, or nothing can be listened on.
     pub(crate) async fn open(path: PathBuf, ip: IpAddr) -> Result<(Self, TcpListener), SandboxError> {
         let (mut mails, mut next_id, mut last_port) = (VecDeque::new(), 1, 0);
-        for record in Journal::<Record>::read(&path)? {
+        for record in Journal::<MailRecord>::read(&path)? {
             match record {
-                Record::Port { port } => last_port = port,
-                Record::Next { id } => next_id = next_id.max(id),
-                Record::Mail { mail } => {
+                MailRecord::Port { port } => last_port = port,
+                MailRecord::Next { id } => next_id = next_id.max(id),
+                MailRecord::Mail { mail } => {
                     next_id = next_id.max(mail.id + 1);
                     mails.push_back(Arc::new(mail));
                 }
@@ -112,9 +112,9 @@ impl Mailbox {
         let listener = listener.map_err(|source| SandboxError::Listen { address: wanted, source })?;
         let address =
             listener.local_addr().map_err(|source| SandboxError::Listen { address: wanted, source })?;
-        mails.drain(..mails.len().saturating_sub(KEPT));
+        mails.drain(..mails.len().saturating_sub(MAX_MAILS));
         let journal = Journal::rewrite(&path, &[])?;
-        let mut inner = Inner { mails, next_id, port: address.port(), journal };
+        let mut inner = MailboxState { mails, next_id, port: address.port(), journal };
         inner.journal = Journal::rewrite(&path, &inner.records())?;
         Ok((Self { inner: Mutex::new(inner), address, path }, listener))
     }
@@ -136,22 +136,22 @@ impl Mailbox {
     fn take(&self, from: String, to: Vec<String>, source: &[u8]) -> std::io::Result<u64> {
         let mut inner = self.lock();
         let id = inner.next_id;
-        let mail = Mail { id, received_at: clock::now(), from, to, source: STANDARD.encode(source) };
-        inner.journal.append(&[Record::Mail { mail: mail.clone() }])?;
+        let mail = ReceivedMail { id, received_at: clock::now(), from, to, source: STANDARD.encode(source) };
+        inner.journal.append(&[MailRecord::Mail { mail: mail.clone() }])?;
         inner.next_id += 1;
         inner.mails.push_back(Arc::new(mail));
-        if inner.mails.len() > KEPT {
+        if inner.mails.len() > MAX_MAILS {
             inner.mails.pop_front();
         }
         Ok(id)
     }
 
     /// All that came, the oldest first.
-    pub(crate) fn all(&self) -> Vec<Arc<Mail>> {
+    pub(crate) fn all(&self) -> Vec<Arc<ReceivedMail>> {
         self.lock().mails.iter().map(Arc::clone).collect()
     }
 
-    pub(crate) fn find(&self, id: u64) -> Option<Arc<Mail>> {
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<ReceivedMail>> {
         self.lock().mails.iter().find(|mail| mail.id == id).map(Arc::clone)
     }
 
@@ -172,7 +172,7 @@ impl Mailbox {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, MailboxState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

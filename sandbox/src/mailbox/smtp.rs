@@ -14,25 +14,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::command::{Command, Refusal, read};
-use crate::app::App;
-use crate::faults::{FaultKind, Party, Target};
+use super::command::{SmtpCommand, SmtpCommandError, read};
+use crate::app::SandboxApp;
+use crate::faults::{FaultKind, FaultRequest, FaultTarget};
 
 /// The largest mail, in bytes.
-const LARGEST: usize = 25 * 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 25 * 1024 * 1024;
 /// RFC 5321, section 4.5.3.1.4 asks for 512 at least.
-const LONGEST_LINE: u64 = 2_048;
+const MAX_LINE_BYTES: u64 = 2_048;
 /// RFC 5321, section 4.5.3.1.8.
-const MOST_RECIPIENTS: usize = 100;
+const MAX_RECIPIENTS: usize = 100;
 /// Who says nothing for so long is gone (RFC 5321, section 4.5.3.2.7).
-const PATIENCE: Duration = Duration::from_mins(5);
+const COMMAND_TIMEOUT: Duration = Duration::from_mins(5);
 /// Conversations at once.
-const MOST_AT_ONCE: usize = 200;
+const MAX_SESSIONS: usize = 200;
 /// How long a client is left without an answer; it gives up sooner.
-const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+const MAX_DELAY: Duration = Duration::from_mins(1);
 
 /// Takes connections until the sandbox stops.
-pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) {
+pub(crate) async fn serve(app: Arc<SandboxApp>, listener: TcpListener, shutdown: CancellationToken) {
     let mut conversations = JoinSet::new();
     loop {
         while conversations.try_join_next().is_some() {}
@@ -41,13 +41,13 @@ pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, shutdown: Cancel
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((mut stream, _)) if conversations.len() >= MOST_AT_ONCE => {
+            Ok((mut stream, _)) if conversations.len() >= MAX_SESSIONS => {
                 let _gone = stream.write_all(b"421 4.7.0 too many connections\r\n").await;
             }
             Ok((stream, _)) => {
                 let app = Arc::clone(&app);
                 conversations.spawn(async move {
-                    if let Err(error) = Conversation::new(app, stream).lead().await {
+                    if let Err(error) = SmtpSession::new(app, stream).lead().await {
                         tracing::debug!(%error, "a mail client went away");
                     }
                 });
@@ -63,35 +63,35 @@ pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, shutdown: Cancel
 
 /// Who a mail is from and for, as far as it was said.
 #[derive(Default)]
-struct Envelope {
+struct SmtpEnvelope {
     from: Option<String>,
     to: Vec<String>,
 }
 
-struct Conversation {
-    app: Arc<App>,
+struct SmtpSession {
+    app: Arc<SandboxApp>,
     stream: BufReader<TcpStream>,
     greeted: bool,
-    envelope: Envelope,
+    envelope: SmtpEnvelope,
 }
 
 /// What follows an answer.
-enum Next {
+enum SmtpStep {
     Line,
     End,
 }
 
-fn refusal(refusal: Refusal) -> &'static str {
+fn refusal(refusal: SmtpCommandError) -> &'static str {
     match refusal {
-        Refusal::Unknown => "500 5.5.1 there is no such command",
-        Refusal::Syntax => "501 5.5.4 the command cannot be read",
-        Refusal::Parameter => "504 5.5.4 that is not known here",
+        SmtpCommandError::Unknown => "500 5.5.1 there is no such command",
+        SmtpCommandError::Syntax => "501 5.5.4 the command cannot be read",
+        SmtpCommandError::Parameter => "504 5.5.4 that is not a known field",
     }
 }
 
-impl Conversation {
-    fn new(app: Arc<App>, stream: TcpStream) -> Self {
-        Self { app, stream: BufReader::new(stream), greeted: false, envelope: Envelope::default() }
+impl SmtpSession {
+    fn new(app: Arc<SandboxApp>, stream: TcpStream) -> Self {
+        Self { app, stream: BufReader::new(stream), greeted: false, envelope: SmtpEnvelope::default() }
     }
 
     async fn lead(mut self) -> io::Result<()> {
@@ -106,22 +106,22 @@ impl Conversation {
                 Ok(command) => self.obey(command).await?,
                 Err(refused) => {
                     self.say(refusal(refused)).await?;
-                    Next::Line
+                    SmtpStep::Line
                 }
             };
-            if matches!(next, Next::End) {
+            if matches!(next, SmtpStep::End) {
                 return self.stream.get_mut().shutdown().await;
             }
         }
     }
 
-    async fn obey(&mut self, command: Command) -> io::Result<Next> {
+    async fn obey(&mut self, command: SmtpCommand) -> io::Result<SmtpStep> {
         match command {
-            Command::Hello { extended } => {
-                (self.greeted, self.envelope) = (true, Envelope::default());
+            SmtpCommand::Hello { extended } => {
+                (self.greeted, self.envelope) = (true, SmtpEnvelope::default());
                 if extended {
                     let lines = format!(
-                        "250-sandbox.invalid\r\n250-SIZE {LARGEST}\r\n250-8BITMIME\r\n250-PIPELINING\r\n\
+                        "250-sandbox.invalid\r\n250-SIZE {MAX_MESSAGE_BYTES}\r\n250-8BITMIME\r\n250-PIPELINING\r\n\
                          250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN"
                     );
                     self.say(&lines).await?;
@@ -129,43 +129,43 @@ impl Conversation {
                     self.say("250 sandbox.invalid").await?;
                 }
             }
-            Command::Mail { .. } if !self.greeted => self.say("503 5.5.1 say EHLO first").await?,
-            Command::Mail { .. } if self.envelope.from.is_some() => {
+            SmtpCommand::Mail { .. } if !self.greeted => self.say("503 5.5.1 say EHLO first").await?,
+            SmtpCommand::Mail { .. } if self.envelope.from.is_some() => {
                 self.say("503 5.5.1 a mail is under way").await?;
             }
-            Command::Mail { size: Some(size), .. } if size > LARGEST => {
+            SmtpCommand::Mail { size: Some(size), .. } if size > MAX_MESSAGE_BYTES => {
                 self.say("552 5.3.4 the mail is too large").await?;
             }
-            Command::Mail { from, .. } => {
+            SmtpCommand::Mail { from, .. } => {
                 self.envelope.from = Some(from);
                 self.say("250 2.1.0 ok").await?;
             }
-            Command::Recipient(_) if self.envelope.from.is_none() => {
+            SmtpCommand::Recipient(_) if self.envelope.from.is_none() => {
                 self.say("503 5.5.1 say MAIL first").await?;
             }
-            Command::Recipient(_) if self.envelope.to.len() >= MOST_RECIPIENTS => {
+            SmtpCommand::Recipient(_) if self.envelope.to.len() >= MAX_RECIPIENTS => {
                 self.say("452 4.5.3 too many recipients").await?;
             }
-            Command::Recipient(to) => {
+            SmtpCommand::Recipient(to) => {
                 self.envelope.to.push(to);
                 self.say("250 2.1.5 ok").await?;
             }
-            Command::Data if self.envelope.to.is_empty() => {
+            SmtpCommand::Data if self.envelope.to.is_empty() => {
                 self.say("503 5.5.1 say MAIL and RCPT first").await?;
             }
-            Command::Data => return self.data().await,
-            Command::Reset => {
-                self.envelope = Envelope::default();
+            SmtpCommand::Data => return self.data().await,
+            SmtpCommand::Reset => {
+                self.envelope = SmtpEnvelope::default();
                 self.say("250 2.0.0 forgotten").await?;
             }
-            Command::Nothing => self.say("250 2.0.0 ok").await?,
-            Command::AuthPlain(first) => self.auth(first).await?,
-            Command::Quit => {
+            SmtpCommand::Nothing => self.say("250 2.0.0 ok").await?,
+            SmtpCommand::AuthPlain(first) => self.auth(first).await?,
+            SmtpCommand::Quit => {
                 self.say("221 2.0.0 bye").await?;
-                return Ok(Next::End);
+                return Ok(SmtpStep::End);
             }
         }
-        Ok(Next::Line)
+        Ok(SmtpStep::Line)
     }
 
     /// RFC 4616: any user with any password is right, and something that is neither is wrong.
@@ -185,17 +185,17 @@ impl Conversation {
     }
 
     /// Takes the mail itself.
-    async fn data(&mut self) -> io::Result<Next> {
+    async fn data(&mut self) -> io::Result<SmtpStep> {
         self.say("354 go on").await?;
-        let Some(source) = self.body().await? else { return Ok(Next::End) };
-        let Envelope { from, to } = std::mem::take(&mut self.envelope);
-        if source.len() > LARGEST {
+        let Some(source) = self.body().await? else { return Ok(SmtpStep::End) };
+        let SmtpEnvelope { from, to } = std::mem::take(&mut self.envelope);
+        if source.len() > MAX_MESSAGE_BYTES {
             self.say("552 5.3.4 the mail is too large").await?;
-            return Ok(Next::Line);
+            return Ok(SmtpStep::Line);
         }
         let account = to.first().cloned();
-        let target = Target {
-            provider: Party::Mailbox,
+        let target = FaultRequest {
+            provider: FaultTarget::Mailbox,
             account: account.as_deref(),
             has_access_token: false,
             has_grant: false,
@@ -214,27 +214,27 @@ impl Conversation {
         match kind {
             Some(FaultKind::RateLimit) => {
                 self.say("451 4.7.1 too much mail; try again later").await?;
-                return Ok(Next::Line);
+                return Ok(SmtpStep::Line);
             }
             Some(FaultKind::ServerError) => {
                 self.say("554 5.7.1 the mail is not wanted").await?;
-                return Ok(Next::Line);
+                return Ok(SmtpStep::Line);
             }
             Some(FaultKind::Timeout) => {
-                self.wait(LONGEST_SILENCE).await;
-                return Ok(Next::End);
+                self.wait(MAX_DELAY).await;
+                return Ok(SmtpStep::End);
             }
             _ => {}
         }
         match self.app.mailbox.take(from.unwrap_or_default(), to, &source) {
-            Ok(_) if kind == Some(FaultKind::ApplyThenDrop) => return Ok(Next::End),
+            Ok(_) if kind == Some(FaultKind::ApplyThenDrop) => return Ok(SmtpStep::End),
             Ok(id) => self.say(&format!("250 2.0.0 kept as {id}")).await?,
             Err(error) => {
                 tracing::error!(%error, "the sandbox cannot write its mails");
                 self.say("451 4.3.0 it cannot be kept").await?;
             }
         }
-        Ok(Next::Line)
+        Ok(SmtpStep::Line)
     }
 
     async fn wait(&self, length: Duration) {
@@ -249,14 +249,14 @@ impl Conversation {
     async fn body(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut source = Vec::new();
         loop {
-            let line = self.bytes(LARGEST as u64).await?;
+            let line = self.bytes(MAX_MESSAGE_BYTES as u64).await?;
             if line.is_empty() {
                 return Ok(None);
             }
             if line == b".\r\n" {
                 return Ok(Some(source));
             }
-            if source.len() <= LARGEST {
+            if source.len() <= MAX_MESSAGE_BYTES {
                 source.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
             }
         }
@@ -264,7 +264,7 @@ impl Conversation {
 
     /// The next line without its end. `None`: there is none any more; `Err` inside: it is no line that can be read.
     async fn line(&mut self) -> io::Result<Option<Result<String, ()>>> {
-        let line = self.bytes(LONGEST_LINE).await?;
+        let line = self.bytes(MAX_LINE_BYTES).await?;
         if line.is_empty() {
             return Ok(None);
         }
@@ -278,7 +278,7 @@ impl Conversation {
         let mut line = Vec::new();
         let mut part = (&mut self.stream).take(most);
         let reading = part.read_until(b'\n', &mut line);
-        tokio::time::timeout(PATIENCE, reading).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        tokio::time::timeout(COMMAND_TIMEOUT, reading).await.map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(line)
     }
 

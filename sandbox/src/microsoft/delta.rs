@@ -11,15 +11,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::errors::GraphError;
+use super::errors::GraphApiError;
 use super::odata::{DEFAULT_PAGE, LARGEST_PAGE};
-use super::resource::View;
+use super::resource::GraphEventView;
 use crate::opaque::{decode, encode, fingerprint};
-use crate::store::{Calendar, Entry, Shown, Window, expand, standing_alone};
+use crate::store::{ListWindow, ListedEvent, StoredCalendar, StoredEntry, expand, materialize};
 
 /// Where a round stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct State {
+pub(crate) struct DeltaToken {
     /// The calendar that it was given out for.
     #[serde(rename = "c")]
     calendar: String,
@@ -35,7 +35,7 @@ pub(crate) struct State {
     place: Option<(u64, usize)>,
 }
 
-impl State {
+impl DeltaToken {
     /// The start of a first round.
     pub(crate) fn first(calendar: &str, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> Self {
         Self { calendar: fingerprint(calendar), from, to, seen: None, place: None }
@@ -45,8 +45,8 @@ impl State {
     ///
     /// # Errors
     /// 410 if it is not one of this calendar.
-    pub(crate) fn read(token: &str, calendar: &Calendar) -> Result<Self, GraphError> {
-        let gone = || GraphError::sync_state_gone(false);
+    pub(crate) fn read(token: &str, calendar: &StoredCalendar) -> Result<Self, GraphApiError> {
+        let gone = || GraphApiError::sync_state_expired(false);
         let state: Self = decode(token).ok_or_else(gone)?;
         let is_of_this_life = state.seen.is_none_or(|seen| seen <= calendar.last_seq());
         if state.calendar != fingerprint(&calendar.info.id) || !is_of_this_life {
@@ -58,13 +58,13 @@ impl State {
 
 /// Answers one page. `address` is that of the request, without its query.
 pub(crate) fn page(
-    calendar: &Calendar,
-    view: View<'_>,
-    state: &State,
+    calendar: &StoredCalendar,
+    view: GraphEventView<'_>,
+    state: &DeltaToken,
     address: &str,
     now: DateTime<Utc>,
 ) -> Value {
-    let reading = Reading { calendar, view, state, now };
+    let reading = DeltaReader { calendar, view, state, now };
     let size = view.prefer.page_size.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE);
     let (items, next) = reading.page(size);
     let (name, token, seen) = if next.is_some() {
@@ -72,7 +72,7 @@ pub(crate) fn page(
     } else {
         ("@odata.deltaLink", "$deltatoken", Some(calendar.last_seq()))
     };
-    let state = State { seen, place: next, ..state.clone() };
+    let state = DeltaToken { seen, place: next, ..state.clone() };
     let mut page =
         json!({ "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#Collection(event)" });
     page["value"] = items.into();
@@ -80,14 +80,14 @@ pub(crate) fn page(
     page
 }
 
-struct Reading<'a> {
-    calendar: &'a Calendar,
-    view: View<'a>,
-    state: &'a State,
+struct DeltaReader<'a> {
+    calendar: &'a StoredCalendar,
+    view: GraphEventView<'a>,
+    state: &'a DeltaToken,
     now: DateTime<Utc>,
 }
 
-impl Reading<'_> {
+impl DeltaReader<'_> {
     /// By the number of the last write. An entry that changes between two pages moves to the end and is met there, so
     /// no page needs to remember a snapshot.
     fn page(&self, size: usize) -> (Vec<Value>, Option<(u64, usize)>) {
@@ -112,12 +112,12 @@ impl Reading<'_> {
         (items, None)
     }
 
-    fn items(&self, entry: &Entry) -> Vec<Value> {
+    fn items(&self, entry: &StoredEntry) -> Vec<Value> {
         if self.state.seen.is_none() { self.standing(entry) } else { self.changed(entry) }
     }
 
     /// What a first round tells of one stored entry. Changed occurrences come with their series.
-    fn standing(&self, entry: &Entry) -> Vec<Value> {
+    fn standing(&self, entry: &StoredEntry) -> Vec<Value> {
         if entry.cancelled() || entry.occurrence_of.is_some() {
             return Vec::new();
         }
@@ -131,7 +131,7 @@ impl Reading<'_> {
     }
 
     /// What a later round tells of an entry that was written since. Occurrences come with their series.
-    fn changed(&self, entry: &Entry) -> Vec<Value> {
+    fn changed(&self, entry: &StoredEntry) -> Vec<Value> {
         let mut items = Vec::new();
         if entry.occurrence_of.is_some() {
             return items;
@@ -148,31 +148,31 @@ impl Reading<'_> {
         items
     }
 
-    fn told(&self, entry: &Entry) -> Vec<Value> {
+    fn told(&self, entry: &StoredEntry) -> Vec<Value> {
         if entry.series.is_some() {
             return self.standing(entry);
         }
         if self.is_inside(entry) { vec![self.view.event(entry)] } else { Vec::new() }
     }
 
-    fn occurrences(&self, master: &Entry) -> Vec<Value> {
+    fn occurrences(&self, master: &StoredEntry) -> Vec<Value> {
         let all = expand(self.calendar, master, self.window(), self.now);
         all.iter()
             .filter(|shown| !shown.cancelled())
             .map(|shown| match shown {
-                Shown::Occurrence { master, original } => {
-                    self.view.bare_occurrence(&standing_alone(master, *original))
+                ListedEvent::Occurrence { master, original } => {
+                    self.view.bare_occurrence(&materialize(master, *original))
                 }
                 _ => self.view.shown(shown),
             })
             .collect()
     }
 
-    fn is_inside(&self, entry: &Entry) -> bool {
+    fn is_inside(&self, entry: &StoredEntry) -> bool {
         self.window().meets((entry.start.when, entry.end.when), self.calendar.info.zone)
     }
 
-    fn window(&self) -> Window {
-        Window { from: Some(self.state.from), to: Some(self.state.to) }
+    fn window(&self) -> ListWindow {
+        ListWindow { from: Some(self.state.from), to: Some(self.state.to) }
     }
 }

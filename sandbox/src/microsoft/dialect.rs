@@ -4,23 +4,24 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::resource::{View, etag};
+use super::resource::{GraphEventView, etag};
 use super::{draft, ids, prefer, sample, zones};
 use crate::store::{
-    AccessRole, Calendar, Dialect, Draft, Entry, EventTime, Record, Refusal, TokenRules, Wish, secret,
+    CalendarAccessRole, EntryDraft, EntryEdit, EventTime, ProviderDialect, StoreError, StoreRecord,
+    StoredCalendar, StoredEntry, TokenRules, secret,
 };
-use crate::timing::When;
+use crate::timing::DateOrDateTime;
 
 /// Microsoft's way.
 #[derive(Debug)]
-pub(crate) struct Microsoft;
+pub(crate) struct MicrosoftDialect;
 
-impl Dialect for Microsoft {
-    fn sample(&self, _: DateTime<Utc>) -> Vec<Record> {
+impl ProviderDialect for MicrosoftDialect {
+    fn sample(&self, _: DateTime<Utc>) -> Vec<StoreRecord> {
         sample::records()
     }
 
-    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<Record> {
+    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord> {
         sample::account(email, name, zone, seq)
     }
 
@@ -30,9 +31,9 @@ impl Dialect for Microsoft {
         key: &str,
         name: &str,
         zone: Tz,
-        role: AccessRole,
+        role: CalendarAccessRole,
         seq: &mut u64,
-    ) -> Vec<Record> {
+    ) -> Vec<StoreRecord> {
         sample::calendar(owner, key, name, zone, role, seq)
     }
 
@@ -44,15 +45,20 @@ impl Dialect for Microsoft {
         etag(seq)
     }
 
-    fn read(&self, body: &Map<String, Value>, _: Tz) -> Result<Draft, Refusal> {
-        draft::read(body).map_err(|error| Refusal::Invalid(error.message))
+    fn read(&self, body: &Map<String, Value>, _: Tz) -> Result<EntryDraft, StoreError> {
+        draft::read(body).map_err(|error| StoreError::Invalid(error.message))
     }
 
-    fn writable(&self, entry: &Entry) -> Map<String, Value> {
+    fn writable(&self, entry: &StoredEntry) -> Map<String, Value> {
         draft::writable(entry)
     }
 
-    fn wish(&self, wish: &Wish, times: Option<(When, When)>, zone: Tz) -> Map<String, Value> {
+    fn wish(
+        &self,
+        wish: &EntryEdit,
+        times: Option<(DateOrDateTime, DateOrDateTime)>,
+        zone: Tz,
+    ) -> Map<String, Value> {
         let mut body = Map::new();
         let mut put = |name: &str, value: Value| {
             body.insert(name.into(), value);
@@ -102,18 +108,18 @@ impl Dialect for Microsoft {
         body
     }
 
-    fn private_properties(&self, entry: &Entry) -> Map<String, Value> {
+    fn private_properties(&self, entry: &StoredEntry) -> Map<String, Value> {
         let properties = entry.fields.get("singleValueExtendedProperties").and_then(Value::as_array);
         let pair = |one: &Value| Some((one["id"].as_str()?.to_owned(), one["value"].clone()));
         properties.into_iter().flatten().filter_map(pair).collect()
     }
 
-    fn raw(&self, calendar: &Calendar, entry: &Entry, base_url: &str) -> Value {
-        let prefer = prefer::Prefer { immutable_ids: true, ..prefer::Prefer::nothing() };
-        View { calendar: &calendar.info, prefer: &prefer, base_url }.event(entry)
+    fn raw(&self, calendar: &StoredCalendar, entry: &StoredEntry, base_url: &str) -> Value {
+        let prefer = prefer::PreferHeader { immutable_ids: true, ..prefer::PreferHeader::nothing() };
+        GraphEventView { calendar: &calendar.info, prefer: &prefer, base_url }.event(entry)
     }
 
-    fn shown_id(&self, entry: &Entry) -> String {
+    fn shown_id(&self, entry: &StoredEntry) -> String {
         ids::shown(&entry.id, entry.moves, true)
     }
 

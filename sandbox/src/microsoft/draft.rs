@@ -4,13 +4,13 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, SubsecRoun
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::errors::GraphError;
-use super::patterns;
+use super::errors::GraphApiError;
 use super::prefer::unknown_zone;
+use super::recurrence_patterns;
 use super::zones;
-use crate::recurrence::Series;
-use crate::store::{Draft, Entry, EventTime, Status};
-use crate::timing::{When, resolve};
+use crate::recurrence::RecurrenceSet;
+use crate::store::{EntryDraft, EntryStatus, EventTime, StoredEntry};
+use crate::timing::{DateOrDateTime, resolve};
 
 /// What a client may set.
 const WRITABLE: [&str; 23] = [
@@ -61,7 +61,7 @@ const READ_ONLY: [&str; 18] = [
     "webLink",
 ];
 
-const SWITCHES: [&str; 6] = [
+const BOOLEAN_FIELDS: [&str; 6] = [
     "isReminderOn",
     "responseRequested",
     "allowNewTimeProposals",
@@ -74,22 +74,22 @@ const SWITCHES: [&str; 6] = [
 ///
 /// # Errors
 /// 400 for a member that an event does not have, and for a recurrence without its first day.
-pub(crate) fn of_application(body: Map<String, Value>) -> Result<Map<String, Value>, GraphError> {
+pub(crate) fn check_application_body(body: Map<String, Value>) -> Result<Map<String, Value>, GraphApiError> {
     for name in body.keys().filter(|name| !name.contains('@')) {
         if !WRITABLE.contains(&name.as_str()) && !READ_ONLY.contains(&name.as_str()) {
             let message = format!("The property '{name}' does not exist on type 'microsoft.graph.event'.");
-            return Err(GraphError::body(message));
+            return Err(GraphApiError::body(message));
         }
     }
     if let Some(recurrence) = body.get("recurrence").filter(|recurrence| !recurrence.is_null()) {
         let first = recurrence["range"]["startDate"].as_str();
         if first.is_none_or(|day| day.parse::<NaiveDate>().is_err()) {
-            return Err(GraphError::property("The recurrence range needs a startDate."));
+            return Err(GraphApiError::property("The recurrence range needs a startDate."));
         }
         let starts = body.get("start").and_then(|start| start["dateTime"].as_str());
         // "Must be the same value as the start property of the recurring event" (recurrenceRange).
         if starts.zip(first).is_some_and(|(starts, first)| !starts.starts_with(first)) {
-            return Err(GraphError::property(
+            return Err(GraphApiError::property(
                 "The startDate of the recurrence must be the day of the start.",
             ));
         }
@@ -101,21 +101,23 @@ pub(crate) fn of_application(body: Map<String, Value>) -> Result<Map<String, Val
 ///
 /// # Errors
 /// 400 with a code that says what is wrong.
-pub(crate) fn read(body: &Map<String, Value>) -> Result<Draft, GraphError> {
+pub(crate) fn read(body: &Map<String, Value>) -> Result<EntryDraft, GraphApiError> {
     let all_day = body.get("isAllDay").is_some_and(|all_day| all_day == true);
     let (start, start_name) = event_time(body.get("start"), "Start", all_day)?;
     let (end, end_name) = event_time(body.get("end"), "End", all_day)?;
     if all_day && start_name != end_name {
         let message = "Event.Start and Event.End of an all-day event need to be in the same time zone.";
-        return Err(GraphError::property(message));
+        return Err(GraphApiError::property(message));
     }
     let length = start.when.until(end.when).unwrap_or_default();
     if length < Duration::zero() {
         let message = "The end of the event has to be later than its start.";
-        return Err(GraphError::bad("ErrorCalendarEndDateIsEarlierThanStartDate", message));
+        return Err(GraphApiError::bad("ErrorCalendarEndDateIsEarlierThanStartDate", message));
     }
     if all_day && length.is_zero() {
-        return Err(GraphError::property("The duration of an all-day event needs to be at least 24 hours."));
+        return Err(GraphApiError::property(
+            "The duration of an all-day event needs to be at least 24 hours.",
+        ));
     }
     let mut fields = fields(body)?;
     fields.insert("originalStartTimeZone".into(), start_name.into());
@@ -125,11 +127,11 @@ pub(crate) fn read(body: &Map<String, Value>) -> Result<Draft, GraphError> {
         None
     } else {
         let zone = start.zone.unwrap_or(Tz::UTC);
-        Some(Series::parse(&recurrence, zone).map_err(GraphError::property)?)
+        Some(RecurrenceSet::parse(&recurrence, zone).map_err(GraphApiError::property)?)
     };
     // A person fetches an event back by this; an application cannot say it.
-    let status = body.get("status").and_then(Value::as_str).and_then(Status::parse);
-    Ok(Draft { start, end, recurrence, series, status, sequence: None, fields })
+    let status = body.get("status").and_then(Value::as_str).and_then(EntryStatus::parse);
+    Ok(EntryDraft { start, end, recurrence, series, status, sequence: None, fields })
 }
 
 /// Graph's recurrence, or the lines that a person's wish has.
@@ -137,35 +139,39 @@ fn recurrence(
     body: &Map<String, Value>,
     start: EventTime,
     fields: &mut Map<String, Value>,
-) -> Result<Vec<String>, GraphError> {
+) -> Result<Vec<String>, GraphApiError> {
     let day = match start.when {
-        When::On(day) => day,
-        When::At(at) => at.with_timezone(&start.zone.unwrap_or(Tz::UTC)).date_naive(),
+        DateOrDateTime::On(day) => day,
+        DateOrDateTime::At(at) => at.with_timezone(&start.zone.unwrap_or(Tz::UTC)).date_naive(),
     };
     let recurrence = match body.get("recurrence") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(lines)) if lines.is_empty() => return Ok(Vec::new()),
         Some(Value::Array(lines)) => {
             let line = lines.first().and_then(Value::as_str).filter(|_| lines.len() == 1);
-            let recurrence = line.and_then(|line| patterns::from_line(line, day));
-            recurrence.ok_or_else(|| GraphError::property("Outlook has no such recurrence."))?
+            let recurrence = line.and_then(|line| recurrence_patterns::from_line(line, day));
+            recurrence.ok_or_else(|| GraphApiError::property("Outlook has no such recurrence."))?
         }
         Some(recurrence) => recurrence.clone(),
     };
-    let line = patterns::to_line(&recurrence, day).map_err(GraphError::property)?;
+    let line = recurrence_patterns::to_line(&recurrence, day).map_err(GraphApiError::property)?;
     fields.insert("recurrence".into(), recurrence);
     Ok(vec![line])
 }
 
 /// Reads `{"dateTime", "timeZone"}`, and the zone's name as it was written.
-fn event_time(value: Option<&Value>, name: &str, all_day: bool) -> Result<(EventTime, String), GraphError> {
-    let missing = || GraphError::property(format!("Event.{name} is needed, with dateTime and timeZone."));
+fn event_time(
+    value: Option<&Value>,
+    name: &str,
+    all_day: bool,
+) -> Result<(EventTime, String), GraphApiError> {
+    let missing = || GraphApiError::property(format!("Event.{name} is needed, with dateTime and timeZone."));
     let value = value.filter(|value| value.is_object()).ok_or_else(missing)?;
     let zone_name = value["timeZone"].as_str().ok_or_else(|| unknown_zone(""))?;
     let zone = zones::zone(zone_name).ok_or_else(|| unknown_zone(zone_name))?;
     let text = value["dateTime"].as_str().ok_or_else(missing)?;
     let invalid = || {
-        GraphError::bad(
+        GraphApiError::bad(
             "ErrorInvalidParameter",
             format!("The value '{text}' of Event.{name} is not a valid date and time."),
         )
@@ -181,11 +187,11 @@ fn event_time(value: Option<&Value>, name: &str, all_day: bool) -> Result<(Event
     let when = if all_day {
         if local.time() != NaiveTime::MIN {
             let message = format!("Event.{name} of an all-day event needs to be set to midnight.");
-            return Err(GraphError::property(message));
+            return Err(GraphApiError::property(message));
         }
-        When::On(local.date())
+        DateOrDateTime::On(local.date())
     } else {
-        When::At(resolve(local.trunc_subsecs(0), zone))
+        DateOrDateTime::At(resolve(local.trunc_subsecs(0), zone))
     };
     Ok((EventTime { when, zone: Some(zone) }, zone_name.into()))
 }
@@ -194,12 +200,12 @@ fn event_time(value: Option<&Value>, name: &str, all_day: bool) -> Result<(Event
 ///
 /// # Errors
 /// 400 if it is none.
-pub(crate) fn instant(value: Option<&Value>, name: &str) -> Result<DateTime<Utc>, GraphError> {
+pub(crate) fn instant(value: Option<&Value>, name: &str) -> Result<DateTime<Utc>, GraphApiError> {
     let (time, _) = event_time(value, name, false)?;
     Ok(time.when.instant(Tz::UTC))
 }
 
-fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, GraphError> {
+fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, GraphApiError> {
     let mut fields = Map::new();
     let mut keep = |name: &str, valid: &dyn Fn(&Value) -> bool| match body.get(name) {
         None | Some(Value::Null) => Ok(()),
@@ -207,11 +213,11 @@ fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, GraphError> {
             fields.insert(name.into(), value.clone());
             Ok(())
         }
-        Some(_) => Err(GraphError::property(format!("The value of the property '{name}' is not valid."))),
+        Some(_) => Err(GraphApiError::property(format!("The value of the property '{name}' is not valid."))),
     };
     keep("subject", &|value| value.as_str().is_some_and(|text| text.chars().count() <= 255))?;
     keep("transactionId", &|value| value.as_str().is_some_and(|text| !text.is_empty()))?;
-    for name in SWITCHES {
+    for name in BOOLEAN_FIELDS {
         keep(name, &Value::is_boolean)?;
     }
     keep("reminderMinutesBeforeStart", &|value| value.as_i64().is_some_and(|minutes| minutes >= 0))?;
@@ -260,7 +266,7 @@ fn extended_properties_are_valid(properties: &Value) -> bool {
 }
 
 /// What a client may set of `entry`, as it would send it.
-pub(crate) fn writable(entry: &Entry) -> Map<String, Value> {
+pub(crate) fn writable(entry: &StoredEntry) -> Map<String, Value> {
     let mut body = entry.fields.clone();
     let zone_name = |name: &str| entry.fields.get(name).and_then(Value::as_str).unwrap_or("UTC");
     body.insert("start".into(), written_time(entry.start, zone_name("originalStartTimeZone")));
@@ -276,8 +282,8 @@ pub(crate) fn writable(entry: &Entry) -> Map<String, Value> {
 pub(crate) fn written_time(time: EventTime, zone_name: &str) -> Value {
     let zone = time.zone.unwrap_or(Tz::UTC);
     let local = match time.when {
-        When::On(day) => day.and_time(NaiveTime::MIN),
-        When::At(at) => at.with_timezone(&zone).naive_local(),
+        DateOrDateTime::On(day) => day.and_time(NaiveTime::MIN),
+        DateOrDateTime::At(at) => at.with_timezone(&zone).naive_local(),
     };
     json!({ "dateTime": local.format("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": zone_name })
 }
@@ -352,7 +358,10 @@ mod tests {
             read(body.as_object().unwrap()).map(|draft| (draft.start.when, draft.end.when))
         };
         let (first, last) = ("2026-02-02T00:00:00.0000000", "2026-02-04T00:00:00");
-        let expected = (When::On("2026-02-02".parse().unwrap()), When::On("2026-02-04".parse().unwrap()));
+        let expected = (
+            DateOrDateTime::On("2026-02-02".parse().unwrap()),
+            DateOrDateTime::On("2026-02-04".parse().unwrap()),
+        );
         assert_eq!(days(at(first, "UTC"), at(last, "UTC")).unwrap(), expected);
         assert!(days(at(first, "UTC"), at(last, "Europe/Lisbon")).is_err());
         assert!(days(at(first, "UTC"), at("2026-02-04T00:30:00", "UTC")).is_err());
@@ -362,12 +371,16 @@ mod tests {
     #[test]
     fn an_application_may_not_name_what_is_not_there() {
         let body = |extra: Value| extra.as_object().unwrap().clone();
-        assert_eq!(of_application(body(json!({ "title": "x" }))).unwrap_err().code, "RequestBodyRead");
         assert_eq!(
-            of_application(body(json!({ "status": "confirmed" }))).unwrap_err().code,
+            check_application_body(body(json!({ "title": "x" }))).unwrap_err().code,
             "RequestBodyRead"
         );
-        let kept = of_application(body(json!({ "id": "1", "@odata.etag": "x", "subject": "a" }))).unwrap();
+        assert_eq!(
+            check_application_body(body(json!({ "status": "confirmed" }))).unwrap_err().code,
+            "RequestBodyRead"
+        );
+        let kept =
+            check_application_body(body(json!({ "id": "1", "@odata.etag": "x", "subject": "a" }))).unwrap();
         assert_eq!(Value::Object(kept), json!({ "subject": "a" }));
     }
 }

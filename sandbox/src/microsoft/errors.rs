@@ -7,11 +7,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::store::Refusal;
+use crate::store::StoreError;
 
 /// An answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GraphError {
+pub(crate) struct GraphApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
@@ -21,7 +21,7 @@ pub(crate) struct GraphError {
     pub(crate) existing: Option<String>,
 }
 
-impl GraphError {
+impl GraphApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None, existing: None }
     }
@@ -96,7 +96,7 @@ impl GraphError {
     }
 
     /// 410: drop the cursor and read everything again. Graph says it under either code.
-    pub(crate) fn sync_state_gone(by_another_name: bool) -> Self {
+    pub(crate) fn sync_state_expired(by_another_name: bool) -> Self {
         let code = if by_another_name { "SyncStateInvalid" } else { "SyncStateNotFound" };
         Self::new(StatusCode::GONE, code, "The sync state generation is not found; synchronize again.")
     }
@@ -129,20 +129,20 @@ impl GraphError {
     }
 }
 
-impl From<Refusal> for GraphError {
-    fn from(refusal: Refusal) -> Self {
+impl From<StoreError> for GraphApiError {
+    fn from(refusal: StoreError) -> Self {
         match refusal {
             // What was deleted leaves nothing behind that an application could see.
-            Refusal::NotFound | Refusal::Deleted => Self::not_found(),
-            Refusal::ReadOnly => Self::denied(),
-            Refusal::Duplicate => Self::bad("ErrorFolderExists", "There is one with this name already."),
-            Refusal::Invalid(message) | Refusal::Missing(message) => Self::property(message),
-            Refusal::Unwritten => Self::internal(),
+            StoreError::NotFound | StoreError::Deleted => Self::not_found(),
+            StoreError::ReadOnly => Self::denied(),
+            StoreError::Duplicate => Self::bad("ErrorFolderExists", "There is one with this name already."),
+            StoreError::Invalid(message) | StoreError::Missing(message) => Self::property(message),
+            StoreError::Unwritten => Self::internal(),
         }
     }
 }
 
-impl IntoResponse for GraphError {
+impl IntoResponse for GraphApiError {
     fn into_response(self) -> Response {
         let id = Uuid::new_v4();
         let mut body = json!({

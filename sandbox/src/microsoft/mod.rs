@@ -9,12 +9,12 @@ mod delta;
 mod dialect;
 mod draft;
 mod errors;
-mod front;
+mod frontend;
 mod ids;
 mod oauth;
 mod odata;
-mod patterns;
 mod prefer;
+mod recurrence_patterns;
 mod resource;
 mod sample;
 mod schedule;
@@ -32,38 +32,38 @@ use axum::{Router, middleware};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub(crate) use scopes::EVERYTHING;
-pub(crate) use subscriptions::{LifecycleEvent, notifications, tell_lifecycle};
-pub(crate) use throttle::Limits;
+pub(crate) use subscriptions::{LifecycleEvent, notifications, send_lifecycle_event};
+pub(crate) use throttle::GraphThrottleLimits;
 
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::gate::{Gate, pass};
-use crate::store::{Changed, World};
+use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxError};
 
 /// The simulated Microsoft.
 #[derive(Debug)]
-pub(crate) struct Microsoft {
-    world: Mutex<World>,
-    throttle: Arc<Mutex<throttle::Throttle>>,
+pub(crate) struct MicrosoftSandbox {
+    store: Mutex<ProviderStore>,
+    throttle: Arc<Mutex<throttle::GraphThrottle>>,
     clients: Vec<OAuthClient>,
 }
 
-impl Microsoft {
+impl MicrosoftSandbox {
     pub(crate) fn open(
         path: &Path,
         clients: Vec<OAuthClient>,
-        changes: UnboundedSender<Changed>,
+        changes: UnboundedSender<EntryChanged>,
     ) -> Result<Self, SandboxError> {
-        let world = Mutex::new(World::open(path, &dialect::Microsoft, changes)?);
-        Ok(Self { world, throttle: Arc::default(), clients })
+        let store = Mutex::new(ProviderStore::open(path, &dialect::MicrosoftDialect, changes)?);
+        Ok(Self { store, throttle: Arc::default(), clients })
     }
 
     /// The state; held for the length of one request's work, never across an await.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn store(&self) -> MutexGuard<'_, ProviderStore> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn throttle(&self) -> MutexGuard<'_, throttle::Throttle> {
+    pub(crate) fn throttle(&self) -> MutexGuard<'_, throttle::GraphThrottle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -78,9 +78,9 @@ impl Microsoft {
 }
 
 /// The routes below `/microsoft`: pages for persons, and the endpoints for applications behind the gate.
-pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+pub(crate) fn router(app: &Arc<SandboxApp>) -> Router<Arc<SandboxApp>> {
     let endpoints = oauth::endpoints().nest("/v1.0", api::router());
-    let gate = Gate { app: Arc::clone(app), front: &front::MicrosoftFront };
+    let gate = Gate { app: Arc::clone(app), front: &frontend::MicrosoftFrontend };
     let gated = endpoints.layer(middleware::from_fn_with_state(gate, pass));
     oauth::pages().merge(gated)
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::errors::GraphError;
-use crate::store::Entry;
+use super::errors::GraphApiError;
+use crate::store::StoredEntry;
 
 /// How many items a page holds if nothing is said, and at most.
 pub(crate) const DEFAULT_PAGE: usize = 10;
@@ -11,35 +11,36 @@ pub(crate) const LARGEST_PAGE: usize = 1000;
 
 /// A checked query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct ODataOptions {
     pub(crate) top: Option<usize>,
     pub(crate) skip: usize,
     select: Option<Vec<String>>,
     /// The extended properties that are asked for.
     expand: Option<Vec<String>>,
-    pub(crate) filter: Option<Filter>,
+    pub(crate) filter: Option<ODataFilter>,
     descending: bool,
     order: Option<String>,
 }
 
 /// A condition on events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Filter {
+pub(crate) enum ODataFilter {
     /// An extended property has this value.
     Property { id: String, value: String },
     /// A member of the event has this value.
     Member { name: String, value: String },
 }
 
-impl Options {
+impl ODataOptions {
     /// Reads the decoded pairs of a query; `known` are the names beside OData's own.
     ///
     /// # Errors
     /// 400 for an option that is not understood. Graph passes some over; a sandbox must not hide a mistake.
-    pub(crate) fn read(pairs: &[(String, String)], known: &[&str]) -> Result<Self, GraphError> {
+    pub(crate) fn read(pairs: &[(String, String)], known: &[&str]) -> Result<Self, GraphApiError> {
         let mut options = Self::default();
         for (name, value) in pairs {
-            let bad = || GraphError::query(format!("The query option {name} cannot be understood: {value}"));
+            let bad =
+                || GraphApiError::query(format!("The query option {name} cannot be understood: {value}"));
             match name.as_str() {
                 "$top" => {
                     let top = value.parse().ok().filter(|top| (1..=LARGEST_PAGE).contains(top));
@@ -48,7 +49,7 @@ impl Options {
                 "$skip" => options.skip = value.parse().map_err(|_| bad())?,
                 "$select" => options.select = Some(value.split(',').map(|one| one.trim().into()).collect()),
                 "$expand" => options.expand = Some(expanded(value).ok_or_else(bad)?),
-                "$filter" => options.filter = Some(Filter::read(value).ok_or_else(bad)?),
+                "$filter" => options.filter = Some(ODataFilter::read(value).ok_or_else(bad)?),
                 "$orderby" => {
                     let (order, way) = value.split_once(' ').unwrap_or((value, "asc"));
                     let known = ["start/dateTime", "subject", "lastModifiedDateTime", "createdDateTime"];
@@ -65,7 +66,7 @@ impl Options {
     }
 
     /// Adds the extended property that was asked for, and leaves out what was not selected.
-    pub(crate) fn shape(&self, entry: &Entry, event: Value) -> Value {
+    pub(crate) fn shape(&self, entry: &StoredEntry, event: Value) -> Value {
         let Value::Object(mut event) = event else { return event };
         if let Some(select) = &self.select {
             event.retain(|name, _| name.starts_with('@') || name == "id" || select.contains(name));
@@ -89,7 +90,7 @@ impl Options {
     }
 
     /// Puts events into the order that was asked for.
-    pub(crate) fn sort(&self, events: &mut [(Entry, Value)]) {
+    pub(crate) fn sort(&self, events: &mut [(StoredEntry, Value)]) {
         let Some(order) = &self.order else { return };
         let pointer = format!("/{order}");
         events.sort_by_cached_key(|(_, event)| event.pointer(&pointer).map(ToString::to_string));
@@ -99,7 +100,7 @@ impl Options {
     }
 }
 
-impl Filter {
+impl ODataFilter {
     /// `singleValueExtendedProperties/Any(ep: ep/id eq '...' and ep/value eq '...')`, or `name eq '...'`.
     fn read(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -120,7 +121,7 @@ impl Filter {
     }
 
     /// Whether an event is meant.
-    pub(crate) fn takes(&self, entry: &Entry, event: &Value) -> bool {
+    pub(crate) fn takes(&self, entry: &StoredEntry, event: &Value) -> bool {
         match self {
             Self::Member { name, value } => event[name].as_str() == Some(value),
             Self::Property { id, value } => {
@@ -188,8 +189,8 @@ pub(crate) fn page(items: Vec<Value>, next: Option<String>) -> Value {
 mod tests {
     use super::*;
 
-    fn read(name: &str, value: &str) -> Result<Options, GraphError> {
-        Options::read(&[(name.into(), value.into())], &["startDateTime"])
+    fn read(name: &str, value: &str) -> Result<ODataOptions, GraphApiError> {
+        ODataOptions::read(&[(name.into(), value.into())], &["startDateTime"])
     }
 
     #[test]
@@ -197,7 +198,7 @@ mod tests {
         let id = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Booking";
         let filter =
             format!("singleValueExtendedProperties/Any(ep: ep/id eq '{id}' and ep/value eq 'it''s 7')");
-        let expected = Filter::Property { id: id.into(), value: "it's 7".into() };
+        let expected = ODataFilter::Property { id: id.into(), value: "it's 7".into() };
         assert_eq!(read("$filter", &filter).unwrap().filter, Some(expected));
         let expand = format!("singleValueExtendedProperties($filter=id eq '{id}')");
         assert_eq!(read("$expand", &expand).unwrap().expand, Some(vec![id.to_owned()]));

@@ -3,12 +3,12 @@
 use axum::http::HeaderMap;
 use chrono_tz::Tz;
 
-use super::errors::GraphError;
+use super::errors::GraphApiError;
 use super::zones;
 
 /// The preferences of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Prefer {
+pub(crate) struct PreferHeader {
     pub(crate) immutable_ids: bool,
     pub(crate) zone: Tz,
     /// The zone's name as the client wrote it, which it gets back.
@@ -19,7 +19,7 @@ pub(crate) struct Prefer {
     pub(crate) applied: Vec<String>,
 }
 
-impl Prefer {
+impl PreferHeader {
     /// What is preferred if nothing is said.
     pub(crate) fn nothing() -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Prefer {
     ///
     /// # Errors
     /// 400 for a zone that does not exist.
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, GraphError> {
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, GraphApiError> {
         let mut prefer = Self::nothing();
         let texts = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
         for one in texts.flat_map(split) {
@@ -62,8 +62,8 @@ impl Prefer {
 }
 
 /// 400: Exchange does not know the zone.
-pub(crate) fn unknown_zone(name: &str) -> GraphError {
-    GraphError::bad(
+pub(crate) fn unknown_zone(name: &str) -> GraphApiError {
+    GraphApiError::bad(
         "TimeZoneNotSupportedException",
         format!(
             "A valid TimeZone value must be specified. The following TimeZone value is not supported: '{name}'."
@@ -91,11 +91,11 @@ mod tests {
         headers.append("prefer", "IdType=\"ImmutableId\", odata.maxpagesize=50".parse().unwrap());
         headers.append("prefer", "outlook.timezone=\"W. Europe Standard Time\"".parse().unwrap());
         headers.append("prefer", "outlook.body-content-type=\"text\", return=minimal".parse().unwrap());
-        let prefer = Prefer::read(&headers).unwrap();
+        let prefer = PreferHeader::read(&headers).unwrap();
         assert!(prefer.immutable_ids && prefer.text_body);
         assert_eq!((prefer.page_size, prefer.zone), (Some(50), chrono_tz::Europe::Berlin));
         assert_eq!(prefer.applied.len(), 4);
         headers.append("prefer", "outlook.timezone=\"Mars\"".parse().unwrap());
-        assert_eq!(Prefer::read(&headers).unwrap_err().code, "TimeZoneNotSupportedException");
+        assert_eq!(PreferHeader::read(&headers).unwrap_err().code, "TimeZoneNotSupportedException");
     }
 }

@@ -6,13 +6,14 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::prefer::Prefer;
-use super::{ids, patterns};
+use super::prefer::PreferHeader;
+use super::{ids, recurrence_patterns};
 use crate::page::html::escape;
 use crate::store::{
-    AccessRole, Calendar, CalendarInfo, Entry, EventTime, Shown, Subscription, standing_alone,
+    CalendarAccessRole, CalendarListItem, CalendarRecord, EventTime, ListedEvent, StoredCalendar,
+    StoredEntry, materialize,
 };
-use crate::timing::When;
+use crate::timing::DateOrDateTime;
 
 /// How many characters of a body its preview has.
 const PREVIEW: usize = 255;
@@ -22,30 +23,30 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// From which calendar and as the client prefers it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub(crate) calendar: &'a CalendarInfo,
-    pub(crate) prefer: &'a Prefer,
+pub(crate) struct GraphEventView<'a> {
+    pub(crate) calendar: &'a CalendarRecord,
+    pub(crate) prefer: &'a PreferHeader,
     pub(crate) base_url: &'a str,
 }
 
-impl View<'_> {
+impl GraphEventView<'_> {
     /// What a list or a read shows.
-    pub(crate) fn shown(&self, shown: &Shown<'_>) -> Value {
+    pub(crate) fn shown(&self, shown: &ListedEvent<'_>) -> Value {
         match shown {
-            Shown::Whole(entry) => self.event(entry),
-            Shown::Occurrence { master, original } | Shown::Vanished { master, original } => {
-                self.event(&standing_alone(master, *original))
+            ListedEvent::Whole(entry) => self.event(entry),
+            ListedEvent::Occurrence { master, original } | ListedEvent::Vanished { master, original } => {
+                self.event(&materialize(master, *original))
             }
         }
     }
 
     /// The id of an entry as the client prefers it.
-    pub(crate) fn id(&self, entry: &Entry) -> String {
+    pub(crate) fn id(&self, entry: &StoredEntry) -> String {
         ids::shown(&entry.id, entry.moves, self.prefer.immutable_ids)
     }
 
     /// An event with all its details, extended properties aside, which come when they are asked for.
-    pub(crate) fn event(&self, entry: &Entry) -> Value {
+    pub(crate) fn event(&self, entry: &StoredEntry) -> Value {
         let mut event = Map::new();
         for part in [self.identity(entry), self.content(entry), settings(entry)] {
             if let Value::Object(part) = part {
@@ -55,7 +56,7 @@ impl View<'_> {
         Value::Object(event)
     }
 
-    fn identity(&self, entry: &Entry) -> Value {
+    fn identity(&self, entry: &StoredEntry) -> Value {
         let master = entry.occurrence_of.as_ref();
         let transaction = entry.fields.get("transactionId").filter(|_| master.is_none());
         json!({
@@ -74,7 +75,7 @@ impl View<'_> {
         })
     }
 
-    fn content(&self, entry: &Entry) -> Value {
+    fn content(&self, entry: &StoredEntry) -> Value {
         let text = text_of(entry);
         let place = entry.location().unwrap_or_default();
         json!({
@@ -94,7 +95,7 @@ impl View<'_> {
 
     /// What change tracking tells of an occurrence that nobody has touched: where it stands. All else is its master's
     /// (reported).
-    pub(crate) fn bare_occurrence(&self, entry: &Entry) -> Value {
+    pub(crate) fn bare_occurrence(&self, entry: &StoredEntry) -> Value {
         let whole = self.event(entry);
         let told = ["@odata.etag", "id", "type", "seriesMasterId", "start", "end"];
         let mut bare: Map<_, _> =
@@ -115,8 +116,8 @@ impl View<'_> {
     /// In the zone that is preferred; whole days have the same date in any.
     fn time(&self, time: EventTime) -> Value {
         let local = match time.when {
-            When::On(day) => day.and_time(NaiveTime::MIN),
-            When::At(at) => at.with_timezone(&self.prefer.zone).naive_local(),
+            DateOrDateTime::On(day) => day.and_time(NaiveTime::MIN),
+            DateOrDateTime::At(at) => at.with_timezone(&self.prefer.zone).naive_local(),
         };
         json!({
             "dateTime": local.format("%Y-%m-%dT%H:%M:%S.0000000").to_string(),
@@ -124,19 +125,19 @@ impl View<'_> {
         })
     }
 
-    fn recurrence(&self, entry: &Entry) -> Value {
+    fn recurrence(&self, entry: &StoredEntry) -> Value {
         match entry.fields.get("recurrence") {
             Some(recurrence) if entry.series.is_some() && entry.occurrence_of.is_none() => {
                 let zone = entry.start.zone.unwrap_or(self.calendar.zone);
                 let day = entry.start.when.instant(zone).with_timezone(&zone).date_naive();
-                patterns::in_full(recurrence, day, &zone_name(entry, "originalStartTimeZone"))
+                recurrence_patterns::in_full(recurrence, day, &zone_name(entry, "originalStartTimeZone"))
             }
             _ => Value::Null,
         }
     }
 
     /// Exchange keeps a body as HTML and gives it back so, unless text is preferred.
-    fn body(&self, entry: &Entry, text: &str) -> Value {
+    fn body(&self, entry: &StoredEntry, text: &str) -> Value {
         if self.prefer.text_body {
             return json!({ "contentType": "text", "content": text });
         }
@@ -158,7 +159,7 @@ impl View<'_> {
     }
 
     /// The page on which a person sees the event.
-    fn link(&self, entry: &Entry) -> String {
+    fn link(&self, entry: &StoredEntry) -> String {
         let zone = self.calendar.zone;
         let day = entry.start.when.instant(zone).with_timezone(&zone).date_naive();
         let query = form_urlencoded::Serializer::new(String::new())
@@ -171,7 +172,7 @@ impl View<'_> {
     }
 }
 
-fn settings(entry: &Entry) -> Value {
+fn settings(entry: &StoredEntry) -> Value {
     let field = |name: &str, default: Value| entry.fields.get(name).cloned().unwrap_or(default);
     json!({
         "categories": field("categories", json!([])),
@@ -195,7 +196,7 @@ fn settings(entry: &Entry) -> Value {
     })
 }
 
-fn kind(entry: &Entry) -> &'static str {
+fn kind(entry: &StoredEntry) -> &'static str {
     match (&entry.occurrence_of, &entry.series) {
         // An occurrence that stands for itself has a history of its own.
         (Some(_), _) if entry.history.is_empty() => "occurrence",
@@ -206,19 +207,19 @@ fn kind(entry: &Entry) -> &'static str {
 }
 
 /// The zone's name as it was given, IANA's or that of Windows.
-fn zone_name(entry: &Entry, name: &str) -> String {
+fn zone_name(entry: &StoredEntry, name: &str) -> String {
     entry.fields.get(name).and_then(Value::as_str).unwrap_or("UTC").to_owned()
 }
 
-fn text_of(entry: &Entry) -> String {
+fn text_of(entry: &StoredEntry) -> String {
     let content = entry.description().unwrap_or_default();
     let kind = entry.fields.get("body").and_then(|body| body["contentType"].as_str()).unwrap_or("text");
     if kind.eq_ignore_ascii_case("html") { without_tags(content) } else { content.into() }
 }
 
 /// A calendar as Graph shows it.
-pub(crate) fn calendar(calendar: &Calendar, one: &Subscription, owner_name: &str) -> Value {
-    let may_write = one.role >= AccessRole::Writer;
+pub(crate) fn calendar(calendar: &StoredCalendar, one: &CalendarListItem, owner_name: &str) -> Value {
+    let may_write = one.role >= CalendarAccessRole::Writer;
     json!({
         "id": calendar.info.id,
         "name": calendar.info.summary,

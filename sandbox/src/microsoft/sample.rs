@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::{ids, tenants};
-use crate::store::{AccessRole, Account, CalendarInfo, Record, Subscription};
+use crate::store::{CalendarAccessRole, CalendarListItem, CalendarRecord, StoreRecord, StoredAccount};
 
 /// Two of one tenant and a private person.
 const PERSONS: [(&str, &str); 3] = [
@@ -16,30 +16,30 @@ const PERSONS: [(&str, &str); 3] = [
 const SECOND: (&str, &str) = ("eva@northwind.example", "Clinic rota");
 
 /// The whole of a new Microsoft.
-pub(crate) fn records() -> Vec<Record> {
+pub(crate) fn records() -> Vec<StoreRecord> {
     let zone = chrono_tz::Europe::Lisbon;
     let mut seq = 1;
     let mut records: Vec<_> =
         PERSONS.iter().flat_map(|(email, name)| account(email, name, zone, &mut seq)).collect();
     let (owner, name) = SECOND;
-    records.extend(calendar(owner, name, name, zone, AccessRole::Owner, &mut seq));
+    records.extend(calendar(owner, name, name, zone, CalendarAccessRole::Owner, &mut seq));
     records
 }
 
 /// A new account with its own calendar and the birthdays, which nobody can write. `seq` is the last number used.
-pub(crate) fn account(email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<Record> {
+pub(crate) fn account(email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord> {
     let sub = tenants::object_id(email);
-    let account = Account { email: email.into(), name: name.into(), sub, zone };
-    let mut records = vec![Record::Account { account }];
-    for record in calendar(email, "Calendar", "Calendar", zone, AccessRole::Owner, seq) {
+    let account = StoredAccount { email: email.into(), name: name.into(), sub, zone };
+    let mut records = vec![StoreRecord::Account { account }];
+    for record in calendar(email, "Calendar", "Calendar", zone, CalendarAccessRole::Owner, seq) {
         records.push(match record {
-            Record::Subscription { subscription } => {
-                Record::Subscription { subscription: Subscription { primary: true, ..subscription } }
+            StoreRecord::Subscription { subscription } => {
+                StoreRecord::Subscription { subscription: CalendarListItem { primary: true, ..subscription } }
             }
             other => other,
         });
     }
-    records.extend(calendar(email, "Birthdays", "Birthdays", zone, AccessRole::Reader, seq));
+    records.extend(calendar(email, "Birthdays", "Birthdays", zone, CalendarAccessRole::Reader, seq));
     records
 }
 
@@ -49,14 +49,14 @@ pub(crate) fn calendar(
     key: &str,
     name: &str,
     zone: Tz,
-    role: AccessRole,
+    role: CalendarAccessRole,
     seq: &mut u64,
-) -> Vec<Record> {
+) -> Vec<StoreRecord> {
     let id = ids::calendar(owner, key);
     *seq += 1;
-    let info = CalendarInfo { id: id.clone(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
+    let info = CalendarRecord { id: id.clone(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
     *seq += 1;
-    let subscription = Subscription {
+    let subscription = CalendarListItem {
         account: owner.into(),
         calendar: id,
         role,
@@ -65,5 +65,5 @@ pub(crate) fn calendar(
         color_id: "auto".into(),
         seq: *seq,
     };
-    vec![Record::Calendar { calendar: info }, Record::Subscription { subscription }]
+    vec![StoreRecord::Calendar { calendar: info }, StoreRecord::Subscription { subscription }]
 }

@@ -3,14 +3,16 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
 
-use super::errors::GraphError;
-use super::prefer::Prefer;
+use super::errors::GraphApiError;
+use super::prefer::PreferHeader;
 use super::{draft, tenants, zones};
-use crate::store::{Calendar, Entry, EventTime, PRIMARY, Window, World, standing_between};
-use crate::timing::When;
+use crate::store::{
+    EventTime, ListWindow, PRIMARY, ProviderStore, StoredCalendar, StoredEntry, standing_between,
+};
+use crate::timing::DateOrDateTime;
 
-const MOST_SCHEDULES: usize = 20;
-const LONGEST_WINDOW: Duration = Duration::days(62);
+const MAX_SCHEDULES: usize = 20;
+const MAX_WINDOW: Duration = Duration::days(62);
 const DEFAULT_INTERVAL: i64 = 30;
 
 /// Answers a query of `account`.
@@ -19,33 +21,36 @@ const DEFAULT_INTERVAL: i64 = 30;
 /// 403 for a private person's account, which has none; 400 for a body that is not a query. Who cannot be found is an
 /// error of its own within the answer.
 pub(crate) fn query(
-    world: &World,
+    store: &ProviderStore,
     account: &str,
     body: &Map<String, Value>,
-    prefer: &Prefer,
+    prefer: &PreferHeader,
     now: DateTime<Utc>,
-) -> Result<Value, GraphError> {
+) -> Result<Value, GraphApiError> {
     // "Delegated (personal Microsoft account): not supported."
     if tenants::is_personal(account) {
-        return Err(GraphError::denied());
+        return Err(GraphApiError::denied());
     }
     let window = window(body)?;
     let interval = match body.get("availabilityViewInterval") {
         None | Some(Value::Null) => DEFAULT_INTERVAL,
         Some(value) => value.as_i64().filter(|minutes| (5..=1440).contains(minutes)).ok_or_else(|| {
-            GraphError::bad("ErrorInvalidMergedFreeBusyInterval", "The interval goes from 5 to 1440 minutes.")
+            GraphApiError::bad(
+                "ErrorInvalidMergedFreeBusyInterval",
+                "The interval goes from 5 to 1440 minutes.",
+            )
         })?,
     };
     let schedules = body.get("schedules").and_then(Value::as_array);
-    let schedules = schedules.filter(|all| !all.is_empty() && all.len() <= MOST_SCHEDULES);
+    let schedules = schedules.filter(|all| !all.is_empty() && all.len() <= MAX_SCHEDULES);
     let schedules = schedules.ok_or_else(|| {
-        GraphError::bad("ErrorInvalidParameter", "Between 1 and 20 schedules can be asked for.")
+        GraphApiError::bad("ErrorInvalidParameter", "Between 1 and 20 schedules can be asked for.")
     })?;
     let mut answers = Vec::new();
     for name in schedules {
-        let name = name.as_str().ok_or_else(|| GraphError::property("A schedule is an address."))?;
+        let name = name.as_str().ok_or_else(|| GraphApiError::property("A schedule is an address."))?;
         let email = name.to_lowercase();
-        let known = world.visible(&email, PRIMARY).ok();
+        let known = store.visible(&email, PRIMARY).ok();
         let known = known.filter(|_| tenants::tenant_of(&email) == tenants::tenant_of(account));
         answers.push(match known {
             Some((calendar, _)) => schedule(calendar, name, window, interval, prefer, now),
@@ -60,26 +65,26 @@ pub(crate) fn query(
     Ok(json!({ "value": answers }))
 }
 
-fn window(body: &Map<String, Value>) -> Result<(DateTime<Utc>, DateTime<Utc>), GraphError> {
+fn window(body: &Map<String, Value>) -> Result<(DateTime<Utc>, DateTime<Utc>), GraphApiError> {
     let time = |name: &str| draft::instant(body.get(name), name);
     let (from, to) = (time("startTime")?, time("endTime")?);
-    if to <= from || to - from > LONGEST_WINDOW {
+    if to <= from || to - from > MAX_WINDOW {
         let message = "The requested time window has to be longer than nothing and at most 62 days.";
-        return Err(GraphError::bad("ErrorInvalidTimeInterval", message));
+        return Err(GraphApiError::bad("ErrorInvalidTimeInterval", message));
     }
     Ok((from, to))
 }
 
 fn schedule(
-    calendar: &Calendar,
+    calendar: &StoredCalendar,
     name: &str,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     interval: i64,
-    prefer: &Prefer,
+    prefer: &PreferHeader,
     now: DateTime<Utc>,
 ) -> Value {
     let zone = calendar.info.zone;
-    let window = Window { from: Some(from), to: Some(to) };
+    let window = ListWindow { from: Some(from), to: Some(to) };
     let mut busy: Vec<_> = standing_between(calendar, window, now)
         .into_iter()
         .filter(|shown| !shown.entry().is_free())
@@ -118,7 +123,7 @@ fn schedule(
     })
 }
 
-fn item(entry: &Entry, (start, end): (When, When), prefer: &Prefer) -> Value {
+fn item(entry: &StoredEntry, (start, end): (DateOrDateTime, DateOrDateTime), prefer: &PreferHeader) -> Value {
     let time = |when| draft::written_time(EventTime { when, zone: Some(prefer.zone) }, &prefer.zone_name);
     let is_private = entry.fields.get("sensitivity").is_some_and(|how| how == "private");
     json!({

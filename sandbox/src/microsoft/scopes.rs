@@ -22,26 +22,26 @@ pub(crate) const EVERYTHING: &str = "openid profile email offline_access User.Re
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum GraphPermission {
     ReadUser,
     ReadCalendars,
     WriteCalendars,
     FreeBusy,
 }
 
-impl Need {
+impl GraphPermission {
     /// Any one of these will do.
     fn scopes(self) -> &'static [&'static str] {
         match self {
-            Need::ReadUser => &["user.read"],
-            Need::ReadCalendars => &[
+            GraphPermission::ReadUser => &["user.read"],
+            GraphPermission::ReadCalendars => &[
                 "calendars.read",
                 "calendars.readwrite",
                 "calendars.read.shared",
                 "calendars.readwrite.shared",
             ],
-            Need::WriteCalendars => &["calendars.readwrite", "calendars.readwrite.shared"],
-            Need::FreeBusy => &["calendars.readbasic", "calendars.read", "calendars.readwrite"],
+            GraphPermission::WriteCalendars => &["calendars.readwrite", "calendars.readwrite.shared"],
+            GraphPermission::FreeBusy => &["calendars.readbasic", "calendars.read", "calendars.readwrite"],
         }
     }
 

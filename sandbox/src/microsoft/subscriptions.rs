@@ -8,23 +8,25 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::errors::GraphError;
-use super::prefer::Prefer;
+use super::errors::GraphApiError;
+use super::prefer::PreferHeader;
 use super::resource::{etag, timestamp};
 use super::writes::calendar_of;
 use super::{ids, tenants};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
-use crate::push::{self, Notification, is_lost};
-use crate::store::{Caller, ChangeKind, Changed, Channel, Refusal, World, secret};
+use crate::push::{self, OutgoingNotification, is_lost};
+use crate::store::{
+    AuthenticatedCaller, EntryChangeKind, EntryChanged, ProviderStore, StoreError, WatchChannel, secret,
+};
 
 /// How long a subscription to events lives at most, and what is less than this is raised to it.
-const LONGEST_LIFE: Duration = Duration::minutes(10_080);
-const SHORTEST_LIFE: Duration = Duration::minutes(45);
+const MAX_LIFETIME: Duration = Duration::minutes(10_080);
+const MIN_LIFETIME: Duration = Duration::minutes(45);
 
-const MOST_IN_MAILBOX: usize = 1000;
-const LONGEST_CLIENT_STATE: usize = 128;
+const MAX_PER_MAILBOX: usize = 1000;
+const MAX_CLIENT_STATE_LEN: usize = 128;
 
 /// What can become of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,12 +55,12 @@ impl LifecycleEvent {
 /// # Errors
 /// 400 with a sentence, 403 for too many, 404 for a calendar that is not there.
 pub(crate) fn read(
-    world: &World,
-    caller: &Caller,
+    store: &ProviderStore,
+    caller: &AuthenticatedCaller,
     body: &Map<String, Value>,
-    prefer: &Prefer,
+    prefer: &PreferHeader,
     now: DateTime<Utc>,
-) -> Result<Channel, GraphError> {
+) -> Result<WatchChannel, GraphApiError> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(String::from);
     let required = |name: &str| {
         text(name).filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{name} is needed.")))
@@ -76,9 +78,9 @@ pub(crate) fn read(
         return Err(invalid(format!("The sandbox does not know the property {name} of a subscription.")));
     }
     let kinds = required("changeType")?;
-    let kinds: Option<Vec<_>> = kinds.split(',').map(|kind| ChangeKind::parse(kind.trim())).collect();
+    let kinds: Option<Vec<_>> = kinds.split(',').map(|kind| EntryChangeKind::parse(kind.trim())).collect();
     let kinds = kinds.ok_or_else(|| invalid("changeType is made of created, updated and deleted."))?;
-    if text("clientState").is_some_and(|state| state.chars().count() > LONGEST_CLIENT_STATE) {
+    if text("clientState").is_some_and(|state| state.chars().count() > MAX_CLIENT_STATE_LEN) {
         return Err(invalid("clientState has more than 128 characters."));
     }
     let address = required("notificationUrl")?;
@@ -87,13 +89,13 @@ pub(crate) fn read(
         check_address(address)?;
     }
     let resource = required("resource")?;
-    let calendar = watched(world, caller, &resource)?;
-    let same_mailbox = world.live_channels(now).filter(|one| one.account == caller.account);
-    if same_mailbox.count() >= MOST_IN_MAILBOX {
+    let calendar = watched_calendar(store, caller, &resource)?;
+    let same_mailbox = store.live_channels(now).filter(|one| one.account == caller.account);
+    if same_mailbox.count() >= MAX_PER_MAILBOX {
         let message = "The mailbox has as many subscriptions as it may have.";
-        return Err(GraphError { status: StatusCode::FORBIDDEN, ..invalid(message) });
+        return Err(GraphApiError { status: StatusCode::FORBIDDEN, ..invalid(message) });
     }
-    Ok(Channel {
+    Ok(WatchChannel {
         id: Uuid::new_v4().to_string(),
         account: caller.account.clone(),
         client: caller.client.clone(),
@@ -109,19 +111,23 @@ pub(crate) fn read(
     })
 }
 
-fn invalid(message: impl Into<String>) -> GraphError {
-    GraphError::bad("InvalidRequest", message)
+fn invalid(message: impl Into<String>) -> GraphApiError {
+    GraphApiError::bad("InvalidRequest", message)
 }
 
-fn check_address(text: &str) -> Result<Url, GraphError> {
+fn check_address(text: &str) -> Result<Url, GraphApiError> {
     push::address(text).ok_or_else(|| invalid("The notification address must be https."))
 }
 
 /// The calendar whose events `resource` names.
-fn watched(world: &World, caller: &Caller, resource: &str) -> Result<String, GraphError> {
+fn watched_calendar(
+    store: &ProviderStore,
+    caller: &AuthenticatedCaller,
+    resource: &str,
+) -> Result<String, GraphApiError> {
     let unknown = || invalid(format!("The sandbox knows no subscription to {resource}."));
     let path = resource.trim_matches('/');
-    let own_id = world.accounts.get(&caller.account).map(|account| account.sub.as_str());
+    let own_id = store.accounts.get(&caller.account).map(|account| account.sub.as_str());
     let rest = path.strip_prefix("me/").or_else(|| {
         let (user, rest) =
             path.strip_prefix("users/").or_else(|| path.strip_prefix("Users/"))?.split_once('/')?;
@@ -129,38 +135,38 @@ fn watched(world: &World, caller: &Caller, resource: &str) -> Result<String, Gra
     });
     let parts: Vec<_> = rest.ok_or_else(unknown)?.split('/').collect();
     match parts.as_slice() {
-        ["events"] | ["calendar", "events"] => calendar_of(world, &caller.account, None),
+        ["events"] | ["calendar", "events"] => calendar_of(store, &caller.account, None),
         ["calendars", id, "events"] => {
             let decoded = url::form_urlencoded::parse(format!("id={}", id.replace('+', "%2B")).as_bytes())
                 .next()
                 .map(|(_, id)| id.into_owned());
-            calendar_of(world, &caller.account, decoded.as_deref())
+            calendar_of(store, &caller.account, decoded.as_deref())
         }
         _ => Err(unknown()),
     }
 }
 
 /// A life of 45 to 10,080 minutes: less is raised, more is refused.
-pub(crate) fn expiration(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, GraphError> {
+pub(crate) fn expiration(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, GraphApiError> {
     let at =
         DateTime::parse_from_rfc3339(text).map_err(|_| invalid("expirationDateTime is no time."))?.to_utc();
     if at <= now {
         return Err(invalid("Subscription expiration needs to be in the future."));
     }
     // A minute more, for clocks that are not quite the same.
-    if at > now + LONGEST_LIFE + Duration::minutes(1) {
+    if at > now + MAX_LIFETIME + Duration::minutes(1) {
         return Err(invalid("Subscription expiration can only be 10080 minutes in the future."));
     }
-    Ok(at.max(now + SHORTEST_LIFE))
+    Ok(at.max(now + MIN_LIFETIME))
 }
 
 /// Asks an address whether it wants to be told: it must echo the token as plain text within ten seconds.
 ///
 /// # Errors
 /// 400 if it does not.
-pub(crate) async fn validate(app: &App, address: &str) -> Result<(), GraphError> {
+pub(crate) async fn validate(app: &SandboxApp, address: &str) -> Result<(), GraphApiError> {
     let failed = |why: String| {
-        GraphError::bad(
+        GraphApiError::bad(
             "ValidationError",
             format!(
                 "Subscription validation request failed: {why}. Notification endpoint must respond with 200 OK."
@@ -188,7 +194,7 @@ pub(crate) async fn validate(app: &App, address: &str) -> Result<(), GraphError>
 }
 
 /// The subscription as Graph answers with it.
-pub(crate) fn subscription_json(world: &World, channel: &Channel, with_state: bool) -> Value {
+pub(crate) fn subscription_json(store: &ProviderStore, channel: &WatchChannel, with_state: bool) -> Value {
     json!({
         "id": channel.id,
         "resource": channel.resource,
@@ -198,7 +204,7 @@ pub(crate) fn subscription_json(world: &World, channel: &Channel, with_state: bo
         "notificationUrl": channel.address,
         "lifecycleNotificationUrl": channel.lifecycle_address,
         "expirationDateTime": timestamp(channel.expires_at),
-        "creatorId": world.accounts.get(&channel.account).map(|account| &account.sub),
+        "creatorId": store.accounts.get(&channel.account).map(|account| &account.sub),
         "latestSupportedTlsVersion": "v1_2",
         "notificationQueryOptions": null,
         "includeResourceData": null,
@@ -209,17 +215,21 @@ pub(crate) fn subscription_json(world: &World, channel: &Channel, with_state: bo
 }
 
 /// What is told of `changed`, and to whom.
-pub(crate) fn notifications(app: &App, changed: &Changed, now: DateTime<Utc>) -> Vec<Notification> {
-    let world = app.microsoft.world();
-    let told = world.told(changed, now);
-    let calendar = world.calendars.get(&changed.calendar);
+pub(crate) fn notifications(
+    app: &SandboxApp,
+    changed: &EntryChanged,
+    now: DateTime<Utc>,
+) -> Vec<OutgoingNotification> {
+    let store = app.microsoft.store();
+    let told = store.told(changed, now);
+    let calendar = store.calendars.get(&changed.calendar);
     let moves = calendar.and_then(|one| one.entries.get(&changed.entry)).map_or(0, |entry| entry.moves);
     told.into_iter()
         .map(|channel| {
-            let user = world.accounts.get(&channel.account).map_or("", |account| account.sub.as_str());
+            let user = store.accounts.get(&channel.account).map_or("", |account| account.sub.as_str());
             let id = ids::shown(&changed.entry, moves, channel.immutable_ids);
             let resource = format!("Users/{user}/Events/{id}");
-            let mut one = frame(channel);
+            let mut one = notification_body(channel);
             one["changeType"] = changed.kind.as_str().into();
             one["resourceData"] = json!({
                 "@odata.type": "#Microsoft.Graph.Event",
@@ -237,21 +247,21 @@ pub(crate) fn notifications(app: &App, changed: &Changed, now: DateTime<Utc>) ->
 ///
 /// # Errors
 /// If a subscription that ends cannot be ended.
-pub(crate) fn tell_lifecycle(
-    app: &App,
+pub(crate) fn send_lifecycle_event(
+    app: &SandboxApp,
     event: LifecycleEvent,
-    wanted: impl Fn(&Channel) -> bool,
-) -> Result<usize, Refusal> {
-    let mut world = app.microsoft.world();
-    let channels: Vec<_> = world.live_channels(clock::now()).filter(|one| wanted(one)).cloned().collect();
+    wanted: impl Fn(&WatchChannel) -> bool,
+) -> Result<usize, StoreError> {
+    let mut store = app.microsoft.store();
+    let channels: Vec<_> = store.live_channels(clock::now()).filter(|one| wanted(one)).cloned().collect();
     let mut told = 0;
     for channel in channels {
         let Some(address) = &channel.lifecycle_address else { continue };
-        let mut one = frame(&channel);
+        let mut one = notification_body(&channel);
         one["lifecycleEvent"] = event.as_str().into();
         let notification = notification(&channel, address, &one);
         if event == LifecycleEvent::SubscriptionRemoved {
-            world.close_channel(&channel.id)?;
+            store.close_channel(&channel.id)?;
         }
         told += 1;
         if !is_lost(app, &notification) {
@@ -261,7 +271,7 @@ pub(crate) fn tell_lifecycle(
     Ok(told)
 }
 
-fn frame(channel: &Channel) -> Value {
+fn notification_body(channel: &WatchChannel) -> Value {
     json!({
         "subscriptionId": channel.id,
         "subscriptionExpirationDateTime": timestamp(channel.expires_at),
@@ -270,8 +280,8 @@ fn frame(channel: &Channel) -> Value {
     })
 }
 
-fn notification(channel: &Channel, address: &str, one: &Value) -> Notification {
-    Notification {
+fn notification(channel: &WatchChannel, address: &str, one: &Value) -> OutgoingNotification {
+    OutgoingNotification {
         provider: Provider::Microsoft,
         account: channel.account.clone(),
         address: address.into(),

@@ -7,40 +7,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::errors::GraphError;
+use super::errors::GraphApiError;
 
 /// How many requests are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Limits {
+pub(crate) struct GraphThrottleLimits {
     pub(crate) concurrent_per_mailbox: usize,
     pub(crate) per_mailbox_per_ten_minutes: usize,
 }
 
-impl Default for Limits {
+impl Default for GraphThrottleLimits {
     fn default() -> Self {
         Self { concurrent_per_mailbox: 4, per_mailbox_per_ten_minutes: 10_000 }
     }
 }
 
 /// An application and a mailbox.
-type Pair = (String, String);
+type ClientMailbox = (String, String);
 
 /// The requests in hand and those of the last ten minutes.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
-    limits: Limits,
-    in_hand: HashMap<Pair, usize>,
-    spent: HashMap<Pair, VecDeque<DateTime<Utc>>>,
+pub(crate) struct GraphThrottle {
+    limits: GraphThrottleLimits,
+    in_hand: HashMap<ClientMailbox, usize>,
+    spent: HashMap<ClientMailbox, VecDeque<DateTime<Utc>>>,
 }
 
 /// The place of one request in hand, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    throttle: Arc<Mutex<Throttle>>,
-    pair: Pair,
+pub(crate) struct ConcurrencyPermit {
+    throttle: Arc<Mutex<GraphThrottle>>,
+    pair: ClientMailbox,
 }
 
-impl Drop for Seat {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(in_hand) = throttle.in_hand.get_mut(&self.pair) {
@@ -49,29 +49,29 @@ impl Drop for Seat {
     }
 }
 
-impl Seat {
+impl ConcurrencyPermit {
     /// Takes a request in hand.
     ///
     /// # Errors
     /// 429 if there are as many as there may be.
     pub(crate) fn take(
-        throttle: &Arc<Mutex<Throttle>>,
+        throttle: &Arc<Mutex<GraphThrottle>>,
         client: &str,
         mailbox: &str,
-    ) -> Result<Self, GraphError> {
+    ) -> Result<Self, GraphApiError> {
         let pair = (client.to_owned(), mailbox.to_owned());
         let mut inner = throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let most = inner.limits.concurrent_per_mailbox;
         let in_hand = inner.in_hand.entry(pair.clone()).or_default();
         if *in_hand >= most {
-            return Err(GraphError::throttled("MailboxConcurrency", 1));
+            return Err(GraphApiError::throttled("MailboxConcurrency", 1));
         }
         *in_hand += 1;
         Ok(Self { throttle: Arc::clone(throttle), pair })
     }
 }
 
-impl Throttle {
+impl GraphThrottle {
     /// Counts a request.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Throttle {
         client: &str,
         mailbox: &str,
         now: DateTime<Utc>,
-    ) -> Result<(), GraphError> {
+    ) -> Result<(), GraphApiError> {
         let window = Duration::minutes(10);
         let spent = self.spent.entry((client.into(), mailbox.into())).or_default();
         while spent.front().is_some_and(|at| now - *at >= window) {
@@ -89,18 +89,18 @@ impl Throttle {
         }
         if spent.len() >= self.limits.per_mailbox_per_ten_minutes {
             let wait = spent.front().map_or(window, |first| *first + window - now).num_seconds() + 1;
-            return Err(GraphError::throttled("RequestsPerMailbox", u32::try_from(wait).unwrap_or(1)));
+            return Err(GraphApiError::throttled("RequestsPerMailbox", u32::try_from(wait).unwrap_or(1)));
         }
         spent.push_back(now);
         Ok(())
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> GraphThrottleLimits {
         self.limits
     }
 
     /// Sets the limits and forgets what was spent; what is in hand stays.
-    pub(crate) fn set(&mut self, limits: Limits) {
+    pub(crate) fn set(&mut self, limits: GraphThrottleLimits) {
         self.limits = limits;
         self.spent.clear();
     }
@@ -113,18 +113,20 @@ mod tests {
     #[test]
     fn the_fifth_at_a_time_is_refused_until_another_has_gone() {
         let throttle = Arc::default();
-        let mut seats: Vec<_> = (0..4).map(|_| Seat::take(&throttle, "app", "eva").unwrap()).collect();
-        let refused = Seat::take(&throttle, "app", "eva").unwrap_err();
+        let mut seats: Vec<_> =
+            (0..4).map(|_| ConcurrencyPermit::take(&throttle, "app", "eva").unwrap()).collect();
+        let refused = ConcurrencyPermit::take(&throttle, "app", "eva").unwrap_err();
         assert!(refused.message.contains("MailboxConcurrency") && refused.retry_after.is_some());
-        Seat::take(&throttle, "app", "farid").unwrap();
+        ConcurrencyPermit::take(&throttle, "app", "farid").unwrap();
         seats.pop();
-        Seat::take(&throttle, "app", "eva").unwrap();
+        ConcurrencyPermit::take(&throttle, "app", "eva").unwrap();
     }
 
     #[test]
     fn the_window_of_ten_minutes_slides_and_says_how_long_to_wait() {
-        let mut throttle = Throttle::default();
-        throttle.set(Limits { per_mailbox_per_ten_minutes: 2, ..Limits::default() });
+        let mut throttle = GraphThrottle::default();
+        throttle
+            .set(GraphThrottleLimits { per_mailbox_per_ten_minutes: 2, ..GraphThrottleLimits::default() });
         let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut spend = |second: i64| {
             throttle.spend("app", "eva", start + Duration::seconds(second)).map_err(|error| error.retry_after)

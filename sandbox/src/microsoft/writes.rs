@@ -2,23 +2,27 @@
 
 use serde_json::{Map, Value};
 
-use super::errors::GraphError;
+use super::errors::GraphApiError;
 use super::resource::etag;
 use super::{draft, ids};
-use crate::store::{Author, Entry, PRIMARY, Place, World, standing};
+use crate::store::{EntryLocation, PRIMARY, ProviderStore, StoredEntry, WriteAuthor, standing};
 
 /// A calendar as a path names it; `None` is the person's own.
-pub(crate) type Named<'a> = Option<&'a str>;
+pub(crate) type CalendarSegment<'a> = Option<&'a str>;
 
 /// The id of a calendar of the person's list.
 ///
 /// # Errors
 /// 400 for what is no id, 404.
-pub(crate) fn calendar_of(world: &World, account: &str, named: Named<'_>) -> Result<String, GraphError> {
+pub(crate) fn calendar_of(
+    store: &ProviderStore,
+    account: &str,
+    named: CalendarSegment<'_>,
+) -> Result<String, GraphApiError> {
     if named.is_some_and(|id| !ids::is_of_calendar(id)) {
-        return Err(GraphError::malformed_id());
+        return Err(GraphApiError::malformed_id());
     }
-    Ok(world.visible(account, named.unwrap_or(PRIMARY))?.0.info.id.clone())
+    Ok(store.visible(account, named.unwrap_or(PRIMARY))?.0.info.id.clone())
 }
 
 /// Finds the event `id`: in the calendar that is named, or in any of the mailbox. By an immutable id also what was deleted
@@ -27,25 +31,25 @@ pub(crate) fn calendar_of(world: &World, account: &str, named: Named<'_>) -> Res
 /// # Errors
 /// 400 for what is no id; 404 for what is not there, is there no more, or has got another id since.
 pub(crate) fn find(
-    world: &World,
+    store: &ProviderStore,
     account: &str,
-    named: Named<'_>,
+    named: CalendarSegment<'_>,
     id: &str,
-) -> Result<(Place, Entry), GraphError> {
-    let wanted = ids::read(id).ok_or_else(GraphError::malformed_id)?;
-    let calendar = named.map(|named| calendar_of(world, account, Some(named))).transpose()?;
-    let search = |is_meant: fn(&Entry) -> bool| {
-        let all = world.list_of(account).into_iter();
+) -> Result<(EntryLocation, StoredEntry), GraphApiError> {
+    let wanted = ids::read(id).ok_or_else(GraphApiError::malformed_id)?;
+    let calendar = named.map(|named| calendar_of(store, account, Some(named))).transpose()?;
+    let search = |is_meant: fn(&StoredEntry) -> bool| {
+        let all = store.list_of(account).into_iter();
         let mut meant = all.filter(|(one, _)| calendar.as_ref().is_none_or(|id| *id == one.info.id));
         meant.find_map(|(one, _)| {
             let entry = standing(one, &wanted.key).filter(is_meant)?;
-            Some((Place { calendar: one.info.id.clone(), id: entry.id.clone() }, entry))
+            Some((EntryLocation { calendar: one.info.id.clone(), id: entry.id.clone() }, entry))
         })
     };
-    let among_deleted = || wanted.moves.is_none().then(|| search(Entry::is_in_trash)).flatten();
+    let among_deleted = || wanted.moves.is_none().then(|| search(StoredEntry::is_in_trash)).flatten();
     let found = search(|entry| !entry.cancelled()).or_else(among_deleted);
-    let is_current = |entry: &Entry| wanted.moves.is_none_or(|moves| moves == entry.moves);
-    found.filter(|(_, entry)| is_current(entry)).ok_or_else(GraphError::not_found)
+    let is_current = |entry: &StoredEntry| wanted.moves.is_none_or(|moves| moves == entry.moves);
+    found.filter(|(_, entry)| is_current(entry)).ok_or_else(GraphApiError::not_found)
 }
 
 /// Stores a new event. A POST with a `transactionId` that has made an event makes no other one
@@ -56,27 +60,27 @@ pub(crate) fn find(
 /// 400 for a bad body or a `transactionId` that has made an event, which is named; 403 for a calendar that may only be read;
 /// 404.
 pub(crate) fn insert(
-    world: &mut World,
-    named: Named<'_>,
+    store: &mut ProviderStore,
+    named: CalendarSegment<'_>,
     body: Map<String, Value>,
-    author: Author<'_>,
-) -> Result<Place, GraphError> {
-    let calendar = calendar_of(world, author.account, named)?;
-    world.writable(author.account, &calendar)?;
-    let body = draft::of_application(body)?;
+    author: WriteAuthor<'_>,
+) -> Result<EntryLocation, GraphApiError> {
+    let calendar = calendar_of(store, author.account, named)?;
+    store.writable(author.account, &calendar)?;
+    let body = draft::check_application_body(body)?;
     let draft = draft::read(&body)?;
-    if let Some(made) = body.get("transactionId").and_then(|id| made_by(world, author.account, id)) {
-        return Err(GraphError::duplicate_transaction(ids::shown(&made.id, made.moves, true)));
+    if let Some(made) = body.get("transactionId").and_then(|id| made_by(store, author.account, id)) {
+        return Err(GraphApiError::duplicate_transaction(ids::shown(&made.id, made.moves, true)));
     }
     let ids = ids::new_ids();
-    let place = Place { calendar, id: ids.0.clone() };
-    world.write_new(&place.calendar, ids, draft, author)?;
+    let place = EntryLocation { calendar, id: ids.0.clone() };
+    store.write_new(&place.calendar, ids, draft, author)?;
     Ok(place)
 }
 
 /// The event of the mailbox that the POST with this `transactionId` made.
-fn made_by<'w>(world: &'w World, account: &str, transaction: &Value) -> Option<&'w Entry> {
-    world.list_of(account).into_iter().find_map(|(calendar, _)| {
+fn made_by<'w>(store: &'w ProviderStore, account: &str, transaction: &Value) -> Option<&'w StoredEntry> {
+    store.list_of(account).into_iter().find_map(|(calendar, _)| {
         calendar.entries.values().find(|entry| {
             (!entry.cancelled() || entry.is_in_trash())
                 && entry.occurrence_of.is_none()
@@ -90,19 +94,19 @@ fn made_by<'w>(world: &'w World, account: &str, transaction: &Value) -> Option<&
 /// # Errors
 /// 404, 400, 403, or 412 if `if_match` is not the event's etag.
 pub(crate) fn change(
-    world: &mut World,
-    (named, id): (Named<'_>, &str),
+    store: &mut ProviderStore,
+    (named, id): (CalendarSegment<'_>, &str),
     body: Map<String, Value>,
     if_match: Option<&str>,
-    author: Author<'_>,
-) -> Result<Place, GraphError> {
-    let (place, old) = find(world, author.account, named, id)?;
-    world.writable(author.account, &place.calendar)?;
+    author: WriteAuthor<'_>,
+) -> Result<EntryLocation, GraphApiError> {
+    let (place, old) = find(store, author.account, named, id)?;
+    store.writable(author.account, &place.calendar)?;
     check_condition(&old, if_match)?;
     let mut whole = draft::writable(&old);
-    draft::patch(&mut whole, draft::of_application(body)?);
+    draft::patch(&mut whole, draft::check_application_body(body)?);
     let draft = draft::read(&whole)?;
-    world.write_change(&place.calendar, &old, draft, author)?;
+    store.write_change(&place.calendar, &old, draft, author)?;
     Ok(place)
 }
 
@@ -111,24 +115,24 @@ pub(crate) fn change(
 /// # Errors
 /// 404, 403, 412.
 pub(crate) fn delete(
-    world: &mut World,
-    (named, id): (Named<'_>, &str),
+    store: &mut ProviderStore,
+    (named, id): (CalendarSegment<'_>, &str),
     if_match: Option<&str>,
-    author: Author<'_>,
-) -> Result<(), GraphError> {
-    let (place, old) = find(world, author.account, named, id)?;
-    world.writable(author.account, &place.calendar)?;
+    author: WriteAuthor<'_>,
+) -> Result<(), GraphApiError> {
+    let (place, old) = find(store, author.account, named, id)?;
+    store.writable(author.account, &place.calendar)?;
     check_condition(&old, if_match)?;
     if old.cancelled() {
-        return Ok(world.write_purge(&place.calendar, &old, author)?);
+        return Ok(store.write_purge(&place.calendar, &old, author)?);
     }
-    Ok(world.write_tombstone(&place.calendar, &old, author)?)
+    Ok(store.write_tombstone(&place.calendar, &old, author)?)
 }
 
-fn check_condition(old: &Entry, if_match: Option<&str>) -> Result<(), GraphError> {
+fn check_condition(old: &StoredEntry, if_match: Option<&str>) -> Result<(), GraphApiError> {
     match if_match {
         None | Some("*") => Ok(()),
         Some(given) if given == etag(old.seq) => Ok(()),
-        Some(_) => Err(GraphError::changed_meanwhile()),
+        Some(_) => Err(GraphApiError::changed_meanwhile()),
     }
 }

@@ -7,39 +7,39 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::listing::digest;
-use super::{Listing, Nights, Site, Stay};
+use super::{ListingStay, OtaListing, OtaPlatform, StayNights};
 
 /// One VEVENT, before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Event {
+pub(super) struct OtaFeedEvent {
     pub(super) uid: String,
-    pub(super) nights: Nights,
+    pub(super) nights: StayNights,
     pub(super) summary: String,
     description: Option<String>,
 }
 
 /// What a listing's feed says on a day, in order. `salt`: 0, or another number for other UIDs.
-pub(super) fn events(listing: &Listing, today: NaiveDate, salt: u64) -> Vec<Event> {
-    let uids = Uids { listing, salt };
+pub(super) fn events(listing: &OtaListing, today: NaiveDate, salt: u64) -> Vec<OtaFeedEvent> {
+    let uids = FeedUids { listing, salt };
     let booked = listing.booked(today).map(|stay| uids.booking(stay));
     let closed = listing.closed(today).into_iter().map(|nights| uids.block(nights));
-    let mut events: Vec<Event> = booked.chain(closed).collect();
+    let mut events: Vec<OtaFeedEvent> = booked.chain(closed).collect();
     events.sort_by_key(|event| event.nights);
     events
 }
 
-struct Uids<'a> {
-    listing: &'a Listing,
+struct FeedUids<'a> {
+    listing: &'a OtaListing,
     salt: u64,
 }
 
-impl Uids<'_> {
-    fn booking(&self, stay: &Stay) -> Event {
+impl FeedUids<'_> {
+    fn booking(&self, stay: &ListingStay) -> OtaFeedEvent {
         let guest = stay.guest.as_deref().unwrap_or_default();
         let first_name = guest.split_whitespace().next().unwrap_or_default();
         let (uid, summary, description) = match self.listing.site {
             // The UID stays when the dates change.
-            Site::Airbnb => (
+            OtaPlatform::Airbnb => (
                 format!("1418fb94e984-{}@airbnb.com", &self.hash(&[&stay.id])[..32]),
                 "Reserved".to_owned(),
                 Some(format!(
@@ -48,28 +48,28 @@ impl Uids<'_> {
                 )),
             ),
             // The UID changes with the dates.
-            Site::Vrbo => (
+            OtaPlatform::Vrbo => (
                 self.uuid(&[&stay.id, &dates(stay.nights)]),
                 format!("Reserved - {}", text(first_name)),
                 None,
             ),
-            Site::BookingCom => return self.block(stay.nights),
+            OtaPlatform::BookingCom => return self.block(stay.nights),
         };
-        Event { uid, nights: stay.nights, summary, description }
+        OtaFeedEvent { uid, nights: stay.nights, summary, description }
     }
 
-    fn block(&self, nights: Nights) -> Event {
+    fn block(&self, nights: StayNights) -> OtaFeedEvent {
         let (uid, summary) = match self.listing.site {
-            Site::Airbnb => {
+            OtaPlatform::Airbnb => {
                 let hash = self.hash(&["block", &dates(nights)]);
                 (format!("7f662ec65913-{}@airbnb.com", &hash[..32]), "Airbnb (Not available)")
             }
-            Site::Vrbo => (self.block_uuid(nights), "Blocked"),
-            Site::BookingCom => {
+            OtaPlatform::Vrbo => (self.block_uuid(nights), "Blocked"),
+            OtaPlatform::BookingCom => {
                 (format!("{}@booking.com", &self.hash(&[&dates(nights)])[..32]), "CLOSED - Not available")
             }
         };
-        Event { uid, nights, summary: summary.to_owned(), description: None }
+        OtaFeedEvent { uid, nights, summary: summary.to_owned(), description: None }
     }
 
     fn hash(&self, parts: &[&str]) -> String {
@@ -83,7 +83,7 @@ impl Uids<'_> {
     }
 
     /// Vrbo makes the UIDs of blocks of their dates.
-    fn block_uuid(&self, Nights { check_in, check_out }: Nights) -> String {
+    fn block_uuid(&self, StayNights { check_in, check_out }: StayNights) -> String {
         if self.salt != 0 {
             return self.uuid(&["block", &check_in.to_string(), &check_out.to_string()]);
         }
@@ -91,7 +91,7 @@ impl Uids<'_> {
     }
 }
 
-fn dates(Nights { check_in, check_out }: Nights) -> String {
+fn dates(StayNights { check_in, check_out }: StayNights) -> String {
     format!("{check_in} {check_out}")
 }
 
@@ -101,14 +101,14 @@ fn text(name: &str) -> String {
 }
 
 /// The bytes of a feed. DTSTAMP is the time of the request, where the platform writes one: so the bytes differ each time.
-pub(super) fn write(site: Site, events: &[Event], now: DateTime<Utc>) -> String {
+pub(super) fn write(site: OtaPlatform, events: &[OtaFeedEvent], now: DateTime<Utc>) -> String {
     let mut lines: Vec<String> = vec!["BEGIN:VCALENDAR".into()];
     let head: &[&str] = match site {
-        Site::Airbnb => {
+        OtaPlatform::Airbnb => {
             &["PRODID:-//Airbnb Inc//Hosting Calendar 1.0//EN", "CALSCALE:GREGORIAN", "VERSION:2.0"]
         }
-        Site::Vrbo => &["VERSION:2.0", "CALSCALE:GREGORIAN", "PRODID:-//HomeAway.com, Inc.//EN"],
-        Site::BookingCom => &["VERSION:2.0", "PRODID:-//Booking.com//EN", "CALSCALE:GREGORIAN"],
+        OtaPlatform::Vrbo => &["VERSION:2.0", "CALSCALE:GREGORIAN", "PRODID:-//HomeAway.com, Inc.//EN"],
+        OtaPlatform::BookingCom => &["VERSION:2.0", "PRODID:-//Booking.com//EN", "CALSCALE:GREGORIAN"],
     };
     lines.extend(head.iter().map(|line| (*line).to_owned()));
     let stamp = now.format("DTSTAMP:%Y%m%dT%H%M%SZ").to_string();
@@ -117,9 +117,9 @@ pub(super) fn write(site: Site, events: &[Event], now: DateTime<Utc>) -> String 
         let end = event.nights.check_out.format("DTEND;VALUE=DATE:%Y%m%d").to_string();
         let (uid, summary) = (format!("UID:{}", event.uid), format!("SUMMARY:{}", event.summary));
         let mut body = match site {
-            Site::Airbnb => vec![stamp.clone(), start, end, summary, uid],
-            Site::Vrbo => vec![uid, stamp.clone(), start, end, summary],
-            Site::BookingCom => vec![start, end, uid, summary],
+            OtaPlatform::Airbnb => vec![stamp.clone(), start, end, summary, uid],
+            OtaPlatform::Vrbo => vec![uid, stamp.clone(), start, end, summary],
+            OtaPlatform::BookingCom => vec![start, end, uid, summary],
         };
         body.extend(event.description.iter().map(|text| format!("DESCRIPTION:{text}")));
         lines.push("BEGIN:VEVENT".into());

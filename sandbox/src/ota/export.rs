@@ -7,12 +7,12 @@ use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{Asked, Listing, Site, dialect, spoiled};
-use crate::app::App;
+use super::{ListingFeedRequest, OtaListing, OtaPlatform, dialect, spoiled};
+use crate::app::SandboxApp;
 use crate::bad_answers;
 use crate::clock;
-use crate::connection::Breaker;
-use crate::faults::{FaultKind, Party, Strike, Target};
+use crate::connection::ConnectionBreaker;
+use crate::faults::{FaultHit, FaultKind, FaultRequest, FaultTarget};
 use crate::gate::{LONGEST_HOLD, gone, hold};
 use crate::opaque::fingerprint;
 
@@ -20,8 +20,8 @@ pub(super) const CALENDAR: &str = "text/calendar; charset=utf-8";
 
 /// Serves one listing's feed to whoever knows its address.
 pub(super) async fn serve(
-    State(app): State<Arc<App>>,
-    ConnectInfo(breaker): ConnectInfo<Breaker>,
+    State(app): State<Arc<SandboxApp>>,
+    ConnectInfo(breaker): ConnectInfo<ConnectionBreaker>,
     Path((platform, id)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
@@ -32,7 +32,7 @@ pub(super) async fn serve(
     let Some(listing) = known else { return spoiled::refusal(404) };
     let response = answer(&app, &breaker, &listing, &headers).await;
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let asked = Asked {
+    let asked = ListingFeedRequest {
         at: clock::now(),
         user_agent: text(header::USER_AGENT),
         if_none_match: text(header::IF_NONE_MATCH),
@@ -42,13 +42,18 @@ pub(super) async fn serve(
     response
 }
 
-async fn answer(app: &App, breaker: &Breaker, listing: &Listing, headers: &HeaderMap) -> Response {
+async fn answer(
+    app: &SandboxApp,
+    breaker: &ConnectionBreaker,
+    listing: &OtaListing,
+    headers: &HeaderMap,
+) -> Response {
     // Airbnb lets nobody read who does not say what they are (reported).
-    if listing.site == Site::Airbnb && !headers.contains_key(header::USER_AGENT) {
+    if listing.site == OtaPlatform::Airbnb && !headers.contains_key(header::USER_AGENT) {
         return spoiled::refusal(403);
     }
-    let verdict = app.faults.strike(Target {
-        provider: Party::Ota,
+    let verdict = app.faults.strike(FaultRequest {
+        provider: FaultTarget::Ota,
         account: Some(&listing.id),
         has_access_token: false,
         has_grant: false,
@@ -85,7 +90,7 @@ async fn answer(app: &App, breaker: &Breaker, listing: &Listing, headers: &Heade
     }
 }
 
-fn feed(listing: &Listing, headers: &HeaderMap, strike: Option<Strike>) -> Response {
+fn feed(listing: &OtaListing, headers: &HeaderMap, strike: Option<FaultHit>) -> Response {
     let now = clock::now();
     let kind = strike.map(|strike| strike.kind);
     // Each hit has other UIDs than the one before.
@@ -93,17 +98,17 @@ fn feed(listing: &Listing, headers: &HeaderMap, strike: Option<Strike>) -> Respo
     let mut events = dialect::events(listing, listing.today(now), salt);
     match kind {
         Some(FaultKind::EmptyFeed) => events.clear(),
-        Some(FaultKind::HalfFeed) => events = spoiled::less_than_half(events),
+        Some(FaultKind::HalfFeed) => events = spoiled::keep_minority(events),
         _ => {}
     }
     let mut body = dialect::write(listing.site, &events, now);
     if kind == Some(FaultKind::NoEnds) {
-        body = spoiled::without_ends(&body);
+        body = spoiled::strip_ends(&body);
     }
     let mut response = body.clone().into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CALENDAR));
     // The others write the time of the request into each event: there is nothing to compare.
-    if listing.site == Site::BookingCom
+    if listing.site == OtaPlatform::BookingCom
         && let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", fingerprint(&body)))
     {
         if headers.get(header::IF_NONE_MATCH) == Some(&etag) {

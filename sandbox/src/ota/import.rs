@@ -10,31 +10,31 @@ use chrono_tz::Tz;
 use icalendar::{CalendarDateTime, Component, DatePerhapsTime, Event};
 use tokio::task::JoinSet;
 
-use super::{Import, Nights, Refused, Site};
-use crate::app::App;
+use super::{ListingError, ListingImport, OtaPlatform, StayNights};
+use crate::app::SandboxApp;
 use crate::clock;
 
 /// How much of a feed is read, in bytes.
-const LARGEST: usize = 10 << 20;
+const MAX_FEED_BYTES: usize = 10 << 20;
 
 /// Between two looks whose turn it is.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What came of reading a feed: how many nights it closes, or a sentence.
-pub(crate) type Outcome = Result<String, String>;
+pub(crate) type ListingImportOutcome = Result<String, String>;
 
 /// What the other side answered.
-enum Answer {
+enum ListingImportResponse {
     NotModified,
     Feed { text: String, etag: Option<String>, last_modified: Option<String> },
 }
 
 /// Reads feeds until the sandbox stops.
-pub(crate) async fn run(app: Arc<App>) {
+pub(crate) async fn run(app: Arc<SandboxApp>) {
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
         let mut reads = JoinSet::new();
         for id in due(&app) {
@@ -52,7 +52,7 @@ pub(crate) async fn run(app: Arc<App>) {
 }
 
 /// The listings whose turn it is. After a restart it is everybody's.
-fn due(app: &App) -> Vec<String> {
+fn due(app: &SandboxApp) -> Vec<String> {
     let now = clock::now();
     let is_due = |id: &str, every: u32| {
         let last = app.ota.seen(id).read.map(|(at, _)| at);
@@ -66,34 +66,41 @@ fn due(app: &App) -> Vec<String> {
 ///
 /// # Errors
 /// If there is no such listing, or it reads none.
-pub(crate) async fn read_now(app: &App, id: &str) -> Result<Outcome, Refused> {
-    let listing = app.ota.find(id).ok_or(Refused::NotFound)?;
+pub(crate) async fn read_now(app: &SandboxApp, id: &str) -> Result<ListingImportOutcome, ListingError> {
+    let listing = app.ota.find(id).ok_or(ListingError::NotFound)?;
     let Some(import) = listing.import else {
-        return Err(Refused::Invalid("this listing reads no calendar".into()));
+        return Err(ListingError::Invalid("this listing reads no calendar".into()));
     };
-    let outcome = match ask(app, listing.site, &import).await {
-        Ok(Answer::NotModified) => Ok("nothing has changed".to_owned()),
-        Ok(Answer::Feed { text, etag, last_modified }) => match closed_by(&text, listing.zone) {
-            Ok(closed) => {
-                let says = format!("{} events close nights", closed.len());
-                app.ota.change(id, |listing| {
-                    // The host may have named another one meanwhile.
-                    if let Some(current) = listing.import.as_mut().filter(|one| one.url == import.url) {
-                        (current.etag, current.last_modified, current.closed) = (etag, last_modified, closed);
-                    }
-                    Ok(())
-                })?;
-                Ok(says)
+    let outcome = match fetch(app, listing.site, &import).await {
+        Ok(ListingImportResponse::NotModified) => Ok("nothing has changed".to_owned()),
+        Ok(ListingImportResponse::Feed { text, etag, last_modified }) => {
+            match parse_closed_nights(&text, listing.zone) {
+                Ok(closed) => {
+                    let says = format!("{} events close nights", closed.len());
+                    app.ota.change(id, |listing| {
+                        // The host may have named another one meanwhile.
+                        if let Some(current) = listing.import.as_mut().filter(|one| one.url == import.url) {
+                            (current.etag, current.last_modified, current.closed) =
+                                (etag, last_modified, closed);
+                        }
+                        Ok(())
+                    })?;
+                    Ok(says)
+                }
+                Err(problem) => Err(problem),
             }
-            Err(problem) => Err(problem),
-        },
+        }
         Err(problem) => Err(problem),
     };
     app.ota.note_read(id, clock::now(), outcome.clone());
     Ok(outcome)
 }
 
-async fn ask(app: &App, site: Site, import: &Import) -> Result<Answer, String> {
+async fn fetch(
+    app: &SandboxApp,
+    site: OtaPlatform,
+    import: &ListingImport,
+) -> Result<ListingImportResponse, String> {
     let mut request = app.push.get(&import.url).header(header::USER_AGENT, site.user_agent());
     if let Some(etag) = &import.etag {
         request = request.header(header::IF_NONE_MATCH, etag);
@@ -105,7 +112,7 @@ async fn ask(app: &App, site: Site, import: &Import) -> Result<Answer, String> {
         |error: reqwest::Error| if error.is_timeout() { "it took too long" } else { "there was no answer" };
     let mut answer = request.send().await.map_err(no_answer)?;
     if answer.status() == StatusCode::NOT_MODIFIED {
-        return Ok(Answer::NotModified);
+        return Ok(ListingImportResponse::NotModified);
     }
     if answer.status() != StatusCode::OK {
         return Err(format!("the answer was {}", answer.status().as_u16()));
@@ -115,29 +122,29 @@ async fn ask(app: &App, site: Site, import: &Import) -> Result<Answer, String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > LARGEST {
+        if bytes.len() > MAX_FEED_BYTES {
             return Err("it is too large".into());
         }
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    Ok(Answer::Feed { text, etag, last_modified })
+    Ok(ListingImportResponse::Feed { text, etag, last_modified })
 }
 
 /// The nights that a calendar closes where the listing is, in order. Like the platforms, it knows no recurring events.
 ///
 /// # Errors
 /// A sentence, if the text is no whole calendar.
-pub(super) fn closed_by(text: &str, zone: Tz) -> Result<Vec<Nights>, String> {
+pub(super) fn parse_closed_nights(text: &str, zone: Tz) -> Result<Vec<StayNights>, String> {
     if !text.trim_end().ends_with("END:VCALENDAR") {
         return Err("it is no calendar, or was cut off".into());
     }
     let calendar: icalendar::Calendar = text.parse().map_err(|_| "it cannot be read as a calendar")?;
     let events = calendar.components.iter().filter_map(icalendar::CalendarComponent::as_event);
-    let closed: BTreeSet<Nights> = events.filter_map(|event| nights_of(event, zone)).collect();
+    let closed: BTreeSet<StayNights> = events.filter_map(|event| nights_of(event, zone)).collect();
     Ok(closed.into_iter().collect())
 }
 
-fn nights_of(event: &Event, zone: Tz) -> Option<Nights> {
+fn nights_of(event: &Event, zone: Tz) -> Option<StayNights> {
     let says = |name: &str, value: &str| {
         event.property_value(name).is_some_and(|text| text.eq_ignore_ascii_case(value))
     };
@@ -147,7 +154,7 @@ fn nights_of(event: &Event, zone: Tz) -> Option<Nights> {
     let check_in = day_of(event.get_start()?, zone)?;
     let check_out = event.get_end().and_then(|end| day_of(end, zone)).unwrap_or(check_in);
     // What begins and ends on one day takes its night.
-    Nights::new(check_in, check_out.max(check_in + Days::new(1)))
+    StayNights::new(check_in, check_out.max(check_in + Days::new(1)))
 }
 
 fn day_of(time: DatePerhapsTime, zone: Tz) -> Option<NaiveDate> {

@@ -25,17 +25,17 @@ use axum::routing::get;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use import::{Outcome, read_now, run};
-pub(crate) use listing::{Import, Listing, NewListing, Night, Refused, Stay};
-pub(crate) use nights::Nights;
-pub(crate) use site::Site;
+pub(crate) use import::{ListingImportOutcome, read_now, run};
+pub(crate) use listing::{ListingError, ListingImport, ListingStay, NewListing, NightStatus, OtaListing};
+pub(crate) use nights::StayNights;
+pub(crate) use site::OtaPlatform;
 
 use crate::SandboxError;
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::journal::Journal;
 
 /// How many requests for a listing's feed are remembered.
-const ASKED_KEPT: usize = 50;
+const MAX_FEED_REQUESTS: usize = 50;
 
 /// Where the feed of a listing is, as `GET /control/ota` tells it too, among much else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,31 +53,31 @@ pub struct ListingAddress {
 /// All listings.
 #[derive(Debug)]
 pub(crate) struct Ota {
-    inner: Mutex<Inner>,
+    inner: Mutex<OtaState>,
     /// Makes codes, UIDs and tokens differ from another sandbox's.
     seed: u64,
 }
 
 #[derive(Debug)]
-struct Inner {
-    listings: BTreeMap<String, Listing>,
-    journal: Journal<Listing>,
+struct OtaState {
+    listings: BTreeMap<String, OtaListing>,
+    journal: Journal<OtaListing>,
     /// What is forgotten at a restart.
-    seen: BTreeMap<String, Seen>,
+    seen: BTreeMap<String, ListingActivity>,
 }
 
 /// Who has asked for a listing's feed, and what came of reading the one that it reads.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
+pub(crate) struct ListingActivity {
     /// The oldest first.
-    pub(crate) asked: VecDeque<Asked>,
+    pub(crate) asked: VecDeque<ListingFeedRequest>,
     /// The last time that the feed was read.
-    pub(crate) read: Option<(DateTime<Utc>, Outcome)>,
+    pub(crate) read: Option<(DateTime<Utc>, ListingImportOutcome)>,
 }
 
 /// One request for a listing's feed.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Asked {
+pub(crate) struct ListingFeedRequest {
     pub(crate) at: DateTime<Utc>,
     pub(crate) user_agent: Option<String>,
     pub(crate) if_none_match: Option<String>,
@@ -90,29 +90,29 @@ impl Ota {
     /// # Errors
     /// If the file cannot be used or holds what is no listing.
     pub(crate) fn open(path: &Path, seed: u64, now: DateTime<Utc>) -> Result<Self, SandboxError> {
-        let records = Journal::<Listing>::read(path)?;
+        let records = Journal::<OtaListing>::read(path)?;
         let records = if records.is_empty() { sample::listings(seed, now) } else { records };
         let listings: BTreeMap<_, _> = records.into_iter().map(|one| (one.id.clone(), one)).collect();
         let journal = Journal::rewrite(path, &listings.values().cloned().collect::<Vec<_>>())?;
-        Ok(Self { inner: Mutex::new(Inner { listings, journal, seen: BTreeMap::new() }), seed })
+        Ok(Self { inner: Mutex::new(OtaState { listings, journal, seen: BTreeMap::new() }), seed })
     }
 
     /// All of them, by id.
-    pub(crate) fn all(&self) -> Vec<Listing> {
+    pub(crate) fn all(&self) -> Vec<OtaListing> {
         self.lock().listings.values().cloned().collect()
     }
 
     /// One of them.
-    pub(crate) fn find(&self, id: &str) -> Option<Listing> {
+    pub(crate) fn find(&self, id: &str) -> Option<OtaListing> {
         self.lock().listings.get(id).cloned()
     }
 
     /// Makes a listing.
-    pub(crate) fn add(&self, new: NewListing) -> Result<Listing, Refused> {
+    pub(crate) fn add(&self, new: NewListing) -> Result<OtaListing, ListingError> {
         let mut inner = self.lock();
-        let listing = Listing::new(new, self.seed)?;
+        let listing = OtaListing::new(new, self.seed)?;
         if inner.listings.contains_key(&listing.id) {
-            return Err(Refused::Taken(format!("there is a listing {} already", listing.id)));
+            return Err(ListingError::Taken(format!("there is a listing {} already", listing.id)));
         }
         inner.keep(listing.clone())?;
         Ok(listing)
@@ -122,10 +122,10 @@ impl Ota {
     pub(crate) fn change<T>(
         &self,
         id: &str,
-        work: impl FnOnce(&mut Listing) -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
+        work: impl FnOnce(&mut OtaListing) -> Result<T, ListingError>,
+    ) -> Result<T, ListingError> {
         let mut inner = self.lock();
-        let mut listing = inner.listings.get(id).cloned().ok_or(Refused::NotFound)?;
+        let mut listing = inner.listings.get(id).cloned().ok_or(ListingError::NotFound)?;
         let done = work(&mut listing)?;
         if inner.listings.get(id) != Some(&listing) {
             inner.keep(listing)?;
@@ -134,43 +134,43 @@ impl Ota {
     }
 
     /// What was seen of a listing since the sandbox was started.
-    pub(crate) fn seen(&self, id: &str) -> Seen {
+    pub(crate) fn seen(&self, id: &str) -> ListingActivity {
         self.lock().seen.get(id).cloned().unwrap_or_default()
     }
 
-    fn note_asked(&self, id: &str, asked: Asked) {
+    fn note_asked(&self, id: &str, asked: ListingFeedRequest) {
         let mut inner = self.lock();
         let list = &mut inner.seen.entry(id.to_owned()).or_default().asked;
         list.push_back(asked);
-        if list.len() > ASKED_KEPT {
+        if list.len() > MAX_FEED_REQUESTS {
             list.pop_front();
         }
     }
 
-    fn note_read(&self, id: &str, at: DateTime<Utc>, outcome: Outcome) {
+    fn note_read(&self, id: &str, at: DateTime<Utc>, outcome: ListingImportOutcome) {
         self.lock().seen.entry(id.to_owned()).or_default().read = Some((at, outcome));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, OtaState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
-    fn keep(&mut self, listing: Listing) -> Result<(), Refused> {
+impl OtaState {
+    fn keep(&mut self, listing: OtaListing) -> Result<(), ListingError> {
         if let Err(error) = self.journal.append(std::slice::from_ref(&listing)) {
             tracing::error!(%error, "the sandbox cannot write its state");
-            return Err(Refused::Unwritten);
+            return Err(ListingError::Unwritten);
         }
         self.listings.insert(listing.id.clone(), listing);
         Ok(())
     }
 }
 
-impl App {
+impl SandboxApp {
     /// Where the feed of a listing is.
-    pub(crate) fn address_of(&self, listing: &Listing) -> ListingAddress {
-        let Listing { id, site, name, token, .. } = listing;
+    pub(crate) fn address_of(&self, listing: &OtaListing) -> ListingAddress {
+        let OtaListing { id, site, name, token, .. } = listing;
         ListingAddress {
             id: id.clone(),
             platform: site.as_str().to_owned(),
@@ -181,6 +181,6 @@ impl App {
 }
 
 /// The feeds.
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     Router::new().route("/ota/{platform}/{listing}/calendar.ics", get(export::serve))
 }

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 /// At least one night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Nights {
+pub(crate) struct StayNights {
     pub(crate) check_in: NaiveDate,
     pub(crate) check_out: NaiveDate,
 }
 
-impl Nights {
+impl StayNights {
     /// `None` if there is no night between the two.
     pub(crate) fn new(check_in: NaiveDate, check_out: NaiveDate) -> Option<Self> {
         (check_in < check_out).then_some(Self { check_in, check_out })

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// A booking platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Site {
+pub(crate) enum OtaPlatform {
     Airbnb,
     Vrbo,
     BookingCom,
 }
 
-impl Site {
+impl OtaPlatform {
     pub(crate) const ALL: [Self; 3] = [Self::Airbnb, Self::Vrbo, Self::BookingCom];
 
     /// Its name in addresses and in JSON.
@@ -61,7 +61,7 @@ impl Site {
     }
 }
 
-impl fmt::Display for Site {
+impl fmt::Display for OtaPlatform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

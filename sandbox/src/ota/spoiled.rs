@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::dialect::Event;
+use super::dialect::OtaFeedEvent;
 use super::listing::digest;
 
 /// How much comes out of a bomb: 1 GiB.
@@ -15,7 +15,7 @@ const BOMB: usize = 1 << 30;
 const PIECE: usize = 16 << 20;
 
 /// Less than half of the events, which ones is chosen by their UIDs.
-pub(super) fn less_than_half(mut events: Vec<Event>) -> Vec<Event> {
+pub(super) fn keep_minority(mut events: Vec<OtaFeedEvent>) -> Vec<OtaFeedEvent> {
     let kept = events.len().saturating_sub(1) / 2;
     events.sort_by_cached_key(|event| digest(&[&event.uid]));
     events.truncate(kept);
@@ -24,7 +24,7 @@ pub(super) fn less_than_half(mut events: Vec<Event>) -> Vec<Event> {
 }
 
 /// Nothing in it says when it ends.
-pub(super) fn without_ends(feed: &str) -> String {
+pub(super) fn strip_ends(feed: &str) -> String {
     feed.split_inclusive("\r\n").filter(|line| !line.starts_with("DTEND")).collect()
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::ical::{self, ReadLimits};
 use concord_domain::platform::{EventKind, Platforms};
 
-use super::import::closed_by;
+use super::import::parse_closed_nights;
 use super::*;
 
 fn now() -> DateTime<Utc> {
@@ -15,17 +15,18 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn nights(check_in: &str, check_out: &str) -> Nights {
-    Nights::new(day(check_in), day(check_out)).unwrap()
+fn nights(check_in: &str, check_out: &str) -> StayNights {
+    StayNights::new(day(check_in), day(check_out)).unwrap()
 }
 
-fn listing(platform: Site) -> Listing {
+fn listing(platform: OtaPlatform) -> OtaListing {
     let (id, zone, window_months) = (None, None, None);
-    Listing::new(NewListing { platform, name: "Sea View Suite".into(), id, zone, window_months }, 1).unwrap()
+    OtaListing::new(NewListing { platform, name: "Sea View Suite".into(), id, zone, window_months }, 1)
+        .unwrap()
 }
 
 /// One guest, one block of the host, and what the calendar that it reads closes.
-fn busy(site: Site) -> Listing {
+fn busy(site: OtaPlatform) -> OtaListing {
     let mut listing = listing(site);
     listing.book(Some("José da Silva; Núñez"), nights("2026-12-01", "2026-12-05"), now()).unwrap();
     listing.book(None, nights("2026-12-10", "2026-12-12"), now()).unwrap();
@@ -36,13 +37,13 @@ fn busy(site: Site) -> Listing {
     listing
 }
 
-fn feed_on(listing: &Listing, today: &str) -> String {
+fn feed_on(listing: &OtaListing, today: &str) -> String {
     dialect::write(listing.site, &dialect::events(listing, day(today), 0), now())
 }
 
 #[test]
 fn feeds_as_the_platforms_write_them() {
-    for site in Site::ALL {
+    for site in OtaPlatform::ALL {
         insta::assert_snapshot!(site.as_str(), feed_on(&busy(site), "2026-11-20").replace("\r\n", "\n"));
     }
 }
@@ -52,9 +53,9 @@ fn feeds_are_read_and_understood() {
     use EventKind::{Block, Reservation, Unclear};
     let platforms = Platforms::builtin();
     for (site, kinds) in [
-        (Site::Airbnb, vec![Reservation, Block, Block, Block, Block]),
-        (Site::Vrbo, vec![Reservation, Block, Block, Block]),
-        (Site::BookingCom, vec![Unclear; 4]),
+        (OtaPlatform::Airbnb, vec![Reservation, Block, Block, Block, Block]),
+        (OtaPlatform::Vrbo, vec![Reservation, Block, Block, Block]),
+        (OtaPlatform::BookingCom, vec![Unclear; 4]),
     ] {
         let feed = feed_on(&busy(site), "2026-11-20");
         assert!(feed.lines().all(|line| line.len() <= 75), "{feed}");
@@ -66,16 +67,19 @@ fn feeds_are_read_and_understood() {
         assert_eq!(found.collect::<Vec<_>>(), kinds, "{site}");
         let first = &calendar.events[0];
         let guest = platform.guest_of(&first.summary);
-        assert_eq!(guest.as_deref(), (site == Site::Vrbo).then_some("José"));
+        assert_eq!(guest.as_deref(), (site == OtaPlatform::Vrbo).then_some("José"));
     }
 }
 
 #[test]
 fn a_uid_outlives_new_dates_at_airbnb_alone() {
-    for (site, stays) in [(Site::Airbnb, true), (Site::Vrbo, false), (Site::BookingCom, false)] {
+    for (site, stays) in
+        [(OtaPlatform::Airbnb, true), (OtaPlatform::Vrbo, false), (OtaPlatform::BookingCom, false)]
+    {
         let mut listing = listing(site);
         let stay = listing.book(Some("Ana"), nights("2026-12-01", "2026-12-05"), now()).unwrap();
-        let uid = |listing: &Listing, salt| dialect::events(listing, day("2026-11-20"), salt)[0].uid.clone();
+        let uid =
+            |listing: &OtaListing, salt| dialect::events(listing, day("2026-11-20"), salt)[0].uid.clone();
         let before = uid(&listing, 0);
         assert_eq!(uid(&listing, 0), before);
         assert_ne!(uid(&listing, 1), before);
@@ -87,7 +91,7 @@ fn a_uid_outlives_new_dates_at_airbnb_alone() {
 
 #[test]
 fn the_end_of_the_window_moves_on_each_day_and_past_stays_leave() {
-    let mut listing = listing(Site::Airbnb);
+    let mut listing = listing(OtaPlatform::Airbnb);
     listing.book(Some("Ana"), nights("2026-12-01", "2026-12-05"), now()).unwrap();
     let shown = |today: &str| {
         let events = dialect::events(&listing, day(today), 0);
@@ -100,7 +104,7 @@ fn the_end_of_the_window_moves_on_each_day_and_past_stays_leave() {
 
 #[test]
 fn what_is_taken_closed_or_too_far_ahead_is_refused() {
-    let mut listing = busy(Site::Airbnb);
+    let mut listing = busy(OtaPlatform::Airbnb);
     for (check_in, check_out, expected) in [
         ("2026-12-04", "2026-12-06", "it is booked or blocked between these dates"),
         ("2026-12-11", "2026-12-20", "it is booked or blocked between these dates"),
@@ -115,7 +119,7 @@ fn what_is_taken_closed_or_too_far_ahead_is_refused() {
     // From the day on which another one leaves.
     let stay = listing.book(Some("Eve"), nights("2027-01-09", "2027-01-12"), now()).unwrap();
     listing.cancel(&stay.id, now()).unwrap();
-    assert_eq!(listing.cancel(&stay.id, now()), Err(Refused::NotFound));
+    assert_eq!(listing.cancel(&stay.id, now()), Err(ListingError::NotFound));
     let again = listing.book(Some("Eve"), nights("2027-01-09", "2027-01-12"), now()).unwrap();
     assert_ne!(again.id, stay.id);
     // One's own nights are no obstacle.
@@ -148,25 +152,25 @@ fn a_calendar_closes_nights() {
         ("SUMMARY:Without a time", None),
     ] {
         let expected: Vec<_> = expected.map(|(from, to)| nights(from, to)).into_iter().collect();
-        assert_eq!(closed_by(&event(lines), zone), Ok(expected), "{lines}");
+        assert_eq!(parse_closed_nights(&event(lines), zone), Ok(expected), "{lines}");
     }
     for broken in ["", "<html>", "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261201\r\n"] {
-        assert!(closed_by(broken, zone).is_err(), "{broken}");
+        assert!(parse_closed_nights(broken, zone).is_err(), "{broken}");
     }
 }
 
 #[test]
 fn more_than_half_is_missing() {
-    let mut listing = listing(Site::Vrbo);
+    let mut listing = listing(OtaPlatform::Vrbo);
     for (number, kept) in [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)] {
         let check_in = day("2026-12-01") + chrono::Days::new(2 * number);
         listing
-            .book(Some("Ana"), Nights::new(check_in, check_in.succ_opt().unwrap()).unwrap(), now())
+            .book(Some("Ana"), StayNights::new(check_in, check_in.succ_opt().unwrap()).unwrap(), now())
             .unwrap();
         let events = dialect::events(&listing, day("2026-11-20"), 0);
-        let left = spoiled::less_than_half(events.clone());
+        let left = spoiled::keep_minority(events.clone());
         assert_eq!(left.len(), kept);
-        assert_eq!(left, spoiled::less_than_half(events), "the same ones each time");
+        assert_eq!(left, spoiled::keep_minority(events), "the same ones each time");
     }
 }
 
@@ -180,7 +184,7 @@ fn the_samples_are_one_house_on_three_platforms_and_another_one() {
     );
     assert!(samples.iter().all(|one| one.standing().count() > 0));
     // Nobody is there twice, on whichever platform they booked.
-    let sea_view = samples.iter().filter(|one| one.name == "Sea View Suite").flat_map(Listing::standing);
+    let sea_view = samples.iter().filter(|one| one.name == "Sea View Suite").flat_map(OtaListing::standing);
     let stays: Vec<_> = sea_view.map(|stay| stay.nights).collect();
     for (at, one) in stays.iter().enumerate() {
         assert!(stays[at + 1..].iter().all(|other| !one.overlap(*other)));

@@ -12,16 +12,19 @@ use serde::Deserialize;
 use super::entry_form::{EntryForm, day_of};
 use super::html::{document_with_head, escape, path_part, query};
 use super::not_found;
-use super::panel::{self, Origin};
-use super::week::{Week, monday};
-use crate::app::App;
+use super::panel::{self, PanelContext};
+use super::week::{WeekView, monday};
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
-use crate::store::{AccessRole, Calendar, PRIMARY, Place, Subscription, Wish, World, standing};
+use crate::store::{
+    CalendarAccessRole, CalendarListItem, EntryEdit, EntryLocation, PRIMARY, ProviderStore, StoredCalendar,
+    standing,
+};
 
 /// What the address says.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct CalendarPageQuery {
     calendar: Option<String>,
     week: Option<String>,
     entry: Option<String>,
@@ -29,29 +32,29 @@ pub(super) struct Wanted {
 }
 
 /// What was sent and could not be done.
-struct Refused {
+struct RejectedEntryForm {
     form: EntryForm,
     message: String,
 }
 
 /// The page.
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path((provider, account)): Path<(String, String)>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<CalendarPageQuery>,
 ) -> Response {
     render(&app, &provider, &account, &wanted, None)
 }
 
 /// The number of the calendar's last write: by it the page's script sees that something has changed.
 pub(super) async fn revision(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path((provider, account)): Path<(String, String)>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<CalendarPageQuery>,
 ) -> Response {
     let Some(provider) = Provider::parse(&provider) else { return StatusCode::NOT_FOUND.into_response() };
-    let world = app.world(provider);
-    match world.visible(&account, wanted.calendar.as_deref().unwrap_or(PRIMARY)) {
+    let store = app.store(provider);
+    match store.visible(&account, wanted.calendar.as_deref().unwrap_or(PRIMARY)) {
         Ok((calendar, _)) => calendar.last_seq().to_string().into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
@@ -59,95 +62,95 @@ pub(super) async fn revision(
 
 /// A person adds an entry.
 pub(super) async fn add(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Response {
-    act(&app, place, form, "added", |world, account, form, now| {
+    apply_action(&app, place, form, "added", |store, account, form, now| {
         let wish = form.wish()?;
-        may_write(world, account, &form.calendar)?;
-        world.person_adds(account, Some(&form.calendar), &wish, now).map_err(|refusal| refusal.to_string())
+        may_write(store, account, &form.calendar)?;
+        store.person_adds(account, Some(&form.calendar), &wish, now).map_err(|refusal| refusal.to_string())
     })
 }
 
 /// A person changes or moves an entry.
 pub(super) async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Response {
-    act(&app, place, form, "changed", |world, account, form, now| {
+    apply_action(&app, place, form, "changed", |store, account, form, now| {
         let wish = form.wish()?;
-        let place = may_write(world, account, &form.calendar)
-            .map(|calendar| Place { calendar, id: form.entry.clone() })?;
-        world.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
+        let place = may_write(store, account, &form.calendar)
+            .map(|calendar| EntryLocation { calendar, id: form.entry.clone() })?;
+        store.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
         Ok(place)
     })
 }
 
 /// A person deletes an entry.
 pub(super) async fn delete(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Response {
-    act(&app, place, form, "deleted", |world, account, form, now| {
-        let place = may_write(world, account, &form.calendar)
-            .map(|calendar| Place { calendar, id: form.entry.clone() })?;
-        world.person_deletes(&place, now).map_err(|refusal| refusal.to_string())?;
+    apply_action(&app, place, form, "deleted", |store, account, form, now| {
+        let place = may_write(store, account, &form.calendar)
+            .map(|calendar| EntryLocation { calendar, id: form.entry.clone() })?;
+        store.person_deletes(&place, now).map_err(|refusal| refusal.to_string())?;
         Ok(place)
     })
 }
 
 /// A person copies an entry.
 pub(super) async fn duplicate(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Response {
-    act(&app, place, form, "copied", |world, account, form, now| {
-        let calendar = may_write(world, account, &form.calendar)?;
-        world
-            .person_duplicates(&Place { calendar, id: form.entry.clone() }, now)
+    apply_action(&app, place, form, "copied", |store, account, form, now| {
+        let calendar = may_write(store, account, &form.calendar)?;
+        store
+            .person_duplicates(&EntryLocation { calendar, id: form.entry.clone() }, now)
             .map_err(|refusal| refusal.to_string())
     })
 }
 
 /// A person fetches a deleted entry back.
 pub(super) async fn restore(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Response {
-    act(&app, place, form, "restored", |world, account, form, now| {
-        let place = may_write(world, account, &form.calendar)
-            .map(|calendar| Place { calendar, id: form.entry.clone() })?;
-        let wish = Wish { status: Some("confirmed".into()), ..Wish::default() };
-        world.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
+    apply_action(&app, place, form, "restored", |store, account, form, now| {
+        let place = may_write(store, account, &form.calendar)
+            .map(|calendar| EntryLocation { calendar, id: form.entry.clone() })?;
+        let wish = EntryEdit { status: Some("confirmed".into()), ..EntryEdit::default() };
+        store.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
         Ok(place)
     })
 }
 
-fn may_write(world: &World, account: &str, calendar: &str) -> Result<String, String> {
-    world.writable(account, calendar).map_err(|refusal| refusal.to_string())
+fn may_write(store: &ProviderStore, account: &str, calendar: &str) -> Result<String, String> {
+    store.writable(account, calendar).map_err(|refusal| refusal.to_string())
 }
 
 /// Does what a form asks for and goes back to the week of the entry; or shows the form again with what was typed.
-fn act(
-    app: &App,
+fn apply_action(
+    app: &SandboxApp,
     (provider, account): (String, String),
     form: EntryForm,
     done: &str,
-    work: impl FnOnce(&mut World, &str, &EntryForm, DateTime<Utc>) -> Result<Place, String>,
+    work: impl FnOnce(&mut ProviderStore, &str, &EntryForm, DateTime<Utc>) -> Result<EntryLocation, String>,
 ) -> Response {
     let Some(known) = Provider::parse(&provider) else {
         return not_found("There is no such provider in the sandbox.");
     };
-    let outcome = work(&mut app.world(known), &account, &form, clock::now());
+    let outcome = work(&mut app.store(known), &account, &form, clock::now());
     match outcome {
         Ok(place) => {
-            let world = app.world(known);
-            let calendar = world.calendars.get(&place.calendar);
+            let store = app.store(known);
+            let calendar = store.calendars.get(&place.calendar);
             let week = calendar
                 .and_then(|one| Some(day_of(standing(one, &place.id)?.start.when, one.info.zone).to_string()))
                 .unwrap_or_else(|| form.week.clone());
@@ -157,13 +160,14 @@ fn act(
             Redirect::to(&format!("/calendar/{provider}/{}?{query}", path_part(&account))).into_response()
         }
         Err(message) => {
-            let wanted = Wanted {
+            let wanted = CalendarPageQuery {
                 calendar: Some(form.calendar.clone()),
                 week: Some(form.week.clone()),
                 entry: Some(form.entry.clone()).filter(|id| !id.is_empty()),
                 done: None,
             };
-            let mut page = render(app, &provider, &account, &wanted, Some(&Refused { form, message }));
+            let mut page =
+                render(app, &provider, &account, &wanted, Some(&RejectedEntryForm { form, message }));
             if page.status() == StatusCode::OK {
                 *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             }
@@ -172,15 +176,21 @@ fn act(
     }
 }
 
-fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Option<&Refused>) -> Response {
+fn render(
+    app: &SandboxApp,
+    provider: &str,
+    account: &str,
+    wanted: &CalendarPageQuery,
+    refused: Option<&RejectedEntryForm>,
+) -> Response {
     let Some(provider) = Provider::parse(provider) else {
         return not_found("There is no such provider in the sandbox.");
     };
-    let world = app.world(provider);
-    let Some(person) = world.accounts.get(account) else {
+    let store = app.store(provider);
+    let Some(person) = store.accounts.get(account) else {
         return not_found("There is no such account in the sandbox.");
     };
-    let Ok((calendar, subscription)) = world.visible(account, wanted.calendar.as_deref().unwrap_or(PRIMARY))
+    let Ok((calendar, subscription)) = store.visible(account, wanted.calendar.as_deref().unwrap_or(PRIMARY))
     else {
         return not_found("There is no such calendar in this account’s list.");
     };
@@ -189,8 +199,8 @@ fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Op
     let day = wanted.week.as_deref().and_then(|text| text.parse::<NaiveDate>().ok());
     let first =
         monday(day.filter(|day| (1970..=2999).contains(&chrono::Datelike::year(day))).unwrap_or(today));
-    let page = Page { provider, account, calendar, subscription, first, today, now };
-    let week = Week::of(calendar, first, now);
+    let page = SandboxCalendarPage { provider, account, calendar, subscription, first, today, now };
+    let week = WeekView::of(calendar, first, now);
     let body = format!(
         "<header><p class=\"mark\">Sandbox calendar – stands for {}</p>\
          <p class=\"quiet\"><a href=\"/\">All calendars</a></p><h1>{}</h1>{}</header>\
@@ -198,7 +208,7 @@ fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Op
          <aside id=\"panel\">{}</aside></main>",
         provider.product(),
         escape(&person.name),
-        page.tabs(&world),
+        page.tabs(&store),
         calendar.last_seq(),
         page.action(),
         query(&[("calendar", &calendar.info.id)]),
@@ -213,17 +223,17 @@ fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Op
 }
 
 /// What is being looked at.
-pub(super) struct Page<'a> {
+pub(super) struct SandboxCalendarPage<'a> {
     provider: Provider,
     account: &'a str,
-    pub(super) calendar: &'a Calendar,
-    subscription: &'a Subscription,
+    pub(super) calendar: &'a StoredCalendar,
+    subscription: &'a CalendarListItem,
     pub(super) first: NaiveDate,
     pub(super) today: NaiveDate,
     pub(super) now: DateTime<Utc>,
 }
 
-impl Page<'_> {
+impl SandboxCalendarPage<'_> {
     fn action(&self) -> String {
         format!("/calendar/{}/{}", self.provider.as_str(), path_part(self.account))
     }
@@ -236,10 +246,10 @@ impl Page<'_> {
         format!("{}?{}{}", self.action(), query(&pairs), if entry.is_some() { "#panel" } else { "" })
     }
 
-    fn tabs(&self, world: &World) -> String {
+    fn tabs(&self, store: &ProviderStore) -> String {
         let mut tabs = String::from("<nav class=\"tabs\" aria-label=\"Calendars\">");
         let week = self.first.to_string();
-        for (calendar, one) in world.list_of(self.account) {
+        for (calendar, one) in store.list_of(self.account) {
             let current =
                 if calendar.info.id == self.calendar.info.id { " aria-current=\"page\"" } else { "" };
             let name = if one.primary { "Own calendar" } else { calendar.info.summary.as_str() };
@@ -278,12 +288,12 @@ impl Page<'_> {
         )
     }
 
-    fn panel(&self, entry: Option<&str>, refused: Option<&Refused>) -> String {
+    fn panel(&self, entry: Option<&str>, refused: Option<&RejectedEntryForm>) -> String {
         let week = self.first.to_string();
         let action = self.action();
-        let origin = Origin { action: &action, calendar: &self.calendar.info.id, week: &week };
+        let origin = PanelContext { action: &action, calendar: &self.calendar.info.id, week: &week };
         let zone = self.calendar.info.zone;
-        let may_write = self.subscription.role >= AccessRole::Writer;
+        let may_write = self.subscription.role >= CalendarAccessRole::Writer;
         let close = self.link(self.first, None);
         let chosen = entry.and_then(|id| standing(self.calendar, id));
         let (form, error) = match refused {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::html::escape;
-use crate::store::Account;
+use crate::store::StoredAccount;
 
 /// The accounts to choose from; the one that `hint` names is chosen, or else the first.
-pub(crate) fn choices(accounts: &[Account], hint: &str) -> String {
+pub(crate) fn choices(accounts: &[StoredAccount], hint: &str) -> String {
     let preselected = accounts.iter().position(|one| one.email.eq_ignore_ascii_case(hint)).unwrap_or(0);
     let mut choices = String::new();
     for (index, account) in accounts.iter().enumerate() {

@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::html::escape;
-use crate::store::{Entry, Wish};
-use crate::timing::When;
+use crate::store::{EntryEdit, StoredEntry};
+use crate::timing::DateOrDateTime;
 
 /// The form's fields as text: as sent, or as they stand. Where the last day is asked for, it is included.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -50,9 +50,9 @@ impl EntryForm {
     }
 
     /// A form filled with what stands.
-    pub(super) fn of(entry: &Entry, zone: Tz) -> Self {
+    pub(super) fn of(entry: &StoredEntry, zone: Tz) -> Self {
         let all_day = entry.start.when.is_day();
-        let local = |when: When| when.instant(zone).with_timezone(&zone).naive_local();
+        let local = |when: DateOrDateTime| when.instant(zone).with_timezone(&zone).naive_local();
         let (start, end) = (local(entry.start.when), local(entry.end.when));
         let last_day = if all_day { end.date() - Duration::days(1) } else { end.date() };
         let time =
@@ -74,7 +74,7 @@ impl EntryForm {
     ///
     /// # Errors
     /// A sentence that says what is missing.
-    pub(super) fn wish(&self) -> Result<Wish, String> {
+    pub(super) fn wish(&self) -> Result<EntryEdit, String> {
         let day = |text: &str, name: &str| {
             text.parse::<NaiveDate>().map_err(|_| format!("Please give the {name} as a date."))
         };
@@ -91,12 +91,12 @@ impl EntryForm {
         if starts_at >= ends_at {
             return Err("The end must be after the start.".into());
         }
-        Ok(Wish {
+        Ok(EntryEdit {
             title: Some(self.title.trim().into()),
             location: Some(self.location.trim().into()),
             starts_at: Some(starts_at),
             ends_at: Some(ends_at),
-            ..Wish::default()
+            ..EntryEdit::default()
         })
     }
 
@@ -122,10 +122,10 @@ impl EntryForm {
 }
 
 /// The day on which something starts, which is where it is looked for.
-pub(super) fn day_of(when: When, zone: Tz) -> NaiveDate {
+pub(super) fn day_of(when: DateOrDateTime, zone: Tz) -> NaiveDate {
     match when {
-        When::On(day) => day,
-        When::At(at) => at.with_timezone(&zone).date_naive(),
+        DateOrDateTime::On(day) => day,
+        DateOrDateTime::At(at) => at.with_timezone(&zone).date_naive(),
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_is_included_in_the_form_and_excluded_in_the_calendar() {
+    fn entry_form_last_day_is_inclusive() {
         let wish = form("on", "2026-02-02", "", "2026-02-03", "").wish().unwrap();
         assert_eq!(wish.starts_at.as_deref(), Some("2026-02-02"));
         assert_eq!(wish.ends_at.as_deref(), Some("2026-02-04"));

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use chrono::{Datelike, Timelike, Weekday};
 
-use super::calendar::Page;
+use super::calendar::SandboxCalendarPage;
 use super::html::escape;
-use super::week::{Bar, Block, Day, Week};
+use super::week::{AllDayBar, WeekBlock, WeekDay, WeekView};
 
-impl Page<'_> {
+impl SandboxCalendarPage<'_> {
     /// All of it.
-    pub(super) fn grid(&self, week: &Week) -> String {
+    pub(super) fn grid(&self, week: &WeekView) -> String {
         let hours = week.last_hour - week.first_hour;
         let mut grid =
             format!("<div class=\"grid\" style=\"--first:{};--hours:{hours}\">", week.first_hour * 60);
@@ -31,7 +31,7 @@ impl Page<'_> {
         grid
     }
 
-    fn bar(&self, bar: &Bar) -> String {
+    fn bar(&self, bar: &AllDayBar) -> String {
         let mut classes = classes(&bar.block);
         for (name, set) in [(" begins-before", bar.begins_before), (" ends-after", bar.ends_after)] {
             if set {
@@ -45,14 +45,14 @@ impl Page<'_> {
             bar.row + 1,
             bar.days.start + 1,
             bar.days.end + 1,
-            escape(&in_full(&bar.when, &bar.block)),
+            escape(&full_text(&bar.when, &bar.block)),
             escape(&bar.block.title),
             escape(&bar.when),
             escape(&details(&bar.block)),
         )
     }
 
-    fn day(&self, day: &Day, number: usize, week: &Week) -> String {
+    fn day(&self, day: &WeekDay, number: usize, week: &WeekView) -> String {
         let mut classes = String::from("day");
         let covered = week.bars.iter().any(|bar| bar.days.contains(&number));
         if day.date == self.today {
@@ -80,7 +80,7 @@ impl Page<'_> {
         )
     }
 
-    fn block(&self, block: &Block) -> String {
+    fn block(&self, block: &WeekBlock) -> String {
         let (from, to) = block.minutes.unwrap_or_default();
         let length = to - from;
         let mut classes = classes(block);
@@ -97,7 +97,7 @@ impl Page<'_> {
             block.lane,
             block.lanes,
             lines_of_title(length, block.lanes > 1),
-            escape(&in_full(&time, block)),
+            escape(&full_text(&time, block)),
             escape(&block.title),
             escape(&details(block)),
         )
@@ -105,7 +105,7 @@ impl Page<'_> {
 }
 
 /// The classes of an entry, wherever it stands.
-fn classes(block: &Block) -> String {
+fn classes(block: &WeekBlock) -> String {
     let mut classes = String::from("entry");
     for (name, set) in
         [(" tentative", block.tentative), (" free", block.free), (" application", block.by_application)]
@@ -118,7 +118,7 @@ fn classes(block: &Block) -> String {
 }
 
 /// Where it is and what is special about it.
-fn details(block: &Block) -> String {
+fn details(block: &WeekBlock) -> String {
     let marks = [
         (block.tentative, "tentative"),
         (block.free, "shown as free"),
@@ -132,7 +132,7 @@ fn details(block: &Block) -> String {
 }
 
 /// All that may be cut off where there is little room.
-fn in_full(time: &str, block: &Block) -> String {
+fn full_text(time: &str, block: &WeekBlock) -> String {
     let details = details(block);
     let rest = if details.is_empty() { String::new() } else { format!(" ({details})") };
     format!("{time} {}{rest}", block.title)

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::response::Html;
 
 use super::html::{document, escape, path_part, query};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
-use crate::store::{Account, World};
+use crate::store::{ProviderStore, StoredAccount};
 
 /// The first page.
-pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
+pub(super) async fn show(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = String::from(
         "<main><p class=\"mark\">Sandbox – stands for the outside world</p><h1>Calendars in the sandbox</h1>\
          <p>These people and their calendars exist in this sandbox only. Connect one of them as a “Google” or “Microsoft” account, and \
@@ -32,9 +32,9 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
     }
     for provider in Provider::ALL {
         let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts\">", provider.title());
-        let world = app.world(provider);
-        for account in world.accounts.values() {
-            body.push_str(&card(provider, &world, account));
+        let store = app.store(provider);
+        for account in store.accounts.values() {
+            body.push_str(&card(provider, &store, account));
         }
         body.push_str("</ul>");
     }
@@ -42,10 +42,10 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
     Html(document("Sandbox calendars", "home", &body))
 }
 
-fn card(provider: Provider, world: &World, account: &Account) -> String {
+fn card(provider: Provider, store: &ProviderStore, account: &StoredAccount) -> String {
     let mut calendars = String::new();
     let now = clock::now();
-    for (calendar, one) in world.list_of(&account.email) {
+    for (calendar, one) in store.list_of(&account.email) {
         let coming = calendar.entries.values().filter(|entry| {
             !entry.cancelled() && (entry.series.is_some() || entry.end.when.instant(calendar.info.zone) > now)
         });

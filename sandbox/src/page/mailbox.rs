@@ -8,14 +8,14 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::html::{document, document_with_head, escape};
 use super::not_found;
-use crate::app::App;
-use crate::mailbox::Mail;
+use crate::app::SandboxApp;
+use crate::mailbox::ReceivedMail;
 
 /// A list that shows new mail by itself, without script.
-const LOOK_AGAIN: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
+const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
 
 /// What came, the newest first.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Html<String> {
+pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = format!(
         "<main><p class=\"mark\">Sandbox – stands for the outside world</p><p><a href=\"/\">All calendars</a></p>\
          <h1>Mailbox</h1><p>Every mail that is sent to <code>{}</code> comes here, whoever it is for, and goes no \
@@ -31,10 +31,10 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Html<String> {
         body.push_str(&line(mail));
     }
     body.push_str("</ul></main>");
-    Html(document_with_head("Mailbox", "home", LOOK_AGAIN, &body))
+    Html(document_with_head("Mailbox", "home", AUTO_REFRESH, &body))
 }
 
-fn line(mail: &Mail) -> String {
+fn line(mail: &ReceivedMail) -> String {
     let letter = mail.letter();
     format!(
         "<li><a href=\"/mailbox/{}\">{}</a><small>to {}, {}</small></li>",
@@ -50,7 +50,7 @@ fn subject(subject: &str) -> &str {
 }
 
 /// One mail: its HTML in a frame that may do nothing but follow links, its text, its attachments' names, its source.
-pub(super) async fn read(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn read(State(app): State<Arc<SandboxApp>>, Path(id): Path<String>) -> Response {
     let Some(mail) = id.parse().ok().and_then(|id| app.mailbox.find(id)) else {
         return not_found("There is no such mail, or it was thrown away.");
     };

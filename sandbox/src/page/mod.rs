@@ -24,14 +24,14 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
-use crate::app::App;
+use crate::app::SandboxApp;
 
 /// Positions in the week are style attributes, hence the inline styles; scripts come from files only.
 const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
                       img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The routes of the pages.
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     Router::new()
         .route("/", get(home::show))
         .route("/mailbox", get(mailbox::list))

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::html::escape;
-use crate::ota::{Listing, Night};
+use crate::ota::{NightStatus, OtaListing};
 
 /// The first day of the month that `text` names as `2026-12`, or else of today's.
 pub(super) fn first_day(text: Option<&str>, today: NaiveDate) -> NaiveDate {
@@ -22,7 +22,7 @@ pub(super) fn beside(first: NaiveDate, months: i32) -> NaiveDate {
 }
 
 /// The month as a table; each cell is the night that begins on the day.
-pub(super) fn table(listing: &Listing, first: NaiveDate, today: NaiveDate) -> String {
+pub(super) fn table(listing: &OtaListing, first: NaiveDate, today: NaiveDate) -> String {
     let mut table = format!("<table class=\"month\"><caption>{}</caption><thead><tr>", first.format("%B %Y"));
     for day in ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"] {
         let _infallible = write!(table, "<th scope=\"col\">{day}</th>");
@@ -41,13 +41,13 @@ pub(super) fn table(listing: &Listing, first: NaiveDate, today: NaiveDate) -> St
     table
 }
 
-fn cell(listing: &Listing, day: NaiveDate, today: NaiveDate) -> String {
+fn cell(listing: &OtaListing, day: NaiveDate, today: NaiveDate) -> String {
     let (class, says) = match listing.night(day, today) {
-        Night::Free => ("open", String::new()),
-        Night::Guest(stay) => ("guest", stay.guest.clone().unwrap_or_default()),
-        Night::Blocked(_) => ("blocked", "blocked by the host".into()),
-        Night::Imported => ("imported", "closed by the imported calendar".into()),
-        Night::Beyond => ("beyond", "cannot be booked yet".into()),
+        NightStatus::Free => ("open", String::new()),
+        NightStatus::Guest(stay) => ("guest", stay.guest.clone().unwrap_or_default()),
+        NightStatus::Blocked(_) => ("blocked", "blocked by the host".into()),
+        NightStatus::Imported => ("imported", "closed by the imported calendar".into()),
+        NightStatus::Beyond => ("beyond", "cannot be booked yet".into()),
     };
     let past = if day < today { " past" } else { "" };
     let current = if day == today { " aria-current=\"date\"" } else { "" };

@@ -12,14 +12,14 @@ use serde::Deserialize;
 use super::html::{document_with_head, escape};
 use super::month::{beside, first_day, table};
 use super::{not_found, ota_panel};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
-use crate::faults::{Fault, FaultKind, Party};
+use crate::faults::{ActiveFault, FaultKind, FaultTarget};
 use crate::opaque::fingerprint;
-use crate::ota::{Listing, Nights, Refused, Site, read_now};
+use crate::ota::{ListingError, OtaListing, OtaPlatform, StayNights, read_now};
 
 /// A list that shows what happens by itself, without script.
-const LOOK_AGAIN: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
+const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
 
 /// The fields of all forms, as text: as sent, or empty.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,20 +38,20 @@ pub(super) struct OtaForm {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct ListingPageQuery {
     month: Option<String>,
     done: Option<String>,
 }
 
 /// All listings with this month and the next.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Html<String> {
+pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = String::from(
         "<main><p class=\"mark\">Sandbox – stands for the outside world</p><p><a href=\"/\">All calendars</a></p>\
          <h1>Booking platforms</h1><p>Book here as a guest would. Each listing exports its calendar, and can read the \
          calendar that you name: what it reads closes nights here.</p>",
     );
     body.push_str(ota_panel::LEGEND);
-    for site in Site::ALL {
+    for site in OtaPlatform::ALL {
         let of_site = app.ota.all().into_iter().filter(|listing| listing.site == site);
         let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts listings\">", site.title());
         for listing in of_site {
@@ -69,16 +69,16 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Html<String> {
         body.push_str("</ul>");
     }
     body.push_str("</main>");
-    Html(document_with_head("Booking platforms", "home", LOOK_AGAIN, &body))
+    Html(document_with_head("Booking platforms", "home", AUTO_REFRESH, &body))
 }
 
 /// One listing.
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<ListingPageQuery>,
 ) -> Response {
-    let Some(listing) = find(&app, &place) else { return nowhere() };
+    let Some(listing) = find(&app, &place) else { return listing_not_found() };
     let form = OtaForm { month: wanted.month.unwrap_or_default(), ..OtaForm::default() };
     let done = match wanted.done.as_deref() {
         Some("book") => "Booked.",
@@ -95,21 +95,24 @@ pub(super) async fn show(
 }
 
 /// Changes with the listing, so that a page knows when it is out of date.
-pub(super) async fn revision(State(app): State<Arc<App>>, Path(place): Path<(String, String)>) -> Response {
-    find(&app, &place).map_or_else(nowhere, |listing| revision_of(&listing).into_response())
+pub(super) async fn revision(
+    State(app): State<Arc<SandboxApp>>,
+    Path(place): Path<(String, String)>,
+) -> Response {
+    find(&app, &place).map_or_else(listing_not_found, |listing| revision_of(&listing).into_response())
 }
 
-fn revision_of(listing: &Listing) -> String {
+fn revision_of(listing: &OtaListing) -> String {
     fingerprint(&format!("{:?} {:?}", listing.stays, listing.import))
 }
 
 /// What a guest or the host does; back to the listing, or the form again with what was wrong.
 pub(super) async fn act(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path((platform, id, action)): Path<(String, String, String)>,
     Form(form): Form<OtaForm>,
 ) -> Response {
-    let Some(listing) = find(&app, &(platform, id)) else { return nowhere() };
+    let Some(listing) = find(&app, &(platform, id)) else { return listing_not_found() };
     let now = clock::now();
     let outcome = match action.as_str() {
         "book" => book(&app, &listing, &form, Some(&form.guest), now),
@@ -118,7 +121,7 @@ pub(super) async fn act(
             done(app.ota.change(&listing.id, |listing| listing.change(&form.booking, nights, now).map(drop)))
         }),
         "cancel" => done(app.ota.change(&listing.id, |listing| listing.cancel(&form.booking, now))),
-        "fault" => break_calendar(&app, &listing, &form.fault),
+        "fault" => inject_feed_fault(&app, &listing, &form.fault),
         "import" => import(&app, &listing, &form),
         "end-import" => done(app.ota.change(&listing.id, |listing| {
             listing.import = None;
@@ -129,9 +132,9 @@ pub(super) async fn act(
             Ok(Err(problem)) => Err(format!("The calendar was not read: {problem}.")),
             Err(refused) => Err(sentence(&refused)),
         },
-        _ => return nowhere(),
+        _ => return listing_not_found(),
     };
-    let Some(listing) = app.ota.find(&listing.id) else { return nowhere() };
+    let Some(listing) = app.ota.find(&listing.id) else { return listing_not_found() };
     match outcome {
         Ok(()) => {
             let shown = nights(&form).map(|nights| nights.check_in.format("%Y-%m").to_string());
@@ -149,8 +152,8 @@ pub(super) async fn act(
 }
 
 fn book(
-    app: &App,
-    listing: &Listing,
+    app: &SandboxApp,
+    listing: &OtaListing,
     form: &OtaForm,
     guest: Option<&str>,
     now: DateTime<Utc>,
@@ -162,7 +165,7 @@ fn book(
     done(app.ota.change(&listing.id, |listing| listing.book(guest, nights, now).map(drop)))
 }
 
-fn import(app: &App, listing: &Listing, form: &OtaForm) -> Result<(), String> {
+fn import(app: &SandboxApp, listing: &OtaListing, form: &OtaForm) -> Result<(), String> {
     let every = match form.every_seconds.trim() {
         "" => None,
         text => Some(text.parse().map_err(|_| "Say how often in whole seconds.")?),
@@ -182,16 +185,16 @@ pub(super) const FAULTS: [(&str, FaultKind, &str); 8] = [
     ("gzip_bomb", FaultKind::GzipBomb, "It unpacks to a gigabyte"),
 ];
 
-fn break_calendar(app: &App, listing: &Listing, name: &str) -> Result<(), String> {
+fn inject_feed_fault(app: &SandboxApp, listing: &OtaListing, name: &str) -> Result<(), String> {
     let fault = FAULTS.iter().find(|(known, ..)| *known == name);
     if fault.is_none() && !name.is_empty() {
         return Err("Choose what is wrong with its calendar.".into());
     }
-    app.faults.clear_of(Party::Ota, &listing.id);
+    app.faults.clear_of(FaultTarget::Ota, &listing.id);
     if let Some((_, kind, _)) = fault {
-        app.faults.add(Fault {
+        app.faults.add(ActiveFault {
             id: 0,
-            provider: Party::Ota,
+            provider: FaultTarget::Ota,
             kind: *kind,
             probability: 1.0,
             count: None,
@@ -204,39 +207,39 @@ fn break_calendar(app: &App, listing: &Listing, name: &str) -> Result<(), String
     Ok(())
 }
 
-fn nights(form: &OtaForm) -> Result<Nights, String> {
+fn nights(form: &OtaForm) -> Result<StayNights, String> {
     let day = |text: &str| text.trim().parse::<NaiveDate>().ok();
     let (Some(check_in), Some(check_out)) = (day(&form.check_in), day(&form.check_out)) else {
         return Err("Say both days, such as 2026-12-24.".into());
     };
-    Nights::new(check_in, check_out)
+    StayNights::new(check_in, check_out)
         .ok_or_else(|| "The check-out must be a later day than the check-in.".into())
 }
 
-fn done(outcome: Result<(), Refused>) -> Result<(), String> {
+fn done(outcome: Result<(), ListingError>) -> Result<(), String> {
     outcome.map_err(|refused| sentence(&refused))
 }
 
 /// A refusal as a sentence.
-fn sentence(refused: &Refused) -> String {
+fn sentence(refused: &ListingError) -> String {
     let text = refused.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-fn find(app: &App, (platform, id): &(String, String)) -> Option<Listing> {
+fn find(app: &SandboxApp, (platform, id): &(String, String)) -> Option<OtaListing> {
     app.ota.find(id).filter(|listing| listing.site.as_str() == platform)
 }
 
-fn nowhere() -> Response {
+fn listing_not_found() -> Response {
     not_found("There is no such listing in the sandbox.")
 }
 
-pub(super) fn address(listing: &Listing) -> String {
+pub(super) fn address(listing: &OtaListing) -> String {
     format!("/ota/{}/{}", listing.site, listing.id)
 }
 
-fn render(app: &App, listing: &Listing, form: &OtaForm, outcome: Result<&str, &str>) -> String {
+fn render(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, outcome: Result<&str, &str>) -> String {
     let today = listing.today(clock::now());
     let first = first_day(Some(&form.month), today);
     let link = |months: i32, words: &str| {

@@ -6,20 +6,20 @@ use chrono::NaiveDate;
 
 use super::html::escape;
 use super::ota::{FAULTS, OtaForm, address};
-use crate::app::App;
-use crate::faults::Party;
-use crate::ota::{Listing, Stay};
+use crate::app::SandboxApp;
+use crate::faults::FaultTarget;
+use crate::ota::{ListingStay, OtaListing};
 
 /// What the colours mean.
 pub(super) const LEGEND: &str = "<ul class=\"legend\"><li class=\"guest\">booked here</li><li class=\"blocked\">blocked by \
      the host</li><li class=\"imported\">closed by the imported calendar</li><li class=\"beyond\">cannot be booked yet</li></ul>";
 
 /// The forms, filled with what was typed.
-pub(super) fn panel(app: &App, listing: &Listing, form: &OtaForm, month: NaiveDate) -> String {
+pub(super) fn panel(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: NaiveDate) -> String {
     let month = month.format("%Y-%m").to_string();
     let mut panel = booking_form(listing, form, &month);
     panel.push_str("<h3>Bookings and blocks</h3>");
-    let mut stays: Vec<&Stay> = listing.standing().collect();
+    let mut stays: Vec<&ListingStay> = listing.standing().collect();
     stays.sort_by_key(|stay| stay.nights);
     for stay in &stays {
         panel.push_str(&stay_form(listing, stay, &month));
@@ -31,7 +31,7 @@ pub(super) fn panel(app: &App, listing: &Listing, form: &OtaForm, month: NaiveDa
     panel
 }
 
-fn booking_form(listing: &Listing, form: &OtaForm, month: &str) -> String {
+fn booking_form(listing: &OtaListing, form: &OtaForm, month: &str) -> String {
     // What was typed to move a booking is not repeated in the form for a new one.
     let new = if form.booking.is_empty() { form.clone() } else { OtaForm::default() };
     format!(
@@ -53,7 +53,7 @@ fn days(check_in: &str, check_out: &str) -> String {
     )
 }
 
-fn stay_form(listing: &Listing, stay: &Stay, month: &str) -> String {
+fn stay_form(listing: &OtaListing, stay: &ListingStay, month: &str) -> String {
     let who = stay.guest.as_deref().unwrap_or("Blocked by the host");
     let end = if stay.guest.is_some() { "Cancel booking" } else { "Open again" };
     format!(
@@ -70,7 +70,7 @@ fn stay_form(listing: &Listing, stay: &Stay, month: &str) -> String {
     )
 }
 
-fn calendars(app: &App, listing: &Listing, form: &OtaForm, month: &str) -> String {
+fn calendars(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: &str) -> String {
     let address = address(listing);
     let export = escape(&app.address_of(listing).export_url);
     let import = listing.import.as_ref();
@@ -102,8 +102,8 @@ fn calendars(app: &App, listing: &Listing, form: &OtaForm, month: &str) -> Strin
     text
 }
 
-fn fault_form(app: &App, listing: &Listing, month: &str) -> String {
-    let now = app.faults.list_of(Party::Ota, &listing.id).first().map(|fault| fault.kind);
+fn fault_form(app: &SandboxApp, listing: &OtaListing, month: &str) -> String {
+    let now = app.faults.list_of(FaultTarget::Ota, &listing.id).first().map(|fault| fault.kind);
     let choices = FAULTS.iter().fold(
         String::from("<option value=\"\">Nothing</option>"),
         |all, (name, kind, words)| {
@@ -119,7 +119,7 @@ fn fault_form(app: &App, listing: &Listing, month: &str) -> String {
     )
 }
 
-fn last_read(app: &App, listing: &Listing) -> String {
+fn last_read(app: &SandboxApp, listing: &OtaListing) -> String {
     match app.ota.seen(&listing.id).read {
         None => "It was not read yet.".into(),
         Some((at, outcome)) => {

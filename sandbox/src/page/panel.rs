@@ -6,16 +6,16 @@ use chrono_tz::Tz;
 
 use super::entry_form::EntryForm;
 use super::html::escape;
-use crate::store::{Action, Entry};
+use crate::store::{StoredEntry, StoredEntryAction};
 
 /// The hidden fields that bring a form back to where it was.
-pub(super) struct Origin<'a> {
+pub(super) struct PanelContext<'a> {
     pub(super) action: &'a str,
     pub(super) calendar: &'a str,
     pub(super) week: &'a str,
 }
 
-impl Origin<'_> {
+impl PanelContext<'_> {
     fn hidden(&self) -> String {
         format!(
             "<input type=\"hidden\" name=\"calendar\" value=\"{}\"><input type=\"hidden\" name=\"week\" value=\"{}\">",
@@ -26,7 +26,7 @@ impl Origin<'_> {
 }
 
 /// The form for a new entry.
-pub(super) fn add(origin: &Origin<'_>, form: &EntryForm, error: Option<&str>) -> String {
+pub(super) fn add(origin: &PanelContext<'_>, form: &EntryForm, error: Option<&str>) -> String {
     format!(
         "<h2>Add an entry</h2>{}<form method=\"post\" action=\"{}/add\">{}{}\
          <div class=\"actions\"><button class=\"primary\">Add entry</button></div></form>",
@@ -39,8 +39,8 @@ pub(super) fn add(origin: &Origin<'_>, form: &EntryForm, error: Option<&str>) ->
 
 /// The chosen entry: change it, delete it, see what happened to it.
 pub(super) fn edit(
-    origin: &Origin<'_>,
-    entry: &Entry,
+    origin: &PanelContext<'_>,
+    entry: &StoredEntry,
     form: &EntryForm,
     error: Option<&str>,
     close: &str,
@@ -65,7 +65,7 @@ pub(super) fn edit(
 }
 
 /// The chosen entry in a calendar that may only be read, or after it was deleted.
-pub(super) fn look(entry: &Entry, close: &str, says: &str, zone: Tz) -> String {
+pub(super) fn look(entry: &StoredEntry, close: &str, says: &str, zone: Tz) -> String {
     format!(
         "<div class=\"head\"><h2>{}</h2><a href=\"{close}\">Close</a></div><p class=\"quiet\">{says}</p>{}",
         escape(entry.title().unwrap_or("(No title)")),
@@ -75,8 +75,8 @@ pub(super) fn look(entry: &Entry, close: &str, says: &str, zone: Tz) -> String {
 
 /// The chosen entry after it was deleted: it can be fetched back.
 pub(super) fn restore(
-    origin: &Origin<'_>,
-    entry: &Entry,
+    origin: &PanelContext<'_>,
+    entry: &StoredEntry,
     error: Option<&str>,
     close: &str,
     zone: Tz,
@@ -98,7 +98,7 @@ fn error_line(error: Option<&str>) -> String {
     })
 }
 
-fn recurring_note(entry: &Entry) -> &'static str {
+fn recurring_note(entry: &StoredEntry) -> &'static str {
     match (&entry.occurrence_of, &entry.series) {
         (Some(_), _) => "<p class=\"quiet\">It repeats. Only this one occurrence is changed.</p>",
         (None, Some(_)) => "<p class=\"quiet\">It repeats. All occurrences are changed.</p>",
@@ -106,17 +106,17 @@ fn recurring_note(entry: &Entry) -> &'static str {
     }
 }
 
-fn history(entry: &Entry, zone: Tz) -> String {
+fn history(entry: &StoredEntry, zone: Tz) -> String {
     let mut list = String::new();
     for change in entry.history.iter().rev() {
         let who = match change.action {
-            Action::Insert => "An application added it",
-            Action::Update | Action::Patch => "An application changed it",
-            Action::Delete => "An application deleted it",
-            Action::PersonInsert => "The person added it",
-            Action::PersonPatch => "The person changed it",
-            Action::PersonDelete => "The person deleted it",
-            Action::PersonMove => "The person put it into another calendar",
+            StoredEntryAction::Insert => "An application added it",
+            StoredEntryAction::Update | StoredEntryAction::Patch => "An application changed it",
+            StoredEntryAction::Delete => "An application deleted it",
+            StoredEntryAction::PersonInsert => "The person added it",
+            StoredEntryAction::PersonPatch => "The person changed it",
+            StoredEntryAction::PersonDelete => "The person deleted it",
+            StoredEntryAction::PersonMove => "The person put it into another calendar",
         };
         let _infallible = write!(
             list,

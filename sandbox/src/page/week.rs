@@ -7,17 +7,17 @@ use std::ops::Range;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 
-use crate::store::{Action, Calendar, Window, standing_between};
-use crate::timing::{When, midnight};
+use crate::store::{ListWindow, StoredCalendar, StoredEntryAction, standing_between};
+use crate::timing::{DateOrDateTime, midnight};
 
 const MINUTES_OF_DAY: i64 = 24 * 60;
 
 /// The least height of an entry, so that its title can be read.
-const LEAST_MINUTES: i64 = 30;
+const MIN_BLOCK_MINUTES: i64 = 30;
 
 /// An entry, on one day or over several.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct WeekBlock {
     pub(super) id: String,
     pub(super) title: String,
     pub(super) location: String,
@@ -35,8 +35,8 @@ pub(super) struct Block {
 
 /// What takes whole days.
 #[derive(Debug, Clone)]
-pub(super) struct Bar {
-    pub(super) block: Block,
+pub(super) struct AllDayBar {
+    pub(super) block: WeekBlock,
     /// Its days of this week, counted from 0.
     pub(super) days: Range<usize>,
     /// Which of the rows above the hours it stands in.
@@ -49,16 +49,16 @@ pub(super) struct Bar {
 
 /// A day with what stands on it.
 #[derive(Debug, Clone)]
-pub(super) struct Day {
+pub(super) struct WeekDay {
     pub(super) date: NaiveDate,
-    pub(super) timed: Vec<Block>,
+    pub(super) timed: Vec<WeekBlock>,
 }
 
 /// Seven days from a Monday on.
 #[derive(Debug, Clone)]
-pub(super) struct Week {
-    pub(super) days: Vec<Day>,
-    pub(super) bars: Vec<Bar>,
+pub(super) struct WeekView {
+    pub(super) days: Vec<WeekDay>,
+    pub(super) bars: Vec<AllDayBar>,
     /// The hours that are shown.
     pub(super) first_hour: i64,
     pub(super) last_hour: i64,
@@ -69,19 +69,22 @@ pub(super) fn monday(day: NaiveDate) -> NaiveDate {
     day - Duration::days(i64::from(day.weekday().num_days_from_monday()))
 }
 
-impl Week {
+impl WeekView {
     /// The week of `calendar` that starts on `first`.
-    pub(super) fn of(calendar: &Calendar, first: NaiveDate, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(calendar: &StoredCalendar, first: NaiveDate, now: DateTime<Utc>) -> Self {
         let zone = calendar.info.zone;
-        let window =
-            Window { from: Some(midnight(first, zone)), to: Some(midnight(first + Duration::days(7), zone)) };
+        let window = ListWindow {
+            from: Some(midnight(first, zone)),
+            to: Some(midnight(first + Duration::days(7), zone)),
+        };
         let shown = standing_between(calendar, window, now);
-        let mut days: Vec<_> =
-            (0..7).map(|number| Day { date: first + Duration::days(number), timed: Vec::new() }).collect();
+        let mut days: Vec<_> = (0..7)
+            .map(|number| WeekDay { date: first + Duration::days(number), timed: Vec::new() })
+            .collect();
         let mut bars = Vec::new();
         for one in shown {
             let entry = one.entry();
-            let block = Block {
+            let block = WeekBlock {
                 id: one.id(),
                 title: entry.title().filter(|title| !title.trim().is_empty()).unwrap_or("(No title)").into(),
                 location: entry.location().unwrap_or_default().into(),
@@ -90,12 +93,15 @@ impl Week {
                 lanes: 1,
                 tentative: entry.is_tentative(),
                 free: entry.is_free(),
-                by_application: entry.history.first().is_some_and(|change| change.action == Action::Insert),
+                by_application: entry
+                    .history
+                    .first()
+                    .is_some_and(|change| change.action == StoredEntryAction::Insert),
                 recurring: entry.series.is_some() || entry.occurrence_of.is_some(),
             };
             let (start, end) = one.span();
             if let Some(whole) = whole_days(start, end, zone) {
-                bars.push(Bar::of(block, &whole, when(start, end, zone), first));
+                bars.push(AllDayBar::of(block, &whole, when(start, end, zone), first));
                 continue;
             }
             for day in &mut days {
@@ -120,8 +126,8 @@ impl Week {
 }
 
 /// The days of what lasts a day or longer, the last one exclusive; `None`: it stands among the hours.
-fn whole_days(start: When, end: When, zone: Tz) -> Option<Range<NaiveDate>> {
-    if let (When::On(first), When::On(end)) = (start, end) {
+fn whole_days(start: DateOrDateTime, end: DateOrDateTime, zone: Tz) -> Option<Range<NaiveDate>> {
+    if let (DateOrDateTime::On(first), DateOrDateTime::On(end)) = (start, end) {
         return Some(first..end);
     }
     let (from, to) = (start.instant(zone), end.instant(zone));
@@ -133,8 +139,8 @@ fn whole_days(start: When, end: When, zone: Tz) -> Option<Range<NaiveDate>> {
 }
 
 /// "Mon 2 Feb", "Mon 2 – Wed 4 Feb", "Mon 2 Feb, 15:00 – Wed 4 Feb, 11:00".
-fn when(start: When, end: When, zone: Tz) -> String {
-    if let (When::On(first), When::On(end)) = (start, end) {
+fn when(start: DateOrDateTime, end: DateOrDateTime, zone: Tz) -> String {
+    if let (DateOrDateTime::On(first), DateOrDateTime::On(end)) = (start, end) {
         let last = end - Duration::days(1);
         let end = last.format("%a %-d %b");
         return if last <= first {
@@ -145,12 +151,13 @@ fn when(start: When, end: When, zone: Tz) -> String {
             format!("{} – {end}", first.format("%a %-d %b"))
         };
     }
-    let at = |when: When| when.instant(zone).with_timezone(&zone).format("%a %-d %b, %H:%M").to_string();
+    let at =
+        |when: DateOrDateTime| when.instant(zone).with_timezone(&zone).format("%a %-d %b, %H:%M").to_string();
     format!("{} – {}", at(start), at(end))
 }
 
-impl Bar {
-    fn of(block: Block, whole: &Range<NaiveDate>, when: String, monday: NaiveDate) -> Self {
+impl AllDayBar {
+    fn of(block: WeekBlock, whole: &Range<NaiveDate>, when: String, monday: NaiveDate) -> Self {
         let day = |date: NaiveDate| usize::try_from((date - monday).num_days().clamp(0, 7)).unwrap_or(0);
         Self {
             block,
@@ -164,7 +171,7 @@ impl Bar {
 }
 
 /// Gives bars that share a day rows of their own: the earliest first, of those the longest.
-fn stack(bars: &mut [Bar]) {
+fn stack(bars: &mut [AllDayBar]) {
     bars.sort_by_key(|bar| (bar.days.start, Reverse(bar.days.end), bar.block.title.clone()));
     let mut ends: Vec<usize> = Vec::new();
     for bar in bars {
@@ -177,9 +184,9 @@ fn stack(bars: &mut [Bar]) {
     }
 }
 
-impl Day {
+impl WeekDay {
     /// Puts the part of an entry here that falls on this day.
-    fn put(&mut self, block: &Block, start: When, end: When, zone: Tz) {
+    fn put(&mut self, block: &WeekBlock, start: DateOrDateTime, end: DateOrDateTime, zone: Tz) {
         let today = |at: DateTime<Utc>| {
             let local = at.with_timezone(&zone).naive_local();
             let days = (local.date() - self.date).num_days();
@@ -188,24 +195,24 @@ impl Day {
         let (from, to) = (today(start.instant(zone)), today(end.instant(zone)));
         if from < MINUTES_OF_DAY && to > 0 {
             let minutes = Some((from.max(0), to.min(MINUTES_OF_DAY)));
-            self.timed.push(Block { minutes, ..block.clone() });
+            self.timed.push(WeekBlock { minutes, ..block.clone() });
         }
     }
 }
 
 /// Gives entries that overlap columns of their own.
-fn lay_out(blocks: &mut [Block]) {
+fn lay_out(blocks: &mut [WeekBlock]) {
     blocks.sort_by_key(|block| (block.minutes, block.title.clone()));
     let mut cluster = 0..0;
     let mut ends: Vec<i64> = Vec::new();
     for index in 0..blocks.len() {
         let (from, to) = blocks[index].minutes.unwrap_or((0, MINUTES_OF_DAY));
         if ends.iter().all(|end| *end <= from) {
-            close(&mut blocks[cluster.clone()], ends.len());
+            finish_cluster(&mut blocks[cluster.clone()], ends.len());
             cluster = index..index;
             ends.clear();
         }
-        let end = to.max(from + LEAST_MINUTES);
+        let end = to.max(from + MIN_BLOCK_MINUTES);
         let lane = ends.iter().position(|taken| *taken <= from).unwrap_or(ends.len());
         if lane == ends.len() {
             ends.push(end);
@@ -215,10 +222,10 @@ fn lay_out(blocks: &mut [Block]) {
         blocks[index].lane = lane;
         cluster.end = index + 1;
     }
-    close(&mut blocks[cluster], ends.len());
+    finish_cluster(&mut blocks[cluster], ends.len());
 }
 
-fn close(cluster: &mut [Block], lanes: usize) {
+fn finish_cluster(cluster: &mut [WeekBlock], lanes: usize) {
     for block in cluster {
         block.lanes = lanes;
     }
@@ -228,8 +235,8 @@ fn close(cluster: &mut [Block], lanes: usize) {
 mod tests {
     use super::*;
 
-    fn block(from: i64, to: i64) -> Block {
-        Block {
+    fn block(from: i64, to: i64) -> WeekBlock {
+        WeekBlock {
             id: String::new(),
             title: format!("{from}"),
             location: String::new(),
@@ -254,19 +261,19 @@ mod tests {
     #[test]
     fn an_entry_over_midnight_is_cut() {
         let zone = chrono_tz::UTC;
-        let mut day = Day { date: "2026-02-03".parse().unwrap(), timed: Vec::new() };
+        let mut day = WeekDay { date: "2026-02-03".parse().unwrap(), timed: Vec::new() };
         let (start, end) = (at("2026-02-02T22:00:00Z"), at("2026-02-03T01:30:00Z"));
         assert_eq!(whole_days(start, end, zone), None);
         day.put(&block(0, 0), start, end, zone);
         assert_eq!(day.timed[0].minutes, Some((0, 90)));
     }
 
-    fn at(text: &str) -> When {
-        When::At(text.parse().unwrap())
+    fn at(text: &str) -> DateOrDateTime {
+        DateOrDateTime::At(text.parse().unwrap())
     }
 
-    fn on(text: &str) -> When {
-        When::On(text.parse().unwrap())
+    fn on(text: &str) -> DateOrDateTime {
+        DateOrDateTime::On(text.parse().unwrap())
     }
 
     #[test]
@@ -291,7 +298,7 @@ mod tests {
             ),
         ] {
             let whole = whole_days(start, end, zone).unwrap();
-            let bar = Bar::of(block(0, 0), &whole, when(start, end, zone), monday);
+            let bar = AllDayBar::of(block(0, 0), &whole, when(start, end, zone), monday);
             assert_eq!((bar.days, bar.when.as_str()), (days, words));
             assert_eq!(bar.begins_before && bar.ends_after, words.starts_with("Fri 30"));
         }
@@ -299,7 +306,7 @@ mod tests {
 
     #[test]
     fn bars_that_share_a_day_stand_below_each_other() {
-        let bar = |days: Range<usize>| Bar {
+        let bar = |days: Range<usize>| AllDayBar {
             block: block(0, 0),
             days,
             row: 0,

@@ -6,20 +6,20 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::draft::Draft;
-use super::entry::Entry;
-use super::person::Wish;
-use super::records::{AccessRole, Calendar, Record};
-use super::refusal::Refusal;
-use crate::timing::When;
+use super::draft::EntryDraft;
+use super::entry::StoredEntry;
+use super::person::EntryEdit;
+use super::records::{CalendarAccessRole, StoreRecord, StoredCalendar};
+use super::refusal::StoreError;
+use crate::timing::DateOrDateTime;
 
 /// How a provider writes down what all of them have.
-pub(crate) trait Dialect: Debug + Send + Sync {
+pub(crate) trait ProviderDialect: Debug + Send + Sync {
     /// The persons who are there from the start.
-    fn sample(&self, now: DateTime<Utc>) -> Vec<Record>;
+    fn sample(&self, now: DateTime<Utc>) -> Vec<StoreRecord>;
 
     /// A new account with what comes with it. `seq` is the last number used.
-    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<Record>;
+    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord>;
 
     /// A further calendar of `owner`, whose id is made from `owner` and `key`.
     fn calendar(
@@ -28,9 +28,9 @@ pub(crate) trait Dialect: Debug + Send + Sync {
         key: &str,
         name: &str,
         zone: Tz,
-        role: AccessRole,
+        role: CalendarAccessRole,
         seq: &mut u64,
-    ) -> Vec<Record>;
+    ) -> Vec<StoreRecord>;
 
     /// The id and the iCalendar UID of an entry that comes without.
     fn new_ids(&self) -> (String, String);
@@ -39,22 +39,27 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     fn etag(&self, seq: u64) -> String;
 
     /// Reads a whole entry as a client writes it; a time without a zone is in `zone`.
-    fn read(&self, body: &Map<String, Value>, zone: Tz) -> Result<Draft, Refusal>;
+    fn read(&self, body: &Map<String, Value>, zone: Tz) -> Result<EntryDraft, StoreError>;
 
     /// What a client may set of an entry, as it would send it: what a patch is merged into.
-    fn writable(&self, entry: &Entry) -> Map<String, Value>;
+    fn writable(&self, entry: &StoredEntry) -> Map<String, Value>;
 
     /// A person's wish as a client would send it.
-    fn wish(&self, wish: &Wish, times: Option<(When, When)>, zone: Tz) -> Map<String, Value>;
+    fn wish(
+        &self,
+        wish: &EntryEdit,
+        times: Option<(DateOrDateTime, DateOrDateTime)>,
+        zone: Tz,
+    ) -> Map<String, Value>;
 
     /// The values of an application's own that an entry carries, by name.
-    fn private_properties(&self, entry: &Entry) -> Map<String, Value>;
+    fn private_properties(&self, entry: &StoredEntry) -> Map<String, Value>;
 
     /// The entry as the provider's API shows it to its owner.
-    fn raw(&self, calendar: &Calendar, entry: &Entry, base_url: &str) -> Value;
+    fn raw(&self, calendar: &StoredCalendar, entry: &StoredEntry, base_url: &str) -> Value;
 
     /// The id of an entry as applications know it, which does not change.
-    fn shown_id(&self, entry: &Entry) -> String;
+    fn shown_id(&self, entry: &StoredEntry) -> String;
 
     /// The id under which an entry is stored, from one that was shown.
     fn stored_id(&self, id: &str) -> String;

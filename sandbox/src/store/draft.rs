@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use super::entry::{EventTime, Status};
-use crate::recurrence::Series;
+use super::entry::{EntryStatus, EventTime};
+use crate::recurrence::RecurrenceSet;
 
 /// A checked wish.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
+pub(crate) struct EntryDraft {
     pub(crate) start: EventTime,
     pub(crate) end: EventTime,
     pub(crate) recurrence: Vec<String>,
-    pub(crate) series: Option<Series>,
+    pub(crate) series: Option<RecurrenceSet>,
     /// As asked for; a tombstone that is replaced without a status stays one.
-    pub(crate) status: Option<Status>,
+    pub(crate) status: Option<EntryStatus>,
     pub(crate) sequence: Option<i64>,
     /// Everything else that a client may set, as the provider writes it.
     pub(crate) fields: Map<String, Value>,

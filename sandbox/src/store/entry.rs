@@ -5,13 +5,13 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::recurrence::Series;
-use crate::timing::When;
+use crate::recurrence::RecurrenceSet;
+use crate::timing::DateOrDateTime;
 
 /// A start or an end: when, and the zone that was given with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EventTime {
-    pub(crate) when: When,
+    pub(crate) when: DateOrDateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) zone: Option<Tz>,
 }
@@ -19,29 +19,31 @@ pub(crate) struct EventTime {
 /// An event's state. Cancelled is deleted: the tombstone stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
+pub(crate) enum EntryStatus {
     Confirmed,
     Tentative,
     Cancelled,
 }
 
-impl Status {
+impl EntryStatus {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Status::Confirmed => "confirmed",
-            Status::Tentative => "tentative",
-            Status::Cancelled => "cancelled",
+            EntryStatus::Confirmed => "confirmed",
+            EntryStatus::Tentative => "tentative",
+            EntryStatus::Cancelled => "cancelled",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Status::Confirmed, Status::Tentative, Status::Cancelled].into_iter().find(|one| one.as_str() == text)
+        [EntryStatus::Confirmed, EntryStatus::Tentative, EntryStatus::Cancelled]
+            .into_iter()
+            .find(|one| one.as_str() == text)
     }
 }
 
 /// That an event stands in the place of one occurrence of a recurring one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Occurrence {
+pub(crate) struct OccurrenceRef {
     pub(crate) master: String,
     pub(crate) original: EventTime,
 }
@@ -49,7 +51,7 @@ pub(crate) struct Occurrence {
 /// When a recurring event took place before it was changed: occurrences that are gone must be told as cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FormerSeries {
-    pub(crate) start: When,
+    pub(crate) start: DateOrDateTime,
     pub(crate) zone: Option<Tz>,
     pub(crate) recurrence: Vec<String>,
 }
@@ -57,7 +59,7 @@ pub(crate) struct FormerSeries {
 /// Who did what to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Action {
+pub(crate) enum StoredEntryAction {
     Insert,
     Update,
     Patch,
@@ -70,9 +72,9 @@ pub(crate) enum Action {
 
 /// A line of an event's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Change {
+pub(crate) struct EntryHistoryItem {
     pub(crate) at: DateTime<Utc>,
-    pub(crate) action: Action,
+    pub(crate) action: StoredEntryAction,
     pub(crate) etag: String,
     pub(crate) title: Option<String>,
     pub(crate) starts_at: String,
@@ -81,13 +83,13 @@ pub(crate) struct Change {
 
 /// A stored event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct StoredEntry {
     pub(crate) id: String,
     /// The number of the write that made it what it is; etags and sync tokens come from it.
     pub(crate) seq: u64,
     pub(crate) created: DateTime<Utc>,
     pub(crate) updated: DateTime<Utc>,
-    pub(crate) status: Status,
+    pub(crate) status: EntryStatus,
     /// iCalendar's SEQUENCE.
     pub(crate) sequence: i64,
     pub(crate) ical_uid: String,
@@ -97,7 +99,7 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) recurrence: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) occurrence_of: Option<Occurrence>,
+    pub(crate) occurrence_of: Option<OccurrenceRef>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) former: Vec<FormerSeries>,
     /// How often it was put elsewhere within its mailbox: a restored one counts. Ids that can change come from it.
@@ -109,14 +111,14 @@ pub(crate) struct Entry {
     /// Everything else that a client may set, as it was set, in the provider's words.
     pub(crate) fields: Map<String, Value>,
     #[serde(skip)]
-    pub(crate) series: Option<Series>,
+    pub(crate) series: Option<RecurrenceSet>,
     #[serde(skip)]
-    pub(crate) history: Vec<Change>,
+    pub(crate) history: Vec<EntryHistoryItem>,
 }
 
-impl Entry {
+impl StoredEntry {
     pub(crate) fn cancelled(&self) -> bool {
-        self.status == Status::Cancelled
+        self.status == EntryStatus::Cancelled
     }
 
     /// Whether it was deleted and can still be fetched back from where deleted things lie.
@@ -143,7 +145,8 @@ impl Entry {
 
     /// Whether it may not take place.
     pub(crate) fn is_tentative(&self) -> bool {
-        self.status == Status::Tentative || self.fields.get("showAs").is_some_and(|how| how == "tentative")
+        self.status == EntryStatus::Tentative
+            || self.fields.get("showAs").is_some_and(|how| how == "tentative")
     }
 
     /// Whether it takes no time: Google's `transparency`, Microsoft's `showAs` and `isCancelled`.
@@ -175,8 +178,8 @@ impl Entry {
     }
 
     /// The line that this state adds to the history; its etag comes with its number.
-    pub(crate) fn change(&self, action: Action) -> Change {
-        Change {
+    pub(crate) fn change(&self, action: StoredEntryAction) -> EntryHistoryItem {
+        EntryHistoryItem {
             at: self.updated,
             action,
             etag: String::new(),

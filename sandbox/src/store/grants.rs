@@ -4,23 +4,23 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use super::dialect::TokenRules;
-use super::records::{AccessToken, Code, Grant, Record, Replaced};
-use super::refusal::Refusal;
-use super::world::World;
+use super::provider_store::ProviderStore;
+use super::records::{AccessTokenRecord, AuthorizationCodeRecord, GrantRecord, RotatedToken, StoreRecord};
+use super::refusal::StoreError;
 
 /// How long an authorisation code may wait.
-pub(crate) const CODE_LIFE: i64 = 600;
+pub(crate) const CODE_LIFETIME_SECONDS: i64 = 600;
 
 /// What an application has in hand after a consent.
 #[derive(Debug, Clone)]
-pub(crate) struct Issued {
-    pub(crate) grant: Grant,
+pub(crate) struct IssuedTokens {
+    pub(crate) grant: GrantRecord,
     pub(crate) access_token: String,
 }
 
 /// Whose a request is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub(crate) struct AuthenticatedCaller {
     pub(crate) token: String,
     pub(crate) grant: String,
     pub(crate) account: String,
@@ -30,7 +30,7 @@ pub(crate) struct Caller {
     pub(crate) live: bool,
 }
 
-impl World {
+impl ProviderStore {
     /// Whether `account` has a consent for `client` that lives.
     pub(crate) fn has_consented(&self, account: &str, client: &str) -> bool {
         self.grants.values().any(|grant| !grant.ended && grant.account == account && grant.client == client)
@@ -48,11 +48,11 @@ impl World {
         client: &str,
         scope: &str,
         with_refresh_token: bool,
-        used: Option<Code>,
+        used: Option<AuthorizationCodeRecord>,
         now: DateTime<Utc>,
-    ) -> Result<Issued, Refusal> {
+    ) -> Result<IssuedTokens, StoreError> {
         let rules = self.dialect().tokens();
-        let grant = Grant {
+        let grant = GrantRecord {
             id: Uuid::now_v7().to_string(),
             account: account.into(),
             client: client.into(),
@@ -65,13 +65,15 @@ impl World {
         };
         let token = rules.access_token(&grant, now);
         let access_token = token.token.clone();
-        let mut records: Vec<_> =
-            used.map(|code| Record::Code { code: Code { used: true, ..code } }).into_iter().collect();
-        records.extend(self.oldest_beyond_limit(&grant).map(|oldest| Record::Grant { grant: oldest }));
-        records.push(Record::Grant { grant: grant.clone() });
-        records.push(Record::AccessToken { token });
+        let mut records: Vec<_> = used
+            .map(|code| StoreRecord::Code { code: AuthorizationCodeRecord { used: true, ..code } })
+            .into_iter()
+            .collect();
+        records.extend(self.oldest_beyond_limit(&grant).map(|oldest| StoreRecord::Grant { grant: oldest }));
+        records.push(StoreRecord::Grant { grant: grant.clone() });
+        records.push(StoreRecord::AccessToken { token });
         self.commit(records)?;
-        Ok(Issued { grant, access_token })
+        Ok(IssuedTokens { grant, access_token })
     }
 
     /// A new access token for the grant of `refresh_token`, and a new refresh token where the provider replaces them.
@@ -82,28 +84,28 @@ impl World {
         refresh_token: &str,
         client: &str,
         now: DateTime<Utc>,
-    ) -> Result<Option<Issued>, Refusal> {
+    ) -> Result<Option<IssuedTokens>, StoreError> {
         let rules = self.dialect().tokens();
-        let is_good = |grant: &&Grant| {
+        let is_good = |grant: &&GrantRecord| {
             !grant.ended && grant.client == client && grant.takes(refresh_token, rules.refresh_life, now)
         };
         let Some(grant) = self.grant_of(refresh_token).filter(is_good) else { return Ok(None) };
-        let mut grant = Grant { used: Some(now), ..grant.clone() };
+        let mut grant = GrantRecord { used: Some(now), ..grant.clone() };
         if let Some(life) = rules.replaced_lives {
             grant.replaced.retain(|one| one.until > now);
             let new = grant.refresh_token.replace(rules.refresh_token());
             let until = now + Duration::seconds(life);
-            grant.replaced.extend(new.map(|token| Replaced { token, until }));
+            grant.replaced.extend(new.map(|token| RotatedToken { token, until }));
         }
         let token = rules.access_token(&grant, now);
         let access_token = token.token.clone();
-        self.commit(vec![Record::Grant { grant: grant.clone() }, Record::AccessToken { token }])?;
-        Ok(Some(Issued { grant, access_token }))
+        self.commit(vec![StoreRecord::Grant { grant: grant.clone() }, StoreRecord::AccessToken { token }])?;
+        Ok(Some(IssuedTokens { grant, access_token }))
     }
 
     /// Ends the consent that `token` (of either kind) belongs to. As at Google, the application loses the account as a
     /// whole: every other consent of the same person for it ends too. Says whether there was one.
-    pub(crate) fn revoke(&mut self, token: &str, now: DateTime<Utc>) -> Result<bool, Refusal> {
+    pub(crate) fn revoke(&mut self, token: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let by_access = || self.access_tokens.get(token).and_then(|token| self.grants.get(&token.grant));
         let Some(grant) = self.grant_of(token).or_else(by_access).filter(|grant| !grant.ended) else {
             return Ok(false);
@@ -119,8 +121,8 @@ impl World {
         account: &str,
         client: Option<&str>,
         now: DateTime<Utc>,
-    ) -> Result<(), Refusal> {
-        let concerned = |grant: &&Grant| {
+    ) -> Result<(), StoreError> {
+        let concerned = |grant: &&GrantRecord| {
             !grant.ended && grant.account == account && client.is_none_or(|client| client == grant.client)
         };
         let mut records = Vec::new();
@@ -128,13 +130,13 @@ impl World {
             let tokens =
                 self.access_tokens.values().filter(|token| token.grant == grant.id && token.expires_at > now);
             records.extend(tokens.map(|token| ended(token, now)));
-            records.push(Record::Grant { grant: Grant { ended: true, ..grant.clone() } });
+            records.push(StoreRecord::Grant { grant: GrantRecord { ended: true, ..grant.clone() } });
         }
         self.commit(records)
     }
 
     /// Ends one access token; its grant lives on.
-    pub(crate) fn expire(&mut self, token: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub(crate) fn expire(&mut self, token: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         match self.access_tokens.get(token).map(|token| ended(token, now)) {
             Some(record) => self.commit(vec![record]),
             None => Ok(()),
@@ -142,10 +144,10 @@ impl World {
     }
 
     /// Whose the access token is, be it still good or not.
-    pub(crate) fn caller(&self, token: &str, now: DateTime<Utc>) -> Option<Caller> {
+    pub(crate) fn caller(&self, token: &str, now: DateTime<Utc>) -> Option<AuthenticatedCaller> {
         let known = self.access_tokens.get(token)?;
         let grant = self.grants.get(&known.grant)?;
-        Some(Caller {
+        Some(AuthenticatedCaller {
             token: token.into(),
             grant: grant.id.clone(),
             account: grant.account.clone(),
@@ -156,11 +158,11 @@ impl World {
     }
 
     /// The grant that a refresh token belongs to, ended or not.
-    pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
+    pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&GrantRecord> {
         self.grants.get(self.grant_of_refresh_token.get(refresh_token)?)
     }
 
-    fn oldest_beyond_limit(&self, new: &Grant) -> Option<Grant> {
+    fn oldest_beyond_limit(&self, new: &GrantRecord) -> Option<GrantRecord> {
         new.refresh_token.as_ref()?;
         let mut same: Vec<_> = self
             .grants
@@ -170,11 +172,11 @@ impl World {
             .collect();
         same.sort_by_key(|grant| grant.created);
         let oldest = same.first().filter(|_| same.len() >= self.dialect().tokens().most_refresh_tokens)?;
-        Some(Grant { ended: true, ..(*oldest).clone() })
+        Some(GrantRecord { ended: true, ..(*oldest).clone() })
     }
 }
 
-impl Grant {
+impl GrantRecord {
     /// Whether `token` is its refresh token, or one that still works in its stead.
     fn takes(&self, token: &str, life: i64, now: DateTime<Utc>) -> bool {
         let used = self.used.unwrap_or(self.created);
@@ -189,8 +191,8 @@ impl TokenRules {
         format!("{}{}", self.refresh_prefix, secret())
     }
 
-    fn access_token(&self, grant: &Grant, now: DateTime<Utc>) -> AccessToken {
-        AccessToken {
+    fn access_token(&self, grant: &GrantRecord, now: DateTime<Utc>) -> AccessTokenRecord {
+        AccessTokenRecord {
             token: format!("{}{}", self.access_prefix, secret()),
             grant: grant.id.clone(),
             expires_at: now + Duration::seconds(self.access_life),
@@ -198,8 +200,8 @@ impl TokenRules {
     }
 }
 
-fn ended(token: &AccessToken, now: DateTime<Utc>) -> Record {
-    Record::AccessToken { token: AccessToken { expires_at: now, ..token.clone() } }
+fn ended(token: &AccessTokenRecord, now: DateTime<Utc>) -> StoreRecord {
+    StoreRecord::AccessToken { token: AccessTokenRecord { expires_at: now, ..token.clone() } }
 }
 
 /// 32 characters that nobody guesses.

@@ -3,21 +3,21 @@
 use chrono_tz::Tz;
 
 use super::grants::secret;
-use super::records::{AccessRole, Calendar, Record, Subscription};
-use super::refusal::Refusal;
-use super::world::World;
+use super::provider_store::ProviderStore;
+use super::records::{CalendarAccessRole, CalendarListItem, StoreRecord, StoredCalendar};
+use super::refusal::StoreError;
 
 /// By this name an account's own calendar is meant, whatever its id is.
 pub(crate) const PRIMARY: &str = "primary";
 
-impl World {
+impl ProviderStore {
     /// Makes an account with a primary calendar.
     ///
     /// # Errors
     /// `Duplicate` if there is one with this address.
-    pub(crate) fn add_account(&mut self, email: &str, name: &str, zone: Tz) -> Result<(), Refusal> {
+    pub(crate) fn add_account(&mut self, email: &str, name: &str, zone: Tz) -> Result<(), StoreError> {
         if self.accounts.contains_key(email) || self.calendars.contains_key(email) {
-            return Err(Refusal::Duplicate);
+            return Err(StoreError::Duplicate);
         }
         let mut seq = self.seq;
         let records = self.dialect().account(email, name, zone, &mut seq);
@@ -33,54 +33,54 @@ impl World {
         account: &str,
         name: &str,
         zone: Option<Tz>,
-        role: AccessRole,
-    ) -> Result<String, Refusal> {
-        let own_zone = self.accounts.get(account).map(|one| one.zone).ok_or(Refusal::NotFound)?;
+        role: CalendarAccessRole,
+    ) -> Result<String, StoreError> {
+        let own_zone = self.accounts.get(account).map(|one| one.zone).ok_or(StoreError::NotFound)?;
         let mut seq = self.seq;
         let key = secret();
         let zone = zone.unwrap_or(own_zone);
         let records = self.dialect().calendar(account, &key, name, zone, role, &mut seq);
         let id = records.iter().find_map(|record| match record {
-            Record::Calendar { calendar } => Some(calendar.id.clone()),
+            StoreRecord::Calendar { calendar } => Some(calendar.id.clone()),
             _ => None,
         });
         self.commit(records)?;
-        id.ok_or(Refusal::NotFound)
+        id.ok_or(StoreError::NotFound)
     }
 
     /// A person takes a calendar out of the list that they see, or puts it back.
     ///
     /// # Errors
     /// `NotFound` for a calendar that is not in the account's list.
-    pub(crate) fn hide_calendar(&mut self, account: &str, id: &str, hidden: bool) -> Result<(), Refusal> {
+    pub(crate) fn hide_calendar(&mut self, account: &str, id: &str, hidden: bool) -> Result<(), StoreError> {
         let (_, subscription) = self.visible(account, id)?;
-        let subscription = Subscription { hidden, seq: self.seq + 1, ..subscription.clone() };
-        self.commit(vec![Record::Subscription { subscription }])
+        let subscription = CalendarListItem { hidden, seq: self.seq + 1, ..subscription.clone() };
+        self.commit(vec![StoreRecord::Subscription { subscription }])
     }
 
     /// The owner of a calendar deletes it; a primary calendar goes only with its account.
     ///
     /// # Errors
     /// `NotFound` if there is no such calendar, `Invalid` for a primary one.
-    pub(crate) fn delete_calendar(&mut self, id: &str) -> Result<(), Refusal> {
+    pub(crate) fn delete_calendar(&mut self, id: &str) -> Result<(), StoreError> {
         if self.subscriptions.values().any(|one| one.primary && one.calendar == id) {
-            return Err(Refusal::invalid("A primary calendar cannot be deleted."));
+            return Err(StoreError::invalid("A primary calendar cannot be deleted."));
         }
         if !self.calendars.contains_key(id) {
-            return Err(Refusal::NotFound);
+            return Err(StoreError::NotFound);
         }
-        self.commit(vec![Record::CalendarDeleted { id: id.into() }])
+        self.commit(vec![StoreRecord::CalendarDeleted { id: id.into() }])
     }
 
     /// Gives a calendar another id; who watches it by the old one hears no more.
     ///
     /// # Errors
     /// `NotFound` if there is no such calendar, `Invalid` where ids of calendars stay.
-    pub(crate) fn renumber_calendar(&mut self, id: &str) -> Result<String, Refusal> {
-        let owner = &self.calendars.get(id).ok_or(Refusal::NotFound)?.info.owner;
+    pub(crate) fn renumber_calendar(&mut self, id: &str) -> Result<String, StoreError> {
+        let owner = &self.calendars.get(id).ok_or(StoreError::NotFound)?.info.owner;
         let new = self.dialect().another_calendar_id(owner);
-        let new = new.ok_or_else(|| Refusal::invalid("Ids of calendars stay there."))?;
-        self.commit(vec![Record::CalendarRenumbered { from: id.into(), to: new.clone() }])?;
+        let new = new.ok_or_else(|| StoreError::invalid("Ids of calendars stay there."))?;
+        self.commit(vec![StoreRecord::CalendarRenumbered { from: id.into(), to: new.clone() }])?;
         Ok(new)
     }
 
@@ -88,14 +88,18 @@ impl World {
     ///
     /// # Errors
     /// `NotFound` for calendars that do not exist and those that are not in the account's list alike.
-    pub(crate) fn visible(&self, account: &str, id: &str) -> Result<(&Calendar, &Subscription), Refusal> {
+    pub(crate) fn visible(
+        &self,
+        account: &str,
+        id: &str,
+    ) -> Result<(&StoredCalendar, &CalendarListItem), StoreError> {
         let subscription = if id == PRIMARY {
             self.subscriptions.values().find(|one| one.primary && one.account == account)
         } else {
             self.subscriptions.get(&(account.to_owned(), id.to_owned()))
         };
-        let subscription = subscription.ok_or(Refusal::NotFound)?;
-        let calendar = self.calendars.get(&subscription.calendar).ok_or(Refusal::NotFound)?;
+        let subscription = subscription.ok_or(StoreError::NotFound)?;
+        let calendar = self.calendars.get(&subscription.calendar).ok_or(StoreError::NotFound)?;
         Ok((calendar, subscription))
     }
 
@@ -103,16 +107,16 @@ impl World {
     ///
     /// # Errors
     /// `NotFound`, or `ReadOnly`.
-    pub(crate) fn writable(&self, account: &str, id: &str) -> Result<String, Refusal> {
+    pub(crate) fn writable(&self, account: &str, id: &str) -> Result<String, StoreError> {
         let (calendar, subscription) = self.visible(account, id)?;
-        if subscription.role < AccessRole::Writer {
-            return Err(Refusal::ReadOnly);
+        if subscription.role < CalendarAccessRole::Writer {
+            return Err(StoreError::ReadOnly);
         }
         Ok(calendar.info.id.clone())
     }
 
     /// The calendars in the list of `account`, its primary one first.
-    pub(crate) fn list_of(&self, account: &str) -> Vec<(&Calendar, &Subscription)> {
+    pub(crate) fn list_of(&self, account: &str) -> Vec<(&StoredCalendar, &CalendarListItem)> {
         let mut list: Vec<_> = self
             .subscriptions
             .values()
@@ -120,13 +124,13 @@ impl World {
             .filter_map(|one| Some((self.calendars.get(&one.calendar)?, one)))
             .collect();
         list.sort_by_key(|(calendar, one)| {
-            (!one.primary, one.role != AccessRole::Owner, calendar.info.id.clone())
+            (!one.primary, one.role != CalendarAccessRole::Owner, calendar.info.id.clone())
         });
         list
     }
 
     /// The calendars that belong to `account` (or all), of which the one with the id `calendar` (or all).
-    pub(crate) fn calendars_of(&self, account: Option<&str>, calendar: Option<&str>) -> Vec<&Calendar> {
+    pub(crate) fn calendars_of(&self, account: Option<&str>, calendar: Option<&str>) -> Vec<&StoredCalendar> {
         let named = match (calendar, account) {
             (Some(PRIMARY), Some(account)) => match self.visible(account, PRIMARY) {
                 Ok((calendar, _)) => Some(calendar.info.id.as_str()),

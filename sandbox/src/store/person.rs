@@ -4,16 +4,16 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
 use super::draft::merge;
-use super::entry::{Action, Entry};
+use super::entry::{StoredEntry, StoredEntryAction};
 use super::people::PRIMARY;
-use super::refusal::Refusal;
-use super::world::World;
-use super::writes::{Author, standing};
-use crate::timing::{When, resolve};
+use super::provider_store::ProviderStore;
+use super::refusal::StoreError;
+use super::writes::{WriteAuthor, standing};
+use crate::timing::{DateOrDateTime, resolve};
 
 /// What a person wants an entry to be; what is not said stays.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wish {
+pub(crate) struct EntryEdit {
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) location: Option<String>,
@@ -30,31 +30,31 @@ pub(crate) struct Wish {
 
 /// Where an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct EntryLocation {
     pub(crate) calendar: String,
     pub(crate) id: String,
 }
 
 /// Reads RFC 3339 with an offset, a date, or `YYYY-MM-DDTHH:MM`, which is a time in `zone`.
-pub(crate) fn read_when(text: &str, zone: Tz) -> Result<When, Refusal> {
+pub(crate) fn read_when(text: &str, zone: Tz) -> Result<DateOrDateTime, StoreError> {
     let text = text.trim();
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(When::On(day));
+        return Ok(DateOrDateTime::On(day));
     }
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Ok(When::At(at.to_utc().trunc_subsecs(0)));
+        return Ok(DateOrDateTime::At(at.to_utc().trunc_subsecs(0)));
     }
     let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M")
         .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"));
     let local = local.map_err(|_| {
-        Refusal::invalid(format!(
+        StoreError::invalid(format!(
             "{text:?} is no time; give 2026-01-31T10:00:00Z (any offset), 2026-01-31T10:00 or 2026-01-31"
         ))
     })?;
-    Ok(When::At(resolve(local, zone)))
+    Ok(DateOrDateTime::At(resolve(local, zone)))
 }
 
-impl World {
+impl ProviderStore {
     /// A person adds an entry to a calendar of their list, the primary one if none is named.
     ///
     /// # Errors
@@ -63,21 +63,21 @@ impl World {
         &mut self,
         account: &str,
         calendar: Option<&str>,
-        wish: &Wish,
+        wish: &EntryEdit,
         now: DateTime<Utc>,
-    ) -> Result<Place, Refusal> {
+    ) -> Result<EntryLocation, StoreError> {
         let (known, _) = self.visible(account, calendar.unwrap_or(PRIMARY))?;
         let zone = known.info.zone;
         let (start, end) = match (&wish.starts_at, &wish.ends_at) {
             (Some(start), Some(end)) => (read_when(start, zone)?, read_when(end, zone)?),
-            _ => return Err(Refusal::Missing("starts_at and ends_at are needed".into())),
+            _ => return Err(StoreError::Missing("starts_at and ends_at are needed".into())),
         };
         let calendar = known.info.id.clone();
         let body = self.dialect().wish(wish, Some((start, end)), zone);
         let draft = self.dialect().read(&body, zone)?;
         let ids = self.dialect().new_ids();
-        let place = Place { calendar, id: ids.0.clone() };
-        let author = Author { account, action: Action::PersonInsert, now };
+        let place = EntryLocation { calendar, id: ids.0.clone() };
+        let author = WriteAuthor { account, action: StoredEntryAction::PersonInsert, now };
         self.write_new(&place.calendar, ids, draft, author)?;
         Ok(place)
     }
@@ -88,15 +88,15 @@ impl World {
     /// 404; 410 for a deleted entry unless the wish brings it back; 400 for a bad wish.
     pub(crate) fn person_changes(
         &mut self,
-        place: &Place,
-        wish: &Wish,
+        place: &EntryLocation,
+        wish: &EntryEdit,
         now: DateTime<Utc>,
-    ) -> Result<(), Refusal> {
-        let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;
+    ) -> Result<(), StoreError> {
+        let calendar = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?;
         let (zone, account) = (calendar.info.zone, calendar.info.owner.clone());
-        let old = standing(calendar, &place.id).ok_or(Refusal::NotFound)?;
+        let old = standing(calendar, &place.id).ok_or(StoreError::NotFound)?;
         if old.cancelled() && wish.status.is_none() {
-            return Err(Refusal::Deleted);
+            return Err(StoreError::Deleted);
         }
         let read = |text: &Option<String>| text.as_deref().map(|text| read_when(text, zone)).transpose();
         let times = match (read(&wish.starts_at)?, read(&wish.ends_at)?) {
@@ -107,13 +107,13 @@ impl World {
                 Some((start, start.plus(old.length())))
             }
             (Some(_), None) => {
-                return Err(Refusal::invalid("from times to whole days or back: give ends_at too"));
+                return Err(StoreError::invalid("from times to whole days or back: give ends_at too"));
             }
         };
         let mut body = self.dialect().writable(&old);
         merge(&mut body, &self.dialect().wish(wish, times, zone));
         let draft = self.dialect().read(&body, zone)?;
-        let author = Author { account: &account, action: Action::PersonPatch, now };
+        let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonPatch, now };
         self.write_change(&place.calendar, &old, draft, author)
     }
 
@@ -121,9 +121,13 @@ impl World {
     ///
     /// # Errors
     /// 404, or 410 if it is deleted already.
-    pub(crate) fn person_deletes(&mut self, place: &Place, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub(crate) fn person_deletes(
+        &mut self,
+        place: &EntryLocation,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let (account, old) = self.living(place)?;
-        let author = Author { account: &account, action: Action::PersonDelete, now };
+        let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonDelete, now };
         self.write_tombstone(&place.calendar, &old, author)
     }
 
@@ -131,11 +135,16 @@ impl World {
     ///
     /// # Errors
     /// 404.
-    pub(crate) fn person_empties_trash(&mut self, place: &Place, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;
+    pub(crate) fn person_empties_trash(
+        &mut self,
+        place: &EntryLocation,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let calendar = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?;
         let account = calendar.info.owner.clone();
-        let old = standing(calendar, &place.id).filter(Entry::is_in_trash).ok_or(Refusal::NotFound)?;
-        let author = Author { account: &account, action: Action::PersonDelete, now };
+        let old =
+            standing(calendar, &place.id).filter(StoredEntry::is_in_trash).ok_or(StoreError::NotFound)?;
+        let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonDelete, now };
         self.write_purge(&place.calendar, &old, author)
     }
 
@@ -143,13 +152,17 @@ impl World {
     ///
     /// # Errors
     /// As [`World::person_deletes`].
-    pub(crate) fn person_duplicates(&mut self, place: &Place, now: DateTime<Utc>) -> Result<Place, Refusal> {
+    pub(crate) fn person_duplicates(
+        &mut self,
+        place: &EntryLocation,
+        now: DateTime<Utc>,
+    ) -> Result<EntryLocation, StoreError> {
         let (account, old) = self.living(place)?;
-        let zone = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?.info.zone;
+        let zone = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?.info.zone;
         let draft = self.dialect().read(&self.dialect().writable(&old), zone)?;
         let ids = self.dialect().new_ids();
-        let copy = Place { calendar: place.calendar.clone(), id: ids.0.clone() };
-        let author = Author { account: &account, action: Action::PersonInsert, now };
+        let copy = EntryLocation { calendar: place.calendar.clone(), id: ids.0.clone() };
+        let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonInsert, now };
         self.write_new(&copy.calendar, ids, draft, author)?;
         Ok(copy)
     }
@@ -160,21 +173,21 @@ impl World {
     /// As [`World::person_deletes`]; `ReadOnly`; `Invalid` for a part of a series.
     pub(crate) fn person_moves(
         &mut self,
-        place: &Place,
+        place: &EntryLocation,
         to: &str,
         now: DateTime<Utc>,
-    ) -> Result<Place, Refusal> {
+    ) -> Result<EntryLocation, StoreError> {
         let (account, old) = self.living(place)?;
         if old.occurrence_of.is_some() {
-            return Err(Refusal::invalid("One occurrence cannot leave its series."));
+            return Err(StoreError::invalid("One occurrence cannot leave its series."));
         }
         let to = self.writable(&account, to)?;
         if to == place.calendar {
-            return Err(Refusal::invalid("It stands there already."));
+            return Err(StoreError::invalid("It stands there already."));
         }
-        let author = Author { account: &account, action: Action::PersonMove, now };
+        let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonMove, now };
         self.write_move((&place.calendar, &to), &old, author)?;
-        Ok(Place { calendar: to, id: place.id.clone() })
+        Ok(EntryLocation { calendar: to, id: place.id.clone() })
     }
 
     /// A person does the same with an application that makes a copy there and takes the first away, as Outlook does: the
@@ -184,22 +197,22 @@ impl World {
     /// As [`World::person_moves`].
     pub(crate) fn person_remakes(
         &mut self,
-        place: &Place,
+        place: &EntryLocation,
         to: &str,
         now: DateTime<Utc>,
-    ) -> Result<Place, Refusal> {
+    ) -> Result<EntryLocation, StoreError> {
         let (account, old) = self.living(place)?;
         if old.occurrence_of.is_some() {
-            return Err(Refusal::invalid("One occurrence cannot leave its series."));
+            return Err(StoreError::invalid("One occurrence cannot leave its series."));
         }
         let to = self.writable(&account, to)?;
-        let zone = self.calendars.get(&to).ok_or(Refusal::NotFound)?.info.zone;
+        let zone = self.calendars.get(&to).ok_or(StoreError::NotFound)?.info.zone;
         let mut body = self.dialect().writable(&old);
         body.remove("transactionId");
         let draft = self.dialect().read(&body, zone)?;
         let ids = self.dialect().new_ids();
-        let copy = Place { calendar: to, id: ids.0.clone() };
-        let author = Author { account: &account, action: Action::PersonMove, now };
+        let copy = EntryLocation { calendar: to, id: ids.0.clone() };
+        let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonMove, now };
         self.write_new(&copy.calendar, ids, draft, author)?;
         self.write_tombstone(&place.calendar, &old, author)?;
         self.person_empties_trash(place, now)?;
@@ -207,22 +220,27 @@ impl World {
     }
 
     /// The owner of a calendar and the entry in it, unless that is deleted.
-    fn living(&self, place: &Place) -> Result<(String, Entry), Refusal> {
-        let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;
-        let old = standing(calendar, &place.id).ok_or(Refusal::NotFound)?;
+    fn living(&self, place: &EntryLocation) -> Result<(String, StoredEntry), StoreError> {
+        let calendar = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?;
+        let old = standing(calendar, &place.id).ok_or(StoreError::NotFound)?;
         if old.cancelled() {
-            return Err(Refusal::Deleted);
+            return Err(StoreError::Deleted);
         }
         Ok((calendar.info.owner.clone(), old))
     }
 
     /// All calendars in which an entry `id` stands, or an occurrence with that id.
-    pub(crate) fn places_of(&self, id: &str, account: Option<&str>, calendar: Option<&str>) -> Vec<Place> {
+    pub(crate) fn places_of(
+        &self,
+        id: &str,
+        account: Option<&str>,
+        calendar: Option<&str>,
+    ) -> Vec<EntryLocation> {
         let id = self.dialect().stored_id(id);
         self.calendars_of(account, calendar)
             .into_iter()
             .filter(|calendar| standing(calendar, &id).is_some())
-            .map(|calendar| Place { calendar: calendar.info.id.clone(), id: id.clone() })
+            .map(|calendar| EntryLocation { calendar: calendar.info.id.clone(), id: id.clone() })
             .collect()
     }
 }

@@ -9,12 +9,12 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::channels::Channel;
-use super::entry::{Change, Entry};
+use super::channels::WatchChannel;
+use super::entry::{EntryHistoryItem, StoredEntry};
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Account {
+pub(crate) struct StoredAccount {
     pub(crate) email: String,
     pub(crate) name: String,
     /// The account's id that never changes.
@@ -24,7 +24,7 @@ pub(crate) struct Account {
 
 /// A calendar without its entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CalendarInfo {
+pub(crate) struct CalendarRecord {
     pub(crate) id: String,
     pub(crate) summary: String,
     pub(crate) zone: Tz,
@@ -36,30 +36,30 @@ pub(crate) struct CalendarInfo {
 /// What an account may do in a calendar of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum AccessRole {
+pub(crate) enum CalendarAccessRole {
     FreeBusyReader,
     Reader,
     Writer,
     Owner,
 }
 
-impl AccessRole {
+impl CalendarAccessRole {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            AccessRole::FreeBusyReader => "freeBusyReader",
-            AccessRole::Reader => "reader",
-            AccessRole::Writer => "writer",
-            AccessRole::Owner => "owner",
+            CalendarAccessRole::FreeBusyReader => "freeBusyReader",
+            CalendarAccessRole::Reader => "reader",
+            CalendarAccessRole::Writer => "writer",
+            CalendarAccessRole::Owner => "owner",
         }
     }
 }
 
 /// That a calendar stands in an account's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Subscription {
+pub(crate) struct CalendarListItem {
     pub(crate) account: String,
     pub(crate) calendar: String,
-    pub(crate) role: AccessRole,
+    pub(crate) role: CalendarAccessRole,
     pub(crate) primary: bool,
     /// Whether the person has taken it out of the list that they see.
     #[serde(default)]
@@ -70,13 +70,13 @@ pub(crate) struct Subscription {
 
 /// An authorisation code on its way from the consent page to the application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Code {
+pub(crate) struct AuthorizationCodeRecord {
     pub(crate) text: String,
     pub(crate) account: String,
     pub(crate) client: String,
     pub(crate) redirect_uri: String,
     pub(crate) scope: String,
-    pub(crate) challenge: Option<Challenge>,
+    pub(crate) challenge: Option<PkceChallenge>,
     pub(crate) offline: bool,
     pub(crate) nonce: Option<String>,
     pub(crate) expires_at: DateTime<Utc>,
@@ -85,32 +85,32 @@ pub(crate) struct Code {
 
 /// What PKCE binds a code to (RFC 7636).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Challenge {
-    pub(crate) method: ChallengeMethod,
+pub(crate) struct PkceChallenge {
+    pub(crate) method: PkceMethod,
     pub(crate) value: String,
 }
 
 /// How a verifier is turned into its challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ChallengeMethod {
+pub(crate) enum PkceMethod {
     S256,
     #[serde(rename = "plain")]
     Plain,
 }
 
-impl Challenge {
+impl PkceChallenge {
     /// Whether `verifier` is what was challenged.
     pub(crate) fn is_met_by(&self, verifier: &str) -> bool {
         match self.method {
-            ChallengeMethod::S256 => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == self.value,
-            ChallengeMethod::Plain => verifier == self.value,
+            PkceMethod::S256 => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == self.value,
+            PkceMethod::Plain => verifier == self.value,
         }
     }
 }
 
 /// A person's consent to an application, from one pass through the consent page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Grant {
+pub(crate) struct GrantRecord {
     pub(crate) id: String,
     pub(crate) account: String,
     pub(crate) client: String,
@@ -118,7 +118,7 @@ pub(crate) struct Grant {
     pub(crate) refresh_token: Option<String>,
     /// Refresh tokens that were replaced and still work for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) replaced: Vec<Replaced>,
+    pub(crate) replaced: Vec<RotatedToken>,
     pub(crate) created: DateTime<Utc>,
     /// When the refresh token was given or last used.
     #[serde(default)]
@@ -128,14 +128,14 @@ pub(crate) struct Grant {
 
 /// A refresh token that another one has taken the place of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Replaced {
+pub(crate) struct RotatedToken {
     pub(crate) token: String,
     pub(crate) until: DateTime<Utc>,
 }
 
 /// A bearer token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AccessToken {
+pub(crate) struct AccessTokenRecord {
     pub(crate) token: String,
     pub(crate) grant: String,
     pub(crate) expires_at: DateTime<Utc>,
@@ -144,28 +144,28 @@ pub(crate) struct AccessToken {
 /// One line of the journal: something as it is from now on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Record {
+pub(crate) enum StoreRecord {
     Account {
-        account: Account,
+        account: StoredAccount,
     },
     Calendar {
-        calendar: CalendarInfo,
+        calendar: CalendarRecord,
     },
     Subscription {
-        subscription: Subscription,
+        subscription: CalendarListItem,
     },
     Code {
-        code: Code,
+        code: AuthorizationCodeRecord,
     },
     Grant {
-        grant: Grant,
+        grant: GrantRecord,
     },
     AccessToken {
-        token: AccessToken,
+        token: AccessTokenRecord,
     },
     /// A watch was opened or changed.
     Channel {
-        channel: Channel,
+        channel: WatchChannel,
     },
     /// A watch was ended.
     ChannelClosed {
@@ -183,14 +183,14 @@ pub(crate) enum Record {
     /// An entry was written: its new state and the line of history that this adds.
     Written {
         calendar: String,
-        entry: Box<Entry>,
-        change: Change,
+        entry: Box<StoredEntry>,
+        change: EntryHistoryItem,
     },
     /// An entry with all its history, from a rewriting of the journal.
     Kept {
         calendar: String,
-        entry: Box<Entry>,
-        history: Vec<Change>,
+        entry: Box<StoredEntry>,
+        history: Vec<EntryHistoryItem>,
     },
     /// How far the numbers of writes had come.
     Sequence {
@@ -200,22 +200,23 @@ pub(crate) enum Record {
 
 /// A calendar with its entries and the ways to find them.
 #[derive(Debug)]
-pub(crate) struct Calendar {
-    pub(crate) info: CalendarInfo,
-    pub(crate) entries: HashMap<String, Entry>,
+pub(crate) struct StoredCalendar {
+    pub(crate) info: CalendarRecord,
+    pub(crate) entries: HashMap<String, StoredEntry>,
     /// Entries by the number of their last write: the order of lists and of incremental reads.
     pub(crate) by_seq: BTreeMap<u64, String>,
     /// Ids of the entries that stand in place of an occurrence, by the recurring entry.
     pub(crate) exceptions: HashMap<String, BTreeSet<String>>,
 }
 
-impl Calendar {
-    fn put(&mut self, mut entry: Entry) -> Result<(), String> {
+impl StoredCalendar {
+    fn put(&mut self, mut entry: StoredEntry) -> Result<(), String> {
         entry.series = match entry.recurrence.as_slice() {
             [] => None,
-            lines => {
-                Some(crate::recurrence::Series::parse(lines, entry.start.zone.unwrap_or(self.info.zone))?)
-            }
+            lines => Some(crate::recurrence::RecurrenceSet::parse(
+                lines,
+                entry.start.zone.unwrap_or(self.info.zone),
+            )?),
         };
         if let Some(old) = self.entries.get(&entry.id) {
             self.by_seq.remove(&old.seq);
@@ -236,44 +237,44 @@ impl Calendar {
 
 /// Everything that is stored of a provider.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct StoreState {
     /// By e-mail address.
-    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) accounts: BTreeMap<String, StoredAccount>,
     /// By id.
-    pub(crate) calendars: BTreeMap<String, Calendar>,
+    pub(crate) calendars: BTreeMap<String, StoredCalendar>,
     /// By account and calendar.
-    pub(crate) subscriptions: BTreeMap<(String, String), Subscription>,
-    pub(crate) codes: HashMap<String, Code>,
-    pub(crate) grants: BTreeMap<String, Grant>,
-    pub(crate) access_tokens: HashMap<String, AccessToken>,
+    pub(crate) subscriptions: BTreeMap<(String, String), CalendarListItem>,
+    pub(crate) codes: HashMap<String, AuthorizationCodeRecord>,
+    pub(crate) grants: BTreeMap<String, GrantRecord>,
+    pub(crate) access_tokens: HashMap<String, AccessTokenRecord>,
     pub(crate) grant_of_refresh_token: HashMap<String, String>,
     /// By id.
-    pub(crate) channels: BTreeMap<String, Channel>,
+    pub(crate) channels: BTreeMap<String, WatchChannel>,
     /// The number of the last write.
     pub(crate) seq: u64,
 }
 
-impl State {
+impl StoreState {
     /// Makes `record` so. The reason if it does not fit what is there.
-    pub(crate) fn apply(&mut self, record: Record) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, record: StoreRecord) -> Result<(), String> {
         match record {
-            Record::Account { account } => {
+            StoreRecord::Account { account } => {
                 self.accounts.insert(account.email.clone(), account);
             }
-            Record::Calendar { calendar: info } => {
+            StoreRecord::Calendar { calendar: info } => {
                 self.seq = self.seq.max(info.seq);
                 let (entries, by_seq, exceptions) = Default::default();
                 self.calendars
                     .entry(info.id.clone())
                     .and_modify(|calendar| calendar.info = info.clone())
-                    .or_insert(Calendar { info, entries, by_seq, exceptions });
+                    .or_insert(StoredCalendar { info, entries, by_seq, exceptions });
             }
-            Record::CalendarDeleted { id } => {
+            StoreRecord::CalendarDeleted { id } => {
                 self.calendars.remove(&id);
                 self.subscriptions.retain(|(_, calendar), _| *calendar != id);
                 self.channels.retain(|_, channel| channel.calendar != id);
             }
-            Record::CalendarRenumbered { from, to } => {
+            StoreRecord::CalendarRenumbered { from, to } => {
                 let mut calendar =
                     self.calendars.remove(&from).ok_or_else(|| format!("there is no calendar {from}"))?;
                 calendar.info.id.clone_from(&to);
@@ -289,73 +290,77 @@ impl State {
                     .collect();
                 self.channels.retain(|_, channel| channel.calendar != from);
             }
-            Record::Channel { channel } => {
+            StoreRecord::Channel { channel } => {
                 self.channels.insert(channel.id.clone(), channel);
             }
-            Record::ChannelClosed { id } => {
+            StoreRecord::ChannelClosed { id } => {
                 self.channels.remove(&id);
             }
-            Record::Subscription { subscription } => {
+            StoreRecord::Subscription { subscription } => {
                 self.seq = self.seq.max(subscription.seq);
                 let key = (subscription.account.clone(), subscription.calendar.clone());
                 self.subscriptions.insert(key, subscription);
             }
-            Record::Code { code } => {
+            StoreRecord::Code { code } => {
                 self.codes.insert(code.text.clone(), code);
             }
-            Record::Grant { grant } => {
+            StoreRecord::Grant { grant } => {
                 let replaced = grant.replaced.iter().map(|one| &one.token);
                 for token in grant.refresh_token.iter().chain(replaced) {
                     self.grant_of_refresh_token.insert(token.clone(), grant.id.clone());
                 }
                 self.grants.insert(grant.id.clone(), grant);
             }
-            Record::AccessToken { token } => {
+            StoreRecord::AccessToken { token } => {
                 self.access_tokens.insert(token.token.clone(), token);
             }
-            Record::Written { calendar, mut entry, change } => {
+            StoreRecord::Written { calendar, mut entry, change } => {
                 if let Some(old) = self.calendar_mut(&calendar)?.entries.get_mut(&entry.id) {
                     entry.history = std::mem::take(&mut old.history);
                 }
                 entry.history.push(change);
                 self.put(*entry, &calendar)?;
             }
-            Record::Kept { calendar, mut entry, history } => {
+            StoreRecord::Kept { calendar, mut entry, history } => {
                 entry.history = history;
                 self.put(*entry, &calendar)?;
             }
-            Record::Sequence { seq } => self.seq = self.seq.max(seq),
+            StoreRecord::Sequence { seq } => self.seq = self.seq.max(seq),
         }
         Ok(())
     }
 
-    fn put(&mut self, entry: Entry, calendar: &str) -> Result<(), String> {
+    fn put(&mut self, entry: StoredEntry, calendar: &str) -> Result<(), String> {
         self.seq = self.seq.max(entry.seq);
         self.calendar_mut(calendar)?.put(entry)
     }
 
-    fn calendar_mut(&mut self, id: &str) -> Result<&mut Calendar, String> {
+    fn calendar_mut(&mut self, id: &str) -> Result<&mut StoredCalendar, String> {
         self.calendars.get_mut(id).ok_or_else(|| format!("there is no calendar {id}"))
     }
 
     /// Everything that still matters at `now`, as few records as possible.
-    pub(crate) fn records(&self, now: DateTime<Utc>) -> Vec<Record> {
-        let mut records = vec![Record::Sequence { seq: self.seq }];
-        records.extend(self.accounts.values().cloned().map(|account| Record::Account { account }));
-        records.extend(self.calendars.values().map(|one| Record::Calendar { calendar: one.info.clone() }));
+    pub(crate) fn records(&self, now: DateTime<Utc>) -> Vec<StoreRecord> {
+        let mut records = vec![StoreRecord::Sequence { seq: self.seq }];
+        records.extend(self.accounts.values().cloned().map(|account| StoreRecord::Account { account }));
+        records
+            .extend(self.calendars.values().map(|one| StoreRecord::Calendar { calendar: one.info.clone() }));
         records.extend(
-            self.subscriptions.values().cloned().map(|subscription| Record::Subscription { subscription }),
+            self.subscriptions
+                .values()
+                .cloned()
+                .map(|subscription| StoreRecord::Subscription { subscription }),
         );
         let codes = self.codes.values().filter(|code| code.expires_at > now);
-        records.extend(codes.cloned().map(|code| Record::Code { code }));
-        records.extend(self.grants.values().cloned().map(|grant| Record::Grant { grant }));
+        records.extend(codes.cloned().map(|code| StoreRecord::Code { code }));
+        records.extend(self.grants.values().cloned().map(|grant| StoreRecord::Grant { grant }));
         let tokens = self.access_tokens.values().filter(|token| token.expires_at > now);
-        records.extend(tokens.cloned().map(|token| Record::AccessToken { token }));
+        records.extend(tokens.cloned().map(|token| StoreRecord::AccessToken { token }));
         let channels = self.channels.values().filter(|channel| channel.expires_at > now);
-        records.extend(channels.cloned().map(|channel| Record::Channel { channel }));
+        records.extend(channels.cloned().map(|channel| StoreRecord::Channel { channel }));
         for calendar in self.calendars.values() {
             let entries = calendar.by_seq.values().filter_map(|id| calendar.entries.get(id));
-            records.extend(entries.map(|entry| Record::Kept {
+            records.extend(entries.map(|entry| StoreRecord::Kept {
                 calendar: calendar.info.id.clone(),
                 entry: Box::new(entry.clone()),
                 history: entry.history.clone(),

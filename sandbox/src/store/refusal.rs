@@ -2,7 +2,7 @@
 
 /// The reason, which is also the decision what a client is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum StoreError {
     /// There is no such thing, or the account may not know of it.
     #[error("there is no such thing here")]
     NotFound,
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     Unwritten,
 }
 
-impl Refusal {
+impl StoreError {
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid(message.into())
     }

@@ -3,36 +3,36 @@
 
 use chrono::{DateTime, Utc};
 
-use super::draft::Draft;
-use super::entry::{Action, Entry, FormerSeries, Status};
+use super::draft::EntryDraft;
+use super::entry::{EntryStatus, FormerSeries, StoredEntry, StoredEntryAction};
 use super::occurrences;
-use super::records::{Calendar, Record};
-use super::refusal::Refusal;
-use super::world::World;
+use super::provider_store::ProviderStore;
+use super::records::{StoreRecord, StoredCalendar};
+use super::refusal::StoreError;
 
 /// Who changes an entry, by which call, when.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Author<'a> {
+pub(crate) struct WriteAuthor<'a> {
     pub(crate) account: &'a str,
-    pub(crate) action: Action,
+    pub(crate) action: StoredEntryAction,
     pub(crate) now: DateTime<Utc>,
 }
 
-impl World {
+impl ProviderStore {
     /// Stores a new entry; its id must be free.
     pub(crate) fn write_new(
         &mut self,
         calendar_id: &str,
         (id, ical_uid): (String, String),
-        draft: Draft,
-        author: Author<'_>,
-    ) -> Result<(), Refusal> {
-        let entry = Entry {
+        draft: EntryDraft,
+        author: WriteAuthor<'_>,
+    ) -> Result<(), StoreError> {
+        let entry = StoredEntry {
             id,
             seq: self.seq + 1,
             created: author.now,
             updated: author.now,
-            status: draft.status.unwrap_or(Status::Confirmed),
+            status: draft.status.unwrap_or(EntryStatus::Confirmed),
             sequence: draft.sequence.unwrap_or(0),
             ical_uid,
             creator: author.account.into(),
@@ -55,17 +55,20 @@ impl World {
     pub(crate) fn write_change(
         &mut self,
         calendar_id: &str,
-        old: &Entry,
-        draft: Draft,
-        author: Author<'_>,
-    ) -> Result<(), Refusal> {
+        old: &StoredEntry,
+        draft: EntryDraft,
+        author: WriteAuthor<'_>,
+    ) -> Result<(), StoreError> {
         let calendar = self.calendar(calendar_id)?;
         let recurrence = if old.occurrence_of.is_some() { Vec::new() } else { draft.recurrence };
-        let status =
-            draft.status.unwrap_or(if old.cancelled() { Status::Cancelled } else { Status::Confirmed });
+        let status = draft.status.unwrap_or(if old.cancelled() {
+            EntryStatus::Cancelled
+        } else {
+            EntryStatus::Confirmed
+        });
         let moved = (draft.start, draft.end) != (old.start, old.end) || recurrence != old.recurrence;
-        let restored = old.cancelled() && status != Status::Cancelled;
-        let mut new = Entry {
+        let restored = old.cancelled() && status != EntryStatus::Cancelled;
+        let mut new = StoredEntry {
             updated: author.now,
             status,
             sequence: draft
@@ -95,9 +98,9 @@ impl World {
     pub(crate) fn write_tombstone(
         &mut self,
         calendar_id: &str,
-        old: &Entry,
-        author: Author<'_>,
-    ) -> Result<(), Refusal> {
+        old: &StoredEntry,
+        author: WriteAuthor<'_>,
+    ) -> Result<(), StoreError> {
         let calendar = self.calendar(calendar_id)?;
         let new = tombstone(old, author.now);
         let mut records = orphans(calendar, &new, author);
@@ -110,18 +113,23 @@ impl World {
     pub(crate) fn write_purge(
         &mut self,
         calendar_id: &str,
-        old: &Entry,
-        author: Author<'_>,
-    ) -> Result<(), Refusal> {
-        let new = Entry { purged: true, updated: author.now, ..old.clone() };
+        old: &StoredEntry,
+        author: WriteAuthor<'_>,
+    ) -> Result<(), StoreError> {
+        let new = StoredEntry { purged: true, updated: author.now, ..old.clone() };
         self.commit_numbered(vec![written(calendar_id, new, author.action)])
     }
 
     /// The series of which `occurrence` is one, at another version, where such a change is its own.
-    fn series_of(&self, calendar: &Calendar, occurrence: &Entry, author: Author<'_>) -> Option<Record> {
+    fn series_of(
+        &self,
+        calendar: &StoredCalendar,
+        occurrence: &StoredEntry,
+        author: WriteAuthor<'_>,
+    ) -> Option<StoreRecord> {
         let of = occurrence.occurrence_of.as_ref().filter(|_| self.dialect().series_changes_as_one())?;
         let master = calendar.entries.get(&of.master)?;
-        let master = Entry { updated: author.now, ..master.clone() };
+        let master = StoredEntry { updated: author.now, ..master.clone() };
         Some(written(&calendar.info.id, master, author.action))
     }
 
@@ -129,28 +137,28 @@ impl World {
     pub(crate) fn write_move(
         &mut self,
         (from, to): (&str, &str),
-        old: &Entry,
-        author: Author<'_>,
-    ) -> Result<(), Refusal> {
+        old: &StoredEntry,
+        author: WriteAuthor<'_>,
+    ) -> Result<(), StoreError> {
         self.calendar(to)?;
-        let new = Entry { updated: author.now, moves: old.moves + 1, ..old.clone() };
+        let new = StoredEntry { updated: author.now, moves: old.moves + 1, ..old.clone() };
         let calendar = self.calendar(from)?;
-        let gone = Entry { purged: true, ..tombstone(old, author.now) };
+        let gone = StoredEntry { purged: true, ..tombstone(old, author.now) };
         let mut records = orphans(calendar, &gone, author);
         records.insert(0, written(from, gone, author.action));
         records.push(written(to, new, author.action));
         self.commit_numbered(records)
     }
 
-    fn calendar(&self, id: &str) -> Result<&Calendar, Refusal> {
-        self.calendars.get(id).ok_or(Refusal::NotFound)
+    fn calendar(&self, id: &str) -> Result<&StoredCalendar, StoreError> {
+        self.calendars.get(id).ok_or(StoreError::NotFound)
     }
 
     /// Gives each write its own number, and with it its etag.
-    fn commit_numbered(&mut self, mut records: Vec<Record>) -> Result<(), Refusal> {
+    fn commit_numbered(&mut self, mut records: Vec<StoreRecord>) -> Result<(), StoreError> {
         let mut seq = self.seq;
         for record in &mut records {
-            if let Record::Written { entry, change, .. } = record {
+            if let StoreRecord::Written { entry, change, .. } = record {
                 seq += 1;
                 entry.seq = seq;
                 change.etag = self.dialect().etag(seq);
@@ -161,22 +169,22 @@ impl World {
 }
 
 /// The entry `id` as it is stored, or the occurrence that the id means.
-pub(crate) fn standing(calendar: &Calendar, id: &str) -> Option<Entry> {
+pub(crate) fn standing(calendar: &StoredCalendar, id: &str) -> Option<StoredEntry> {
     if let Some(entry) = calendar.entries.get(id) {
         return Some(entry.clone());
     }
     let (master, original) = occurrences::find(calendar, id)?;
-    Some(occurrences::standing_alone(master, original))
+    Some(occurrences::materialize(master, original))
 }
 
-fn tombstone(old: &Entry, now: DateTime<Utc>) -> Entry {
-    Entry { status: Status::Cancelled, updated: now, sequence: old.sequence + 1, ..old.clone() }
+fn tombstone(old: &StoredEntry, now: DateTime<Utc>) -> StoredEntry {
+    StoredEntry { status: EntryStatus::Cancelled, updated: now, sequence: old.sequence + 1, ..old.clone() }
 }
 
 /// Changed occurrences whose place in the series of `master` is no more: they go with it.
-fn orphans(calendar: &Calendar, master: &Entry, author: Author<'_>) -> Vec<Record> {
+fn orphans(calendar: &StoredCalendar, master: &StoredEntry, author: WriteAuthor<'_>) -> Vec<StoreRecord> {
     let zone = master.start.zone.unwrap_or(calendar.info.zone);
-    let still_there = |entry: &Entry| {
+    let still_there = |entry: &StoredEntry| {
         let original = entry.occurrence_of.as_ref().map(|one| one.original.when);
         !master.cancelled()
             && original.zip(master.series.as_ref()).is_some_and(|(original, series)| {
@@ -191,7 +199,7 @@ fn orphans(calendar: &Calendar, master: &Entry, author: Author<'_>) -> Vec<Recor
         .collect()
 }
 
-fn written(calendar: &str, entry: Entry, action: Action) -> Record {
+fn written(calendar: &str, entry: StoredEntry, action: StoredEntryAction) -> StoreRecord {
     let change = entry.change(action);
-    Record::Written { calendar: calendar.into(), entry: Box::new(entry), change }
+    StoreRecord::Written { calendar: calendar.into(), entry: Box::new(entry), change }
 }

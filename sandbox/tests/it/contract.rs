@@ -7,9 +7,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::google_client::python;
-use crate::graph::{EVA, FEBRUARY, Graph, PROPERTY, event, series};
-use crate::listener::{Echo, Listener};
-use crate::outside::{ANA, Outside, hour, send};
+use crate::graph::{EVA, FEBRUARY, GraphTestClient, PROPERTY, event, series};
+use crate::listener::{NotificationListener, ValidationReply};
+use crate::outside::{ANA, SandboxClient, hour, send};
 
 /// Where the providers' definitions and their checker are: `CONCORD_CONTRACTS`, or beside the project.
 fn contracts() -> PathBuf {
@@ -18,7 +18,7 @@ fn contracts() -> PathBuf {
 }
 
 /// A bit of everything that the API can do.
-async fn talk(outside: &Outside) {
+async fn exercise_api(outside: &SandboxClient) {
     let events = "/calendars/primary/events";
     let list = outside.get("/users/me/calendarList?maxResults=2").await.expect(200);
     let next = list["nextPageToken"].as_str().unwrap();
@@ -75,7 +75,7 @@ async fn talk(outside: &Outside) {
     outside.call(Method::POST, "/freeBusy", busy).await.expect(200);
     let holidays = "/calendars/en.portuguese%23holiday%40group.v.calendar.google.com/events";
     outside.get(holidays).await.expect(200);
-    let listener = Listener::start(Echo::Refuses).await;
+    let listener = NotificationListener::start(ValidationReply::Refuses).await;
     let channel =
         json!({ "id": "c1", "type": "web_hook", "address": listener.url, "params": { "ttl": "3600" } });
     let channel = outside.call(Method::POST, &format!("{events}/watch"), channel).await.expect(200);
@@ -87,7 +87,7 @@ async fn talk(outside: &Outside) {
 }
 
 /// Holds recorded traffic against a definition with the checker of the contracts, and returns what that says.
-async fn satisfies(outside: &Outside, provider: &str, definition: &str, least: usize) -> String {
+async fn validate_traffic(outside: &SandboxClient, provider: &str, definition: &str, least: usize) -> String {
     let (checker, definition) = (contracts().join("validate_recorded.py"), contracts().join(definition));
     if !checker.exists() || !definition.exists() {
         return format!(
@@ -113,15 +113,15 @@ async fn satisfies(outside: &Outside, provider: &str, definition: &str, least: u
 
 #[tokio::test]
 async fn recorded_traffic_satisfies_google_s_own_definition() {
-    let outside = Outside::start().await;
-    talk(&outside).await;
-    println!("{}", satisfies(&outside, "google", "google-calendar-v3.swagger.json", 27).await);
+    let outside = SandboxClient::start().await;
+    exercise_api(&outside).await;
+    println!("{}", validate_traffic(&outside, "google", "google-calendar-v3.swagger.json", 27).await);
     outside.control(Method::DELETE, "/requests", None).await.expect(204);
     assert_eq!(outside.control(Method::GET, "/requests", None).await.expect(200), "");
 }
 
 /// A bit of everything that Graph can do.
-async fn talk_to_graph(graph: &Graph) {
+async fn talk_to_graph(graph: &GraphTestClient) {
     graph.read("/me").await.expect(200);
     let rota = graph.calendar("Clinic rota").await;
     graph.read("/me/calendar").await.expect(200);
@@ -164,7 +164,7 @@ async fn talk_to_graph(graph: &Graph) {
     let at = |hour: u32| json!({ "dateTime": format!("2026-02-02T{hour:02}:00:00"), "timeZone": "UTC" });
     let ask = json!({ "schedules": [EVA, "x@y.example"], "startTime": at(8), "endTime": at(18) });
     graph.write(Method::POST, "/me/calendar/getSchedule", ask).await.expect(200);
-    let listener = Listener::start(Echo::Right).await;
+    let listener = NotificationListener::start(ValidationReply::Right).await;
     let last = made["createdDateTime"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
     let end = |days| (last + chrono::Duration::days(days)).to_rfc3339();
     let subscription = json!({
@@ -185,7 +185,7 @@ async fn talk_to_graph(graph: &Graph) {
 
 #[tokio::test]
 async fn recorded_traffic_satisfies_graph_s_own_definition() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     talk_to_graph(&graph).await;
-    println!("{}", satisfies(&graph, "microsoft", "graph-calendar.openapi.json", 30).await);
+    println!("{}", validate_traffic(&graph, "microsoft", "graph-calendar.openapi.json", 30).await);
 }

@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, BEN, Outside, column, hour};
+use crate::outside::{ANA, BEN, SandboxClient, column, hour};
 
-async fn add(outside: &Outside, extra: Value) -> crate::outside::Answer {
+async fn add(outside: &SandboxClient, extra: Value) -> crate::outside::SandboxResponse {
     let mut body = json!({
         "provider": "google", "account": ANA, "title": "Dentist",
         "starts_at": "2026-02-02T09:00:00Z", "ends_at": "2026-02-02T10:00:00Z"
@@ -15,8 +15,8 @@ async fn add(outside: &Outside, extra: Value) -> crate::outside::Answer {
 }
 
 #[tokio::test]
-async fn what_a_person_does_is_seen_by_the_application_and_told_in_the_history() {
-    let outside = Outside::start().await;
+async fn control_writes_reach_application_and_history() {
+    let outside = SandboxClient::start().await;
     let entry = add(&outside, json!({})).await.expect(201);
     let id = entry["id"].as_str().unwrap();
     assert_eq!(entry["calendar"], ANA);
@@ -55,7 +55,7 @@ async fn what_a_person_does_is_seen_by_the_application_and_told_in_the_history()
 
 #[tokio::test]
 async fn days_calendars_and_private_properties_are_told() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let list = outside.get("/users/me/calendarList").await.expect(200);
     let second = list["items"][1]["id"].as_str().unwrap();
     let days = json!({
@@ -83,7 +83,7 @@ async fn days_calendars_and_private_properties_are_told() {
 
 #[tokio::test]
 async fn the_same_id_in_two_calendars_must_be_told_apart() {
-    let mut outside = Outside::start().await;
+    let mut outside = SandboxClient::start().await;
     let mut body = hour("Ana's", 9);
     body["id"] = "booking1".into();
     outside.insert(body.clone()).await.expect(200);
@@ -101,7 +101,7 @@ async fn the_same_id_in_two_calendars_must_be_told_apart() {
 
 #[tokio::test]
 async fn an_entry_without_a_person_is_of_the_one_who_is_connected() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let body = json!({
         "provider": "google", "title": "Dentist",
         "starts_at": "2026-02-02T09:00:00Z", "ends_at": "2026-02-02T10:00:00Z"
@@ -112,7 +112,7 @@ async fn an_entry_without_a_person_is_of_the_one_who_is_connected() {
 
 #[tokio::test]
 async fn accounts_and_calendars_can_be_added() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let body = json!({ "provider": "google", "email": "Eve@example.com", "name": "Eve", "zone": "America/New_York" });
     let eve = outside.control(Method::POST, "/accounts", Some(body.clone())).await.expect(201);
     assert_eq!((&eve["email"], &eve["zone"]), (&json!("eve@example.com"), &json!("America/New_York")));
@@ -142,7 +142,7 @@ async fn accounts_and_calendars_can_be_added() {
 
 #[tokio::test]
 async fn bad_wishes_are_refused_in_a_sentence() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     for wrong in [
         json!({ "provider": "yahoo" }),
         json!({ "starts_at": null }),

@@ -4,23 +4,23 @@ use reqwest::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, Answer, Outside, column, hour, send};
+use crate::outside::{ANA, SandboxClient, SandboxResponse, column, hour, send};
 
 const EVENT: &str = "/calendars/primary/events/booking1";
 
-async fn booked(outside: &Outside) -> Value {
+async fn booked(outside: &SandboxClient) -> Value {
     let mut body = hour("Haircut", 9);
     body["id"] = "booking1".into();
     outside.insert(body).await.expect(200)
 }
 
-async fn conditional(outside: &Outside, method: Method, etag: &str, body: &Value) -> Answer {
+async fn conditional(outside: &SandboxClient, method: Method, etag: &str, body: &Value) -> SandboxResponse {
     send(outside.calendar(method, EVENT).header(IF_MATCH, etag).json(body)).await
 }
 
 #[tokio::test]
 async fn an_inserted_event_is_read_back_as_google_writes_it() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let event = booked(&outside).await;
     assert_eq!(event["kind"], "calendar#event");
     assert_eq!(event["status"], "confirmed");
@@ -35,7 +35,7 @@ async fn an_inserted_event_is_read_back_as_google_writes_it() {
 
 #[tokio::test]
 async fn an_id_is_taken_for_ever_but_a_tombstone_can_be_brought_back() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     booked(&outside).await;
     let mut again = hour("Haircut", 9);
     again["id"] = "booking1".into();
@@ -59,7 +59,7 @@ async fn an_id_is_taken_for_ever_but_a_tombstone_can_be_brought_back() {
 
 #[tokio::test]
 async fn etags_change_with_each_write_and_conditions_hold() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let first = booked(&outside).await;
     let old = first["etag"].as_str().unwrap();
     assert!(old.starts_with('"') && old.ends_with('"'));
@@ -82,7 +82,7 @@ async fn etags_change_with_each_write_and_conditions_hold() {
 
 #[tokio::test]
 async fn a_put_replaces_and_a_patch_merges() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let mut body = hour("Haircut", 9);
     body.as_object_mut().unwrap().extend(
         json!({
@@ -128,7 +128,7 @@ async fn a_put_replaces_and_a_patch_merges() {
 
 #[tokio::test]
 async fn bad_events_are_refused_with_a_reason() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let with = |name: &str, value: Value| {
         let mut body = hour("x", 9);
         body[name] = value;
@@ -164,7 +164,7 @@ async fn bad_events_are_refused_with_a_reason() {
 
 #[tokio::test]
 async fn an_import_is_known_by_its_uid() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let mut body = hour("Imported", 9);
     body["iCalUID"] = "uid@example.com".into();
     let path = "/calendars/primary/events/import";
@@ -179,7 +179,7 @@ async fn an_import_is_known_by_its_uid() {
 
 #[tokio::test]
 async fn busy_times_are_joined_and_free_ones_left_out() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let with = |hour_of_day, name: &str, value: Value| {
         let mut body = hour("x", hour_of_day);
         body[name] = value;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, BEN, Outside, hour, send};
+use crate::outside::{ANA, BEN, SandboxClient, hour, send};
 
 const LIST: &str = "/calendars/primary/events";
 
-async fn refresh(outside: &Outside) -> crate::outside::Answer {
+async fn refresh(outside: &SandboxClient) -> crate::outside::SandboxResponse {
     let form = [
         ("grant_type", "refresh_token"),
         ("refresh_token", &outside.refresh_token),
@@ -19,7 +19,7 @@ async fn refresh(outside: &Outside) -> crate::outside::Answer {
     send(outside.http.post(outside.url("/google/token")).form(&form)).await
 }
 
-async fn titles(outside: &Outside) -> Vec<Value> {
+async fn titles(outside: &SandboxClient) -> Vec<Value> {
     let all = outside
         .control(Method::GET, &format!("/events?provider=google&account={ANA}"), None)
         .await
@@ -29,7 +29,7 @@ async fn titles(outside: &Outside) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_rate_limit_is_said_in_two_ways_and_runs_out() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "rate_limit", "count": 3, "value": 7 })).await;
     let first = outside.insert(hour("a", 9)).await;
     assert_eq!((first.status.as_u16(), first.reason()), (429, "rateLimitExceeded"));
@@ -45,7 +45,7 @@ async fn a_rate_limit_is_said_in_two_ways_and_runs_out() {
 
 #[tokio::test]
 async fn server_errors_last_until_they_are_deleted() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "server_error" })).await;
     for status in [500, 503, 500] {
         let answer = outside.insert(hour("a", 9)).await;
@@ -58,8 +58,8 @@ async fn server_errors_last_until_they_are_deleted() {
 }
 
 #[tokio::test]
-async fn a_timeout_holds_the_answer_until_the_client_leaves_and_does_nothing() {
-    let outside = Outside::start().await;
+async fn timeout_fault_hangs_and_applies_nothing() {
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "timeout", "count": 1 })).await;
     let request = outside.calendar(Method::POST, LIST).json(&hour("a", 9));
     let error = request.timeout(Duration::from_millis(300)).send().await.unwrap_err();
@@ -70,7 +70,7 @@ async fn a_timeout_holds_the_answer_until_the_client_leaves_and_does_nothing() {
 
 #[tokio::test]
 async fn a_sandbox_stops_while_it_holds_an_answer_back() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "timeout", "count": 1 })).await;
     let held = tokio::spawn(outside.calendar(Method::GET, LIST).send());
     loop {
@@ -87,7 +87,7 @@ async fn a_sandbox_stops_while_it_holds_an_answer_back() {
 
 #[tokio::test]
 async fn work_is_done_and_the_answer_is_lost() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "apply_then_drop", "count": 2 })).await;
     let mut body = hour("a", 9);
     body["id"] = "booking1".into();
@@ -103,7 +103,7 @@ async fn work_is_done_and_the_answer_is_lost() {
 
 #[tokio::test]
 async fn an_expired_token_is_refused_and_can_be_refreshed() {
-    let mut outside = Outside::start().await;
+    let mut outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "expire_token", "count": 1 })).await;
     assert_eq!(outside.get(LIST).await.reason(), "authError");
     assert_eq!(outside.get(LIST).await.reason(), "authError");
@@ -114,7 +114,7 @@ async fn an_expired_token_is_refused_and_can_be_refreshed() {
 
 #[tokio::test]
 async fn a_revoked_grant_hits_once_and_the_account_that_is_meant() {
-    let mut outside = Outside::start().await;
+    let mut outside = SandboxClient::start().await;
     let fault = json!({ "kind": "revoke_grant", "account": BEN });
     outside.fault(fault).await;
     outside.get(LIST).await.expect(200);
@@ -128,7 +128,7 @@ async fn a_revoked_grant_hits_once_and_the_account_that_is_meant() {
 
 #[tokio::test]
 async fn a_gone_cursor_hits_only_who_has_one() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
     let token = outside.get(LIST).await.expect(200)["nextSyncToken"].as_str().unwrap().to_owned();
     let path = format!("{LIST}?syncToken={token}");
@@ -139,7 +139,7 @@ async fn a_gone_cursor_hits_only_who_has_one() {
 
 #[tokio::test]
 async fn latency_comes_on_top() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     outside.fault(json!({ "kind": "latency_ms", "value": 150 })).await;
     let start = Instant::now();
     outside.get(LIST).await.expect(200);
@@ -153,8 +153,8 @@ async fn latency_comes_on_top() {
 
 #[tokio::test]
 async fn quotas_are_a_person_s_and_a_project_s() {
-    let mut outside = Outside::start().await;
-    let set = async |outside: &Outside, body: Value| {
+    let mut outside = SandboxClient::start().await;
+    let set = async |outside: &SandboxClient, body: Value| {
         outside.control(Method::PUT, "/quotas", Some(body)).await.expect(200);
     };
     set(&outside, json!({ "provider": "google", "per_user_per_minute": 2 })).await;
@@ -173,7 +173,7 @@ async fn quotas_are_a_person_s_and_a_project_s() {
 
 #[tokio::test]
 async fn bad_faults_are_refused() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     for wrong in [
         json!({ "kind": "timeout" }),
         json!({ "provider": "yahoo", "kind": "timeout" }),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::outside::Outside;
+use crate::outside::SandboxClient;
 
 /// The Python that has the packages: `CONCORD_TEST_PYTHON`, or the one in the project's `target/python`.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn python() -> PathBuf {
 
 #[tokio::test]
 async fn google_s_own_client_is_at_home() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/google_client.py");
     let mut command = Command::new(python());
     command.arg(script).arg(outside.sandbox.url()).arg(&outside.token).arg(&outside.refresh_token);

@@ -3,12 +3,12 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::listener::{Echo, Listener};
-use crate::outside::{Answer, Outside, hour};
+use crate::listener::{NotificationListener, ValidationReply};
+use crate::outside::{SandboxClient, SandboxResponse, hour};
 
 const WATCH: &str = "/calendars/primary/events/watch";
 
-async fn watch(outside: &Outside, listener: &Listener, extra: Value) -> Answer {
+async fn watch(outside: &SandboxClient, listener: &NotificationListener, extra: Value) -> SandboxResponse {
     let mut body =
         json!({ "id": "channel-1", "type": "web_hook", "address": listener.url, "token": "s3cret" });
     body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
@@ -17,8 +17,8 @@ async fn watch(outside: &Outside, listener: &Listener, extra: Value) -> Answer {
 
 #[tokio::test]
 async fn a_channel_says_hello_and_then_that_something_has_changed() {
-    let outside = Outside::start().await;
-    let mut listener = Listener::start(Echo::Refuses).await;
+    let outside = SandboxClient::start().await;
+    let mut listener = NotificationListener::start(ValidationReply::Refuses).await;
     let channel = watch(&outside, &listener, json!({ "params": { "ttl": "3600" } })).await.expect(200);
     assert_eq!((&channel["kind"], &channel["token"]), (&json!("api#channel"), &json!("s3cret")));
     let hello = listener.next().await;
@@ -50,8 +50,8 @@ async fn a_channel_says_hello_and_then_that_something_has_changed() {
 
 #[tokio::test]
 async fn bad_channels_are_refused_with_google_s_reason() {
-    let outside = Outside::start().await;
-    let listener = Listener::start(Echo::Refuses).await;
+    let outside = SandboxClient::start().await;
+    let listener = NotificationListener::start(ValidationReply::Refuses).await;
     watch(&outside, &listener, json!({})).await.expect(200);
     for (wrong, reason) in [
         (json!({}), "channelIdNotUnique"),

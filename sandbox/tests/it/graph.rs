@@ -6,7 +6,7 @@ use std::path::Path;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::outside::{Answer, Outside, send};
+use crate::outside::{SandboxClient, SandboxResponse, send};
 
 pub(crate) const EVA: &str = "eva@northwind.example";
 pub(crate) const FARID: &str = "farid@northwind.example";
@@ -19,30 +19,30 @@ pub(crate) const PROPERTY: &str = "String {66f5a359-4659-4830-9070-00047ec6ac6e}
 pub(crate) const FEBRUARY: &str = "startDateTime=2026-02-01T00:00:00Z&endDateTime=2026-03-01T00:00:00Z";
 
 /// The sandbox with tokens of Graph.
-pub(crate) struct Graph {
-    pub(crate) outside: Outside,
+pub(crate) struct GraphTestClient {
+    pub(crate) outside: SandboxClient,
     pub(crate) token: String,
     pub(crate) refresh_token: String,
 }
 
-impl Deref for Graph {
-    type Target = Outside;
+impl Deref for GraphTestClient {
+    type Target = SandboxClient;
 
-    fn deref(&self) -> &Outside {
+    fn deref(&self) -> &SandboxClient {
         &self.outside
     }
 }
 
-impl Graph {
+impl GraphTestClient {
     pub(crate) async fn start() -> Self {
-        Self::of(Outside::start().await).await
+        Self::of(SandboxClient::start().await).await
     }
 
     pub(crate) async fn start_in(data: &Path) -> Self {
-        Self::of(Outside::start_in(data).await).await
+        Self::of(SandboxClient::start_in(data).await).await
     }
 
-    async fn of(outside: Outside) -> Self {
+    async fn of(outside: SandboxClient) -> Self {
         let mut graph = Self { outside, token: String::new(), refresh_token: String::new() };
         let grant = graph.consent(EVA, None).await;
         graph.token = grant["access_token"].as_str().unwrap().into();
@@ -68,11 +68,11 @@ impl Graph {
         self.http.request(method, url).bearer_auth(&self.token)
     }
 
-    pub(crate) async fn read(&self, path: &str) -> Answer {
+    pub(crate) async fn read(&self, path: &str) -> SandboxResponse {
         send(self.request(Method::GET, path)).await
     }
 
-    pub(crate) async fn write(&self, method: Method, path: &str, body: Value) -> Answer {
+    pub(crate) async fn write(&self, method: Method, path: &str, body: Value) -> SandboxResponse {
         send(self.request(method, path).json(&body)).await
     }
 
@@ -80,7 +80,7 @@ impl Graph {
         self.write(Method::POST, "/me/events", body).await.expect(201)
     }
 
-    pub(crate) async fn remove(&self, path: &str) -> Answer {
+    pub(crate) async fn remove(&self, path: &str) -> SandboxResponse {
         send(self.request(Method::DELETE, path)).await
     }
 
@@ -112,7 +112,7 @@ impl Graph {
 }
 
 /// Graph's code of an error.
-pub(crate) fn code(answer: &Answer) -> &str {
+pub(crate) fn code(answer: &SandboxResponse) -> &str {
     answer.body["error"]["code"].as_str().unwrap_or_default()
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What the application answers to a validation token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Echo {
+pub(crate) enum ValidationReply {
     Right,
     Json,
     Other,
@@ -23,37 +23,37 @@ pub(crate) enum Echo {
 
 /// What came.
 #[derive(Debug)]
-pub(crate) struct Notice {
+pub(crate) struct ReceivedNotification {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Notice {
+impl ReceivedNotification {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 /// A running listener.
-pub(crate) struct Listener {
+pub(crate) struct NotificationListener {
     pub(crate) url: String,
-    pub(crate) notices: UnboundedReceiver<Notice>,
+    pub(crate) notices: UnboundedReceiver<ReceivedNotification>,
     /// The next notifications are answered with 503, so many.
     pub(crate) refused: Arc<Mutex<u32>>,
 }
 
 #[derive(Clone)]
-struct Ear {
-    echo: Echo,
-    notices: UnboundedSender<Notice>,
+struct ListenerState {
+    echo: ValidationReply,
+    notices: UnboundedSender<ReceivedNotification>,
     refused: Arc<Mutex<u32>>,
 }
 
-impl Listener {
-    pub(crate) async fn start(echo: Echo) -> Self {
+impl NotificationListener {
+    pub(crate) async fn start(echo: ValidationReply) -> Self {
         let (sender, notices) = unbounded_channel();
         let refused = Arc::new(Mutex::new(0));
-        let ear = Ear { echo, notices: sender, refused: Arc::clone(&refused) };
+        let ear = ListenerState { echo, notices: sender, refused: Arc::clone(&refused) };
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", socket.local_addr().unwrap());
         let router = Router::new().route("/hook", post(hear)).with_state(ear);
@@ -62,7 +62,7 @@ impl Listener {
     }
 
     /// The next notification.
-    pub(crate) async fn next(&mut self) -> Notice {
+    pub(crate) async fn next(&mut self) -> ReceivedNotification {
         tokio::time::timeout(Duration::from_secs(20), self.notices.recv()).await.unwrap().unwrap()
     }
 
@@ -73,17 +73,17 @@ impl Listener {
 }
 
 async fn hear(
-    State(ear): State<Ear>,
+    State(ear): State<ListenerState>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
     body: String,
 ) -> Response {
     if let Some(token) = query.get("validationToken") {
         return match ear.echo {
-            Echo::Right => token.clone().into_response(),
-            Echo::Json => axum::Json(token).into_response(),
-            Echo::Other => "something else".into_response(),
-            Echo::Refuses => StatusCode::FORBIDDEN.into_response(),
+            ValidationReply::Right => token.clone().into_response(),
+            ValidationReply::Json => axum::Json(token).into_response(),
+            ValidationReply::Other => "something else".into_response(),
+            ValidationReply::Refuses => StatusCode::FORBIDDEN.into_response(),
         };
     }
     {
@@ -94,6 +94,6 @@ async fn hear(
         }
     }
     let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-    ear.notices.send(Notice { headers, body }).unwrap();
+    ear.notices.send(ReceivedNotification { headers, body }).unwrap();
     StatusCode::ACCEPTED.into_response()
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::outside::{ANA, Outside, column, hour, send};
+use crate::outside::{ANA, SandboxClient, column, hour, send};
 
 const EVENTS: &str = "/calendars/primary/events";
 
-async fn with_events(titles: &[&str]) -> Outside {
-    let outside = Outside::start().await;
+async fn with_events(titles: &[&str]) -> SandboxClient {
+    let outside = SandboxClient::start().await;
     for (index, title) in (9..).zip(titles) {
         let mut body = hour(title, index);
         body["id"] = format!("event{index}").into();
@@ -22,7 +22,7 @@ async fn with_events(titles: &[&str]) -> Outside {
 
 #[tokio::test]
 async fn the_list_of_calendars_says_what_may_be_done() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let list = outside.get("/users/me/calendarList").await.expect(200);
     assert_eq!(list["items"][0]["id"], ANA);
     assert_eq!(list["items"][0]["primary"], true);
@@ -47,7 +47,7 @@ async fn the_list_of_calendars_says_what_may_be_done() {
 #[tokio::test]
 async fn a_hidden_calendar_is_told_to_who_asks_for_it() {
     const LIST: &str = "/users/me/calendarList";
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let list = outside.get(LIST).await.expect(200);
     let token = list["nextSyncToken"].as_str().unwrap();
     let second = list["items"][1]["id"].as_str().unwrap();
@@ -190,12 +190,12 @@ async fn selections_and_orders() {
 #[tokio::test]
 async fn a_page_of_twenty_thousand_events_is_quick() {
     let data = tempfile::tempdir().unwrap();
-    let outside = Outside::start_in(data.path()).await;
+    let outside = SandboxClient::start_in(data.path()).await;
     outside.insert(hour("seed", 9)).await.expect(200);
     let token = outside.token.clone();
     outside.sandbox.stop().await;
     multiply_last_entry(&data.path().join("google.jsonl"), 20_000);
-    let mut outside = Outside::start_in(data.path()).await;
+    let mut outside = SandboxClient::start_in(data.path()).await;
     outside.token = token;
     let mut quickest = [u128::MAX; 3];
     for _ in 0..5 {

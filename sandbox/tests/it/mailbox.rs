@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::outside::{Outside, send};
+use crate::outside::{SandboxClient, send};
 
 const MAIL: &str = "From: Concord <concord@example.com>\r\nTo: =?utf-8?q?Jos=C3=A9?= <jose@example.com>\r\n\
     Subject: =?utf-8?b?T2zDoQ==?=\r\nMessage-ID: <1@example.com>\r\nMIME-Version: 1.0\r\n\
@@ -16,10 +16,10 @@ const MAIL: &str = "From: Concord <concord@example.com>\r\nTo: =?utf-8?q?Jos=C3=
     --x\r\nContent-Type: text/calendar\r\nContent-Disposition: attachment; filename=invite.ics\r\n\r\nBEGIN\r\n--x--\r\n";
 
 /// A mail client that says what it is told to.
-struct Client(BufReader<TcpStream>);
+struct SmtpClient(BufReader<TcpStream>);
 
-impl Client {
-    async fn connect(outside: &Outside) -> Self {
+impl SmtpClient {
+    async fn connect(outside: &SandboxClient) -> Self {
         let place = outside.control(Method::GET, "/mailbox", None).await.expect(200);
         assert_eq!(place["smtp_url"], outside.sandbox.smtp_url());
         let port = u16::try_from(place["smtp_port"].as_u64().unwrap()).unwrap();
@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// A whole mail in a conversation of its own; the answer to it.
-    async fn mail(outside: &Outside, source: &str) -> String {
+    async fn mail(outside: &SandboxClient, source: &str) -> String {
         let mut client = Self::connect(outside).await;
         let lines = ["EHLO me", "MAIL FROM:<concord@example.com>", "RCPT TO:<jose@example.com>", "DATA"];
         assert_eq!(client.codes(&lines).await, ["250", "250", "250", "354"]);
@@ -64,12 +64,12 @@ impl Client {
     }
 }
 
-async fn mails(outside: &Outside) -> Vec<Value> {
+async fn mails(outside: &SandboxClient) -> Vec<Value> {
     let mails = outside.control(Method::GET, "/mails", None).await.expect(200);
     mails.as_array().unwrap().clone()
 }
 
-async fn fault(outside: &Outside, fault: Value) {
+async fn fault(outside: &SandboxClient, fault: Value) {
     let mut fault = fault;
     fault["provider"] = "mailbox".into();
     outside.control(Method::POST, "/faults", Some(fault)).await.expect(201);
@@ -77,8 +77,8 @@ async fn fault(outside: &Outside, fault: Value) {
 
 #[tokio::test]
 async fn a_mail_is_kept_as_it_came_and_told_in_its_parts() {
-    let outside = Outside::start().await;
-    assert!(Client::mail(&outside, MAIL).await.starts_with("250 "));
+    let outside = SandboxClient::start().await;
+    assert!(SmtpClient::mail(&outside, MAIL).await.starts_with("250 "));
     let all = mails(&outside).await;
     assert_eq!(all.len(), 1);
     let mail = &all[0];
@@ -100,8 +100,8 @@ async fn a_mail_is_kept_as_it_came_and_told_in_its_parts() {
 
 #[tokio::test]
 async fn the_order_of_a_conversation_is_kept() {
-    let outside = Outside::start().await;
-    let mut client = Client::connect(&outside).await;
+    let outside = SandboxClient::start().await;
+    let mut client = SmtpClient::connect(&outside).await;
     let lines = [
         "MAIL FROM:<a@b.example>",
         "EHLO me",
@@ -125,8 +125,8 @@ async fn the_order_of_a_conversation_is_kept() {
 
 #[tokio::test]
 async fn commands_that_come_together_are_answered_in_turn() {
-    let outside = Outside::start().await;
-    let mut client = Client::connect(&outside).await;
+    let outside = SandboxClient::start().await;
+    let mut client = SmtpClient::connect(&outside).await;
     let together = "EHLO me\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA";
     assert!(client.say(together).await.starts_with("250 "));
     for code in ["250", "250", "354"] {
@@ -138,32 +138,32 @@ async fn commands_that_come_together_are_answered_in_turn() {
 
 #[tokio::test]
 async fn faults_hit_where_a_mail_was_given() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     for (kind, answer, kept) in
         [("rate_limit", "451", 0), ("server_error", "554", 0), ("apply_then_drop", "", 1)]
     {
         fault(&outside, json!({ "kind": kind, "count": 1 })).await;
-        let said = Client::mail(&outside, MAIL).await;
+        let said = SmtpClient::mail(&outside, MAIL).await;
         assert!(said.starts_with(answer) && said.is_empty() == answer.is_empty(), "{kind}: {said}");
         assert_eq!(mails(&outside).await.len(), kept, "{kind}");
     }
     fault(&outside, json!({ "kind": "latency_ms", "value": 1, "count": 1 })).await;
-    assert!(Client::mail(&outside, MAIL).await.starts_with("250 "));
+    assert!(SmtpClient::mail(&outside, MAIL).await.starts_with("250 "));
     outside.control(Method::DELETE, "/faults?provider=mailbox", None).await.expect(204);
 }
 
 #[tokio::test]
 async fn what_came_and_where_survive_a_restart() {
     let data = tempfile::tempdir().unwrap();
-    let outside = Outside::start_in(data.path()).await;
+    let outside = SandboxClient::start_in(data.path()).await;
     let place = outside.sandbox.smtp_url();
-    Client::mail(&outside, MAIL).await;
+    SmtpClient::mail(&outside, MAIL).await;
     let before = mails(&outside).await;
     outside.sandbox.stop().await;
 
-    let outside = Outside::start_in(data.path()).await;
+    let outside = SandboxClient::start_in(data.path()).await;
     assert_eq!((outside.sandbox.smtp_url(), mails(&outside).await), (place, before));
     outside.control(Method::DELETE, "/mails", None).await.expect(204);
     assert_eq!(mails(&outside).await, [json!(null); 0]);
-    assert!(Client::mail(&outside, MAIL).await.ends_with(" 2"), "no id comes twice");
+    assert!(SmtpClient::mail(&outside, MAIL).await.ends_with(" 2"), "no id comes twice");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::graph::{FEBRUARY, Graph, code, each, event, series};
+use crate::graph::{FEBRUARY, GraphTestClient, code, each, event, series};
 use crate::outside::send;
 
 fn start() -> String {
@@ -19,8 +19,8 @@ fn sorted(items: &[Value]) -> (BTreeSet<&str>, BTreeSet<&str>) {
 }
 
 #[tokio::test]
-async fn a_round_comes_page_by_page_with_duplicates_and_the_next_one_tells_what_is_new() {
-    let graph = Graph::start().await;
+async fn delta_round_is_paged_with_duplicates_then_incremental() {
+    let graph = GraphTestClient::start().await;
     for number in 0..35 {
         graph.post(event(&format!("Booking {number}"), 9)).await;
     }
@@ -48,8 +48,8 @@ async fn a_round_comes_page_by_page_with_duplicates_and_the_next_one_tells_what_
 }
 
 #[tokio::test]
-async fn a_page_is_as_large_as_is_preferred_and_the_sdk_s_brackets_are_understood() {
-    let graph = Graph::start().await;
+async fn delta_page_size_follows_prefer_header() {
+    let graph = GraphTestClient::start().await;
     for number in 0..12 {
         graph.post(event(&format!("Booking {number}"), 9)).await;
     }
@@ -69,8 +69,8 @@ async fn a_page_is_as_large_as_is_preferred_and_the_sdk_s_brackets_are_understoo
 }
 
 #[tokio::test]
-async fn a_series_changes_as_one_and_what_it_has_no_more_is_named_by_nothing() {
-    let graph = Graph::start().await;
+async fn delta_series_changes_as_one() {
+    let graph = GraphTestClient::start().await;
     let master = graph.post(series("Rota", 4)).await;
     let (items, link) = graph.round(&start()).await;
     assert_eq!(
@@ -110,7 +110,7 @@ async fn a_series_changes_as_one_and_what_it_has_no_more_is_named_by_nothing() {
 
 #[tokio::test]
 async fn a_cursor_of_another_calendar_or_none_at_all_is_gone() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let (_, link) = graph.round(&start()).await;
     let token = link.split("$deltatoken=").nth(1).unwrap();
     let rota = graph.calendar("Clinic rota").await;
@@ -131,7 +131,7 @@ async fn a_cursor_of_another_calendar_or_none_at_all_is_gone() {
 
 #[tokio::test]
 async fn what_is_put_into_another_calendar_is_removed_from_the_first() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("Haircut", 9)).await;
     let id = made["id"].as_str().unwrap();
     let rota = graph.calendar("Clinic rota").await;

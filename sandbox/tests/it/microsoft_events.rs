@@ -4,12 +4,12 @@ use reqwest::Method;
 use reqwest::header::IF_MATCH;
 use serde_json::{Value, json};
 
-use crate::graph::{EVA, FARID, FEBRUARY, GRACE, Graph, PROPERTY, code, each, event, series};
+use crate::graph::{EVA, FARID, FEBRUARY, GRACE, GraphTestClient, PROPERTY, code, each, event, series};
 use crate::outside::send;
 
 #[tokio::test]
 async fn the_person_and_their_calendars_are_told() {
-    let mut graph = Graph::start().await;
+    let mut graph = GraphTestClient::start().await;
     let me = graph.read("/me").await.expect(200);
     assert_eq!((&me["mail"], &me["displayName"]), (&json!(EVA), &json!("Eva Lindholm")));
     let first = graph.read("/me/calendars?$top=2").await.expect(200);
@@ -34,8 +34,8 @@ async fn the_person_and_their_calendars_are_told() {
 }
 
 #[tokio::test]
-async fn an_event_is_read_back_in_the_zone_and_the_form_that_are_preferred() {
-    let graph = Graph::start().await;
+async fn event_follows_preferred_zone_and_body_type() {
+    let graph = GraphTestClient::start().await;
     let mut body = event("Haircut", 9);
     body["start"] = json!({ "dateTime": "2026-02-02T10:00:00", "timeZone": "Romance Standard Time" });
     body["end"] = json!({ "dateTime": "2026-02-02T11:00:00", "timeZone": "Europe/Paris" });
@@ -66,8 +66,8 @@ async fn an_event_is_read_back_in_the_zone_and_the_form_that_are_preferred() {
 }
 
 #[tokio::test]
-async fn a_post_with_a_transaction_id_makes_one_event_however_often_it_comes() {
-    let graph = Graph::start().await;
+async fn post_with_transaction_id_is_idempotent() {
+    let graph = GraphTestClient::start().await;
     let mut body = event("Haircut", 9);
     body["transactionId"] = "b1".into();
     let first = graph.post(body.clone()).await;
@@ -86,8 +86,8 @@ async fn a_post_with_a_transaction_id_makes_one_event_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn a_write_on_a_stale_etag_changes_nothing_and_what_is_deleted_is_gone() {
-    let graph = Graph::start().await;
+async fn stale_etag_changes_nothing_and_deleted_event_is_gone() {
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("Haircut", 9)).await;
     let path = format!("/me/events/{}", made["id"].as_str().unwrap());
     let etag = made["@odata.etag"].as_str().unwrap();
@@ -115,7 +115,7 @@ async fn a_write_on_a_stale_etag_changes_nothing_and_what_is_deleted_is_gone() {
 
 #[tokio::test]
 async fn an_event_is_found_again_by_its_extended_property() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let mut body = event("Haircut", 9);
     body["singleValueExtendedProperties"] = json!([{ "id": PROPERTY, "value": "b'1" }]);
     let made = graph.post(body).await;
@@ -139,8 +139,8 @@ async fn an_event_is_found_again_by_its_extended_property() {
 }
 
 #[tokio::test]
-async fn the_usual_id_changes_when_a_person_puts_the_event_elsewhere_and_the_immutable_one_does_not() {
-    let graph = Graph::start().await;
+async fn move_changes_default_id_but_not_immutable_id() {
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("Haircut", 9)).await;
     let immutable = made["id"].as_str().unwrap();
     let path = format!("/me/events/{immutable}");
@@ -164,7 +164,7 @@ async fn the_usual_id_changes_when_a_person_puts_the_event_elsewhere_and_the_imm
 
 #[tokio::test]
 async fn views_come_by_start_ten_at_a_time_with_series_as_occurrences() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let master = graph.post(series("Rota", 12)).await;
     assert_eq!(master["type"], "seriesMaster");
     graph.post(event("Early", 7)).await;
@@ -196,7 +196,7 @@ async fn views_come_by_start_ten_at_a_time_with_series_as_occurrences() {
 
 #[tokio::test]
 async fn whole_days_keep_their_date_in_any_zone() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let at = |day: &str| json!({ "dateTime": format!("{day}T00:00:00"), "timeZone": "Tokyo Standard Time" });
     let body =
         json!({ "subject": "Off", "isAllDay": true, "start": at("2026-02-02"), "end": at("2026-02-04") });
@@ -216,7 +216,7 @@ async fn whole_days_keep_their_date_in_any_zone() {
 
 #[tokio::test]
 async fn what_a_person_does_in_outlook_is_seen_by_the_application() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let body = json!({
         "provider": "microsoft", "account": EVA, "title": "Dentist", "location": "Porto",
         "starts_at": "2026-02-02T09:00", "ends_at": "2026-02-02T10:00"
@@ -248,8 +248,8 @@ async fn what_a_person_does_in_outlook_is_seen_by_the_application() {
 }
 
 #[tokio::test]
-async fn schedules_are_told_within_a_tenant_and_not_to_private_persons() {
-    let mut graph = Graph::start().await;
+async fn schedules_are_visible_within_tenant_only() {
+    let mut graph = GraphTestClient::start().await;
     graph.post(event("Secret", 9)).await;
     let mut free = event("Free", 11);
     free["showAs"] = "free".into();
@@ -270,7 +270,7 @@ async fn schedules_are_told_within_a_tenant_and_not_to_private_persons() {
 
 #[tokio::test]
 async fn a_calendar_of_outlook_has_its_page() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("Hair & <cut>", 9)).await;
     let home = send(graph.http.get(graph.url("/"))).await.expect(200);
     assert!(home.as_str().unwrap().contains("Farid Rahimi"));

@@ -3,14 +3,14 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::graph::{EVA, FEBRUARY, Graph, code, event};
-use crate::outside::{Outside, hour, send};
+use crate::graph::{EVA, FEBRUARY, GraphTestClient, code, event};
+use crate::outside::{SandboxClient, hour, send};
 
 const LIST: &str = "/me/events";
 
 #[tokio::test]
 async fn a_rate_limit_and_a_server_error_are_said_in_two_ways() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     graph.graph_fault(json!({ "kind": "rate_limit", "count": 2, "value": 7 })).await;
     let first = graph.read(LIST).await;
     assert_eq!((first.status.as_u16(), code(&first)), (429, "ApplicationThrottled"));
@@ -25,7 +25,7 @@ async fn a_rate_limit_and_a_server_error_are_said_in_two_ways() {
 
 #[tokio::test]
 async fn a_token_ends_a_cursor_goes_a_list_does_not_end() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     graph.graph_fault(json!({ "kind": "gone_cursor", "count": 2 })).await;
     let (_, link) = {
         let page = graph.read(&format!("/me/calendarView/delta?{FEBRUARY}")).await.expect(200);
@@ -46,7 +46,7 @@ async fn a_token_ends_a_cursor_goes_a_list_does_not_end() {
 
 #[tokio::test]
 async fn work_is_done_and_the_answer_is_lost() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     graph.graph_fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
     let mut body = event("a", 9);
     body["transactionId"] = "b1".into();
@@ -60,7 +60,7 @@ async fn work_is_done_and_the_answer_is_lost() {
 
 #[tokio::test]
 async fn without_a_mailbox_all_of_it_is_said_not_to_be_there() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("a", 9)).await;
     graph.graph_fault(json!({ "kind": "no_mailbox" })).await;
     let one = format!("/me/events/{}", made["id"].as_str().unwrap());
@@ -72,8 +72,8 @@ async fn without_a_mailbox_all_of_it_is_said_not_to_be_there() {
 }
 
 #[tokio::test]
-async fn a_zone_and_an_item_can_be_more_than_a_server_or_a_client_takes() {
-    let graph = Graph::start().await;
+async fn faults_cover_unknown_zone_and_odd_item() {
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("a", 9)).await;
     graph.graph_fault(json!({ "kind": "odd_item", "count": 1 })).await;
     assert_eq!(graph.read(LIST).await.expect(200)["value"][0]["start"], "soon");
@@ -89,7 +89,7 @@ async fn a_zone_and_an_item_can_be_more_than_a_server_or_a_client_takes() {
 
 #[tokio::test]
 async fn a_calendar_gets_another_id_and_its_events_keep_theirs() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let made = graph.post(event("a", 9)).await;
     let (_, link) = graph.round(&format!("/me/calendarView/delta?{FEBRUARY}")).await;
     let old = graph.calendar("Calendar").await;
@@ -104,7 +104,7 @@ async fn a_calendar_gets_another_id_and_its_events_keep_theirs() {
 
 #[tokio::test]
 async fn a_fifth_request_at_a_time_is_refused() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     graph.graph_fault(json!({ "kind": "timeout", "count": 4 })).await;
     let held: Vec<_> = (0..4).map(|_| tokio::spawn(graph.request(Method::GET, LIST).send())).collect();
     loop {
@@ -132,7 +132,7 @@ async fn a_fifth_request_at_a_time_is_refused() {
 
 #[tokio::test]
 async fn answers_that_are_none_come_from_both_providers() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     let (google, microsoft) = ("/google/calendar/v3/calendars/primary/events", "/microsoft/v1.0/me/events");
     for (provider, path, token) in
         [("google", google, &graph.outside.token), ("microsoft", microsoft, &graph.token)]
@@ -161,7 +161,7 @@ async fn answers_that_are_none_come_from_both_providers() {
 
 #[tokio::test]
 async fn who_follows_a_link_to_another_host_with_a_token_is_found_out() {
-    let graph = Graph::start().await;
+    let graph = GraphTestClient::start().await;
     graph.graph_fault(json!({ "kind": "foreign_next_link", "count": 1 })).await;
     graph.post(event("a", 9)).await;
     let page = graph.read(LIST).await.expect(200);
@@ -178,7 +178,7 @@ async fn who_follows_a_link_to_another_host_with_a_token_is_found_out() {
 
 #[tokio::test]
 async fn a_fault_of_one_provider_spares_the_other() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let fault = json!({ "provider": "microsoft", "kind": "server_error", "account": EVA });
     outside.control(Method::POST, "/faults", Some(fault)).await.expect(201);
     outside.insert(hour("a", 9)).await.expect(200);

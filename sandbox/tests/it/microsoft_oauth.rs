@@ -7,15 +7,15 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::graph::{EVA, FARID, GRACE, Graph, code, event};
-use crate::outside::{Answer, send};
+use crate::graph::{EVA, FARID, GRACE, GraphTestClient, code, event};
+use crate::outside::{SandboxResponse, send};
 
 const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
 const CALLBACK: &str = "http://127.0.0.1:9/oauth/calendar/microsoft/callback";
 
-type Pairs<'a> = &'a [(&'a str, &'a str)];
+type FormPairs<'a> = &'a [(&'a str, &'a str)];
 
-fn asking(extra: Pairs<'_>) -> Vec<(String, String)> {
+fn asking(extra: FormPairs<'_>) -> Vec<(String, String)> {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let usual = [
         ("client_id", "sandbox-microsoft-client"),
@@ -34,7 +34,13 @@ fn asking(extra: Pairs<'_>) -> Vec<(String, String)> {
 }
 
 /// Goes through the consent page by plain HTTP.
-async fn decide(graph: &Graph, tenant: &str, account: &str, decision: &str, extra: Pairs<'_>) -> Answer {
+async fn decide(
+    graph: &GraphTestClient,
+    tenant: &str,
+    account: &str,
+    decision: &str,
+    extra: FormPairs<'_>,
+) -> SandboxResponse {
     let address = graph.url(&format!("/microsoft/{tenant}/oauth2/v2.0/authorize"));
     let mut form = asking(extra);
     send(graph.http.get(&address).query(&form)).await.expect(200);
@@ -42,7 +48,7 @@ async fn decide(graph: &Graph, tenant: &str, account: &str, decision: &str, extr
     send(graph.http.post(&address).form(&form)).await
 }
 
-fn back(answer: &Answer) -> Url {
+fn back(answer: &SandboxResponse) -> Url {
     assert_eq!(answer.status.as_u16(), 302, "{}", answer.body);
     Url::parse(answer.headers["location"].to_str().unwrap()).unwrap()
 }
@@ -51,7 +57,7 @@ fn pair(url: &Url, name: &str) -> String {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-async fn token(graph: &Graph, tenant: &str, extra: Pairs<'_>) -> Answer {
+async fn token(graph: &GraphTestClient, tenant: &str, extra: FormPairs<'_>) -> SandboxResponse {
     let usual = [
         ("client_id", "sandbox-microsoft-client"),
         ("client_secret", "sandbox-microsoft-secret"),
@@ -64,17 +70,17 @@ async fn token(graph: &Graph, tenant: &str, extra: Pairs<'_>) -> Answer {
     send(graph.http.post(graph.url(&format!("/microsoft/{tenant}/oauth2/v2.0/token"))).form(&form)).await
 }
 
-async fn refresh(graph: &Graph, refresh_token: &str) -> Answer {
+async fn refresh(graph: &GraphTestClient, refresh_token: &str) -> SandboxResponse {
     token(graph, "common", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
 }
 
-fn number(answer: &Answer) -> u64 {
+fn number(answer: &SandboxResponse) -> u64 {
     answer.body["error_codes"][0].as_u64().unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_consent_becomes_tokens_and_the_refresh_token_is_another_one_each_time() {
-    let mut graph = Graph::start().await;
+async fn consent_yields_tokens_and_refresh_token_rotates() {
+    let mut graph = GraphTestClient::start().await;
     let url = back(&decide(&graph, "common", FARID, "allow", &[]).await);
     assert_eq!(pair(&url, "state"), "st&te=1");
     let tokens = token(&graph, "common", &[("code", &pair(&url, "code"))]).await.expect(200);
@@ -94,8 +100,8 @@ async fn a_consent_becomes_tokens_and_the_refresh_token_is_another_one_each_time
 }
 
 #[tokio::test]
-async fn without_offline_access_there_is_no_refresh_token_and_a_narrow_consent_opens_little() {
-    let mut graph = Graph::start().await;
+async fn no_offline_access_means_no_refresh_token() {
+    let mut graph = GraphTestClient::start().await;
     let url = back(&decide(&graph, "common", EVA, "allow", &[("scope", "Calendars.Read")]).await);
     let tokens = token(&graph, "common", &[("code", &pair(&url, "code"))]).await.expect(200);
     assert!(tokens["refresh_token"].is_null() && tokens["id_token"].is_null());
@@ -107,8 +113,8 @@ async fn without_offline_access_there_is_no_refresh_token_and_a_narrow_consent_o
 }
 
 #[tokio::test]
-async fn what_goes_wrong_for_a_person_comes_back_with_microsoft_s_number() {
-    let graph = Graph::start().await;
+async fn consent_errors_carry_aadsts_code() {
+    let graph = GraphTestClient::start().await;
     for (decision, error, number) in [
         ("deny", "access_denied", "AADSTS65004"),
         ("admin", "access_denied", "AADSTS90094"),
@@ -144,11 +150,11 @@ async fn what_goes_wrong_for_a_person_comes_back_with_microsoft_s_number() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once_for_its_client_its_address_and_its_verifier() {
-    let graph = Graph::start().await;
+async fn code_is_single_use_and_bound_to_client_uri_and_verifier() {
+    let graph = GraphTestClient::start().await;
     let url = back(&decide(&graph, "northwind.example", EVA, "allow", &[]).await);
     let code = pair(&url, "code");
-    let wrong: [(Pairs<'_>, u16, &str, u64); 8] = [
+    let wrong: [(FormPairs<'_>, u16, &str, u64); 8] = [
         (&[("code_verifier", "another")], 400, "invalid_grant", 501_481),
         (&[("code_verifier", "")], 400, "invalid_grant", 501_481),
         (&[("redirect_uri", "http://127.0.0.1:9/x")], 401, "invalid_client", 500_112),

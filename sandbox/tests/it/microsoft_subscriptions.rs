@@ -4,19 +4,23 @@ use chrono::{DateTime, Duration, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::graph::{EVA, Graph, code, event};
-use crate::listener::{Echo, Listener};
-use crate::outside::Answer;
+use crate::graph::{EVA, GraphTestClient, code, event};
+use crate::listener::{NotificationListener, ValidationReply};
+use crate::outside::SandboxResponse;
 
 /// So many minutes from now, as the sandbox's own clock says it.
-async fn later(graph: &Graph, minutes: i64) -> String {
+async fn later(graph: &GraphTestClient, minutes: i64) -> String {
     let made = graph.post(event("What time is it?", 5)).await;
     graph.remove(&format!("/me/events/{}", made["id"].as_str().unwrap())).await.expect(204);
     let now: DateTime<Utc> = made["createdDateTime"].as_str().unwrap().parse().unwrap();
     (now + Duration::minutes(minutes)).to_rfc3339()
 }
 
-async fn subscribe(graph: &Graph, listener: &Listener, extra: Value) -> Answer {
+async fn subscribe(
+    graph: &GraphTestClient,
+    listener: &NotificationListener,
+    extra: Value,
+) -> SandboxResponse {
     let mut body = json!({
         "changeType": "created,updated,deleted",
         "notificationUrl": listener.url,
@@ -31,8 +35,8 @@ async fn subscribe(graph: &Graph, listener: &Listener, extra: Value) -> Answer {
 
 #[tokio::test]
 async fn each_change_is_told_to_who_has_echoed_the_token() {
-    let graph = Graph::start().await;
-    let mut listener = Listener::start(Echo::Right).await;
+    let graph = GraphTestClient::start().await;
+    let mut listener = NotificationListener::start(ValidationReply::Right).await;
     let made = subscribe(&graph, &listener, json!({})).await.expect(201);
     assert_eq!(made["clientState"], "s3cret");
     let booking = graph.post(event("Haircut", 9)).await;
@@ -59,10 +63,10 @@ async fn each_change_is_told_to_who_has_echoed_the_token() {
 
 #[tokio::test]
 async fn who_does_not_echo_is_not_subscribed() {
-    let graph = Graph::start().await;
-    let right = Listener::start(Echo::Right).await;
-    for echo in [Echo::Json, Echo::Other, Echo::Refuses] {
-        let wrong = Listener::start(echo).await;
+    let graph = GraphTestClient::start().await;
+    let right = NotificationListener::start(ValidationReply::Right).await;
+    for echo in [ValidationReply::Json, ValidationReply::Other, ValidationReply::Refuses] {
+        let wrong = NotificationListener::start(echo).await;
         let refused = subscribe(&graph, &wrong, json!({ "lifecycleNotificationUrl": null })).await;
         assert_eq!((refused.status.as_u16(), code(&refused)), (400, "ValidationError"), "{echo:?}");
         let refused = subscribe(&graph, &right, json!({ "lifecycleNotificationUrl": wrong.url })).await;
@@ -86,9 +90,9 @@ async fn who_does_not_echo_is_not_subscribed() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_renewed_by_its_end_alone_and_a_short_life_is_raised() {
-    let graph = Graph::start().await;
-    let listener = Listener::start(Echo::Right).await;
+async fn subscription_renewal_sets_expiry_with_minimum() {
+    let graph = GraphTestClient::start().await;
+    let listener = NotificationListener::start(ValidationReply::Right).await;
     let short = later(&graph, 5).await;
     let made = subscribe(&graph, &listener, json!({ "expirationDateTime": short })).await.expect(201);
     let end = |one: &Value| one["expirationDateTime"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
@@ -110,8 +114,8 @@ async fn a_subscription_is_renewed_by_its_end_alone_and_a_short_life_is_raised()
 
 #[tokio::test]
 async fn what_becomes_of_a_subscription_is_told_on_demand() {
-    let graph = Graph::start().await;
-    let mut listener = Listener::start(Echo::Right).await;
+    let graph = GraphTestClient::start().await;
+    let mut listener = NotificationListener::start(ValidationReply::Right).await;
     let made = subscribe(&graph, &listener, json!({})).await.expect(201);
     let path = format!("/subscriptions/{}", made["id"].as_str().unwrap());
     for (event, lives) in [("reauthorizationRequired", 200), ("missed", 200), ("subscriptionRemoved", 404)] {
@@ -133,9 +137,9 @@ async fn what_becomes_of_a_subscription_is_told_on_demand() {
 }
 
 #[tokio::test]
-async fn a_notification_is_lost_by_a_fault_and_tried_again_when_it_is_refused() {
-    let graph = Graph::start().await;
-    let mut listener = Listener::start(Echo::Right).await;
+async fn notification_is_dropped_by_fault_and_retried_on_refusal() {
+    let graph = GraphTestClient::start().await;
+    let mut listener = NotificationListener::start(ValidationReply::Right).await;
     subscribe(&graph, &listener, json!({ "changeType": "created" })).await.expect(201);
     graph.graph_fault(json!({ "kind": "drop_webhook", "count": 1 })).await;
     graph.post(event("Lost", 9)).await;

@@ -7,14 +7,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::outside::{ANA, Answer, BEN, Outside, send};
+use crate::outside::{ANA, BEN, SandboxClient, SandboxResponse, send};
 
 const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
 const CALLBACK: &str = "http://127.0.0.1:9/oauth/calendar/google/callback";
 const CALENDAR: &str = "https://www.googleapis.com/auth/calendar";
 
 /// Parameters that differ from the usual ones.
-type Extra<'a> = &'a [(&'a str, &'a str)];
+type ExtraParameters<'a> = &'a [(&'a str, &'a str)];
 
 /// What an application sends a browser with.
 fn asking(extra: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -39,7 +39,7 @@ fn asking(extra: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Goes through the consent page by plain HTTP and returns where it sends the browser.
-async fn decide(outside: &Outside, account: &str, decision: &str, extra: &[(&str, &str)]) -> Url {
+async fn decide(outside: &SandboxClient, account: &str, decision: &str, extra: &[(&str, &str)]) -> Url {
     let address = outside.url("/google/o/oauth2/v2/auth");
     let asking = asking(extra);
     let page = send(outside.http.get(&address).query(&asking)).await.expect(200);
@@ -56,7 +56,7 @@ fn pair(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-async fn redeem(outside: &Outside, code: &str, extra: &[(&str, &str)]) -> Answer {
+async fn redeem(outside: &SandboxClient, code: &str, extra: &[(&str, &str)]) -> SandboxResponse {
     let mut form = vec![
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -74,19 +74,19 @@ async fn redeem(outside: &Outside, code: &str, extra: &[(&str, &str)]) -> Answer
     send(outside.http.post(outside.url("/google/token")).form(&form)).await
 }
 
-async fn refresh(outside: &Outside, token: &str) -> Answer {
+async fn refresh(outside: &SandboxClient, token: &str) -> SandboxResponse {
     let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
     let request = outside.http.post(outside.url("/google/token"));
     send(request.basic_auth("sandbox-google-client", Some("sandbox-google-secret")).form(&form)).await
 }
 
-async fn code(outside: &Outside, extra: &[(&str, &str)]) -> String {
+async fn code(outside: &SandboxClient, extra: &[(&str, &str)]) -> String {
     pair(&decide(outside, BEN, "allow", extra).await, "code").unwrap()
 }
 
 #[tokio::test]
 async fn a_consent_becomes_tokens_that_work() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let back = decide(&outside, BEN, "allow", &[]).await;
     assert!(back.as_str().starts_with(CALLBACK));
     assert_eq!(pair(&back, "state").as_deref(), Some("st&te=1"));
@@ -113,7 +113,7 @@ async fn a_consent_becomes_tokens_that_work() {
 
 #[tokio::test]
 async fn a_refresh_token_comes_once_unless_consent_is_asked_for_anew() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let first = redeem(&outside, &code(&outside, &[]).await, &[]).await.expect(200);
     assert!(first["refresh_token"].is_string());
     let second = redeem(&outside, &code(&outside, &[]).await, &[]).await.expect(200);
@@ -126,7 +126,7 @@ async fn a_refresh_token_comes_once_unless_consent_is_asked_for_anew() {
 
 #[tokio::test]
 async fn a_denied_consent_goes_back_with_its_state() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let back = decide(&outside, BEN, "deny", &[]).await;
     assert_eq!(pair(&back, "error").as_deref(), Some("access_denied"));
     assert_eq!(pair(&back, "state").as_deref(), Some("st&te=1"));
@@ -134,10 +134,10 @@ async fn a_denied_consent_goes_back_with_its_state() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once_for_its_client_its_address_and_its_verifier() {
-    let outside = Outside::start().await;
+async fn code_is_single_use_and_bound_to_client_uri_and_verifier() {
+    let outside = SandboxClient::start().await;
     let code = code(&outside, &[]).await;
-    let wrong: [(Extra<'_>, u16, &str); 7] = [
+    let wrong: [(ExtraParameters<'_>, u16, &str); 7] = [
         (&[("code_verifier", "another-verifier-of-at-least-43-characters-01234")], 400, "invalid_grant"),
         (&[("code_verifier", "")], 400, "invalid_grant"),
         (&[("redirect_uri", "http://127.0.0.1:9/other")], 400, "redirect_uri_mismatch"),
@@ -156,7 +156,7 @@ async fn a_code_is_good_once_for_its_client_its_address_and_its_verifier() {
 
 #[tokio::test]
 async fn a_verifier_that_nobody_asked_for_is_refused() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let code = code(&outside, &[("code_challenge", ""), ("code_challenge_method", "")]).await;
     assert_eq!(redeem(&outside, &code, &[]).await.expect(400)["error"], "invalid_grant");
     redeem(&outside, &code, &[("code_verifier", "")]).await.expect(200);
@@ -164,7 +164,7 @@ async fn a_verifier_that_nobody_asked_for_is_refused() {
 
 #[tokio::test]
 async fn a_bad_request_for_consent_is_shown_and_not_sent_on() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let wrong = [
         ("client_id", "nobody"),
         ("redirect_uri", ""),
@@ -185,7 +185,7 @@ async fn a_bad_request_for_consent_is_shown_and_not_sent_on() {
 
 #[tokio::test]
 async fn the_hinted_account_is_chosen_and_nothing_is_injected() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let asking = asking(&[("login_hint", BEN), ("state", "\"><script>alert(1)</script>")]);
     let page =
         send(outside.http.get(outside.url("/google/o/oauth2/v2/auth")).query(&asking)).await.expect(200);
@@ -196,7 +196,7 @@ async fn the_hinted_account_is_chosen_and_nothing_is_injected() {
 
 #[tokio::test]
 async fn a_revoked_consent_takes_all_its_tokens_with_it() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let other = outside.grant(BEN, CALENDAR).await;
     let revoke =
         |token: String| send(outside.http.post(outside.url("/google/revoke")).form(&[("token", token)]));
@@ -210,7 +210,7 @@ async fn a_revoked_consent_takes_all_its_tokens_with_it() {
 
 #[tokio::test]
 async fn a_narrow_consent_does_not_open_everything() {
-    let mut outside = Outside::start().await;
+    let mut outside = SandboxClient::start().await;
     let narrow = outside.grant(ANA, "https://www.googleapis.com/auth/calendar.events.readonly").await;
     outside.token = narrow["access_token"].as_str().unwrap().into();
     outside.get("/calendars/primary/events").await.expect(200);

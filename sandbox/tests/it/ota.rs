@@ -11,7 +11,7 @@ use axum::routing::get;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::outside::{Answer, Outside, send};
+use crate::outside::{SandboxClient, SandboxResponse, send};
 
 const AIRBNB: &str = "/ota/airbnb-sea-view-suite";
 const VRBO: &str = "/ota/vrbo-sea-view-suite";
@@ -24,21 +24,21 @@ pub(crate) fn day(days: u64) -> String {
     (today + chrono::Days::new(days)).to_string()
 }
 
-async fn control(outside: &Outside, method: Method, path: &str, body: Value) -> Answer {
+async fn control(outside: &SandboxClient, method: Method, path: &str, body: Value) -> SandboxResponse {
     outside.control(method, path, (!body.is_null()).then_some(body)).await
 }
 
-async fn export_url(outside: &Outside, listing: &str) -> String {
+async fn export_url(outside: &SandboxClient, listing: &str) -> String {
     let listing = control(outside, Method::GET, listing, Value::Null).await.expect(200);
     listing["export_url"].as_str().unwrap().to_owned()
 }
 
-async fn feed(outside: &Outside, listing: &str) -> Answer {
+async fn feed(outside: &SandboxClient, listing: &str) -> SandboxResponse {
     let url = export_url(outside, listing).await;
     send(outside.http.get(url).header("user-agent", "a reader")).await
 }
 
-fn text(answer: Answer) -> String {
+fn text(answer: SandboxResponse) -> String {
     assert_eq!(answer.headers["content-type"], "text/calendar; charset=utf-8");
     answer.expect(200).as_str().unwrap().to_owned()
 }
@@ -49,7 +49,7 @@ fn events(feed: &str) -> usize {
 
 #[tokio::test]
 async fn a_guest_books_changes_and_cancels() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let before = text(feed(&outside, VRBO).await);
     let new = json!({ "guest": "Ana Pereira", "check_in": day(100), "check_out": day(103) });
     let stay = control(&outside, Method::POST, &format!("{VRBO}/bookings"), new.clone()).await.expect(201);
@@ -82,8 +82,8 @@ async fn a_guest_books_changes_and_cancels() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_know_the_address_or_say_who_they_are_reads_nothing() {
-    let outside = Outside::start().await;
+async fn feed_requires_token_and_user_agent() {
+    let outside = SandboxClient::start().await;
     let url = export_url(&outside, AIRBNB).await;
     send(outside.http.get(&url)).await.expect(403);
     send(outside.http.get(&url).header("user-agent", "x")).await.expect(200);
@@ -98,7 +98,7 @@ async fn whoever_does_not_know_the_address_or_say_who_they_are_reads_nothing() {
 
 #[tokio::test]
 async fn booking_com_alone_says_that_nothing_has_changed() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let first = feed(&outside, BOOKING).await;
     let etag = first.headers["etag"].to_str().unwrap().to_owned();
     let again = async || {
@@ -114,7 +114,7 @@ async fn booking_com_alone_says_that_nothing_has_changed() {
 
 #[tokio::test]
 async fn feeds_break_on_demand_and_as_often_as_was_asked_for() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     for days in [100, 102, 104] {
         let new = json!({ "guest": "Ana", "check_in": day(days), "check_out": day(days + 1) });
         control(&outside, Method::POST, &format!("{VRBO}/bookings"), new).await.expect(201);
@@ -156,7 +156,7 @@ async fn feeds_break_on_demand_and_as_often_as_was_asked_for() {
 
 #[tokio::test]
 async fn a_person_breaks_a_calendar_on_its_page_and_mends_it() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let page = outside.url("/ota/vrbo/vrbo-sea-view-suite");
     let say = async |fault: &str| {
         let sent = outside.http.post(format!("{page}/fault")).form(&[("fault", fault)]);
@@ -173,7 +173,7 @@ async fn a_person_breaks_a_calendar_on_its_page_and_mends_it() {
 
 #[tokio::test]
 async fn a_bomb_is_small_until_it_is_unpacked() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     control(&outside, Method::POST, &format!("{AIRBNB}/faults"), json!({ "kind": "gzip_bomb", "count": 1 }))
         .await
         .expect(201);
@@ -189,12 +189,12 @@ async fn a_bomb_is_small_until_it_is_unpacked() {
 
 /// A calendar that somebody publishes: its text can be changed, and what was asked is noted.
 #[derive(Clone, Default)]
-struct Published {
+struct PublishedListing {
     text: Arc<Mutex<Option<String>>>,
     asked: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
-impl Published {
+impl PublishedListing {
     async fn serve() -> (Self, String) {
         let published = Self::default();
         let router = Router::new()
@@ -235,8 +235,8 @@ impl Published {
 
 #[tokio::test]
 async fn what_a_platform_reads_closes_nights_and_comes_back_as_blocks() {
-    let outside = Outside::start().await;
-    let (published, url) = Published::serve().await;
+    let outside = SandboxClient::start().await;
+    let (published, url) = PublishedListing::serve().await;
     published.say(&[(100, 104)]);
     let import = json!({ "url": url });
     let set = control(&outside, Method::PUT, &format!("{AIRBNB}/import"), import).await.expect(200);
@@ -288,8 +288,8 @@ async fn what_a_platform_reads_closes_nights_and_comes_back_as_blocks() {
 
 #[tokio::test]
 async fn a_platform_reads_by_itself_at_its_pace() {
-    let outside = Outside::start().await;
-    let (published, url) = Published::serve().await;
+    let outside = SandboxClient::start().await;
+    let (published, url) = PublishedListing::serve().await;
     published.say(&[(100, 104)]);
     let import = json!({ "url": url, "every_seconds": 1 });
     control(&outside, Method::PUT, &format!("{VRBO}/import"), import).await.expect(200);
@@ -311,8 +311,8 @@ async fn a_platform_reads_by_itself_at_its_pace() {
 #[tokio::test]
 async fn listings_survive_a_restart_and_new_ones_can_be_made() {
     let data = tempfile::tempdir().unwrap();
-    let outside = Outside::start_in(data.path()).await;
-    let (published, url) = Published::serve().await;
+    let outside = SandboxClient::start_in(data.path()).await;
+    let (published, url) = PublishedListing::serve().await;
     published.say(&[(100, 104)]);
     let new = json!({ "platform": "booking_com", "name": "Treatment Room", "zone": "Asia/Tokyo" });
     let made = control(&outside, Method::POST, "/ota", new.clone()).await.expect(201);
@@ -341,15 +341,15 @@ async fn listings_survive_a_restart_and_new_ones_can_be_made() {
     let exported = outside.sandbox.listings();
     assert_eq!(exported.len(), 5);
     outside.sandbox.stop().await;
-    let outside = Outside::start_in(data.path()).await;
+    let outside = SandboxClient::start_in(data.path()).await;
     let after = lasting(control(&outside, Method::GET, "/ota", Value::Null).await.expect(200));
     assert_eq!(after, before);
 }
 
 #[tokio::test]
 async fn a_person_books_on_the_page() {
-    let outside = Outside::start().await;
-    let (published, url) = Published::serve().await;
+    let outside = SandboxClient::start().await;
+    let (published, url) = PublishedListing::serve().await;
     published.say(&[(100, 104)]);
     let page = async |path: &str| {
         let answer = send(outside.http.get(outside.url(path))).await.expect(200);

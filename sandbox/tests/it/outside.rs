@@ -11,7 +11,7 @@ pub(crate) const ANA: &str = "ana@example.com";
 pub(crate) const BEN: &str = "ben@example.com";
 
 /// A running sandbox and a client with Ana's consent.
-pub(crate) struct Outside {
+pub(crate) struct SandboxClient {
     pub(crate) sandbox: Sandbox,
     pub(crate) http: reqwest::Client,
     pub(crate) token: String,
@@ -22,13 +22,13 @@ pub(crate) struct Outside {
 
 /// An answer, read in full.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct SandboxResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl SandboxResponse {
     /// Google's reason for an error.
     pub(crate) fn reason(&self) -> &str {
         self.body["error"]["errors"][0]["reason"].as_str().unwrap_or_default()
@@ -42,7 +42,7 @@ impl Answer {
     }
 }
 
-impl Outside {
+impl SandboxClient {
     pub(crate) async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut outside = Self::start_in(data.path()).await;
@@ -76,19 +76,19 @@ impl Outside {
         self.http.request(method, self.url(&format!("/google/calendar/v3{path}"))).bearer_auth(&self.token)
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> SandboxResponse {
         send(self.calendar(Method::GET, path)).await
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> SandboxResponse {
         send(self.calendar(method, path).json(&body)).await
     }
 
-    pub(crate) async fn insert(&self, body: Value) -> Answer {
+    pub(crate) async fn insert(&self, body: Value) -> SandboxResponse {
         self.call(Method::POST, "/calendars/primary/events", body).await
     }
 
-    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> SandboxResponse {
         let request = self.http.request(method, self.url(&format!("/control{path}")));
         send(match body {
             Some(body) => request.json(&body),
@@ -116,12 +116,12 @@ pub(crate) fn client() -> reqwest::Client {
         .unwrap()
 }
 
-pub(crate) async fn send(request: RequestBuilder) -> Answer {
+pub(crate) async fn send(request: RequestBuilder) -> SandboxResponse {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Answer { status, headers, body }
+    SandboxResponse { status, headers, body }
 }
 
 /// An event of one hour on 2 February 2026, starting at `hour` UTC.

@@ -3,28 +3,28 @@
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, Answer, Outside, hour, send};
+use crate::outside::{ANA, SandboxClient, SandboxResponse, hour, send};
 
 const PAGE: &str = "/calendar/google/ana%40example.com";
 
-async fn page(outside: &Outside, path: &str) -> String {
+async fn page(outside: &SandboxClient, path: &str) -> String {
     let answer = send(outside.http.get(outside.url(path))).await.expect(200);
     answer.as_str().map_or_else(|| answer.to_string(), String::from)
 }
 
-async fn submit(outside: &Outside, action: &str, fields: &[(&str, &str)]) -> Answer {
+async fn submit(outside: &SandboxClient, action: &str, fields: &[(&str, &str)]) -> SandboxResponse {
     let mut form = vec![("calendar", ANA), ("week", "2026-02-02")];
     form.extend(fields);
     send(outside.http.post(outside.url(&format!("{PAGE}/{action}"))).form(&form)).await
 }
 
-async fn entries(outside: &Outside) -> Value {
+async fn entries(outside: &SandboxClient) -> Value {
     outside.control(reqwest::Method::GET, &format!("/events?account={ANA}"), None).await.expect(200)
 }
 
 #[tokio::test]
 async fn the_first_page_leads_to_every_calendar() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let home = page(&outside, "/").await;
     for text in ["Ana Pereira", "Ben Okafor", "Clinic rota", "Holidays in Portugal"] {
         assert!(home.contains(text), "{text}");
@@ -40,7 +40,7 @@ async fn the_first_page_leads_to_every_calendar() {
 
 #[tokio::test]
 async fn a_booking_shows_in_its_week_and_nothing_in_it_is_markup() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let mut body = hour("<script>alert('x')</script>", 9);
     body["id"] = "booking1".into();
     body["location"] = "\"Porto\" & <b>".into();
@@ -66,7 +66,7 @@ async fn a_booking_shows_in_its_week_and_nothing_in_it_is_markup() {
 
 #[tokio::test]
 async fn a_person_adds_moves_and_deletes() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let times = [("first_day", "2026-02-02"), ("last_day", "2026-02-02"), ("from", "09:00"), ("to", "10:30")];
     let mut fields = vec![("title", "Dentist")];
     fields.extend(times);
@@ -98,7 +98,7 @@ async fn a_person_adds_moves_and_deletes() {
 
 #[tokio::test]
 async fn a_form_that_cannot_be_saved_comes_back_with_what_was_typed() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let fields = [
         ("title", "Long \"title\""),
         ("first_day", "2026-02-02"),
@@ -122,7 +122,7 @@ async fn a_form_that_cannot_be_saved_comes_back_with_what_was_typed() {
 
 #[tokio::test]
 async fn one_occurrence_can_be_changed_and_the_revision_moves() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let series = json!({
         "id": "series1", "summary": "Stand-up", "recurrence": ["RRULE:FREQ=DAILY;COUNT=3"],
         "start": { "dateTime": "2026-02-02T09:00:00", "timeZone": "Europe/Lisbon" },

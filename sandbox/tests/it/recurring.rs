@@ -3,15 +3,15 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::outside::{Outside, column, send};
+use crate::outside::{SandboxClient, column, send};
 
 const EVENTS: &str = "/calendars/primary/events";
 const AUTUMN: &str =
     "singleEvents=true&orderBy=startTime&timeMin=2026-10-01T00:00:00Z&timeMax=2026-11-10T00:00:00Z";
 
 /// Mondays at nine in Lisbon, four times, over the end of summer time on 25 October 2026.
-async fn mondays() -> Outside {
-    let outside = Outside::start().await;
+async fn mondays() -> SandboxClient {
+    let outside = SandboxClient::start().await;
     let series = json!({
         "id": "rota1", "summary": "Rota", "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=4"],
         "start": { "dateTime": "2026-10-12T09:00:00", "timeZone": "Europe/Lisbon" },
@@ -124,7 +124,7 @@ async fn changed_occurrences_go_with_their_series() {
 
 #[tokio::test]
 async fn whole_days_recur_by_date() {
-    let outside = Outside::start().await;
+    let outside = SandboxClient::start().await;
     let series = json!({
         "id": "monthend", "summary": "Off", "recurrence": ["RRULE:FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20261231"],
         "start": { "date": "2026-10-31" }, "end": { "date": "2026-11-01" },

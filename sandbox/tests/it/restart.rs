@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::listener::{Echo, Listener};
+use crate::listener::{NotificationListener, ValidationReply};
 use crate::ota::day;
-use crate::outside::{ANA, Outside, column, hour, send};
+use crate::outside::{ANA, SandboxClient, column, hour, send};
 
 const EVENTS: &str = "/calendars/primary/events";
 
@@ -65,7 +65,7 @@ async fn a_killed_sandbox_comes_back_as_it_was() {
     child.wait().unwrap();
     tear(&data.path().join("google.jsonl"));
 
-    let mut outside = Outside::start_in(data.path()).await;
+    let mut outside = SandboxClient::start_in(data.path()).await;
     outside.token = token.into();
     let all = outside.get(EVENTS).await.expect(200);
     assert_eq!(all["items"].as_array().unwrap().len(), 19);
@@ -83,7 +83,7 @@ async fn a_killed_sandbox_comes_back_as_it_was() {
     assert_eq!(last["history"].as_array().unwrap().len(), 2);
 
     outside.sandbox.stop().await;
-    let once_more = Outside::start_in(data.path()).await;
+    let once_more = SandboxClient::start_in(data.path()).await;
     assert_eq!(once_more.get(EVENTS).await.expect(200)["items"].as_array().unwrap().len(), 19);
     let form = [
         ("grant_type", "refresh_token"),
@@ -106,7 +106,7 @@ async fn a_guest_who_was_told_so_has_booked() {
     child.wait().unwrap();
     tear(&data.path().join("ota.jsonl"));
 
-    let outside = Outside::start_in(data.path()).await;
+    let outside = SandboxClient::start_in(data.path()).await;
     let found = send(http.get(outside.url(listing))).await.expect(200);
     assert!(found["bookings"].as_array().unwrap().contains(&stay), "{found}");
 }
@@ -118,7 +118,7 @@ fn tear(journal: &std::path::Path) {
 }
 
 /// Links name the address, which is another one after a restart on a free port.
-fn with_base(event: serde_json::Value, old: &str, outside: &Outside) -> serde_json::Value {
+fn with_base(event: serde_json::Value, old: &str, outside: &SandboxClient) -> serde_json::Value {
     let link = event["htmlLink"].as_str().unwrap().replace(old, &outside.sandbox.url());
     let mut event = event;
     event["htmlLink"] = link.into();
@@ -126,7 +126,7 @@ fn with_base(event: serde_json::Value, old: &str, outside: &Outside) -> serde_js
 }
 
 #[tokio::test]
-async fn a_killed_microsoft_keeps_events_cursors_tokens_and_subscriptions() {
+async fn microsoft_state_survives_kill() {
     let data = tempfile::tempdir().unwrap();
     let (mut child, url) = spawn(data.path());
     let http = crate::outside::client();
@@ -147,7 +147,7 @@ async fn a_killed_microsoft_keeps_events_cursors_tokens_and_subscriptions() {
     let cursor = page["@odata.deltaLink"].as_str().unwrap().strip_prefix(&url).unwrap().to_owned();
     let path = format!("/me/events/{}", gone["id"].as_str().unwrap());
     send(http.delete(graph(&path)).bearer_auth(token)).await.expect(204);
-    let mut listener = Listener::start(Echo::Right).await;
+    let mut listener = NotificationListener::start(ValidationReply::Right).await;
     let made: chrono::DateTime<chrono::Utc> = kept["createdDateTime"].as_str().unwrap().parse().unwrap();
     let subscription = json!({
         "changeType": "updated", "notificationUrl": listener.url, "resource": "me/events",
@@ -167,7 +167,7 @@ async fn a_killed_microsoft_keeps_events_cursors_tokens_and_subscriptions() {
     child.wait().unwrap();
     tear(&data.path().join("microsoft.jsonl"));
 
-    let mut again = crate::graph::Graph::start_in(data.path()).await;
+    let mut again = crate::graph::GraphTestClient::start_in(data.path()).await;
     again.token = token.into();
     let twice = again.write(Method::POST, "/me/events", body).await;
     assert_eq!(twice.body["error"]["@event.existingEventId"], kept["id"]);

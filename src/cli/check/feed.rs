@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use chrono_tz::Tz;
 use concord_domain::{
-    ical::{Calendar, lint::lint},
+    ical::{ParsedCalendar, lint::lint},
     mail::one_line,
 };
 use serde::Serialize;
 
-use super::{Report, count, source::Source};
+use super::{CheckReport, count, source::CalendarSource};
 
 /// What breaks one rule on every line is not said for every line.
 const SHOWN_OF_A_RULE: usize = 20;
@@ -27,7 +27,7 @@ pub(super) struct FeedReport {
     /// Its own, or the one that was given.
     zone: Tz,
     /// By line; of each rule the first ones.
-    findings: Vec<Finding>,
+    findings: Vec<FeedFinding>,
     /// Of all findings, by rule.
     counts: BTreeMap<&'static str, usize>,
     /// How many findings matter.
@@ -37,7 +37,7 @@ pub(super) struct FeedReport {
 }
 
 #[derive(Serialize)]
-struct Finding {
+struct FeedFinding {
     /// From 1; 0 where it is about the whole.
     line: usize,
     rule: &'static str,
@@ -45,20 +45,20 @@ struct Finding {
     matters: bool,
 }
 
-pub(super) fn check(source: &Source, calendar: &Calendar) -> FeedReport {
-    let read = calendar.warnings.iter().map(|warning| Finding {
+pub(super) fn check(source: &CalendarSource, calendar: &ParsedCalendar) -> FeedReport {
+    let read = calendar.warnings.iter().map(|warning| FeedFinding {
         line: usize::try_from(warning.line).unwrap_or(usize::MAX),
         rule: READER,
         text: one_line(&warning.what),
         matters: true,
     });
-    let judged = lint(&source.bytes).into_iter().map(|fault| Finding {
+    let judged = lint(&source.bytes).into_iter().map(|fault| FeedFinding {
         line: fault.line,
         rule: fault.rule.as_str(),
         text: one_line(&fault.text),
-        matters: !fault.rule.is_forgiven(),
+        matters: !fault.rule.is_tolerated(),
     });
-    let mut findings: Vec<Finding> = read.chain(judged).collect();
+    let mut findings: Vec<FeedFinding> = read.chain(judged).collect();
     let matter = findings.iter().filter(|finding| finding.matters).count();
     let forgiven = findings.len() - matter;
     let mut counts = BTreeMap::new();
@@ -81,24 +81,24 @@ pub(super) fn check(source: &Source, calendar: &Calendar) -> FeedReport {
     }
 }
 
-impl Report for FeedReport {
-    fn in_words(&self) -> String {
+impl CheckReport for FeedReport {
+    fn user_message(&self) -> String {
         let Self { source, notes, bytes, events, zone, findings, counts, matter, forgiven } = self;
         let events = count(*events, "event", "events");
         let mut text = format!("{}: {events}, {bytes} bytes, zone {zone}\n", one_line(source));
         for note in notes {
             let _ = writeln!(text, "note: {note}");
         }
-        for Finding { line, rule, text: what, matters } in findings {
+        for FeedFinding { line, rule, text: what, matters } in findings {
             let place = if *line == 0 { "whole".to_owned() } else { format!("line {line}") };
-            let forgiven = if *matters { "" } else { ", forgiven" };
+            let forgiven = if *matters { "" } else { ", minor" };
             let _ = writeln!(text, "{place}: {what} ({rule}{forgiven})");
         }
         for (rule, more) in counts.iter().filter(|(_, found)| **found > SHOWN_OF_A_RULE) {
             let _ = writeln!(text, "... and {} more ({rule})", more - SHOWN_OF_A_RULE);
         }
-        let matter = count(*matter, "finding matters", "findings matter");
-        let _ = write!(text, "{matter}; {forgiven} more that every reader forgives");
+        let matter = count(*matter, "problem", "problems");
+        let _ = write!(text, "{matter}; {forgiven} minor, which calendar apps ignore");
         text
     }
 

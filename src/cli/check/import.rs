@@ -6,19 +6,19 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingTime,
-    channel::snapshot::{Observed, snapshot, told_by},
+    channel::snapshot::{SnapshotEvent, snapshot, told_by},
     clock::Clock,
-    ical::{Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits},
+    ical::{FeedStatus, ParsedCalendar, ReadError, ReadEvent, ReadLimits},
     interval::{Interval, start_of_day},
     mail::one_line,
     platform::{Platform, Platforms},
-    span::span,
+    time_text::span,
 };
 use serde::Serialize;
 
 use super::{
-    Report, count,
-    source::{Source, Unread},
+    CheckReport, count,
+    source::{CalendarSource, SourceError},
 };
 
 /// How far ahead is looked: further than any platform can be booked.
@@ -39,10 +39,10 @@ pub(super) struct ImportReport {
     /// In which days begin.
     zone: Tz,
     /// By their beginnings.
-    items: Vec<Item>,
+    items: Vec<ImportReportItem>,
     nights: i64,
-    left_out: LeftOut,
-    warnings: Vec<Misread>,
+    left_out: SkippedEvents,
+    warnings: Vec<ParseWarning>,
     #[serde(skip)]
     today: NaiveDate,
     /// No platform is known of it.
@@ -51,7 +51,7 @@ pub(super) struct ImportReport {
 }
 
 #[derive(Serialize)]
-struct Item {
+struct ImportReportItem {
     kind: &'static str,
     #[serde(flatten)]
     time: BookingTime,
@@ -67,7 +67,7 @@ struct Item {
 
 /// Events that are not imported.
 #[derive(Serialize)]
-struct LeftOut {
+struct SkippedEvents {
     /// They ended before today.
     over: usize,
     /// They begin in more than three years.
@@ -80,7 +80,7 @@ struct LeftOut {
 
 /// What our reader did not understand.
 #[derive(Serialize)]
-struct Misread {
+struct ParseWarning {
     /// From 1; 0 where it is about the whole.
     line: u32,
     text: String,
@@ -90,22 +90,22 @@ struct Misread {
 pub(super) fn platform_of<'p>(
     platforms: &'p Platforms,
     named: Option<&str>,
-    source: &Source,
-) -> Result<&'p Platform, Unread> {
+    source: &CalendarSource,
+) -> Result<&'p Platform, SourceError> {
     let found = match (named, &source.url) {
         (Some(name), _) => platforms.find(name),
         (None, Some(url)) => platforms.of_address(url).or_else(|| platforms.find(ANY)),
         (None, None) => platforms.find(ANY),
     };
-    found.ok_or_else(|| Unread::NoPlatform {
+    found.ok_or_else(|| SourceError::NoPlatform {
         name: one_line(named.unwrap_or(ANY)),
         known: platforms.iter().map(|platform| platform.id.as_str()).collect::<Vec<_>>().join(", "),
     })
 }
 
-pub(super) fn foresee(
-    source: &Source,
-    calendar: &Calendar,
+pub(super) fn preview_import(
+    source: &CalendarSource,
+    calendar: &ParsedCalendar,
     zone: Tz,
     platform: &Platform,
 ) -> Result<ImportReport, ReadError> {
@@ -116,10 +116,10 @@ pub(super) fn foresee(
     // What is cut off is not taken over: what is missing in it may be there all the same.
     let events = if calendar.whole { &found.events[..] } else { &[] };
     let told = calendar.warnings.iter();
-    let mut warnings: Vec<Misread> =
-        told.map(|warning| Misread { line: warning.line, text: one_line(&warning.what) }).collect();
+    let mut warnings: Vec<ParseWarning> =
+        told.map(|warning| ParseWarning { line: warning.line, text: one_line(&warning.what) }).collect();
     warnings.sort_by_key(|warning| warning.line);
-    let items: Vec<Item> = events.iter().map(|event| item(event, zone)).collect();
+    let items: Vec<ImportReportItem> = events.iter().map(|event| item(event, zone)).collect();
     Ok(ImportReport {
         source: source.name.clone(),
         notes: source.notes.clone(),
@@ -128,17 +128,17 @@ pub(super) fn foresee(
         whole: calendar.whole,
         zone,
         nights: items.iter().map(|item| item.nights).sum(),
-        left_out: left_out(&calendar.events, window, zone, platform),
+        left_out: skipped_events(&calendar.events, window, zone, platform),
         items,
         warnings,
         today,
     })
 }
 
-fn item(event: &Observed, zone: Tz) -> Item {
+fn item(event: &SnapshotEvent, zone: Tz) -> ImportReportItem {
     let kind = event.told.as_str();
     let date = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
-    Item {
+    ImportReportItem {
         kind,
         time: event.time,
         nights: (date(event.interval.end) - date(event.interval.start)).num_days(),
@@ -148,8 +148,8 @@ fn item(event: &Observed, zone: Tz) -> Item {
     }
 }
 
-fn left_out(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platform) -> LeftOut {
-    let mut counts = LeftOut { over: 0, later: 0, cancelled: 0, free: 0 };
+fn skipped_events(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platform) -> SkippedEvents {
+    let mut counts = SkippedEvents { over: 0, later: 0, cancelled: 0, free: 0 };
     for event in events {
         let interval = BookingTime::from(&event.time).interval(zone);
         if event.status == FeedStatus::Cancelled {
@@ -165,8 +165,8 @@ fn left_out(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platfor
     counts
 }
 
-impl Report for ImportReport {
-    fn in_words(&self) -> String {
+impl CheckReport for ImportReport {
+    fn user_message(&self) -> String {
         let Self { source, notes, platform, whole, zone, items, nights, left_out, warnings, today, is_any } =
             self;
         let mut text = format!("{}, read as {platform}, days in {zone}", one_line(source));
@@ -174,7 +174,7 @@ impl Report for ImportReport {
         for note in notes {
             let _ = writeln!(text, "note: {note}");
         }
-        for Misread { line, text: what } in warnings {
+        for ParseWarning { line, text: what } in warnings {
             let place = if *line == 0 { "whole".to_owned() } else { format!("line {line}") };
             let _ = writeln!(text, "{place}: {what}");
         }
@@ -182,7 +182,7 @@ impl Report for ImportReport {
             let time = span(&item.time, *zone, *today);
             let _ = writeln!(text, "{}  {} ({})  {}", item.kind, time.text, time.length, item.summary);
         }
-        let LeftOut { over, later, cancelled, free } = left_out;
+        let SkippedEvents { over, later, cancelled, free } = left_out;
         let left_out =
             [(over, "over"), (later, "in more than three years"), (cancelled, "cancelled"), (free, "free")];
         let left_out: Vec<String> = left_out
@@ -191,7 +191,7 @@ impl Report for ImportReport {
             .map(|(number, why)| format!("{number} {why}"))
             .collect();
         if !whole {
-            text += "nothing would be imported: the calendar does not end as one";
+            text += "nothing would be imported: the calendar is incomplete";
             return text;
         }
         let items = count(items.len(), "item", "items");

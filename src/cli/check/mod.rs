@@ -8,28 +8,28 @@ use std::process::ExitCode;
 
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
-use concord_domain::ical::{self, Calendar, ReadLimits};
+use concord_domain::ical::{self, ParsedCalendar, ReadLimits};
 use serde::Serialize;
 
-use self::source::{Source, Unread};
-use super::{CommandError, say};
+use self::source::{CalendarSource, SourceError};
+use super::{CommandError, print_line};
 use crate::config::Config;
 
 /// Options of `concord check`.
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct CheckArgs {
     #[command(subcommand)]
-    command: Command,
+    command: CheckCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CheckCommand {
     /// Says what is wrong with a calendar, line by line.
-    Feed(Asked),
+    Feed(CheckTargetArgs),
     /// Says what would be imported from a calendar. Nothing is stored.
     Import {
         #[command(flatten)]
-        asked: Asked,
+        asked: CheckTargetArgs,
         /// The platform whose calendar it is, such as airbnb; otherwise the one that the address tells.
         #[arg(long, value_name = "NAME")]
         platform: Option<String>,
@@ -37,7 +37,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct Asked {
+struct CheckTargetArgs {
     /// The address of the feed, or a file (`-` is the standard input).
     #[arg(value_name = "URL|FILE")]
     place: String,
@@ -53,9 +53,9 @@ struct Asked {
 }
 
 /// What a command found, in both forms.
-trait Report: Serialize {
+trait CheckReport: Serialize {
     /// For people; no character of the calendar can do anything to their terminal.
-    fn in_words(&self) -> String;
+    fn user_message(&self) -> String;
 
     /// Whether something matters.
     fn is_fine(&self) -> bool;
@@ -63,48 +63,61 @@ trait Report: Serialize {
 
 /// What could not be read, for programs.
 #[derive(Serialize)]
-struct NotRead<'a> {
+struct UnreadableReport<'a> {
     error: &'a str,
     message: String,
 }
 
 /// Exit codes: 0 fine, 1 there are findings that matter, 2 it could not be read.
-pub(super) async fn run(options: Options, config: &Config) -> Result<ExitCode, CommandError> {
+pub(super) async fn run(options: CheckArgs, config: &Config) -> Result<ExitCode, CommandError> {
     match options.command {
-        Command::Feed(asked) => {
+        CheckCommand::Feed(asked) => {
             let read = read(&asked, config).await;
-            tell(&asked, read.map(|(source, calendar)| feed::check(&source, &calendar)))
+            print_report(&asked, read.map(|(source, calendar)| feed::check(&source, &calendar)))
         }
-        Command::Import { asked, platform } => {
+        CheckCommand::Import { asked, platform } => {
             let platforms = config.platforms.load()?;
             let read = read(&asked, config).await;
             let foreseen = read.and_then(|(source, calendar)| {
                 let platform = import::platform_of(&platforms, platform.as_deref(), &source)?;
-                import::foresee(&source, &calendar, asked.zone, platform).map_err(Unread::from)
+                import::preview_import(&source, &calendar, asked.zone, platform).map_err(SourceError::from)
             });
-            tell(&asked, foreseen)
+            print_report(&asked, foreseen)
         }
     }
 }
 
-async fn read(asked: &Asked, config: &Config) -> Result<(Source, Calendar), Unread> {
+async fn read(
+    asked: &CheckTargetArgs,
+    config: &Config,
+) -> Result<(CalendarSource, ParsedCalendar), SourceError> {
     let source = source::open(&asked.place, asked.allow_private, config).await?;
     let calendar = ical::read(&source.bytes, asked.zone, &ReadLimits::default())?;
     Ok((source, calendar))
 }
 
-fn tell(asked: &Asked, checked: Result<impl Report, Unread>) -> Result<ExitCode, CommandError> {
+fn print_report(
+    asked: &CheckTargetArgs,
+    checked: Result<impl CheckReport, SourceError>,
+) -> Result<ExitCode, CommandError> {
     match checked {
         Ok(report) => {
-            say(&if asked.json { serde_json::to_string_pretty(&report)? } else { report.in_words() })?;
+            print_line(&if asked.json {
+                serde_json::to_string_pretty(&report)?
+            } else {
+                report.user_message()
+            })?;
             Ok(if report.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(unread) => {
             let message = unread.to_string();
             if asked.json {
-                say(&serde_json::to_string_pretty(&NotRead { error: unread.code(), message })?)?;
+                print_line(&serde_json::to_string_pretty(&UnreadableReport {
+                    error: unread.code(),
+                    message,
+                })?)?;
             } else {
-                super::complain(&message);
+                super::print_error(&message);
             }
             Ok(ExitCode::from(2))
         }

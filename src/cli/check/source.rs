@@ -7,7 +7,7 @@ use concord_domain::{
     clock::Clock,
     ical::{ReadError, ReadLimits},
 };
-use concord_providers::{FeedError, FeedRequest, Fetched, Guard, feed_address};
+use concord_providers::{FeedError, FeedFetchOutcome, FeedRequest, SsrfGuard, feed_address};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use url::Url;
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A calendar as it came.
-pub(super) struct Source {
+pub(super) struct CalendarSource {
     /// The file, or the host alone: whoever has the address of a feed can read it.
     pub(super) name: String,
     /// Where it was fetched; a secret.
@@ -32,7 +32,7 @@ pub(super) struct Source {
 
 /// Why there is nothing to check.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unread {
+pub(super) enum SourceError {
     #[error("{0}{hint}", hint = hint(.0))]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -47,7 +47,7 @@ pub(super) enum Unread {
     Setup(CommandError),
 }
 
-impl Unread {
+impl SourceError {
     /// For programs.
     pub(super) fn code(&self) -> &'static str {
         match self {
@@ -70,7 +70,11 @@ fn hint(error: &FeedError) -> &'static str {
 }
 
 /// Reads what stands at `place`: the standard input (`-`), a feed if it has a scheme, or else a file.
-pub(super) async fn open(place: &str, allow_private: bool, config: &Config) -> Result<Source, Unread> {
+pub(super) async fn open(
+    place: &str,
+    allow_private: bool,
+    config: &Config,
+) -> Result<CalendarSource, SourceError> {
     if place == "-" {
         return read("standard input", tokio::io::stdin()).await;
     }
@@ -79,40 +83,42 @@ pub(super) async fn open(place: &str, allow_private: bool, config: &Config) -> R
     }
     match tokio::fs::File::open(place).await {
         Ok(file) => read(place, file).await,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unread::NoFile(place.to_owned())),
-        Err(error) => Err(Unread::File { name: place.to_owned(), error }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SourceError::NoFile(place.to_owned())),
+        Err(error) => Err(SourceError::File { name: place.to_owned(), error }),
     }
 }
 
-async fn read(name: &str, from: impl AsyncRead + Unpin) -> Result<Source, Unread> {
+async fn read(name: &str, from: impl AsyncRead + Unpin) -> Result<CalendarSource, SourceError> {
     let limit = ReadLimits::default().bytes;
     let mut bytes = Vec::new();
     // One more, so that the reader sees that it is too large.
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let outcome = from.take(most).read_to_end(&mut bytes).await;
-    outcome.map_err(|error| Unread::File { name: name.to_owned(), error })?;
-    Ok(Source { name: name.to_owned(), url: None, bytes: bytes.into(), notes: Vec::new() })
+    outcome.map_err(|error| SourceError::File { name: name.to_owned(), error })?;
+    Ok(CalendarSource { name: name.to_owned(), url: None, bytes: bytes.into(), notes: Vec::new() })
 }
 
-async fn fetch(url: Url, allow_private: bool, config: &Config) -> Result<Source, Unread> {
+async fn fetch(url: Url, allow_private: bool, config: &Config) -> Result<CalendarSource, SourceError> {
     let mut notes = Vec::new();
     // Whoever sits at the console may know why.
-    let mut guard = Guard { discreet: false, ..feed_guard(config) };
+    let mut guard = SsrfGuard { discreet: false, ..feed_guard(config) };
     if allow_private && !guard.allow_private {
-        guard = Guard { allow_private: true, ..guard };
+        guard = SsrfGuard { allow_private: true, ..guard };
         notes.push("private addresses were allowed for this once (--allow-private)".to_owned());
     }
-    let fetcher = feed_fetcher(config, guard, Clock::system()).map_err(Unread::Setup)?;
+    let fetcher = feed_fetcher(config, guard, Clock::system()).map_err(SourceError::Setup)?;
     let name = url.host_str().unwrap_or_default().to_owned();
     match fetcher.fetch(FeedRequest::anew(&url)).await? {
-        Fetched::Body(body) => {
+        FeedFetchOutcome::Body(body) => {
             if let Some(host) = body.moved_to.as_ref().and_then(Url::host_str) {
                 notes
                     .push(format!("the feed has moved for good, to another address at {host}: use that one"));
             }
-            Ok(Source { name, url: Some(url), bytes: body.bytes, notes })
+            Ok(CalendarSource { name, url: Some(url), bytes: body.bytes, notes })
         }
         // Nobody asked whether it has changed.
-        Fetched::NotModified => Ok(Source { name, url: Some(url), bytes: Bytes::new(), notes }),
+        FeedFetchOutcome::NotModified => {
+            Ok(CalendarSource { name, url: Some(url), bytes: Bytes::new(), notes })
+        }
     }
 }

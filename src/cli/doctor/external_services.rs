@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind};
-use concord_providers::{Answer, Http, HttpConfig, ProviderError, Registry};
+use concord_providers::{BufferedResponse, HttpClient, HttpConfig, ProviderError, ProviderRegistry};
 use http::{StatusCode, header::DATE};
 use serde::Deserialize;
 use url::Url;
 
-use super::Finding;
+use super::DoctorFinding;
 use crate::{
     cli::{CommandError, serve},
     config::Config,
@@ -23,39 +23,41 @@ const CLOCK_WARNING: Duration = Duration::seconds(30);
 const CLOCK_WRONG: Duration = Duration::minutes(5);
 
 /// Whether the mail server greets, and lets us in.
-pub(super) async fn mail(config: &Config) -> Finding {
-    let advice = "check SMTP_URL (mail.url); mails wait until it is mended";
+pub(super) async fn mail(config: &Config) -> DoctorFinding {
+    let advice = "check SMTP_URL (mail.url); emails wait until it is fixed";
     match serve::mail(config) {
-        Err(error) => Finding::wrong(MAIL, error.to_string(), advice),
+        Err(error) => DoctorFinding::wrong(MAIL, error.to_string(), advice),
         Ok(mail) => match &mail.mailer {
-            None => Finding::warning(
+            None => DoctorFinding::warning(
                 MAIL,
-                "no mail server is set, so nobody is written to",
+                "no mail server is set up, so no email is sent",
                 "set SMTP_URL (mail.url); see \"Mail\" in docs/operate.md",
             ),
             Some(mailer) => match mailer.greet().await {
                 Ok(()) => {
                     let (server, from) = (mailer.server(), &mail.from_address);
-                    Finding::ok(MAIL, format!("{server} greets; mails come from {from}"))
+                    DoctorFinding::ok(MAIL, format!("{server} responds; emails are sent from {from}"))
                 }
-                Err(error) => Finding::wrong(MAIL, error.to_string(), advice),
+                Err(error) => DoctorFinding::wrong(MAIL, error.to_string(), advice),
             },
         },
     }
 }
 
 /// Whether each provider that is set up can be reached and accepts our credentials, and whether its clock is ours.
-pub(super) async fn providers(config: &Config, clock: &Clock) -> Vec<Finding> {
-    match consult(config, clock).await {
+pub(super) async fn providers(config: &Config, clock: &Clock) -> Vec<DoctorFinding> {
+    match check_providers(config, clock).await {
         Ok(findings) => findings,
-        Err(error) => vec![Finding::wrong("providers", error.to_string(), "check the section [providers]")],
+        Err(error) => {
+            vec![DoctorFinding::wrong("providers", error.to_string(), "check the section [providers]")]
+        }
     }
 }
 
-async fn consult(config: &Config, clock: &Clock) -> Result<Vec<Finding>, CommandError> {
+async fn check_providers(config: &Config, clock: &Clock) -> Result<Vec<DoctorFinding>, CommandError> {
     let settings = serve::providers(config)?;
-    let http = Http::new(settings.http.clone())?;
-    let registry = Registry::new(settings, clock)?;
+    let http = HttpClient::new(settings.http.clone())?;
+    let registry = ProviderRegistry::new(settings, clock)?;
     let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
     let discovery = format!("{}/v2.0/.well-known/openid-configuration", microsoft.tenant);
     let mut discovery_url = microsoft.login_base.clone();
@@ -68,77 +70,81 @@ async fn consult(config: &Config, clock: &Clock) -> Result<Vec<Finding>, Command
     ] {
         let Some(oauth) = registry.oauth(kind) else {
             let text = "not set up: its calendars cannot be connected";
-            findings.push(Finding::ok(kind.name(), text));
+            findings.push(DoctorFinding::ok(kind.name(), text));
             continue;
         };
         let mut found = Vec::new();
         for place in places {
-            match reach(&http, clock, &place).await {
+            match probe(&http, clock, &place).await {
                 Ok(reached) => {
                     skew = skew.or(reached.skew);
-                    found.extend(objection(kind, &place, reached.status));
+                    found.extend(status_finding(kind, &place, reached.status));
                 }
-                Err(error) => found.push(unreachable(kind, &place, &error)),
+                Err(error) => found.push(unreachable_finding(kind, &place, &error)),
             }
         }
         // A token that nobody was given: who refuses the token has accepted the client.
         match oauth.refresh(&"none".into()).await {
             Ok(_) | Err(ProviderError::GrantDead(_)) => {}
             Err(ProviderError::Rejected(why) | ProviderError::AccountUnusable(why)) => {
-                found.push(Finding::wrong(
+                found.push(DoctorFinding::wrong(
                     kind.name(),
-                    format!("it does not accept the credentials of this installation: {why}"),
-                    "see docs/install.md on how to get them",
+                    format!("it does not accept this installation's credentials: {why}"),
+                    "see docs/install.md for how to get them",
                 ));
             }
-            Err(error) => found.push(Finding::wrong(
+            Err(error) => found.push(DoctorFinding::wrong(
                 kind.name(),
-                format!("the credentials cannot be tried: {error}"),
-                "check the addresses in the configuration, and whether this machine reaches the internet",
+                format!("the credentials could not be checked: {error}"),
+                "check the addresses in the configuration and this machine's internet connection",
             )),
         }
         if found.is_empty() {
-            found.push(Finding::ok(kind.name(), "can be reached, and accepts the credentials"));
+            found.push(DoctorFinding::ok(kind.name(), "can be reached, and accepts the credentials"));
         }
         findings.extend(found);
     }
-    findings.push(judge_clock(skew));
+    findings.push(clock_finding(skew));
     Ok(findings)
 }
 
-struct Reached {
+struct ProbeResult {
     status: StatusCode,
     /// How much our clock is ahead.
     skew: Option<Duration>,
 }
 
-async fn reach(http: &Http, clock: &Clock, url: &Url) -> Result<Reached, ProviderError> {
+async fn probe(http: &HttpClient, clock: &Clock, url: &Url) -> Result<ProbeResult, ProviderError> {
     let before = clock.now();
     let answer = get(http, url).await?;
     // Between question and answer: where the provider wrote its date.
     let now = before + (clock.now() - before) / 2;
     let date =
         answer.headers.get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
-    Ok(Reached { status: answer.status, skew: date.map(|date| now - date.with_timezone(&Utc)) })
+    Ok(ProbeResult { status: answer.status, skew: date.map(|date| now - date.with_timezone(&Utc)) })
 }
 
-async fn get(http: &Http, url: &Url) -> Result<Answer, ProviderError> {
+async fn get(http: &HttpClient, url: &Url) -> Result<BufferedResponse, ProviderError> {
     let request = http::Request::get(url.as_str()).body(Bytes::new());
     http.send(request.map_err(|_| ProviderError::Rejected("it is no address".to_owned()))?).await
 }
 
 /// What an answer to nobody in particular says against a place. Most refuse such a question, and so are there.
-fn objection(kind: ProviderKind, place: &Url, status: StatusCode) -> Option<Finding> {
+fn status_finding(kind: ProviderKind, place: &Url, status: StatusCode) -> Option<DoctorFinding> {
     let host = place.host_str().unwrap_or_default();
     if status.is_server_error() {
         let text = format!("{host} answers {}", status.as_u16());
-        return Some(Finding::warning(kind.name(), text, "try again later; calls are repeated meanwhile"));
+        return Some(DoctorFinding::warning(
+            kind.name(),
+            text,
+            "try again later; calls are retried automatically",
+        ));
     }
     // Microsoft says so of a tenant that it does not know.
     let is_discovery = place.path().ends_with("/.well-known/openid-configuration");
     (is_discovery && status == StatusCode::BAD_REQUEST).then(|| {
         let advice = "check providers.microsoft.tenant";
-        Finding::wrong(
+        DoctorFinding::wrong(
             kind.name(),
             "it does not know the organisation whose accounts may be connected",
             advice,
@@ -146,74 +152,74 @@ fn objection(kind: ProviderKind, place: &Url, status: StatusCode) -> Option<Find
     })
 }
 
-fn unreachable(kind: ProviderKind, place: &Url, error: &ProviderError) -> Finding {
+fn unreachable_finding(kind: ProviderKind, place: &Url, error: &ProviderError) -> DoctorFinding {
     let host = place.host_str().unwrap_or_default();
-    let advice = "check the addresses in the configuration, and whether this machine reaches the internet";
-    Finding::wrong(kind.name(), format!("{host}: {error}"), advice)
+    let advice = "check the addresses in the configuration and this machine's internet connection";
+    DoctorFinding::wrong(kind.name(), format!("{host}: {error}"), advice)
 }
 
-fn judge_clock(skew: Option<Duration>) -> Finding {
+fn clock_finding(skew: Option<Duration>) -> DoctorFinding {
     let Some(skew) = skew else {
-        return Finding::ok(CLOCK, "compared with nobody: no provider is set up, or none told the time");
+        return DoctorFinding::ok(CLOCK, "not compared: no provider is set up, or none sent a time");
     };
     let way = if skew > Duration::zero() { "ahead of" } else { "behind" };
     let text = format!("{} seconds {way} a provider's", skew.num_seconds().abs());
-    let advice = "let the system set it (NTP): tokens end at other times than Concord thinks";
+    let advice = "let the system set it (NTP): otherwise tokens expire earlier or later than expected";
     match skew.abs() {
-        far if far >= CLOCK_WRONG => Finding::wrong(CLOCK, text, advice),
-        far if far >= CLOCK_WARNING => Finding::warning(CLOCK, text, advice),
-        _ => Finding::ok(CLOCK, "as a provider's"),
+        far if far >= CLOCK_WRONG => DoctorFinding::wrong(CLOCK, text, advice),
+        far if far >= CLOCK_WARNING => DoctorFinding::warning(CLOCK, text, advice),
+        _ => DoctorFinding::ok(CLOCK, "as a provider's"),
     }
 }
 
 /// What `/api/health` says, as far as it matters here.
 #[derive(Deserialize)]
-struct Health {
+struct HealthProbe {
     status: String,
     version: String,
 }
 
 /// Whether people and providers reach a Concord at the public address.
-pub(super) async fn public_url(config: &Config) -> Finding {
+pub(super) async fn public_url(config: &Config) -> DoctorFinding {
     let url = config.public_url();
-    let http = match Http::new(HttpConfig::default()) {
+    let http = match HttpClient::new(HttpConfig::default()) {
         Ok(http) => http,
-        Err(error) => return Finding::wrong(PUBLIC_URL, error.to_string(), "see the message"),
+        Err(error) => return DoctorFinding::wrong(PUBLIC_URL, error.to_string(), "see the message"),
     };
     let port = url.port_or_known_default().unwrap_or(443);
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     if let Err(error) = tokio::net::lookup_host((host, port)).await {
         let text = format!("{host} is no name that is known here: {error}");
-        return Finding::wrong(PUBLIC_URL, text, "check PUBLIC_URL (server.public_url) and the DNS");
+        return DoctorFinding::wrong(PUBLIC_URL, text, "check PUBLIC_URL (server.public_url) and the DNS");
     }
-    let found = match health(&http, &url).await {
-        Ok(Some(health)) => running(&url, &health),
-        Ok(None) => Finding::wrong(
+    let found = match fetch_health(&http, &url).await {
+        Ok(Some(health)) => health_finding(&url, &health),
+        Ok(None) => DoctorFinding::wrong(
             PUBLIC_URL,
-            format!("what answers at {url} is no Concord"),
+            format!("{url} does not answer as Concord"),
             "check PUBLIC_URL (server.public_url), and where the reverse proxy leads",
         ),
-        Err(error) => silent(config, &http, &url, &error).await,
+        Err(error) => no_answer_finding(config, &http, &url, &error).await,
     };
-    if found.advice.is_some() { found } else { encrypted(&url, config).unwrap_or(found) }
+    if found.advice.is_some() { found } else { plain_http_finding(&url, config).unwrap_or(found) }
 }
 
 /// `None`: something else answers there.
-async fn health(http: &Http, base: &Url) -> Result<Option<Health>, ProviderError> {
+async fn fetch_health(http: &HttpClient, base: &Url) -> Result<Option<HealthProbe>, ProviderError> {
     let mut url = base.clone();
     url.set_path("/api/health");
     Ok(serde_json::from_slice(&get(http, &url).await?.body).ok())
 }
 
-fn running(url: &Url, health: &Health) -> Finding {
-    let Health { status, version } = health;
+fn health_finding(url: &Url, health: &HealthProbe) -> DoctorFinding {
+    let HealthProbe { status, version } = health;
     if version != env!("CARGO_PKG_VERSION") {
         let text = format!("at {url} runs version {version}, and this is {}", env!("CARGO_PKG_VERSION"));
-        return Finding::warning(PUBLIC_URL, text, "restart what runs, or use its own program");
+        return DoctorFinding::warning(PUBLIC_URL, text, "restart what runs, or use its own program");
     }
     match status.as_str() {
-        "ok" => Finding::ok(PUBLIC_URL, format!("Concord {version} answers at {url}")),
-        _ => Finding::warning(
+        "ok" => DoctorFinding::ok(PUBLIC_URL, format!("Concord {version} answers at {url}")),
+        _ => DoctorFinding::warning(
             PUBLIC_URL,
             format!("Concord answers at {url} and says that it is {status}"),
             "see the other lines",
@@ -221,18 +227,23 @@ fn running(url: &Url, health: &Health) -> Finding {
     }
 }
 
-async fn silent(config: &Config, http: &Http, url: &Url, error: &ProviderError) -> Finding {
+async fn no_answer_finding(
+    config: &Config,
+    http: &HttpClient,
+    url: &Url,
+    error: &ProviderError,
+) -> DoctorFinding {
     let here = config.server.listen.url();
-    if here != *url && matches!(health(http, &here).await, Ok(Some(_))) {
-        let text = format!("nothing answers at {url}, though Concord runs at {here}: {error}");
-        return Finding::wrong(PUBLIC_URL, text, "check the reverse proxy, the DNS and the firewall");
+    if here != *url && matches!(fetch_health(http, &here).await, Ok(Some(_))) {
+        let text = format!("nothing answers at {url}, but Concord runs at {here}: {error}");
+        return DoctorFinding::wrong(PUBLIC_URL, text, "check the reverse proxy, the DNS and the firewall");
     }
     let text = format!("nothing answers at {url}: {error}");
-    Finding::warning(PUBLIC_URL, text, "if Concord is to run now, start it (`concord serve`)")
+    DoctorFinding::warning(PUBLIC_URL, text, "if Concord is to run now, start it (`concord serve`)")
 }
 
 /// What is to be said of an address that works, and goes over http.
-fn encrypted(url: &Url, config: &Config) -> Option<Finding> {
+fn plain_http_finding(url: &Url, config: &Config) -> Option<DoctorFinding> {
     if url.scheme() == "https" {
         return None;
     }
@@ -241,7 +252,7 @@ fn encrypted(url: &Url, config: &Config) -> Option<Finding> {
     } else {
         format!("Concord answers at {url}, which is not encrypted")
     };
-    Some(Finding::warning(
+    Some(DoctorFinding::warning(
         PUBLIC_URL,
         text,
         "for more than a trial, put a reverse proxy with TLS before it and set PUBLIC_URL (docs/install.md)",
@@ -250,21 +261,21 @@ fn encrypted(url: &Url, config: &Config) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Verdict, *};
+    use super::{super::FindingStatus, *};
 
     #[test]
     fn a_clock_is_judged_by_how_far_it_is_off() {
         for (seconds, verdict, text) in [
-            (0, Verdict::Ok, "as a provider's"),
-            (-29, Verdict::Ok, "as a provider's"),
-            (30, Verdict::Warning, "30 seconds ahead of a provider's"),
-            (-31, Verdict::Warning, "31 seconds behind a provider's"),
-            (300, Verdict::Wrong, "300 seconds ahead of a provider's"),
+            (0, FindingStatus::Ok, "as a provider's"),
+            (-29, FindingStatus::Ok, "as a provider's"),
+            (30, FindingStatus::Warning, "30 seconds ahead of a provider's"),
+            (-31, FindingStatus::Warning, "31 seconds behind a provider's"),
+            (300, FindingStatus::Wrong, "300 seconds ahead of a provider's"),
         ] {
-            let found = judge_clock(Some(Duration::seconds(seconds)));
+            let found = clock_finding(Some(Duration::seconds(seconds)));
             assert_eq!((found.verdict, found.text.as_str()), (verdict, text));
         }
-        assert_eq!(judge_clock(None).verdict, Verdict::Ok);
+        assert_eq!(clock_finding(None).verdict, FindingStatus::Ok);
     }
 
     #[test]
@@ -274,12 +285,12 @@ mod tests {
                 .map(|url| url.parse().unwrap());
         let verdict = |place, status: u16| {
             let status = StatusCode::from_u16(status).unwrap();
-            objection(ProviderKind::Microsoft, place, status).map(|found| found.verdict)
+            status_finding(ProviderKind::Microsoft, place, status).map(|found| found.verdict)
         };
         for status in [200, 302, 401, 404] {
             assert_eq!((verdict(&discovery, status), verdict(&api, status)), (None, None));
         }
-        assert_eq!((verdict(&discovery, 400), verdict(&api, 400)), (Some(Verdict::Wrong), None));
-        assert_eq!(verdict(&api, 503), Some(Verdict::Warning));
+        assert_eq!((verdict(&discovery, 400), verdict(&api, 400)), (Some(FindingStatus::Wrong), None));
+        assert_eq!(verdict(&api, 503), Some(FindingStatus::Warning));
     }
 }

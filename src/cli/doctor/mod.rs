@@ -5,7 +5,7 @@
 //! run: mail server, calendar providers, the way from the public address.
 
 mod external_services;
-mod here;
+mod installation;
 
 use std::{fmt::Write, process::ExitCode};
 
@@ -13,12 +13,12 @@ use clap::Args;
 use concord_domain::{clock::Clock, mail::one_line};
 use serde::Serialize;
 
-use super::{CommandError, say};
-use crate::config::Sources;
+use super::{CommandError, print_line};
+use crate::config::ConfigSources;
 
 /// Options of `concord doctor`.
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct DoctorArgs {
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -27,7 +27,7 @@ pub(super) struct Options {
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+enum FindingStatus {
     /// As it should be.
     Ok,
     /// It works, but somebody should know.
@@ -36,8 +36,8 @@ enum Verdict {
     Wrong,
 }
 
-impl Verdict {
-    fn word(self) -> &'static str {
+impl FindingStatus {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warning => "warning",
@@ -48,56 +48,56 @@ impl Verdict {
 
 /// What was found of one part.
 #[derive(Clone, Debug, Serialize)]
-struct Finding {
+struct DoctorFinding {
     part: &'static str,
-    verdict: Verdict,
+    verdict: FindingStatus,
     text: String,
     /// What to do, where something is to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
 }
 
-impl Finding {
+impl DoctorFinding {
     fn ok(part: &'static str, text: impl Into<String>) -> Self {
-        Self { part, verdict: Verdict::Ok, text: text.into(), advice: None }
+        Self { part, verdict: FindingStatus::Ok, text: text.into(), advice: None }
     }
 
     fn warning(part: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { part, verdict: Verdict::Warning, text: text.into(), advice: Some(advice.into()) }
+        Self { part, verdict: FindingStatus::Warning, text: text.into(), advice: Some(advice.into()) }
     }
 
     fn wrong(part: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { part, verdict: Verdict::Wrong, text: text.into(), advice: Some(advice.into()) }
+        Self { part, verdict: FindingStatus::Wrong, text: text.into(), advice: Some(advice.into()) }
     }
 }
 
 /// All that was found.
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     /// The worst of all.
-    verdict: Verdict,
-    findings: Vec<Finding>,
+    verdict: FindingStatus,
+    findings: Vec<DoctorFinding>,
 }
 
-impl Report {
-    fn of(findings: Vec<Finding>) -> Self {
+impl DoctorReport {
+    fn of(findings: Vec<DoctorFinding>) -> Self {
         let worst = findings.iter().map(|finding| finding.verdict).max();
-        Self { verdict: worst.unwrap_or(Verdict::Ok), findings }
+        Self { verdict: worst.unwrap_or(FindingStatus::Ok), findings }
     }
 
-    fn in_words(&self) -> String {
+    fn user_message(&self) -> String {
         let mut text = String::new();
-        for Finding { part, verdict, text: what, advice } in &self.findings {
+        for DoctorFinding { part, verdict, text: what, advice } in &self.findings {
             let advice = advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
-            let _ = writeln!(text, "{:<8} {part:<14} {}{advice}", verdict.word(), one_line(what));
+            let _ = writeln!(text, "{:<8} {part:<14} {}{advice}", verdict.as_str(), one_line(what));
         }
         let _ = write!(
             text,
             "{}",
             match self.verdict {
-                Verdict::Ok => "All is well.",
-                Verdict::Warning => "It works; see the warnings.",
-                Verdict::Wrong => "Something does not work.",
+                FindingStatus::Ok => "All checks passed.",
+                FindingStatus::Warning => "Checks passed with warnings.",
+                FindingStatus::Wrong => "Some checks failed.",
             }
         );
         text
@@ -105,22 +105,22 @@ impl Report {
 }
 
 /// Exit codes: 0 it works, 1 something is wrong.
-pub(super) async fn run(options: &Options, sources: &Sources) -> Result<ExitCode, CommandError> {
+pub(super) async fn run(options: &DoctorArgs, sources: &ConfigSources) -> Result<ExitCode, CommandError> {
     // Five parts are looked at together, which makes a large future.
-    let report = Report::of(Box::pin(examine(sources, &Clock::system())).await);
-    say(&if options.json { serde_json::to_string_pretty(&report)? } else { report.in_words() })?;
-    Ok(if report.verdict == Verdict::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let report = DoctorReport::of(Box::pin(run_checks(sources, &Clock::system())).await);
+    print_line(&if options.json { serde_json::to_string_pretty(&report)? } else { report.user_message() })?;
+    Ok(if report.verdict == FindingStatus::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
-    let (mut findings, config) = here::configuration(sources);
+async fn run_checks(sources: &ConfigSources, clock: &Clock) -> Vec<DoctorFinding> {
+    let (mut findings, config) = installation::configuration(sources);
     // Without a configuration nobody knows what else to look at.
     let Some(config) = config else { return findings };
-    let (key, ring) = here::master_key(&config);
+    let (key, ring) = installation::master_key(&config);
     findings.push(key);
     let (database, queue, mail, providers, address) = futures::join!(
-        here::database(&config, ring.as_ref()),
-        here::queue(&config),
+        installation::database(&config, ring.as_ref()),
+        installation::queue(&config),
         external_services::mail(&config),
         external_services::providers(&config, clock),
         external_services::public_url(&config),

@@ -15,9 +15,9 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    Caller,
+    WriteCaller,
     api_keys::{self, ApiKey},
-    bookings::Change,
+    bookings::ChangeContext,
     on_behalf_of, secret,
 };
 use secrecy::SecretString;
@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use super::problem::{ApiError, Kind};
 use crate::{
     app::App,
-    http::{admission::Proof, visit::Visit},
+    http::{admission::CredentialKind, request_origin::RequestOrigin},
 };
 
 /// The program that calls.
@@ -41,8 +41,8 @@ pub struct ApiCaller {
 
 impl ApiCaller {
     /// A change that this caller makes at `now`.
-    pub fn change(&self, now: DateTime<Utc>) -> Change {
-        Change { business: self.business, actor: self.actor.clone(), now }
+    pub fn change(&self, now: DateTime<Utc>) -> ChangeContext {
+        ChangeContext { business: self.business, actor: self.actor.clone(), now }
     }
 }
 
@@ -58,7 +58,7 @@ impl From<&ApiKey> for ApiCaller {
 
 /// Lets only those pass who show a key that opens something, and says who they are.
 pub async fn require_key(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let visit = request.extensions().get::<Visit>().cloned().unwrap_or_default();
+    let visit = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
     match identify(&app, request.headers(), &visit).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -68,35 +68,35 @@ pub async fn require_key(State(app): State<App>, mut request: Request, next: Nex
     }
 }
 
-const HOW_TO: &str = "Write `Authorization: Bearer ck_...`, with the whole key after the word Bearer.";
+const AUTHORIZATION_HINT: &str = "Send `Authorization: Bearer ck_...` with the complete key.";
 
 /// The program that sent these headers.
 pub(in crate::http) async fn identify(
     app: &App,
     headers: &HeaderMap,
-    visit: &Visit,
+    visit: &RequestOrigin,
 ) -> Result<ApiCaller, ApiError> {
     let Some(header) = headers.get(header::AUTHORIZATION) else {
-        let words = format!("The header Authorization is missing. {HOW_TO}");
+        let words = format!("The Authorization header is missing. {AUTHORIZATION_HINT}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));
     };
     let Some(token) = bearer(header) else {
-        let words = format!("The header Authorization is not in the form of a key. {HOW_TO}");
+        let words = format!("The Authorization header does not contain a key. {AUTHORIZATION_HINT}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));
     };
     let unknown = || {
         unauthorized(
-            "The API key opens nothing: it was revoked, or never made.",
+            "The API key is not valid or was revoked.",
             "Bearer realm=\"concord\", error=\"invalid_token\"",
         )
     };
     let digest = secret::digest(&token);
     let lookup = api_keys::find_by_digest(&app.context.db, &digest);
-    let key = app.admission.look_up(Proof::Key, visit.network(), &digest, lookup).await?;
+    let key = app.admission.look_up(CredentialKind::Key, visit.network(), &digest, lookup).await?;
     let key = key.ok_or_else(unknown)?;
-    app.admission.take_key(key.id)?;
+    app.admission.admit_key(key.id)?;
     let caller = ApiCaller::from(&key);
-    note_use(app.clone(), key);
+    record_key_use(app.clone(), key);
     Ok(caller)
 }
 
@@ -108,8 +108,8 @@ pub(in crate::http) fn bearer(header: &HeaderValue) -> Option<SecretString> {
 }
 
 /// Beside the request, not before it: nobody should wait for the database's one writer to be allowed to read.
-fn note_use(app: App, key: ApiKey) {
-    tokio::spawn(on_behalf_of(Caller::BulkJob, async move {
+fn record_key_use(app: App, key: ApiKey) {
+    tokio::spawn(on_behalf_of(WriteCaller::BulkJob, async move {
         if let Err(error) = api_keys::touch(&app.context.db, &key, app.now()).await {
             tracing::debug!(%error, "the use of an API key was not noted");
         }

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     ids::BusinessId,
     privacy::EntryPrivacy,
-    settings::Faults,
+    settings::FieldErrors,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 use concord_jobs::business::save;
@@ -22,9 +22,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     auth::ApiCaller,
-    conditions::{Condition, entity_tag},
+    preconditions::{Precondition, entity_tag},
     problem::{ApiError, Kind},
-    request::Body,
+    request::ApiJson,
     schema,
 };
 use crate::app::App;
@@ -36,33 +36,33 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// A business and its settings.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Business)]
-struct BusinessAnswer {
+struct BusinessResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: BusinessId,
-    /// For people.
+    /// Display name.
     name: String,
     /// Its name in addresses.
     slug: String,
     /// An IANA name: in it times are shown, and stays begin and end, unless a resource has its own.
     #[schema(value_type = String, example = "Europe/Lisbon")]
     zone: &'static str,
-    /// What entries in connected calendars tell.
+    /// Privacy of entries in connected calendars.
     #[schema(value_type = schema::EntryPrivacy)]
     entry_privacy: EntryPrivacy,
-    /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
+    /// Whether the entry of a cancelled booking is kept, marked as cancelled, instead of deleted.
     mark_cancelled: bool,
-    /// What becomes of entries that are moved, resized or renamed in calendars, unless an integration has its own rule.
+    /// What to do when entries are moved, resized or renamed in calendars, unless an integration overrides it.
     #[schema(value_type = schema::RemoteChangePolicy)]
     remote_moves: RemoteChangePolicy,
-    /// What becomes of entries that are deleted or brought back in calendars, unless an integration has its own rule.
+    /// What to do when entries are deleted or restored in calendars, unless an integration overrides it.
     #[schema(value_type = schema::RemoteChangePolicy)]
     remote_deletions: RemoteChangePolicy,
-    /// When it was made.
+    /// When it was created.
     created_at: DateTime<Utc>,
 }
 
-impl From<Business> for BusinessAnswer {
+impl From<Business> for BusinessResponse {
     fn from(business: Business) -> Self {
         Self {
             id: business.id,
@@ -78,32 +78,32 @@ impl From<Business> for BusinessAnswer {
     }
 }
 
-/// What changes of a business; what is left out stays.
+/// Changes to a business; omitted fields are unchanged.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = BusinessChange, example = json!({ "remote_moves": "ask" }))]
-struct ChangedBusiness {
-    /// For people; at most 300 characters.
+struct BusinessPatch {
+    /// Display name; at most 300 characters.
     #[schema(max_length = 300)]
     name: Option<String>,
     /// An IANA name. It cannot change while stays that have not ended are counted in its nights.
     zone: Option<String>,
-    /// What entries in connected calendars tell. Those that tell more than they may from now on are written again.
+    /// Privacy of entries in connected calendars. Entries that show too much are rewritten.
     #[schema(value_type = Option<schema::EntryPrivacy>)]
     entry_privacy: Option<EntryPrivacy>,
-    /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
+    /// Whether the entry of a cancelled booking is kept, marked as cancelled, instead of deleted.
     mark_cancelled: Option<bool>,
-    /// What becomes of entries that are moved, resized or renamed in calendars.
+    /// What to do when entries are moved, resized or renamed in calendars.
     #[schema(value_type = Option<schema::RemoteChangePolicy>)]
     remote_moves: Option<RemoteChangePolicy>,
-    /// What becomes of entries that are deleted or brought back in calendars.
+    /// What to do when entries are deleted or restored in calendars.
     #[schema(value_type = Option<schema::RemoteChangePolicy>)]
     remote_deletions: Option<RemoteChangePolicy>,
 }
 
-impl ChangedBusiness {
-    fn applied_to(self, before: BusinessSettings) -> Result<BusinessSettings, ApiError> {
-        let mut faults = Faults::default();
+impl BusinessPatch {
+    fn apply_to(self, before: BusinessSettings) -> Result<BusinessSettings, ApiError> {
+        let mut faults = FieldErrors::default();
         let name = self.name.map(|name| faults.name("name", &name));
         let zone: Option<Tz> = self.zone.as_deref().and_then(|zone| faults.zone("zone", zone));
         faults.into_result()?;
@@ -121,37 +121,37 @@ impl ChangedBusiness {
 }
 
 /// With its version, by which a change can be made to depend on it.
-fn tagged(business: Business) -> ([(HeaderName, HeaderValue); 1], Json<BusinessAnswer>) {
+fn with_entity_tag(business: Business) -> ([(HeaderName, HeaderValue); 1], Json<BusinessResponse>) {
     ([(header::ETAG, entity_tag(business.revision))], Json(business.into()))
 }
 
 /// Read the business
 ///
-/// The one that the key is of, with its settings.
+/// The business of the API key, with its settings.
 #[utoipa::path(get, path = "/business", tag = "Business", operation_id = "get_business",
-    responses((status = 200, description = "The business", body = BusinessAnswer,
+    responses((status = 200, description = "The business", body = BusinessResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn find(State(app): State<App>, caller: ApiCaller) -> Result<impl IntoResponse, ApiError> {
     let found = businesses::find(&app.context.db, caller.business).await?;
-    Ok(tagged(found.ok_or_else(|| ApiError::not_found("business"))?))
+    Ok(with_entity_tag(found.ok_or_else(|| ApiError::not_found("business"))?))
 }
 
 /// Change the business
 ///
-/// What is left out stays. Entries in calendars follow, where what they are made of changes.
+/// Omitted fields are unchanged. Calendar entries are updated where needed.
 #[utoipa::path(patch, path = "/business", tag = "Business", operation_id = "change_business",
     params(("If-Match" = Option<String>, Header, description = "Only if it is at this version (an `ETag`)")),
-    request_body = ChangedBusiness,
-    responses((status = 200, description = "Changed, or as it was", body = BusinessAnswer,
+    request_body = BusinessPatch,
+    responses((status = 200, description = "Changed, or unchanged", body = BusinessResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    condition: Condition,
-    Body(body): Body<ChangedBusiness>,
+    condition: Precondition,
+    ApiJson(body): ApiJson<BusinessPatch>,
 ) -> Result<impl IntoResponse, ApiError> {
-    if condition == Condition::New {
-        return Err(ApiError::new(Kind::Malformed, "If-None-Match makes no sense with PATCH."));
+    if condition == Precondition::New {
+        return Err(ApiError::new(Kind::Malformed, "If-None-Match cannot be used with PATCH."));
     }
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
@@ -159,12 +159,12 @@ async fn change(
     if condition.expected_version().is_some_and(|expected| expected != before.revision) {
         return Err(ApiError::stale("business", before.revision));
     }
-    let settings = body.applied_to(before.settings())?;
+    let settings = body.apply_to(before.settings())?;
     if settings == before.settings() {
-        return Ok(tagged(before));
+        return Ok(with_entity_tag(before));
     }
     let (business, enqueued) = save(&mut tx, &app.context, &change, &before, &settings).await?;
     tx.commit().await?;
     app.context.push(&enqueued).await;
-    Ok(tagged(business))
+    Ok(with_entity_tag(business))
 }

@@ -21,11 +21,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::{Listing, Paging},
     auth::ApiCaller,
-    bookings::body::time_of,
+    bookings::body::time_from_pairs,
     problem::ApiError,
-    request::{Body, Date, Instant, PathOf, Search},
+    request::{ApiDate, ApiInstant, ApiJson, ApiPath, ApiQuery},
+    responses::{Listing, Paging},
     schema,
 };
 use crate::app::App;
@@ -34,36 +34,36 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, block)).routes(routes!(unblock))
 }
 
-/// A time to be blocked. Give either `starts_at` and `ends_at`, or `check_in` and `check_out`.
+/// A time to block. Send either `starts_at` and `ends_at`, or `check_in` and `check_out`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = BlockBody, example = json!({
     "resource": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "check_in": "2026-12-24", "check_out": "2026-12-27", "title": "Closed"
 }))]
-struct NewBlock {
+struct BlockBody {
     /// What is blocked.
     #[schema(value_type = uuid::Uuid)]
     resource: ResourceId,
-    /// Who is blocked with it.
+    /// The staff blocked with it.
     #[serde(default)]
     #[schema(value_type = Option<Vec<uuid::Uuid>>)]
     staff: Option<Vec<StaffId>>,
     /// From this instant.
     #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
-    starts_at: Option<Instant>,
+    starts_at: Option<ApiInstant>,
     /// To this instant (exclusive).
     #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
-    ends_at: Option<Instant>,
+    ends_at: Option<ApiInstant>,
     /// The first day.
     #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
-    check_in: Option<Date>,
+    check_in: Option<ApiDate>,
     /// The day after the last.
     #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
-    check_out: Option<Date>,
+    check_out: Option<ApiDate>,
     /// Units; all of them if it is not said.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
@@ -77,19 +77,19 @@ struct NewBlock {
     notes: Option<String>,
 }
 
-/// A time that is blocked.
+/// A blocked time.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Block)]
-struct BlockAnswer {
+struct BlockResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: BookingId,
-    /// The reference under which it stands among the bookings.
+    /// Its booking reference.
     reference: String,
     /// What is blocked.
     #[schema(value_type = uuid::Uuid)]
     resource: ResourceId,
-    /// Who is blocked with it.
+    /// The staff blocked with it.
     #[schema(value_type = Vec<uuid::Uuid>)]
     staff: Vec<StaffId>,
     /// When it starts, in UTC; only of blocks by the hour.
@@ -113,11 +113,11 @@ struct BlockAnswer {
     /// Whether it still blocks.
     #[schema(value_type = schema::BookingStatus)]
     status: BookingStatus,
-    /// When it was made.
+    /// When it was created.
     created_at: DateTime<Utc>,
 }
 
-impl From<Booking> for BlockAnswer {
+impl From<Booking> for BlockResponse {
     fn from(booking: Booking) -> Self {
         let draft = booking.draft;
         let (starts_at, ends_at, check_in, check_out) = match draft.time {
@@ -144,39 +144,39 @@ impl From<Booking> for BlockAnswer {
 
 /// List blocks
 ///
-/// Those that hold and have not ended, in the order of their starts.
+/// Active blocks that have not ended, ordered by start.
 #[utoipa::path(get, path = "/calendar_availability", tag = "Availability", operation_id = "list_blocks", params(Paging),
-    responses((status = 200, description = "A page of blocks", body = Listing<BlockAnswer>)))]
+    responses((status = 200, description = "A page of blocks", body = Listing<BlockResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(paging): Search<Paging>,
-) -> Result<Json<Listing<BlockAnswer>>, ApiError> {
+    ApiQuery(paging): ApiQuery<Paging>,
+) -> Result<Json<Listing<BlockResponse>>, ApiError> {
     let filter = BookingFilter {
         kind: Some(BookingKind::Block),
         standing: true,
         from: Some(app.now()),
         ..BookingFilter::default()
     };
-    let page = bookings::list(&app.context.db, caller.business, &filter, &paging.ask()?).await?;
-    Ok(Json(Listing::of(page, BlockAnswer::from)))
+    let page = bookings::list(&app.context.db, caller.business, &filter, &paging.page_request()?).await?;
+    Ok(Json(Listing::from_page(page, BlockResponse::from)))
 }
 
 /// Block a time
 ///
-/// Nobody can book it until the block is taken away. Refused with 409 where something stands already.
+/// Nobody can book it until the block is removed. Returns 409 if the time is taken.
 #[utoipa::path(post, path = "/calendar_availability", tag = "Availability", operation_id = "create_block",
-    request_body = NewBlock,
-    responses((status = 201, description = "Blocked", body = BlockAnswer,
-        headers(("Location" = String, description = "Its address among the bookings")))))]
+    request_body = BlockBody,
+    responses((status = 201, description = "Blocked", body = BlockResponse,
+        headers(("Location" = String, description = "Its URL as a booking")))))]
 async fn block(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<NewBlock>,
+    ApiJson(body): ApiJson<BlockBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let time = time_of((body.starts_at, body.ends_at), (body.check_in, body.check_out))?;
+    let time = time_from_pairs((body.starts_at, body.ends_at), (body.check_in, body.check_out))?;
     let resource = resources::find(&app.context.db, caller.business, body.resource).await?;
-    let resource = resource.ok_or_else(|| ApiError::invalid("resource", "is not a resource of yours"))?;
+    let resource = resource.ok_or_else(|| ApiError::invalid("resource", "is not one of your resources"))?;
     let draft = BookingDraft {
         resource: resource.id,
         kind: BookingKind::Block,
@@ -195,21 +195,21 @@ async fn block(
     let reference = format!("block-{}", new_uuid(change.now).simple());
     let written = bookings::put(&app.context.db, &change, &reference, &draft, Some(0)).await?;
     app.context.push(&written.jobs).await;
-    let location = app.address(&format!("/api/v1/bookings/{reference}"));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(BlockAnswer::from(written.booking))))
+    let location = app.absolute_url(&format!("/api/v1/bookings/{reference}"));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(BlockResponse::from(written.booking))))
 }
 
-/// Take a block away
+/// Remove a block
 ///
-/// The time can be booked again.
+/// The time becomes available again.
 #[utoipa::path(delete, path = "/calendar_availability/{id}", tag = "Availability", operation_id = "remove_block",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "It no longer blocks", body = BlockAnswer)))]
+    responses((status = 200, description = "No longer blocked", body = BlockResponse)))]
 async fn unblock(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<BookingId>,
-) -> Result<Json<BlockAnswer>, ApiError> {
+    ApiPath(id): ApiPath<BookingId>,
+) -> Result<Json<BlockResponse>, ApiError> {
     let found = bookings::by_id(&app.context.db, caller.business, id).await?;
     let block = found
         .filter(|booking| booking.draft.kind == BookingKind::Block)

@@ -5,9 +5,9 @@ use concord_storage::occupancy;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::{ConflictAnswer, Listing},
     auth::ApiCaller,
     problem::ApiError,
+    responses::{ConflictResponse, Listing},
 };
 use crate::app::App;
 
@@ -19,9 +19,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 ///
 /// Facts from outside that found no room beside a booking and are still to come, in the order of their starts; at most
 /// 200. A conflict goes when one of the two makes room.
-#[utoipa::path(get, path = "/conflicts", tag = "Synchronisation", operation_id = "list_conflicts",
-    responses((status = 200, description = "All of them", body = Listing<ConflictAnswer>)))]
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<ConflictAnswer>>, ApiError> {
+#[utoipa::path(get, path = "/conflicts", tag = "Sync", operation_id = "list_conflicts",
+    responses((status = 200, description = "The full list", body = Listing<ConflictResponse>)))]
+async fn list(
+    State(app): State<App>,
+    caller: ApiCaller,
+) -> Result<Json<Listing<ConflictResponse>>, ApiError> {
     let found = occupancy::conflicts(&app.context.db, caller.business, app.now()).await?;
-    Ok(Json(Listing::whole(found.into_iter().map(ConflictAnswer::from).collect())))
+    Ok(Json(Listing::complete(found.into_iter().map(ConflictResponse::from).collect())))
 }

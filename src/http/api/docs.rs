@@ -22,8 +22,8 @@ use crate::{
     app::App,
     http::{
         feeds::{
-            caching::{Variant, is_fresh, wants_gzip},
-            render::Rendered,
+            caching::{FeedEncoding, is_fresh, wants_gzip},
+            render::RenderedBody,
         },
         pages::assets::Assets,
     },
@@ -37,42 +37,42 @@ pub(super) fn router(document: Arc<OpenApi>) -> Router<App> {
         .route("/api/docs", get(page))
         .route("/api/docs.css", get(style))
         .route("/problems/{slug}", get(problem))
-        .layer(Extension(Documents { document, json: Arc::default(), page: Arc::default() }))
+        .layer(Extension(OpenApiDocuments { document, json: Arc::default(), page: Arc::default() }))
 }
 
 /// The document, and what was made of it when it was first asked for.
 #[derive(Clone)]
-struct Documents {
+struct OpenApiDocuments {
     document: Arc<OpenApi>,
-    json: Arc<OnceCell<Rendered>>,
-    page: Arc<OnceCell<Rendered>>,
+    json: Arc<OnceCell<RenderedBody>>,
+    page: Arc<OnceCell<RenderedBody>>,
 }
 
 async fn json(
     State(app): State<App>,
-    Extension(documents): Extension<Documents>,
+    Extension(documents): Extension<OpenApiDocuments>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let make = async || {
         let text = documents.document.to_pretty_json().map_err(ApiError::internal)?;
-        Ok::<_, ApiError>(Rendered::of(text.into_bytes(), app.now()))
+        Ok::<_, ApiError>(RenderedBody::new(text.into_bytes(), app.now()))
     };
     let made = documents.json.get_or_try_init(make).await?;
-    Ok(from_memory(made, "application/json", &headers))
+    Ok(cached_response(made, "application/json", &headers))
 }
 
-fn from_memory(made: &Rendered, kind: &'static str, headers: &HeaderMap) -> Response {
-    let variant = made.available(if wants_gzip(headers) { Variant::Gzip } else { Variant::Plain });
+fn cached_response(made: &RenderedBody, kind: &'static str, headers: &HeaderMap) -> Response {
+    let variant = made.available(if wants_gzip(headers) { FeedEncoding::Gzip } else { FeedEncoding::Plain });
     let common = [
-        (header::ETAG, made.tag(variant)),
+        (header::ETAG, made.entity_tag(variant)),
         (header::CACHE_CONTROL, "public, no-cache".to_owned()),
         (header::VARY, "Accept-Encoding".to_owned()),
     ];
-    if is_fresh(headers, &made.tags(), made.made_at) {
+    if is_fresh(headers, &made.entity_tags(), made.made_at) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let mut response = ([(header::CONTENT_TYPE, kind)], common, made.body(variant)).into_response();
-    if variant == Variant::Gzip {
+    if variant == FeedEncoding::Gzip {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
@@ -94,33 +94,33 @@ async fn problem(Path(slug): Path<String>) -> Response {
 
 async fn page(
     State(app): State<App>,
-    Extension(documents): Extension<Documents>,
+    Extension(documents): Extension<OpenApiDocuments>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let make = async || {
         let value = serde_json::to_value(&*documents.document).map_err(ApiError::internal)?;
-        let html = Docs::of(&app, &value).render().map_err(ApiError::internal)?;
-        Ok::<_, ApiError>(Rendered::of(html.into_bytes(), app.now()))
+        let html = ApiDocsPage::of(&app, &value).render().map_err(ApiError::internal)?;
+        Ok::<_, ApiError>(RenderedBody::new(html.into_bytes(), app.now()))
     };
     let made = documents.page.get_or_try_init(make).await?;
-    Ok(from_memory(made, "text/html; charset=utf-8", &headers))
+    Ok(cached_response(made, "text/html; charset=utf-8", &headers))
 }
 
 #[derive(Template)]
 #[template(path = "api_docs.html", whitespace = "minimize")]
-struct Docs {
+struct ApiDocsPage {
     style: &'static str,
     /// Of the page's own style.
     digest: String,
     version: String,
     server: String,
     introduction: Vec<String>,
-    groups: Vec<Group>,
+    groups: Vec<OperationGroupDocs>,
     schemas: Vec<SchemaDocs>,
     problems: &'static [Kind],
 }
 
-struct Group {
+struct OperationGroupDocs {
     name: String,
     anchor: String,
     words: String,
@@ -134,15 +134,15 @@ struct OperationDocs {
     title: String,
     words: String,
     parameters: Vec<FieldDocs>,
-    body: Option<Shape>,
-    answers: Vec<AnswerDocs>,
+    body: Option<SchemaTypeDocs>,
+    answers: Vec<ResponseDocs>,
     curl: String,
 }
 
-struct AnswerDocs {
+struct ResponseDocs {
     status: String,
     words: String,
-    shape: Option<Shape>,
+    shape: Option<SchemaTypeDocs>,
 }
 
 struct SchemaDocs {
@@ -158,13 +158,13 @@ struct FieldDocs {
     name: String,
     /// Path, query or header; empty for fields of a body.
     place: String,
-    shape: Shape,
+    shape: SchemaTypeDocs,
     required: bool,
     words: String,
 }
 
 /// A type in words, and the schema that it leads to.
-struct Shape {
+struct SchemaTypeDocs {
     words: String,
     schema: Option<String>,
 }
@@ -172,10 +172,10 @@ struct Shape {
 /// In the order in which people look for them.
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
-impl Docs {
+impl ApiDocsPage {
     fn of(app: &App, document: &Value) -> Self {
         let schemas = object(&document["components"]["schemas"]);
-        let mut groups: Vec<Group> = list(&document["tags"]).iter().map(group).collect();
+        let mut groups: Vec<OperationGroupDocs> = list(&document["tags"]).iter().map(group).collect();
         for (path, item) in object(&document["paths"]) {
             for (method, operation) in METHODS.iter().filter_map(|method| Some((*method, item.get(method)?)))
             {
@@ -186,15 +186,15 @@ impl Docs {
             }
         }
         Self {
-            style: Assets::now().style,
+            style: Assets::current().style,
             digest: digest_bytes(STYLE.as_bytes())[..12].to_owned(),
             version: text(&document["info"]["version"]),
-            server: app.address(""),
+            server: app.absolute_url(""),
             introduction: text(&document["info"]["description"]).split("\n\n").map(marked_up).collect(),
             groups,
             schemas: schemas
                 .iter()
-                .filter(|(name, _)| !name.starts_with(PAGE_OF))
+                .filter(|(name, _)| !name.starts_with(LISTING_PREFIX))
                 .map(|(name, schema)| schema_docs(name, schema))
                 .collect(),
             problems: Kind::ALL,
@@ -202,10 +202,10 @@ impl Docs {
     }
 }
 
-fn group(tag: &Value) -> Group {
+fn group(tag: &Value) -> OperationGroupDocs {
     let name = text(&tag["name"]);
     let anchor = name.to_lowercase().replace(' ', "-");
-    Group { anchor, words: text(&tag["description"]), name, operations: Vec::new() }
+    OperationGroupDocs { anchor, words: text(&tag["description"]), name, operations: Vec::new() }
 }
 
 fn operation_docs(
@@ -216,7 +216,7 @@ fn operation_docs(
     schemas: &Map<String, Value>,
 ) -> OperationDocs {
     let body = object(&operation["requestBody"]["content"]).iter().next();
-    let example = body.map(|(_, content)| example_of(content, schemas));
+    let example = body.map(|(_, content)| find_example(content, schemas));
     OperationDocs {
         id: text(&operation["operationId"]),
         method: method.to_uppercase(),
@@ -236,7 +236,7 @@ fn operation_docs(
 }
 
 /// The example at the body, or at its schema.
-fn example_of(content: &Value, schemas: &Map<String, Value>) -> Value {
+fn find_example(content: &Value, schemas: &Map<String, Value>) -> Value {
     if !content["example"].is_null() {
         return content["example"].clone();
     }
@@ -255,9 +255,9 @@ fn parameter_docs(parameter: &Value) -> FieldDocs {
     }
 }
 
-fn answer_docs(status: &str, answer: &Value) -> AnswerDocs {
+fn answer_docs(status: &str, answer: &Value) -> ResponseDocs {
     let content = object(&answer["content"]).values().next();
-    AnswerDocs {
+    ResponseDocs {
         status: status.to_owned(),
         words: text(&answer["description"]),
         shape: content.map(|content| shape(&content["schema"])),
@@ -295,18 +295,19 @@ fn description(property: &Value) -> String {
 }
 
 /// What the schemas of lists begin with; all are the same but for their items.
-const PAGE_OF: &str = "Listing_";
+const LISTING_PREFIX: &str = "Listing_";
 
 /// A schema in a few words.
-fn shape(schema: &Value) -> Shape {
-    let plain = |words: String| Shape { words, schema: None };
+fn shape(schema: &Value) -> SchemaTypeDocs {
+    let plain = |words: String| SchemaTypeDocs { words, schema: None };
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap_or_default().to_owned();
-        return match name.strip_prefix(PAGE_OF) {
-            Some(item) => {
-                Shape { words: format!("items, each a {item}; next_cursor"), schema: Some(item.to_owned()) }
-            }
-            None => Shape { words: name.clone(), schema: Some(name) },
+        return match name.strip_prefix(LISTING_PREFIX) {
+            Some(item) => SchemaTypeDocs {
+                words: format!("items, each a {item}; next_cursor"),
+                schema: Some(item.to_owned()),
+            },
+            None => SchemaTypeDocs { words: name.clone(), schema: Some(name) },
         };
     }
     for several in ["oneOf", "anyOf", "allOf"] {
@@ -327,7 +328,7 @@ fn shape(schema: &Value) -> Shape {
     let kind = kinds.join(" or ");
     if kind == "array" {
         let item = shape(&schema["items"]);
-        return Shape { words: format!("list of {}", item.words), schema: item.schema };
+        return SchemaTypeDocs { words: format!("list of {}", item.words), schema: item.schema };
     }
     match schema["format"].as_str() {
         Some(format) if !format.starts_with("int") && format != "double" => {
@@ -343,7 +344,7 @@ fn curl(app: &App, path: &str, method: &str, operation: &Value, body: Option<(&s
         // Writing to a string cannot fail.
         let _ = write!(line, " -X {}", method.to_uppercase());
     }
-    let _ = write!(line, " '{}'", app.address(path));
+    let _ = write!(line, " '{}'", app.absolute_url(path));
     if !list(&operation["security"]).is_empty() && operation["security"][0] != Value::Object(Map::new()) {
         line.push_str(" \\\n  -H \"Authorization: Bearer $CONCORD_KEY\"");
     }

@@ -8,15 +8,15 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    audit::HistorySubject,
     feed::FeedScope,
     ids::{FeedId, ResourceId, StaffId},
     privacy::FeedPrivacy,
-    record::HistorySubject,
-    settings::Faults,
+    settings::FieldErrors,
 };
 use concord_storage::{
     StorageError, Tx,
-    bookings::Change,
+    bookings::ChangeContext,
     feed_reads::{self, FeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history, secret,
@@ -28,15 +28,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    answers::Listing,
     auth::ApiCaller,
     problem::ApiError,
-    request::{Body, PathOf},
+    request::{ApiJson, ApiPath},
+    responses::Listing,
     schema,
 };
 use crate::{
     app::App,
-    http::feeds::{address_of, is_shown_as_person},
+    http::feeds::{feed_url, is_shown_as_person},
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -53,7 +53,7 @@ const TOKEN_PREFIX: &str = "cf_";
 /// A published feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Feed)]
-struct FeedAnswer {
+struct FeedResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: FeedId,
@@ -73,14 +73,14 @@ struct FeedAnswer {
     last_read_at: Option<DateTime<Utc>>,
     /// Since when it is no longer published.
     revoked_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// When it was created.
     created_at: DateTime<Utc>,
     /// Its address, which is a secret: whoever has it can read the feed. Given once, when it is made or rotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
 
-impl From<Feed> for FeedAnswer {
+impl From<Feed> for FeedResponse {
     fn from(feed: Feed) -> Self {
         Self {
             id: feed.id,
@@ -97,9 +97,9 @@ impl From<Feed> for FeedAnswer {
     }
 }
 
-impl FeedAnswer {
+impl FeedResponse {
     fn with_token(app: &App, feed: Feed, token: &SecretString) -> Self {
-        Self { url: Some(address_of(app, token.expose_secret())), ..Self::from(feed) }
+        Self { url: Some(feed_url(app, token.expose_secret())), ..Self::from(feed) }
     }
 }
 
@@ -126,7 +126,7 @@ struct NewFeedBody {
 }
 
 impl NewFeedBody {
-    fn subject(&self, faults: &mut Faults) -> FeedSubject {
+    fn subject(&self, faults: &mut FieldErrors) -> FeedSubject {
         match (self.scope, self.subject) {
             (FeedScope::Business, None) => FeedSubject::Business,
             (FeedScope::Resource, Some(id)) => FeedSubject::Resource(ResourceId(id)),
@@ -137,18 +137,18 @@ impl NewFeedBody {
                 FeedSubject::Business
             }
             (FeedScope::Business, Some(_)) => {
-                faults.add("subject", "must be left out: the feed is of the whole business");
+                faults.add("subject", "must be omitted: the feed covers the whole business");
                 FeedSubject::Business
             }
             (FeedScope::Resource | FeedScope::Staff | FeedScope::Driver, None) => {
-                faults.add("subject", format!("is missing: the id of the {}", subject_words(self.scope)));
+                faults.add("subject", format!("is required: the id of the {}", subject_hint(self.scope)));
                 FeedSubject::Business
             }
         }
     }
 }
 
-fn subject_words(scope: FeedScope) -> &'static str {
+fn subject_hint(scope: FeedScope) -> &'static str {
     match scope {
         FeedScope::Business => "business",
         FeedScope::Resource => "resource",
@@ -160,7 +160,7 @@ fn subject_words(scope: FeedScope) -> &'static str {
 /// Somebody who reads a feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = FeedReader)]
-struct ReaderAnswer {
+struct FeedReaderResponse {
     /// What it calls itself (`User-Agent`).
     reader: String,
     /// Whether it is a browser, and so a person who looks.
@@ -183,12 +183,12 @@ struct ReaderAnswer {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FeedChange, example = json!({ "privacy": "title" }))]
-struct ChangedFeed {
+struct FeedPatch {
     /// What readers call the calendar.
     #[serde(default)]
     #[schema(max_length = 300)]
     name: Option<String>,
-    /// How much it tells.
+    /// Its privacy.
     #[serde(default)]
     #[schema(value_type = Option<schema::FeedPrivacy>)]
     privacy: Option<FeedPrivacy>,
@@ -196,30 +196,30 @@ struct ChangedFeed {
 
 /// List feeds
 ///
-/// Those that are published, in the order of their making.
+/// Published feeds, oldest first.
 #[utoipa::path(get, path = "/feeds", tag = "Feeds", operation_id = "list_feeds",
-    responses((status = 200, description = "All of them", body = Listing<FeedAnswer>)))]
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<FeedAnswer>>, ApiError> {
+    responses((status = 200, description = "The full list", body = Listing<FeedResponse>)))]
+async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<FeedResponse>>, ApiError> {
     let found = feeds::list(&app.context.db, caller.business).await?;
-    Ok(Json(Listing::whole(found.into_iter().map(FeedAnswer::from).collect())))
+    Ok(Json(Listing::complete(found.into_iter().map(FeedResponse::from).collect())))
 }
 
 /// Publish a feed
 ///
-/// The answer holds the feed's address, which is shown this once.
+/// The response contains the feed's URL, which is shown only once.
 #[utoipa::path(post, path = "/feeds", tag = "Feeds", operation_id = "create_feed", request_body = NewFeedBody,
-    responses((status = 201, description = "Published", body = FeedAnswer,
-        headers(("Location" = String, description = "Where its settings are")))))]
+    responses((status = 201, description = "Published", body = FeedResponse,
+        headers(("Location" = String, description = "URL of its settings")))))]
 async fn create(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<NewFeedBody>,
+    ApiJson(body): ApiJson<NewFeedBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let subject = body.subject(&mut faults);
     let name = faults.name("name", &body.name);
     faults.into_result()?;
-    let words = subject_words(body.scope);
+    let words = subject_hint(body.scope);
     let new = NewFeed {
         business: caller.business,
         subject,
@@ -231,19 +231,24 @@ async fn create(
     let mut tx = app.context.db.begin().await?;
     let feed = match feeds::create(&mut tx, &new, &token, change.now).await {
         Err(StorageError::NotFound) => {
-            return Err(ApiError::invalid("subject", format!("is not a {words} of yours")));
+            return Err(ApiError::invalid("subject", format!("is not one of your {words}s")));
         }
         feed => feed?,
     };
-    note(&mut tx, &change, "created", &feed).await?;
+    record_history(&mut tx, &change, "created", &feed).await?;
     tx.commit().await?;
-    let location = app.address(&format!("/api/v1/feeds/{}", feed.id));
-    let answer = FeedAnswer::with_token(&app, feed, &token);
+    let location = app.absolute_url(&format!("/api/v1/feeds/{}", feed.id));
+    let answer = FeedResponse::with_token(&app, feed, &token);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(answer)))
 }
 
-async fn note(tx: &mut Tx, change: &Change, action: &str, feed: &Feed) -> Result<(), ApiError> {
-    let line = history::NewLine {
+async fn record_history(
+    tx: &mut Tx,
+    change: &ChangeContext,
+    action: &str,
+    feed: &Feed,
+) -> Result<(), ApiError> {
+    let line = history::NewHistoryEntry {
         business: change.business,
         actor: &change.actor,
         action,
@@ -254,7 +259,7 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, feed: &Feed) -> Result
     Ok(history::append(tx, &line, change.now).await?)
 }
 
-async fn existing(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, ApiError> {
+async fn find_feed(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, ApiError> {
     let found = feeds::find(&app.context.db, caller.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("feed"))
 }
@@ -262,30 +267,30 @@ async fn existing(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, Api
 /// Read the settings of a feed
 #[utoipa::path(get, path = "/feeds/{id}", tag = "Feeds", operation_id = "get_feed",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The feed", body = FeedAnswer)))]
+    responses((status = 200, description = "The feed", body = FeedResponse)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<FeedId>,
-) -> Result<Json<FeedAnswer>, ApiError> {
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    ApiPath(id): ApiPath<FeedId>,
+) -> Result<Json<FeedResponse>, ApiError> {
+    Ok(Json(find_feed(&app, &caller, id).await?.into()))
 }
 
-/// List the readers of a feed
+/// List the subscribers of a feed
 ///
-/// The last one first, at most a hundred. A reading is listed within seconds.
+/// Most recent first, at most 100. Each fetch is listed within seconds.
 #[utoipa::path(get, path = "/feeds/{id}/readers", tag = "Feeds", operation_id = "list_feed_readers",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "All of them", body = Listing<ReaderAnswer>)))]
+    responses((status = 200, description = "The full list", body = Listing<FeedReaderResponse>)))]
 async fn readers(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<FeedId>,
-) -> Result<Json<Listing<ReaderAnswer>>, ApiError> {
-    let feed = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<FeedId>,
+) -> Result<Json<Listing<FeedReaderResponse>>, ApiError> {
+    let feed = find_feed(&app, &caller, id).await?;
     let newest = feeds::revision_of(&app.context.db, &feed).await?;
     let readers = feed_reads::of_feed(&app.context.db, caller.business, id).await?;
-    let answer = |read: FeedRead| ReaderAnswer {
+    let answer = |read: FeedRead| FeedReaderResponse {
         current: read.revision >= newest,
         person: is_shown_as_person(&read),
         reader: read.reader,
@@ -295,87 +300,90 @@ async fn readers(
         last_read_at: read.read_at,
         revision: read.revision,
     };
-    Ok(Json(Listing::whole(readers.into_iter().map(answer).collect())))
+    Ok(Json(Listing::complete(readers.into_iter().map(answer).collect())))
 }
 
 /// Change a feed
 ///
-/// What is left out stays, and so does its address.
+/// Omitted fields and the URL are unchanged.
 #[utoipa::path(patch, path = "/feeds/{id}", tag = "Feeds", operation_id = "change_feed",
-    params(("id" = Uuid, Path, description = "Its id")), request_body = ChangedFeed,
-    responses((status = 200, description = "Changed", body = FeedAnswer)))]
+    params(("id" = Uuid, Path, description = "Its id")), request_body = FeedPatch,
+    responses((status = 200, description = "Changed", body = FeedResponse)))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<FeedId>,
-    Body(body): Body<ChangedFeed>,
-) -> Result<Json<FeedAnswer>, ApiError> {
-    existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<FeedId>,
+    ApiJson(body): ApiJson<FeedPatch>,
+) -> Result<Json<FeedResponse>, ApiError> {
+    find_feed(&app, &caller, id).await?;
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
-    let before = feeds::lock(&mut tx, caller.business, id).await.map_err(gone)?;
+    let before = feeds::lock(&mut tx, caller.business, id).await.map_err(revoked_error)?;
     let privacy = body.privacy.unwrap_or(before.privacy);
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let name = faults.name("name", body.name.as_deref().unwrap_or(&before.name));
     faults.into_result()?;
-    let feed = feeds::update(&mut tx, caller.business, id, &name, privacy, change.now).await.map_err(gone)?;
-    note(&mut tx, &change, "changed", &feed).await?;
+    let feed = feeds::update(&mut tx, caller.business, id, &name, privacy, change.now)
+        .await
+        .map_err(revoked_error)?;
+    record_history(&mut tx, &change, "changed", &feed).await?;
     tx.commit().await?;
     Ok(Json(feed.into()))
 }
 
 /// A revoked feed is found, but no longer changes.
-fn gone(error: StorageError) -> ApiError {
+fn revoked_error(error: StorageError) -> ApiError {
     match error {
         StorageError::NotFound => ApiError::not_found("feed: it was revoked"),
         error => error.into(),
     }
 }
 
-/// Give a feed a new address
+/// Rotate a feed's URL
 ///
-/// The old address opens nothing any more. The answer holds the new one, which is shown this once.
+/// The old URL stops working. The response contains the new one, which is shown only once.
 #[utoipa::path(post, path = "/feeds/{id}/rotate", tag = "Feeds", operation_id = "rotate_feed",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "Published under a new address", body = FeedAnswer)))]
+    responses((status = 200, description = "Published under a new URL", body = FeedResponse)))]
 async fn rotate(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<FeedId>,
-) -> Result<Json<FeedAnswer>, ApiError> {
-    existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<FeedId>,
+) -> Result<Json<FeedResponse>, ApiError> {
+    find_feed(&app, &caller, id).await?;
     let (db, ring) = (&app.context.db, &app.context.ring);
     let is_kept = feeds::remembered(db, ring, caller.business, id).await?.is_some();
     let token = secret::new_token(TOKEN_PREFIX);
     let change = caller.change(app.now());
     let mut tx = db.begin().await?;
-    let feed = feeds::rotate(&mut tx, caller.business, id, &token, change.now).await.map_err(gone)?;
+    let feed =
+        feeds::rotate(&mut tx, caller.business, id, &token, change.now).await.map_err(revoked_error)?;
     if is_kept {
         feeds::remember(&mut tx, ring, &feed, &token).await?;
     }
-    note(&mut tx, &change, "rotated", &feed).await?;
+    record_history(&mut tx, &change, "rotated", &feed).await?;
     tx.commit().await?;
-    Ok(Json(FeedAnswer::with_token(&app, feed, &token)))
+    Ok(Json(FeedResponse::with_token(&app, feed, &token)))
 }
 
 /// Revoke a feed
 ///
-/// Its address opens nothing any more, for good.
+/// Its URL stops working permanently.
 #[utoipa::path(delete, path = "/feeds/{id}", tag = "Feeds", operation_id = "revoke_feed",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "Revoked", body = FeedAnswer)))]
+    responses((status = 200, description = "Revoked", body = FeedResponse)))]
 async fn revoke(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<FeedId>,
-) -> Result<Json<FeedAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<FeedId>,
+) -> Result<Json<FeedResponse>, ApiError> {
+    let before = find_feed(&app, &caller, id).await?;
     if before.revoked_at.is_none() {
         let change = caller.change(app.now());
         let mut tx = app.context.db.begin().await?;
         feeds::revoke(&mut tx, caller.business, id, change.now).await?;
-        note(&mut tx, &change, "revoked", &before).await?;
+        record_history(&mut tx, &change, "revoked", &before).await?;
         tx.commit().await?;
     }
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    Ok(Json(find_feed(&app, &caller, id).await?.into()))
 }

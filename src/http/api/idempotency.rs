@@ -15,13 +15,13 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    audit::HistorySubject,
     booking::BookingKind,
     ids::{BookingId, BusinessId},
-    record::HistorySubject,
 };
 use concord_storage::{
     StorageError, bookings,
-    idempotency::{self, Begun, Done, KeyedRequest},
+    idempotency::{self, CompletedRequest, KeyClaim, KeyedRequest},
     secret,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -40,34 +40,34 @@ pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header by which an answer says that it is a repetition.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-const LONGEST_KEY: usize = 255;
+const MAX_KEY_LENGTH: usize = 255;
 /// No answer of ours is larger.
-const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 /// How often a request that is under way says that it is: several times before it is taken for dead.
-const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(8);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(8);
 /// How long to wait before what was done is written down once more.
-const TRIED_AGAIN_AFTER: [Duration; 3] =
+const RECORD_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
 /// The headers that belong to an answer's meaning.
-const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+const STORED_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
 /// An answer as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredResponse {
     headers: Vec<(String, String)>,
     body: String,
 }
 
 /// A request that goes with a key.
 #[derive(Clone)]
-struct Keyed {
+struct IdempotentRequest {
     business: BusinessId,
     key: String,
     request_hash: String,
     began_at: DateTime<Utc>,
 }
 
-impl Keyed {
+impl IdempotentRequest {
     fn stored(&self) -> KeyedRequest<'_> {
         KeyedRequest {
             business: self.business,
@@ -80,17 +80,17 @@ impl Keyed {
 
 /// Stands around the API, inside of `auth::require_key`. PUT, PATCH and DELETE may carry the header too; they are
 /// idempotent by themselves.
-pub async fn replay(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn idempotent(State(app): State<App>, request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !request.headers().contains_key(KEY) {
         return next.run(request).await;
     }
-    let (keyed, request) = match read(&app, request).await {
+    let (keyed, request) = match read_keyed_request(&app, request).await {
         Ok(read) => read,
         Err(error) => return error.into_response(),
     };
     // To its end: what was done must not be left without its answer, or a repetition would do it again.
     let whole = app.clone();
-    match app.to_the_end(async move { once(&whole, &keyed, request, next).await }).await {
+    match app.run_to_completion(async move { run_once(&whole, &keyed, request, next).await }).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(),
         Err(ended) => ApiError::internal(ended).into_response(),
@@ -98,8 +98,8 @@ pub async fn replay(State(app): State<App>, request: Request, next: Next) -> Res
 }
 
 /// Reads the whole request, since its body belongs to what the key stands for.
-async fn read(app: &App, request: Request) -> Result<(Keyed, Request), ApiError> {
-    let key = key_of(request.headers())?;
+async fn read_keyed_request(app: &App, request: Request) -> Result<(IdempotentRequest, Request), ApiError> {
+    let key = idempotency_key(request.headers())?;
     let business = request
         .extensions()
         .get::<ApiCaller>()
@@ -111,21 +111,26 @@ async fn read(app: &App, request: Request) -> Result<(Keyed, Request), ApiError>
         .map_err(|rejection| body_problem(rejection.into_response().status()))?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let request_hash = digest(parts.method.as_str(), path, &bytes);
-    let keyed = Keyed { business, key, request_hash, began_at: app.now() };
+    let keyed = IdempotentRequest { business, key, request_hash, began_at: app.now() };
     Ok((keyed, Request::from_parts(parts, Body::from(bytes))))
 }
 
-async fn once(app: &App, keyed: &Keyed, request: Request, next: Next) -> Result<Response, ApiError> {
+async fn run_once(
+    app: &App,
+    keyed: &IdempotentRequest,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let stored = keyed.stored();
     let mut begun = begin(app, &stored).await?;
-    if let Begun::Repeat { status, response, done } = &begun {
-        match replayed(app, keyed.business, *status, response) {
+    if let KeyClaim::Repeat { status, response, done } = &begun {
+        match replay_stored(app, keyed.business, *status, response) {
             Ok(response) => return Ok(response),
             // Sealed with a key that this installation no longer has: as good as not kept.
             Err(cause) => {
                 tracing::warn!(%cause, "an answer that was kept cannot be read");
                 if let Some(done) = done {
-                    return Err(already_done(app, keyed.business, done).await?);
+                    return Err(already_done_error(app, keyed.business, done).await?);
                 }
                 idempotency::discard(&app.context.db, &stored, response).await?;
                 begun = begin(app, &stored).await?;
@@ -133,30 +138,32 @@ async fn once(app: &App, keyed: &Keyed, request: Request, next: Next) -> Result<
         }
     }
     match begun {
-        Begun::Fresh => {
-            let _alive = signs_of_life(app, keyed);
+        KeyClaim::Fresh => {
+            let _alive = spawn_heartbeat(app, keyed);
             let response = idempotency::during(&stored, next.run(request)).await;
-            keep(app, &stored, response).await
+            store_response(app, &stored, response).await
         }
-        Begun::Mismatch => Err(ApiError::new(Kind::KeyReused, "The key was used with another path or body.")),
-        Begun::Done(done) => Err(already_done(app, keyed.business, &done).await?),
-        Begun::UnderWay { ask_again } => Err(under_way(ask_again.num_seconds())),
+        KeyClaim::Mismatch => {
+            Err(ApiError::new(Kind::KeyReused, "This key was already used with another path or body."))
+        }
+        KeyClaim::Done(done) => Err(already_done_error(app, keyed.business, &done).await?),
+        KeyClaim::UnderWay { ask_again } => Err(in_progress_error(ask_again.num_seconds())),
         // Somebody was faster to do it again; they are as good as under way.
-        Begun::Repeat { .. } => Err(under_way(1)),
+        KeyClaim::Repeat { .. } => Err(in_progress_error(1)),
     }
 }
 
-fn under_way(ask_again: i64) -> ApiError {
-    ApiError::new(Kind::UnderWay, "The first request with this key has not ended.")
+fn in_progress_error(ask_again: i64) -> ApiError {
+    ApiError::new(Kind::UnderWay, "The first request with this key is still in progress.")
         .retry_after(u32::try_from(ask_again).unwrap_or(1))
 }
 
 /// Says again and again that the request is still being answered, as long as what this returns lives.
-fn signs_of_life(app: &App, keyed: &Keyed) -> AbortOnDropHandle<()> {
+fn spawn_heartbeat(app: &App, keyed: &IdempotentRequest) -> AbortOnDropHandle<()> {
     let (app, keyed) = (app.clone(), keyed.clone());
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
-            tokio::time::sleep(SIGN_OF_LIFE_EVERY).await;
+            tokio::time::sleep(HEARTBEAT_INTERVAL).await;
             if let Err(error) = idempotency::renew(&app.context.db, &keyed.stored(), app.now()).await {
                 tracing::warn!(%error, "a request with an idempotency key could not say that it is under way");
             }
@@ -165,18 +172,22 @@ fn signs_of_life(app: &App, keyed: &Keyed) -> AbortOnDropHandle<()> {
 }
 
 /// What was done is not done again, even where its answer is lost.
-async fn already_done(app: &App, business: BusinessId, done: &Done) -> Result<ApiError, StorageError> {
+async fn already_done_error(
+    app: &App,
+    business: BusinessId,
+    done: &CompletedRequest,
+) -> Result<ApiError, StorageError> {
     let when = done.at.format("%Y-%m-%dT%H:%M:%SZ");
-    let Some(place) = place_of(app, business, done).await? else {
+    let Some(place) = resource_location(app, business, done).await? else {
         let words = format!(
-            "The request that came with this key at {when} was done, but its answer is lost. Read what it was about; to \
-             do it once more, make a new key."
+            "The request with this key at {when} was completed, but its response was lost. Read the resource; \
+             to repeat the request, use a new key."
         );
         return Ok(ApiError::new(Kind::AlreadyDone, words));
     };
-    let place = app.address(&place);
+    let place = app.absolute_url(&place);
     let words = format!(
-        "The request that came with this key at {when} was done, but its answer is lost. Read {place} for what it did."
+        "The request with this key at {when} was completed, but its response was lost. Read {place} for the result."
     );
     let error = ApiError::new(Kind::AlreadyDone, words);
     Ok(match HeaderValue::from_str(&place) {
@@ -186,7 +197,11 @@ async fn already_done(app: &App, business: BusinessId, done: &Done) -> Result<Ap
 }
 
 /// Where what was done can be read.
-async fn place_of(app: &App, business: BusinessId, done: &Done) -> Result<Option<String>, StorageError> {
+async fn resource_location(
+    app: &App,
+    business: BusinessId,
+    done: &CompletedRequest,
+) -> Result<Option<String>, StorageError> {
     let Some((kind, id)) = done.subject else { return Ok(None) };
     Ok(Some(match kind {
         HistorySubject::Business => "/api/v1/business".to_owned(),
@@ -206,12 +221,12 @@ async fn place_of(app: &App, business: BusinessId, done: &Done) -> Result<Option
     }))
 }
 
-fn key_of(headers: &HeaderMap) -> Result<String, ApiError> {
+fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
     let text = headers.get(KEY).and_then(|key| key.to_str().ok()).unwrap_or_default();
-    if text.is_empty() || text.len() > LONGEST_KEY {
+    if text.is_empty() || text.len() > MAX_KEY_LENGTH {
         return Err(ApiError::new(
             Kind::Malformed,
-            format!("Idempotency-Key must have 1 to {LONGEST_KEY} visible ASCII characters."),
+            format!("Idempotency-Key must have 1 to {MAX_KEY_LENGTH} visible ASCII characters."),
         ));
     }
     Ok(text.to_owned())
@@ -222,7 +237,7 @@ fn digest(method: &str, path: &str, body: &[u8]) -> String {
     secret::digest_bytes(&[method.as_bytes(), b"\0", path.as_bytes(), b"\0", body].concat())
 }
 
-async fn begin(app: &App, keyed: &KeyedRequest<'_>) -> Result<Begun, ApiError> {
+async fn begin(app: &App, keyed: &KeyedRequest<'_>) -> Result<KeyClaim, ApiError> {
     let mut tx = app.context.db.begin().await?;
     let begun = idempotency::begin(&mut tx, keyed).await?;
     tx.commit().await?;
@@ -231,11 +246,11 @@ async fn begin(app: &App, keyed: &KeyedRequest<'_>) -> Result<Begun, ApiError> {
 
 /// In the extensions of an answer: nothing is at that address.
 #[derive(Clone, Copy, Debug)]
-pub struct NothingThere;
+pub struct UnknownPath;
 
 /// Whether the request came to somebody who decided about it. What did not is not settled by its answer: the caller may
 /// mend it, or try again, with the same key.
-fn is_decided(response: &Response) -> bool {
+fn is_final(response: &Response) -> bool {
     let status = response.status();
     let never_read = matches!(
         status,
@@ -246,21 +261,25 @@ fn is_decided(response: &Response) -> bool {
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::TOO_MANY_REQUESTS
     );
-    !(never_read || status.is_server_error() || response.extensions().get::<NothingThere>().is_some())
+    !(never_read || status.is_server_error() || response.extensions().get::<UnknownPath>().is_some())
 }
 
 /// Keeps what was decided; otherwise the key is as good as never used. What was done is done, so the caller is told of
 /// it whether or not that can be written down.
-async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result<Response, ApiError> {
+async fn store_response(
+    app: &App,
+    keyed: &KeyedRequest<'_>,
+    response: Response,
+) -> Result<Response, ApiError> {
     let status = response.status();
-    if !is_decided(&response) {
-        record(app, keyed, None).await;
+    if !is_final(&response) {
+        record_outcome(app, keyed, None).await;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let bytes = to_bytes(body, LARGEST_ANSWER).await.map_err(ApiError::internal)?;
-    let kept = Kept {
-        headers: KEPT_HEADERS
+    let bytes = to_bytes(body, MAX_RESPONSE_BYTES).await.map_err(ApiError::internal)?;
+    let kept = StoredResponse {
+        headers: STORED_HEADERS
             .iter()
             .filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())))
             .collect(),
@@ -268,15 +287,15 @@ async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result
     };
     let text = SecretString::from(serde_json::to_string(&kept).map_err(ApiError::internal)?);
     let sealed = app.context.ring.seal(&text, idempotency::place(keyed.business));
-    record(app, keyed, Some((status, &sealed))).await;
+    record_outcome(app, keyed, Some((status, &sealed))).await;
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
 /// Writes down what came of a request, some times over if need be: without it the same request is done again as soon as
 /// this one is taken for dead.
-async fn record(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(StatusCode, &str)>) {
-    let mut waits = TRIED_AGAIN_AFTER.into_iter();
-    while let Err(cause) = try_to_record(app, keyed, kept).await {
+async fn record_outcome(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(StatusCode, &str)>) {
+    let mut waits = RECORD_RETRY_DELAYS.into_iter();
+    while let Err(cause) = try_record_outcome(app, keyed, kept).await {
         let Some(wait) = waits.next() else {
             let is_answered = kept.is_some();
             tracing::error!(%cause, is_answered, "what came of a request with an idempotency key was not kept");
@@ -290,7 +309,7 @@ async fn record(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(StatusCode, &
     }
 }
 
-async fn try_to_record(
+async fn try_record_outcome(
     app: &App,
     keyed: &KeyedRequest<'_>,
     kept: Option<(StatusCode, &str)>,
@@ -307,7 +326,7 @@ async fn try_to_record(
 
 /// Why an answer that was kept cannot be given again.
 #[derive(Debug, thiserror::Error)]
-enum Unreadable {
+enum ReplayError {
     #[error(transparent)]
     Sealed(#[from] StorageError),
     // Not its text, which may quote the answer.
@@ -315,10 +334,15 @@ enum Unreadable {
     Other,
 }
 
-fn replayed(app: &App, business: BusinessId, status: u16, sealed: &str) -> Result<Response, Unreadable> {
+fn replay_stored(
+    app: &App,
+    business: BusinessId,
+    status: u16,
+    sealed: &str,
+) -> Result<Response, ReplayError> {
     let text = app.context.ring.open(sealed, idempotency::place(business))?;
-    let kept: Kept = serde_json::from_str(text.expose_secret()).map_err(|_| Unreadable::Other)?;
-    let status = StatusCode::from_u16(status).map_err(|_| Unreadable::Other)?;
+    let kept: StoredResponse = serde_json::from_str(text.expose_secret()).map_err(|_| ReplayError::Other)?;
+    let status = StatusCode::from_u16(status).map_err(|_| ReplayError::Other)?;
     let mut response = (status, kept.body).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     for (name, value) in kept.headers {
@@ -338,13 +362,13 @@ mod tests {
     fn only_what_was_decided_is_kept() {
         let with = |status: u16| StatusCode::from_u16(status).unwrap().into_response();
         for kept in [200, 201, 202, 404, 409, 412, 422] {
-            assert!(is_decided(&with(kept)), "{kept}");
+            assert!(is_final(&with(kept)), "{kept}");
         }
         for tried_again in [400, 401, 405, 413, 415, 429, 500, 502, 503] {
-            assert!(!is_decided(&with(tried_again)), "{tried_again}");
+            assert!(!is_final(&with(tried_again)), "{tried_again}");
         }
-        let nowhere = (axum::Extension(NothingThere), StatusCode::NOT_FOUND).into_response();
-        assert!(!is_decided(&nowhere));
+        let nowhere = (axum::Extension(UnknownPath), StatusCode::NOT_FOUND).into_response();
+        assert!(!is_final(&nowhere));
     }
 
     #[test]

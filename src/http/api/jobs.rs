@@ -9,14 +9,14 @@ use concord_domain::{
 use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError, entries,
-    jobs::{self, Job},
+    jobs::{self, JobBoardRow},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{answers::Listing, auth::ApiCaller, problem::ApiError, request::PathOf, schema};
+use super::{auth::ApiCaller, problem::ApiError, request::ApiPath, responses::Listing, schema};
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -29,12 +29,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// The most failed jobs in one answer.
-const MOST: u32 = 200;
+const MAX_FAILED_JOBS: u32 = 200;
 
-/// A piece of work.
+/// A job.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Job)]
-struct JobAnswer {
+struct JobResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: JobId,
@@ -43,24 +43,24 @@ struct JobAnswer {
     kind: JobKind,
     /// What it is about: the id of an entry, a calendar or a calendar integration, as the kind says.
     subject: Uuid,
-    /// How urgent it is.
+    /// Its priority.
     #[schema(value_type = schema::QueueClass)]
     queue: QueueClass,
-    /// Where it stands.
+    /// Its status.
     #[schema(value_type = schema::JobState)]
     state: JobState,
-    /// When it is tried again by itself; null: only by hand.
+    /// The next automatic retry; null: manual only.
     next_try_at: Option<DateTime<Utc>>,
-    /// Tries so far.
+    /// Attempts so far.
     attempts: i64,
-    /// Why the last one failed, for people.
+    /// Why the last attempt failed, in plain words.
     last_error: Option<String>,
-    /// Since when it is to be done.
+    /// Since when it is due.
     enqueued_at: DateTime<Utc>,
 }
 
-impl From<Job> for JobAnswer {
-    fn from(job: Job) -> Self {
+impl From<JobBoardRow> for JobResponse {
+    fn from(job: JobBoardRow) -> Self {
         Self {
             id: job.id,
             kind: job.kind,
@@ -77,19 +77,19 @@ impl From<Job> for JobAnswer {
 
 /// List failed jobs
 ///
-/// Those whose tries are used up, with the reason, the newest first; at most 200. They are tried again slowly by
-/// themselves.
-#[utoipa::path(get, path = "/jobs/failed", tag = "Synchronisation", operation_id = "list_failed_jobs",
-    responses((status = 200, description = "Failed jobs", body = Listing<JobAnswer>)))]
-async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<JobAnswer>>, ApiError> {
-    let found = jobs::failed(&app.context.db, caller.business, MOST).await?;
-    Ok(Json(Listing::whole(found.into_iter().map(JobAnswer::from).collect())))
+/// Jobs with no attempts left, with the reason, newest first; at most 200. They are still
+/// retried slowly.
+#[utoipa::path(get, path = "/jobs/failed", tag = "Sync", operation_id = "list_failed_jobs",
+    responses((status = 200, description = "Failed jobs", body = Listing<JobResponse>)))]
+async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<JobResponse>>, ApiError> {
+    let found = jobs::failed(&app.context.db, caller.business, MAX_FAILED_JOBS).await?;
+    Ok(Json(Listing::complete(found.into_iter().map(JobResponse::from).collect())))
 }
 
 /// A job that was started.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = StartedJob)]
-struct StartedAnswer {
+struct StartedJobResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: JobId,
@@ -98,15 +98,15 @@ struct StartedAnswer {
     kind: JobKind,
 }
 
-/// Try a failed job again
-#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "Synchronisation", operation_id = "retry_job",
+/// Retry a failed job
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "Sync", operation_id = "retry_job",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 202, description = "It will be tried again", body = StartedAnswer)))]
+    responses((status = 202, description = "Retry started", body = StartedJobResponse)))]
 async fn retry(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<JobId>,
-) -> Result<(StatusCode, Json<StartedAnswer>), ApiError> {
+    ApiPath(id): ApiPath<JobId>,
+) -> Result<(StatusCode, Json<StartedJobResponse>), ApiError> {
     let mut tx = app.context.db.begin().await?;
     let job = match jobs::retry(&mut tx, caller.business, id, app.now()).await {
         Err(StorageError::NotFound) => return Err(ApiError::not_found("failed job")),
@@ -114,29 +114,29 @@ async fn retry(
     };
     tx.commit().await?;
     app.context.push(&[job]).await;
-    Ok((StatusCode::ACCEPTED, Json(StartedAnswer { id: job.id, kind: job.kind })))
+    Ok((StatusCode::ACCEPTED, Json(StartedJobResponse { id: job.id, kind: job.kind })))
 }
 
-/// How the entries of a business stand.
+/// Sync status of a business.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncSummary)]
-struct StateAnswer {
-    /// Entries that stand as they should, of bookings that are not over; no more than 1,000 are counted.
+struct SyncSummaryResponse {
+    /// Entries in sync, of bookings that are not over; counted up to 1,000.
     synced: i64,
-    /// Entries that are about to be written.
+    /// Pending entries.
     pending: i64,
-    /// Entries that are written once their calendar integration is active again.
+    /// Entries on hold until their integration is active again.
     waiting: i64,
-    /// Entries that could not be written.
+    /// Failed entries.
     failed: i64,
 }
 
-/// Read the state of synchronisation
-#[utoipa::path(get, path = "/sync", tag = "Synchronisation", operation_id = "get_sync_state",
-    responses((status = 200, description = "How the entries in all calendars stand", body = StateAnswer)))]
-async fn state(State(app): State<App>, caller: ApiCaller) -> Result<Json<StateAnswer>, ApiError> {
+/// Read the sync status
+#[utoipa::path(get, path = "/sync", tag = "Sync", operation_id = "get_sync_state",
+    responses((status = 200, description = "Sync status of all calendars", body = SyncSummaryResponse)))]
+async fn state(State(app): State<App>, caller: ApiCaller) -> Result<Json<SyncSummaryResponse>, ApiError> {
     let counts = entries::counts(&app.context.db, caller.business, None, app.now()).await?;
-    Ok(Json(StateAnswer {
+    Ok(Json(SyncSummaryResponse {
         synced: counts.synced,
         pending: counts.pending,
         waiting: counts.waiting,
@@ -147,34 +147,34 @@ async fn state(State(app): State<App>, caller: ApiCaller) -> Result<Json<StateAn
 /// How much was started.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = StartedCount)]
-struct CountAnswer {
+struct StartedCountResponse {
     /// Jobs that were started.
     started: usize,
 }
 
-/// Synchronise all pending bookings
+/// Sync all pending bookings
 ///
-/// Goes through every active calendar integration and writes what is not as it should be. `started` counts the
+/// Writes pending entries of every active calendar integration. `started` counts the
 /// integrations.
-#[utoipa::path(post, path = "/sync/pending", tag = "Synchronisation", operation_id = "sync_pending",
-    responses((status = 202, description = "It will be done", body = CountAnswer)))]
+#[utoipa::path(post, path = "/sync/pending", tag = "Sync", operation_id = "sync_pending",
+    responses((status = 202, description = "Started", body = StartedCountResponse)))]
 async fn sync_pending(
     State(app): State<App>,
     caller: ApiCaller,
-) -> Result<(StatusCode, Json<CountAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
     let started = batch_sync::sync_all_pending(&app.context, caller.business).await?;
-    Ok((StatusCode::ACCEPTED, Json(CountAnswer { started })))
+    Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }
 
 /// Import all availability
 ///
-/// Reads the busy times of every calendar that is read. `started` counts the calendars.
-#[utoipa::path(post, path = "/sync/availability", tag = "Synchronisation", operation_id = "import_availability",
-    responses((status = 202, description = "It will be done", body = CountAnswer)))]
+/// Imports the busy times of every calendar that is read. `started` counts the calendars.
+#[utoipa::path(post, path = "/sync/availability", tag = "Sync", operation_id = "import_availability",
+    responses((status = 202, description = "Started", body = StartedCountResponse)))]
 async fn import_availability(
     State(app): State<App>,
     caller: ApiCaller,
-) -> Result<(StatusCode, Json<CountAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
     let started = batch_sync::import_all(&app.context, caller.business).await?;
-    Ok((StatusCode::ACCEPTED, Json(CountAnswer { started })))
+    Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }

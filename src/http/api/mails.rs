@@ -8,17 +8,17 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError,
-    mails::{self, Mail},
+    mails::{self, StoredMail},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::{Listing, page_ask},
     auth::ApiCaller,
     problem::ApiError,
-    request::{PathOf, Search},
+    request::{ApiPath, ApiQuery},
+    responses::{Listing, page_request},
     schema,
 };
 use crate::app::App;
@@ -27,53 +27,53 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(retry))
 }
 
-/// Which mails are wanted.
+/// Filters for emails.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Wanted {
-    /// Those that stand so.
+struct ListMailsQuery {
+    /// With this status.
     #[param(value_type = Option<schema::MailState>, inline)]
     state: Option<MailState>,
-    /// How many at the most, 1 to 200; 50 if it is not said.
+    /// Page size, 1 to 200; default 50.
     limit: Option<u32>,
-    /// What the page before said as `next_cursor`.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// A mail to one person.
+/// An email to one person.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Mail)]
-struct MailAnswer {
+struct MailResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: MailId,
     /// What it is about.
     #[schema(value_type = schema::MailKind)]
     kind: MailKind,
-    /// Whose mailbox.
+    /// The recipient.
     to: String,
     /// One line.
     subject: String,
-    /// What it says, as text.
+    /// The text body.
     text: String,
     /// By which mailboxes know it; with its angle brackets.
     message_id: String,
-    /// Where it stands.
+    /// Its status.
     #[schema(value_type = schema::MailState)]
     state: MailState,
     /// When it was last tried.
     attempted_at: Option<DateTime<Utc>>,
-    /// When a mail server took it.
+    /// When a mail server accepted it.
     sent_at: Option<DateTime<Utc>>,
-    /// Why the last try failed, or what it waits for; for people.
+    /// Why the last attempt failed or what it waits for, in plain words.
     last_error: Option<String>,
     /// When it was written.
     created_at: DateTime<Utc>,
 }
 
-impl From<Mail> for MailAnswer {
-    fn from(mail: Mail) -> Self {
+impl From<StoredMail> for MailResponse {
+    fn from(mail: StoredMail) -> Self {
         Self {
             id: mail.id,
             kind: mail.kind,
@@ -90,30 +90,30 @@ impl From<Mail> for MailAnswer {
     }
 }
 
-/// List mails
+/// List emails
 ///
-/// What was written to people, the newest first.
-#[utoipa::path(get, path = "/mails", tag = "Synchronisation", operation_id = "list_mails", params(Wanted),
-    responses((status = 200, description = "A page of mails", body = Listing<MailAnswer>)))]
+/// Emails sent to people, newest first.
+#[utoipa::path(get, path = "/mails", tag = "Sync", operation_id = "list_mails", params(ListMailsQuery),
+    responses((status = 200, description = "A page of mails", body = Listing<MailResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(wanted): Search<Wanted>,
-) -> Result<Json<Listing<MailAnswer>>, ApiError> {
-    let ask = page_ask(wanted.limit, wanted.cursor)?;
+    ApiQuery(wanted): ApiQuery<ListMailsQuery>,
+) -> Result<Json<Listing<MailResponse>>, ApiError> {
+    let ask = page_request(wanted.limit, wanted.cursor)?;
     let page = mails::list(&app.context.db, caller.business, wanted.state, &ask).await?;
-    Ok(Json(Listing::of(page, MailAnswer::from)))
+    Ok(Json(Listing::from_page(page, MailResponse::from)))
 }
 
-/// Send a failed mail again
-#[utoipa::path(post, path = "/mails/{id}/retry", tag = "Synchronisation", operation_id = "retry_mail",
+/// Resend a failed email
+#[utoipa::path(post, path = "/mails/{id}/retry", tag = "Sync", operation_id = "retry_mail",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 202, description = "It will be sent again", body = MailAnswer)))]
+    responses((status = 202, description = "Resend started", body = MailResponse)))]
 async fn retry(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<MailId>,
-) -> Result<(StatusCode, Json<MailAnswer>), ApiError> {
+    ApiPath(id): ApiPath<MailId>,
+) -> Result<(StatusCode, Json<MailResponse>), ApiError> {
     let missing = || ApiError::not_found("failed mail");
     let mut tx = app.context.db.begin().await?;
     let job = match mails::send_again(&mut tx, caller.business, id, app.now()).await {

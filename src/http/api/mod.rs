@@ -10,33 +10,33 @@
 //! To add an endpoint: the handler with its `#[utoipa::path]`, and its name in `routes()` of its file; a new file gets
 //! its line in `endpoints` below. The document, the page and the test of tenants pick it up from there.
 
-mod answers;
 pub mod auth;
 mod bookings;
 mod business;
 mod calendar_availability;
 mod calendar_integrations;
 mod channels;
-mod conditions;
 mod conflicts;
 mod docs;
 mod document;
 mod feeds;
-mod given;
 mod ical_import;
 pub mod idempotency;
 mod jobs;
+mod json_errors;
 mod mails;
+mod patch_field;
 mod platforms;
+mod preconditions;
 pub mod problem;
 mod remote_changes;
 pub mod request;
 mod resource_calendar;
 mod resources;
+mod responses;
 mod schema;
 mod staff;
 mod sync_log;
-mod wording;
 
 use std::sync::Arc;
 
@@ -52,12 +52,12 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::{
-    idempotency::NothingThere,
+    idempotency::UnknownPath,
     problem::{ApiError, Kind},
 };
 use crate::{
     app::App,
-    http::admission::{Bodies, hold_body},
+    http::admission::{BodyClass, reserve_body_layer},
 };
 
 /// All endpoints of version 1, without the prefix of their paths.
@@ -82,44 +82,47 @@ fn endpoints() -> OpenApiRouter<App> {
 
 /// The OpenAPI document of an installation.
 pub fn openapi(app: &App) -> OpenApi {
-    document::complete(app, endpoints().into_openapi())
+    document::build_document(app, endpoints().into_openapi())
 }
 
 /// The API with its document and page.
 pub fn router(app: &App) -> Router<App> {
     let (version_1, described) = endpoints().split_for_parts();
-    let document = Arc::new(document::complete(app, described));
+    let document = Arc::new(document::build_document(app, described));
     let most_bytes = app.config.server.max_body_kilobytes * 1024;
     let version_1 = version_1
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown)
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_path)
         // What a repeated POST is answered is kept as it is sent, so errors are written before.
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
-        .layer(middleware::from_fn_with_state(app.clone(), idempotency::replay))
-        .layer(middleware::from_fn_with_state((app.clone(), Bodies::Forms, most_bytes), hold_body))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::idempotent))
+        .layer(middleware::from_fn_with_state(
+            (app.clone(), BodyClass::Forms, most_bytes),
+            reserve_body_layer,
+        ))
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
-        .layer(middleware::from_fn(never_stored));
+        .layer(middleware::from_fn(no_store));
     Router::new()
         .nest("/api/v1", version_1)
         .merge(ical_import::router(app))
-        .route("/api/{*rest}", any(unknown))
+        .route("/api/{*rest}", any(unknown_path))
         .merge(docs::router(document))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
 }
 
 /// Answers are of one business and of this moment: no cache on the way may keep them.
-async fn never_stored(request: Request, next: Next) -> Response {
+async fn no_store(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-async fn unknown(OriginalUri(uri): OriginalUri) -> (Extension<NothingThere>, ApiError) {
-    let words = format!("Nothing answers at {}.", uri.path().escape_debug());
-    (Extension(NothingThere), ApiError::new(Kind::NotFound, words))
+async fn unknown_path(OriginalUri(uri): OriginalUri) -> (Extension<UnknownPath>, ApiError) {
+    let words = format!("No endpoint at {}.", uri.path().escape_debug());
+    (Extension(UnknownPath), ApiError::new(Kind::NotFound, words))
 }
 
-async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
-    let words = format!("{} does not know {method}.", uri.path().escape_debug());
+async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    let words = format!("{} does not support {method}.", uri.path().escape_debug());
     ApiError::new(Kind::MethodNotAllowed, words)
 }

@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::Listing,
     auth::ApiCaller,
     channels::check_interval,
-    given::Given,
+    patch_field::PatchField,
     problem::ApiError,
-    request::{Body, PathOf},
+    request::{ApiJson, ApiPath},
+    responses::Listing,
     schema,
 };
 use crate::app::App;
@@ -29,37 +29,37 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// A booking platform.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Platform)]
-struct PlatformAnswer {
+struct PlatformResponse {
     /// Its name for programs.
     #[schema(example = "airbnb")]
     id: String,
     /// Its name for people.
     name: String,
-    /// How it learns of what is taken.
+    /// How it is updated.
     #[schema(value_type = schema::PlatformKind)]
     kind: PlatformKind,
-    /// Whether it reads a feed of ours.
+    /// Whether it can import our feed.
     reads_our_feed: bool,
-    /// Whether it offers a feed of its own.
+    /// Whether it has a feed to import.
     offers_feed: bool,
-    /// Minutes between two readings of its feed.
+    /// Sync interval in minutes.
     interval_minutes: i64,
-    /// Whose booking gives way, for new channels.
+    /// Which booking to keep in a conflict, for new channels.
     #[schema(value_type = schema::Preference)]
     preference: Preference,
-    /// What becomes of nights that it only closes, for new channels.
+    /// How blocked dates are handled, for new channels.
     #[schema(value_type = schema::BlockRule)]
     blocks: BlockRule,
-    /// How a person gets our feed into it.
+    /// Steps to import our feed there.
     import_steps: Vec<String>,
-    /// Where a person finds the address of its feed.
+    /// Steps to find its feed URL.
     export_steps: Vec<String>,
-    /// What a person should know.
+    /// Notes.
     notes: Vec<String>,
 }
 
-impl PlatformAnswer {
-    fn of(platform: &Platform, said: &PlatformSettings) -> Self {
+impl PlatformResponse {
+    fn from_platform(platform: &Platform, said: &PlatformSettings) -> Self {
         Self {
             id: platform.id.to_string(),
             name: platform.name.clone(),
@@ -76,20 +76,20 @@ impl PlatformAnswer {
     }
 }
 
-/// How a business wants a platform to be treated; what is left out stays.
+/// Settings for a platform; omitted fields are unchanged.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PlatformChange, example = json!({ "interval_minutes": 45, "preference": "keep" }))]
-struct ChangedPlatform {
-    /// Minutes between two readings of its feed; null: as the platform's file has it.
+struct PlatformPatch {
+    /// Sync interval in minutes; null: the platform's default.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
-    interval_minutes: Given<i64>,
-    /// Whose booking gives way, for new channels.
+    interval_minutes: PatchField<i64>,
+    /// Which booking to keep in a conflict, for new channels.
     #[serde(default)]
     #[schema(value_type = Option<schema::Preference>)]
     preference: Option<Preference>,
-    /// What becomes of nights that it only closes, for new channels.
+    /// How blocked dates are handled, for new channels.
     #[serde(default)]
     #[schema(value_type = Option<schema::BlockRule>)]
     blocks: Option<BlockRule>,
@@ -97,57 +97,60 @@ struct ChangedPlatform {
 
 /// List platforms
 #[utoipa::path(get, path = "/platforms", tag = "Channels", operation_id = "list_platforms",
-    responses((status = 200, description = "All of them", body = Listing<PlatformAnswer>)))]
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<PlatformAnswer>>, ApiError> {
+    responses((status = 200, description = "The full list", body = Listing<PlatformResponse>)))]
+async fn list(
+    State(app): State<App>,
+    caller: ApiCaller,
+) -> Result<Json<Listing<PlatformResponse>>, ApiError> {
     let said = platform_settings::of_business(&app.context.db, caller.business).await?;
     let answer = |platform: &Platform| {
         let own = said.iter().find(|said| said.platform == platform.id.as_str()).cloned();
         let own = own.unwrap_or_else(|| PlatformSettings::unsaid(platform.id.as_str()));
-        PlatformAnswer::of(platform, &own)
+        PlatformResponse::from_platform(platform, &own)
     };
-    Ok(Json(Listing::whole(app.context.platforms.iter().map(answer).collect())))
+    Ok(Json(Listing::complete(app.context.platforms.iter().map(answer).collect())))
 }
 
-fn known<'a>(app: &'a App, name: &str) -> Result<&'a Platform, ApiError> {
+fn find_platform<'a>(app: &'a App, name: &str) -> Result<&'a Platform, ApiError> {
     app.context.platforms.find(name).ok_or_else(|| ApiError::not_found("platform"))
 }
 
 /// Read a platform
 #[utoipa::path(get, path = "/platforms/{platform}", tag = "Channels", operation_id = "get_platform",
     params(("platform" = String, Path, description = "Its id, its name or another name of it")),
-    responses((status = 200, description = "The platform", body = PlatformAnswer)))]
+    responses((status = 200, description = "The platform", body = PlatformResponse)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(name): PathOf<String>,
-) -> Result<Json<PlatformAnswer>, ApiError> {
-    let platform = known(&app, &name)?;
+    ApiPath(name): ApiPath<String>,
+) -> Result<Json<PlatformResponse>, ApiError> {
+    let platform = find_platform(&app, &name)?;
     let said = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
-    Ok(Json(PlatformAnswer::of(platform, &said)))
+    Ok(Json(PlatformResponse::from_platform(platform, &said)))
 }
 
-/// Say how a platform is to be treated
+/// Change a platform's settings
 #[utoipa::path(patch, path = "/platforms/{platform}", tag = "Channels", operation_id = "change_platform",
     params(("platform" = String, Path, description = "Its id, its name or another name of it")),
-    request_body = ChangedPlatform,
-    responses((status = 200, description = "Changed", body = PlatformAnswer)))]
+    request_body = PlatformPatch,
+    responses((status = 200, description = "Changed", body = PlatformResponse)))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(name): PathOf<String>,
-    Body(body): Body<ChangedPlatform>,
-) -> Result<Json<PlatformAnswer>, ApiError> {
-    let platform = known(&app, &name)?;
+    ApiPath(name): ApiPath<String>,
+    ApiJson(body): ApiJson<PlatformPatch>,
+) -> Result<Json<PlatformResponse>, ApiError> {
+    let platform = find_platform(&app, &name)?;
     let before = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
     let said = PlatformSettings {
         interval_minutes: match body.interval_minutes {
-            Given::Value(minutes) => Some(check_interval(minutes, Some(platform))?),
-            other => other.or(before.interval_minutes),
+            PatchField::Value(minutes) => Some(check_interval(minutes, Some(platform))?),
+            other => other.apply_to(before.interval_minutes),
         },
         preference: body.preference.unwrap_or(before.preference),
         blocks: body.blocks.unwrap_or(before.blocks),
         platform: before.platform,
     };
     manage::save_platform(&app.context, &caller.change(app.now()), &said).await?;
-    Ok(Json(PlatformAnswer::of(platform, &said)))
+    Ok(Json(PlatformResponse::from_platform(platform, &said)))
 }

@@ -11,13 +11,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use concord_domain::booking::FieldError;
-use concord_jobs::{connect::ConnectError, connections::ManageError, remote_change::AnswerError};
+use concord_jobs::{connect::ConnectError, connections::ConnectionActionError, remote_change::AnswerError};
 use concord_providers::DiscoveryError;
 use concord_storage::{StorageError, bookings::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{ConflictAnswer, FreeTime};
+use super::responses::{ConflictResponse, FreeTime};
 use crate::app::App;
 
 /// The media type of problem documents.
@@ -61,76 +61,76 @@ macro_rules! kinds {
 
 kinds! {
     /// No JSON, or a header, cursor or parameter that makes no sense.
-    Malformed = "malformed", BAD_REQUEST, "The request cannot be understood",
-        "Mend the request: `detail` and `errors` say where. Sending it again as it is will not help.";
+    Malformed = "malformed", BAD_REQUEST, "The request is not valid",
+        "Fix the request: see `detail` and `errors`. Retrying it unchanged will not help.";
     /// No key, or none that opens anything.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
-        "Send `Authorization: Bearer ck_...` with a key that a manager made in the settings and has not revoked.";
+    Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is required",
+        "Send `Authorization: Bearer ck_...` with a key that a manager created in the settings and that has not been revoked.";
     /// Known, but it is not for them.
-    Forbidden = "forbidden", FORBIDDEN, "That is for managers",
+    Forbidden = "forbidden", FORBIDDEN, "Managers only",
         "Ask a manager of the business.";
     /// Not there, or another business's.
-    NotFound = "not-found", NOT_FOUND, "There is no such thing",
-        "Check the path and the ids in it. What belongs to another business is not found either.";
+    NotFound = "not-found", NOT_FOUND, "Not found",
+        "Check the path and its ids. Data of other businesses is never found.";
     /// The path exists, the method does not.
-    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method",
-        "The header `Allow` names the methods that it knows.";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
+        "The `Allow` header lists the supported methods.";
     /// No room.
     Taken = "taken", CONFLICT, "The time is taken",
-        "`conflicts` says what stands there, `alternatives` which times of the same length are free.";
+        "`conflicts` lists what is in the way, `alternatives` free times of the same length.";
     /// Right in itself, but not as things stand.
-    NotPossible = "not-possible", CONFLICT, "That is not possible as things stand",
-        "`detail` says what stands in the way.";
+    NotPossible = "not-possible", CONFLICT, "Not possible in the current state",
+        "See `detail` for the reason.";
     /// `Idempotency-Key`: the first request has not ended.
-    UnderWay = "under-way", CONFLICT, "The same request is being answered right now",
-        "Ask again after the seconds in `Retry-After`: the answer to the first request is then given.";
+    UnderWay = "under-way", CONFLICT, "The same request is in progress",
+        "Retry after the seconds in `Retry-After` to get the response to the first request.";
     /// `Idempotency-Key`: done, and the answer was lost.
-    AlreadyDone = "already-done", CONFLICT, "It was done already",
-        "Nothing was done again. `Location`, if it is there, says where to read what was done; the answer itself was lost \
-         when the server stopped.";
+    AlreadyDone = "already-done", CONFLICT, "Already completed",
+        "The request was not repeated. `Location`, if present, points to the result; the response itself was \
+         lost when the server stopped.";
     /// `If-Match` or `If-None-Match` does not hold.
-    Stale = "stale", PRECONDITION_FAILED, "It has been changed meanwhile",
-        "Read it again, apply the change to what is there now, and send the new `ETag` as `If-Match`.";
+    Stale = "stale", PRECONDITION_FAILED, "Changed in the meantime",
+        "Read it again, apply your change to the current version, and send the new `ETag` as `If-Match`.";
     /// Too many bytes.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "Send less at a time.";
+        "Send less data per request.";
     /// Not JSON by its own account.
     MediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON",
         "Send `Content-Type: application/json`.";
     /// Fields that are not acceptable.
-    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are not acceptable",
-        "`errors` names each field and says what is wrong with it. Nothing was written.";
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are not valid",
+        "`errors` lists each field and what is wrong. Nothing was saved.";
     /// `Idempotency-Key`: used for something else.
     KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
-        "Make a new key for each request that means something new.";
+        "Use a new key for each new request.";
     /// By one address or one key.
     TooMany = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests",
-        "Nothing was done. Try again after the seconds in `Retry-After`, and ask less often.";
+        "Nothing was done. Retry after the seconds in `Retry-After`, and send requests less often.";
     /// A calendar provider would not.
-    Provider = "provider", BAD_GATEWAY, "The calendar provider did not do it",
-        "`detail` says what the provider's answer means. Try again later, or reconnect the calendar.";
+    Provider = "provider", BAD_GATEWAY, "The calendar provider failed",
+        "See `detail` for the provider's error. Retry later, or reconnect the calendar.";
     /// Others write the same rows.
     Busy = "busy", SERVICE_UNAVAILABLE, "Too many changes at once",
-        "Nothing was written. Try again after the seconds in `Retry-After`.";
+        "Nothing was saved. Retry after the seconds in `Retry-After`.";
     /// The database is away.
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Concord cannot work at the moment",
-        "Nothing was written. Try again after the seconds in `Retry-After`; `request_id` finds it in the logs.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Concord is temporarily unavailable",
+        "Nothing was saved. Retry after the seconds in `Retry-After`. Find details in the logs by `request_id`.";
     /// The answer was given up; the work goes on.
-    TooSlow = "too-slow", SERVICE_UNAVAILABLE, "The answer took too long",
-        "It may have been done all the same: read it, or repeat it with the same `Idempotency-Key`.";
+    TooSlow = "too-slow", SERVICE_UNAVAILABLE, "The request timed out",
+        "It may still have been completed: read the resource, or retry with the same `Idempotency-Key`.";
     /// A mistake of ours.
-    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside Concord",
-        "Report it with the `request_id`, which finds it in the logs.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error",
+        "Report it with the `request_id` to find it in the logs.";
 }
 
-/// A field that is not acceptable, and why.
+/// A field that is not valid, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// The field's name, with dots between the levels; empty where the whole body is meant.
     #[schema(example = "customer.email")]
     pub field: String,
     /// What is wrong with it, to be read after the field's name.
-    #[schema(example = "is not a mail address")]
+    #[schema(example = "is not a valid email address")]
     pub message: String,
 }
 
@@ -143,24 +143,24 @@ impl From<FieldError> for FieldProblem {
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(crate) struct Document {
-    /// Which sort of problem; the address leads to its explanation.
+pub(crate) struct ProblemDocument {
+    /// The problem type; its URL leads to the explanation.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub kind: String,
-    /// The same words for every problem of the sort.
+    /// The same title for every problem of this type.
     pub title: &'static str,
     /// The HTTP status.
     #[schema(example = 409)]
     pub status: u16,
-    /// What is wrong this time.
+    /// What is wrong in this case.
     pub detail: String,
-    /// The fields that are not acceptable.
+    /// The fields that are not valid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
-    /// What stands where a booking was wanted; only with `taken`.
+    /// What is in the way; only with `taken`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conflicts: Vec<ConflictAnswer>,
+    pub conflicts: Vec<ConflictResponse>,
     /// Free times of the same length for the same resource and people, the nearest first; only with `taken`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alternatives: Option<Vec<FreeTime>>,
@@ -181,7 +181,7 @@ struct Problem {
     kind: Kind,
     detail: String,
     errors: Vec<FieldProblem>,
-    conflicts: Vec<ConflictAnswer>,
+    conflicts: Vec<ConflictResponse>,
     alternatives: Option<Vec<FreeTime>>,
     current_version: Option<i64>,
     headers: HeaderMap,
@@ -193,7 +193,7 @@ impl ApiError {
     /// `what` has been changed since the caller read it; it is at that version, or not there if that is 0.
     pub(super) fn stale(what: &str, current: i64) -> Self {
         let detail = if current == 0 {
-            format!("There is no such {what} any more or yet.")
+            format!("This {what} does not exist.")
         } else {
             format!("The {what} is at version {current}.")
         };
@@ -218,7 +218,7 @@ impl ApiError {
 
     /// `what`: in words, such as "booking".
     pub fn not_found(what: &str) -> Self {
-        Self::new(Kind::NotFound, format!("There is no such {what}."))
+        Self::new(Kind::NotFound, format!("This {what} was not found."))
     }
 
     /// One field that is not acceptable.
@@ -254,7 +254,7 @@ impl ApiError {
     /// A mistake of ours; `cause` goes to the log alone.
     #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
     pub fn internal(cause: impl ToString) -> Self {
-        let mut error = Self::new(Kind::Internal, "It has been written down; nobody needs to send it again.");
+        let mut error = Self::new(Kind::Internal, "The error was logged.");
         error.0.cause = Some(cause.to_string());
         error
     }
@@ -276,10 +276,10 @@ impl ApiError {
         error
     }
 
-    fn document(self, app: &App, request_id: Option<String>) -> Document {
+    fn document(self, app: &App, request_id: Option<String>) -> ProblemDocument {
         let problem = *self.0;
-        Document {
-            kind: app.address(&format!("/problems/{}", problem.kind.slug())),
+        ProblemDocument {
+            kind: app.absolute_url(&format!("/problems/{}", problem.kind.slug())),
             title: problem.kind.title(),
             status: problem.kind.status().as_u16(),
             detail: problem.detail,
@@ -336,30 +336,28 @@ impl From<StorageError> for ApiError {
             // Nothing here must be unlike the others but a booking's reference, and who writes that of another booking
             // at the same moment has lost a race.
             StorageError::Exists | StorageError::Overlap | StorageError::Busy => {
-                Self::new(Kind::Busy, "Others are changing the same things.").retry_after(1)
+                Self::new(Kind::Busy, "The same data is being changed by another request.").retry_after(1)
             }
-            StorageError::Overloaded => {
-                Self::new(Kind::Busy, "So much is being changed that there was no turn.").retry_after(2)
-            }
+            StorageError::Overloaded => Self::new(Kind::Busy, "Too many changes are waiting.").retry_after(2),
             StorageError::UnitsTaken { highest } => Self::new(
                 Kind::NotPossible,
-                format!("Unit {highest} is held by something that has not ended; move or cancel it first."),
+                format!("Unit {highest} still has a current or upcoming booking; move or cancel it first."),
             ),
             StorageError::StaysAhead => Self::new(
                 Kind::NotPossible,
-                "Stays that have not ended are counted in the nights of the present zone; the zone cannot change.",
+                "The time zone cannot be changed while there are current or upcoming stays.",
             ),
             StorageError::BadCursor => {
-                let message = "is not one that a page gave";
+                let message = "is not a cursor from a previous page";
                 Self::new(Kind::Malformed, format!("cursor {message}.")).with_errors(vec![FieldProblem {
                     field: "cursor".to_owned(),
                     message: message.to_owned(),
                 }])
             }
             StorageError::Database(_) | StorageError::Unavailable(_) => {
-                Self::unavailable(&error, "The database does not answer.")
+                Self::unavailable(&error, "The database is unavailable.")
             }
-            StorageError::Unwritable(_) => Self::unavailable(&error, "The database takes no changes."),
+            StorageError::Unwritable(_) => Self::unavailable(&error, "The database is read-only."),
             _ => Self::internal(error),
         }
     }
@@ -377,7 +375,7 @@ impl From<PutError> for ApiError {
             PutError::Invalid(faults) => faults.into(),
             PutError::Taken(taken) => {
                 let mut error = Self::new(Kind::Taken, taken_in_words(&taken.obstacles));
-                error.0.conflicts = taken.obstacles.into_iter().map(ConflictAnswer::from).collect();
+                error.0.conflicts = taken.obstacles.into_iter().map(ConflictResponse::from).collect();
                 error.0.alternatives = Some(taken.alternatives.into_iter().map(FreeTime::from).collect());
                 error
             }
@@ -388,7 +386,7 @@ impl From<PutError> for ApiError {
 }
 
 fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
-    let [first, others @ ..] = obstacles else { return "Something stands there.".to_owned() };
+    let [first, others @ ..] = obstacles else { return "The time is taken.".to_owned() };
     let subject = first.subject_name.as_deref().unwrap_or("The resource");
     let others = match others.len() {
         0 => String::new(),
@@ -397,7 +395,7 @@ fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
     };
     let by = match (&first.reference, &first.calendar) {
         (Some(reference), _) => format!("by {reference}"),
-        (None, Some(calendar)) => format!("by something in the calendar {calendar}"),
+        (None, Some(calendar)) => format!("by busy time in the calendar {calendar}"),
         (None, None) => "already".to_owned(),
     };
     format!("{subject} is taken {by}{others}.")
@@ -408,7 +406,7 @@ impl From<AnswerError> for ApiError {
         match error {
             AnswerError::NotFound => Self::not_found("change"),
             AnswerError::Overtaken => {
-                let words = "Somebody has decided about this already, or the booking was changed since.";
+                let words = "Someone already decided this, or the booking has changed since.";
                 Self::new(Kind::NotPossible, words)
             }
             AnswerError::Refused(error) => error.into(),
@@ -432,13 +430,13 @@ impl From<ConnectError> for ApiError {
     }
 }
 
-impl From<ManageError> for ApiError {
-    fn from(error: ManageError) -> Self {
+impl From<ConnectionActionError> for ApiError {
+    fn from(error: ConnectionActionError) -> Self {
         match error {
-            ManageError::NotFound => Self::not_found("calendar integration"),
-            ManageError::NotPossible(reason) => Self::new(Kind::NotPossible, reason),
-            ManageError::Provider(reason) => Self::new(Kind::Provider, reason),
-            ManageError::Storage(error) => error.into(),
+            ConnectionActionError::NotFound => Self::not_found("calendar integration"),
+            ConnectionActionError::NotPossible(reason) => Self::new(Kind::NotPossible, reason),
+            ConnectionActionError::Provider(reason) => Self::new(Kind::Provider, reason),
+            ConnectionActionError::Storage(error) => error.into(),
         }
     }
 }

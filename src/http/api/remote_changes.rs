@@ -11,11 +11,11 @@ use concord_domain::{
     ids::{BookingId, ConnectionId, RemoteChangeId, StaffId},
     people::Actor,
     sync::{
-        remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeState},
-        remote_change_text::Told,
+        remote_change::{BookingEdit, Refusal, RemoteChangeKind, RemoteChangeState},
+        remote_change_text::RemoteChangeText,
     },
 };
-use concord_jobs::remote_change::{Answer, answer};
+use concord_jobs::remote_change::{RemoteChangeAnswer, answer};
 use concord_storage::{
     bookings, businesses,
     remote_changes::{self, RemoteChange},
@@ -26,10 +26,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::{FreeTime, Listing, page_ask},
     auth::ApiCaller,
     problem::ApiError,
-    request::{PathOf, Search},
+    request::{ApiPath, ApiQuery},
+    responses::{FreeTime, Listing, page_request},
     schema,
 };
 use crate::app::App;
@@ -43,50 +43,50 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(undo))
 }
 
-/// Which changes are wanted.
+/// Filters for changes.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Wanted {
-    /// Those in this state.
+struct ListRemoteChangesQuery {
+    /// With this status.
     #[param(value_type = Option<schema::RemoteChangeState>, inline)]
     state: Option<RemoteChangeState>,
     /// Those in the calendars of this staff member.
     #[param(value_type = Option<uuid::Uuid>)]
     staff: Option<StaffId>,
-    /// How many at the most, 1 to 200; 50 if it is not said.
+    /// Page size, 1 to 200; default 50.
     limit: Option<u32>,
-    /// What the page before said as `next_cursor`.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// What of a booking was changed; what is not there was not, or is not known.
+/// The changed fields; absent fields did not change or are unknown.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = RemoteEdit)]
-struct EditAnswer {
+struct RemoteEditResponse {
     /// When it takes place.
     #[serde(flatten)]
     time: FreeTime,
     /// The title.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
-    /// Where the booking stands.
+    /// The booking's status.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::BookingStatus>)]
     status: Option<BookingStatus>,
 }
 
-impl From<Edit> for EditAnswer {
-    fn from(edit: Edit) -> Self {
+impl From<BookingEdit> for RemoteEditResponse {
+    fn from(edit: BookingEdit) -> Self {
         let time = edit.time.map(FreeTime::from).unwrap_or_default();
         Self { time, title: edit.title, status: edit.status }
     }
 }
 
-/// What a staff member did to a booking's entry in their own calendar.
+/// A change that a staff member made to a booking's entry in their calendar.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = RemoteChange)]
-struct ChangeAnswer {
+struct RemoteChangeResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: RemoteChangeId,
@@ -98,7 +98,7 @@ struct ChangeAnswer {
     /// The calendar integration.
     #[schema(value_type = uuid::Uuid)]
     connection: ConnectionId,
-    /// Who keeps the calendar.
+    /// The calendar provider.
     #[schema(value_type = schema::ProviderKind)]
     provider: ProviderKind,
     /// Whose calendar it is.
@@ -106,45 +106,45 @@ struct ChangeAnswer {
     staff: StaffId,
     /// Their name.
     staff_name: String,
-    /// What they did.
+    /// The action.
     #[schema(value_type = schema::RemoteChangeKind)]
     kind: RemoteChangeKind,
-    /// What became of it.
+    /// Its status.
     #[schema(value_type = schema::RemoteChangeState)]
     state: RemoteChangeState,
-    /// Why the booking stands, where it was not a person who decided so; of one that was overtaken, by what.
+    /// Why it was not followed, if no person decided; for a superseded change, by what.
     #[schema(value_type = Option<schema::Refusal>)]
     refusal: Option<Refusal>,
-    /// All of it in words.
+    /// A summary in plain words.
     #[schema(
-        example = "Ana deleted the entry of booking A-1 in their Google calendar. Cancel the booking, or put the entry back?"
+        example = "Ana deleted the entry of booking A-1 in their Google calendar. Cancel the booking, or revert the entry?"
     )]
     summary: String,
-    /// What of it was before.
-    before: EditAnswer,
-    /// What the booking would become, or became.
-    after: EditAnswer,
-    /// Whether the booking is still as it became by this, so that it can be taken back.
+    /// The fields before.
+    before: RemoteEditResponse,
+    /// The fields after.
+    after: RemoteEditResponse,
+    /// Whether it can be undone.
     can_be_undone: bool,
-    /// When it was seen.
+    /// When it was detected.
     seen_at: DateTime<Utc>,
-    /// When somebody decided, or something else overtook it.
+    /// When it was decided or superseded.
     decided_at: Option<DateTime<Utc>>,
     /// Who decided.
     decided_by: Option<String>,
 }
 
 /// The changes in words, each in the zone of its booking.
-async fn all_in_words(
+async fn responses(
     app: &App,
     caller: &ApiCaller,
     changes: Vec<RemoteChange>,
-) -> Result<Vec<ChangeAnswer>, ApiError> {
+) -> Result<Vec<RemoteChangeResponse>, ApiError> {
     let (db, business) = (&app.context.db, caller.business);
     let there = |what: &str| ApiError::internal(format!("the {what} of a change is not there"));
     let home = businesses::find(db, business).await?.ok_or_else(|| there("business"))?.zone;
     let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
-    let booked = bookings::by_ids(db, business, &ids).await?;
+    let booked = bookings::find_by_ids(db, business, &ids).await?;
     let mut zones = HashMap::new();
     for booking in booked.values() {
         if let Entry::Vacant(vacant) = zones.entry(booking.draft.resource) {
@@ -154,14 +154,14 @@ async fn all_in_words(
     }
     let answer = |change: RemoteChange| {
         let booking = booked.get(&change.booking_id).ok_or_else(|| there("booking"))?;
-        Ok(in_words(app.now(), zones[&booking.draft.resource], change))
+        Ok(response(app.now(), zones[&booking.draft.resource], change))
     };
     changes.into_iter().map(answer).collect()
 }
 
-fn in_words(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> ChangeAnswer {
+fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeResponse {
     let decided_by = change.decided_by.as_ref().map(Actor::label);
-    let summary = Told {
+    let summary = RemoteChangeText {
         who: &change.staff_name,
         entry: &format!("the entry of booking {}", change.reference),
         provider: change.provider,
@@ -176,7 +176,7 @@ fn in_words(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> ChangeAnswer 
         today: now.with_timezone(&zone).date_naive(),
     }
     .in_words();
-    ChangeAnswer {
+    RemoteChangeResponse {
         summary,
         can_be_undone: change.can_be_undone(),
         id: change.id,
@@ -197,93 +197,97 @@ fn in_words(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> ChangeAnswer 
     }
 }
 
-/// List what was changed in calendars
+/// List remote changes
 ///
-/// What staff members did to bookings' entries in their own calendars, newest first. Those in the state `open` wait for
-/// somebody to decide.
-#[utoipa::path(get, path = "/remote_changes", tag = "Synchronisation", operation_id = "list_remote_changes",
-    params(Wanted), responses((status = 200, description = "A page of them", body = Listing<ChangeAnswer>)))]
+/// Changes that staff members made to booking entries in their calendars, newest first. Changes with the status
+/// `open` need a decision.
+#[utoipa::path(get, path = "/remote_changes", tag = "Sync", operation_id = "list_remote_changes",
+    params(ListRemoteChangesQuery), responses((status = 200, description = "A page of them", body = Listing<RemoteChangeResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(wanted): Search<Wanted>,
-) -> Result<Json<Listing<ChangeAnswer>>, ApiError> {
-    let ask = page_ask(wanted.limit, wanted.cursor)?;
+    ApiQuery(wanted): ApiQuery<ListRemoteChangesQuery>,
+) -> Result<Json<Listing<RemoteChangeResponse>>, ApiError> {
+    let ask = page_request(wanted.limit, wanted.cursor)?;
     let narrowed = (wanted.staff, wanted.state);
     let page = remote_changes::list(&app.context.db, caller.business, narrowed, &ask).await?;
-    let items = all_in_words(&app, &caller, page.items).await?;
+    let items = responses(&app, &caller, page.items).await?;
     Ok(Json(Listing { items, next_cursor: page.next }))
 }
 
-async fn existing(app: &App, caller: &ApiCaller, id: RemoteChangeId) -> Result<Json<ChangeAnswer>, ApiError> {
-    let found = remote_changes::find(&app.context.db, caller.business, id).await?;
-    let found = found.ok_or_else(|| ApiError::not_found("change"))?;
-    let answer = all_in_words(app, caller, vec![found]).await?.pop();
-    answer.map(Json).ok_or_else(|| ApiError::internal("a change without an answer"))
-}
-
-/// Read what was changed in a calendar
-#[utoipa::path(get, path = "/remote_changes/{id}", tag = "Synchronisation", operation_id = "get_remote_change",
-    params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The change", body = ChangeAnswer)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    PathOf(id): PathOf<RemoteChangeId>,
-) -> Result<Json<ChangeAnswer>, ApiError> {
-    existing(&app, &caller, id).await
-}
-
-async fn decide(
+async fn find_response(
     app: &App,
     caller: &ApiCaller,
     id: RemoteChangeId,
-    with: Answer,
-) -> Result<Json<ChangeAnswer>, ApiError> {
-    answer(&app.context, &caller.change(app.now()), id, with).await?;
-    existing(app, caller, id).await
+) -> Result<Json<RemoteChangeResponse>, ApiError> {
+    let found = remote_changes::find(&app.context.db, caller.business, id).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("change"))?;
+    let answer = responses(app, caller, vec![found]).await?.pop();
+    answer.map(Json).ok_or_else(|| ApiError::internal("a change without an answer"))
 }
 
-/// Let the booking follow
+/// Read a remote change
+#[utoipa::path(get, path = "/remote_changes/{id}", tag = "Sync", operation_id = "get_remote_change",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "The change", body = RemoteChangeResponse)))]
+async fn find(
+    State(app): State<App>,
+    caller: ApiCaller,
+    ApiPath(id): ApiPath<RemoteChangeId>,
+) -> Result<Json<RemoteChangeResponse>, ApiError> {
+    find_response(&app, &caller, id).await
+}
+
+async fn resolve(
+    app: &App,
+    caller: &ApiCaller,
+    id: RemoteChangeId,
+    with: RemoteChangeAnswer,
+) -> Result<Json<RemoteChangeResponse>, ApiError> {
+    answer(&app.context, &caller.change(app.now()), id, with).await?;
+    find_response(app, caller, id).await
+}
+
+/// Follow a remote change
 ///
-/// Answers an open question: the booking becomes what its entry became. 409 if somebody has decided already or the
-/// booking was changed since, and if the time is taken, with what stands there.
-#[utoipa::path(post, path = "/remote_changes/{id}/follow", tag = "Synchronisation",
+/// Updates the booking to match its entry. Returns 409 if already decided, if the booking
+/// has changed since, or if the time is taken, with the conflicts.
+#[utoipa::path(post, path = "/remote_changes/{id}/follow", tag = "Sync",
     operation_id = "follow_remote_change", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The booking has followed", body = ChangeAnswer)))]
+    responses((status = 200, description = "The booking was updated", body = RemoteChangeResponse)))]
 async fn follow(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<RemoteChangeId>,
-) -> Result<Json<ChangeAnswer>, ApiError> {
-    decide(&app, &caller, id, Answer::Follow).await
+    ApiPath(id): ApiPath<RemoteChangeId>,
+) -> Result<Json<RemoteChangeResponse>, ApiError> {
+    resolve(&app, &caller, id, RemoteChangeAnswer::Follow).await
 }
 
-/// Put the entry back
+/// Revert a remote change
 ///
-/// Answers an open question: the booking stays as it is, and its entry is written, or removed, again.
-#[utoipa::path(post, path = "/remote_changes/{id}/revert", tag = "Synchronisation",
+/// Keeps the booking and restores its entry, or deletes it again.
+#[utoipa::path(post, path = "/remote_changes/{id}/revert", tag = "Sync",
     operation_id = "revert_remote_change", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The entry will be put back", body = ChangeAnswer)))]
+    responses((status = 200, description = "The entry will be reverted", body = RemoteChangeResponse)))]
 async fn revert(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<RemoteChangeId>,
-) -> Result<Json<ChangeAnswer>, ApiError> {
-    decide(&app, &caller, id, Answer::Revert).await
+    ApiPath(id): ApiPath<RemoteChangeId>,
+) -> Result<Json<RemoteChangeResponse>, ApiError> {
+    resolve(&app, &caller, id, RemoteChangeAnswer::Revert).await
 }
 
-/// Take back what a booking has followed
+/// Undo a followed change
 ///
-/// The booking becomes what it was before, in everybody's calendars. 409 if it was changed since, and if the time is
-/// taken, with what stands there.
-#[utoipa::path(post, path = "/remote_changes/{id}/undo", tag = "Synchronisation",
+/// Restores the booking as it was before, in all calendars. Returns 409 if it has changed since, or if the
+/// time is taken, with the conflicts.
+#[utoipa::path(post, path = "/remote_changes/{id}/undo", tag = "Sync",
     operation_id = "undo_remote_change", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The booking is as it was", body = ChangeAnswer)))]
+    responses((status = 200, description = "The booking is as it was", body = RemoteChangeResponse)))]
 async fn undo(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<RemoteChangeId>,
-) -> Result<Json<ChangeAnswer>, ApiError> {
-    decide(&app, &caller, id, Answer::Undo).await
+    ApiPath(id): ApiPath<RemoteChangeId>,
+) -> Result<Json<RemoteChangeResponse>, ApiError> {
+    resolve(&app, &caller, id, RemoteChangeAnswer::Undo).await
 }

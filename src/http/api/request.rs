@@ -8,39 +8,39 @@ use axum::{
 };
 use chrono::{DateTime, FixedOffset, NaiveDate, SubsecRound, Utc};
 use chrono_tz::Tz;
-use concord_domain::{interval::start_of_day, json::Objects};
+use concord_domain::{interval::start_of_day, json::StrictStructs};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::{
+    json_errors::field_problem,
     problem::{ApiError, Kind},
-    wording::fault,
 };
 use crate::app::App;
 
 /// A JSON body.
 #[derive(Clone, Debug)]
-pub struct Body<T>(pub T);
+pub struct ApiJson<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<App> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         check_media_type(request.headers())?;
-        let bytes = read(request, app).await?;
-        from_json(&bytes).map(Body)
+        let bytes = read_body(request, app).await?;
+        from_json(&bytes).map(ApiJson)
     }
 }
 
 /// A JSON body that may be left out.
 #[derive(Clone, Debug)]
-pub struct OptionalBody<T>(pub T);
+pub struct OptionalApiJson<T>(pub T);
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let media_type = check_media_type(request.headers());
-        let bytes = read(request, app).await?;
+        let bytes = read_body(request, app).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -49,7 +49,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     }
 }
 
-async fn read(request: Request, app: &App) -> Result<Bytes, ApiError> {
+async fn read_body(request: Request, app: &App) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, app)
         .await
         .map_err(|rejection| body_problem(rejection.into_response().status()))
@@ -60,7 +60,7 @@ pub(super) fn body_problem(status: StatusCode) -> ApiError {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         ApiError::new(Kind::TooLarge, "The body is larger than this installation accepts.")
     } else {
-        ApiError::new(Kind::Malformed, "The body ended before it was complete.")
+        ApiError::new(Kind::Malformed, "The body is incomplete.")
     }
 }
 
@@ -72,15 +72,18 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
         Ok(())
     } else {
-        Err(ApiError::new(Kind::MediaType, format!("The body calls itself \"{}\".", text.escape_debug())))
+        Err(ApiError::new(
+            Kind::MediaType,
+            format!("The body has the content type \"{}\".", text.escape_debug()),
+        ))
     }
 }
 
 /// Reads JSON; what is no JSON is `Malformed`, what has the wrong fields is `Invalid` and names the field.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(Objects(&mut reader)).map_err(|error| {
-        let field = path_of(&error.path().to_string());
+    let value = serde_path_to_error::deserialize(StrictStructs(&mut reader)).map_err(|error| {
+        let field = json_pointer(&error.path().to_string());
         json_problem(&field, error.inner())
     })?;
     reader.end().map_err(|error| json_problem("", &error))?;
@@ -89,14 +92,14 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 
 /// As `from_json`, of a value that is JSON already.
 pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
-    serde_path_to_error::deserialize(Objects(value)).map_err(|error| {
-        let field = path_of(&error.path().to_string());
+    serde_path_to_error::deserialize(StrictStructs(value)).map_err(|error| {
+        let field = json_pointer(&error.path().to_string());
         json_problem(&field, error.inner())
     })
 }
 
 /// The root is written as a dot.
-fn path_of(path: &str) -> String {
+fn json_pointer(path: &str) -> String {
     if path == "." { String::new() } else { path.to_owned() }
 }
 
@@ -108,14 +111,14 @@ fn json_problem(path: &str, error: &serde_json::Error) -> ApiError {
     // Lines and columns help with syntax; with a field's name they are noise.
     let plain =
         words.rsplit_once(" at line ").filter(|_| error.line() > 0).map_or(&*words, |(plain, _)| plain);
-    ApiError::invalid_fields(vec![fault(path, plain)])
+    ApiError::invalid_fields(vec![field_problem(path, plain)])
 }
 
 /// The query.
 #[derive(Clone, Debug)]
-pub struct Search<T>(pub T);
+pub struct ApiQuery<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<App> for Search<T> {
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiQuery<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -130,16 +133,16 @@ fn query_problem(rejection: &QueryRejection) -> ApiError {
     let words = rejection.body_text();
     let plain = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(&words);
     let (field, message) = plain.split_once(": ").unwrap_or(("", plain));
-    let error = fault(field, message);
-    ApiError::new(Kind::Malformed, format!("The query has a fault: {} {}.", error.field, error.message))
+    let error = field_problem(field, message);
+    ApiError::new(Kind::Malformed, format!("The query is not valid: {} {}.", error.field, error.message))
         .with_errors(vec![error])
 }
 
 /// The variable parts of a path. What cannot be one of ours is not found.
 #[derive(Clone, Debug)]
-pub struct PathOf<T>(pub T);
+pub struct ApiPath<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<App> for PathOf<T> {
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiPath<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -152,9 +155,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for PathOf<T> {
 
 /// An instant as callers write it, cut to the microseconds that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Instant(pub DateTime<Utc>);
+pub struct ApiInstant(pub DateTime<Utc>);
 
-impl<'de> Deserialize<'de> for Instant {
+impl<'de> Deserialize<'de> for ApiInstant {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         instant(&text).map(Self).ok_or_else(|| {
@@ -172,30 +175,32 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
 
 /// A date as callers write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Date(pub NaiveDate);
+pub struct ApiDate(pub NaiveDate);
 
-impl<'de> Deserialize<'de> for Date {
+impl<'de> Deserialize<'de> for ApiDate {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        date(&text).map(Self).ok_or_else(|| serde::de::Error::custom("must be a date such as 2026-12-01"))
+        parse_date(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("must be a date such as 2026-12-01"))
     }
 }
 
-fn date(text: &str) -> Option<NaiveDate> {
+fn parse_date(text: &str) -> Option<NaiveDate> {
     // chrono alone would take 2026-12-1 too.
     (text.len() == 10).then(|| text.parse().ok()).flatten()
 }
 
 /// One end of a stretch of time in a query: an instant, or a day in the business's zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub enum ApiTimeBound {
     /// An instant.
     At(DateTime<Utc>),
     /// The beginning of a day.
     On(NaiveDate),
 }
 
-impl Bound {
+impl ApiTimeBound {
     /// As an instant.
     pub fn instant(self, zone: Tz) -> DateTime<Utc> {
         match self {
@@ -205,11 +210,11 @@ impl Bound {
     }
 }
 
-impl<'de> Deserialize<'de> for Bound {
+impl<'de> Deserialize<'de> for ApiTimeBound {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         // A plus sign that was not encoded arrives as a space.
         let text = String::deserialize(from)?.replace(' ', "+");
-        date(&text).map(Self::On).or_else(|| instant(&text).map(Self::At)).ok_or_else(|| {
+        parse_date(&text).map(Self::On).or_else(|| instant(&text).map(Self::At)).ok_or_else(|| {
             serde::de::Error::custom("must be a date, or an RFC 3339 time with its offset (encode + as %2B)")
         })
     }
@@ -224,17 +229,17 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Sample {
+    struct SampleBody {
         #[expect(dead_code, reason = "only read from JSON")]
-        at: Instant,
+        at: ApiInstant,
         #[expect(dead_code, reason = "only read from JSON")]
         #[serde(default)]
-        inner: Option<Inner>,
+        inner: Option<SampleInnerBody>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Inner {
+    struct SampleInnerBody {
         #[expect(dead_code, reason = "only read from JSON")]
         count: u32,
         #[expect(dead_code, reason = "only read from JSON")]
@@ -247,7 +252,7 @@ mod tests {
     fn whatever_is_wrong_is_named() {
         const AT: &str = "\"at\":\"2026-01-01T00:00:00Z\"";
         for (json, kind, field, message) in [
-            ("{}".to_owned(), Kind::Invalid, "at", "is missing"),
+            ("{}".to_owned(), Kind::Invalid, "at", "is required"),
             ("[]".to_owned(), Kind::Invalid, "", "must be a JSON object"),
             ("[\"2026-01-01T00:00:00Z\",null]".to_owned(), Kind::Invalid, "", "must be a JSON object"),
             (format!("{{{AT},\"inner\":[1,null,null]}}"), Kind::Invalid, "inner", "must be a JSON object"),
@@ -258,17 +263,17 @@ mod tests {
                 "at",
                 "must be an RFC 3339 time with its offset, such as 2026-12-01T14:00:00+01:00",
             ),
-            ("{\"at\":7}".to_owned(), Kind::Invalid, "at", "must be a text"),
-            (format!("{{{AT},{AT}}}"), Kind::Invalid, "at", "stands twice"),
-            (format!("{{{AT},\"colour\":1}}"), Kind::Invalid, "colour", "is not known here"),
+            ("{\"at\":7}".to_owned(), Kind::Invalid, "at", "must be a string"),
+            (format!("{{{AT},{AT}}}"), Kind::Invalid, "at", "is given twice"),
+            (format!("{{{AT},\"colour\":1}}"), Kind::Invalid, "colour", "is not a known field"),
             (
                 format!("{{{AT},\"iner\":1}}"),
                 Kind::Invalid,
                 "iner",
-                "is not known here; did you mean `inner`?",
+                "is not a known field; did you mean `inner`?",
             ),
-            (format!("{{{AT},\"a at line b\":1}}"), Kind::Invalid, "a at line b", "is not known here"),
-            (format!("{{{AT},\"inner\":{{}}}}"), Kind::Invalid, "inner.count", "is missing"),
+            (format!("{{{AT},\"a at line b\":1}}"), Kind::Invalid, "a at line b", "is not a known field"),
+            (format!("{{{AT},\"inner\":{{}}}}"), Kind::Invalid, "inner.count", "is required"),
             (
                 format!("{{{AT},\"inner\":{{\"count\":-1}}}}"),
                 Kind::Invalid,
@@ -279,7 +284,7 @@ mod tests {
                 format!("{{{AT},\"inner\":{{\"count\":1,\"cuont\":1}}}}"),
                 Kind::Invalid,
                 "inner.cuont",
-                "is not known here; did you mean `count`?",
+                "is not a known field; did you mean `count`?",
             ),
             (
                 format!("{{{AT},\"inner\":{{\"count\":1,\"whose\":\"Ana\"}}}}"),
@@ -294,7 +299,7 @@ mod tests {
                 "must be one of `business`, `resource`, `staff`, `driver`, `channel`",
             ),
         ] {
-            let error = from_json::<Sample>(json.as_bytes()).unwrap_err();
+            let error = from_json::<SampleBody>(json.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), kind, "{json}: {error:?}");
             assert_eq!(
                 error.errors(),
@@ -303,13 +308,13 @@ mod tests {
             );
             let value: serde_json::Value = serde_json::from_str(&json).unwrap();
             // A value that was read already knows each name once.
-            if message != "stands twice" {
-                let again = from_value::<Sample>(value).unwrap_err();
+            if message != "is given twice" {
+                let again = from_value::<SampleBody>(value).unwrap_err();
                 assert_eq!(again.errors(), error.errors(), "{json}");
             }
         }
         for json in ["{", "{\"at\":\"2026-01-01T00:00:00Z\"} x"] {
-            let error = from_json::<Sample>(json.as_bytes()).unwrap_err();
+            let error = from_json::<SampleBody>(json.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), Kind::Malformed, "{json}: {error:?}");
             assert!(format!("{error:?}").contains("The body is not JSON"), "{json}: {error:?}");
         }
@@ -323,9 +328,9 @@ mod tests {
 
     #[test]
     fn dates_have_ten_characters() {
-        assert!(date("2026-12-01").is_some());
+        assert!(parse_date("2026-12-01").is_some());
         for bad in ["2026-12-1", "20261201", "2026-02-30", "+2026-12-01", ""] {
-            assert!(date(bad).is_none(), "{bad}");
+            assert!(parse_date(bad).is_none(), "{bad}");
         }
     }
 

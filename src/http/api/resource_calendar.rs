@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{Days, NaiveDate};
 use concord_domain::{
-    availability::{DayRoom, FreeDay, free_by_day},
+    availability::{DayRoom, DayVacancy, daily_vacancy},
     ids::ResourceId,
     interval::{Interval, start_of_day},
 };
@@ -13,12 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::ConflictAnswer,
     auth::ApiCaller,
-    bookings::zone_of,
+    bookings::business_zone,
     problem::ApiError,
-    request::{Date, PathOf, Search},
-    resources::existing,
+    request::{ApiDate, ApiPath, ApiQuery},
+    resources::find_resource,
+    responses::ConflictResponse,
     schema,
 };
 use crate::app::App;
@@ -30,26 +30,26 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 const DEFAULT_DAYS: u64 = 31;
 const MAX_DAYS: i64 = 366;
 /// More than this `storage` does not give at a time.
-const MOST_ROWS: usize = 1000;
+const MAX_ROWS: usize = 1000;
 
-/// Which days.
+/// The date range.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct DayRange {
-    /// The first day, in the resource's zone; today if it is not said.
+struct ResourceCalendarQuery {
+    /// The first day, in the resource's time zone; default today.
     #[param(value_type = Option<NaiveDate>, example = "2026-12-01")]
-    from: Option<Date>,
-    /// The day after the last; 31 days after `from` if it is not said. `to` is another name of it.
+    from: Option<ApiDate>,
+    /// The day after the last; default 31 days after `from`. `to` is an alias.
     #[param(value_type = Option<NaiveDate>, example = "2027-01-01")]
     #[serde(alias = "to")]
-    until: Option<Date>,
+    until: Option<ApiDate>,
 }
 
 /// A resource over some days.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ResourceCalendar)]
-struct CalendarAnswer {
+struct ResourceCalendarResponse {
     /// The resource.
     #[schema(value_type = uuid::Uuid)]
     resource: ResourceId,
@@ -63,15 +63,15 @@ struct CalendarAnswer {
     /// How many units there are.
     capacity: u32,
     /// Each day.
-    days: Vec<DayAnswer>,
+    days: Vec<ResourceDayResponse>,
     /// Everything that occupies it, where that is known from, and its time with what the resource needs around it.
-    occupied: Vec<ConflictAnswer>,
+    occupied: Vec<ConflictResponse>,
 }
 
 /// A day of a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ResourceDay)]
-struct DayAnswer {
+struct ResourceDayResponse {
     /// Which day.
     date: NaiveDate,
     /// Units that are free for all of the day.
@@ -84,8 +84,8 @@ struct DayAnswer {
     room: DayRoom,
 }
 
-impl From<FreeDay> for DayAnswer {
-    fn from(day: FreeDay) -> Self {
+impl From<DayVacancy> for ResourceDayResponse {
+    fn from(day: DayVacancy) -> Self {
         Self { date: day.date, free_units: day.units, available: day.units > 0, room: day.room }
     }
 }
@@ -94,69 +94,68 @@ impl From<FreeDay> for DayAnswer {
 ///
 /// What occupies it, why, and how many units are free each day.
 #[utoipa::path(get, path = "/resources/{id}/calendar", tag = "Resources", operation_id = "get_resource_calendar",
-    params(("id" = uuid::Uuid, Path, description = "The resource's id"), DayRange),
-    responses((status = 200, description = "The calendar", body = CalendarAnswer)))]
+    params(("id" = uuid::Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
+    responses((status = 200, description = "The calendar", body = ResourceCalendarResponse)))]
 async fn calendar(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ResourceId>,
-    Search(days): Search<DayRange>,
-) -> Result<Json<CalendarAnswer>, ApiError> {
-    read(&app, &caller, id, &days).await.map(Json)
+    ApiPath(id): ApiPath<ResourceId>,
+    ApiQuery(days): ApiQuery<ResourceCalendarQuery>,
+) -> Result<Json<ResourceCalendarResponse>, ApiError> {
+    load_calendar(&app, &caller, id, &days).await.map(Json)
 }
 
 /// Read the calendar of a product
 ///
 /// The same as the calendar of a resource, for shops that call their resources products.
 #[utoipa::path(get, path = "/products/{id}/calendar", tag = "Resources", operation_id = "get_product_calendar",
-    params(("id" = uuid::Uuid, Path, description = "The resource's id"), DayRange),
-    responses((status = 200, description = "The calendar", body = CalendarAnswer)))]
+    params(("id" = uuid::Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
+    responses((status = 200, description = "The calendar", body = ResourceCalendarResponse)))]
 async fn product_calendar(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ResourceId>,
-    Search(days): Search<DayRange>,
-) -> Result<Json<CalendarAnswer>, ApiError> {
-    read(&app, &caller, id, &days).await.map(Json)
+    ApiPath(id): ApiPath<ResourceId>,
+    ApiQuery(days): ApiQuery<ResourceCalendarQuery>,
+) -> Result<Json<ResourceCalendarResponse>, ApiError> {
+    load_calendar(&app, &caller, id, &days).await.map(Json)
 }
 
-async fn read(
+async fn load_calendar(
     app: &App,
     caller: &ApiCaller,
     id: ResourceId,
-    days: &DayRange,
-) -> Result<CalendarAnswer, ApiError> {
-    let resource = existing(app, caller, id).await?;
+    days: &ResourceCalendarQuery,
+) -> Result<ResourceCalendarResponse, ApiError> {
+    let resource = find_resource(app, caller, id).await?;
     let zone = match resource.zone {
         Some(zone) => zone,
-        None => zone_of(app, caller.business).await?,
+        None => business_zone(app, caller.business).await?,
     };
     let today = app.now().with_timezone(&zone).date_naive();
     let (from, until) = bounds(days, today)?;
     let within = Interval::new(start_of_day(from, zone), start_of_day(until, zone))
         .ok_or_else(|| ApiError::invalid("until", "must be after from"))?;
     let standing = occupancy::standing(&app.context.db, caller.business, id.0, within).await?;
-    if standing.len() >= MOST_ROWS {
-        return Err(ApiError::invalid(
-            "until",
-            "takes in more than can be shown at once; ask for fewer days",
-        ));
+    if standing.len() >= MAX_ROWS {
+        return Err(ApiError::invalid("until", "covers too many results; request fewer days"));
     }
     let taken: Vec<Interval> =
         standing.iter().map(|row| Interval { start: row.starts_at, end: row.ends_at }).collect();
-    let days = free_by_day(&taken, resource.capacity, (from, until), zone).into_iter().map(DayAnswer::from);
-    Ok(CalendarAnswer {
+    let days = daily_vacancy(&taken, resource.capacity, (from, until), zone)
+        .into_iter()
+        .map(ResourceDayResponse::from);
+    Ok(ResourceCalendarResponse {
         resource: id,
         zone: zone.name(),
         from,
         until,
         capacity: resource.capacity,
         days: days.collect(),
-        occupied: standing.into_iter().map(ConflictAnswer::from).collect(),
+        occupied: standing.into_iter().map(ConflictResponse::from).collect(),
     })
 }
 
-fn bounds(days: &DayRange, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), ApiError> {
+fn bounds(days: &ResourceCalendarQuery, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), ApiError> {
     let from = days.from.map_or(today, |from| from.0);
     let until = match days.until {
         Some(until) => until.0,
@@ -177,9 +176,9 @@ mod tests {
 
     #[test]
     fn days_have_an_order_and_an_end() {
-        let day = |text: &str| Some(Date(text.parse().unwrap()));
+        let day = |text: &str| Some(ApiDate(text.parse().unwrap()));
         let today = "2026-12-01".parse().unwrap();
-        let of = |from, until| bounds(&DayRange { from, until }, today);
+        let of = |from, until| bounds(&ResourceCalendarQuery { from, until }, today);
         assert_eq!(of(None, None).unwrap().1.to_string(), "2027-01-01");
         assert!(of(day("2026-12-02"), day("2026-12-02")).is_err());
         assert!(of(day("2026-12-02"), day("2027-12-31")).is_err());

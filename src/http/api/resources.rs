@@ -8,11 +8,11 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use concord_domain::{ids::ResourceId, record::HistorySubject, settings::Faults};
+use concord_domain::{audit::HistorySubject, ids::ResourceId, settings::FieldErrors};
 use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError, Tx,
-    bookings::Change,
+    bookings::ChangeContext,
     history,
     resources::{self, Resource, ResourceSettings},
 };
@@ -21,11 +21,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::{Listing, Paging},
     auth::ApiCaller,
-    given::Given,
+    patch_field::PatchField,
     problem::ApiError,
-    request::{Body, PathOf, Search},
+    request::{ApiJson, ApiPath, ApiQuery},
+    responses::{Listing, Paging},
 };
 use crate::app::App;
 
@@ -39,28 +39,28 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Something that can be booked.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Resource)]
-pub(crate) struct ResourceAnswer {
+pub(crate) struct ResourceResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     pub id: ResourceId,
-    /// For people.
+    /// Display name.
     pub name: String,
     /// Its time zone; null: that of the business.
     #[schema(value_type = Option<String>, example = "Europe/Lisbon")]
     pub zone: Option<&'static str>,
     /// How many units of it can be booked at one time.
     pub capacity: u32,
-    /// Minutes that it is taken before a booking.
+    /// Buffer before a booking, in minutes.
     pub buffer_before_minutes: u32,
-    /// Minutes that it is taken after a booking.
+    /// Buffer after a booking, in minutes.
     pub buffer_after_minutes: u32,
-    /// Since when it can no longer be booked.
+    /// Since when it is archived.
     pub archived_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
-impl From<Resource> for ResourceAnswer {
+impl From<Resource> for ResourceResponse {
     fn from(resource: Resource) -> Self {
         Self {
             id: resource.id,
@@ -75,44 +75,44 @@ impl From<Resource> for ResourceAnswer {
     }
 }
 
-/// A resource to be made.
+/// A resource to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ResourceBody, example = json!({ "name": "Sea View", "capacity": 1, "buffer_after_minutes": 60 }))]
-struct NewResource {
-    /// For people; at most 300 characters.
+struct NewResourceBody {
+    /// Display name; at most 300 characters.
     #[schema(max_length = 300)]
     name: String,
-    /// An IANA name; that of the business if it is not said.
+    /// An IANA name; default: the business's time zone.
     #[serde(default)]
     zone: Option<String>,
-    /// How many units of it can be booked at one time; 1 if it is not said.
+    /// How many units can be booked at one time; default 1.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
     capacity: Option<u32>,
-    /// Minutes that it is taken before a booking.
+    /// Buffer before a booking, in minutes.
     #[serde(default)]
     #[schema(maximum = 10_080)]
     buffer_before_minutes: u32,
-    /// Minutes that it is taken after a booking.
+    /// Buffer after a booking, in minutes.
     #[serde(default)]
     #[schema(maximum = 10_080)]
     buffer_after_minutes: u32,
 }
 
-/// What changes of a resource; what is left out stays.
+/// Changes to a resource; omitted fields are unchanged.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ResourceChange, example = json!({ "capacity": 2 }))]
-struct ChangedResource {
-    /// For people.
+struct ResourcePatch {
+    /// Display name.
     #[serde(default)]
     #[schema(max_length = 300)]
     name: Option<String>,
     /// An IANA name; null: that of the business.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    zone: Given<String>,
+    zone: PatchField<String>,
     /// How many units of it can be booked at one time. Units that are held by something that has not ended stay.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
@@ -127,9 +127,9 @@ struct ChangedResource {
     buffer_after_minutes: Option<u32>,
 }
 
-impl NewResource {
+impl NewResourceBody {
     fn into_settings(self) -> Result<ResourceSettings, ApiError> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let settings = ResourceSettings {
             zone: self.zone.as_deref().and_then(|name| faults.zone("zone", name)),
             name: self.name,
@@ -137,29 +137,29 @@ impl NewResource {
             buffer_before_minutes: self.buffer_before_minutes,
             buffer_after_minutes: self.buffer_after_minutes,
         };
-        check(settings, faults)
+        validate(settings, faults)
     }
 }
 
-impl ChangedResource {
-    fn applied_to(self, before: Resource) -> Result<ResourceSettings, ApiError> {
-        let mut faults = Faults::default();
+impl ResourcePatch {
+    fn apply_to(self, before: Resource) -> Result<ResourceSettings, ApiError> {
+        let mut faults = FieldErrors::default();
         let settings = ResourceSettings {
             zone: match self.zone {
-                Given::Absent => before.zone,
-                Given::Cleared => None,
-                Given::Value(name) => faults.zone("zone", &name),
+                PatchField::Absent => before.zone,
+                PatchField::Null => None,
+                PatchField::Value(name) => faults.zone("zone", &name),
             },
             name: self.name.unwrap_or(before.name),
             capacity: self.capacity.unwrap_or(before.capacity),
             buffer_before_minutes: self.buffer_before_minutes.unwrap_or(before.buffer_before_minutes),
             buffer_after_minutes: self.buffer_after_minutes.unwrap_or(before.buffer_after_minutes),
         };
-        check(settings, faults)
+        validate(settings, faults)
     }
 }
 
-fn check(mut settings: ResourceSettings, mut faults: Faults) -> Result<ResourceSettings, ApiError> {
+fn validate(mut settings: ResourceSettings, mut faults: FieldErrors) -> Result<ResourceSettings, ApiError> {
     settings.check(&mut faults);
     faults.into_result()?;
     Ok(settings)
@@ -169,38 +169,43 @@ fn check(mut settings: ResourceSettings, mut faults: Faults) -> Result<ResourceS
 ///
 /// Those that can be booked, by name.
 #[utoipa::path(get, path = "/resources", tag = "Resources", operation_id = "list_resources", params(Paging),
-    responses((status = 200, description = "A page of resources", body = Listing<ResourceAnswer>)))]
+    responses((status = 200, description = "A page of resources", body = Listing<ResourceResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(paging): Search<Paging>,
-) -> Result<Json<Listing<ResourceAnswer>>, ApiError> {
-    let ask = paging.ask()?;
+    ApiQuery(paging): ApiQuery<Paging>,
+) -> Result<Json<Listing<ResourceResponse>>, ApiError> {
+    let ask = paging.page_request()?;
     let page = resources::list(&app.context.db, caller.business, &ask).await?;
-    Ok(Json(Listing::of(page, ResourceAnswer::from)))
+    Ok(Json(Listing::from_page(page, ResourceResponse::from)))
 }
 
 /// Create a resource
-#[utoipa::path(post, path = "/resources", tag = "Resources", operation_id = "create_resource", request_body = NewResource,
-    responses((status = 201, description = "Created", body = ResourceAnswer,
-        headers(("Location" = String, description = "Its address")))))]
+#[utoipa::path(post, path = "/resources", tag = "Resources", operation_id = "create_resource", request_body = NewResourceBody,
+    responses((status = 201, description = "Created", body = ResourceResponse,
+        headers(("Location" = String, description = "Its URL")))))]
 async fn create(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<NewResource>,
+    ApiJson(body): ApiJson<NewResourceBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let settings = body.into_settings()?;
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
     let resource = resources::create(&mut tx, caller.business, &settings, change.now).await?;
-    note(&mut tx, &change, "created", &resource).await?;
+    record_history(&mut tx, &change, "created", &resource).await?;
     tx.commit().await?;
-    let location = app.address(&format!("/api/v1/resources/{}", resource.id));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(ResourceAnswer::from(resource))))
+    let location = app.absolute_url(&format!("/api/v1/resources/{}", resource.id));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(ResourceResponse::from(resource))))
 }
 
-async fn note(tx: &mut Tx, change: &Change, action: &str, resource: &Resource) -> Result<(), ApiError> {
-    let line = history::NewLine {
+async fn record_history(
+    tx: &mut Tx,
+    change: &ChangeContext,
+    action: &str,
+    resource: &Resource,
+) -> Result<(), ApiError> {
+    let line = history::NewHistoryEntry {
         business: change.business,
         actor: &change.actor,
         action,
@@ -212,42 +217,46 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, resource: &Resource) -
 }
 
 /// A resource of the caller's business, archived or not.
-pub(super) async fn existing(app: &App, caller: &ApiCaller, id: ResourceId) -> Result<Resource, ApiError> {
+pub(super) async fn find_resource(
+    app: &App,
+    caller: &ApiCaller,
+    id: ResourceId,
+) -> Result<Resource, ApiError> {
     let found = resources::find(&app.context.db, caller.business, id).await?;
-    found.ok_or_else(|| unknown(StorageError::NotFound))
+    found.ok_or_else(|| not_found_error(StorageError::NotFound))
 }
 
 /// Read a resource
 #[utoipa::path(get, path = "/resources/{id}", tag = "Resources", operation_id = "get_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The resource", body = ResourceAnswer)))]
+    responses((status = 200, description = "The resource", body = ResourceResponse)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ResourceId>,
-) -> Result<Json<ResourceAnswer>, ApiError> {
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    ApiPath(id): ApiPath<ResourceId>,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    Ok(Json(find_resource(&app, &caller, id).await?.into()))
 }
 
 /// Change a resource
 ///
-/// What is left out stays. Fewer units are refused with 409 while something that has not ended holds one that would go.
+/// Omitted fields are unchanged. Reducing units returns 409 while one of them has a current or upcoming booking.
 #[utoipa::path(patch, path = "/resources/{id}", tag = "Resources", operation_id = "change_resource",
-    params(("id" = uuid::Uuid, Path, description = "Its id")), request_body = ChangedResource,
-    responses((status = 200, description = "Changed", body = ResourceAnswer)))]
+    params(("id" = uuid::Uuid, Path, description = "Its id")), request_body = ResourcePatch,
+    responses((status = 200, description = "Changed", body = ResourceResponse)))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ResourceId>,
-    Body(body): Body<ChangedResource>,
-) -> Result<Json<ResourceAnswer>, ApiError> {
+    ApiPath(id): ApiPath<ResourceId>,
+    ApiJson(body): ApiJson<ResourcePatch>,
+) -> Result<Json<ResourceResponse>, ApiError> {
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
-    let before = resources::lock(&mut tx, caller.business, id).await.map_err(unknown)?;
+    let before = resources::lock(&mut tx, caller.business, id).await.map_err(not_found_error)?;
     let (name, zone) = (before.name.clone(), before.zone);
-    let settings = body.applied_to(before)?;
+    let settings = body.apply_to(before)?;
     let resource = resources::update(&mut tx, caller.business, id, &settings, change.now).await?;
-    note(&mut tx, &change, "changed", &resource).await?;
+    record_history(&mut tx, &change, "changed", &resource).await?;
     let mut enqueued = Vec::new();
     if resource.name != name || resource.zone != zone {
         enqueued = batch_sync::enqueue_all(&mut tx, &app.context, caller.business).await?;
@@ -257,7 +266,7 @@ async fn change(
     Ok(Json(resource.into()))
 }
 
-fn unknown(error: StorageError) -> ApiError {
+fn not_found_error(error: StorageError) -> ApiError {
     match error {
         StorageError::NotFound => ApiError::not_found("resource"),
         error => error.into(),
@@ -266,44 +275,44 @@ fn unknown(error: StorageError) -> ApiError {
 
 /// Archive a resource
 ///
-/// It can no longer be booked; what is booked stays.
+/// It can no longer be booked; existing bookings are kept.
 #[utoipa::path(delete, path = "/resources/{id}", tag = "Resources", operation_id = "archive_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "Archived", body = ResourceAnswer)))]
+    responses((status = 200, description = "Archived", body = ResourceResponse)))]
 async fn archive(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ResourceId>,
-) -> Result<Json<ResourceAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<ResourceId>,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    let before = find_resource(&app, &caller, id).await?;
     if before.archived_at.is_none() {
         let change = caller.change(app.now());
         let mut tx = app.context.db.begin().await?;
         resources::archive(&mut tx, caller.business, id, change.now).await?;
-        note(&mut tx, &change, "archived", &before).await?;
+        record_history(&mut tx, &change, "archived", &before).await?;
         tx.commit().await?;
     }
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    Ok(Json(find_resource(&app, &caller, id).await?.into()))
 }
 
 /// Restore a resource
 ///
-/// It can be booked again. One that is not archived stays as it is.
+/// It can be booked again. Does nothing if it is not archived.
 #[utoipa::path(post, path = "/resources/{id}/restore", tag = "Resources", operation_id = "restore_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "Restored", body = ResourceAnswer)))]
+    responses((status = 200, description = "Restored", body = ResourceResponse)))]
 async fn restore(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ResourceId>,
-) -> Result<Json<ResourceAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<ResourceId>,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    let before = find_resource(&app, &caller, id).await?;
     if before.archived_at.is_some() {
         let change = caller.change(app.now());
         let mut tx = app.context.db.begin().await?;
         resources::restore(&mut tx, caller.business, id).await?;
-        note(&mut tx, &change, "restored", &before).await?;
+        record_history(&mut tx, &change, "restored", &before).await?;
         tx.commit().await?;
     }
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    Ok(Json(find_resource(&app, &caller, id).await?.into()))
 }

@@ -20,7 +20,7 @@ macro_rules! stand_ins {
 
         impl PartialSchema for $words {
             fn schema() -> RefOr<Schema> {
-                one_of($doc, concord_domain::$($module)::+::$words::ALL.iter().map(|word| word.as_str()))
+                string_enum_schema($doc, concord_domain::$($module)::+::$words::ALL.iter().map(|word| word.as_str()))
             }
         }
 
@@ -33,42 +33,42 @@ macro_rules! stand_ins {
 }
 
 stand_ins! {
-    DayRoom of availability, "How much of a day is free.";
-    BookingKind of booking, "What sort of booking it is.";
-    BookingStatus of booking, "Where a booking stands.";
-    ConnectionState of connection, "Whether a calendar integration is served.";
-    Coverage of connection, "Which bookings a calendar integration gets.";
-    Direction of connection, "Which way facts flow.";
-    EntryState of connection, "Where a booking's entry in a calendar stands.";
-    ProviderKind of connection, "Who keeps the calendar.";
-    JobKind of job, "What is done.";
-    JobState of job, "Where a piece of work stands.";
-    QueueClass of job, "How urgent a piece of work is.";
-    ChannelState of channel, "Whether a channel is kept in step.";
-    Preference of channel, "Whose booking gives way where a channel's meets another one.";
-    BlockRule of channel, "What becomes of nights that a platform only closes.";
-    ImportGuard of channel, "Why cancellations are held back.";
-    ItemKind of channel, "What an event of a platform's feed is.";
-    Settled of channel, "What somebody says of an event that is in doubt.";
-    RunOrigin of channel, "What made Concord read a feed.";
-    RunOutcome of channel, "How a reading of a feed ended.";
-    PlatformKind of platform, "How a platform learns of what is taken.";
-    FeedScope of feed, "Whose bookings a feed shows.";
-    MailKind of mail, "What a mail is about.";
-    MailState of mail, "Where a mail stands.";
-    EntryPrivacy of privacy, "What entries in connected calendars tell.";
-    FeedPrivacy of privacy, "How much a feed tells.";
-    OccupancySource of occupancy, "Where a fact came from.";
+    DayRoom of availability, "Availability of a day.";
+    BookingKind of booking, "Booking type.";
+    BookingStatus of booking, "Booking status.";
+    ConnectionState of connection, "Calendar integration status.";
+    Coverage of connection, "Which bookings are written.";
+    Direction of connection, "Sync direction.";
+    EntryState of connection, "Sync status of a booking's entry.";
+    ProviderKind of connection, "Calendar provider.";
+    JobKind of job, "Job type.";
+    JobState of job, "Job status.";
+    QueueClass of job, "Job priority.";
+    ChannelState of channel, "Channel status.";
+    Preference of channel, "Which booking to keep in a conflict.";
+    BlockRule of channel, "How blocked dates are handled.";
+    ImportGuard of channel, "Why cancellations are held for review.";
+    ItemKind of channel, "Event type in a platform's feed.";
+    Settled of channel, "Decision about an unconfirmed event.";
+    RunOrigin of channel, "What started a sync.";
+    RunOutcome of channel, "Sync result.";
+    PlatformKind of platform, "How a platform is updated.";
+    FeedScope of feed, "Which bookings a feed contains.";
+    MailKind of mail, "Email type.";
+    MailState of mail, "Email status.";
+    EntryPrivacy of privacy, "Privacy of entries in connected calendars.";
+    FeedPrivacy of privacy, "Feed privacy.";
+    OccupancySource of occupancy, "Source.";
     SubjectKind of occupancy, "What is occupied.";
-    RemoteChangePolicy of sync::remote_change, "What becomes of what people do to bookings' entries in their calendars.";
-    RemoteChangeKind of sync::remote_change, "What somebody did to a booking's entry in their calendar.";
-    RemoteChangeState of sync::remote_change, "What became of what somebody did in their calendar.";
-    Refusal of sync::remote_change, "Why a booking does not follow what was done in a calendar.";
-    Trade of people, "Which bookings suit a staff member.";
-    SyncOutcome of record, "How an attempt ended.";
+    RemoteChangePolicy of sync::remote_change, "Policy for remote changes.";
+    RemoteChangeKind of sync::remote_change, "Remote change type.";
+    RemoteChangeState of sync::remote_change, "Remote change status.";
+    Refusal of sync::remote_change, "Why a remote change was not followed.";
+    Trade of people, "Trade of a staff member.";
+    SyncOutcome of audit, "Result of an attempt.";
 }
 
-fn one_of(words: &str, values: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
+fn string_enum_schema(words: &str, values: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
     let object = ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(words))

@@ -7,11 +7,11 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::{DateTime, Utc};
-use concord_domain::{ids::StaffId, people::Trade, record::HistorySubject, settings::Faults};
+use concord_domain::{audit::HistorySubject, ids::StaffId, people::Trade, settings::FieldErrors};
 use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError, Tx,
-    bookings::Change,
+    bookings::ChangeContext,
     history,
     people::{self, Staff, StaffSettings},
 };
@@ -20,10 +20,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::{Listing, Paging},
     auth::ApiCaller,
     problem::ApiError,
-    request::{Body, PathOf, Search},
+    request::{ApiJson, ApiPath, ApiQuery},
+    responses::{Listing, Paging},
     schema,
 };
 use crate::app::App;
@@ -35,27 +35,27 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(restore))
 }
 
-/// A person who does the work.
+/// A staff member.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Staff)]
-pub(crate) struct StaffAnswer {
+pub(crate) struct StaffResponse {
     /// Their id.
     #[schema(value_type = uuid::Uuid)]
     pub id: StaffId,
-    /// For people.
+    /// Display name.
     pub name: String,
     /// May be empty.
     pub email: String,
-    /// Which bookings suit them.
+    /// Their trade.
     #[schema(value_type = schema::Trade)]
     pub trade: Trade,
-    /// Since when they no longer work here.
+    /// Since when they are archived.
     pub archived_at: Option<DateTime<Utc>>,
-    /// When they were entered.
+    /// When they were added.
     pub created_at: DateTime<Utc>,
 }
 
-impl From<Staff> for StaffAnswer {
+impl From<Staff> for StaffResponse {
     fn from(staff: Staff) -> Self {
         Self {
             id: staff.id,
@@ -68,45 +68,45 @@ impl From<Staff> for StaffAnswer {
     }
 }
 
-/// A staff member to be entered.
+/// A staff member to add.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StaffBody, example = json!({ "name": "Ana Costa", "email": "ana@example.org" }))]
-struct NewStaff {
-    /// For people; at most 300 characters.
+struct NewStaffBody {
+    /// Display name; at most 300 characters.
     #[schema(max_length = 300)]
     name: String,
-    /// A mail address.
+    /// An email address.
     #[serde(default)]
     #[schema(max_length = 254)]
     email: Option<String>,
-    /// Which bookings suit them; `general` if it is not said.
+    /// Their trade; default `general`.
     #[serde(default)]
     #[schema(value_type = Option<schema::Trade>)]
     trade: Option<Trade>,
 }
 
-/// What changes of a staff member; what is left out stays.
+/// Changes to a staff member; omitted fields are unchanged.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StaffChange, example = json!({ "trade": "technician" }))]
-struct ChangedStaff {
-    /// For people.
+struct StaffPatch {
+    /// Display name.
     #[serde(default)]
     #[schema(max_length = 300)]
     name: Option<String>,
-    /// A mail address; empty clears it.
+    /// An email address; empty clears it.
     #[serde(default)]
     #[schema(max_length = 254)]
     email: Option<String>,
-    /// Which bookings suit them.
+    /// Their trade.
     #[serde(default)]
     #[schema(value_type = Option<schema::Trade>)]
     trade: Option<Trade>,
 }
 
-fn check(mut settings: StaffSettings) -> Result<StaffSettings, ApiError> {
-    let mut faults = Faults::default();
+fn validate(mut settings: StaffSettings) -> Result<StaffSettings, ApiError> {
+    let mut faults = FieldErrors::default();
     settings.check(&mut faults);
     faults.into_result()?;
     Ok(settings)
@@ -114,29 +114,29 @@ fn check(mut settings: StaffSettings) -> Result<StaffSettings, ApiError> {
 
 /// List staff
 ///
-/// Those who work here, by name.
+/// Active staff, by name.
 #[utoipa::path(get, path = "/staff", tag = "Staff", operation_id = "list_staff", params(Paging),
-    responses((status = 200, description = "A page of staff members", body = Listing<StaffAnswer>)))]
+    responses((status = 200, description = "A page of staff members", body = Listing<StaffResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(paging): Search<Paging>,
-) -> Result<Json<Listing<StaffAnswer>>, ApiError> {
-    let ask = paging.ask()?;
+    ApiQuery(paging): ApiQuery<Paging>,
+) -> Result<Json<Listing<StaffResponse>>, ApiError> {
+    let ask = paging.page_request()?;
     let page = people::list_staff(&app.context.db, caller.business, &ask).await?;
-    Ok(Json(Listing::of(page, StaffAnswer::from)))
+    Ok(Json(Listing::from_page(page, StaffResponse::from)))
 }
 
-/// Enter a staff member
-#[utoipa::path(post, path = "/staff", tag = "Staff", operation_id = "create_staff", request_body = NewStaff,
-    responses((status = 201, description = "Entered", body = StaffAnswer,
+/// Add a staff member
+#[utoipa::path(post, path = "/staff", tag = "Staff", operation_id = "create_staff", request_body = NewStaffBody,
+    responses((status = 201, description = "Created", body = StaffResponse,
         headers(("Location" = String, description = "Their address")))))]
 async fn create(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<NewStaff>,
+    ApiJson(body): ApiJson<NewStaffBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let settings = check(StaffSettings {
+    let settings = validate(StaffSettings {
         name: body.name,
         email: body.email.unwrap_or_default(),
         trade: body.trade.unwrap_or(Trade::General),
@@ -144,14 +144,19 @@ async fn create(
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
     let staff = people::create_staff(&mut tx, caller.business, &settings, change.now).await?;
-    note(&mut tx, &change, "created", &staff).await?;
+    record_history(&mut tx, &change, "created", &staff).await?;
     tx.commit().await?;
-    let location = app.address(&format!("/api/v1/staff/{}", staff.id));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(StaffAnswer::from(staff))))
+    let location = app.absolute_url(&format!("/api/v1/staff/{}", staff.id));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(StaffResponse::from(staff))))
 }
 
-async fn note(tx: &mut Tx, change: &Change, action: &str, staff: &Staff) -> Result<(), ApiError> {
-    let line = history::NewLine {
+async fn record_history(
+    tx: &mut Tx,
+    change: &ChangeContext,
+    action: &str,
+    staff: &Staff,
+) -> Result<(), ApiError> {
+    let line = history::NewHistoryEntry {
         business: change.business,
         actor: &change.actor,
         action,
@@ -162,12 +167,12 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, staff: &Staff) -> Resu
     Ok(history::append(tx, &line, change.now).await?)
 }
 
-async fn existing(app: &App, caller: &ApiCaller, id: StaffId) -> Result<Staff, ApiError> {
+async fn find_staff(app: &App, caller: &ApiCaller, id: StaffId) -> Result<Staff, ApiError> {
     let found = people::find_staff(&app.context.db, caller.business, id).await?;
-    found.ok_or_else(|| unknown(StorageError::NotFound))
+    found.ok_or_else(|| not_found_error(StorageError::NotFound))
 }
 
-fn unknown(error: StorageError) -> ApiError {
+fn not_found_error(error: StorageError) -> ApiError {
     match error {
         StorageError::NotFound => ApiError::not_found("staff member"),
         error => error.into(),
@@ -177,37 +182,37 @@ fn unknown(error: StorageError) -> ApiError {
 /// Read a staff member
 #[utoipa::path(get, path = "/staff/{id}", tag = "Staff", operation_id = "get_staff",
     params(("id" = uuid::Uuid, Path, description = "Their id")),
-    responses((status = 200, description = "The staff member", body = StaffAnswer)))]
+    responses((status = 200, description = "The staff member", body = StaffResponse)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<StaffId>,
-) -> Result<Json<StaffAnswer>, ApiError> {
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    ApiPath(id): ApiPath<StaffId>,
+) -> Result<Json<StaffResponse>, ApiError> {
+    Ok(Json(find_staff(&app, &caller, id).await?.into()))
 }
 
 /// Change a staff member
 ///
-/// What is left out stays.
+/// Omitted fields are unchanged.
 #[utoipa::path(patch, path = "/staff/{id}", tag = "Staff", operation_id = "change_staff",
-    params(("id" = uuid::Uuid, Path, description = "Their id")), request_body = ChangedStaff,
-    responses((status = 200, description = "Changed", body = StaffAnswer)))]
+    params(("id" = uuid::Uuid, Path, description = "Their id")), request_body = StaffPatch,
+    responses((status = 200, description = "Changed", body = StaffResponse)))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<StaffId>,
-    Body(body): Body<ChangedStaff>,
-) -> Result<Json<StaffAnswer>, ApiError> {
+    ApiPath(id): ApiPath<StaffId>,
+    ApiJson(body): ApiJson<StaffPatch>,
+) -> Result<Json<StaffResponse>, ApiError> {
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
-    let before = people::lock(&mut tx, caller.business, id).await.map_err(unknown)?;
-    let settings = check(StaffSettings {
+    let before = people::lock(&mut tx, caller.business, id).await.map_err(not_found_error)?;
+    let settings = validate(StaffSettings {
         name: body.name.unwrap_or(before.name),
         email: body.email.unwrap_or(before.email),
         trade: body.trade.unwrap_or(before.trade),
     })?;
     let staff = people::update_staff(&mut tx, caller.business, id, &settings).await?;
-    note(&mut tx, &change, "changed", &staff).await?;
+    record_history(&mut tx, &change, "changed", &staff).await?;
     let mut enqueued = Vec::new();
     if staff.trade != before.trade {
         enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, caller.business, id).await?;
@@ -219,46 +224,46 @@ async fn change(
 
 /// Archive a staff member
 ///
-/// They can be given no new bookings; what they are assigned to stays.
+/// They cannot be assigned to new bookings; existing assignments are kept.
 #[utoipa::path(delete, path = "/staff/{id}", tag = "Staff", operation_id = "archive_staff",
     params(("id" = uuid::Uuid, Path, description = "Their id")),
-    responses((status = 200, description = "Archived", body = StaffAnswer)))]
+    responses((status = 200, description = "Archived", body = StaffResponse)))]
 async fn archive(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<StaffId>,
-) -> Result<Json<StaffAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<StaffId>,
+) -> Result<Json<StaffResponse>, ApiError> {
+    let before = find_staff(&app, &caller, id).await?;
     if before.archived_at.is_none() {
         let change = caller.change(app.now());
         let mut tx = app.context.db.begin().await?;
         people::archive_staff(&mut tx, caller.business, id, change.now).await?;
-        note(&mut tx, &change, "archived", &before).await?;
+        record_history(&mut tx, &change, "archived", &before).await?;
         tx.commit().await?;
     }
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    Ok(Json(find_staff(&app, &caller, id).await?.into()))
 }
 
 /// Restore a staff member
 ///
-/// They can be booked again, and what suits them goes to their calendars again. One who is not archived stays as they are.
+/// They can be booked again, and their bookings are written to their calendars again. Does nothing if they are not archived.
 #[utoipa::path(post, path = "/staff/{id}/restore", tag = "Staff", operation_id = "restore_staff",
     params(("id" = uuid::Uuid, Path, description = "Their id")),
-    responses((status = 200, description = "Restored", body = StaffAnswer)))]
+    responses((status = 200, description = "Restored", body = StaffResponse)))]
 async fn restore(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<StaffId>,
-) -> Result<Json<StaffAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<StaffId>,
+) -> Result<Json<StaffResponse>, ApiError> {
+    let before = find_staff(&app, &caller, id).await?;
     if before.archived_at.is_some() {
         let change = caller.change(app.now());
         let mut tx = app.context.db.begin().await?;
         people::restore_staff(&mut tx, caller.business, id).await?;
-        note(&mut tx, &change, "restored", &before).await?;
+        record_history(&mut tx, &change, "restored", &before).await?;
         let enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, caller.business, id).await?;
         tx.commit().await?;
         app.context.push(&enqueued).await;
     }
-    Ok(Json(existing(&app, &caller, id).await?.into()))
+    Ok(Json(find_staff(&app, &caller, id).await?.into()))
 }

@@ -3,20 +3,20 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    audit::SyncOutcome,
     ids::{BookingId, ChannelId, ConnectionId, SyncLogId},
-    record::SyncOutcome,
 };
-use concord_storage::sync_log::{self, Counts, Filter, Line};
+use concord_storage::sync_log::{self, SyncLogCounts, SyncLogEntry, SyncLogFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers::page_ask,
     auth::ApiCaller,
-    bookings::zone_of,
+    bookings::business_zone,
     problem::ApiError,
-    request::{Bound, Search},
+    request::{ApiQuery, ApiTimeBound},
+    responses::page_request,
     schema,
 };
 use crate::app::App;
@@ -25,11 +25,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Which lines are wanted.
+/// Filters for log entries.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Wanted {
+struct ListSyncLogQuery {
     /// Those about this calendar integration.
     #[param(value_type = Option<uuid::Uuid>)]
     connection: Option<ConnectionId>,
@@ -39,45 +39,45 @@ struct Wanted {
     /// Those about this channel.
     #[param(value_type = Option<uuid::Uuid>)]
     channel: Option<ChannelId>,
-    /// Those that ended so.
+    /// With this result.
     #[param(value_type = Option<schema::SyncOutcome>, inline)]
     outcome: Option<SyncOutcome>,
     /// Those since this instant, or since the beginning of this day in the business's zone.
     #[param(value_type = Option<String>, example = "2026-12-01T00:00:00Z")]
-    since: Option<Bound>,
-    /// How many at the most, 1 to 200; 50 if it is not said.
+    since: Option<ApiTimeBound>,
+    /// Page size, 1 to 200; default 50.
     limit: Option<u32>,
-    /// What the page before said as `next_cursor`.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
 /// A page of the sync log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncLog)]
-struct LogAnswer {
+struct SyncLogResponse {
     /// The lines, newest first.
-    items: Vec<LineAnswer>,
-    /// Send it as `cursor` for the next part; null at the end.
+    items: Vec<SyncLogLineResponse>,
+    /// Send as `cursor` to get the next page; null on the last page.
     next_cursor: Option<String>,
-    /// How it went in the last 24 hours: of the integration, if the lines of one are asked for, otherwise of all.
-    last_24_hours: Day,
+    /// Success rate over the last 24 hours, of the filtered integration or of all.
+    last_24_hours: LastDayResponse,
 }
 
-/// How it went over a day.
+/// Success rate over a day.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = LastDay)]
-struct Day {
-    /// Attempts that went well.
+struct LastDayResponse {
+    /// Successful attempts.
     ok: i64,
-    /// Attempts that failed for good.
+    /// Failed attempts.
     failed: i64,
     /// Between 0 and 1; null where there was none.
     success_rate: Option<f64>,
 }
 
-impl From<Counts> for Day {
+impl From<SyncLogCounts> for LastDayResponse {
     #[expect(clippy::cast_precision_loss, reason = "a day's attempts are far fewer than 2^52")]
-    fn from(counts: Counts) -> Self {
+    fn from(counts: SyncLogCounts) -> Self {
         let all = counts.ok + counts.failed;
         let success_rate = (all > 0).then(|| counts.ok as f64 / all as f64);
         Self { ok: counts.ok, failed: counts.failed, success_rate }
@@ -87,7 +87,7 @@ impl From<Counts> for Day {
 /// An attempt that has ended.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncLogLine)]
-struct LineAnswer {
+struct SyncLogLineResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: SyncLogId,
@@ -105,17 +105,17 @@ struct LineAnswer {
     /// What was attempted.
     #[schema(example = "create")]
     operation: String,
-    /// What came of it.
+    /// The result.
     #[schema(value_type = schema::SyncOutcome)]
     outcome: SyncOutcome,
-    /// For people.
+    /// Details, in plain words.
     detail: String,
-    /// Milliseconds that it took.
+    /// Duration in milliseconds.
     duration_ms: i64,
 }
 
-impl From<Line> for LineAnswer {
-    fn from(line: Line) -> Self {
+impl From<SyncLogEntry> for SyncLogLineResponse {
+    fn from(line: SyncLogEntry) -> Self {
         Self {
             id: line.id,
             at: line.at,
@@ -131,19 +131,19 @@ impl From<Line> for LineAnswer {
 }
 
 /// Read the sync log
-#[utoipa::path(get, path = "/sync_log", tag = "Synchronisation", operation_id = "list_sync_log", params(Wanted),
-    responses((status = 200, description = "A page of the log", body = LogAnswer)))]
+#[utoipa::path(get, path = "/sync_log", tag = "Sync", operation_id = "list_sync_log", params(ListSyncLogQuery),
+    responses((status = 200, description = "A page of the log", body = SyncLogResponse)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(wanted): Search<Wanted>,
-) -> Result<Json<LogAnswer>, ApiError> {
-    let ask = page_ask(wanted.limit, wanted.cursor)?;
+    ApiQuery(wanted): ApiQuery<ListSyncLogQuery>,
+) -> Result<Json<SyncLogResponse>, ApiError> {
+    let ask = page_request(wanted.limit, wanted.cursor)?;
     let since = match wanted.since {
         None => None,
-        Some(since) => Some(since.instant(zone_of(&app, caller.business).await?)),
+        Some(since) => Some(since.instant(business_zone(&app, caller.business).await?)),
     };
-    let filter = Filter {
+    let filter = SyncLogFilter {
         connection: wanted.connection,
         booking: wanted.booking,
         channel: wanted.channel,
@@ -154,8 +154,8 @@ async fn list(
     let page = sync_log::list(db, caller.business, filter, &ask).await?;
     let day_ago = app.now() - Duration::hours(24);
     let counts = sync_log::counts_since(db, caller.business, wanted.connection, day_ago).await?;
-    Ok(Json(LogAnswer {
-        items: page.items.into_iter().map(LineAnswer::from).collect(),
+    Ok(Json(SyncLogResponse {
+        items: page.items.into_iter().map(SyncLogLineResponse::from).collect(),
         next_cursor: page.next,
         last_24_hours: counts.into(),
     }))
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn no_attempt_is_no_rate() {
-        assert_eq!(Day::from(Counts { ok: 0, failed: 0 }).success_rate, None);
-        assert_eq!(Day::from(Counts { ok: 3, failed: 1 }).success_rate, Some(0.75));
+        assert_eq!(LastDayResponse::from(SyncLogCounts { ok: 0, failed: 0 }).success_rate, None);
+        assert_eq!(LastDayResponse::from(SyncLogCounts { ok: 3, failed: 1 }).success_rate, Some(0.75));
     }
 }

@@ -16,31 +16,31 @@ use chrono::{DateTime, Utc};
 use concord_domain::{feed::FeedScope, ids::FeedId};
 use concord_storage::{
     Db, StorageError,
-    feed_reads::{self, NewRead},
+    feed_reads::{self, NewFeedRead},
     feeds::Feed,
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::readers::name_of;
+use super::readers::reader_name;
 
 /// Readers of all feeds together, between two writings.
-const MOST_READERS: usize = 10_000;
+const MAX_READERS: usize = 10_000;
 
 /// What was read since it was last written down; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct AccessRecord(Arc<Record>);
+pub struct FeedAccessLog(Arc<FeedAccessLogState>);
 
 #[derive(Debug, Default)]
-struct Record {
-    gathered: Mutex<Gathered>,
+struct FeedAccessLogState {
+    gathered: Mutex<PendingFeedReads>,
     /// Held while something is written: whoever flushes finds all of it written.
     writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Gathered {
-    feeds: BTreeMap<FeedId, BTreeMap<String, NewRead>>,
+struct PendingFeedReads {
+    feeds: BTreeMap<FeedId, BTreeMap<String, NewFeedRead>>,
     readers: usize,
     left_out: u64,
     /// What platforms are known to have, by the feeds of their channels.
@@ -48,7 +48,7 @@ struct Gathered {
 }
 
 /// A reading that was answered.
-pub(super) struct Reading<'a> {
+pub(super) struct FeedAccess<'a> {
     pub(super) feed: &'a Feed,
     pub(super) headers: &'a HeaderMap,
     /// Whether whom the feed is for knows by it what it says, or somebody else has had a look.
@@ -59,13 +59,13 @@ pub(super) struct Reading<'a> {
     pub(super) at: DateTime<Utc>,
 }
 
-impl AccessRecord {
+impl FeedAccessLog {
     /// Remembers a reading. `true`: it must be written down before it is answered, by `flush`.
     #[must_use]
-    pub(super) fn note(&self, reading: &Reading<'_>) -> bool {
-        let name = name_of(reading.headers);
+    pub(super) fn record(&self, reading: &FeedAccess<'_>) -> bool {
+        let name = reader_name(reading.headers);
         let person = !reading.is_theirs;
-        let mut gathered = self.gathered();
+        let mut gathered = self.lock_pending();
         let known =
             gathered.feeds.get_mut(&reading.feed.id).and_then(|readers| readers.get_mut(name.as_ref()));
         if let Some(read) = known {
@@ -77,9 +77,9 @@ impl AccessRecord {
             if let Some(address) = reading.address.map(|address| address.to_string()) {
                 read.address = address;
             }
-            return gathered.is_news(reading, person);
+            return gathered.must_flush_now(reading, person);
         }
-        gathered.add(NewRead {
+        gathered.add(NewFeedRead {
             feed: reading.feed.clone(),
             reader: name.into_owned(),
             address: reading.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
@@ -88,14 +88,14 @@ impl AccessRecord {
             reads: 1,
             at: reading.at,
         });
-        gathered.is_news(reading, person)
+        gathered.must_flush_now(reading, person)
     }
 
     /// Writes down what was gathered, in one transaction. What fails is kept for the next time.
     pub async fn flush(&self, db: &Db) -> Result<(), StorageError> {
         let _alone = self.0.writing.lock().await;
         let gathered = {
-            let mut gathered = self.gathered();
+            let mut gathered = self.lock_pending();
             let platforms = std::mem::take(&mut gathered.platforms);
             let taken = std::mem::take(&mut *gathered);
             gathered.platforms = platforms;
@@ -104,7 +104,7 @@ impl AccessRecord {
         if gathered.left_out > 0 {
             tracing::warn!(reads = gathered.left_out, "too many readers of feeds: some were not noted");
         }
-        let reads: Vec<NewRead> = gathered.feeds.into_values().flat_map(BTreeMap::into_values).collect();
+        let reads: Vec<NewFeedRead> = gathered.feeds.into_values().flat_map(BTreeMap::into_values).collect();
         if reads.is_empty() {
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl AccessRecord {
             tx.commit().await
         };
         let written = written.await;
-        let mut gathered = self.gathered();
+        let mut gathered = self.lock_pending();
         if written.is_ok() {
             let channels = reads.iter().filter(|read| read.feed.scope == FeedScope::Channel && !read.person);
             for read in channels {
@@ -137,7 +137,7 @@ impl AccessRecord {
     }
 
     /// Writes down what was gathered every so often until `shutdown`, and then once more.
-    pub async fn keep(self, db: Db, every: Duration, shutdown: CancellationToken) {
+    pub async fn flush_periodically(self, db: Db, every: Duration, shutdown: CancellationToken) {
         let mut beat = tokio::time::interval(every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -154,14 +154,14 @@ impl AccessRecord {
         }
     }
 
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+    fn lock_pending(&self) -> MutexGuard<'_, PendingFeedReads> {
         self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Gathered {
+impl PendingFeedReads {
     /// Whether a platform has something by it that it was not known to have.
-    fn is_news(&self, reading: &Reading<'_>, person: bool) -> bool {
+    fn must_flush_now(&self, reading: &FeedAccess<'_>, person: bool) -> bool {
         let known = self.platforms.get(&reading.feed.id).copied();
         reading.feed.scope == FeedScope::Channel
             && !person
@@ -169,13 +169,13 @@ impl Gathered {
     }
 
     /// Adds a reading to those of its reader.
-    fn add(&mut self, read: NewRead) {
+    fn add(&mut self, read: NewFeedRead) {
         let known = self.feeds.get_mut(&read.feed.id).and_then(|readers| readers.get_mut(&read.reader));
         if let Some(known) = known {
             known.reads += read.reads;
             known.revision = known.revision.max(read.revision);
             known.at = known.at.max(read.at);
-        } else if self.readers < MOST_READERS {
+        } else if self.readers < MAX_READERS {
             self.readers += 1;
             self.feeds.entry(read.feed.id).or_default().insert(read.reader.clone(), read);
         } else {
@@ -186,7 +186,7 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
-    use super::super::readers::ReaderKind;
+    use super::super::readers::FeedReaderKind;
     use axum::http::{HeaderName, header};
     use concord_domain::privacy::FeedPrivacy;
     use concord_storage::{
@@ -214,20 +214,20 @@ mod tests {
         feed
     }
 
-    fn reading<'a>(feed: &'a Feed, headers: &'a HeaderMap, revision: i64, minute: i64) -> Reading<'a> {
+    fn reading<'a>(feed: &'a Feed, headers: &'a HeaderMap, revision: i64, minute: i64) -> FeedAccess<'a> {
         let address = "203.0.113.7".parse().ok();
-        let is_theirs = ReaderKind::of(headers) != ReaderKind::Person;
-        Reading { feed, headers, is_theirs, address, revision, at: testing::at(minute) }
+        let is_theirs = FeedReaderKind::from_headers(headers) != FeedReaderKind::Person;
+        FeedAccess { feed, headers, is_theirs, address, revision, at: testing::at(minute) }
     }
 
     #[tokio::test]
     async fn readings_are_gathered_by_reader_and_written_at_once() {
         let db = testing::sqlite().await;
         let feed = feed(&db).await;
-        let record = AccessRecord::default();
+        let record = FeedAccessLog::default();
         let (vrbo, apple) = (sent(header::USER_AGENT, b"Vrbo"), sent(header::USER_AGENT, b"Apple"));
         for (headers, revision, minute) in [(&vrbo, 3, 1), (&vrbo, 5, 2), (&vrbo, 4, 3), (&apple, 2, 1)] {
-            let _ = record.note(&reading(&feed, headers, revision, minute));
+            let _ = record.record(&reading(&feed, headers, revision, minute));
         }
         let written = async || feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!(written().await, []);
@@ -244,11 +244,11 @@ mod tests {
     async fn what_could_not_be_written_is_kept() {
         let (db, closed) = (testing::sqlite().await, testing::sqlite().await);
         let feed = feed(&db).await;
-        let (record, headers) = (AccessRecord::default(), HeaderMap::new());
-        let _ = record.note(&reading(&feed, &headers, 3, 1));
+        let (record, headers) = (FeedAccessLog::default(), HeaderMap::new());
+        let _ = record.record(&reading(&feed, &headers, 3, 1));
         closed.close().await;
         assert!(record.flush(&closed).await.is_err());
-        let _ = record.note(&reading(&feed, &headers, 4, 2));
+        let _ = record.record(&reading(&feed, &headers, 4, 2));
         record.flush(&db).await.unwrap();
         let readers = feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!((readers[0].reads, readers[0].revision), (2, 4));
@@ -258,29 +258,29 @@ mod tests {
     async fn nobody_can_fill_the_memory_with_names() {
         let db = testing::sqlite().await;
         let feed = feed(&db).await;
-        let record = AccessRecord::default();
-        for number in 0..MOST_READERS + 5 {
+        let record = FeedAccessLog::default();
+        for number in 0..MAX_READERS + 5 {
             let headers = sent(header::USER_AGENT, number.to_string().as_bytes());
-            let _ = record.note(&reading(&feed, &headers, 1, 1));
+            let _ = record.record(&reading(&feed, &headers, 1, 1));
         }
-        let gathered = record.gathered();
-        assert_eq!((gathered.readers, gathered.left_out), (MOST_READERS, 5));
+        let gathered = record.lock_pending();
+        assert_eq!((gathered.readers, gathered.left_out), (MAX_READERS, 5));
     }
 
     /// Else an echo of what it has read would be taken for a booking, if its own feed is read a moment later.
     #[tokio::test]
-    async fn what_a_platform_has_read_first_is_written_down_before_it_has_it() {
+    async fn first_platform_read_is_flushed_before_response() {
         let db = testing::sqlite().await;
         let feed = Feed { scope: FeedScope::Channel, ..feed(&db).await };
-        let (record, platform) = (AccessRecord::default(), sent(header::USER_AGENT, b"Airbnb/1.0"));
+        let (record, platform) = (FeedAccessLog::default(), sent(header::USER_AGENT, b"Airbnb/1.0"));
         let person = sent(header::ACCEPT, b"text/html,application/xhtml+xml");
-        assert!(!record.note(&reading(&feed, &person, 5, 0)), "a person is no platform");
-        assert!(record.note(&reading(&feed, &platform, 5, 1)));
-        assert!(record.note(&reading(&feed, &platform, 5, 2)), "it is not written down yet");
-        record.gathered().platforms.insert(feed.id, 5);
-        assert!(!record.note(&reading(&feed, &platform, 5, 3)));
-        assert!(record.note(&reading(&feed, &platform, 6, 4)));
+        assert!(!record.record(&reading(&feed, &person, 5, 0)), "a person is no platform");
+        assert!(record.record(&reading(&feed, &platform, 5, 1)));
+        assert!(record.record(&reading(&feed, &platform, 5, 2)), "it is not written down yet");
+        record.lock_pending().platforms.insert(feed.id, 5);
+        assert!(!record.record(&reading(&feed, &platform, 5, 3)));
+        assert!(record.record(&reading(&feed, &platform, 6, 4)));
         let of_a_resource = Feed { scope: FeedScope::Resource, ..feed };
-        assert!(!record.note(&reading(&of_a_resource, &platform, 9, 5)));
+        assert!(!record.record(&reading(&of_a_resource, &platform, 9, 5)));
     }
 }

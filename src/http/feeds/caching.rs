@@ -5,21 +5,21 @@ use chrono::{DateTime, Duration, NaiveDateTime, SubsecRound, Utc};
 
 /// Which bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Variant {
+pub(in crate::http) enum FeedEncoding {
     /// As they are.
     Plain,
     /// Compressed.
     Gzip,
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 
 /// Whether the reader takes gzip. Who says nothing gets plain bytes.
 pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
-    let Some(accepted) = text(headers, header::ACCEPT_ENCODING) else { return false };
+    let Some(accepted) = header_text(headers, header::ACCEPT_ENCODING) else { return false };
     let weight = |wanted: &str| {
         accepted.split(',').find_map(|item| {
             let mut parts = item.split(';').map(str::trim);
@@ -36,13 +36,13 @@ pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
 
 /// Whether the reader has what would be sent. Tags decide where there are any; dates are only seconds fine.
 pub(in crate::http) fn is_fresh(headers: &HeaderMap, tags: &[String], rendered_at: DateTime<Utc>) -> bool {
-    if let Some(known) = text(headers, header::IF_NONE_MATCH) {
+    if let Some(known) = header_text(headers, header::IF_NONE_MATCH) {
         return known.split(',').map(str::trim).any(|known| {
             // The weak comparison (section 13.1.2): proxies that compress make tags weak.
             known == "*" || tags.iter().any(|tag| known.strip_prefix("W/").unwrap_or(known) == tag)
         });
     }
-    text(headers, header::IF_MODIFIED_SINCE)
+    header_text(headers, header::IF_MODIFIED_SINCE)
         .and_then(|date| NaiveDateTime::parse_from_str(&date, HTTP_DATE).ok())
         .is_some_and(|since| rendered_at.trunc_subsecs(0) <= since.and_utc())
 }

@@ -14,22 +14,22 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use concord_jobs::channels::manage;
-use concord_storage::{StorageError, bookings::Change, businesses, channels, feeds, resources};
+use concord_storage::{StorageError, bookings::ChangeContext, businesses, channels, feeds, resources};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::address_of;
+use super::feed_url;
 use crate::{
     app::App,
     http::{
-        admission::NotAdmitted,
+        admission::AdmissionError,
         api::{
             auth,
             problem::{ApiError, Kind},
         },
         pages::{CurrentUser, PageError},
-        visit::Visit,
+        request_origin::RequestOrigin,
     },
 };
 
@@ -41,17 +41,17 @@ pub(in crate::http) fn router() -> Router<App> {
 pub(super) const ANY_PLATFORM: &str = "generic";
 
 /// For whoever gives the address of all bookings to a platform that has no file.
-const FOR_CALENDARS: &str = "`export_url` is for calendars that only show it. The address of a channel is of one listing alone, tells no names, and \
-     leaves out what came from there, which a platform would otherwise give back.";
+const FOR_CALENDARS: &str = "`export_url` is for calendar apps. For platforms, use a channel's feed: it covers one listing, \
+     shows no names, and leaves out the platform's own reservations.";
 
 /// For platforms that sell, while no channel of theirs is there.
 const CONNECT_FIRST: &str =
-    "First connect a channel (POST /api/v1/channels): it has an address of its own for the platform. Then:";
+    "First connect a channel (POST /api/v1/channels) to get a feed for the platform. Then:";
 
-/// How a business's bookings get to platforms.
+/// How to export bookings to platforms.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ICalInfo)]
-pub(in crate::http) struct Info {
+pub(in crate::http) struct IcalInfoResponse {
     /// The address of its approved and confirmed bookings, which is a secret: whoever has it can read them.
     export_url: String,
     /// What to do, by platform; `general` for any other. A platform that sells nights is given the addresses of its channels,
@@ -61,7 +61,7 @@ pub(in crate::http) struct Info {
     features: Vec<&'static str>,
 }
 
-/// Where the bookings are exported
+/// Get the export URL and instructions
 ///
 /// The address of `/api/ical/bookings.ics` with its token, and what each platform wants to be done with it. The feed is
 /// made when this is first asked for; it tells all there is (`full`) until a manager changes that, at the page of feeds
@@ -69,23 +69,23 @@ pub(in crate::http) struct Info {
 #[utoipa::path(get, path = "/api/ical/info", tag = "Feeds", operation_id = "ical_info",
     security(("key" = [])),
     responses(
-        (status = 200, description = "Address and instructions", body = Info),
+        (status = 200, description = "Address and instructions", body = IcalInfoResponse),
         (status = "default", description = "A problem", content_type = "application/problem+json",
-            body = crate::http::api::problem::Document),
+            body = crate::http::api::problem::ProblemDocument),
     ))]
 pub(in crate::http) async fn info(
     State(app): State<App>,
-    Extension(visit): Extension<Visit>,
+    Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
-) -> Result<([(HeaderName, &'static str); 1], Json<Info>), ApiError> {
-    let change = who_asks(&app, &headers, &visit).await?;
+) -> Result<([(HeaderName, &'static str); 1], Json<IcalInfoResponse>), ApiError> {
+    let change = authenticate(&app, &headers, &visit).await?;
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
     let (token, _) = manage::publish_business_feed(&app.context, &change, FeedPrivacy::Full).await?;
-    let export_url = export_address(&app, &token);
-    let channels = addresses_of_channels(&app, business.id).await?;
+    let export_url = bookings_feed_url(&app, &token);
+    let channels = channel_feed_urls(&app, business.id).await?;
     let instructions = instructions(&app.context.platforms, (&export_url, &channels), &business.name);
-    let info = Info { export_url, instructions, features: FEATURES.to_vec() };
+    let info = IcalInfoResponse { export_url, instructions, features: FEATURES.to_vec() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(info)))
 }
 
@@ -93,58 +93,63 @@ const FEATURES: &[&str] = &[
     "Approved and confirmed bookings, as they are at the moment of each request",
     "Stays as whole days, with the day of departure free; everything else in UTC",
     "Privacy of the feed: everything, titles with first names, or busy times only",
-    "A secret address, which can be made anew or revoked",
-    "ETag, 304 Not Modified and gzip for those who come back",
-    "A record of who has read which revision, and when",
+    "A secret URL, which can be rotated or revoked",
+    "ETag, 304 Not Modified and gzip",
+    "A log of who fetched which revision, and when",
     "Feeds of a resource, a member of the staff, a driver or a channel, besides this one of everything",
-    "Calendars of platforms are read at their own times, each event once",
+    "Platform calendars are imported on schedule, without duplicates",
 ];
 
 /// The address of all bookings of a business.
-pub(in crate::http) fn export_address(app: &App, token: &SecretString) -> String {
-    app.address(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()))
+pub(in crate::http) fn bookings_feed_url(app: &App, token: &SecretString) -> String {
+    app.absolute_url(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()))
 }
 
 /// A program with a key, or a manager with a session.
-async fn who_asks(app: &App, headers: &HeaderMap, visit: &Visit) -> Result<Change, ApiError> {
+async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    visit: &RequestOrigin,
+) -> Result<ChangeContext, ApiError> {
     if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(user) = CurrentUser::of(app, headers, visit).await.map_err(|error| unread(&error))?
+        && let Some(user) =
+            CurrentUser::of(app, headers, visit).await.map_err(|error| to_api_error(&error))?
     {
         if !user.is_manager() {
-            return Err(ApiError::new(Kind::Forbidden, "Only managers see the address of all bookings."));
+            return Err(ApiError::new(Kind::Forbidden, "Only managers can see the feed of all bookings."));
         }
         return Ok(user.change(app));
     }
     Ok(auth::identify(app, headers, visit).await?.change(app.now()))
 }
 
-fn unread(error: &PageError) -> ApiError {
+fn to_api_error(error: &PageError) -> ApiError {
     match error {
-        PageError::TooMany { seconds } => NotAdmitted::TooOften { seconds: *seconds }.into(),
-        PageError::Full | PageError::Busy | PageError::Unavailable(_) => NotAdmitted::Full.into(),
+        PageError::TooMany { seconds } => AdmissionError::RateLimited { seconds: *seconds }.into(),
+        PageError::Full | PageError::Busy | PageError::Unavailable(_) => AdmissionError::Full.into(),
         _ => ApiError::internal("no session could be read"),
     }
 }
 
 /// A listing on a platform: the resource's name, and the address that the platform is to read.
-struct Listing {
+struct ChannelFeedUrl {
     platform: String,
     resource: String,
     address: String,
 }
 
 /// The addresses of all channels of a business.
-async fn addresses_of_channels(app: &App, business: BusinessId) -> Result<Vec<Listing>, StorageError> {
+async fn channel_feed_urls(app: &App, business: BusinessId) -> Result<Vec<ChannelFeedUrl>, StorageError> {
     let (db, ring) = (&app.context.db, &app.context.ring);
     let mut listings = Vec::new();
     for channel in channels::list(db, business).await? {
         let Some(feed) = channel.feed_id else { continue };
         let Some(token) = feeds::remembered(db, ring, business, feed).await? else { continue };
         let resource = resources::find(db, business, channel.resource_id).await?;
-        listings.push(Listing {
+        listings.push(ChannelFeedUrl {
             platform: channel.platform,
             resource: resource.map(|resource| resource.name).unwrap_or_default(),
-            address: address_of(app, token.expose_secret()),
+            address: feed_url(app, token.expose_secret()),
         });
     }
     Ok(listings)
@@ -153,7 +158,7 @@ async fn addresses_of_channels(app: &App, business: BusinessId) -> Result<Vec<Li
 /// What each platform that reads feeds wants to be done, filled in.
 fn instructions(
     platforms: &Platforms,
-    (url, listings): (&str, &[Listing]),
+    (url, listings): (&str, &[ChannelFeedUrl]),
     business: &str,
 ) -> BTreeMap<String, String> {
     let reading = platforms.iter().filter(|platform| !platform.import_steps.is_empty());
@@ -191,7 +196,7 @@ mod tests {
     #[test]
     fn no_platform_that_sells_is_given_what_it_would_give_back() {
         let url = "https://concord.example/api/ical/bookings.ics?token=cf_x";
-        let listing = |resource: &str| Listing {
+        let listing = |resource: &str| ChannelFeedUrl {
             platform: "airbnb".to_owned(),
             resource: resource.to_owned(),
             address: format!("https://concord.example/feeds/{resource}.ics"),

@@ -6,30 +6,30 @@ use concord_domain::{clock::Clock, ids::FeedId};
 
 use crate::{
     config::FeedsConfig,
-    http::limits::{Buckets, network_of},
+    http::limits::{KeyedRateLimiter, network_of},
 };
 
 /// The limits of this process.
-pub(super) struct Limits {
-    feeds: Buckets<FeedId>,
-    addresses: Buckets<IpAddr>,
+pub(super) struct FeedRateLimits {
+    feeds: KeyedRateLimiter<FeedId>,
+    addresses: KeyedRateLimiter<IpAddr>,
 }
 
-impl Limits {
+impl FeedRateLimits {
     pub(super) fn new(config: &FeedsConfig, clock: &Clock) -> Self {
         Self {
-            feeds: Buckets::new(config.requests_per_minute_per_token, clock),
-            addresses: Buckets::new(config.requests_per_minute_per_address, clock),
+            feeds: KeyedRateLimiter::new(config.requests_per_minute_per_token, clock),
+            addresses: KeyedRateLimiter::new(config.requests_per_minute_per_address, clock),
         }
     }
 
     /// `Err`: too often; try again after so many seconds.
-    pub(super) fn take_feed(&self, feed: FeedId) -> Result<(), u64> {
-        self.feeds.take(&feed)
+    pub(super) fn acquire_feed(&self, feed: FeedId) -> Result<(), u64> {
+        self.feeds.try_acquire(&feed)
     }
 
     /// `Err`: too often; try again after so many seconds.
-    pub(super) fn take_address(&self, address: IpAddr) -> Result<(), u64> {
-        self.addresses.take(&network_of(address))
+    pub(super) fn acquire_address(&self, address: IpAddr) -> Result<(), u64> {
+        self.addresses.try_acquire(&network_of(address))
     }
 }

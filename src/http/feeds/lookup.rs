@@ -13,66 +13,70 @@ use std::{
 
 use concord_storage::{
     Db, StorageError,
-    feeds::{self, Published},
+    feeds::{self, PublishedFeed},
 };
 
 /// The looks under way, by the digests of the tokens.
 #[derive(Default)]
-pub(super) struct Lookups(Mutex<HashMap<String, Arc<Turn>>>);
+pub(super) struct FeedLookups(Mutex<HashMap<String, Arc<SharedLookup>>>);
 
 #[derive(Default)]
-struct Turn {
+struct SharedLookup {
     /// How many have asked.
     asked: AtomicU64,
     /// What the last look found. Held while one is under way.
-    seen: tokio::sync::Mutex<Option<Seen>>,
+    seen: tokio::sync::Mutex<Option<LookupResult>>,
 }
 
-struct Seen {
+struct LookupResult {
     /// How many had asked when it began: it is good for those.
     by: u64,
-    found: Option<Arc<Published>>,
+    found: Option<Arc<PublishedFeed>>,
 }
 
-impl Lookups {
+impl FeedLookups {
     /// The feed that is published under the token with this digest, as it is now.
-    pub(super) async fn find(&self, db: &Db, digest: &str) -> Result<Option<Arc<Published>>, StorageError> {
-        let asking = self.enter(digest);
+    pub(super) async fn find(
+        &self,
+        db: &Db,
+        digest: &str,
+    ) -> Result<Option<Arc<PublishedFeed>>, StorageError> {
+        let asking = self.join(digest);
         let number = asking.turn.asked.fetch_add(1, Ordering::SeqCst);
         let mut seen = asking.turn.seen.lock().await;
         if let Some(seen) = seen.as_ref().filter(|seen| number < seen.by) {
             return Ok(seen.found.clone());
         }
         let by = asking.turn.asked.load(Ordering::SeqCst);
-        let found = feeds::published_under(db, digest).await?.map(Arc::new);
-        *seen = Some(Seen { by, found: found.clone() });
+        let found = feeds::find_published(db, digest).await?.map(Arc::new);
+        *seen = Some(LookupResult { by, found: found.clone() });
         Ok(found)
     }
 
-    fn enter<'a>(&'a self, digest: &'a str) -> Asking<'a> {
-        let mut turns = self.turns();
+    fn join<'a>(&'a self, digest: &'a str) -> LookupGuard<'a> {
+        let mut turns = self.lock();
         let turn = match turns.get(digest) {
             Some(turn) => Arc::clone(turn),
             None => Arc::clone(turns.entry(digest.to_owned()).or_default()),
         };
-        Asking { lookups: self, digest, turn }
+        LookupGuard { lookups: self, digest, turn }
     }
 
-    fn turns(&self) -> MutexGuard<'_, HashMap<String, Arc<Turn>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<SharedLookup>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Somebody who asks. The last one to leave a turn ends it, so that there are as many as there are requests in hand.
-struct Asking<'a> {
-    lookups: &'a Lookups,
+struct LookupGuard<'a> {
+    lookups: &'a FeedLookups,
     digest: &'a str,
-    turn: Arc<Turn>,
+    turn: Arc<SharedLookup>,
 }
 
-impl Drop for Asking<'_> {
+impl Drop for LookupGuard<'_> {
     fn drop(&mut self) {
-        let mut turns = self.lookups.turns();
+        let mut turns = self.lookups.lock();
         // One is the map's, the other ours; others are only made while the map is locked.
         if Arc::strong_count(&self.turn) <= 2 {
             turns.remove(self.digest);
@@ -109,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_asks_after_a_change_sees_it() {
         let db = testing::sqlite().await;
-        let lookups = Lookups::default();
+        let lookups = FeedLookups::default();
         let (feed, digest) = publish(&db).await;
         for number in 0..20 {
             let before: Vec<_> = (0..30).map(|_| lookups.find(&db, &digest)).collect();
@@ -128,15 +132,15 @@ mod tests {
             assert!(before.into_iter().all(|found| found.unwrap().is_some()));
             assert!(after, "a look that began before the change was taken for one after it");
         }
-        assert!(lookups.turns().is_empty());
+        assert!(lookups.lock().is_empty());
     }
 
     #[tokio::test]
     async fn an_unknown_token_leaves_nothing_behind() {
         let db = testing::sqlite().await;
-        let lookups = Lookups::default();
+        let lookups = FeedLookups::default();
         assert!(lookups.find(&db, &secret::digest(&secret::new_token("cf_"))).await.unwrap().is_none());
         drop(lookups.find(&db, "given up"));
-        assert!(lookups.turns().is_empty());
+        assert!(lookups.lock().is_empty());
     }
 }

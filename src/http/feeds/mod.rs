@@ -6,14 +6,14 @@
 //! answer.
 
 mod access;
-mod answer;
+mod cache;
 pub(in crate::http) mod caching;
 pub(super) mod info;
-mod kept;
 mod limits;
 mod lookup;
 mod readers;
 pub(in crate::http) mod render;
+mod response;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -31,21 +31,21 @@ use chrono::{DateTime, Days, Utc};
 use concord_domain::{feed::FeedScope, ids::ChannelId};
 use concord_storage::{
     StorageError, channels,
-    feeds::{Feed, Published},
+    feeds::{Feed, PublishedFeed},
     secret,
 };
 use secrecy::SecretString;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-pub use self::access::AccessRecord;
+pub use self::access::FeedAccessLog;
 pub(in crate::http) use self::readers::is_shown_as_person;
 use self::{
-    access::Reading,
-    kept::{KeptFeeds, Version},
-    limits::Limits,
-    lookup::Lookups,
-    readers::ReaderKind,
-    render::Form,
+    access::FeedAccess,
+    cache::{FeedCache, FeedVersion},
+    limits::FeedRateLimits,
+    lookup::FeedLookups,
+    readers::FeedReaderKind,
+    render::FeedVariant,
 };
 use crate::{app::App, config::FeedsConfig, http::limits::client_address};
 
@@ -54,37 +54,37 @@ const PAST_DAYS: u64 = 31;
 
 /// What is remembered from one request to the next.
 #[derive(Clone)]
-pub(in crate::http) struct Kept {
-    feeds: KeptFeeds,
-    limits: Arc<Limits>,
-    lookups: Arc<Lookups>,
+pub(in crate::http) struct FeedRouterState {
+    feeds: FeedCache,
+    limits: Arc<FeedRateLimits>,
+    lookups: Arc<FeedLookups>,
 }
 
 /// The feeds.
 pub fn router(app: &App) -> Router<App> {
     let config = &app.config.feeds;
-    let kept = Kept {
-        feeds: KeptFeeds::new(config.cache_bytes),
-        limits: Arc::new(Limits::new(config, &app.context.clock)),
+    let kept = FeedRouterState {
+        feeds: FeedCache::new(config.cache_bytes),
+        limits: Arc::new(FeedRateLimits::new(config, &app.context.clock)),
         lookups: Arc::default(),
     };
     let router = Router::new()
         .route("/feeds/{file}", get(read))
         .route("/api/ical/bookings.ics", get(read_bookings))
         .layer(Extension(kept));
-    match cross_origin(config) {
+    match cors_layer(config) {
         Some(layer) => router.layer(layer),
         None => router,
     }
 }
 
 /// The address of a feed.
-pub fn address_of(app: &App, token: &str) -> String {
-    app.address(&format!("/feeds/{token}.ics"))
+pub fn feed_url(app: &App, token: &str) -> String {
+    app.absolute_url(&format!("/feeds/{token}.ics"))
 }
 
 /// Lets scripts of the configured websites read feeds.
-fn cross_origin(config: &FeedsConfig) -> Option<CorsLayer> {
+fn cors_layer(config: &FeedsConfig) -> Option<CorsLayer> {
     let origins = &config.allowed_origins;
     let allowed = if origins.is_empty() {
         return None;
@@ -102,35 +102,35 @@ fn cross_origin(config: &FeedsConfig) -> Option<CorsLayer> {
     )
 }
 
-type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+type PeerAddress = Option<Extension<ConnectInfo<SocketAddr>>>;
 
 /// Read a feed
 ///
-/// An iCalendar file (RFC 5545) for calendars to subscribe to. Who has the address needs no key.
+/// An iCalendar file (RFC 5545) for calendars to subscribe to. The URL needs no API key.
 #[utoipa::path(get, path = "/feeds/{token}.ics", tag = "Feeds", operation_id = "read_feed", security(()),
     params(
-        ("token" = String, Path, description = "The secret part of the address that was given when the feed was made"),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the reader has"),
+        ("token" = String, Path, description = "The secret part of the feed's URL"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the cached version"),
     ),
     responses(
         (status = 200, description = "The calendar", content_type = "text/calendar", body = String),
-        (status = 304, description = "The reader has it already"),
-        (status = 404, description = "No feed is published under this address", content_type = "text/plain", body = String),
+        (status = 304, description = "Not modified"),
+        (status = 404, description = "No feed at this URL", content_type = "text/plain", body = String),
         (status = 429, description = "Too many requests; see `Retry-After`", content_type = "text/plain", body = String),
     ))]
 pub(in crate::http) async fn read(
     State(app): State<App>,
-    Extension(kept): Extension<Kept>,
-    peer: Peer,
+    Extension(kept): Extension<FeedRouterState>,
+    peer: PeerAddress,
     Path(file): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let request = Request::of(&app, &kept, Form::Calendar, peer, &method, &headers);
-    request.answer(file.strip_suffix(".ics")).await
+    let request = FeedHttpRequest::of(&app, &kept, FeedVariant::Calendar, peer, &method, &headers);
+    request.respond(file.strip_suffix(".ics")).await
 }
 
-/// Read the agreed bookings
+/// Read the feed of all bookings
 ///
 /// An iCalendar file of the approved and confirmed bookings of a business, each called by its guest. The token is that
 /// of any feed of the whole business, whose privacy it keeps: `full` tells guest, e-mail, phone, number of guests and
@@ -138,19 +138,19 @@ pub(in crate::http) async fn read(
 #[utoipa::path(get, path = "/api/ical/bookings.ics", tag = "Feeds", operation_id = "read_bookings_feed", security(()),
     params(
         ("token" = Option<String>, Query, description = "The token of a feed of the whole business; `GET /api/ical/info` gives one"),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the reader has"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the cached version"),
     ),
     responses(
         (status = 200, description = "The calendar", content_type = "text/calendar", body = String),
-        (status = 304, description = "The reader has it already"),
+        (status = 304, description = "Not modified"),
         (status = 401, description = "The address has no token", content_type = "text/plain", body = String),
         (status = 404, description = "No feed of a business is published under this token", content_type = "text/plain", body = String),
         (status = 429, description = "Too many requests; see `Retry-After`", content_type = "text/plain", body = String),
     ))]
 pub(in crate::http) async fn read_bookings(
     State(app): State<App>,
-    Extension(kept): Extension<Kept>,
-    peer: Peer,
+    Extension(kept): Extension<FeedRouterState>,
+    peer: PeerAddress,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
@@ -158,30 +158,30 @@ pub(in crate::http) async fn read_bookings(
     let query = query.unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let token = pairs.find_map(|(name, value)| (name == "token" && !value.is_empty()).then_some(value));
-    let request = Request::of(&app, &kept, Form::Guests, peer, &method, &headers);
+    let request = FeedHttpRequest::of(&app, &kept, FeedVariant::Guests, peer, &method, &headers);
     match token {
-        Some(token) => request.answer(Some(&token)).await,
-        None => answer::no_token(),
+        Some(token) => request.respond(Some(&token)).await,
+        None => response::missing_token(),
     }
 }
 
 /// Somebody who reads a feed.
-struct Request<'a> {
+struct FeedHttpRequest<'a> {
     app: &'a App,
-    kept: &'a Kept,
-    form: Form,
+    kept: &'a FeedRouterState,
+    form: FeedVariant,
     address: Option<IpAddr>,
     method: &'a Method,
     headers: &'a HeaderMap,
     now: DateTime<Utc>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> FeedHttpRequest<'a> {
     fn of(
         app: &'a App,
-        kept: &'a Kept,
-        form: Form,
-        peer: Peer,
+        kept: &'a FeedRouterState,
+        form: FeedVariant,
+        peer: PeerAddress,
         method: &'a Method,
         headers: &'a HeaderMap,
     ) -> Self {
@@ -190,84 +190,84 @@ impl<'a> Request<'a> {
         Self { app, kept, form, address, method, headers, now: app.now() }
     }
 
-    async fn answer(&self, token: Option<&str>) -> Response {
-        if let Some(Err(seconds)) = self.address.map(|address| self.kept.limits.take_address(address)) {
-            return answer::too_many(seconds);
+    async fn respond(&self, token: Option<&str>) -> Response {
+        if let Some(Err(seconds)) = self.address.map(|address| self.kept.limits.acquire_address(address)) {
+            return response::rate_limited(seconds);
         }
-        match self.found(token).await {
+        match self.serve_feed(token).await {
             Ok(response) => response,
-            Err(StorageError::NotFound) => answer::unknown(),
+            Err(StorageError::NotFound) => response::not_found(),
             Err(error) => {
                 tracing::error!(%error, "a feed could not be read");
-                answer::out_of_order()
+                response::unavailable()
             }
         }
     }
 
-    async fn found(&self, token: Option<&str>) -> Result<Response, StorageError> {
-        let published = self.find(token).await?;
+    async fn serve_feed(&self, token: Option<&str>) -> Result<Response, StorageError> {
+        let published = self.published_feed(token).await?;
         let feed = &published.feed;
-        if let Err(seconds) = self.kept.limits.take_feed(feed.id) {
-            return Ok(answer::too_many(seconds));
+        if let Err(seconds) = self.kept.limits.acquire_feed(feed.id) {
+            return Ok(response::rate_limited(seconds));
         }
         let today = self.now.date_naive();
         let first_day = today.checked_sub_days(Days::new(PAST_DAYS)).unwrap_or(today);
-        let (key, version) = ((feed.id, self.form), Version::new(&published, first_day));
+        let (key, version) = ((feed.id, self.form), FeedVersion::new(&published, first_day));
         let rendered = if let Some(rendered) = self.kept.feeds.find(key, version).await {
             rendered
         } else {
             let rendering = async {
-                let _place = self.app.admission.heavy().await.map_err(|_| StorageError::Busy)?;
+                let _place = self.app.admission.acquire_heavy().await.map_err(|_| StorageError::Busy)?;
                 render::render(self.app, &published, self.form, first_day, self.now).await
             };
             // Large, and seldom needed.
             let kept = Box::pin(self.kept.feeds.get(key, version, rendering));
-            kept.await.map_err(|error| shared(&error))?
+            kept.await.map_err(|error| clone_error(&error))?
         };
         if self.method == Method::GET {
-            let reading = Reading {
+            let reading = FeedAccess {
                 feed,
                 headers: self.headers,
-                is_theirs: self.is_theirs(feed).await?,
+                is_theirs: self.is_platform_read(feed).await?,
                 address: self.address,
                 revision: published.contents,
                 at: self.now,
             };
-            if self.app.access.note(&reading) {
+            if self.app.access.record(&reading) {
                 self.app.access.flush(&self.app.context.db).await?;
             }
         }
-        Ok(answer::respond(feed, &rendered, self.headers, self.app, self.now))
+        Ok(response::respond(feed, &rendered, self.headers, self.app, self.now))
     }
 
     /// Whether whom the feed is for knows by this reading what it says. Of a channel that is its platform, which is looked up
     /// only where the reader's name does not tell by itself.
-    async fn is_theirs(&self, feed: &Feed) -> Result<bool, StorageError> {
-        let kind = ReaderKind::of(self.headers);
+    async fn is_platform_read(&self, feed: &Feed) -> Result<bool, StorageError> {
+        let kind = FeedReaderKind::from_headers(self.headers);
         let (FeedScope::Channel, Some(id)) = (feed.scope, feed.subject_id) else {
-            return Ok(kind != ReaderKind::Person);
+            return Ok(kind != FeedReaderKind::Person);
         };
-        if !matches!(kind, ReaderKind::Calendar | ReaderKind::Platform(_)) {
-            return Ok(kind.is_of(None));
+        if !matches!(kind, FeedReaderKind::Calendar | FeedReaderKind::Platform(_)) {
+            return Ok(kind.is_platform(None));
         }
         let context = &self.app.context;
         let channel = channels::find(&context.db, feed.business_id, ChannelId(id)).await?;
-        Ok(kind.is_of(channel.and_then(|channel| context.platforms.find(&channel.platform))))
+        Ok(kind.is_platform(channel.and_then(|channel| context.platforms.find(&channel.platform))))
     }
 
     /// The feed that is published under this token. `NotFound`, with no word on why, for anything else.
-    async fn find(&self, token: Option<&str>) -> Result<Arc<Published>, StorageError> {
+    async fn published_feed(&self, token: Option<&str>) -> Result<Arc<PublishedFeed>, StorageError> {
         let token = token.ok_or(StorageError::NotFound)?;
         let digest = secret::digest(&SecretString::from(token));
         let found = self.kept.lookups.find(&self.app.context.db, &digest).await?;
         found
-            .filter(|found| self.form == Form::Calendar || found.feed.scope == FeedScope::Business)
+            .filter(|found| self.form == FeedVariant::Calendar || found.feed.scope == FeedScope::Business)
             .ok_or(StorageError::NotFound)
     }
 }
 
 /// Whoever waited for the same rendering shares its error.
-fn shared(error: &StorageError) -> StorageError {
+fn clone_error(error: &StorageError) -> StorageError {
     match error {
         StorageError::NotFound => StorageError::NotFound,
         // Whatever passes: come again.

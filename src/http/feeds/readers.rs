@@ -9,18 +9,18 @@ use concord_storage::feed_reads::FeedRead;
 use super::info::ANY_PLATFORM;
 
 /// Of what a reader calls itself, in characters.
-const LONGEST_NAME: usize = 120;
+const MAX_NAME_LENGTH: usize = 120;
 
 /// What a reader calls itself: one line, cut.
-pub(super) fn name_of(headers: &HeaderMap) -> Cow<'_, str> {
+pub(super) fn reader_name(headers: &HeaderMap) -> Cow<'_, str> {
     let sent = headers
         .get(header::USER_AGENT)
         .map_or(Cow::Borrowed(""), |name| String::from_utf8_lossy(name.as_bytes()));
-    let is_plain = sent.len() <= LONGEST_NAME && sent.bytes().all(|byte| (0x20..0x7F).contains(&byte));
+    let is_plain = sent.len() <= MAX_NAME_LENGTH && sent.bytes().all(|byte| (0x20..0x7F).contains(&byte));
     let name = if is_plain {
         sent
     } else {
-        let kept = sent.chars().filter(|character| !character.is_control()).take(LONGEST_NAME);
+        let kept = sent.chars().filter(|character| !character.is_control()).take(MAX_NAME_LENGTH);
         Cow::Owned(kept.collect())
     };
     if name.trim().is_empty() { Cow::Borrowed("unknown") } else { name }
@@ -93,7 +93,7 @@ const PLATFORMS: [(&str, &str); 5] = [
 
 /// What reads, by its own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReaderKind {
+pub(super) enum FeedReaderKind {
     /// A browser, and so a person who looks.
     Person,
     /// A chat that shows what is behind an address.
@@ -108,10 +108,10 @@ pub(super) enum ReaderKind {
     Program,
 }
 
-impl ReaderKind {
+impl FeedReaderKind {
     /// Of a request.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        match Self::of_name(&name_of(headers)) {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+        match Self::from_name(&reader_name(headers)) {
             Some(kind) => kind,
             None if is_person(headers) => Self::Person,
             None => Self::Program,
@@ -119,7 +119,7 @@ impl ReaderKind {
     }
 
     /// Of those that say it by their names alone.
-    fn of_name(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let has = |part: &&str| name.contains(*part);
         if PREVIEWS.iter().any(&has) {
@@ -137,7 +137,7 @@ impl ReaderKind {
     /// Whether by this reading the platform knows what the feed of its channel says. A channel's address is pasted into calendars
     /// and chats, too, and tried by those who have it: what says that it is something else closes no nights anywhere. Of a
     /// channel for any platform, and of one that sells nothing, calendars are readers, too.
-    pub(super) fn is_of(self, platform: Option<&Platform>) -> bool {
+    pub(super) fn is_platform(self, platform: Option<&Platform>) -> bool {
         let is_any = |platform: &Platform| platform.id.as_str() == ANY_PLATFORM;
         match self {
             Self::Person | Self::Preview | Self::Tool => false,
@@ -151,7 +151,7 @@ impl ReaderKind {
 /// Whether a reader is shown as a person. `person` says only that it is not the platform: of a channel's feed that holds for
 /// calendars, link previews, tools and other platforms, too.
 pub(in crate::http) fn is_shown_as_person(read: &FeedRead) -> bool {
-    read.person && ReaderKind::of_name(&read.reader).is_none()
+    read.person && FeedReaderKind::from_name(&read.reader).is_none()
 }
 
 /// Browsers ask for pages first: their `Accept` begins with HTML and names XHTML beside it. Java's own client, by which
@@ -186,11 +186,11 @@ mod tests {
             (b"", "unknown"),
             (b"   ", "unknown"),
             (b"\xFF\xFE", "\u{fffd}\u{fffd}"),
-            (long.as_bytes(), &long[..LONGEST_NAME]),
+            (long.as_bytes(), &long[..MAX_NAME_LENGTH]),
         ] {
-            assert_eq!(name_of(&sent(header::USER_AGENT, sent_name)), name);
+            assert_eq!(reader_name(&sent(header::USER_AGENT, sent_name)), name);
         }
-        assert_eq!(name_of(&HeaderMap::new()), "unknown");
+        assert_eq!(reader_name(&HeaderMap::new()), "unknown");
     }
 
     #[test]
@@ -219,35 +219,39 @@ mod tests {
     #[test]
     fn calendars_and_previews_say_what_they_are() {
         for (name, kind) in [
-            ("Google-Calendar-Importer", ReaderKind::Calendar),
-            ("Mozilla/5.0 (compatible; Google-Calendar-Importer)", ReaderKind::Calendar),
+            ("Google-Calendar-Importer", FeedReaderKind::Calendar),
+            ("Mozilla/5.0 (compatible; Google-Calendar-Importer)", FeedReaderKind::Calendar),
             (
                 "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17029; Pro)",
-                ReaderKind::Calendar,
+                FeedReaderKind::Calendar,
             ),
-            ("iOS/17.5.1 (21F90) dataaccessd/1.0", ReaderKind::Calendar),
-            ("macOS/14.5 (23F79) CalendarAgent/1017.4", ReaderKind::Calendar),
+            ("iOS/17.5.1 (21F90) dataaccessd/1.0", FeedReaderKind::Calendar),
+            ("macOS/14.5 (23F79) CalendarAgent/1017.4", FeedReaderKind::Calendar),
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.0",
-                ReaderKind::Calendar,
+                FeedReaderKind::Calendar,
             ),
-            ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", ReaderKind::Preview),
-            ("WhatsApp/2.23.20.0", ReaderKind::Preview),
-            ("curl/8.14.1", ReaderKind::Tool),
-            ("PostmanRuntime/7.43.0", ReaderKind::Tool),
-            ("Airbnb Calendar Importer/1.0", ReaderKind::Platform("airbnb")),
-            ("HomeAway iCal fetcher", ReaderKind::Platform("vrbo")),
-            ("facebookexternalhit/1.1 Facebot Twitterbot/1.0", ReaderKind::Preview),
-            ("TelegramBot (like TwitterBot)", ReaderKind::Preview),
-            ("LinkedInBot/1.0 (compatible; Mozilla/5.0)", ReaderKind::Preview),
-            ("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", ReaderKind::Preview),
-            ("Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5", ReaderKind::Preview),
-            ("Airbnb/1.0", ReaderKind::Platform("airbnb")),
-            ("Java/17.0.2", ReaderKind::Program),
-            ("Booking.com", ReaderKind::Platform("booking_com")),
-            ("", ReaderKind::Program),
+            ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", FeedReaderKind::Preview),
+            ("WhatsApp/2.23.20.0", FeedReaderKind::Preview),
+            ("curl/8.14.1", FeedReaderKind::Tool),
+            ("PostmanRuntime/7.43.0", FeedReaderKind::Tool),
+            ("Airbnb Calendar Importer/1.0", FeedReaderKind::Platform("airbnb")),
+            ("HomeAway iCal fetcher", FeedReaderKind::Platform("vrbo")),
+            ("facebookexternalhit/1.1 Facebot Twitterbot/1.0", FeedReaderKind::Preview),
+            ("TelegramBot (like TwitterBot)", FeedReaderKind::Preview),
+            ("LinkedInBot/1.0 (compatible; Mozilla/5.0)", FeedReaderKind::Preview),
+            ("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", FeedReaderKind::Preview),
+            ("Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5", FeedReaderKind::Preview),
+            ("Airbnb/1.0", FeedReaderKind::Platform("airbnb")),
+            ("Java/17.0.2", FeedReaderKind::Program),
+            ("Booking.com", FeedReaderKind::Platform("booking_com")),
+            ("", FeedReaderKind::Program),
         ] {
-            assert_eq!(ReaderKind::of(&sent(header::USER_AGENT, name.as_bytes())), kind, "{name}");
+            assert_eq!(
+                FeedReaderKind::from_headers(&sent(header::USER_AGENT, name.as_bytes())),
+                kind,
+                "{name}"
+            );
         }
     }
 }

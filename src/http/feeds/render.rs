@@ -12,7 +12,7 @@ use concord_domain::{
     booking::Booking,
     feed::FeedScope,
     ical::{
-        feed::{FeedHeader, FeedNames, PRODUCT, booking_feed, driver_feed, guest_feed},
+        feed::{FeedContext, FeedHeader, PRODUCT, booking_feed, driver_feed, guest_feed},
         scheduling::Organizer,
     },
     ids::{BusinessId, ChannelId, ResourceId, StaffId},
@@ -20,27 +20,27 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError,
-    bookings::{self, FeedAsk},
+    bookings::{self, FeedRange},
     businesses::{self, Business},
     channels::{self, published},
-    feeds::{self, Feed, Published},
+    feeds::{self, Feed, PublishedFeed},
     resources, secret,
 };
 use flate2::{Compression, write::GzEncoder};
 
-use super::caching::Variant;
+use super::caching::FeedEncoding;
 use crate::app::App;
 
 /// How a feed speaks of bookings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Form {
+pub(super) enum FeedVariant {
     /// As calendars show them.
     Calendar,
     /// By their guests, those alone that are agreed on.
     Guests,
 }
 
-impl Form {
+impl FeedVariant {
     fn as_str(self) -> &'static str {
         match self {
             Self::Calendar => "calendar",
@@ -51,7 +51,7 @@ impl Form {
 
 /// A feed as bytes, and compressed.
 #[derive(Debug)]
-pub(in crate::http) struct Rendered {
+pub(in crate::http) struct RenderedBody {
     plain: Bytes,
     /// `None`: there is the plain variant only.
     gzip: Option<Bytes>,
@@ -60,9 +60,9 @@ pub(in crate::http) struct Rendered {
     pub(in crate::http) made_at: DateTime<Utc>,
 }
 
-impl Rendered {
+impl RenderedBody {
     /// Compresses what was rendered.
-    pub(in crate::http) fn of(plain: Vec<u8>, made_at: DateTime<Utc>) -> Self {
+    pub(in crate::http) fn new(plain: Vec<u8>, made_at: DateTime<Utc>) -> Self {
         let digest = secret::digest_bytes(&plain)[..32].to_owned();
         // Without a name and a time in its header the same bytes come out each time.
         let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8 + 64), Compression::default());
@@ -72,34 +72,34 @@ impl Rendered {
     }
 
     /// How much memory its variants take, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.plain.len() + self.gzip.as_ref().map_or(0, Bytes::len)
     }
 
     /// The variant for a reader who would rather have this one.
-    pub(in crate::http) fn available(&self, wanted: Variant) -> Variant {
-        if self.gzip.is_some() { wanted } else { Variant::Plain }
+    pub(in crate::http) fn available(&self, wanted: FeedEncoding) -> FeedEncoding {
+        if self.gzip.is_some() { wanted } else { FeedEncoding::Plain }
     }
 
     /// The bytes of a variant that is available.
-    pub(in crate::http) fn body(&self, variant: Variant) -> Bytes {
+    pub(in crate::http) fn body(&self, variant: FeedEncoding) -> Bytes {
         match variant {
-            Variant::Plain => self.plain.clone(),
-            Variant::Gzip => self.gzip.as_ref().unwrap_or(&self.plain).clone(),
+            FeedEncoding::Plain => self.plain.clone(),
+            FeedEncoding::Gzip => self.gzip.as_ref().unwrap_or(&self.plain).clone(),
         }
     }
 
     /// The strong entity tag of a variant: other bytes, another tag (RFC 9110, section 8.8.3.3).
-    pub(in crate::http) fn tag(&self, variant: Variant) -> String {
+    pub(in crate::http) fn entity_tag(&self, variant: FeedEncoding) -> String {
         match variant {
-            Variant::Plain => format!("\"{}\"", self.digest),
-            Variant::Gzip => format!("\"{}-gzip\"", self.digest),
+            FeedEncoding::Plain => format!("\"{}\"", self.digest),
+            FeedEncoding::Gzip => format!("\"{}-gzip\"", self.digest),
         }
     }
 
     /// The tags of both variants: who has one has them all.
-    pub(in crate::http) fn tags(&self) -> [String; 2] {
-        [self.tag(Variant::Plain), self.tag(Variant::Gzip)]
+    pub(in crate::http) fn entity_tags(&self) -> [String; 2] {
+        [self.entity_tag(FeedEncoding::Plain), self.entity_tag(FeedEncoding::Gzip)]
     }
 }
 
@@ -107,15 +107,15 @@ impl Rendered {
 /// down before it can.
 pub(super) async fn render(
     app: &App,
-    published: &Published,
-    form: Form,
+    published: &PublishedFeed,
+    form: FeedVariant,
     first_day: NaiveDate,
     now: DateTime<Utc>,
-) -> Result<Rendered, StorageError> {
+) -> Result<RenderedBody, StorageError> {
     let (db, feed) = (&app.context.db, &published.feed);
     let business = businesses::find(db, feed.business_id).await?.ok_or(StorageError::NotFound)?;
     let most = app.config.feeds.max_events;
-    let mut bookings = load(app, feed, first_day, most).await?;
+    let mut bookings = load_bookings(app, feed, first_day, most).await?;
     if bookings.len() > most {
         tracing::warn!(feed = %feed.id, most, "a feed leaves out its oldest bookings: raise feeds.max_events");
         bookings.remove(0);
@@ -126,47 +126,49 @@ pub(super) async fn render(
         published::publish(db, place, published.contents, &stretches, now).await?;
     }
     let resources = resource_names(app, &business, &bookings).await?;
-    let zone = zone(app, feed, &business).await?;
-    let plain = bytes(app, (feed, form), &business, &resources, zone, &bookings);
+    let zone = feed_zone(app, feed, &business).await?;
+    let plain = calendar_bytes(app, (feed, form), &business, &resources, zone, &bookings);
     // Megabytes take tens of milliseconds, in which this thread would answer nobody.
-    let rendered = tokio::task::spawn_blocking(move || Rendered::of(plain, now))
+    let rendered = tokio::task::spawn_blocking(move || RenderedBody::new(plain, now))
         .await
         .map_err(|_| StorageError::Inconsistent { what: "rendered feed" })?;
     let contents = (form.as_str(), rendered.digest.as_str());
     let made_at = feeds::contents_since(db, (business.id, feed.id), contents, now).await?;
-    Ok(Rendered { made_at, ..rendered })
+    Ok(RenderedBody { made_at, ..rendered })
 }
 
 /// One more than `most` where there are more.
-async fn load(
+async fn load_bookings(
     app: &App,
     feed: &Feed,
     first_day: NaiveDate,
     most: usize,
 ) -> Result<Vec<Booking>, StorageError> {
     let (db, business) = (&app.context.db, feed.business_id);
-    let ask = FeedAsk { from: first_day.and_time(NaiveTime::MIN).and_utc(), most: most.saturating_add(1) };
+    let ask = FeedRange { from: first_day.and_time(NaiveTime::MIN).and_utc(), most: most.saturating_add(1) };
     let subject = || feed.subject_id.ok_or(StorageError::Inconsistent { what: "feed" });
     match feed.scope {
         FeedScope::Business => bookings::of_business(db, business, ask).await,
-        FeedScope::Resource => bookings::of_resource(db, business, ResourceId(subject()?), ask).await,
+        FeedScope::Resource => {
+            bookings::list_for_resource_feed(db, business, ResourceId(subject()?), ask).await
+        }
         FeedScope::Staff | FeedScope::Driver => {
             bookings::of_staff(db, business, StaffId(subject()?), ask).await
         }
-        FeedScope::Channel => for_channel(app, business, ChannelId(subject()?), ask).await,
+        FeedScope::Channel => load_channel_bookings(app, business, ChannelId(subject()?), ask).await,
     }
 }
 
 /// What takes a channel's resource, without what the platform itself has sold there.
-async fn for_channel(
+async fn load_channel_bookings(
     app: &App,
     business: BusinessId,
     channel: ChannelId,
-    ask: FeedAsk,
+    ask: FeedRange,
 ) -> Result<Vec<Booking>, StorageError> {
     let db = &app.context.db;
     let channel = channels::find(db, business, channel).await?.ok_or(StorageError::NotFound)?;
-    bookings::for_channel(db, &channel, ask).await
+    bookings::list_for_channel_feed(db, &channel, ask).await
 }
 
 async fn resource_names(
@@ -185,7 +187,7 @@ async fn resource_names(
 }
 
 /// A resource's own zone, where the feed is about one that has it.
-async fn zone(app: &App, feed: &Feed, business: &Business) -> Result<Tz, StorageError> {
+async fn feed_zone(app: &App, feed: &Feed, business: &Business) -> Result<Tz, StorageError> {
     let db = &app.context.db;
     let id = match (feed.scope, feed.subject_id) {
         (FeedScope::Resource, Some(id)) => ResourceId(id),
@@ -199,9 +201,9 @@ async fn zone(app: &App, feed: &Feed, business: &Business) -> Result<Tz, Storage
     Ok(resource.and_then(|resource| resource.zone).unwrap_or(business.zone))
 }
 
-fn bytes(
+fn calendar_bytes(
     app: &App,
-    (feed, form): (&Feed, Form),
+    (feed, form): (&Feed, FeedVariant),
     business: &Business,
     resources: &BTreeMap<ResourceId, String>,
     zone: Tz,
@@ -210,8 +212,8 @@ fn bytes(
     let description = match (feed.privacy, form) {
         // Readers of a busy feed are told that the time is taken, not by whom.
         (FeedPrivacy::Busy, _) => String::new(),
-        (_, Form::Calendar) => business.name.clone(),
-        (_, Form::Guests) => format!("Confirmed and approved bookings for {}", business.name),
+        (_, FeedVariant::Calendar) => business.name.clone(),
+        (_, FeedVariant::Guests) => format!("Confirmed and approved bookings for {}", business.name),
     };
     let header = FeedHeader {
         name: &feed.name,
@@ -225,12 +227,12 @@ fn bytes(
         }),
         product: PRODUCT,
     };
-    let names = FeedNames { business: &business.name, resources, platforms: &app.context.platforms };
+    let names = FeedContext { business: &business.name, resources, platforms: &app.context.platforms };
     let host = app.public_url.host_str().unwrap_or("localhost");
     let write = match (form, feed.scope) {
-        (Form::Guests, _) => guest_feed,
-        (Form::Calendar, FeedScope::Driver) => driver_feed,
-        (Form::Calendar, _) => booking_feed,
+        (FeedVariant::Guests, _) => guest_feed,
+        (FeedVariant::Calendar, FeedScope::Driver) => driver_feed,
+        (FeedVariant::Calendar, _) => booking_feed,
     };
     write(bookings, names, feed.privacy, host, &header)
 }

@@ -20,8 +20,8 @@ use axum::{
 use concord_domain::job::QueueClass;
 use concord_storage::{
     StorageError, connections, jobs,
-    probe::Condition,
-    push_subscriptions::{self, ChannelCount},
+    probe::DatabaseCondition,
+    push_subscriptions::{self, PushSubscriptionCount},
     sync_log::{self, OutcomeCount},
 };
 
@@ -33,10 +33,10 @@ use crate::app::App;
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// What was answered since the process began. One for the process, as its readers count by processes.
-static ANSWERED: LazyLock<Mutex<Answered>> = LazyLock::new(Mutex::default);
+static ANSWERED: LazyLock<Mutex<RequestMetrics>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
-struct Answered {
+struct RequestMetrics {
     counts: BTreeMap<(&'static str, String, u16), u64>,
     durations: BTreeMap<(&'static str, String), Histogram>,
 }
@@ -86,27 +86,27 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 /// How long a database that answers may take to count what it holds; Prometheus waits ten seconds.
-const FACTS_WITHIN: Duration = Duration::from_secs(5);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A scrape is answered again for so long. Anybody may ask without being counted, and Prometheus asks every few seconds at
 /// the soonest.
-const FRESH_FOR: Duration = Duration::from_secs(1);
+const SCRAPE_CACHE_TTL: Duration = Duration::from_secs(1);
 
 /// What was answered last, when, and how the database was; clones share it. Locked while the next answer is made, so that
 /// one is made for all who wait.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastScrape(Arc<tokio::sync::Mutex<Option<(Instant, Condition, Bytes)>>>);
+pub(super) struct LastScrape(Arc<tokio::sync::Mutex<Option<(Instant, DatabaseCondition, Bytes)>>>);
 
 /// Answers a scrape, within a second where the database is away.
 pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<LastScrape>) -> Response {
     // To its end: else whoever asks and hangs up at once would have it made anew again and again.
     let whole = app.clone();
-    let text = app.to_the_end(async move {
+    let text = app.run_to_completion(async move {
         let mut last = last.0.lock().await;
         // As `/readyz` says it, at every moment.
-        let condition = super::database(&whole);
-        let depth = timeout(super::QUEUE_WITHIN, whole.context.queue.depth());
-        let fresh = last.as_ref().filter(|(at, ..)| at.elapsed() < FRESH_FOR);
+        let condition = super::check_database(&whole);
+        let depth = timeout(super::QUEUE_TIMEOUT, whole.context.queue.depth());
+        let fresh = last.as_ref().filter(|(at, ..)| at.elapsed() < SCRAPE_CACHE_TTL);
         let (condition, depth) = if let Some((_, then, text)) = fresh {
             let condition = condition.await;
             if *then == condition {
@@ -118,7 +118,7 @@ pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<La
             futures::join!(condition, depth)
         };
         let depth = depth.ok().and_then(Result::ok);
-        let text = Bytes::from(text_of(&whole, &condition, depth).await);
+        let text = Bytes::from(render_metrics(&whole, &condition, depth).await);
         *last = Some((Instant::now(), condition, text.clone()));
         text
     });
@@ -128,8 +128,12 @@ pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<La
 }
 
 /// All metrics. What the database cannot say is left out, and `concord_database_up` says so.
-async fn text_of(app: &App, condition: &Condition, depth: Option<HashMap<QueueClass, usize>>) -> String {
-    let mut page = Page::default();
+async fn render_metrics(
+    app: &App,
+    condition: &DatabaseCondition,
+    depth: Option<HashMap<QueueClass, usize>>,
+) -> String {
+    let mut page = MetricsExposition::default();
     page.family("concord_build_info", "gauge", "The running program.");
     page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
     let kind = app.context.db.kind();
@@ -137,12 +141,16 @@ async fn text_of(app: &App, condition: &Condition, depth: Option<HashMap<QueueCl
     page.sample(
         "concord_database_up",
         &[("kind", &kind)],
-        u8::from(!matches!(condition, Condition::Away(_))),
+        u8::from(!matches!(condition, DatabaseCondition::Away(_))),
     );
     page.family("concord_database_writable", "gauge", "Whether the database takes changes.");
-    page.sample("concord_database_writable", &[("kind", &kind)], u8::from(*condition == Condition::Works));
-    if !matches!(condition, Condition::Away(_)) {
-        match timeout(FACTS_WITHIN, write_facts(&mut page, app)).await {
+    page.sample(
+        "concord_database_writable",
+        &[("kind", &kind)],
+        u8::from(*condition == DatabaseCondition::Works),
+    );
+    if !matches!(condition, DatabaseCondition::Away(_)) {
+        match timeout(DATABASE_TIMEOUT, write_database_metrics(&mut page, app)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "what the database knows is left out of a scrape"),
             Err(_) => tracing::warn!("what the database knows is left out of a scrape: it took too long"),
@@ -151,32 +159,34 @@ async fn text_of(app: &App, condition: &Condition, depth: Option<HashMap<QueueCl
     page.family("concord_queue_up", "gauge", "Whether the queue answers.");
     page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_some()));
     write_depth(&mut page, &depth.unwrap_or_default());
-    write_answered(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
+    write_requests(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
     page.0
 }
 
 /// What the database knows.
-async fn write_facts(page: &mut Page, app: &App) -> Result<(), StorageError> {
+async fn write_database_metrics(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
     write_jobs(page, app).await?;
     write_outcomes(page, app).await?;
     write_channels(page, app).await?;
     write_drift(page, app).await
 }
 
-async fn write_channels(page: &mut Page, app: &App) -> Result<(), StorageError> {
+async fn write_channels(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
     let name = "concord_push_subscriptions";
-    page.family(name, "gauge", "Agreements with providers to be told of changes, by provider and state.");
-    for ChannelCount { provider, state, count } in push_subscriptions::counts(&app.context.db).await? {
+    page.family(name, "gauge", "Push subscriptions, by provider and state.");
+    for PushSubscriptionCount { provider, state, count } in
+        push_subscriptions::counts(&app.context.db).await?
+    {
         page.sample(name, &[("provider", &provider), ("state", &state)], count);
     }
     Ok(())
 }
 
-async fn write_jobs(page: &mut Page, app: &App) -> Result<(), StorageError> {
+async fn write_jobs(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
     let counts = jobs::counts(&app.context.db).await?;
     let now = app.now();
     let oldest = jobs::oldest_due(&app.context.db, now).await?;
-    page.family("concord_jobs", "gauge", "Pieces of work by kind, queue and state.");
+    page.family("concord_jobs", "gauge", "Jobs by kind, queue and state.");
     for count in counts {
         page.sample(
             "concord_jobs",
@@ -184,11 +194,7 @@ async fn write_jobs(page: &mut Page, app: &App) -> Result<(), StorageError> {
             count.count,
         );
     }
-    page.family(
-        "concord_oldest_due_seconds",
-        "gauge",
-        "For how long the work that has waited longest is due.",
-    );
+    page.family("concord_oldest_due_seconds", "gauge", "How long the oldest due job has been waiting.");
     let waited = oldest.map_or(0, |due| (now - due).num_milliseconds().max(0));
     page.sample("concord_oldest_due_seconds", &[], format!("{}.{:03}", waited / 1000, waited % 1000));
     Ok(())
@@ -196,14 +202,10 @@ async fn write_jobs(page: &mut Page, app: &App) -> Result<(), StorageError> {
 
 /// A gauge and no counter: it comes from the log that all workers write and that is kept for a time only, so that every
 /// front says the same, and it falls again.
-async fn write_outcomes(page: &mut Page, app: &App) -> Result<(), StorageError> {
+async fn write_outcomes(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
     let outcomes = sync_log::outcomes_since(&app.context.db, app.now() - chrono::Duration::hours(1)).await?;
     let name = "concord_sync_attempts_last_hour";
-    page.family(
-        name,
-        "gauge",
-        "What came of the calls for calendars within the last hour, by provider, operation and outcome.",
-    );
+    page.family(name, "gauge", "Calendar calls in the last hour, by provider, operation and outcome.");
     for OutcomeCount { provider, operation, outcome, count } in outcomes {
         page.sample(
             name,
@@ -215,7 +217,7 @@ async fn write_outcomes(page: &mut Page, app: &App) -> Result<(), StorageError> 
 }
 
 /// What the last full compares found: how far what stands in calendars was from what should.
-async fn write_drift(page: &mut Page, app: &App) -> Result<(), StorageError> {
+async fn write_drift(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
     let totals = connections::drift_totals(&app.context.db).await?;
     page.family(
         "concord_drift_entries",
@@ -244,14 +246,14 @@ async fn write_drift(page: &mut Page, app: &App) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn write_depth(page: &mut Page, depth: &HashMap<QueueClass, usize>) {
+fn write_depth(page: &mut MetricsExposition, depth: &HashMap<QueueClass, usize>) {
     page.family("concord_queue_messages", "gauge", "Messages that wait in the queue.");
     for queue in QueueClass::ALL {
         page.sample("concord_queue_messages", &[("queue", queue)], depth.get(queue).copied().unwrap_or(0));
     }
 }
 
-fn write_answered(page: &mut Page, answered: &Answered) {
+fn write_requests(page: &mut MetricsExposition, answered: &RequestMetrics) {
     let name = "concord_http_requests_total";
     page.family(name, "counter", "Requests answered, by method, route and status.");
     for ((method, route, status), count) in &answered.counts {
@@ -275,9 +277,9 @@ fn write_answered(page: &mut Page, answered: &Answered) {
 
 /// A text in the exposition format.
 #[derive(Default)]
-struct Page(String);
+struct MetricsExposition(String);
 
-impl Page {
+impl MetricsExposition {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -299,7 +301,7 @@ mod tests {
 
     #[test]
     fn samples_are_as_prometheus_reads_them() {
-        let mut page = Page::default();
+        let mut page = MetricsExposition::default();
         page.family("a", "gauge", "Help.");
         page.sample("a", &[], 1);
         page.sample("a", &[("x", &"q\"\\\n"), ("y", &2)], 0.5);
@@ -308,13 +310,13 @@ mod tests {
 
     #[test]
     fn buckets_add_up() {
-        let mut answered = Answered::default();
+        let mut answered = RequestMetrics::default();
         let histogram = answered.durations.entry(("GET", "/x".to_owned())).or_default();
         for seconds in [0.0004, 0.002, 0.002, 30.0] {
             histogram.observe(seconds);
         }
-        let mut page = Page::default();
-        write_answered(&mut page, &answered);
+        let mut page = MetricsExposition::default();
+        write_requests(&mut page, &answered);
         assert!(page.0.contains("le=\"0.001\"} 1\n"), "{}", page.0);
         assert!(page.0.contains("le=\"0.0025\"} 3\n"));
         assert!(page.0.contains("le=\"5\"} 3\n"));

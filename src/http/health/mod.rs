@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use concord_storage::probe::Condition;
+use concord_storage::probe::DatabaseCondition;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -27,20 +27,20 @@ pub fn router() -> Router<App> {
         .layer(Extension(metrics::LastScrape::default()))
 }
 
-/// How the installation is.
+/// Health of the installation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
-pub(in crate::http) struct HealthAnswer {
+pub(in crate::http) struct HealthResponse {
     /// `ok`; `degraded`: it works, but something that it uses is away; `down`: it cannot work.
     #[schema(example = "ok")]
     status: &'static str,
     /// The program's version.
     version: &'static str,
     /// Where bookings are kept.
-    database: PartAnswer,
+    database: HealthPartResponse,
     /// By which workers learn of new work. Without it they find it a few seconds later.
-    queue: PartAnswer,
-    /// `set_up`, or `not_set_up`: then nobody is written to.
+    queue: HealthPartResponse,
+    /// `set_up`, or `not_set_up`: no email is sent.
     #[schema(example = "set_up")]
     mail: &'static str,
 }
@@ -48,7 +48,7 @@ pub(in crate::http) struct HealthAnswer {
 /// A part that Concord uses.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = HealthPart)]
-struct PartAnswer {
+struct HealthPartResponse {
     /// Which sort it is.
     #[schema(example = "sqlite")]
     kind: &'static str,
@@ -57,55 +57,59 @@ struct PartAnswer {
     status: &'static str,
 }
 
-fn word(condition: &Condition) -> &'static str {
+fn condition_label(condition: &DatabaseCondition) -> &'static str {
     match condition {
-        Condition::Works => "ok",
-        Condition::TakesNoChanges(_) => "takes_no_changes",
-        Condition::Away(_) => "down",
+        DatabaseCondition::Works => "ok",
+        DatabaseCondition::TakesNoChanges(_) => "takes_no_changes",
+        DatabaseCondition::Away(_) => "down",
     }
 }
 
 /// How long the queue is waited for: whoever asks is answered within a second.
-const QUEUE_WITHIN: Duration = Duration::from_millis(800);
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// How the database is, found out by writing; what is wrong goes to the log.
-async fn database(app: &App) -> Condition {
+async fn check_database(app: &App) -> DatabaseCondition {
     let condition = app.probe.look(&app.context.db).await;
     match &condition {
-        Condition::Works => {}
-        Condition::TakesNoChanges(cause) => tracing::error!(cause, "the database takes no changes"),
-        Condition::Away(cause) => tracing::error!(cause, "the database does not answer"),
+        DatabaseCondition::Works => {}
+        DatabaseCondition::TakesNoChanges(cause) => tracing::error!(cause, "the database takes no changes"),
+        DatabaseCondition::Away(cause) => tracing::error!(cause, "the database does not answer"),
     }
     condition
 }
 
-/// Ask how Concord is
+/// Check health
 ///
 /// For people and health checks; needs no key.
 #[utoipa::path(get, path = "/api/health", tag = "Health", operation_id = "get_health", security(()),
     responses(
-        (status = 200, description = "It works", body = HealthAnswer),
-        (status = 503, description = "The database is away, or takes no changes", body = HealthAnswer),
+        (status = 200, description = "It works", body = HealthResponse),
+        (status = 503, description = "The database is away, or takes no changes", body = HealthResponse),
     ))]
 pub(in crate::http) async fn health(State(app): State<App>) -> Response {
     let context = &app.context;
-    let (database, queue) = futures::join!(database(&app), timeout(QUEUE_WITHIN, context.queue.ping()));
+    let (database, queue) =
+        futures::join!(check_database(&app), timeout(QUEUE_TIMEOUT, context.queue.ping()));
     let queue_answers = matches!(queue, Ok(Ok(())));
     let status = match (&database, queue_answers) {
-        (Condition::Works, true) => "ok",
-        (Condition::Works, false) => "degraded",
-        (Condition::TakesNoChanges(_) | Condition::Away(_), _) => "down",
+        (DatabaseCondition::Works, true) => "ok",
+        (DatabaseCondition::Works, false) => "degraded",
+        (DatabaseCondition::TakesNoChanges(_) | DatabaseCondition::Away(_), _) => "down",
     };
-    let answer = HealthAnswer {
+    let answer = HealthResponse {
         status,
         version: env!("CARGO_PKG_VERSION"),
-        database: PartAnswer { kind: context.db.kind(), status: word(&database) },
-        queue: PartAnswer { kind: context.queue.kind(), status: if queue_answers { "ok" } else { "down" } },
+        database: HealthPartResponse { kind: context.db.kind(), status: condition_label(&database) },
+        queue: HealthPartResponse {
+            kind: context.queue.kind(),
+            status: if queue_answers { "ok" } else { "down" },
+        },
         mail: if context.mail.mailer.is_some() { "set_up" } else { "not_set_up" },
     };
     let code = match database {
-        Condition::Works => StatusCode::OK,
-        Condition::TakesNoChanges(_) | Condition::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+        DatabaseCondition::Works => StatusCode::OK,
+        DatabaseCondition::TakesNoChanges(_) | DatabaseCondition::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
@@ -113,12 +117,12 @@ pub(in crate::http) async fn health(State(app): State<App>) -> Response {
 /// For load balancers: whether requests can be answered.
 async fn ready(State(app): State<App>) -> Response {
     let plain = [(header::CACHE_CONTROL, "no-store")];
-    match database(&app).await {
-        Condition::Works => (StatusCode::OK, plain, "ready\n").into_response(),
-        Condition::TakesNoChanges(_) => {
+    match check_database(&app).await {
+        DatabaseCondition::Works => (StatusCode::OK, plain, "ready\n").into_response(),
+        DatabaseCondition::TakesNoChanges(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, plain, "the database takes no changes\n").into_response()
         }
-        Condition::Away(_) => {
+        DatabaseCondition::Away(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, plain, "the database does not answer\n").into_response()
         }
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
-use concord_domain::{ids::ApiKeyId, record::HistorySubject};
+use concord_domain::{audit::HistorySubject, ids::ApiKeyId};
 use concord_storage::{
     api_keys::{self, ApiKey},
     secret,
@@ -13,13 +13,13 @@ use serde_json::json;
 
 use super::{
     PageError,
-    asked::{Named, Sent},
+    extract::{PageForm, PagePath},
     flash::Flash,
-    frame::{Frame, Place, page},
+    format::RelativeTime,
+    layout::{Layout, NavItem, render_page},
     names::{NAME_RULE, is_name},
-    reveal::{self, Shown},
+    reveal::{self, RevealQuery},
     session::CurrentUser,
-    when::When,
 };
 use crate::app::App;
 
@@ -28,56 +28,60 @@ const PATH: &str = "/settings/api-keys";
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(list).post(create))
-        .route("/settings/api-keys/{id}/revoke", get(ask).post(revoke))
+        .route("/settings/api-keys/{id}/revoke", get(confirm_revoke).post(revoke))
 }
 
 #[derive(Template)]
 #[template(path = "api_keys.html")]
 struct ApiKeysPage {
-    frame: Frame,
-    rows: Vec<Row>,
+    frame: Layout,
+    rows: Vec<ApiKeyRow>,
     name: String,
     fault: Option<&'static str>,
     /// A key that was just made.
-    shown_once: Option<ShownOnce>,
+    shown_once: Option<ApiKeyReveal>,
     /// One that was made was shown before.
     was_shown: bool,
     /// Where the API stands.
     base: String,
 }
 
-struct Row {
+struct ApiKeyRow {
     id: ApiKeyId,
     name: String,
     prefix: String,
-    made: When,
-    used: Option<When>,
-    revoked: Option<When>,
+    made: RelativeTime,
+    used: Option<RelativeTime>,
+    revoked: Option<RelativeTime>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ShownOnce {
+struct ApiKeyReveal {
     name: String,
     token: String,
 }
 
-async fn list(State(app): State<App>, user: CurrentUser, shown: Shown) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let keys = describe(&app, &user, String::new()).await?;
+async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let keys = build_page(&app, &user, String::new()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
-    page(&app, &user, &ApiKeysPage { was_shown: reveal.is_over(), shown_once: reveal.now(), ..keys })
+    render_page(
+        &app,
+        &user,
+        &ApiKeysPage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..keys },
+    )
 }
 
-async fn describe(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeysPage, PageError> {
+async fn build_page(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeysPage, PageError> {
     let mut keys = api_keys::list(&app.context.db, user.business.id).await?;
     // What still opens something first, the newest of each first.
     keys.sort_by_key(|key| (key.revoked_at.is_some(), std::cmp::Reverse(key.created_at)));
-    let when = |at| When::of(at, app.now(), user.business.zone);
+    let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
     Ok(ApiKeysPage {
-        frame: Frame::around(app, user, Place::Settings, "API keys").await?,
+        frame: Layout::load(app, user, NavItem::Settings, "API keys").await?,
         rows: keys
             .into_iter()
-            .map(|key| Row {
+            .map(|key| ApiKeyRow {
                 id: key.id,
                 name: key.name,
                 prefix: key.prefix,
@@ -90,12 +94,12 @@ async fn describe(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeys
         fault: None,
         shown_once: None,
         was_shown: false,
-        base: app.address("/api/v1"),
+        base: app.absolute_url("/api/v1"),
     })
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct NewApiKeyForm {
     #[serde(default)]
     name: String,
 }
@@ -103,30 +107,36 @@ struct Wish {
 async fn create(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(wish): Sent<Wish>,
+    PageForm(wish): PageForm<NewApiKeyForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let name = wish.name.trim();
     if !is_name(name) {
         let fault = Some(NAME_RULE);
-        let shown = ApiKeysPage { fault, ..describe(&app, &user, wish.name).await? };
-        let mut response = page(&app, &user, &shown)?;
+        let shown = ApiKeysPage { fault, ..build_page(&app, &user, wish.name).await? };
+        let mut response = render_page(&app, &user, &shown)?;
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(response);
     }
     let token = secret::new_token("ck_");
     let mut tx = app.context.db.begin().await?;
     let key = api_keys::create(&mut tx, user.business.id, name, &token, app.now()).await?;
-    user.note(&mut tx, &app, "created", (HistorySubject::ApiKey, key.id.0), &json!({ "name": key.name }))
-        .await?;
-    let shown = ShownOnce { name: key.name, token: token.expose_secret().to_owned() };
-    let id = reveal::keep(&mut tx, &app, &user, PATH, &shown).await?;
+    user.record_history(
+        &mut tx,
+        &app,
+        "created",
+        (HistorySubject::ApiKey, key.id.0),
+        &json!({ "name": key.name }),
+    )
+    .await?;
+    let shown = ApiKeyReveal { name: key.name, token: token.expose_secret().to_owned() };
+    let id = reveal::store(&mut tx, &app, &user, PATH, &shown).await?;
     tx.commit().await?;
-    Ok(reveal::go(PATH, id))
+    Ok(reveal::redirect(PATH, id))
 }
 
-async fn found(app: &App, user: &CurrentUser, id: ApiKeyId) -> Result<ApiKey, PageError> {
-    user.must_be_manager()?;
+async fn find_key(app: &App, user: &CurrentUser, id: ApiKeyId) -> Result<ApiKey, PageError> {
+    user.require_manager()?;
     api_keys::list(&app.context.db, user.business.id)
         .await?
         .into_iter()
@@ -136,33 +146,39 @@ async fn found(app: &App, user: &CurrentUser, id: ApiKeyId) -> Result<ApiKey, Pa
 
 #[derive(Template)]
 #[template(path = "api_key_revoke.html")]
-struct AskPage {
-    frame: Frame,
+struct RevokeApiKeyPage {
+    frame: Layout,
     id: ApiKeyId,
     name: String,
 }
 
-async fn ask(
+async fn confirm_revoke(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ApiKeyId>,
+    PagePath(id): PagePath<ApiKeyId>,
 ) -> Result<Response, PageError> {
-    let key = found(&app, &user, id).await?;
-    let frame = Frame::around(&app, &user, Place::Settings, format!("Revoke {}", key.name)).await?;
-    page(&app, &user, &AskPage { frame, id, name: key.name })
+    let key = find_key(&app, &user, id).await?;
+    let frame = Layout::load(&app, &user, NavItem::Settings, format!("Revoke {}", key.name)).await?;
+    render_page(&app, &user, &RevokeApiKeyPage { frame, id, name: key.name })
 }
 
 async fn revoke(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ApiKeyId>,
+    PagePath(id): PagePath<ApiKeyId>,
 ) -> Result<Response, PageError> {
-    let key = found(&app, &user, id).await?;
+    let key = find_key(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     api_keys::revoke(&mut tx, user.business.id, id, app.now()).await?;
-    user.note(&mut tx, &app, "revoked", (HistorySubject::ApiKey, key.id.0), &json!({ "name": key.name }))
-        .await?;
+    user.record_history(
+        &mut tx,
+        &app,
+        "revoked",
+        (HistorySubject::ApiKey, key.id.0),
+        &json!({ "name": key.name }),
+    )
+    .await?;
     tx.commit().await?;
-    let flash = Flash::good(format!("The key “{}” opens nothing any more.", key.name));
-    Ok(user.go(&app, PATH, &flash))
+    let flash = Flash::success(format!("The key “{}” was revoked.", key.name));
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }

@@ -44,7 +44,7 @@ static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../../assets/icon.svg")));
 
 /// The address of the style, for pages that stand by themselves.
-pub(crate) fn style() -> &'static str {
+pub(crate) fn style_url() -> &'static str {
     &STYLE.path
 }
 
@@ -61,23 +61,25 @@ pub(crate) struct Assets {
 
 impl Assets {
     /// Those of this build.
-    pub(crate) fn now() -> Self {
-        Self { style: style(), script: &SCRIPT.path, icon: &ICON.path }
+    pub(crate) fn current() -> Self {
+        Self { style: style_url(), script: &SCRIPT.path, icon: &ICON.path }
     }
 }
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/assets/{name}", get(serve)).route("/favicon.ico", get(async || answer(&ICON)))
+    Router::new()
+        .route("/assets/{name}", get(serve))
+        .route("/favicon.ico", get(async || asset_response(&ICON)))
 }
 
 async fn serve(Path(name): Path<String>) -> Response {
     match [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.name == name) {
-        Some(asset) => answer(asset),
+        Some(asset) => asset_response(asset),
         None => PageError::NotFound("file").into_response(),
     }
 }
 
-fn answer(asset: &Asset) -> Response {
+fn asset_response(asset: &Asset) -> Response {
     let headers =
         [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     (headers, asset.bytes).into_response()

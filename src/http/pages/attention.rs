@@ -12,33 +12,33 @@ use concord_domain::{
     job::JobKind,
     occupancy::SubjectKind,
 };
-use concord_jobs::channels::exposure::exposed_of_business;
+use concord_jobs::channels::exposure::exposed_nights_by_channel;
 use concord_storage::{
     Db, StorageError, bookings, calendars,
-    channels::{self, Channel, exposed},
+    channels::{self, Channel, exposure},
     connections::{self, Connection},
     entries::{self, EntryCounts},
-    jobs::{self, Job},
+    jobs::{self, JobBoardRow},
     occupancy::{self, DoubleBooking},
     remote_changes::{self, RemoteChange},
 };
 
 use super::{
     PageError,
-    pieces::{Icon, Tone, count},
+    components::{Icon, Tone, pluralize},
     session::CurrentUser,
 };
 use crate::app::App;
 
 /// More than this are not counted one by one.
-const MOST_FAILURES: u32 = 100;
+const MAX_FAILURES: u32 = 100;
 
 /// What a person has to see to.
 pub(super) struct Attention {
     /// All connections that they may see.
     pub connections: Vec<Connection>,
     /// Work that was given up.
-    pub failures: Vec<Job>,
+    pub failures: Vec<JobBoardRow>,
     /// Facts from outside that overlap something of ours.
     pub conflicts: Vec<DoubleBooking>,
     /// What people did in their calendars that somebody has to decide about.
@@ -59,32 +59,32 @@ impl Attention {
         let (db, business) = (&app.context.db, user.business.id);
         let (connections, failures, conflicts, questions, channels, entries) = futures::try_join!(
             connections::list(db, business),
-            jobs::failed(db, business, MOST_FAILURES),
+            jobs::failed(db, business, MAX_FAILURES),
             occupancy::double_bookings(db, business, app.now()),
-            questions(app, user),
+            open_remote_changes(app, user),
             channels::list(db, business),
-            entries::counts_of_unsettled(db, business, None),
+            entries::count_unsettled(db, business, None),
         )?;
         let (exposed, unread) = (BTreeMap::new(), BTreeSet::new());
         let mut all =
             Self { connections, failures, conflicts, questions, channels, exposed, unread, entries };
         if user.is_manager() {
-            all.look_at_platforms(app, user).await?;
+            all.load_exposure(app, user).await?;
         } else {
-            all.narrow(db, user).await?;
+            all.restrict_to_own(db, user).await?;
         }
         Ok(all)
     }
 
     /// What the platforms of the business do not know.
-    async fn look_at_platforms(&mut self, app: &App, user: &CurrentUser) -> Result<(), StorageError> {
+    async fn load_exposure(&mut self, app: &App, user: &CurrentUser) -> Result<(), StorageError> {
         if self.channels.is_empty() {
             return Ok(());
         }
         let (db, business) = (&app.context.db, user.business.id);
         let (mut nights, never_read) = futures::try_join!(
-            exposed_of_business(db, business, app.now()),
-            exposed::never_read(db, business),
+            exposed_nights_by_channel(db, business, app.now()),
+            exposure::never_read(db, business),
         )?;
         let reads_ours = |id: &ChannelId| {
             let channel = self.channels.iter().find(|channel| channel.id == *id);
@@ -99,7 +99,7 @@ impl Attention {
     }
 
     /// Leaves what is the person's own.
-    async fn narrow(&mut self, db: &Db, user: &CurrentUser) -> Result<(), StorageError> {
+    async fn restrict_to_own(&mut self, db: &Db, user: &CurrentUser) -> Result<(), StorageError> {
         self.channels.clear();
         self.connections.retain(|connection| user.may_see(connection.staff_id));
         self.conflicts.retain(|conflict| {
@@ -107,7 +107,7 @@ impl Attention {
         });
         let mut own = Vec::new();
         for job in std::mem::take(&mut self.failures) {
-            if let Some(about) = About::of(db, user.business.id, &job).await?
+            if let Some(about) = JobSubject::of(db, user.business.id, &job).await?
                 && user.may_see(about.staff)
             {
                 own.push(job);
@@ -115,19 +115,19 @@ impl Attention {
         }
         self.failures = own;
         self.entries = match user.user.staff_id {
-            Some(staff) => entries::counts_of_unsettled(db, user.business.id, Some(staff)).await?,
+            Some(staff) => entries::count_unsettled(db, user.business.id, Some(staff)).await?,
             None => EntryCounts::default(),
         };
         Ok(())
     }
 
     /// Those whose person must connect again.
-    pub(crate) fn dead(&self) -> impl Iterator<Item = &Connection> {
+    pub(crate) fn disconnected(&self) -> impl Iterator<Item = &Connection> {
         self.connections.iter().filter(|connection| connection.state == ConnectionState::NeedsReconnect)
     }
 
     /// Those whose platform seems to have cancelled much at once: somebody says whether that is so.
-    pub(crate) fn held(&self) -> impl Iterator<Item = &Channel> {
+    pub(crate) fn quarantined(&self) -> impl Iterator<Item = &Channel> {
         self.channels
             .iter()
             .filter(|channel| channel.import_guard.is_some() && channel.state == ChannelState::Active)
@@ -143,64 +143,64 @@ impl Attention {
     /// How many things wait for a person.
     pub(crate) fn count(&self) -> usize {
         self.questions.len()
-            + self.dead().count()
-            + self.held().count()
+            + self.disconnected().count()
+            + self.quarantined().count()
             + self.failures.len()
             + self.conflicts.len()
     }
 
     /// All of it in a word.
-    pub(crate) fn word(&self) -> SyncWord {
+    pub(crate) fn indicator(&self) -> SyncIndicator {
         let wrong = self.count();
         if wrong > 0 {
-            let text = if wrong >= MOST_FAILURES as usize {
-                format!("{MOST_FAILURES}+ things need you")
+            let text = if wrong >= MAX_FAILURES as usize {
+                format!("{MAX_FAILURES}+ items need attention")
             } else if wrong == 1 {
-                "1 thing needs you".to_owned()
+                "1 item needs attention".to_owned()
             } else {
-                format!("{wrong} things need you")
+                format!("{wrong} items need attention")
             };
-            return SyncWord { tone: Tone::Wrong, text, is_under_way: false };
+            return SyncIndicator { tone: Tone::Wrong, text, is_under_way: false };
         }
         if self.connections.is_empty() && self.channels.is_empty() {
-            return SyncWord {
+            return SyncIndicator {
                 tone: Tone::Neutral,
                 text: "No calendars yet".to_owned(),
                 is_under_way: false,
             };
         }
         if self.entries.pending > 0 {
-            let text = format!("{} to write", count(self.entries.pending, "entry", "entries"));
-            return SyncWord { tone: Tone::Waiting, text, is_under_way: true };
+            let text = format!("{} pending", pluralize(self.entries.pending, "entry", "entries"));
+            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: true };
         }
         if !self.exposed.is_empty() {
             let nights = self.exposed.values().sum::<i64>();
-            let text = format!("{} exposed", count(nights, "night", "nights"));
-            return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
+            let text = format!("{} exposed", pluralize(nights, "night", "nights"));
+            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: false };
         }
         if !self.unread.is_empty() {
             let feeds = i64::try_from(self.unread.len()).unwrap_or(i64::MAX);
-            let text = format!("{} not read yet", count(feeds, "feed", "feeds"));
-            return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
+            let text = format!("{} not read yet", pluralize(feeds, "feed", "feeds"));
+            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: false };
         }
         let failing = self.failing().count();
         if failing > 0 {
             // What fails for a while, such as a platform that asks to come later, is never given up as work.
             let feeds = i64::try_from(failing).unwrap_or(i64::MAX);
-            let text = format!("{} cannot be read", count(feeds, "feed", "feeds"));
-            return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
+            let text = format!("{} failed to sync", pluralize(feeds, "feed", "feeds"));
+            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: false };
         }
         if self.entries.waiting > 0 {
             // Not until somebody resumes the calendar.
-            let text = format!("{} on hold", count(self.entries.waiting, "entry", "entries"));
-            return SyncWord { tone: Tone::Neutral, text, is_under_way: false };
+            let text = format!("{} on hold", pluralize(self.entries.waiting, "entry", "entries"));
+            return SyncIndicator { tone: Tone::Neutral, text, is_under_way: false };
         }
-        SyncWord { tone: Tone::Good, text: "In agreement".to_owned(), is_under_way: false }
+        SyncIndicator { tone: Tone::Good, text: "In sync".to_owned(), is_under_way: false }
     }
 }
 
 /// Those that are the person's to decide.
-async fn questions(app: &App, user: &CurrentUser) -> Result<Vec<RemoteChange>, StorageError> {
+async fn open_remote_changes(app: &App, user: &CurrentUser) -> Result<Vec<RemoteChange>, StorageError> {
     let own = user.user.staff_id;
     if !user.is_manager() && own.is_none() {
         return Ok(Vec::new());
@@ -214,7 +214,7 @@ async fn questions(app: &App, user: &CurrentUser) -> Result<Vec<RemoteChange>, S
     ext = "html",
     source = r#"<a class="sync-word {{ tone.class() }}" href="/"{% if is_under_way %} data-under-way{% endif %}>{{ icon() }}{{ text }}</a>"#
 )]
-pub(super) struct SyncWord {
+pub(super) struct SyncIndicator {
     /// How it stands.
     pub tone: Tone,
     /// In words.
@@ -222,16 +222,16 @@ pub(super) struct SyncWord {
     /// Whether it will soon be another.
     pub is_under_way: bool,
 }
-impl HtmlSafe for SyncWord {}
+impl HtmlSafe for SyncIndicator {}
 
-impl SyncWord {
+impl SyncIndicator {
     fn icon(&self) -> Icon {
         self.tone.icon()
     }
 }
 
 /// What a job is about.
-pub(super) struct About {
+pub(super) struct JobSubject {
     /// Whose calendar.
     pub staff: StaffId,
     /// Which connection.
@@ -242,9 +242,13 @@ pub(super) struct About {
     pub calendar: Option<String>,
 }
 
-impl About {
+impl JobSubject {
     /// `None`: what it was about is gone, or it is about nobody's calendar.
-    pub(crate) async fn of(db: &Db, business: BusinessId, job: &Job) -> Result<Option<Self>, StorageError> {
+    pub(crate) async fn of(
+        db: &Db,
+        business: BusinessId,
+        job: &JobBoardRow,
+    ) -> Result<Option<Self>, StorageError> {
         match job.kind {
             JobKind::SyncBooking | JobKind::DeleteBooking => {
                 let entry = entries::find(db, business, EntryId(job.subject_id)).await?;
@@ -255,7 +259,7 @@ impl About {
                     calendar: None,
                 }))
             }
-            JobKind::ImportAvailability | JobKind::KeepPush => {
+            JobKind::ImportAvailability | JobKind::RenewPush => {
                 let Some(calendar) = calendars::find(db, business, CalendarId(job.subject_id)).await? else {
                     return Ok(None);
                 };
@@ -265,7 +269,7 @@ impl About {
             JobKind::BatchSync | JobKind::CompareDrift | JobKind::Disconnect => {
                 Self::of_connection(db, business, ConnectionId(job.subject_id)).await
             }
-            JobKind::CloseQuestion => {
+            JobKind::CloseRemoteChange => {
                 let change = remote_changes::find(db, business, RemoteChangeId(job.subject_id)).await?;
                 Ok(change.map(|change| Self {
                     staff: change.staff_id,

@@ -13,9 +13,9 @@ use serde::Deserialize;
 
 use super::{
     PageError,
-    asked::Sent,
+    extract::PageForm,
     flash::Flash,
-    frame::{Frame, Place, page},
+    layout::{Layout, NavItem, render_page},
     names::{NAME_RULE, is_name},
     session::CurrentUser,
 };
@@ -28,15 +28,15 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "business.html")]
 struct BusinessPage {
-    frame: Frame,
-    form: Form,
+    frame: Layout,
+    form: BusinessForm,
     zones: Vec<&'static str>,
     faults: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-struct Form {
+struct BusinessForm {
     name: String,
     zone: String,
     privacy: String,
@@ -62,9 +62,9 @@ pub(super) fn zones() -> Vec<&'static str> {
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let business = &user.business;
-    let form = Form {
+    let form = BusinessForm {
         name: business.name.clone(),
         zone: business.zone.name().to_owned(),
         privacy: business.entry_privacy.as_str().to_owned(),
@@ -72,27 +72,27 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
         moves: business.outside.moves.to_string(),
         deletions: business.outside.deletions.to_string(),
     };
-    let shown = describe(&app, &user, form, Vec::new()).await?;
-    page(&app, &user, &shown)
+    let shown = build_page(&app, &user, form, Vec::new()).await?;
+    render_page(&app, &user, &shown)
 }
 
-async fn describe(
+async fn build_page(
     app: &App,
     user: &CurrentUser,
-    form: Form,
+    form: BusinessForm,
     faults: Vec<(&'static str, &'static str)>,
 ) -> Result<BusinessPage, PageError> {
-    let frame = Frame::around(app, user, Place::Settings, "Business").await?;
+    let frame = Layout::load(app, user, NavItem::Settings, "Business").await?;
     Ok(BusinessPage { frame, form, zones: zones(), faults })
 }
 
 async fn save(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(form): Sent<Form>,
+    PageForm(form): PageForm<BusinessForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let settings = match read(&form) {
+    user.require_manager()?;
+    let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, form, faults).await,
     };
@@ -108,25 +108,25 @@ async fn save(
     };
     tx.commit().await?;
     app.context.push(&enqueued).await;
-    Ok(user.go(&app, "/settings/business", &Flash::good("The settings were saved.")))
+    Ok(user.redirect_with_flash(&app, "/settings/business", &Flash::success("Settings saved.")))
 }
 
 /// Why a zone stays as it is.
 pub(super) const STAYS_AHEAD: &str =
-    "There are stays that have not ended, and their nights are those of the present time zone.";
+    "The time zone cannot be changed while there are current or upcoming stays.";
 
 async fn refuse(
     app: &App,
     user: &CurrentUser,
-    form: Form,
+    form: BusinessForm,
     faults: Vec<(&'static str, &'static str)>,
 ) -> Result<Response, PageError> {
-    let mut response = page(app, user, &describe(app, user, form, faults).await?)?;
+    let mut response = render_page(app, user, &build_page(app, user, form, faults).await?)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
-fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str)>> {
+fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Vec<(&'static str, &'static str)>> {
     let name = form.name.trim();
     let mut faults = Vec::new();
     if !is_name(name) {
@@ -136,15 +136,15 @@ fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str
     if zone.is_none() {
         faults.push(("zone", "Choose a time zone from the list."));
     }
-    let entry_privacy = chosen(form.privacy.parse::<EntryPrivacy>(), "privacy", &mut faults);
+    let entry_privacy = parse_choice(form.privacy.parse::<EntryPrivacy>(), "privacy", &mut faults);
     let mark_cancelled = match form.cancelled.as_str() {
         "mark" => Ok(true),
         "remove" => Ok(false),
         unknown => Err(unknown),
     };
-    let mark_cancelled = chosen(mark_cancelled, "cancelled", &mut faults);
-    let moves = chosen(form.moves.parse(), "moves", &mut faults);
-    let deletions = chosen(form.deletions.parse(), "deletions", &mut faults);
+    let mark_cancelled = parse_choice(mark_cancelled, "cancelled", &mut faults);
+    let moves = parse_choice(form.moves.parse(), "moves", &mut faults);
+    let deletions = parse_choice(form.deletions.parse(), "deletions", &mut faults);
     match (zone, entry_privacy, mark_cancelled, moves, deletions) {
         (Some(zone), Some(entry_privacy), Some(mark_cancelled), Some(moves), Some(deletions))
             if faults.is_empty() =>
@@ -157,13 +157,13 @@ fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str
 }
 
 /// What was chosen; a choice that is none of those offered is a fault, and nothing is chosen in its place.
-fn chosen<T, E>(
+fn parse_choice<T, E>(
     choice: Result<T, E>,
     field: &'static str,
     faults: &mut Vec<(&'static str, &'static str)>,
 ) -> Option<T> {
     if choice.is_err() {
-        faults.push((field, "Choose one of these."));
+        faults.push((field, "Choose an option."));
     }
     choice.ok()
 }

@@ -7,17 +7,17 @@ use concord_domain::{connection::ConnectionState, sync::drift::is_believed};
 use concord_storage::connections::Connection;
 
 use super::{
-    pieces::{Tone, count},
-    when::When,
+    components::{Tone, pluralize},
+    format::RelativeTime,
 };
 
 /// What the last compare of a calendar found.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
-    source = r#"<span class="pill {{ tone.class() }}">{{ word }}</span> {{ text }}{% if let Some(checked) = checked %}, compared {{ checked }}{% endif %}"#
+    source = r#"<span class="pill {{ tone.class() }}">{{ word }}</span> {{ text }}{% if let Some(checked) = checked %}, checked {{ checked }}{% endif %}"#
 )]
-pub(super) struct DriftLine {
+pub(super) struct DriftStatus {
     /// Whether it is well.
     pub tone: Tone,
     /// In a word.
@@ -25,34 +25,34 @@ pub(super) struct DriftLine {
     /// The figures.
     pub text: String,
     /// When it was.
-    pub checked: Option<When>,
+    pub checked: Option<RelativeTime>,
 }
-impl HtmlSafe for DriftLine {}
+impl HtmlSafe for DriftStatus {}
 
-impl DriftLine {
+impl DriftStatus {
     /// As it stands for somebody in `zone`.
-    pub(super) fn of(connection: &Connection, now: DateTime<Utc>, zone: Tz) -> Self {
+    pub(super) fn from_connection(connection: &Connection, now: DateTime<Utc>, zone: Tz) -> Self {
         let drift = &connection.drift;
         let line = |tone, word, text| Self {
             tone,
             word,
             text,
-            checked: drift.checked_at.map(|at| When::of(at, now, zone)),
+            checked: drift.checked_at.map(|at| RelativeTime::new(at, now, zone)),
         };
         let Some(checked_at) = drift.checked_at else {
             let text = if connection.state == ConnectionState::Active {
-                "It is compared with the bookings every night"
+                "Checked against your bookings every night"
             } else {
-                "Nothing is compared while it is not served"
+                "Not checked while syncing is stopped"
             };
-            return line(Tone::Neutral, "Not compared", text.to_owned());
+            return line(Tone::Neutral, "Not checked yet", text.to_owned());
         };
         let standing = format!("{} of {}", drift.standing, drift.wanted());
-        if drift.is_agreement() {
-            return line(Tone::Good, "In agreement", standing);
+        if drift.is_clean() {
+            return line(Tone::Good, "In sync", standing);
         }
         let found: Vec<String> =
-            [(drift.missing, "missing"), (drift.different, "different"), (drift.extra, "too many")]
+            [(drift.missing, "missing"), (drift.different, "different"), (drift.extra, "extra")]
                 .iter()
                 .filter(|(number, _)| *number > 0)
                 .map(|(number, what)| format!("{number} {what}"))
@@ -60,12 +60,12 @@ impl DriftLine {
         let found = found.join(", ");
         if !is_believed(drift.held_since, checked_at) {
             let text = format!(
-                "{found} of {}; looked for a second time before anything is done",
-                entries(drift.wanted())
+                "{found} of {}; checked again before anything is changed",
+                entry_count(drift.wanted())
             );
-            return line(Tone::Waiting, "Held", text);
+            return line(Tone::Waiting, "Held for review", text);
         }
-        line(Tone::Waiting, "Drift", format!("{standing} in agreement; {found}"))
+        line(Tone::Waiting, "Out of sync", format!("{standing} in sync; {found}"))
     }
 
     /// Whether something was found.
@@ -74,6 +74,6 @@ impl DriftLine {
     }
 }
 
-fn entries(number: i64) -> String {
-    count(number, "entry", "entries")
+fn entry_count(number: i64) -> String {
+    pluralize(number, "entry", "entries")
 }

@@ -1,21 +1,21 @@
 //! Filters that cannot be read: the list is not narrowed by them, and the page says so at the field and above the list.
 
-use super::pieces::{Choice, listed};
+use super::components::{SelectOption, join_names};
 
 /// The filters of a list that cannot be read.
 #[derive(Default)]
-pub(super) struct Unread(Vec<Filter>);
+pub(super) struct InvalidFilters(Vec<InvalidFilter>);
 
-struct Filter {
+struct InvalidFilter {
     field: &'static str,
     label: &'static str,
     text: &'static str,
 }
 
-impl Unread {
+impl InvalidFilters {
     /// Notes one, by the name and the label of its field, with a sentence that says what is wrong.
     pub(crate) fn add(&mut self, field: &'static str, label: &'static str, text: &'static str) {
-        self.0.push(Filter { field, label, text });
+        self.0.push(InvalidFilter { field, label, text });
     }
 
     /// As `add`, for a field in which one chooses: what was asked for becomes a choice, so that it is seen.
@@ -24,9 +24,9 @@ impl Unread {
         (field, label): (&'static str, &'static str),
         text: &'static str,
         asked: &str,
-        choices: &mut Vec<Choice>,
+        choices: &mut Vec<SelectOption>,
     ) {
-        choices.push(Choice::new(asked, asked, asked));
+        choices.push(SelectOption::new(asked, asked, asked));
         self.add(field, label, text);
     }
 
@@ -40,10 +40,8 @@ impl Unread {
         let labels: Vec<String> = self.0.iter().map(|filter| format!("“{}”", filter.label)).collect();
         match labels.as_slice() {
             [] => None,
-            [label] => Some(format!("{label} could not be read, so the list is not narrowed by it.")),
-            labels => {
-                Some(format!("{} could not be read, so the list is not narrowed by them.", listed(labels)))
-            }
+            [label] => Some(format!("{label} is not valid, so this filter was ignored.")),
+            labels => Some(format!("{} are not valid, so these filters were ignored.", join_names(labels))),
         }
     }
 }
@@ -54,21 +52,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named_and_stays_a_choice() {
-        let mut unread = Unread::default();
+        let mut unread = InvalidFilters::default();
         assert_eq!(unread.notice(), None);
         unread.add("from", "From", "This is not a date.");
-        assert_eq!(
-            unread.notice().as_deref(),
-            Some("“From” could not be read, so the list is not narrowed by it.")
-        );
+        assert_eq!(unread.notice().as_deref(), Some("“From” is not valid, so this filter was ignored."));
         let mut choices = Vec::new();
-        unread.add_choice(("status", "Status"), "There is no such status.", "gone", &mut choices);
+        unread.add_choice(("status", "Status"), "Unknown status.", "gone", &mut choices);
         assert!(choices[0].chosen && choices[0].label == "gone");
-        assert_eq!(unread.fault("status"), Some("There is no such status."));
+        assert_eq!(unread.fault("status"), Some("Unknown status."));
         assert_eq!(unread.fault("until"), None);
         assert_eq!(
             unread.notice().as_deref(),
-            Some("“From” and “Status” could not be read, so the list is not narrowed by them.")
+            Some("“From” and “Status” are not valid, so these filters were ignored.")
         );
     }
 }

@@ -6,15 +6,15 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    pieces::Tone,
-    session::{SessionToken, cookie, sent_cookie},
+    components::Tone,
+    session::{SessionToken, cookie, read_cookie},
 };
 use crate::app::App;
 
 const COOKIE: &str = "concord_flash";
-const SECONDS: u64 = 60;
+const COOKIE_SECONDS: u64 = 60;
 /// Browsers keep 4,096 bytes a cookie.
-const MOST_CHARACTERS: usize = 600;
+const MAX_CHARACTERS: usize = 600;
 
 /// What an action came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +24,12 @@ pub(crate) struct Flash {
     /// A sentence.
     pub text: String,
     /// How to take it back, where that can be done.
-    pub undo: Option<Undo>,
+    pub undo: Option<UndoForm>,
 }
 
 /// A form that takes an action back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Undo {
+pub(crate) struct UndoForm {
     /// Where it is sent.
     pub path: String,
     /// What is sent.
@@ -38,12 +38,12 @@ pub(crate) struct Undo {
 
 impl Flash {
     /// It went well.
-    pub(crate) fn good(text: impl Into<String>) -> Self {
+    pub(crate) fn success(text: impl Into<String>) -> Self {
         Self::new(Tone::Good, text)
     }
 
     /// It did not.
-    pub(crate) fn wrong(text: impl Into<String>) -> Self {
+    pub(crate) fn failure(text: impl Into<String>) -> Self {
         Self::new(Tone::Wrong, text)
     }
 
@@ -54,7 +54,7 @@ impl Flash {
 
     fn new(tone: Tone, text: impl Into<String>) -> Self {
         let text: String = text.into();
-        let text = match text.char_indices().nth(MOST_CHARACTERS) {
+        let text = match text.char_indices().nth(MAX_CHARACTERS) {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text,
         };
@@ -64,31 +64,31 @@ impl Flash {
     /// With the form that takes it back.
     pub(crate) fn with_undo(self, path: String, fields: &[(&str, String)]) -> Self {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Self { undo: Some(Undo { path, fields }), ..self }
+        Self { undo: Some(UndoForm { path, fields }), ..self }
     }
 
     pub(super) fn cookie(&self, app: &App, token: &SessionToken) -> HeaderValue {
-        cookie(app, COOKIE, &self.marked(token), SECONDS)
+        cookie(app, COOKIE, &self.signed(token), COOKIE_SECONDS)
     }
 
-    pub(super) fn no_cookie(app: &App) -> HeaderValue {
+    pub(super) fn removal_cookie(app: &App) -> HeaderValue {
         cookie(app, COOKIE, "", 0)
     }
 
     /// What the browser kept, if it is ours.
-    pub(super) fn sent(headers: &HeaderMap, token: &SessionToken) -> Option<Self> {
-        Self::unmarked(&sent_cookie(headers, COOKIE)?, token)
+    pub(super) fn from_headers(headers: &HeaderMap, token: &SessionToken) -> Option<Self> {
+        Self::verified(&read_cookie(headers, COOKIE)?, token)
     }
 
-    fn marked(&self, token: &SessionToken) -> String {
+    fn signed(&self, token: &SessionToken) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(&json), token.mark("flash", &json))
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(&json), token.sign("flash", &json))
     }
 
-    fn unmarked(text: &str, token: &SessionToken) -> Option<Self> {
+    fn verified(text: &str, token: &SessionToken) -> Option<Self> {
         let (body, mark) = text.split_once('.')?;
         let json = URL_SAFE_NO_PAD.decode(body).ok()?;
-        token.is_mark("flash", &json, mark).then(|| serde_json::from_slice(&json).ok()).flatten()
+        token.verify("flash", &json, mark).then(|| serde_json::from_slice(&json).ok()).flatten()
     }
 }
 
@@ -99,18 +99,18 @@ mod tests {
     #[test]
     fn only_what_is_ours_comes_back() {
         let token = SessionToken::new();
-        let flash = Flash::good("Booking B-1 was cancelled.")
+        let flash = Flash::success("Booking B-1 was cancelled.")
             .with_undo("/bookings/B-1/restore".to_owned(), &[("version", "3".to_owned())]);
-        let text = flash.marked(&token);
-        assert_eq!(Flash::unmarked(&text, &token), Some(flash));
-        assert_eq!(Flash::unmarked(&text, &SessionToken::new()), None);
-        assert_eq!(Flash::unmarked(&text[1..], &token), None);
-        assert_eq!(Flash::unmarked("", &token), None);
+        let text = flash.signed(&token);
+        assert_eq!(Flash::verified(&text, &token), Some(flash));
+        assert_eq!(Flash::verified(&text, &SessionToken::new()), None);
+        assert_eq!(Flash::verified(&text[1..], &token), None);
+        assert_eq!(Flash::verified("", &token), None);
     }
 
     #[test]
     fn a_long_story_fits_a_cookie() {
-        let flash = Flash::wrong("ä".repeat(10_000));
-        assert!(flash.marked(&SessionToken::new()).len() < 4_000);
+        let flash = Flash::failure("ä".repeat(10_000));
+        assert!(flash.signed(&SessionToken::new()).len() < 4_000);
     }
 }

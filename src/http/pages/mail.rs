@@ -11,22 +11,22 @@ use concord_domain::{
     ids::MailId,
     mail::{MailKind, MailState},
 };
-use concord_jobs::mail::{Recipient, write_test};
+use concord_jobs::mail::{Recipient, enqueue_test_mail};
 use concord_storage::{
-    PageAsk, StorageError,
-    mails::{self, Mail, MailCounts},
+    PageRequest, StorageError,
+    mails::{self, MailCounts, StoredMail},
     notices,
 };
 use serde::Deserialize;
 
 use super::{
     PageError,
-    asked::{Asked, Named},
+    components::{Pill, Tone, capitalize},
+    extract::{PagePath, PageQuery},
     flash::Flash,
-    frame::{Frame, Place, page},
-    pieces::{Pill, Tone, capital},
+    format::RelativeTime,
+    layout::{Layout, NavItem, render_page},
     session::CurrentUser,
-    when::When,
 };
 use crate::app::App;
 
@@ -34,16 +34,16 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/settings/mail", get(show))
         .route("/settings/mail/test", post(test))
-        .route("/settings/mail/{id}/again", post(send_again))
+        .route("/settings/mail/{id}/again", post(resend))
 }
 
 const PATH: &str = "/settings/mail";
-const ROWS: u32 = 50;
+const PAGE_SIZE: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct MailPage {
-    frame: Frame,
+    frame: Layout,
     /// Host and port of the mail server, if there is one.
     server: Option<String>,
     /// What mails come from.
@@ -53,12 +53,12 @@ struct MailPage {
     untold: i64,
     /// Where a test goes.
     own_address: String,
-    rows: Vec<Row>,
+    rows: Vec<MailRow>,
     next: Option<String>,
     is_further: bool,
 }
 
-struct Row {
+struct MailRow {
     id: MailId,
     subject: String,
     kind: &'static str,
@@ -66,60 +66,60 @@ struct Row {
     state: Pill,
     /// Why it was not sent.
     reason: Option<String>,
-    written: When,
-    sent: Option<When>,
+    written: RelativeTime,
+    sent: Option<RelativeTime>,
     has_failed: bool,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wish {
+struct MailPageQuery {
     after: Option<String>,
 }
 
 async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Asked(wish): Asked<Wish>,
+    PageQuery(wish): PageQuery<MailPageQuery>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let (db, business) = (&app.context.db, user.business.id);
     let is_further = wish.after.is_some();
-    let found = mails::list(db, business, None, &PageAsk { limit: ROWS, after: wish.after }).await?;
+    let found = mails::list(db, business, None, &PageRequest { limit: PAGE_SIZE, after: wish.after }).await?;
     let mail = &app.context.mail;
     let shown = MailPage {
-        frame: Frame::around(&app, &user, Place::Settings, "Mail").await?,
+        frame: Layout::load(&app, &user, NavItem::Settings, "Email").await?,
         server: mail.mailer.as_ref().map(|mailer| mailer.server().to_owned()),
         from: format!("{} <{}>", mail.from_name, mail.from_address),
         counts: mails::counts(db, business).await?,
-        untold: notices::count_untold(db, business).await?,
+        untold: notices::count_unsent(db, business).await?,
         own_address: user.user.email.clone(),
         next: found.next.map(|next| format!("{PATH}?after={next}")),
-        rows: found.items.into_iter().map(|mail| row(&app, &user, mail)).collect(),
+        rows: found.items.into_iter().map(|mail| mail_row(&app, &user, mail)).collect(),
         is_further,
     };
-    page(&app, &user, &shown)
+    render_page(&app, &user, &shown)
 }
 
-fn row(app: &App, user: &CurrentUser, mail: Mail) -> Row {
-    let when = |at| When::of(at, app.now(), user.business.zone);
+fn mail_row(app: &App, user: &CurrentUser, mail: StoredMail) -> MailRow {
+    let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
     let state = match mail.state {
-        MailState::Waiting => Pill::new(Tone::Waiting, "Waiting"),
+        MailState::Waiting => Pill::new(Tone::Waiting, "Pending"),
         MailState::Sent => Pill::new(Tone::Good, "Sent"),
         MailState::Failed => Pill::new(Tone::Wrong, "Failed"),
     };
     let kind = match mail.kind {
         MailKind::Notice => "Notice",
-        MailKind::Digest => "Several notices",
+        MailKind::Digest => "Digest",
         MailKind::Test => "Test",
     };
-    Row {
+    MailRow {
         id: mail.id,
         subject: mail.subject,
         kind,
         to: mail.to_address,
         state,
-        reason: mail.last_error.as_deref().map(capital),
+        reason: mail.last_error.as_deref().map(capitalize),
         written: when(mail.created_at),
         sent: mail.sent_at.map(when),
         has_failed: mail.state == MailState::Failed,
@@ -128,23 +128,23 @@ fn row(app: &App, user: &CurrentUser, mail: Mail) -> Row {
 
 /// To whoever asks, and nobody else.
 async fn test(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let to = Recipient { address: user.user.email.clone(), name: user.user.name.clone() };
-    write_test(&app.context, user.business.id, &user.business.name, &to).await?;
+    enqueue_test_mail(&app.context, user.business.id, &user.business.name, &to).await?;
     let text = if app.context.mail.mailer.is_some() {
-        format!("A test is on its way to {}. Here you see whether it was sent.", to.address)
+        format!("Sending a test email to {}. Its status appears below.", to.address)
     } else {
-        format!("The test to {} waits: no mail server is set up.", to.address)
+        format!("The test email to {} is pending: no mail server is set up.", to.address)
     };
-    Ok(user.go(&app, PATH, &Flash::information(text)))
+    Ok(user.redirect_with_flash(&app, PATH, &Flash::information(text)))
 }
 
-async fn send_again(
+async fn resend(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<MailId>,
+    PagePath(id): PagePath<MailId>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let mut tx = app.context.db.begin().await?;
     let job = match mails::send_again(&mut tx, user.business.id, id, app.now()).await {
         Err(StorageError::NotFound) => return Err(PageError::NotFound("mail that has failed")),
@@ -152,5 +152,5 @@ async fn send_again(
     };
     tx.commit().await?;
     app.context.push(&[job]).await;
-    Ok(user.go(&app, PATH, &Flash::information("It is sent again. Here you see whether it was taken.")))
+    Ok(user.redirect_with_flash(&app, PATH, &Flash::information("Sending again. The status appears below.")))
 }

@@ -9,7 +9,6 @@
 //! should find it in the rail, a `frame::Place`.
 
 mod api_keys;
-mod asked;
 pub(crate) mod assets;
 mod attention;
 mod bookings;
@@ -18,18 +17,20 @@ mod calendar_sync;
 mod calendars;
 mod changes;
 mod channels;
+mod components;
+mod csrf;
 mod drift;
 pub(crate) mod error;
+mod extract;
 mod feeds;
 mod filters;
 mod flash;
-mod forgery;
-mod frame;
+mod format;
+mod layout;
 mod mail;
 mod names;
 mod overview;
 mod people;
-mod pieces;
 mod platforms;
 mod resources;
 mod reveal;
@@ -38,7 +39,6 @@ mod settings;
 mod sign_in;
 mod sync_log;
 mod theme;
-mod when;
 
 use axum::{
     Router,
@@ -47,19 +47,19 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 
-pub(crate) use asked::{Asked, Named, Sent};
 pub(crate) use assets::Assets;
+pub(crate) use components::join_names;
+pub(in crate::http) use csrf::verify as refuse_forged;
 pub(crate) use error::PageError;
+pub(crate) use extract::{PageForm, PagePath, PageQuery};
 pub(crate) use flash::Flash;
-pub(in crate::http) use forgery::refuse as refuse_forged;
-pub(crate) use pieces::listed;
 pub(crate) use session::{CurrentUser, SessionToken, local_path};
 pub(crate) use theme::Theme;
 
 use crate::app::App;
 
 /// No cache on the way, nor the browser's own, keeps what was one person's.
-async fn never_stored(mut response: Response) -> Response {
+async fn no_store(mut response: Response) -> Response {
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -84,24 +84,24 @@ pub fn router(app: &App) -> Router<App> {
         .merge(mail::router())
         .merge(sign_in::router())
         .merge(theme::router())
-        .layer(middleware::from_fn_with_state(app.clone(), forgery::refuse))
-        .layer(middleware::map_response(never_stored))
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::verify))
+        .layer(middleware::map_response(no_store))
         .merge(assets::router())
-        .method_not_allowed_fallback(back_to_page)
+        .method_not_allowed_fallback(redirect_to_form)
         .fallback(async || PageError::NotFound("page"))
 }
 
 /// What a form answered stands at the form's own address: who loads that again, or comes back to it, is led to the page
 /// that the form is on.
-async fn back_to_page(method: Method, uri: Uri) -> Response {
+async fn redirect_to_form(method: Method, uri: Uri) -> Response {
     match method {
-        Method::GET | Method::HEAD => Redirect::to(&page_of_form(uri.path())).into_response(),
+        Method::GET | Method::HEAD => Redirect::to(&form_page_path(uri.path())).into_response(),
         _ => PageError::WrongMethod.into_response(),
     }
 }
 
 /// The page on which the form of an address stands.
-fn page_of_form(path: &str) -> String {
+fn form_page_path(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match parts.as_slice() {
         ["channels", id, ..] => format!("/channels/{id}"),
@@ -134,7 +134,7 @@ mod tests {
             ("/retry/7", "/"),
             ("/sign-out", "/"),
         ] {
-            assert_eq!(page_of_form(form), page);
+            assert_eq!(form_page_path(form), page);
         }
     }
 }

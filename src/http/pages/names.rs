@@ -9,18 +9,18 @@ use concord_domain::{
     ids::{BusinessId, ResourceId, StaffId},
 };
 use concord_storage::{
-    Db, PageAsk, StorageError,
+    Db, PageRequest, StorageError,
     people::{self, Staff},
     resources::{self, Resource},
 };
 
-use super::pieces::listed;
+use super::components::join_names;
 
 /// What a name has to be, for whoever gave another one.
-pub(super) const NAME_RULE: &str = "Give a name of one line, with up to 300 characters.";
+pub(super) const NAME_RULE: &str = "Enter a name of up to 300 characters on one line.";
 
 /// The resources and staff of a business. Those that are archived join when a booking names them.
-pub(super) struct Names {
+pub(super) struct NameDirectory {
     business: BusinessId,
     /// The business's zone.
     zone: Tz,
@@ -32,7 +32,7 @@ pub(super) struct Names {
     archived_staff: HashMap<StaffId, Option<Staff>>,
 }
 
-impl Names {
+impl NameDirectory {
     /// All that are not archived.
     pub(crate) async fn load(db: &Db, business: BusinessId, zone: Tz) -> Result<Self, StorageError> {
         Ok(Self {
@@ -46,18 +46,18 @@ impl Names {
     }
 
     /// Looks up what the bookings name and is archived.
-    pub(crate) async fn learn(&mut self, db: &Db, bookings: &[Booking]) -> Result<(), StorageError> {
+    pub(crate) async fn load_archived(&mut self, db: &Db, bookings: &[Booking]) -> Result<(), StorageError> {
         for booking in bookings {
-            self.learn_resource(db, booking.draft.resource).await?;
+            self.load_resource(db, booking.draft.resource).await?;
             for id in &booking.draft.staff {
-                self.learn_staff(db, *id).await?;
+                self.load_staff(db, *id).await?;
             }
         }
         Ok(())
     }
 
     /// Looks up a resource that may be archived.
-    pub(crate) async fn learn_resource(&mut self, db: &Db, id: ResourceId) -> Result<(), StorageError> {
+    pub(crate) async fn load_resource(&mut self, db: &Db, id: ResourceId) -> Result<(), StorageError> {
         if self.find_resource(id).is_none() && !self.archived_resources.contains_key(&id) {
             let found = resources::find(db, self.business, id).await?;
             self.archived_resources.insert(id, found);
@@ -66,7 +66,7 @@ impl Names {
     }
 
     /// Looks up a staff member who may be archived.
-    pub(crate) async fn learn_staff(&mut self, db: &Db, id: StaffId) -> Result<(), StorageError> {
+    pub(crate) async fn load_staff(&mut self, db: &Db, id: StaffId) -> Result<(), StorageError> {
         if self.find_staff(id).is_none() && !self.archived_staff.contains_key(&id) {
             let found = people::find_staff(db, self.business, id).await?;
             self.archived_staff.insert(id, found);
@@ -88,7 +88,7 @@ impl Names {
     }
 
     /// What a resource is called.
-    pub(crate) fn of_resource(&self, id: ResourceId) -> String {
+    pub(crate) fn resource_name(&self, id: ResourceId) -> String {
         self.resource(id).map_or_else(|| "an unknown resource".to_owned(), |resource| resource.name.clone())
     }
 
@@ -98,17 +98,17 @@ impl Names {
     }
 
     /// What a staff member is called.
-    pub(crate) fn of_staff(&self, id: StaffId) -> String {
+    pub(crate) fn staff_name(&self, id: StaffId) -> String {
         self.staff_member(id).map_or_else(|| "an unknown person".to_owned(), |staff| staff.name.clone())
     }
 
     /// What several are called, in one line.
-    pub(crate) fn of_all_staff(&self, ids: &[StaffId]) -> String {
-        listed(&ids.iter().map(|id| self.of_staff(*id)).collect::<Vec<_>>())
+    pub(crate) fn staff_names(&self, ids: &[StaffId]) -> String {
+        join_names(&ids.iter().map(|id| self.staff_name(*id)).collect::<Vec<_>>())
     }
 
     /// The zone in which a booking on the resource is told.
-    pub(crate) fn zone_of(&self, id: ResourceId) -> Tz {
+    pub(crate) fn resource_zone(&self, id: ResourceId) -> Tz {
         self.resource(id).and_then(|resource| resource.zone).unwrap_or(self.zone)
     }
 }
@@ -116,7 +116,7 @@ impl Names {
 /// All resources that can be booked.
 pub(super) async fn all_resources(db: &Db, business: BusinessId) -> Result<Vec<Resource>, StorageError> {
     let mut all = Vec::new();
-    let mut ask = PageAsk { limit: 200, after: None };
+    let mut ask = PageRequest { limit: 200, after: None };
     loop {
         let page = resources::list(db, business, &ask).await?;
         all.extend(page.items);
@@ -130,7 +130,7 @@ pub(super) async fn all_resources(db: &Db, business: BusinessId) -> Result<Vec<R
 /// All staff who are there.
 pub(super) async fn all_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>, StorageError> {
     let mut all = Vec::new();
-    let mut ask = PageAsk { limit: 200, after: None };
+    let mut ask = PageRequest { limit: 200, after: None };
     loop {
         let page = people::list_staff(db, business, &ask).await?;
         all.extend(page.items);

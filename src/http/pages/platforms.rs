@@ -15,11 +15,14 @@ use serde::Deserialize;
 
 use super::{
     PageError,
-    asked::{Named, Sent},
-    channels::words::{abilities, block_rules, by_hand, hue_class, preferences, steps, typed_interval},
+    channels::labels::{
+        abilities_label, block_rule_options, fill_steps, hue_class, manual_steps, parse_interval,
+        preference_options,
+    },
+    components::SelectOption,
+    extract::{PageForm, PagePath},
     flash::Flash,
-    frame::{Frame, Place, page},
-    pieces::Choice,
+    layout::{Layout, NavItem, render_page},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -31,11 +34,11 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "platforms.html")]
 struct PlatformsPage {
-    frame: Frame,
-    platforms: Vec<Row>,
+    frame: Layout,
+    platforms: Vec<PlatformRow>,
 }
 
-struct Row {
+struct PlatformRow {
     id: String,
     name: String,
     hue: String,
@@ -49,8 +52,8 @@ struct Row {
     fewest_minutes: i64,
     most_minutes: i64,
     interval: String,
-    preferences: Vec<Choice>,
-    blocks: Vec<Choice>,
+    preferences: Vec<SelectOption>,
+    blocks: Vec<SelectOption>,
     notes: Vec<String>,
     import_steps: Vec<String>,
     export_steps: Vec<String>,
@@ -64,14 +67,14 @@ struct Row {
 /// The form as it was typed.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-struct Form {
+struct PlatformForm {
     interval: String,
     preference: String,
     blocks: String,
 }
 
-impl Form {
-    fn of(said: &PlatformSettings) -> Self {
+impl PlatformForm {
+    fn from_settings(said: &PlatformSettings) -> Self {
         Self {
             interval: said.interval_minutes.map(|minutes| minutes.to_string()).unwrap_or_default(),
             preference: said.preference.to_string(),
@@ -81,52 +84,54 @@ impl Form {
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let shown = describe(&app, &user, None).await?;
-    page(&app, &user, &shown)
+    user.require_manager()?;
+    let shown = build_page(&app, &user, None).await?;
+    render_page(&app, &user, &shown)
 }
 
 /// A form that was refused: of which platform, what was typed, and what is wrong with it.
-type Refused<'a> = (&'a Platform, Form, String);
+type RejectedPlatformForm<'a> = (&'a Platform, PlatformForm, String);
 
-async fn describe(
+async fn build_page(
     app: &App,
     user: &CurrentUser,
-    refused: Option<Refused<'_>>,
+    refused: Option<RejectedPlatformForm<'_>>,
 ) -> Result<PlatformsPage, PageError> {
     let all = platform_settings::of_business(&app.context.db, user.business.id).await?;
     let row = |platform: &Platform| {
         if let Some((wrong, form, fault)) = &refused
             && wrong.id == platform.id
         {
-            return Row { is_open: true, ..row(platform, user, form, Some(fault.clone())) };
+            return PlatformRow { is_open: true, ..platform_row(platform, user, form, Some(fault.clone())) };
         }
         let said = all.iter().find(|said| said.platform == platform.id.as_str()).cloned();
         let said = said.unwrap_or_else(|| PlatformSettings::unsaid(platform.id.as_str()));
-        row(platform, user, &Form::of(&said), None)
+        platform_row(platform, user, &PlatformForm::from_settings(&said), None)
     };
     Ok(PlatformsPage {
-        frame: Frame::around(app, user, Place::Settings, "Platforms").await?,
+        frame: Layout::load(app, user, NavItem::Settings, "Platforms").await?,
         platforms: app.context.platforms.iter().map(row).collect(),
     })
 }
 
-fn row(platform: &Platform, user: &CurrentUser, form: &Form, fault: Option<String>) -> Row {
+fn platform_row(
+    platform: &Platform,
+    user: &CurrentUser,
+    form: &PlatformForm,
+    fault: Option<String>,
+) -> PlatformRow {
     let allowed = intervals(Some(platform));
     let business = user.business.name.as_str();
     let resource = "the room's name";
-    let values = [
-        ("resource", resource),
-        ("business", business),
-        ("feed_url", "(the address that the channel shows)"),
-    ];
+    let values =
+        [("resource", resource), ("business", business), ("feed_url", "(the channel's calendar link)")];
     let checklist = platform.checklist.as_ref();
-    Row {
+    PlatformRow {
         id: platform.id.to_string(),
         name: platform.name.clone(),
         hue: hue_class(Some(platform)),
         kind: kind_label(platform.kind),
-        abilities: abilities(platform),
+        abilities: abilities_label(platform),
         is_read: platform.exports,
         reads_ours: platform
             .reads_every
@@ -136,12 +141,12 @@ fn row(platform: &Platform, user: &CurrentUser, form: &Form, fault: Option<Strin
         fewest_minutes: *allowed.start(),
         most_minutes: *allowed.end(),
         interval: form.interval.clone(),
-        preferences: preferences(&form.preference),
-        blocks: block_rules(&form.blocks),
+        preferences: preference_options(&form.preference),
+        blocks: block_rule_options(&form.blocks),
         notes: platform.notes.clone(),
-        import_steps: steps(&platform.import_steps, &values),
-        export_steps: steps(&platform.export_steps, &values),
-        by_hand: checklist.map(|list| by_hand(list, resource, business)).unwrap_or_default(),
+        import_steps: fill_steps(&platform.import_steps, &values),
+        export_steps: fill_steps(&platform.export_steps, &values),
+        by_hand: checklist.map(|list| manual_steps(list, resource, business)).unwrap_or_default(),
         fault,
         is_open: false,
     }
@@ -149,25 +154,25 @@ fn row(platform: &Platform, user: &CurrentUser, form: &Form, fault: Option<Strin
 
 fn kind_label(kind: PlatformKind) -> &'static str {
     match kind {
-        PlatformKind::Ical => "Calendars",
-        PlatformKind::Manual => "By hand",
-        PlatformKind::Both => "Calendars, or by hand",
+        PlatformKind::Ical => "Calendar sync",
+        PlatformKind::Manual => "Manual",
+        PlatformKind::Both => "Calendar sync or manual",
     }
 }
 
 async fn save(
     State(app): State<App>,
     user: CurrentUser,
-    Named(name): Named<String>,
-    Sent(form): Sent<Form>,
+    PagePath(name): PagePath<String>,
+    PageForm(form): PageForm<PlatformForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let platform = app.context.platforms.find(&name).ok_or(PageError::NotFound("platform"))?;
-    let interval_minutes = match typed_interval(&form.interval, Some(platform)) {
+    let interval_minutes = match parse_interval(&form.interval, Some(platform)) {
         Ok(minutes) => minutes,
         Err(fault) => {
-            let shown = describe(&app, &user, Some((platform, form, fault))).await?;
-            let mut response = page(&app, &user, &shown)?;
+            let shown = build_page(&app, &user, Some((platform, form, fault))).await?;
+            let mut response = render_page(&app, &user, &shown)?;
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             return Ok(response);
         }
@@ -180,6 +185,6 @@ async fn save(
         platform: before.platform,
     };
     manage::save_platform(&app.context, &user.change(&app), &said).await?;
-    let text = format!("The settings of {} were saved.", platform.name);
-    Ok(user.go(&app, "/settings/platforms", &Flash::good(text)))
+    let text = format!("Settings of {} saved.", platform.name);
+    Ok(user.redirect_with_flash(&app, "/settings/platforms", &Flash::success(text)))
 }

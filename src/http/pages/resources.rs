@@ -9,10 +9,10 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::{
+    audit::HistorySubject,
     booking::FieldError,
     ids::ResourceId,
-    record::HistorySubject,
-    settings::{Faults, MAX_BUFFER, MAX_CAPACITY},
+    settings::{FieldErrors, MAX_BUFFER, MAX_CAPACITY},
 };
 use concord_jobs::batch_sync;
 use concord_storage::{
@@ -23,10 +23,10 @@ use serde::Deserialize;
 
 use super::{
     PageError,
-    asked::{Named, Sent},
     business::{STAYS_AHEAD, zones},
+    extract::{PageForm, PagePath},
     flash::Flash,
-    frame::{Frame, Place, page},
+    layout::{Layout, NavItem, render_page},
     names::{NAME_RULE, all_resources},
     session::CurrentUser,
 };
@@ -35,27 +35,27 @@ use crate::app::App;
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/settings/resources", get(list).post(create))
-        .route("/settings/resources/new", get(begin))
+        .route("/settings/resources/new", get(new_form))
         .route("/settings/resources/{id}", get(edit).post(update))
-        .route("/settings/resources/{id}/archive", get(ask_archive).post(archive))
+        .route("/settings/resources/{id}/archive", get(confirm_archive).post(archive))
         .route("/settings/resources/{id}/restore", post(restore))
 }
 
 #[derive(Template)]
 #[template(path = "resources.html")]
 struct ResourcesPage {
-    frame: Frame,
+    frame: Layout,
     rows: Vec<Resource>,
     archived: Vec<Resource>,
 }
 
 #[derive(Template)]
 #[template(path = "resource_form.html")]
-struct ResourceForm {
-    frame: Frame,
+struct ResourceFormPage {
+    frame: Layout,
     /// As it stands; `None`: a new one.
     before: Option<Resource>,
-    form: Form,
+    form: ResourceFormFields,
     zones: Vec<&'static str>,
     business_zone: String,
     faults: Vec<(&'static str, String)>,
@@ -63,7 +63,7 @@ struct ResourceForm {
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-struct Form {
+struct ResourceFormFields {
     name: String,
     capacity: String,
     zone: String,
@@ -71,73 +71,77 @@ struct Form {
     after: String,
 }
 
-impl ResourceForm {
+impl ResourceFormPage {
     fn fault(&self, field: &str) -> Option<&str> {
         self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
     }
 }
 
 async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let frame = Frame::around(&app, &user, Place::Settings, "Resources").await?;
+    user.require_manager()?;
+    let frame = Layout::load(&app, &user, NavItem::Settings, "Resources").await?;
     let rows = all_resources(&app.context.db, user.business.id).await?;
     let archived = resources::list_archived(&app.context.db, user.business.id).await?;
-    page(&app, &user, &ResourcesPage { frame, rows, archived })
+    render_page(&app, &user, &ResourcesPage { frame, rows, archived })
 }
 
-async fn begin(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let form =
-        Form { capacity: "1".to_owned(), before: "0".to_owned(), after: "0".to_owned(), ..Form::default() };
-    let shown = describe(&app, &user, None, form, Vec::new()).await?;
-    page(&app, &user, &shown)
+async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let form = ResourceFormFields {
+        capacity: "1".to_owned(),
+        before: "0".to_owned(),
+        after: "0".to_owned(),
+        ..ResourceFormFields::default()
+    };
+    let shown = build_page(&app, &user, None, form, Vec::new()).await?;
+    render_page(&app, &user, &shown)
 }
 
 async fn edit(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ResourceId>,
+    PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    let resource = found(&app, &user, id).await?;
-    let form = Form {
+    let resource = find_resource(&app, &user, id).await?;
+    let form = ResourceFormFields {
         name: resource.name.clone(),
         capacity: resource.capacity.to_string(),
         zone: resource.zone.map(|zone| zone.name().to_owned()).unwrap_or_default(),
         before: resource.buffer_before_minutes.to_string(),
         after: resource.buffer_after_minutes.to_string(),
     };
-    let shown = describe(&app, &user, Some(resource), form, Vec::new()).await?;
-    page(&app, &user, &shown)
+    let shown = build_page(&app, &user, Some(resource), form, Vec::new()).await?;
+    render_page(&app, &user, &shown)
 }
 
-async fn describe(
+async fn build_page(
     app: &App,
     user: &CurrentUser,
     before: Option<Resource>,
-    form: Form,
+    form: ResourceFormFields,
     faults: Vec<(&'static str, String)>,
-) -> Result<ResourceForm, PageError> {
+) -> Result<ResourceFormPage, PageError> {
     let title =
         before.as_ref().map_or_else(|| "New resource".to_owned(), |before| format!("Edit {}", before.name));
-    let frame = Frame::around(app, user, Place::Settings, title).await?;
+    let frame = Layout::load(app, user, NavItem::Settings, title).await?;
     let business_zone = user.business.zone.name().to_owned();
-    Ok(ResourceForm { frame, before, form, zones: zones(), business_zone, faults })
+    Ok(ResourceFormPage { frame, before, form, zones: zones(), business_zone, faults })
 }
 
 async fn refuse(
     app: &App,
     user: &CurrentUser,
     before: Option<Resource>,
-    form: Form,
+    form: ResourceFormFields,
     faults: Vec<(&'static str, String)>,
 ) -> Result<Response, PageError> {
-    let mut response = page(app, user, &describe(app, user, before, form, faults).await?)?;
+    let mut response = render_page(app, user, &build_page(app, user, before, form, faults).await?)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
-async fn found(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource, PageError> {
-    user.must_be_manager()?;
+async fn find_resource(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource, PageError> {
+    user.require_manager()?;
     resources::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|resource| resource.archived_at.is_none())
@@ -147,29 +151,30 @@ async fn found(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource
 async fn create(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(form): Sent<Form>,
+    PageForm(form): PageForm<ResourceFormFields>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let settings = match read(&form) {
+    user.require_manager()?;
+    let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, None, form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
     let made = resources::create(&mut tx, user.business.id, &settings, app.now()).await?;
-    user.note(&mut tx, &app, "created", (HistorySubject::Resource, made.id.0), &made.for_history()).await?;
+    user.record_history(&mut tx, &app, "created", (HistorySubject::Resource, made.id.0), &made.for_history())
+        .await?;
     tx.commit().await?;
-    let flash = Flash::good(format!("“{}” can be booked now.", made.name));
-    Ok(user.go(&app, "/settings/resources", &flash))
+    let flash = Flash::success(format!("“{}” was added.", made.name));
+    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
 
 async fn update(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ResourceId>,
-    Sent(form): Sent<Form>,
+    PagePath(id): PagePath<ResourceId>,
+    PageForm(form): PageForm<ResourceFormFields>,
 ) -> Result<Response, PageError> {
-    let shown = found(&app, &user, id).await?;
-    let settings = match read(&form) {
+    let shown = find_resource(&app, &user, id).await?;
+    let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, Some(shown), form, faults).await,
     };
@@ -180,7 +185,7 @@ async fn update(
         Err(StorageError::UnitsTaken { highest }) => {
             drop(tx);
             let text =
-                format!("Unit {highest} is held by something that has not ended. Move or cancel that first.");
+                format!("Unit {highest} still has a current or upcoming booking. Move or cancel it first.");
             return refuse(&app, &user, Some(before), form, vec![("capacity", text)]).await;
         }
         Err(StorageError::StaysAhead) => {
@@ -189,21 +194,22 @@ async fn update(
         }
         Err(error) => return Err(error.into()),
     };
-    user.note(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &changed.for_history()).await?;
+    user.record_history(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &changed.for_history())
+        .await?;
     let mut enqueued = Vec::new();
     if changed.name != before.name || changed.zone != before.zone {
         enqueued = batch_sync::enqueue_all(&mut tx, &app.context, user.business.id).await?;
     }
     tx.commit().await?;
     app.context.push(&enqueued).await;
-    let flash = Flash::good(format!("“{}” was changed.", changed.name));
-    Ok(user.go(&app, "/settings/resources", &flash))
+    let flash = Flash::success(format!("“{}” was changed.", changed.name));
+    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
 
-fn read(form: &Form) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
+fn parse_form(form: &ResourceFormFields) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
     // What is no number is beyond all bounds.
     let number = |text: &str| text.trim().parse().unwrap_or(u32::MAX);
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let mut settings = ResourceSettings {
         name: form.name.clone(),
         zone: match form.zone.trim() {
@@ -215,12 +221,12 @@ fn read(form: &Form) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
         buffer_after_minutes: number(&form.after),
     };
     settings.check(&mut faults);
-    faults.into_result().map_err(|faults| faults.iter().map(in_words).collect::<Vec<_>>())?;
+    faults.into_result().map_err(|faults| faults.iter().map(field_message).collect::<Vec<_>>())?;
     Ok(settings)
 }
 
 /// The field of the form, and what the page says about it.
-fn in_words(fault: &FieldError) -> (&'static str, String) {
+fn field_message(fault: &FieldError) -> (&'static str, String) {
     let minutes = || format!("Minutes must be a whole number from 0 to {MAX_BUFFER}.");
     match fault.field {
         "name" => ("name", NAME_RULE.to_owned()),
@@ -233,55 +239,62 @@ fn in_words(fault: &FieldError) -> (&'static str, String) {
 
 #[derive(Template)]
 #[template(path = "resource_archive.html")]
-struct ArchivePage {
-    frame: Frame,
+struct ArchiveResourcePage {
+    frame: Layout,
     id: ResourceId,
     name: String,
 }
 
-async fn ask_archive(
+async fn confirm_archive(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ResourceId>,
+    PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    let resource = found(&app, &user, id).await?;
-    let frame = Frame::around(&app, &user, Place::Settings, format!("Archive {}", resource.name)).await?;
-    page(&app, &user, &ArchivePage { frame, id, name: resource.name })
+    let resource = find_resource(&app, &user, id).await?;
+    let frame = Layout::load(&app, &user, NavItem::Settings, format!("Archive {}", resource.name)).await?;
+    render_page(&app, &user, &ArchiveResourcePage { frame, id, name: resource.name })
 }
 
 async fn archive(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ResourceId>,
+    PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    let resource = found(&app, &user, id).await?;
+    let resource = find_resource(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     resources::archive(&mut tx, user.business.id, id, app.now()).await?;
-    user.note(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &resource.for_history()).await?;
+    user.record_history(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &resource.for_history())
+        .await?;
     tx.commit().await?;
-    let flash = Flash::good(format!("“{}” can no longer be booked; what is booked stays.", resource.name))
+    let flash = Flash::success(format!("“{}” was archived. Existing bookings are kept.", resource.name))
         .with_undo(format!("/settings/resources/{id}/restore"), &[]);
-    Ok(user.go(&app, "/settings/resources", &flash))
+    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
 
 async fn restore(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ResourceId>,
+    PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let resource = resources::find(&app.context.db, user.business.id, id)
         .await?
         .ok_or(PageError::NotFound("resource"))?;
     if resource.archived_at.is_some() {
         let mut tx = app.context.db.begin().await?;
         resources::restore(&mut tx, user.business.id, id).await?;
-        user.note(&mut tx, &app, "restored", (HistorySubject::Resource, id.0), &resource.for_history())
-            .await?;
+        user.record_history(
+            &mut tx,
+            &app,
+            "restored",
+            (HistorySubject::Resource, id.0),
+            &resource.for_history(),
+        )
+        .await?;
         tx.commit().await?;
     }
-    let flash = Flash::good(format!("“{}” can be booked again.", resource.name));
-    Ok(user.go(&app, "/settings/resources", &flash))
+    let flash = Flash::success(format!("“{}” was restored.", resource.name));
+    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
 
 #[cfg(test)]
@@ -290,23 +303,23 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_at_its_field() {
-        let form = Form {
+        let form = ResourceFormFields {
             name: " ".to_owned(),
             capacity: "0".to_owned(),
             zone: "Mars/Olympus".to_owned(),
             before: "an hour".to_owned(),
             after: "30".to_owned(),
         };
-        let fields: Vec<_> = read(&form).unwrap_err().into_iter().map(|(field, _)| field).collect();
+        let fields: Vec<_> = parse_form(&form).unwrap_err().into_iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["zone", "name", "capacity", "before"]);
-        let good = Form {
+        let good = ResourceFormFields {
             name: "Sea View".to_owned(),
             capacity: "2".to_owned(),
             zone: String::new(),
             before: "0".to_owned(),
             ..form
         };
-        let settings = read(&good).unwrap();
+        let settings = parse_form(&good).unwrap();
         assert_eq!((settings.capacity, settings.zone, settings.buffer_after_minutes), (2, None, 30));
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 use concord_domain::ids::RevealId;
 use concord_storage::{
     StorageError, Tx,
-    reveals::{self, Viewer},
+    reveals::{self, RevealViewer},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -20,14 +20,14 @@ use crate::app::App;
 /// What the address of a page says of a secret to be shown there.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Shown {
+pub(super) struct RevealQuery {
     shown: Option<String>,
     /// Who asks for the head alone would never see it.
     #[serde(skip)]
     is_head: bool,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Shown {
+impl<S: Send + Sync> FromRequestParts<S> for RevealQuery {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
@@ -39,34 +39,34 @@ impl<S: Send + Sync> FromRequestParts<S> for Shown {
 /// What there is to be shown once.
 pub(super) enum Reveal<T> {
     /// Nothing was asked for.
-    Nothing,
+    NotRequested,
     /// For the first and last time.
-    Now(T),
+    Value(T),
     /// It was shown, or nobody came for it in time.
-    Before,
+    Expired,
 }
 
 impl<T> Reveal<T> {
     /// Whether it was asked for, and is not to be had any more.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self, Self::Before)
+    pub(super) fn is_expired(&self) -> bool {
+        matches!(self, Self::Expired)
     }
 
     /// What is shown, if anything is.
-    pub(super) fn now(self) -> Option<T> {
+    pub(super) fn into_value(self) -> Option<T> {
         match self {
-            Self::Now(shown) => Some(shown),
-            Self::Nothing | Self::Before => None,
+            Self::Value(shown) => Some(shown),
+            Self::NotRequested | Self::Expired => None,
         }
     }
 }
 
-fn viewer<'a>(user: &CurrentUser, session: &'a str, page: &'a str) -> Viewer<'a> {
-    Viewer { business: user.business.id, session, page }
+fn viewer<'a>(user: &CurrentUser, session: &'a str, page: &'a str) -> RevealViewer<'a> {
+    RevealViewer { business: user.business.id, session, page }
 }
 
 /// Keeps `what` for `page`, in the transaction that makes what it opens.
-pub(super) async fn keep(
+pub(super) async fn store(
     tx: &mut Tx,
     app: &App,
     user: &CurrentUser,
@@ -81,7 +81,7 @@ pub(super) async fn keep(
 }
 
 /// To the page that shows it.
-pub(super) fn go(page: &str, id: RevealId) -> Response {
+pub(super) fn redirect(page: &str, id: RevealId) -> Response {
     Redirect::to(&format!("{page}?shown={id}")).into_response()
 }
 
@@ -90,32 +90,32 @@ pub(super) async fn take<T: DeserializeOwned>(
     app: &App,
     user: &CurrentUser,
     page: &str,
-    asked: &Shown,
+    asked: &RevealQuery,
 ) -> Result<Reveal<T>, PageError> {
     if asked.is_head {
-        return Ok(Reveal::Nothing);
+        return Ok(Reveal::NotRequested);
     }
-    found(app, user, (page, asked), true).await
+    load(app, user, (page, asked), true).await
 }
 
 /// The same for what may be shown again, for some minutes.
-pub(super) async fn look<T: DeserializeOwned>(
+pub(super) async fn peek<T: DeserializeOwned>(
     app: &App,
     user: &CurrentUser,
     page: &str,
-    asked: &Shown,
+    asked: &RevealQuery,
 ) -> Result<Reveal<T>, PageError> {
-    found(app, user, (page, asked), false).await
+    load(app, user, (page, asked), false).await
 }
 
-async fn found<T: DeserializeOwned>(
+async fn load<T: DeserializeOwned>(
     app: &App,
     user: &CurrentUser,
-    (page, asked): (&str, &Shown),
+    (page, asked): (&str, &RevealQuery),
     once: bool,
 ) -> Result<Reveal<T>, PageError> {
-    let Some(id) = &asked.shown else { return Ok(Reveal::Nothing) };
-    let Ok(id) = id.parse::<RevealId>() else { return Ok(Reveal::Before) };
+    let Some(id) = &asked.shown else { return Ok(Reveal::NotRequested) };
+    let Ok(id) = id.parse::<RevealId>() else { return Ok(Reveal::Expired) };
     let session = user.token.digest();
     let (db, ring, viewer) = (&app.context.db, &app.context.ring, viewer(user, &session, page));
     let text = if once {
@@ -129,5 +129,5 @@ async fn found<T: DeserializeOwned>(
         text => text?,
     };
     let read = text.and_then(|text| serde_json::from_str(text.expose_secret()).ok());
-    Ok(read.map_or(Reveal::Before, Reveal::Now))
+    Ok(read.map_or(Reveal::Expired, Reveal::Value))
 }

@@ -8,15 +8,15 @@ use axum::{
 use axum_extra::extract::cookie::CookieJar;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use concord_domain::{
+    audit::HistorySubject,
     ids::StaffId,
     people::{Actor, Role},
-    record::HistorySubject,
 };
 use concord_storage::{
-    Caller, StorageError, Tx,
-    bookings::Change,
+    StorageError, Tx, WriteCaller,
+    bookings::ChangeContext,
     businesses::{self, Business},
-    history::{self, NewLine},
+    history::{self, NewHistoryEntry},
     on_behalf_of,
     people::User,
     secret,
@@ -33,8 +33,8 @@ use super::{PageError, flash::Flash, theme::Theme};
 use crate::{
     app::App,
     http::{
-        admission::Proof,
-        visit::{SignedIn, Visit},
+        admission::CredentialKind,
+        request_origin::{RequestOrigin, SessionUser},
     },
 };
 
@@ -52,8 +52,8 @@ impl SessionToken {
     }
 
     /// The token that a browser sent, true or not.
-    pub(crate) fn sent(headers: &HeaderMap) -> Option<Self> {
-        let token = sent_cookie(headers, COOKIE)?;
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let token = read_cookie(headers, COOKIE)?;
         (!token.is_empty()).then(|| Self(SecretString::from(token)))
     }
 
@@ -64,22 +64,22 @@ impl SessionToken {
 
     /// What every form of the session carries.
     pub(super) fn form_token(&self) -> String {
-        self.mark("form", b"")
+        self.sign("form", b"")
     }
 
     /// Whether a form carries what it should.
     pub(super) fn is_form_token(&self, sent: &str) -> bool {
-        self.is_mark("form", b"", sent)
+        self.verify("form", b"", sent)
     }
 
     /// A mark on something that the browser keeps for us.
-    pub(super) fn mark(&self, purpose: &str, bytes: &[u8]) -> String {
+    pub(super) fn sign(&self, purpose: &str, bytes: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(self.mac(purpose, bytes).finalize().into_bytes())
     }
 
     /// Whether the mark is ours.
-    pub(super) fn is_mark(&self, purpose: &str, bytes: &[u8], mark: &str) -> bool {
-        self.mark(purpose, bytes).as_bytes().ct_eq(mark.as_bytes()).into()
+    pub(super) fn verify(&self, purpose: &str, bytes: &[u8], mark: &str) -> bool {
+        self.sign(purpose, bytes).as_bytes().ct_eq(mark.as_bytes()).into()
     }
 
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
@@ -95,12 +95,12 @@ impl SessionToken {
     /// The cookie that begins the session in the browser. It stays there for as long as a session can hold: when one is
     /// over is for the database to say.
     pub(super) fn cookie(&self, app: &App) -> HeaderValue {
-        let longest = sign_in::longest_session(app.config.security.session);
+        let longest = sign_in::max_session_age(app.config.security.session);
         cookie(app, COOKIE, self.0.expose_secret(), longest.as_secs())
     }
 
     /// The cookie that ends it.
-    pub(super) fn no_cookie(app: &App) -> HeaderValue {
+    pub(super) fn removal_cookie(app: &App) -> HeaderValue {
         cookie(app, COOKIE, "", 0)
     }
 }
@@ -115,7 +115,7 @@ pub(super) fn cookie(app: &App, name: &str, value: &str, seconds: u64) -> Header
 }
 
 /// What a cookie of ours holds.
-pub(super) fn sent_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn read_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     CookieJar::from_headers(headers).get(name).map(|cookie| cookie.value().to_owned())
 }
 
@@ -144,20 +144,21 @@ impl CurrentUser {
     pub(in crate::http) async fn of(
         app: &App,
         headers: &HeaderMap,
-        visit: &Visit,
+        visit: &RequestOrigin,
     ) -> Result<Option<Self>, PageError> {
-        let Some(token) = SessionToken::sent(headers) else { return Ok(None) };
+        let Some(token) = SessionToken::from_headers(headers) else { return Ok(None) };
         let digest = token.digest();
-        let lookup = app.admission.look_up(Proof::Session, visit.network(), &digest, find(app, &digest));
+        let lookup =
+            app.admission.look_up(CredentialKind::Session, visit.network(), &digest, find(app, &digest));
         let found = visit.signed_in().get_or_try_init(|| lookup).await?;
-        let Some(SignedIn { user, business }) = found.clone() else { return Ok(None) };
-        let flash = Flash::sent(headers, &token);
-        Ok(Some(Self { user, business, token, flash, theme: Theme::chosen(headers) }))
+        let Some(SessionUser { user, business }) = found.clone() else { return Ok(None) };
+        let flash = Flash::from_headers(headers, &token);
+        Ok(Some(Self { user, business, token, flash, theme: Theme::from_headers(headers) }))
     }
 
     /// A change that this person makes now.
-    pub(crate) fn change(&self, app: &App) -> Change {
-        Change { business: self.business.id, actor: self.actor(), now: app.now() }
+    pub(crate) fn change(&self, app: &App) -> ChangeContext {
+        ChangeContext { business: self.business.id, actor: self.actor(), now: app.now() }
     }
 
     /// For the history.
@@ -166,7 +167,7 @@ impl CurrentUser {
     }
 
     /// Leaves a line in the history, in the transaction of what they did.
-    pub(super) async fn note(
+    pub(super) async fn record_history(
         &self,
         tx: &mut Tx,
         app: &App,
@@ -175,7 +176,7 @@ impl CurrentUser {
         detail: &Value,
     ) -> Result<(), StorageError> {
         let (business, actor) = (self.business.id, &self.actor());
-        let line = NewLine { business, actor, action, subject_kind, subject, detail };
+        let line = NewHistoryEntry { business, actor, action, subject_kind, subject, detail };
         history::append(tx, &line, app.now()).await
     }
 
@@ -185,7 +186,7 @@ impl CurrentUser {
     }
 
     /// Refuses whoever is not a manager.
-    pub(crate) fn must_be_manager(&self) -> Result<(), PageError> {
+    pub(crate) fn require_manager(&self) -> Result<(), PageError> {
         if self.is_manager() { Ok(()) } else { Err(PageError::ManagersOnly) }
     }
 
@@ -200,24 +201,24 @@ impl CurrentUser {
     }
 
     /// Back to a page, with a line that says what happened.
-    pub(crate) fn go(&self, app: &App, path: &str, flash: &Flash) -> Response {
+    pub(crate) fn redirect_with_flash(&self, app: &App, path: &str, flash: &Flash) -> Response {
         with_cookie(Redirect::to(path).into_response(), flash.cookie(app, &self.token))
     }
 }
 
-async fn find(app: &App, digest: &str) -> Result<Option<SignedIn>, StorageError> {
+async fn find(app: &App, digest: &str) -> Result<Option<SessionUser>, StorageError> {
     let db = &app.context.db;
     let Some((session, user)) = sign_in::find_session(db, digest, app.now()).await? else { return Ok(None) };
     let Some(business) = businesses::find(db, user.business_id).await? else { return Ok(None) };
-    note_seen(app.clone(), session);
-    Ok(Some(SignedIn { user, business }))
+    touch_session(app.clone(), session);
+    Ok(Some(SessionUser { user, business }))
 }
 
 impl FromRequestParts<App> for CurrentUser {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
-        let visit = parts.extensions.get::<Visit>().cloned().unwrap_or_default();
+        let visit = parts.extensions.get::<RequestOrigin>().cloned().unwrap_or_default();
         Self::of(app, &parts.headers, &visit).await?.ok_or_else(|| PageError::SignedOut {
             // A form that was sent too late is not sent again by itself.
             next: (parts.method == Method::GET).then(|| parts.uri.to_string()),
@@ -226,8 +227,8 @@ impl FromRequestParts<App> for CurrentUser {
 }
 
 /// Beside the request, not before it: nobody's page waits for the database's one writer, or fails with it.
-fn note_seen(app: App, session: Session) {
-    tokio::spawn(on_behalf_of(Caller::BulkJob, async move {
+fn touch_session(app: App, session: Session) {
+    tokio::spawn(on_behalf_of(WriteCaller::BulkJob, async move {
         let lasts = app.config.security.session;
         if let Err(error) = sign_in::touch_session(&app.context.db, &session, lasts, app.now()).await {
             tracing::debug!(%error, "it was not noted that a session was seen");
@@ -251,12 +252,12 @@ mod tests {
     #[test]
     fn a_mark_holds_for_one_session_one_purpose_and_one_text() {
         let (ours, other) = (SessionToken::new(), SessionToken::new());
-        let mark = ours.mark("flash", b"Saved");
-        assert!(ours.is_mark("flash", b"Saved", &mark));
-        assert!(!ours.is_mark("flash", b"Lost", &mark));
-        assert!(!ours.is_mark("form", b"Saved", &mark));
-        assert!(!other.is_mark("flash", b"Saved", &mark));
-        assert!(!ours.is_mark("flash", b"Saved", ""));
+        let mark = ours.sign("flash", b"Saved");
+        assert!(ours.verify("flash", b"Saved", &mark));
+        assert!(!ours.verify("flash", b"Lost", &mark));
+        assert!(!ours.verify("form", b"Saved", &mark));
+        assert!(!other.verify("flash", b"Saved", &mark));
+        assert!(!ours.verify("flash", b"Saved", ""));
     }
 
     #[test]
@@ -273,9 +274,9 @@ mod tests {
 
     #[test]
     fn a_cookie_that_is_not_there_is_no_session() {
-        assert!(SessionToken::sent(&HeaderMap::new()).is_none());
+        assert!(SessionToken::from_headers(&HeaderMap::new()).is_none());
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::from_static("concord_session="));
-        assert!(SessionToken::sent(&headers).is_none());
+        assert!(SessionToken::from_headers(&headers).is_none());
     }
 }

@@ -5,7 +5,7 @@ use axum::{Router, extract::State, response::Response, routing::get};
 
 use super::{
     PageError,
-    frame::{Frame, Place, page},
+    layout::{Layout, NavItem, render_page},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -17,13 +17,13 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "settings.html")]
 struct SettingsPage {
-    frame: Frame,
+    frame: Layout,
     is_manager: bool,
     has_mail: bool,
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let frame = Frame::around(&app, &user, Place::Settings, "Settings").await?;
+    let frame = Layout::load(&app, &user, NavItem::Settings, "Settings").await?;
     let has_mail = app.context.mail.mailer.is_some();
-    page(&app, &user, &SettingsPage { frame, is_manager: user.is_manager(), has_mail })
+    render_page(&app, &user, &SettingsPage { frame, is_manager: user.is_manager(), has_mail })
 }

@@ -16,13 +16,13 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use concord_domain::{people::Actor, record::HistorySubject};
+use concord_domain::{audit::HistorySubject, people::Actor};
 use concord_storage::{
     StorageError, Tx, businesses,
-    history::{self, NewLine},
+    history::{self, NewHistoryEntry},
     people::User,
     secret,
-    sign_in::{self, NewSession, OpenLink},
+    sign_in::{self, NewSession, ValidSignInLink},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -30,51 +30,51 @@ use serde_json::json;
 
 use super::{
     PageError,
-    asked::{Asked, Named},
     assets::Assets,
-    session::{CurrentUser, SessionToken, cookie, local_path, sent_cookie, with_cookie},
+    extract::{PagePath, PageQuery},
+    session::{CurrentUser, SessionToken, cookie, local_path, read_cookie, with_cookie},
     theme::Theme,
 };
 use crate::{
     app::App,
-    http::{admission::Proof, visit::Visit},
+    http::{admission::CredentialKind, request_origin::RequestOrigin},
 };
 
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/sign-in", get(explain))
-        .route("/sign-in/{token}", get(open).post(enter))
-        .route("/sign-out", post(leave))
+        .route("/sign-in", get(show))
+        .route("/sign-in/{token}", get(show_link).post(sign_in))
+        .route("/sign-out", post(sign_out))
 }
 
 /// The page that says how to sign in. Whoever then opens a link in this browser comes to `next`.
-pub(super) fn path_for(next: &str) -> String {
+pub(super) fn sign_in_path(next: &str) -> String {
     let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
     format!("/sign-in?next={next}")
 }
 
 /// The cookie that holds where somebody wanted to go.
-const WAY_COOKIE: &str = "concord_next";
+const RETURN_PATH_COOKIE: &str = "concord_next";
 
 /// Longer ones are no page's; browsers keep cookies of up to 4096 bytes (RFC 6265, section 6.1).
-const LONGEST_WAY: usize = 2000;
+const MAX_RETURN_PATH_LENGTH: usize = 2000;
 
 /// The way that is left in the browser, for as long as a link works.
-fn way_cookie(app: &App, next: &str) -> HeaderValue {
-    cookie(app, WAY_COOKIE, &URL_SAFE_NO_PAD.encode(next), app.config.security.sign_in_link.as_secs())
+fn return_path_cookie(app: &App, next: &str) -> HeaderValue {
+    cookie(app, RETURN_PATH_COOKIE, &URL_SAFE_NO_PAD.encode(next), app.config.security.sign_in_link.as_secs())
 }
 
 /// The way that was left. Not every cookie is ours, so it is looked at as closely as what stands in an address.
-fn way(headers: &HeaderMap) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(sent_cookie(headers, WAY_COOKIE)?).ok()?;
-    String::from_utf8(bytes).ok().filter(|next| is_way(next))
+fn return_path(headers: &HeaderMap) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(read_cookie(headers, RETURN_PATH_COOKIE)?).ok()?;
+    String::from_utf8(bytes).ok().filter(|next| is_return_path(next))
 }
 
 /// Whether somebody can have wanted to go there: a page of ours, and not a part that a script asked for.
-fn is_way(next: &str) -> bool {
+fn is_return_path(next: &str) -> bool {
     let path = next.split('?').next().unwrap_or_default();
     let is_part = path.starts_with("/live/") || path.ends_with("/live");
-    next.len() <= LONGEST_WAY && !is_part && local_path(next).is_some()
+    next.len() <= MAX_RETURN_PATH_LENGTH && !is_part && local_path(next).is_some()
 }
 
 #[derive(Template)]
@@ -83,79 +83,80 @@ struct SignInPage {
     theme: Theme,
     assets: Assets,
     /// Who would be signed in, and where; `None`: nobody has a link yet.
-    person: Option<Person>,
+    person: Option<SignInPerson>,
 }
 
-struct Person {
+struct SignInPerson {
     name: String,
     role: &'static str,
     business: String,
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct SignInQuery {
     next: Option<String>,
 }
 
 /// `user`: somebody who is signed in already needs no explanation.
-async fn explain(
+async fn show(
     State(app): State<App>,
     user: Result<CurrentUser, PageError>,
-    Asked(wish): Asked<Wish>,
+    PageQuery(wish): PageQuery<SignInQuery>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let next = wish.next.as_deref().filter(|next| is_way(next));
+    let next = wish.next.as_deref().filter(|next| is_return_path(next));
     if user.is_ok() {
         return Ok(Redirect::to(next.unwrap_or("/")).into_response());
     }
-    let page = SignInPage { theme: Theme::chosen(&headers), assets: Assets::now(), person: None };
+    let page = SignInPage { theme: Theme::from_headers(&headers), assets: Assets::current(), person: None };
     let response = (StatusCode::UNAUTHORIZED, Html(page.render()?)).into_response();
     Ok(match next {
-        Some(next) => with_cookie(response, way_cookie(&app, next)),
+        Some(next) => with_cookie(response, return_path_cookie(&app, next)),
         None => response,
     })
 }
 
-async fn open(
+async fn show_link(
     State(app): State<App>,
-    Named(token): Named<String>,
-    Extension(visit): Extension<Visit>,
+    PagePath(token): PagePath<String>,
+    Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let digest = secret::digest(&SecretString::from(token));
-    let OpenLink { user, reusable } = link(&app, &visit, &digest).await?;
+    let ValidSignInLink { user, reusable } = find_link(&app, &visit, &digest).await?;
     if reusable {
-        return begin(&app, &headers, &user).await;
+        return begin_session(&app, &headers, &user).await;
     }
     let business = businesses::find(&app.context.db, user.business_id).await?.ok_or(PageError::DeadLink)?;
-    let person = Person { name: user.name, role: user.role.as_str(), business: business.name };
-    let page = SignInPage { theme: Theme::chosen(&headers), assets: Assets::now(), person: Some(person) };
+    let person = SignInPerson { name: user.name, role: user.role.as_str(), business: business.name };
+    let page =
+        SignInPage { theme: Theme::from_headers(&headers), assets: Assets::current(), person: Some(person) };
     Ok(([(header::CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response())
 }
 
 /// A link that works. It is looked for by a reader, so that one that opens nothing never waits for the database's writer.
-async fn link(app: &App, visit: &Visit, digest: &str) -> Result<OpenLink, PageError> {
+async fn find_link(app: &App, visit: &RequestOrigin, digest: &str) -> Result<ValidSignInLink, PageError> {
     let lookup = sign_in::find_link(&app.context.db, digest, app.now());
-    let found = app.admission.look_up(Proof::Link, visit.network(), digest, lookup).await?;
+    let found = app.admission.look_up(CredentialKind::Link, visit.network(), digest, lookup).await?;
     found.ok_or(PageError::DeadLink)
 }
 
-async fn enter(
+async fn sign_in(
     State(app): State<App>,
-    Named(token): Named<String>,
-    Extension(visit): Extension<Visit>,
+    PagePath(token): PagePath<String>,
+    Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let digest = secret::digest(&SecretString::from(token));
-    link(&app, &visit, &digest).await?;
+    find_link(&app, &visit, &digest).await?;
     let mut tx = app.context.db.begin().await?;
     let user = sign_in::use_link(&mut tx, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
     tx.commit().await?;
-    begin(&app, &headers, &user).await
+    begin_session(&app, &headers, &user).await
 }
 
 /// Begins a session under a new token, whatever the browser had before.
-async fn begin(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, PageError> {
+async fn begin_session(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, PageError> {
     let token = SessionToken::new();
     let now = app.now();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
@@ -167,24 +168,29 @@ async fn begin(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, 
         expires_at: now + app.config.security.session,
     };
     let mut tx = app.context.db.begin().await?;
-    if let Some(before) = SessionToken::sent(headers) {
+    if let Some(before) = SessionToken::from_headers(headers) {
         sign_in::end_session(&mut tx, &before.digest()).await?;
     }
     sign_in::create_session(&mut tx, &new, now).await?;
-    note(&mut tx, user, "signed in", now).await?;
+    record_history(&mut tx, user, "signed in", now).await?;
     tx.commit().await?;
     app.admission.remember(new.digest).await;
-    let next = way(headers);
+    let next = return_path(headers);
     let mut response = Redirect::to(next.as_deref().unwrap_or("/")).into_response();
     if next.is_some() {
-        response = with_cookie(response, cookie(app, WAY_COOKIE, "", 0));
+        response = with_cookie(response, cookie(app, RETURN_PATH_COOKIE, "", 0));
     }
     Ok(with_cookie(response, token.cookie(app)))
 }
 
 /// Who came and went is in the history, as everything is that anybody does here.
-async fn note(tx: &mut Tx, user: &User, action: &str, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let line = NewLine {
+async fn record_history(
+    tx: &mut Tx,
+    user: &User,
+    action: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let line = NewHistoryEntry {
         business: user.business_id,
         actor: &Actor::User { id: user.id, name: user.name.clone() },
         action,
@@ -195,12 +201,12 @@ async fn note(tx: &mut Tx, user: &User, action: &str, now: DateTime<Utc>) -> Res
     history::append(tx, &line, now).await
 }
 
-async fn leave(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+async fn sign_out(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let mut tx = app.context.db.begin().await?;
     sign_in::end_session(&mut tx, &user.token.digest()).await?;
-    note(&mut tx, &user.user, "signed out", app.now()).await?;
+    record_history(&mut tx, &user.user, "signed out", app.now()).await?;
     tx.commit().await?;
-    Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::no_cookie(&app)))
+    Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::removal_cookie(&app)))
 }
 
 #[cfg(test)]
@@ -211,16 +217,16 @@ mod tests {
     fn a_way_leads_to_a_page_of_ours() {
         let with = |value: &str| {
             let mut headers = HeaderMap::new();
-            let cookie = format!("{WAY_COOKIE}={}", URL_SAFE_NO_PAD.encode(value));
+            let cookie = format!("{RETURN_PATH_COOKIE}={}", URL_SAFE_NO_PAD.encode(value));
             headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-            way(&headers)
+            return_path(&headers)
         };
         assert_eq!(with("/bookings?q=maria silva").as_deref(), Some("/bookings?q=maria silva"));
-        let long = format!("/bookings?q={}", "a".repeat(LONGEST_WAY));
+        let long = format!("/bookings?q={}", "a".repeat(MAX_RETURN_PATH_LENGTH));
         for no_way in ["//evil.example", "https://evil.example", "/live/needs", "/bookings/B-1/live?x", &long]
         {
             assert_eq!(with(no_way), None, "{no_way}");
         }
-        assert_eq!(way(&HeaderMap::new()), None);
+        assert_eq!(return_path(&HeaderMap::new()), None);
     }
 }

@@ -6,29 +6,29 @@ use askama::Template;
 use axum::{Router, extract::State, response::Response, routing::get};
 use chrono::Duration;
 use concord_domain::{
+    audit::SyncOutcome,
     connection::ConnectionState,
     ids::{BookingId, ChannelId, ConnectionId},
-    record::SyncOutcome,
 };
 use concord_storage::{
-    PageAsk, bookings, channels,
+    PageRequest, bookings, channels,
     connections::{self, Connection},
-    sync_log::{self, Filter, Line},
+    sync_log::{self, SyncLogEntry, SyncLogFilter},
 };
 use serde::Deserialize;
 
 use super::{
     PageError,
-    asked::Asked,
-    bookings::path_of,
-    channels::{name_of as channel_name, path_of as channel_path},
-    filters::Unread,
-    frame::{Frame, Place, page},
-    names::Names,
+    bookings::booking_path,
+    channels::{channel_name, channel_path},
+    components::{Pill, SelectOption, capitalize},
+    extract::PageQuery,
+    filters::InvalidFilters,
+    format::RelativeTime,
+    layout::{Layout, NavItem, render_page},
+    names::NameDirectory,
     overview::success_rate,
-    pieces::{Choice, Pill, capital},
     session::CurrentUser,
-    when::When,
 };
 use crate::app::App;
 
@@ -39,15 +39,15 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "sync_log.html")]
 struct SyncLogPage {
-    frame: Frame,
-    rows: Vec<LogRow>,
-    connections: Vec<Choice>,
+    frame: Layout,
+    rows: Vec<SyncLogRow>,
+    connections: Vec<SelectOption>,
     /// For managers.
-    channels: Vec<Choice>,
-    outcomes: Vec<Choice>,
+    channels: Vec<SelectOption>,
+    outcomes: Vec<SelectOption>,
     booking: String,
     /// The filters that cannot be read.
-    unread: Unread,
+    unread: InvalidFilters,
     /// The booking that was asked for is not there.
     is_unknown_booking: bool,
     success: Option<String>,
@@ -59,8 +59,8 @@ struct SyncLogPage {
 }
 
 /// A line of the log, in words.
-pub(super) struct LogRow {
-    pub at: When,
+pub(super) struct SyncLogRow {
+    pub at: RelativeTime,
     pub operation: String,
     pub outcome: Pill,
     pub detail: String,
@@ -73,7 +73,7 @@ pub(super) struct LogRow {
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-struct Wish {
+struct SyncLogPageQuery {
     connection: String,
     channel: String,
     outcome: String,
@@ -82,12 +82,12 @@ struct Wish {
     after: Option<String>,
 }
 
-const ROWS: u32 = 50;
+const PAGE_SIZE: u32 = 50;
 
 async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Asked(wish): Asked<Wish>,
+    PageQuery(wish): PageQuery<SyncLogPageQuery>,
 ) -> Result<Response, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let own: Vec<Connection> = connections::list(db, business)
@@ -99,7 +99,7 @@ async fn show(
         "" => None,
         reference => Some(bookings::find(db, business, reference).await?),
     };
-    let filter = Filter {
+    let filter = SyncLogFilter {
         connection: wish.connection.parse().ok(),
         booking: booking.as_ref().and_then(Option::as_ref).map(|booking| booking.id),
         outcome: wish.outcome.parse().ok(),
@@ -112,36 +112,36 @@ async fn show(
     } else {
         lines(&app, &user, &own, filter, wish.after.clone()).await?
     };
-    let mut names = Names::load(db, business, user.business.zone).await?;
+    let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     for connection in &own {
-        names.learn_staff(db, connection.staff_id).await?;
+        names.load_staff(db, connection.staff_id).await?;
     }
     let counts = counts(&app, &user, &own, filter.connection).await?;
-    let mut connections: Vec<Choice> = own
+    let mut connections: Vec<SelectOption> = own
         .iter()
         .map(|connection| {
-            let label = format!("{}, {}", names.of_staff(connection.staff_id), connection.provider.name());
-            Choice::new(connection.id.to_string(), label, &wish.connection)
+            let label = format!("{}, {}", names.staff_name(connection.staff_id), connection.provider.name());
+            SelectOption::new(connection.id.to_string(), label, &wish.connection)
         })
         .collect();
-    let mut outcomes: Vec<Choice> = SyncOutcome::ALL
+    let mut outcomes: Vec<SelectOption> = SyncOutcome::ALL
         .iter()
-        .map(|outcome| Choice::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
+        .map(|outcome| SelectOption::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
         .collect();
     let mut channels = channel_choices(&app, &user, &wish).await?;
-    let mut unread = Unread::default();
+    let mut unread = InvalidFilters::default();
     if filter.connection.is_none() && !wish.connection.is_empty() {
-        let text = "There is no such calendar.";
+        let text = "Unknown calendar.";
         unread.add_choice(("connection", "Calendar"), text, &wish.connection, &mut connections);
     }
     if filter.channel.is_none() && !wish.channel.is_empty() {
-        unread.add_choice(("channel", "Channel"), "There is no such channel.", &wish.channel, &mut channels);
+        unread.add_choice(("channel", "Channel"), "Unknown channel.", &wish.channel, &mut channels);
     }
     if filter.outcome.is_none() && !wish.outcome.is_empty() {
-        unread.add_choice(("outcome", "Outcome"), "There is no such outcome.", &wish.outcome, &mut outcomes);
+        unread.add_choice(("outcome", "Status"), "Unknown status.", &wish.outcome, &mut outcomes);
     }
     let log = SyncLogPage {
-        frame: Frame::around(&app, &user, Place::Settings, "Sync log").await?,
+        frame: Layout::load(&app, &user, NavItem::Settings, "Sync log").await?,
         rows: rows(&app, &user, lines).await?,
         connections,
         channels,
@@ -151,23 +151,27 @@ async fn show(
         success: success_rate(counts),
         ok: counts.ok,
         failed: counts.failed,
-        next: next.map(|after| address(&wish, &after)),
+        next: next.map(|after| page_url(&wish, &after)),
         is_further: wish.after.is_some(),
         is_narrowed: [&wish.connection, &wish.channel, &wish.outcome, &wish.booking]
             .iter()
             .any(|text| !text.is_empty()),
         booking: wish.booking,
     };
-    page(&app, &user, &log)
+    render_page(&app, &user, &log)
 }
 
 /// The channels that the person may see.
-async fn channel_choices(app: &App, user: &CurrentUser, wish: &Wish) -> Result<Vec<Choice>, PageError> {
+async fn channel_choices(
+    app: &App,
+    user: &CurrentUser,
+    wish: &SyncLogPageQuery,
+) -> Result<Vec<SelectOption>, PageError> {
     let mut choices = Vec::new();
     if user.is_manager() {
         for channel in channels::list(&app.context.db, user.business.id).await? {
             let name = channel_name(app, &channel).await?;
-            choices.push(Choice::new(channel.id.to_string(), name, &wish.channel));
+            choices.push(SelectOption::new(channel.id.to_string(), name, &wish.channel));
         }
     }
     Ok(choices)
@@ -179,12 +183,12 @@ async fn counts(
     user: &CurrentUser,
     own: &[Connection],
     wanted: Option<ConnectionId>,
-) -> Result<sync_log::Counts, PageError> {
+) -> Result<sync_log::SyncLogCounts, PageError> {
     let (db, business, since) = (&app.context.db, user.business.id, app.now() - Duration::hours(24));
     if user.is_manager() {
         return Ok(sync_log::counts_since(db, business, wanted, since).await?);
     }
-    let mut all = sync_log::Counts::default();
+    let mut all = sync_log::SyncLogCounts::default();
     for connection in own.iter().filter(|one| wanted.is_none_or(|wanted| wanted == one.id)) {
         let counts = sync_log::counts_since(db, business, Some(connection.id), since).await?;
         all.ok += counts.ok;
@@ -199,11 +203,11 @@ async fn lines(
     app: &App,
     user: &CurrentUser,
     own: &[Connection],
-    filter: Filter,
+    filter: SyncLogFilter,
     after: Option<String>,
-) -> Result<(Vec<Line>, Option<String>), PageError> {
+) -> Result<(Vec<SyncLogEntry>, Option<String>), PageError> {
     let (db, business) = (&app.context.db, user.business.id);
-    let ask = PageAsk { limit: ROWS, after };
+    let ask = PageRequest { limit: PAGE_SIZE, after };
     let is_own = |id: ConnectionId| own.iter().any(|connection| connection.id == id);
     if user.is_manager() || filter.connection.is_some_and(is_own) {
         let page = sync_log::list(db, business, filter, &ask).await?;
@@ -215,17 +219,17 @@ async fn lines(
     let mut all = Vec::new();
     let mut more = None;
     for connection in own {
-        let filter = Filter { connection: Some(connection.id), ..filter };
+        let filter = SyncLogFilter { connection: Some(connection.id), ..filter };
         let page = sync_log::list(db, business, filter, &ask).await?;
         all.extend(page.items);
         more = page.next.filter(|_| own.len() == 1);
     }
     all.sort_by_key(|line| std::cmp::Reverse((line.at, line.id)));
-    all.truncate(ROWS as usize);
+    all.truncate(PAGE_SIZE as usize);
     Ok((all, more))
 }
 
-fn address(wish: &Wish, after: &str) -> String {
+fn page_url(wish: &SyncLogPageQuery, after: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in [
         ("connection", &wish.connection),
@@ -242,12 +246,16 @@ fn address(wish: &Wish, after: &str) -> String {
 }
 
 /// Lines in words, with what they are about.
-pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Result<Vec<LogRow>, PageError> {
+pub(super) async fn rows(
+    app: &App,
+    user: &CurrentUser,
+    lines: Vec<SyncLogEntry>,
+) -> Result<Vec<SyncLogRow>, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
-    let mut names = Names::load(db, business, user.business.zone).await?;
+    let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     let booked: Vec<BookingId> = lines.iter().filter_map(|line| line.booking_id).collect();
-    let booked = bookings::by_ids(db, business, &booked).await?;
-    let of_booking = |id| booked.get(&id).map(|booking| (booking.reference.clone(), path_of(booking)));
+    let booked = bookings::find_by_ids(db, business, &booked).await?;
+    let of_booking = |id| booked.get(&id).map(|booking| (booking.reference.clone(), booking_path(booking)));
     let mut of_connections: HashMap<ConnectionId, Option<(String, String)>> = HashMap::new();
     let mut of_channels: HashMap<ChannelId, Option<(String, String)>> = HashMap::new();
     let mut rows = Vec::with_capacity(lines.len());
@@ -257,9 +265,9 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
         {
             let connection = connections::find(db, business, id).await?;
             if let Some(connection) = &connection {
-                names.learn_staff(db, connection.staff_id).await?;
+                names.load_staff(db, connection.staff_id).await?;
             }
-            of_connections.insert(id, connection.map(|connection| named(&connection, &names)));
+            of_connections.insert(id, connection.map(|connection| connection_link(&connection, &names)));
         }
         if let Some(id) = line.channel_id
             && !of_channels.contains_key(&id)
@@ -274,12 +282,12 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
         }
         let connection = line.connection_id.and_then(|id| of_connections.get(&id).cloned().flatten());
         let channel = line.channel_id.and_then(|id| of_channels.get(&id).cloned().flatten());
-        rows.push(LogRow {
-            at: When::of(line.at, app.now(), user.business.zone),
+        rows.push(SyncLogRow {
+            at: RelativeTime::new(line.at, app.now(), user.business.zone),
             operation: operation_label(&line.operation),
             outcome: line.outcome.into(),
-            detail: capital(&line.detail),
-            took: took(line.duration_ms),
+            detail: capitalize(&line.detail),
+            took: duration_text(line.duration_ms),
             connection: connection.or(channel),
             booking: line.booking_id.and_then(of_booking),
         });
@@ -291,21 +299,21 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
 fn operation_label(operation: &str) -> String {
     match operation {
         "nothing" => "Check".to_owned(),
-        other => capital(&other.replace('_', " ")),
+        other => capitalize(&other.replace('_', " ")),
     }
 }
 
 /// One that is over has no page.
-fn named(connection: &Connection, names: &Names) -> (String, String) {
+fn connection_link(connection: &Connection, names: &NameDirectory) -> (String, String) {
     let path = if connection.state == ConnectionState::Disconnected {
         String::new()
     } else {
         format!("/calendars/{}", connection.id)
     };
-    (format!("{}, {}", names.of_staff(connection.staff_id), connection.provider.name()), path)
+    (format!("{}, {}", names.staff_name(connection.staff_id), connection.provider.name()), path)
 }
 
-fn took(milliseconds: i64) -> String {
+fn duration_text(milliseconds: i64) -> String {
     if milliseconds < 1000 {
         format!("{milliseconds} ms")
     } else {
@@ -322,13 +330,13 @@ mod tests {
         for (operation, text) in [("nothing", "Check"), ("create", "Create"), ("two_words", "Two words")] {
             assert_eq!(operation_label(operation), text);
         }
-        assert_eq!(Pill::from(SyncOutcome::Nothing).word, "As it should be");
+        assert_eq!(Pill::from(SyncOutcome::Nothing).word, "No changes");
     }
 
     #[test]
     fn durations_are_short() {
         for (milliseconds, text) in [(0, "0 ms"), (999, "999 ms"), (1_250, "1.2 s"), (61_000, "61.0 s")] {
-            assert_eq!(took(milliseconds), text);
+            assert_eq!(duration_text(milliseconds), text);
         }
     }
 }

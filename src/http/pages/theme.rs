@@ -9,8 +9,8 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::asked::Sent;
-use super::session::{cookie, local_path, sent_cookie, with_cookie};
+use super::extract::PageForm;
+use super::session::{cookie, local_path, read_cookie, with_cookie};
 use crate::app::App;
 
 const COOKIE: &str = "concord_theme";
@@ -34,8 +34,8 @@ impl Theme {
     pub(crate) const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
 
     /// What the browser kept.
-    pub(crate) fn chosen(headers: &HeaderMap) -> Self {
-        match sent_cookie(headers, COOKIE).as_deref() {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
+        match read_cookie(headers, COOKIE).as_deref() {
             Some("light") => Self::Light,
             Some("dark") => Self::Dark,
             _ => Self::Auto,
@@ -66,20 +66,24 @@ pub(super) fn router() -> Router<App> {
 }
 
 #[derive(Deserialize)]
-struct Choice {
+struct ThemeForm {
     #[serde(default)]
     theme: Theme,
 }
 
-async fn choose(State(app): State<App>, headers: HeaderMap, Sent(choice): Sent<Choice>) -> Response {
+async fn choose(
+    State(app): State<App>,
+    headers: HeaderMap,
+    PageForm(choice): PageForm<ThemeForm>,
+) -> Response {
     with_cookie(
-        Redirect::to(&came_from(&headers)).into_response(),
+        Redirect::to(&referer_path(&headers)).into_response(),
         cookie(&app, COOKIE, choice.theme.as_str(), YEAR),
     )
 }
 
 /// The page on which the button was.
-fn came_from(headers: &HeaderMap) -> String {
+fn referer_path(headers: &HeaderMap) -> String {
     headers
         .get(header::REFERER)
         .and_then(|from| from.to_str().ok())

@@ -5,19 +5,19 @@ use concord_domain::{
     booking::{Booking, BookingKind, FieldError},
     ids::OccupancyId,
     interval::Interval,
-    occupancy::{Claim, OccupancySource, SubjectKind},
+    occupancy::{OccupancySource, ResourceDemand, SubjectKind},
 };
 use uuid::Uuid;
 
 use crate::{
     StorageError, Tx,
-    occupancy::{self, Arrival, Freed, Subject},
+    occupancy::{self, FreedInterval, OccupancyRequest, OccupancySubject},
     resources::{self, Resource},
 };
 
 /// Whose word a booking is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum BookingOrigin {
     /// Ours: what finds no room is refused.
     Ours,
     /// A platform's: it has been sold there, and is kept without a seat where there is no room.
@@ -32,12 +32,12 @@ pub(super) async fn allocate_anew(
     tx: &mut Tx,
     before: Option<&Booking>,
     booking: &Booking,
-    (resource, word): (&Resource, Word),
+    (resource, word): (&Resource, BookingOrigin),
     now: DateTime<Utc>,
 ) -> Result<Result<bool, Vec<OccupancyId>>, StorageError> {
-    let had = before.map(needs).unwrap_or_default();
-    let wants = needs(booking);
-    let mut freed: Vec<Freed> = Vec::new();
+    let had = before.map(required_occupancy).unwrap_or_default();
+    let wants = required_occupancy(booking);
+    let mut freed: Vec<FreedInterval> = Vec::new();
     for need in had.iter().filter(|need| !wants.contains(need)) {
         for room in occupancy::release_on(tx, booking.business, booking.id.0, need.subject).await? {
             // Each unit that it held frees the same time of the same resource.
@@ -50,15 +50,15 @@ pub(super) async fn allocate_anew(
     for need in wants.iter().filter(|need| !had.contains(need)) {
         let arrival = arrival(booking, resource, need);
         match word {
-            Word::Ours => {
+            BookingOrigin::Ours => {
                 if let Err(in_the_way) = occupancy::allocate(tx, &arrival, now).await? {
                     return Ok(Err(in_the_way));
                 }
             }
-            Word::Theirs if booking.draft.kind == BookingKind::Block => {
-                record_where_free(tx, &arrival, now).await?;
+            BookingOrigin::Theirs if booking.draft.kind == BookingKind::Block => {
+                record_free_parts(tx, &arrival, now).await?;
             }
-            Word::Theirs => all_allocated &= occupancy::record(tx, &arrival, now).await?,
+            BookingOrigin::Theirs => all_allocated &= occupancy::record(tx, &arrival, now).await?,
         }
     }
     for room in freed {
@@ -70,11 +70,15 @@ pub(super) async fn allocate_anew(
 }
 
 /// A platform's block takes what is free of its nights: it may have been made because of a booking that stands here.
-async fn record_where_free(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<(), StorageError> {
+async fn record_free_parts(
+    tx: &mut Tx,
+    arrival: &OccupancyRequest,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
     let (mut left, mut part) = (vec![arrival.interval], 0);
     // In halves where not all of it is free: owners close a house for years, of which a few nights are taken.
     while let Some(interval) = left.pop() {
-        let stretch = Arrival { interval, ..*arrival };
+        let stretch = OccupancyRequest { interval, ..*arrival };
         if interval.length() <= Duration::days(1) {
             occupancy::record_part(tx, &stretch, part, now).await?;
         } else if !occupancy::record_if_free(tx, &stretch, part, now).await? {
@@ -95,10 +99,10 @@ pub(super) fn too_many_units(
     booking: &Booking,
     resource: &Resource,
 ) -> Option<FieldError> {
-    let had = before.map(needs).unwrap_or_default();
+    let had = before.map(required_occupancy).unwrap_or_default();
     let (wanted, there) = (booking.draft.quantity, resource.capacity);
-    let is_new = |need: &Need| need.kind == SubjectKind::Resource && !had.contains(need);
-    if wanted <= there || !needs(booking).iter().any(is_new) {
+    let is_new = |need: &RequiredOccupancy| need.kind == SubjectKind::Resource && !had.contains(need);
+    if wanted <= there || !required_occupancy(booking).iter().any(is_new) {
         return None;
     }
     let units = if there == 1 { "unit" } else { "units" };
@@ -107,28 +111,29 @@ pub(super) fn too_many_units(
 
 /// What a booking takes of one subject.
 #[derive(PartialEq, Eq)]
-struct Need {
+struct RequiredOccupancy {
     kind: SubjectKind,
     subject: Uuid,
     interval: Interval,
     quantity: u32,
 }
 
-fn needs(booking: &Booking) -> Vec<Need> {
+fn required_occupancy(booking: &Booking) -> Vec<RequiredOccupancy> {
     if !booking.draft.status.occupies() {
         return Vec::new();
     }
-    let need = |kind, subject, quantity| Need { kind, subject, interval: booking.interval, quantity };
+    let need =
+        |kind, subject, quantity| RequiredOccupancy { kind, subject, interval: booking.interval, quantity };
     let resource = need(SubjectKind::Resource, booking.draft.resource.0, booking.draft.quantity);
     let staff = booking.draft.staff.iter().map(|member| need(SubjectKind::Staff, member.0, 1));
     std::iter::once(resource).chain(staff).collect()
 }
 
-fn arrival(booking: &Booking, resource: &Resource, need: &Need) -> Arrival {
+fn arrival(booking: &Booking, resource: &Resource, need: &RequiredOccupancy) -> OccupancyRequest {
     let (interval, capacity) = match need.kind {
         SubjectKind::Staff => (need.interval, 1),
         SubjectKind::Resource => {
-            let claim = Claim {
+            let claim = ResourceDemand {
                 interval: need.interval,
                 buffer_before: resource.buffer_before_minutes,
                 buffer_after: resource.buffer_after_minutes,
@@ -136,9 +141,9 @@ fn arrival(booking: &Booking, resource: &Resource, need: &Need) -> Arrival {
             (claim.occupied(), resource.capacity)
         }
     };
-    Arrival {
+    OccupancyRequest {
         business: booking.business,
-        subject: Subject { kind: need.kind, id: need.subject, capacity },
+        subject: OccupancySubject { kind: need.kind, id: need.subject, capacity },
         interval,
         source: OccupancySource::Booking,
         source_id: booking.id.0,
@@ -150,12 +155,12 @@ async fn subject_of(
     tx: &mut Tx,
     booking: &Booking,
     resource: &Resource,
-    room: &Freed,
-) -> Result<Subject, StorageError> {
+    room: &FreedInterval,
+) -> Result<OccupancySubject, StorageError> {
     let capacity = match room.subject_kind {
         SubjectKind::Staff => 1,
         SubjectKind::Resource if room.subject_id == resource.id.0 => resource.capacity,
         SubjectKind::Resource => resources::capacity(tx, booking.business, room.subject_id).await?,
     };
-    Ok(Subject { kind: room.subject_kind, id: room.subject_id, capacity })
+    Ok(OccupancySubject { kind: room.subject_kind, id: room.subject_id, capacity })
 }

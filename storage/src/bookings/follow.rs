@@ -3,21 +3,21 @@
 use concord_domain::{
     booking::BookingDraft,
     ids::BookingId,
-    sync::{remote_change::RemoteChangeState, shape::Shape},
+    sync::{remote_change::RemoteChangeState, synced_fields::SyncedFields},
 };
 
-use super::import::ItemWrite;
-use super::write::{Change, Put, PutError, Wish, write};
+use super::import::ChannelItemWrite;
+use super::write::{BookingCommand, ChangeContext, PutError, WrittenBooking, write};
 use crate::{
     Db, StorageError, Tx, entries,
     notices::{self, NewNotice},
     on_db,
-    remote_changes::{self, Decision, NewRemoteChange},
+    remote_changes::{self, NewRemoteChange, RemoteChangeDecision},
 };
 
 /// What is written in the transaction that changes a booking.
 #[derive(Clone, Copy, Debug)]
-pub enum Along<'a> {
+pub enum LinkedWrite<'a> {
     /// Nothing else.
     Nothing,
     /// That the booking has followed a person's change of an entry, which was seen when the entry was at `revision`.
@@ -29,41 +29,41 @@ pub enum Along<'a> {
         /// The version that the person left behind.
         etag: Option<&'a str>,
         /// What it says now; `None` if it is gone.
-        shape: Option<&'a Shape>,
+        shape: Option<&'a SyncedFields>,
         /// How people are told. None of it is due at once, so that there is nothing to push.
         notices: &'a [NewNotice<'a>],
     },
     /// What the item of a channel's feed has become that this booking stands for.
-    Item(&'a ItemWrite<'a>),
+    Item(&'a ChannelItemWrite<'a>),
     /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
-    Decided(&'a Decision),
+    Decided(&'a RemoteChangeDecision),
 }
 
 /// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
 /// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
 pub async fn follow(
     db: &Db,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
     draft: &BookingDraft,
     expected: i64,
-    along: Along<'_>,
-) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Say(draft), Some(expected), along).await
+    along: LinkedWrite<'_>,
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Say(draft), Some(expected), along).await
 }
 
 /// Writes it, in the transaction that has changed the booking.
-pub(super) async fn go_along(
+pub(super) async fn write_linked(
     tx: &mut Tx,
-    change: &Change,
-    put: &Put,
-    along: Along<'_>,
+    change: &ChangeContext,
+    put: &WrittenBooking,
+    along: LinkedWrite<'_>,
 ) -> Result<(), PutError> {
     let current = put.booking.version;
     match along {
-        Along::Nothing => {}
-        Along::Item(item) => item.write(tx, change, put.booking.id).await?,
-        Along::Followed { change: outside, revision, etag, shape, notices: told } => {
+        LinkedWrite::Nothing => {}
+        LinkedWrite::Item(item) => item.write(tx, change, put.booking.id).await?,
+        LinkedWrite::Followed { change: outside, revision, etag, shape, notices: told } => {
             if !entries::note_seen(tx, (outside.entry, revision), (etag, shape), false).await? {
                 return Err(PutError::Stale { current });
             }
@@ -73,9 +73,10 @@ pub(super) async fn go_along(
                 notices::raise(tx, new, change.now).await?;
             }
         }
-        Along::Decided(decision) => {
+        LinkedWrite::Decided(decision) => {
             let follows = decision.to == RemoteChangeState::Followed;
-            let decision = Decision { booking_version: follows.then_some(current), ..decision.clone() };
+            let decision =
+                RemoteChangeDecision { booking_version: follows.then_some(current), ..decision.clone() };
             remote_changes::decide(tx, change.business, &decision, &change.actor, change.now).await.map_err(
                 |error| match error {
                     StorageError::NotFound => PutError::Stale { current },
@@ -88,12 +89,12 @@ pub(super) async fn go_along(
 }
 
 // Nothing changes but that the row is held, on either database.
-const HOLD: &str = "UPDATE bookings SET version = version WHERE id = $1 AND version = $2";
+const LOCK_VERSION: &str = "UPDATE bookings SET version = version WHERE id = $1 AND version = $2";
 
 /// Whether the booking is at that version, at which it then stays until the end of the transaction. Before the booking's
 /// entries are touched, as whoever writes it takes them.
 pub async fn hold(tx: &mut Tx, id: BookingId, version: i64) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(HOLD)
+    let rows = on_db!(tx, c => sqlx::query(LOCK_VERSION)
         .bind(id)
         .bind(version)
         .execute(c)

@@ -3,24 +3,24 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::BookingDraft,
-    channel::plan::Item,
+    channel::plan::FeedItem,
     ids::{BookingId, ChannelId, ChannelItemId},
 };
 
 use super::{
-    follow::Along,
-    write::{Change, Put, PutError, Wish, write},
+    follow::LinkedWrite,
+    write::{BookingCommand, ChangeContext, PutError, WrittenBooking, write},
 };
 use crate::{
     Db, StorageError, Tx,
-    channels::items::{self, Loss, NewItem},
+    channels::items::{self, ChannelItemLoss, NewChannelItem},
 };
 
 /// What becomes of an item along with its booking.
 #[derive(Clone, Copy, Debug)]
-pub enum ItemWrite<'a> {
+pub enum ChannelItemWrite<'a> {
     /// It is new.
-    Add(NewItem<'a>),
+    Add(NewChannelItem<'a>),
     /// It has become this, and the booking stands for it.
     Change {
         /// Which.
@@ -28,7 +28,7 @@ pub enum ItemWrite<'a> {
         /// What stood for it until now.
         was: Option<BookingId>,
         /// As it is.
-        item: &'a Item,
+        item: &'a FeedItem,
         /// Whether a file says so, and not the feed.
         by_hand: bool,
     },
@@ -37,7 +37,7 @@ pub enum ItemWrite<'a> {
         /// Which.
         id: ChannelItemId,
         /// As it is.
-        item: &'a Item,
+        item: &'a FeedItem,
         /// Whether a file says so, and not the feed.
         by_hand: bool,
     },
@@ -46,7 +46,7 @@ pub enum ItemWrite<'a> {
         /// Which.
         id: ChannelItemId,
         /// How.
-        loss: Loss,
+        loss: ChannelItemLoss,
     },
     /// It is back.
     Revive {
@@ -55,11 +55,11 @@ pub enum ItemWrite<'a> {
     },
 }
 
-impl ItemWrite<'_> {
+impl ChannelItemWrite<'_> {
     pub(super) async fn write(
         &self,
         tx: &mut Tx,
-        change: &Change,
+        change: &ChangeContext,
         booking: BookingId,
     ) -> Result<(), StorageError> {
         let (business, now): (_, DateTime<Utc>) = (change.business, change.now);
@@ -82,21 +82,22 @@ impl ItemWrite<'_> {
 /// key, or another reading was faster.
 pub async fn import(
     db: &Db,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
     (draft, channel): (&BookingDraft, ChannelId),
-    item: &ItemWrite<'_>,
+    item: &ChannelItemWrite<'_>,
     expected: Option<i64>,
-) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Fact(draft, channel), expected, Along::Item(item)).await
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Fact(draft, channel), expected, LinkedWrite::Item(item))
+        .await
 }
 
 /// Cancels the booking of that reference because its item is gone, or is nothing that takes time any more.
 pub async fn cancel_imported(
     db: &Db,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
-    item: &ItemWrite<'_>,
-) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Cancel, None, Along::Item(item)).await
+    item: &ChannelItemWrite<'_>,
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Cancel, None, LinkedWrite::Item(item)).await
 }

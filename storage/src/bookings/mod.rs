@@ -1,23 +1,23 @@
 //! Bookings: found by the caller's own reference, changed in one transaction with all that follows from the change.
 
 mod allocation;
+mod context;
 mod follow;
 mod import;
-mod in_context;
 mod read;
-mod taken;
+mod unavailability;
 mod write;
 
-pub use follow::{Along, follow, hold};
-pub use import::{ItemWrite, cancel_imported, import};
-pub use in_context::{InContext, in_context};
+pub use context::{BookingContext, in_context};
+pub use follow::{LinkedWrite, follow, hold};
+pub use import::{ChannelItemWrite, cancel_imported, import};
 pub(crate) use read::TimeColumns;
 pub use read::{
-    BookingFilter, FeedAsk, by_id, by_ids, concerning, find, for_channel, list, of_business, of_resource,
-    of_staff, round, which_exist,
+    BookingFilter, FeedRange, by_id, concerning, existing_ids, find, find_by_ids, list,
+    list_for_channel_feed, list_for_resource_feed, of_business, of_staff, round,
 };
-pub use taken::{Obstacle, Taken};
-pub use write::{Change, Put, PutError, aim_again, cancel, put};
+pub use unavailability::{Obstacle, Unavailability};
+pub use write::{ChangeContext, PutError, WrittenBooking, aim_again, cancel, put};
 
 use crate::secret::fill_random;
 

@@ -11,7 +11,7 @@ use concord_domain::{
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use crate::{
-    Db, Open, Page, PageAsk, StorageError, Tx,
+    Db, Open, Page, PageRequest, StorageError, Tx,
     channels::{self, Channel},
     connections::covers,
     on_db,
@@ -154,7 +154,7 @@ macro_rules! with_ids {
 const IDS_AT_ONCE: usize = 100;
 
 /// Those of these that are bookings of the business.
-pub async fn by_ids(
+pub async fn find_by_ids(
     db: &Db,
     business: BusinessId,
     ids: &[BookingId],
@@ -240,14 +240,14 @@ fn pattern(search: &str) -> String {
 
 /// Which end of a list a limit keeps.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum ListOrder {
     EarliestFirst,
     LatestFirst,
 }
 
 /// Which of the bookings of a list are looked for, by the order of their starts.
 #[derive(Clone, Copy)]
-enum Stretch {
+enum StartRange {
     /// All of them.
     Whole,
     /// Those that have begun before an instant and end after it: found by their ends, of which few are ahead, and not by
@@ -258,19 +258,22 @@ enum Stretch {
 }
 
 /// A list is one stretch, or two of which the first one precedes the second one.
-fn stretches(from: Option<DateTime<Utc>>) -> Vec<Stretch> {
-    from.map_or_else(|| vec![Stretch::Whole], |from| vec![Stretch::Running(from), Stretch::Beginning(from)])
+fn stretches(from: Option<DateTime<Utc>>) -> Vec<StartRange> {
+    from.map_or_else(
+        || vec![StartRange::Whole],
+        |from| vec![StartRange::Running(from), StartRange::Beginning(from)],
+    )
 }
 
-type Start = (DateTime<Utc>, BookingId);
+type StartKey = (DateTime<Utc>, BookingId);
 
 /// What a list is asked for.
 #[derive(Clone, Copy)]
-struct Ask<'a> {
+struct BookingListParams<'a> {
     business: BusinessId,
     filter: &'a BookingFilter,
-    after: Option<Start>,
-    order: Order,
+    after: Option<StartKey>,
+    order: ListOrder,
     limit: i64,
     /// Whether those of the filter's staff member are so few that all of them are read, and not all of the business until
     /// enough of them are found.
@@ -292,14 +295,14 @@ macro_rules! narrow {
         query.push(SELECT).push(" WHERE b.business_id = ").push_bind($ask.business);
         let (mut column, mut start) = ("b.", "b.starts_at");
         match $stretch {
-            Stretch::Whole if $ask.by_staff => (column, start) = ($walked.0, $walked.1),
-            Stretch::Whole => {}
-            Stretch::Running(from) => {
+            StartRange::Whole if $ask.by_staff => (column, start) = ($walked.0, $walked.1),
+            StartRange::Whole => {}
+            StartRange::Running(from) => {
                 (column, start) = ($walked.0, $walked.1);
                 query.push(" AND b.ends_at > ").push_bind(from);
                 query.push(" AND ").push(column).push("starts_at < ").push_bind(from);
             }
-            Stretch::Beginning(from) => {
+            StartRange::Beginning(from) => {
                 query.push(" AND b.starts_at >= ").push_bind(from);
             }
         }
@@ -339,11 +342,15 @@ macro_rules! narrow {
     }};
 }
 
-fn push_order<D: sqlx::Database>(query: &mut QueryBuilder<D>, ask: Ask<'_>, start: &str, table: &str)
-where
+fn push_order<D: sqlx::Database>(
+    query: &mut QueryBuilder<D>,
+    ask: BookingListParams<'_>,
+    start: &str,
+    table: &str,
+) where
     i64: sqlx::Type<D> + for<'q> sqlx::Encode<'q, D>,
 {
-    let way = if ask.order == Order::LatestFirst { " DESC" } else { "" };
+    let way = if ask.order == ListOrder::LatestFirst { " DESC" } else { "" };
     query.push(format!(" ORDER BY {start}{way}, {table}id{way} LIMIT ")).push_bind(ask.limit);
 }
 
@@ -374,17 +381,17 @@ pub async fn list(
     db: &Db,
     business: BusinessId,
     filter: &BookingFilter,
-    ask: &PageAsk,
+    ask: &PageRequest,
 ) -> Result<Page<Booking>, StorageError> {
-    let after: Option<Start> = ask.after_key()?;
-    let (order, limit) = (Order::EarliestFirst, ask.fetch());
-    let list = Ask { business, filter, after, order, limit, by_staff: false };
-    let rows = narrowed(db, list).await?;
+    let after: Option<StartKey> = ask.after_key()?;
+    let (order, limit) = (ListOrder::EarliestFirst, ask.fetch());
+    let list = BookingListParams { business, filter, after, order, limit, by_staff: false };
+    let rows = list_rows(db, list).await?;
     let bookings = all_with_staff(db, rows).await?;
     Ok(Page::cut(bookings, ask, |booking| (booking.interval.start, booking.id)))
 }
 
-async fn narrowed(db: &Db, ask: Ask<'_>) -> Result<Vec<BookingRow>, StorageError> {
+async fn list_rows(db: &Db, ask: BookingListParams<'_>) -> Result<Vec<BookingRow>, StorageError> {
     Ok(match db.open() {
         Open::Sqlite(pool) => {
             // PostgreSQL knows from its statistics who has few.
@@ -394,7 +401,7 @@ async fn narrowed(db: &Db, ask: Ask<'_>) -> Result<Vec<BookingRow>, StorageError
                 ),
                 None => None,
             };
-            let ask = Ask { by_staff: count.is_some_and(|count| count < FEW_OF_STAFF), ..ask };
+            let ask = BookingListParams { by_staff: count.is_some_and(|count| count < FEW_OF_STAFF), ..ask };
             list_query!(Sqlite, WALKED_SQLITE, ask).build_query_as().fetch_all(pool).await?
         }
         Open::Postgres(pool) => {
@@ -437,7 +444,7 @@ async fn all_with_staff(db: &Db, rows: Vec<BookingRow>) -> Result<Vec<Booking>, 
 }
 
 /// Which of these are bookings of the business, whatever has become of them.
-pub async fn which_exist(
+pub async fn existing_ids(
     db: &Db,
     business: BusinessId,
     ids: &[BookingId],
@@ -460,7 +467,7 @@ pub async fn which_exist(
 
 /// A part of what a feed shows.
 #[derive(Clone, Copy, Debug)]
-pub struct FeedAsk {
+pub struct FeedRange {
     /// What ended by then is left out.
     pub from: DateTime<Utc>,
     /// How many at the most. Where there are more, the earliest are left out: who reads a feed wants to know what is to
@@ -469,25 +476,33 @@ pub struct FeedAsk {
 }
 
 /// The bookings of a business that stand, for its feed, in order of their starts.
-pub async fn of_business(db: &Db, business: BusinessId, ask: FeedAsk) -> Result<Vec<Booking>, StorageError> {
-    for_feed(db, business, BookingFilter::default(), ask).await
+pub async fn of_business(
+    db: &Db,
+    business: BusinessId,
+    ask: FeedRange,
+) -> Result<Vec<Booking>, StorageError> {
+    list_for_feed(db, business, BookingFilter::default(), ask).await
 }
 
 /// The bookings of a resource that stand, for its feed, in order of their starts.
-pub async fn of_resource(
+pub async fn list_for_resource_feed(
     db: &Db,
     business: BusinessId,
     resource: ResourceId,
-    ask: FeedAsk,
+    ask: FeedRange,
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { resource: Some(resource), ..BookingFilter::default() };
-    for_feed(db, business, filter, ask).await
+    list_for_feed(db, business, filter, ask).await
 }
 
 /// The bookings that stand on the resource of a channel and did not come from its platform, for its feed, in order of
 /// their starts.
-pub async fn for_channel(db: &Db, channel: &Channel, ask: FeedAsk) -> Result<Vec<Booking>, StorageError> {
-    let mut found = of_resource(db, channel.business_id, channel.resource_id, ask).await?;
+pub async fn list_for_channel_feed(
+    db: &Db,
+    channel: &Channel,
+    ask: FeedRange,
+) -> Result<Vec<Booking>, StorageError> {
+    let mut found = list_for_resource_feed(db, channel.business_id, channel.resource_id, ask).await?;
     let all = channels::list(db, channel.business_id).await?;
     // What came by a channel that was removed came from its platform all the same.
     let of_another = |from| from != channel.id && all.iter().any(|other| other.id == from);
@@ -504,24 +519,30 @@ pub async fn of_staff(
     db: &Db,
     business: BusinessId,
     staff: StaffId,
-    ask: FeedAsk,
+    ask: FeedRange,
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { staff: Some(staff), ..BookingFilter::default() };
-    for_feed(db, business, filter, ask).await
+    list_for_feed(db, business, filter, ask).await
 }
 
 /// Pending ones among them: they hold their place, and who reads the feed must not sell it.
-async fn for_feed(
+async fn list_for_feed(
     db: &Db,
     business: BusinessId,
     filter: BookingFilter,
-    ask: FeedAsk,
+    ask: FeedRange,
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { from: Some(ask.from), standing: true, ..filter };
     let limit = i64::try_from(ask.most).unwrap_or(i64::MAX);
-    let list =
-        Ask { business, filter: &filter, after: None, order: Order::LatestFirst, limit, by_staff: false };
-    let rows = narrowed(db, list).await?;
+    let list = BookingListParams {
+        business,
+        filter: &filter,
+        after: None,
+        order: ListOrder::LatestFirst,
+        limit,
+        by_staff: false,
+    };
+    let rows = list_rows(db, list).await?;
     let mut bookings = Vec::with_capacity(rows.len());
     // Many parameters in one statement are slow to plan: ask for the staff of some hundred bookings at a time.
     let mut rows = rows.into_iter().rev().peekable();
@@ -533,7 +554,7 @@ async fn for_feed(
 }
 
 // What is still to come is found by its end, and what waits by its entry: the past is not walked.
-const CONCERNING: &str = concat!(
+const LIST_FOR_CONNECTION: &str = concat!(
     " WHERE b.business_id = $1 AND b.id IN (
         SELECT e.booking_id FROM entries e
         WHERE e.connection_id = $2 AND e.state IN ('pending', 'failed') AND e.booking_id > $4
@@ -563,7 +584,7 @@ pub async fn concerning(
     after: BookingId,
     limit: u32,
 ) -> Result<Vec<Booking>, StorageError> {
-    let text = format!("{SELECT} {CONCERNING}");
+    let text = format!("{SELECT} {LIST_FOR_CONNECTION}");
     let rows: Vec<BookingRow> = on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(connection)
@@ -575,7 +596,7 @@ pub async fn concerning(
     all_with_staff(db, rows).await
 }
 
-const ROUND: &str = "
+const LIST_FOR_ROUND: &str = "
     WHERE b.business_id = $1 AND b.kind = 'delivery' AND b.status NOT IN ('cancelled', 'no_show')
       AND b.starts_at >= $3 AND b.starts_at < $4 AND EXISTS (
         SELECT 1 FROM connections c JOIN staff p ON p.id = c.staff_id
@@ -591,7 +612,7 @@ pub async fn round(
     connection: ConnectionId,
     day: Interval,
 ) -> Result<Vec<Booking>, StorageError> {
-    let text = format!("{SELECT} {ROUND}");
+    let text = format!("{SELECT} {LIST_FOR_ROUND}");
     let rows: Vec<BookingRow> = on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(connection)

@@ -4,24 +4,24 @@
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    audit::HistorySubject,
     booking::{Booking, BookingDraft, BookingStatus, BookingTime, FieldError, check_reference},
     ids::{BookingId, BusinessId, ChannelId, StaffId},
     interval::Interval,
     people::Actor,
-    record::HistorySubject,
     sync::remote_change,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    allocation::{Word, allocate_anew, too_many_units},
-    follow::{Along, go_along},
+    allocation::{BookingOrigin, allocate_anew, too_many_units},
+    follow::{LinkedWrite, write_linked},
     read::find_in,
-    taken::{Taken, alternatives, obstacles},
+    unavailability::{Unavailability, alternatives, obstacles},
 };
 use crate::{
     Db, StorageError, Tx,
-    entries::{self, Reach, rounds},
+    entries::{self, TargetScope, rounds},
     history,
     jobs::JobRef,
     on_db, people, remote_changes,
@@ -30,7 +30,7 @@ use crate::{
 
 /// Who changes something, where and when.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct ChangeContext {
     /// The tenant.
     pub business: BusinessId,
     /// Who.
@@ -41,7 +41,7 @@ pub struct Change {
 
 /// A booking that was written.
 #[derive(Clone, Debug)]
-pub struct Put {
+pub struct WrittenBooking {
     /// As it stands now.
     pub booking: Booking,
     /// Whether it is new.
@@ -62,7 +62,7 @@ pub enum PutError {
     Invalid(Vec<FieldError>),
     /// There is no room.
     #[error("the time is taken")]
-    Taken(Box<Taken>),
+    Taken(Box<Unavailability>),
     /// It was changed since the caller read it.
     #[error("the booking is at version {current} by now")]
     Stale {
@@ -75,37 +75,37 @@ pub enum PutError {
 }
 
 /// Somebody else was faster this often in a row: then the database is in trouble.
-const TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 
 /// Creates the booking of that reference, or replaces what it says. A draft that changes nothing changes nothing.
 ///
 /// `expected`: the version that the caller has read, if it minds.
 pub async fn put(
     db: &Db,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
     draft: &BookingDraft,
     expected: Option<i64>,
-) -> Result<Put, PutError> {
+) -> Result<WrittenBooking, PutError> {
     check_reference(reference).map_err(|fault| PutError::Invalid(vec![fault]))?;
-    write(db, change, reference, Wish::Say(draft), expected, Along::Nothing).await
+    write(db, change, reference, BookingCommand::Say(draft), expected, LinkedWrite::Nothing).await
 }
 
 pub(super) async fn write(
     db: &Db,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
-    wish: Wish<'_>,
+    wish: BookingCommand<'_>,
     expected: Option<i64>,
-    along: Along<'_>,
-) -> Result<Put, PutError> {
+    along: LinkedWrite<'_>,
+) -> Result<WrittenBooking, PutError> {
     let mut tries = 0;
     loop {
         tries += 1;
         let mut tx = db.begin().await?;
         match put_in(&mut tx, change, reference, wish, expected).await {
             Ok(put) => {
-                go_along(&mut tx, change, &put, along).await?;
+                write_linked(&mut tx, change, &put, along).await?;
                 if let Some(why) = put.overtakes {
                     remote_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
@@ -113,14 +113,14 @@ pub(super) async fn write(
                 return Ok(put);
             }
             // The same reference was created at the same time, or a lock could not be had: look again.
-            Err(Refusal::Error(PutError::Storage(
+            Err(PutFailure::Error(PutError::Storage(
                 StorageError::Exists | StorageError::Busy | StorageError::Overlap,
-            ))) if tries < TRIES => drop(tx),
-            Err(Refusal::Error(error)) => return Err(error),
-            Err(Refusal::Full { obstacles, draft, interval, zone }) => {
+            ))) if tries < MAX_TRIES => drop(tx),
+            Err(PutFailure::Error(error)) => return Err(error),
+            Err(PutFailure::Full { obstacles, draft, interval, zone }) => {
                 drop(tx);
                 let alternatives = alternatives(db, change, reference, &draft, interval, zone).await?;
-                return Err(PutError::Taken(Box::new(Taken { obstacles, alternatives })));
+                return Err(PutError::Taken(Box::new(Unavailability { obstacles, alternatives })));
             }
         }
     }
@@ -129,16 +129,16 @@ pub(super) async fn write(
 /// Cancels the booking of that reference; one that is cancelled already stays so. `NotFound` inside: there is none.
 pub async fn cancel(
     db: &Db,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
     expected: Option<i64>,
-) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Cancel, expected, Along::Nothing).await
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Cancel, expected, LinkedWrite::Nothing).await
 }
 
 /// What a booking is to say.
 #[derive(Clone, Copy)]
-pub(super) enum Wish<'a> {
+pub(super) enum BookingCommand<'a> {
     /// This.
     Say(&'a BookingDraft),
     /// This, which came by the feed of a channel and stands whether there is room or not.
@@ -147,12 +147,12 @@ pub(super) enum Wish<'a> {
     Cancel,
 }
 
-enum Refusal {
+enum PutFailure {
     Error(PutError),
     Full { obstacles: Vec<super::Obstacle>, draft: Box<BookingDraft>, interval: Interval, zone: Tz },
 }
 
-impl<E: Into<PutError>> From<E> for Refusal {
+impl<E: Into<PutError>> From<E> for PutFailure {
     fn from(error: E) -> Self {
         Self::Error(error.into())
     }
@@ -160,18 +160,18 @@ impl<E: Into<PutError>> From<E> for Refusal {
 
 async fn put_in(
     tx: &mut Tx,
-    change: &Change,
+    change: &ChangeContext,
     reference: &str,
-    wish: Wish<'_>,
+    wish: BookingCommand<'_>,
     expected: Option<i64>,
-) -> Result<Put, Refusal> {
+) -> Result<WrittenBooking, PutFailure> {
     let before = find_in(tx, change.business, reference).await?;
     let draft = match (wish, &before) {
-        (Wish::Say(draft) | Wish::Fact(draft, _), _) => draft.clone().normalised(),
-        (Wish::Cancel, Some(before)) => {
+        (BookingCommand::Say(draft) | BookingCommand::Fact(draft, _), _) => draft.clone().normalised(),
+        (BookingCommand::Cancel, Some(before)) => {
             BookingDraft { status: BookingStatus::Cancelled, ..before.draft.clone() }
         }
-        (Wish::Cancel, None) => return Err(StorageError::NotFound.into()),
+        (BookingCommand::Cancel, None) => return Err(StorageError::NotFound.into()),
     };
     if let (Some(expected), current) = (expected, before.as_ref().map_or(0, |booking| booking.version))
         && expected != current
@@ -179,7 +179,7 @@ async fn put_in(
         return Err(PutError::Stale { current }.into());
     }
     if let Some(before) = before.as_ref().filter(|before| before.draft == draft) {
-        return Ok(Put {
+        return Ok(WrittenBooking {
             booking: before.clone(),
             created: false,
             allocated: true,
@@ -188,16 +188,16 @@ async fn put_in(
         });
     }
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, wish).await?;
-    let business = settings(tx, change.business).await?;
+    let business = business_booking_settings(tx, change.business).await?;
     let zone = resource.zone.unwrap_or(business.zone);
-    let is_as_long = |before: &Booking| before.interval.length() >= draft_length(&draft, zone);
+    let is_as_long = |before: &Booking| before.interval.length() >= draft_duration(&draft, zone);
     let interval = match wish {
-        Wish::Fact(..) => draft.check_fact(zone),
+        BookingCommand::Fact(..) => draft.check_imported(zone),
         // What came so long may be renamed, called off and made shorter here.
         _ if before.as_ref().is_some_and(|before| before.channel.is_some() && is_as_long(before)) => {
-            draft.check_fact(zone)
+            draft.check_imported(zone)
         }
-        Wish::Say(_) | Wish::Cancel => draft.check(zone),
+        BookingCommand::Say(_) | BookingCommand::Cancel => draft.check(zone),
     };
     let interval = interval.map_err(PutError::Invalid)?;
     let booking = Booking {
@@ -207,15 +207,18 @@ async fn put_in(
         version: before.as_ref().map_or(1, |before| before.version + 1),
         interval,
         channel: match wish {
-            Wish::Fact(_, channel) => Some(channel),
-            Wish::Say(_) | Wish::Cancel => before.as_ref().and_then(|before| before.channel),
+            BookingCommand::Fact(_, channel) => Some(channel),
+            BookingCommand::Say(_) | BookingCommand::Cancel => {
+                before.as_ref().and_then(|before| before.channel)
+            }
         },
         created_at: before.as_ref().map_or(change.now, |before| before.created_at),
         updated_at: change.now,
         draft,
     };
-    let word = if matches!(wish, Wish::Fact(..)) { Word::Theirs } else { Word::Ours };
-    if let (Word::Ours, Some(fault)) = (word, too_many_units(before.as_ref(), &booking, &resource)) {
+    let word =
+        if matches!(wish, BookingCommand::Fact(..)) { BookingOrigin::Theirs } else { BookingOrigin::Ours };
+    if let (BookingOrigin::Ours, Some(fault)) = (word, too_many_units(before.as_ref(), &booking, &resource)) {
         return Err(PutError::Invalid(vec![fault]).into());
     }
     write_rows(tx, &booking).await?;
@@ -223,19 +226,20 @@ async fn put_in(
         Ok(allocated) => allocated,
         Err(in_the_way) => {
             let obstacles = obstacles(tx, change.business, &in_the_way).await?;
-            return Err(Refusal::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
+            return Err(PutFailure::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
         }
     };
     let rounds = rounds::begin(tx, (before.as_ref(), &booking), business.zone).await?;
-    let mut jobs = entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
+    let mut jobs =
+        entries::aim(tx, &booking, business.mark_cancelled, TargetScope::Everywhere, change.now).await?;
     jobs.extend(rounds.enqueue(tx, change.now).await?);
-    note(tx, change, before.as_ref(), &booking).await?;
+    append_history(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
-    Ok(Put { booking, created: before.is_none(), allocated, jobs, overtakes })
+    Ok(WrittenBooking { booking, created: before.is_none(), allocated, jobs, overtakes })
 }
 
 /// Zero: it ends before it begins.
-fn draft_length(draft: &BookingDraft, zone: Tz) -> Duration {
+fn draft_duration(draft: &BookingDraft, zone: Tz) -> Duration {
     draft.time.interval(zone).map_or(Duration::zero(), |interval| interval.length())
 }
 
@@ -255,11 +259,11 @@ pub async fn aim_again(
     tx: &mut Tx,
     business: BusinessId,
     reference: &str,
-    reach: Reach,
+    reach: TargetScope,
     now: DateTime<Utc>,
 ) -> Result<Vec<JobRef>, StorageError> {
     let Some(booking) = find_in(tx, business, reference).await? else { return Ok(vec![]) };
-    let business = settings(tx, business).await?;
+    let business = business_booking_settings(tx, business).await?;
     entries::aim(tx, &booking, business.mark_cancelled, reach, now).await
 }
 
@@ -270,7 +274,7 @@ async fn lock_subjects(
     business: BusinessId,
     before: Option<&Booking>,
     draft: &BookingDraft,
-    wish: Wish<'_>,
+    wish: BookingCommand<'_>,
 ) -> Result<Resource, PutError> {
     let mut resources = vec![draft.resource];
     let mut staff = draft.staff.clone();
@@ -290,7 +294,7 @@ async fn lock_subjects(
             Err(StorageError::NotFound) => {
                 return Err(PutError::Invalid(vec![FieldError::new(
                     "resource",
-                    "is not a resource of yours",
+                    "is not one of your resources",
                 )]));
             }
             Err(error) => return Err(error.into()),
@@ -299,7 +303,7 @@ async fn lock_subjects(
     let wanted = wanted.ok_or(StorageError::NotFound)?;
     let is_new = |id| before.is_none_or(|before| !before.draft.staff.contains(&id));
     // What a platform has sold is sold, though nobody books it here any more.
-    let is_fact = matches!(wish, Wish::Fact(..));
+    let is_fact = matches!(wish, BookingCommand::Fact(..));
     if !is_fact
         && wanted.archived_at.is_some()
         && before.is_none_or(|before| before.draft.resource != draft.resource)
@@ -308,7 +312,7 @@ async fn lock_subjects(
     }
     for id in staff {
         if !lock_staff(tx, business, id, is_new(id)).await? && draft.staff.contains(&id) {
-            let message = format!("names {id}, who is not a staff member of yours");
+            let message = format!("names {id}, who is not one of your staff");
             return Err(PutError::Invalid(vec![FieldError::new("staff", message)]));
         }
     }
@@ -329,18 +333,21 @@ async fn lock_staff(
     }
 }
 
-struct Settings {
+struct BusinessBookingSettings {
     zone: Tz,
     mark_cancelled: bool,
 }
 
 const SETTINGS: &str = "SELECT zone, mark_cancelled FROM businesses WHERE id = $1";
 
-async fn settings(tx: &mut Tx, business: BusinessId) -> Result<Settings, StorageError> {
+async fn business_booking_settings(
+    tx: &mut Tx,
+    business: BusinessId,
+) -> Result<BusinessBookingSettings, StorageError> {
     let (zone, mark_cancelled): (String, bool) =
         on_db!(tx, c => sqlx::query_as(SETTINGS).bind(business).fetch_one(c).await)?;
     let zone = zone.parse().map_err(|_| StorageError::Inconsistent { what: "zone of a business" })?;
-    Ok(Settings { zone, mark_cancelled })
+    Ok(BusinessBookingSettings { zone, mark_cancelled })
 }
 
 const UPSERT: &str = "
@@ -413,9 +420,9 @@ fn search_text(booking: &Booking) -> String {
     format!("{reference} {} {} {}", draft.title, draft.customer.name, draft.customer.email).to_lowercase()
 }
 
-async fn note(
+async fn append_history(
     tx: &mut Tx,
-    change: &Change,
+    change: &ChangeContext,
     before: Option<&Booking>,
     after: &Booking,
 ) -> Result<(), StorageError> {
@@ -431,7 +438,7 @@ async fn note(
         "version": after.version,
         "changes": before.map(|before| differences(&before.draft, &after.draft)),
     });
-    let line = history::NewLine {
+    let line = history::NewHistoryEntry {
         business: change.business,
         actor: &change.actor,
         action,

@@ -5,7 +5,7 @@ use concord_domain::{
     booking::BookingStatus,
     channel::{
         ItemKind, RunOrigin, Settled,
-        plan::{Item, Known},
+        plan::{FeedItem, KnownItem},
     },
     ids::{BookingId, BusinessId, ChannelId, ChannelItemId, ChannelRunId},
     interval::Interval,
@@ -47,16 +47,16 @@ pub struct ChannelItem {
     /// What made us read what brought it; `None`: that was forgotten.
     pub brought_by: Option<RunOrigin>,
     /// When it was found gone.
-    pub lost_at: Option<DateTime<Utc>>,
+    pub removed_at: Option<DateTime<Utc>>,
     /// What its booking was before that; `None`: called off already.
-    pub lost_status: Option<BookingStatus>,
+    pub removed_status: Option<BookingStatus>,
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
 }
 
 impl ChannelItem {
     /// Whether somebody brought it by a file or an address, and the feed has not had it since.
-    pub fn came_by_hand(&self) -> bool {
+    pub fn is_manual(&self) -> bool {
         self.pinned && matches!(self.brought_by, Some(RunOrigin::File | RunOrigin::Url))
     }
 
@@ -66,7 +66,7 @@ impl ChannelItem {
     }
 }
 
-impl From<&ChannelItem> for Known {
+impl From<&ChannelItem> for KnownItem {
     fn from(item: &ChannelItem) -> Self {
         Self {
             id: item.id,
@@ -89,7 +89,7 @@ macro_rules! select {
         concat!(
             "SELECT i.id, i.item_key, i.kind, i.starts_at, i.ends_at, i.summary, i.guest, i.contested, i.booking_id,
                     b.reference, i.missing_since, i.pinned, i.tentative, i.settled,
-                    (SELECT r.origin FROM channel_runs r WHERE r.id = i.found_run) AS brought_by, i.lost_at, i.lost_status,
+                    (SELECT r.origin FROM channel_runs r WHERE r.id = i.found_run_id) AS brought_by, i.removed_at, i.removed_status,
                     i.first_seen_at
              FROM channel_items i LEFT JOIN bookings b ON b.id = i.booking_id
              WHERE i.business_id = $1 AND ",
@@ -98,8 +98,8 @@ macro_rules! select {
     };
 }
 
-const TO_COME: &str =
-    select!("i.channel_id = $2 AND i.lost_at IS NULL AND i.ends_at > $3 ORDER BY i.starts_at, i.id");
+const LIST_UPCOMING: &str =
+    select!("i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 ORDER BY i.starts_at, i.id");
 
 /// What is known of a channel and ends after `now`, by start.
 pub async fn to_come(
@@ -108,11 +108,13 @@ pub async fn to_come(
     channel: ChannelId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(TO_COME).bind(business).bind(channel).bind(now).fetch_all(c).await)?)
+    Ok(
+        on_db!(db, c => sqlx::query_as(LIST_UPCOMING).bind(business).bind(channel).bind(now).fetch_all(c).await)?,
+    )
 }
 
 const IN_DOUBT: &str = select!(
-    "i.channel_id = $2 AND i.lost_at IS NULL AND i.ends_at > $3 AND i.kind = 'doubt' ORDER BY i.starts_at, i.id"
+    "i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 AND i.kind = 'doubt' ORDER BY i.starts_at, i.id"
 );
 
 /// Of these, what may be ours or sold there, by start.
@@ -127,7 +129,7 @@ pub async fn in_doubt(
 
 const CLOSED: &str = "
     SELECT starts_at, ends_at FROM channel_items
-    WHERE business_id = $1 AND channel_id = $2 AND lost_at IS NULL AND ends_at > $3
+    WHERE business_id = $1 AND channel_id = $2 AND removed_at IS NULL AND ends_at > $3
       AND kind IN ('reservation', 'block', 'ignored') AND missing_since IS NULL";
 
 /// When the platform sells nothing because it has sold or closed it itself, after `now`.
@@ -153,18 +155,19 @@ pub async fn find(
     Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
-const LOST_BY: &str = select!("i.lost_run = $2 ORDER BY i.starts_at, i.id");
+const LIST_LOST_IN_RUN: &str = select!("i.removed_run_id = $2 ORDER BY i.starts_at, i.id");
 
 /// What a reading found gone, by start.
-pub async fn lost_by(
+pub async fn list_lost_in_run(
     db: &Db,
     business: BusinessId,
     run: ChannelRunId,
 ) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LOST_BY).bind(business).bind(run).fetch_all(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_as(LIST_LOST_IN_RUN).bind(business).bind(run).fetch_all(c).await)?)
 }
 
-const FOUND_BY: &str = select!("i.found_run = $2 AND i.lost_at IS NULL ORDER BY i.starts_at, i.id");
+const LIST_FOUND_IN_RUN: &str =
+    select!("i.found_run_id = $2 AND i.removed_at IS NULL ORDER BY i.starts_at, i.id");
 
 /// What a reading brought and is not gone again, by start.
 pub async fn found_by(
@@ -172,18 +175,18 @@ pub async fn found_by(
     business: BusinessId,
     run: ChannelRunId,
 ) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FOUND_BY).bind(business).bind(run).fetch_all(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_as(LIST_FOUND_IN_RUN).bind(business).bind(run).fetch_all(c).await)?)
 }
 
 // The same key may be there since a worker that lost its lease: it is the same event then.
 const ADD: &str = "
     INSERT INTO channel_items (id, business_id, channel_id, item_key, kind, starts_at, ends_at, summary, guest, contested,
-        booking_id, pinned, first_seen_at, found_run, tentative)
+        booking_id, pinned, first_seen_at, found_run_id, tentative)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 /// An item that is new.
 #[derive(Clone, Copy, Debug)]
-pub struct NewItem<'a> {
+pub struct NewChannelItem<'a> {
     /// Which.
     pub id: ChannelItemId,
     /// Of which channel.
@@ -191,7 +194,7 @@ pub struct NewItem<'a> {
     /// The reading that brought it.
     pub run: ChannelRunId,
     /// As it is.
-    pub item: &'a Item,
+    pub item: &'a FeedItem,
     /// Whether it came by hand, so that it stands until the feed has had it.
     pub by_hand: bool,
 }
@@ -200,11 +203,11 @@ pub struct NewItem<'a> {
 pub async fn add(
     tx: &mut Tx,
     business: BusinessId,
-    new: NewItem<'_>,
+    new: NewChannelItem<'_>,
     booking: Option<BookingId>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let NewItem { id, channel, run, item, by_hand } = new;
+    let NewChannelItem { id, channel, run, item, by_hand } = new;
     on_db!(tx, c => sqlx::query(ADD)
         .bind(id)
         .bind(business)
@@ -232,7 +235,7 @@ const CHANGE: &str = "
         contested = $9, booking_id = $10, missing_since = NULL,
         pinned = CASE WHEN $11 THEN pinned ELSE $11 END,
         settled = CASE WHEN starts_at = $5 AND ends_at = $6 THEN settled END, tentative = $13
-    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL
       AND (booking_id = $12 OR (booking_id IS NULL AND $12 IS NULL))";
 
 /// Writes down what an item has become, for which `was` stood until now. `by_hand`: by a file, which says nothing of whether
@@ -242,7 +245,7 @@ pub async fn change(
     tx: &mut Tx,
     business: BusinessId,
     id: ChannelItemId,
-    (item, by_hand): (&Item, bool),
+    (item, by_hand): (&FeedItem, bool),
     (was, booking): (Option<BookingId>, Option<BookingId>),
 ) -> Result<(), StorageError> {
     let rows = on_db!(tx, c => sqlx::query(CHANGE)
@@ -265,19 +268,19 @@ pub async fn change(
     if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
 }
 
-const STAND_ASIDE: &str = "
-    UPDATE channel_items SET item_key = $3 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+const PARK_KEY: &str = "
+    UPDATE channel_items SET item_key = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Gives an item a key that no event has, for as long as others take theirs: events may have exchanged them.
-pub async fn stand_aside(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
+pub async fn park_key(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
     let key = format!("\u{1}{id}");
-    on_db!(tx, c => sqlx::query(STAND_ASIDE).bind(business).bind(id).bind(key).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(PARK_KEY).bind(business).bind(id).bind(key).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const MISS: &str = "
+const MARK_MISSING: &str = "
     UPDATE channel_items SET missing_since = COALESCE(missing_since, $3)
-    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// The feed lacks it from now on.
 pub async fn miss(
@@ -286,23 +289,23 @@ pub async fn miss(
     id: ChannelItemId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(MISS).bind(business).bind(id).bind(now).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(MARK_MISSING).bind(business).bind(id).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const BACK: &str = "
+const MARK_PRESENT: &str = "
     UPDATE channel_items SET missing_since = NULL, pinned = $3
-    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// The feed has it again.
 pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(BACK).bind(business).bind(id).bind(false).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(MARK_PRESENT).bind(business).bind(id).bind(false).execute(c).await.map(drop))?;
     Ok(())
 }
 
 /// How an item goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Loss {
+pub struct ChannelItemLoss {
     /// The reading that found it gone.
     pub run: ChannelRunId,
     /// Whether it goes only while the feed lacks it: somebody has said so of what they saw a moment ago.
@@ -311,19 +314,19 @@ pub struct Loss {
     pub status: Option<BookingStatus>,
 }
 
-const LOSE: &str = "
-    UPDATE channel_items SET lost_at = $3, lost_run = $4, lost_status = $5
-    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL AND (missing_since IS NOT NULL OR NOT $6)";
+const MARK_LOST: &str = "
+    UPDATE channel_items SET removed_at = $3, removed_run_id = $4, removed_status = $5
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL AND (missing_since IS NOT NULL OR NOT $6)";
 
 /// It is gone. `Exists`: another reading has found so, or the feed has it again.
 pub async fn lose(
     tx: &mut Tx,
     business: BusinessId,
     id: ChannelItemId,
-    loss: Loss,
+    loss: ChannelItemLoss,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(LOSE)
+    let rows = on_db!(tx, c => sqlx::query(MARK_LOST)
         .bind(business)
         .bind(id)
         .bind(now)
@@ -336,12 +339,12 @@ pub async fn lose(
     if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
 }
 
-const KEEP: &str = "
-    UPDATE channel_items SET missing_since = NULL, pinned = $3 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+const PIN: &str = "
+    UPDATE channel_items SET missing_since = NULL, pinned = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Somebody says that it stands, whatever the feed lacks. `false`: by now it was found gone.
 pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(KEEP)
+    let rows = on_db!(tx, c => sqlx::query(PIN)
         .bind(business)
         .bind(id)
         .bind(true)
@@ -351,19 +354,19 @@ pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Resul
     Ok(rows == 1)
 }
 
-const KEEP_ALL: &str = "
+const PIN_ALL: &str = "
     UPDATE channel_items SET missing_since = NULL, pinned = $3
-    WHERE business_id = $1 AND channel_id = $2 AND lost_at IS NULL";
+    WHERE business_id = $1 AND channel_id = $2 AND removed_at IS NULL";
 
 /// The same for all that is known of a channel: its feed has said nothing of it yet.
-pub async fn keep_all(tx: &mut Tx, business: BusinessId, channel: ChannelId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(KEEP_ALL).bind(business).bind(channel).bind(true).execute(c).await.map(drop))?;
+pub async fn pin_all(tx: &mut Tx, business: BusinessId, channel: ChannelId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(PIN_ALL).bind(business).bind(channel).bind(true).execute(c).await.map(drop))?;
     Ok(())
 }
 
 const REVIVE: &str = "
-    UPDATE channel_items SET lost_at = NULL, lost_run = NULL, lost_status = NULL, missing_since = NULL, pinned = $3
-    WHERE business_id = $1 AND id = $2 AND lost_at IS NOT NULL";
+    UPDATE channel_items SET removed_at = NULL, removed_run_id = NULL, removed_status = NULL, missing_since = NULL, pinned = $3
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NOT NULL";
 
 /// Brings one back that was found gone; it stands, whatever the feed lacks. `Exists`: somebody was faster, or by now there
 /// is another event with its key.
@@ -380,7 +383,7 @@ pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Res
 
 const SETTLE: &str = "
     UPDATE channel_items SET settled = $3
-    WHERE business_id = $1 AND id = $2 AND kind = 'doubt' AND lost_at IS NULL";
+    WHERE business_id = $1 AND id = $2 AND kind = 'doubt' AND removed_at IS NULL";
 
 /// Notes what somebody says of an event in doubt. `false`: by now it is not in doubt any more.
 pub async fn settle(
@@ -401,7 +404,7 @@ pub async fn settle(
 
 const WAS_LOST: &str = "
     SELECT EXISTS (SELECT 1 FROM channel_items
-                   WHERE business_id = $1 AND channel_id = $2 AND item_key = $3 AND lost_at > $4)";
+                   WHERE business_id = $1 AND channel_id = $2 AND item_key = $3 AND removed_at > $4)";
 
 /// Whether an event with this key was found gone, or called off, after `since`.
 pub async fn was_lost(

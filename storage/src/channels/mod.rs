@@ -3,10 +3,10 @@
 //! `exposed` says what platforms do not know, `items` is what a feed says, `reading` how it was last read, `runs` what came of that, `published` what the platform
 //! has read of ours, `webhooks` what channel managers tell us.
 
-pub mod exposed;
+pub mod exposure;
+mod feed_read;
 pub mod items;
 pub mod published;
-mod reading;
 pub mod runs;
 pub mod webhooks;
 
@@ -22,11 +22,11 @@ use crate::{
     Db, StorageError, Tx,
     jobs::{self, JobRef, NewJob},
     on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
     secret,
 };
 
-pub use reading::{Holding, Read, hold, look_again, note_read};
+pub use feed_read::{ChannelQuarantine, FeedReadOutcome, hold, look_again, note_read};
 
 /// A resource on a platform, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -74,11 +74,11 @@ pub struct Channel {
     /// Why cancellations are held back.
     pub import_guard: Option<ImportGuard>,
     /// How many wait ...
-    pub held_items: i64,
+    pub quarantined_items: i64,
     /// ... of how many.
-    pub held_of: i64,
+    pub quarantined_total: i64,
     /// When the last of them is believed.
-    pub held_until: Option<DateTime<Utc>>,
+    pub quarantined_until: Option<DateTime<Utc>>,
     /// Whether a channel manager may tell us.
     pub has_webhook: bool,
     /// Since when it is none any more.
@@ -91,7 +91,7 @@ macro_rules! columns {
     () => {
         "id, business_id, resource_id, platform, state, preference, blocks, interval_minutes,
          import_url IS NOT NULL AS has_import, import_host, polled, feed_id, etag, last_modified, body_digest,
-         polled_at, read_at, changed_at, failing_since, last_error, import_guard, held_items, held_of, held_until,
+         polled_at, read_at, changed_at, failing_since, last_error, import_guard, quarantined_items, quarantined_total, quarantined_until,
          webhook_token_hash IS NOT NULL AS has_webhook, removed_at, created_at"
     };
 }
@@ -110,33 +110,33 @@ pub struct NewChannel<'a> {
     /// What becomes of its blocks.
     pub blocks: BlockRule,
     /// Where its feed is.
-    pub import: Option<Import<'a>>,
+    pub import: Option<ImportAddress<'a>>,
     /// Whether it is read at its times.
     pub polled: bool,
 }
 
 /// An address to read.
 #[derive(Clone, Copy, Debug)]
-pub struct Import<'a> {
+pub struct ImportAddress<'a> {
     /// The address; whoever has it reads who comes.
     pub url: &'a SecretString,
     /// Its host.
     pub host: &'a str,
 }
 
-impl Import<'_> {
+impl ImportAddress<'_> {
     fn digest(&self) -> String {
         secret::digest(self.url)
     }
 }
 
-fn place(id: ChannelId) -> Place {
-    Place { column: "channels.import_url", row: id.0 }
+fn place(id: ChannelId) -> AssociatedData {
+    AssociatedData { column: "channels.import_url", row: id.0 }
 }
 
 const CREATE: &str = concat!(
     "INSERT INTO channels (id, business_id, resource_id, platform, state, preference, blocks, import_url, import_host,
-         import_digest, polled, held_items, held_of, created_at)
+         import_digest, polled, quarantined_items, quarantined_total, created_at)
      SELECT $1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, 0, 0, $11
      WHERE EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $3)
      RETURNING ",
@@ -236,7 +236,7 @@ const BY_ADDRESS: &str = concat!(
 
 /// What reads an address for a resource.
 #[derive(Clone, Copy, Debug)]
-pub struct Listing<'a> {
+pub struct ListingKey<'a> {
     /// The tenant.
     pub business: BusinessId,
     /// What is sold there.
@@ -249,7 +249,7 @@ pub struct Listing<'a> {
 
 macro_rules! by_address {
     ($place:expr, $listing:expr) => {{
-        let Listing { business, resource, platform, url } = $listing;
+        let ListingKey { business, resource, platform, url } = $listing;
         Ok(on_db!($place, c => sqlx::query_as(BY_ADDRESS)
             .bind(business)
             .bind(resource)
@@ -261,12 +261,15 @@ macro_rules! by_address {
 }
 
 /// The channel of a listing.
-pub async fn by_address(db: &Db, listing: Listing<'_>) -> Result<Option<Channel>, StorageError> {
+pub async fn by_address(db: &Db, listing: ListingKey<'_>) -> Result<Option<Channel>, StorageError> {
     by_address!(db, listing)
 }
 
 /// The same for whoever has a transaction in hand; nothing is locked.
-pub async fn by_address_in(tx: &mut Tx, listing: Listing<'_>) -> Result<Option<Channel>, StorageError> {
+pub async fn find_by_listing_in(
+    tx: &mut Tx,
+    listing: ListingKey<'_>,
+) -> Result<Option<Channel>, StorageError> {
     by_address!(tx, listing)
 }
 
@@ -361,7 +364,7 @@ pub async fn set_import(
     tx: &mut Tx,
     ring: &Keyring,
     (business, id): (BusinessId, ChannelId),
-    import: Option<Import<'_>>,
+    import: Option<ImportAddress<'_>>,
     polled: bool,
 ) -> Result<Channel, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(SET_IMPORT)

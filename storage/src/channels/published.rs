@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    channel::echo::Published,
+    channel::echo::EchoSource,
     ids::{BookingId, BusinessId, ChannelId, ResourceId},
     interval::Interval,
 };
@@ -19,7 +19,7 @@ pub const LINGERS_FOR: Duration = Duration::hours(24);
 
 /// A stretch that stands in a channel's feed now.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Standing {
+pub struct PublishedInterval {
     /// Which row.
     id: Uuid,
     /// The booking that takes it.
@@ -32,7 +32,7 @@ pub struct Standing {
     pub seen_at: Option<DateTime<Utc>>,
 }
 
-impl Standing {
+impl PublishedInterval {
     fn key(&self) -> (BookingId, Interval) {
         (self.booking_id, Interval { start: self.starts_at, end: self.ends_at })
     }
@@ -47,15 +47,15 @@ pub async fn standing(
     db: &Db,
     business: BusinessId,
     channel: ChannelId,
-) -> Result<Vec<Standing>, StorageError> {
+) -> Result<Vec<PublishedInterval>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
 }
 
-async fn standing_in(
+async fn list_published_in(
     tx: &mut Tx,
     business: BusinessId,
     channel: ChannelId,
-) -> Result<Vec<Standing>, StorageError> {
+) -> Result<Vec<PublishedInterval>, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
 }
 
@@ -78,14 +78,14 @@ pub async fn publish(
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let wanted: HashSet<(BookingId, Interval)> = stretches.iter().copied().collect();
-    let keys = |rows: &[Standing]| rows.iter().map(Standing::key).collect::<HashSet<_>>();
+    let keys = |rows: &[PublishedInterval]| rows.iter().map(PublishedInterval::key).collect::<HashSet<_>>();
     if keys(&standing(db, business, channel).await?) == wanted {
         return Ok(());
     }
     let mut tx = db.begin().await?;
     super::lock(&mut tx, business, channel).await?;
     // Again: another rendering may have written meanwhile.
-    let before = standing_in(&mut tx, business, channel).await?;
+    let before = list_published_in(&mut tx, business, channel).await?;
     let had = keys(&before);
     let newest: Option<i64> =
         on_db!(tx, c => sqlx::query_scalar(NEWEST).bind(business).bind(channel).fetch_one(c).await)?;
@@ -133,7 +133,7 @@ pub async fn note_read(
     Ok(())
 }
 
-const CAN_COME_BACK: &str = "
+const LIST_POSSIBLE_ECHOES: &str = "
     SELECT p.starts_at, p.ends_at, p.unseen_at IS NULL AS believed,
            COALESCE((SELECT TRUE FROM channel_items i
                      WHERE i.booking_id = p.booking_id AND i.kind = 'doubt' LIMIT 1), FALSE) AS of_doubt
@@ -148,15 +148,15 @@ pub async fn can_come_back(
     business: BusinessId,
     channel: ChannelId,
     now: DateTime<Utc>,
-) -> Result<Vec<Published>, StorageError> {
-    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool, bool)> = on_db!(db, c => sqlx::query_as(CAN_COME_BACK)
+) -> Result<Vec<EchoSource>, StorageError> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool, bool)> = on_db!(db, c => sqlx::query_as(LIST_POSSIBLE_ECHOES)
         .bind(business)
         .bind(channel)
         .bind(now)
         .bind(now - LINGERS_FOR)
         .fetch_all(c)
         .await)?;
-    let published = |(start, end, believed, of_doubt)| Published {
+    let published = |(start, end, believed, of_doubt)| EchoSource {
         interval: Interval { start, end },
         believed,
         of_doubt,
@@ -167,7 +167,7 @@ pub async fn can_come_back(
 /// So long a calendar that subscribes to a feed may go on showing what is gone from it: some read once a day, or less.
 const SUBSCRIBERS_LINGER_FOR: Duration = Duration::days(7);
 
-const SHOWN_TO_SUBSCRIBERS: &str = "
+const LIST_SUBSCRIBER_ECHOES: &str = "
     SELECT b.starts_at, b.ends_at, b.status NOT IN ('cancelled', 'no_show') AS believed
     FROM bookings b
     WHERE b.business_id = $1 AND b.resource_id = $2 AND b.ends_at > $4
@@ -180,13 +180,13 @@ const SHOWN_TO_SUBSCRIBERS: &str = "
 
 /// What somebody has read of a resource in a feed that is no channel's, and that may come back by whatever calendar
 /// subscribes to that feed. What came by the channel itself is not among it.
-pub async fn shown_to_subscribers(
+pub async fn list_subscriber_echoes(
     db: &Db,
     (business, channel): (BusinessId, ChannelId),
     resource: ResourceId,
     now: DateTime<Utc>,
-) -> Result<Vec<Published>, StorageError> {
-    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> = on_db!(db, c => sqlx::query_as(SHOWN_TO_SUBSCRIBERS)
+) -> Result<Vec<EchoSource>, StorageError> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> = on_db!(db, c => sqlx::query_as(LIST_SUBSCRIBER_ECHOES)
         .bind(business)
         .bind(resource)
         .bind(channel)
@@ -195,6 +195,6 @@ pub async fn shown_to_subscribers(
         .fetch_all(c)
         .await)?;
     let published =
-        |(start, end, believed)| Published { interval: Interval { start, end }, believed, of_doubt: false };
+        |(start, end, believed)| EchoSource { interval: Interval { start, end }, believed, of_doubt: false };
     Ok(rows.into_iter().map(published).collect())
 }

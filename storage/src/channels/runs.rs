@@ -8,14 +8,14 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
+use crate::{Db, Page, PageRequest, StorageError, Tx, on_db, sync_log::newest};
 
 /// For so long what a reading did can be undone.
-pub const CAN_BE_UNDONE_FOR: Duration = Duration::days(7);
+pub const UNDO_WINDOW: Duration = Duration::days(7);
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
-pub struct Counts {
+pub struct RunCounts {
     /// New bookings.
     pub imported: i64,
     /// Bookings that were changed.
@@ -30,7 +30,7 @@ pub struct Counts {
 
 /// A reading, as it is to be written down.
 #[derive(Clone, Copy, Debug)]
-pub struct NewRun<'a> {
+pub struct NewChannelRun<'a> {
     /// Which: decided before it began, so that what it did can name it.
     pub id: ChannelRunId,
     /// The tenant.
@@ -46,14 +46,14 @@ pub struct NewRun<'a> {
     /// For people.
     pub message: &'a str,
     /// What was counted.
-    pub counts: Counts,
+    pub counts: RunCounts,
     /// Milliseconds that it took.
     pub duration_ms: i64,
 }
 
 /// A reading that came to something.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
-pub struct Run {
+pub struct ChannelRun {
     /// Which.
     pub id: ChannelRunId,
     /// Of which channel.
@@ -69,7 +69,7 @@ pub struct Run {
     pub message: String,
     /// What was counted.
     #[sqlx(flatten)]
-    pub counts: Counts,
+    pub counts: RunCounts,
     /// Milliseconds that it took.
     pub duration_ms: i64,
     /// Whether anything of what it did can be undone: what it cancelled, or what somebody imported by it. What is read at
@@ -81,10 +81,10 @@ pub struct Run {
     pub at: DateTime<Utc>,
 }
 
-impl Run {
+impl ChannelRun {
     /// Whether what it cancelled can be brought back, or what somebody imported once be taken back.
     pub fn can_be_undone(&self, now: DateTime<Utc>) -> bool {
-        self.has_effects && self.undone_at.is_none() && self.at + CAN_BE_UNDONE_FOR > now
+        self.has_effects && self.undone_at.is_none() && self.at + UNDO_WINDOW > now
     }
 
     /// Whether somebody had it read once.
@@ -102,7 +102,7 @@ const RECORD: &str = "
         conflicts = excluded.conflicts, duration_ms = excluded.duration_ms, at = excluded.at";
 
 /// Writes a reading down: when it begins to change something, and again when it has ended.
-pub async fn record(tx: &mut Tx, run: &NewRun<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn record(tx: &mut Tx, run: &NewChannelRun<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(RECORD)
         .bind(run.id)
         .bind(run.business)
@@ -131,10 +131,10 @@ macro_rules! select {
             "SELECT id, channel_id, origin, actor, outcome, message, imported, updated, cancelled, skipped, conflicts,
                     duration_ms, undone_at, at,
                     COALESCE((SELECT TRUE FROM channel_items i
-                              WHERE i.lost_run = channel_runs.id AND i.lost_status IS NOT NULL LIMIT 1), FALSE)
+                              WHERE i.removed_run_id = channel_runs.id AND i.removed_status IS NOT NULL LIMIT 1), FALSE)
                     OR origin IN ('url', 'file') AND COALESCE((
                         SELECT TRUE FROM channel_items i JOIN channels ch ON ch.id = i.channel_id
-                        WHERE i.found_run = channel_runs.id AND i.lost_at IS NULL AND i.booking_id IS NOT NULL
+                        WHERE i.found_run_id = channel_runs.id AND i.removed_at IS NULL AND i.booking_id IS NOT NULL
                           AND (i.pinned OR NOT ch.polled) LIMIT 1), FALSE) AS has_effects
              FROM channel_runs WHERE business_id = $1 AND ",
             $where
@@ -145,7 +145,11 @@ macro_rules! select {
 const FIND: &str = select!("id = $2");
 
 /// One reading.
-pub async fn find(db: &Db, business: BusinessId, id: ChannelRunId) -> Result<Option<Run>, StorageError> {
+pub async fn find(
+    db: &Db,
+    business: BusinessId,
+    id: ChannelRunId,
+) -> Result<Option<ChannelRun>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
@@ -153,14 +157,14 @@ const OF_CHANNEL: &str =
     select!("channel_id = $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5");
 
 /// The readings of a channel, newest first.
-pub async fn of_channel(
+pub async fn list_for_channel(
     db: &Db,
     business: BusinessId,
     channel: ChannelId,
-    ask: &PageAsk,
-) -> Result<Page<Run>, StorageError> {
+    ask: &PageRequest,
+) -> Result<Page<ChannelRun>, StorageError> {
     let (at, id) = ask.after_key()?.unwrap_or_else(newest);
-    let runs: Vec<Run> = on_db!(db, c => sqlx::query_as(OF_CHANNEL)
+    let runs: Vec<ChannelRun> = on_db!(db, c => sqlx::query_as(OF_CHANNEL)
         .bind(business)
         .bind(channel)
         .bind(at)
@@ -168,22 +172,26 @@ pub async fn of_channel(
         .bind(ask.fetch())
         .fetch_all(c)
         .await)?;
-    Ok(Page::cut(runs, ask, |run: &Run| (run.at, run.id.0)))
+    Ok(Page::cut(runs, ask, |run: &ChannelRun| (run.at, run.id.0)))
 }
 
 const OF_BUSINESS: &str = select!("(at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4");
 
 /// The readings of all channels of a business, newest first.
-pub async fn of_business(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Run>, StorageError> {
+pub async fn of_business(
+    db: &Db,
+    business: BusinessId,
+    ask: &PageRequest,
+) -> Result<Page<ChannelRun>, StorageError> {
     let (at, id) = ask.after_key()?.unwrap_or_else(newest);
-    let runs: Vec<Run> = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
+    let runs: Vec<ChannelRun> = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
         .bind(business)
         .bind(at)
         .bind(id)
         .bind(ask.fetch())
         .fetch_all(c)
         .await)?;
-    Ok(Page::cut(runs, ask, |run: &Run| (run.at, run.id.0)))
+    Ok(Page::cut(runs, ask, |run: &ChannelRun| (run.at, run.id.0)))
 }
 
 const UNDO: &str = "

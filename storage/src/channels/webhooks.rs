@@ -7,15 +7,15 @@ use secrecy::SecretString;
 use super::Channel;
 use crate::{
     Db, StorageError, Tx, on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
     secret,
 };
 
-pub(super) fn place(id: ChannelId) -> Place {
-    Place { column: "channels.webhook_secret", row: id.0 }
+pub(super) fn place(id: ChannelId) -> AssociatedData {
+    AssociatedData { column: "channels.webhook_secret", row: id.0 }
 }
 
-const ALLOW: &str = "
+const ENABLE: &str = "
     UPDATE channels SET webhook_token_hash = $3, webhook_secret = $4
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
@@ -27,7 +27,7 @@ pub async fn allow(
     token: &SecretString,
     key: &SecretString,
 ) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(ALLOW)
+    let changed = on_db!(tx, c => sqlx::query(ENABLE)
         .bind(business)
         .bind(id)
         .bind(secret::digest(token))
@@ -38,13 +38,13 @@ pub async fn allow(
     if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
 }
 
-const FORBID: &str = "
+const DISABLE: &str = "
     UPDATE channels SET webhook_token_hash = NULL, webhook_secret = NULL
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Takes no more webhooks.
 pub async fn forbid(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(FORBID)
+    let changed = on_db!(tx, c => sqlx::query(DISABLE)
         .bind(business)
         .bind(id)
         .execute(c)
@@ -57,7 +57,7 @@ const BY_TOKEN: &str = "
     SELECT business_id, id, webhook_secret FROM channels WHERE webhook_token_hash = $1 AND removed_at IS NULL";
 
 /// The channel that takes webhooks at the address with this token, and the key that signs them.
-pub async fn by_token(
+pub async fn find_by_token(
     db: &Db,
     ring: &Keyring,
     token: &SecretString,
@@ -71,15 +71,15 @@ pub async fn by_token(
     Ok(super::find(db, business, id).await?.map(|channel| (channel, key)))
 }
 
-const IS_TAKEN: &str = "
+const IS_RECEIVED: &str = "
     SELECT EXISTS (SELECT 1 FROM webhook_receipts WHERE channel_id = $1 AND webhook_id = $2)";
 
 /// Whether a webhook was taken.
 pub async fn is_taken(db: &Db, channel: ChannelId, webhook: &str) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(IS_TAKEN).bind(channel).bind(webhook).fetch_one(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_scalar(IS_RECEIVED).bind(channel).bind(webhook).fetch_one(c).await)?)
 }
 
-const TAKE: &str = "
+const RECORD_RECEIPT: &str = "
     INSERT INTO webhook_receipts (channel_id, webhook_id, received_at) VALUES ($1, $2, $3)
     ON CONFLICT (channel_id, webhook_id) DO NOTHING";
 
@@ -90,7 +90,7 @@ pub async fn take(
     webhook: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(TAKE)
+    let rows = on_db!(tx, c => sqlx::query(RECORD_RECEIPT)
         .bind(channel)
         .bind(webhook)
         .bind(now)

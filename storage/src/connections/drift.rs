@@ -15,7 +15,7 @@ pub struct DriftFigures {
     #[sqlx(rename = "drift_checked_at")]
     pub checked_at: Option<DateTime<Utc>>,
     /// Entries that stood as they should.
-    #[sqlx(rename = "drift_standing")]
+    #[sqlx(rename = "drift_matching")]
     pub standing: i64,
     /// Entries that should have stood and did not.
     #[sqlx(rename = "drift_missing")]
@@ -27,7 +27,7 @@ pub struct DriftFigures {
     #[sqlx(rename = "drift_different")]
     pub different: i64,
     /// Since when a loss of many waits to be seen a second time.
-    #[sqlx(rename = "drift_held_since")]
+    #[sqlx(rename = "drift_quarantined_since")]
     pub held_since: Option<DateTime<Utc>>,
 }
 
@@ -38,14 +38,14 @@ impl DriftFigures {
     }
 
     /// Whether all was as it should be.
-    pub fn is_agreement(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.missing == 0 && self.extra == 0 && self.different == 0
     }
 }
 
 const RECORD: &str = "
-    UPDATE connections SET drift_checked_at = $3, drift_standing = $4, drift_missing = $5, drift_extra = $6,
-        drift_different = $7, drift_held_since = $8
+    UPDATE connections SET drift_checked_at = $3, drift_matching = $4, drift_missing = $5, drift_extra = $6,
+        drift_different = $7, drift_quarantined_since = $8
     WHERE business_id = $1 AND id = $2";
 
 /// Notes what a compare found.
@@ -87,7 +87,7 @@ pub struct DriftTotal {
 }
 
 const TOTALS: &str = "
-    SELECT provider, CAST(SUM(drift_standing) AS BIGINT) AS standing, CAST(SUM(drift_missing) AS BIGINT) AS missing,
+    SELECT provider, CAST(SUM(drift_matching) AS BIGINT) AS standing, CAST(SUM(drift_missing) AS BIGINT) AS missing,
            CAST(SUM(drift_extra) AS BIGINT) AS extra, CAST(SUM(drift_different) AS BIGINT) AS different,
            MIN(drift_checked_at) AS oldest
     FROM connections WHERE state = 'active' AND drift_checked_at IS NOT NULL GROUP BY provider ORDER BY provider";
@@ -104,6 +104,6 @@ const NEVER_COMPARED: &str = "
     ORDER BY c.id";
 
 /// The connections that are served and that nobody is to compare, such as those of an older version of the program.
-pub async fn never_compared(db: &Db) -> Result<Vec<(BusinessId, ConnectionId)>, StorageError> {
+pub async fn list_never_compared(db: &Db) -> Result<Vec<(BusinessId, ConnectionId)>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(NEVER_COMPARED).fetch_all(c).await)?)
 }

@@ -6,16 +6,16 @@ use concord_domain::ids::ConnectionId;
 
 use crate::{Db, StorageError, Tx, on_db};
 
-const RELEASE_FORMER: &str = "
+const RELEASE_ALL_REFRESH_LEASES: &str = "
     UPDATE connections SET refresh_lease_until = NULL, refresh_leased_by = NULL WHERE refresh_lease_until IS NOT NULL";
 
 /// Ends everybody's right to refresh: for the start of a process that is the only one.
-pub async fn release_former_leases(tx: &mut Tx) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(drop))?;
+pub async fn release_all_refresh_leases(tx: &mut Tx) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RELEASE_ALL_REFRESH_LEASES).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const TAKE_REFRESH_LEASE: &str = "
+const ACQUIRE_REFRESH_LEASE: &str = "
     UPDATE connections SET refresh_lease_until = $2, refresh_leased_by = $4
     WHERE id = $1 AND (refresh_lease_until IS NULL OR refresh_lease_until <= $3)";
 const RELEASE_REFRESH_LEASE: &str = "
@@ -23,7 +23,7 @@ const RELEASE_REFRESH_LEASE: &str = "
     WHERE id = $1 AND refresh_leased_by = $2";
 
 /// Becomes the one who refreshes the token. `false`: somebody is at it, wait and read again.
-pub async fn take_refresh_lease(
+pub async fn acquire_refresh_lease(
     db: &Db,
     id: ConnectionId,
     holder: &str,
@@ -31,7 +31,7 @@ pub async fn take_refresh_lease(
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let mut tx = db.begin().await?;
-    let rows = on_db!(tx, c => sqlx::query(TAKE_REFRESH_LEASE)
+    let rows = on_db!(tx, c => sqlx::query(ACQUIRE_REFRESH_LEASE)
         .bind(id)
         .bind(until)
         .bind(now)
@@ -51,12 +51,12 @@ pub async fn release_refresh_lease(db: &Db, id: ConnectionId, holder: &str) -> R
     tx.commit().await
 }
 
-const RELEASE_REFRESHES_OF: &str = "
+const RELEASE_REFRESH_LEASES_OF_PROCESS: &str = "
     UPDATE connections SET refresh_lease_until = NULL, refresh_leased_by = NULL WHERE refresh_leased_by LIKE $1";
 
 /// Ends the right to refresh of a process that stops: what the leases of its refreshes begin with.
-pub async fn release_leases_of(tx: &mut Tx, process: &str) -> Result<(), StorageError> {
+pub async fn release_refresh_leases_of_process(tx: &mut Tx, process: &str) -> Result<(), StorageError> {
     let begins = format!("{process}#%");
-    on_db!(tx, c => sqlx::query(RELEASE_REFRESHES_OF).bind(begins).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(RELEASE_REFRESH_LEASES_OF_PROCESS).bind(begins).execute(c).await.map(drop))?;
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
 //! in `leases`, their readings are counted in `readings`; where their owners live in `home`, where their calendars are in `server`, how far what stands in their calendars is from what should in `drift`.
 
-mod aims;
 mod drift;
-mod home;
+mod home_zone;
 mod leases;
-mod readings;
+mod read_number;
 mod server;
+mod target_lock;
 mod tokens;
 
 use chrono::{DateTime, Utc};
@@ -17,14 +17,17 @@ use concord_domain::{
 };
 use secrecy::SecretString;
 
-pub(crate) use self::aims::{begin_to_aim, begin_to_change, covers};
+pub(crate) use self::target_lock::{covers, lock_targets_exclusive, lock_targets_shared};
 pub use self::{
-    drift::{DriftFigures, DriftTotal, drift_totals, never_compared, record_drift},
-    home::home_zone,
-    leases::{release_former_leases, release_leases_of, release_refresh_lease, take_refresh_lease},
-    readings::begin_reading,
-    server::{CalendarServer, keep_server, server_of},
-    tokens::{StoredTokens, forget_tokens, grant_died, rotate_keys, store_tokens, tokens, unopened},
+    drift::{DriftFigures, DriftTotal, drift_totals, list_never_compared, record_drift},
+    home_zone::home_zone,
+    leases::{
+        acquire_refresh_lease, release_all_refresh_leases, release_refresh_lease,
+        release_refresh_leases_of_process,
+    },
+    read_number::begin_reading,
+    server::{CalendarServer, find_server, set_server},
+    tokens::{StoredTokens, delete_tokens, grant_died, rotate_keys, store_tokens, tokens, unopened},
 };
 use crate::{Db, StorageError, Tx, on_db, seal::Keyring};
 
@@ -72,7 +75,7 @@ pub struct Connection {
 
 /// What a consent brought.
 #[derive(Debug)]
-pub struct Tokens {
+pub struct ConnectionTokens {
     /// For calls.
     pub access: SecretString,
     /// When `access` ends.
@@ -95,15 +98,15 @@ pub struct NewConnection {
     /// For people.
     pub account_email: String,
     /// What the consent brought.
-    pub tokens: Tokens,
+    pub tokens: ConnectionTokens,
 }
 
 const COLUMNS: &str =
     "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
-    is_default, remove_entries, remote_moves, remote_deletions, drift_checked_at, drift_standing, drift_missing,
-    drift_extra, drift_different, drift_held_since, last_sync_at, last_error, state_changed_at, created_at";
+    is_default, remove_entries, remote_moves, remote_deletions, drift_checked_at, drift_matching, drift_missing,
+    drift_extra, drift_different, drift_quarantined_since, last_sync_at, last_error, state_changed_at, created_at";
 
-const ADOPT: &str = "
+const UPSERT: &str = "
     INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
         coverage, is_default, remove_entries, grant_number, state_changed_at, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, 'active', 'both', 'assigned',
@@ -127,8 +130,8 @@ pub async fn adopt(
     new: &NewConnection,
     now: DateTime<Utc>,
 ) -> Result<ConnectionId, StorageError> {
-    begin_to_change(tx, new.business).await?;
-    let id: ConnectionId = on_db!(tx, c => sqlx::query_scalar(ADOPT)
+    lock_targets_exclusive(tx, new.business).await?;
+    let id: ConnectionId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
         .bind(ConnectionId::new(now))
         .bind(new.business)
         .bind(new.staff)
@@ -142,7 +145,7 @@ pub async fn adopt(
     Ok(id)
 }
 
-const SHARED: &str = "
+const IS_ACCOUNT_SHARED: &str = "
     SELECT EXISTS (
         SELECT 1 FROM connections mine JOIN connections other
             ON other.provider = mine.provider AND other.account_subject = mine.account_subject
@@ -150,8 +153,12 @@ const SHARED: &str = "
 
 /// Whether the same account is connected a second time, by whomever: then its grant must not be ended at the provider,
 /// because that ends all that the installation may do with the account.
-pub async fn is_shared(db: &Db, business: BusinessId, id: ConnectionId) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(SHARED).bind(business).bind(id).fetch_one(c).await)?)
+pub async fn is_account_shared(
+    db: &Db,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<bool, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(IS_ACCOUNT_SHARED).bind(business).bind(id).fetch_one(c).await)?)
 }
 
 const FIND: &str = "WHERE business_id = $1 AND id = $2";
@@ -214,7 +221,7 @@ const ACTIVE: &str =
 /// The connections of a business that are served, for whoever changes what is written to all of them: until the end of
 /// the transaction none comes or goes.
 pub async fn active(tx: &mut Tx, business: BusinessId) -> Result<Vec<ConnectionId>, StorageError> {
-    begin_to_aim(tx, business).await?;
+    lock_targets_shared(tx, business).await?;
     Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE).bind(business).fetch_all(c).await)?)
 }
 
@@ -223,18 +230,18 @@ const ACTIVE_OF_STAFF: &str = "
 
 /// The same of one person, for whoever changes which bookings suit them: until the end of the transaction no booking is
 /// aimed.
-pub async fn active_of_staff(
+pub async fn list_active_of_staff(
     tx: &mut Tx,
     business: BusinessId,
     staff: StaffId,
 ) -> Result<Vec<ConnectionId>, StorageError> {
-    begin_to_change(tx, business).await?;
+    lock_targets_exclusive(tx, business).await?;
     Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
 }
 
 /// Whose a connection is, in words.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Owner {
+pub struct ConnectionOwner {
     /// Who.
     pub staff_id: StaffId,
     /// Their name.
@@ -252,13 +259,13 @@ pub async fn owner(
     tx: &mut Tx,
     business: BusinessId,
     id: ConnectionId,
-) -> Result<Option<Owner>, StorageError> {
+) -> Result<Option<ConnectionOwner>, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(OWNER).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
 /// What a person changes of a connection. What is `None` stays.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
+pub struct ConnectionSettings {
     /// Which way facts flow.
     pub direction: Option<Direction>,
     /// Which bookings it gets.
@@ -275,9 +282,9 @@ pub async fn set_settings(
     tx: &mut Tx,
     business: BusinessId,
     id: ConnectionId,
-    settings: Settings,
+    settings: ConnectionSettings,
 ) -> Result<Connection, StorageError> {
-    begin_to_change(tx, business).await?;
+    lock_targets_exclusive(tx, business).await?;
     let text = format!("{SET_SETTINGS} {COLUMNS}");
     let changed: Option<Connection> = on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
@@ -308,7 +315,7 @@ pub async fn set_remote_change_rules(
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
-    one(rows)
+    ensure_one_affected(rows)
 }
 
 const CLEAR_DEFAULT: &str = "
@@ -320,7 +327,7 @@ const SET_DEFAULT: &str = "
 
 /// Makes it the one to which its staff member's new bookings go; those that exist stay where they are.
 pub async fn set_default(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<(), StorageError> {
-    begin_to_change(tx, business).await?;
+    lock_targets_exclusive(tx, business).await?;
     on_db!(tx, c => sqlx::query(CLEAR_DEFAULT).bind(business).bind(id).execute(c).await.map(drop))?;
     let rows = on_db!(tx, c => sqlx::query(SET_DEFAULT)
         .bind(business)
@@ -328,7 +335,7 @@ pub async fn set_default(tx: &mut Tx, business: BusinessId, id: ConnectionId) ->
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
-    one(rows)
+    ensure_one_affected(rows)
 }
 
 const NEXT_DEFAULT: &str = "
@@ -342,7 +349,7 @@ const NEXT_DEFAULT: &str = "
 
 /// Gives a staff member who has no default connection, but another one, a default: the oldest that they have.
 pub async fn ensure_default(tx: &mut Tx, business: BusinessId, staff: StaffId) -> Result<(), StorageError> {
-    begin_to_change(tx, business).await?;
+    lock_targets_exclusive(tx, business).await?;
     on_db!(tx, c => sqlx::query(NEXT_DEFAULT).bind(business).bind(staff).execute(c).await.map(drop))?;
     Ok(())
 }
@@ -362,7 +369,7 @@ pub async fn set_state(
     reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    begin_to_change(tx, business).await?;
+    lock_targets_exclusive(tx, business).await?;
     let rows = on_db!(tx, c => sqlx::query(SET_STATE)
         .bind(business)
         .bind(id)
@@ -375,7 +382,7 @@ pub async fn set_state(
     Ok(rows == 1)
 }
 
-const MOVE_STATE: &str = "
+const TRANSITION_STATE: &str = "
     UPDATE connections SET state = $4, last_error = NULL, state_changed_at = $5
     WHERE business_id = $1 AND id = $2 AND state = $3
     RETURNING direction";
@@ -387,7 +394,7 @@ pub async fn move_state(
     (from, to): (ConnectionState, ConnectionState),
     now: DateTime<Utc>,
 ) -> Result<Option<Direction>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_scalar(MOVE_STATE)
+    Ok(on_db!(tx, c => sqlx::query_scalar(TRANSITION_STATE)
         .bind(business)
         .bind(id)
         .bind(from)
@@ -414,7 +421,7 @@ pub async fn set_remove_entries(
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
-    one(rows)
+    ensure_one_affected(rows)
 }
 
 const NOTE_SUCCESS: &str = "UPDATE connections SET last_sync_at = $2 WHERE id = $1 AND last_error IS NULL";
@@ -424,15 +431,15 @@ const NOTE_FAILURE: &str = "UPDATE connections SET last_error = $2 WHERE id = $1
 
 /// Notes a success. `true`: the first one after failures.
 pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    Ok(!note_synced(tx, id, now).await? && note(tx, NOTE_RECOVERY, id, now).await?)
+    Ok(!note_synced(tx, id, now).await? && record_sync(tx, NOTE_RECOVERY, id, now).await?)
 }
 
 /// Notes that it was synced. `false`: the last that was tried has failed, and nothing is noted.
 pub async fn note_synced(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    note(tx, NOTE_SUCCESS, id, now).await
+    record_sync(tx, NOTE_SUCCESS, id, now).await
 }
 
-async fn note(
+async fn record_sync(
     tx: &mut Tx,
     text: &'static str,
     id: ConnectionId,
@@ -453,6 +460,6 @@ pub async fn note_failure(tx: &mut Tx, id: ConnectionId, reason: &str) -> Result
     Ok(())
 }
 
-fn one(rows: u64) -> Result<(), StorageError> {
+fn ensure_one_affected(rows: u64) -> Result<(), StorageError> {
     if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
 }

@@ -13,17 +13,17 @@ pub struct CalendarServer {
     pub origin: String,
 }
 
-const KEEP_SERVER: &str = "
+const SET_SERVER: &str = "
     UPDATE connections SET server_url = $2, username = $3, access_expires_at = NULL WHERE id = $1";
 
 /// Notes that what was stored for calls is a password: whose, and at which server. A password does not expire.
-pub async fn keep_server(
+pub async fn set_server(
     tx: &mut Tx,
     id: ConnectionId,
     server_url: &str,
     username: &str,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(KEEP_SERVER)
+    on_db!(tx, c => sqlx::query(SET_SERVER)
         .bind(id)
         .bind(server_url)
         .bind(username)
@@ -36,7 +36,7 @@ pub async fn keep_server(
 const SERVER_OF: &str = "SELECT provider, server_url FROM connections WHERE id = $1";
 
 /// Where the calendars of a connection are; `None`: there is no such connection.
-pub async fn server_of(tx: &mut Tx, id: ConnectionId) -> Result<Option<CalendarServer>, StorageError> {
+pub async fn find_server(tx: &mut Tx, id: ConnectionId) -> Result<Option<CalendarServer>, StorageError> {
     let row: Option<(ProviderKind, Option<String>)> =
         on_db!(tx, c => sqlx::query_as(SERVER_OF).bind(id).fetch_optional(c).await)?;
     Ok(row.map(|(provider, url)| {

@@ -7,10 +7,10 @@ use concord_domain::{
 };
 use secrecy::SecretString;
 
-use super::Tokens;
+use super::ConnectionTokens;
 use crate::{
     Db, Open, StorageError, Tx, oauth_states, on_db,
-    seal::{Keyring, Place},
+    seal::{AssociatedData, Keyring},
 };
 
 /// The tokens as they are kept.
@@ -36,19 +36,19 @@ pub struct StoredTokens {
     grant_number: i64,
 }
 
-fn place(column: &'static str, id: ConnectionId) -> Place {
-    Place { column, row: id.0 }
+fn place(column: &'static str, id: ConnectionId) -> AssociatedData {
+    AssociatedData { column, row: id.0 }
 }
 
 /// Tokens as a row has them.
-struct Sealed {
+struct SealedTokens {
     access: String,
     refresh: Option<String>,
 }
 
-fn sealed(ring: &Keyring, id: ConnectionId, tokens: &Tokens) -> Sealed {
+fn sealed(ring: &Keyring, id: ConnectionId, tokens: &ConnectionTokens) -> SealedTokens {
     let refresh = tokens.refresh.as_ref();
-    Sealed {
+    SealedTokens {
         access: ring.seal(&tokens.access, place("connections.access_token", id)),
         refresh: refresh.map(|token| ring.seal(token, place("connections.refresh_token", id))),
     }
@@ -64,7 +64,7 @@ pub(super) async fn store_grant(
     tx: &mut Tx,
     ring: &Keyring,
     id: ConnectionId,
-    tokens: &Tokens,
+    tokens: &ConnectionTokens,
 ) -> Result<(), StorageError> {
     let sealed = sealed(ring, id, tokens);
     on_db!(tx, c => sqlx::query(STORE_GRANT)
@@ -92,7 +92,7 @@ pub async fn store_tokens(
     ring: &Keyring,
     (id, holder): (ConnectionId, &str),
     of: &StoredTokens,
-    tokens: &Tokens,
+    tokens: &ConnectionTokens,
 ) -> Result<bool, StorageError> {
     let sealed = sealed(ring, id, tokens);
     let rows = on_db!(tx, c => sqlx::query(STORE_TOKENS)
@@ -150,7 +150,7 @@ pub async fn tokens(
     })
 }
 
-const GRANT_DIED: &str = "
+const MARK_GRANT_INVALID: &str = "
     UPDATE connections SET state = 'needs_reconnect', last_error = $4, state_changed_at = $5
     WHERE business_id = $1 AND id = $2 AND refresh_token IS NOT DISTINCT FROM $3 AND grant_number = $6
       AND state NOT IN ('needs_reconnect', 'disconnected')";
@@ -164,7 +164,7 @@ pub async fn grant_died(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(GRANT_DIED)
+    let rows = on_db!(tx, c => sqlx::query(MARK_GRANT_INVALID)
         .bind(business)
         .bind(id)
         .bind(&tokens.sealed_refresh)
@@ -177,19 +177,19 @@ pub async fn grant_died(
     Ok(rows == 1)
 }
 
-const FORGET_TOKENS: &str = "
+const DELETE_TOKENS: &str = "
     UPDATE connections SET access_token = NULL, access_expires_at = NULL, refresh_token = NULL,
         refresh_lease_until = NULL, refresh_leased_by = NULL, grant_number = grant_number + 1
     WHERE id = $1 AND state = 'disconnected' AND state_changed_at = $2";
 
 /// Forgets the tokens of a connection that is over since then. `false`: it was connected again meanwhile, and these are
 /// the tokens of another consent.
-pub async fn forget_tokens(
+pub async fn delete_tokens(
     tx: &mut Tx,
     id: ConnectionId,
     over_since: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(FORGET_TOKENS)
+    let rows = on_db!(tx, c => sqlx::query(DELETE_TOKENS)
         .bind(id)
         .bind(over_since)
         .execute(c)
@@ -199,7 +199,7 @@ pub async fn forget_tokens(
 }
 
 #[derive(sqlx::FromRow)]
-struct SealedRow {
+struct SealedTokensRow {
     id: ConnectionId,
     access_token: Option<String>,
     refresh_token: Option<String>,
@@ -219,7 +219,7 @@ const RESEAL: &str = "UPDATE connections SET access_token = $2, refresh_token = 
 /// many connections changed.
 pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
     oauth_states::rotate_keys(tx, ring).await?;
-    let rows: Vec<SealedRow> = match tx.open() {
+    let rows: Vec<SealedTokensRow> = match tx.open() {
         Open::Sqlite(c) => sqlx::query_as(SEALED).fetch_all(c).await?,
         Open::Postgres(c) => sqlx::query_as(SEALED_AND_LOCKED).fetch_all(c).await?,
     };
@@ -253,7 +253,7 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageErro
 
 /// Of how many connections no key of the ring opens the tokens, and of how many it should.
 pub async fn unopened(db: &Db, ring: &Keyring) -> Result<(usize, usize), StorageError> {
-    let rows: Vec<SealedRow> = on_db!(db, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
+    let rows: Vec<SealedTokensRow> = on_db!(db, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
     let opens = |sealed: &Option<String>, column, id| {
         sealed.as_ref().is_none_or(|sealed| ring.open(sealed, place(column, id)).is_ok())
     };

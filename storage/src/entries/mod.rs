@@ -1,29 +1,29 @@
 //! A booking's entry in each connected calendar: what should stand there (`aim`), what we last wrote (`written`), and how it
 //! stands there (`states`, and `compared` for a compare with what does), and where its owner has put it (`moved`). A driver's day is the matter of `rounds`.
 
-mod aim;
-mod compared;
+mod comparison;
+mod desired;
 mod moved;
 pub(crate) mod rounds;
 mod states;
-mod written;
+mod writes;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
-    sync::{reading::Reading, shape::Shape, unknown::UnknownWrite},
+    sync::{read_sequence::ReadSequence, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
 };
 use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-pub(crate) use self::aim::outdate;
+pub(crate) use self::desired::mark_all_pending;
 pub use self::{
-    aim::{Reach, aim, enqueue_again, look_again, remove_unwanted},
-    compared::{Compared, compared, of_anybody},
-    moved::{Located, MovedEntry, move_to, stored_since},
+    comparison::{ComparedEntry, compared, of_anybody},
+    desired::{TargetScope, aim, enqueue_rewrite, look_again, remove_unwanted},
+    moved::{MovedEntry, PresentEntry, list_stored_since, move_to},
     states::{SyncState, UpcomingEntry, sync_states, sync_states_of, upcoming},
-    written::{
+    writes::{
         PlannedWrite, WrittenEntry, begin_write, is_being_written, let_be, note_seen, record_failure,
         record_removed, record_written, refuse_write, unwant,
     },
@@ -69,14 +69,14 @@ pub struct Entry {
     pub last_error: Option<String>,
     /// What it said after our last write, or when a person's change to it was last dealt with.
     #[sqlx(json(nullable))]
-    pub base: Option<Shape>,
+    pub base: Option<SyncedFields>,
     /// What each write of ours would have left whose outcome is not known: what stands there may be its doing.
     #[sqlx(json)]
     pub unknown_writes: Vec<UnknownWrite>,
     /// Raised by whatever stores what is known of it.
     pub revision: i64,
     /// How many readings of the connection had begun when that was last stored.
-    pub reading: Reading,
+    pub reading: ReadSequence,
     /// Whether somebody is asked what is to become of it: until they answer it stays as it is.
     pub is_asked_about: bool,
     /// Which of its connection's grants is the present one.
@@ -103,7 +103,7 @@ pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<E
 
 /// An entry by what its calendar calls it.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Named {
+pub struct NamedEntry {
     /// Which.
     pub id: EntryId,
     /// In whose account.
@@ -124,7 +124,7 @@ const NAMED: &str =
     "SELECT id, connection_id, calendar_id, external_id, etag, base IS NOT NULL AS stands, unknown_writes <> '[]' AS has_unknown
     FROM entries WHERE business_id = ";
 /// Ids in one question: SQLite takes about thirty thousand, and no question needs to be that long.
-const ASKED_AT_ONCE: usize = 500;
+const IDS_PER_QUERY: usize = 500;
 
 macro_rules! named_where {
     ($db:expr, $business:expr, $ids:expr, $query:ident => $narrow:expr) => {{
@@ -138,11 +138,11 @@ macro_rules! named_where {
                     list.push_bind(*id);
                 }
                 list.push_unseparated(")");
-                $query.build_query_as::<Named>().fetch_all($pool).await?
+                $query.build_query_as::<NamedEntry>().fetch_all($pool).await?
             }};
         }
         let mut found = Vec::new();
-        for part in $ids.chunks(ASKED_AT_ONCE) {
+        for part in $ids.chunks(IDS_PER_QUERY) {
             found.extend(match $db.open() {
                 Open::Sqlite(pool) => ask!(Sqlite, pool, part),
                 Open::Postgres(pool) => ask!(Postgres, pool, part),
@@ -158,14 +158,14 @@ pub async fn named(
     business: BusinessId,
     calendar: CalendarId,
     external_ids: &[&str],
-) -> Result<Vec<Named>, StorageError> {
+) -> Result<Vec<NamedEntry>, StorageError> {
     named_where!(db, business, external_ids, query => {
         query.push(" AND calendar_id = ").push_bind(calendar).push(" AND external_id IN (");
     })
 }
 
 /// Which of these are entries of the business.
-pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Vec<Named>, StorageError> {
+pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Vec<NamedEntry>, StorageError> {
     named_where!(db, business, ids, query => { query.push(" AND id IN ("); })
 }
 
@@ -191,18 +191,16 @@ pub async fn standing(
         .await)?)
 }
 
-const COUNT_STANDING: &str = "
+const COUNT_PRESENT: &str = "
     SELECT COUNT(*) FROM entries WHERE business_id = $1 AND connection_id = $2 AND state <> 'removed' AND attempted";
 
 /// How many entries a connection may have at the provider: what a disconnection would remove.
-pub async fn count_standing(
+pub async fn count_present(
     db: &Db,
     business: BusinessId,
     connection: ConnectionId,
 ) -> Result<i64, StorageError> {
-    Ok(
-        on_db!(db, c => sqlx::query_scalar(COUNT_STANDING).bind(business).bind(connection).fetch_one(c).await)?,
-    )
+    Ok(on_db!(db, c => sqlx::query_scalar(COUNT_PRESENT).bind(business).bind(connection).fetch_one(c).await)?)
 }
 
 /// How the entries of a business stand.
@@ -233,7 +231,7 @@ const UNSETTLED: &str = "
     GROUP BY e.state, c.state = 'active'";
 
 /// So many entries are counted at most: to count all that are to come would take each page longer the more there are.
-pub const MOST_COUNTED: i64 = 1_000;
+pub const COUNT_LIMIT: i64 = 1_000;
 
 // By what is to come: the past grows for ever.
 const SYNCED: &str = "
@@ -253,7 +251,7 @@ pub async fn counts(
     now: DateTime<Utc>,
 ) -> Result<EntryCounts, StorageError> {
     let (synced, unsettled) =
-        tokio::try_join!(count_synced(db, business, staff, now), counts_of_unsettled(db, business, staff))?;
+        tokio::try_join!(count_synced(db, business, staff, now), count_unsettled(db, business, staff))?;
     Ok(EntryCounts { synced, ..unsettled })
 }
 
@@ -269,14 +267,14 @@ pub async fn count_synced(
         .bind(business)
         .bind(staff)
         .bind(now)
-        .bind(MOST_COUNTED)
+        .bind(COUNT_LIMIT)
         .persistent(false)
         .fetch_one(c)
         .await)?)
 }
 
 /// The same, of a business or of one person, without those that stand as they should: `synced` is 0.
-pub async fn counts_of_unsettled(
+pub async fn count_unsettled(
     db: &Db,
     business: BusinessId,
     staff: Option<StaffId>,

@@ -2,16 +2,16 @@
 
 use concord_domain::{
     ids::{BusinessId, CalendarId, EntryId},
-    sync::{reading::Reading, unknown::UnknownWrite},
+    sync::{read_sequence::ReadSequence, unknown_writes::UnknownWrite},
 };
 use sqlx::types::Json;
 
-use super::written::stored_anew;
+use super::writes::stored_anew;
 use crate::{Db, StorageError, Tx, on_db};
 
 /// An entry that stands as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Located {
+pub struct PresentEntry {
     /// Which.
     pub id: EntryId,
     /// What its calendar calls it.
@@ -19,22 +19,22 @@ pub struct Located {
     /// The version that our last write left, or that was last dealt with.
     pub etag: Option<String>,
     /// How many readings of the connection had begun when that was last stored.
-    pub reading: Reading,
+    pub reading: ReadSequence,
 }
 
-const STORED_SINCE: &str = "
+const LIST_STORED_SINCE: &str = "
     SELECT id, external_id, etag, reading FROM entries
     WHERE business_id = $1 AND calendar_id = $2 AND reading >= $3 AND wanted AND base IS NOT NULL AND unknown_writes = '[]'
     ORDER BY id";
 
 /// The entries of a calendar that should stand and do as far as is known, if that was stored after this reading had begun.
-pub async fn stored_since(
+pub async fn list_stored_since(
     db: &Db,
     business: BusinessId,
     calendar: CalendarId,
-    reading: Reading,
-) -> Result<Vec<Located>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(STORED_SINCE)
+    reading: ReadSequence,
+) -> Result<Vec<PresentEntry>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST_STORED_SINCE)
         .bind(business)
         .bind(calendar)
         .bind(reading)

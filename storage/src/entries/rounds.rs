@@ -7,17 +7,17 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind},
+    delivery_route::day_of,
     ids::{BookingId, BusinessId, EntryId, StaffId},
     interval::Interval,
     job::QueueClass,
-    route::day_of,
 };
 
-use super::aim;
+use super::desired;
 use crate::{Open, StorageError, Tx, jobs::JobRef, on_db};
 
 /// The days on which a change of a delivery is felt, and whose.
-pub(crate) struct Rounds {
+pub(crate) struct AffectedRounds {
     business: BusinessId,
     booking: BookingId,
     days: BTreeSet<Interval>,
@@ -25,7 +25,7 @@ pub(crate) struct Rounds {
 }
 
 /// Those who change the days of drivers do so one after another: each writes to the rows of the others.
-const ALONE: &str = "SELECT pg_advisory_xact_lock(1, $1)";
+const LOCK_ROUNDS: &str = "SELECT pg_advisory_xact_lock(1, $1)";
 
 /// Finds out whether a change is of a driver's day, before and after. Before the booking is aimed: where it is, whoever
 /// changes another delivery of the business waits until the end of the transaction.
@@ -33,9 +33,13 @@ pub(crate) async fn begin(
     tx: &mut Tx,
     (before, after): (Option<&Booking>, &Booking),
     zone: Tz,
-) -> Result<Rounds, StorageError> {
-    let mut rounds =
-        Rounds { business: after.business, booking: after.id, days: BTreeSet::new(), staff: BTreeSet::new() };
+) -> Result<AffectedRounds, StorageError> {
+    let mut rounds = AffectedRounds {
+        business: after.business,
+        booking: after.id,
+        days: BTreeSet::new(),
+        staff: BTreeSet::new(),
+    };
     for booking in before.into_iter().chain([after]) {
         if booking.draft.kind == BookingKind::Delivery {
             rounds.days.insert(day_of(booking.interval.start, zone));
@@ -45,22 +49,22 @@ pub(crate) async fn begin(
     if let (false, Open::Postgres(c)) = (rounds.days.is_empty(), tx.open()) {
         // The end of an id is random. Two businesses with the same would wait for each other, and no more than that.
         let (_, name) = after.business.0.as_u64_pair();
-        sqlx::query(ALONE).bind((name & 0x7fff_ffff) as i32).execute(c).await?;
+        sqlx::query(LOCK_ROUNDS).bind((name & 0x7fff_ffff) as i32).execute(c).await?;
     }
     Ok(rounds)
 }
 
 /// `$5`: of this person; NULL: of those whose calendar gets every delivery.
-const OTHERS: &str = "
+const OTHER_STOPS: &str = "
     SELECT e.id FROM bookings b
     JOIN entries e ON e.booking_id = b.id
     JOIN connections c ON c.id = e.connection_id
     WHERE b.business_id = $1 AND e.wanted AND b.id <> $2 AND b.kind = 'delivery' AND b.starts_at >= $3
       AND b.starts_at < $4 AND c.state <> 'disconnected'
       AND (c.staff_id = $5 OR ($5 IS NULL AND c.coverage = 'trade'))";
-const OUTDATE: &str = "UPDATE entries SET state = 'pending' WHERE id = $1 AND state = 'synced'";
+const MARK_PENDING: &str = "UPDATE entries SET state = 'pending' WHERE id = $1 AND state = 'synced'";
 
-impl Rounds {
+impl AffectedRounds {
     /// Enqueues the writing of the other stops; what turns out to say what it should costs no call.
     pub(crate) async fn enqueue(self, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<JobRef>, StorageError> {
         let mut entries = BTreeSet::new();
@@ -71,8 +75,9 @@ impl Rounds {
         }
         let mut enqueued = Vec::with_capacity(entries.len());
         for entry in entries {
-            on_db!(tx, c => sqlx::query(OUTDATE).bind(entry).execute(c).await.map(drop))?;
-            enqueued.push(aim::enqueue(tx, self.business, entry, true, QueueClass::Interactive, now).await?);
+            on_db!(tx, c => sqlx::query(MARK_PENDING).bind(entry).execute(c).await.map(drop))?;
+            enqueued
+                .push(desired::enqueue(tx, self.business, entry, true, QueueClass::Interactive, now).await?);
         }
         Ok(enqueued)
     }
@@ -83,7 +88,7 @@ impl Rounds {
         day: Interval,
         staff: Option<StaffId>,
     ) -> Result<Vec<EntryId>, StorageError> {
-        Ok(on_db!(tx, c => sqlx::query_scalar(OTHERS)
+        Ok(on_db!(tx, c => sqlx::query_scalar(OTHER_STOPS)
             .bind(self.business)
             .bind(self.booking)
             .bind(day.start)

@@ -11,7 +11,7 @@ use concord_domain::{
 use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use super::ASKED_AT_ONCE;
+use super::IDS_PER_QUERY;
 use crate::{Db, Open, StorageError, bookings::TimeColumns, on_db};
 
 /// How a booking stands in one connected calendar, for the API and the page.
@@ -92,7 +92,7 @@ pub async fn sync_states_of(
         }};
     }
     let mut found: HashMap<BookingId, Vec<SyncState>> = HashMap::new();
-    for part in bookings.chunks(ASKED_AT_ONCE) {
+    for part in bookings.chunks(IDS_PER_QUERY) {
         let states = match db.open() {
             Open::Sqlite(pool) => ask!(Sqlite, pool, part),
             Open::Postgres(pool) => ask!(Postgres, pool, part),

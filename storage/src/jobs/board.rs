@@ -13,7 +13,7 @@ use crate::{Db, StorageError, Tx, on_db};
 
 /// A job as the job board shows it.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Job {
+pub struct JobBoardRow {
     /// Which.
     pub id: JobId,
     /// Which job.
@@ -47,16 +47,16 @@ pub struct JobCount {
     pub count: i64,
 }
 
-const NEXT_OF: &str = "SELECT due_at FROM jobs WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
+const NEXT_DUE_AT: &str = "SELECT due_at FROM jobs WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
 
 /// When this is due next; `None`: not until it is enqueued again.
-pub async fn next_of(
+pub async fn next_due_at(
     db: &Db,
     business: BusinessId,
     kind: JobKind,
     subject: Uuid,
 ) -> Result<Option<DateTime<Utc>>, StorageError> {
-    let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_OF)
+    let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_DUE_AT)
         .bind(business)
         .bind(kind)
         .bind(subject)
@@ -70,11 +70,11 @@ const FAILED: &str = "
     WHERE business_id = $1 AND state = 'failed' ORDER BY enqueued_at DESC, id LIMIT $2";
 
 /// The failed jobs of a business, with their reasons.
-pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Job>, StorageError> {
+pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<JobBoardRow>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(FAILED).bind(business).bind(i64::from(limit)).fetch_all(c).await)?)
 }
 
-const UNDER_WAY: &str = "
+const COUNT_ACTIVE: &str = "
     SELECT kind, COUNT(*) AS count FROM jobs
     WHERE business_id = $1 AND state = 'waiting' AND (queue <> 'poll' OR due_at <= $3)
       AND (subject_id = $2
@@ -91,7 +91,7 @@ pub async fn under_way(
     now: DateTime<Utc>,
 ) -> Result<Vec<(JobKind, i64)>, StorageError> {
     Ok(
-        on_db!(db, c => sqlx::query_as(UNDER_WAY).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
+        on_db!(db, c => sqlx::query_as(COUNT_ACTIVE).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
     )
 }
 

@@ -118,13 +118,13 @@ pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option
         .await)?)
 }
 
-const GIVE_WAY: &str =
+const YIELD_LEASE: &str =
     "UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE id = $1 AND leased_by = $2";
 
 /// Ends a job's lease for a while, so that a more urgent one of its key can be claimed in the same transaction; the job is
 /// as due as before. `false`: its lease was lost.
 pub async fn give_way(tx: &mut Tx, claimed: &ClaimedJob) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(GIVE_WAY)
+    let rows = on_db!(tx, c => sqlx::query(YIELD_LEASE)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
         .execute(c)
@@ -133,18 +133,18 @@ pub async fn give_way(tx: &mut Tx, claimed: &ClaimedJob) -> Result<bool, Storage
     Ok(rows == 1)
 }
 
-const TAKE_BACK: &str = "
+const RECLAIM_LEASE: &str = "
     UPDATE jobs SET lease_until = $3, leased_by = $2
     WHERE id = $1 AND state <> 'done' AND leased_by IS NULL";
 
 /// Takes the lease of a job again that has given way, in the transaction that ends the job it gave way to. `false`: somebody
 /// else has had it meanwhile.
-pub async fn take_back(
+pub async fn reclaim_lease(
     tx: &mut Tx,
     claimed: &ClaimedJob,
     lease_until: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(TAKE_BACK)
+    let rows = on_db!(tx, c => sqlx::query(RECLAIM_LEASE)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
         .bind(lease_until)
@@ -156,7 +156,7 @@ pub async fn take_back(
 
 /// What keeps a key's jobs waiting.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Wait {
+pub struct KeyWait {
     /// What people wait for begins no sooner.
     pub wait_until: DateTime<Utc>,
     /// Batches and polls begin no sooner.
@@ -167,7 +167,7 @@ pub struct Wait {
     pub is_outage: bool,
 }
 
-const WAIT: &str = "
+const SET_WAIT: &str = "
     INSERT INTO job_keys (id, wait_until, batches_wait_until, reason, is_outage) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (id) DO UPDATE SET
         wait_until = CASE WHEN excluded.wait_until > job_keys.wait_until
@@ -181,8 +181,8 @@ const WAIT: &str = "
 
 /// No job of the key begins before that, and none that nobody waits for before those instants. Of two waits the longer one is
 /// the reason.
-pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(WAIT)
+pub async fn wait(tx: &mut Tx, key: JobKey, wait: &KeyWait) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(SET_WAIT)
         .bind(key)
         .bind(wait.wait_until)
         .bind(wait.batches_wait_until)
@@ -194,13 +194,13 @@ pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageEr
     Ok(())
 }
 
-const END_WAIT: &str = "
+const CLEAR_WAIT: &str = "
     UPDATE job_keys SET wait_until = $2, batches_wait_until = $2, is_outage = FALSE
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
 /// What the key waited for is over sooner than was thought. `false`: it did not wait.
 pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(END_WAIT)
+    let rows = on_db!(tx, c => sqlx::query(CLEAR_WAIT)
         .bind(key)
         .bind(now)
         .execute(c)
@@ -294,11 +294,11 @@ pub async fn end_outages(
     Ok(EndedOutages { keys, due })
 }
 
-const WAIT_OF: &str = "
+const FIND_WAIT: &str = "
     SELECT wait_until, batches_wait_until, reason, is_outage FROM job_keys
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
 /// Whether the key waits now, how long and why.
-pub async fn wait_of(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<Wait>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(WAIT_OF).bind(key).bind(now).fetch_optional(c).await)?)
+pub async fn find_wait(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<KeyWait>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND_WAIT).bind(key).bind(now).fetch_optional(c).await)?)
 }

@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    board::{Job, JobCount, counts, failed, next_of, oldest_due, retry, under_way},
+    board::{JobBoardRow, JobCount, counts, failed, next_due_at, oldest_due, retry, under_way},
     keys::{
-        EndedOutages, Wait, claim_next, claim_next_in, end_outages, end_wait, give_way, next_due, take_back,
-        wait, wait_of,
+        EndedOutages, KeyWait, claim_next, claim_next_in, end_outages, end_wait, find_wait, give_way,
+        next_due, reclaim_lease, wait,
     },
-    sweep::{due, free_expired},
+    sweep::{due, release_expired},
 };
 use crate::{Db, StorageError, Tx, on_db};
 
@@ -80,7 +80,7 @@ pub struct JobRef {
 impl JobRef {
     /// What two messages of one queue have in common of which one is enough: whoever comes for a key takes its most urgent
     /// job, whichever it was woken for.
-    pub fn wake_up(&self) -> (Uuid, i64) {
+    pub fn wake_up_key(&self) -> (Uuid, i64) {
         match self.key {
             Some(key) => (key.0, 0),
             None => (self.id.0, self.version),
@@ -127,7 +127,7 @@ impl ClaimedJob {
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// Nothing to do until it is enqueued again.
     Done,
     /// Done for now; due again then, as a poll is: however it was enqueued, nobody waits for the next one.
@@ -170,7 +170,7 @@ const ENQUEUE: &str = "
         key_id, priority_at)
     VALUES ($1, $2, $3, $4, $5, 1, 'waiting', $6, 0, $7, $7,
         CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (SELECT e.connection_id FROM entries e WHERE e.id = $4)
-            WHEN $3 IN ('import_availability', 'keep_push') THEN (SELECT k.connection_id FROM calendars k WHERE k.id = $4)
+            WHEN $3 IN ('import_availability', 'renew_push') THEN (SELECT k.connection_id FROM calendars k WHERE k.id = $4)
             WHEN $3 IN ('compare_drift', 'disconnect') THEN $4 END,
         COALESCE(CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (
             SELECT b.starts_at FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $4) END, $6))
@@ -257,7 +257,7 @@ const FINISH: &str = "
     RETURNING id, kind, queue, version, key_id, due_at";
 
 #[derive(sqlx::FromRow)]
-struct FinishedRow {
+struct FinishedJobRow {
     #[sqlx(flatten)]
     job: JobRef,
     due_at: Option<DateTime<Utc>>,
@@ -265,7 +265,7 @@ struct FinishedRow {
 
 /// What has come of writing how a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Finished {
+pub struct FinishedJob {
     /// Whether its lease still held; else nothing was written.
     pub was_held: bool,
     /// The job, if it is due at once, as after it was enqueued again meanwhile: push it.
@@ -276,25 +276,25 @@ pub struct Finished {
 pub async fn finish(
     tx: &mut Tx,
     claimed: &ClaimedJob,
-    outcome: &Outcome,
+    outcome: &JobOutcome,
     now: DateTime<Utc>,
-) -> Result<Finished, StorageError> {
+) -> Result<FinishedJob, StorageError> {
     let (state, due_at, attempts, error) = match outcome {
-        Outcome::Done => (JobState::Done, None, -claimed.attempts, None),
-        Outcome::Again(at) => (JobState::Waiting, Some(*at), -claimed.attempts, None),
+        JobOutcome::Done => (JobState::Done, None, -claimed.attempts, None),
+        JobOutcome::Again(at) => (JobState::Waiting, Some(*at), -claimed.attempts, None),
         // What somebody waits for is done by its key though batches wait: what has to wait as they do waits by itself.
-        Outcome::Wait { for_all, reason, .. }
+        JobOutcome::Wait { for_all, reason, .. }
             if claimed.key.is_some() && (*for_all || claimed.queue != QueueClass::Interactive) =>
         {
             (JobState::Waiting, Some(claimed.due_at), -1, Some(reason))
         }
-        Outcome::Wait { until, reason, .. } | Outcome::Snooze { until, reason } => {
+        JobOutcome::Wait { until, reason, .. } | JobOutcome::Snooze { until, reason } => {
             (JobState::Waiting, Some(*until), -1, Some(reason))
         }
-        Outcome::Retry { at, reason } => (JobState::Waiting, Some(*at), 0, Some(reason)),
-        Outcome::Failed { retry_at, reason } => (JobState::Failed, *retry_at, 0, Some(reason)),
+        JobOutcome::Retry { at, reason } => (JobState::Waiting, Some(*at), 0, Some(reason)),
+        JobOutcome::Failed { retry_at, reason } => (JobState::Failed, *retry_at, 0, Some(reason)),
     };
-    let finished: Option<FinishedRow> = on_db!(tx, c => sqlx::query_as(FINISH)
+    let finished: Option<FinishedJobRow> = on_db!(tx, c => sqlx::query_as(FINISH)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
         .bind(now)
@@ -303,20 +303,20 @@ pub async fn finish(
         .bind(due_at)
         .bind(attempts)
         .bind(error)
-        .bind(matches!(outcome, Outcome::Again(at) if *at > now))
+        .bind(matches!(outcome, JobOutcome::Again(at) if *at > now))
         .fetch_optional(c)
         .await)?;
-    let Some(row) = finished else { return Ok(Finished::default()) };
-    if let (Some(key), Outcome::Wait { until, for_all, reason }) = (claimed.key, outcome) {
+    let Some(row) = finished else { return Ok(FinishedJob::default()) };
+    if let (Some(key), JobOutcome::Wait { until, for_all, reason }) = (claimed.key, outcome) {
         let wait_until = if *for_all { *until } else { now };
         let reason = reason.clone();
-        let wait = Wait { wait_until, batches_wait_until: *until, reason, is_outage: false };
+        let wait = KeyWait { wait_until, batches_wait_until: *until, reason, is_outage: false };
         keys::wait(tx, key, &wait).await?;
     }
-    let waits = matches!(outcome, Outcome::Wait { .. });
+    let waits = matches!(outcome, JobOutcome::Wait { .. });
     let is_due = row.due_at.is_some_and(|due| due <= now);
     let again = (is_due && !waits).then_some(row.job);
-    Ok(Finished { was_held: true, again })
+    Ok(FinishedJob { was_held: true, again })
 }
 
 macro_rules! reschedule_entries {
@@ -357,7 +357,7 @@ pub async fn reschedule_entries(
         .await)?)
 }
 
-const EXTEND: &str = concat!(
+const RENEW_LEASE: &str = concat!(
     "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND leased_by = $2
     RETURNING EXISTS (SELECT 1 FROM jobs d WHERE d.key_id = jobs.key_id AND d.state <> 'done' AND d.leased_by IS NULL
         AND d.kind IN ('sync_booking', 'delete_booking') AND d.due_at <= $4 AND ",
@@ -367,7 +367,7 @@ const EXTEND: &str = concat!(
 
 /// What has come of keeping a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extended {
+pub enum LeaseRenewal {
     /// It was lost: stop.
     Lost,
     /// It holds.
@@ -377,7 +377,7 @@ pub enum Extended {
     },
 }
 
-impl Extended {
+impl LeaseRenewal {
     /// Whether the lease holds.
     pub fn is_held(self) -> bool {
         self != Self::Lost
@@ -390,28 +390,28 @@ pub async fn extend(
     claimed: &ClaimedJob,
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Extended, StorageError> {
+) -> Result<LeaseRenewal, StorageError> {
     let mut tx = db.begin_async_commit().await?;
-    let extended = extend_in(&mut tx, claimed, lease_until, now).await?;
+    let extended = renew_lease_in(&mut tx, claimed, lease_until, now).await?;
     tx.commit().await?;
     Ok(extended)
 }
 
 /// The same in a transaction that writes what only who holds the lease may write: if it was lost, drop that.
-pub async fn extend_in(
+pub async fn renew_lease_in(
     tx: &mut Tx,
     claimed: &ClaimedJob,
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Extended, StorageError> {
-    let urgent_is_due: Option<bool> = on_db!(tx, c => sqlx::query_scalar(EXTEND)
+) -> Result<LeaseRenewal, StorageError> {
+    let urgent_is_due: Option<bool> = on_db!(tx, c => sqlx::query_scalar(RENEW_LEASE)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
         .bind(lease_until)
         .bind(now)
         .fetch_optional(c)
         .await)?;
-    Ok(urgent_is_due.map_or(Extended::Lost, |urgent_is_due| Extended::Held { urgent_is_due }))
+    Ok(urgent_is_due.map_or(LeaseRenewal::Lost, |urgent_is_due| LeaseRenewal::Held { urgent_is_due }))
 }
 
 const RELEASE: &str = "
@@ -420,7 +420,7 @@ const RELEASE: &str = "
     WHERE leased_by LIKE $1 AND leased_by IS NOT NULL";
 
 /// Gives back all that a worker holds, when it stops: `worker` is what its leases begin with.
-pub async fn release_all(db: &Db, worker: &str) -> Result<u64, StorageError> {
+pub async fn release_leases_of_worker(db: &Db, worker: &str) -> Result<u64, StorageError> {
     let mut tx = db.begin().await?;
     let rows = on_db!(tx, c => sqlx::query(RELEASE)
         .bind(format!("{worker}#%"))
@@ -431,11 +431,11 @@ pub async fn release_all(db: &Db, worker: &str) -> Result<u64, StorageError> {
     Ok(rows)
 }
 
-const RELEASE_FORMER: &str = "
+const RELEASE_ALL_LEASES: &str = "
     UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE leased_by IS NOT NULL";
 
 /// Gives back all that anybody holds: for the start of a process that is the only one, so that whoever held it is dead.
 /// The tries that ended with them count: one of them may be what they died of.
 pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?)
+    Ok(on_db!(tx, c => sqlx::query(RELEASE_ALL_LEASES).execute(c).await.map(|done| done.rows_affected()))?)
 }

@@ -12,18 +12,18 @@ use crate::{Db, StorageError, on_db};
 
 const HAS_EXPIRED: &str =
     "SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= $1 AND leased_by IS NOT NULL)";
-const FREE_EXPIRED: &str =
+const RELEASE_EXPIRED: &str =
     "UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE lease_until <= $1 AND leased_by IS NOT NULL";
 
 /// Ends the leases that have run out: whoever held them was dead or frozen for so long. The tries that ended with them
 /// count: one of them may be what they died of. Returns how many.
-pub async fn free_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, StorageError> {
+pub async fn release_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, StorageError> {
     // Nearly always there is none, and SQLite's one writer need not be waited for.
     if !on_db!(db, c => sqlx::query_scalar::<_, bool>(HAS_EXPIRED).bind(now).fetch_one(c).await)? {
         return Ok(0);
     }
     let mut tx = db.begin_async_commit().await?;
-    let rows = on_db!(tx, c => sqlx::query(FREE_EXPIRED).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+    let rows = on_db!(tx, c => sqlx::query(RELEASE_EXPIRED).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
     tx.commit().await?;
     Ok(rows)
 }
@@ -40,7 +40,7 @@ macro_rules! in_turn {
 
 // Jobs of keys are many where a provider is away: of them only an index is read, by which keys have something due; of each
 // key one job is enough, as whoever comes for it takes the others too. The businesses take turns.
-const DUE: &str = concat!(
+const LIST_DUE: &str = concat!(
     "WITH in_turn AS (
         SELECT ",
     in_turn!(),
@@ -64,7 +64,7 @@ const DUE: &str = concat!(
 /// What is due and unclaimed, of each key its most urgent job: what people wait for first, then the longest due, a job of
 /// each business in turn.
 pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<JobRef>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(DUE)
+    Ok(on_db!(db, c => sqlx::query_as(LIST_DUE)
         .bind(i64::from(limit))
         .bind(now)
         .bind(least_urgent(QueueClass::Bulk))

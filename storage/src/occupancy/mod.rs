@@ -4,8 +4,8 @@
 //! Whoever allocations rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
 //! nobody chooses a unit from a state that is about to change.
 
+mod listing;
 mod overlaps;
-mod standing;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
@@ -20,19 +20,20 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
 #[cfg(feature = "testing")]
-pub(crate) use self::standing::postgres_texts;
+pub(crate) use self::listing::postgres_statements;
 
 pub use self::{
-    overlaps::{Overlap, overlaps_of},
-    standing::{
-        DoubleBooking, Party, Standing, beside, conflicts, double_bookings, standing, units_of_others,
+    listing::{
+        DoubleBooking, OccupancyParty, OccupiedInterval, beside, conflicts, double_bookings, standing,
+        units_of_others,
     },
+    overlaps::{Overlap, overlaps_of},
 };
 use crate::{StorageError, Tx, db::Open, on_db};
 
 /// What is occupied, and how many units it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct OccupancySubject {
     /// Resource or staff member.
     pub kind: SubjectKind,
     /// Its id.
@@ -43,11 +44,11 @@ pub struct Subject {
 
 /// What wants room.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+pub struct OccupancyRequest {
     /// The tenant.
     pub business: BusinessId,
     /// Where.
-    pub subject: Subject,
+    pub subject: OccupancySubject,
     /// With buffers.
     pub interval: Interval,
     /// What sort of fact.
@@ -133,7 +134,7 @@ async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec
 }
 
 /// More rows than this are not rearranged for one newcomer.
-const LARGEST_CLUSTER: usize = 2_000;
+const MAX_CLUSTER_ROWS: usize = 2_000;
 
 /// All rows that overlap `wanted`, those that overlap them, and so on: only within these may units change.
 async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Allocation>, StorageError> {
@@ -144,23 +145,27 @@ async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<All
             start: hull.start.min(row.interval.start),
             end: hull.end.max(row.interval.end),
         });
-        if wider == hull || rows.len() > LARGEST_CLUSTER {
+        if wider == hull || rows.len() > MAX_CLUSTER_ROWS {
             return Ok(rows);
         }
         hull = wider;
     }
 }
 
-type Rule = fn(&[Allocation], u32, Interval, u32) -> Placement;
+type PlacementRule = fn(&[Allocation], u32, Interval, u32) -> Placement;
 
-async fn choose(tx: &mut Tx, arrival: &Arrival, rule: Rule) -> Result<Placement, StorageError> {
-    let Arrival { subject, interval, quantity, .. } = *arrival;
+async fn find_placement(
+    tx: &mut Tx,
+    arrival: &OccupancyRequest,
+    rule: PlacementRule,
+) -> Result<Placement, StorageError> {
+    let OccupancyRequest { subject, interval, quantity, .. } = *arrival;
     let near = overlapping(tx, subject.id, interval).await?;
     match rule(&near, subject.capacity, interval, quantity) {
         // Moving a row is safe only when all that it could meet is known.
         Placement::Allocated { moves, .. } if !moves.is_empty() => {
             let rows = cluster(tx, subject.id, interval).await?;
-            if rows.len() > LARGEST_CLUSTER {
+            if rows.len() > MAX_CLUSTER_ROWS {
                 return Ok(Placement::Full { in_the_way: near.iter().map(|row| row.id).collect() });
             }
             Ok(rule(&rows, subject.capacity, interval, quantity))
@@ -172,14 +177,14 @@ async fn choose(tx: &mut Tx, arrival: &Arrival, rule: Rule) -> Result<Placement,
 /// Seats a booking of ours. `Err` inside: there is no room, and these rows stand in the way.
 pub async fn allocate(
     tx: &mut Tx,
-    arrival: &Arrival,
+    arrival: &OccupancyRequest,
     now: DateTime<Utc>,
 ) -> Result<Result<(), Vec<OccupancyId>>, StorageError> {
-    match choose(tx, arrival, allocate_booking).await? {
+    match find_placement(tx, arrival, allocate_booking).await? {
         Placement::Full { in_the_way } => Ok(Err(in_the_way)),
         Placement::Allocated { units, moves } => {
             apply_moves(tx, &moves).await?;
-            let parts: Vec<Part> = (0_i64..).zip(units.into_iter().map(Some)).collect();
+            let parts: Vec<OccupancyPart> = (0_i64..).zip(units.into_iter().map(Some)).collect();
             insert(tx, arrival, &parts, now).await?;
             Ok(Ok(()))
         }
@@ -188,12 +193,16 @@ pub async fn allocate(
 
 /// Writes down a fact from outside: allocated if a unit can be found, and without one otherwise. Returns whether it is
 /// allocated.
-pub async fn record(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    let Arrival { subject, interval, quantity, .. } = *arrival;
+pub async fn record(
+    tx: &mut Tx,
+    arrival: &OccupancyRequest,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let OccupancyRequest { subject, interval, quantity, .. } = *arrival;
     let near = overlapping(tx, subject.id, interval).await?;
     // All that need no others to move at once: there may be a thousand of them.
     let (units, by_moving) = allocate_facts(&near, subject.capacity, interval, quantity);
-    let mut parts: Vec<Part> = (0_i64..).zip(units.into_iter().map(Some)).collect();
+    let mut parts: Vec<OccupancyPart> = (0_i64..).zip(units.into_iter().map(Some)).collect();
     insert(tx, arrival, &parts, now).await?;
     let mut next = i64::try_from(parts.len()).unwrap_or(i64::MAX);
     let mut all_allocated = true;
@@ -209,12 +218,12 @@ pub async fn record(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Resul
 /// Writes down one of the parts that a fact from outside consists of, as `record` does; `part` counts them from 0.
 pub(crate) async fn record_part(
     tx: &mut Tx,
-    arrival: &Arrival,
+    arrival: &OccupancyRequest,
     part: i64,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let one = Arrival { quantity: 1, ..*arrival };
-    let unit = match choose(tx, &one, allocate_fact).await? {
+    let one = OccupancyRequest { quantity: 1, ..*arrival };
+    let unit = match find_placement(tx, &one, allocate_fact).await? {
         Placement::Full { .. } => None,
         Placement::Allocated { units, moves } => {
             apply_moves(tx, &moves).await?;
@@ -228,12 +237,12 @@ pub(crate) async fn record_part(
 /// The same, but only where all of it is free. `false`: nothing was written.
 pub(crate) async fn record_if_free(
     tx: &mut Tx,
-    arrival: &Arrival,
+    arrival: &OccupancyRequest,
     part: i64,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let one = Arrival { quantity: 1, ..*arrival };
-    let Placement::Allocated { units, moves } = choose(tx, &one, allocate_fact).await? else {
+    let one = OccupancyRequest { quantity: 1, ..*arrival };
+    let Placement::Allocated { units, moves } = find_placement(tx, &one, allocate_fact).await? else {
         return Ok(false);
     };
     apply_moves(tx, &moves).await?;
@@ -242,19 +251,19 @@ pub(crate) async fn record_if_free(
 }
 
 /// Which of what its source takes, from 0, and the unit that it holds.
-type Part = (i64, Option<u32>);
+type OccupancyPart = (i64, Option<u32>);
 
 const INSERT: &str = "
     INSERT INTO occupancy
         (id, business_id, subject_kind, subject_id, unit, starts_at, ends_at, source, source_id, part, created_at) ";
 
 /// Rows of one statement: a block may take a thousand units.
-const INSERTED_AT_ONCE: usize = 200;
+const ROWS_PER_INSERT: usize = 200;
 
 async fn insert(
     tx: &mut Tx,
-    arrival: &Arrival,
-    parts: &[Part],
+    arrival: &OccupancyRequest,
+    parts: &[OccupancyPart],
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     macro_rules! insert {
@@ -276,7 +285,7 @@ async fn insert(
             query.build().execute(&mut *$connection).await.map(drop)
         }};
     }
-    for parts in parts.chunks(INSERTED_AT_ONCE) {
+    for parts in parts.chunks(ROWS_PER_INSERT) {
         match tx.open() {
             Open::Sqlite(c) => insert!(Sqlite, c, parts)?,
             Open::Postgres(c) => insert!(Postgres, c, parts)?,
@@ -305,7 +314,7 @@ async fn set_unit(tx: &mut Tx, id: OccupancyId, unit: Option<u32>) -> Result<(),
 
 /// Room that became free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Freed {
+pub struct FreedInterval {
     /// Resource or staff member.
     pub subject_kind: SubjectKind,
     /// Its id.
@@ -321,7 +330,11 @@ const RELEASE: &str = "
     RETURNING subject_kind, subject_id, starts_at, ends_at";
 
 /// Takes all rows of an outside event or a booking away.
-pub async fn release(tx: &mut Tx, business: BusinessId, source_id: Uuid) -> Result<Vec<Freed>, StorageError> {
+pub async fn release(
+    tx: &mut Tx,
+    business: BusinessId,
+    source_id: Uuid,
+) -> Result<Vec<FreedInterval>, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(RELEASE).bind(business).bind(source_id).fetch_all(c).await)?)
 }
 
@@ -335,7 +348,7 @@ pub(crate) async fn release_on(
     business: BusinessId,
     source_id: Uuid,
     subject: Uuid,
-) -> Result<Vec<Freed>, StorageError> {
+) -> Result<Vec<FreedInterval>, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(RELEASE_ON)
         .bind(business)
         .bind(source_id)
@@ -355,7 +368,7 @@ const UNALLOCATED: &str = "
 pub async fn reallocate(
     tx: &mut Tx,
     business: BusinessId,
-    subject: Subject,
+    subject: OccupancySubject,
     freed: Interval,
 ) -> Result<u32, StorageError> {
     let waiting: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(UNALLOCATED)
@@ -367,7 +380,7 @@ pub async fn reallocate(
         .await)?;
     let mut found = 0;
     for row in waiting.into_iter().map(Allocation::from) {
-        let arrival = Arrival {
+        let arrival = OccupancyRequest {
             business,
             subject,
             interval: row.interval,
@@ -375,7 +388,7 @@ pub async fn reallocate(
             source_id: row.id.0,
             quantity: 1,
         };
-        if let Placement::Allocated { units, moves } = choose(tx, &arrival, allocate_fact).await? {
+        if let Placement::Allocated { units, moves } = find_placement(tx, &arrival, allocate_fact).await? {
             apply_moves(tx, &moves).await?;
             set_unit(tx, row.id, units.first().copied()).await?;
             found += 1;
@@ -393,7 +406,7 @@ const ALLOCATED_FROM: &str = "
 pub(crate) async fn fit(
     tx: &mut Tx,
     business: BusinessId,
-    subject: Subject,
+    subject: OccupancySubject,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let rows: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(ALLOCATED_FROM)

@@ -29,7 +29,7 @@ pub struct Overlap {
 }
 
 /// More ids in one statement are slow to plan.
-const ASKED_AT_ONCE: usize = 200;
+const BOOKINGS_PER_QUERY: usize = 200;
 
 const MINE: &str = "
     WITH mine AS (
@@ -81,7 +81,7 @@ pub async fn overlaps_of(
         }};
     }
     let mut found: HashMap<BookingId, Vec<Overlap>> = HashMap::new();
-    for part in bookings.chunks(ASKED_AT_ONCE) {
+    for part in bookings.chunks(BOOKINGS_PER_QUERY) {
         let overlaps = match db.open() {
             Open::Sqlite(pool) => ask!(Sqlite, pool, part, pairs!(overlaps_sqlite)),
             Open::Postgres(pool) => ask!(Postgres, pool, part, pairs!(overlaps_postgres)),

@@ -9,7 +9,7 @@ use crate::{Db, statistics};
 
 /// How much is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Many {
+pub struct LargeFixture {
     /// Businesses, each with all of the rest.
     pub businesses: u32,
     /// Bookings of each, on ten resources with ten people, each with an entry. All but [`Many::TO_COME`] are over.
@@ -20,7 +20,7 @@ pub struct Many {
     pub first: Option<BusinessId>,
 }
 
-impl Many {
+impl LargeFixture {
     /// Bookings of each business that have not begun.
     pub const TO_COME: u32 = 200;
 
@@ -55,10 +55,10 @@ fn id(tag: u16, number: u32, business: u32) -> Uuid {
 /// A table, how many of a thousand bookings' rows it gets (0: ten in all), and its columns with what stands in them.
 /// `{id TAG N}` is the id of row N of a table, `{at H}` the instant H hours from now, `i` the row's number from 0.
 /// `{recent TAG N}` is the id of a row that retention keeps: it goes by the time in an id (RFC 9562, 5.7).
-type Table = (&'static str, u32, &'static [(&'static str, &'static str)]);
+type FixtureTable = (&'static str, u32, &'static [(&'static str, &'static str)]);
 
 const START: &str = "(i / 10 - ({bookings} - {to_come}) / 10) * 2";
-const TABLES: &[Table] = &[
+const TABLES: &[FixtureTable] = &[
     (
         "staff",
         0,
@@ -130,8 +130,8 @@ const TABLES: &[Table] = &[
             ("blocks", "'occupy'"),
             ("import_host", "''"),
             ("polled", "FALSE"),
-            ("held_items", "0"),
-            ("held_of", "0"),
+            ("quarantined_items", "0"),
+            ("quarantined_total", "0"),
             ("created_at", "{at 0}"),
         ],
     ),
@@ -243,7 +243,7 @@ const TABLES: &[Table] = &[
             ("link", "'/'"),
             ("dedupe_key", "'sync_failed:' || i % 10"),
             ("created_at", "{at START}"),
-            ("told_at", "{at START}"),
+            ("notified_at", "{at START}"),
             ("closed_at", "{at START + 1}"),
         ],
     ),
@@ -338,10 +338,10 @@ const TABLES: &[Table] = &[
             ("contested", "FALSE"),
             ("pinned", "FALSE"),
             ("booking_id", "{id 5 i}"),
-            ("found_run", "{id 15 i}"),
-            ("lost_run", "CASE WHEN i % 2 = 0 THEN {id 15 i} END"),
-            ("lost_at", "CASE WHEN i % 2 = 0 THEN {at 0} END"),
-            ("lost_status", "CASE WHEN i % 2 = 0 THEN 'confirmed' END"),
+            ("found_run_id", "{id 15 i}"),
+            ("removed_run_id", "CASE WHEN i % 2 = 0 THEN {id 15 i} END"),
+            ("removed_at", "CASE WHEN i % 2 = 0 THEN {at 0} END"),
+            ("removed_status", "CASE WHEN i % 2 = 0 THEN 'confirmed' END"),
             ("first_seen_at", "{at 0}"),
         ],
     ),
@@ -393,7 +393,7 @@ const TABLES: &[Table] = &[
 ///
 /// # Panics
 /// If it cannot be written.
-pub async fn write_many(db: &Db, many: Many) {
+pub async fn write_many(db: &Db, many: LargeFixture) {
     write_rows(db, many).await;
     analyze(db).await;
 }
@@ -402,7 +402,7 @@ pub async fn write_many(db: &Db, many: Many) {
 ///
 /// # Panics
 /// If it cannot be written.
-pub async fn write_rows(db: &Db, many: Many) {
+pub async fn write_rows(db: &Db, many: LargeFixture) {
     for business in 0..many.businesses {
         let is_there = business == 0 && many.first.is_some();
         let settings = format!(
@@ -443,7 +443,12 @@ async fn execute(db: &Db, statement: String) {
     tx.commit().await.expect("it is written");
 }
 
-fn insert(db: &Db, (table, per_thousand, columns): Table, many: Many, business: u32) -> String {
+fn insert(
+    db: &Db,
+    (table, per_thousand, columns): FixtureTable,
+    many: LargeFixture,
+    business: u32,
+) -> String {
     let rows = if per_thousand == 0 { 10 } else { many.bookings / 1000 * per_thousand };
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = columns
@@ -469,10 +474,10 @@ fn insert(db: &Db, (table, per_thousand, columns): Table, many: Many, business: 
 }
 
 /// Puts what the database calls it for each `{id TAG N}` and `{at HOURS}`.
-fn expanded(db: &Db, text: &str, many: Many, business: u32) -> String {
+fn expanded(db: &Db, text: &str, many: LargeFixture, business: u32) -> String {
     let text = text
         .replace("{bookings}", &many.bookings.to_string())
-        .replace("{to_come}", &Many::TO_COME.to_string());
+        .replace("{to_come}", &LargeFixture::TO_COME.to_string());
     let mut parts = text.split(['{', '}']);
     let mut made = parts.next().unwrap_or_default().to_owned();
     // What stands in braces and what follows them take turns.

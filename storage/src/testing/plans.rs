@@ -24,7 +24,7 @@ use tracing::{
 
 use super::{
     TestDb,
-    many::{Many, write_many},
+    many::{LargeFixture, write_many},
     monday, open, server, template,
 };
 use crate::{Db, secret};
@@ -53,8 +53,8 @@ const LARGE: [&str; 15] = [
 const FEW: [&str; 7] = [
     "occupancy_unallocated",
     "remote_changes_open",
-    "remote_changes_one_question_an_entry",
-    "notices_untold",
+    "remote_changes_open_by_entry",
+    "notices_unsent",
     "notices_open",
     "jobs_leased",
     "jobs_leased_by_key",
@@ -68,7 +68,7 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("jobs", "subject_id IN (SELECT id FROM entries", "SQLite skips from one of the few kinds to the next"),
     (
         "idempotency_keys",
-        "SET alive_until = created_at WHERE",
+        "SET lease_until = created_at WHERE",
         "once, when a process starts; a day of them is kept",
     ),
     ("entries", "-COUNT(*)", "counts all of them, by an index alone"),
@@ -113,7 +113,8 @@ pub fn watch(crate_name: &str) -> bool {
     let watches = crate_name == "contract";
     if watches {
         RECORDING.call_once(|| {
-            tracing::subscriber::set_global_default(Recorder).expect("nobody else listens in this suite");
+            tracing::subscriber::set_global_default(StatementRecorder)
+                .expect("nobody else listens in this suite");
         });
     }
     watches
@@ -128,7 +129,7 @@ static IN_ORDER: Mutex<Option<Vec<String>>> = Mutex::new(None);
 pub fn take_down() {
     *locked(&IN_ORDER) = Some(Vec::new());
     RECORDING.call_once(|| {
-        tracing::subscriber::set_global_default(Recorder).expect("nobody else listens");
+        tracing::subscriber::set_global_default(StatementRecorder).expect("nobody else listens");
     });
 }
 
@@ -235,7 +236,7 @@ fn aliases(text: &str) -> BTreeMap<String, &'static str> {
 /// A file with very many rows, made once for all tests of a version of the tables and of this module.
 async fn large_sqlite() -> Db {
     let folder = env::temp_dir();
-    let name = format!("concord-many-{}.db", version(&crate::db::SQLITE_MIGRATIONS));
+    let name = format!("concord-many-{}.db", version(&crate::migrations::SQLITE_MIGRATIONS));
     let path = folder.join(&name);
     let lock = File::create(folder.join(format!("{name}.lock"))).expect("a file to wait at");
     lock.lock().expect("it can be waited for");
@@ -301,7 +302,7 @@ fn is_range_of_ids(by: &str) -> bool {
 /// module.
 async fn large_postgres() -> PgConnection {
     let options = server();
-    let name = format!("concord_test_many_{}", version(&crate::db::POSTGRES_MIGRATIONS));
+    let name = format!("concord_test_many_{}", version(&crate::migrations::POSTGRES_MIGRATIONS));
     let empty = template(&options).await;
     let mut waiting = options.connect().await.expect("the PostgreSQL server can be reached");
     // Held until the connection closes.
@@ -324,8 +325,8 @@ async fn large_postgres() -> PgConnection {
 }
 
 /// Enough that no planner reads a table whole to save itself an index.
-fn many() -> Many {
-    Many { businesses: 2, bookings: 20_000, now: monday(), first: None }
+fn many() -> LargeFixture {
+    LargeFixture { businesses: 2, bookings: 20_000, now: monday(), first: None }
 }
 
 /// A name for what a large database holds.
@@ -382,8 +383,8 @@ fn given(text: &str) -> String {
 /// What a parameter could be: the business first, an instant that is now.
 fn value(text: &str, place: usize, kind: &str) -> String {
     match kind {
-        "uuid" if place == 0 => format!("'{}'", Many::business(0).0),
-        "uuid" => format!("'{}'", Many::resource(3, 0)),
+        "uuid" if place == 0 => format!("'{}'", LargeFixture::business(0).0),
+        "uuid" => format!("'{}'", LargeFixture::resource(3, 0)),
         // What is deleted is old.
         "timestamp with time zone" if text.starts_with("DELETE") => "'2020-01-01T00:00:00Z'".to_owned(),
         "timestamp with time zone" => format!("'{}'", monday().to_rfc3339()),
@@ -430,9 +431,9 @@ fn walk(plan: &Value, in_order: bool, walked: &mut Vec<(&'static str, String)>) 
 
 // ---- what sqlx tells of each statement
 
-struct Recorder;
+struct StatementRecorder;
 
-impl Subscriber for Recorder {
+impl Subscriber for StatementRecorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "sqlx::query"
     }
@@ -446,7 +447,7 @@ impl Subscriber for Recorder {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut statement = Statement::default();
+        let mut statement = RecordedStatement::default();
         event.record(&mut statement);
         // The text is left out where the summary is all of it.
         let text = if statement.text.is_empty() { statement.summary } else { statement.text };
@@ -463,12 +464,12 @@ impl Subscriber for Recorder {
 }
 
 #[derive(Default)]
-struct Statement {
+struct RecordedStatement {
     summary: String,
     text: String,
 }
 
-impl Visit for Statement {
+impl Visit for RecordedStatement {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 
     fn record_str(&mut self, field: &Field, value: &str) {

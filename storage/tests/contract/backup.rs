@@ -9,12 +9,12 @@ use std::{
 };
 
 use concord_storage::{
-    Db, DbOptions, PageAsk,
+    Db, DbOptions, PageRequest,
     backup::{self, BackupError},
     bookings::{self, BookingFilter},
     testing::{
         self, TestDb, draft,
-        many::{Many, write_many},
+        many::{LargeFixture, write_many},
         monday,
     },
 };
@@ -27,7 +27,7 @@ async fn open(path: &std::path::Path) -> Db {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_ends_beside_writers_and_can_be_opened() {
     let db = Arc::new(testing::sqlite().await);
-    write_many(&db, Many { businesses: 1, bookings: 5_000, now: monday(), first: None }).await;
+    write_many(&db, LargeFixture { businesses: 1, bookings: 5_000, now: monday(), first: None }).await;
     let business = testing::business(&db).await;
     let room = testing::resource(&db, &business, 1).await;
     testing::booking(&db, &business, "BEFORE", &draft(&room, 0, 60)).await;
@@ -57,11 +57,16 @@ async fn a_backup_ends_beside_writers_and_can_be_opened() {
     let copy = open(&file).await;
     copy.check_migrated().await.unwrap();
     assert!(bookings::find(&copy, business.id, "BEFORE").await.unwrap().is_some());
-    assert!(bookings::find(&copy, Many::business(0), &Many::reference(4_999)).await.unwrap().is_some());
+    assert!(
+        bookings::find(&copy, LargeFixture::business(0), &LargeFixture::reference(4_999))
+            .await
+            .unwrap()
+            .is_some()
+    );
     // What was being written is there up to an instant, and nothing after it.
     let filter = BookingFilter { search: Some("beside-".to_owned()), ..BookingFilter::default() };
     let page =
-        bookings::list(&copy, business.id, &filter, &PageAsk { limit: 200, after: None }).await.unwrap();
+        bookings::list(&copy, business.id, &filter, &PageRequest { limit: 200, after: None }).await.unwrap();
     let there: Vec<String> = page.items.into_iter().map(|booking| booking.reference).collect();
     let expected: Vec<String> = (1..=there.len()).map(|number| format!("BESIDE-{number}")).collect();
     assert_eq!(there, expected);

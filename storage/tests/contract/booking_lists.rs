@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError,
-    bookings::{self, BookingFilter, Change, FeedAsk, PutError},
+    bookings::{self, BookingFilter, ChangeContext, FeedRange, PutError},
     businesses, people, resources,
     testing::{self, TestDb, at, draft},
 };
@@ -82,16 +82,16 @@ async fn a_feed_holds_what_stands(db: &TestDb) {
     ] {
         put(db, business.id, reference, &said).await.unwrap();
     }
-    let ask = FeedAsk { from: at(0), most: 100 };
+    let ask = FeedRange { from: at(0), most: 100 };
     let whole = bookings::of_business(db, business.id, ask).await.unwrap();
     assert_eq!(references(&whole), ["mine", "there", "asked-for"]);
     assert_eq!(whole[0].draft.staff, [ana]);
-    let room = bookings::of_resource(db, business.id, rooms[0].id, ask).await.unwrap();
+    let room = bookings::list_for_resource_feed(db, business.id, rooms[0].id, ask).await.unwrap();
     assert_eq!(references(&room), ["mine", "asked-for"], "who reads it must not sell what is asked for");
-    let earlier = FeedAsk { from: at(-60), most: 100 };
+    let earlier = FeedRange { from: at(-60), most: 100 };
     let hers = bookings::of_staff(db, business.id, ana, earlier).await.unwrap();
     assert_eq!(references(&hers), ["over", "mine"]);
-    let part = bookings::of_business(db, business.id, FeedAsk { from: at(0), most: 2 }).await.unwrap();
+    let part = bookings::of_business(db, business.id, FeedRange { from: at(0), most: 2 }).await.unwrap();
     assert_eq!(references(&part), ["there", "asked-for"], "the past is left out, not what is to come");
 }
 
@@ -130,7 +130,7 @@ async fn no_text_is_too_strange_to_be_looked_for(db: &TestDb) {
     let long = "m".repeat(60_000);
     for reference in ["a\0b", "\0", "a\nb", "a\u{85}", "", &long] {
         assert_eq!(bookings::find(db, business.id, reference).await.unwrap(), None, "{reference:?}");
-        let change = Change { business: business.id, actor: Actor::System, now: at(0) };
+        let change = ChangeContext { business: business.id, actor: Actor::System, now: at(0) };
         let cancelled = bookings::cancel(db, &change, reference, None).await;
         assert!(matches!(cancelled, Err(PutError::Storage(StorageError::NotFound))), "{cancelled:?}");
     }
@@ -146,8 +146,10 @@ async fn no_text_is_too_strange_to_be_looked_for(db: &TestDb) {
     let staff = people::list_staff(db, business.id, &ask).await;
     assert!(matches!(staff, Err(StorageError::BadCursor)), "{staff:?}");
     // A place that nobody thought of.
-    assert_eq!(businesses::by_slug(db, "no-such").await.unwrap(), None);
-    is_not_found(businesses::by_slug(db, "a\0b").await.and_then(|found| found.ok_or(StorageError::NotFound)));
+    assert_eq!(businesses::find_by_slug(db, "no-such").await.unwrap(), None);
+    is_not_found(
+        businesses::find_by_slug(db, "a\0b").await.and_then(|found| found.ok_or(StorageError::NotFound)),
+    );
 }
 
 concord_storage::on_both_databases!(

@@ -1,12 +1,12 @@
 use concord_domain::{
+    audit::HistorySubject,
     booking::{BookingDraft, BookingKind, BookingStatus},
     ids::{BookingId, BusinessId, ResourceId, StaffId},
     people::Actor,
-    record::HistorySubject,
 };
 use concord_storage::{
     Db, DbOptions, StorageError,
-    bookings::{self, BookingFilter, Change, FeedAsk, Put, PutError},
+    bookings::{self, BookingFilter, ChangeContext, FeedRange, PutError, WrittenBooking},
     businesses, history, resources,
     testing::{self, TestDb, at, begin, commit, draft, monday},
 };
@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::{at_once, first, precise};
 
-pub(crate) fn change(business: BusinessId) -> Change {
-    Change { business, actor: Actor::System, now: precise(-600) }
+pub(crate) fn change(business: BusinessId) -> ChangeContext {
+    ChangeContext { business, actor: Actor::System, now: precise(-600) }
 }
 
 pub(crate) async fn put(
@@ -23,7 +23,7 @@ pub(crate) async fn put(
     business: BusinessId,
     reference: &str,
     draft: &BookingDraft,
-) -> Result<Put, PutError> {
+) -> Result<WrittenBooking, PutError> {
     bookings::put(db, &change(business), reference, draft, None).await
 }
 
@@ -90,7 +90,7 @@ async fn a_change_counts_and_is_written_down(db: &TestDb) {
     let nobody = bookings::cancel(db, &change(business.id), "A-2", None).await;
     assert!(matches!(nobody, Err(PutError::Storage(StorageError::NotFound))), "{nobody:?}");
 
-    let lines = history::of_subject(db, business.id, made.id.0, &first(10)).await.unwrap().items;
+    let lines = history::list_for_subject(db, business.id, made.id.0, &first(10)).await.unwrap().items;
     let mut actions: Vec<&str> = lines.iter().map(|line| line.action.as_str()).collect();
     actions.sort_unstable();
     assert_eq!(actions, ["cancelled", "changed", "created"]);
@@ -196,9 +196,9 @@ async fn another_business_finds_no_booking(db: &TestDb) {
     ] {
         assert_eq!(bookings::list(db, theirs, &filter, &first(10)).await.unwrap().items, []);
     }
-    let ask = FeedAsk { from: at(0), most: 9 };
+    let ask = FeedRange { from: at(0), most: 9 };
     assert_eq!(bookings::of_business(db, theirs, ask).await.unwrap(), []);
-    assert_eq!(bookings::of_resource(db, theirs, room.id, ask).await.unwrap(), []);
+    assert_eq!(bookings::list_for_resource_feed(db, theirs, room.id, ask).await.unwrap(), []);
     assert_eq!(bookings::of_staff(db, theirs, ana.id, ask).await.unwrap(), []);
     let start = BookingId(Uuid::nil());
     assert_eq!(bookings::concerning(db, theirs, connection, at(0), start, 10).await.unwrap(), []);

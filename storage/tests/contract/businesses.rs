@@ -30,10 +30,10 @@ async fn what_is_written_is_read_back(db: &TestDb) {
     assert_eq!(made.outside, settings().outside);
     assert_eq!(made.created_at, precise(0));
     assert_eq!(businesses::find(db, made.id).await.unwrap(), Some(made.clone()));
-    assert_eq!(businesses::by_slug(db, "quinta").await.unwrap(), Some(made.clone()));
+    assert_eq!(businesses::find_by_slug(db, "quinta").await.unwrap(), Some(made.clone()));
     assert_eq!(businesses::list(db).await.unwrap(), [made]);
     assert_eq!(businesses::find(db, BusinessId::new(monday())).await.unwrap(), None);
-    assert_eq!(businesses::by_slug(db, "Quinta").await.unwrap(), None);
+    assert_eq!(businesses::find_by_slug(db, "Quinta").await.unwrap(), None);
 }
 
 async fn a_slug_is_taken_once(db: &TestDb) {

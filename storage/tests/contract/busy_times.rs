@@ -6,7 +6,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db,
-    bookings::{self, Change, PutError},
+    bookings::{self, ChangeContext, PutError},
     busy_times::{self, NewBusyTime},
     occupancy,
     people::{self, Staff},
@@ -138,7 +138,7 @@ async fn whoever_is_busy_cannot_be_booked(db: &TestDb) {
     let business = concord_storage::businesses::find(db, ana.business_id).await.unwrap().unwrap();
     let room = testing::resource(db, &business, 1).await;
     let id = read(db, &ana, calendar, "dentist", (0, 60)).await;
-    let change = Change { business: business.id, actor: Actor::System, now: at(-60) };
+    let change = ChangeContext { business: business.id, actor: Actor::System, now: at(-60) };
     let draft = BookingDraft { staff: vec![ana.id], ..testing::draft(&room, 30, 90) };
     let refused = bookings::put(db, &change, "A-1", &draft, None).await.unwrap_err();
     let PutError::Taken(taken) = refused else { panic!("{refused:?}") };

@@ -3,7 +3,7 @@ use concord_domain::{
     connection::ProviderKind,
     ids::{BusinessId, ConnectionId},
     interval::Interval,
-    sync::reading::Reading,
+    sync::read_sequence::ReadSequence,
 };
 use concord_storage::{
     Db, businesses,
@@ -96,10 +96,10 @@ async fn a_calendar_under_another_id_is_the_same_and_read_anew(db: &TestDb) {
     let window = Interval { start: at(0), end: at(1_000) };
     let mut tx = begin(db).await;
     calendars::set_reads(&mut tx, business, old.id, true).await.unwrap();
-    calendars::advance(&mut tx, (old.id, Reading(1)), "cursor", window, at(1)).await.unwrap();
+    calendars::advance(&mut tx, (old.id, ReadSequence(1)), "cursor", window, at(1)).await.unwrap();
     let elsewhere = BusinessId::new(at(0));
-    is_not_found(calendars::give_another_id(&mut tx, elsewhere, old.id, "new").await);
-    calendars::give_another_id(&mut tx, business, old.id, "new").await.unwrap();
+    is_not_found(calendars::change_external_id(&mut tx, elsewhere, old.id, "new").await);
+    calendars::change_external_id(&mut tx, business, old.id, "new").await.unwrap();
     commit(tx).await;
     take_over(db, business, connection, &[listed("main", true, true), listed("new", true, false)], 2).await;
     assert_eq!(shown(db, business, connection).await, ["main reads writes", "new reads"]);
@@ -126,7 +126,7 @@ async fn a_calendar_that_is_no_longer_listed_is_missed(db: &TestDb) {
     assert_eq!(found.missing_since, Some(at(1)));
     let mut tx = begin(db).await;
     is_not_found(calendars::set_written(&mut tx, ana.business_id, connection, chosen).await);
-    let read = calendars::to_read(&mut tx, ana.business_id, connection).await.unwrap();
+    let read = calendars::list_read(&mut tx, ana.business_id, connection).await.unwrap();
     assert_eq!(read.iter().map(|one| one.external_id.as_str()).collect::<Vec<_>>(), ["main"]);
     drop(tx);
     // Back again, it is what the person chose.
@@ -156,25 +156,25 @@ async fn reading_goes_on_where_it_stopped(db: &TestDb) {
     calendars::hold(&mut tx, calendar, "digest", "12 of 12 events are gone").await.unwrap();
     commit(tx).await;
     assert_eq!(progress().await.held.as_deref(), Some("digest"));
-    assert_eq!(found().await.held_reason.as_deref(), Some("12 of 12 events are gone"));
+    assert_eq!(found().await.quarantine_reason.as_deref(), Some("12 of 12 events are gone"));
     let mut tx = begin(db).await;
-    calendars::advance(&mut tx, (calendar, Reading(7)), "sync-1", window, at(3)).await.unwrap();
+    calendars::advance(&mut tx, (calendar, ReadSequence(7)), "sync-1", window, at(3)).await.unwrap();
     commit(tx).await;
     let reached = progress().await;
     assert_eq!((reached.cursor.as_deref(), reached.held), (Some("sync-1"), None));
-    assert_eq!(reached.last_reading, Reading(7));
+    assert_eq!(reached.last_reading, ReadSequence(7));
     assert_eq!((reached.window_start, reached.window_end), (Some(window.start), Some(window.end)));
-    assert_eq!((found().await.last_import_at, found().await.held_reason), (Some(at(3)), None));
+    assert_eq!((found().await.last_import_at, found().await.quarantine_reason), (Some(at(3)), None));
 
     let mut tx = begin(db).await;
     calendars::forget_cursor(&mut tx, calendar).await.unwrap();
     commit(tx).await;
     assert_eq!(progress().await.cursor, None);
     let mut tx = begin(db).await;
-    calendars::advance(&mut tx, (calendar, Reading(8)), "sync-2", window, at(4)).await.unwrap();
+    calendars::advance(&mut tx, (calendar, ReadSequence(8)), "sync-2", window, at(4)).await.unwrap();
     calendars::set_reads(&mut tx, ana.business_id, calendar, true).await.unwrap();
     commit(tx).await;
-    assert_eq!(progress().await.last_reading, Reading(8));
+    assert_eq!(progress().await.last_reading, ReadSequence(8));
     assert_eq!(progress().await.cursor, None, "turned on, it starts from the beginning");
 }
 

@@ -10,7 +10,10 @@ use concord_domain::{
 use concord_storage::{
     Db, StorageError,
     businesses::Business,
-    channels::{self, Channel, ChannelSettings, Holding, Import, Listing, NewChannel, Read, runs, webhooks},
+    channels::{
+        self, Channel, ChannelQuarantine, ChannelSettings, FeedReadOutcome, ImportAddress, ListingKey,
+        NewChannel, runs, webhooks,
+    },
     feeds, jobs,
     resources::Resource,
     seal::Keyring,
@@ -25,8 +28,8 @@ pub(crate) const ADDRESS: &str = "https://www.airbnb.com/calendar/ical/7.ics?s=s
 
 static RING: LazyLock<Keyring> = LazyLock::new(testing::keyring);
 
-fn import(url: &SecretString) -> Import<'_> {
-    Import { url, host: "www.airbnb.com" }
+fn import(url: &SecretString) -> ImportAddress<'_> {
+    ImportAddress { url, host: "www.airbnb.com" }
 }
 
 /// A channel of a new resource.
@@ -47,7 +50,7 @@ pub(crate) async fn channel(db: &Db, business: &Business, resource: &Resource) -
     channel
 }
 
-async fn world(db: &Db) -> (Business, Channel) {
+async fn fixture(db: &Db) -> (Business, Channel) {
     let business = testing::business(db).await;
     let resource = testing::resource(db, &business, 1).await;
     let channel = channel(db, &business, &resource).await;
@@ -55,7 +58,7 @@ async fn world(db: &Db) -> (Business, Channel) {
 }
 
 async fn an_address_is_sealed_and_read_once_for_a_resource(db: &TestDb) {
-    let (business, channel) = world(db).await;
+    let (business, channel) = fixture(db).await;
     assert_eq!((channel.state, channel.has_import, channel.polled), (ChannelState::Active, true, true));
     assert!(!db.rows_as_text().await.contains("s=secret"));
     let opened = channels::import_url(db, &RING, business.id, channel.id).await.unwrap().unwrap();
@@ -63,8 +66,8 @@ async fn an_address_is_sealed_and_read_once_for_a_resource(db: &TestDb) {
     assert_eq!(channels::list(db, business.id).await.unwrap(), std::slice::from_ref(&channel));
     assert_eq!(channels::find(db, business.id, channel.id).await.unwrap().as_ref(), Some(&channel));
     let files =
-        Listing { business: business.id, resource: channel.resource_id, platform: "airbnb", url: None };
-    let same = channels::by_address(db, Listing { url: Some(&opened), ..files }).await.unwrap();
+        ListingKey { business: business.id, resource: channel.resource_id, platform: "airbnb", url: None };
+    let same = channels::by_address(db, ListingKey { url: Some(&opened), ..files }).await.unwrap();
     assert_eq!(same.as_ref(), Some(&channel));
     let none = channels::by_address(db, files).await.unwrap();
     let readers = channels::of_address(db, business.id, &opened).await.unwrap();
@@ -88,7 +91,7 @@ async fn an_address_is_sealed_and_read_once_for_a_resource(db: &TestDb) {
 }
 
 async fn a_removed_channel_is_taken_up_again(db: &TestDb) {
-    let (business, before) = world(db).await;
+    let (business, before) = fixture(db).await;
     let url = SecretString::from(ADDRESS);
     let new = NewChannel {
         business: business.id,
@@ -115,7 +118,7 @@ async fn a_removed_channel_is_taken_up_again(db: &TestDb) {
 }
 
 async fn settings_and_addresses_change(db: &TestDb) {
-    let (business, channel) = world(db).await;
+    let (business, channel) = fixture(db).await;
     let settings = ChannelSettings {
         state: ChannelState::Paused,
         preference: Preference::Keep,
@@ -123,8 +126,13 @@ async fn settings_and_addresses_change(db: &TestDb) {
         interval_minutes: Some(45),
     };
     let mut tx = begin(db).await;
-    let whole =
-        Read::Whole { etag: Some("e"), last_modified: None, digest: Some("d"), changed: true, remark: None };
+    let whole = FeedReadOutcome::Whole {
+        etag: Some("e"),
+        last_modified: None,
+        digest: Some("d"),
+        changed: true,
+        remark: None,
+    };
     channels::note_read(&mut tx, channel.id, whole, at(1)).await.unwrap();
     assert_eq!(channels::lock(&mut tx, business.id, channel.id).await.unwrap().etag.as_deref(), Some("e"));
     let set = channels::set(&mut tx, business.id, channel.id, &settings).await.unwrap();
@@ -151,18 +159,18 @@ async fn settings_and_addresses_change(db: &TestDb) {
 }
 
 async fn a_reading_leaves_its_marks(db: &TestDb) {
-    let (business, channel) = world(db).await;
-    let note = async |read: Read<'_>, minute| {
+    let (business, channel) = fixture(db).await;
+    let note = async |read: FeedReadOutcome<'_>, minute| {
         let mut tx = begin(db).await;
         channels::note_read(&mut tx, channel.id, read, at(minute)).await.unwrap();
         commit(tx).await;
         channels::find(db, business.id, channel.id).await.unwrap().unwrap()
     };
-    let failed = note(Read::Failed { error: "404" }, 1).await;
+    let failed = note(FeedReadOutcome::Failed { error: "404" }, 1).await;
     assert_eq!((failed.polled_at, failed.read_at, failed.failing_since), (Some(at(1)), None, Some(at(1))));
-    let still = note(Read::Failed { error: "500" }, 2).await;
+    let still = note(FeedReadOutcome::Failed { error: "500" }, 2).await;
     assert_eq!((still.failing_since, still.last_error.as_deref()), (Some(at(1)), Some("500")));
-    let whole = Read::Whole {
+    let whole = FeedReadOutcome::Whole {
         etag: None,
         last_modified: Some("yesterday"),
         digest: Some("d"),
@@ -178,33 +186,36 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     assert_eq!((again.etag, again.last_modified, again.body_digest), (None, None, None));
     drop(tx);
     assert_eq!(read.last_error.as_deref(), Some("line 7"));
-    let same = note(Read::Same, 4).await;
+    let same = note(FeedReadOutcome::Same, 4).await;
     assert_eq!(same.last_error.as_deref(), Some("line 7"), "it says what it said");
     assert_eq!((same.read_at, same.changed_at), (Some(at(4)), Some(at(3))));
 
-    let holding = Holding { import_guard: ImportGuard::Empty, items: 3, of: 4, until: at(9) };
+    let holding = ChannelQuarantine { import_guard: ImportGuard::Empty, items: 3, of: 4, until: at(9) };
     let mut tx = begin(db).await;
     channels::hold(&mut tx, channel.id, Some(holding)).await.unwrap();
     commit(tx).await;
     let held = channels::find(db, business.id, channel.id).await.unwrap().unwrap();
-    assert_eq!((held.import_guard, held.held_items, held.held_of), (Some(ImportGuard::Empty), 3, 4));
-    assert_eq!(held.held_until, Some(at(9)));
+    assert_eq!(
+        (held.import_guard, held.quarantined_items, held.quarantined_total),
+        (Some(ImportGuard::Empty), 3, 4)
+    );
+    assert_eq!(held.quarantined_until, Some(at(9)));
     let mut tx = begin(db).await;
     channels::hold(&mut tx, channel.id, None).await.unwrap();
     let job = channels::enqueue_poll(&mut tx, &held, QueueClass::Interactive, at(5), at(5)).await.unwrap();
     commit(tx).await;
     assert_eq!((job.kind, job.queue), (JobKind::PollChannel, QueueClass::Interactive));
     let next =
-        async |business| jobs::next_of(db, business, JobKind::PollChannel, channel.id.0).await.unwrap();
+        async |business| jobs::next_due_at(db, business, JobKind::PollChannel, channel.id.0).await.unwrap();
     assert_eq!(next(business.id).await, Some(at(5)));
     assert_eq!(next(testing::business(db).await.id).await, None);
     assert_eq!(channels::find(db, business.id, channel.id).await.unwrap().unwrap().import_guard, None);
 }
 
 async fn a_run_is_listed_and_undone_once(db: &TestDb) {
-    let (business, channel) = world(db).await;
+    let (business, channel) = fixture(db).await;
     let record = async |minute, cancelled| {
-        let run = runs::NewRun {
+        let run = runs::NewChannelRun {
             id: ChannelRunId::new(at(minute)),
             business: business.id,
             channel: channel.id,
@@ -212,7 +223,7 @@ async fn a_run_is_listed_and_undone_once(db: &TestDb) {
             actor: &Actor::System,
             outcome: RunOutcome::Applied,
             message: "2 new",
-            counts: runs::Counts { imported: 2, cancelled, ..runs::Counts::default() },
+            counts: runs::RunCounts { imported: 2, cancelled, ..runs::RunCounts::default() },
             duration_ms: 7,
         };
         let mut tx = begin(db).await;
@@ -222,14 +233,14 @@ async fn a_run_is_listed_and_undone_once(db: &TestDb) {
         run.id
     };
     let (older, newer) = (record(1, 0).await, record(2, 3).await);
-    let page = runs::of_channel(db, business.id, channel.id, &first(1)).await.unwrap();
+    let page = runs::list_for_channel(db, business.id, channel.id, &first(1)).await.unwrap();
     assert_eq!((page.items[0].id, page.next.is_some()), (newer, true));
     let all = runs::of_business(db, business.id, &first(10)).await.unwrap().items;
     assert_eq!(all.iter().map(|run| run.id).collect::<Vec<_>>(), [newer, older]);
     let run = runs::find(db, business.id, newer).await.unwrap().unwrap();
     assert_eq!((run.counts.imported, run.counts.cancelled, run.actor), (2, 3, Actor::System));
     assert!(!all[0].can_be_undone(at(3)), "nothing names it");
-    let with_effects = runs::Run { has_effects: true, ..all[0].clone() };
+    let with_effects = runs::ChannelRun { has_effects: true, ..all[0].clone() };
     let week = at(2) + Duration::days(7);
     assert!(with_effects.can_be_undone(week - Duration::days(1)) && !with_effects.can_be_undone(week));
     let mut tx = begin(db).await;
@@ -241,7 +252,7 @@ async fn a_run_is_listed_and_undone_once(db: &TestDb) {
 }
 
 async fn a_webhook_is_known_by_its_token_and_taken_once(db: &TestDb) {
-    let (business, channel) = world(db).await;
+    let (business, channel) = fixture(db).await;
     let (token, key) = (secret::new_token("cw_"), SecretString::from("whsec_c2VjcmV0"));
     let mut tx = begin(db).await;
     webhooks::allow(&mut tx, &RING, (business.id, channel.id), &token, &key).await.unwrap();
@@ -251,18 +262,18 @@ async fn a_webhook_is_known_by_its_token_and_taken_once(db: &TestDb) {
     commit(tx).await;
     assert!(webhooks::is_taken(db, channel.id, "m-1").await.unwrap());
     assert!(!webhooks::is_taken(db, channel.id, "m-2").await.unwrap());
-    let (found, found_key) = webhooks::by_token(db, &RING, &token).await.unwrap().unwrap();
+    let (found, found_key) = webhooks::find_by_token(db, &RING, &token).await.unwrap().unwrap();
     assert_eq!((found.id, found.has_webhook), (channel.id, true));
     assert_eq!(found_key.expose_secret(), key.expose_secret());
     assert!(!db.rows_as_text().await.contains("c2VjcmV0"));
     let mut tx = begin(db).await;
     webhooks::forbid(&mut tx, business.id, channel.id).await.unwrap();
     commit(tx).await;
-    assert!(webhooks::by_token(db, &RING, &token).await.unwrap().is_none());
+    assert!(webhooks::find_by_token(db, &RING, &token).await.unwrap().is_none());
 }
 
 async fn another_business_finds_no_channel(db: &TestDb) {
-    let (_, channel) = world(db).await;
+    let (_, channel) = fixture(db).await;
     let other = testing::business(db).await;
     assert_eq!(channels::find(db, other.id, channel.id).await.unwrap(), None);
     assert_eq!(channels::list(db, other.id).await.unwrap(), []);

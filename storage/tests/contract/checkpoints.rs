@@ -3,7 +3,7 @@
 use std::fs;
 
 use concord_storage::{
-    limits::{self, Rate},
+    limits::{self, BucketRate},
     testing::{self, TestDb, monday},
 };
 use tokio::time::{Duration, sleep, timeout};
@@ -21,7 +21,7 @@ async fn write_much(db: &TestDb, round: i64) {
     for number in 0..COMMITS {
         let mut tx = db.begin_async_commit().await.unwrap();
         let bucket = format!("{round}-{number}-{}", "x".repeat(2_000));
-        let rate = Rate { interval: chrono::Duration::seconds(1), burst: 1 };
+        let rate = BucketRate { interval: chrono::Duration::seconds(1), burst: 1 };
         limits::hold_until(&mut tx, &bucket, monday(), rate).await.unwrap();
         tx.commit().await.unwrap();
     }

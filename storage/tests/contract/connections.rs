@@ -5,7 +5,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db, StorageError,
-    connections::{self, Connection, NewConnection, Settings},
+    connections::{self, Connection, ConnectionSettings, NewConnection},
     people::Staff,
     remote_changes,
     seal::{Keyring, MasterKey},
@@ -93,8 +93,8 @@ async fn the_same_account_is_adopted_again(db: &TestDb) {
     assert!(set_state(db, &ana, first, ConnectionState::Disconnected).await);
     let over_since = found(db, &ana, first).await.state_changed_at;
     let mut tx = begin(db).await;
-    assert!(!connections::forget_tokens(&mut tx, first, at(7)).await.unwrap(), "another end of it");
-    assert!(connections::forget_tokens(&mut tx, first, over_since).await.unwrap());
+    assert!(!connections::delete_tokens(&mut tx, first, at(7)).await.unwrap(), "another end of it");
+    assert!(connections::delete_tokens(&mut tx, first, over_since).await.unwrap());
     connections::set_remove_entries(&mut tx, ana.business_id, first, true).await.unwrap();
     commit(tx).await;
     assert!(!found(db, &ana, first).await.is_default);
@@ -108,7 +108,7 @@ async fn the_same_account_is_adopted_again(db: &TestDb) {
     assert_eq!((again.state, again.last_error), (ConnectionState::Active, None));
     let mut tx = begin(db).await;
     assert!(
-        !connections::forget_tokens(&mut tx, first, again.state_changed_at).await.unwrap(),
+        !connections::delete_tokens(&mut tx, first, again.state_changed_at).await.unwrap(),
         "it is served"
     );
     commit(tx).await;
@@ -164,17 +164,17 @@ async fn a_late_refresh_stores_nothing_in_another_grant(db: &TestDb) {
     assert!(store(&second).await);
     assert_eq!(read().await.refresh.unwrap().expose_secret(), "1//late");
     assert_eq!(read().await.refresh_lease_until, None);
-    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
     assert_eq!(read().await.refresh_lease_until, Some(at(9)));
     let over_since = found(db, &ana, id).await.state_changed_at;
     let mut tx = begin(db).await;
-    assert!(connections::forget_tokens(&mut tx, id, over_since).await.unwrap());
+    assert!(connections::delete_tokens(&mut tx, id, over_since).await.unwrap());
     commit(tx).await;
     assert!(!store(&second).await, "it is forgotten");
     let none = read().await;
     assert!(none.access.is_none() && none.refresh.is_none() && none.access_expires_at.is_none());
     assert!(
-        connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap(),
+        connections::acquire_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap(),
         "nobody refreshes it"
     );
 }
@@ -207,15 +207,16 @@ async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {
 async fn settings_and_notes_are_kept(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    let settings = Settings { direction: Some(Direction::Out), coverage: Some(Coverage::Everything) };
+    let settings =
+        ConnectionSettings { direction: Some(Direction::Out), coverage: Some(Coverage::Everything) };
     let mut tx = begin(db).await;
     connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
     connections::note_failure(&mut tx, id, "Google answered 503").await.unwrap();
     commit(tx).await;
     let connection = found(db, &ana, id).await;
     assert_eq!((connection.direction, connection.coverage), (Direction::Out, Coverage::Everything));
-    let reads_too = Settings { direction: Some(Direction::Both), coverage: None };
-    let fewer = Settings { direction: None, coverage: Some(Coverage::Assigned) };
+    let reads_too = ConnectionSettings { direction: Some(Direction::Both), coverage: None };
+    let fewer = ConnectionSettings { direction: None, coverage: Some(Coverage::Assigned) };
     for (settings, expected) in
         [(reads_too, (Direction::Both, Coverage::Everything)), (fewer, (Direction::Both, Coverage::Assigned))]
     {
@@ -244,7 +245,7 @@ async fn a_password_is_kept_with_its_server_and_does_not_expire(db: &TestDb) {
     let before = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     assert!(before.server_url.is_none() && before.username.is_none());
     let mut tx = begin(db).await;
-    connections::keep_server(&mut tx, id, "https://dav.example.com/ana/calendars/", "ana").await.unwrap();
+    connections::set_server(&mut tx, id, "https://dav.example.com/ana/calendars/", "ana").await.unwrap();
     commit(tx).await;
     let stored = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     assert_eq!(stored.server_url.as_deref(), Some("https://dav.example.com/ana/calendars/"));
@@ -287,7 +288,7 @@ async fn a_refusal_ends_only_the_grant_that_was_refused(db: &TestDb) {
     // One without a refresh token dies too.
     let over_since = found(db, &ana, id).await.state_changed_at;
     let mut tx = begin(db).await;
-    assert!(connections::forget_tokens(&mut tx, id, over_since).await.unwrap());
+    assert!(connections::delete_tokens(&mut tx, id, over_since).await.unwrap());
     commit(tx).await;
     assert!(set_state(db, &ana, id, ConnectionState::Active).await);
     assert!(!died(&second).await);
@@ -303,7 +304,8 @@ async fn another_business_finds_no_connection(db: &TestDb) {
     assert!(connections::list(db, other).await.unwrap().is_empty());
     assert!(connections::of_staff(db, other, ana.id).await.unwrap().is_empty());
     is_not_found(connections::tokens(db, &ring, other, id).await);
-    let settings = Settings { direction: Some(Direction::Out), coverage: Some(Coverage::Everything) };
+    let settings =
+        ConnectionSettings { direction: Some(Direction::Out), coverage: Some(Coverage::Everything) };
     let mut tx = begin(db).await;
     is_not_found(connections::set_settings(&mut tx, other, id, settings).await);
     is_not_found(connections::set_default(&mut tx, other, id).await);

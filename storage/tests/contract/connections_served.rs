@@ -2,7 +2,7 @@
 
 use concord_domain::connection::{ConnectionState, Coverage, Direction};
 use concord_storage::{
-    connections::{self, Settings},
+    connections::{self, ConnectionSettings},
     testing::{self, TestDb, at, begin, commit},
 };
 
@@ -34,7 +34,7 @@ async fn a_state_is_left_only_where_it_was_thought_to_be(db: &TestDb) {
         direction
     };
     let mut tx = begin(db).await;
-    let settings = Settings { direction: Some(Direction::In), coverage: Some(Coverage::Assigned) };
+    let settings = ConnectionSettings { direction: Some(Direction::In), coverage: Some(Coverage::Assigned) };
     connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
     connections::note_failure(&mut tx, id, "Google answered 503").await.unwrap();
     commit(tx).await;
@@ -73,14 +73,14 @@ async fn of_many_who_pause_at_once_one_does(db: &TestDb) {
 async fn an_account_may_be_connected_twice(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let first = adopt(db, &ring, &ana, "private", None).await;
-    assert!(!connections::is_shared(db, ana.business_id, first).await.unwrap());
+    assert!(!connections::is_account_shared(db, ana.business_id, first).await.unwrap());
     // By somebody of another business, even.
     let stranger = testing::staff(db, &testing::business(db).await, "Rui").await;
     let second = adopt(db, &ring, &stranger, "private", None).await;
     adopt(db, &ring, &ana, "work", None).await;
-    assert!(connections::is_shared(db, ana.business_id, first).await.unwrap());
+    assert!(connections::is_account_shared(db, ana.business_id, first).await.unwrap());
     assert!(set_state(db, &stranger, second, ConnectionState::Disconnected).await);
-    assert!(!connections::is_shared(db, ana.business_id, first).await.unwrap());
+    assert!(!connections::is_account_shared(db, ana.business_id, first).await.unwrap());
 }
 
 async fn a_person_whose_default_ended_has_another_one(db: &TestDb) {
@@ -106,33 +106,33 @@ async fn one_refreshes_at_a_time(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
     let refreshers = at_once(db, 8, |db, _| async move {
-        connections::take_refresh_lease(&db, id, "refresher#1", at(2), at(1)).await.unwrap()
+        connections::acquire_refresh_lease(&db, id, "refresher#1", at(2), at(1)).await.unwrap()
     })
     .await;
     assert_eq!(refreshers.iter().filter(|got| **got).count(), 1);
     connections::release_refresh_lease(db, id, "refresher#1").await.unwrap();
-    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(2), at(1)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "refresher#1", at(2), at(1)).await.unwrap());
     let mut tx = begin(db).await;
     let old = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     let new = testing::tokens("new", None);
     assert!(connections::store_tokens(&mut tx, &ring, (id, "refresher#1"), &old, &new).await.unwrap());
     commit(tx).await;
     assert!(
-        connections::take_refresh_lease(db, id, "refresher#1", at(2), at(1)).await.unwrap(),
+        connections::acquire_refresh_lease(db, id, "refresher#1", at(2), at(1)).await.unwrap(),
         "new tokens end a refresh"
     );
-    assert!(!connections::take_refresh_lease(db, id, "refresher#1", at(3), at(1)).await.unwrap());
-    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(3), at(2)).await.unwrap());
+    assert!(!connections::acquire_refresh_lease(db, id, "refresher#1", at(3), at(1)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "refresher#1", at(3), at(2)).await.unwrap());
 }
 
 async fn what_the_dead_held_is_free(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
     let mut tx = begin(db).await;
-    connections::release_former_leases(&mut tx).await.unwrap();
+    connections::release_all_refresh_leases(&mut tx).await.unwrap();
     commit(tx).await;
-    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
 }
 
 async fn only_what_is_served_is_active(db: &TestDb) {
@@ -151,13 +151,16 @@ async fn a_process_that_stops_gives_back_its_own_rights(db: &TestDb) {
         [adopt(db, &ring, &ana, "private", None).await, adopt(db, &ring, &ana, "work", None).await];
     for (id, process) in [(first, "process-1"), (second, "process-11")] {
         let refresher = format!("{process}#5");
-        assert!(connections::take_refresh_lease(db, id, &refresher, at(9), at(1)).await.unwrap());
+        assert!(connections::acquire_refresh_lease(db, id, &refresher, at(9), at(1)).await.unwrap());
     }
     let mut tx = begin(db).await;
-    connections::release_leases_of(&mut tx, "process-1").await.unwrap();
+    connections::release_refresh_leases_of_process(&mut tx, "process-1").await.unwrap();
     commit(tx).await;
     for (id, is_free) in [(first, true), (second, false)] {
-        assert_eq!(connections::take_refresh_lease(db, id, "next#1", at(9), at(1)).await.unwrap(), is_free);
+        assert_eq!(
+            connections::acquire_refresh_lease(db, id, "next#1", at(9), at(1)).await.unwrap(),
+            is_free
+        );
     }
 }
 
@@ -165,18 +168,18 @@ async fn a_process_that_stops_gives_back_its_own_rights(db: &TestDb) {
 async fn a_late_refresher_ends_nobody_elses_right(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    assert!(connections::take_refresh_lease(db, id, "slow#1", at(2), at(1)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "slow#1", at(2), at(1)).await.unwrap());
     let old = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
-    assert!(connections::take_refresh_lease(db, id, "next#1", at(4), at(2)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "next#1", at(4), at(2)).await.unwrap());
     connections::release_refresh_lease(db, id, "slow#1").await.unwrap();
-    assert!(!connections::take_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
+    assert!(!connections::acquire_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
     let mut tx = begin(db).await;
     let new = testing::tokens("new", None);
     assert!(connections::store_tokens(&mut tx, &ring, (id, "slow#1"), &old, &new).await.unwrap());
     commit(tx).await;
-    assert!(!connections::take_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
+    assert!(!connections::acquire_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
     connections::release_refresh_lease(db, id, "next#1").await.unwrap();
-    assert!(connections::take_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
+    assert!(connections::acquire_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
 }
 
 concord_storage::on_both_databases!(

@@ -12,12 +12,12 @@ use concord_storage::{
     testing::{TestDb, at, begin, commit, monday},
 };
 
-use crate::entries::{world, written};
+use crate::entries::{fixture, written};
 
 async fn what_a_compare_found_is_kept_and_counted(db: &TestDb) {
-    let world = world(db).await;
-    let found = async |id| connections::find(db, world.business.id, id).await.unwrap().unwrap().drift;
-    assert_eq!(found(world.of_ana).await, DriftFigures::default());
+    let fixture = fixture(db).await;
+    let found = async |id| connections::find(db, fixture.business.id, id).await.unwrap().unwrap().drift;
+    assert_eq!(found(fixture.of_ana).await, DriftFigures::default());
     assert_eq!(connections::drift_totals(db).await.unwrap(), [], "nothing was compared");
     let of_ana = DriftFigures {
         checked_at: Some(at(5)),
@@ -28,13 +28,13 @@ async fn what_a_compare_found_is_kept_and_counted(db: &TestDb) {
         held_since: Some(at(4)),
     };
     let of_rui = DriftFigures { checked_at: Some(at(3)), standing: 8, ..DriftFigures::default() };
-    for (id, figures) in [(world.of_ana, of_ana), (world.of_rui, of_rui)] {
+    for (id, figures) in [(fixture.of_ana, of_ana), (fixture.of_rui, of_rui)] {
         let mut tx = begin(db).await;
-        connections::record_drift(&mut tx, (world.business.id, id), &figures).await.unwrap();
+        connections::record_drift(&mut tx, (fixture.business.id, id), &figures).await.unwrap();
         commit(tx).await;
         assert_eq!(found(id).await, figures);
     }
-    assert_eq!((of_ana.wanted(), of_ana.is_agreement(), of_rui.is_agreement()), (217, false, true));
+    assert_eq!((of_ana.wanted(), of_ana.is_clean(), of_rui.is_clean()), (217, false, true));
     let all = DriftTotal {
         provider: ProviderKind::Google,
         standing: 220,
@@ -47,47 +47,47 @@ async fn what_a_compare_found_is_kept_and_counted(db: &TestDb) {
 }
 
 async fn who_is_never_compared_is_found(db: &TestDb) {
-    let world = world(db).await;
-    let business = world.business.id;
+    let fixture = fixture(db).await;
+    let business = fixture.business.id;
     let mut tx = begin(db).await;
     let state = ConnectionState::Paused;
-    connections::set_state(&mut tx, business, world.of_rui, state, None, at(1)).await.unwrap();
+    connections::set_state(&mut tx, business, fixture.of_rui, state, None, at(1)).await.unwrap();
     commit(tx).await;
-    assert_eq!(connections::never_compared(db).await.unwrap(), [(business, world.of_ana)]);
+    assert_eq!(connections::list_never_compared(db).await.unwrap(), [(business, fixture.of_ana)]);
     let mut tx = begin(db).await;
     let job = NewJob {
         business: Some(business),
         kind: JobKind::CompareDrift,
-        subject: world.of_ana.0,
+        subject: fixture.of_ana.0,
         queue: QueueClass::Poll,
         due_at: at(60),
     };
     jobs::enqueue(&mut tx, job, at(1)).await.unwrap();
     commit(tx).await;
-    assert_eq!(connections::never_compared(db).await.unwrap(), []);
+    assert_eq!(connections::list_never_compared(db).await.unwrap(), []);
 }
 
 async fn entries_are_compared_where_their_bookings_lie_in_the_window(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     let within = Interval { start: monday(), end: at(61) };
-    let rows = async |of, window| entries::compared(db, world.business.id, of, window).await.unwrap();
-    let row = rows(world.of_ana, within).await.remove(0);
+    let rows = async |of, window| entries::compared(db, fixture.business.id, of, window).await.unwrap();
+    let row = rows(fixture.of_ana, within).await.remove(0);
     assert_eq!((row.id, row.wanted, row.state, row.is_asked_about), (id, true, EntryState::Pending, false));
     assert_eq!((row.starts_at, row.ends_at, row.etag), (at(60), at(120), None));
     written(db, id, 1).await;
-    let row = rows(world.of_ana, within).await.remove(0);
+    let row = rows(fixture.of_ana, within).await.remove(0);
     assert_eq!(
         (row.state, row.etag.as_deref(), row.external_id.as_str()),
         (EntryState::Synced, Some("\"1\""), "given")
     );
-    assert_eq!(rows(world.of_rui, within).await, []);
+    assert_eq!(rows(fixture.of_rui, within).await, []);
     for elsewhere in [
         Interval { start: at(120), end: at(180) },
         Interval { start: monday() - Duration::days(1), end: at(60) },
     ] {
-        assert_eq!(rows(world.of_ana, elsewhere).await, []);
+        assert_eq!(rows(fixture.of_ana, elsewhere).await, []);
     }
     let unknown = EntryId(uuid::Uuid::nil());
     assert_eq!(entries::of_anybody(db, &[unknown, id]).await.unwrap(), [id]);

@@ -6,15 +6,15 @@ use concord_domain::{
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
     job::{JobKind, QueueClass},
     people::Actor,
-    sync::{remote_change::RemoteChangeRules, shape::Shape, unknown::UnknownWrite},
+    sync::{remote_change::RemoteChangeRules, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
 };
 use concord_storage::{
     Db,
-    bookings::{self, Change, Put},
+    bookings::{self, ChangeContext, WrittenBooking},
     businesses::{self, Business, BusinessSettings},
-    connections::{self, Settings},
-    entries::{self, Entry, EntryCounts, PlannedWrite, Reach, WrittenEntry},
-    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
+    connections::{self, ConnectionSettings},
+    entries::{self, Entry, EntryCounts, PlannedWrite, TargetScope, WrittenEntry},
+    jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
     people::{self, Staff},
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
@@ -22,7 +22,7 @@ use concord_storage::{
 use uuid::Uuid;
 
 /// Two people whose calendars are written, and somebody who has none.
-pub(crate) struct World {
+pub(crate) struct EntryFixture {
     pub(crate) business: Business,
     pub(crate) room: Resource,
     pub(crate) ana: Staff,
@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) of_rui: ConnectionId,
 }
 
-pub(crate) async fn world(db: &Db) -> World {
+pub(crate) async fn fixture(db: &Db) -> EntryFixture {
     let business = testing::business(db).await;
     let ring = testing::keyring();
     let room = testing::resource(db, &business, 1).await;
@@ -43,12 +43,12 @@ pub(crate) async fn world(db: &Db) -> World {
     let of_rui = testing::connection(db, &ring, &rui).await;
     testing::calendar(db, &ana, of_ana).await;
     testing::calendar(db, &rui, of_rui).await;
-    World { business, room, ana, rui, eva, of_ana, of_rui }
+    EntryFixture { business, room, ana, rui, eva, of_ana, of_rui }
 }
 
-impl World {
-    pub(crate) async fn put(&self, db: &Db, staff: &[&Staff], title: &str) -> Put {
-        let change = Change { business: self.business.id, actor: Actor::System, now: monday() };
+impl EntryFixture {
+    pub(crate) async fn put(&self, db: &Db, staff: &[&Staff], title: &str) -> WrittenBooking {
+        let change = ChangeContext { business: self.business.id, actor: Actor::System, now: monday() };
         let draft = BookingDraft {
             staff: staff.iter().map(|one| one.id).collect(),
             title: title.to_owned(),
@@ -57,8 +57,8 @@ impl World {
         bookings::put(db, &change, "A-1", &draft, None).await.unwrap()
     }
 
-    pub(crate) async fn cancel(&self, db: &Db) -> Put {
-        let change = Change { business: self.business.id, actor: Actor::System, now: monday() };
+    pub(crate) async fn cancel(&self, db: &Db) -> WrittenBooking {
+        let change = ChangeContext { business: self.business.id, actor: Actor::System, now: monday() };
         bookings::cancel(db, &change, "A-1", None).await.unwrap()
     }
 
@@ -79,7 +79,7 @@ impl World {
 
 async fn aim_again(tx: &mut concord_storage::Tx, booking: &Booking, of: ConnectionId) -> Vec<JobRef> {
     let (business, reference) = (booking.business, booking.reference.as_str());
-    bookings::aim_again(tx, business, reference, Reach::Only(of), at(1)).await.unwrap()
+    bookings::aim_again(tx, business, reference, TargetScope::Only(of), at(1)).await.unwrap()
 }
 
 /// The entry of a booking in a connection: no query function needs to know it by these.
@@ -141,9 +141,9 @@ pub(crate) async fn planned<'a>(
 }
 
 /// What a test's entry says.
-pub(crate) fn shape(title: &str) -> Shape {
+pub(crate) fn shape(title: &str) -> SyncedFields {
     let time = EntryTime::Timed { starts_at: at(60), ends_at: at(120), zone: chrono_tz::UTC };
-    Shape { title: title.to_owned(), time }
+    SyncedFields { title: title.to_owned(), time }
 }
 
 pub(crate) async fn written(db: &Db, entry: EntryId, version: i64) {
@@ -163,125 +163,125 @@ pub(crate) fn kinds(jobs: &[JobRef]) -> Vec<JobKind> {
 }
 
 async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana, &world.eva], "Massage").await;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana, &fixture.eva], "Massage").await;
     assert_eq!(kinds(&put.jobs), [JobKind::SyncBooking]);
     assert_eq!(put.jobs[0].queue, QueueClass::Interactive);
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
-    assert_eq!((entry.booking_id, entry.connection_id), (put.booking.id, world.of_ana));
-    assert_eq!((entry.staff_id, entry.provider), (world.ana.id, ProviderKind::Google));
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
+    assert_eq!((entry.booking_id, entry.connection_id), (put.booking.id, fixture.of_ana));
+    assert_eq!((entry.staff_id, entry.provider), (fixture.ana.id, ProviderKind::Google));
     assert_eq!((entry.state, entry.connection_state), (EntryState::Pending, ConnectionState::Active));
     assert_eq!(entry.calendar_external_id, "ana@harbour.example");
     assert!(entry.wanted && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
 
-    let same = world.put(db, &[&world.eva, &world.ana], "Massage").await;
+    let same = fixture.put(db, &[&fixture.eva, &fixture.ana], "Massage").await;
     assert!(same.jobs.is_empty() && same.booking.version == 1, "nothing changed");
-    let moved = world.put(db, &[&world.rui], "Massage").await;
+    let moved = fixture.put(db, &[&fixture.rui], "Massage").await;
     assert_eq!(kinds(&moved.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
-    assert!(!world.entry(db, &put.booking, world.of_ana).await.wanted);
-    assert!(world.entry(db, &put.booking, world.of_rui).await.wanted);
-    assert_eq!(world.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
-    let back = world.put(db, &[&world.ana], "Massage").await;
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
+    assert!(fixture.entry(db, &put.booking, fixture.of_rui).await.wanted);
+    assert_eq!(fixture.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
+    let back = fixture.put(db, &[&fixture.ana], "Massage").await;
     assert_eq!(kinds(&back.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
-    let again = world.entry(db, &put.booking, world.of_ana).await;
+    let again = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert!(again.wanted && again.id == entry.id && again.external_id == entry.external_id);
 }
 
 async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
-    let world = world(db).await;
+    let fixture = fixture(db).await;
     let settings = BusinessSettings {
-        name: world.business.name.clone(),
-        zone: world.business.zone,
-        entry_privacy: world.business.entry_privacy,
+        name: fixture.business.name.clone(),
+        zone: fixture.business.zone,
+        entry_privacy: fixture.business.entry_privacy,
         mark_cancelled: true,
         outside: RemoteChangeRules::default(),
     };
     let mut tx = begin(db).await;
-    businesses::update(&mut tx, world.business.id, &settings, monday()).await.unwrap();
+    businesses::update(&mut tx, fixture.business.id, &settings, monday()).await.unwrap();
     commit(tx).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    assert_eq!(kinds(&world.cancel(db).await.jobs), [JobKind::SyncBooking]);
-    assert!(world.entry(db, &put.booking, world.of_ana).await.wanted);
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    assert_eq!(kinds(&fixture.cancel(db).await.jobs), [JobKind::SyncBooking]);
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
 }
 
 async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
-    let world = world(db).await;
+    let fixture = fixture(db).await;
     let set = async |direction, coverage| {
         let mut tx = begin(db).await;
-        let settings = Settings { direction: Some(direction), coverage: Some(coverage) };
-        connections::set_settings(&mut tx, world.business.id, world.of_rui, settings).await.unwrap();
+        let settings = ConnectionSettings { direction: Some(direction), coverage: Some(coverage) };
+        connections::set_settings(&mut tx, fixture.business.id, fixture.of_rui, settings).await.unwrap();
         commit(tx).await;
     };
     set(Direction::In, Coverage::Everything).await;
-    assert!(world.put(db, &[&world.eva], "Massage").await.jobs.is_empty(), "only read");
+    assert!(fixture.put(db, &[&fixture.eva], "Massage").await.jobs.is_empty(), "only read");
     set(Direction::Both, Coverage::Everything).await;
-    let put = world.put(db, &[&world.eva], "Sauna").await;
-    assert_eq!(world.states(db, &put.booking).await, ["Rui: pending"]);
+    let put = fixture.put(db, &[&fixture.eva], "Sauna").await;
+    assert_eq!(fixture.states(db, &put.booking).await, ["Rui: pending"]);
     set(Direction::Both, Coverage::Assigned).await;
     let mut tx = begin(db).await;
-    let enqueued = aim_again(&mut tx, &put.booking, world.of_ana).await;
+    let enqueued = aim_again(&mut tx, &put.booking, fixture.of_ana).await;
     assert!(enqueued.is_empty());
-    let enqueued = aim_again(&mut tx, &put.booking, world.of_rui).await;
+    let enqueued = aim_again(&mut tx, &put.booking, fixture.of_rui).await;
     commit(tx).await;
     assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
 }
 
 async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
-    let business: BusinessId = world.business.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
+    let business: BusinessId = fixture.business.id;
     let first = EntryId(Uuid::nil());
-    assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 0, "never attempted");
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    assert_eq!(entries::count_present(db, business, fixture.of_ana).await.unwrap(), 0, "never attempted");
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     written(db, id, 1).await;
-    assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 1);
-    assert_eq!(entries::standing(db, business, world.of_ana, first, 10).await.unwrap(), [id]);
-    assert_eq!(entries::standing(db, business, world.of_ana, id, 10).await.unwrap(), []);
-    assert_eq!(entries::standing(db, business, world.of_rui, first, 10).await.unwrap(), []);
+    assert_eq!(entries::count_present(db, business, fixture.of_ana).await.unwrap(), 1);
+    assert_eq!(entries::standing(db, business, fixture.of_ana, first, 10).await.unwrap(), [id]);
+    assert_eq!(entries::standing(db, business, fixture.of_ana, id, 10).await.unwrap(), []);
+    assert_eq!(entries::standing(db, business, fixture.of_rui, first, 10).await.unwrap(), []);
     let mut tx = begin(db).await;
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(world.entry(db, &put.booking, world.of_ana).await.wanted, "its connection is served");
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted, "its connection is served");
     let mut tx = begin(db).await;
     let state = ConnectionState::Disconnected;
-    connections::set_state(&mut tx, business, world.of_ana, state, None, at(1)).await.unwrap();
+    connections::set_state(&mut tx, business, fixture.of_ana, state, None, at(1)).await.unwrap();
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(!world.entry(db, &put.booking, world.of_ana).await.wanted);
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
     assert_eq!(
-        entries::count_standing(db, business, world.of_ana).await.unwrap(),
+        entries::count_present(db, business, fixture.of_ana).await.unwrap(),
         1,
         "it still stands there"
     );
     let mut tx = begin(db).await;
     entries::record_removed(&mut tx, stands(db, id).await, None, at(2)).await.unwrap();
     commit(tx).await;
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Removed);
-    assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 0);
+    assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.state, EntryState::Removed);
+    assert_eq!(entries::count_present(db, business, fixture.of_ana).await.unwrap(), 0);
 }
 
 async fn another_default_gets_no_second_entry(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let second = testing::staff(db, &world.business, "Second").await;
-    let second = Staff { id: world.ana.id, ..second };
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let second = testing::staff(db, &fixture.business, "Second").await;
+    let second = Staff { id: fixture.ana.id, ..second };
     let second = testing::connection(db, &testing::keyring(), &second).await;
-    testing::calendar(db, &Staff { email: "second@harbour.example".into(), ..world.ana.clone() }, second)
+    testing::calendar(db, &Staff { email: "second@harbour.example".into(), ..fixture.ana.clone() }, second)
         .await;
     let mut tx = begin(db).await;
-    connections::set_default(&mut tx, world.business.id, second).await.unwrap();
+    connections::set_default(&mut tx, fixture.business.id, second).await.unwrap();
     assert_eq!(aim_again(&mut tx, &put.booking, second).await, []);
     // Once it cannot stand where it stood, it goes to the new one.
     let state = ConnectionState::Disconnected;
-    connections::set_state(&mut tx, world.business.id, world.of_ana, state, None, at(1)).await.unwrap();
+    connections::set_state(&mut tx, fixture.business.id, fixture.of_ana, state, None, at(1)).await.unwrap();
     assert_eq!(kinds(&aim_again(&mut tx, &put.booking, second).await), [JobKind::SyncBooking]);
     commit(tx).await;
 }
 
-async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+async fn entry_of_missing_calendar_moves_to_written_one(db: &TestDb) {
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     written(db, id, 1).await;
     let before = stands(db, id).await;
     let clinic = concord_storage::calendars::ListedCalendar {
@@ -296,25 +296,27 @@ async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &T
     let mut tx = begin(db).await;
     // The main calendar is no longer listed, and there is no other one to go to at first.
     let reader = concord_storage::calendars::ListedCalendar { writable: false, ..clinic.clone() };
-    concord_storage::calendars::take_over(&mut tx, world.business.id, world.of_ana, &[reader], at(1))
+    concord_storage::calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[reader], at(1))
         .await
         .unwrap();
-    assert_eq!(aim_again(&mut tx, &put.booking, world.of_ana).await.len(), 1);
+    assert_eq!(aim_again(&mut tx, &put.booking, fixture.of_ana).await.len(), 1);
     commit(tx).await;
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.calendar_external_id, world.ana.email);
+    assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.calendar_external_id, fixture.ana.email);
     let mut tx = begin(db).await;
-    concord_storage::calendars::take_over(&mut tx, world.business.id, world.of_ana, &[clinic], at(2))
+    concord_storage::calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[clinic], at(2))
         .await
         .unwrap();
     commit(tx).await;
     let calendars =
-        concord_storage::calendars::of_connection(db, world.business.id, world.of_ana).await.unwrap();
+        concord_storage::calendars::of_connection(db, fixture.business.id, fixture.of_ana).await.unwrap();
     let clinic = calendars.iter().find(|one| one.external_id == "clinic").unwrap().id;
     let mut tx = begin(db).await;
-    concord_storage::calendars::set_written(&mut tx, world.business.id, world.of_ana, clinic).await.unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, world.of_ana).await), [JobKind::SyncBooking]);
+    concord_storage::calendars::set_written(&mut tx, fixture.business.id, fixture.of_ana, clinic)
+        .await
+        .unwrap();
+    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, fixture.of_ana).await), [JobKind::SyncBooking]);
     commit(tx).await;
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.calendar_external_id.as_str(), &entry.etag, entry.attempted), ("clinic", &None, true));
     // A write into the calendar that is gone ends only now.
     let mut tx = begin(db).await;
@@ -330,17 +332,17 @@ async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &T
     let again = entries::look_again(&mut tx, (before.0, before.1), unknown, at(3)).await.unwrap();
     assert_eq!(again, None, "of the calendar that it is in now it says nothing");
     commit(tx).await;
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.etag, entry.content_hash, entry.state), (None, None, EntryState::Pending));
     assert_ne!(entry.external_id, "late");
     written(db, id, 1).await;
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.external_id.as_str(), entry.state), ("given", EntryState::Synced));
 }
 
 async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
     let booking =
         Booking { draft: BookingDraft { staff: vec![], ..put.booking.draft.clone() }, ..put.booking };
     let cancelled = Booking {
@@ -351,32 +353,37 @@ async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
         ..booking.clone()
     };
     let mut tx = begin(db).await;
-    let enqueued = entries::aim(&mut tx, &cancelled, false, Reach::Everywhere, at(1)).await.unwrap();
+    let enqueued = entries::aim(&mut tx, &cancelled, false, TargetScope::Everywhere, at(1)).await.unwrap();
     assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
     drop(tx);
-    assert!(world.entry(db, &booking, world.of_ana).await.wanted);
+    assert!(fixture.entry(db, &booking, fixture.of_ana).await.wanted);
 }
 
 async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
-    let world = world(db).await;
-    world.put(db, &[&world.ana], "Massage").await;
+    let fixture = fixture(db).await;
+    fixture.put(db, &[&fixture.ana], "Massage").await;
     let pending = EntryCounts { pending: 1, ..EntryCounts::default() };
-    assert_eq!(entries::counts(db, world.business.id, None, monday()).await.unwrap(), pending);
-    assert_eq!(entries::counts(db, world.business.id, Some(world.ana.id), monday()).await.unwrap(), pending);
-    for staff in [None, Some(world.ana.id)] {
-        let unsettled = entries::counts_of_unsettled(db, world.business.id, staff).await.unwrap();
+    assert_eq!(entries::counts(db, fixture.business.id, None, monday()).await.unwrap(), pending);
+    assert_eq!(
+        entries::counts(db, fixture.business.id, Some(fixture.ana.id), monday()).await.unwrap(),
+        pending
+    );
+    for staff in [None, Some(fixture.ana.id)] {
+        let unsettled = entries::count_unsettled(db, fixture.business.id, staff).await.unwrap();
         assert_eq!(unsettled, pending);
     }
-    let nobody = testing::staff(db, &world.business, "Rui").await;
-    let none = entries::counts(db, world.business.id, Some(nobody.id), monday()).await.unwrap();
+    let nobody = testing::staff(db, &fixture.business, "Rui").await;
+    let none = entries::counts(db, fixture.business.id, Some(nobody.id), monday()).await.unwrap();
     assert_eq!(none, EntryCounts::default());
     for state in [ConnectionState::Paused, ConnectionState::NeedsReconnect] {
         let mut tx = begin(db).await;
-        connections::set_state(&mut tx, world.business.id, world.of_ana, state, None, at(1)).await.unwrap();
+        connections::set_state(&mut tx, fixture.business.id, fixture.of_ana, state, None, at(1))
+            .await
+            .unwrap();
         commit(tx).await;
         let waiting = EntryCounts { waiting: 1, ..EntryCounts::default() };
         assert_eq!(
-            entries::counts(db, world.business.id, None, monday()).await.unwrap(),
+            entries::counts(db, fixture.business.id, None, monday()).await.unwrap(),
             waiting,
             "{state:?}"
         );
@@ -384,53 +391,54 @@ async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
 }
 
 async fn another_business_finds_no_entry(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     written(db, id, 1).await;
     let other = testing::business(db).await.id;
     assert!(entries::find(db, other, id).await.unwrap().is_none());
     assert!(entries::sync_states(db, other, put.booking.id).await.unwrap().is_empty());
-    assert!(entries::standing(db, other, world.of_ana, EntryId(Uuid::nil()), 10).await.unwrap().is_empty());
-    assert_eq!(entries::count_standing(db, other, world.of_ana).await.unwrap(), 0);
+    assert!(entries::standing(db, other, fixture.of_ana, EntryId(Uuid::nil()), 10).await.unwrap().is_empty());
+    assert_eq!(entries::count_present(db, other, fixture.of_ana).await.unwrap(), 0);
     assert_eq!(entries::counts(db, other, None, monday()).await.unwrap(), EntryCounts::default());
 }
 
 async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
-    let world = world(db).await;
-    let business = world.business.id;
+    let fixture = fixture(db).await;
+    let business = fixture.business.id;
     let set = async |direction| {
         let mut tx = begin(db).await;
-        let settings = Settings { direction: Some(direction), coverage: Some(Coverage::Everything) };
-        connections::set_settings(&mut tx, business, world.of_rui, settings).await.unwrap();
+        let settings =
+            ConnectionSettings { direction: Some(direction), coverage: Some(Coverage::Everything) };
+        connections::set_settings(&mut tx, business, fixture.of_rui, settings).await.unwrap();
         commit(tx).await;
     };
     set(Direction::In).await;
-    let theirs = world.put(db, &[&world.eva, &world.rui], "Massage").await.booking;
+    let theirs = fixture.put(db, &[&fixture.eva, &fixture.rui], "Massage").await.booking;
     let mut tx = begin(db).await;
-    people::archive_staff(&mut tx, business, world.rui.id, monday()).await.unwrap();
+    people::archive_staff(&mut tx, business, fixture.rui.id, monday()).await.unwrap();
     commit(tx).await;
     set(Direction::Both).await;
-    let change = Change { business, actor: Actor::System, now: monday() };
-    let draft = BookingDraft { staff: vec![world.eva.id], ..testing::draft(&world.room, 120, 180) };
+    let change = ChangeContext { business, actor: Actor::System, now: monday() };
+    let draft = BookingDraft { staff: vec![fixture.eva.id], ..testing::draft(&fixture.room, 120, 180) };
     let others = bookings::put(db, &change, "A-2", &draft, None).await.unwrap().booking;
-    assert_eq!(world.states(db, &others).await, [""; 0]);
+    assert_eq!(fixture.states(db, &others).await, [""; 0]);
     let start = BookingId(Uuid::nil());
-    let concerned = bookings::concerning(db, business, world.of_rui, monday(), start, 9).await.unwrap();
+    let concerned = bookings::concerning(db, business, fixture.of_rui, monday(), start, 9).await.unwrap();
     assert_eq!(concerned.iter().map(|one| one.id).collect::<Vec<_>>(), [theirs.id]);
     let mut tx = begin(db).await;
-    assert_eq!(aim_again(&mut tx, &theirs, world.of_rui).await.len(), 1);
+    assert_eq!(aim_again(&mut tx, &theirs, fixture.of_rui).await.len(), 1);
     commit(tx).await;
-    assert_eq!(world.states(db, &theirs).await, ["Rui: pending"]);
+    assert_eq!(fixture.states(db, &theirs).await, ["Rui: pending"]);
 }
 
 async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
     let reason = || "Google asks to slow down".to_owned();
-    let snooze = Outcome::Snooze { until: at(14), reason: reason() };
-    let failed = Outcome::Failed { retry_at: Some(at(16)), reason: reason() };
-    let refused = Outcome::Failed { retry_at: Some(at(20)), reason: reason() };
+    let snooze = JobOutcome::Snooze { until: at(14), reason: reason() };
+    let failed = JobOutcome::Failed { retry_at: Some(at(16)), reason: reason() };
+    let refused = JobOutcome::Failed { retry_at: Some(at(20)), reason: reason() };
     let longest = Duration::minutes(15);
     let (mut now, mut due) = (0, put.jobs.clone());
     for (outcome, is_rescheduled) in [(snooze, true), (failed, true), (refused, false)] {
@@ -443,7 +451,7 @@ async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
         }
         now += 1;
         let mut tx = begin(db).await;
-        let (business, of_ana) = (world.business.id, world.of_ana);
+        let (business, of_ana) = (fixture.business.id, fixture.of_ana);
         due = jobs::reschedule_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
         let again = jobs::reschedule_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
         commit(tx).await;
@@ -459,7 +467,7 @@ concord_storage::on_both_databases!(
     a_calendar_for_everything_gets_every_booking,
     what_a_disconnection_would_remove_is_counted,
     another_default_gets_no_second_entry,
-    an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written,
+    entry_of_missing_calendar_moves_to_written_one,
     aiming_within_a_transaction_is_undone_with_it,
     what_waits_for_a_paused_calendar_counts_apart,
     another_business_finds_no_entry,

@@ -6,7 +6,7 @@ use concord_domain::{
     connection::EntryState,
     ids::{EntryId, StaffId},
     job::JobKind,
-    sync::{reading::Reading, unknown::UnknownWrite},
+    sync::{read_sequence::ReadSequence, unknown_writes::UnknownWrite},
 };
 use concord_storage::{
     connections,
@@ -16,34 +16,34 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-use crate::entries::{begun, held, kinds, planned, shape, stands, world, written};
+use crate::entries::{begun, fixture, held, kinds, planned, shape, stands, written};
 
 async fn what_was_written_is_known(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     begun(db, id, "Massage").await;
-    assert!(world.entry(db, &put.booking, world.of_ana).await.attempted);
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.attempted);
     written(db, id, 1).await;
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.etag.as_deref(), entry.content_hash.as_deref()), (Some("\"1\""), Some("hash")));
     assert_eq!((entry.written_version, entry.state), (Some(1), EntryState::Synced));
     assert_eq!(entry.unknown_writes, []);
-    let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
-    assert_eq!((states[0].connection, states[0].staff), (world.of_ana, world.ana.id));
+    let states = entries::sync_states(db, fixture.business.id, put.booking.id).await.unwrap();
+    assert_eq!((states[0].connection, states[0].staff), (fixture.of_ana, fixture.ana.id));
     assert_eq!((states[0].calendar.as_str(), states[0].written_at), ("Ana", Some(at(1))));
-    let counts = entries::counts(db, world.business.id, None, monday()).await.unwrap();
+    let counts = entries::counts(db, fixture.business.id, None, monday()).await.unwrap();
     assert_eq!(counts, EntryCounts { synced: 1, ..EntryCounts::default() });
-    for (staff, synced) in [(None, 1), (Some(world.ana.id), 1), (Some(StaffId(Uuid::nil())), 0)] {
-        let counted = entries::count_synced(db, world.business.id, staff, monday()).await.unwrap();
+    for (staff, synced) in [(None, 1), (Some(fixture.ana.id), 1), (Some(StaffId(Uuid::nil())), 0)] {
+        let counted = entries::count_synced(db, fixture.business.id, staff, monday()).await.unwrap();
         assert_eq!(counted, synced, "{staff:?}");
     }
     let end = put.booking.interval.end;
-    let over = entries::counts(db, world.business.id, None, end).await.unwrap();
+    let over = entries::counts(db, fixture.business.id, None, end).await.unwrap();
     assert_eq!(over, EntryCounts::default(), "the past is not counted");
 
     begun(db, id, "Sauna").await;
-    let unsure = world.entry(db, &put.booking, world.of_ana).await;
+    let unsure = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!(unsure.content_hash, None, "an answer may be lost, so nobody knows what stands there");
     assert_eq!(unsure.unknown_writes, [UnknownWrite::Left(shape("Sauna"))]);
     assert_eq!(unsure.base, Some(shape("Massage")), "it stood there, and may do so still");
@@ -51,55 +51,59 @@ async fn what_was_written_is_known(db: &TestDb) {
     assert!(entries::refuse_write(&mut tx, (id, unsure.revision), &[]).await.unwrap());
     entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it").await.unwrap();
     commit(tx).await;
-    let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
+    let states = entries::sync_states(db, fixture.business.id, put.booking.id).await.unwrap();
     assert_eq!(
         (states[0].state, states[0].last_error.as_deref()),
         (EntryState::Failed, Some("Google refused it"))
     );
-    assert_eq!(entries::counts(db, world.business.id, None, monday()).await.unwrap().failed, 1);
+    assert_eq!(entries::counts(db, fixture.business.id, None, monday()).await.unwrap().failed, 1);
 }
 
 async fn a_write_that_was_overtaken_is_not_the_last(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
-    world.put(db, &[&world.ana], "Sauna").await;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
+    fixture.put(db, &[&fixture.ana], "Sauna").await;
     written(db, id, 1).await;
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Pending);
+    assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.state, EntryState::Pending);
     written(db, id, 2).await;
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Synced);
-    let cancelled = world.cancel(db).await;
+    assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.state, EntryState::Synced);
+    let cancelled = fixture.cancel(db).await;
     assert_eq!(kinds(&cancelled.jobs), [JobKind::DeleteBooking]);
     written(db, id, 3).await;
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Pending, "it must go");
+    assert_eq!(
+        fixture.entry(db, &put.booking, fixture.of_ana).await.state,
+        EntryState::Pending,
+        "it must go"
+    );
     let mut tx = begin(db).await;
     entries::record_removed(&mut tx, stands(db, id).await, Some("gone"), at(2)).await.unwrap();
     commit(tx).await;
-    let gone = world.entry(db, &put.booking, world.of_ana).await;
+    let gone = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((gone.state, gone.etag, gone.written_version), (EntryState::Removed, None, None));
     assert_eq!(gone.content_hash.as_deref(), Some("gone"));
-    assert!(world.cancel(db).await.jobs.is_empty());
-    let revived = world.put(db, &[&world.ana], "Sauna").await;
+    assert!(fixture.cancel(db).await.jobs.is_empty());
+    let revived = fixture.put(db, &[&fixture.ana], "Sauna").await;
     assert_eq!(kinds(&revived.jobs), [JobKind::SyncBooking]);
     let mut tx = begin(db).await;
     entries::record_removed(&mut tx, stands(db, id).await, None, at(3)).await.unwrap();
     commit(tx).await;
     assert_eq!(
-        world.entry(db, &put.booking, world.of_ana).await.state,
+        fixture.entry(db, &put.booking, fixture.of_ana).await.state,
         EntryState::Pending,
         "it must return"
     );
 }
 
 async fn an_overtaken_store_is_refused(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     let (_, calendar, former) = stands(db, id).await;
     begun(db, id, "Massage").await;
     let (sauna, unknown) = (shape("Sauna"), [UnknownWrite::Removed]);
     let lost = held(db).await;
-    jobs::release_all(db, "w").await.unwrap();
+    jobs::release_leases_of_worker(db, "w").await.unwrap();
     let held = held(db).await;
     let now = planned(db, id, &unknown, &held).await;
     assert!(!entries::begin_write(db, (id, former), &now).await.unwrap());
@@ -119,15 +123,15 @@ async fn an_overtaken_store_is_refused(db: &TestDb) {
     assert!(!entries::refuse_write(&mut tx, (id, former), &[]).await.unwrap());
     assert!(!entries::note_seen(&mut tx, (id, former), (Some("\"9\""), None), true).await.unwrap());
     commit(tx).await;
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.external_id.as_str(), entry.etag, entry.state), ("given", None, EntryState::Pending));
     assert_eq!(entry.unknown_writes, [UnknownWrite::Left(shape("Massage"))]);
 }
 
 async fn an_overtaken_write_is_looked_at_again(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     written(db, id, 1).await;
     begun(db, id, "Sauna").await;
     let (_, calendar, _) = stands(db, id).await;
@@ -139,19 +143,19 @@ async fn an_overtaken_write_is_looked_at_again(db: &TestDb) {
         enqueued.unwrap().kind
     };
     assert_eq!(again().await, JobKind::SyncBooking);
-    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.state, entry.content_hash), (EntryState::Pending, None));
     assert_eq!(entry.unknown_writes, [UnknownWrite::Left(shape("Sauna")), UnknownWrite::Removed]);
     assert_eq!(entry.base, Some(shape("Massage")), "what is known for certain is kept");
-    world.cancel(db).await;
+    fixture.cancel(db).await;
     assert_eq!(again().await, JobKind::DeleteBooking);
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.unknown_writes.len(), 2);
+    assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.unknown_writes.len(), 2);
 }
 
 async fn an_entry_is_being_written_while_its_job_is_leased(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     assert!(!entries::is_being_written(db, id, at(1)).await.unwrap());
     let claimed = jobs::claim(db, put.jobs[0], "w#1", at(2), at(1)).await.unwrap();
     assert!(claimed.is_some());
@@ -161,36 +165,36 @@ async fn an_entry_is_being_written_while_its_job_is_leased(db: &TestDb) {
 }
 
 async fn an_entry_knows_which_readings_had_begun(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
-    let reading = async || world.entry(db, &put.booking, world.of_ana).await.reading;
-    assert_eq!(reading().await, Reading(0));
-    let first = connections::begin_reading(db, world.of_ana).await.unwrap();
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
+    let reading = async || fixture.entry(db, &put.booking, fixture.of_ana).await.reading;
+    assert_eq!(reading().await, ReadSequence(0));
+    let first = connections::begin_reading(db, fixture.of_ana).await.unwrap();
     assert!(first.is_newer_than(reading().await), "nothing was stored since it began");
     written(db, id, 1).await;
     assert!(!first.is_newer_than(reading().await));
-    let second = connections::begin_reading(db, world.of_ana).await.unwrap();
+    let second = connections::begin_reading(db, fixture.of_ana).await.unwrap();
     assert!(second.is_newer_than(reading().await));
-    connections::begin_reading(db, world.of_rui).await.unwrap();
+    connections::begin_reading(db, fixture.of_rui).await.unwrap();
     begun(db, id, "Sauna").await;
     assert_eq!(reading().await, second, "another connection's readings are not its");
 }
 
 async fn one_knows_its_own_entries(db: &TestDb) {
-    let world = world(db).await;
-    assert!(entries::ours(db, world.business.id, &[]).await.unwrap().is_empty());
-    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    let fixture = fixture(db).await;
+    assert!(entries::ours(db, fixture.business.id, &[]).await.unwrap().is_empty());
+    let put = fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
     let mine = [
-        world.entry(db, &put.booking, world.of_ana).await.id,
-        world.entry(db, &put.booking, world.of_rui).await.id,
+        fixture.entry(db, &put.booking, fixture.of_ana).await.id,
+        fixture.entry(db, &put.booking, fixture.of_rui).await.id,
     ];
     // More than one question's worth, with one of ours at either end, and one of them twice.
     let mut asked: Vec<EntryId> = (0..1_200).map(|_| EntryId(Uuid::new_v4())).collect();
     asked.insert(0, mine[0]);
     asked.extend([mine[1], mine[0]]);
     let ours = async |asked: &[EntryId]| {
-        let found = entries::ours(db, world.business.id, asked).await.unwrap();
+        let found = entries::ours(db, fixture.business.id, asked).await.unwrap();
         found.into_iter().map(|one| one.id).collect::<HashSet<_>>()
     };
     assert_eq!(ours(&asked).await, mine.into());
@@ -200,22 +204,22 @@ async fn one_knows_its_own_entries(db: &TestDb) {
 }
 
 async fn what_should_be_gone_is_raised_again_also_when_it_is_over(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.ana], "Massage").await;
-    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let fixture = fixture(db).await;
+    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     written(db, id, 1).await;
-    let (business, first) = (world.business.id, EntryId(Uuid::nil()));
-    let of_ana = (business, world.of_ana);
+    let (business, first) = (fixture.business.id, EntryId(Uuid::nil()));
+    let of_ana = (business, fixture.of_ana);
     let mut tx = begin(db).await;
     let nothing = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
     assert_eq!(nothing, (vec![], None));
     commit(tx).await;
-    world.cancel(db).await;
+    fixture.cancel(db).await;
     let mut tx = begin(db).await;
     let (enqueued, more) = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
     assert_eq!((kinds(&enqueued), more), (vec![JobKind::DeleteBooking], Some(id)));
     assert_eq!(entries::remove_unwanted(&mut tx, of_ana, id, 1, at(600)).await.unwrap(), (vec![], None));
-    let of_rui = (business, world.of_rui);
+    let of_rui = (business, fixture.of_rui);
     assert_eq!(entries::remove_unwanted(&mut tx, of_rui, first, 1, at(600)).await.unwrap(), (vec![], None));
     entries::record_removed(&mut tx, stands(db, id).await, None, at(601)).await.unwrap();
     assert_eq!(entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap(), (vec![], None));

@@ -2,17 +2,17 @@
 
 use concord_domain::{
     booking::{Booking, BookingDraft},
-    channel::echo::Published,
+    channel::echo::EchoSource,
     interval::Interval,
     people::Actor,
     privacy::FeedPrivacy,
 };
 use concord_storage::{
     Db,
-    bookings::{self, Change},
+    bookings::{self, ChangeContext},
     businesses::Business,
-    channels::{self, Channel, exposed, published},
-    feed_reads::{self, NewRead},
+    channels::{self, Channel, exposure, published},
+    feed_reads::{self, NewFeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     resources, secret,
     testing::{self, TestDb, at, begin, commit, monday},
@@ -20,14 +20,14 @@ use concord_storage::{
 
 use crate::channels::channel;
 
-struct World {
+struct FeedReadFixture {
     business: Business,
     channel: Channel,
     feed: Feed,
     ours: Booking,
 }
 
-async fn world(db: &Db) -> World {
+async fn fixture(db: &Db) -> FeedReadFixture {
     let business = testing::business(db).await;
     let resource = testing::resource(db, &business, 2).await;
     let channel = channel(db, &business, &resource).await;
@@ -42,10 +42,10 @@ async fn world(db: &Db) -> World {
     channels::set_feed(&mut tx, business.id, channel.id, feed.id).await.unwrap();
     commit(tx).await;
     let ours = testing::booking(db, &business, "ours", &testing::draft(&resource, 100, 160)).await;
-    World { business, channel, feed, ours }
+    FeedReadFixture { business, channel, feed, ours }
 }
 
-impl World {
+impl FeedReadFixture {
     async fn publish(&self, db: &Db, revision: i64, stretches: &[Interval]) {
         let stretches: Vec<_> = stretches.iter().map(|interval| (self.ours.id, *interval)).collect();
         let place = (self.business.id, self.channel.id);
@@ -53,7 +53,7 @@ impl World {
     }
 
     async fn read(&self, db: &Db, revision: i64, minute: i64, person: bool) {
-        let read = NewRead {
+        let read = NewFeedRead {
             feed: self.feed.clone(),
             reader: if person { "Mozilla/5.0" } else { "Airbnb/1" }.to_owned(),
             address: "203.0.113.7".to_owned(),
@@ -67,99 +67,100 @@ impl World {
         commit(tx).await;
     }
 
-    async fn can_come_back(&self, db: &Db, minute: i64) -> Vec<Published> {
+    async fn can_come_back(&self, db: &Db, minute: i64) -> Vec<EchoSource> {
         published::can_come_back(db, self.business.id, self.channel.id, at(minute)).await.unwrap()
     }
 }
 
 async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
-    let world = world(db).await;
+    let fixture = fixture(db).await;
     let [first, second] =
         [(100, 160), (200, 260)].map(|(from, to)| Interval { start: at(from), end: at(to) });
-    world.publish(db, 5, &[first]).await;
-    assert_eq!(world.can_come_back(db, 6).await, [], "it has read nothing yet");
-    world.read(db, 5, 6, true).await;
-    assert_eq!(world.can_come_back(db, 7).await, [], "a person is not the platform");
-    world.read(db, 5, 7, false).await;
-    let believed = |interval| Published { interval, believed: true, of_doubt: false };
-    assert_eq!(world.can_come_back(db, 8).await, [believed(first)]);
-    let standing = published::standing(db, world.business.id, world.channel.id).await.unwrap();
+    fixture.publish(db, 5, &[first]).await;
+    assert_eq!(fixture.can_come_back(db, 6).await, [], "it has read nothing yet");
+    fixture.read(db, 5, 6, true).await;
+    assert_eq!(fixture.can_come_back(db, 7).await, [], "a person is not the platform");
+    fixture.read(db, 5, 7, false).await;
+    let believed = |interval| EchoSource { interval, believed: true, of_doubt: false };
+    assert_eq!(fixture.can_come_back(db, 8).await, [believed(first)]);
+    let standing = published::standing(db, fixture.business.id, fixture.channel.id).await.unwrap();
     assert_eq!((standing.len(), standing[0].seen_at), (1, Some(at(7))));
 
-    world.publish(db, 9, &[second]).await;
-    world.publish(db, 8, &[first]).await;
-    assert_eq!(world.can_come_back(db, 10).await, [believed(first)], "it does not know that it is free");
-    let standing = published::standing(db, world.business.id, world.channel.id).await.unwrap();
+    fixture.publish(db, 9, &[second]).await;
+    fixture.publish(db, 8, &[first]).await;
+    assert_eq!(fixture.can_come_back(db, 10).await, [believed(first)], "it does not know that it is free");
+    let standing = published::standing(db, fixture.business.id, fixture.channel.id).await.unwrap();
     assert_eq!(
         (standing[0].starts_at, standing[0].seen_at),
         (second.start, None),
         "an older revision is late"
     );
-    world.read(db, 9, 20, false).await;
-    let lingers = Published { interval: first, believed: false, of_doubt: false };
-    assert_eq!(world.can_come_back(db, 30).await, [lingers, believed(second)]);
-    assert_eq!(world.can_come_back(db, 170).await, [believed(second)], "what is over does not come back");
+    fixture.read(db, 9, 20, false).await;
+    let lingers = EchoSource { interval: first, believed: false, of_doubt: false };
+    assert_eq!(fixture.can_come_back(db, 30).await, [lingers, believed(second)]);
+    assert_eq!(fixture.can_come_back(db, 170).await, [believed(second)], "what is over does not come back");
 }
 
 async fn what_platforms_do_not_know_is_found_for_all_channels(db: &TestDb) {
-    let world = world(db).await;
-    let business = world.business.id;
-    let exposed = async |minute| exposed::unread_bookings(db, business, at(minute)).await.unwrap();
+    let fixture = fixture(db).await;
+    let business = fixture.business.id;
+    let exposed = async |minute| exposure::list_unread_bookings(db, business, at(minute)).await.unwrap();
     let ours = Interval { start: at(100), end: at(160) };
     let unread = exposed(0).await;
-    assert_eq!((unread.len(), unread[0].channel, unread[0].interval), (1, world.channel.id, ours));
+    assert_eq!((unread.len(), unread[0].channel, unread[0].interval), (1, fixture.channel.id, ours));
     assert_eq!(exposed(160).await, [], "what is over cannot be sold");
-    assert_eq!(exposed::never_read(db, business).await.unwrap(), [world.channel.id]);
-    world.publish(db, 5, &[ours]).await;
-    world.read(db, 5, 6, true).await;
+    assert_eq!(exposure::never_read(db, business).await.unwrap(), [fixture.channel.id]);
+    fixture.publish(db, 5, &[ours]).await;
+    fixture.read(db, 5, 6, true).await;
     assert_eq!(exposed(0).await.len(), 1, "a person is not the platform");
-    assert_eq!(exposed::never_read(db, business).await.unwrap(), [world.channel.id]);
-    world.read(db, 5, 7, false).await;
+    assert_eq!(exposure::never_read(db, business).await.unwrap(), [fixture.channel.id]);
+    fixture.read(db, 5, 7, false).await;
     assert_eq!(exposed(0).await, []);
-    assert_eq!(exposed::never_read(db, business).await.unwrap(), []);
+    assert_eq!(exposure::never_read(db, business).await.unwrap(), []);
     // At a new address nobody has read anything; what was read at the old one is known all the same.
     let mut tx = begin(db).await;
-    feed_reads::forget(&mut tx, world.feed.id).await.unwrap();
+    feed_reads::forget(&mut tx, fixture.feed.id).await.unwrap();
     commit(tx).await;
-    assert_eq!(exposed::never_read(db, business).await.unwrap(), [world.channel.id]);
+    assert_eq!(exposure::never_read(db, business).await.unwrap(), [fixture.channel.id]);
     assert_eq!(exposed(0).await, []);
 
     // What came from the platform is known there, also when its channel has been removed.
-    let resource = resources::find(db, business, world.channel.resource_id).await.unwrap().unwrap();
+    let resource = resources::find(db, business, fixture.channel.resource_id).await.unwrap().unwrap();
     let theirs =
-        BookingDraft { source: world.channel.platform.clone(), ..testing::draft(&resource, 200, 260) };
-    testing::booking(db, &world.business, "theirs", &theirs).await;
+        BookingDraft { source: fixture.channel.platform.clone(), ..testing::draft(&resource, 200, 260) };
+    testing::booking(db, &fixture.business, "theirs", &theirs).await;
     assert_eq!(exposed(0).await, []);
     let other = testing::business(db).await;
-    assert_eq!(exposed::unread_bookings(db, other.id, at(0)).await.unwrap(), []);
+    assert_eq!(exposure::list_unread_bookings(db, other.id, at(0)).await.unwrap(), []);
 }
 
 async fn a_reader_is_one_row(db: &TestDb) {
-    let world = world(db).await;
-    world.read(db, 7, 3, false).await;
-    world.read(db, 5, 4, false).await;
-    world.read(db, 5, 5, true).await;
-    let readers = feed_reads::of_feed(db, world.business.id, world.feed.id).await.unwrap();
+    let fixture = fixture(db).await;
+    fixture.read(db, 7, 3, false).await;
+    fixture.read(db, 5, 4, false).await;
+    fixture.read(db, 5, 5, true).await;
+    let readers = feed_reads::of_feed(db, fixture.business.id, fixture.feed.id).await.unwrap();
     assert_eq!(readers.len(), 2);
     assert!(readers[0].person);
     let platform = &readers[1];
     assert_eq!((platform.revision, platform.reads), (7, 4), "who has read a revision has read it");
     assert_eq!((platform.first_read_at, platform.read_at), (at(3), at(4)));
-    let feed = feeds::find(db, world.business.id, world.feed.id).await.unwrap().unwrap();
+    let feed = feeds::find(db, fixture.business.id, fixture.feed.id).await.unwrap().unwrap();
     assert_eq!(feed.last_read_at, Some(at(5)));
     let other = testing::business(db).await;
-    assert_eq!(feed_reads::of_feed(db, other.id, world.feed.id).await.unwrap(), []);
+    assert_eq!(feed_reads::of_feed(db, other.id, fixture.feed.id).await.unwrap(), []);
 }
 
 /// Who subscribes to a feed that is no channel's may give it back by any calendar of theirs.
 async fn what_subscribers_were_shown_is_known(db: &TestDb) {
-    let world = world(db).await;
-    let (business, resource, channel) = (world.business.id, world.channel.resource_id, world.channel.id);
+    let fixture = fixture(db).await;
+    let (business, resource, channel) =
+        (fixture.business.id, fixture.channel.resource_id, fixture.channel.id);
     let shown = async |resource, minute| {
         let place = (business, channel);
-        published::shown_to_subscribers(db, place, resource, at(minute)).await.unwrap()
+        published::list_subscriber_echoes(db, place, resource, at(minute)).await.unwrap()
     };
-    world.read(db, 1, 5, false).await;
+    fixture.read(db, 1, 5, false).await;
     assert_eq!(shown(resource, 5).await, [], "a channel's feed is another matter");
     let new = NewFeed {
         business,
@@ -171,16 +172,16 @@ async fn what_subscribers_were_shown_is_known(db: &TestDb) {
     let feed = feeds::create(&mut tx, &new, &secret::new_token("cf_"), monday()).await.unwrap();
     commit(tx).await;
     assert_eq!(shown(resource, 5).await, [], "nobody has read it");
-    let world = World { feed, ..world };
-    world.read(db, 1, 6, false).await;
-    let ours = Published { interval: world.ours.interval, believed: true, of_doubt: false };
+    let fixture = FeedReadFixture { feed, ..fixture };
+    fixture.read(db, 1, 6, false).await;
+    let ours = EchoSource { interval: fixture.ours.interval, believed: true, of_doubt: false };
     assert_eq!(shown(resource, 6).await, [ours]);
-    let other = testing::resource(db, &world.business, 1).await.id;
+    let other = testing::resource(db, &fixture.business, 1).await.id;
     assert_eq!(shown(other, 6).await, []);
 
-    let change = Change { business, actor: Actor::System, now: at(7) };
+    let change = ChangeContext { business, actor: Actor::System, now: at(7) };
     bookings::cancel(db, &change, "ours", None).await.unwrap();
-    assert_eq!(shown(resource, 8).await, [Published { believed: false, ..ours }]);
+    assert_eq!(shown(resource, 8).await, [EchoSource { believed: false, ..ours }]);
     assert_eq!(shown(resource, 161).await, [], "it is over");
 }
 

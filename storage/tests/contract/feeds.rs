@@ -25,7 +25,7 @@ async fn publish(db: &Db, business: &Business, subject: FeedSubject) -> (Feed, S
 }
 
 async fn found_by(db: &Db, token: &SecretString) -> Option<Feed> {
-    feeds::published_under(db, &secret::digest(token)).await.unwrap().map(|published| published.feed)
+    feeds::find_published(db, &secret::digest(token)).await.unwrap().map(|published| published.feed)
 }
 
 async fn a_feed_is_published_under_its_token(db: &TestDb) {
@@ -88,23 +88,23 @@ async fn a_token_is_kept_where_people_come_back_for_it(db: &TestDb) {
     let (business, ring) = (testing::business(db).await, testing::keyring());
     let (feed, token) = publish(db, &business, FeedSubject::Business).await;
     assert!(feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().is_none());
-    assert_eq!(feeds::remembered_of_business(db, business.id).await.unwrap(), None);
+    assert_eq!(feeds::find_business_feed(db, business.id).await.unwrap(), None);
     let mut tx = begin(db).await;
     feeds::remember(&mut tx, &ring, &feed, &token).await.unwrap();
     assert_eq!(feeds::rotate_keys(&mut tx, &ring).await.unwrap(), 0, "sealed with the current key");
     commit(tx).await;
     let kept = feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().unwrap();
     assert_eq!(kept.expose_secret(), token.expose_secret());
-    assert_eq!(feeds::remembered_of_business(db, business.id).await.unwrap().unwrap().id, feed.id);
+    assert_eq!(feeds::find_business_feed(db, business.id).await.unwrap().unwrap().id, feed.id);
     assert!(!db.rows_as_text().await.contains(token.expose_secret()));
     let other = testing::business(db).await;
     assert!(feeds::remembered(db, &ring, other.id, feed.id).await.unwrap().is_none());
-    assert_eq!(feeds::remembered_of_business(db, other.id).await.unwrap(), None);
+    assert_eq!(feeds::find_business_feed(db, other.id).await.unwrap(), None);
     let mut tx = begin(db).await;
     feeds::revoke(&mut tx, business.id, feed.id, at(2)).await.unwrap();
     commit(tx).await;
     assert!(feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().is_none());
-    assert_eq!(feeds::remembered_of_business(db, business.id).await.unwrap(), None);
+    assert_eq!(feeds::find_business_feed(db, business.id).await.unwrap(), None);
 }
 
 /// Which of the three feeds count as changed by something that happens.
@@ -113,7 +113,7 @@ async fn moved_by(db: &Db, feeds: [(&Feed, &SecretString); 3], happening: impl A
         let mut revisions = [0; 3];
         for (place, feed) in revisions.iter_mut().zip(feeds) {
             *place = feeds::revision_of(db, feed.0).await.unwrap();
-            let published = feeds::published_under(db, &secret::digest(feed.1)).await.unwrap().unwrap();
+            let published = feeds::find_published(db, &secret::digest(feed.1)).await.unwrap().unwrap();
             assert_eq!(published.contents, *place, "as its readers find it");
         }
         revisions

@@ -1,11 +1,11 @@
 use concord_domain::{
+    audit::HistorySubject,
     ids::{ApiKeyId, BusinessId, StaffId, UserId, new_uuid},
     people::Actor,
-    record::HistorySubject,
 };
 use concord_storage::{
     Db,
-    history::{self, NewLine},
+    history::{self, NewHistoryEntry},
     testing::{self, TestDb, begin, commit, monday},
 };
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{first, following, precise};
 
 async fn write(db: &Db, business: BusinessId, actor: &Actor, subject: Uuid, detail: &Value, minute: i64) {
-    let line = NewLine {
+    let line = NewHistoryEntry {
         business,
         actor,
         action: "changed",
@@ -63,9 +63,9 @@ async fn lines_come_newest_first_a_page_at_a_time(db: &TestDb) {
     minutes.extend(page.items.into_iter().map(|line| line.detail));
     assert_eq!((json!(minutes), page.next), (json!([5, 4, 3, 2, 1, 0]), None));
 
-    let page = history::of_subject(db, business, booking, &first(3)).await.unwrap();
+    let page = history::list_for_subject(db, business, booking, &first(3)).await.unwrap();
     let mut minutes: Vec<Value> = page.items.into_iter().map(|line| line.detail).collect();
-    let page = history::of_subject(db, business, booking, &following(3, page.next)).await.unwrap();
+    let page = history::list_for_subject(db, business, booking, &following(3, page.next)).await.unwrap();
     minutes.extend(page.items.into_iter().map(|line| line.detail));
     assert_eq!((json!(minutes), page.next), (json!([4, 3, 1, 0]), None));
 }
@@ -75,7 +75,7 @@ async fn another_business_reads_nothing(db: &TestDb) {
     let booking = new_uuid(monday());
     write(db, business, &Actor::System, booking, &json!({}), 0).await;
     assert_eq!(history::list(db, other, &first(10)).await.unwrap().items, []);
-    assert_eq!(history::of_subject(db, other, booking, &first(10)).await.unwrap().items, []);
+    assert_eq!(history::list_for_subject(db, other, booking, &first(10)).await.unwrap().items, []);
 }
 
 concord_storage::on_both_databases!(

@@ -1,8 +1,10 @@
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{ids::BusinessId, people::Actor, record::HistorySubject};
+use concord_domain::{audit::HistorySubject, ids::BusinessId, people::Actor};
 use concord_storage::{
     Db, StorageError, history,
-    idempotency::{self, ABANDONED_AFTER, Begun, Done, KEPT_FOR, KeyedRequest, Work},
+    idempotency::{
+        self, ABANDON_TIMEOUT, CompletedRequest, IdempotentWork, KEPT_FOR, KeyClaim, KeyedRequest,
+    },
     seal::{Keyring, MasterKey},
     testing::{self, TestDb, begin, commit},
 };
@@ -15,19 +17,19 @@ fn request(business: BusinessId, hash: &'static str, began_at: DateTime<Utc>) ->
     KeyedRequest { business, key: "order-17", request_hash: hash, began_at }
 }
 
-async fn start(db: &Db, request: &KeyedRequest<'_>) -> Begun {
+async fn start(db: &Db, request: &KeyedRequest<'_>) -> KeyClaim {
     let mut tx = begin(db).await;
     let begun = idempotency::begin(&mut tx, request).await.unwrap();
     commit(tx).await;
     begun
 }
 
-fn under_way(seconds: i64) -> Begun {
-    Begun::UnderWay { ask_again: Duration::seconds(seconds) }
+fn under_way(seconds: i64) -> KeyClaim {
+    KeyClaim::UnderWay { ask_again: Duration::seconds(seconds) }
 }
 
-fn repeat() -> Begun {
-    Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: None }
+fn repeat() -> KeyClaim {
+    KeyClaim::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: None }
 }
 
 async fn end(db: &Db, request: &KeyedRequest<'_>) {
@@ -39,32 +41,32 @@ async fn end(db: &Db, request: &KeyedRequest<'_>) {
 async fn the_first_answer_is_the_answer_to_all(db: &TestDb) {
     let business = testing::business(db).await.id;
     let first = request(business, "put booking", precise(0));
-    assert_eq!(start(db, &first).await, Begun::Fresh);
+    assert_eq!(start(db, &first).await, KeyClaim::Fresh);
     let second = request(business, "put booking", precise(0) + Duration::seconds(1));
     assert_eq!(start(db, &second).await, under_way(1));
     let later = request(business, "put booking", precise(0) + Duration::seconds(8));
     assert_eq!(start(db, &later).await, under_way(8), "what takes long is asked for again later and later");
     let other = request(business, "put something else", precise(0));
-    assert_eq!(start(db, &other).await, Begun::Mismatch);
+    assert_eq!(start(db, &other).await, KeyClaim::Mismatch);
     end(db, &first).await;
     assert_eq!(start(db, &second).await, repeat());
-    assert_eq!(start(db, &other).await, Begun::Mismatch);
+    assert_eq!(start(db, &other).await, KeyClaim::Mismatch);
     let late = request(business, "put booking", precise(0) + KEPT_FOR - Duration::seconds(1));
     assert_eq!(start(db, &late).await, repeat());
     let too_late = request(business, "put something else", precise(0) + KEPT_FOR);
-    assert_eq!(start(db, &too_late).await, Begun::Fresh, "it is no longer kept");
+    assert_eq!(start(db, &too_late).await, KeyClaim::Fresh, "it is no longer kept");
 }
 
 async fn an_attempt_that_was_given_up_is_taken_over(db: &TestDb) {
     let business = testing::business(db).await.id;
     let dead = request(business, "put booking", precise(0));
     start(db, &dead).await;
-    let patient = request(business, "put booking", precise(0) + ABANDONED_AFTER - Duration::microseconds(1));
+    let patient = request(business, "put booking", precise(0) + ABANDON_TIMEOUT - Duration::microseconds(1));
     assert_eq!(start(db, &patient).await, under_way(1), "it would be taken over");
-    let other = request(business, "put something else", precise(0) + ABANDONED_AFTER);
-    assert_eq!(start(db, &other).await, Begun::Mismatch);
-    let heir = request(business, "put booking", precise(0) + ABANDONED_AFTER);
-    assert_eq!(start(db, &heir).await, Begun::Fresh);
+    let other = request(business, "put something else", precise(0) + ABANDON_TIMEOUT);
+    assert_eq!(start(db, &other).await, KeyClaim::Mismatch);
+    let heir = request(business, "put booking", precise(0) + ABANDON_TIMEOUT);
+    assert_eq!(start(db, &heir).await, KeyClaim::Fresh);
     let mut tx = begin(db).await;
     is_not_found(idempotency::finish(&mut tx, &dead, 500, "it was not dead after all").await);
     drop(tx);
@@ -82,10 +84,10 @@ async fn what_failed_may_be_tried_again(db: &TestDb) {
     start(db, &first).await;
     idempotency::forget(db, &first).await.unwrap();
     let second = request(business, "put booking", precise(0) + Duration::seconds(1));
-    assert_eq!(start(db, &second).await, Begun::Fresh);
+    assert_eq!(start(db, &second).await, KeyClaim::Fresh);
     end(db, &second).await;
     idempotency::forget(db, &second).await.unwrap();
-    assert!(matches!(start(db, &first).await, Begun::Repeat { .. }), "an answer is not forgotten");
+    assert!(matches!(start(db, &first).await, KeyClaim::Repeat { .. }), "an answer is not forgotten");
 }
 
 async fn of_many_at_once_one_is_fresh(db: &TestDb) {
@@ -95,7 +97,7 @@ async fn of_many_at_once_one_is_fresh(db: &TestDb) {
         start(&db, &request(business, "put booking", began_at)).await
     })
     .await;
-    assert_eq!(begun.iter().filter(|one| **one == Begun::Fresh).count(), 1, "{begun:?}");
+    assert_eq!(begun.iter().filter(|one| **one == KeyClaim::Fresh).count(), 1, "{begun:?}");
     assert_eq!(begun.iter().filter(|one| **one == under_way(1)).count(), 15, "{begun:?}");
 }
 
@@ -104,7 +106,7 @@ async fn each_business_has_its_own_keys(db: &TestDb) {
     let ours = request(business, "put booking", precise(0));
     start(db, &ours).await;
     let theirs = request(other, "put something else", precise(0));
-    assert_eq!(start(db, &theirs).await, Begun::Fresh);
+    assert_eq!(start(db, &theirs).await, KeyClaim::Fresh);
     idempotency::forget(db, &theirs).await.unwrap();
     let mut tx = begin(db).await;
     is_not_found(idempotency::finish(&mut tx, &theirs, 200, "").await);
@@ -129,7 +131,7 @@ async fn an_answer_that_nobody_can_read_is_discarded(db: &TestDb) {
     idempotency::discard(db, &request(other, "put booking", precise(0)), r#"{"id":1}"#).await.unwrap();
     assert_eq!(start(db, &second).await, repeat(), "that was another answer each time");
     idempotency::discard(db, &second, r#"{"id":1}"#).await.unwrap();
-    assert_eq!(start(db, &second).await, Begun::Fresh);
+    assert_eq!(start(db, &second).await, KeyClaim::Fresh);
     // Two who could not read the same answer: the second one finds a new attempt under way.
     idempotency::discard(db, &first, r#"{"id":1}"#).await.unwrap();
     assert_eq!(start(db, &first).await, under_way(1));
@@ -166,13 +168,13 @@ async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
     commit(tx).await;
     for (number, key) in keys.iter().enumerate() {
         let owner = if number < 3 { other } else { business };
-        let Begun::Repeat { status: 201, response, .. } = start(db, &of(owner, key)).await else {
+        let KeyClaim::Repeat { status: 201, response, .. } = start(db, &of(owner, key)).await else {
             panic!("{key} has lost its answer")
         };
         let opened = alone.open(&response, idempotency::place(owner)).unwrap();
         assert_eq!(opened.expose_secret(), format!("answer {number}"));
     }
-    assert_eq!(start(db, &unreadable).await, Begun::Repeat { status: 201, response: lost, done: None });
+    assert_eq!(start(db, &unreadable).await, KeyClaim::Repeat { status: 201, response: lost, done: None });
     assert_eq!(start(db, &pending).await, under_way(1));
 }
 
@@ -180,7 +182,7 @@ async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
 async fn work(db: &Db, business: BusinessId) -> Result<Uuid, StorageError> {
     let subject = Uuid::new_v4();
     let mut tx = begin(db).await;
-    let line = history::NewLine {
+    let line = history::NewHistoryEntry {
         business,
         actor: &Actor::System,
         action: "created",
@@ -201,17 +203,17 @@ async fn work_and_key_are_one_transaction(db: &TestDb) {
     let first = request(business, "put booking", precise(0));
     start(db, &first).await;
     let subject = idempotency::during(&first, work(db, business)).await.unwrap();
-    let done = Done { at: first.began_at, subject: Some((HistorySubject::Feed, subject)) };
+    let done = CompletedRequest { at: first.began_at, subject: Some((HistorySubject::Feed, subject)) };
     // The process that did it may still be about to answer.
     let soon = request(business, "put booking", precise(0) + Duration::seconds(2));
     assert_eq!(start(db, &soon).await, under_way(2));
-    let late = request(business, "put booking", precise(0) + ABANDONED_AFTER);
-    assert_eq!(start(db, &late).await, Begun::Done(done), "it is never taken over");
+    let late = request(business, "put booking", precise(0) + ABANDON_TIMEOUT);
+    assert_eq!(start(db, &late).await, KeyClaim::Done(done), "it is never taken over");
     // That there is no answer to be kept changes nothing of it.
     idempotency::forget(db, &first).await.unwrap();
-    assert_eq!(start(db, &soon).await, Begun::Done(done));
+    assert_eq!(start(db, &soon).await, KeyClaim::Done(done));
     end(db, &first).await;
-    let kept = Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: Some(done) };
+    let kept = KeyClaim::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: Some(done) };
     assert_eq!(start(db, &late).await, kept);
     idempotency::discard(db, &first, r#"{"id":1}"#).await.unwrap();
     assert_eq!(start(db, &late).await, kept, "what was done is not forgotten");
@@ -222,10 +224,10 @@ async fn what_was_taken_over_does_nothing_any_more(db: &TestDb) {
     let frozen = request(business, "put booking", precise(0));
     start(db, &frozen).await;
     idempotency::renew(db, &frozen, precise(0) + Duration::seconds(20)).await.unwrap();
-    let early = request(business, "put booking", precise(0) + ABANDONED_AFTER);
+    let early = request(business, "put booking", precise(0) + ABANDON_TIMEOUT);
     assert_eq!(start(db, &early).await, under_way(20), "it has shown that it is alive");
-    let heir = request(business, "put booking", precise(0) + Duration::seconds(20) + ABANDONED_AFTER);
-    assert_eq!(start(db, &heir).await, Begun::Fresh);
+    let heir = request(business, "put booking", precise(0) + Duration::seconds(20) + ABANDON_TIMEOUT);
+    assert_eq!(start(db, &heir).await, KeyClaim::Fresh);
     let refused = idempotency::during(&frozen, work(db, business)).await;
     assert!(matches!(refused, Err(StorageError::Busy)), "{refused:?}");
     assert_eq!(lines(db, business).await, 0);
@@ -244,8 +246,8 @@ async fn only_the_first_commit_marks_a_key(db: &TestDb) {
     };
     let subject = idempotency::during(&first, twice).await;
     idempotency::forget(db, &first).await.unwrap();
-    let done = Done { at: first.began_at, subject: Some((HistorySubject::Feed, subject)) };
-    assert_eq!(start(db, &first).await, Begun::Done(done));
+    let done = CompletedRequest { at: first.began_at, subject: Some((HistorySubject::Feed, subject)) };
+    assert_eq!(start(db, &first).await, KeyClaim::Done(done));
 }
 
 async fn work_in_parts_is_gone_on_with(db: &TestDb) {
@@ -254,11 +256,11 @@ async fn work_in_parts_is_gone_on_with(db: &TestDb) {
     start(db, &first).await;
     let parts = idempotency::in_parts(async {
         work(db, business).await.unwrap();
-        Work::current().go_on(work(db, business)).await.unwrap();
+        IdempotentWork::current().go_on(work(db, business)).await.unwrap();
     });
     Box::pin(idempotency::during(&first, parts)).await;
     idempotency::forget(db, &first).await.unwrap();
-    assert_eq!(start(db, &first).await, Begun::Fresh);
+    assert_eq!(start(db, &first).await, KeyClaim::Fresh);
 }
 
 async fn the_only_process_takes_over_at_once(db: &TestDb) {
@@ -269,7 +271,7 @@ async fn the_only_process_takes_over_at_once(db: &TestDb) {
     assert_eq!(idempotency::release_former(&mut tx).await.unwrap(), 1);
     commit(tx).await;
     let again = request(business, "put booking", precise(0) + Duration::seconds(1));
-    assert_eq!(start(db, &again).await, Begun::Fresh);
+    assert_eq!(start(db, &again).await, KeyClaim::Fresh);
     end(db, &again).await;
     let mut tx = begin(db).await;
     assert_eq!(idempotency::release_former(&mut tx).await.unwrap(), 0);

@@ -11,7 +11,7 @@ use concord_domain::{
 use concord_storage::{
     Db,
     connections::{self, CalendarServer},
-    jobs::{self, ClaimedJob, EndedOutages, Extended, Finished, JobRef, NewJob, Outcome, Wait},
+    jobs::{self, ClaimedJob, EndedOutages, FinishedJob, JobOutcome, JobRef, KeyWait, LeaseRenewal, NewJob},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -56,7 +56,12 @@ async fn next(db: &Db, key: JobKey, lease: &str, minute: i64) -> Option<ClaimedJ
 }
 
 /// Ends a job and claims the next one with it.
-async fn end(db: &Db, job: &ClaimedJob, outcome: &Outcome, minute: i64) -> (Finished, Option<ClaimedJob>) {
+async fn end(
+    db: &Db,
+    job: &ClaimedJob,
+    outcome: &JobOutcome,
+    minute: i64,
+) -> (FinishedJob, Option<ClaimedJob>) {
     let mut tx = begin(db).await;
     let finished = jobs::finish(&mut tx, job, outcome, at(minute)).await.unwrap();
     let (key, lease) = ((job.key.unwrap(), QueueClass::Bulk, None), ("w#next", at(minute + 10)));
@@ -65,7 +70,7 @@ async fn end(db: &Db, job: &ClaimedJob, outcome: &Outcome, minute: i64) -> (Fini
     (finished, next)
 }
 
-const DONE: Outcome = Outcome::Done;
+const DONE: JobOutcome = JobOutcome::Done;
 
 async fn the_most_urgent_job_of_a_key_comes_first_and_alone(db: &TestDb) {
     use QueueClass::{Bulk, Interactive, Poll};
@@ -141,14 +146,14 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let business = testing::business(db).await.id;
     let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Interactive, 1)]).await;
     let wait =
-        |until, for_all| Outcome::Wait { until: at(until), for_all, reason: "asked to slow down".into() };
+        |until, for_all| JobOutcome::Wait { until: at(until), for_all, reason: "asked to slow down".into() };
     let job = next(db, key, "w#1", 2).await.unwrap();
     assert_eq!((job.id, job.attempts), (all[1].id, 1));
     let (finished, following) = end(db, &job, &wait(20, true), 2).await;
-    assert_eq!(finished, Finished { was_held: true, again: None }, "there is nothing to push");
+    assert_eq!(finished, FinishedJob { was_held: true, again: None }, "there is nothing to push");
     assert!(following.is_none() && next(db, key, "w#1", 19).await.is_none());
     assert_eq!(jobs::due(db, at(19), 10).await.unwrap(), []);
-    let waits = jobs::wait_of(db, key, at(19)).await.unwrap().unwrap();
+    let waits = jobs::find_wait(db, key, at(19)).await.unwrap().unwrap();
     assert_eq!((waits.wait_until, waits.batches_wait_until), (at(20), at(20)));
     assert_eq!(waits.reason, "asked to slow down");
     assert_eq!(jobs::oldest_due(db, at(19)).await.unwrap(), None, "nobody could do it");
@@ -177,7 +182,7 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let (_, following) = end(db, &urgent, &DONE, 22).await;
     assert!(following.is_none(), "the batch waits");
     let mut tx = begin(db).await;
-    let longer = Wait {
+    let longer = KeyWait {
         wait_until: at(21),
         batches_wait_until: at(70),
         reason: "it is away".to_owned(),
@@ -185,13 +190,13 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     };
     jobs::wait(&mut tx, key, &longer).await.unwrap();
     commit(tx).await;
-    let waits = jobs::wait_of(db, key, at(23)).await.unwrap().unwrap();
+    let waits = jobs::find_wait(db, key, at(23)).await.unwrap().unwrap();
     assert_eq!((waits.batches_wait_until, waits.reason.as_str()), (at(70), "it is away"));
     let mut tx = begin(db).await;
     assert!(jobs::end_wait(&mut tx, key, at(23)).await.unwrap());
     assert!(!jobs::end_wait(&mut tx, key, at(23)).await.unwrap(), "it is over");
     commit(tx).await;
-    assert_eq!(jobs::wait_of(db, key, at(23)).await.unwrap(), None);
+    assert_eq!(jobs::find_wait(db, key, at(23)).await.unwrap(), None);
     assert_eq!(jobs::due(db, at(23), 10).await.unwrap(), [all[0]]);
     assert_eq!(next(db, key, "w#1", 23).await.unwrap().attempts, 1);
 }
@@ -203,9 +208,9 @@ async fn what_waits_as_batches_do_is_not_claimed_again_at_once(db: &TestDb) {
     let (key, all) = jobs(db, business, &[(QueueClass::Interactive, 1), (QueueClass::Interactive, 3)]).await;
     let job = next(db, key, "w#1", 2).await.unwrap();
     assert_eq!(job.id, all[0].id);
-    let wait = Outcome::Wait { until: at(20), for_all: false, reason: "batches wait".into() };
+    let wait = JobOutcome::Wait { until: at(20), for_all: false, reason: "batches wait".into() };
     let (finished, following) = end(db, &job, &wait, 2).await;
-    assert_eq!((finished, following.map(|job| job.id)), (Finished { was_held: true, again: None }, None));
+    assert_eq!((finished, following.map(|job| job.id)), (FinishedJob { was_held: true, again: None }, None));
     let other = next(db, key, "w#1", 3).await.unwrap();
     assert_eq!(other.id, all[1].id, "nobody else waits with it");
     end(db, &other, &DONE, 3).await;
@@ -214,7 +219,7 @@ async fn what_waits_as_batches_do_is_not_claimed_again_at_once(db: &TestDb) {
     assert_eq!(next(db, key, "w#1", 20).await.unwrap().id, all[0].id);
 }
 
-async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &TestDb) {
+async fn first_provider_answer_ends_waits_of_all_its_keys(db: &TestDb) {
     let (business, ring) = (testing::business(db).await, testing::keyring());
     let mut connections = Vec::new();
     for name in ["Ana", "Rui", "Eva", "Leo", "Ida"] {
@@ -222,7 +227,7 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
         connections.push(testing::connection(db, &ring, &staff).await);
     }
     raw(db, "UPDATE connections SET provider = 'microsoft' WHERE account_subject = 'google-Leo'").await;
-    let wait = |is_outage| Wait {
+    let wait = |is_outage| KeyWait {
         wait_until: at(10),
         batches_wait_until: at(30),
         reason: "it is away".to_owned(),
@@ -232,7 +237,7 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
     for (connection, is_outage) in connections.iter().zip([true, true, false, true, true]) {
         jobs::wait(&mut tx, (*connection).into(), &wait(is_outage)).await.unwrap();
     }
-    let google = connections::server_of(&mut tx, connections[0]).await.unwrap().unwrap();
+    let google = connections::find_server(&mut tx, connections[0]).await.unwrap().unwrap();
     assert_eq!(google, CalendarServer { provider: ProviderKind::Google, origin: String::new() });
     let end = (at(15), Duration::zero());
     let ended = jobs::end_outages(&mut tx, &google, end).await.unwrap();
@@ -242,7 +247,7 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
     assert_eq!(jobs::end_outages(&mut tx, &google, end).await.unwrap(), EndedOutages::default());
     commit(tx).await;
     for (connection, expected) in connections.iter().zip([None, None, Some(at(30)), Some(at(30)), None]) {
-        let wait = jobs::wait_of(db, (*connection).into(), at(15)).await.unwrap();
+        let wait = jobs::find_wait(db, (*connection).into(), at(15)).await.unwrap();
         assert_eq!(wait.map(|wait| wait.batches_wait_until), expected);
     }
 }
@@ -263,7 +268,7 @@ async fn with_the_first_answer_one_failed_job_of_each_key_is_tried(db: &TestDb) 
         }
         let job = next(db, key, "w#1", 2).await.unwrap();
         assert_eq!(job.kind, compare);
-        end(db, &job, &Outcome::Retry { at: at(due), reason: "it is away".into() }, 2).await;
+        end(db, &job, &JobOutcome::Retry { at: at(due), reason: "it is away".into() }, 2).await;
         all.push((key, job.id));
     }
     raw(
@@ -273,7 +278,7 @@ async fn with_the_first_answer_one_failed_job_of_each_key_is_tried(db: &TestDb) 
     )
     .await;
     let mut tx = begin(db).await;
-    let wait = Wait {
+    let wait = KeyWait {
         wait_until: at(4),
         batches_wait_until: at(4),
         reason: "it is away".to_owned(),
@@ -282,7 +287,7 @@ async fn with_the_first_answer_one_failed_job_of_each_key_is_tried(db: &TestDb) 
     for (key, _) in &all {
         jobs::wait(&mut tx, *key, &wait).await.unwrap();
     }
-    let server = connections::server_of(&mut tx, ConnectionId(all[0].0.0)).await.unwrap().unwrap();
+    let server = connections::find_server(&mut tx, ConnectionId(all[0].0.0)).await.unwrap().unwrap();
     assert_eq!(server.origin, "https://dav.example/");
     let ended = jobs::end_outages(&mut tx, &server, (at(15), Duration::hours(1))).await.unwrap();
     commit(tx).await;
@@ -300,8 +305,8 @@ async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
     let (key, all) = jobs(db, business, &[(Interactive, 1), (Interactive, 4), (Interactive, 5)]).await;
     let long = next(db, key, "w#1", 2).await.unwrap();
     let extend = async |minute| jobs::extend(db, &long, at(minute + 10), at(minute)).await.unwrap();
-    assert_eq!(extend(4).await, Extended::Held { urgent_is_due: false });
-    assert_eq!(extend(5).await, Extended::Held { urgent_is_due: true });
+    assert_eq!(extend(4).await, LeaseRenewal::Held { urgent_is_due: false });
+    assert_eq!(extend(5).await, LeaseRenewal::Held { urgent_is_due: true });
     let urgent = {
         let mut tx = begin(db).await;
         assert!(jobs::give_way(&mut tx, &long).await.unwrap());
@@ -311,20 +316,20 @@ async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
         urgent
     };
     assert_eq!(urgent.id, all[2].id, "an entry, and not what may be as long as itself");
-    assert_eq!(extend(6).await, Extended::Lost, "it has no lease meanwhile");
+    assert_eq!(extend(6).await, LeaseRenewal::Lost, "it has no lease meanwhile");
     assert!(next(db, key, "other#1", 6).await.is_none(), "nor has anybody else");
     let mut tx = begin(db).await;
     assert!(jobs::finish(&mut tx, &urgent, &DONE, at(6)).await.unwrap().was_held);
-    assert!(jobs::take_back(&mut tx, &long, at(16)).await.unwrap());
+    assert!(jobs::reclaim_lease(&mut tx, &long, at(16)).await.unwrap());
     commit(tx).await;
     let mut tx = begin(db).await;
-    let extended = jobs::extend_in(&mut tx, &long, at(17), at(7)).await.unwrap();
-    assert_eq!(extended, Extended::Held { urgent_is_due: false });
+    let extended = jobs::renew_lease_in(&mut tx, &long, at(17), at(7)).await.unwrap();
+    assert_eq!(extended, LeaseRenewal::Held { urgent_is_due: false });
     commit(tx).await;
     let (finished, _) = end(db, &long, &DONE, 8).await;
     assert!(finished.was_held);
     let mut tx = begin(db).await;
-    assert!(!jobs::take_back(&mut tx, &long, at(18)).await.unwrap(), "it is done");
+    assert!(!jobs::reclaim_lease(&mut tx, &long, at(18)).await.unwrap(), "it is done");
     assert!(!jobs::give_way(&mut tx, &long).await.unwrap());
     commit(tx).await;
 }
@@ -333,9 +338,9 @@ async fn who_dies_gives_the_key_back_by_time(db: &TestDb) {
     let business = testing::business(db).await.id;
     let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Interactive, 1)]).await;
     let frozen = next(db, key, "frozen#1", 2).await.unwrap();
-    assert_eq!(jobs::free_expired(db, at(11)).await.unwrap(), 0);
+    assert_eq!(jobs::release_expired(db, at(11)).await.unwrap(), 0);
     assert!(next(db, key, "w#1", 12).await.is_none(), "only the sweep ends leases");
-    assert_eq!(jobs::free_expired(db, at(12)).await.unwrap(), 1);
+    assert_eq!(jobs::release_expired(db, at(12)).await.unwrap(), 1);
     let job = next(db, key, "w#1", 12).await.unwrap();
     assert_eq!((job.id, job.attempts), (all[1].id, 2), "what it died of counts");
     // The frozen one wakes up.
@@ -350,12 +355,12 @@ async fn a_key_that_is_deleted_under_its_holder_is_no_error(db: &TestDb) {
     let (key, _) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Bulk, 1)]).await;
     let job = next(db, key, "w#1", 2).await.unwrap();
     raw(db, "DELETE FROM jobs").await;
-    let wait = Outcome::Wait { until: at(50), for_all: true, reason: "later".to_owned() };
+    let wait = JobOutcome::Wait { until: at(50), for_all: true, reason: "later".to_owned() };
     for outcome in [wait, DONE] {
         let (finished, following) = end(db, &job, &outcome, 3).await;
         assert!(!finished.was_held && following.is_none());
     }
-    assert_eq!(jobs::wait_of(db, key, at(3)).await.unwrap(), None);
+    assert_eq!(jobs::find_wait(db, key, at(3)).await.unwrap(), None);
 }
 
 async fn businesses_take_turns(db: &TestDb) {
@@ -383,7 +388,7 @@ async fn a_job_of_a_calendar_has_its_connection_as_key(db: &TestDb) {
     let key = Some(JobKey(connection.0));
     for (kind, subject, expected) in [
         (JobKind::ImportAvailability, calendar.0, key),
-        (JobKind::KeepPush, calendar.0, key),
+        (JobKind::RenewPush, calendar.0, key),
         (JobKind::CompareDrift, connection.0, key),
         (JobKind::Disconnect, connection.0, key),
         (JobKind::BatchSync, connection.0, None),
@@ -404,7 +409,7 @@ concord_storage::on_both_databases!(
     the_database_refuses_a_second_lease,
     a_key_waits_for_all_of_its_jobs,
     what_waits_as_batches_do_is_not_claimed_again_at_once,
-    with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that,
+    first_provider_answer_ends_waits_of_all_its_keys,
     with_the_first_answer_one_failed_job_of_each_key_is_tried,
     a_long_job_gives_way_and_goes_on,
     who_dies_gives_the_key_back_by_time,

@@ -9,7 +9,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db,
-    jobs::{self, ClaimedJob, NewJob, Outcome},
+    jobs::{self, ClaimedJob, JobOutcome, NewJob},
     testing::{self, TestDb, at, begin, commit, monday, plans},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -33,7 +33,7 @@ fn given(name: &str) -> Option<u64> {
 
 /// A job as the model knows it; times in minutes.
 #[derive(Clone, Debug)]
-struct Job {
+struct ModelJob {
     key: usize,
     subject: Uuid,
     class: QueueClass,
@@ -48,10 +48,10 @@ struct Job {
 }
 
 /// What says which of two jobs comes first.
-type Rank = (u8, i64, i64);
+type ModelRank = (u8, i64, i64);
 
-impl Job {
-    fn rank(&self) -> Rank {
+impl ModelJob {
+    fn rank(&self) -> ModelRank {
         let urgency = match self.class {
             QueueClass::Interactive => 0,
             QueueClass::Poll => 1,
@@ -63,35 +63,36 @@ impl Job {
 
 /// Until when a key waits: what people wait for, and the rest.
 #[derive(Clone, Copy, Default)]
-struct Waits {
+struct ModelWait {
     all: i64,
     batches: i64,
 }
 
-struct Model {
+struct JobKeyModel {
     now: i64,
-    jobs: BTreeMap<JobId, Job>,
-    waits: [Waits; KEYS],
+    jobs: BTreeMap<JobId, ModelJob>,
+    waits: [ModelWait; KEYS],
 }
 
-impl Model {
+impl JobKeyModel {
     fn is_leased(&self, key: usize) -> bool {
         self.jobs.values().any(|job| job.key == key && job.lease.is_some())
     }
 
     /// The rank of the job that is to be claimed.
-    fn next(&self, key: usize, class: QueueClass, but: Option<JobId>) -> Option<Rank> {
+    fn next(&self, key: usize, class: QueueClass, but: Option<JobId>) -> Option<ModelRank> {
         if self.is_leased(key) || self.waits[key].all > self.now {
             return None;
         }
         let urgent_only = class == QueueClass::Interactive || self.waits[key].batches > self.now;
-        let is_due = |job: &Job| job.key == key && !job.is_done && job.due.is_some_and(|due| due <= self.now);
+        let is_due =
+            |job: &ModelJob| job.key == key && !job.is_done && job.due.is_some_and(|due| due <= self.now);
         let jobs = self.jobs.iter().filter(|(id, job)| is_due(job) && Some(**id) != but);
         let ranks = jobs.map(|(_, job)| job.rank()).filter(|(urgency, ..)| !urgent_only || *urgency == 0);
         ranks.min()
     }
 
-    fn claimed(&mut self, claimed: Option<&ClaimedJob>, expected: Option<Rank>) {
+    fn claimed(&mut self, claimed: Option<&ClaimedJob>, expected: Option<ModelRank>) {
         let rank = claimed.map(|claimed| self.jobs[&claimed.id].rank());
         assert_eq!(rank, expected, "at {}: {:#?}", self.now, self.jobs);
         if let Some(claimed) = claimed {
@@ -110,8 +111,8 @@ impl Model {
     fn finished(
         &mut self,
         claimed: &ClaimedJob,
-        outcome: &Outcome,
-        at_minute: impl Fn(&Outcome) -> i64,
+        outcome: &JobOutcome,
+        at_minute: impl Fn(&JobOutcome) -> i64,
     ) -> bool {
         if !self.holds(claimed) {
             return false;
@@ -121,19 +122,19 @@ impl Model {
         job.lease = None;
         if job.version == claimed.version {
             let (is_done, due, tries) = match outcome {
-                Outcome::Done => (true, None, -claimed.attempts),
-                Outcome::Wait { for_all, .. } if *for_all || claimed.queue != QueueClass::Interactive => {
+                JobOutcome::Done => (true, None, -claimed.attempts),
+                JobOutcome::Wait { for_all, .. } if *for_all || claimed.queue != QueueClass::Interactive => {
                     (false, job.due, -1)
                 }
                 // It waits as batches do, and the key does not wait for people.
-                Outcome::Wait { .. } => (false, Some(at_minute(outcome)), -1),
+                JobOutcome::Wait { .. } => (false, Some(at_minute(outcome)), -1),
                 _ => (false, Some(at_minute(outcome)), 0),
             };
             (job.is_done, job.due, job.attempts) = (is_done, due, (job.attempts + tries).max(0));
         } else {
             (job.is_done, job.attempts) = (false, 0);
         }
-        if let Outcome::Wait { for_all, .. } = outcome {
+        if let JobOutcome::Wait { for_all, .. } = outcome {
             let (until, key) = (at_minute(outcome), job.key);
             let waits = &mut self.waits[key];
             waits.batches = waits.batches.max(until);
@@ -145,16 +146,16 @@ impl Model {
 
 /// A worker, with the job in hand and what that was put before.
 #[derive(Default)]
-struct Worker {
+struct ModelWorker {
     hand: Vec<ClaimedJob>,
 }
 
-struct World<'a> {
+struct JobKeyModelFixture<'a> {
     db: &'a TestDb,
     random: StdRng,
-    model: Model,
+    model: JobKeyModel,
     keys: [JobKey; KEYS],
-    workers: Vec<Worker>,
+    workers: Vec<ModelWorker>,
     leases: u32,
     claims: usize,
 }
@@ -169,7 +170,7 @@ async fn set_key(db: &Db, id: JobId, key: JobKey) {
     .unwrap();
 }
 
-impl World<'_> {
+impl JobKeyModelFixture<'_> {
     async fn enqueue(&mut self, slot: Option<JobId>) {
         let class =
             *[QueueClass::Interactive, QueueClass::Bulk, QueueClass::Poll].choose(&mut self.random).unwrap();
@@ -186,7 +187,7 @@ impl World<'_> {
         commit(tx).await;
         let Some(job) = self.model.jobs.get_mut(&enqueued.id) else {
             set_key(self.db, enqueued.id, self.keys[key]).await;
-            let job = Job {
+            let job = ModelJob {
                 key,
                 subject,
                 class,
@@ -231,23 +232,25 @@ impl World<'_> {
         self.workers[worker].hand = claimed.into_iter().collect();
     }
 
-    fn outcome(&mut self) -> Outcome {
+    fn outcome(&mut self) -> JobOutcome {
         let later = at(self.model.now + self.random.random_range(1..5));
         let reason = "as it happens".to_owned();
         match self.random.random_range(0..8) {
-            0 => Outcome::Retry { at: later, reason },
-            1 => Outcome::Wait { until: later, for_all: self.random.random_bool(0.5), reason },
-            _ => Outcome::Done,
+            0 => JobOutcome::Retry { at: later, reason },
+            1 => JobOutcome::Wait { until: later, for_all: self.random.random_bool(0.5), reason },
+            _ => JobOutcome::Done,
         }
     }
 
     /// The worker ends what it has in hand, takes the next job, or goes on with what had given way.
-    async fn end(&mut self, worker: usize, outcome: Outcome) {
+    async fn end(&mut self, worker: usize, outcome: JobOutcome) {
         let Some(job) = self.workers[worker].hand.pop() else { return };
         let former = self.workers[worker].hand.pop();
         let now = self.model.now;
-        let minute = |outcome: &Outcome| match outcome {
-            Outcome::Retry { at, .. } | Outcome::Wait { until: at, .. } => (*at - monday()).num_minutes(),
+        let minute = |outcome: &JobOutcome| match outcome {
+            JobOutcome::Retry { at, .. } | JobOutcome::Wait { until: at, .. } => {
+                (*at - monday()).num_minutes()
+            }
             _ => 0,
         };
         let lease = self.lease();
@@ -270,7 +273,7 @@ impl World<'_> {
                 }
                 (None, Some(former)) => {
                     assert!(
-                        jobs::take_back(&mut tx, &former, until).await.unwrap(),
+                        jobs::reclaim_lease(&mut tx, &former, until).await.unwrap(),
                         "nobody came in between"
                     );
                     let known = self.model.jobs.get_mut(&former.id).expect("it is known");
@@ -303,7 +306,7 @@ impl World<'_> {
         let urgent = (self.keys[key], QueueClass::Interactive, Some(job.id));
         let urgent = jobs::claim_next_in(&mut tx, urgent, (&lease, at(now + LEASE)), at(now)).await.unwrap();
         self.model.claimed(urgent.as_ref(), expected);
-        let is_told = extended == jobs::Extended::Held { urgent_is_due: true };
+        let is_told = extended == jobs::LeaseRenewal::Held { urgent_is_due: true };
         assert_eq!(urgent.is_some(), is_told, "it is told whether there is any");
         match urgent {
             Some(urgent) => {
@@ -317,7 +320,7 @@ impl World<'_> {
 
     async fn sweep(&mut self) {
         let now = self.model.now;
-        jobs::free_expired(self.db, at(now)).await.unwrap();
+        jobs::release_expired(self.db, at(now)).await.unwrap();
         for job in self.model.jobs.values_mut() {
             if job.lease.as_ref().is_some_and(|(_, until)| *until <= now) {
                 job.lease = None;
@@ -355,9 +358,9 @@ impl World<'_> {
                 let (mut tx, now) = (begin(self.db).await, self.model.now);
                 jobs::end_wait(&mut tx, self.keys[key], at(now)).await.unwrap();
                 commit(tx).await;
-                let Waits { all, batches } = self.model.waits[key];
+                let ModelWait { all, batches } = self.model.waits[key];
                 if all > now || batches > now {
-                    self.model.waits[key] = Waits { all: now, batches: now };
+                    self.model.waits[key] = ModelWait { all: now, batches: now };
                 }
             }
         }
@@ -382,7 +385,7 @@ impl World<'_> {
                 let Some(job) = claimed else { continue };
                 claimed_any = true;
                 let mut tx = begin(self.db).await;
-                assert!(jobs::finish(&mut tx, &job, &Outcome::Done, at(now)).await.unwrap().was_held);
+                assert!(jobs::finish(&mut tx, &job, &JobOutcome::Done, at(now)).await.unwrap().was_held);
                 commit(tx).await;
             }
             assert!(claimed_any, "what is due cannot be claimed");
@@ -399,20 +402,20 @@ async fn whatever_happens_one_job_of_a_key_is_done_at_a_time(db: &TestDb) {
     print_seed(seed);
     testing::business(db).await;
     let steps = given("CONCORD_MODEL_STEPS").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
-    let mut world = World {
+    let mut fixture = JobKeyModelFixture {
         db,
         random: StdRng::seed_from_u64(seed),
-        model: Model { now: 0, jobs: BTreeMap::new(), waits: [Waits::default(); KEYS] },
+        model: JobKeyModel { now: 0, jobs: BTreeMap::new(), waits: [ModelWait::default(); KEYS] },
         keys: std::array::from_fn(|_| JobKey(Uuid::new_v4())),
-        workers: (0..WORKERS).map(|_| Worker::default()).collect(),
+        workers: (0..WORKERS).map(|_| ModelWorker::default()).collect(),
         leases: 0,
         claims: 0,
     };
     for _ in 0..steps {
-        world.step().await;
+        fixture.step().await;
     }
-    assert!(world.claims > steps / 50, "{} claims", world.claims);
-    world.settle().await;
+    assert!(fixture.claims > steps / 50, "{} claims", fixture.claims);
+    fixture.settle().await;
 }
 
 concord_storage::on_both_databases!(whatever_happens_one_job_of_a_key_is_done_at_a_time);

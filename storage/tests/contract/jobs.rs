@@ -5,7 +5,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db,
-    jobs::{self, ClaimedJob, Extended, JobRef, NewJob, Outcome},
+    jobs::{self, ClaimedJob, JobOutcome, JobRef, LeaseRenewal, NewJob},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -34,7 +34,7 @@ async fn claim(db: &Db, job: JobRef, lease: &str, minute: i64) -> Option<Claimed
     jobs::claim(db, job, lease, at(minute + 10), at(minute)).await.unwrap()
 }
 
-async fn finish(db: &Db, claimed: &ClaimedJob, outcome: &Outcome, minute: i64) -> Option<JobRef> {
+async fn finish(db: &Db, claimed: &ClaimedJob, outcome: &JobOutcome, minute: i64) -> Option<JobRef> {
     let mut tx = begin(db).await;
     let finished = jobs::finish(&mut tx, claimed, outcome, at(minute)).await.unwrap();
     commit(tx).await;
@@ -58,7 +58,7 @@ async fn a_job_is_due_claimed_and_done(db: &TestDb) {
     assert_eq!((claimed.attempts, claimed.version, claimed.enqueued_at), (1, 1, at(0)));
     assert!(claim(db, job, "w#2", 6).await.is_none(), "somebody has it");
     assert_eq!(jobs::due(db, at(6), 10).await.unwrap(), []);
-    assert_eq!(finish(db, &claimed, &Outcome::Done, 6).await, None);
+    assert_eq!(finish(db, &claimed, &JobOutcome::Done, 6).await, None);
     assert!(claim(db, job, "w#2", 7).await.is_none(), "it is done");
     assert_eq!(jobs::due(db, at(700), 10).await.unwrap(), []);
     assert_eq!(testing::next_due(db).await, None);
@@ -98,7 +98,7 @@ async fn enqueued_again_while_it_waits_it_runs_once_from_the_newest(db: &TestDb)
     assert_eq!(third.queue, QueueClass::Interactive, "somebody still waits for it");
     assert!(claim(db, second, "w#1", 3).await.is_none(), "there is a newer one");
     let claimed = claim(db, third, "w#1", 3).await.unwrap();
-    finish(db, &claimed, &Outcome::Done, 3).await;
+    finish(db, &claimed, &JobOutcome::Done, 3).await;
     assert_eq!(jobs::due(db, at(60), 10).await.unwrap(), []);
     let fourth = enqueue(db, new(business, subject, 20), 19).await;
     assert_eq!((fourth.version, fourth.queue), (4, QueueClass::Bulk));
@@ -110,10 +110,10 @@ async fn enqueued_again_while_it_runs_it_runs_again(db: &TestDb) {
     let subject = new_uuid(monday());
     let first = enqueue(db, new(business, subject, 0), 0).await;
     for outcome in [
-        Outcome::Done,
-        Outcome::Again(at(600)),
-        Outcome::Retry { at: at(600), reason: "503".to_owned() },
-        Outcome::Failed { retry_at: None, reason: "403".to_owned() },
+        JobOutcome::Done,
+        JobOutcome::Again(at(600)),
+        JobOutcome::Retry { at: at(600), reason: "503".to_owned() },
+        JobOutcome::Failed { retry_at: None, reason: "403".to_owned() },
     ] {
         let job = enqueue(db, new(business, subject, 1), 1).await;
         let claimed = claim(db, job, "w#1", 2).await.unwrap();
@@ -123,7 +123,7 @@ async fn enqueued_again_while_it_runs_it_runs_again(db: &TestDb) {
         assert_eq!(to_push, Some(again), "{outcome:?}");
         let claimed = claim(db, again, "w#2", 5).await.unwrap();
         assert_eq!(claimed.attempts, 1, "{outcome:?}");
-        finish(db, &claimed, &Outcome::Done, 5).await;
+        finish(db, &claimed, &JobOutcome::Done, 5).await;
     }
     assert!(enqueue(db, new(business, subject, 6), 6).await.id == first.id);
 }
@@ -132,12 +132,12 @@ async fn the_outcome_says_when_it_is_due_again(db: &TestDb) {
     let business = testing::business(db).await.id;
     let reason = || "Google answered 503".to_owned();
     let cases = [
-        (Outcome::Done, None, 0),
-        (Outcome::Again(at(30)), Some(at(30)), 0),
-        (Outcome::Snooze { until: at(30), reason: reason() }, Some(at(30)), 0),
-        (Outcome::Retry { at: at(30), reason: reason() }, Some(at(30)), 1),
-        (Outcome::Failed { retry_at: Some(at(30)), reason: reason() }, Some(at(30)), 1),
-        (Outcome::Failed { retry_at: None, reason: reason() }, None, 1),
+        (JobOutcome::Done, None, 0),
+        (JobOutcome::Again(at(30)), Some(at(30)), 0),
+        (JobOutcome::Snooze { until: at(30), reason: reason() }, Some(at(30)), 0),
+        (JobOutcome::Retry { at: at(30), reason: reason() }, Some(at(30)), 1),
+        (JobOutcome::Failed { retry_at: Some(at(30)), reason: reason() }, Some(at(30)), 1),
+        (JobOutcome::Failed { retry_at: None, reason: reason() }, None, 1),
     ];
     for (outcome, due_at, tries_used) in cases {
         let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
@@ -149,7 +149,7 @@ async fn the_outcome_says_when_it_is_due_again(db: &TestDb) {
             assert_eq!(jobs::due(db, at(29), 10).await.unwrap(), [], "{outcome:?}");
             let claimed = claim(db, job, "w#1", 30).await.unwrap();
             assert_eq!(claimed.attempts, tries_used + 1, "{outcome:?}");
-            finish(db, &claimed, &Outcome::Done, 31).await;
+            finish(db, &claimed, &JobOutcome::Done, 31).await;
         }
     }
 }
@@ -159,16 +159,16 @@ async fn a_lease_that_ran_out_is_anothers(db: &TestDb) {
     let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
     let slow = claim(db, job, "w#1", 0).await.unwrap();
     let extend = async |job, until| jobs::extend(db, job, at(until), at(14)).await.unwrap();
-    assert_eq!(extend(&slow, 15).await, Extended::Held { urgent_is_due: false });
-    assert_eq!(jobs::free_expired(db, at(14)).await.unwrap(), 0);
+    assert_eq!(extend(&slow, 15).await, LeaseRenewal::Held { urgent_is_due: false });
+    assert_eq!(jobs::release_expired(db, at(14)).await.unwrap(), 0);
     assert!(claim(db, job, "w#2", 14).await.is_none());
-    assert_eq!(jobs::free_expired(db, at(15)).await.unwrap(), 1);
+    assert_eq!(jobs::release_expired(db, at(15)).await.unwrap(), 1);
     let other = claim(db, job, "w#2", 15).await.unwrap();
     assert_eq!(other.attempts, 2);
-    assert_eq!(extend(&slow, 60).await, Extended::Lost);
-    assert_eq!(finish(db, &slow, &Outcome::Done, 16).await, None);
+    assert_eq!(extend(&slow, 60).await, LeaseRenewal::Lost);
+    assert_eq!(finish(db, &slow, &JobOutcome::Done, 16).await, None);
     assert!(extend(&other, 60).await.is_held(), "the late one changed nothing");
-    finish(db, &other, &Outcome::Done, 17).await;
+    finish(db, &other, &JobOutcome::Done, 17).await;
     assert_eq!(jobs::due(db, at(600), 10).await.unwrap(), []);
 }
 
@@ -179,7 +179,7 @@ async fn a_worker_that_stops_gives_back_what_it_holds(db: &TestDb) {
         let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
         held.push(claim(db, job, lease, 0).await.unwrap());
     }
-    assert_eq!(jobs::release_all(db, "w1").await.unwrap(), 2);
+    assert_eq!(jobs::release_leases_of_worker(db, "w1").await.unwrap(), 2);
     let due: Vec<_> = jobs::due(db, at(1), 10).await.unwrap();
     assert_eq!(due.len(), 2);
     assert!(due.iter().all(|job| job.id != held[2].id), "another worker's stays");
@@ -192,7 +192,7 @@ async fn what_failed_is_listed_counted_and_tried_again_by_hand(db: &TestDb) {
     let subject = new_uuid(monday());
     let job = enqueue(db, new(business, subject, 0), 0).await;
     let claimed = claim(db, job, "w#1", 0).await.unwrap();
-    let outcome = Outcome::Failed { retry_at: None, reason: "Google refused it".to_owned() };
+    let outcome = JobOutcome::Failed { retry_at: None, reason: "Google refused it".to_owned() };
     finish(db, &claimed, &outcome, 1).await;
     enqueue(db, NewJob { business: None, kind: JobKind::Retention, ..new(business, Uuid::nil(), 9) }, 0)
         .await;
@@ -240,11 +240,11 @@ async fn however_it_was_raised_a_poll_is_a_poll_afterwards(db: &TestDb) {
     let business = testing::business(db).await.id;
     let first = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
     let claimed = claim(db, first, "w#1", 0).await.unwrap();
-    finish(db, &claimed, &Outcome::Again(at(15)), 1).await;
+    finish(db, &claimed, &JobOutcome::Again(at(15)), 1).await;
     assert_eq!(jobs::due(db, at(15), 10).await.unwrap(), [JobRef { queue: QueueClass::Poll, ..first }]);
 }
 
-async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &TestDb) {
+async fn active_jobs_of_connection_are_counted_until_done(db: &TestDb) {
     let ring = testing::keyring();
     let business = testing::business(db).await;
     let staff = testing::staff(db, &business, "Ana").await;
@@ -265,12 +265,12 @@ async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &Tes
     assert_eq!(under_way(1).await, both);
     let claimed = claim(db, batch, "w#1", 1).await.unwrap();
     assert_eq!(under_way(1).await, both, "what runs is under way");
-    finish(db, &claimed, &Outcome::Retry { at: at(60), reason: "503".to_owned() }, 2).await;
+    finish(db, &claimed, &JobOutcome::Retry { at: at(60), reason: "503".to_owned() }, 2).await;
     assert_eq!(under_way(2).await, both, "and so is what is tried again");
     let claimed = claim(db, batch, "w#1", 60).await.unwrap();
-    finish(db, &claimed, &Outcome::Done, 61).await;
+    finish(db, &claimed, &JobOutcome::Done, 61).await;
     let claimed = claim(db, import, "w#2", 61).await.unwrap();
-    finish(db, &claimed, &Outcome::Again(at(90)), 62).await;
+    finish(db, &claimed, &JobOutcome::Again(at(90)), 62).await;
     assert_eq!(under_way(62).await, [], "nobody waits for the next poll");
     assert_eq!(under_way(90).await, [(JobKind::ImportAvailability, 1)]);
     let stranger = testing::business(db).await.id;
@@ -284,18 +284,18 @@ async fn tries_never_fall_below_none(db: &TestDb) {
     claim(db, job, "w1#1", 0).await.unwrap();
     // Enqueued again while it runs, it counts from none; then its worker stops.
     let again = enqueue(db, new, 0).await;
-    assert_eq!(jobs::release_all(db, "w1").await.unwrap(), 1);
+    assert_eq!(jobs::release_leases_of_worker(db, "w1").await.unwrap(), 1);
     let claimed = claim(db, again, "w2#1", 1).await.unwrap();
     assert_eq!(claimed.attempts, 1);
     // By hand all of its tries are given back, while it runs with the same version.
     raw(db, "UPDATE jobs SET attempts = 0").await;
-    finish(db, &claimed, &Outcome::Snooze { until: at(2), reason: "not its turn".to_owned() }, 1).await;
+    finish(db, &claimed, &JobOutcome::Snooze { until: at(2), reason: "not its turn".to_owned() }, 1).await;
     assert_eq!(claim(db, again, "w2#2", 3).await.unwrap().attempts, 1);
 }
 
 concord_storage::on_both_databases!(
     tries_never_fall_below_none,
-    what_is_under_way_for_a_connection_is_counted_until_it_is_done,
+    active_jobs_of_connection_are_counted_until_done,
     a_job_is_due_claimed_and_done,
     what_the_dead_held_is_given_back_and_their_tries_count,
     of_many_workers_one_claims,

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_storage::{
     Db,
-    limits::{self, Bucket, Rate, Take, Waits},
+    limits::{self, BucketRate, RateBucket, RateDecision, RefusalBackoff},
     testing::{self, TestDb, begin, commit, monday},
 };
 use proptest::{
@@ -12,54 +12,61 @@ use proptest::{
 
 use crate::at_once;
 
-async fn take(db: &Db, bucket: &str, now: DateTime<Utc>, interval: Duration, burst: u32) -> Take {
+async fn take(db: &Db, bucket: &str, now: DateTime<Utc>, interval: Duration, burst: u32) -> RateDecision {
     let mut tx = begin(db).await;
-    let taken = limits::take(&mut tx, bucket, now, Rate { interval, burst }, Duration::zero()).await.unwrap();
+    let taken =
+        limits::take(&mut tx, bucket, now, BucketRate { interval, burst }, Duration::zero()).await.unwrap();
     commit(tx).await;
     taken
 }
 
 /// Whoever is ready to wait a little has a turn of their own at once.
 async fn who_is_patient_takes_a_turn_in_advance(db: &TestDb) {
-    let (second, rate) = (Duration::seconds(1), Rate { interval: Duration::seconds(1), burst: 2 });
+    let (second, rate) = (Duration::seconds(1), BucketRate { interval: Duration::seconds(1), burst: 2 });
     let mut taken = Vec::new();
     for _ in 0..5 {
         let mut tx = begin(db).await;
         taken.push(limits::take(&mut tx, "google", monday(), rate, second * 2).await.unwrap());
         commit(tx).await;
     }
-    let at = |seconds| Take::At(monday() + second * seconds);
-    assert_eq!(taken, [at(0), at(0), at(1), at(2), Take::Wait(monday() + second * 3)]);
-    assert_eq!(take(db, "google", monday() + second * 2, second, 2).await, Take::Wait(monday() + second * 3));
-    assert_eq!(take(db, "google", monday() + second * 3, second, 2).await, Take::At(monday() + second * 3));
+    let at = |seconds| RateDecision::At(monday() + second * seconds);
+    assert_eq!(taken, [at(0), at(0), at(1), at(2), RateDecision::Wait(monday() + second * 3)]);
+    assert_eq!(
+        take(db, "google", monday() + second * 2, second, 2).await,
+        RateDecision::Wait(monday() + second * 3)
+    );
+    assert_eq!(
+        take(db, "google", monday() + second * 3, second, 2).await,
+        RateDecision::At(monday() + second * 3)
+    );
 }
 
 async fn a_burst_goes_and_then_one_an_interval(db: &TestDb) {
     let second = Duration::seconds(1);
     for _ in 0..3 {
-        assert_eq!(take(db, "google", monday(), second, 3).await, Take::At(monday()));
+        assert_eq!(take(db, "google", monday(), second, 3).await, RateDecision::At(monday()));
     }
-    assert_eq!(take(db, "google", monday(), second, 3).await, Take::Wait(monday() + second));
+    assert_eq!(take(db, "google", monday(), second, 3).await, RateDecision::Wait(monday() + second));
     assert_eq!(
         take(db, "google:other", monday(), second, 3).await,
-        Take::At(monday()),
+        RateDecision::At(monday()),
         "each bucket for itself"
     );
-    assert_eq!(take(db, "google", monday() + second, second, 3).await, Take::At(monday() + second));
+    assert_eq!(take(db, "google", monday() + second, second, 3).await, RateDecision::At(monday() + second));
     let just_before = monday() + second * 2 - Duration::microseconds(1);
-    assert_eq!(take(db, "google", just_before, second, 3).await, Take::Wait(monday() + second * 2));
+    assert_eq!(take(db, "google", just_before, second, 3).await, RateDecision::Wait(monday() + second * 2));
     for _ in 0..3 {
         let later = monday() + second * 60;
-        assert_eq!(take(db, "google", later, second, 3).await, Take::At(later), "a rest fills it");
+        assert_eq!(take(db, "google", later, second, 3).await, RateDecision::At(later), "a rest fills it");
     }
     let full = take(db, "google", monday() + second * 60, second, 3).await;
-    assert_eq!(full, Take::Wait(monday() + second * 61), "but not beyond the burst");
+    assert_eq!(full, RateDecision::Wait(monday() + second * 61), "but not beyond the burst");
 }
 
 async fn a_burst_of_none_is_one(db: &TestDb) {
     let second = Duration::seconds(1);
-    assert_eq!(take(db, "google", monday(), second, 0).await, Take::At(monday()));
-    assert_eq!(take(db, "google", monday(), second, 0).await, Take::Wait(monday() + second));
+    assert_eq!(take(db, "google", monday(), second, 0).await, RateDecision::At(monday()));
+    assert_eq!(take(db, "google", monday(), second, 0).await, RateDecision::Wait(monday() + second));
 }
 
 async fn a_retry_after_holds_everybody_back(db: &TestDb) {
@@ -70,16 +77,18 @@ async fn a_retry_after_holds_everybody_back(db: &TestDb) {
         }
         for again in [until, monday() + second] {
             let mut tx = begin(db).await;
-            limits::hold_until(&mut tx, bucket, again, Rate { interval: second, burst: 3 }).await.unwrap();
+            limits::hold_until(&mut tx, bucket, again, BucketRate { interval: second, burst: 3 })
+                .await
+                .unwrap();
             commit(tx).await;
         }
-        assert_eq!(take(db, bucket, monday(), second, 3).await, Take::Wait(until));
+        assert_eq!(take(db, bucket, monday(), second, 3).await, RateDecision::Wait(until));
         let just_before = until - Duration::microseconds(1);
-        assert_eq!(take(db, bucket, just_before, second, 3).await, Take::Wait(until));
-        assert_eq!(take(db, bucket, until, second, 3).await, Take::At(until));
+        assert_eq!(take(db, bucket, just_before, second, 3).await, RateDecision::Wait(until));
+        assert_eq!(take(db, bucket, until, second, 3).await, RateDecision::At(until));
         assert_eq!(
             take(db, bucket, until, second, 3).await,
-            Take::Wait(until + second),
+            RateDecision::Wait(until + second),
             "no burst right after"
         );
     }
@@ -90,7 +99,7 @@ async fn at_once_no_more_than_the_burst_goes(db: &TestDb) {
         take(&db, "google", monday(), Duration::milliseconds(250), 7).await
     })
     .await;
-    assert_eq!(taken.iter().filter(|one| **one == Take::At(monday())).count(), 7, "{taken:?}");
+    assert_eq!(taken.iter().filter(|one| **one == RateDecision::At(monday())).count(), 7, "{taken:?}");
 }
 
 /// In any stretch no more calls go than `burst + stretch / interval`; none is held back for longer than it says, and
@@ -110,14 +119,14 @@ async fn never_too_many_and_never_too_few(db: &TestDb) {
         for step in steps {
             now += Duration::microseconds(step);
             match take(db, &bucket, now, interval, burst).await {
-                Take::At(at) => {
+                RateDecision::At(at) => {
                     assert_eq!(at, now);
                     gone.push(now);
                 }
-                Take::Wait(until) => {
+                RateDecision::Wait(until) => {
                     assert!(until > now && until <= now + interval, "{until} at {now}, {interval}");
                     now = until;
-                    assert_eq!(take(db, &bucket, now, interval, burst).await, Take::At(now));
+                    assert_eq!(take(db, &bucket, now, interval, burst).await, RateDecision::At(now));
                     gone.push(now);
                 }
             }
@@ -135,14 +144,14 @@ async fn never_too_many_and_never_too_few(db: &TestDb) {
 
 async fn a_clock_that_is_behind_gains_nothing(db: &TestDb) {
     let second = Duration::seconds(1);
-    assert_eq!(take(db, "google", monday(), second, 1).await, Take::At(monday()));
+    assert_eq!(take(db, "google", monday(), second, 1).await, RateDecision::At(monday()));
     let behind = monday() - Duration::hours(1);
-    assert_eq!(take(db, "google", behind, second, 1).await, Take::Wait(testing::monday() + second));
+    assert_eq!(take(db, "google", behind, second, 1).await, RateDecision::Wait(testing::monday() + second));
 }
 
 /// The waits of a bucket whose provider refuses: as many seconds as there were refusals, ten times as many for the rest.
 async fn refuse(db: &Db, began: i64, now: i64) -> i64 {
-    let waits = |refusals| Waits {
+    let waits = |refusals| RefusalBackoff {
         waited_for: Duration::seconds(refusals),
         others: Duration::seconds(refusals * 10),
     };
@@ -158,17 +167,17 @@ fn after(millis: i64) -> DateTime<Utc> {
 
 /// What somebody waits for, or anything else, wants a turn.
 async fn turn(db: &Db, now: i64, is_waited_for: bool) -> Result<bool, i64> {
-    let rate = Rate { interval: Duration::milliseconds(1), burst: 1_000 };
+    let rate = BucketRate { interval: Duration::milliseconds(1), burst: 1_000 };
     let mut tx = begin(db).await;
-    let bucket = Bucket { name: "google", rate, patience: Duration::zero() };
+    let bucket = RateBucket { name: "google", rate, patience: Duration::zero() };
     let taken = limits::take_turn(&mut tx, (bucket, None), is_waited_for, after(now)).await.unwrap();
     commit(tx).await;
     match taken {
-        (Take::At(at), is_trial) => {
+        (RateDecision::At(at), is_trial) => {
             assert_eq!(at, after(now));
             Ok(is_trial)
         }
-        (Take::Wait(until), _) => Err((until - monday()).num_milliseconds()),
+        (RateDecision::Wait(until), _) => Err((until - monday()).num_milliseconds()),
     }
 }
 

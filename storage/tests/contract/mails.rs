@@ -6,8 +6,8 @@ use concord_domain::{
 };
 use concord_storage::{
     Db, jobs,
-    mails::{self, Mail, MailCounts, NewMail},
-    retention::{self, Keep},
+    mails::{self, MailCounts, NewMail, StoredMail},
+    retention::{self, RetentionPeriods},
     testing::{self, TestDb, at, begin, commit},
 };
 use uuid::Uuid;
@@ -36,11 +36,11 @@ async fn write(db: &Db, new: &NewMail<'_>, minute: i64) -> bool {
     job.is_some()
 }
 
-async fn all(db: &Db, business: BusinessId) -> Vec<Mail> {
+async fn all(db: &Db, business: BusinessId) -> Vec<StoredMail> {
     mails::list(db, business, None, &first(50)).await.unwrap().items
 }
 
-async fn fail(db: &Db, mail: &Mail, state: MailState) {
+async fn fail(db: &Db, mail: &StoredMail, state: MailState) {
     let mut tx = begin(db).await;
     mails::record_failure(&mut tx, mail.id, precise(2), state, "no such mailbox").await.unwrap();
     commit(tx).await;
@@ -142,7 +142,7 @@ async fn old_mails_go_but_those_that_wait(db: &TestDb) {
     let mail = all(db, business).await.remove(0);
     fail(db, &mail, MailState::Failed).await;
     let days = Duration::days(30);
-    let keep = Keep { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
     assert_eq!(retention::delete_old(db, keep, at(0) + days).await.unwrap().mails, 0);
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().mails, 1);
     assert_eq!(all(db, business).await.len(), 1);

@@ -15,6 +15,7 @@ mod calendars;
 mod channel_items;
 mod channels;
 mod checkpoints;
+mod concurrent_changes;
 mod connections;
 mod connections_served;
 mod coverage;
@@ -32,7 +33,6 @@ mod job_keys_model;
 mod jobs;
 mod limits;
 mod mails;
-mod meanwhile;
 mod notices;
 mod oauth_states;
 mod occupancy;
@@ -48,15 +48,15 @@ mod rounds;
 mod schema;
 mod sign_in;
 mod statistics;
+mod storage_errors;
 mod sync_log;
 mod time;
-mod troubles;
 mod workers;
 
 use std::future::Future;
 
 use chrono::{DateTime, Duration, Utc};
-use concord_storage::{Db, PageAsk, StorageError, testing::raw};
+use concord_storage::{Db, PageRequest, StorageError, testing::raw};
 use tokio::task::JoinSet;
 
 /// Runs a number of copies at the same time. What they give comes in the order in which they ended.
@@ -73,13 +73,13 @@ where
 }
 
 /// The first page of that many.
-fn first(limit: u32) -> PageAsk {
-    PageAsk { limit, after: None }
+fn first(limit: u32) -> PageRequest {
+    PageRequest { limit, after: None }
 }
 
 /// The page that `next` of the page before leads to.
-fn following(limit: u32, next: Option<String>) -> PageAsk {
-    PageAsk { limit, after: Some(next.expect("there is another page")) }
+fn following(limit: u32, next: Option<String>) -> PageRequest {
+    PageRequest { limit, after: Some(next.expect("there is another page")) }
 }
 
 /// An instant to the microsecond, the finest that both databases keep.

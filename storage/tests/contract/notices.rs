@@ -1,14 +1,14 @@
 use chrono::Duration;
-use concord_domain::{ids::BusinessId, job::JobKind, notice::NoticeKind, record::HistorySubject};
+use concord_domain::{audit::HistorySubject, ids::BusinessId, job::JobKind, notice::NoticeKind};
 use concord_storage::{
     Db, jobs,
     notices::{self, Audience, NewNotice},
-    retention::{self, Keep},
+    retention::{self, RetentionPeriods},
     testing::{self, TestDb, at, begin, commit},
 };
 use uuid::Uuid;
 
-use crate::entries::world;
+use crate::entries::fixture;
 
 const KEY: &str = "reconnect:1";
 
@@ -74,7 +74,7 @@ async fn each_is_told_of_what_is_open_and_theirs_once(db: &TestDb) {
     raise(db, &notice(business, Audience::Managers, "b"), 1).await;
     raise(db, &notice(business, Audience::Managers, "c"), 2).await;
     close(db, business, "b", 3).await;
-    assert_eq!(notices::count_untold(db, business).await.unwrap(), 3);
+    assert_eq!(notices::count_unsent(db, business).await.unwrap(), 3);
     let untold = async |audience| notices::untold(db, business, audience, 10).await.unwrap();
     let to_managers = untold(Audience::Managers).await;
     let keys: Vec<_> = to_managers.iter().map(|one| one.dedupe_key.as_str()).collect();
@@ -84,11 +84,11 @@ async fn each_is_told_of_what_is_open_and_theirs_once(db: &TestDb) {
     assert_eq!((one.kind, one.link.as_str()), (NoticeKind::Reconnect, "/calendars/1"));
     assert_eq!(one.headline, "Ana's Google calendar needs to be reconnected");
     assert_eq!((one.detail.as_str(), one.created_at), ("Nothing is lost.", at(0)));
-    assert_eq!(notices::keys_of_staff(db, business, ana).await.unwrap(), ["a"]);
+    assert_eq!(notices::open_keys_of_staff(db, business, ana).await.unwrap(), ["a"]);
 
     let told = async |id| {
         let mut tx = begin(db).await;
-        let told = notices::mark_told(&mut tx, business, id, at(4)).await.unwrap();
+        let told = notices::mark_sent(&mut tx, business, id, at(4)).await.unwrap();
         commit(tx).await;
         told
     };
@@ -100,13 +100,13 @@ async fn each_is_told_of_what_is_open_and_theirs_once(db: &TestDb) {
 }
 
 async fn a_failure_is_over_when_no_entry_of_the_connection_has_failed(db: &TestDb) {
-    let world = world(db).await;
-    let business = world.business.id;
-    world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    let fixture = fixture(db).await;
+    let business = fixture.business.id;
+    fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
     raise(db, &notice(business, Audience::Managers, KEY), 0).await;
     let close = async |minute| {
         let mut tx = begin(db).await;
-        let whose = (business, world.of_ana);
+        let whose = (business, fixture.of_ana);
         let closed = notices::close_unless_failing(&mut tx, whose, KEY, at(minute)).await.unwrap();
         commit(tx).await;
         closed
@@ -127,9 +127,9 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     raise(db, &notice(business, Audience::Managers, "b"), 0).await;
     close(db, business, "a", 1).await;
     let days = Duration::days(30);
-    let keep = Keep { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);
-    assert_eq!(notices::count_untold(db, business).await.unwrap(), 1);
+    assert_eq!(notices::count_unsent(db, business).await.unwrap(), 1);
     // Nobody closes what somebody did in their calendar once: when it has been told, it is over.
     let once = NewNotice { kind: NoticeKind::RemoteChange, ..notice(business, Audience::Managers, "c") };
     raise(db, &once, 0).await;
@@ -137,7 +137,7 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     let untold = notices::untold(db, business, Audience::Managers, 10).await.unwrap();
     let mut tx = begin(db).await;
     for told in untold {
-        notices::mark_told(&mut tx, business, told.id, at(1)).await.unwrap();
+        notices::mark_sent(&mut tx, business, told.id, at(1)).await.unwrap();
     }
     commit(tx).await;
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);

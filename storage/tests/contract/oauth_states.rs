@@ -5,7 +5,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db, StorageError, api_keys,
-    oauth_states::{self, NewOAuthState, OAuthState, Rights, Taken},
+    oauth_states::{self, CallbackRights, ConsumedState, NewOAuthState, OAuthState},
     people::{self, NewUser, Staff, UserSettings},
     secret,
     sign_in::{self, NewSession},
@@ -34,7 +34,7 @@ async fn ask(db: &Db, new: &NewOAuthState) -> Result<(), StorageError> {
     tx.commit().await
 }
 
-async fn take(db: &Db, nonce: &str, minute: i64) -> Taken {
+async fn take(db: &Db, nonce: &str, minute: i64) -> ConsumedState {
     let mut tx = begin(db).await;
     let taken = oauth_states::take(&mut tx, nonce, at(minute)).await.unwrap();
     commit(tx).await;
@@ -46,7 +46,7 @@ async fn a_state_is_taken_once(db: &TestDb) {
     let ana = testing::staff(db, &business, "Ana").await;
     assert_eq!(ana.trade, Trade::General);
     ask(db, &asked(business.id, &ana)).await.unwrap();
-    assert_eq!(take(db, "another", 1).await, Taken::Unknown);
+    assert_eq!(take(db, "another", 1).await, ConsumedState::Unknown);
     assert!(!oauth_states::is_there(db, "another").await.unwrap());
     assert!(oauth_states::is_there(db, "nonce").await.unwrap());
     let expected = OAuthState {
@@ -63,15 +63,15 @@ async fn a_state_is_taken_once(db: &TestDb) {
     assert_eq!(seen.as_ref(), Some(&expected), "a look takes nothing");
     assert_eq!(oauth_states::find(&mut tx, "nonce", at(10)).await.unwrap(), None);
     commit(tx).await;
-    assert_eq!(take(db, "nonce", 9).await, Taken::State(expected));
-    assert_eq!(take(db, "nonce", 9).await, Taken::Used);
-    assert_eq!(take(db, "nonce", 11).await, Taken::Used);
+    assert_eq!(take(db, "nonce", 9).await, ConsumedState::State(expected));
+    assert_eq!(take(db, "nonce", 9).await, ConsumedState::Used);
+    assert_eq!(take(db, "nonce", 11).await, ConsumedState::Used);
 
     let by_api_key =
         NewOAuthState { nonce_digest: "late".to_owned(), session_hash: None, ..asked(business.id, &ana) };
     ask(db, &by_api_key).await.unwrap();
-    assert_eq!(take(db, "late", 10).await, Taken::Expired);
-    assert!(matches!(take(db, "late", 9).await, Taken::State(state) if state.session_hash.is_none()));
+    assert_eq!(take(db, "late", 10).await, ConsumedState::Expired);
+    assert!(matches!(take(db, "late", 9).await, ConsumedState::State(state) if state.session_hash.is_none()));
 }
 
 async fn of_many_answers_at_once_one_goes_on(db: &TestDb) {
@@ -79,15 +79,15 @@ async fn of_many_answers_at_once_one_goes_on(db: &TestDb) {
     let ana = testing::staff(db, &business, "Ana").await;
     ask(db, &asked(business.id, &ana)).await.unwrap();
     let taken = at_once(db, 12, |db, _| async move { take(&db, "nonce", 1).await }).await;
-    assert_eq!(taken.iter().filter(|one| matches!(one, Taken::State(_))).count(), 1, "{taken:?}");
-    assert_eq!(taken.iter().filter(|one| **one == Taken::Used).count(), 11, "{taken:?}");
+    assert_eq!(taken.iter().filter(|one| matches!(one, ConsumedState::State(_))).count(), 1, "{taken:?}");
+    assert_eq!(taken.iter().filter(|one| **one == ConsumedState::Used).count(), 11, "{taken:?}");
 }
 
 async fn nobody_asks_for_the_staff_of_another_business(db: &TestDb) {
     let [business, other] = [testing::business(db).await, testing::business(db).await];
     let ana = testing::staff(db, &business, "Ana").await;
     is_not_found(ask(db, &asked(other.id, &ana)).await);
-    assert_eq!(take(db, "nonce", 1).await, Taken::Unknown);
+    assert_eq!(take(db, "nonce", 1).await, ConsumedState::Unknown);
 }
 
 async fn key(db: &Db, business: BusinessId) -> ApiKeyId {
@@ -127,33 +127,33 @@ async fn rights_follow_session_role_and_key(db: &TestDb) {
     let key = key(db, own.id).await;
     let asked = NewOAuthState { session_hash: None, api_key: Some(key), ..asked(own.id, &ana) };
     ask(db, &asked).await.unwrap();
-    let Taken::State(state) = take(db, "nonce", 1).await else { panic!("it is there") };
+    let ConsumedState::State(state) = take(db, "nonce", 1).await else { panic!("it is there") };
     let rights = async |session: Option<&str>, minute: i64| {
         let mut tx = begin(db).await;
         let rights = oauth_states::rights(&mut tx, &state, session, at(minute)).await.unwrap();
         commit(tx).await;
         rights
     };
-    let nobody = Rights { is_signed_in: false, may_connect: false, signs_in: false, key_holds: true };
+    let nobody = CallbackRights { is_signed_in: false, may_connect: false, signs_in: false, key_holds: true };
     assert_eq!(rights(None, 1).await, nobody);
     signed_in(db, own.id, (Role::Staff, Some(&ben)), "ben").await;
     signed_in(db, business, (Role::Manager, None), "elsewhere").await;
     signed_in(db, other, (Role::Manager, None), "elsewhere too").await;
-    let somebody = Rights { is_signed_in: true, ..nobody };
+    let somebody = CallbackRights { is_signed_in: true, ..nobody };
     for session in ["ben", "elsewhere", "elsewhere too"] {
         assert_eq!(rights(Some(session), 1).await, somebody, "{session}");
     }
     let manager = signed_in(db, own.id, (Role::Manager, None), "manager").await;
-    let allowed = Rights { may_connect: true, ..somebody };
+    let allowed = CallbackRights { may_connect: true, ..somebody };
     assert_eq!(rights(Some("manager"), 59).await, allowed);
     assert_eq!(rights(Some("manager"), 60).await, nobody, "the session is over");
     signed_in(db, own.id, (Role::Staff, Some(&ana)), "ana").await;
-    assert_eq!(rights(Some("ana"), 1).await, Rights { signs_in: true, ..allowed });
+    assert_eq!(rights(Some("ana"), 1).await, CallbackRights { signs_in: true, ..allowed });
     let mut tx = begin(db).await;
     people::archive_user(&mut tx, own.id, manager, at(1)).await.unwrap();
     api_keys::revoke(&mut tx, own.id, key, at(1)).await.unwrap();
     commit(tx).await;
-    let over = Rights { signs_in: true, key_holds: false, ..nobody };
+    let over = CallbackRights { signs_in: true, key_holds: false, ..nobody };
     assert_eq!(rights(Some("manager"), 1).await, over);
 }
 
@@ -179,8 +179,8 @@ async fn after(db: &Db, ending: impl AsyncFnOnce(&Db, BusinessId, UserId, ApiKey
     ask(db, &by_key).await.unwrap();
     ending(db, business.id, user, key).await;
     [
-        take(db, &by_session.nonce_digest, 1).await != Taken::Unknown,
-        take(db, &by_key.nonce_digest, 1).await != Taken::Unknown,
+        take(db, &by_session.nonce_digest, 1).await != ConsumedState::Unknown,
+        take(db, &by_key.nonce_digest, 1).await != ConsumedState::Unknown,
     ]
 }
 

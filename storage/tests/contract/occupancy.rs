@@ -7,9 +7,9 @@ use concord_domain::{
 };
 use concord_storage::{
     Db, StorageError,
-    bookings::{self, Change},
+    bookings::{self, ChangeContext},
     businesses::Business,
-    occupancy::{self, Arrival, Standing, Subject},
+    occupancy::{self, OccupancyRequest, OccupancySubject, OccupiedInterval},
     resources::{self, Resource},
     testing::{self, TestDb, at, begin, commit, monday, plans},
 };
@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 use crate::{at_once, raw};
 
-fn arrival(room: &Resource, from: i64, to: i64) -> Arrival {
-    Arrival {
+fn arrival(room: &Resource, from: i64, to: i64) -> OccupancyRequest {
+    OccupancyRequest {
         business: room.business_id,
-        subject: Subject { kind: SubjectKind::Resource, id: room.id.0, capacity: room.capacity },
+        subject: OccupancySubject { kind: SubjectKind::Resource, id: room.id.0, capacity: room.capacity },
         interval: Interval::new(at(from), at(to)).unwrap(),
         source: OccupancySource::Block,
         source_id: new_uuid(monday()),
@@ -29,7 +29,7 @@ fn arrival(room: &Resource, from: i64, to: i64) -> Arrival {
 }
 
 /// `false`: there is no room.
-async fn seat(db: &Db, arrival: &Arrival) -> bool {
+async fn seat(db: &Db, arrival: &OccupancyRequest) -> bool {
     let mut tx = begin(db).await;
     let room = concord_domain::ids::ResourceId(arrival.subject.id);
     resources::lock(&mut tx, arrival.business, room).await.unwrap();
@@ -38,14 +38,14 @@ async fn seat(db: &Db, arrival: &Arrival) -> bool {
     allocated
 }
 
-async fn record(db: &Db, arrival: &Arrival, minute: i64) -> bool {
+async fn record(db: &Db, arrival: &OccupancyRequest, minute: i64) -> bool {
     let mut tx = begin(db).await;
     let allocated = occupancy::record(&mut tx, arrival, at(minute)).await.unwrap();
     commit(tx).await;
     allocated
 }
 
-async fn release(db: &Db, arrival: &Arrival) -> u32 {
+async fn release(db: &Db, arrival: &OccupancyRequest) -> u32 {
     let mut tx = begin(db).await;
     let freed = occupancy::release(&mut tx, arrival.business, arrival.source_id).await.unwrap();
     let mut reallocated = 0;
@@ -59,12 +59,12 @@ async fn release(db: &Db, arrival: &Arrival) -> u32 {
     reallocated
 }
 
-async fn standing(db: &Db, room: &Resource, from: i64, to: i64) -> Vec<Standing> {
+async fn standing(db: &Db, room: &Resource, from: i64, to: i64) -> Vec<OccupiedInterval> {
     let within = Interval::new(at(from), at(to)).unwrap();
     occupancy::standing(db, room.business_id, room.id.0, within).await.unwrap()
 }
 
-fn units(rows: &[Standing]) -> Vec<Option<i64>> {
+fn units(rows: &[OccupiedInterval]) -> Vec<Option<i64>> {
     rows.iter().map(|row| row.unit).collect()
 }
 
@@ -92,7 +92,7 @@ async fn alike_units_are_moved_to_make_room(db: &TestDb) {
     assert!(seat(db, &in_the_way).await);
     assert!(seat(db, &arrival(&room, 4, 6)).await);
     release(db, &in_the_way).await;
-    assert!(seat(db, &Arrival { quantity: 1, ..arrival(&room, 2, 4) }).await);
+    assert!(seat(db, &OccupancyRequest { quantity: 1, ..arrival(&room, 2, 4) }).await);
     assert!(seat(db, &arrival(&room, 2, 6)).await);
     assert!(seat(db, &arrival(&room, 0, 2)).await);
     let rows = standing(db, &room, 0, 6).await;
@@ -109,20 +109,20 @@ async fn alike_units_are_moved_to_make_room(db: &TestDb) {
 async fn several_units_are_taken_together_or_not_at_all(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 3).await;
-    let group = Arrival { quantity: 2, ..arrival(&room, 0, 60) };
+    let group = OccupancyRequest { quantity: 2, ..arrival(&room, 0, 60) };
     assert!(seat(db, &group).await);
-    assert!(!seat(db, &Arrival { quantity: 2, ..arrival(&room, 30, 90) }).await);
+    assert!(!seat(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 30, 90) }).await);
     assert_eq!(standing(db, &room, 60, 90).await.len(), 0, "nothing of what was refused was written");
     assert!(seat(db, &arrival(&room, 30, 90)).await);
     assert_eq!(release(db, &group).await, 0);
-    assert!(seat(db, &Arrival { quantity: 2, ..arrival(&room, 30, 90) }).await);
+    assert!(seat(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 30, 90) }).await);
 }
 
-async fn a_fact_from_outside_stands_without_a_unit_until_there_is_room(db: &TestDb) {
+async fn external_occupancy_is_unallocated_until_room_is_free(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 1).await;
     let (first, second) = (arrival(&room, 0, 60), arrival(&room, 30, 90));
-    let outside = Arrival { source: OccupancySource::Reservation, ..arrival(&room, 45, 50) };
+    let outside = OccupancyRequest { source: OccupancySource::Reservation, ..arrival(&room, 45, 50) };
     assert!(record(db, &first, 0).await);
     assert!(!record(db, &second, 1).await);
     assert!(!record(db, &outside, 2).await);
@@ -145,9 +145,9 @@ async fn a_fact_from_outside_stands_without_a_unit_until_there_is_room(db: &Test
 async fn two_appointments_of_ones_own_are_no_conflict(db: &TestDb) {
     let business = testing::business(db).await;
     let ana = testing::staff(db, &business, "Ana").await;
-    let busy = |from, to| Arrival {
+    let busy = |from, to| OccupancyRequest {
         business: business.id,
-        subject: Subject { kind: SubjectKind::Staff, id: ana.id.0, capacity: 1 },
+        subject: OccupancySubject { kind: SubjectKind::Staff, id: ana.id.0, capacity: 1 },
         interval: Interval::new(at(from), at(to)).unwrap(),
         source: OccupancySource::Busy,
         source_id: new_uuid(monday()),
@@ -156,12 +156,12 @@ async fn two_appointments_of_ones_own_are_no_conflict(db: &TestDb) {
     assert!(record(db, &busy(0, 60), 0).await);
     assert!(!record(db, &busy(30, 90), 1).await);
     assert!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().is_empty());
-    assert!(!record(db, &Arrival { source: OccupancySource::Booking, ..busy(50, 55) }, 2).await);
+    assert!(!record(db, &OccupancyRequest { source: OccupancySource::Booking, ..busy(50, 55) }, 2).await);
     assert_eq!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().len(), 2);
     // Each two once, and never two appointments of her own.
     let pairs = occupancy::double_bookings(db, business.id, at(0)).await.unwrap();
     assert_eq!(pairs.len(), 2);
-    let is_booking = |party: &occupancy::Party| party.source == OccupancySource::Booking;
+    let is_booking = |party: &occupancy::OccupancyParty| party.source == OccupancySource::Booking;
     assert!(pairs.iter().all(|pair| pair.parties().iter().filter(|party| is_booking(party)).count() == 1));
     assert!(occupancy::double_bookings(db, business.id, at(90)).await.unwrap().is_empty());
 }
@@ -169,7 +169,7 @@ async fn two_appointments_of_ones_own_are_no_conflict(db: &TestDb) {
 async fn of_many_who_want_the_last_unit_one_gets_it(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 3).await;
-    assert!(seat(db, &Arrival { quantity: 2, ..arrival(&room, 0, 60) }).await);
+    assert!(seat(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 0, 60) }).await);
     let allocated = at_once(db, 30, |db, number| {
         let from = i64::try_from(number).unwrap() % 30;
         let wanted = arrival(&room, from, from + 31);
@@ -208,7 +208,7 @@ async fn another_business_sees_and_frees_nothing(db: &TestDb) {
     let (first, second) = (arrival(&room, 0, 60), arrival(&room, 30, 90));
     record(db, &first, 0).await;
     record(db, &second, 1).await;
-    let theirs: Vec<Standing> =
+    let theirs: Vec<OccupiedInterval> =
         occupancy::standing(db, other.id, room.id.0, Interval::new(at(0), at(90)).unwrap()).await.unwrap();
     assert!(theirs.is_empty());
     assert!(occupancy::conflicts(db, other.id, at(0)).await.unwrap().is_empty());
@@ -216,7 +216,7 @@ async fn another_business_sees_and_frees_nothing(db: &TestDb) {
     assert!(occupancy::release(&mut tx, other.id, first.source_id).await.unwrap().is_empty());
     let wide = Interval::new(at(0), at(90)).unwrap();
     assert_eq!(
-        occupancy::reallocate(&mut tx, other.id, Subject { capacity: 9, ..first.subject }, wide)
+        occupancy::reallocate(&mut tx, other.id, OccupancySubject { capacity: 9, ..first.subject }, wide)
             .await
             .unwrap(),
         0
@@ -254,11 +254,11 @@ async fn overlaps_are_found_by_the_index_of_ranges() {
 async fn a_thousand_units_take_few_statements(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 1_000).await;
-    let many = Arrival { quantity: 1_000, ..arrival(&room, 0, 60) };
+    let many = OccupancyRequest { quantity: 1_000, ..arrival(&room, 0, 60) };
     let before = plans::statements();
     assert!(seat(db, &many).await);
     assert!(!seat(db, &arrival(&room, 30, 90)).await, "all of them are taken");
-    let fact = Arrival { quantity: 1_000, ..arrival(&room, 30, 90) };
+    let fact = OccupancyRequest { quantity: 1_000, ..arrival(&room, 30, 90) };
     assert!(!record(db, &fact, 1).await);
     let ran = plans::statements() - before;
     assert!(ran < 60, "{ran} statements");
@@ -267,7 +267,7 @@ async fn a_thousand_units_take_few_statements(db: &TestDb) {
     let before = plans::statements();
     let block = BookingDraft { quantity: 1_000, ..testing::draft(&room, 120, 180) };
     testing::booking(db, &business, "ALL", &block).await;
-    let change = Change { business: business.id, actor: Actor::System, now: at(1) };
+    let change = ChangeContext { business: business.id, actor: Actor::System, now: at(1) };
     bookings::cancel(db, &change, "ALL", None).await.unwrap();
     let ran = plans::statements() - before;
     assert!(ran < 60, "{ran} statements");
@@ -279,7 +279,7 @@ concord_storage::on_both_databases!(
     touching_intervals_share_a_unit,
     alike_units_are_moved_to_make_room,
     several_units_are_taken_together_or_not_at_all,
-    a_fact_from_outside_stands_without_a_unit_until_there_is_room,
+    external_occupancy_is_unallocated_until_room_is_free,
     two_appointments_of_ones_own_are_no_conflict,
     of_many_who_want_the_last_unit_one_gets_it,
     the_database_itself_refuses_an_overlap,

@@ -1,7 +1,7 @@
 //! Opening, migrating, transactions.
 
 use concord_storage::{
-    CLOSE_WITHIN, Db, DbOptions, StorageError, businesses,
+    CLOSE_TIMEOUT, Db, DbOptions, StorageError, businesses,
     testing::{self, TestDb, begin, monday},
 };
 use tokio::time::{Duration, Instant, timeout};
@@ -25,12 +25,20 @@ async fn a_newer_database_is_refused(db: &TestDb) {
     assert!(matches!(unmigrated, Err(StorageError::NewerDatabase { found: 9001 })), "{unmigrated:?}");
 }
 
+async fn database_of_old_numbering_is_refused(db: &TestDb) {
+    let old = "UPDATE _sqlx_migrations SET description = 'foundation' WHERE version = 1";
+    assert_eq!(raw(db, old).await, 1);
+    for refused in [db.migrate().await, db.check_migrated().await] {
+        assert!(matches!(refused, Err(StorageError::OldNumbering)), "{refused:?}");
+    }
+}
+
 async fn who_does_not_migrate_sees_that_it_is_needed(db: &TestDb) {
     db.check_migrated().await.unwrap();
     // Numbers are given before the work is done: a lower one may be missing where a higher one is there.
-    assert_eq!(raw(db, "DELETE FROM _sqlx_migrations WHERE version = 15").await, 1);
+    assert_eq!(raw(db, "DELETE FROM _sqlx_migrations WHERE version = 2").await, 1);
     let gap = db.check_migrated().await;
-    assert!(matches!(gap, Err(StorageError::NotMigrated { found: 14, known: 16.. })), "{gap:?}");
+    assert!(matches!(gap, Err(StorageError::NotMigrated { found: 1, known: 3.. })), "{gap:?}");
     assert!(raw(db, "DELETE FROM _sqlx_migrations WHERE version >= 1").await >= 1);
     let behind = db.check_migrated().await;
     assert!(matches!(behind, Err(StorageError::NotMigrated { found: 0, known: 1.. })), "{behind:?}");
@@ -51,11 +59,11 @@ async fn a_dropped_transaction_never_was(db: &TestDb) {
     businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();
     assert_eq!(businesses::list(db).await.unwrap(), [], "nobody sees it before the commit");
     drop(tx);
-    assert_eq!(businesses::by_slug(db, "quinta").await.unwrap(), None);
+    assert_eq!(businesses::find_by_slug(db, "quinta").await.unwrap(), None);
     let mut tx = begin(db).await;
     businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(businesses::by_slug(db, "quinta").await.unwrap().is_some());
+    assert!(businesses::find_by_slug(db, "quinta").await.unwrap().is_some());
 }
 
 async fn a_second_process_sees_what_the_first_wrote(db: &TestDb) {
@@ -129,7 +137,7 @@ async fn a_server_that_lets_nobody_in_is_not_waited_for(db: &TestDb) {
 
 async fn whoever_holds_on_to_it_does_not_keep_it_from_closing(db: &TestDb) {
     let held = begin(db).await;
-    timeout(10 * CLOSE_WITHIN, db.close()).await.expect("it closes all the same");
+    timeout(10 * CLOSE_TIMEOUT, db.close()).await.expect("it closes all the same");
     drop(held);
 }
 
@@ -139,6 +147,7 @@ concord_storage::on_both_databases!(
     whoever_holds_on_to_it_does_not_keep_it_from_closing,
     migrating_again_changes_nothing,
     a_newer_database_is_refused,
+    database_of_old_numbering_is_refused,
     who_does_not_migrate_sees_that_it_is_needed,
     a_dropped_transaction_never_was,
     a_second_process_sees_what_the_first_wrote,

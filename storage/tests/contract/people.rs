@@ -7,7 +7,7 @@ use concord_storage::{
     Db, StorageError,
     businesses::Business,
     people::{self, NewUser, StaffSettings, User, UserSettings},
-    sign_in::{self, NewLink},
+    sign_in::{self, NewSignInLink},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 
@@ -112,7 +112,7 @@ async fn users_are_known_by_their_address_in_any_case(db: &TestDb) {
     assert_eq!((made.role, made.created_at), (Role::Manager, precise(1)));
     assert_eq!(people::find_user(db, business.id, made.id).await.unwrap(), Some(made.clone()));
     assert_eq!(people::list_users(db, business.id).await.unwrap(), std::slice::from_ref(&made));
-    let mut found = people::users_by_email(db, "ANA@harbour.example").await.unwrap();
+    let mut found = people::find_users_by_email(db, "ANA@harbour.example").await.unwrap();
     found.sort_by_key(|user| user.business_id != business.id);
     assert_eq!(found, [made.clone(), elsewhere.clone()]);
 
@@ -132,7 +132,7 @@ async fn users_are_known_by_their_address_in_any_case(db: &TestDb) {
     people::archive_user(&mut tx, business.id, made.id, at(3)).await.unwrap();
     commit(tx).await;
     assert_eq!(people::list_users(db, business.id).await.unwrap(), []);
-    assert_eq!(people::users_by_email(db, "ana@harbour.example").await.unwrap(), [elsewhere]);
+    assert_eq!(people::find_users_by_email(db, "ana@harbour.example").await.unwrap(), [elsewhere]);
     let archived = people::find_user(db, business.id, made.id).await.unwrap().unwrap();
     assert_eq!(archived.archived_at, Some(at(3)));
 }
@@ -142,8 +142,12 @@ async fn who_was_archived_can_come_back_as_something_else(db: &TestDb) {
     let ana = testing::staff(db, &business, "Ana").await;
     let before = user(db, &business, "ana@harbour.example", None).await;
     let mut tx = begin(db).await;
-    let link =
-        NewLink { user: before.id, digest: "old", reusable: false, expires_at: monday() + Duration::days(1) };
+    let link = NewSignInLink {
+        user: before.id,
+        digest: "old",
+        reusable: false,
+        expires_at: monday() + Duration::days(1),
+    };
     sign_in::create_link(&mut tx, &link, monday()).await.unwrap();
     people::archive_user(&mut tx, business.id, before.id, at(3)).await.unwrap();
     commit(tx).await;

@@ -9,10 +9,10 @@ use concord_storage::{
     Db,
     calendars::{self, Calendar},
     connections,
-    jobs::{self, JobRef, NewJob, Outcome},
+    jobs::{self, JobOutcome, JobRef, NewJob},
     people::Staff,
-    push_subscriptions::{self, Agreed, Listening, PushSubscription},
-    retention::{self, Keep},
+    push_subscriptions::{self, AgreedSubscription, NotificationTarget, PushSubscription},
+    retention::{self, RetentionPeriods},
     testing::{self, TestDb, at, begin, commit},
 };
 
@@ -39,8 +39,12 @@ async fn asked_for(db: &Db, calendar: &Calendar) -> PushSubscriptionId {
 
 async fn open(db: &Db, calendar: &Calendar) -> PushSubscriptionId {
     let id = asked_for(db, calendar).await;
-    let agreed =
-        Agreed { remote_id: "theirs", resource_id: Some("r-1"), expires_at: at(10_000), due_at: at(8_000) };
+    let agreed = AgreedSubscription {
+        remote_id: "theirs",
+        resource_id: Some("r-1"),
+        expires_at: at(10_000),
+        due_at: at(8_000),
+    };
     let mut tx = begin(db).await;
     push_subscriptions::opened(&mut tx, id, &agreed, at(1)).await.unwrap();
     commit(tx).await;
@@ -51,7 +55,7 @@ async fn of(db: &Db, calendar: &Calendar) -> Vec<PushSubscription> {
     push_subscriptions::of_calendar(db, calendar.business_id, calendar.id).await.unwrap()
 }
 
-async fn listening(db: &Db, id: PushSubscriptionId) -> Listening {
+async fn listening(db: &Db, id: PushSubscriptionId) -> NotificationTarget {
     push_subscriptions::listen(db, id).await.unwrap().unwrap()
 }
 
@@ -84,7 +88,8 @@ async fn a_channel_is_asked_for_opened_and_closed(db: &TestDb) {
     let mut tx = begin(db).await;
     push_subscriptions::closed(&mut tx, second, None, at(4)).await.unwrap();
     // An answer that comes after the end does not bring it back.
-    let agreed = Agreed { remote_id: "late", resource_id: None, expires_at: at(20), due_at: at(10) };
+    let agreed =
+        AgreedSubscription { remote_id: "late", resource_id: None, expires_at: at(20), due_at: at(10) };
     push_subscriptions::opened(&mut tx, second, &agreed, at(5)).await.unwrap();
     commit(tx).await;
     assert!(of(db, &calendar).await.is_empty());
@@ -111,7 +116,7 @@ async fn whoever_listens_knows_how_the_import_stands(db: &TestDb) {
     let (ana, calendar) = connected(db).await;
     let id = open(db, &calendar).await;
     let before = listening(db, id).await;
-    assert_eq!((before.secret_digest.as_str(), before.last_number), ("digest", None));
+    assert_eq!((before.secret_digest.as_str(), before.last_message_number), ("digest", None));
     assert_eq!((before.import_due_at, before.import_in_hand, before.import_failed), (None, false, false));
     let mut tx = begin(db).await;
     let import = NewJob {
@@ -128,7 +133,7 @@ async fn whoever_listens_knows_how_the_import_stands(db: &TestDb) {
     commit(tx).await;
     let enqueued = listening(db, id).await;
     assert_eq!((enqueued.import_due_at, enqueued.import_in_hand), (Some(at(7)), false));
-    assert_eq!((enqueued.last_number, enqueued.channel.heard), (Some(12), 3));
+    assert_eq!((enqueued.last_message_number, enqueued.channel.heard), (Some(12), 3));
     assert_eq!(enqueued.channel.last_notified_at, Some(at(8)));
 
     let claimed = jobs::claim(db, job, "worker#1", at(9), at(8)).await.unwrap().unwrap();
@@ -136,7 +141,7 @@ async fn whoever_listens_knows_how_the_import_stands(db: &TestDb) {
     assert_eq!((running.import_in_hand, running.import_began_at), (true, Some(at(8))));
     assert!(!running.import_enqueued_again);
     let mut tx = begin(db).await;
-    let outcome = Outcome::Retry { at: at(10), reason: "no answer".to_owned() };
+    let outcome = JobOutcome::Retry { at: at(10), reason: "no answer".to_owned() };
     jobs::finish(&mut tx, &claimed, &outcome, at(9)).await.unwrap();
     commit(tx).await;
     let failed = listening(db, id).await;
@@ -183,7 +188,7 @@ async fn what_is_over_goes_after_a_month(db: &TestDb) {
     let mut tx = begin(db).await;
     push_subscriptions::closed(&mut tx, id, None, at(0)).await.unwrap();
     commit(tx).await;
-    let keep = Keep {
+    let keep = RetentionPeriods {
         sync_log: Duration::days(90),
         mails: Duration::days(90),
         done_jobs: Duration::days(7),

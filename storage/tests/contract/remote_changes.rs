@@ -1,63 +1,63 @@
 use concord_domain::{
+    audit::HistorySubject,
     booking::{BookingDraft, BookingStatus, BookingTime},
     ids::{BusinessId, EntryId, RemoteChangeId},
     job::JobKind,
     notice::NoticeKind,
     people::Actor,
-    record::HistorySubject,
-    sync::remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeState},
+    sync::remote_change::{BookingEdit, Refusal, RemoteChangeKind, RemoteChangeState},
 };
 use concord_storage::{
     Db,
-    bookings::{self, Along, Change, Put, PutError},
+    bookings::{self, ChangeContext, LinkedWrite, PutError, WrittenBooking},
     entries, jobs,
     notices::{self, Audience, NewNotice},
-    remote_changes::{self, Decision, NewRemoteChange, RemoteChange},
-    retention::{self, Keep},
+    remote_changes::{self, NewRemoteChange, RemoteChange, RemoteChangeDecision},
+    retention::{self, RetentionPeriods},
     testing::{TestDb, at, begin, commit, monday},
 };
 
 use crate::{
-    entries::{World, shape, world, written},
+    entries::{EntryFixture, fixture, shape, written},
     first, following, is_not_found,
 };
 
-fn edit(kind: RemoteChangeKind) -> Edit {
-    Edit { kind, time: None, title: None, status: None }
+fn edit(kind: RemoteChangeKind) -> BookingEdit {
+    BookingEdit { kind, time: None, title: None, status: None }
 }
 
-fn later() -> Edit {
+fn later() -> BookingEdit {
     let time = BookingTime::Timed { starts_at: at(180), ends_at: at(240) };
-    Edit { time: Some(time), ..edit(RemoteChangeKind::Moved) }
+    BookingEdit { time: Some(time), ..edit(RemoteChangeKind::Moved) }
 }
 
 /// A booking of Ana's whose entry stands in her calendar.
-struct Stage {
-    world: World,
-    put: Put,
+struct RemoteChangeFixture {
+    fixture: EntryFixture,
+    put: WrittenBooking,
     entry: EntryId,
 }
 
-impl Stage {
+impl RemoteChangeFixture {
     async fn set(db: &Db) -> Self {
-        let world = world(db).await;
-        let put = world.put(db, &[&world.ana], "Massage").await;
-        let entry = world.entry(db, &put.booking, world.of_ana).await.id;
+        let fixture = fixture(db).await;
+        let put = fixture.put(db, &[&fixture.ana], "Massage").await;
+        let entry = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
         written(db, entry, 1).await;
-        Self { world, put, entry }
+        Self { fixture, put, entry }
     }
 
     fn business(&self) -> BusinessId {
-        self.world.business.id
+        self.fixture.business.id
     }
 
-    fn change(&self, edit: &'static Edit, state: RemoteChangeState) -> NewRemoteChange<'static> {
+    fn change(&self, edit: &'static BookingEdit, state: RemoteChangeState) -> NewRemoteChange<'static> {
         NewRemoteChange {
             id: RemoteChangeId::new(monday()),
             business: self.business(),
             booking: self.put.booking.id,
             entry: self.entry,
-            connection: self.world.of_ana,
+            connection: self.fixture.of_ana,
             state,
             edit,
             before: edit,
@@ -89,7 +89,7 @@ impl Stage {
             audience: Audience::Managers,
             subject: (HistorySubject::Booking, self.put.booking.id.0),
             headline: "Ana deleted an entry",
-            detail: "Cancel the booking, or put the entry back?",
+            detail: "Cancel the booking, or revert the entry?",
             link: "/bookings/A-1",
             dedupe_key,
             wait: chrono::Duration::minutes(2),
@@ -110,25 +110,25 @@ impl Stage {
         remote_changes::find(db, self.business(), id).await.unwrap().unwrap()
     }
 
-    fn by_ana(&self) -> Change {
-        let actor = Actor::Calendar { staff: self.world.ana.id, name: "Ana".into() };
-        Change { business: self.business(), actor, now: at(5) }
+    fn by_ana(&self) -> ChangeContext {
+        let actor = Actor::Calendar { staff: self.fixture.ana.id, name: "Ana".into() };
+        ChangeContext { business: self.business(), actor, now: at(5) }
     }
 }
 
-fn leaked(edit: Edit) -> &'static Edit {
+fn leaked(edit: BookingEdit) -> &'static BookingEdit {
     Box::leak(Box::new(edit))
 }
 
 async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let draft = later().applied(&stage.put.booking.draft);
     let moved = stage.change(leaked(later()), RemoteChangeState::Followed);
     let seen = shape("moved");
     let key = remote_changes::notice_key(moved.id);
     let told = [stage.notice(&key)];
-    let known = stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.revision;
-    let along = |revision| Along::Followed {
+    let known = stage.fixture.entry(db, &stage.put.booking, stage.fixture.of_ana).await.revision;
+    let along = |revision| LinkedWrite::Followed {
         change: &moved,
         revision,
         etag: Some("\"2\""),
@@ -149,7 +149,7 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     let put = follow(1, along(known)).await.unwrap();
     assert_eq!((put.booking.version, put.booking.interval.start), (2, at(180)));
     assert_eq!(stage.untold(db).await, [key.as_str()]);
-    let entry = stage.world.entry(db, &put.booking, stage.world.of_ana).await;
+    let entry = stage.fixture.entry(db, &put.booking, stage.fixture.of_ana).await;
     assert_eq!(
         (entry.etag.as_deref(), entry.content_hash, entry.base),
         (Some("\"2\""), None, Some(seen.clone()))
@@ -168,7 +168,7 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     assert!(change.can_be_undone());
 
     // Taken back, once, and only while the booking is still as it became.
-    let back = Decision {
+    let back = RemoteChangeDecision {
         change: change.id,
         from: RemoteChangeState::Followed,
         to: RemoteChangeState::Undone,
@@ -176,7 +176,7 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     };
     let before = stage.put.booking.draft.clone();
     let undo = async |expected| {
-        bookings::follow(db, &stage.by_ana(), "A-1", &before, expected, Along::Decided(&back)).await
+        bookings::follow(db, &stage.by_ana(), "A-1", &before, expected, LinkedWrite::Decided(&back)).await
     };
     assert_eq!(undo(2).await.unwrap().booking.version, 3);
     let change = stage.found(db, change.id).await;
@@ -187,20 +187,20 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
 }
 
 async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let first_asked = stage.ask(db, 1).await;
-    assert!(stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
+    assert!(stage.fixture.entry(db, &stage.put.booking, stage.fixture.of_ana).await.is_asked_about);
     let asked = stage.ask(db, 2).await;
     assert_eq!(stage.state(db, first_asked).await, RemoteChangeState::Overtaken);
     assert_eq!(stage.untold(db).await, [remote_changes::notice_key(asked)], "only what is still a question");
     let open = async |staff| remote_changes::open(db, stage.business(), staff).await.unwrap();
     assert_eq!(open(None).await.iter().map(|one| one.id).collect::<Vec<_>>(), [asked]);
     assert_eq!(
-        (open(Some(stage.world.ana.id)).await.len(), open(Some(stage.world.eva.id)).await.len()),
+        (open(Some(stage.fixture.ana.id)).await.len(), open(Some(stage.fixture.eva.id)).await.len()),
         (1, 0)
     );
 
-    let revert = Decision {
+    let revert = RemoteChangeDecision {
         change: asked,
         from: RemoteChangeState::Open,
         to: RemoteChangeState::Revert,
@@ -210,26 +210,26 @@ async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
     let mut tx = begin(db).await;
     remote_changes::decide(&mut tx, stage.business(), &revert, &actor, at(3)).await.unwrap();
     is_not_found(remote_changes::decide(&mut tx, stage.business(), &revert, &actor, at(3)).await);
-    let job = entries::enqueue_again(&mut tx, stage.business(), stage.entry, at(3)).await.unwrap();
+    let job = entries::enqueue_rewrite(&mut tx, stage.business(), stage.entry, at(3)).await.unwrap();
     commit(tx).await;
     assert_eq!(job.kind, concord_domain::job::JobKind::SyncBooking);
-    assert!(!stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
+    assert!(!stage.fixture.entry(db, &stage.put.booking, stage.fixture.of_ana).await.is_asked_about);
     assert_eq!(stage.found(db, asked).await.decided_at, Some(at(3)));
     assert!(stage.untold(db).await.is_empty(), "what is decided is no question");
 }
 
 async fn the_answer_changes_the_booking_with_it(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let asked = stage.ask(db, 1).await;
-    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..edit(RemoteChangeKind::Deleted) };
+    let cancel = BookingEdit { status: Some(BookingStatus::Cancelled), ..edit(RemoteChangeKind::Deleted) };
     let draft = cancel.applied(&stage.put.booking.draft);
-    let yes = Decision {
+    let yes = RemoteChangeDecision {
         change: asked,
         from: RemoteChangeState::Open,
         to: RemoteChangeState::Followed,
         booking_version: None,
     };
-    bookings::follow(db, &stage.by_ana(), "A-1", &draft, 1, Along::Decided(&yes)).await.unwrap();
+    bookings::follow(db, &stage.by_ana(), "A-1", &draft, 1, LinkedWrite::Decided(&yes)).await.unwrap();
     let change = stage.found(db, asked).await;
     assert_eq!(
         (change.state, change.booking_version, change.version),
@@ -238,11 +238,11 @@ async fn the_answer_changes_the_booking_with_it(db: &TestDb) {
 }
 
 async fn a_change_here_overtakes_the_question(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let asked = stage.ask(db, 1).await;
-    stage.world.put(db, &[&stage.world.ana], "Massage").await;
+    stage.fixture.put(db, &[&stage.fixture.ana], "Massage").await;
     assert_eq!(stage.state(db, asked).await, RemoteChangeState::Open, "nothing was changed");
-    stage.world.put(db, &[&stage.world.ana], "Hot stones").await;
+    stage.fixture.put(db, &[&stage.fixture.ana], "Hot stones").await;
     assert_eq!(stage.state(db, asked).await, RemoteChangeState::Overtaken);
     assert!(stage.untold(db).await.is_empty());
 
@@ -264,7 +264,7 @@ async fn a_change_here_overtakes_the_question(db: &TestDb) {
 }
 
 async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let note = async |revision: i64, etag: Option<&'static str>, as_written| {
         let mut tx = begin(db).await;
         let seen = shape("seen");
@@ -273,7 +273,7 @@ async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb
         commit(tx).await;
         noted
     };
-    let entry = async || stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await;
+    let entry = async || stage.fixture.entry(db, &stage.put.booking, stage.fixture.of_ana).await;
     let first = entry().await.revision;
     assert!(!note(first - 1, Some("\"9\""), true).await);
     assert!(note(first, Some("\"2\""), true).await);
@@ -294,19 +294,19 @@ async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb
 }
 
 async fn an_entry_is_found_by_what_its_calendar_calls_it(db: &TestDb) {
-    let stage = Stage::set(db).await;
-    let entry = stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await;
+    let stage = RemoteChangeFixture::set(db).await;
+    let entry = stage.fixture.entry(db, &stage.put.booking, stage.fixture.of_ana).await;
     let named = async |business, names: &[&str]| {
         entries::named(db, business, entry.calendar_id, names).await.unwrap()
     };
     let found = named(stage.business(), &["nobody's", "given"]).await;
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].id, found[0].etag.as_deref(), found[0].stands), (stage.entry, Some("\"1\""), true));
-    assert!(named(world(db).await.business.id, &["given"]).await.is_empty());
+    assert!(named(fixture(db).await.business.id, &["given"]).await.is_empty());
 }
 
 async fn they_come_newest_first_a_page_at_a_time(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let mut recorded = Vec::new();
     for minutes in 1..=3 {
         let refused = NewRemoteChange {
@@ -331,20 +331,20 @@ async fn they_come_newest_first_a_page_at_a_time(db: &TestDb) {
     );
     let rest = remote_changes::list(db, business, all, &following(2, page.next)).await.unwrap();
     assert_eq!(rest.items.iter().map(|one| one.id).collect::<Vec<_>>(), recorded[2..]);
-    for nothing in [(Some(stage.world.eva.id), None), (None, Some(RemoteChangeState::Open))] {
+    for nothing in [(Some(stage.fixture.eva.id), None), (None, Some(RemoteChangeState::Open))] {
         assert!(remote_changes::list(db, business, nothing, &first(2)).await.unwrap().items.is_empty());
     }
 }
 
 async fn what_was_decided_goes_and_a_question_stays(db: &TestDb) {
     const DAY: i64 = 24 * 60;
-    let keep = Keep {
+    let keep = RetentionPeriods {
         sync_log: chrono::Duration::days(30),
         mails: chrono::Duration::days(30),
         done_jobs: chrono::Duration::days(30),
         history: chrono::Duration::days(400),
     };
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let revert = NewRemoteChange {
         refusal: Some(Refusal::Policy),
         ..stage.change(leaked(edit(RemoteChangeKind::Moved)), RemoteChangeState::Revert)
@@ -363,13 +363,13 @@ async fn what_was_decided_goes_and_a_question_stays(db: &TestDb) {
 }
 
 async fn another_business_sees_and_decides_nothing(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let asked = stage.ask(db, 1).await;
-    let other = world(db).await.business.id;
+    let other = fixture(db).await.business.id;
     assert!(remote_changes::find(db, other, asked).await.unwrap().is_none());
     assert!(remote_changes::open(db, other, None).await.unwrap().is_empty());
     assert!(remote_changes::of_booking(db, other, stage.put.booking.id).await.unwrap().is_empty());
-    let decision = Decision {
+    let decision = RemoteChangeDecision {
         change: asked,
         from: RemoteChangeState::Open,
         to: RemoteChangeState::Revert,
@@ -377,15 +377,15 @@ async fn another_business_sees_and_decides_nothing(db: &TestDb) {
     };
     let mut tx = begin(db).await;
     is_not_found(remote_changes::decide(&mut tx, other, &decision, &Actor::System, at(3)).await);
-    is_not_found(entries::enqueue_again(&mut tx, other, stage.entry, at(3)).await);
+    is_not_found(entries::enqueue_rewrite(&mut tx, other, stage.entry, at(3)).await);
 }
 
 async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
-    let stage = Stage::set(db).await;
+    let stage = RemoteChangeFixture::set(db).await;
     let asked = stage.ask(db, 1).await;
     let due = async |at| {
         let due = jobs::due(db, at, 100).await.unwrap();
-        due.iter().filter(|job| job.kind == JobKind::CloseQuestion).count()
+        due.iter().filter(|job| job.kind == JobKind::CloseRemoteChange).count()
     };
     let end = stage.put.booking.interval.end;
     assert_eq!((due(end - chrono::Duration::seconds(1)).await, due(end).await), (0, 1));

@@ -8,7 +8,7 @@ use concord_domain::{
 use concord_storage::{
     Db, StorageError, bookings,
     businesses::{self, BusinessSettings},
-    occupancy::{self, Arrival, Subject},
+    occupancy::{self, OccupancyRequest, OccupancySubject},
     resources::{self, Resource, ResourceSettings},
     testing::{self, TestDb, at, begin, commit, monday},
 };
@@ -108,9 +108,9 @@ async fn change(db: &Db, room: &Resource, to: &ResourceSettings) -> Result<Resou
 
 /// Seats a block of two units, from and to minutes after `monday`.
 async fn occupy_two(db: &Db, room: &Resource, from: i64, to: i64) {
-    let arrival = Arrival {
+    let arrival = OccupancyRequest {
         business: room.business_id,
-        subject: Subject { kind: SubjectKind::Resource, id: room.id.0, capacity: room.capacity },
+        subject: OccupancySubject { kind: SubjectKind::Resource, id: room.id.0, capacity: room.capacity },
         interval: Interval::new(at(from), at(to)).unwrap(),
         source: OccupancySource::Block,
         source_id: concord_domain::ids::new_uuid(monday()),
@@ -143,7 +143,7 @@ async fn fewer_units_are_enough_when_alike_ones_can_be_moved(db: &TestDb) {
     for (reference, from, to) in [("a", 0, 60), ("b", 30, 90)] {
         testing::booking(db, &business, reference, &testing::draft(&room, from, to)).await;
     }
-    let change_of = bookings::Change { business: business.id, actor: Actor::System, now: monday() };
+    let change_of = bookings::ChangeContext { business: business.id, actor: Actor::System, now: monday() };
     bookings::cancel(db, &change_of, "a", None).await.unwrap();
     let of = |capacity| ResourceSettings { zone: None, ..settings(&room.name, capacity) };
     assert_eq!(change(db, &room, &of(1)).await.unwrap().capacity, 1, "b moves to the first unit");

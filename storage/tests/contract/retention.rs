@@ -1,21 +1,21 @@
 use chrono::Duration;
 use concord_domain::{
+    audit::{HistorySubject, SyncOutcome},
     connection::ProviderKind,
     ids::{BusinessId, new_uuid},
     job::{JobKind, QueueClass},
     people::Actor,
-    record::{HistorySubject, SyncOutcome},
 };
 use concord_storage::{
     Db, history,
     idempotency::{self, KeyedRequest},
-    jobs::{self, JobRef, NewJob, Outcome},
-    limits::{self, Rate},
+    jobs::{self, JobOutcome, JobRef, NewJob},
+    limits::{self, BucketRate},
     oauth_states,
-    retention::{self, Deleted, Keep},
-    reveals::{self, Viewer},
-    sign_in::{self, NewLink, NewSession},
-    sync_log::{self, Filter, NewLine},
+    retention::{self, DeletedRowCounts, RetentionPeriods},
+    reveals::{self, RevealViewer},
+    sign_in::{self, NewSession, NewSignInLink},
+    sync_log::{self, NewSyncLogEntry, SyncLogFilter},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::{first, people::user, precise};
 
 const DAY: i64 = 24 * 60;
-const KEEP: Keep = Keep {
+const KEEP: RetentionPeriods = RetentionPeriods {
     sync_log: Duration::days(30),
     mails: Duration::days(20),
     done_jobs: Duration::days(7),
@@ -31,7 +31,7 @@ const KEEP: Keep = Keep {
 };
 
 async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {
-    let line = NewLine {
+    let line = NewSyncLogEntry {
         business,
         connection: None,
         booking: None,
@@ -54,7 +54,7 @@ async fn done(db: &Db, business: BusinessId, minute: i64) -> JobRef {
     let job = enqueue(db, business, new_uuid(monday()), minute).await;
     let claimed = jobs::claim(db, job, "worker#1", at(minute + 1), at(minute)).await.unwrap().unwrap();
     let mut tx = begin(db).await;
-    jobs::finish(&mut tx, &claimed, &Outcome::Done, at(minute)).await.unwrap();
+    jobs::finish(&mut tx, &claimed, &JobOutcome::Done, at(minute)).await.unwrap();
     commit(tx).await;
     job
 }
@@ -73,7 +73,7 @@ async fn enqueue(db: &Db, business: BusinessId, subject: Uuid, minute: i64) -> J
     job
 }
 
-async fn delete(db: &Db, minute: i64) -> Deleted {
+async fn delete(db: &Db, minute: i64) -> DeletedRowCounts {
     retention::delete_old(db, KEEP, at(minute)).await.unwrap()
 }
 
@@ -81,10 +81,10 @@ async fn the_log_goes_after_its_time(db: &TestDb) {
     let business = testing::business(db).await.id;
     log(db, business, 0, 2_100).await;
     log(db, business, 1, 3).await;
-    assert_eq!(delete(db, 30 * DAY).await, Deleted::default());
-    let after_first = Deleted { sync_log: 2_100, ..Deleted::default() };
+    assert_eq!(delete(db, 30 * DAY).await, DeletedRowCounts::default());
+    let after_first = DeletedRowCounts { sync_log: 2_100, ..DeletedRowCounts::default() };
     assert_eq!(delete(db, 30 * DAY + 1).await, after_first);
-    let kept = sync_log::list(db, business, Filter::default(), &first(10)).await.unwrap().items;
+    let kept = sync_log::list(db, business, SyncLogFilter::default(), &first(10)).await.unwrap().items;
     assert_eq!(kept.iter().map(|line| line.at).collect::<Vec<_>>(), [precise(1); 3]);
 }
 
@@ -94,7 +94,7 @@ async fn what_has_expired_goes(db: &TestDb) {
     let ana = user(db, &business, "ana@harbour.example", None).await;
     let mut tx = begin(db).await;
     for (digest, minute) in [("short", 10), ("long", 5 * DAY)] {
-        let link = NewLink { user: ana.id, digest, reusable: true, expires_at: at(minute) };
+        let link = NewSignInLink { user: ana.id, digest, reusable: true, expires_at: at(minute) };
         sign_in::create_link(&mut tx, &link, monday()).await.unwrap();
         let session = NewSession {
             business: business.id,
@@ -116,12 +116,17 @@ async fn what_has_expired_goes(db: &TestDb) {
             expires_at: at(minute),
         };
         oauth_states::create(&mut tx, &state, monday()).await.unwrap();
-        let viewer = Viewer { business: business.id, session: digest, page: "feeds" };
+        let viewer = RevealViewer { business: business.id, session: digest, page: "feeds" };
         let made = at(minute) - reveals::KEPT_FOR;
         reveals::keep(&mut tx, &testing::keyring(), viewer, &"secret".into(), made).await.unwrap();
-        limits::hold_until(&mut tx, digest, at(minute), Rate { interval: Duration::seconds(1), burst: 1 })
-            .await
-            .unwrap();
+        limits::hold_until(
+            &mut tx,
+            digest,
+            at(minute),
+            BucketRate { interval: Duration::seconds(1), burst: 1 },
+        )
+        .await
+        .unwrap();
     }
     for (key, minute) in [("first", 0), ("second", 1)] {
         let request = KeyedRequest { business: business.id, key, request_hash: "same", began_at: at(minute) };
@@ -129,16 +134,24 @@ async fn what_has_expired_goes(db: &TestDb) {
     }
     commit(tx).await;
 
-    assert_eq!(delete(db, 9).await, Deleted::default());
-    let soon = Deleted { sessions: 1, links: 1, reveals: 1, rate_limits: 1, ..Deleted::default() };
+    assert_eq!(delete(db, 9).await, DeletedRowCounts::default());
+    let soon =
+        DeletedRowCounts { sessions: 1, links: 1, reveals: 1, rate_limits: 1, ..DeletedRowCounts::default() };
     assert_eq!(delete(db, 10).await, soon);
-    let a_day_later = Deleted { oauth_states: 1, idempotency_keys: 2, ..Deleted::default() };
+    let a_day_later =
+        DeletedRowCounts { oauth_states: 1, idempotency_keys: 2, ..DeletedRowCounts::default() };
     assert_eq!(delete(db, 10 + DAY).await, a_day_later);
     assert!(sign_in::find_session(db, "long", at(10 + DAY)).await.unwrap().is_some());
-    let rest =
-        Deleted { sessions: 1, links: 1, reveals: 1, rate_limits: 1, oauth_states: 1, ..Deleted::default() };
+    let rest = DeletedRowCounts {
+        sessions: 1,
+        links: 1,
+        reveals: 1,
+        rate_limits: 1,
+        oauth_states: 1,
+        ..DeletedRowCounts::default()
+    };
     assert_eq!(delete(db, 6 * DAY).await, rest);
-    assert_eq!(delete(db, 600 * DAY).await, Deleted::default());
+    assert_eq!(delete(db, 600 * DAY).await, DeletedRowCounts::default());
 }
 
 async fn jobs_go_when_they_are_long_done(db: &TestDb) {
@@ -146,10 +159,10 @@ async fn jobs_go_when_they_are_long_done(db: &TestDb) {
     done(db, business, 0).await;
     done(db, business, DAY).await;
     enqueue(db, business, new_uuid(monday()), 0).await;
-    assert_eq!(delete(db, 7 * DAY - 1).await, Deleted::default());
-    assert_eq!(delete(db, 7 * DAY).await, Deleted { jobs: 1, ..Deleted::default() });
-    assert_eq!(delete(db, 9 * DAY).await, Deleted { jobs: 1, ..Deleted::default() });
-    assert_eq!(delete(db, 900 * DAY).await, Deleted::default(), "what waits is never deleted");
+    assert_eq!(delete(db, 7 * DAY - 1).await, DeletedRowCounts::default());
+    assert_eq!(delete(db, 7 * DAY).await, DeletedRowCounts { jobs: 1, ..DeletedRowCounts::default() });
+    assert_eq!(delete(db, 9 * DAY).await, DeletedRowCounts { jobs: 1, ..DeletedRowCounts::default() });
+    assert_eq!(delete(db, 900 * DAY).await, DeletedRowCounts::default(), "what waits is never deleted");
 }
 
 /// Somebody enqueues a job that is long done, and before they commit, it is about to be deleted.
@@ -159,7 +172,7 @@ async fn a_job_that_is_raised_at_that_moment_stays(db: &TestDb) {
     let job = enqueue(db, business, subject, 0).await;
     let claimed = jobs::claim(db, job, "worker#1", at(1), at(0)).await.unwrap().unwrap();
     let mut tx = begin(db).await;
-    jobs::finish(&mut tx, &claimed, &Outcome::Done, at(0)).await.unwrap();
+    jobs::finish(&mut tx, &claimed, &JobOutcome::Done, at(0)).await.unwrap();
     commit(tx).await;
 
     let mut enqueuing = begin(db).await;
@@ -183,7 +196,7 @@ async fn a_job_that_is_raised_at_that_moment_stays(db: &TestDb) {
         }
     }
     commit(enqueuing).await;
-    assert_eq!(deleting.await.unwrap(), Deleted::default());
+    assert_eq!(deleting.await.unwrap(), DeletedRowCounts::default());
     assert_eq!(jobs::due(db, at(30 * DAY), 10).await.unwrap(), [enqueued]);
 }
 
@@ -192,7 +205,7 @@ async fn history_goes_after_its_time(db: &TestDb) {
     let ana = new_uuid(monday());
     let mut tx = begin(db).await;
     for minute in [0, 1] {
-        let line = history::NewLine {
+        let line = history::NewHistoryEntry {
             business,
             actor: &Actor::System,
             action: "signed in",
@@ -203,9 +216,12 @@ async fn history_goes_after_its_time(db: &TestDb) {
         history::append(&mut tx, &line, precise(minute)).await.unwrap();
     }
     commit(tx).await;
-    assert_eq!(delete(db, 400 * DAY).await, Deleted::default());
-    assert_eq!(delete(db, 400 * DAY + 1).await, Deleted { history: 1, ..Deleted::default() });
-    let left = history::of_subject(db, business, ana, &first(10)).await.unwrap().items;
+    assert_eq!(delete(db, 400 * DAY).await, DeletedRowCounts::default());
+    assert_eq!(
+        delete(db, 400 * DAY + 1).await,
+        DeletedRowCounts { history: 1, ..DeletedRowCounts::default() }
+    );
+    let left = history::list_for_subject(db, business, ana, &first(10)).await.unwrap().items;
     assert_eq!(left.iter().map(|line| line.at).collect::<Vec<_>>(), [precise(1)]);
 }
 

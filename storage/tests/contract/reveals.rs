@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use concord_domain::ids::{BusinessId, RevealId};
 use concord_storage::{
     Db,
-    reveals::{self, Viewer},
+    reveals::{self, RevealViewer},
     seal::Keyring,
     testing::{self, TestDb, at, begin, commit},
 };
@@ -13,8 +13,8 @@ static RING: LazyLock<Keyring> = LazyLock::new(testing::keyring);
 
 const TEXT: &str = "cf_opens-the-feed";
 
-fn viewer(business: BusinessId) -> Viewer<'static> {
-    Viewer { business, session: "digest", page: "feeds" }
+fn viewer(business: BusinessId) -> RevealViewer<'static> {
+    RevealViewer { business, session: "digest", page: "feeds" }
 }
 
 async fn kept(db: &TestDb, business: BusinessId) -> RevealId {
@@ -24,7 +24,7 @@ async fn kept(db: &TestDb, business: BusinessId) -> RevealId {
     id
 }
 
-async fn take(db: &TestDb, viewer: Viewer<'_>, id: RevealId, minute: i64) -> Option<String> {
+async fn take(db: &TestDb, viewer: RevealViewer<'_>, id: RevealId, minute: i64) -> Option<String> {
     let taken = reveals::take(db, &RING, viewer, id, at(minute)).await.unwrap();
     taken.map(|text| text.expose_secret().to_owned())
 }
@@ -41,8 +41,8 @@ async fn a_secret_is_shown_to_its_session_only(db: &TestDb) {
     let other = testing::business(db).await.id;
     let id = kept(db, business).await;
     for stranger in [
-        Viewer { session: "another", ..viewer(business) },
-        Viewer { page: "people", ..viewer(business) },
+        RevealViewer { session: "another", ..viewer(business) },
+        RevealViewer { page: "people", ..viewer(business) },
         viewer(other),
     ] {
         assert_eq!(take(db, stranger, id, 1).await, None, "{stranger:?}");
@@ -65,13 +65,13 @@ async fn a_secret_is_sealed_while_it_waits(db: &TestDb) {
 async fn what_may_be_shown_again_stays_for_its_time(db: &TestDb) {
     let business = testing::business(db).await.id;
     let id = kept(db, business).await;
-    let look = async |viewer: Viewer<'_>, minute| {
+    let look = async |viewer: RevealViewer<'_>, minute| {
         let found = reveals::look(db, &RING, viewer, id, at(minute)).await.unwrap();
         found.map(|text| text.expose_secret().to_owned())
     };
     assert_eq!(look(viewer(business), 1).await.as_deref(), Some(TEXT));
     assert_eq!(look(viewer(business), 4).await.as_deref(), Some(TEXT));
-    assert_eq!(look(Viewer { session: "another", ..viewer(business) }, 4).await, None);
+    assert_eq!(look(RevealViewer { session: "another", ..viewer(business) }, 4).await, None);
     assert_eq!(look(viewer(business), 5).await, None);
 }
 

@@ -8,7 +8,7 @@ use concord_storage::{
 };
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
-struct Column {
+struct SchemaColumn {
     of_table: String,
     name: String,
     kind: String,
@@ -16,14 +16,14 @@ struct Column {
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
-struct Reference {
+struct SchemaReference {
     of_table: String,
     name: String,
     to_table: String,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
-struct Unique {
+struct SchemaUnique {
     of_table: String,
     /// In order, with commas.
     columns: String,
@@ -67,12 +67,13 @@ fn kept_as(postgres_type: &str) -> &'static str {
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
-    let here = sqlite::<Column>(&testing::sqlite().await, COLUMNS_SQLITE).await;
-    let there: BTreeSet<Column> = postgres::<Column>(&testing::postgres().await, COLUMNS_POSTGRES)
-        .await
-        .into_iter()
-        .map(|column| Column { kind: kept_as(&column.kind).to_owned(), ..column })
-        .collect();
+    let here = sqlite::<SchemaColumn>(&testing::sqlite().await, COLUMNS_SQLITE).await;
+    let there: BTreeSet<SchemaColumn> =
+        postgres::<SchemaColumn>(&testing::postgres().await, COLUMNS_POSTGRES)
+            .await
+            .into_iter()
+            .map(|column| SchemaColumn { kind: kept_as(&column.kind).to_owned(), ..column })
+            .collect();
     assert!(here.len() > 150, "the tables are not there: {here:?}");
     let differences: Vec<_> = here.symmetric_difference(&there).collect();
     assert!(differences.is_empty(), "{differences:#?}");
@@ -92,8 +93,8 @@ const REFERENCES_POSTGRES: &str = "
 
 #[tokio::test]
 async fn both_databases_have_the_same_references() {
-    let here = sqlite::<Reference>(&testing::sqlite().await, REFERENCES_SQLITE).await;
-    let there = postgres::<Reference>(&testing::postgres().await, REFERENCES_POSTGRES).await;
+    let here = sqlite::<SchemaReference>(&testing::sqlite().await, REFERENCES_SQLITE).await;
+    let there = postgres::<SchemaReference>(&testing::postgres().await, REFERENCES_POSTGRES).await;
     assert!(here.len() > 25, "the references are not there: {here:?}");
     let differences: Vec<_> = here.symmetric_difference(&there).collect();
     assert!(differences.is_empty(), "{differences:#?}");
@@ -114,8 +115,8 @@ const UNIQUE_POSTGRES: &str = "
 
 #[tokio::test]
 async fn both_databases_hold_the_same_things_unique() {
-    let here = sqlite::<Unique>(&testing::sqlite().await, UNIQUE_SQLITE).await;
-    let there = postgres::<Unique>(&testing::postgres().await, UNIQUE_POSTGRES).await;
+    let here = sqlite::<SchemaUnique>(&testing::sqlite().await, UNIQUE_SQLITE).await;
+    let there = postgres::<SchemaUnique>(&testing::postgres().await, UNIQUE_POSTGRES).await;
     assert!(here.len() > 25, "the unique keys are not there: {here:?}");
     let differences: Vec<_> = here.symmetric_difference(&there).collect();
     assert!(differences.is_empty(), "{differences:#?}");

@@ -4,7 +4,7 @@ use concord_storage::{
     Db,
     businesses::Business,
     people::{self, User},
-    sign_in::{self, NewLink, NewSession, OpenLink, Session},
+    sign_in::{self, NewSession, NewSignInLink, Session, ValidSignInLink},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 
@@ -14,7 +14,7 @@ use crate::{at_once, is_not_found, people::user, precise};
 const LASTS: Duration = Duration::from_hours(10);
 
 async fn link(db: &Db, user: &User, digest: &str, reusable: bool) {
-    let link = NewLink { user: user.id, digest, reusable, expires_at: at(15) };
+    let link = NewSignInLink { user: user.id, digest, reusable, expires_at: at(15) };
     let mut tx = begin(db).await;
     sign_in::create_link(&mut tx, &link, monday()).await.unwrap();
     commit(tx).await;
@@ -59,7 +59,7 @@ async fn looking_at_a_link_does_not_use_it_up(db: &TestDb) {
     link(db, &ana, "once", false).await;
     link(db, &ana, "demo", true).await;
     let look = async |digest, minute| sign_in::find_link(db, digest, at(minute)).await.unwrap();
-    let found = |reusable| Some(OpenLink { user: ana.clone(), reusable });
+    let found = |reusable| Some(ValidSignInLink { user: ana.clone(), reusable });
     assert_eq!(look("never made", 1).await, None);
     assert_eq!((look("once", 1).await, look("once", 2).await), (found(false), found(false)));
     assert_eq!(open(db, "once", 3).await, Some(ana.clone()));
@@ -140,7 +140,7 @@ async fn a_session_that_is_used_goes_on_but_not_for_ever(db: &TestDb) {
         sign_in::touch_session(db, &found, LASTS, at(visits * 360)).await.unwrap();
         visits += 1;
     }
-    assert_eq!((visits, end), (6, precise(0) + sign_in::longest_session(LASTS)), "thirty hours in all");
+    assert_eq!((visits, end), (6, precise(0) + sign_in::max_session_age(LASTS)), "thirty hours in all");
     assert_eq!(sign_in::find_session(db, "left", at(601)).await.unwrap(), None);
 
     let late = session(db, &business, &ana, "late").await;

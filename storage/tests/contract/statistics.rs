@@ -6,7 +6,7 @@ use concord_storage::{
     Db, statistics,
     testing::{
         TestDb,
-        many::{Many, write_rows},
+        many::{LargeFixture, write_rows},
         monday,
     },
 };
@@ -14,7 +14,7 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
 async fn many_rows_at_once(db: &TestDb) {
-    write_rows(db, Many { businesses: 1, bookings: 4_000, now: monday(), first: None }).await;
+    write_rows(db, LargeFixture { businesses: 1, bookings: 4_000, now: monday(), first: None }).await;
     match &**db {
         Db::Sqlite { write, .. } => are_not_looked_at(db, write).await,
         Db::Postgres(pool) => are_noticed(db, pool).await,

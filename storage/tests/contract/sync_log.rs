@@ -1,17 +1,17 @@
 use concord_domain::{
+    audit::SyncOutcome,
     ids::{BookingId, BusinessId, ConnectionId},
-    record::SyncOutcome,
 };
 use concord_storage::{
     Db,
-    sync_log::{self, Counts, Filter, Line, NewLine},
+    sync_log::{self, NewSyncLogEntry, SyncLogCounts, SyncLogEntry, SyncLogFilter},
     testing::{self, TestDb, begin, commit},
 };
 
 use crate::{first, following, precise};
 
 /// What the log of the tests is about.
-struct World {
+struct SyncLogFixture {
     business: BusinessId,
     other: BusinessId,
     ana: ConnectionId,
@@ -19,13 +19,13 @@ struct World {
     booking: BookingId,
 }
 
-async fn world(db: &Db) -> World {
+async fn fixture(db: &Db) -> SyncLogFixture {
     let business = testing::business(db).await;
     let ring = testing::keyring();
     let ana = testing::staff(db, &business, "Ana").await;
     let rui = testing::staff(db, &business, "Rui").await;
     let room = testing::resource(db, &business, 1).await;
-    World {
+    SyncLogFixture {
         business: business.id,
         other: testing::business(db).await.id,
         ana: testing::connection(db, &ring, &ana).await,
@@ -35,22 +35,22 @@ async fn world(db: &Db) -> World {
 }
 
 /// Seven lines, one a minute: who, about the booking or not, how it ended.
-async fn write(db: &Db, world: &World) {
+async fn write(db: &Db, fixture: &SyncLogFixture) {
     let lines = [
-        (Some(world.ana), true, SyncOutcome::Retry),
-        (Some(world.ana), true, SyncOutcome::Ok),
-        (Some(world.rui), true, SyncOutcome::Failed),
-        (Some(world.rui), false, SyncOutcome::Nothing),
-        (Some(world.ana), false, SyncOutcome::Ok),
-        (Some(world.ana), false, SyncOutcome::Held),
+        (Some(fixture.ana), true, SyncOutcome::Retry),
+        (Some(fixture.ana), true, SyncOutcome::Ok),
+        (Some(fixture.rui), true, SyncOutcome::Failed),
+        (Some(fixture.rui), false, SyncOutcome::Nothing),
+        (Some(fixture.ana), false, SyncOutcome::Ok),
+        (Some(fixture.ana), false, SyncOutcome::Held),
         (None, false, SyncOutcome::Failed),
     ];
     let mut tx = begin(db).await;
     for (minute, (connection, about_booking, outcome)) in (0_i64..).zip(lines) {
-        let line = NewLine {
-            business: world.business,
+        let line = NewSyncLogEntry {
+            business: fixture.business,
             connection,
-            booking: about_booking.then_some(world.booking),
+            booking: about_booking.then_some(fixture.booking),
             channel: None,
             operation: "create",
             outcome,
@@ -63,40 +63,40 @@ async fn write(db: &Db, world: &World) {
     commit(tx).await;
 }
 
-fn minutes(lines: &[Line]) -> Vec<i64> {
+fn minutes(lines: &[SyncLogEntry]) -> Vec<i64> {
     lines.iter().map(|line| line.duration_ms - 40).collect()
 }
 
 async fn lines_come_newest_first_a_page_at_a_time(db: &TestDb) {
-    let world = world(db).await;
-    write(db, &world).await;
-    let all = Filter::default();
-    let page = sync_log::list(db, world.business, all, &first(3)).await.unwrap();
+    let fixture = fixture(db).await;
+    write(db, &fixture).await;
+    let all = SyncLogFilter::default();
+    let page = sync_log::list(db, fixture.business, all, &first(3)).await.unwrap();
     assert_eq!(minutes(&page.items), [6, 5, 4]);
-    let page = sync_log::list(db, world.business, all, &following(3, page.next)).await.unwrap();
+    let page = sync_log::list(db, fixture.business, all, &following(3, page.next)).await.unwrap();
     assert_eq!(minutes(&page.items), [3, 2, 1]);
     let line = &page.items[2];
-    assert_eq!((line.connection_id, line.booking_id), (Some(world.ana), Some(world.booking)));
+    assert_eq!((line.connection_id, line.booking_id), (Some(fixture.ana), Some(fixture.booking)));
     assert_eq!((line.operation.as_str(), line.outcome), ("create", SyncOutcome::Ok));
     assert_eq!((line.detail.as_str(), line.at), ("Google answered 503", precise(1)));
-    let page = sync_log::list(db, world.business, all, &following(3, page.next)).await.unwrap();
+    let page = sync_log::list(db, fixture.business, all, &following(3, page.next)).await.unwrap();
     assert_eq!((minutes(&page.items), page.next), (vec![0], None));
 }
 
 async fn every_filter_narrows(db: &TestDb) {
-    let world = world(db).await;
-    write(db, &world).await;
-    let all = Filter::default();
+    let fixture = fixture(db).await;
+    write(db, &fixture).await;
+    let all = SyncLogFilter::default();
     let cases = [
-        (Filter { connection: Some(world.ana), ..all }, vec![5, 4, 1, 0]),
-        (Filter { booking: Some(world.booking), ..all }, vec![2, 1, 0]),
-        (Filter { outcome: Some(SyncOutcome::Failed), ..all }, vec![6, 2]),
-        (Filter { since: Some(precise(5)), ..all }, vec![6, 5]),
-        (Filter { connection: Some(world.rui), outcome: Some(SyncOutcome::Ok), ..all }, vec![]),
+        (SyncLogFilter { connection: Some(fixture.ana), ..all }, vec![5, 4, 1, 0]),
+        (SyncLogFilter { booking: Some(fixture.booking), ..all }, vec![2, 1, 0]),
+        (SyncLogFilter { outcome: Some(SyncOutcome::Failed), ..all }, vec![6, 2]),
+        (SyncLogFilter { since: Some(precise(5)), ..all }, vec![6, 5]),
+        (SyncLogFilter { connection: Some(fixture.rui), outcome: Some(SyncOutcome::Ok), ..all }, vec![]),
         (
-            Filter {
-                connection: Some(world.ana),
-                booking: Some(world.booking),
+            SyncLogFilter {
+                connection: Some(fixture.ana),
+                booking: Some(fixture.booking),
                 outcome: Some(SyncOutcome::Ok),
                 since: Some(precise(0)),
                 channel: None,
@@ -105,44 +105,56 @@ async fn every_filter_narrows(db: &TestDb) {
         ),
     ];
     for (filter, expected) in cases {
-        let page = sync_log::list(db, world.business, filter, &first(10)).await.unwrap();
+        let page = sync_log::list(db, fixture.business, filter, &first(10)).await.unwrap();
         assert_eq!(minutes(&page.items), expected, "{filter:?}");
     }
-    let narrow = Filter { connection: Some(world.ana), ..all };
-    let page = sync_log::list(db, world.business, narrow, &first(3)).await.unwrap();
-    let page = sync_log::list(db, world.business, narrow, &following(3, page.next)).await.unwrap();
+    let narrow = SyncLogFilter { connection: Some(fixture.ana), ..all };
+    let page = sync_log::list(db, fixture.business, narrow, &first(3)).await.unwrap();
+    let page = sync_log::list(db, fixture.business, narrow, &following(3, page.next)).await.unwrap();
     assert_eq!(minutes(&page.items), [0]);
 }
 
 async fn the_success_rate_counts_ends_only(db: &TestDb) {
-    let world = world(db).await;
-    write(db, &world).await;
+    let fixture = fixture(db).await;
+    write(db, &fixture).await;
     let counts = async |business, connection, since| {
         sync_log::counts_since(db, business, connection, since).await.unwrap()
     };
-    assert_eq!(counts(world.business, None, precise(0)).await, Counts { ok: 2, failed: 2 });
-    assert_eq!(counts(world.business, None, precise(2)).await, Counts { ok: 1, failed: 2 });
-    assert_eq!(counts(world.business, None, precise(3)).await, Counts { ok: 1, failed: 1 });
-    assert_eq!(counts(world.business, Some(world.ana), precise(4)).await, Counts { ok: 1, failed: 0 });
-    assert_eq!(counts(world.business, Some(world.ana), precise(0)).await, Counts { ok: 2, failed: 0 });
-    assert_eq!(counts(world.business, Some(world.rui), precise(0)).await, Counts { ok: 0, failed: 1 });
-    assert_eq!(counts(world.business, None, precise(7)).await, Counts::default());
+    assert_eq!(counts(fixture.business, None, precise(0)).await, SyncLogCounts { ok: 2, failed: 2 });
+    assert_eq!(counts(fixture.business, None, precise(2)).await, SyncLogCounts { ok: 1, failed: 2 });
+    assert_eq!(counts(fixture.business, None, precise(3)).await, SyncLogCounts { ok: 1, failed: 1 });
+    assert_eq!(
+        counts(fixture.business, Some(fixture.ana), precise(4)).await,
+        SyncLogCounts { ok: 1, failed: 0 }
+    );
+    assert_eq!(
+        counts(fixture.business, Some(fixture.ana), precise(0)).await,
+        SyncLogCounts { ok: 2, failed: 0 }
+    );
+    assert_eq!(
+        counts(fixture.business, Some(fixture.rui), precise(0)).await,
+        SyncLogCounts { ok: 0, failed: 1 }
+    );
+    assert_eq!(counts(fixture.business, None, precise(7)).await, SyncLogCounts::default());
 }
 
 async fn another_business_reads_nothing(db: &TestDb) {
-    let world = world(db).await;
-    write(db, &world).await;
-    for filter in [Filter::default(), Filter { connection: Some(world.ana), ..Filter::default() }] {
-        assert_eq!(sync_log::list(db, world.other, filter, &first(10)).await.unwrap().items, []);
+    let fixture = fixture(db).await;
+    write(db, &fixture).await;
+    for filter in [
+        SyncLogFilter::default(),
+        SyncLogFilter { connection: Some(fixture.ana), ..SyncLogFilter::default() },
+    ] {
+        assert_eq!(sync_log::list(db, fixture.other, filter, &first(10)).await.unwrap().items, []);
     }
-    for connection in [None, Some(world.ana)] {
-        let counts = sync_log::counts_since(db, world.other, connection, precise(0)).await.unwrap();
-        assert_eq!(counts, Counts::default());
+    for connection in [None, Some(fixture.ana)] {
+        let counts = sync_log::counts_since(db, fixture.other, connection, precise(0)).await.unwrap();
+        assert_eq!(counts, SyncLogCounts::default());
     }
 }
 
 async fn what_came_of_the_attempts_is_counted_over_all_businesses(db: &TestDb) {
-    let [ours, theirs] = [world(db).await, world(db).await];
+    let [ours, theirs] = [fixture(db).await, fixture(db).await];
     write(db, &ours).await;
     write(db, &theirs).await;
     let counts = async |minute| {
@@ -168,21 +180,21 @@ async fn what_came_of_the_attempts_is_counted_over_all_businesses(db: &TestDb) {
 }
 
 async fn differences_are_those_since_the_last_compare(db: &TestDb) {
-    let world = world(db).await;
+    let fixture = fixture(db).await;
     let mut tx = begin(db).await;
     for (minute, operation, connection) in [
-        (1, "difference", world.ana),
-        (2, "compare", world.ana),
-        (3, "difference", world.ana),
-        (4, "difference", world.rui),
-        (5, "create", world.ana),
-        (6, "difference", world.ana),
-        (7, "difference", world.ana),
+        (1, "difference", fixture.ana),
+        (2, "compare", fixture.ana),
+        (3, "difference", fixture.ana),
+        (4, "difference", fixture.rui),
+        (5, "create", fixture.ana),
+        (6, "difference", fixture.ana),
+        (7, "difference", fixture.ana),
     ] {
-        let line = NewLine {
-            business: world.business,
+        let line = NewSyncLogEntry {
+            business: fixture.business,
             connection: Some(connection),
-            booking: Some(world.booking),
+            booking: Some(fixture.booking),
             channel: None,
             operation,
             outcome: SyncOutcome::Ok,
@@ -194,12 +206,12 @@ async fn differences_are_those_since_the_last_compare(db: &TestDb) {
     }
     commit(tx).await;
     let found = async |business, limit| {
-        let lines = sync_log::differences(db, business, world.ana, precise(2), limit).await.unwrap();
+        let lines = sync_log::differences(db, business, fixture.ana, precise(2), limit).await.unwrap();
         minutes(&lines)
     };
-    assert_eq!(found(world.business, 10).await, [3, 6, 7]);
-    assert_eq!(found(world.business, 2).await, [3, 6]);
-    assert_eq!(found(world.other, 10).await, [0; 0]);
+    assert_eq!(found(fixture.business, 10).await, [3, 6, 7]);
+    assert_eq!(found(fixture.business, 2).await, [3, 6]);
+    assert_eq!(found(fixture.other, 10).await, [0; 0]);
 }
 
 concord_storage::on_both_databases!(

@@ -9,7 +9,7 @@ use concord_storage::{
     Db,
     jobs::{self, ClaimedJob, NewJob},
     testing::{self, TestDb, at, begin, commit, monday},
-    workers::Presence,
+    workers::WorkerPresence,
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -26,12 +26,12 @@ async fn leased(db: &Db, lease: &str) -> ClaimedJob {
 
 async fn who_holds_no_lock_is_absent(db: &TestDb) {
     let (of_dead, of_living) = (leased(db, "dead#1").await, leased(db, "living#1").await);
-    let Some(mut presence) = Presence::announce(db, "mine").await.unwrap() else {
+    let Some(mut presence) = WorkerPresence::announce(db, "mine").await.unwrap() else {
         assert!(matches!(**db, Db::Sqlite { .. }), "PostgreSQL can tell who lives");
         return;
     };
     leased(db, "mine#1").await;
-    let living = Presence::announce(db, "living").await.unwrap().expect("a lock");
+    let living = WorkerPresence::announce(db, "living").await.unwrap().expect("a lock");
     assert_eq!(presence.absent().await.unwrap(), ["dead"]);
     assert_eq!(presence.release("dead").await.unwrap(), 1);
     assert_eq!(presence.release("dead").await.unwrap(), 0);
@@ -44,7 +44,7 @@ async fn who_holds_no_lock_is_absent(db: &TestDb) {
 
     // PostgreSQL learns of the end of a connection, and no sooner than it does.
     drop(living);
-    let mut other = Presence::announce(db, "other").await.unwrap().expect("a lock");
+    let mut other = WorkerPresence::announce(db, "other").await.unwrap().expect("a lock");
     let until_absent = async {
         while presence.absent().await.unwrap() != ["living"] {
             tokio::task::yield_now().await;
@@ -52,7 +52,7 @@ async fn who_holds_no_lock_is_absent(db: &TestDb) {
     };
     timeout(StdDuration::from_secs(30), until_absent).await.expect("the server knows of the end");
     // Whoever comes back between the look of another one and its release keeps what it has.
-    let _back = Presence::announce(db, "living").await.unwrap().expect("a lock");
+    let _back = WorkerPresence::announce(db, "living").await.unwrap().expect("a lock");
     assert_eq!(other.release("living").await.unwrap(), 0);
     assert!(jobs::extend(db, &of_living, until, at(1)).await.unwrap().is_held());
 }
@@ -64,7 +64,7 @@ async fn many_look_at_once() {
     leased(&db, "dead#1").await;
     let mut looks = JoinSet::new();
     for number in 0..4 {
-        let mut presence = Presence::announce(&db, &format!("worker-{number}")).await.unwrap().unwrap();
+        let mut presence = WorkerPresence::announce(&db, &format!("worker-{number}")).await.unwrap().unwrap();
         looks.spawn(async move {
             for _ in 0..20 {
                 assert_eq!(presence.absent().await.unwrap(), ["dead"]);
@@ -73,7 +73,7 @@ async fn many_look_at_once() {
         });
     }
     let presences = looks.join_all().await;
-    let _back = Presence::announce(&db, "dead").await.unwrap();
+    let _back = WorkerPresence::announce(&db, "dead").await.unwrap();
     for mut presence in presences {
         assert!(presence.absent().await.unwrap().is_empty());
     }

@@ -5,32 +5,32 @@ use std::collections::BTreeSet;
 use chrono::NaiveDateTime;
 
 use super::{
-    Faults, Rule,
-    content::Content,
+    LintErrors, Rule,
+    content::LintProperty,
     values::{date, date_time},
 };
 
 /// A component with what stands in it.
-struct Component<'c> {
+struct LintComponent<'c> {
     name: String,
     /// Of its BEGIN.
     line: usize,
-    properties: Vec<&'c Content>,
-    children: Vec<Component<'c>>,
+    properties: Vec<&'c LintProperty>,
+    children: Vec<LintComponent<'c>>,
 }
 
-impl<'c> Component<'c> {
-    fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'c Content> + 's {
+impl<'c> LintComponent<'c> {
+    fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'c LintProperty> + 's {
         self.properties.iter().copied().filter(move |property| property.name == name)
     }
 
-    fn first(&self, name: &str) -> Option<&'c Content> {
+    fn first(&self, name: &str) -> Option<&'c LintProperty> {
         self.properties.iter().copied().find(|property| property.name == name)
     }
 }
 
 /// Checks the tree of components that the lines make up.
-pub(super) fn check(lines: &[Content], faults: &mut Faults) {
+pub(super) fn check(lines: &[LintProperty], faults: &mut LintErrors) {
     let calendars = nest(lines, faults);
     if calendars.is_empty() {
         faults.add(1, Rule::Nesting, "there is no VCALENDAR");
@@ -51,9 +51,9 @@ fn may_begin(name: &str, parent: Option<&str>) -> bool {
     }
 }
 
-fn nest<'c>(lines: &'c [Content], faults: &mut Faults) -> Vec<Component<'c>> {
+fn nest<'c>(lines: &'c [LintProperty], faults: &mut LintErrors) -> Vec<LintComponent<'c>> {
     let mut done = Vec::new();
-    let mut open: Vec<Component<'c>> = Vec::new();
+    let mut open: Vec<LintComponent<'c>> = Vec::new();
     for line in lines {
         match (line.name.as_str(), open.last_mut()) {
             ("BEGIN", _) => {
@@ -61,7 +61,7 @@ fn nest<'c>(lines: &'c [Content], faults: &mut Faults) -> Vec<Component<'c>> {
                 if !may_begin(&name, open.last().map(|parent| parent.name.as_str())) {
                     faults.add(line.line, Rule::Nesting, format!("{name} may not begin here"));
                 }
-                open.push(Component { name, line: line.line, properties: vec![], children: vec![] });
+                open.push(LintComponent { name, line: line.line, properties: vec![], children: vec![] });
             }
             ("END", _) => match open.pop() {
                 Some(component) if component.name.eq_ignore_ascii_case(&line.value) => {
@@ -92,7 +92,7 @@ fn nest<'c>(lines: &'c [Content], faults: &mut Faults) -> Vec<Component<'c>> {
     done
 }
 
-fn check_calendar(calendar: &Component<'_>, faults: &mut Faults) {
+fn check_calendar(calendar: &LintComponent<'_>, faults: &mut LintErrors) {
     once(calendar, &["PRODID", "VERSION"], faults);
     at_most_once(calendar, &["CALSCALE", "METHOD", "REFRESH-INTERVAL"], faults);
     if let Some(version) = calendar.first("VERSION").filter(|version| version.value != "2.0") {
@@ -116,7 +116,7 @@ fn check_calendar(calendar: &Component<'_>, faults: &mut Faults) {
     }
 }
 
-fn once(component: &Component<'_>, names: &[&str], faults: &mut Faults) {
+fn once(component: &LintComponent<'_>, names: &[&str], faults: &mut LintErrors) {
     for name in names {
         if component.first(name).is_none() {
             faults.add(component.line, Rule::Missing, format!("{} has no {name}", component.name));
@@ -125,7 +125,7 @@ fn once(component: &Component<'_>, names: &[&str], faults: &mut Faults) {
     at_most_once(component, names, faults);
 }
 
-fn at_most_once(component: &Component<'_>, names: &[&str], faults: &mut Faults) {
+fn at_most_once(component: &LintComponent<'_>, names: &[&str], faults: &mut LintErrors) {
     for name in names {
         if let Some(second) = component.all(name).nth(1) {
             faults.add(second.line, Rule::Repeated, format!("{name} stands twice in {}", component.name));
@@ -134,10 +134,10 @@ fn at_most_once(component: &Component<'_>, names: &[&str], faults: &mut Faults) 
 }
 
 fn check_event<'c>(
-    event: &Component<'c>,
+    event: &LintComponent<'c>,
     method: Option<&str>,
     uids: &mut BTreeSet<(&'c str, &'c str)>,
-    faults: &mut Faults,
+    faults: &mut LintErrors,
 ) {
     once(event, &["UID", "DTSTAMP"], faults);
     at_most_once(
@@ -184,7 +184,7 @@ fn check_event<'c>(
     }
 }
 
-fn check_end(event: &Component<'_>, faults: &mut Faults) {
+fn check_end(event: &LintComponent<'_>, faults: &mut LintErrors) {
     let Some(start) = event.first("DTSTART") else {
         faults.add(event.line, Rule::Missing, "VEVENT has no DTSTART");
         return;
@@ -205,7 +205,7 @@ fn check_end(event: &Component<'_>, faults: &mut Faults) {
     }
 }
 
-struct Comparable {
+struct ComparableTime {
     at: NaiveDateTime,
     form: Form,
 }
@@ -218,9 +218,9 @@ enum Form {
     Zoned(String),
 }
 
-fn comparable(line: &Content) -> Option<Comparable> {
+fn comparable(line: &LintProperty) -> Option<ComparableTime> {
     if line.value_type().as_deref() == Some("DATE") {
-        return Some(Comparable { at: date(&line.value)?.into(), form: Form::Date });
+        return Some(ComparableTime { at: date(&line.value)?.into(), form: Form::Date });
     }
     let (at, utc) = date_time(&line.value)?;
     let form = match line.parameter("TZID") {
@@ -228,11 +228,11 @@ fn comparable(line: &Content) -> Option<Comparable> {
         Some(zone) => Form::Zoned(zone.to_owned()),
         None => Form::Floating,
     };
-    Some(Comparable { at, form })
+    Some(ComparableTime { at, form })
 }
 
 /// RFC 5546, 3.2.1 (PUBLISH), 3.2.2 (REQUEST) and 3.2.5 (CANCEL).
-fn check_method(event: &Component<'_>, method: Option<&str>, faults: &mut Faults) {
+fn check_method(event: &LintComponent<'_>, method: Option<&str>, faults: &mut LintErrors) {
     let (needed, forbidden): (&[&str], &[&str]) = match method {
         Some("PUBLISH") => (&[], &["ATTENDEE"]),
         Some("REQUEST") => (&["ORGANIZER", "ATTENDEE", "SUMMARY"], &[]),
@@ -248,7 +248,7 @@ fn check_method(event: &Component<'_>, method: Option<&str>, faults: &mut Faults
     }
 }
 
-fn check_zone(zone: &Component<'_>, faults: &mut Faults) {
+fn check_zone(zone: &LintComponent<'_>, faults: &mut LintErrors) {
     once(zone, &["TZID"], faults);
     if zone.children.is_empty() {
         faults.add(zone.line, Rule::Missing, "VTIMEZONE has neither STANDARD nor DAYLIGHT");
@@ -258,7 +258,7 @@ fn check_zone(zone: &Component<'_>, faults: &mut Faults) {
     }
 }
 
-fn zones_exist(component: &Component<'_>, zones: &BTreeSet<&str>, faults: &mut Faults) {
+fn zones_exist(component: &LintComponent<'_>, zones: &BTreeSet<&str>, faults: &mut LintErrors) {
     for property in &component.properties {
         if let Some(zone) = property.parameter("TZID").filter(|zone| !zones.contains(zone)) {
             faults.add(property.line, Rule::Zone, format!("there is no VTIMEZONE {zone}"));

@@ -1,22 +1,22 @@
 //! Content lines: name, parameters, value.
 
-use super::{Faults, Rule, lines::Line};
+use super::{LintErrors, Rule, lines::LintLine};
 
 /// A content line, taken apart. Names are in upper case.
-pub(super) struct Content {
+pub(super) struct LintProperty {
     pub(super) line: usize,
     pub(super) name: String,
-    pub(super) parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<LintParameter>,
     pub(super) value: String,
 }
 
-pub(super) struct Parameter {
+pub(super) struct LintParameter {
     pub(super) name: String,
     /// Without quotes.
     pub(super) values: Vec<String>,
 }
 
-impl Content {
+impl LintProperty {
     /// The first value of a parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let parameter = self.parameters.iter().find(|parameter| parameter.name == name)?;
@@ -30,7 +30,7 @@ impl Content {
 }
 
 /// Those lines that can be taken apart; the others are faults.
-pub(super) fn parse(lines: &[Line], faults: &mut Faults) -> Vec<Content> {
+pub(super) fn parse(lines: &[LintLine], faults: &mut LintErrors) -> Vec<LintProperty> {
     let mut content = Vec::new();
     for line in lines {
         match take_apart(line) {
@@ -41,9 +41,9 @@ pub(super) fn parse(lines: &[Line], faults: &mut Faults) -> Vec<Content> {
     content
 }
 
-fn take_apart(line: &Line) -> Result<Content, String> {
+fn take_apart(line: &LintLine) -> Result<LintProperty, String> {
     let (name, mut rest) = take_name(&line.text)?;
-    let mut parameters: Vec<Parameter> = Vec::new();
+    let mut parameters: Vec<LintParameter> = Vec::new();
     while let Some(after) = rest.strip_prefix(';') {
         let (parameter, after) = take_parameter(after)?;
         if parameters.iter().any(|other| other.name == parameter.name) {
@@ -53,7 +53,7 @@ fn take_apart(line: &Line) -> Result<Content, String> {
         rest = after;
     }
     let value = rest.strip_prefix(':').ok_or("has no colon where its value should begin")?;
-    Ok(Content { line: line.number, name, parameters, value: value.to_owned() })
+    Ok(LintProperty { line: line.number, name, parameters, value: value.to_owned() })
 }
 
 fn take_name(text: &str) -> Result<(String, &str), String> {
@@ -65,7 +65,7 @@ fn take_name(text: &str) -> Result<(String, &str), String> {
     Ok((name.to_ascii_uppercase(), rest))
 }
 
-fn take_parameter(text: &str) -> Result<(Parameter, &str), String> {
+fn take_parameter(text: &str) -> Result<(LintParameter, &str), String> {
     let (name, rest) = take_name(text)?;
     let mut rest = rest.strip_prefix('=').ok_or_else(|| format!("the parameter {name} has no value"))?;
     let mut values = Vec::new();
@@ -74,7 +74,7 @@ fn take_parameter(text: &str) -> Result<(Parameter, &str), String> {
         values.push(value.to_owned());
         match after.strip_prefix(',') {
             Some(after) => rest = after,
-            None => return Ok((Parameter { name, values }, after)),
+            None => return Ok((LintParameter { name, values }, after)),
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Octets: line ends, lengths, folds, characters.
 
-use super::{Faults, Rule};
+use super::{LintErrors, Rule};
 
 /// A content line, unfolded.
-pub(super) struct Line {
+pub(super) struct LintLine {
     /// Where it begins, from 1.
     pub(super) number: usize,
     pub(super) text: String,
 }
 
 /// Checks the physical lines and joins those that are folded.
-pub(super) fn unfold(bytes: &[u8], faults: &mut Faults) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
+pub(super) fn unfold(bytes: &[u8], faults: &mut LintErrors) -> Vec<LintLine> {
+    let mut lines: Vec<LintLine> = Vec::new();
     for (index, with_end) in bytes.split_inclusive(|&octet| octet == b'\n').enumerate() {
         let number = index + 1;
         let physical = check_octets(with_end, number, faults);
@@ -20,13 +20,13 @@ pub(super) fn unfold(bytes: &[u8], faults: &mut Faults) -> Vec<Line> {
             (Some(rest), Some(line)) => line.text.push_str(rest),
             (Some(_), None) => faults.add(number, Rule::Fold, "the first line continues nothing"),
             (None, _) if text.is_empty() => {}
-            (None, _) => lines.push(Line { number, text }),
+            (None, _) => lines.push(LintLine { number, text }),
         }
     }
     lines
 }
 
-fn check_octets<'b>(with_end: &'b [u8], number: usize, faults: &mut Faults) -> &'b [u8] {
+fn check_octets<'b>(with_end: &'b [u8], number: usize, faults: &mut LintErrors) -> &'b [u8] {
     let physical = if let Some(line) = with_end.strip_suffix(b"\r\n") {
         line
     } else {
@@ -46,7 +46,7 @@ fn check_octets<'b>(with_end: &'b [u8], number: usize, faults: &mut Faults) -> &
     physical
 }
 
-fn check_characters(physical: &[u8], number: usize, faults: &mut Faults) -> String {
+fn check_characters(physical: &[u8], number: usize, faults: &mut LintErrors) -> String {
     if std::str::from_utf8(physical).is_err() {
         faults.add(number, Rule::Utf8, "is not UTF-8, or a fold splits a character");
     }

@@ -73,7 +73,7 @@ words! {
 impl Rule {
     /// Whether every reader that is in wide use understands what breaks it as it was meant. Platforms break most of these
     /// in their own feeds.
-    pub fn is_forgiven(self) -> bool {
+    pub fn is_tolerated(self) -> bool {
         matches!(
             self,
             Self::LineEnd
@@ -90,7 +90,7 @@ impl Rule {
 
 /// One objection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LintFault {
+pub struct LintError {
     /// The line, from 1; where a folded one begins.
     pub line: usize,
     /// What was broken.
@@ -100,8 +100,8 @@ pub struct LintFault {
 }
 
 /// All objections to `bytes`, by line. None means: well written.
-pub fn lint(bytes: &[u8]) -> Vec<LintFault> {
-    let mut faults = Faults::default();
+pub fn lint(bytes: &[u8]) -> Vec<LintError> {
+    let mut faults = LintErrors::default();
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         // Whatever else is wrong shows when this is mended.
         faults.add(1, Rule::Utf8, "is UTF-16: a calendar is UTF-8 (3.1.4)");
@@ -118,10 +118,10 @@ pub fn lint(bytes: &[u8]) -> Vec<LintFault> {
 }
 
 #[derive(Default)]
-struct Faults(Vec<LintFault>);
+struct LintErrors(Vec<LintError>);
 
-impl Faults {
+impl LintErrors {
     fn add(&mut self, line: usize, rule: Rule, text: impl Into<String>) {
-        self.0.push(LintFault { line, rule, text: text.into() });
+        self.0.push(LintError { line, rule, text: text.into() });
     }
 }

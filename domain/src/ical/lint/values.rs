@@ -2,10 +2,10 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
-use super::{Faults, Rule, content::Content};
+use super::{LintErrors, Rule, content::LintProperty};
 
 /// Checks a line's value and the words of its parameters.
-pub(super) fn check(line: &Content, faults: &mut Faults) {
+pub(super) fn check(line: &LintProperty, faults: &mut LintErrors) {
     parameter_words(line, faults);
     let fault = match line.name.as_str() {
         "SUMMARY" | "DESCRIPTION" | "LOCATION" | "COMMENT" | "CONTACT" | "UID" | "NAME" | "PRODID"
@@ -36,9 +36,9 @@ pub(super) fn check(line: &Content, faults: &mut Faults) {
     }
 }
 
-type Verdict = Result<(), (Rule, String)>;
+type LintResult = Result<(), (Rule, String)>;
 
-fn text(value: &str, bare: &[char]) -> Verdict {
+fn text(value: &str, bare: &[char]) -> LintResult {
     let mut characters = value.chars();
     while let Some(c) = characters.next() {
         if bare.contains(&c) {
@@ -70,7 +70,7 @@ pub(super) fn date_time(value: &str) -> Option<(NaiveDateTime, bool)> {
     Some((date(day)?.and_time(time), utc))
 }
 
-fn utc(value: &str) -> Verdict {
+fn utc(value: &str) -> LintResult {
     match date_time(value) {
         Some((_, true)) => Ok(()),
         Some((_, false)) => Err((Rule::Utc, format!("{value} is not in UTC"))),
@@ -78,7 +78,7 @@ fn utc(value: &str) -> Verdict {
     }
 }
 
-fn times(line: &Content) -> Verdict {
+fn times(line: &LintProperty) -> LintResult {
     let dates = line.value_type().as_deref() == Some("DATE");
     for value in line.value.split(',') {
         if dates {
@@ -101,7 +101,7 @@ fn times(line: &Content) -> Verdict {
     Ok(())
 }
 
-fn duration(line: &Content) -> Verdict {
+fn duration(line: &LintProperty) -> LintResult {
     if line.name == "REFRESH-INTERVAL" && line.value_type().as_deref() != Some("DURATION") {
         return Err((Rule::Duration, "needs VALUE=DURATION".to_owned()));
     }
@@ -112,7 +112,7 @@ fn duration(line: &Content) -> Verdict {
     }
 }
 
-fn trigger(line: &Content) -> Verdict {
+fn trigger(line: &LintProperty) -> LintResult {
     if line.value_type().as_deref() == Some("DATE-TIME") {
         return utc(&line.value);
     }
@@ -147,19 +147,19 @@ fn is_duration(value: &str) -> bool {
     }
 }
 
-fn number(value: &str, most: i64) -> Verdict {
+fn number(value: &str, most: i64) -> LintResult {
     match value.parse::<i64>() {
         Ok(number) if (0..=most).contains(&number) => Ok(()),
         _ => Err((Rule::Number, format!("{value} is no number from 0 to {most}"))),
     }
 }
 
-fn word(value: &str, allowed: &[&str]) -> Verdict {
+fn word(value: &str, allowed: &[&str]) -> LintResult {
     let known = allowed.iter().any(|word| word.eq_ignore_ascii_case(value));
     known.then_some(()).ok_or_else(|| (Rule::Word, format!("{value} is none of {}", allowed.join(", "))))
 }
 
-fn uri(value: &str) -> Verdict {
+fn uri(value: &str) -> LintResult {
     let scheme = value.split_once(':').map_or("", |(scheme, _)| scheme);
     let good_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
@@ -172,7 +172,7 @@ fn uri(value: &str) -> Verdict {
     Ok(())
 }
 
-fn recurrence(value: &str) -> Verdict {
+fn recurrence(value: &str) -> LintResult {
     const PARTS: [&str; 14] = [
         "FREQ",
         "UNTIL",
@@ -211,7 +211,7 @@ fn recurrence(value: &str) -> Verdict {
 }
 
 /// Words that are not of the standard begin with `X-`.
-fn parameter_words(line: &Content, faults: &mut Faults) {
+fn parameter_words(line: &LintProperty, faults: &mut LintErrors) {
     for (name, allowed) in [
         ("PARTSTAT", &["NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED"][..]),
         ("ROLE", &["CHAIR", "REQ-PARTICIPANT", "OPT-PARTICIPANT", "NON-PARTICIPANT"]),

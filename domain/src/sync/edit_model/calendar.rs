@@ -3,15 +3,15 @@
 use crate::{
     entry::{EntryTime, ObservedEntry},
     sync::{
-        plan::{EntryAction, Observation, WriteFault},
-        shape::Shape,
-        unknown::UnknownWrite,
+        plan::{EntryAction, EntryWriteError, Observation},
+        synced_fields::SyncedFields,
+        unknown_writes::UnknownWrite,
     },
 };
 
 /// How a provider treats what is created twice or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum ProviderStyle {
     /// An id is used once: a deleted event stays as a tombstone, and an update brings it back.
     Google,
     /// A create that repeats a transaction returns the event of the first; what is deleted is not found.
@@ -22,23 +22,23 @@ pub(super) enum Style {
 
 /// Who has written what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Author {
+pub(super) enum VersionAuthor {
     Us,
     /// The person, by their edit of that number.
     Person(usize),
 }
 
 #[derive(Clone, Debug)]
-struct Event {
-    shape: Shape,
+struct ModelEvent {
+    shape: SyncedFields,
     etag: u32,
     deleted: bool,
-    author: Author,
+    author: VersionAuthor,
 }
 
 /// What became of an edit of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edit {
+pub(super) enum EditFate {
     /// Nobody here has seen it.
     Unseen,
     /// There is a row for it, with a question or a notice; or nothing was there to be lost.
@@ -46,22 +46,22 @@ pub(super) enum Edit {
 }
 
 #[derive(Debug)]
-pub(super) struct Calendar {
-    style: Style,
-    event: Option<Event>,
+pub(super) struct ModelCalendar {
+    style: ProviderStyle,
+    event: Option<ModelEvent>,
     writes: u32,
-    pub(super) edits: Vec<Edit>,
+    pub(super) edits: Vec<EditFate>,
     /// All that our writes have ever left or tried to leave: who brings one of these back has undone our write, which
     /// nobody can tell from a write that did not happen.
     pub(super) ours: Vec<UnknownWrite>,
     /// What the person had left when that was written down.
-    recorded: Vec<Shape>,
+    recorded: Vec<SyncedFields>,
     /// What stood there when the person came, or when their last edit was settled.
-    left: Option<Shape>,
+    left: Option<SyncedFields>,
 }
 
-impl Calendar {
-    pub(super) fn new(style: Style) -> Self {
+impl ModelCalendar {
+    pub(super) fn new(style: ProviderStyle) -> Self {
         Self {
             style,
             event: None,
@@ -78,31 +78,31 @@ impl Calendar {
         self.writes
     }
 
-    fn live(&mut self) -> Option<&mut Event> {
+    fn live(&mut self) -> Option<&mut ModelEvent> {
         self.event.as_mut().filter(|event| !event.deleted)
     }
 
-    pub(super) fn shown(&self) -> Option<&Shape> {
+    pub(super) fn shown(&self) -> Option<&SyncedFields> {
         self.event.as_ref().filter(|event| !event.deleted).map(|event| &event.shape)
     }
 
     /// The edit that nobody has seen and that stands there.
     pub(super) fn unseen(&self) -> Option<usize> {
         match self.event.as_ref()?.author {
-            Author::Person(edit) if self.edits[edit] == Edit::Unseen => Some(edit),
-            Author::Person(_) | Author::Us => None,
+            VersionAuthor::Person(edit) if self.edits[edit] == EditFate::Unseen => Some(edit),
+            VersionAuthor::Person(_) | VersionAuthor::Us => None,
         }
     }
 
     pub(super) fn settle(&mut self) {
         if let Some(edit) = self.unseen() {
-            self.edits[edit] = Edit::Settled;
+            self.edits[edit] = EditFate::Settled;
             self.left = self.shown().cloned();
         }
     }
 
     /// It is written down that the person has left this; `None`: nothing. What they do later, they do to it.
-    pub(super) fn record(&mut self, shape: Option<Shape>) {
+    pub(super) fn record(&mut self, shape: Option<SyncedFields>) {
         if self.shown() == shape.as_ref() {
             self.settle();
         }
@@ -111,7 +111,7 @@ impl Calendar {
     }
 
     /// The person changes what stands there, or deletes it. Of several edits in a row only the last counts.
-    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Shape), deletes: bool) {
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut SyncedFields), deletes: bool) {
         if self.live().is_none() {
             return;
         }
@@ -126,10 +126,10 @@ impl Calendar {
         }
         // Saved as it was, it has another version, and nothing was edited.
         if deletes || event.shape != before {
-            event.author = Author::Person(number);
-            self.edits.push(Edit::Unseen);
+            event.author = VersionAuthor::Person(number);
+            self.edits.push(EditFate::Unseen);
             if let Some(former) = former {
-                self.edits[former] = Edit::Settled;
+                self.edits[former] = EditFate::Settled;
             }
         }
     }
@@ -137,7 +137,7 @@ impl Calendar {
     /// What a page of changes or a look by id shows.
     pub(super) fn look(&self) -> Observation {
         match &self.event {
-            Some(event) if !event.deleted || self.style == Style::Google => {
+            Some(event) if !event.deleted || self.style == ProviderStyle::Google => {
                 Observation::Found(ObservedEntry {
                     external_id: "abc".into(),
                     series: None,
@@ -166,24 +166,24 @@ impl Calendar {
     pub(super) fn write(
         &mut self,
         action: &EntryAction,
-        shape: Option<&Shape>,
-        (desired, looked_at): (Option<&Shape>, Option<u32>),
-    ) -> Result<String, WriteFault> {
+        shape: Option<&SyncedFields>,
+        (desired, looked_at): (Option<&SyncedFields>, Option<u32>),
+    ) -> Result<String, EntryWriteError> {
         let is_live = self.live().is_some();
         match action {
-            EntryAction::Create if is_live && self.style == Style::Caldav => {
-                return Err(WriteFault::Precondition);
+            EntryAction::Create if is_live && self.style == ProviderStyle::Caldav => {
+                return Err(EntryWriteError::Precondition);
             }
-            EntryAction::Create if self.event.is_some() && self.style == Style::Google => {
-                return Err(WriteFault::Precondition);
+            EntryAction::Create if self.event.is_some() && self.style == ProviderStyle::Google => {
+                return Err(EntryWriteError::Precondition);
             }
             EntryAction::Update { if_match } => {
-                let reachable = is_live || (self.style == Style::Google && self.event.is_some());
+                let reachable = is_live || (self.style == ProviderStyle::Google && self.event.is_some());
                 if !reachable {
-                    return Err(WriteFault::NotFound);
+                    return Err(EntryWriteError::NotFound);
                 }
                 if if_match.is_some() && *if_match != self.version().map(|etag| etag.to_string()) {
-                    return Err(WriteFault::Precondition);
+                    return Err(EntryWriteError::Precondition);
                 }
             }
             EntryAction::Remove if !is_live => return Ok(String::new()),
@@ -194,9 +194,9 @@ impl Calendar {
         let deleted = *action == EntryAction::Remove;
         self.left = shape.cloned();
         if let Some(shape) = shape {
-            self.event = Some(Event { shape: shape.clone(), etag, deleted, author: Author::Us });
+            self.event = Some(ModelEvent { shape: shape.clone(), etag, deleted, author: VersionAuthor::Us });
         } else if let Some(event) = &mut self.event {
-            (event.etag, event.deleted, event.author) = (etag, deleted, Author::Us);
+            (event.etag, event.deleted, event.author) = (etag, deleted, VersionAuthor::Us);
         }
         Ok(etag.to_string())
     }
@@ -204,8 +204,8 @@ impl Calendar {
     /// A removal takes an entry away whatever version it is at: what is edited between the look and the removal goes with it.
     fn refuse_to_lose_an_edit(
         &mut self,
-        shape: Option<&Shape>,
-        (desired, looked_at): (Option<&Shape>, Option<u32>),
+        shape: Option<&SyncedFields>,
+        (desired, looked_at): (Option<&SyncedFields>, Option<u32>),
     ) {
         let Some(edit) = self.unseen() else { return };
         let Some(event) = &self.event else { return };
@@ -214,18 +214,20 @@ impl Calendar {
                 looked_at.is_some_and(|version| version < event.etag) || self.says(&event.shape, None)
             }
             // Where deletions leave no trace a lost create cannot be told from one that was deleted.
-            (Some(_), true) => self.style != Style::Google || self.ours.contains(&UnknownWrite::Removed),
+            (Some(_), true) => {
+                self.style != ProviderStyle::Google || self.ours.contains(&UnknownWrite::Removed)
+            }
             (Some(shape), false) => self.says(&event.shape, Some(shape)) || self.is_moot(desired),
         };
         assert!(is_moot, "edit {edit} is overwritten: {:?} by {shape:?}", event.shape);
-        self.edits[edit] = Edit::Settled;
+        self.edits[edit] = EditFate::Settled;
     }
 }
 
-impl Calendar {
+impl ModelCalendar {
     /// Whether our write says what the person has changed, or that is nothing new: what they bring back of what we left or
     /// tried to leave, or of what they had changed before and was written down.
-    fn says(&self, edited: &Shape, written: Option<&Shape>) -> bool {
+    fn says(&self, edited: &SyncedFields, written: Option<&SyncedFields>) -> bool {
         let left = self.left.as_ref();
         let is_moved = left.is_none_or(|left| !edited.is_when(left));
         let is_renamed = left.is_none_or(|left| !edited.says(left));
@@ -233,13 +235,13 @@ impl Calendar {
             UnknownWrite::Left(shape) => Some(shape),
             UnknownWrite::Removed => None,
         });
-        let known: Vec<&Shape> = former.by_ref().chain(&self.recorded).chain(written).collect();
+        let known: Vec<&SyncedFields> = former.by_ref().chain(&self.recorded).chain(written).collect();
         (!is_moved || known.iter().any(|shape| edited.is_when(shape)))
             && (!is_renamed || known.iter().any(|shape| edited.says(shape)))
     }
 
     /// Whether the edit that nobody has seen is of no concern: what it has changed says what the booking does.
-    pub(super) fn is_moot(&self, desired: Option<&Shape>) -> bool {
+    pub(super) fn is_moot(&self, desired: Option<&SyncedFields>) -> bool {
         match (self.shown(), desired) {
             (_, None) => true,
             (None, Some(_)) => false,

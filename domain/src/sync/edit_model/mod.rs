@@ -9,7 +9,7 @@
 //! `CARGO_PROFILE_TEST_OPT_LEVEL=2`.
 
 mod calendar;
-mod row;
+mod rows;
 mod workers;
 
 use std::fmt;
@@ -17,13 +17,13 @@ use std::fmt;
 use proptest::prelude::*;
 
 use self::{
-    calendar::{Calendar, Edit, Style, hour},
-    row::Rows,
-    workers::{CallFault, Reader, Writer},
+    calendar::{EditFate, ModelCalendar, ProviderStyle, hour},
+    rows::ModelRows,
+    workers::{ChangeReader, EntryWriter, ModelCallFault},
 };
 use crate::{
     booking::BookingTime,
-    ical::sample::{booking_at, timed},
+    ical::fixtures::{booking_at, timed},
     sync::{
         plan::MAX_STEPS,
         remote_change::{RemoteChangePolicy, RemoteChangeRules},
@@ -31,9 +31,9 @@ use crate::{
 };
 
 #[derive(Clone, Debug)]
-enum Op {
+enum EditOp {
     /// One of two writers takes a step; its lease may have passed to the other one meanwhile.
-    Write(usize, CallFault),
+    Write(usize, ModelCallFault),
     /// One of two readers does.
     Read(usize),
     Crash(usize),
@@ -50,51 +50,53 @@ enum Op {
 
 /// What happens, on one line where a test fails.
 #[derive(Clone)]
-struct Ops(Vec<Op>);
+struct EditOps(Vec<EditOp>);
 
-impl fmt::Debug for Ops {
+impl fmt::Debug for EditOps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&format!("{:?}", self.0))
     }
 }
 
-struct Model {
-    rows: Rows,
-    calendar: Calendar,
-    writers: [Writer; 2],
-    readers: [Reader; 2],
+struct EditModel {
+    rows: ModelRows,
+    calendar: ModelCalendar,
+    writers: [EntryWriter; 2],
+    readers: [ChangeReader; 2],
 }
 
-impl Model {
-    fn new(style: Style, rules: RemoteChangeRules) -> Self {
+impl EditModel {
+    fn new(style: ProviderStyle, rules: RemoteChangeRules) -> Self {
         let booking = booking_at(4, timed("2026-12-04T09:00:00Z", "2026-12-04T10:00:00Z"));
         Self {
-            rows: Rows::new(booking, rules),
-            calendar: Calendar::new(style),
+            rows: ModelRows::new(booking, rules),
+            calendar: ModelCalendar::new(style),
             writers: Default::default(),
             readers: Default::default(),
         }
     }
 
-    fn play(&mut self, op: &Op) {
+    fn play(&mut self, op: &EditOp) {
         let Self { rows, calendar, writers, readers } = self;
         match op {
-            Op::Write(one, fault) => writers[*one].step(rows, calendar, *fault),
-            Op::Read(one) => {
-                let is_written = !writers.iter().all(Writer::is_at_rest);
+            EditOp::Write(one, fault) => writers[*one].step(rows, calendar, *fault),
+            EditOp::Read(one) => {
+                let is_written = !writers.iter().all(EntryWriter::is_at_rest);
                 readers[*one].step(rows, calendar, is_written);
             }
-            Op::Crash(one) => {
+            EditOp::Crash(one) => {
                 writers[*one].crash();
                 readers[*one].crash();
             }
-            Op::Move(day) => rows.move_to(BookingTime::from(&hour(*day))),
-            Op::Rename(title) => rows.rename(&format!("here {title}")),
-            Op::Cancel => rows.cancel(),
-            Op::PersonMoves(day) => calendar.edit(|shape| shape.time = hour(*day), false),
-            Op::PersonRenames(title) => calendar.edit(|shape| shape.title = format!("there {title}"), false),
-            Op::PersonDeletes => calendar.edit(|_| {}, true),
-            Op::Answer(follow) => rows.answer(*follow),
+            EditOp::Move(day) => rows.move_to(BookingTime::from(&hour(*day))),
+            EditOp::Rename(title) => rows.rename(&format!("here {title}")),
+            EditOp::Cancel => rows.cancel(),
+            EditOp::PersonMoves(day) => calendar.edit(|shape| shape.time = hour(*day), false),
+            EditOp::PersonRenames(title) => {
+                calendar.edit(|shape| shape.title = format!("there {title}"), false);
+            }
+            EditOp::PersonDeletes => calendar.edit(|_| {}, true),
+            EditOp::Answer(follow) => rows.answer(*follow),
         }
     }
 
@@ -102,20 +104,20 @@ impl Model {
     fn settle(&mut self) {
         for _ in 0..200 {
             for one in 0..2 {
-                self.play(&Op::Read(one));
+                self.play(&EditOp::Read(one));
                 while self.readers[one].is_reading() {
-                    self.play(&Op::Read(one));
+                    self.play(&EditOp::Read(one));
                 }
-                self.play(&Op::Write(one, CallFault::None));
+                self.play(&EditOp::Write(one, ModelCallFault::None));
                 // It has the lease from now on.
                 for _ in 0..MAX_STEPS * 2 {
                     if !self.writers[one].is_at_rest() {
-                        self.play(&Op::Write(one, CallFault::None));
+                        self.play(&EditOp::Write(one, ModelCallFault::None));
                     }
                 }
             }
             let at_rest = self.readers.iter().all(|reader| reader.has_read_all(&self.calendar))
-                && self.writers.iter().all(Writer::is_at_rest);
+                && self.writers.iter().all(EntryWriter::is_at_rest);
             if at_rest && (!self.rows.is_due || self.rows.question.is_some()) {
                 return;
             }
@@ -139,31 +141,31 @@ impl Model {
             _ => false,
         };
         assert!(alike, "it should say {should:?} and says {says:?}");
-        assert!(self.calendar.edits.iter().filter(|edit| **edit == Edit::Unseen).count() <= 1);
+        assert!(self.calendar.edits.iter().filter(|edit| **edit == EditFate::Unseen).count() <= 1);
     }
 }
 
-fn fault() -> impl Strategy<Value = CallFault> {
+fn fault() -> impl Strategy<Value = ModelCallFault> {
     prop_oneof![
-        5 => Just(CallFault::None),
-        1 => Just(CallFault::Refused),
-        1 => Just(CallFault::RequestLost),
-        2 => Just(CallFault::AnswerLost),
+        5 => Just(ModelCallFault::None),
+        1 => Just(ModelCallFault::Refused),
+        1 => Just(ModelCallFault::RequestLost),
+        2 => Just(ModelCallFault::AnswerLost),
     ]
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = EditOp> {
     prop_oneof![
-        16 => (0_usize..2, fault()).prop_map(|(one, fault)| Op::Write(one, fault)),
-        10 => (0_usize..2).prop_map(Op::Read),
-        1 => (0_usize..2).prop_map(Op::Crash),
-        2 => (4_u32..8).prop_map(Op::Move),
-        1 => (0_u8..3).prop_map(Op::Rename),
-        1 => Just(Op::Cancel),
-        2 => (4_u32..12).prop_map(Op::PersonMoves),
-        1 => (0_u8..3).prop_map(Op::PersonRenames),
-        1 => Just(Op::PersonDeletes),
-        1 => any::<bool>().prop_map(Op::Answer),
+        16 => (0_usize..2, fault()).prop_map(|(one, fault)| EditOp::Write(one, fault)),
+        10 => (0_usize..2).prop_map(EditOp::Read),
+        1 => (0_usize..2).prop_map(EditOp::Crash),
+        2 => (4_u32..8).prop_map(EditOp::Move),
+        1 => (0_u8..3).prop_map(EditOp::Rename),
+        1 => Just(EditOp::Cancel),
+        2 => (4_u32..12).prop_map(EditOp::PersonMoves),
+        1 => (0_u8..3).prop_map(EditOp::PersonRenames),
+        1 => Just(EditOp::PersonDeletes),
+        1 => any::<bool>().prop_map(EditOp::Answer),
     ]
 }
 
@@ -178,12 +180,12 @@ fn rules() -> impl Strategy<Value = RemoteChangeRules> {
     (policy(), policy()).prop_map(|(moves, deletions)| RemoteChangeRules { moves, deletions })
 }
 
-fn ops() -> impl Strategy<Value = Ops> {
-    prop::collection::vec(op(), 0..60).prop_map(Ops)
+fn ops() -> impl Strategy<Value = EditOps> {
+    prop::collection::vec(op(), 0..60).prop_map(EditOps)
 }
 
-fn play(style: Style, rules: RemoteChangeRules, ops: &Ops) {
-    let mut model = Model::new(style, rules);
+fn play(style: ProviderStyle, rules: RemoteChangeRules, ops: &EditOps) {
+    let mut model = EditModel::new(style, rules);
     for op in &ops.0 {
         model.play(op);
     }
@@ -195,16 +197,16 @@ proptest! {
 
     #[test]
     fn no_edit_is_lost_at_google(rules in rules(), ops in ops()) {
-        play(Style::Google, rules, &ops);
+        play(ProviderStyle::Google, rules, &ops);
     }
 
     #[test]
     fn no_edit_is_lost_at_microsoft(rules in rules(), ops in ops()) {
-        play(Style::Microsoft, rules, &ops);
+        play(ProviderStyle::Microsoft, rules, &ops);
     }
 
     #[test]
     fn no_edit_is_lost_at_caldav(rules in rules(), ops in ops()) {
-        play(Style::Caldav, rules, &ops);
+        play(ProviderStyle::Caldav, rules, &ops);
     }
 }

@@ -3,26 +3,26 @@
 
 use chrono::Duration;
 use concord_domain::{
+    audit::SyncOutcome,
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::ConnectionId,
-    record::SyncOutcome,
 };
 use concord_jobs::connections as manage;
 use concord_storage::testing::TestDb;
 
 use super::{
     everywhere,
+    faults::BadResponse,
     grants::{book, own_hour, standing},
-    outside::BadAnswer,
 };
 use crate::{
+    fixture::{ANA, SyncFixture},
     logs::log,
-    world::{ANA, World},
 };
 
 /// What the sync log says of a bad answer, if anybody notices; `writing`: in answer to a write.
-fn words(kind: ProviderKind, bad: BadAnswer, writing: bool) -> Option<&'static str> {
-    use BadAnswer as B;
+fn words(kind: ProviderKind, bad: BadResponse, writing: bool) -> Option<&'static str> {
+    use BadResponse as B;
     use ProviderKind as P;
     Some(match (kind, bad) {
         (_, B::Huge) => "the answer is larger than 33554432 bytes",
@@ -44,7 +44,7 @@ fn words(kind: ProviderKind, bad: BadAnswer, writing: bool) -> Option<&'static s
     })
 }
 
-impl World<'_> {
+impl SyncFixture<'_> {
     /// Lets everything be done, what was refused too, which is tried again only after a while.
     async fn settle_in_the_end(&self) {
         for _ in 0..20 {
@@ -57,7 +57,7 @@ impl World<'_> {
     }
 
     /// The next answer is a bad one, and then everything is done; what the sync log says of it.
-    async fn survives(&self, bad: BadAnswer) -> Vec<String> {
+    async fn survives(&self, bad: BadResponse) -> Vec<String> {
         let (given, said) = (self.outside.bad_answers().await, self.log_lines().await.len());
         self.outside.answers_badly(bad).await;
         self.settle_in_the_end().await;
@@ -94,7 +94,7 @@ impl World<'_> {
     }
 }
 
-fn check(kind: ProviderKind, bad: BadAnswer, writing: bool, said: &[String]) {
+fn check(kind: ProviderKind, bad: BadResponse, writing: bool, said: &[String]) {
     match words(kind, bad, writing) {
         Some(words) => assert!(said.iter().any(|line| line.contains(words)), "{bad:?} {writing}: {said:#?}"),
         None => assert!(said.is_empty(), "{bad:?} {writing}: {said:#?}"),
@@ -103,118 +103,119 @@ fn check(kind: ProviderKind, bad: BadAnswer, writing: bool, said: &[String]) {
 
 async fn writing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
     let _log = log();
-    let world = World::with_provider(db, kind).await;
-    world.connected(&world.ana).await;
-    book(&world, "stands", 1).await;
-    world.settle().await;
+    let fixture = SyncFixture::with_provider(db, kind).await;
+    fixture.connected(&fixture.ana).await;
+    book(&fixture, "stands", 1).await;
+    fixture.settle().await;
     let mut hour = 1;
-    for bad in BadAnswer::all(kind).into_iter().filter(|bad| *bad != BadAnswer::NextElsewhere) {
+    for bad in BadResponse::all(kind).into_iter().filter(|bad| *bad != BadResponse::NextElsewhere) {
         hour += 1;
-        let booking = book(&world, "is made", hour).await;
-        let said = world.survives(bad).await;
+        let booking = book(&fixture, "is made", hour).await;
+        let said = fixture.survives(bad).await;
         check(kind, bad, true, &said);
         let made = ["1: (stands)".to_owned(), format!("{hour}: (is made)")];
-        assert_eq!(standing(&world).await, made, "{bad:?}");
+        assert_eq!(standing(&fixture).await, made, "{bad:?}");
 
-        book(&world, "is changed", hour).await;
-        let said = world.survives(bad).await;
+        book(&fixture, "is changed", hour).await;
+        let said = fixture.survives(bad).await;
         // An object is read before it is written again.
         check(kind, bad, kind != ProviderKind::Caldav, &said);
         let changed = ["1: (stands)".to_owned(), format!("{hour}: (is changed)")];
-        assert_eq!(standing(&world).await, changed, "{bad:?}");
-        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+        assert_eq!(standing(&fixture).await, changed, "{bad:?}");
+        assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
 
-        world.cancel(&format!("A-{hour}")).await;
+        fixture.cancel(&format!("A-{hour}")).await;
         // Half of nothing is nothing.
-        let said = world.survives(bad).await;
-        if !matches!(bad, BadAnswer::Half | BadAnswer::WrongType) {
+        let said = fixture.survives(bad).await;
+        if !matches!(bad, BadResponse::Half | BadResponse::WrongType) {
             assert!(!said.is_empty(), "{bad:?}: nothing is said of a removal");
         }
-        assert_eq!(standing(&world).await, ["1: (stands)"], "{bad:?}");
-        assert_eq!(world.entry_state(&booking).await, EntryState::Removed);
+        assert_eq!(standing(&fixture).await, ["1: (stands)"], "{bad:?}");
+        assert_eq!(fixture.entry_state(&booking).await, EntryState::Removed);
     }
-    let log = world.log_lines().await;
+    let log = fixture.log_lines().await;
     assert!(log.iter().all(|line| !line.detail.starts_with("it had")), "a person's doing? {log:#?}");
-    world.kept_its_secrets().await;
+    fixture.kept_its_secrets().await;
 }
 
 async fn reading_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
     let _log = log();
-    let world = World::with_provider(db, kind).await;
-    let id = world.connected(&world.ana).await;
-    own_hour(&world, 1).await;
-    world.poll().await;
+    let fixture = SyncFixture::with_provider(db, kind).await;
+    let id = fixture.connected(&fixture.ana).await;
+    own_hour(&fixture, 1).await;
+    fixture.poll().await;
     let mut expected = vec!["busy: 60 - 120".to_owned()];
-    for (number, bad) in (2..).zip(BadAnswer::all(kind)) {
-        own_hour(&world, number).await;
-        world.is_about_to_poll(id).await;
-        let said = world.survives(bad).await;
+    for (number, bad) in (2..).zip(BadResponse::all(kind)) {
+        own_hour(&fixture, number).await;
+        fixture.is_about_to_poll(id).await;
+        let said = fixture.survives(bad).await;
         check(kind, bad, false, &said);
         expected.push(format!("busy: {} - {}", number * 60, number * 60 + 60));
-        world.poll().await;
-        assert_eq!(world.taken(&world.ana).await, expected, "{bad:?}");
+        fixture.poll().await;
+        assert_eq!(fixture.taken(&fixture.ana).await, expected, "{bad:?}");
     }
     // In a read of everything, what is not read must not be taken for gone.
-    for bad in BadAnswer::all(kind) {
-        world.is_about_to_poll(id).await;
-        manage::resync(&world.context, world.business.id, id).await.unwrap();
-        let said = world.survives(bad).await;
+    for bad in BadResponse::all(kind) {
+        fixture.is_about_to_poll(id).await;
+        manage::resync(&fixture.context, fixture.business.id, id).await.unwrap();
+        let said = fixture.survives(bad).await;
         check(kind, bad, false, &said);
-        assert_eq!(world.taken(&world.ana).await, expected, "{bad:?}");
+        assert_eq!(fixture.taken(&fixture.ana).await, expected, "{bad:?}");
     }
-    assert_eq!(world.state(id).await, ConnectionState::Active);
-    world.kept_its_secrets().await;
+    assert_eq!(fixture.state(id).await, ConnectionState::Active);
+    fixture.kept_its_secrets().await;
 }
 
 /// What is no answer of the token endpoint ends no grant.
 async fn refreshing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
     let _log = log();
-    let world = World::with_provider(db, kind).await;
-    let id = world.connected(&world.ana).await;
-    for (hour, bad) in (2..).zip(BadAnswer::all(kind)).filter(|(_, bad)| *bad != BadAnswer::NextElsewhere) {
-        world.clock.advance(Duration::minutes(61));
-        book(&world, "is made", hour).await;
-        let said = world.survives(bad).await;
-        let words = if bad == BadAnswer::Huge { "larger than" } else { "the token endpoint" };
+    let fixture = SyncFixture::with_provider(db, kind).await;
+    let id = fixture.connected(&fixture.ana).await;
+    for (hour, bad) in (2..).zip(BadResponse::all(kind)).filter(|(_, bad)| *bad != BadResponse::NextElsewhere)
+    {
+        fixture.clock.advance(Duration::minutes(61));
+        book(&fixture, "is made", hour).await;
+        let said = fixture.survives(bad).await;
+        let words = if bad == BadResponse::Huge { "larger than" } else { "the token endpoint" };
         // Nobody minds JSON by another name.
         assert!(
-            bad == BadAnswer::WrongType || said.iter().any(|line| line.contains(words)),
+            bad == BadResponse::WrongType || said.iter().any(|line| line.contains(words)),
             "{bad:?}: {said:#?}"
         );
-        assert_eq!(world.state(id).await, ConnectionState::Active, "{bad:?}");
-        assert_eq!(standing(&world).await.len(), usize::try_from(hour - 1).unwrap(), "{bad:?}");
+        assert_eq!(fixture.state(id).await, ConnectionState::Active, "{bad:?}");
+        assert_eq!(standing(&fixture).await.len(), usize::try_from(hour - 1).unwrap(), "{bad:?}");
     }
-    world.kept_its_secrets().await;
+    fixture.kept_its_secrets().await;
 }
 
 async fn a_calendar_that_is_no_more_is_said_and_nothing_is_lost(db: &TestDb, kind: ProviderKind) {
-    let world = World::with_provider(db, kind).await;
-    let further = world.outside.further_calendar(ANA).await;
-    let id = world.connected(&world.ana).await;
-    let chosen = world.calendar(id, &further).await.id;
-    manage::set_written(&world.context, &world.change(), id, chosen).await.unwrap();
-    manage::set_reads(&world.context, &world.change(), id, chosen, true).await.unwrap();
-    book(&world, "stands", 1).await;
-    world.settle().await;
+    let fixture = SyncFixture::with_provider(db, kind).await;
+    let further = fixture.outside.further_calendar(ANA).await;
+    let id = fixture.connected(&fixture.ana).await;
+    let chosen = fixture.calendar(id, &further).await.id;
+    manage::set_written(&fixture.context, &fixture.change(), id, chosen).await.unwrap();
+    manage::set_reads(&fixture.context, &fixture.change(), id, chosen, true).await.unwrap();
+    book(&fixture, "stands", 1).await;
+    fixture.settle().await;
 
-    world.outside.further_calendar_is_deleted(ANA, &further).await;
-    let booking = book(&world, "is made", 2).await;
-    world.settle().await;
-    world.poll().await;
-    book(&world, "is made when that is known", 3).await;
-    world.settle().await;
-    assert_eq!(world.entry_state(&booking).await, EntryState::Failed);
-    let reason = world.sync(&booking).await[0].last_error.clone().unwrap_or_default();
+    fixture.outside.further_calendar_is_deleted(ANA, &further).await;
+    let booking = book(&fixture, "is made", 2).await;
+    fixture.settle().await;
+    fixture.poll().await;
+    book(&fixture, "is made when that is known", 3).await;
+    fixture.settle().await;
+    assert_eq!(fixture.entry_state(&booking).await, EntryState::Failed);
+    let reason = fixture.sync(&booking).await[0].last_error.clone().unwrap_or_default();
     assert!(reason.contains("choose another one"), "{reason}");
-    let said: Vec<String> = world.log_lines().await.into_iter().map(|line| line.detail).collect();
+    let said: Vec<String> = fixture.log_lines().await.into_iter().map(|line| line.detail).collect();
     assert!(said.iter().any(|line| line.contains("choose another one")), "{said:#?}");
-    assert!(world.calendar(id, &further).await.missing_since.is_some());
-    assert_eq!(world.state(id).await, ConnectionState::Active);
+    assert!(fixture.calendar(id, &further).await.missing_since.is_some());
+    assert_eq!(fixture.state(id).await, ConnectionState::Active);
 
-    let main = world.calendars(id).await.into_iter().find(|one| one.is_primary).unwrap().id;
-    manage::set_written(&world.context, &world.change(), id, main).await.unwrap();
-    world.settle_in_the_end().await;
-    assert_eq!(standing(&world).await, ["1: (stands)", "2: (is made)", "3: (is made when that is known)"]);
+    let main = fixture.calendars(id).await.into_iter().find(|one| one.is_primary).unwrap().id;
+    manage::set_written(&fixture.context, &fixture.change(), id, main).await.unwrap();
+    fixture.settle_in_the_end().await;
+    assert_eq!(standing(&fixture).await, ["1: (stands)", "2: (is made)", "3: (is made when that is known)"]);
 }
 
 everywhere!(

@@ -7,17 +7,17 @@
 mod bad_answers;
 mod deleted;
 mod edits;
+mod faults;
 mod grants;
 mod moved_away;
-mod outside;
-mod own;
+mod own_events;
 mod secrets;
 mod zones;
 
 use concord_domain::connection::ProviderKind;
 use concord_storage::testing::{TestDb, monday};
 
-use crate::world::{PATIENCE, World, unhurried};
+use crate::fixture::{PATIENCE, SyncFixture, unhurried};
 
 /// A test of each case for each provider.
 macro_rules! everywhere {
@@ -40,7 +40,7 @@ macro_rules! everywhere {
 }
 use everywhere;
 
-impl<'a> World<'a> {
+impl<'a> SyncFixture<'a> {
     /// One whose people have their calendars with that provider.
     async fn with_provider(db: &'a TestDb, kind: ProviderKind) -> Self {
         Self::of(db, kind, unhurried(), PATIENCE, monday()).await

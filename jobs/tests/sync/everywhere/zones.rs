@@ -17,11 +17,11 @@ use concord_storage::{
 
 use super::{
     everywhere,
-    own::{Own, ZoneName},
+    own_events::{OwnEventTime, ZoneLabel},
 };
 use crate::{
-    outside::Seen,
-    world::{PATIENCE, World, titled, unhurried},
+    fixture::{PATIENCE, SyncFixture, titled, unhurried},
+    provider_sandbox::SeenEvent,
 };
 
 /// The zone; which part of the night of a change (`once` and `again` are the hour that the clocks show twice); from and
@@ -110,7 +110,7 @@ Asia/Kolkata      after   2027-10-31T05:00  2027-10-31T06:00  2027-10-30T23:30  
 Asia/Kolkata      nights  2027-10-30        2027-11-01        2027-10-29T18:30  2027-10-31T18:30
 ";
 
-struct Case {
+struct ZoneCase {
     part: &'static str,
     /// As the clocks show it, or a date.
     local: (&'static str, &'static str),
@@ -118,7 +118,7 @@ struct Case {
     until: DateTime<Utc>,
 }
 
-impl Case {
+impl ZoneCase {
     fn all(zone: Tz) -> Vec<Self> {
         let lines = CASES.lines().filter(|line| line.starts_with(zone.name()));
         let case = |line: &'static str| {
@@ -169,19 +169,19 @@ impl Case {
     }
 
     /// `None`: no clock can tell which of two hours it is.
-    fn own<'a>(&self, zone: ZoneName<'a>) -> Option<Own<'a>> {
+    fn own<'a>(&self, zone: ZoneLabel<'a>) -> Option<OwnEventTime<'a>> {
         if self.is_nights() {
             let (from, until) = self.days();
-            return Some(Own::Days { from, until });
+            return Some(OwnEventTime::Days { from, until });
         }
         let clock = |text: &str| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").unwrap();
         let (from, until) = (clock(self.local.0), clock(self.local.1));
-        (!matches!(self.part, "once" | "again")).then_some(Own::Clock { zone, from, until })
+        (!matches!(self.part, "once" | "again")).then_some(OwnEventTime::Clock { zone, from, until })
     }
 }
 
 /// By the names that applications there use for the zone, and for CalDAV by one that the object alone explains.
-fn names(kind: ProviderKind, zone: Tz) -> Vec<ZoneName<'static>> {
+fn names(kind: ProviderKind, zone: Tz) -> Vec<ZoneLabel<'static>> {
     let (windows, rules) = match zone {
         Tz::America__New_York => (
             "Eastern Standard Time",
@@ -214,13 +214,14 @@ fn names(kind: ProviderKind, zone: Tz) -> Vec<ZoneName<'static>> {
         ProviderKind::Microsoft => vec![zone.name(), windows],
         ProviderKind::Caldav => vec![zone.name(), windows, "The zone at home"],
     };
-    names.into_iter().map(|name| ZoneName { name, rules }).collect()
+    names.into_iter().map(|name| ZoneLabel { name, rules }).collect()
 }
 
 /// A business whose room stands in that zone, and a world that looks two years ahead.
-async fn there(db: &TestDb, kind: ProviderKind, zone: Tz) -> (World<'_>, Resource) {
+async fn zone_fixture(db: &TestDb, kind: ProviderKind, zone: Tz) -> (SyncFixture<'_>, Resource) {
     let settings = SyncSettings { window_future: Duration::days(700), ..unhurried() };
-    let world = World::of(db, kind, settings, PATIENCE, "2026-02-20T08:00:00Z".parse().unwrap()).await;
+    let fixture =
+        SyncFixture::of(db, kind, settings, PATIENCE, "2026-02-20T08:00:00Z".parse().unwrap()).await;
     let room = ResourceSettings {
         name: "Sea View".to_owned(),
         zone: Some(zone),
@@ -229,27 +230,27 @@ async fn there(db: &TestDb, kind: ProviderKind, zone: Tz) -> (World<'_>, Resourc
         buffer_after_minutes: 0,
     };
     let mut tx = testing::begin(db).await;
-    let room = resources::create(&mut tx, world.business.id, &room, world.clock.now()).await.unwrap();
+    let room = resources::create(&mut tx, fixture.business.id, &room, fixture.clock.now()).await.unwrap();
     testing::commit(tx).await;
     if kind == ProviderKind::Microsoft {
         // Its calendars tell no zone, so days are days of the business there; elsewhere the business is in Lisbon.
-        world.change_business(|settings| settings.zone = zone).await;
+        fixture.change_business(|settings| settings.zone = zone).await;
     }
-    (world, room)
+    (fixture, room)
 }
 
 /// Somebody who lives in the zone, and the address of their account.
-async fn somebody(world: &World<'_>, name: &str, zone: Tz) -> (Staff, String) {
-    let staff = testing::staff(world.db, &world.business, name).await;
+async fn add_person(fixture: &SyncFixture<'_>, name: &str, zone: Tz) -> (Staff, String) {
+    let staff = testing::staff(fixture.db, &fixture.business, name).await;
     let email = format!("{}@there.example", name.to_lowercase());
-    world.outside.account_in(&email, zone).await;
-    world.connect(&staff, &email).await;
-    world.settle().await;
+    fixture.outside.account_in(&email, zone).await;
+    fixture.connect(&staff, &email).await;
+    fixture.settle().await;
     (staff, email)
 }
 
 /// Its owner reads it by the clocks of the zone.
-fn shows_the_zone(kind: ProviderKind, zone: Tz, case: &Case, seen: &Seen) {
+fn shows_the_zone(kind: ProviderKind, zone: Tz, case: &ZoneCase, seen: &SeenEvent) {
     let text = |member: &serde_json::Value| member.as_str().unwrap_or_default().to_owned();
     let shown = match kind {
         ProviderKind::Google => text(&seen.raw["start"]["timeZone"]),
@@ -285,25 +286,25 @@ fn whose(part: &str) -> usize {
 
 /// Bookings of ours are seen by their owners at the right instants, and are nobody's change afterwards.
 async fn bookings_are_seen_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
-    let (world, room) = there(db, kind, zone).await;
+    let (fixture, room) = zone_fixture(db, kind, zone).await;
     let mut people = Vec::new();
     for name in ["Eva", "Noa", "Ugo"] {
-        people.push(somebody(&world, name, zone).await);
+        people.push(add_person(&fixture, name, zone).await);
     }
-    let cases = Case::all(zone);
+    let cases = ZoneCase::all(zone);
     for case in &cases {
         let draft = BookingDraft {
             resource: room.id,
             time: case.time(),
-            ..world.draft(&[&people[whose(case.part)].0], 0, 1)
+            ..fixture.draft(&[&people[whose(case.part)].0], 0, 1)
         };
-        world.put(&case.reference(), &titled(&draft, &case.title())).await;
+        fixture.put(&case.reference(), &titled(&draft, &case.title())).await;
     }
-    world.settle().await;
+    fixture.settle().await;
 
     let mut before = Vec::new();
     for (number, (_, email)) in people.iter().enumerate() {
-        let seen = world.outside.seen_by(email).await;
+        let seen = fixture.outside.seen_by(email).await;
         let mut found: Vec<_> =
             seen.iter().map(|one| (one.title.clone(), one.starts_at.clone(), one.ends_at.clone())).collect();
         let mut expected: Vec<_> =
@@ -319,18 +320,20 @@ async fn bookings_are_seen_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
     }
 
     // Read again, and compared at night.
-    world.poll().await;
-    world.clock.advance(Duration::days(1));
-    world.settle().await;
+    fixture.poll().await;
+    fixture.clock.advance(Duration::days(1));
+    fixture.settle().await;
     let mut after = Vec::new();
     for (_, email) in &people {
-        after.extend(world.outside.seen_by(email).await.into_iter().map(|one| (one.id, one.raw.to_string())));
+        after.extend(
+            fixture.outside.seen_by(email).await.into_iter().map(|one| (one.id, one.raw.to_string())),
+        );
     }
     before.sort();
     after.sort();
     assert_eq!(after, before, "something was written again");
     for case in &cases {
-        let booking = booking(&world, &case.reference()).await;
+        let booking = booking(&fixture, &case.reference()).await;
         assert_eq!((booking.version, booking.draft.time), (1, case.time()));
         assert_eq!(
             (booking.interval.start, booking.interval.end),
@@ -338,50 +341,50 @@ async fn bookings_are_seen_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
             "{}",
             case.title()
         );
-        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+        assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
     }
     for (staff, _) in &people {
-        let connections = concord_storage::connections::list(db, world.business.id).await.unwrap();
+        let connections = concord_storage::connections::list(db, fixture.business.id).await.unwrap();
         for connection in connections.iter().filter(|one| one.staff_id == staff.id) {
-            for calendar in world.calendars(connection.id).await {
-                assert_eq!(world.known(calendar.id).await.len(), 0, "taken for a busy time");
+            for calendar in fixture.calendars(connection.id).await {
+                assert_eq!(fixture.known(calendar.id).await.len(), 0, "taken for a busy time");
             }
         }
     }
-    let log = world.log_lines().await;
+    let log = fixture.log_lines().await;
     assert!(log.iter().any(|line| line.operation == "compare"), "{log:#?}");
     for line in log {
         match line.operation.as_str() {
             "create" => assert_eq!(line.detail, ""),
-            "compare" => assert!(line.detail.ends_with("in agreement"), "{line:?}"),
+            "compare" => assert!(line.detail.ends_with("in sync"), "{line:?}"),
             _ => panic!("{line:?}"),
         }
     }
 }
 
-async fn booking(world: &World<'_>, reference: &str) -> Booking {
-    bookings::find(world.db, world.business.id, reference).await.unwrap().expect("it is there")
+async fn booking(fixture: &SyncFixture<'_>, reference: &str) -> Booking {
+    bookings::find(fixture.db, fixture.business.id, reference).await.unwrap().expect("it is there")
 }
 
 /// What people write into their own calendars keeps them busy at the right instants.
 async fn appointments_are_read_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
-    let (world, _) = there(db, kind, zone).await;
-    let (staff, email) = somebody(&world, "Eva", zone).await;
+    let (fixture, _) = zone_fixture(db, kind, zone).await;
+    let (staff, email) = add_person(&fixture, "Eva", zone).await;
     let mut expected = Vec::new();
-    for case in Case::all(zone) {
+    for case in ZoneCase::all(zone) {
         for name in names(kind, zone) {
             let Some(own) = case.own(name) else { continue };
-            world.outside.person_writes(&email, &format!("{} ({})", case.title(), name.name), own).await;
+            fixture.outside.person_writes(&email, &format!("{} ({})", case.title(), name.name), own).await;
             expected.push(("busy".to_owned(), case.from, case.until));
         }
     }
-    world.poll().await;
+    fixture.poll().await;
     let within = concord_domain::interval::Interval {
         start: "2026-01-01T00:00:00Z".parse().unwrap(),
         end: "2028-01-01T00:00:00Z".parse().unwrap(),
     };
     let standing =
-        concord_storage::occupancy::standing(db, world.business.id, staff.id.0, within).await.unwrap();
+        concord_storage::occupancy::standing(db, fixture.business.id, staff.id.0, within).await.unwrap();
     let mut found: Vec<_> =
         standing.iter().map(|row| (row.source.to_string(), row.starts_at, row.ends_at)).collect();
     found.sort();

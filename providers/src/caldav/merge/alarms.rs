@@ -11,7 +11,7 @@ use concord_domain::{
 };
 
 /// Which of the alarms that stand in an event are ours.
-struct Former<'a> {
+struct WrittenAlarms<'a> {
     /// How many minutes before it those are that we wrote last; `None`: from before we kept that.
     minutes: Option<BTreeSet<u64>>,
     /// The title that stands there.
@@ -30,7 +30,7 @@ pub(super) fn merged_alarms(
     content: &EntryContent,
 ) -> Vec<RawPart> {
     let title = remote.line("SUMMARY").map(RawLine::text).unwrap_or_default();
-    let former = Former::of(remote, &title);
+    let former = WrittenAlarms::of(remote, &title);
     let mut present = BTreeSet::new();
     let mut merged = Vec::with_capacity(parts.len());
     for part in parts {
@@ -48,7 +48,7 @@ pub(super) fn merged_alarms(
                 let Some(our) = ours.components().find(|our| minutes_before(our) == minutes) else {
                     continue;
                 };
-                rename(&mut alarm, &title, our);
+                update_description(&mut alarm, &title, our);
             }
             present.extend(minutes);
         }
@@ -62,7 +62,7 @@ pub(super) fn merged_alarms(
     merged
 }
 
-impl<'a> Former<'a> {
+impl<'a> WrittenAlarms<'a> {
     fn of(remote: &RawComponent, title: &'a str) -> Self {
         let has = |name| remote.line(name).is_some();
         let written = remote.line(REMINDERS_PROPERTY).map(RawLine::text);
@@ -78,7 +78,7 @@ impl<'a> Former<'a> {
             (_, None) => false,
             (Some(written), Some(minutes)) => written.contains(&minutes),
             // Letter by letter what we wrote.
-            (None, Some(_)) => alarm.parts.len() == 3 && says(alarm, self.title),
+            (None, Some(_)) => alarm.parts.len() == 3 && has_description(alarm, self.title),
         }
     }
 }
@@ -89,13 +89,13 @@ fn minutes_before(alarm: &RawComponent) -> Option<u64> {
     alarm.line("TRIGGER").filter(|_| shows)?.minutes_before()
 }
 
-fn says(alarm: &RawComponent, text: &str) -> bool {
+fn has_description(alarm: &RawComponent, text: &str) -> bool {
     alarm.line("DESCRIPTION").is_some_and(|line| line.text() == text)
 }
 
 /// What it shows is the title as ours has it, unless a person has chosen other words.
-fn rename(alarm: &mut RawComponent, from: &str, our: &RawComponent) {
-    if !says(alarm, from) {
+fn update_description(alarm: &mut RawComponent, from: &str, our: &RawComponent) {
+    if !has_description(alarm, from) {
         return;
     }
     for part in &mut alarm.parts {

@@ -1,10 +1,10 @@
 //! Feeds from addresses that people name: the ways to make us call what we should not, and the servers that are out of
 //! order. Over real sockets, by the fetcher as it is.
 
-mod answers;
 mod redirects;
+mod responses;
 mod secrets;
-mod tricks;
+mod ssrf;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,10 +16,12 @@ use std::{
 
 use async_trait::async_trait;
 use concord_domain::clock::Clock;
-use concord_providers::{FeedBody, FeedError, FeedFetcher, FeedRequest, FetchLimits, Fetched, Guard, Names};
+use concord_providers::{
+    DnsResolver, FeedBody, FeedError, FeedFetchLimits, FeedFetchOutcome, FeedFetcher, FeedRequest, SsrfGuard,
+};
 use url::Url;
 
-use crate::server::{Reply, answer_of};
+use crate::server::{CannedReply, answer_of};
 
 const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nEND:VCALENDAR\r\n";
 
@@ -28,10 +30,10 @@ const HOST: &str = "feeds.example";
 
 /// What names mean: each look gives the next address, the last one from then on.
 #[derive(Debug)]
-struct Book(Mutex<HashMap<&'static str, VecDeque<&'static str>>>);
+struct StaticDnsResolver(Mutex<HashMap<&'static str, VecDeque<&'static str>>>);
 
 #[async_trait]
-impl Names for Book {
+impl DnsResolver for StaticDnsResolver {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let mut names = self.0.lock().unwrap();
         let unknown = io::ErrorKind::NotFound;
@@ -41,7 +43,7 @@ impl Names for Book {
     }
 }
 
-fn names() -> Arc<Book> {
+fn names() -> Arc<StaticDnsResolver> {
     let names = [
         (HOST, &["127.0.0.1"][..]),
         ("other.example", &["127.0.0.1"]),
@@ -54,17 +56,19 @@ fn names() -> Arc<Book> {
         // What it means while it is looked at, and what it means when it is called again.
         ("rebinds.example", &["127.0.0.1", "127.0.0.2"]),
     ];
-    Arc::new(Book(Mutex::new(names.map(|(name, answers)| (name, answers.iter().copied().collect())).into())))
+    Arc::new(StaticDnsResolver(Mutex::new(
+        names.map(|(name, answers)| (name, answers.iter().copied().collect())).into(),
+    )))
 }
 
-fn limits() -> FetchLimits {
-    FetchLimits { total: Duration::from_secs(20), bytes: 100_000, ..FetchLimits::default() }
+fn limits() -> FeedFetchLimits {
+    FeedFetchLimits { total: Duration::from_secs(20), bytes: 100_000, ..FeedFetchLimits::default() }
 }
 
-fn fetcher_with(limits: FetchLimits, allowed: &[&str]) -> FeedFetcher {
-    let guard = Guard::of("channels.allowed_hosts").allowing(allowed.iter().copied());
+fn fetcher_with(limits: FeedFetchLimits, allowed: &[&str]) -> FeedFetcher {
+    let guard = SsrfGuard::of("channels.allowed_hosts").allowing(allowed.iter().copied());
     let now = "2026-11-21T09:00:00Z".parse().unwrap();
-    FeedFetcher::with_names(limits, guard, names(), Clock::set_to(now)).unwrap()
+    FeedFetcher::with_resolver(limits, guard, names(), Clock::set_to(now)).unwrap()
 }
 
 /// One that may call this machine by one name, and by no other.
@@ -77,31 +81,31 @@ fn named(server: &Url, host: &str, path: &str) -> Url {
     format!("http://{host}:{}{path}", server.port().unwrap()).parse().unwrap()
 }
 
-async fn fetch(url: &Url) -> Result<Fetched, FeedError> {
+async fn fetch(url: &Url) -> Result<FeedFetchOutcome, FeedError> {
     fetcher().fetch(FeedRequest::anew(url)).await
 }
 
-fn body(outcome: Result<Fetched, FeedError>) -> FeedBody {
+fn body(outcome: Result<FeedFetchOutcome, FeedError>) -> FeedBody {
     match outcome {
-        Ok(Fetched::Body(body)) => body,
+        Ok(FeedFetchOutcome::Body(body)) => body,
         other => panic!("{other:?}"),
     }
 }
 
-fn code(outcome: Result<Fetched, FeedError>) -> &'static str {
+fn code(outcome: Result<FeedFetchOutcome, FeedError>) -> &'static str {
     outcome.map_or_else(|error| error.code(), |_| "ok")
 }
 
-fn calendar(extra: &str) -> Reply {
+fn calendar(extra: &str) -> CannedReply {
     answer_of("200 OK", "text/calendar; charset=utf-8", extra, CALENDAR)
 }
 
-fn redirect(status: &str, location: &str) -> Reply {
+fn redirect(status: &str, location: &str) -> CannedReply {
     answer_of(status, "text/html", &format!("location: {location}\r\n"), "<html>Moved")
 }
 
 /// `/STATUS/ADDRESS` leads to the address, which is percent-encoded; everything else is a calendar.
-fn leads(request: &str) -> Reply {
+fn leads(request: &str) -> CannedReply {
     let path = request.split(' ').nth(1).unwrap_or_default();
     let mut parts = path.splitn(3, '/').skip(1);
     match (parts.next(), parts.next()) {

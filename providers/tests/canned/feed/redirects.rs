@@ -1,16 +1,16 @@
 //! Where servers lead, and what goes along.
 
-use concord_providers::{FeedRequest, Fetched};
+use concord_providers::{FeedFetchOutcome, FeedRequest};
 
 use super::{
     CALENDAR, HOST, body, calendar, code, fetch, fetcher, fetcher_with, leading_to, leads, limits, named,
     redirect,
 };
-use crate::server::{Reply, Server, answer_of, header};
+use crate::server::{CannedReply, CannedServer, answer_of, header};
 
 #[tokio::test]
-async fn every_kind_of_redirect_is_followed_and_permanent_ones_are_told() {
-    let server = Server::start(Reply::To(leads)).await;
+async fn redirects_are_followed_and_permanent_ones_reported() {
+    let server = CannedServer::start(CannedReply::To(leads)).await;
     let last = named(&server.url, HOST, "/last.ics?s=1");
     for (status, moved) in [(301, true), (302, false), (303, false), (307, false), (308, true)] {
         let url = named(&server.url, HOST, &leading_to(status, last.as_str()));
@@ -29,24 +29,24 @@ async fn every_kind_of_redirect_is_followed_and_permanent_ones_are_told() {
 }
 
 /// Always to another place.
-fn further(request: &str) -> Reply {
+fn further(request: &str) -> CannedReply {
     let path = request.split(' ').nth(1).unwrap();
     redirect("301 Moved", &format!("{path}x"))
 }
 
 #[tokio::test]
 async fn an_endless_way_is_given_up() {
-    let server = Server::start(Reply::To(leads)).await;
+    let server = CannedServer::start(CannedReply::To(leads)).await;
     let mut url = named(&server.url, HOST, "/last.ics");
     for redirects in 1..=6 {
         url = named(&server.url, HOST, &leading_to(302, url.as_str()));
         let expected = if redirects <= 5 { "ok" } else { "too_many_redirects" };
         assert_eq!(code(fetch(&url).await), expected, "{redirects}");
     }
-    let circle = Server::start(redirect("302 Found", "/again")).await;
+    let circle = CannedServer::start(redirect("302 Found", "/again")).await;
     assert_eq!(code(fetch(&named(&circle.url, HOST, "/")).await), "too_many_redirects");
     assert_eq!(circle.requests().len(), 2);
-    let endless = Server::start(Reply::To(further)).await;
+    let endless = CannedServer::start(CannedReply::To(further)).await;
     let error = fetch(&named(&endless.url, HOST, "/")).await.unwrap_err();
     assert!(error.is_permanent() && error.code() == "too_many_redirects");
     assert_eq!(endless.requests().len(), 6);
@@ -56,7 +56,7 @@ async fn an_endless_way_is_given_up() {
 async fn a_redirect_to_nowhere_is_said() {
     for location in ["", "location: http://[\r\n", "location: \u{e9}\r\n"] {
         let reply = answer_of("302 Found", "text/html", location, "");
-        let server = Server::start(reply).await;
+        let server = CannedServer::start(reply).await;
         let outcome = fetch(&named(&server.url, HOST, "/")).await;
         assert_eq!(code(outcome), "bad_redirect", "{location:?}");
     }
@@ -64,8 +64,8 @@ async fn a_redirect_to_nowhere_is_said() {
 
 #[tokio::test]
 async fn a_password_goes_to_its_own_server_and_to_no_other() {
-    let other = Server::start(Reply::To(leads)).await;
-    let server = Server::start(Reply::To(leads)).await;
+    let other = CannedServer::start(CannedReply::To(leads)).await;
+    let server = CannedServer::start(CannedReply::To(leads)).await;
     let fetcher = fetcher_with(limits(), &[HOST, "other.example"]);
     let with_password = |mut url: url::Url| {
         url.set_username("ana").unwrap();
@@ -98,7 +98,7 @@ async fn a_password_goes_to_its_own_server_and_to_no_other() {
 
 #[tokio::test]
 async fn only_what_has_changed_is_sent_again() {
-    fn say(request: &str) -> Reply {
+    fn say(request: &str) -> CannedReply {
         let etag = header(request, "if-none-match");
         let date = header(request, "if-modified-since");
         if etag == Some("W/\"7\"") || date == Some("Sat, 21 Nov 2026 08:00:00 GMT") {
@@ -106,14 +106,14 @@ async fn only_what_has_changed_is_sent_again() {
         }
         calendar("etag: W/\"7\"\r\nlast-modified: Sat, 21 Nov 2026 08:00:00 GMT\r\n")
     }
-    let server = Server::start(Reply::To(say)).await;
+    let server = CannedServer::start(CannedReply::To(say)).await;
     let url = named(&server.url, HOST, "/a.ics");
     let first = body(fetch(&url).await);
     let (etag, date) = (first.etag.as_deref(), first.last_modified.as_deref());
     assert_eq!((etag, date), (Some("W/\"7\""), Some("Sat, 21 Nov 2026 08:00:00 GMT")));
     for (etag, last_modified) in [(etag, date), (etag, None), (None, date)] {
         let request = FeedRequest { url: &url, etag, last_modified };
-        assert_eq!(fetcher().fetch(request).await, Ok(Fetched::NotModified));
+        assert_eq!(fetcher().fetch(request).await, Ok(FeedFetchOutcome::NotModified));
     }
     let other = FeedRequest { url: &url, etag: Some("\"6\""), last_modified: None };
     assert_eq!(body(fetcher().fetch(other).await).bytes, CALENDAR);
@@ -130,6 +130,6 @@ async fn only_what_has_changed_is_sent_again() {
         assert_eq!(header(request, name), Some(value));
     }
     // Nobody asked whether it has changed.
-    let server = Server::start(answer_of("304 Not Modified", "text/calendar", "", "")).await;
+    let server = CannedServer::start(answer_of("304 Not Modified", "text/calendar", "", "")).await;
     assert_eq!(code(fetch(&named(&server.url, HOST, "/")).await), "refused");
 }

@@ -10,12 +10,12 @@ use concord_providers::FeedRequest;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{HOST, fetcher, leading_to, leads, named};
-use crate::server::{Reply, Server, answer_of};
+use crate::server::{CannedReply, CannedServer, answer_of};
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct CapturedFeedLog(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Log {
+impl io::Write for CapturedFeedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -26,7 +26,7 @@ impl io::Write for Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
+impl<'a> MakeWriter<'a> for CapturedFeedLog {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -37,12 +37,12 @@ impl<'a> MakeWriter<'a> for Log {
 /// With every library at its most talkative.
 #[tokio::test]
 async fn of_an_address_only_the_host_is_told() {
-    let log = Log::default();
+    let log = CapturedFeedLog::default();
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
     let fetcher = fetcher();
     let mut told = String::new();
-    let good = Server::start(Reply::To(leads)).await;
-    let bad = Server::start(answer_of("500 Oh", "text/plain", "", "hush-body")).await;
+    let good = CannedServer::start(CannedReply::To(leads)).await;
+    let bad = CannedServer::start(answer_of("500 Oh", "text/plain", "", "hush-body")).await;
     let to_private = leading_to(301, "http://user:hush-there@10.0.0.1/hush-path?hush-query");
     for (server, path) in [
         (&good, "/hush-path?s=hush-query"),

@@ -1,12 +1,12 @@
 //! What people add to an entry of ours stays when it is written again.
 
 use concord_domain::entry::{EntryContent, EntryReminder, EntryTime, ReminderMeans};
-use concord_foreign::Software;
+use concord_foreign::ServerSoftware;
 
-use super::CaldavWorld;
+use super::CaldavFixture;
 use crate::{
+    fixture::{ProviderFixture, TestAccount},
     suite::{at, code, content},
-    world::{Place, World},
 };
 
 /// What applications write into an event of ours, before its alarms.
@@ -46,20 +46,20 @@ fn changed(content: &EntryContent) -> EntryContent {
 }
 
 /// A person's application stores the object anew, as theirs do: with what they added.
-async fn person_adds_to(world: &CaldavWorld, place: &Place, id: &str) {
-    let (person, path) = (world.person(place), format!("{}{id}", place.calendar));
+async fn add_as_user(fixture: &CaldavFixture, place: &TestAccount, id: &str) {
+    let (person, path) = (fixture.person(place), format!("{}{id}", place.calendar));
     let object = person.gets(&path).await.replace("\r\n", "\n").replace('\n', "\r\n");
     let object = object.replacen("BEGIN:VALARM", &format!("{ADDED}{ALARM}BEGIN:VALARM"), 1);
     let object = object.replace("Status: Pending", "Status: Pending\\n\\nBring two towels.");
     person.puts(&path, &object).await;
 }
 
-async fn additions_outlive_our_next_writes(world: &CaldavWorld) {
-    let (provider, place, ours) = (world.provider(), world.place().await, ours());
+async fn additions_outlive_our_next_writes(fixture: &CaldavFixture) {
+    let (provider, place, ours) = (fixture.provider(), fixture.place().await, ours());
     let (token, calendar) = (&place.credentials, &place.calendar);
-    let id = world.external_id(ours.entry);
+    let id = fixture.external_id(ours.entry);
     let created = provider.create(token, calendar, &id, &ours).await.unwrap();
-    person_adds_to(world, &place, &id).await;
+    add_as_user(fixture, &place, &id).await;
 
     // Whoever has not seen what they did writes nothing over it.
     let changed = changed(&ours);
@@ -76,7 +76,7 @@ async fn additions_outlive_our_next_writes(world: &CaldavWorld) {
     let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
     assert_eq!((found.title.as_str(), found.time.as_ref()), ("Massage, long", Some(&changed.time)));
     assert_eq!((found.entry, found.tentative, found.busy), (Some(ours.entry), false, true));
-    let seen = world.person(&place).sees(calendar).await;
+    let seen = fixture.person(&place).sees(calendar).await;
     let [seen] = &seen[..] else { panic!("{seen:#?}") };
     let words = "Reference: A-1\nStatus: Confirmed\n\nBring two towels.";
     assert_eq!((seen.description.as_str(), seen.location.as_str()), (words, "Room 2"));
@@ -103,29 +103,29 @@ fn unfolded(object: &str) -> String {
 
 #[tokio::test]
 async fn radicale_keeps_what_people_add() {
-    additions_outlive_our_next_writes(&CaldavWorld::start(Software::Radicale).await).await;
+    additions_outlive_our_next_writes(&CaldavFixture::start(ServerSoftware::Radicale).await).await;
 }
 
 #[tokio::test]
 async fn xandikos_keeps_what_people_add() {
-    additions_outlive_our_next_writes(&CaldavWorld::start(Software::Xandikos).await).await;
+    additions_outlive_our_next_writes(&CaldavFixture::start(ServerSoftware::Xandikos).await).await;
 }
 
 #[tokio::test]
 async fn server_without_versions_keeps_what_people_add() {
-    additions_outlive_our_next_writes(&CaldavWorld::without_versions().await).await;
+    additions_outlive_our_next_writes(&CaldavFixture::without_versions().await).await;
 }
 
 /// What a person made recurring, with an instance that takes place at another time, is a single event again.
 #[tokio::test]
 async fn series_is_reverted_to_one_event() {
-    for software in [Software::Radicale, Software::Xandikos] {
-        let world = CaldavWorld::start(software).await;
-        let (provider, place, ours) = (world.provider(), world.place().await, ours());
+    for software in [ServerSoftware::Radicale, ServerSoftware::Xandikos] {
+        let fixture = CaldavFixture::start(software).await;
+        let (provider, place, ours) = (fixture.provider(), fixture.place().await, ours());
         let (token, calendar) = (&place.credentials, &place.calendar);
-        let id = world.external_id(ours.entry);
+        let id = fixture.external_id(ours.entry);
         provider.create(token, calendar, &id, &ours).await.unwrap();
-        let (person, path) = (world.person(&place), format!("{calendar}{id}"));
+        let (person, path) = (fixture.person(&place), format!("{calendar}{id}"));
         let object = person.gets(&path).await.replace("\r\n", "\n").replace('\n', "\r\n");
         let instance = format!(
             "BEGIN:VEVENT\r\nUID:{}\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20260312T090000Z\r\n\
@@ -148,19 +148,19 @@ async fn series_is_reverted_to_one_event() {
 
 #[tokio::test]
 async fn update_costs_a_read_and_a_write() {
-    for software in [Software::Radicale, Software::Xandikos] {
-        let world = CaldavWorld::start(software).await;
-        let (provider, place, ours) = (world.provider(), world.place().await, ours());
+    for software in [ServerSoftware::Radicale, ServerSoftware::Xandikos] {
+        let fixture = CaldavFixture::start(software).await;
+        let (provider, place, ours) = (fixture.provider(), fixture.place().await, ours());
         let (token, calendar) = (&place.credentials, &place.calendar);
-        let id = world.external_id(ours.entry);
+        let id = fixture.external_id(ours.entry);
         let created = provider.create(token, calendar, &id, &ours).await.unwrap();
-        let before = world.server.proxy.seen();
+        let before = fixture.server.proxy.seen();
         provider.update(token, calendar, &id, &changed(&ours), Some(&created.etag)).await.unwrap();
-        assert_eq!(world.server.proxy.seen() - before, 2, "{software:?}");
+        assert_eq!(fixture.server.proxy.seen() - before, 2, "{software:?}");
 
-        world.person_deletes(&place, &id).await;
-        let before = world.server.proxy.seen();
+        fixture.person_deletes(&place, &id).await;
+        let before = fixture.server.proxy.seen();
         let gone = provider.update(token, calendar, &id, &ours, Some(&created.etag)).await;
-        assert_eq!((code(gone), world.server.proxy.seen() - before), ("not_found", 1));
+        assert_eq!((code(gone), fixture.server.proxy.seen() - before), ("not_found", 1));
     }
 }

@@ -1,6 +1,6 @@
 //! Objects as a person's own application writes and shows them. Nothing of ours writes or reads them here.
 
-use crate::world::Appointment;
+use crate::fixture::Appointment;
 use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Europe::Lisbon;
 

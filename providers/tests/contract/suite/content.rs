@@ -4,16 +4,16 @@ use chrono_tz::Tz;
 use concord_domain::entry::{EntryContent, EntryReminder, EntryTime, ReminderMeans};
 
 use super::{at, content};
-use crate::world::{Place, Seen, World};
+use crate::fixture::{ProviderFixture, TestAccount, VisibleEntry};
 
-async fn write(world: &dyn World, place: &Place, content: &EntryContent) -> String {
-    let provider = world.provider();
-    let id = world.external_id(content.entry);
+async fn write(fixture: &dyn ProviderFixture, place: &TestAccount, content: &EntryContent) -> String {
+    let provider = fixture.provider();
+    let id = fixture.external_id(content.entry);
     provider.create(&place.credentials, &place.calendar, &id, content).await.unwrap().external_id
 }
 
-pub(crate) async fn texts_come_back_as_they_were(world: &dyn World) {
-    let (provider, place) = (world.provider(), world.place().await);
+pub(crate) async fn texts_come_back_as_they_were(fixture: &dyn ProviderFixture) {
+    let (provider, place) = (fixture.provider(), fixture.place().await);
     let long = "Ünïcödé 予約 🛎️ ".repeat(60);
     for title in ["<b>Ana & Ben</b> \"quoted\" \\ back", "שלום עולם", "💆🏽‍♀️", long.trim()]
     {
@@ -22,18 +22,21 @@ pub(crate) async fn texts_come_back_as_they_were(world: &dyn World) {
             location: "Rua de São Bento 1, 1200-109 Lisboa".to_owned(),
             ..content(title)
         };
-        let id = write(world, &place, &content).await;
+        let id = write(fixture, &place, &content).await;
         let found = provider.find(&place.credentials, &place.calendar, &id).await.unwrap().unwrap();
-        let kept = world.kept(title);
+        let kept = fixture.kept(title);
         assert_eq!(found.title, kept);
-        let expected =
-            Seen { title: kept.to_owned(), description: content.description, location: content.location };
-        assert!(world.person_sees(&place).await.contains(&expected), "{expected:?}");
+        let expected = VisibleEntry {
+            title: kept.to_owned(),
+            description: content.description,
+            location: content.location,
+        };
+        assert!(fixture.person_sees(&place).await.contains(&expected), "{expected:?}");
     }
 }
 
-pub(crate) async fn times_come_back_as_they_were(world: &dyn World) {
-    let (provider, place) = (world.provider(), world.place().await);
+pub(crate) async fn times_come_back_as_they_were(fixture: &dyn ProviderFixture) {
+    let (provider, place) = (fixture.provider(), fixture.place().await);
     let timed = |start, end, zone| EntryTime::Timed { starts_at: at(start), ends_at: at(end), zone };
     let all_day = |from: &str, until: &str| EntryTime::AllDay {
         from: from.parse().unwrap(),
@@ -53,14 +56,14 @@ pub(crate) async fn times_come_back_as_they_were(world: &dyn World) {
         all_day("2028-02-28", "2028-03-01"),
     ] {
         let content = EntryContent { time: time.clone(), ..content("Time") };
-        let id = write(world, &place, &content).await;
+        let id = write(fixture, &place, &content).await;
         let found = provider.find(&place.credentials, &place.calendar, &id).await.unwrap().unwrap();
         assert_eq!(found.time, Some(time));
     }
 }
 
-pub(crate) async fn a_cleared_field_is_clear(world: &dyn World) {
-    let (provider, place) = (world.provider(), world.place().await);
+pub(crate) async fn a_cleared_field_is_clear(fixture: &dyn ProviderFixture) {
+    let (provider, place) = (fixture.provider(), fixture.place().await);
     let mut content = EntryContent {
         description: "Call before you come".to_owned(),
         location: "Room 1".to_owned(),
@@ -68,20 +71,21 @@ pub(crate) async fn a_cleared_field_is_clear(world: &dyn World) {
         reminders: vec![EntryReminder { by: ReminderMeans::Popup, minutes: 30 }],
         ..content("Massage")
     };
-    let id = write(world, &place, &content).await;
+    let id = write(fixture, &place, &content).await;
     content.description = String::new();
     content.location = String::new();
     content.colour = None;
     content.reminders = Vec::new();
     provider.update(&place.credentials, &place.calendar, &id, &content, None).await.unwrap();
-    let expected = Seen { title: "Massage".to_owned(), description: String::new(), location: String::new() };
-    assert_eq!(world.person_sees(&place).await, [expected]);
+    let expected =
+        VisibleEntry { title: "Massage".to_owned(), description: String::new(), location: String::new() };
+    assert_eq!(fixture.person_sees(&place).await, [expected]);
 }
 
-pub(crate) async fn a_pending_booking_is_tentative(world: &dyn World) {
-    let (provider, place) = (world.provider(), world.place().await);
+pub(crate) async fn a_pending_booking_is_tentative(fixture: &dyn ProviderFixture) {
+    let (provider, place) = (fixture.provider(), fixture.place().await);
     let mut content = EntryContent { tentative: true, ..content("Massage?") };
-    let id = write(world, &place, &content).await;
+    let id = write(fixture, &place, &content).await;
     let found = provider.find(&place.credentials, &place.calendar, &id).await.unwrap().unwrap();
     assert!(found.tentative && found.busy);
     content.tentative = false;
@@ -90,11 +94,11 @@ pub(crate) async fn a_pending_booking_is_tentative(world: &dyn World) {
     assert!(!found.tentative && found.busy);
 }
 
-pub(crate) async fn what_is_kept_of_a_cancelled_booking_leaves_its_owner_free(world: &dyn World) {
-    let (provider, place) = (world.provider(), world.place().await);
+pub(crate) async fn what_is_kept_of_a_cancelled_booking_leaves_its_owner_free(fixture: &dyn ProviderFixture) {
+    let (provider, place) = (fixture.provider(), fixture.place().await);
     let (token, calendar) = (&place.credentials, place.calendar.as_str());
     let mut content = content("Massage");
-    let id = write(world, &place, &content).await;
+    let id = write(fixture, &place, &content).await;
     let busy = async || provider.busy(token, calendar, super::window()).await.unwrap().len();
     assert_eq!(busy().await, 1);
     content.busy = false;

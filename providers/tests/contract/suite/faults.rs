@@ -4,52 +4,52 @@ use concord_domain::ids::EntryId;
 use concord_providers::ProviderError;
 
 use super::{code, content, read, window};
-use crate::world::{Fault, World};
+use crate::fixture::{ProviderFault, ProviderFixture};
 
-pub(crate) async fn too_many_requests_names_a_wait(world: &dyn World) {
-    let (provider, place) = (world.provider(), world.place().await);
+pub(crate) async fn too_many_requests_names_a_wait(fixture: &dyn ProviderFixture) {
+    let (provider, place) = (fixture.provider(), fixture.place().await);
     // Twice: a provider can say it in more than one way.
     for _ in 0..2 {
-        world.next_call_fails(&place, Fault::RateLimit).await;
+        fixture.next_call_fails(&place, ProviderFault::RateLimit).await;
         let error = read(&*provider, &place, None).await.unwrap_err();
         assert!(matches!(error, ProviderError::RateLimited { .. }), "{error:?}");
-        world.next_call_fails(&place, Fault::RateLimit).await;
+        fixture.next_call_fails(&place, ProviderFault::RateLimit).await;
         let error = provider.remove(&place.credentials, &place.calendar, "someentry").await.unwrap_err();
         assert!(matches!(error, ProviderError::RateLimited { retry_after: Some(_) }), "{error:?}");
     }
     assert_eq!(code(read(&*provider, &place, None).await), "ok");
 }
 
-pub(crate) async fn a_server_error_is_passing(world: &dyn World) {
-    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let id = world.external_id(content.entry);
-    world.next_call_fails(&place, Fault::ServerError).await;
+pub(crate) async fn a_server_error_is_passing(fixture: &dyn ProviderFixture) {
+    let (provider, place, content) = (fixture.provider(), fixture.place().await, content("Massage"));
+    let id = fixture.external_id(content.entry);
+    fixture.next_call_fails(&place, ProviderFault::ServerError).await;
     assert_eq!(code(provider.create(&place.credentials, &place.calendar, &id, &content).await), "transient");
-    world.next_call_fails(&place, Fault::ServerError).await;
+    fixture.next_call_fails(&place, ProviderFault::ServerError).await;
     assert_eq!(code(provider.find(&place.credentials, &place.calendar, &id).await), "transient");
     assert_eq!(code(provider.create(&place.credentials, &place.calendar, &id, &content).await), "ok");
 }
 
-pub(crate) async fn silence_is_passing(world: &dyn World) {
-    let (hasty, place, content) = (world.hasty_provider(), world.place().await, content("Massage"));
-    let id = world.external_id(content.entry);
-    world.next_call_fails(&place, Fault::Timeout).await;
+pub(crate) async fn silence_is_passing(fixture: &dyn ProviderFixture) {
+    let (hasty, place, content) = (fixture.hasty_provider(), fixture.place().await, content("Massage"));
+    let id = fixture.external_id(content.entry);
+    fixture.next_call_fails(&place, ProviderFault::Timeout).await;
     assert_eq!(code(hasty.create(&place.credentials, &place.calendar, &id, &content).await), "transient");
-    world.next_call_fails(&place, Fault::Timeout).await;
+    fixture.next_call_fails(&place, ProviderFault::Timeout).await;
     assert_eq!(code(hasty.calendars(&place.credentials).await), "transient");
 }
 
-pub(crate) async fn a_lost_answer_leaves_one_entry(world: &dyn World) {
-    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
-    world.next_call_fails(&place, Fault::ApplyThenDrop).await;
+pub(crate) async fn a_lost_answer_leaves_one_entry(fixture: &dyn ProviderFixture) {
+    let (provider, place, content) = (fixture.provider(), fixture.place().await, content("Massage"));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, fixture.external_id(content.entry));
+    fixture.next_call_fails(&place, ProviderFault::ApplyThenDrop).await;
     assert_eq!(code(provider.create(token, calendar, &id, &content).await), "transient");
     assert!(["precondition", "ok"].contains(&code(provider.create(token, calendar, &id, &content).await)));
     let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
     assert_eq!(found.entry, Some(content.entry));
     let id = found.external_id;
 
-    world.next_call_fails(&place, Fault::ApplyThenDrop).await;
+    fixture.next_call_fails(&place, ProviderFault::ApplyThenDrop).await;
     let etag = found.etag.as_deref();
     assert_eq!(code(provider.update(token, calendar, &id, &content, etag).await), "transient");
     // Where a version is a digest of what was written, it is the same as before.
@@ -58,18 +58,18 @@ pub(crate) async fn a_lost_answer_leaves_one_entry(world: &dyn World) {
     );
     let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
     provider.update(token, calendar, &id, &content, found.etag.as_deref()).await.unwrap();
-    assert_eq!(world.person_sees(&place).await.len(), 1);
+    assert_eq!(fixture.person_sees(&place).await.len(), 1);
 
-    world.next_call_fails(&place, Fault::ApplyThenDrop).await;
+    fixture.next_call_fails(&place, ProviderFault::ApplyThenDrop).await;
     assert_eq!(code(provider.remove(token, calendar, &id).await), "transient");
     provider.remove(token, calendar, &id).await.unwrap();
-    assert_eq!(world.person_sees(&place).await, []);
+    assert_eq!(fixture.person_sees(&place).await, []);
 }
 
-pub(crate) async fn an_unknown_calendar_is_not_found(world: &dyn World) {
-    let (provider, mut place, content) = (world.provider(), world.place().await, content("Massage"));
-    let id = world.external_id(content.entry);
-    place.calendar = world.unknown_calendar(&place);
+pub(crate) async fn an_unknown_calendar_is_not_found(fixture: &dyn ProviderFixture) {
+    let (provider, mut place, content) = (fixture.provider(), fixture.place().await, content("Massage"));
+    let id = fixture.external_id(content.entry);
+    place.calendar = fixture.unknown_calendar(&place);
     let (token, calendar) = (&place.credentials, &place.calendar);
     assert_eq!(code(provider.create(token, calendar, &id, &content).await), "not_found");
     assert_eq!(code(provider.update(token, calendar, &id, &content, None).await), "not_found");
@@ -78,14 +78,14 @@ pub(crate) async fn an_unknown_calendar_is_not_found(world: &dyn World) {
     assert_eq!(provider.find(token, calendar, &id).await.unwrap(), None);
 }
 
-pub(crate) async fn a_strange_id_reaches_nothing_else(world: &dyn World) {
-    let (provider, place, ours) = (world.provider(), world.place().await, content("Massage"));
+pub(crate) async fn a_strange_id_reaches_nothing_else(fixture: &dyn ProviderFixture) {
+    let (provider, place, ours) = (fixture.provider(), fixture.place().await, content("Massage"));
     let (token, calendar) = (&place.credentials, &place.calendar);
-    let id = world.external_id(ours.entry);
+    let id = fixture.external_id(ours.entry);
     let id = provider.create(token, calendar, &id, &ours).await.unwrap().external_id;
 
     let other = content("Other");
-    let unused = world.external_id(EntryId(uuid::Uuid::nil()));
+    let unused = fixture.external_id(EntryId(uuid::Uuid::nil()));
     for strange in [
         format!("{id}/instances"),
         format!("{unused}/../{id}"),
@@ -103,5 +103,5 @@ pub(crate) async fn a_strange_id_reaches_nothing_else(world: &dyn World) {
     }
     let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
     assert!(!found.deleted && found.title == "Massage", "{found:?}");
-    assert_eq!(world.person_sees(&place).await.len(), 1);
+    assert_eq!(fixture.person_sees(&place).await.len(), 1);
 }

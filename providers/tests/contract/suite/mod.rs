@@ -3,7 +3,7 @@
 pub(crate) mod changes;
 pub(crate) mod content;
 pub(crate) mod faults;
-pub(crate) mod life;
+pub(crate) mod lifecycle;
 pub(crate) mod permission;
 
 use chrono::{DateTime, Utc};
@@ -13,16 +13,16 @@ use concord_domain::{
     ids::{BookingId, EntryId},
     interval::Interval,
 };
-use concord_providers::{AfterPage, CalendarProvider, ChangesFrom, ProviderError};
+use concord_providers::{CalendarProvider, NextPage, ProviderError, SyncPosition};
 
-use crate::world::{Appointment, Place};
+use crate::fixture::{Appointment, TestAccount};
 
-/// A test of each case, each in a world of its own, and `all`, which runs them one after the other in one world: what
+/// A test of each case, each in a world of its own, and `all`, which runs them one after the other in one fixture: what
 /// every provider must do, and with `oauth` what those must who ask a person for their consent. `all_writable`: nobody
 /// there has a calendar that they may only read.
 macro_rules! contract {
-    ($world:expr, oauth) => {
-        contract! { @with $world;
+    ($fixture:expr, oauth) => {
+        contract! { @with $fixture;
             permission: a_read_only_calendar_is_read_and_not_written,
             permission: consent_becomes_a_grant,
             permission: a_denied_consent_comes_back_as_such,
@@ -32,20 +32,20 @@ macro_rules! contract {
             permission: we_can_end_it_ourselves_and_twice,
         }
     };
-    ($world:expr) => {
-        contract! { @with $world; permission: a_read_only_calendar_is_read_and_not_written, }
+    ($fixture:expr) => {
+        contract! { @with $fixture; permission: a_read_only_calendar_is_read_and_not_written, }
     };
-    ($world:expr, all_writable) => {
-        contract! { @with $world; }
+    ($fixture:expr, all_writable) => {
+        contract! { @with $fixture; }
     };
-    (@with $world:expr; $($module:ident: $case:ident,)*) => {
-        contract! { @cases $world;
+    (@with $fixture:expr; $($module:ident: $case:ident,)*) => {
+        contract! { @cases $fixture;
             $($module: $case,)*
-            life: an_entry_is_created_found_changed_and_removed,
-            life: creating_twice_is_noticed,
-            life: what_a_person_deleted_comes_back_to_life,
-            life: a_stale_version_is_noticed,
-            life: removing_twice_succeeds,
+            lifecycle: an_entry_is_created_found_changed_and_removed,
+            lifecycle: creating_twice_is_noticed,
+            lifecycle: what_a_person_deleted_comes_back_to_life,
+            lifecycle: a_stale_version_is_noticed,
+            lifecycle: removing_twice_succeeds,
             content: texts_come_back_as_they_were,
             content: times_come_back_as_they_were,
             content: a_cleared_field_is_clear,
@@ -69,18 +69,18 @@ macro_rules! contract {
             faults: a_strange_id_reaches_nothing_else,
         }
     };
-    (@cases $world:expr; $($module:ident: $case:ident,)+) => {
+    (@cases $fixture:expr; $($module:ident: $case:ident,)+) => {
         $(
             #[tokio::test]
             async fn $case() {
-                crate::suite::$module::$case(&$world.await).await;
+                crate::suite::$module::$case(&$fixture.await).await;
             }
         )+
 
-        /// Every case, one after the other, in one world.
+        /// Every case, one after the other, in one fixture.
         #[allow(dead_code, reason = "only where the traffic is recorded")]
-        pub(crate) async fn all(world: &dyn crate::world::World) {
-            $( crate::suite::$module::$case(world).await; )+
+        pub(crate) async fn all(fixture: &dyn crate::fixture::ProviderFixture) {
+            $( crate::suite::$module::$case(fixture).await; )+
         }
     };
 }
@@ -127,24 +127,24 @@ pub(crate) fn appointment(title: &'static str, start: &str, end: &str) -> Appoin
 /// A read to its end: all entries, how many pages they came in, and the cursor.
 pub(crate) async fn read(
     provider: &dyn CalendarProvider,
-    place: &Place,
+    place: &TestAccount,
     from: Option<&str>,
 ) -> Result<(Vec<ObservedEntry>, usize, String), ProviderError> {
-    let mut from = from.map_or(ChangesFrom::Start, |cursor| ChangesFrom::Cursor(cursor.to_owned()));
+    let mut from = from.map_or(SyncPosition::Start, |cursor| SyncPosition::Cursor(cursor.to_owned()));
     let (mut entries, mut pages) = (Vec::new(), 0);
     loop {
         let page = provider.changes(&place.credentials, &place.calendar, window(), &from).await?;
         entries.extend(page.entries);
         pages += 1;
         match page.next {
-            AfterPage::Cursor(cursor) => return Ok((entries, pages, cursor)),
-            AfterPage::Page(page) => {
+            NextPage::Cursor(cursor) => return Ok((entries, pages, cursor)),
+            NextPage::Page(page) => {
                 let cursor = match from {
-                    ChangesFrom::Start => None,
-                    ChangesFrom::Cursor(cursor) => Some(cursor),
-                    ChangesFrom::Page { cursor, .. } => cursor,
+                    SyncPosition::Start => None,
+                    SyncPosition::Cursor(cursor) => Some(cursor),
+                    SyncPosition::Page { cursor, .. } => cursor,
                 };
-                from = ChangesFrom::Page { page, cursor };
+                from = SyncPosition::Page { page, cursor };
             }
         }
     }

@@ -7,17 +7,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::super::errors::ApiError;
+use super::super::errors::GoogleApiError;
 use super::super::free_busy;
-use super::super::list_query::Parameters;
+use super::super::list_query::EventListParameters;
 use super::super::resource::etag;
-use super::super::scopes::Need;
-use super::super::sync_token::{PageToken, SyncToken};
+use super::super::scopes::GooglePermission;
+use super::super::sync_token::{GooglePageToken, GoogleSyncToken};
 use super::{object, pairs};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::opaque::{encode, fingerprint};
-use crate::store::{AccessRole, Calendar, Caller, Subscription};
+use crate::store::{AuthenticatedCaller, CalendarAccessRole, CalendarListItem, StoredCalendar};
 
 /// The event colours "1" to "11", background only; Google writes them all on #1d1d1d.
 const COLORS: [&str; 11] = [
@@ -27,36 +27,39 @@ const COLORS: [&str; 11] = [
 
 /// `calendarList.list`.
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::ListCalendars)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::ListCalendars)?;
     let pairs = pairs(query);
-    let parameters = Parameters(&pairs);
+    let parameters = EventListParameters(&pairs);
     let least = match parameters.get("minAccessRole") {
         None => None,
         Some(name) => {
-            let role = serde_json::from_value::<AccessRole>(name.into());
-            Some(role.map_err(|_| ApiError::bad_parameter("minAccessRole", "Invalid access role."))?)
+            let role = serde_json::from_value::<CalendarAccessRole>(name.into());
+            Some(role.map_err(|_| GoogleApiError::bad_parameter("minAccessRole", "Invalid access role."))?)
         }
     };
     let list_name = format!("list of {}", caller.account);
     let sync = parameters.sync(&list_name)?;
     if sync.is_some() && least.is_some() {
-        return Err(ApiError::bad_parameter("syncToken", "Sync token cannot be used with minAccessRole."));
+        return Err(GoogleApiError::bad_parameter(
+            "syncToken",
+            "Sync token cannot be used with minAccessRole.",
+        ));
     }
     // https://developers.google.com/workspace/calendar/api/v3/reference/calendarList/list: hidden ones are left out by
     // default, and always told beside a sync token.
     let show_hidden = parameters.switch("showHidden")?;
     if sync.is_some() && show_hidden == Some(false) {
-        return Err(ApiError::bad_parameter(
+        return Err(GoogleApiError::bad_parameter(
             "syncToken",
             "Hidden calendars cannot be left out of an incremental read.",
         ));
     }
-    let world = app.google.world();
-    let mut shown = world.list_of(&caller.account);
+    let store = app.google.store();
+    let mut shown = store.list_of(&caller.account);
     shown.retain(|(_, one)| !one.hidden || sync.is_some() || show_hidden == Some(true));
     shown.retain(|(_, one)| least.is_none_or(|least| one.role >= least));
     shown.retain(|(_, one)| sync.as_ref().is_none_or(|sync| one.seq > sync.seq));
@@ -64,13 +67,14 @@ pub(super) async fn list(
     let end = from.saturating_add(parameters.max_results()?.min(250));
     let items: Vec<_> =
         shown.iter().skip(from).take(end - from).map(|(calendar, one)| list_item(calendar, one)).collect();
-    let mut answer = json!({ "kind": "calendar#calendarList", "etag": etag(world.seq), "items": items });
+    let mut answer = json!({ "kind": "calendar#calendarList", "etag": etag(store.seq), "items": items });
     if shown.len() > end {
-        let page = PageToken { from: end as u64, index: 0, parameters: parameters.fingerprint() };
+        let page = GooglePageToken { from: end as u64, index: 0, parameters: parameters.fingerprint() };
         answer["nextPageToken"] = encode(&page).into();
     } else if least.is_none() {
         let of = fingerprint(&list_name);
-        let token = SyncToken { of, seq: world.seq, parameters: parameters.kept(), from: None, to: None };
+        let token =
+            GoogleSyncToken { of, seq: store.seq, parameters: parameters.kept(), from: None, to: None };
         answer["nextSyncToken"] = encode(&token).into();
     }
     Ok(Json(answer))
@@ -78,25 +82,25 @@ pub(super) async fn list(
 
 /// `calendarList.get`.
 pub(super) async fn list_entry(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::ListCalendars)?;
-    let world = app.google.world();
-    let (calendar, subscription) = world.visible(&caller.account, &id)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::ListCalendars)?;
+    let store = app.google.store();
+    let (calendar, subscription) = store.visible(&caller.account, &id)?;
     Ok(Json(list_item(calendar, subscription)))
 }
 
 /// `calendars.get`.
 pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::ReadCalendar)?;
-    let world = app.google.world();
-    let (calendar, _) = world.visible(&caller.account, &id)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::ReadCalendar)?;
+    let store = app.google.store();
+    let (calendar, _) = store.visible(&caller.account, &id)?;
     Ok(Json(json!({
         "kind": "calendar#calendar",
         "etag": etag(calendar.info.seq),
@@ -108,8 +112,10 @@ pub(super) async fn get(
 }
 
 /// `colors.get`.
-pub(super) async fn colors(Extension(caller): Extension<Caller>) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::Colors)?;
+pub(super) async fn colors(
+    Extension(caller): Extension<AuthenticatedCaller>,
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::Colors)?;
     let color = |(index, background): (usize, &&str)| {
         ((index + 1).to_string(), json!({ "background": background, "foreground": "#1d1d1d" }))
     };
@@ -121,17 +127,17 @@ pub(super) async fn colors(Extension(caller): Extension<Caller>) -> Result<Json<
 
 /// `freebusy.query`.
 pub(super) async fn free_busy(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     body: Bytes,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::FreeBusy)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::FreeBusy)?;
     let body = Value::Object(object(&body)?);
-    let answer = free_busy::query(&app.google.world(), &caller.account, &body, clock::now())?;
+    let answer = free_busy::query(&app.google.store(), &caller.account, &body, clock::now())?;
     Ok(Json(answer))
 }
 
-fn list_item(calendar: &Calendar, subscription: &Subscription) -> Value {
+fn list_item(calendar: &StoredCalendar, subscription: &CalendarListItem) -> Value {
     let defaults =
         if subscription.primary { json!([{ "method": "popup", "minutes": 10 }]) } else { json!([]) };
     let mut item = json!({

@@ -9,25 +9,25 @@ use axum::{Extension, Json};
 use serde_json::Value;
 
 use super::super::channels;
-use super::super::errors::ApiError;
-use super::super::scopes::Need;
+use super::super::errors::GoogleApiError;
+use super::super::scopes::GooglePermission;
 use super::object;
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::push::is_lost;
-use crate::store::Caller;
+use crate::store::AuthenticatedCaller;
 
 /// `events.watch`.
 pub(super) async fn watch(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::ReadEvents)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::ReadEvents)?;
     let body = object(&body)?;
     let channel =
-        channels::watch(&mut app.google.world(), &caller, &calendar, &body, &app.url, clock::now())?;
+        channels::watch(&mut app.google.store(), &caller, &calendar, &body, &app.url, clock::now())?;
     let hello = channels::sync_message(&channel);
     if !is_lost(&app, &hello) {
         app.push.send(hello);
@@ -37,11 +37,11 @@ pub(super) async fn watch(
 
 /// `channels.stop`. Google's servers say 204, its contract says 200, as with deletions.
 pub(super) async fn stop(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     body: Bytes,
-) -> Result<StatusCode, ApiError> {
-    caller.may(Need::ReadEvents)?;
-    channels::stop(&mut app.google.world(), &caller, &object(&body)?, clock::now())?;
+) -> Result<StatusCode, GoogleApiError> {
+    caller.may(GooglePermission::ReadEvents)?;
+    channels::stop(&mut app.google.store(), &caller, &object(&body)?, clock::now())?;
     Ok(StatusCode::OK)
 }

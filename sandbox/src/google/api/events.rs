@@ -9,16 +9,16 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value};
 
-use super::super::errors::ApiError;
-use super::super::list_query::ListQuery;
+use super::super::errors::GoogleApiError;
+use super::super::list_query::EventListQuery;
 use super::super::listing;
-use super::super::resource::{View, etag};
-use super::super::scopes::Need;
-use super::super::writes::{self, Content};
+use super::super::resource::{GoogleEventView, etag};
+use super::super::scopes::GooglePermission;
+use super::super::writes::{self, EventContent};
 use super::{object, pairs, text_of};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
-use crate::store::{Action, Author, Caller, World, standing};
+use crate::store::{AuthenticatedCaller, ProviderStore, StoredEntryAction, WriteAuthor, standing};
 
 /// What a delete answers. Google's servers say 204; its own contract knows no success but 200, and the traffic of the
 /// sandbox is held against the contract. A client must take either.
@@ -26,42 +26,42 @@ const DELETED: StatusCode = StatusCode::OK;
 
 /// `events.list`.
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::ReadEvents)?;
-    let world = app.google.world();
-    let (calendar, subscription) = world.visible(&caller.account, &calendar)?;
-    let query = ListQuery::read(&pairs(query), &calendar.info.id)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::ReadEvents)?;
+    let store = app.google.store();
+    let (calendar, subscription) = store.visible(&caller.account, &calendar)?;
+    let query = EventListQuery::read(&pairs(query), &calendar.info.id)?;
     listing::list(calendar, subscription, &query, &app.url, clock::now()).map(Json)
 }
 
 /// `events.instances`.
 pub(super) async fn instances(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
-    caller.may(Need::ReadEvents)?;
-    let world = app.google.world();
-    let (calendar, subscription) = world.visible(&caller.account, &calendar)?;
-    let query = ListQuery::read(&pairs(query), &calendar.info.id)?;
+) -> Result<Json<Value>, GoogleApiError> {
+    caller.may(GooglePermission::ReadEvents)?;
+    let store = app.google.store();
+    let (calendar, subscription) = store.visible(&caller.account, &calendar)?;
+    let query = EventListQuery::read(&pairs(query), &calendar.info.id)?;
     listing::instances(calendar, subscription, &event, &query, &app.url, clock::now()).map(Json)
 }
 
 /// `events.get`. A tombstone is read like any other event.
 pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    caller.may(Need::ReadEvents)?;
-    let world = app.google.world();
-    let response = show(&world, &caller, &calendar, &event, &app.url)?;
+) -> Result<Response, GoogleApiError> {
+    caller.may(GooglePermission::ReadEvents)?;
+    let store = app.google.store();
+    let response = show(&store, &caller, &calendar, &event, &app.url)?;
     let known = text_of(&headers, header::IF_NONE_MATCH);
     if known.is_some() && known == text_of(response.headers(), header::ETAG) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
@@ -71,123 +71,134 @@ pub(super) async fn get(
 
 /// `events.insert`.
 pub(super) async fn insert(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     body: Bytes,
-) -> Result<Response, ApiError> {
-    caller.may(Need::WriteEvents)?;
+) -> Result<Response, GoogleApiError> {
+    caller.may(GooglePermission::WriteEvents)?;
     let body = object(&body)?;
-    let mut world = app.google.world();
-    let id = world.writable(&caller.account, &calendar)?;
-    let event = writes::insert(&mut world, &id, &body, author(&caller, Action::Insert))?;
-    show(&world, &caller, &calendar, &event, &app.url)
+    let mut store = app.google.store();
+    let id = store.writable(&caller.account, &calendar)?;
+    let event = writes::insert(&mut store, &id, &body, author(&caller, StoredEntryAction::Insert))?;
+    show(&store, &caller, &calendar, &event, &app.url)
 }
 
 /// `events.import`: a copy of an event that lives elsewhere, known by its `iCalUID`; the same one again replaces it.
 pub(super) async fn import(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     body: Bytes,
-) -> Result<Response, ApiError> {
-    caller.may(Need::WriteEvents)?;
+) -> Result<Response, GoogleApiError> {
+    caller.may(GooglePermission::WriteEvents)?;
     let mut body = object(&body)?;
     body.remove("id");
     let uid = body.get("iCalUID").and_then(Value::as_str).map(String::from);
-    let uid = uid.ok_or_else(|| ApiError::required("Missing iCalUID."))?;
-    let mut world = app.google.world();
-    let id = world.writable(&caller.account, &calendar)?;
-    let (known, _) = world.visible(&caller.account, &calendar)?;
+    let uid = uid.ok_or_else(|| GoogleApiError::required("Missing iCalUID."))?;
+    let mut store = app.google.store();
+    let id = store.writable(&caller.account, &calendar)?;
+    let (known, _) = store.visible(&caller.account, &calendar)?;
     let copy = known.entries.values().find(|entry| entry.ical_uid == uid && entry.occurrence_of.is_none());
     let event = match copy.map(|entry| entry.id.clone()) {
-        None => writes::insert(&mut world, &id, &body, author(&caller, Action::Insert))?,
+        None => writes::insert(&mut store, &id, &body, author(&caller, StoredEntryAction::Insert))?,
         Some(event) => {
             body.entry("status").or_insert_with(|| "confirmed".into());
             writes::change(
-                &mut world,
+                &mut store,
                 &id,
                 &event,
-                Content::Whole(&body),
+                EventContent::Whole(&body),
                 None,
-                author(&caller, Action::Update),
+                author(&caller, StoredEntryAction::Update),
             )?;
             event
         }
     };
-    show(&world, &caller, &calendar, &event, &app.url)
+    show(&store, &caller, &calendar, &event, &app.url)
 }
 
 /// `events.update`.
 pub(super) async fn update(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, ApiError> {
+) -> Result<Response, GoogleApiError> {
     let body = object(&body)?;
-    change(&app, &caller, (&calendar, &event), &headers, Content::Whole(&body), Action::Update)
+    change(
+        &app,
+        &caller,
+        (&calendar, &event),
+        &headers,
+        EventContent::Whole(&body),
+        StoredEntryAction::Update,
+    )
 }
 
 /// `events.patch`.
 pub(super) async fn patch(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, ApiError> {
+) -> Result<Response, GoogleApiError> {
     let body: Map<String, Value> = object(&body)?;
-    change(&app, &caller, (&calendar, &event), &headers, Content::Patch(&body), Action::Patch)
+    change(&app, &caller, (&calendar, &event), &headers, EventContent::Patch(&body), StoredEntryAction::Patch)
 }
 
 /// `events.delete`.
 pub(super) async fn delete(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Result<StatusCode, ApiError> {
-    caller.may(Need::WriteEvents)?;
-    let mut world = app.google.world();
-    let calendar = world.writable(&caller.account, &calendar)?;
+) -> Result<StatusCode, GoogleApiError> {
+    caller.may(GooglePermission::WriteEvents)?;
+    let mut store = app.google.store();
+    let calendar = store.writable(&caller.account, &calendar)?;
     let if_match = text_of(&headers, header::IF_MATCH);
-    writes::delete(&mut world, &calendar, &event, if_match, author(&caller, Action::Delete))?;
+    writes::delete(&mut store, &calendar, &event, if_match, author(&caller, StoredEntryAction::Delete))?;
     Ok(DELETED)
 }
 
 fn change(
-    app: &App,
-    caller: &Caller,
+    app: &SandboxApp,
+    caller: &AuthenticatedCaller,
     (calendar, event): (&str, &str),
     headers: &HeaderMap,
-    content: Content<'_>,
-    action: Action,
-) -> Result<Response, ApiError> {
-    caller.may(Need::WriteEvents)?;
-    let mut world = app.google.world();
-    let id = world.writable(&caller.account, calendar)?;
+    content: EventContent<'_>,
+    action: StoredEntryAction,
+) -> Result<Response, GoogleApiError> {
+    caller.may(GooglePermission::WriteEvents)?;
+    let mut store = app.google.store();
+    let id = store.writable(&caller.account, calendar)?;
     let if_match = text_of(headers, header::IF_MATCH);
-    writes::change(&mut world, &id, event, content, if_match, author(caller, action))?;
-    show(&world, caller, calendar, event, &app.url)
+    writes::change(&mut store, &id, event, content, if_match, author(caller, action))?;
+    show(&store, caller, calendar, event, &app.url)
 }
 
-fn author(caller: &Caller, action: Action) -> Author<'_> {
-    Author { account: &caller.account, action, now: clock::now() }
+fn author(caller: &AuthenticatedCaller, action: StoredEntryAction) -> WriteAuthor<'_> {
+    WriteAuthor { account: &caller.account, action, now: clock::now() }
 }
 
 /// An event as its reader sees it, with its etag in the header too.
 fn show(
-    world: &World,
-    caller: &Caller,
+    store: &ProviderStore,
+    caller: &AuthenticatedCaller,
     calendar: &str,
     event: &str,
     base_url: &str,
-) -> Result<Response, ApiError> {
-    let (calendar, _) = world.visible(&caller.account, calendar)?;
-    let entry = standing(calendar, event).ok_or_else(ApiError::not_found)?;
-    let view =
-        View { account: &caller.account, calendar: &calendar.info, zone: calendar.info.zone, base_url };
+) -> Result<Response, GoogleApiError> {
+    let (calendar, _) = store.visible(&caller.account, calendar)?;
+    let entry = standing(calendar, event).ok_or_else(GoogleApiError::not_found)?;
+    let view = GoogleEventView {
+        account: &caller.account,
+        calendar: &calendar.info,
+        zone: calendar.info.zone,
+        base_url,
+    };
     Ok(([(header::ETAG, etag(entry.seq))], Json(view.event(&entry))).into_response())
 }

@@ -11,12 +11,12 @@ use axum::http::HeaderMap;
 use axum::routing::{any, get, post};
 use serde_json::{Map, Value};
 
-use super::errors::ApiError;
-use super::scopes::Need;
-use crate::app::App;
-use crate::store::Caller;
+use super::errors::GoogleApiError;
+use super::scopes::GooglePermission;
+use crate::app::SandboxApp;
+use crate::store::AuthenticatedCaller;
 
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     Router::new()
         .route("/users/me/calendarList", get(calendars::list))
         .route("/users/me/calendarList/{calendar}", get(calendars::list_entry))
@@ -32,14 +32,14 @@ pub(crate) fn router() -> Router<Arc<App>> {
             get(events::get).put(events::update).patch(events::patch).delete(events::delete),
         )
         .route("/calendars/{calendar}/events/{event}/instances", get(events::instances))
-        .route("/{*unknown}", any(|| async { ApiError::not_found() }))
+        .route("/{*unknown}", any(|| async { GoogleApiError::not_found() }))
 }
 
-impl Caller {
+impl AuthenticatedCaller {
     /// # Errors
     /// 403 if the person has consented to less.
-    fn may(&self, need: Need) -> Result<(), ApiError> {
-        if need.is_met_by(&self.scope) { Ok(()) } else { Err(ApiError::insufficient_scope()) }
+    fn may(&self, need: GooglePermission) -> Result<(), GoogleApiError> {
+        if need.is_met_by(&self.scope) { Ok(()) } else { Err(GoogleApiError::insufficient_scope()) }
     }
 }
 
@@ -49,10 +49,10 @@ fn pairs(query: Option<String>) -> Vec<(String, String)> {
 }
 
 /// A body that must be a JSON object.
-fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+fn object(body: &[u8]) -> Result<Map<String, Value>, GoogleApiError> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
-        _ => Err(ApiError { reason: "parseError", ..ApiError::invalid("Parse Error") }),
+        _ => Err(GoogleApiError { reason: "parseError", ..GoogleApiError::invalid("Parse Error") }),
     }
 }
 

@@ -11,14 +11,17 @@ use chrono::Duration;
 use url::Url;
 
 use super::super::scopes;
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::page::consent::{choices, hidden, wants};
 use crate::page::html::{document, escape};
-use crate::store::{Account, CODE_LIFE, Challenge, ChallengeMethod, Code, Record, secret};
+use crate::store::{
+    AuthorizationCodeRecord, CODE_LIFETIME_SECONDS, PkceChallenge, PkceMethod, StoreRecord, StoredAccount,
+    secret,
+};
 
 /// The parameters that come back with the decision.
-const CARRIED: [&str; 12] = [
+const FORWARDED_PARAMETERS: [&str; 12] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -34,33 +37,33 @@ const CARRIED: [&str; 12] = [
 ];
 
 /// A request for consent that is in order.
-struct Asked<'a> {
+struct GoogleConsentRequest<'a> {
     client: &'a str,
     redirect_uri: Url,
     scopes: Vec<&'a str>,
-    challenge: Option<Challenge>,
+    challenge: Option<PkceChallenge>,
     parameters: &'a HashMap<String, String>,
 }
 
 /// Shows the page.
 pub(super) async fn ask(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
-    let asked = match Asked::read(&app, &parameters) {
+    let asked = match GoogleConsentRequest::read(&app, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
-    let accounts: Vec<Account> = app.google.world().accounts.values().cloned().collect();
+    let accounts: Vec<StoredAccount> = app.google.store().accounts.values().cloned().collect();
     Html(document("Sign in to the sandbox", "narrow", &asked.page(&accounts))).into_response()
 }
 
 /// Takes the decision and sends the browser back to the application.
 pub(super) async fn decide(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Form(parameters): Form<HashMap<String, String>>,
 ) -> Response {
-    let asked = match Asked::read(&app, &parameters) {
+    let asked = match GoogleConsentRequest::read(&app, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
@@ -73,23 +76,23 @@ pub(super) async fn decide(
                 Err(refusal) => refusal.into_response(),
             }
         }
-        _ => Refusal::new("invalid_request", "Choose to allow or to deny.").into_response(),
+        _ => GoogleConsentError::new("invalid_request", "Choose to allow or to deny.").into_response(),
     }
 }
 
 /// Why no consent can be asked for. It is shown to the person: a redirect address that is not trusted gets nothing.
-struct Refusal {
+struct GoogleConsentError {
     error: &'static str,
     message: String,
 }
 
-impl Refusal {
+impl GoogleConsentError {
     fn new(error: &'static str, message: impl Into<String>) -> Self {
         Self { error, message: message.into() }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for GoogleConsentError {
     fn into_response(self) -> Response {
         let body = format!(
             "<main><h1>Access blocked</h1><p>{}</p><p class=\"quiet\">Error 400: {}</p></main>",
@@ -100,28 +103,35 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl<'a> Asked<'a> {
-    fn read(app: &App, parameters: &'a HashMap<String, String>) -> Result<Self, Refusal> {
+impl<'a> GoogleConsentRequest<'a> {
+    fn read(app: &SandboxApp, parameters: &'a HashMap<String, String>) -> Result<Self, GoogleConsentError> {
         let get = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
         let required = |name: &str| {
-            get(name)
-                .ok_or_else(|| Refusal::new("invalid_request", format!("Missing required parameter: {name}")))
+            get(name).ok_or_else(|| {
+                GoogleConsentError::new("invalid_request", format!("Missing required parameter: {name}"))
+            })
         };
         let client = required("client_id")?;
         if app.google.client(client).is_none() {
-            return Err(Refusal::new("invalid_client", "The OAuth client was not found."));
+            return Err(GoogleConsentError::new("invalid_client", "The OAuth client was not found."));
         }
         let redirect_uri = Url::parse(required("redirect_uri")?).ok();
         let redirect_uri = redirect_uri.filter(|url| matches!(url.scheme(), "http" | "https"));
         let redirect_uri = redirect_uri.ok_or_else(|| {
-            Refusal::new("redirect_uri_mismatch", "The redirect address is not a web address.")
+            GoogleConsentError::new("redirect_uri_mismatch", "The redirect address is not a web address.")
         })?;
         if required("response_type")? != "code" {
-            return Err(Refusal::new("unsupported_response_type", "Only response_type=code is supported."));
+            return Err(GoogleConsentError::new(
+                "unsupported_response_type",
+                "Only response_type=code is supported.",
+            ));
         }
         let scopes: Vec<_> = required("scope")?.split_whitespace().collect();
         if let Some(unknown) = scopes.iter().find(|scope| scopes::describe(scope).is_none()) {
-            return Err(Refusal::new("invalid_scope", format!("There is no such scope: {unknown}")));
+            return Err(GoogleConsentError::new(
+                "invalid_scope",
+                format!("There is no such scope: {unknown}"),
+            ));
         }
         let challenge = challenge(get("code_challenge"), get("code_challenge_method"))?;
         Ok(Self { client, redirect_uri, scopes, challenge, parameters })
@@ -131,7 +141,7 @@ impl<'a> Asked<'a> {
         self.parameters.get(name).map(String::as_str)
     }
 
-    fn page(&self, accounts: &[Account]) -> String {
+    fn page(&self, accounts: &[StoredAccount]) -> String {
         let hint = self.get("login_hint").unwrap_or_default();
         format!(
             "<main><p class=\"mark\">Sandbox sign-in – stands for Google’s consent page</p>\
@@ -144,37 +154,37 @@ impl<'a> Asked<'a> {
              <button name=\"decision\" value=\"deny\" formnovalidate>Deny</button></div></form></main>",
             client = escape(self.client),
             host = escape(self.redirect_uri.host_str().unwrap_or_default()),
-            hidden = hidden(&CARRIED, self.parameters),
+            hidden = hidden(&FORWARDED_PARAMETERS, self.parameters),
             choices = choices(accounts, hint),
             wants = wants(self.scopes.iter().filter_map(|scope| scopes::describe(scope))),
         )
     }
 
     /// Writes the consent down as a code that the application can redeem.
-    fn store_code(&self, app: &App, account: &str) -> Result<String, Refusal> {
-        let mut world = app.google.world();
-        if !world.accounts.contains_key(account) {
-            return Err(Refusal::new("invalid_request", "There is no such account."));
+    fn store_code(&self, app: &SandboxApp, account: &str) -> Result<String, GoogleConsentError> {
+        let mut store = app.google.store();
+        if !store.accounts.contains_key(account) {
+            return Err(GoogleConsentError::new("invalid_request", "There is no such account."));
         }
         // A refresh token comes with the first consent, and later only if consent is asked for anew.
         let offline = self.get("access_type") == Some("offline");
         let anew = self.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|one| one == "consent"));
-        let code = Code {
+        let code = AuthorizationCodeRecord {
             text: format!("4/0sandbox-{}", secret()),
             account: account.into(),
             client: self.client.into(),
             redirect_uri: self.get("redirect_uri").unwrap_or_default().into(),
             scope: self.scopes.join(" "),
             challenge: self.challenge.clone(),
-            offline: offline && (anew || !world.has_consented(account, self.client)),
+            offline: offline && (anew || !store.has_consented(account, self.client)),
             nonce: self.get("nonce").map(String::from),
-            expires_at: clock::now() + Duration::seconds(CODE_LIFE),
+            expires_at: clock::now() + Duration::seconds(CODE_LIFETIME_SECONDS),
             used: false,
         };
         let text = code.text.clone();
-        world
-            .commit(vec![Record::Code { code }])
-            .map_err(|error| Refusal::new("server_error", error.to_string()))?;
+        store
+            .commit(vec![StoreRecord::Code { code }])
+            .map_err(|error| GoogleConsentError::new("server_error", error.to_string()))?;
         Ok(text)
     }
 
@@ -189,22 +199,26 @@ impl<'a> Asked<'a> {
         }
         match HeaderValue::from_str(url.as_str()) {
             Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
-            Err(_) => Refusal::new("invalid_request", "The redirect address cannot be used.").into_response(),
+            Err(_) => GoogleConsentError::new("invalid_request", "The redirect address cannot be used.")
+                .into_response(),
         }
     }
 }
 
-fn challenge(value: Option<&str>, method: Option<&str>) -> Result<Option<Challenge>, Refusal> {
+fn challenge(value: Option<&str>, method: Option<&str>) -> Result<Option<PkceChallenge>, GoogleConsentError> {
     let Some(value) = value else {
         return match method {
             None => Ok(None),
-            Some(_) => Err(Refusal::new("invalid_request", "code_challenge_method without code_challenge.")),
+            Some(_) => Err(GoogleConsentError::new(
+                "invalid_request",
+                "code_challenge_method without code_challenge.",
+            )),
         };
     };
     let method = match method {
-        Some("S256") => ChallengeMethod::S256,
-        None | Some("plain") => ChallengeMethod::Plain,
-        Some(_) => return Err(Refusal::new("invalid_request", "Invalid code_challenge_method.")),
+        Some("S256") => PkceMethod::S256,
+        None | Some("plain") => PkceMethod::Plain,
+        Some(_) => return Err(GoogleConsentError::new("invalid_request", "Invalid code_challenge_method.")),
     };
-    Ok(Some(Challenge { method, value: value.into() }))
+    Ok(Some(PkceChallenge { method, value: value.into() }))
 }

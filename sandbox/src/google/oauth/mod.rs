@@ -9,15 +9,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::app::App;
+use crate::app::SandboxApp;
 
 /// What a person's browser visits.
-pub(crate) fn pages() -> Router<Arc<App>> {
+pub(crate) fn pages() -> Router<Arc<SandboxApp>> {
     Router::new().route("/o/oauth2/v2/auth", get(consent::ask).post(consent::decide))
 }
 
 /// What an application calls.
-pub(crate) fn endpoints() -> Router<Arc<App>> {
+pub(crate) fn endpoints() -> Router<Arc<SandboxApp>> {
     Router::new()
         .route("/token", post(token::exchange))
         .route("/revoke", post(token::revoke))

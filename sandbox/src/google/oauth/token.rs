@@ -9,22 +9,22 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::super::dialect::ACCESS_TOKEN_LIFE;
+use super::super::dialect::ACCESS_TOKEN_LIFETIME_SECONDS;
 use super::super::scopes;
 use super::identity::id_token;
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::oauth_client::shown;
-use crate::store::{Challenge, Issued, World};
+use crate::store::{IssuedTokens, PkceChallenge, ProviderStore};
 
 /// An error of the token endpoint.
-struct OAuthError {
+struct GoogleOAuthError {
     status: StatusCode,
     error: &'static str,
     description: &'static str,
 }
 
-impl OAuthError {
+impl GoogleOAuthError {
     fn new(error: &'static str, description: &'static str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error, description }
     }
@@ -42,7 +42,7 @@ impl OAuthError {
     }
 }
 
-impl IntoResponse for OAuthError {
+impl IntoResponse for GoogleOAuthError {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.error, "error_description": self.description });
         (self.status, Json(body)).into_response()
@@ -52,25 +52,25 @@ impl IntoResponse for OAuthError {
 /// What the registration of an application makes of a sign-in: it is not known any more, or with `1` its callback is another.
 pub(crate) fn refused(how: Option<u64>) -> Response {
     if how == Some(1) {
-        return OAuthError::new("redirect_uri_mismatch", "Bad Request").into_response();
+        return GoogleOAuthError::new("redirect_uri_mismatch", "Bad Request").into_response();
     }
-    OAuthError::invalid_client("The OAuth client was not found.").into_response()
+    GoogleOAuthError::invalid_client("The OAuth client was not found.").into_response()
 }
 
-type Parameters = HashMap<String, String>;
+type GoogleTokenParameters = HashMap<String, String>;
 
 /// Gives tokens for a code or a refresh token.
 pub(super) async fn exchange(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     headers: HeaderMap,
-    Form(parameters): Form<Parameters>,
+    Form(parameters): Form<GoogleTokenParameters>,
 ) -> Response {
     let answer = authenticate(&app, &headers, &parameters).and_then(|client| {
         match parameters.get("grant_type").map(String::as_str) {
-            Some("authorization_code") => redeem(&mut app.google.world(), &client, &parameters),
-            Some("refresh_token") => refresh(&mut app.google.world(), &client, &parameters),
-            Some(_) => Err(OAuthError::new("unsupported_grant_type", "Invalid grant_type.")),
-            None => Err(OAuthError::new("invalid_request", "Missing required parameter: grant_type")),
+            Some("authorization_code") => redeem(&mut app.google.store(), &client, &parameters),
+            Some("refresh_token") => refresh(&mut app.google.store(), &client, &parameters),
+            Some(_) => Err(GoogleOAuthError::new("unsupported_grant_type", "Invalid grant_type.")),
+            None => Err(GoogleOAuthError::new("invalid_request", "Missing required parameter: grant_type")),
         }
     });
     let mut response = match answer {
@@ -82,79 +82,97 @@ pub(super) async fn exchange(
 }
 
 /// Ends the consent that `token` belongs to.
-pub(super) async fn revoke(State(app): State<Arc<App>>, Form(parameters): Form<Parameters>) -> Response {
+pub(super) async fn revoke(
+    State(app): State<Arc<SandboxApp>>,
+    Form(parameters): Form<GoogleTokenParameters>,
+) -> Response {
     let token = parameters.get("token").map(String::as_str).unwrap_or_default();
-    match app.google.world().revoke(token, clock::now()) {
+    match app.google.store().revoke(token, clock::now()) {
         Ok(true) => Json(json!({})).into_response(),
-        Ok(false) => OAuthError::new("invalid_token", "Token expired or revoked").into_response(),
-        Err(_) => OAuthError::server().into_response(),
+        Ok(false) => GoogleOAuthError::new("invalid_token", "Token expired or revoked").into_response(),
+        Err(_) => GoogleOAuthError::server().into_response(),
     }
 }
 
 /// The application's id, from the body or the Basic scheme, if its secret is right.
-fn authenticate(app: &App, headers: &HeaderMap, parameters: &Parameters) -> Result<String, OAuthError> {
+fn authenticate(
+    app: &SandboxApp,
+    headers: &HeaderMap,
+    parameters: &GoogleTokenParameters,
+) -> Result<String, GoogleOAuthError> {
     let (id, secret) = shown(headers, parameters);
     if id.is_empty() {
-        return Err(OAuthError::new("invalid_request", "Could not determine client ID from request."));
+        return Err(GoogleOAuthError::new("invalid_request", "Could not determine client ID from request."));
     }
     let client = app.google.client(&id);
-    let client = client.ok_or_else(|| OAuthError::invalid_client("The OAuth client was not found."))?;
+    let client = client.ok_or_else(|| GoogleOAuthError::invalid_client("The OAuth client was not found."))?;
     if client.client_secret != secret {
-        return Err(OAuthError::invalid_client("Unauthorized"));
+        return Err(GoogleOAuthError::invalid_client("Unauthorized"));
     }
     Ok(id)
 }
 
-fn redeem(world: &mut World, client: &str, parameters: &Parameters) -> Result<Value, OAuthError> {
+fn redeem(
+    store: &mut ProviderStore,
+    client: &str,
+    parameters: &GoogleTokenParameters,
+) -> Result<Value, GoogleOAuthError> {
     let now = clock::now();
     let text = parameters
         .get("code")
-        .ok_or(OAuthError::new("invalid_request", "Missing required parameter: code"))?;
+        .ok_or(GoogleOAuthError::new("invalid_request", "Missing required parameter: code"))?;
     let code =
-        world.codes.get(text).filter(|code| !code.used && code.expires_at > now && code.client == client);
-    let code = code.cloned().ok_or(OAuthError::new("invalid_grant", "Malformed auth code."))?;
+        store.codes.get(text).filter(|code| !code.used && code.expires_at > now && code.client == client);
+    let code = code.cloned().ok_or(GoogleOAuthError::new("invalid_grant", "Malformed auth code."))?;
     if parameters.get("redirect_uri") != Some(&code.redirect_uri) {
-        return Err(OAuthError::new("redirect_uri_mismatch", "Bad Request"));
+        return Err(GoogleOAuthError::new("redirect_uri_mismatch", "Bad Request"));
     }
     verify(code.challenge.as_ref(), parameters.get("code_verifier").map(String::as_str))?;
-    let account = world.accounts.get(&code.account).cloned().ok_or_else(OAuthError::server)?;
-    let issued = world
+    let account = store.accounts.get(&code.account).cloned().ok_or_else(GoogleOAuthError::server)?;
+    let issued = store
         .issue(&code.account, client, &code.scope, code.offline, Some(code.clone()), now)
-        .map_err(|_| OAuthError::server())?;
+        .map_err(|_| GoogleOAuthError::server())?;
     let mut answer = tokens(&issued);
     if let Some(token) = &issued.grant.refresh_token {
         answer["refresh_token"] = token.clone().into();
     }
-    if scopes::identifies(&code.scope) {
+    if scopes::includes_identity(&code.scope) {
         answer["id_token"] = id_token(&account, &issued.grant, code.nonce.as_deref(), now).into();
     }
     Ok(answer)
 }
 
 /// PKCE: what was challenged must be shown, and nothing may be shown that was not challenged (RFC 9700, 2.1.1).
-fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), OAuthError> {
+fn verify(challenge: Option<&PkceChallenge>, verifier: Option<&str>) -> Result<(), GoogleOAuthError> {
     let fits = match (challenge, verifier) {
         (None, None) => return Ok(()),
-        (Some(_), None) => return Err(OAuthError::new("invalid_grant", "Missing code verifier.")),
-        (None, Some(_)) => return Err(OAuthError::new("invalid_grant", "code_verifier was not expected.")),
+        (Some(_), None) => return Err(GoogleOAuthError::new("invalid_grant", "Missing code verifier.")),
+        (None, Some(_)) => {
+            return Err(GoogleOAuthError::new("invalid_grant", "code_verifier was not expected."));
+        }
         (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
     };
-    if fits { Ok(()) } else { Err(OAuthError::new("invalid_grant", "Invalid code verifier.")) }
+    if fits { Ok(()) } else { Err(GoogleOAuthError::new("invalid_grant", "Invalid code verifier.")) }
 }
 
-fn refresh(world: &mut World, client: &str, parameters: &Parameters) -> Result<Value, OAuthError> {
+fn refresh(
+    store: &mut ProviderStore,
+    client: &str,
+    parameters: &GoogleTokenParameters,
+) -> Result<Value, GoogleOAuthError> {
     let token = parameters.get("refresh_token");
     let token =
-        token.ok_or(OAuthError::new("invalid_request", "Missing required parameter: refresh_token"))?;
-    let issued = world.refresh(token, client, clock::now()).map_err(|_| OAuthError::server())?;
-    let issued = issued.ok_or(OAuthError::new("invalid_grant", "Token has been expired or revoked."))?;
+        token.ok_or(GoogleOAuthError::new("invalid_request", "Missing required parameter: refresh_token"))?;
+    let issued = store.refresh(token, client, clock::now()).map_err(|_| GoogleOAuthError::server())?;
+    let issued =
+        issued.ok_or(GoogleOAuthError::new("invalid_grant", "Token has been expired or revoked."))?;
     Ok(tokens(&issued))
 }
 
-fn tokens(issued: &Issued) -> Value {
+fn tokens(issued: &IssuedTokens) -> Value {
     json!({
         "access_token": issued.access_token,
-        "expires_in": ACCESS_TOKEN_LIFE,
+        "expires_in": ACCESS_TOKEN_LIFETIME_SECONDS,
         "scope": issued.grant.scope,
         "token_type": "Bearer",
     })

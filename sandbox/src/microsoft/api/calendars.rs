@@ -9,26 +9,26 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::super::errors::GraphError;
-use super::super::odata::{DEFAULT_PAGE, Options, page};
-use super::super::prefer::Prefer;
-use super::super::scopes::Need;
+use super::super::errors::GraphApiError;
+use super::super::odata::{DEFAULT_PAGE, ODataOptions, page};
+use super::super::prefer::PreferHeader;
+use super::super::scopes::GraphPermission;
 use super::super::{ids, resource, schedule, tenants};
 use super::{answer, object, pairs};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
-use crate::store::{Caller, PRIMARY, World};
+use crate::store::{AuthenticatedCaller, PRIMARY, ProviderStore};
 
 /// `GET /me`.
 pub(super) async fn me(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, GraphError> {
-    caller.can(Need::ReadUser)?;
-    Options::read(&pairs(query.as_deref()), &[])?;
-    let world = app.microsoft.world();
-    let account = world.accounts.get(&caller.account).ok_or_else(GraphError::not_found)?;
+) -> Result<Json<Value>, GraphApiError> {
+    caller.can(GraphPermission::ReadUser)?;
+    ODataOptions::read(&pairs(query.as_deref()), &[])?;
+    let store = app.microsoft.store();
+    let account = store.accounts.get(&caller.account).ok_or_else(GraphApiError::not_found)?;
     let (given, family) = account.name.split_once(' ').unwrap_or((account.name.as_str(), ""));
     Ok(Json(json!({
         "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
@@ -49,19 +49,19 @@ pub(super) async fn me(
 
 /// `GET /me/calendars`. Ten a page if nothing is said.
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     OriginalUri(uri): OriginalUri,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, GraphError> {
-    caller.can(Need::ReadCalendars)?;
-    let options = Options::read(&pairs(query.as_deref()), &[])?;
-    let world = app.microsoft.world();
+) -> Result<Json<Value>, GraphApiError> {
+    caller.can(GraphPermission::ReadCalendars)?;
+    let options = ODataOptions::read(&pairs(query.as_deref()), &[])?;
+    let store = app.microsoft.store();
     // What a person does not want to see is listed all the same: that is a setting of Outlook alone.
-    let shown: Vec<_> = world.list_of(&caller.account);
+    let shown: Vec<_> = store.list_of(&caller.account);
     let size = options.top.unwrap_or(DEFAULT_PAGE);
     let end = options.skip.saturating_add(size);
-    let name = name_of(&world, &caller.account);
+    let name = name_of(&store, &caller.account);
     let items = shown.iter().skip(options.skip).take(size);
     let items = items.map(|(calendar, one)| resource::calendar(calendar, one, &name)).collect();
     let next = (shown.len() > end).then(|| format!("{}{}?$top={size}&$skip={end}", app.url, uri.path()));
@@ -70,44 +70,44 @@ pub(super) async fn list(
 
 /// `GET /me/calendar`.
 pub(super) async fn own(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Json<Value>, GraphError> {
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
+) -> Result<Json<Value>, GraphApiError> {
     show(&app, &caller, PRIMARY)
 }
 
 /// `GET /me/calendars/{id}`.
 pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, GraphError> {
+) -> Result<Json<Value>, GraphApiError> {
     if !ids::is_of_calendar(&id) {
-        return Err(GraphError::malformed_id());
+        return Err(GraphApiError::malformed_id());
     }
     show(&app, &caller, &id)
 }
 
-fn show(app: &App, caller: &Caller, id: &str) -> Result<Json<Value>, GraphError> {
-    caller.can(Need::ReadCalendars)?;
-    let world = app.microsoft.world();
-    let (calendar, one) = world.visible(&caller.account, id)?;
-    Ok(Json(resource::calendar(calendar, one, &name_of(&world, &caller.account))))
+fn show(app: &SandboxApp, caller: &AuthenticatedCaller, id: &str) -> Result<Json<Value>, GraphApiError> {
+    caller.can(GraphPermission::ReadCalendars)?;
+    let store = app.microsoft.store();
+    let (calendar, one) = store.visible(&caller.account, id)?;
+    Ok(Json(resource::calendar(calendar, one, &name_of(&store, &caller.account))))
 }
 
-fn name_of(world: &World, account: &str) -> String {
-    world.accounts.get(account).map_or_else(String::new, |account| account.name.clone())
+fn name_of(store: &ProviderStore, account: &str) -> String {
+    store.accounts.get(account).map_or_else(String::new, |account| account.name.clone())
 }
 
 /// `POST /me/calendar/getSchedule`.
 pub(super) async fn schedule(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<SandboxApp>>,
+    Extension(caller): Extension<AuthenticatedCaller>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, GraphError> {
-    caller.can(Need::FreeBusy)?;
-    let (prefer, body) = (Prefer::read(&headers)?, object(&headers, &body)?);
-    let answered = schedule::query(&app.microsoft.world(), &caller.account, &body, &prefer, clock::now())?;
+) -> Result<Response, GraphApiError> {
+    caller.can(GraphPermission::FreeBusy)?;
+    let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, &body)?);
+    let answered = schedule::query(&app.microsoft.store(), &caller.account, &body, &prefer, clock::now())?;
     Ok(answer(StatusCode::OK, &prefer, answered))
 }

@@ -13,17 +13,17 @@ use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value};
 
-use super::errors::GraphError;
-use super::prefer::Prefer;
-use super::scopes::Need;
-use crate::app::App;
-use crate::store::Caller;
+use super::errors::GraphApiError;
+use super::prefer::PreferHeader;
+use super::scopes::GraphPermission;
+use crate::app::SandboxApp;
+use crate::store::AuthenticatedCaller;
 
 /// What was followed of a client's preferences.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// A calendar is the person's own, or is named; both have the same below them.
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     let mut router = Router::new()
         .route("/me", get(calendars::me))
         .route("/me/calendar", get(calendars::own))
@@ -37,7 +37,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         )
         .route("/me/calendars/{calendar}/events", get(events::list_in).post(events::insert_in))
         .route("/me/calendars/{calendar}/calendarView", get(events::view_in))
-        .route("/me/calendars/{calendar}/events/{event}", one_in())
+        .route("/me/calendars/{calendar}/events/{event}", calendar_event_routes())
         .route("/me/calendars/{calendar}/events/{event}/instances", get(events::instances_in));
     for delta in ["delta", "delta()"] {
         router =
@@ -52,22 +52,22 @@ pub(crate) fn router() -> Router<Arc<App>> {
             .route(&format!("{own}/events/{{event}}"), one())
             .route(&format!("{own}/events/{{event}}/instances"), get(events::instances));
     }
-    router.route("/{*unknown}", any(|| async { GraphError::no_segment() }))
+    router.route("/{*unknown}", any(|| async { GraphApiError::no_segment() }))
 }
 
-fn one() -> MethodRouter<Arc<App>> {
+fn one() -> MethodRouter<Arc<SandboxApp>> {
     get(events::get).patch(events::patch).delete(events::delete)
 }
 
-fn one_in() -> MethodRouter<Arc<App>> {
+fn calendar_event_routes() -> MethodRouter<Arc<SandboxApp>> {
     get(events::get_in).patch(events::patch_in).delete(events::delete_in)
 }
 
-impl Caller {
+impl AuthenticatedCaller {
     /// # Errors
     /// 403 if the person has consented to less.
-    fn can(&self, need: Need) -> Result<(), GraphError> {
-        if need.is_met_by(&self.scope) { Ok(()) } else { Err(GraphError::denied()) }
+    fn can(&self, need: GraphPermission) -> Result<(), GraphApiError> {
+        if need.is_met_by(&self.scope) { Ok(()) } else { Err(GraphApiError::denied()) }
     }
 }
 
@@ -77,18 +77,18 @@ fn pairs(query: Option<&str>) -> Vec<(String, String)> {
 }
 
 /// A body that must be a JSON object, and must say that it is JSON.
-fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, GraphError> {
+fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, GraphApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/json") {
-        return Err(GraphError::body(
+        return Err(GraphApiError::body(
             "A supported MIME type could not be found that matches the content type.",
         ));
     }
-    serde_json::from_slice(body).map_err(|_| GraphError::body("Unable to read JSON request payload."))
+    serde_json::from_slice(body).map_err(|_| GraphApiError::body("Unable to read JSON request payload."))
 }
 
 /// An answer with the preferences that it follows.
-fn answer(status: StatusCode, prefer: &Prefer, body: Value) -> Response {
+fn answer(status: StatusCode, prefer: &PreferHeader, body: Value) -> Response {
     let mut response = (status, Json(body)).into_response();
     if let Ok(applied) = HeaderValue::from_str(&prefer.applied.join(", "))
         && !prefer.applied.is_empty()

@@ -14,14 +14,17 @@ use chrono::Duration;
 use url::Url;
 
 use super::super::{scopes, tenants};
-use crate::app::App;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::page::consent::{choices, hidden, wants};
 use crate::page::html::{document, escape, path_part};
-use crate::store::{Account, CODE_LIFE, Challenge, ChallengeMethod, Code, Record, secret};
+use crate::store::{
+    AuthorizationCodeRecord, CODE_LIFETIME_SECONDS, PkceChallenge, PkceMethod, StoreRecord, StoredAccount,
+    secret,
+};
 
 /// The parameters that come back with the decision.
-const CARRIED: [&str; 12] = [
+const FORWARDED_PARAMETERS: [&str; 12] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -37,22 +40,22 @@ const CARRIED: [&str; 12] = [
 ];
 
 /// A request for consent that is in order.
-struct Asked<'a> {
+struct EntraConsentRequest<'a> {
     tenant: &'a str,
     client: &'a str,
     redirect_uri: Url,
     scopes: Vec<&'a str>,
-    challenge: Option<Challenge>,
+    challenge: Option<PkceChallenge>,
     parameters: &'a HashMap<String, String>,
 }
 
 /// Shows the page, unless the application asked for no page.
 pub(super) async fn ask(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(tenant): Path<String>,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
-    let asked = match Asked::read(&app, &tenant, &parameters) {
+    let asked = match EntraConsentRequest::read(&app, &tenant, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
@@ -60,9 +63,9 @@ pub(super) async fn ask(
         return asked.back(&error);
     }
     if asked.get("prompt") == Some("none") {
-        return asked.back(&UNCONSENTED);
+        return asked.back(&CONSENT_REQUIRED);
     }
-    let accounts: Vec<Account> = app.microsoft.world().accounts.values().cloned().collect();
+    let accounts: Vec<StoredAccount> = app.microsoft.store().accounts.values().cloned().collect();
     Html(document("Sign in to the sandbox", "narrow", &asked.page(&accounts))).into_response()
 }
 
@@ -79,12 +82,12 @@ const NEEDS_ADMIN: [(&str, &str); 2] = [
     ),
 ];
 
-const UNCONSENTED: [(&str, &str); 2] = [
+const CONSENT_REQUIRED: [(&str, &str); 2] = [
     ("error", "interaction_required"),
     ("error_description", "AADSTS65001: The user or administrator has not consented to use the application."),
 ];
 
-const FOREIGN: [(&str, &str); 2] = [
+const WRONG_TENANT: [(&str, &str); 2] = [
     ("error", "access_denied"),
     (
         "error_description",
@@ -95,11 +98,11 @@ const FOREIGN: [(&str, &str); 2] = [
 
 /// Takes the decision and sends the browser back to the application.
 pub(super) async fn decide(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(tenant): Path<String>,
     Form(parameters): Form<HashMap<String, String>>,
 ) -> Response {
-    let asked = match Asked::read(&app, &tenant, &parameters) {
+    let asked = match EntraConsentRequest::read(&app, &tenant, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
@@ -109,8 +112,8 @@ pub(super) async fn decide(
     match parameters.get("decision").map(String::as_str) {
         Some("deny") => asked.back(&DENIED),
         Some("admin") => asked.back(&NEEDS_ADMIN),
-        Some("unconsented") => asked.back(&UNCONSENTED),
-        Some("foreign") => asked.back(&FOREIGN),
+        Some("unconsented") => asked.back(&CONSENT_REQUIRED),
+        Some("foreign") => asked.back(&WRONG_TENANT),
         Some("allow") => {
             let account = parameters.get("account").map(String::as_str).unwrap_or_default();
             match asked.store_code(&app, account) {
@@ -118,23 +121,23 @@ pub(super) async fn decide(
                 Err(refusal) => refusal.into_response(),
             }
         }
-        _ => Refusal::new(900_144, "Choose to allow or to deny.").into_response(),
+        _ => EntraConsentError::new(900_144, "Choose to allow or to deny.").into_response(),
     }
 }
 
 /// Why no consent can be asked for. It is shown to the person: a redirect address that is not trusted gets nothing.
-struct Refusal {
+struct EntraConsentError {
     code: u32,
     message: String,
 }
 
-impl Refusal {
+impl EntraConsentError {
     fn new(code: u32, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for EntraConsentError {
     fn into_response(self) -> Response {
         let body = format!(
             "<main><h1>Sign in</h1><p>Sorry, but we’re having trouble signing you in.</p>\
@@ -146,37 +149,44 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl<'a> Asked<'a> {
-    fn read(app: &App, tenant: &'a str, parameters: &'a HashMap<String, String>) -> Result<Self, Refusal> {
-        if !tenants::is_known(tenant, app.microsoft.world().accounts.keys()) {
-            return Err(Refusal::new(90_002, format!("Tenant '{tenant}' not found.")));
+impl<'a> EntraConsentRequest<'a> {
+    fn read(
+        app: &SandboxApp,
+        tenant: &'a str,
+        parameters: &'a HashMap<String, String>,
+    ) -> Result<Self, EntraConsentError> {
+        if !tenants::is_known(tenant, app.microsoft.store().accounts.keys()) {
+            return Err(EntraConsentError::new(90_002, format!("Tenant '{tenant}' not found.")));
         }
         let get = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
         let required = |name: &str| {
             get(name).ok_or_else(|| {
-                Refusal::new(900_144, format!("The request must contain the following parameter: '{name}'."))
+                EntraConsentError::new(
+                    900_144,
+                    format!("The request must contain the following parameter: '{name}'."),
+                )
             })
         };
         let client = required("client_id")?;
         if app.microsoft.client(client).is_none() {
             let message = format!("Application with identifier '{client}' was not found in the directory.");
-            return Err(Refusal::new(700_016, message));
+            return Err(EntraConsentError::new(700_016, message));
         }
         let redirect_uri = Url::parse(required("redirect_uri")?).ok();
         let redirect_uri = redirect_uri.filter(|url| matches!(url.scheme(), "http" | "https"));
         let redirect_uri = redirect_uri.ok_or_else(|| {
-            Refusal::new(50_011, "The redirect URI specified in the request is not a web address.")
+            EntraConsentError::new(50_011, "The redirect URI specified in the request is not a web address.")
         })?;
         let scopes = required("scope")?.split_whitespace().collect();
         let challenge = match (get("code_challenge"), get("code_challenge_method")) {
             (None, _) => None,
             (Some(value), method) => {
                 let method = match method {
-                    Some("S256") => ChallengeMethod::S256,
-                    None | Some("plain") => ChallengeMethod::Plain,
-                    Some(_) => return Err(Refusal::new(501_491, "Invalid code_challenge_method.")),
+                    Some("S256") => PkceMethod::S256,
+                    None | Some("plain") => PkceMethod::Plain,
+                    Some(_) => return Err(EntraConsentError::new(501_491, "Invalid code_challenge_method.")),
                 };
-                Some(Challenge { method, value: value.into() })
+                Some(PkceChallenge { method, value: value.into() })
             }
         };
         Ok(Self { tenant, client, redirect_uri, scopes, challenge, parameters })
@@ -204,7 +214,7 @@ impl<'a> Asked<'a> {
         self.parameters.get(name).map(String::as_str)
     }
 
-    fn page(&self, accounts: &[Account]) -> String {
+    fn page(&self, accounts: &[StoredAccount]) -> String {
         let hint = self.get("login_hint").unwrap_or_default();
         format!(
             "<main><p class=\"mark\">Sandbox sign-in – stands for Microsoft’s consent page</p>\
@@ -223,18 +233,18 @@ impl<'a> Asked<'a> {
             client = escape(self.client),
             host = escape(self.redirect_uri.host_str().unwrap_or_default()),
             tenant = path_part(self.tenant),
-            hidden = hidden(&CARRIED, self.parameters),
+            hidden = hidden(&FORWARDED_PARAMETERS, self.parameters),
             choices = choices(accounts, hint),
             wants = wants(self.scopes.iter().filter_map(|scope| scopes::describe(scope))),
         )
     }
 
     /// Writes the consent down as a code that the application can redeem.
-    fn store_code(&self, app: &App, account: &str) -> Result<String, Refusal> {
-        let mut world = app.microsoft.world();
-        if !world.accounts.contains_key(account) {
+    fn store_code(&self, app: &SandboxApp, account: &str) -> Result<String, EntraConsentError> {
+        let mut store = app.microsoft.store();
+        if !store.accounts.contains_key(account) {
             let message = "The user account does not exist in the directory.";
-            return Err(Refusal::new(50_034, message));
+            return Err(EntraConsentError::new(50_034, message));
         }
         if !tenants::admits(self.tenant, account) {
             let message = format!(
@@ -242,10 +252,10 @@ impl<'a> Asked<'a> {
                  tenant. Sign out and sign in again with a different account.",
                 self.tenant, self.client
             );
-            return Err(Refusal::new(50_020, message));
+            return Err(EntraConsentError::new(50_020, message));
         }
         let scope = self.scopes.join(" ");
-        let code = Code {
+        let code = AuthorizationCodeRecord {
             text: format!("1.sandbox-{}", secret()),
             account: account.into(),
             client: self.client.into(),
@@ -254,11 +264,13 @@ impl<'a> Asked<'a> {
             scope,
             challenge: self.challenge.clone(),
             nonce: self.get("nonce").map(String::from),
-            expires_at: clock::now() + Duration::seconds(CODE_LIFE),
+            expires_at: clock::now() + Duration::seconds(CODE_LIFETIME_SECONDS),
             used: false,
         };
         let text = code.text.clone();
-        world.commit(vec![Record::Code { code }]).map_err(|error| Refusal::new(90_036, error.to_string()))?;
+        store
+            .commit(vec![StoreRecord::Code { code }])
+            .map_err(|error| EntraConsentError::new(90_036, error.to_string()))?;
         Ok(text)
     }
 
@@ -273,7 +285,7 @@ impl<'a> Asked<'a> {
         }
         match HeaderValue::from_str(url.as_str()) {
             Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
-            Err(_) => Refusal::new(50_011, "The redirect URI cannot be used.").into_response(),
+            Err(_) => EntraConsentError::new(50_011, "The redirect URI cannot be used.").into_response(),
         }
     }
 }

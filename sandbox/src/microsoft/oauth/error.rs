@@ -10,7 +10,7 @@ use crate::clock;
 
 /// An answer that is not a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OAuthError {
+pub(crate) struct EntraOAuthError {
     status: StatusCode,
     error: &'static str,
     /// The number of the AADSTS code.
@@ -19,7 +19,7 @@ pub(crate) struct OAuthError {
     retry_after: Option<u32>,
 }
 
-impl OAuthError {
+impl EntraOAuthError {
     pub(crate) fn new(error: &'static str, code: u32, description: impl Into<String>) -> Self {
         let status =
             if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
@@ -50,7 +50,7 @@ impl OAuthError {
     }
 }
 
-impl IntoResponse for OAuthError {
+impl IntoResponse for EntraOAuthError {
     fn into_response(self) -> Response {
         let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
         let timestamp = clock::now().format("%Y-%m-%d %H:%M:%SZ").to_string();

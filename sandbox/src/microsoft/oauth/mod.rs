@@ -10,17 +10,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use error::OAuthError;
+pub(crate) use error::EntraOAuthError;
 
-use crate::app::App;
+use crate::app::SandboxApp;
 
 /// What a person's browser visits.
-pub(crate) fn pages() -> Router<Arc<App>> {
+pub(crate) fn pages() -> Router<Arc<SandboxApp>> {
     Router::new().route("/{tenant}/oauth2/v2.0/authorize", get(consent::ask).post(consent::decide))
 }
 
 /// What an application calls.
-pub(crate) fn endpoints() -> Router<Arc<App>> {
+pub(crate) fn endpoints() -> Router<Arc<SandboxApp>> {
     Router::new().route("/{tenant}/oauth2/v2.0/token", post(token::exchange))
 }
 

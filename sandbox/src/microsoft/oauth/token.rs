@@ -10,30 +10,30 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::{scopes, tenants};
-use super::error::OAuthError;
-use crate::app::App;
+use super::error::EntraOAuthError;
+use crate::app::SandboxApp;
 use crate::clock;
 use crate::oauth_client::shown;
 use crate::opaque::unsigned_jwt;
-use crate::store::{Account, Challenge, Issued, World};
+use crate::store::{IssuedTokens, PkceChallenge, ProviderStore, StoredAccount};
 
-type Parameters = HashMap<String, String>;
+type EntraTokenParameters = HashMap<String, String>;
 
 /// Gives tokens for a code or a refresh token.
 pub(super) async fn exchange(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<SandboxApp>>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
-    Form(parameters): Form<Parameters>,
+    Form(parameters): Form<EntraTokenParameters>,
 ) -> Response {
     let answer = check_tenant(&app, &tenant)
         .and_then(|()| authenticate(&app, &headers, &parameters))
         .and_then(|client| match parameters.get("grant_type").map(String::as_str) {
-            Some("authorization_code") => redeem(&mut app.microsoft.world(), &tenant, &client, &parameters),
-            Some("refresh_token") => refresh(&mut app.microsoft.world(), &tenant, &client, &parameters),
+            Some("authorization_code") => redeem(&mut app.microsoft.store(), &tenant, &client, &parameters),
+            Some("refresh_token") => refresh(&mut app.microsoft.store(), &tenant, &client, &parameters),
             Some(other) => {
                 let message = format!("The grant_type '{other}' is not supported.");
-                Err(OAuthError::new("unsupported_grant_type", 70_003, message))
+                Err(EntraOAuthError::new("unsupported_grant_type", 70_003, message))
             }
             None => Err(missing("grant_type")),
         });
@@ -45,49 +45,53 @@ pub(super) async fn exchange(
     response
 }
 
-fn missing(name: &str) -> OAuthError {
+fn missing(name: &str) -> EntraOAuthError {
     let message = format!("The request body must contain the following parameter: '{name}'.");
-    OAuthError::new("invalid_request", 900_144, message)
+    EntraOAuthError::new("invalid_request", 900_144, message)
 }
 
-fn check_tenant(app: &App, tenant: &str) -> Result<(), OAuthError> {
-    if tenants::is_known(tenant, app.microsoft.world().accounts.keys()) {
+fn check_tenant(app: &SandboxApp, tenant: &str) -> Result<(), EntraOAuthError> {
+    if tenants::is_known(tenant, app.microsoft.store().accounts.keys()) {
         return Ok(());
     }
-    Err(OAuthError::new("invalid_request", 90_002, format!("Tenant '{tenant}' not found.")))
+    Err(EntraOAuthError::new("invalid_request", 90_002, format!("Tenant '{tenant}' not found.")))
 }
 
 /// The application's id, if its secret is right.
-fn authenticate(app: &App, headers: &HeaderMap, parameters: &Parameters) -> Result<String, OAuthError> {
+fn authenticate(
+    app: &SandboxApp,
+    headers: &HeaderMap,
+    parameters: &EntraTokenParameters,
+) -> Result<String, EntraOAuthError> {
     let (id, secret) = shown(headers, parameters);
     if id.is_empty() {
         return Err(missing("client_id"));
     }
     let client = app.microsoft.client(&id).ok_or_else(|| {
         let message = format!("Application with identifier '{id}' was not found in the directory.");
-        OAuthError::new("unauthorized_client", 700_016, message)
+        EntraOAuthError::new("unauthorized_client", 700_016, message)
     })?;
     if secret.is_empty() {
         let message =
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        return Err(OAuthError::new("invalid_client", 7_000_218, message));
+        return Err(EntraOAuthError::new("invalid_client", 7_000_218, message));
     }
     if client.client_secret != secret {
-        return Err(OAuthError::new("invalid_client", 7_000_215, "Invalid client secret provided."));
+        return Err(EntraOAuthError::new("invalid_client", 7_000_215, "Invalid client secret provided."));
     }
     Ok(id)
 }
 
 fn redeem(
-    world: &mut World,
+    store: &mut ProviderStore,
     tenant: &str,
     client: &str,
-    parameters: &Parameters,
-) -> Result<Value, OAuthError> {
+    parameters: &EntraTokenParameters,
+) -> Result<Value, EntraOAuthError> {
     let now = clock::now();
-    let grant = |code, description: &str| OAuthError::new("invalid_grant", code, description);
+    let grant = |code, description: &str| EntraOAuthError::new("invalid_grant", code, description);
     let text = parameters.get("code").ok_or_else(|| missing("code"))?;
-    let code = world.codes.get(text).filter(|code| code.client == client).cloned();
+    let code = store.codes.get(text).filter(|code| code.client == client).cloned();
     let code = code.ok_or_else(|| grant(9_002_313, "Invalid request. The code is malformed or invalid."))?;
     if code.used {
         return Err(grant(
@@ -106,14 +110,14 @@ fn redeem(
     }
     if parameters.get("redirect_uri") != Some(&code.redirect_uri) {
         let message = "The reply address does not match the one of the authorization request.";
-        return Err(OAuthError::new("invalid_client", 500_112, message));
+        return Err(EntraOAuthError::new("invalid_client", 500_112, message));
     }
     verify(code.challenge.as_ref(), parameters.get("code_verifier").map(String::as_str))?;
-    let account = world.accounts.get(&code.account).cloned().ok_or_else(OAuthError::server)?;
-    let issued = world
+    let account = store.accounts.get(&code.account).cloned().ok_or_else(EntraOAuthError::server)?;
+    let issued = store
         .issue(&code.account, client, &code.scope, code.offline, Some(code.clone()), now)
-        .map_err(|_| OAuthError::server())?;
-    let mut answer = tokens(&issued, world);
+        .map_err(|_| EntraOAuthError::server())?;
+    let mut answer = tokens(&issued, store);
     if scopes::asks_for(&code.scope, "openid") {
         answer["id_token"] =
             unsigned_jwt(&claims(&account, client, code.nonce.as_deref(), now.timestamp())).into();
@@ -122,48 +126,48 @@ fn redeem(
 }
 
 /// PKCE: what was challenged must be shown.
-fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), OAuthError> {
+fn verify(challenge: Option<&PkceChallenge>, verifier: Option<&str>) -> Result<(), EntraOAuthError> {
     match (challenge, verifier) {
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
         _ => {
             let message =
                 "The Code_Verifier does not match the code_challenge supplied in the authorization request.";
-            Err(OAuthError::new("invalid_grant", 501_481, message))
+            Err(EntraOAuthError::new("invalid_grant", 501_481, message))
         }
     }
 }
 
 fn refresh(
-    world: &mut World,
+    store: &mut ProviderStore,
     tenant: &str,
     client: &str,
-    parameters: &Parameters,
-) -> Result<Value, OAuthError> {
+    parameters: &EntraTokenParameters,
+) -> Result<Value, EntraOAuthError> {
     let token = parameters.get("refresh_token").ok_or_else(|| missing("refresh_token"))?;
-    let known = world.grant_of(token).filter(|grant| grant.client == client);
+    let known = store.grant_of(token).filter(|grant| grant.client == client);
     let revoked = known.is_some_and(|grant| grant.ended);
     if known.is_some_and(|grant| !tenants::admits(tenant, &grant.account)) {
         let message = "The provided refresh token is for another tenant.";
-        return Err(OAuthError::new("invalid_grant", 700_005, message));
+        return Err(EntraOAuthError::new("invalid_grant", 700_005, message));
     }
-    let issued = world.refresh(token, client, clock::now()).map_err(|_| OAuthError::server())?;
+    let issued = store.refresh(token, client, clock::now()).map_err(|_| EntraOAuthError::server())?;
     let issued = issued.ok_or_else(|| {
         if revoked {
             let message =
                 "The provided grant has expired due to it being revoked, a fresh auth token is needed.";
-            OAuthError::new("invalid_grant", 50_173, message)
+            EntraOAuthError::new("invalid_grant", 50_173, message)
         } else {
             let message = "The provided authorization code or refresh token has expired due to inactivity.";
-            OAuthError::new("invalid_grant", 70_008, message)
+            EntraOAuthError::new("invalid_grant", 70_008, message)
         }
     })?;
-    Ok(tokens(&issued, world))
+    Ok(tokens(&issued, store))
 }
 
 /// A refresh token comes each time, and it is another one each time.
-fn tokens(issued: &Issued, world: &World) -> Value {
-    let life = world.dialect().tokens().access_life;
+fn tokens(issued: &IssuedTokens, store: &ProviderStore) -> Value {
+    let life = store.dialect().tokens().access_life;
     let mut answer = json!({
         "token_type": "Bearer",
         "scope": scopes::told(&issued.grant.scope),
@@ -177,7 +181,7 @@ fn tokens(issued: &Issued, world: &World) -> Value {
     answer
 }
 
-fn claims(account: &Account, client: &str, nonce: Option<&str>, now: i64) -> Value {
+fn claims(account: &StoredAccount, client: &str, nonce: Option<&str>, now: i64) -> Value {
     let tenant = tenants::tenant_of(&account.email);
     let mut claims = json!({
         "ver": "2.0",

@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 
 use crate::http::api::{
     problem::{ApiError, FieldProblem},
-    request::{Date, Instant},
+    request::{ApiDate, ApiInstant},
     schema,
 };
 
-/// A booking as a program says it. What is left out or null has its default. Give either `starts_at` and `ends_at`, or
-/// `check_in` and `check_out`.
+/// A booking to create or replace. Omitted or null fields get their defaults. Send either `starts_at` and `ends_at`,
+/// or `check_in` and `check_out`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = BookingBody, example = json!({
@@ -43,19 +43,19 @@ pub(crate) struct BookingBody {
     /// When it starts: RFC 3339 with any offset.
     #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
-    pub starts_at: Option<Instant>,
+    pub starts_at: Option<ApiInstant>,
     /// When it ends (exclusive).
     #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
-    pub ends_at: Option<Instant>,
+    pub ends_at: Option<ApiInstant>,
     /// For stays by night: the day of arrival, in the resource's zone.
     #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
-    pub check_in: Option<Date>,
-    /// The day of departure, which is free again.
+    pub check_in: Option<ApiDate>,
+    /// The departure date, which is free again.
     #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
-    pub check_out: Option<Date>,
+    pub check_out: Option<ApiDate>,
     /// One line; at most 300 characters.
     #[serde(default)]
     #[schema(max_length = 300)]
@@ -63,7 +63,7 @@ pub(crate) struct BookingBody {
     /// For whom.
     #[serde(default)]
     pub customer: Option<CustomerBody>,
-    /// How many people come.
+    /// Number of guests.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 100_000)]
     pub party_size: Option<u32>,
@@ -112,7 +112,7 @@ pub(crate) struct BookingBody {
     _overlaps: IgnoredAny,
 }
 
-/// Who it is for.
+/// The customer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Customer)]
@@ -121,11 +121,11 @@ pub(crate) struct CustomerBody {
     #[serde(default)]
     #[schema(max_length = 300)]
     pub name: Option<String>,
-    /// Mail address.
+    /// Email address.
     #[serde(default)]
     #[schema(max_length = 300)]
     pub email: Option<String>,
-    /// Telephone number.
+    /// Phone number.
     #[serde(default)]
     #[schema(max_length = 64)]
     pub phone: Option<String>,
@@ -157,14 +157,14 @@ impl BookingBody {
     }
 
     fn time(&self) -> Result<BookingTime, ApiError> {
-        time_of((self.starts_at, self.ends_at), (self.check_in, self.check_out))
+        time_from_pairs((self.starts_at, self.ends_at), (self.check_in, self.check_out))
     }
 }
 
 /// The one of the two pairs that is given, whole.
-pub(crate) fn time_of(
-    instants: (Option<Instant>, Option<Instant>),
-    dates: (Option<Date>, Option<Date>),
+pub(crate) fn time_from_pairs(
+    instants: (Option<ApiInstant>, Option<ApiInstant>),
+    dates: (Option<ApiDate>, Option<ApiDate>),
 ) -> Result<BookingTime, ApiError> {
     match (instants, dates) {
         ((Some(starts_at), Some(ends_at)), (None, None)) => {
@@ -173,13 +173,13 @@ pub(crate) fn time_of(
         ((None, None), (Some(check_in), Some(check_out))) => {
             Ok(BookingTime::Stay { check_in: check_in.0, check_out: check_out.0 })
         }
-        (instants, dates) => Err(ApiError::invalid_fields(wrong_pair(instants, dates))),
+        (instants, dates) => Err(ApiError::invalid_fields(time_pair_errors(instants, dates))),
     }
 }
 
-fn wrong_pair(
-    instants: (Option<Instant>, Option<Instant>),
-    dates: (Option<Date>, Option<Date>),
+fn time_pair_errors(
+    instants: (Option<ApiInstant>, Option<ApiInstant>),
+    dates: (Option<ApiDate>, Option<ApiDate>),
 ) -> Vec<FieldProblem> {
     let fault =
         |field: &str, message: &str| FieldProblem { field: field.to_owned(), message: message.to_owned() };
@@ -187,37 +187,40 @@ fn wrong_pair(
     let by_date = dates.0.is_some() || dates.1.is_some();
     match (timed, by_date) {
         (true, true) => {
-            vec![fault("check_in", "may not stand beside starts_at and ends_at: give one of the two pairs")]
+            vec![fault(
+                "check_in",
+                "cannot be combined with starts_at and ends_at: send one of the two pairs",
+            )]
         }
-        (true, false) if instants.0.is_none() => vec![fault("starts_at", "is missing beside ends_at")],
-        (true, false) => vec![fault("ends_at", "is missing beside starts_at")],
-        (false, true) if dates.0.is_none() => vec![fault("check_in", "is missing beside check_out")],
-        (false, true) => vec![fault("check_out", "is missing beside check_in")],
+        (true, false) if instants.0.is_none() => vec![fault("starts_at", "is required with ends_at")],
+        (true, false) => vec![fault("ends_at", "is required with starts_at")],
+        (false, true) if dates.0.is_none() => vec![fault("check_in", "is required with check_out")],
+        (false, true) => vec![fault("check_out", "is required with check_in")],
         (false, false) => {
-            vec![fault("starts_at", "is missing: give starts_at and ends_at, or check_in and check_out")]
+            vec![fault("starts_at", "is required: send starts_at and ends_at, or check_in and check_out")]
         }
     }
 }
 
-/// A booking as it stands.
+/// A booking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Booking)]
-pub(crate) struct BookingAnswer {
+pub(crate) struct BookingResponse {
     /// Concord's id.
     #[schema(value_type = uuid::Uuid)]
     pub id: BookingId,
-    /// The caller's own name for it.
+    /// Your own reference.
     #[schema(example = "2026-0412")]
     pub reference: String,
-    /// Counts its changes, from 1; the `ETag`.
+    /// The version, starting at 1; the `ETag`.
     pub version: i64,
     /// What is booked.
     #[schema(value_type = uuid::Uuid)]
     pub resource: ResourceId,
-    /// What sort of booking it is.
+    /// The booking type.
     #[schema(value_type = schema::BookingKind)]
     pub kind: BookingKind,
-    /// Where it stands.
+    /// Its status.
     #[schema(value_type = schema::BookingStatus)]
     pub status: BookingStatus,
     /// When it starts, in UTC; only of bookings by the hour.
@@ -226,10 +229,10 @@ pub(crate) struct BookingAnswer {
     /// When it ends, in UTC (exclusive); only of bookings by the hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<DateTime<Utc>>,
-    /// The day of arrival; only of stays.
+    /// The arrival date; only of stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_in: Option<NaiveDate>,
-    /// The day of departure; only of stays.
+    /// The departure date; only of stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_out: Option<NaiveDate>,
     /// One line.
@@ -237,31 +240,31 @@ pub(crate) struct BookingAnswer {
     /// For whom.
     #[schema(value_type = CustomerBody)]
     pub customer: Customer,
-    /// How many people come.
+    /// Number of guests.
     pub party_size: Option<u32>,
-    /// How many units of the resource it takes.
+    /// Number of units booked.
     pub quantity: u32,
-    /// Who does the work.
+    /// The assigned staff.
     #[schema(value_type = Vec<uuid::Uuid>)]
     pub staff: Vec<StaffId>,
-    /// Where, if not at the resource.
+    /// Location, if different from the resource.
     pub location: String,
     /// For staff.
     pub notes: String,
-    /// Where it came from.
+    /// Its source.
     pub source: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// How it stands in each connected calendar that it concerns or concerned.
-    pub sync: Vec<SyncAnswer>,
+    /// Sync status in each connected calendar.
+    pub sync: Vec<SyncStateResponse>,
     /// Other bookings at the same time for which there is no room beside it, or it has none beside them; a double
     /// booking is said of both until it is over. Empty: all is well.
-    pub overlaps: Vec<OverlapAnswer>,
+    pub overlaps: Vec<OverlapResponse>,
 }
 
-impl BookingAnswer {
+impl BookingResponse {
     /// The answer for `booking`, which stands in calendars as `states` say and beside `overlaps`.
     pub(crate) fn new(booking: Booking, states: Vec<SyncState>, overlaps: Vec<Overlap>) -> Self {
         let draft = booking.draft;
@@ -290,16 +293,16 @@ impl BookingAnswer {
             source: draft.source,
             created_at: booking.created_at,
             updated_at: booking.updated_at,
-            sync: states.into_iter().map(SyncAnswer::from).collect(),
-            overlaps: overlaps.into_iter().map(OverlapAnswer::from).collect(),
+            sync: states.into_iter().map(SyncStateResponse::from).collect(),
+            overlaps: overlaps.into_iter().map(OverlapResponse::from).collect(),
         }
     }
 }
 
-/// Another booking at the same time, for which there is no room.
+/// An overlapping booking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Overlap)]
-pub(crate) struct OverlapAnswer {
+pub(crate) struct OverlapResponse {
     /// Concord's id of the other booking.
     #[schema(value_type = uuid::Uuid)]
     pub id: BookingId,
@@ -313,7 +316,7 @@ pub(crate) struct OverlapAnswer {
     pub ends_at: DateTime<Utc>,
 }
 
-impl From<Overlap> for OverlapAnswer {
+impl From<Overlap> for OverlapResponse {
     fn from(overlap: Overlap) -> Self {
         Self {
             id: overlap.other_id,
@@ -328,11 +331,11 @@ impl From<Overlap> for OverlapAnswer {
 /// How a booking stands in one connected calendar.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncState)]
-pub(crate) struct SyncAnswer {
+pub(crate) struct SyncStateResponse {
     /// The calendar integration.
     #[schema(value_type = uuid::Uuid)]
     pub connection: ConnectionId,
-    /// Who keeps the calendar.
+    /// The calendar provider.
     #[schema(value_type = schema::ProviderKind)]
     pub provider: ProviderKind,
     /// Whose calendar it is.
@@ -344,16 +347,16 @@ pub(crate) struct SyncAnswer {
     pub calendar: String,
     /// The provider's id of the entry.
     pub external_id: String,
-    /// Where it stands.
+    /// Its status.
     #[schema(value_type = schema::EntryState)]
     pub state: EntryState,
     /// When it was last written.
     pub written_at: Option<DateTime<Utc>>,
-    /// Why it could not be written, for people.
+    /// Why it could not be written, in plain words.
     pub last_error: Option<String>,
 }
 
-impl From<SyncState> for SyncAnswer {
+impl From<SyncState> for SyncStateResponse {
     fn from(state: SyncState) -> Self {
         Self {
             connection: state.connection,
@@ -395,13 +398,13 @@ mod tests {
     fn a_time_is_said_in_one_way() {
         for (more, words) in [
             ("", "starts_at"),
-            (",\"starts_at\":\"2026-12-01T10:00:00Z\"", "is missing beside starts_at"),
-            (",\"ends_at\":\"2026-12-01T10:00:00Z\"", "is missing beside ends_at"),
-            (",\"check_in\":\"2026-12-01\"", "is missing beside check_in"),
-            (",\"check_out\":\"2026-12-01\"", "is missing beside check_out"),
+            (",\"starts_at\":\"2026-12-01T10:00:00Z\"", "is required with starts_at"),
+            (",\"ends_at\":\"2026-12-01T10:00:00Z\"", "is required with ends_at"),
+            (",\"check_in\":\"2026-12-01\"", "is required with check_in"),
+            (",\"check_out\":\"2026-12-01\"", "is required with check_out"),
             (
                 ",\"starts_at\":\"2026-12-01T10:00:00Z\",\"check_out\":\"2026-12-01\"",
-                "give one of the two pairs",
+                "send one of the two pairs",
             ),
         ] {
             assert!(fault(more).contains(words), "{more}: {}", fault(more));

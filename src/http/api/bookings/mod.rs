@@ -14,7 +14,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    bookings::{self, BookingFilter, Put, PutError},
+    bookings::{self, BookingFilter, PutError, WrittenBooking},
     businesses, entries, history, occupancy,
 };
 use serde::{Deserialize, Serialize};
@@ -25,13 +25,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) mod body;
 mod patch;
 
-use self::body::{BookingAnswer, BookingBody};
+use self::body::{BookingBody, BookingResponse};
 use super::{
-    answers::{Listing, Paging, page_ask},
     auth::ApiCaller,
-    conditions::{Condition, entity_tag},
+    preconditions::{Precondition, entity_tag},
     problem::{ApiError, Kind},
-    request::{Body, Bound, PathOf, Search},
+    request::{ApiJson, ApiPath, ApiQuery, ApiTimeBound},
+    responses::{Listing, Paging, page_request},
     schema,
 };
 use crate::app::App;
@@ -43,51 +43,51 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(changes))
 }
 
-/// Which bookings are wanted.
+/// Filters for bookings.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Filter {
+struct ListBookingsQuery {
     /// On this resource.
     #[param(value_type = Option<uuid::Uuid>)]
     resource: Option<ResourceId>,
     /// With this staff member.
     #[param(value_type = Option<uuid::Uuid>)]
     staff: Option<StaffId>,
-    /// In this state.
+    /// With this status.
     #[param(value_type = Option<schema::BookingStatus>, inline)]
     status: Option<BookingStatus>,
-    /// Of this sort.
+    /// Of this type.
     #[param(value_type = Option<schema::BookingKind>, inline)]
     kind: Option<BookingKind>,
     /// Ending after this instant, or after the beginning of this day in the business's zone.
     #[param(value_type = Option<String>, example = "2026-12-01")]
-    from: Option<Bound>,
+    from: Option<ApiTimeBound>,
     /// Starting before this instant, or before the beginning of this day in the business's zone.
     #[param(value_type = Option<String>, example = "2027-01-01T00:00:00Z")]
-    until: Option<Bound>,
+    until: Option<ApiTimeBound>,
     /// Somewhere in reference, title, or the customer's name or address; letters of any case.
     search: Option<String>,
-    /// How many at the most, 1 to 200; 50 if it is not said.
+    /// Page size, 1 to 200; default 50.
     limit: Option<u32>,
-    /// What the page before said as `next_cursor`.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
 /// List bookings
 ///
-/// In the order of their starts, a page at a time.
-#[utoipa::path(get, path = "/bookings", tag = "Bookings", operation_id = "list_bookings", params(Filter),
-    responses((status = 200, description = "A page of bookings", body = Listing<BookingAnswer>)))]
+/// Ordered by start, paginated.
+#[utoipa::path(get, path = "/bookings", tag = "Bookings", operation_id = "list_bookings", params(ListBookingsQuery),
+    responses((status = 200, description = "A page of bookings", body = Listing<BookingResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(filter): Search<Filter>,
-) -> Result<Json<Listing<BookingAnswer>>, ApiError> {
-    let ask = page_ask(filter.limit, filter.cursor)?;
+    ApiQuery(filter): ApiQuery<ListBookingsQuery>,
+) -> Result<Json<Listing<BookingResponse>>, ApiError> {
+    let ask = page_request(filter.limit, filter.cursor)?;
     let zone = match (filter.from, filter.until) {
-        (None | Some(Bound::At(_)), None | Some(Bound::At(_))) => Tz::UTC,
-        _ => zone_of(&app, caller.business).await?,
+        (None | Some(ApiTimeBound::At(_)), None | Some(ApiTimeBound::At(_))) => Tz::UTC,
+        _ => business_zone(&app, caller.business).await?,
     };
     let wanted = BookingFilter {
         resource: filter.resource,
@@ -104,82 +104,82 @@ async fn list(
     let ids: Vec<BookingId> = page.items.iter().map(|booking| booking.id).collect();
     let mut states = entries::sync_states_of(db, caller.business, &ids).await?;
     let mut overlaps = occupancy::overlaps_of(db, caller.business, &ids, app.now()).await?;
-    Ok(Json(Listing::of(page, |booking| {
+    Ok(Json(Listing::from_page(page, |booking| {
         let states = states.remove(&booking.id).unwrap_or_default();
         let overlaps = overlaps.remove(&booking.id).unwrap_or_default();
-        BookingAnswer::new(booking, states, overlaps)
+        BookingResponse::new(booking, states, overlaps)
     })))
 }
 
 /// The zone in which a business means its days.
-pub(super) async fn zone_of(app: &App, business: BusinessId) -> Result<Tz, ApiError> {
+pub(super) async fn business_zone(app: &App, business: BusinessId) -> Result<Tz, ApiError> {
     let business = businesses::find(&app.context.db, business).await?;
     Ok(business.ok_or_else(|| ApiError::not_found("business"))?.zone)
 }
 
 /// With how it stands in connected calendars, and what it overlaps.
-async fn answer(app: &App, booking: Booking) -> Result<BookingAnswer, ApiError> {
+async fn booking_response(app: &App, booking: Booking) -> Result<BookingResponse, ApiError> {
     let db = &app.context.db;
     let states = entries::sync_states(db, booking.business, booking.id).await?;
     let mut overlaps = occupancy::overlaps_of(db, booking.business, &[booking.id], app.now()).await?;
     let overlaps = overlaps.remove(&booking.id).unwrap_or_default();
-    Ok(BookingAnswer::new(booking, states, overlaps))
+    Ok(BookingResponse::new(booking, states, overlaps))
 }
 
-async fn tagged(
+async fn with_entity_tag(
     app: &App,
     booking: Booking,
-) -> Result<([(header::HeaderName, HeaderValue); 1], Json<BookingAnswer>), ApiError> {
+) -> Result<([(header::HeaderName, HeaderValue); 1], Json<BookingResponse>), ApiError> {
     let tag = entity_tag(booking.version);
-    Ok(([(header::ETAG, tag)], Json(answer(app, booking).await?)))
+    Ok(([(header::ETAG, tag)], Json(booking_response(app, booking).await?)))
 }
 
-async fn existing(app: &App, caller: &ApiCaller, reference: &str) -> Result<Booking, ApiError> {
+async fn find_booking(app: &App, caller: &ApiCaller, reference: &str) -> Result<Booking, ApiError> {
     let found = bookings::find(&app.context.db, caller.business, reference).await?;
     found.ok_or_else(|| ApiError::not_found("booking"))
 }
 
 /// Read a booking
 #[utoipa::path(get, path = "/bookings/{reference}", tag = "Bookings", operation_id = "get_booking",
-    params(("reference" = String, Path, description = "The caller's own name for it")),
-    responses((status = 200, description = "The booking", body = BookingAnswer,
+    params(("reference" = String, Path, description = "Your own reference")),
+    responses((status = 200, description = "The booking", body = BookingResponse,
         headers(("ETag" = String, description = "Its version, for `If-Match`")))))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(reference): PathOf<String>,
+    ApiPath(reference): ApiPath<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let booking = existing(&app, &caller, &reference).await?;
-    tagged(&app, booking).await
+    let booking = find_booking(&app, &caller, &reference).await?;
+    with_entity_tag(&app, booking).await
 }
 
 /// Create or replace a booking
 ///
-/// Creates the booking of this reference, or replaces all that it says; what is left out has its default. Sending the
-/// same again changes nothing. Refused with 409 where something stands, whatever the concurrency: the answer then
-/// names what stands there and which times are free.
+/// Creates the booking with this reference or replaces it; omitted fields get their defaults. Sending
+/// the same again changes nothing. Returns 409 if the time is taken, even under concurrency: the
+/// response then lists the conflicts and free times.
 #[utoipa::path(put, path = "/bookings/{reference}", tag = "Bookings", operation_id = "put_booking",
     params(
-        ("reference" = String, Path, description = "The caller's own name for it: 1 to 128 characters without spaces and slashes"),
-        ("If-Match" = Option<String>, Header, description = "Only if it is at this version (an `ETag`), or `*`: only if it exists"),
+        ("reference" = String, Path, description = "Your own reference: 1 to 128 characters without spaces or slashes"),
+        ("If-Match" = Option<String>, Header, description = "Only if it is at this version (an `ETag`); `*`: only if it exists"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only if it does not exist yet"),
     ),
     request_body = BookingBody,
     responses(
-        (status = 201, description = "Created", body = BookingAnswer,
-            headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version"))),
-        (status = 200, description = "Replaced, or as it was", body = BookingAnswer,
+        (status = 201, description = "Created", body = BookingResponse,
+            headers(("Location" = String, description = "Its URL"), ("ETag" = String, description = "Its version"))),
+        (status = 200, description = "Replaced, or unchanged", body = BookingResponse,
             headers(("ETag" = String, description = "Its version"))),
     ))]
 async fn put(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(reference): PathOf<String>,
-    condition: Condition,
-    Body(body): Body<BookingBody>,
+    ApiPath(reference): ApiPath<String>,
+    condition: Precondition,
+    ApiJson(body): ApiJson<BookingBody>,
 ) -> Result<Response, ApiError> {
     let draft = body.into_draft()?;
-    if condition == Condition::Exists
+    if condition == Precondition::Exists
         && bookings::find(&app.context.db, caller.business, &reference).await?.is_none()
     {
         return Err(PutError::Stale { current: 0 }.into());
@@ -187,22 +187,22 @@ async fn put(
     let change = caller.change(app.now());
     let expected = condition.expected_version();
     let written = bookings::put(&app.context.db, &change, &reference, &draft, expected).await?;
-    answer_written(&app, written).await
+    write_response(&app, written).await
 }
 
-/// Make a booking
+/// Create a booking without a reference
 ///
-/// For callers without references of their own: one is made up, unless the body says `reference`, which no booking may
-/// have yet. Send an `Idempotency-Key`, so that a repetition makes no second booking. Refused with 409 where something
-/// stands, as `PUT /bookings/{reference}` is.
+/// For callers without their own references: one is generated, unless the body has a `reference`, which must not
+/// be used yet. Send an `Idempotency-Key` so that retries create no second booking. Returns 409 if the time is
+/// taken, like `PUT /bookings/{reference}`.
 #[utoipa::path(post, path = "/bookings", tag = "Bookings", operation_id = "create_booking",
     request_body = BookingBody,
-    responses((status = 201, description = "Created", body = BookingAnswer,
-        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
+    responses((status = 201, description = "Created", body = BookingResponse,
+        headers(("Location" = String, description = "Its URL"), ("ETag" = String, description = "Its version")))))]
 async fn create(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<BookingBody>,
+    ApiJson(body): ApiJson<BookingBody>,
 ) -> Result<Response, ApiError> {
     let reference = body.reference.clone().unwrap_or_else(bookings::new_reference);
     let draft = body.into_draft()?;
@@ -210,18 +210,18 @@ async fn create(
     match bookings::put(&app.context.db, &caller.change(app.now()), &reference, &draft, Some(0)).await {
         Err(PutError::Stale { .. }) => Err(ApiError::new(
             Kind::NotPossible,
-            "There is a booking of this reference already. Change it by PUT or PATCH, or give another reference.",
+            "This reference is already used. Update the booking with PUT or PATCH, or use another reference.",
         )),
-        written => answer_written(&app, written?).await,
+        written => write_response(&app, written?).await,
     }
 }
 
 /// Pushes what follows from the change, and answers it.
-pub(super) async fn answer_written(app: &App, written: Put) -> Result<Response, ApiError> {
+pub(super) async fn write_response(app: &App, written: WrittenBooking) -> Result<Response, ApiError> {
     app.context.push(&written.jobs).await;
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let location = location(app, &written.booking.reference);
-    let mut response = (status, tagged(app, written.booking).await?).into_response();
+    let mut response = (status, with_entity_tag(app, written.booking).await?).into_response();
     if written.created {
         response.headers_mut().insert(header::LOCATION, location?);
     }
@@ -238,84 +238,84 @@ fn location(app: &App, reference: &str) -> Result<HeaderValue, ApiError> {
 }
 
 /// How often a change is made anew when others were faster.
-const TRIES: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
-/// Change a part of a booking
+/// Update a booking
 ///
-/// A JSON merge patch (RFC 7396): fields that stand in the body change, null clears, all others stay. Naming `check_in`
+/// A JSON merge patch (RFC 7396): fields in the body change, null clears, all others are unchanged. Naming `check_in`
 /// or `check_out` of a booking by the hour makes it a stay, and the other way round.
 #[utoipa::path(patch, path = "/bookings/{reference}", tag = "Bookings", operation_id = "change_booking",
     params(
-        ("reference" = String, Path, description = "The caller's own name for it"),
+        ("reference" = String, Path, description = "Your own reference"),
         ("If-Match" = Option<String>, Header, description = "Only if it is at this version (an `ETag`)"),
     ),
     request_body(content = Object, content_type = "application/merge-patch+json",
         description = "The fields of `BookingBody` that change", example = json!({ "status": "completed" })),
-    responses((status = 200, description = "Changed", body = BookingAnswer,
+    responses((status = 200, description = "Changed", body = BookingResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(reference): PathOf<String>,
-    condition: Condition,
-    Body(patch): Body<Value>,
+    ApiPath(reference): ApiPath<String>,
+    condition: Precondition,
+    ApiJson(patch): ApiJson<Value>,
 ) -> Result<Response, ApiError> {
-    if condition == Condition::New {
-        return Err(ApiError::new(Kind::Malformed, "If-None-Match makes no sense with PATCH."));
+    if condition == Precondition::New {
+        return Err(ApiError::new(Kind::Malformed, "If-None-Match cannot be used with PATCH."));
     }
-    for _ in 0..TRIES {
-        let booking = existing(&app, &caller, &reference).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let booking = find_booking(&app, &caller, &reference).await?;
         let version = booking.version;
-        let draft = patch::patched(BookingAnswer::new(booking, Vec::new(), Vec::new()), patch.clone())?
+        let draft = patch::apply_patch(BookingResponse::new(booking, Vec::new(), Vec::new()), patch.clone())?
             .into_draft()?;
         let expected = condition.expected_version().unwrap_or(version);
         let change = caller.change(app.now());
         match bookings::put(&app.context.db, &change, &reference, &draft, Some(expected)).await {
             // Changed by somebody else between reading and writing: the patch is applied to what is there now.
             Err(PutError::Stale { .. }) if condition.expected_version().is_none() => {}
-            written => return answer_written(&app, written?).await,
+            written => return write_response(&app, written?).await,
         }
     }
-    Err(ApiError::new(Kind::Busy, "Others are changing the same booking.").retry_after(1))
+    Err(ApiError::new(Kind::Busy, "The same booking is being changed by another request.").retry_after(1))
 }
 
 /// Cancel a booking
 ///
-/// It stays, with the status `cancelled`, and frees what it took; its entries in calendars go. A cancelled booking
-/// stays as it is.
+/// Sets the status to `cancelled` and frees the time; its calendar entries are deleted. Does nothing if
+/// already cancelled.
 #[utoipa::path(delete, path = "/bookings/{reference}", tag = "Bookings", operation_id = "cancel_booking",
     params(
-        ("reference" = String, Path, description = "The caller's own name for it"),
+        ("reference" = String, Path, description = "Your own reference"),
         ("If-Match" = Option<String>, Header, description = "Only if it is at this version (an `ETag`)"),
     ),
-    responses((status = 200, description = "The cancelled booking", body = BookingAnswer,
+    responses((status = 200, description = "The cancelled booking", body = BookingResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn cancel(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(reference): PathOf<String>,
-    condition: Condition,
+    ApiPath(reference): ApiPath<String>,
+    condition: Precondition,
 ) -> Result<Response, ApiError> {
-    existing(&app, &caller, &reference).await?;
+    find_booking(&app, &caller, &reference).await?;
     let change = caller.change(app.now());
     let written =
         bookings::cancel(&app.context.db, &change, &reference, condition.expected_version()).await?;
-    answer_written(&app, written).await
+    write_response(&app, written).await
 }
 
-/// A change that was made.
+/// A change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = HistoryLine)]
-struct HistoryAnswer {
+struct HistoryLineResponse {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
     id: HistoryId,
-    /// When it was made.
+    /// When it was created.
     at: DateTime<Utc>,
-    /// Who: `kind` is `user`, `api_key`, `calendar` or `system`.
+    /// The actor: `kind` is `user`, `api_key`, `calendar` or `system`.
     #[schema(value_type = Object, example = json!({"kind": "api_key", "name": "Website"}))]
     actor: Actor,
-    /// What they did.
+    /// The action.
     #[schema(example = "changed")]
     action: String,
     /// What changed: each field with its value before and after.
@@ -325,20 +325,20 @@ struct HistoryAnswer {
 
 /// Read the history of a booking
 ///
-/// Who changed what and when, the newest first.
+/// Who changed what and when, newest first.
 #[utoipa::path(get, path = "/bookings/{reference}/history", tag = "Bookings", operation_id = "get_booking_history",
-    params(("reference" = String, Path, description = "The caller's own name for it"), Paging),
-    responses((status = 200, description = "A page of changes", body = Listing<HistoryAnswer>)))]
+    params(("reference" = String, Path, description = "Your own reference"), Paging),
+    responses((status = 200, description = "A page of changes", body = Listing<HistoryLineResponse>)))]
 async fn changes(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(reference): PathOf<String>,
-    Search(paging): Search<Paging>,
-) -> Result<Json<Listing<HistoryAnswer>>, ApiError> {
-    let ask = paging.ask()?;
-    let booking = existing(&app, &caller, &reference).await?;
-    let page = history::of_subject(&app.context.db, caller.business, booking.id.0, &ask).await?;
-    Ok(Json(Listing::of(page, |line| HistoryAnswer {
+    ApiPath(reference): ApiPath<String>,
+    ApiQuery(paging): ApiQuery<Paging>,
+) -> Result<Json<Listing<HistoryLineResponse>>, ApiError> {
+    let ask = paging.page_request()?;
+    let booking = find_booking(&app, &caller, &reference).await?;
+    let page = history::list_for_subject(&app.context.db, caller.business, booking.id.0, &ask).await?;
+    Ok(Json(Listing::from_page(page, |line| HistoryLineResponse {
         id: line.id,
         at: line.at,
         actor: line.actor,

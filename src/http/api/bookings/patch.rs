@@ -2,26 +2,26 @@
 
 use serde_json::{Map, Value};
 
-use super::body::{BookingAnswer, BookingBody};
+use super::body::{BookingBody, BookingResponse};
 use crate::http::api::{
     problem::{ApiError, FieldProblem, Kind},
     request::from_value,
 };
 
 /// Fields without which there is no booking.
-const NEVER_NULL: [&str; 4] = ["resource", "kind", "status", "quantity"];
+const NON_NULLABLE: [&str; 4] = ["resource", "kind", "status", "quantity"];
 const INSTANTS: [&str; 2] = ["starts_at", "ends_at"];
 const DATES: [&str; 2] = ["check_in", "check_out"];
 
 /// What the booking says after `patch`: fields that stand in it change, null clears, all others stay.
-pub(crate) fn patched(booking: BookingAnswer, patch: Value) -> Result<BookingBody, ApiError> {
+pub(crate) fn apply_patch(booking: BookingResponse, patch: Value) -> Result<BookingBody, ApiError> {
     let Value::Object(mut patch) = patch else {
         return Err(ApiError::new(
             Kind::Malformed,
             "The body must be a JSON object with the fields to change.",
         ));
     };
-    let nulls: Vec<FieldProblem> = NEVER_NULL
+    let nulls: Vec<FieldProblem> = NON_NULLABLE
         .iter()
         .filter(|field| patch.get(**field).is_some_and(Value::is_null))
         .map(|field| FieldProblem { field: (*field).to_owned(), message: "cannot be cleared".to_owned() })
@@ -29,14 +29,14 @@ pub(crate) fn patched(booking: BookingAnswer, patch: Value) -> Result<BookingBod
     if !nulls.is_empty() {
         return Err(ApiError::invalid_fields(nulls));
     }
-    leave_the_other_pair(&mut patch);
+    clear_other_time_pair(&mut patch);
     let mut value = serde_json::to_value(booking).map_err(ApiError::internal)?;
     merge(&mut value, Value::Object(patch));
     from_value(value)
 }
 
 /// Who says a stay's dates of a booking by the hour, or the other way round, need not clear the pair that was there.
-fn leave_the_other_pair(patch: &mut Map<String, Value>) {
+fn clear_other_time_pair(patch: &mut Map<String, Value>) {
     let names = |patch: &Map<String, Value>, pair: [&str; 2]| {
         pair.iter().any(|field| patch.get(*field).is_some_and(|value| !value.is_null()))
     };
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_pair_that_is_named_stays() {
         let mut patch = json!({"check_in": "2026-12-01"}).as_object().cloned().unwrap();
-        leave_the_other_pair(&mut patch);
+        clear_other_time_pair(&mut patch);
         assert_eq!(patch["starts_at"], Value::Null);
         assert_eq!(patch["ends_at"], Value::Null);
         assert!(!patch.contains_key("check_out"));

@@ -3,16 +3,16 @@
 use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::ids::StaffId;
 use concord_jobs::connect::{self, ConnectError};
-use concord_providers::{DiscoveryError, caldav::Asked};
+use concord_providers::{DiscoveryError, caldav::CaldavLogin};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{answer, answers::IntegrationAnswer, existing};
+use super::{find_connection, integration_response, responses::IntegrationResponse};
 use crate::{
     app::App,
-    http::api::{auth::ApiCaller, problem::ApiError, request::Body},
+    http::api::{auth::ApiCaller, problem::ApiError, request::ApiJson},
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -25,17 +25,17 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[schema(as = ConnectCaldavBody, example = json!({
     "staff": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "url": "https://cloud.example.org", "user": "ana",
     "password": "an-app-password" }))]
-struct ConnectCaldav {
-    /// Whose account it will be.
+struct ConnectCaldavBody {
+    /// The staff member.
     #[schema(value_type = uuid::Uuid)]
     staff: StaffId,
     /// The server's address or name. One of `url` and `email` must be given.
     #[serde(default)]
     url: Option<String>,
-    /// An e-mail address, whose domain tells the server.
+    /// An email address; its domain is used to find the server.
     #[serde(default)]
     email: Option<String>,
-    /// The name to sign in with; the e-mail address if it is not said.
+    /// The user name; defaults to the email address.
     #[serde(default)]
     user: Option<String>,
     /// An app password, where the server has such.
@@ -50,42 +50,42 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
 
 /// Connect a CalDAV calendar
 ///
-/// Finds the calendars from the server's address or an e-mail address, and connects them. To give a new password, send the
+/// Finds the calendars by server or email address and connects them. To change the password, send the
 /// same account again.
 #[utoipa::path(post, path = "/calendar_integrations/caldav", tag = "Calendar integrations",
-    operation_id = "connect_caldav", request_body = ConnectCaldav,
-    responses((status = 201, description = "Connected", body = IntegrationAnswer)))]
+    operation_id = "connect_caldav", request_body = ConnectCaldavBody,
+    responses((status = 201, description = "Connected", body = IntegrationResponse)))]
 async fn connect_caldav(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<ConnectCaldav>,
-) -> Result<(StatusCode, Json<IntegrationAnswer>), ApiError> {
+    ApiJson(body): ApiJson<ConnectCaldavBody>,
+) -> Result<(StatusCode, Json<IntegrationResponse>), ApiError> {
     let Some(address) = body.url.clone().or_else(|| body.email.clone()) else {
-        return Err(ApiError::invalid("url", "or email must be given"));
+        return Err(ApiError::invalid("url", "or email is required"));
     };
     let Some(user) = body.user.or(body.email) else {
-        return Err(ApiError::invalid("user", "must be given where there is no email"));
+        return Err(ApiError::invalid("user", "is required without email"));
     };
     let field = if body.url.is_some() { "url" } else { "email" };
-    let asked = Asked { address, user, password: body.password };
+    let asked = CaldavLogin { address, user, password: body.password };
     let whose = (caller.business, body.staff);
     match connect::connect_with_password(&app.context, whose, &asked, "/calendars".to_owned()).await {
         Ok(finished) => {
-            let connection = existing(&app, &caller, finished.connection).await?;
-            Ok((StatusCode::CREATED, Json(answer(&app, connection).await?)))
+            let connection = find_connection(&app, &caller, finished.connection).await?;
+            Ok((StatusCode::CREATED, Json(integration_response(&app, connection).await?)))
         }
-        Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not a staff member of yours")),
+        Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not one of your staff")),
         Err(ConnectError::Discovery(error)) => Err(match &error {
             // That is nobody's mistake here.
             DiscoveryError::Unreachable { .. } => ConnectError::from(error).into(),
-            DiscoveryError::WrongPassword { .. } => ApiError::invalid("password", about(&error)),
-            _ => ApiError::invalid(field, about(&error)),
+            DiscoveryError::WrongPassword { .. } => ApiError::invalid("password", discovery_message(&error)),
+            _ => ApiError::invalid(field, discovery_message(&error)),
         }),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Why no calendars were found, to be read after a field's name.
-fn about(error: &DiscoveryError) -> String {
-    format!("opens no calendars: {error}")
+fn discovery_message(error: &DiscoveryError) -> String {
+    format!("could not be connected: {error}")
 }

@@ -9,7 +9,7 @@ use concord_domain::{
 use concord_jobs::connections as jobs;
 use concord_storage::{
     busy_times, calendars,
-    connections::{self, Connection, Settings},
+    connections::{self, Connection, ConnectionSettings},
     entries,
     idempotency::in_parts,
 };
@@ -17,17 +17,20 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-mod answers;
 mod authorize;
 mod caldav;
+mod responses;
 
-use self::answers::{BusyAnswer, EntryAnswer, EventsAnswer, IntegrationAnswer, TestAnswer};
+use self::responses::{
+    BusyTimeResponse, CalendarEntryResponse, CalendarEventsResponse, IntegrationResponse,
+    IntegrationTestResponse,
+};
 use super::{
-    answers::Listing,
     auth::ApiCaller,
-    given::Given,
+    patch_field::PatchField,
     problem::ApiError,
-    request::{Body, PathOf, Search},
+    request::{ApiJson, ApiPath, ApiQuery},
+    responses::Listing,
     schema,
 };
 use crate::app::App;
@@ -49,7 +52,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Filter {
+struct ListIntegrationsQuery {
     /// Those of this staff member.
     #[param(value_type = Option<uuid::Uuid>)]
     staff: Option<StaffId>,
@@ -57,15 +60,15 @@ struct Filter {
 
 /// List calendar integrations
 ///
-/// All that are not disconnected, in the order of their making.
+/// All that are not disconnected, oldest first.
 #[utoipa::path(get, path = "/calendar_integrations", tag = "Calendar integrations",
-    operation_id = "list_calendar_integrations", params(Filter),
-    responses((status = 200, description = "All of them", body = Listing<IntegrationAnswer>)))]
+    operation_id = "list_calendar_integrations", params(ListIntegrationsQuery),
+    responses((status = 200, description = "The full list", body = Listing<IntegrationResponse>)))]
 async fn list(
     State(app): State<App>,
     caller: ApiCaller,
-    Search(filter): Search<Filter>,
-) -> Result<Json<Listing<IntegrationAnswer>>, ApiError> {
+    ApiQuery(filter): ApiQuery<ListIntegrationsQuery>,
+) -> Result<Json<Listing<IntegrationResponse>>, ApiError> {
     let found = match filter.staff {
         Some(staff) => connections::of_staff(&app.context.db, caller.business, staff).await?,
         None => connections::list(&app.context.db, caller.business).await?,
@@ -74,17 +77,17 @@ async fn list(
     let mut listed = calendars::of_connections(&app.context.db, caller.business, &ids).await?;
     let answer = |connection: Connection| {
         let calendars = listed.remove(&connection.id).unwrap_or_default();
-        IntegrationAnswer::new(connection, calendars)
+        IntegrationResponse::new(connection, calendars)
     };
-    Ok(Json(Listing::whole(found.into_iter().map(answer).collect())))
+    Ok(Json(Listing::complete(found.into_iter().map(answer).collect())))
 }
 
-async fn answer(app: &App, connection: Connection) -> Result<IntegrationAnswer, ApiError> {
+async fn integration_response(app: &App, connection: Connection) -> Result<IntegrationResponse, ApiError> {
     let calendars = calendars::of_connection(&app.context.db, connection.business_id, connection.id).await?;
-    Ok(IntegrationAnswer::new(connection, calendars))
+    Ok(IntegrationResponse::new(connection, calendars))
 }
 
-async fn existing(app: &App, caller: &ApiCaller, id: ConnectionId) -> Result<Connection, ApiError> {
+async fn find_connection(app: &App, caller: &ApiCaller, id: ConnectionId) -> Result<Connection, ApiError> {
     let found = connections::find(&app.context.db, caller.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("calendar integration"))
 }
@@ -92,37 +95,37 @@ async fn existing(app: &App, caller: &ApiCaller, id: ConnectionId) -> Result<Con
 /// Read a calendar integration
 #[utoipa::path(get, path = "/calendar_integrations/{id}", tag = "Calendar integrations",
     operation_id = "get_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The integration", body = IntegrationAnswer)))]
+    responses((status = 200, description = "The integration", body = IntegrationResponse)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-) -> Result<Json<IntegrationAnswer>, ApiError> {
-    let connection = existing(&app, &caller, id).await?;
-    answer(&app, connection).await.map(Json)
+    ApiPath(id): ApiPath<ConnectionId>,
+) -> Result<Json<IntegrationResponse>, ApiError> {
+    let connection = find_connection(&app, &caller, id).await?;
+    integration_response(&app, connection).await.map(Json)
 }
 
-/// What changes of an integration; what is left out stays.
+/// Changes to an integration; omitted fields are unchanged.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CalendarIntegrationChange, example = json!({ "direction": "both" }))]
-struct Changed {
-    /// Which way facts flow.
+struct IntegrationPatch {
+    /// Sync direction.
     #[serde(default)]
     #[schema(value_type = Option<schema::Direction>)]
     direction: Option<Direction>,
-    /// Which bookings it gets.
+    /// Which bookings are written to it.
     #[serde(default)]
     #[schema(value_type = Option<schema::Coverage>)]
     coverage: Option<Coverage>,
-    /// What becomes of entries that are moved, resized or renamed there; null: as the business has it.
+    /// What to do when entries are moved, resized or renamed there; null: the business default.
     #[serde(default)]
     #[schema(value_type = Option<schema::RemoteChangePolicy>)]
-    remote_moves: Given<RemoteChangePolicy>,
-    /// What becomes of entries that are deleted or brought back there; null: as the business has it.
+    remote_moves: PatchField<RemoteChangePolicy>,
+    /// What to do when entries are deleted or restored there; null: the business default.
     #[serde(default)]
     #[schema(value_type = Option<schema::RemoteChangePolicy>)]
-    remote_deletions: Given<RemoteChangePolicy>,
+    remote_deletions: PatchField<RemoteChangePolicy>,
     /// `true`: new bookings of its staff member go here. To end that, make another one the default.
     #[serde(default)]
     is_default: Option<bool>,
@@ -132,8 +135,8 @@ struct Changed {
     state: Option<ConnectionState>,
 }
 
-impl Changed {
-    fn check(&self) -> Result<(), ApiError> {
+impl IntegrationPatch {
+    fn validate(&self) -> Result<(), ApiError> {
         if self.is_default == Some(false) {
             return Err(ApiError::invalid(
                 "is_default",
@@ -150,18 +153,18 @@ impl Changed {
 /// Change a calendar integration
 #[utoipa::path(patch, path = "/calendar_integrations/{id}", tag = "Calendar integrations",
     operation_id = "change_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
-    request_body = Changed,
-    responses((status = 200, description = "Changed", body = IntegrationAnswer)))]
+    request_body = IntegrationPatch,
+    responses((status = 200, description = "Changed", body = IntegrationResponse)))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-    Body(body): Body<Changed>,
-) -> Result<Json<IntegrationAnswer>, ApiError> {
-    body.check()?;
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<ConnectionId>,
+    ApiJson(body): ApiJson<IntegrationPatch>,
+) -> Result<Json<IntegrationResponse>, ApiError> {
+    body.validate()?;
+    let before = find_connection(&app, &caller, id).await?;
     let change = caller.change(app.now());
-    let settings = Settings {
+    let settings = ConnectionSettings {
         direction: body.direction.filter(|direction| *direction != before.direction),
         coverage: body.coverage.filter(|coverage| *coverage != before.coverage),
     };
@@ -175,24 +178,26 @@ async fn change(
     if settings.direction.is_some() || settings.coverage.is_some() {
         jobs::set_settings(&app.context, &change, id, settings).await?;
     }
-    let rules =
-        (body.remote_moves.or(before.remote_moves), body.remote_deletions.or(before.remote_deletions));
+    let rules = (
+        body.remote_moves.apply_to(before.remote_moves),
+        body.remote_deletions.apply_to(before.remote_deletions),
+    );
     if rules != (before.remote_moves, before.remote_deletions) {
         jobs::set_remote_change_rules(&app.context, &change, id, rules).await?;
     }
     if body.is_default == Some(true) && !before.is_default {
         jobs::set_default(&app.context, &change, id).await?;
     }
-    let after = existing(&app, &caller, id).await?;
-    answer(&app, after).await.map(Json)
+    let after = find_connection(&app, &caller, id).await?;
+    integration_response(&app, after).await.map(Json)
 }
 
-/// What becomes of the entries.
+/// What to do with the entries.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Removal {
-    /// Whether the entries are taken out of the calendar; they stay if it is not said.
+struct DisconnectQuery {
+    /// Whether to delete the entries from the calendar; default false.
     #[serde(default)]
     #[param(required = false)]
     remove_entries: bool,
@@ -200,107 +205,107 @@ struct Removal {
 
 /// Disconnect a calendar
 ///
-/// Ends the grant at the provider; the entries go, if that is wanted, a moment later. Connecting the same account again
-/// takes up where this left off.
+/// Revokes access at the provider and, if requested, deletes the entries. Reconnecting the same account
+/// resumes where it left off.
 #[utoipa::path(delete, path = "/calendar_integrations/{id}", tag = "Calendar integrations",
-    operation_id = "disconnect_calendar", params(("id" = Uuid, Path, description = "Its id"), Removal),
-    responses((status = 200, description = "Disconnected", body = IntegrationAnswer)))]
+    operation_id = "disconnect_calendar", params(("id" = Uuid, Path, description = "Its id"), DisconnectQuery),
+    responses((status = 200, description = "Disconnected", body = IntegrationResponse)))]
 async fn disconnect(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-    Search(removal): Search<Removal>,
-) -> Result<Json<IntegrationAnswer>, ApiError> {
+    ApiPath(id): ApiPath<ConnectionId>,
+    ApiQuery(removal): ApiQuery<DisconnectQuery>,
+) -> Result<Json<IntegrationResponse>, ApiError> {
     jobs::disconnect(&app.context, &caller.change(app.now()), id, removal.remove_entries).await?;
-    let after = existing(&app, &caller, id).await?;
-    answer(&app, after).await.map(Json)
+    let after = find_connection(&app, &caller, id).await?;
+    integration_response(&app, after).await.map(Json)
 }
 
-/// Synchronise now
+/// Sync now
 ///
-/// Writes what waits, reads what is new and compares, as soon as a worker is free. What stands as it should is not written
-/// again, and what its owner has changed or deleted is treated by the rules, as at every other time.
+/// Writes pending entries, imports busy times and compares, as soon as a worker is free. Entries in sync are
+/// not rewritten; changes made in the calendar are handled by the remote change settings.
 #[utoipa::path(post, path = "/calendar_integrations/{id}/sync", tag = "Calendar integrations",
     operation_id = "sync_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 202, description = "It will be done", body = IntegrationAnswer)))]
+    responses((status = 202, description = "Started", body = IntegrationResponse)))]
 async fn sync(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-) -> Result<(StatusCode, Json<IntegrationAnswer>), ApiError> {
+    ApiPath(id): ApiPath<ConnectionId>,
+) -> Result<(StatusCode, Json<IntegrationResponse>), ApiError> {
     jobs::resync(&app.context, caller.business, id).await?;
-    let connection = existing(&app, &caller, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(answer(&app, connection).await?)))
+    let connection = find_connection(&app, &caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(integration_response(&app, connection).await?)))
 }
 
 /// Test a calendar integration
 ///
-/// Asks the provider for the calendars, and says what it answered.
+/// Asks the provider for the list of calendars and returns the result.
 #[utoipa::path(post, path = "/calendar_integrations/{id}/test", tag = "Calendar integrations",
     operation_id = "test_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "What the test found", body = TestAnswer)))]
+    responses((status = 200, description = "The test result", body = IntegrationTestResponse)))]
 async fn test(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-) -> Result<Json<TestAnswer>, ApiError> {
+    ApiPath(id): ApiPath<ConnectionId>,
+) -> Result<Json<IntegrationTestResponse>, ApiError> {
     let report = in_parts(Box::pin(jobs::test(&app.context, caller.business, id))).await?;
-    Ok(Json(TestAnswer { ok: report.ok, message: report.message, calendars: report.calendars }))
+    Ok(Json(IntegrationTestResponse { ok: report.ok, message: report.message, calendars: report.calendars }))
 }
 
 /// Compare a calendar with the bookings
 ///
-/// Looks at everything that stands in the calendars, as soon as a worker is free, and deals with what is not as it should
-/// be. What it found is in `drift` when that is done. It happens every night by itself.
+/// Checks every entry in the calendars and fixes differences, as soon as a worker is
+/// free. The result is in `drift`. Runs automatically every night.
 #[utoipa::path(post, path = "/calendar_integrations/{id}/compare", tag = "Calendar integrations",
     operation_id = "compare_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 202, description = "It will be done", body = IntegrationAnswer)))]
+    responses((status = 202, description = "Started", body = IntegrationResponse)))]
 async fn compare(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-) -> Result<(StatusCode, Json<IntegrationAnswer>), ApiError> {
+    ApiPath(id): ApiPath<ConnectionId>,
+) -> Result<(StatusCode, Json<IntegrationResponse>), ApiError> {
     jobs::compare(&app.context, caller.business, id).await?;
-    let connection = existing(&app, &caller, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(answer(&app, connection).await?)))
+    let connection = find_connection(&app, &caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(integration_response(&app, connection).await?)))
 }
 
 /// Bookings at the most in one answer.
-const MOST_ENTRIES: u32 = 200;
+const MAX_ENTRIES: u32 = 200;
 
 /// List the events of a calendar integration
 ///
-/// The bookings that stand in its calendars or are about to, and the busy times that were read from them, both still to
-/// come.
+/// Upcoming bookings in its calendars, and upcoming imported busy
+/// times.
 #[utoipa::path(get, path = "/calendar_integrations/{id}/events", tag = "Calendar integrations",
     operation_id = "list_calendar_events", params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "What stands there", body = EventsAnswer)))]
+    responses((status = 200, description = "Upcoming busy times", body = CalendarEventsResponse)))]
 async fn events(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ConnectionId>,
-) -> Result<Json<EventsAnswer>, ApiError> {
+    ApiPath(id): ApiPath<ConnectionId>,
+) -> Result<Json<CalendarEventsResponse>, ApiError> {
     let (db, business, now) = (&app.context.db, caller.business, app.now());
-    let connection = existing(&app, &caller, id);
+    let connection = find_connection(&app, &caller, id);
     let upcoming =
-        async { entries::upcoming(db, business, id, now, MOST_ENTRIES).await.map_err(ApiError::from) };
+        async { entries::upcoming(db, business, id, now, MAX_ENTRIES).await.map_err(ApiError::from) };
     let calendars = async { calendars::of_connection(db, business, id).await.map_err(ApiError::from) };
     let (_, upcoming, calendars) = tokio::try_join!(connection, upcoming, calendars)?;
-    let entries = upcoming.into_iter().map(EntryAnswer::from).collect();
+    let entries = upcoming.into_iter().map(CalendarEntryResponse::from).collect();
     let mut busy = Vec::new();
     for calendar in calendars {
         let found = busy_times::upcoming(db, business, calendar.id, now).await?;
-        busy.extend(found.into_iter().map(BusyAnswer::from));
+        busy.extend(found.into_iter().map(BusyTimeResponse::from));
     }
-    Ok(Json(EventsAnswer { entries, busy }))
+    Ok(Json(CalendarEventsResponse { entries, busy }))
 }
 
-/// What changes of a calendar; what is left out stays.
+/// Changes to a calendar; omitted fields are unchanged.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CalendarChange, example = json!({ "reads": true }))]
-struct ChangedCalendar {
-    /// Whether its busy times are read.
+struct CalendarPatch {
+    /// Whether its busy times are imported.
     #[serde(default)]
     reads: Option<bool>,
     /// `true`: new bookings are written to it. To end that, choose another calendar.
@@ -308,19 +313,19 @@ struct ChangedCalendar {
     writes: Option<bool>,
 }
 
-/// Choose what a calendar is for
+/// Update a calendar
 #[utoipa::path(patch, path = "/calendar_integrations/{id}/calendars/{calendar}", tag = "Calendar integrations",
     operation_id = "change_calendar",
     params(("id" = Uuid, Path, description = "The integration's id"), ("calendar" = Uuid, Path, description = "The calendar's id")),
-    request_body = ChangedCalendar,
-    responses((status = 200, description = "The integration with its calendars", body = IntegrationAnswer)))]
+    request_body = CalendarPatch,
+    responses((status = 200, description = "The integration with its calendars", body = IntegrationResponse)))]
 async fn change_calendar(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf((id, calendar)): PathOf<(ConnectionId, CalendarId)>,
-    Body(body): Body<ChangedCalendar>,
-) -> Result<Json<IntegrationAnswer>, ApiError> {
-    existing(&app, &caller, id).await?;
+    ApiPath((id, calendar)): ApiPath<(ConnectionId, CalendarId)>,
+    ApiJson(body): ApiJson<CalendarPatch>,
+) -> Result<Json<IntegrationResponse>, ApiError> {
+    find_connection(&app, &caller, id).await?;
     let found = calendars::of_connection(&app.context.db, caller.business, id).await?;
     let found =
         found.into_iter().find(|one| one.id == calendar).ok_or_else(|| ApiError::not_found("calendar"))?;
@@ -334,7 +339,7 @@ async fn change_calendar(
         Some(true) if !found.writable => {
             return Err(ApiError::invalid(
                 "writes",
-                "cannot be true: its owner may not write to this calendar",
+                "cannot be true: the account cannot write to this calendar",
             ));
         }
         _ => {}
@@ -346,6 +351,6 @@ async fn change_calendar(
     if body.writes == Some(true) && !found.writes {
         jobs::set_written(&app.context, &change, id, calendar).await?;
     }
-    let connection = existing(&app, &caller, id).await?;
-    answer(&app, connection).await.map(Json)
+    let connection = find_connection(&app, &caller, id).await?;
+    integration_response(&app, connection).await.map(Json)
 }

@@ -1,7 +1,7 @@
 //! `/channels`: resources on booking platforms.
 
-mod answers;
-mod held;
+mod quarantine;
+mod responses;
 mod webhooks;
 
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
@@ -11,12 +11,12 @@ use concord_domain::{
     platform::Platform,
 };
 use concord_jobs::channels::{
-    doubts::{self, Asked, Doubt},
+    address_warnings::{self, AddressCandidate, AddressWarning},
     intervals,
-    manage::{self, Changes, ChannelError, Wanted},
+    manage::{self, ChannelError, ChannelUpdate, NewChannelRequest},
 };
 use concord_storage::{
-    bookings::Change,
+    bookings::ChangeContext,
     channels::{self, Channel, items, runs},
     platform_settings,
 };
@@ -26,13 +26,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::answers::{ChannelAnswer, ItemAnswer, RunAnswer};
+use self::responses::{ChannelEventResponse, ChannelResponse, ChannelRunResponse};
 use super::{
-    answers::{Listing, Paging},
     auth::ApiCaller,
-    given::Given,
+    patch_field::PatchField,
     problem::{ApiError, Kind},
-    request::{Body, PathOf, Search},
+    request::{ApiJson, ApiPath, ApiQuery},
+    responses::{Listing, Paging},
     schema,
 };
 use crate::app::App;
@@ -46,27 +46,27 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_runs))
         .routes(routes!(rotate))
         .routes(routes!(confirm_read))
-        .merge(held::routes())
+        .merge(quarantine::routes())
         .merge(webhooks::routes())
 }
 
 impl From<ChannelError> for ApiError {
     fn from(error: ChannelError) -> Self {
         match error {
-            ChannelError::Address(error) => Self::invalid("import_url", format!("cannot be read: {error}")),
+            ChannelError::Address(error) => Self::invalid("import_url", format!("is not valid: {error}")),
             ChannelError::AddressTaken | ChannelError::OwnFeed | ChannelError::NothingToRead(_) => {
-                Self::invalid("import_url", format!("is not taken: {error}"))
+                Self::invalid("import_url", format!("is not accepted: {error}"))
             }
-            ChannelError::Published => Self::invalid("import_url", format!("is missing: {error}")),
-            ChannelError::NoResource => Self::invalid("resource", "is not a resource of yours"),
+            ChannelError::Published => Self::invalid("import_url", format!("is required: {error}")),
+            ChannelError::NoResource => Self::invalid("resource", "is not one of your resources"),
             ChannelError::NoChannel => Self::not_found("channel"),
-            ChannelError::NeverFetched => Self::new(Kind::NotPossible, format!("It cannot be so: {error}.")),
+            ChannelError::NeverFetched => Self::new(Kind::NotPossible, format!("Not possible: {error}.")),
             ChannelError::Storage(error) => error.into(),
         }
     }
 }
 
-async fn existing(app: &App, caller: &ApiCaller, id: ChannelId) -> Result<Channel, ApiError> {
+async fn find_channel(app: &App, caller: &ApiCaller, id: ChannelId) -> Result<Channel, ApiError> {
     let found = channels::find(&app.context.db, caller.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("channel"))
 }
@@ -79,7 +79,7 @@ async fn existing(app: &App, caller: &ApiCaller, id: ChannelId) -> Result<Channe
     "import_url": "https://www.airbnb.com/calendar/ical/123.ics?s=abc"
 }))]
 struct NewChannelBody {
-    /// What is sold there.
+    /// The listing's resource.
     #[schema(value_type = uuid::Uuid)]
     resource: ResourceId,
     /// The platform: its id, its name or another name of it; see `GET /platforms`.
@@ -108,27 +108,27 @@ struct NewChannelBody {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ChannelChange, example = json!({ "state": "paused" }))]
-struct ChangedChannel {
-    /// Whether it is kept in step.
+struct ChannelPatch {
+    /// Its status.
     #[serde(default)]
     #[schema(value_type = Option<schema::ChannelState>)]
     state: Option<ChannelState>,
     /// Where the platform's feed is; null: nothing is read any more.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    import_url: Given<String>,
-    /// Whose booking gives way.
+    import_url: PatchField<String>,
+    /// Which booking to keep in a conflict.
     #[serde(default)]
     #[schema(value_type = Option<schema::Preference>)]
     preference: Option<Preference>,
-    /// What becomes of nights that the platform only closes.
+    /// How blocked dates are handled.
     #[serde(default)]
     #[schema(value_type = Option<schema::BlockRule>)]
     blocks: Option<BlockRule>,
     /// Minutes between two readings; null: as the business or the platform has it.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
-    interval_minutes: Given<i64>,
+    interval_minutes: PatchField<i64>,
     /// Although something speaks against the new address: see 409.
     #[serde(default)]
     confirm: Option<bool>,
@@ -146,17 +146,17 @@ pub(super) fn check_interval(minutes: i64, platform: Option<&Platform>) -> Resul
 }
 
 /// Channels of a list are looked at so many at once; each asks for several things.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 
 /// List channels
 ///
 /// Those of one resource together.
 #[utoipa::path(get, path = "/channels", tag = "Channels", operation_id = "list_channels",
-    responses((status = 200, description = "All of them", body = Listing<ChannelAnswer>)))]
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<ChannelAnswer>>, ApiError> {
+    responses((status = 200, description = "The full list", body = Listing<ChannelResponse>)))]
+async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<ChannelResponse>>, ApiError> {
     let all = channels::list(&app.context.db, caller.business).await?;
-    let answers = stream::iter(all).map(|channel| ChannelAnswer::of(&app, channel));
-    Ok(Json(Listing::whole(answers.buffered(AT_ONCE).try_collect().await?)))
+    let answers = stream::iter(all).map(|channel| ChannelResponse::of(&app, channel));
+    Ok(Json(Listing::complete(answers.buffered(MAX_CONCURRENT).try_collect().await?)))
 }
 
 /// Make a channel
@@ -166,17 +166,17 @@ async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<
 /// platform's by its host or by its calendar's PRODID; with `confirm` it is connected all the same.
 #[utoipa::path(post, path = "/channels", tag = "Channels", operation_id = "create_channel",
     request_body = NewChannelBody,
-    responses((status = 201, description = "Made", body = ChannelAnswer,
-        headers(("Location" = String, description = "Where it is")))))]
+    responses((status = 201, description = "Created", body = ChannelResponse,
+        headers(("Location" = String, description = "Its URL")))))]
 async fn create(
     State(app): State<App>,
     caller: ApiCaller,
-    Body(body): Body<NewChannelBody>,
+    ApiJson(body): ApiJson<NewChannelBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let platform = app.context.platforms.find(&body.platform).ok_or_else(|| unknown_platform(&app))?;
     let known = Some(platform);
     let said = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
-    let wanted = Wanted {
+    let wanted = NewChannelRequest {
         resource: body.resource,
         platform,
         import_url: body.import_url.map(SecretString::from),
@@ -186,84 +186,88 @@ async fn create(
     };
     let change = caller.change(app.now());
     if let Some(address) = wanted.import_url.as_ref().filter(|_| body.confirm != Some(true)) {
-        let asked = Asked { resource: wanted.resource, platform, channel: None, address };
-        ask(&app, &change, &asked).await?;
+        let asked = AddressCandidate { resource: wanted.resource, platform, channel: None, address };
+        check_address(&app, &change, &asked).await?;
     }
     let channel = manage::create(&app.context, &change, &wanted).await?;
-    let location = app.address(&format!("/api/v1/channels/{}", channel.id));
-    let answer = ChannelAnswer::of(&app, channel).await?;
+    let location = app.absolute_url(&format!("/api/v1/channels/{}", channel.id));
+    let answer = ChannelResponse::of(&app, channel).await?;
     Ok((StatusCode::CREATED, [(axum::http::header::LOCATION, location)], Json(answer)))
 }
 
 /// Refuses an address against which something speaks.
-async fn ask(app: &App, change: &Change, asked: &Asked<'_>) -> Result<(), ApiError> {
-    let mut doubts = doubts::doubts(&app.context, change, asked).await?;
-    doubts.retain(Doubt::is_asked_of_programs);
+async fn check_address(
+    app: &App,
+    change: &ChangeContext,
+    asked: &AddressCandidate<'_>,
+) -> Result<(), ApiError> {
+    let mut doubts = address_warnings::doubts(&app.context, change, asked).await?;
+    doubts.retain(AddressWarning::applies_to_api);
     if doubts.is_empty() {
         return Ok(());
     }
-    let doubts = doubts.iter().map(Doubt::to_string).collect::<Vec<_>>().join("; ");
-    let words = format!("Nothing was connected: {doubts}. Send `confirm: true` if it is meant.");
+    let doubts = doubts.iter().map(AddressWarning::to_string).collect::<Vec<_>>().join("; ");
+    let words = format!("Nothing was connected: {doubts}. Send `confirm: true` to connect anyway.");
     Err(ApiError::new(Kind::NotPossible, words))
 }
 
 /// A platform that nobody knows; the message names those that are known.
 pub(super) fn unknown_platform(app: &App) -> ApiError {
     let known: Vec<&str> = app.context.platforms.iter().map(|platform| platform.id.as_str()).collect();
-    ApiError::invalid("platform", format!("is not known; known are {}", known.join(", ")))
+    ApiError::invalid("platform", format!("is unknown; use one of {}", known.join(", ")))
 }
 
 /// Read a channel
 #[utoipa::path(get, path = "/channels/{id}", tag = "Channels", operation_id = "get_channel",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "The channel", body = ChannelAnswer)))]
+    responses((status = 200, description = "The channel", body = ChannelResponse)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-) -> Result<Json<ChannelAnswer>, ApiError> {
-    let channel = existing(&app, &caller, id).await?;
-    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+    ApiPath(id): ApiPath<ChannelId>,
+) -> Result<Json<ChannelResponse>, ApiError> {
+    let channel = find_channel(&app, &caller, id).await?;
+    Ok(Json(ChannelResponse::of(&app, channel).await?))
 }
 
 /// Change a channel
 ///
 /// What can be read differently now is read at once. A new address is refused with 409 as it is for a new channel.
 #[utoipa::path(patch, path = "/channels/{id}", tag = "Channels", operation_id = "change_channel",
-    params(("id" = Uuid, Path, description = "Its id")), request_body = ChangedChannel,
-    responses((status = 200, description = "Changed", body = ChannelAnswer)))]
+    params(("id" = Uuid, Path, description = "Its id")), request_body = ChannelPatch,
+    responses((status = 200, description = "Changed", body = ChannelResponse)))]
 async fn change(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-    Body(body): Body<ChangedChannel>,
-) -> Result<Json<ChannelAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<ChannelId>,
+    ApiJson(body): ApiJson<ChannelPatch>,
+) -> Result<Json<ChannelResponse>, ApiError> {
+    let before = find_channel(&app, &caller, id).await?;
     let known = app.context.platforms.find(&before.platform);
-    let changes = Changes {
+    let changes = ChannelUpdate {
         state: body.state,
         preference: body.preference,
         blocks: body.blocks,
         interval_minutes: match body.interval_minutes {
-            Given::Absent => None,
-            Given::Cleared => Some(None),
-            Given::Value(minutes) => Some(Some(check_interval(minutes, known)?)),
+            PatchField::Absent => None,
+            PatchField::Null => Some(None),
+            PatchField::Value(minutes) => Some(Some(check_interval(minutes, known)?)),
         },
         import_url: match body.import_url {
-            Given::Absent => None,
-            Given::Cleared => Some(None),
-            Given::Value(url) => Some(Some(SecretString::from(url))),
+            PatchField::Absent => None,
+            PatchField::Null => Some(None),
+            PatchField::Value(url) => Some(Some(SecretString::from(url))),
         },
     };
     let change = caller.change(app.now());
     if let (Some(Some(address)), Some(platform), false) =
         (&changes.import_url, known, body.confirm == Some(true))
     {
-        let asked = Asked { resource: before.resource_id, platform, channel: Some(id), address };
-        ask(&app, &change, &asked).await?;
+        let asked = AddressCandidate { resource: before.resource_id, platform, channel: Some(id), address };
+        check_address(&app, &change, &asked).await?;
     }
     let channel = manage::update(&app.context, &change, id, &changes).await?;
-    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+    Ok(Json(ChannelResponse::of(&app, channel).await?))
 }
 
 /// Remove a channel
@@ -275,7 +279,7 @@ async fn change(
 async fn remove(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
+    ApiPath(id): ApiPath<ChannelId>,
 ) -> Result<StatusCode, ApiError> {
     manage::remove(&app.context, &caller.change(app.now()), id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -286,18 +290,18 @@ async fn remove(
 /// It is read soon after the answer; `read_at` tells when it was.
 #[utoipa::path(post, path = "/channels/{id}/sync", tag = "Channels", operation_id = "sync_channel",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 202, description = "It will be read", body = ChannelAnswer)))]
+    responses((status = 202, description = "Sync started", body = ChannelResponse)))]
 async fn sync(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
+    ApiPath(id): ApiPath<ChannelId>,
 ) -> Result<impl IntoResponse, ApiError> {
     let channel = manage::sync_now(&app.context, &caller.change(app.now()), id).await?;
     if !channel.polled || channel.state == ChannelState::Paused {
-        let why = if channel.polled { "the channel is paused" } else { "the channel has no address to read" };
-        return Err(ApiError::new(Kind::NotPossible, format!("Nothing is read: {why}.")));
+        let why = if channel.polled { "the channel is paused" } else { "the channel has no calendar link" };
+        return Err(ApiError::new(Kind::NotPossible, format!("Not synced: {why}.")));
     }
-    Ok((StatusCode::ACCEPTED, Json(ChannelAnswer::of(&app, channel).await?)))
+    Ok((StatusCode::ACCEPTED, Json(ChannelResponse::of(&app, channel).await?)))
 }
 
 /// List what a platform's feed says
@@ -305,15 +309,15 @@ async fn sync(
 /// As it was last read, without what is over, by start.
 #[utoipa::path(get, path = "/channels/{id}/events", tag = "Channels", operation_id = "list_channel_events",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "All of them", body = Listing<ItemAnswer>)))]
+    responses((status = 200, description = "The full list", body = Listing<ChannelEventResponse>)))]
 async fn events(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-) -> Result<Json<Listing<ItemAnswer>>, ApiError> {
-    existing(&app, &caller, id).await?;
+    ApiPath(id): ApiPath<ChannelId>,
+) -> Result<Json<Listing<ChannelEventResponse>>, ApiError> {
+    find_channel(&app, &caller, id).await?;
     let found = items::to_come(&app.context.db, caller.business, id, app.now()).await?;
-    Ok(Json(Listing::whole(found.into_iter().map(ItemAnswer::from).collect())))
+    Ok(Json(Listing::complete(found.into_iter().map(ChannelEventResponse::from).collect())))
 }
 
 /// List the readings of a channel
@@ -321,18 +325,18 @@ async fn events(
 /// Those that came to something, and failures; newest first.
 #[utoipa::path(get, path = "/channels/{id}/runs", tag = "Channels", operation_id = "list_channel_runs",
     params(("id" = Uuid, Path, description = "Its id"), Paging),
-    responses((status = 200, description = "A page", body = Listing<RunAnswer>)))]
+    responses((status = 200, description = "A page", body = Listing<ChannelRunResponse>)))]
 async fn list_runs(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-    Search(paging): Search<Paging>,
-) -> Result<Json<Listing<RunAnswer>>, ApiError> {
-    existing(&app, &caller, id).await?;
-    let ask = paging.ask()?;
-    let page = runs::of_channel(&app.context.db, caller.business, id, &ask).await?;
+    ApiPath(id): ApiPath<ChannelId>,
+    ApiQuery(paging): ApiQuery<Paging>,
+) -> Result<Json<Listing<ChannelRunResponse>>, ApiError> {
+    find_channel(&app, &caller, id).await?;
+    let ask = paging.page_request()?;
+    let page = runs::list_for_channel(&app.context.db, caller.business, id, &ask).await?;
     let now = app.now();
-    Ok(Json(Listing::of(page, |run| RunAnswer::of(run, now))))
+    Ok(Json(Listing::from_page(page, |run| ChannelRunResponse::of(run, now))))
 }
 
 /// Give a channel's feed a new address
@@ -340,15 +344,15 @@ async fn list_runs(
 /// The platform must be given the new one: the old one opens nothing any more.
 #[utoipa::path(post, path = "/channels/{id}/rotate_feed", tag = "Channels", operation_id = "rotate_channel_feed",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "Published under a new address", body = ChannelAnswer)))]
+    responses((status = 200, description = "Published under a new URL", body = ChannelResponse)))]
 async fn rotate(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-) -> Result<Json<ChannelAnswer>, ApiError> {
+    ApiPath(id): ApiPath<ChannelId>,
+) -> Result<Json<ChannelResponse>, ApiError> {
     manage::rotate_feed(&app.context, &caller.change(app.now()), id).await?;
-    let channel = existing(&app, &caller, id).await?;
-    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+    let channel = find_channel(&app, &caller, id).await?;
+    Ok(Json(ChannelResponse::of(&app, channel).await?))
 }
 
 /// Say that a platform has read our feed
@@ -357,15 +361,15 @@ async fn rotate(
 /// platform's. It then counts as knowing what the feed said when anybody last fetched it. Refused with 409 where nobody has.
 #[utoipa::path(post, path = "/channels/{id}/confirm_read", tag = "Channels", operation_id = "confirm_channel_read",
     params(("id" = Uuid, Path, description = "Its id")),
-    responses((status = 200, description = "Noted", body = ChannelAnswer)))]
+    responses((status = 200, description = "Recorded", body = ChannelResponse)))]
 async fn confirm_read(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-) -> Result<Json<ChannelAnswer>, ApiError> {
+    ApiPath(id): ApiPath<ChannelId>,
+) -> Result<Json<ChannelResponse>, ApiError> {
     // Who has fetched it a moment ago is written down first.
     app.access.flush(&app.context.db).await?;
     manage::confirm_read(&app.context, &caller.change(app.now()), id).await?;
-    let channel = existing(&app, &caller, id).await?;
-    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+    let channel = find_channel(&app, &caller, id).await?;
+    Ok(Json(ChannelResponse::of(&app, channel).await?))
 }

@@ -10,17 +10,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::api::{auth::ApiCaller, problem::ApiError, request::PathOf},
+    http::api::{auth::ApiCaller, problem::ApiError, request::ApiPath},
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(allow, forbid))
+    OpenApiRouter::new().routes(routes!(enable_webhook, disable_webhook))
 }
 
 /// What a channel manager needs.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ChannelWebhook)]
-struct Keys {
+struct ChannelWebhookResponse {
     /// Where to send messages. Shown this once.
     url: String,
     /// The key that signs them (Standard Webhooks). Shown this once.
@@ -34,27 +34,30 @@ struct Keys {
 /// former keys is refused from now on.
 #[utoipa::path(post, path = "/channels/{id}/webhook", tag = "Channels", operation_id = "allow_channel_webhooks",
     params(("id" = Uuid, Path, description = "The channel's id")),
-    responses((status = 201, description = "Address and key", body = Keys)))]
-async fn allow(
+    responses((status = 201, description = "Address and key", body = ChannelWebhookResponse)))]
+async fn enable_webhook(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
-) -> Result<(StatusCode, Json<Keys>), ApiError> {
+    ApiPath(id): ApiPath<ChannelId>,
+) -> Result<(StatusCode, Json<ChannelWebhookResponse>), ApiError> {
     let mut tx = app.context.db.begin().await?;
     let keys = manage::allow_webhooks(&mut tx, &app.context, &caller.change(app.now()), id).await?;
     tx.commit().await?;
-    let url = app.address(&format!("/hooks/channels/{}", keys.token.expose_secret()));
-    Ok((StatusCode::CREATED, Json(Keys { url, secret: keys.secret.expose_secret().to_owned() })))
+    let url = app.absolute_url(&format!("/hooks/channels/{}", keys.token.expose_secret()));
+    Ok((
+        StatusCode::CREATED,
+        Json(ChannelWebhookResponse { url, secret: keys.secret.expose_secret().to_owned() }),
+    ))
 }
 
 /// Take no more webhooks for a channel
 #[utoipa::path(delete, path = "/channels/{id}/webhook", tag = "Channels", operation_id = "forbid_channel_webhooks",
     params(("id" = Uuid, Path, description = "The channel's id")),
-    responses((status = 204, description = "None are taken any more")))]
-async fn forbid(
+    responses((status = 204, description = "Disabled")))]
+async fn disable_webhook(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<ChannelId>,
+    ApiPath(id): ApiPath<ChannelId>,
 ) -> Result<StatusCode, ApiError> {
     manage::forbid_webhooks(&app.context, &caller.change(app.now()), id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -9,35 +9,36 @@ use concord_domain::{
     connection::EntryState,
 };
 use concord_storage::{
-    PageAsk, bookings, channels,
+    PageRequest, bookings, channels,
     entries::{self, SyncState},
     history, occupancy, remote_changes,
 };
 
 use super::super::{
     PageError,
-    asked::Named,
-    changes::{ChangeLine, Where, lines},
-    channels::{path_of as channel_path, platform_name, words::hue_class},
-    frame::{Frame, Place, page, part},
-    names::Names,
-    pieces::{Pill, capital, kind_label},
+    changes::{ChangeViewPlacement, RemoteChangeView, change_views},
+    channels::{channel_path, labels::hue_class, platform_name},
+    components::{Pill, capitalize, kind_label},
+    extract::PagePath,
+    format::{RelativeTime, span},
+    layout::{Layout, NavItem, render_page, render_partial},
+    names::NameDirectory,
     session::CurrentUser,
-    when::{When, span},
 };
 use super::{
-    change::former_status,
-    differences::{Difference, deed, differences, learn},
-    found,
-    guest::notes_of,
-    link_to, name_of, path_of,
+    booking_path,
+    cancel::status_before_cancel,
+    differences::{FieldDifference, action_label, differences, load_names},
+    find_booking,
+    guest::guest_notes,
+    guest_name, linkable_path,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "booking.html")]
 struct BookingPage {
-    frame: Frame,
+    frame: Layout,
     path: String,
     booking: Booking,
     name: String,
@@ -54,37 +55,37 @@ struct BookingPage {
     resource: String,
     staff: String,
     people: String,
-    created: When,
+    created: RelativeTime,
     /// Where it came from, as the end of a sentence.
     source: String,
     /// The platform that it came by.
-    origin: Option<Origin>,
+    origin: Option<BookingPlatform>,
     /// The bookings that it overlaps, each by its name and page.
     overlaps: Vec<(String, String)>,
     live: BookingLive,
     /// What people did to its entries in their own calendars.
-    outside: Vec<ChangeLine>,
-    history: Vec<Change>,
+    outside: Vec<RemoteChangeView>,
+    history: Vec<BookingHistoryRow>,
     is_cancelled: bool,
     /// What it would be again.
     former: BookingStatus,
 }
 
 /// The platform that a booking came by.
-pub(super) struct Origin {
+pub(super) struct BookingPlatform {
     pub(super) platform: String,
     hue: String,
     /// The channel's page, for those who may see it.
     path: Option<String>,
     /// When the channel was last read.
-    read: Option<When>,
+    read: Option<RelativeTime>,
 }
 
 /// How it stands in each calendar: the part that changes while it is looked at.
 #[derive(Template)]
 #[template(path = "booking_live.html")]
 struct BookingLive {
-    entries: Vec<Entry>,
+    entries: Vec<BookingEntryRow>,
     is_under_way: bool,
     /// Whether anything could be in a calendar at all.
     is_anybodys: bool,
@@ -96,7 +97,7 @@ impl HtmlSafe for BookingLive {}
 impl BookingLive {
     /// Where it is kept up: "Ana's calendar", "3 calendars"; `None`: nowhere.
     fn places(&self) -> Option<String> {
-        let standing: Vec<&Entry> = self.entries.iter().filter(|entry| entry.is_kept_up).collect();
+        let standing: Vec<&BookingEntryRow> = self.entries.iter().filter(|entry| entry.is_kept_up).collect();
         match standing.as_slice() {
             [] => None,
             [only] => Some(format!("{}'s calendar", only.staff)),
@@ -105,7 +106,7 @@ impl BookingLive {
     }
 }
 
-struct Entry {
+struct BookingEntryRow {
     /// The connection's page, for those who may see it.
     path: Option<String>,
     staff: String,
@@ -117,69 +118,77 @@ struct Entry {
     is_kept_up: bool,
     /// Whether it stands in a calendar that is no longer connected.
     is_left_there: bool,
-    written: Option<When>,
+    written: Option<RelativeTime>,
     error: Option<String>,
 }
 
 /// So many of the bookings that one overlaps are named.
 const SHOWN_OVERLAPS: usize = 5;
 
-struct Change {
-    at: When,
+struct BookingHistoryRow {
+    at: RelativeTime,
     who: String,
     deed: String,
-    differences: Vec<Difference>,
+    differences: Vec<FieldDifference>,
 }
 
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Named(key): Named<String>,
+    PagePath(key): PagePath<String>,
 ) -> Result<Response, PageError> {
     let (db, business, now) = (&app.context.db, user.business.id, app.now());
-    let booking = found(db, &user, &key).await?;
-    let mut names = Names::load(db, business, user.business.zone).await?;
-    names.learn(db, std::slice::from_ref(&booking)).await?;
-    let told = history::of_subject(db, business, booking.id.0, &PageAsk::default()).await?.items;
-    learn(&mut names, db, &told).await?;
-    let zone = names.zone_of(booking.draft.resource);
+    let booking = find_booking(db, &user, &key).await?;
+    let mut names = NameDirectory::load(db, business, user.business.zone).await?;
+    names.load_archived(db, std::slice::from_ref(&booking)).await?;
+    let told = history::list_for_subject(db, business, booking.id.0, &PageRequest::default()).await?.items;
+    load_names(&mut names, db, &told).await?;
+    let zone = names.resource_zone(booking.draft.resource);
     let today = now.with_timezone(&zone).date_naive();
     let time = span(&booking.draft.time, zone, today);
-    let former = former_status(&told);
+    let former = status_before_cancel(&told);
     let outside = remote_changes::of_booking(db, business, booking.id).await?;
     let shown = BookingPage {
-        frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking, &app.context.platforms)).await?,
-        path: path_of(&booking),
-        name: name_of(&booking, &app.context.platforms),
+        frame: Layout::load(&app, &user, NavItem::Bookings, guest_name(&booking, &app.context.platforms))
+            .await?,
+        path: booking_path(&booking),
+        name: guest_name(&booking, &app.context.platforms),
         customer: app.context.platforms.guest_of(&booking),
         title: app.context.platforms.title_of(&booking).to_owned(),
-        notes: notes_of(&booking).to_owned(),
+        notes: guest_notes(&booking).to_owned(),
         kind: kind_label(booking.draft.kind),
         status: booking.draft.status.into(),
         when: time.text,
         length: time.length,
         zone: zone.name().replace('_', " "),
-        resource: names.of_resource(booking.draft.resource),
-        staff: names.of_all_staff(&booking.draft.staff),
+        resource: names.resource_name(booking.draft.resource),
+        staff: names.staff_names(&booking.draft.staff),
         people: booking.draft.party_size.map(|size| size.to_string()).unwrap_or_default(),
-        created: When::of(booking.created_at, now, zone),
+        created: RelativeTime::new(booking.created_at, now, zone),
         source: match booking.draft.source.as_str() {
             "" => String::new(),
-            "page" => " on a page".to_owned(),
-            "api" => " by a program".to_owned(),
+            "page" => " in Concord".to_owned(),
+            "api" => " via API".to_owned(),
             _ if booking.channel.is_some() => String::new(),
             other => format!(", from {other}"),
         },
-        origin: origin(&app, &user, &booking).await?,
+        origin: booking_platform(&app, &user, &booking).await?,
         overlaps: overlaps(&app, &booking).await?,
-        live: live_part(&app, &user, &booking, zone).await?,
-        outside: lines(&app, &user, &mut names, &outside, (Where::Booking, &path_of(&booking))).await?,
+        live: build_live(&app, &user, &booking, zone).await?,
+        outside: change_views(
+            &app,
+            &user,
+            &mut names,
+            &outside,
+            (ChangeViewPlacement::Booking, &booking_path(&booking)),
+        )
+        .await?,
         history: told
             .iter()
-            .map(|line| Change {
-                at: When::of(line.at, now, zone),
+            .map(|line| BookingHistoryRow {
+                at: RelativeTime::new(line.at, now, zone),
                 who: line.actor.label(),
-                deed: deed(line),
+                deed: action_label(line),
                 differences: differences(line, &names, zone, today),
             })
             .collect(),
@@ -187,7 +196,7 @@ pub(super) async fn show(
         former,
         booking,
     };
-    page(&app, &user, &shown)
+    render_page(&app, &user, &shown)
 }
 
 /// The bookings that it overlaps without room for all of them, each by its name and page.
@@ -197,7 +206,7 @@ async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>,
     let found = found.remove(&booking.id).unwrap_or_default();
     let mut named = Vec::new();
     for other in found.into_iter().take(SHOWN_OVERLAPS) {
-        let path = link_to(&other.reference).unwrap_or_else(|| format!("/bookings/{}", other.other_id));
+        let path = linkable_path(&other.reference).unwrap_or_else(|| format!("/bookings/{}", other.other_id));
         let beside = bookings::by_id(&app.context.db, booking.business, other.other_id).await?;
         let title = beside.map(|beside| app.context.platforms.subject_of(&beside)).unwrap_or_default();
         let name = if title.is_empty() { other.reference } else { format!("{title} ({})", other.reference) };
@@ -207,35 +216,35 @@ async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>,
 }
 
 /// `None`: it came by no channel.
-pub(super) async fn origin(
+pub(super) async fn booking_platform(
     app: &App,
     user: &CurrentUser,
     booking: &Booking,
-) -> Result<Option<Origin>, PageError> {
+) -> Result<Option<BookingPlatform>, PageError> {
     let Some(id) = booking.channel else { return Ok(None) };
     // One that was removed has no page.
     let channel = channels::find(&app.context.db, user.business.id, id).await?;
     let platform = channel.as_ref().map_or(&booking.draft.source, |channel| &channel.platform);
-    Ok(Some(Origin {
+    Ok(Some(BookingPlatform {
         platform: platform_name(app, platform),
         hue: hue_class(app.context.platforms.find(platform)),
         path: channel.as_ref().filter(|_| user.is_manager()).map(|channel| channel_path(channel.id)),
         read: channel
             .and_then(|channel| channel.read_at)
-            .map(|at| When::of(at, app.now(), user.business.zone)),
+            .map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
     }))
 }
 
 pub(super) async fn live(
     State(app): State<App>,
     user: CurrentUser,
-    Named(key): Named<String>,
+    PagePath(key): PagePath<String>,
 ) -> Result<Response, PageError> {
-    let booking = found(&app.context.db, &user, &key).await?;
-    part(&live_part(&app, &user, &booking, user.business.zone).await?)
+    let booking = find_booking(&app.context.db, &user, &key).await?;
+    render_partial(&build_live(&app, &user, &booking, user.business.zone).await?)
 }
 
-async fn live_part(
+async fn build_live(
     app: &App,
     user: &CurrentUser,
     booking: &Booking,
@@ -246,13 +255,13 @@ async fn live_part(
         is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending && !entry.is_over),
         may_connect: user.may_connect(),
         is_anybodys: !booking.draft.staff.is_empty(),
-        entries: states.iter().map(|state| entry(state, user, (app.now(), zone))).collect(),
+        entries: states.iter().map(|state| entry_row(state, user, (app.now(), zone))).collect(),
     })
 }
 
-fn entry(state: &SyncState, user: &CurrentUser, (now, zone): (DateTime<Utc>, Tz)) -> Entry {
+fn entry_row(state: &SyncState, user: &CurrentUser, (now, zone): (DateTime<Utc>, Tz)) -> BookingEntryRow {
     let may_see = user.may_see(state.staff);
-    Entry {
+    BookingEntryRow {
         // A connection that is over has no page.
         path: (may_see && !state.is_over).then(|| format!("/calendars/{}", state.connection)),
         staff: state.staff_name.clone(),
@@ -261,7 +270,7 @@ fn entry(state: &SyncState, user: &CurrentUser, (now, zone): (DateTime<Utc>, Tz)
         state: state.state.into(),
         is_kept_up: state.is_kept_up(),
         is_left_there: state.state == EntryState::Left,
-        written: state.written_at.map(|at| When::of(at, now, zone)),
-        error: state.last_error.as_deref().filter(|_| may_see && !state.is_over).map(capital),
+        written: state.written_at.map(|at| RelativeTime::new(at, now, zone)),
+        error: state.last_error.as_deref().filter(|_| may_see && !state.is_over).map(capitalize),
     }
 }

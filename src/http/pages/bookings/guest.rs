@@ -3,7 +3,7 @@
 use concord_domain::{booking::Booking, platform::Platforms};
 use concord_storage::occupancy::Overlap;
 
-use super::super::pieces::{Pill, Tone, kind_label};
+use super::super::components::{Pill, Tone, kind_label};
 
 /// That a booking is in conflict with others; `None`: it is not.
 pub(in crate::http::pages) fn overlap_pill(overlaps: Option<&Vec<Overlap>>) -> Option<Pill> {
@@ -13,7 +13,7 @@ pub(in crate::http::pages) fn overlap_pill(overlaps: Option<&Vec<Overlap>>) -> O
 }
 
 /// What a booking is called: its customer, or its title, or its kind.
-pub(in crate::http::pages) fn name_of(booking: &Booking, platforms: &Platforms) -> String {
+pub(in crate::http::pages) fn guest_name(booking: &Booking, platforms: &Platforms) -> String {
     let (customer, title) = (platforms.guest_of(booking), platforms.title_of(booking));
     match (customer.as_str(), title) {
         ("", "") => kind_label(booking.draft.kind).to_owned(),
@@ -23,7 +23,7 @@ pub(in crate::http::pages) fn name_of(booking: &Booking, platforms: &Platforms) 
 }
 
 /// What is written about a booking, without the line by which programs find a platform's event again.
-pub(in crate::http::pages) fn notes_of(booking: &Booking) -> &str {
+pub(in crate::http::pages) fn guest_notes(booking: &Booking) -> &str {
     let notes = booking.draft.notes.trim();
     match notes.rsplit_once('\n').unwrap_or(("", notes)) {
         (before, last) if booking.channel.is_some() && last.starts_with("UID: ") => before.trim_end(),

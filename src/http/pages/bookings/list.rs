@@ -11,7 +11,7 @@ use concord_domain::{
     platform::Platforms,
 };
 use concord_storage::{
-    Db, PageAsk, StorageError,
+    Db, PageRequest, StorageError,
     bookings::{self, BookingFilter},
     entries::{self, SyncState},
     occupancy,
@@ -20,21 +20,21 @@ use serde::Deserialize;
 
 use super::super::{
     PageError,
-    asked::Asked,
-    filters::Unread,
-    frame::{Frame, Place, page},
-    names::Names,
-    pieces::{Choice, Pill, Tone},
+    components::{Pill, SelectOption, Tone},
+    extract::PageQuery,
+    filters::InvalidFilters,
+    format::{day, parse_date, span},
+    layout::{Layout, NavItem, render_page},
+    names::NameDirectory,
     session::CurrentUser,
-    when::{day, span, typed_date},
 };
-use super::{name_of, overlap_pill, path_of, title_beside_name};
+use super::{booking_path, guest_name, overlap_pill, title_beside_name};
 use crate::app::App;
 
 /// The filters, as they were typed.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wish {
+pub(super) struct BookingsPageQuery {
     q: String,
     resource: String,
     staff: String,
@@ -48,11 +48,11 @@ pub(super) struct Wish {
 #[derive(Template)]
 #[template(path = "bookings.html")]
 struct BookingsPage {
-    frame: Frame,
-    rows: Vec<Row>,
-    resources: Vec<Choice>,
-    staff: Vec<Choice>,
-    statuses: Vec<Choice>,
+    frame: Layout,
+    rows: Vec<BookingListRow>,
+    resources: Vec<SelectOption>,
+    staff: Vec<SelectOption>,
+    statuses: Vec<SelectOption>,
     from: String,
     /// "today", "Sat 21 Nov"; empty: from the beginning.
     from_words: String,
@@ -61,14 +61,14 @@ struct BookingsPage {
     /// Whether anything narrows the list.
     is_narrowed: bool,
     /// The filters that cannot be read.
-    unread: Unread,
+    unread: InvalidFilters,
     zone: String,
     /// The address of the next page, and of the first if this is not it.
     next: Option<String>,
     first: Option<String>,
 }
 
-struct Row {
+struct BookingListRow {
     path: String,
     edit: String,
     name: String,
@@ -86,33 +86,33 @@ struct Row {
     is_over: bool,
 }
 
-const ROWS: u32 = 25;
+const PAGE_SIZE: u32 = 25;
 
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Asked(wish): Asked<Wish>,
+    PageQuery(wish): PageQuery<BookingsPageQuery>,
 ) -> Result<Response, PageError> {
     let (db, now, zone) = (&app.context.db, app.now(), user.business.zone);
     let today = now.with_timezone(&zone).date_naive();
     let from = wish.from.clone().unwrap_or_else(|| today.to_string());
     let filter = filter(&wish, &from, zone);
-    let ask = PageAsk { limit: ROWS, after: wish.after.clone() };
+    let ask = PageRequest { limit: PAGE_SIZE, after: wish.after.clone() };
     let found = bookings::list(db, user.business.id, &filter, &ask).await?;
-    let mut names = Names::load(db, user.business.id, zone).await?;
-    names.learn(db, &found.items).await?;
-    let choices = choices(db, &wish, &filter, &mut names).await?;
+    let mut names = NameDirectory::load(db, user.business.id, zone).await?;
+    names.load_archived(db, &found.items).await?;
+    let choices = filter_choices(db, &wish, &filter, &mut names).await?;
     let ids: Vec<BookingId> = found.items.iter().map(|booking| booking.id).collect();
     let synced = entries::sync_states_of(db, user.business.id, &ids).await?;
     let sync = |booking: &Booking| synced.get(&booking.id).map(Vec::as_slice).unwrap_or_default();
     let overlaps = occupancy::overlaps_of(db, user.business.id, &ids, now).await?;
     let context = (&names, app.context.platforms.as_ref());
-    let rows = found.items.iter().map(|booking| Row {
+    let rows = found.items.iter().map(|booking| BookingListRow {
         overlap: overlap_pill(overlaps.get(&booking.id)),
         ..row(booking, sync(booking), context, today, now)
     });
     let rows = rows.collect();
-    let mut frame = Frame::around(&app, &user, Place::Bookings, "Bookings").await?;
+    let mut frame = Layout::load(&app, &user, NavItem::Bookings, "Bookings").await?;
     frame.search.clone_from(&wish.q);
     let bookings = BookingsPage {
         frame,
@@ -120,111 +120,114 @@ pub(super) async fn show(
         resources: choices.resources,
         staff: choices.staff,
         statuses: choices.statuses,
-        unread: unread_dates(&wish, &from, choices.unread),
+        unread: add_invalid_dates(&wish, &from, choices.unread),
         is_narrowed: is_narrowed(&wish),
-        next: found.next.map(|after| address(&wish, &from, &after)),
-        first: wish.after.is_some().then(|| address(&wish, &from, "")),
-        from_words: from_words(&from, today),
+        next: found.next.map(|after| page_url(&wish, &from, &after)),
+        first: wish.after.is_some().then(|| page_url(&wish, &from, "")),
+        from_words: from_label(&from, today),
         from,
         until: wish.until,
         search: wish.q,
         zone: zone.name().replace('_', " "),
     };
-    page(&app, &user, &bookings)
+    render_page(&app, &user, &bookings)
 }
 
 /// What can be chosen, and what was asked for without being one of those.
-struct Choices {
-    resources: Vec<Choice>,
-    staff: Vec<Choice>,
-    statuses: Vec<Choice>,
-    unread: Unread,
+struct BookingFilterChoices {
+    resources: Vec<SelectOption>,
+    staff: Vec<SelectOption>,
+    statuses: Vec<SelectOption>,
+    unread: InvalidFilters,
 }
 
-async fn choices(
+async fn filter_choices(
     db: &Db,
-    wish: &Wish,
+    wish: &BookingsPageQuery,
     filter: &BookingFilter,
-    names: &mut Names,
-) -> Result<Choices, StorageError> {
-    let mut unread = Unread::default();
-    let mut resources: Vec<Choice> = names
+    names: &mut NameDirectory,
+) -> Result<BookingFilterChoices, StorageError> {
+    let mut unread = InvalidFilters::default();
+    let mut resources: Vec<SelectOption> = names
         .resources
         .iter()
-        .map(|resource| Choice::new(resource.id.to_string(), &resource.name, &wish.resource))
+        .map(|resource| SelectOption::new(resource.id.to_string(), &resource.name, &wish.resource))
         .collect();
-    let mut staff: Vec<Choice> =
-        names.staff.iter().map(|staff| Choice::new(staff.id.to_string(), &staff.name, &wish.staff)).collect();
-    let mut statuses: Vec<Choice> = BookingStatus::ALL
+    let mut staff: Vec<SelectOption> = names
+        .staff
         .iter()
-        .map(|status| Choice::new(status.as_str(), status.label(), &wish.status))
+        .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &wish.staff))
         .collect();
-    let is_missing = |asked: &str, choices: &[Choice]| {
+    let mut statuses: Vec<SelectOption> = BookingStatus::ALL
+        .iter()
+        .map(|status| SelectOption::new(status.as_str(), status.label(), &wish.status))
+        .collect();
+    let is_missing = |asked: &str, choices: &[SelectOption]| {
         !asked.trim().is_empty() && !choices.iter().any(|choice| choice.chosen)
     };
     if is_missing(&wish.resource, &resources) {
         if let Some(id) = filter.resource {
-            names.learn_resource(db, id).await?;
-            resources.push(Choice::new(&wish.resource, names.of_resource(id), &wish.resource));
+            names.load_resource(db, id).await?;
+            resources.push(SelectOption::new(&wish.resource, names.resource_name(id), &wish.resource));
         } else {
-            let text = "There is no such resource.";
+            let text = "Unknown resource.";
             unread.add_choice(("resource", "Resource"), text, &wish.resource, &mut resources);
         }
     }
     if is_missing(&wish.staff, &staff) {
         if let Some(id) = filter.staff {
-            names.learn_staff(db, id).await?;
-            staff.push(Choice::new(&wish.staff, names.of_staff(id), &wish.staff));
+            names.load_staff(db, id).await?;
+            staff.push(SelectOption::new(&wish.staff, names.staff_name(id), &wish.staff));
         } else {
-            unread.add_choice(("staff", "Staff"), "There is no such person.", &wish.staff, &mut staff);
+            unread.add_choice(("staff", "Staff"), "Unknown staff member.", &wish.staff, &mut staff);
         }
     }
     if is_missing(&wish.status, &statuses) {
-        let text = "There is no such status.";
+        let text = "Unknown status.";
         unread.add_choice(("status", "Status"), text, &wish.status, &mut statuses);
     }
-    Ok(Choices { resources, staff, statuses, unread })
+    Ok(BookingFilterChoices { resources, staff, statuses, unread })
 }
 
 /// Adds the dates that are none.
-fn unread_dates(wish: &Wish, from: &str, mut unread: Unread) -> Unread {
-    for (field, label, typed) in [("from", "From", from), ("until", "Until", &wish.until)] {
-        if !typed.trim().is_empty() && typed_date(typed).is_none() {
-            unread.add(field, label, "This is not a date, such as 2026-12-31.");
+fn add_invalid_dates(wish: &BookingsPageQuery, from: &str, mut unread: InvalidFilters) -> InvalidFilters {
+    for (field, label, typed) in [("from", "From", from), ("until", "To", &wish.until)] {
+        if !typed.trim().is_empty() && parse_date(typed).is_none() {
+            unread.add(field, label, "Enter a date, such as 2026-12-31.");
         }
     }
     unread
 }
 
-fn filter(wish: &Wish, from: &str, zone: chrono_tz::Tz) -> BookingFilter {
+fn filter(wish: &BookingsPageQuery, from: &str, zone: chrono_tz::Tz) -> BookingFilter {
     BookingFilter {
         resource: wish.resource.parse().ok(),
         staff: wish.staff.parse().ok(),
         status: wish.status.parse().ok(),
         kind: None,
-        from: typed_date(from).map(|date| start_of_day(date, zone)),
+        from: parse_date(from).map(|date| start_of_day(date, zone)),
         // The last day belongs to what is asked for.
-        until: typed_date(&wish.until).map(|date| start_of_day(date + Duration::days(1), zone)),
+        until: parse_date(&wish.until).map(|date| start_of_day(date + Duration::days(1), zone)),
         search: Some(wish.q.trim().to_owned()).filter(|search| !search.is_empty()),
         standing: false,
     }
 }
 
-fn from_words(from: &str, today: NaiveDate) -> String {
-    match typed_date(from) {
+fn from_label(from: &str, today: NaiveDate) -> String {
+    match parse_date(from) {
         Some(date) if date == today => "today".to_owned(),
         Some(date) => day(date, today),
         None => String::new(),
     }
 }
 
-fn is_narrowed(wish: &Wish) -> bool {
+fn is_narrowed(wish: &BookingsPageQuery) -> bool {
     [&wish.q, &wish.resource, &wish.staff, &wish.status, &wish.until]
         .iter()
         .any(|text| !text.trim().is_empty())
 }
 
-fn address(wish: &Wish, from: &str, after: &str) -> String {
+fn page_url(wish: &BookingsPageQuery, from: &str, after: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in [
         ("q", wish.q.as_str()),
@@ -245,33 +248,33 @@ fn address(wish: &Wish, from: &str, after: &str) -> String {
 fn row(
     booking: &Booking,
     sync: &[SyncState],
-    (names, platforms): (&Names, &Platforms),
+    (names, platforms): (&NameDirectory, &Platforms),
     today: NaiveDate,
     now: DateTime<Utc>,
-) -> Row {
+) -> BookingListRow {
     let draft = &booking.draft;
-    let time = span(&draft.time, names.zone_of(draft.resource), today);
-    let path = path_of(booking);
-    Row {
+    let time = span(&draft.time, names.resource_zone(draft.resource), today);
+    let path = booking_path(booking);
+    BookingListRow {
         edit: format!("{path}/edit"),
         path,
-        name: name_of(booking, platforms),
+        name: guest_name(booking, platforms),
         title: title_beside_name(booking, platforms),
         reference: booking.reference.clone(),
         when: time.text,
         length: time.length,
-        resource: names.of_resource(draft.resource),
-        staff: names.of_all_staff(&draft.staff),
+        resource: names.resource_name(draft.resource),
+        staff: names.staff_names(&draft.staff),
         kind: draft.kind.as_str(),
         status: draft.status.into(),
         overlap: None,
-        sync: in_a_word(sync),
+        sync: sync_pill(sync),
         is_over: !draft.status.occupies() || booking.interval.end <= now,
     }
 }
 
 /// How a booking stands in all its calendars; `None`: it is in none.
-fn in_a_word(sync: &[SyncState]) -> Option<Pill> {
+fn sync_pill(sync: &[SyncState]) -> Option<Pill> {
     let standing: Vec<_> = sync.iter().filter(|entry| entry.is_kept_up()).collect();
     let Some(first) = standing.first() else {
         let is_left_there = sync.iter().any(|entry| entry.state == EntryState::Left);
@@ -283,7 +286,7 @@ fn in_a_word(sync: &[SyncState]) -> Option<Pill> {
     } else if worst(EntryState::Asked) {
         EntryState::Asked.into()
     } else if worst(EntryState::Pending) {
-        Pill::new(Tone::Waiting, "Waiting")
+        Pill::new(Tone::Waiting, "Pending")
     } else if standing.len() == 1 {
         Pill::new(Tone::Good, format!("In {}'s", first.staff_name.split(' ').next().unwrap_or_default()))
     } else {
@@ -297,13 +300,17 @@ mod tests {
 
     #[test]
     fn the_next_page_asks_for_the_same() {
-        let wish = Wish { q: "a&b".to_owned(), status: "confirmed".to_owned(), ..Wish::default() };
-        assert_eq!(address(&wish, "", "key"), "/bookings?q=a%26b&status=confirmed&from=&after=key");
+        let wish = BookingsPageQuery {
+            q: "a&b".to_owned(),
+            status: "confirmed".to_owned(),
+            ..BookingsPageQuery::default()
+        };
+        assert_eq!(page_url(&wish, "", "key"), "/bookings?q=a%26b&status=confirmed&from=&after=key");
     }
 
     #[test]
     fn the_last_day_belongs_to_what_is_asked_for() {
-        let wish = Wish { until: "2026-12-01".to_owned(), ..Wish::default() };
+        let wish = BookingsPageQuery { until: "2026-12-01".to_owned(), ..BookingsPageQuery::default() };
         let filter = filter(&wish, "2026-12-01", chrono_tz::Europe::Berlin);
         assert_eq!(filter.from.unwrap().to_rfc3339(), "2026-11-30T23:00:00+00:00");
         assert_eq!(filter.until.unwrap().to_rfc3339(), "2026-12-01T23:00:00+00:00");
@@ -311,20 +318,21 @@ mod tests {
 
     #[test]
     fn a_date_that_is_none_is_named() {
-        let wish = Wish { until: "soon".to_owned(), ..Wish::default() };
-        let unread = unread_dates(&wish, "2026-13-45", Unread::default());
+        let wish = BookingsPageQuery { until: "soon".to_owned(), ..BookingsPageQuery::default() };
+        let unread = add_invalid_dates(&wish, "2026-13-45", InvalidFilters::default());
         assert!(unread.fault("from").is_some() && unread.fault("until").is_some());
-        let unread = unread_dates(&Wish::default(), "2026-12-01", Unread::default());
+        let unread =
+            add_invalid_dates(&BookingsPageQuery::default(), "2026-12-01", InvalidFilters::default());
         assert_eq!(unread.notice(), None);
     }
 
     #[test]
     fn dates_beyond_all_bookings_narrow_nothing() {
         for beyond in ["+262142-12-31", "-262143-01-01", "9999-12-31", "1969-12-31"] {
-            let wish = Wish { until: beyond.to_owned(), ..Wish::default() };
+            let wish = BookingsPageQuery { until: beyond.to_owned(), ..BookingsPageQuery::default() };
             let filter = filter(&wish, beyond, chrono_tz::Pacific::Kiritimati);
             assert_eq!((filter.from, filter.until), (None, None), "{beyond}");
-            assert_eq!(from_words(beyond, "2026-12-01".parse().unwrap()), "");
+            assert_eq!(from_label(beyond, "2026-12-01".parse().unwrap()), "");
         }
     }
 }

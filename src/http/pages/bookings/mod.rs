@@ -1,11 +1,11 @@
 //! The pages of bookings: list, form, detail, cancel and its undo.
 
-mod change;
+mod cancel;
 mod detail;
 mod differences;
 mod edit;
-mod faults;
-mod fields;
+mod field_errors;
+mod form;
 mod guest;
 mod list;
 
@@ -17,8 +17,8 @@ use concord_domain::{booking::Booking, ids::BookingId};
 use concord_storage::{Db, StorageError, bookings};
 
 pub(super) use self::{
-    edit::taken_in_a_line,
-    guest::{name_of, overlap_pill, title_beside_name},
+    edit::conflict_summary,
+    guest::{guest_name, overlap_pill, title_beside_name},
 };
 use super::{PageError, session::CurrentUser};
 use crate::app::App;
@@ -26,52 +26,52 @@ use crate::app::App;
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/bookings", get(list::show).post(edit::create))
-        .route("/bookings/new", get(edit::begin))
+        .route("/bookings/new", get(edit::new_form))
         .route("/bookings/{key}", get(detail::show).post(edit::update))
         .route("/bookings/{key}/live", get(detail::live))
         .route("/bookings/{key}/edit", get(edit::show))
-        .route("/bookings/{key}/cancel", get(change::ask).post(change::cancel))
-        .route("/bookings/{key}/restore", post(change::restore))
+        .route("/bookings/{key}/cancel", get(cancel::confirm_cancel).post(cancel::cancel))
+        .route("/bookings/{key}/restore", post(cancel::restore))
 }
 
 /// Where a booking's page is.
-pub(super) fn path_of(booking: &Booking) -> String {
-    if is_awkward(&booking.reference) {
+pub(super) fn booking_path(booking: &Booking) -> String {
+    if needs_id_path(&booking.reference) {
         format!("/bookings/{}", booking.id)
     } else {
-        path_to(&booking.reference)
+        reference_path(&booking.reference)
     }
 }
 
 /// Where the page of the booking of that reference is.
-fn path_to(reference: &str) -> String {
+fn reference_path(reference: &str) -> String {
     let mut path = String::from("/bookings/");
     for byte in reference.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~:@!$'()*,;=".contains(&byte) {
             path.push(char::from(byte));
         } else {
-            path.extend(['%', hex(byte >> 4), hex(byte & 15)]);
+            path.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
     }
     path
 }
 
-fn hex(digit: u8) -> char {
+fn hex_digit(digit: u8) -> char {
     char::from(b"0123456789ABCDEF"[usize::from(digit)])
 }
 
 /// The same where only the reference is known; `None` where it alone does not lead there.
-pub(super) fn link_to(reference: &str) -> Option<String> {
-    (!is_awkward(reference)).then(|| path_to(reference))
+pub(super) fn linkable_path(reference: &str) -> Option<String> {
+    (!needs_id_path(reference)).then(|| reference_path(reference))
 }
 
 /// A reference that would name another page, or that browsers take for a way up.
-fn is_awkward(reference: &str) -> bool {
+fn needs_id_path(reference: &str) -> bool {
     matches!(reference, "new" | "." | "..") || reference.parse::<BookingId>().is_ok()
 }
 
 /// The booking that a path names: by its reference, or by its id.
-async fn found(db: &Db, user: &CurrentUser, key: &str) -> Result<Booking, PageError> {
+async fn find_booking(db: &Db, user: &CurrentUser, key: &str) -> Result<Booking, PageError> {
     let business = user.business.id;
     let by_id = match key.parse() {
         Ok(id) => bookings::by_id(db, business, id).await?,
@@ -96,11 +96,11 @@ mod tests {
             ("Sée", "/bookings/S%C3%A9e"),
             ("2026-A.7:x", "/bookings/2026-A.7:x"),
         ] {
-            assert_eq!(path_to(reference), path);
+            assert_eq!(reference_path(reference), path);
         }
         for awkward in ["new", "..", "0193b5a0-0000-7000-8000-000000000000"] {
-            assert!(is_awkward(awkward), "{awkward}");
+            assert!(needs_id_path(awkward), "{awkward}");
         }
-        assert!(!is_awkward("new-1"));
+        assert!(!needs_id_path("new-1"));
     }
 }

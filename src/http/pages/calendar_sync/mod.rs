@@ -2,7 +2,7 @@
 //!
 //! An import is shown first and done then: `take` reads what was sent, previews and imports, `upload` is what was sent.
 
-mod take;
+mod import_calendar;
 mod upload;
 
 use std::collections::HashMap;
@@ -17,29 +17,29 @@ use axum::{
 use concord_domain::{ids::ChannelId, privacy::FeedPrivacy};
 use concord_jobs::channels::manage;
 use concord_storage::{
-    PageAsk,
+    PageRequest,
     channels::{self, runs},
 };
 use serde::Deserialize;
 
-use self::upload::Wish;
+use self::upload::CalendarImportForm;
 use super::{
     PageError,
-    asked::{Asked, Sent},
     channels::{
-        name_of, path_of,
-        words::{origin_label, skipped, steps},
+        channel_name, channel_path,
+        labels::{fill_steps, origin_label, skipped_message},
     },
+    components::{Pill, SelectOption, capitalize},
+    extract::{PageForm, PageQuery},
     flash::Flash,
-    frame::{Frame, Place, page},
+    format::RelativeTime,
+    layout::{Layout, NavItem, render_page},
     names::all_resources,
-    pieces::{Choice, Pill, capital},
     session::CurrentUser,
-    when::When,
 };
-use crate::{app::App, http::feeds::info::export_address};
+use crate::{app::App, http::feeds::info::bookings_feed_url};
 
-pub(super) use self::upload::{MOST_BYTES, carries_token};
+pub(super) use self::upload::{MAX_UPLOAD_BYTES, carries_token};
 
 const PATH: &str = "/calendar-sync";
 
@@ -49,7 +49,7 @@ const PREVIEW: &str = "/calendar-sync/preview";
 const IMPORT: &str = "/calendar-sync/import";
 
 /// Whether what is sent there may be as large as a calendar, in parts.
-pub(super) fn takes_files(path: &str) -> bool {
+pub(super) fn accepts_upload(path: &str) -> bool {
     [PREVIEW, IMPORT].contains(&path)
 }
 
@@ -57,36 +57,36 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(show))
         .route("/calendar-sync/publish", post(publish))
-        .route(PREVIEW, get(take::show_again).post(take::preview))
-        .route(IMPORT, post(take::import))
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .route(PREVIEW, get(import_calendar::show_preview).post(import_calendar::preview))
+        .route(IMPORT, post(import_calendar::import))
+        .layer(DefaultBodyLimit::max(MAX_UPLOAD_BYTES))
 }
 
 #[derive(Template)]
 #[template(path = "calendar_sync.html")]
-struct SyncPage {
-    frame: Frame,
+struct CalendarSyncPage {
+    frame: Layout,
     /// The address of all bookings, with what it tells; `None`: it is not published.
-    feed: Option<Published>,
+    feed: Option<PublishedFeedView>,
     /// What it is to tell, in the form that publishes it.
     privacy: FeedPrivacy,
     /// How each platform is given the address.
-    guides: Vec<Guide>,
-    platforms: Vec<Choice>,
-    resources: Vec<Choice>,
+    guides: Vec<PlatformGuide>,
+    platforms: Vec<SelectOption>,
+    resources: Vec<SelectOption>,
     address: String,
     faults: Vec<(&'static str, String)>,
-    runs: Vec<Reading>,
+    runs: Vec<ImportRunRow>,
     older: Option<String>,
     is_further: bool,
 }
 
-struct Published {
+struct PublishedFeedView {
     url: String,
     tells: &'static str,
 }
 
-struct Guide {
+struct PlatformGuide {
     /// Whether nights are sold there.
     sells: bool,
     name: String,
@@ -94,11 +94,11 @@ struct Guide {
     notes: Vec<String>,
 }
 
-struct Reading {
+struct ImportRunRow {
     id: String,
     channel: String,
     path: String,
-    at: When,
+    at: RelativeTime,
     outcome: Pill,
     message: String,
     skipped: String,
@@ -106,7 +106,7 @@ struct Reading {
     can_be_undone: bool,
 }
 
-impl SyncPage {
+impl CalendarSyncPage {
     fn fault(&self, field: &str) -> Option<&str> {
         self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
     }
@@ -116,80 +116,80 @@ const SHOWN_RUNS: u32 = 20;
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-struct Where {
+struct CalendarSyncPageQuery {
     after: Option<String>,
 }
 
 async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Asked(place): Asked<Where>,
+    PageQuery(place): PageQuery<CalendarSyncPageQuery>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let shown = describe(&app, &user, place, &Wish::default(), Vec::new()).await?;
-    page(&app, &user, &shown)
+    user.require_manager()?;
+    let shown = build_page(&app, &user, place, &CalendarImportForm::default(), Vec::new()).await?;
+    render_page(&app, &user, &shown)
 }
 
 /// What the feed of all bookings is to tell.
 #[derive(Deserialize)]
-struct Telling {
+struct FeedPrivacyForm {
     privacy: FeedPrivacy,
 }
 
 async fn publish(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(telling): Sent<Telling>,
+    PageForm(telling): PageForm<FeedPrivacyForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let (_, is_new) =
         manage::publish_business_feed(&app.context, &user.change(&app), telling.privacy).await?;
     let flash = if is_new {
-        Flash::good("The calendar of all bookings is published.")
+        Flash::success("Calendar published.")
     } else {
-        Flash::information("It was published already. See below what it tells; that is changed at Feeds.")
+        Flash::information("Already published. To change what it shows, go to Feeds.")
     };
-    Ok(user.go(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }
 
-async fn describe(
+async fn build_page(
     app: &App,
     user: &CurrentUser,
-    place: Where,
-    wish: &Wish,
+    place: CalendarSyncPageQuery,
+    wish: &CalendarImportForm,
     faults: Vec<(&'static str, String)>,
-) -> Result<SyncPage, PageError> {
+) -> Result<CalendarSyncPage, PageError> {
     let feed = manage::business_feed(&app.context, user.business.id).await?;
-    let feed = feed.map(|(feed, token)| Published {
-        url: export_address(app, &token),
+    let feed = feed.map(|(feed, token)| PublishedFeedView {
+        url: bookings_feed_url(app, &token),
         tells: match feed.privacy {
-            FeedPrivacy::Busy => "only when something is taken",
+            FeedPrivacy::Busy => "busy times only",
             FeedPrivacy::Title => "titles and first names",
-            FeedPrivacy::Full => "everything, with names and addresses",
+            FeedPrivacy::Full => "full details, with names and addresses",
         },
     });
     let business = user.business.name.as_str();
-    let url = feed.as_ref().map_or("(the address, once it is published)", |feed| feed.url.as_str());
+    let url = feed.as_ref().map_or("(the link, once published)", |feed| feed.url.as_str());
     let values = [("resource", business), ("business", business), ("feed_url", url)];
     let readers = app.context.platforms.iter().filter(|platform| platform.imports);
-    let guides = readers.map(|platform| Guide {
+    let guides = readers.map(|platform| PlatformGuide {
         sells: platform.sells(),
         name: platform.name.clone(),
-        steps: steps(&platform.import_steps, &values),
+        steps: fill_steps(&platform.import_steps, &values),
         notes: platform.notes.clone(),
     });
     let offers = app.context.platforms.iter().filter(|platform| platform.exports);
     let is_further = place.after.is_some();
-    let ask = PageAsk { limit: SHOWN_RUNS, after: place.after };
-    let (runs, next) = history(app, user, &ask).await?;
-    Ok(SyncPage {
-        frame: Frame::around(app, user, Place::Settings, "Calendar Sync").await?,
+    let ask = PageRequest { limit: SHOWN_RUNS, after: place.after };
+    let (runs, next) = import_runs(app, user, &ask).await?;
+    Ok(CalendarSyncPage {
+        frame: Layout::load(app, user, NavItem::Settings, "Calendar sync").await?,
         guides: guides.collect(),
-        platforms: offers.map(|one| Choice::new(one.id.as_str(), &one.name, &wish.platform)).collect(),
+        platforms: offers.map(|one| SelectOption::new(one.id.as_str(), &one.name, &wish.platform)).collect(),
         resources: all_resources(&app.context.db, user.business.id)
             .await?
             .iter()
-            .map(|one| Choice::new(one.id.to_string(), &one.name, &wish.resource))
+            .map(|one| SelectOption::new(one.id.to_string(), &one.name, &wish.resource))
             .collect(),
         address: wish.address.clone(),
         faults,
@@ -202,31 +202,31 @@ async fn describe(
 }
 
 /// What each reading of any channel came to, and how to go on.
-async fn history(
+async fn import_runs(
     app: &App,
     user: &CurrentUser,
-    ask: &PageAsk,
-) -> Result<(Vec<Reading>, Option<String>), PageError> {
+    ask: &PageRequest,
+) -> Result<(Vec<ImportRunRow>, Option<String>), PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let found = runs::of_business(db, business, ask).await?;
     let mut names: HashMap<ChannelId, String> = HashMap::new();
     for channel in channels::list(db, business).await? {
         if found.items.iter().any(|run| run.channel_id == channel.id) {
-            names.insert(channel.id, name_of(app, &channel).await?);
+            names.insert(channel.id, channel_name(app, &channel).await?);
         }
     }
-    let reading = |run: &runs::Run| {
+    let reading = |run: &runs::ChannelRun| {
         let name = names.get(&run.channel_id).cloned();
-        Reading {
+        ImportRunRow {
             id: run.id.to_string(),
             // One that was removed has no page.
-            path: if name.is_some() { path_of(run.channel_id) } else { String::new() },
+            path: if name.is_some() { channel_path(run.channel_id) } else { String::new() },
             can_be_undone: name.is_some() && run.can_be_undone(app.now()),
-            channel: name.unwrap_or_else(|| "A channel that was removed".to_owned()),
-            at: When::of(run.at, app.now(), user.business.zone),
+            channel: name.unwrap_or_else(|| "Removed channel".to_owned()),
+            at: RelativeTime::new(run.at, app.now(), user.business.zone),
             outcome: run.outcome.into(),
-            message: capital(&run.message),
-            skipped: skipped(run.counts),
+            message: capitalize(&run.message),
+            skipped: skipped_message(run.counts),
             origin: origin_label(run.origin),
         }
     };

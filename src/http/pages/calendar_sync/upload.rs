@@ -13,18 +13,18 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use super::super::{PageError, forgery::FIELD, session::SessionToken};
+use super::super::{PageError, csrf::FIELD, session::SessionToken};
 use crate::app::App;
 
 /// A file is no larger than a feed may be; what is around it in a form is small.
-pub(in crate::http::pages) const MOST_BYTES: usize = 11 * 1024 * 1024;
+pub(in crate::http::pages) const MAX_UPLOAD_BYTES: usize = 11 * 1024 * 1024;
 
 /// A page stays small: a file that is larger when it is packed has to be chosen once more.
-const MOST_KEPT: usize = 40 * 1024;
+const MAX_INLINE_BYTES: usize = 40 * 1024;
 
 /// What a person wants to be taken over.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wish {
+pub(super) struct CalendarImportForm {
     pub platform: String,
     pub resource: String,
     pub address: String,
@@ -34,12 +34,12 @@ pub(super) struct Wish {
 }
 
 /// Reads the form.
-pub(super) async fn read(app: &App, request: Request) -> Result<Wish, PageError> {
+pub(super) async fn read_form(app: &App, request: Request) -> Result<CalendarImportForm, PageError> {
     let malformed = |_| PageError::Malformed("a form that cannot be read".to_owned());
     let mut form = Multipart::from_request(request, app)
         .await
         .map_err(|rejection| PageError::Malformed(rejection.body_text()))?;
-    let mut wish = Wish::default();
+    let mut wish = CalendarImportForm::default();
     // What comes in parts and ends in the middle was too long.
     while let Some(part) = form.next_field().await.map_err(|_| PageError::TooLarge)? {
         let name = part.name().unwrap_or_default().to_owned();
@@ -53,7 +53,7 @@ pub(super) async fn read(app: &App, request: Request) -> Result<Wish, PageError>
                 wish.file = Some(bytes).filter(|bytes| !bytes.is_empty()).or(wish.file);
             }
             "confirmed" => wish.confirmed = part.text().await.map_err(malformed)? == "yes",
-            "kept" => wish.file = wish.file.or(unpacked(&part.text().await.map_err(malformed)?)?),
+            "kept" => wish.file = wish.file.or(decode_file(&part.text().await.map_err(malformed)?)?),
             _ => {}
         }
     }
@@ -61,21 +61,21 @@ pub(super) async fn read(app: &App, request: Request) -> Result<Wish, PageError>
 }
 
 /// A file as a page can keep it; `None`: it is too large for that.
-pub(super) fn packed(file: &[u8]) -> Option<String> {
+pub(super) fn encode_file(file: &[u8]) -> Option<String> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(file).ok()?;
     let text = STANDARD.encode(packer.finish().ok()?);
-    (text.len() <= MOST_KEPT).then_some(text)
+    (text.len() <= MAX_INLINE_BYTES).then_some(text)
 }
 
-fn unpacked(text: &str) -> Result<Option<Bytes>, PageError> {
+fn decode_file(text: &str) -> Result<Option<Bytes>, PageError> {
     if text.is_empty() {
         return Ok(None);
     }
     let malformed = || PageError::Malformed("a file that no page of ours has kept".to_owned());
     let bytes = STANDARD.decode(text).map_err(|_| malformed())?;
     let mut file = Vec::new();
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
+    let most = u64::try_from(MAX_UPLOAD_BYTES).unwrap_or(u64::MAX);
     GzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut file).map_err(|_| malformed())?;
     Ok(Some(file.into()))
 }
@@ -106,13 +106,13 @@ mod tests {
     #[test]
     fn a_file_comes_back_as_it_was_kept() {
         let file = "BEGIN:VCALENDAR\r\nSUMMARY:Gäste\r\n".repeat(500);
-        let kept = packed(file.as_bytes()).unwrap();
-        assert_eq!(unpacked(&kept).unwrap().unwrap(), file.as_bytes());
-        assert_eq!(unpacked("").unwrap(), None);
-        assert!(unpacked("no such thing").is_err());
+        let kept = encode_file(file.as_bytes()).unwrap();
+        assert_eq!(decode_file(&kept).unwrap().unwrap(), file.as_bytes());
+        assert_eq!(decode_file("").unwrap(), None);
+        assert!(decode_file("no such thing").is_err());
         let noise: Vec<u8> =
             (0..60_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        assert_eq!(packed(&noise), None);
+        assert_eq!(encode_file(&noise), None);
     }
 
     #[tokio::test]

@@ -10,16 +10,16 @@ use concord_domain::ids::StaffId;
 use concord_jobs::connect::{self, ConnectError};
 use concord_providers::{
     DiscoveryError,
-    caldav::{Asked as Account, PRESETS, Preset},
+    caldav::{CaldavLogin as Account, CaldavPreset, PRESETS},
 };
 use concord_storage::people::{self, Staff};
 use serde::Deserialize;
 
 use super::super::{
     PageError,
-    asked::{Asked, Sent},
+    extract::{PageForm, PageQuery},
     flash::Flash,
-    frame::{Frame, Place, page},
+    layout::{Layout, NavItem, render_page},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -27,16 +27,16 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "calendar_caldav.html")]
 struct CaldavPage {
-    frame: Frame,
+    frame: Layout,
     staff: StaffId,
     address: String,
     user: String,
-    presets: &'static [Preset],
-    refused: Option<Refused>,
+    presets: &'static [CaldavPreset],
+    refused: Option<CaldavFormError>,
 }
 
 /// Why nothing was connected, in the words of `DiscoveryError` or of our own.
-struct Refused {
+struct CaldavFormError {
     /// The field that it is about, where it is about one.
     field: Option<&'static str>,
     text: String,
@@ -51,7 +51,7 @@ impl CaldavPage {
     }
 }
 
-impl Refused {
+impl CaldavFormError {
     fn new(error: &ConnectError) -> Self {
         let field = match error {
             ConnectError::Discovery(DiscoveryError::WrongPassword { .. }) => Some("password"),
@@ -59,18 +59,18 @@ impl Refused {
             ConnectError::Discovery(_) => Some("address"),
             _ => None,
         };
-        Self { field, text: super::super::pieces::capital(&format!("{error}.")) }
+        Self { field, text: super::super::components::capitalize(&format!("{error}.")) }
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct Whose {
+pub(super) struct CaldavPageQuery {
     staff: StaffId,
 }
 
 /// What a person fills in. It is never shown again with its password.
 #[derive(Deserialize)]
-pub(super) struct Form {
+pub(super) struct CaldavForm {
     staff: StaffId,
     #[serde(default)]
     address: String,
@@ -80,13 +80,13 @@ pub(super) struct Form {
     password: String,
 }
 
-pub(super) async fn ask(
+pub(super) async fn show_form(
     State(app): State<App>,
     user: CurrentUser,
-    Asked(whose): Asked<Whose>,
+    PageQuery(whose): PageQuery<CaldavPageQuery>,
 ) -> Result<Response, PageError> {
-    let staff = found(&app, &user, whose.staff).await?;
-    let frame = Frame::around(&app, &user, Place::Calendars, title(&staff)).await?;
+    let staff = find_staff(&app, &user, whose.staff).await?;
+    let frame = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
     let shown = CaldavPage {
         frame,
         staff: staff.id,
@@ -95,19 +95,19 @@ pub(super) async fn ask(
         presets: PRESETS,
         refused: None,
     };
-    page(&app, &user, &shown)
+    render_page(&app, &user, &shown)
 }
 
 pub(super) async fn connect(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(form): Sent<Form>,
+    PageForm(form): PageForm<CaldavForm>,
 ) -> Result<Response, PageError> {
-    let staff = found(&app, &user, form.staff).await?;
+    let staff = find_staff(&app, &user, form.staff).await?;
     let refused = if form.user.trim().is_empty() {
-        Refused { field: Some("user"), text: "The user name is needed.".to_owned() }
+        CaldavFormError { field: Some("user"), text: "Enter the user name.".to_owned() }
     } else if form.password.is_empty() {
-        Refused { field: Some("password"), text: "The password is needed.".to_owned() }
+        CaldavFormError { field: Some("password"), text: "Enter the password.".to_owned() }
     } else {
         let address = if form.address.trim().is_empty() { &form.user } else { &form.address };
         let account = Account {
@@ -120,20 +120,22 @@ pub(super) async fn connect(
             Ok(finished) => {
                 let words = if finished.calendars == 0 {
                     format!(
-                        "{} is connected, but the account has no calendar yet. Make one there, then test the connection \
-                         here.",
+                        "{} is connected, but the account has no calendar yet. Create one there, then \
+                         test the connection here.",
                         finished.account_email
                     )
                 } else {
                     format!("{} is connected.", finished.account_email)
                 };
-                return Ok(user.go(&app, "/calendars", &Flash::good(words)).into_response());
+                return Ok(user
+                    .redirect_with_flash(&app, "/calendars", &Flash::success(words))
+                    .into_response());
             }
             Err(ConnectError::Storage(error)) => return Err(error.into()),
-            Err(error) => Refused::new(&error),
+            Err(error) => CaldavFormError::new(&error),
         }
     };
-    let frame = Frame::around(&app, &user, Place::Calendars, title(&staff)).await?;
+    let frame = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
     let shown = CaldavPage {
         frame,
         staff: staff.id,
@@ -142,7 +144,7 @@ pub(super) async fn connect(
         presets: PRESETS,
         refused: Some(refused),
     };
-    let mut response = page(&app, &user, &shown)?;
+    let mut response = render_page(&app, &user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
@@ -151,7 +153,7 @@ fn title(staff: &Staff) -> String {
     format!("Connect CalDAV for {}", staff.name)
 }
 
-async fn found(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
+async fn find_staff(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
     if !user.may_see(id) {
         return Err(PageError::NotFound("staff member"));
     }

@@ -13,38 +13,37 @@ use concord_domain::{
     sync::remote_change::RemoteChangePolicy,
 };
 use concord_storage::{
-    PageAsk, busy_times,
+    PageRequest, busy_times,
     calendars::{self, Calendar},
     connections::Connection,
     entries,
-    jobs::{self, Wait},
+    jobs::{self, KeyWait},
     people,
-    sync_log::{self, Filter},
+    sync_log::{self, SyncLogFilter},
 };
 
 use super::{
     super::{
         PageError,
-        asked::Named,
-        drift::DriftLine,
-        frame::{Frame, Place, page, part},
+        components::{Pill, SelectOption, capitalize, pluralize},
+        drift::DriftStatus,
+        extract::PagePath,
+        format::{RelativeTime, stretch},
+        layout::{Layout, NavItem, render_page, render_partial},
         overview::success_rate,
-        pieces::{Choice, Pill, capital, count},
         session::CurrentUser,
-        sync_log::{LogRow, rows},
-        when::{When, stretch},
+        sync_log::{SyncLogRow, rows},
     },
-    MICROSOFT_ENDS_IT_ITSELF,
-    arrival::arrival,
-    found,
-    settings::AS_THE_BUSINESS,
+    MICROSOFT_REVOKE_NOTE, find_connection,
+    push_status::push_status,
+    settings::BUSINESS_DEFAULT,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "calendar.html")]
 struct CalendarPage {
-    frame: Frame,
+    frame: Layout,
     path: String,
     staff: String,
     staff_id: String,
@@ -65,8 +64,8 @@ struct CalendarPage {
     direction: Direction,
     coverage: Coverage,
     /// What becomes of entries that its owner moves, and of those that they delete.
-    moves: Vec<Choice>,
-    deletions: Vec<Choice>,
+    moves: Vec<SelectOption>,
+    deletions: Vec<SelectOption>,
     /// What suits the person whoever is assigned, such as "deliveries"; `None`: nothing does.
     of_trade: Option<&'static str>,
     /// What a disconnection would remove: "14 entries".
@@ -84,7 +83,7 @@ struct CalendarRow {
     reads: bool,
     writes: bool,
     is_missing: bool,
-    last: Option<When>,
+    last: Option<RelativeTime>,
     held: Option<String>,
 }
 
@@ -98,19 +97,19 @@ struct CalendarLive {
     standing: i64,
     success: Option<String>,
     /// How far what stands there is from what should.
-    drift: DriftLine,
+    drift: DriftStatus,
     /// What the last compare found to be otherwise than it should.
-    differences: Vec<LogRow>,
-    last: Option<When>,
+    differences: Vec<SyncLogRow>,
+    last: Option<RelativeTime>,
     error: Option<String>,
-    log: Vec<LogRow>,
-    busy: Vec<Busy>,
+    log: Vec<SyncLogRow>,
+    busy: Vec<BusyTimeRow>,
     reads: bool,
     zone: String,
 }
 impl HtmlSafe for CalendarLive {}
 
-struct Busy {
+struct BusyTimeRow {
     when: String,
     calendar: String,
     tentative: bool,
@@ -123,14 +122,18 @@ const BUSY_LINES: usize = 12;
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ConnectionId>,
+    PagePath(id): PagePath<ConnectionId>,
 ) -> Result<Response, PageError> {
-    let connection = found(&app, &user, id).await?;
-    let shown = describe(&app, &user, &connection).await?;
-    page(&app, &user, &shown)
+    let connection = find_connection(&app, &user, id).await?;
+    let shown = build_page(&app, &user, &connection).await?;
+    render_page(&app, &user, &shown)
 }
 
-async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Result<CalendarPage, PageError> {
+async fn build_page(
+    app: &App,
+    user: &CurrentUser,
+    connection: &Connection,
+) -> Result<CalendarPage, PageError> {
     let (db, business, zone) = (&app.context.db, user.business.id, user.business.zone);
     let staff = people::find_staff(db, business, connection.staff_id).await?;
     let of_trade = staff.as_ref().and_then(|staff| trade_bookings(staff.trade));
@@ -138,31 +141,35 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
     let all = calendars::of_connection(db, business, connection.id).await?;
     let others = concord_storage::connections::of_staff(db, business, connection.staff_id).await?;
     let title = format!("{staff}'s {} calendar", connection.provider.name());
-    let live = live_part(app, user, connection, &all).await?;
+    let live = build_live(app, user, connection, &all).await?;
     Ok(CalendarPage {
-        frame: Frame::around(app, user, Place::Calendars, title).await?,
+        frame: Layout::load(app, user, NavItem::Calendars, title).await?,
         path: format!("/calendars/{}", connection.id),
         staff_id: connection.staff_id.to_string(),
         provider: connection.provider.name(),
         provider_word: connection.provider.as_str(),
-        end_of_access: end_of_access(connection.provider),
+        end_of_access: access_end_note(connection.provider),
         account: connection.account_email.clone(),
         state: connection.state.into(),
-        sentence: sentence(connection, &staff),
-        arrival: arrival(app, connection, &all).await?,
+        sentence: state_sentence(connection, &staff),
+        arrival: push_status(app, connection, &all).await?,
         staff,
         is_active: connection.state == ConnectionState::Active,
         is_paused: connection.state == ConnectionState::Paused,
         needs_reconnect: connection.state == ConnectionState::NeedsReconnect,
         is_default: connection.is_default,
         has_others: others.len() > 1,
-        calendars: all.iter().map(|calendar| row(calendar, app.now(), zone)).collect(),
+        calendars: all.iter().map(|calendar| calendar_row(calendar, app.now(), zone)).collect(),
         direction: connection.direction,
         coverage: connection.coverage,
-        moves: policies(connection.remote_moves, user.business.outside.moves, move_words),
-        deletions: policies(connection.remote_deletions, user.business.outside.deletions, deletion_words),
+        moves: policy_options(connection.remote_moves, user.business.outside.moves, move_policy_label),
+        deletions: policy_options(
+            connection.remote_deletions,
+            user.business.outside.deletions,
+            deletion_policy_label,
+        ),
         of_trade,
-        standing: count(live.standing, "entry", "entries"),
+        standing: pluralize(live.standing, "entry", "entries"),
         has_standing: live.standing > 0,
         live,
     })
@@ -176,53 +183,56 @@ fn trade_bookings(trade: Trade) -> Option<&'static str> {
     }
 }
 
-fn sentence(connection: &Connection, staff: &str) -> String {
+fn state_sentence(connection: &Connection, staff: &str) -> String {
     let provider = connection.provider.name();
     match connection.state {
         ConnectionState::Active => match connection.direction {
-            Direction::Both => "Bookings are written to it, and its busy times are read.".to_owned(),
-            Direction::Out => "Bookings are written to it; nothing is read.".to_owned(),
-            Direction::In => "Its busy times are read; nothing is written.".to_owned(),
+            Direction::Both => {
+                "Bookings are written to this calendar, and its busy times are imported.".to_owned()
+            }
+            Direction::Out => "Bookings are written to this calendar; nothing is imported.".to_owned(),
+            Direction::In => "Busy times are imported from this calendar; nothing is written.".to_owned(),
         },
         ConnectionState::NeedsReconnect => format!(
-            "{provider} no longer lets Concord in. Nothing is lost: once {staff} has connected again, all that waits is written."
+            "Concord no longer has access at {provider}. Nothing is lost: pending bookings are written once {staff} reconnects."
         ),
-        ConnectionState::Paused => "Nothing is written or read until it is resumed.".to_owned(),
-        ConnectionState::Disconnected => "It is over.".to_owned(),
+        ConnectionState::Paused => "Sync paused. Nothing is written or imported until you resume.".to_owned(),
+        ConnectionState::Disconnected => "This calendar is disconnected.".to_owned(),
     }
 }
 
 /// What can be chosen, beginning with what the business has chosen.
-fn policies(
+fn policy_options(
     own: Option<RemoteChangePolicy>,
     business: RemoteChangePolicy,
     words: fn(RemoteChangePolicy) -> &'static str,
-) -> Vec<Choice> {
-    let chosen = own.map_or(AS_THE_BUSINESS, RemoteChangePolicy::as_str);
-    let usual = Choice::new(AS_THE_BUSINESS, format!("As the business has it: {}", words(business)), chosen);
+) -> Vec<SelectOption> {
+    let chosen = own.map_or(BUSINESS_DEFAULT, RemoteChangePolicy::as_str);
+    let usual =
+        SelectOption::new(BUSINESS_DEFAULT, format!("Business default ({})", words(business)), chosen);
     let others = RemoteChangePolicy::ALL
         .iter()
-        .map(|&policy| Choice::new(policy.as_str(), capital(words(policy)), chosen));
+        .map(|&policy| SelectOption::new(policy.as_str(), capitalize(words(policy)), chosen));
     std::iter::once(usual).chain(others).collect()
 }
 
-fn move_words(policy: RemoteChangePolicy) -> &'static str {
+fn move_policy_label(policy: RemoteChangePolicy) -> &'static str {
     match policy {
-        RemoteChangePolicy::Follow => "the booking follows",
-        RemoteChangePolicy::Ask => "somebody is asked first",
-        RemoteChangePolicy::Revert => "the entry is put back",
+        RemoteChangePolicy::Follow => "follow: the booking is updated",
+        RemoteChangePolicy::Ask => "ask: a person decides",
+        RemoteChangePolicy::Revert => "revert: the entry is restored",
     }
 }
 
-fn deletion_words(policy: RemoteChangePolicy) -> &'static str {
+fn deletion_policy_label(policy: RemoteChangePolicy) -> &'static str {
     match policy {
-        RemoteChangePolicy::Follow => "the booking is cancelled, or confirmed again",
-        RemoteChangePolicy::Ask => "somebody is asked first",
-        RemoteChangePolicy::Revert => "the entry is put back, or removed again",
+        RemoteChangePolicy::Follow => "follow: the booking is cancelled or reinstated",
+        RemoteChangePolicy::Ask => "ask: a person decides",
+        RemoteChangePolicy::Revert => "revert: the entry is restored or deleted again",
     }
 }
 
-fn row(calendar: &Calendar, now: DateTime<Utc>, zone: Tz) -> CalendarRow {
+fn calendar_row(calendar: &Calendar, now: DateTime<Utc>, zone: Tz) -> CalendarRow {
     CalendarRow {
         id: calendar.id.to_string(),
         name: calendar.name.clone(),
@@ -232,8 +242,8 @@ fn row(calendar: &Calendar, now: DateTime<Utc>, zone: Tz) -> CalendarRow {
         reads: calendar.reads,
         writes: calendar.writes,
         is_missing: calendar.missing_since.is_some(),
-        last: calendar.last_import_at.map(|at| When::of(at, now, zone)),
-        held: calendar.held_reason.clone(),
+        last: calendar.last_import_at.map(|at| RelativeTime::new(at, now, zone)),
+        held: calendar.quarantine_reason.clone(),
     }
 }
 
@@ -245,14 +255,14 @@ fn is_colour(text: &str) -> bool {
 pub(super) async fn live(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ConnectionId>,
+    PagePath(id): PagePath<ConnectionId>,
 ) -> Result<Response, PageError> {
-    let connection = found(&app, &user, id).await?;
+    let connection = find_connection(&app, &user, id).await?;
     let all = calendars::of_connection(&app.context.db, user.business.id, id).await?;
-    part(&live_part(&app, &user, &connection, &all).await?)
+    render_partial(&build_live(&app, &user, &connection, &all).await?)
 }
 
-async fn live_part(
+async fn build_live(
     app: &App,
     user: &CurrentUser,
     connection: &Connection,
@@ -260,9 +270,14 @@ async fn live_part(
 ) -> Result<CalendarLive, PageError> {
     let (db, business, id, now) = (&app.context.db, user.business.id, connection.id, app.now());
     let zone = user.business.zone;
-    let ask = PageAsk { limit: LOG_LINES, after: None };
-    let log =
-        sync_log::list(db, business, Filter { connection: Some(id), ..Filter::default() }, &ask).await?;
+    let ask = PageRequest { limit: LOG_LINES, after: None };
+    let log = sync_log::list(
+        db,
+        business,
+        SyncLogFilter { connection: Some(id), ..SyncLogFilter::default() },
+        &ask,
+    )
+    .await?;
     let counts = sync_log::counts_since(db, business, Some(id), now - Duration::hours(24)).await?;
     let at_work = match connection.state {
         ConnectionState::Active => jobs::under_way(db, business, id, now).await?,
@@ -271,20 +286,20 @@ async fn live_part(
     };
     let mut under_way = progress(&at_work);
     if !under_way.is_empty() {
-        let wait = jobs::wait_of(db, id.into(), now).await?;
-        under_way.extend(wait.and_then(|wait| waiting(&wait, now, zone)));
+        let wait = jobs::find_wait(db, id.into(), now).await?;
+        under_way.extend(wait.and_then(|wait| wait_message(&wait, now, zone)));
     }
     Ok(CalendarLive {
         id: id.to_string(),
         under_way,
-        standing: entries::count_standing(db, business, id).await?,
+        standing: entries::count_present(db, business, id).await?,
         success: success_rate(counts),
-        drift: DriftLine::of(connection, now, zone),
+        drift: DriftStatus::from_connection(connection, now, zone),
         differences: differences(app, user, connection).await?,
-        last: connection.last_sync_at.map(|at| When::of(at, now, zone)),
-        error: connection.last_error.as_deref().map(capital),
+        last: connection.last_sync_at.map(|at| RelativeTime::new(at, now, zone)),
+        error: connection.last_error.as_deref().map(capitalize),
         log: rows(app, user, log.items).await?,
-        busy: busy(app, user, all, now.with_timezone(&zone).date_naive()).await?,
+        busy: busy_time_rows(app, user, all, now.with_timezone(&zone).date_naive()).await?,
         reads: connection.direction.reads(),
         zone: zone.name().replace('_', " "),
     })
@@ -295,8 +310,8 @@ async fn differences(
     app: &App,
     user: &CurrentUser,
     connection: &Connection,
-) -> Result<Vec<LogRow>, PageError> {
-    let found = connection.drift.checked_at.filter(|_| !connection.drift.is_agreement());
+) -> Result<Vec<SyncLogRow>, PageError> {
+    let found = connection.drift.checked_at.filter(|_| !connection.drift.is_clean());
     let Some(since) = found else { return Ok(Vec::new()) };
     let (db, business) = (&app.context.db, user.business.id);
     let lines = sync_log::differences(db, business, connection.id, since, DIFFERENCES).await?;
@@ -310,41 +325,41 @@ fn progress(at_work: &[(JobKind, i64)]) -> Vec<String> {
     };
     let mut sentences = Vec::new();
     if number(&[JobKind::BatchSync]) > 0 {
-        sentences.push("Looking through the bookings that belong in it.".to_owned());
+        sentences.push("Checking which bookings belong in this calendar.".to_owned());
     }
     let entries = number(&[JobKind::SyncBooking, JobKind::DeleteBooking]);
     if entries > 0 {
-        sentences.push(format!("{} to bring up to date.", count(entries, "entry", "entries")));
+        sentences.push(format!("{} to sync.", pluralize(entries, "entry", "entries")));
     }
     if number(&[JobKind::CompareDrift]) > 0 {
-        sentences.push("Comparing what stands in it with what should.".to_owned());
+        sentences.push("Comparing the calendar with your bookings.".to_owned());
     }
     let reads = number(&[JobKind::ImportAvailability]);
     if reads > 0 {
-        let calendars = count(reads, "calendar", "calendars");
-        sentences.push(format!("Reading the busy times of {calendars}."));
+        let calendars = pluralize(reads, "calendar", "calendars");
+        sentences.push(format!("Importing busy times from {calendars}."));
     }
     sentences
 }
 
 /// A wait that is shorter than that nobody has time to read of.
-const WORTH_A_WORD: Duration = Duration::seconds(3);
+const MIN_SHOWN_WAIT: Duration = Duration::seconds(3);
 
 /// What all of it waits for, if it does.
-fn waiting(wait: &Wait, now: DateTime<Utc>, zone: Tz) -> Option<String> {
+fn wait_message(wait: &KeyWait, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let until = if wait.wait_until > now { wait.wait_until } else { wait.batches_wait_until };
-    (until - now > WORTH_A_WORD).then(|| {
+    (until - now > MIN_SHOWN_WAIT).then(|| {
         let time = until.with_timezone(&zone).format("%H:%M:%S");
-        format!("{}. The next try is at {time}.", capital(&wait.reason))
+        format!("{}. Next retry at {time}.", capitalize(&wait.reason))
     })
 }
 
-async fn busy(
+async fn busy_time_rows(
     app: &App,
     user: &CurrentUser,
     all: &[Calendar],
     today: NaiveDate,
-) -> Result<Vec<Busy>, PageError> {
+) -> Result<Vec<BusyTimeRow>, PageError> {
     let mut events = Vec::new();
     for calendar in all.iter().filter(|calendar| calendar.reads) {
         let upcoming =
@@ -355,7 +370,7 @@ async fn busy(
     Ok(events
         .into_iter()
         .take(BUSY_LINES)
-        .map(|(event, calendar)| Busy {
+        .map(|(event, calendar)| BusyTimeRow {
             when: stretch(Interval { start: event.starts_at, end: event.ends_at }, user.business.zone, today),
             calendar: calendar.clone(),
             tentative: event.tentative,
@@ -366,7 +381,7 @@ async fn busy(
 #[derive(Template)]
 #[template(path = "calendar_disconnect.html")]
 struct DisconnectPage {
-    frame: Frame,
+    frame: Layout,
     path: String,
     staff: String,
     provider: &'static str,
@@ -376,31 +391,27 @@ struct DisconnectPage {
 }
 
 /// What a disconnection ends at the provider, and what it cannot.
-fn end_of_access(provider: ProviderKind) -> String {
+fn access_end_note(provider: ProviderKind) -> String {
     let name = provider.name();
     match provider {
         ProviderKind::Google => {
-            format!(
-                "Nothing is written or read any more, and {name} is told that Concord's access has ended."
-            )
+            format!("Syncing stops, and Concord's access at {name} is revoked.")
         }
-        ProviderKind::Microsoft => format!("Nothing is written or read any more. {MICROSOFT_ENDS_IT_ITSELF}"),
-        ProviderKind::Caldav => {
-            "Nothing is written or read any more, and the password is forgotten here.".to_owned()
-        }
+        ProviderKind::Microsoft => format!("Syncing stops. {MICROSOFT_REVOKE_NOTE}"),
+        ProviderKind::Caldav => "Syncing stops, and the stored password is deleted.".to_owned(),
     }
 }
 
 /// The question on a page of its own, for whoever has no script.
-pub(super) async fn ask_disconnect(
+pub(super) async fn confirm_disconnect(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ConnectionId>,
+    PagePath(id): PagePath<ConnectionId>,
 ) -> Result<Response, PageError> {
-    let connection = found(&app, &user, id).await?;
-    let shown = describe(&app, &user, &connection).await?;
+    let connection = find_connection(&app, &user, id).await?;
+    let shown = build_page(&app, &user, &connection).await?;
     let question = DisconnectPage {
-        frame: Frame { title: format!("Disconnect {}'s calendar", shown.staff), ..shown.frame },
+        frame: Layout { title: format!("Disconnect {}'s calendar", shown.staff), ..shown.frame },
         path: shown.path,
         staff: shown.staff,
         provider: shown.provider,
@@ -408,7 +419,7 @@ pub(super) async fn ask_disconnect(
         standing: shown.standing,
         has_standing: shown.has_standing,
     };
-    page(&app, &user, &question)
+    render_page(&app, &user, &question)
 }
 
 #[cfg(test)]
@@ -428,10 +439,10 @@ mod tests {
         assert_eq!(
             progress(&at_work),
             [
-                "Looking through the bookings that belong in it.",
-                "4 entries to bring up to date.",
-                "Comparing what stands in it with what should.",
-                "Reading the busy times of 2 calendars.",
+                "Checking which bookings belong in this calendar.",
+                "4 entries to sync.",
+                "Comparing the calendar with your bookings.",
+                "Importing busy times from 2 calendars.",
             ]
         );
     }

@@ -18,20 +18,20 @@ use concord_storage::{
 use super::super::{
     PageError,
     attention::Attention,
-    frame::{Frame, Place, page},
+    components::{Pill, capitalize, capped_count},
+    format::RelativeTime,
+    layout::{Layout, NavItem, render_page},
     names::all_staff,
     overview::success_rate,
-    pieces::{Pill, capital, counted},
     session::CurrentUser,
-    when::When,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "calendars.html")]
 struct CalendarsPage {
-    frame: Frame,
-    people: Vec<Person>,
+    frame: Layout,
+    people: Vec<StaffCalendarsRow>,
     /// Providers that can be connected here, by their consent page.
     providers: Vec<ProviderKind>,
     /// Whether an account can be connected by a name and a password.
@@ -44,20 +44,20 @@ struct CalendarsPage {
     success: Option<String>,
 }
 
-struct Person {
+struct StaffCalendarsRow {
     id: String,
     name: String,
     trade: &'static str,
-    connections: Vec<Line>,
+    connections: Vec<CalendarConnectionRow>,
 }
 
-impl Person {
+impl StaffCalendarsRow {
     fn has(&self, provider_word: &str) -> bool {
         self.connections.iter().any(|line| line.provider_word == provider_word)
     }
 }
 
-struct Line {
+struct CalendarConnectionRow {
     path: String,
     provider: &'static str,
     provider_word: &'static str,
@@ -69,7 +69,7 @@ struct Line {
     is_default: bool,
     /// Which calendars are written and read.
     what: String,
-    last: Option<When>,
+    last: Option<RelativeTime>,
     error: Option<String>,
 }
 
@@ -78,17 +78,17 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     let counts = async { Ok(sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?) };
     let (attention, staff, synced, counts) = futures::try_join!(
         Attention::of(&app, &user),
-        staff_shown(&app, &user),
-        synced(&app, &user),
+        visible_staff(&app, &user),
+        synced_entries(&app, &user),
         counts,
     )?;
     let ids: Vec<ConnectionId> = attention.connections.iter().map(|connection| connection.id).collect();
     let listed = calendars::of_connections(db, business, &ids).await?;
     let line = |connection: &Connection| {
         let calendars = listed.get(&connection.id).map(Vec::as_slice).unwrap_or_default();
-        line(&app, &user, connection, calendars)
+        connection_row(&app, &user, connection, calendars)
     };
-    let person = |person: Staff| Person {
+    let person = |person: Staff| StaffCalendarsRow {
         id: person.id.to_string(),
         trade: super::super::people::trade_label(person.trade),
         connections: attention
@@ -102,7 +102,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     let people = staff.into_iter().map(person).collect();
     let providers = app.context.providers.kinds().filter(|kind| app.context.providers.oauth(*kind).is_some());
     let calendars = CalendarsPage {
-        frame: Frame::with_attention(&user, Place::Calendars, "Calendars", &attention),
+        frame: Layout::with_attention(&user, NavItem::Calendars, "Calendars", &attention),
         providers: providers.collect(),
         has_caldav: app.context.providers.caldav().is_some(),
         is_manager: user.is_manager(),
@@ -113,20 +113,20 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
         success: success_rate(counts),
         people,
     };
-    page(&app, &user, &calendars)
+    render_page(&app, &user, &calendars)
 }
 
 /// How many entries stand as they should in the calendars that the person may see.
-async fn synced(app: &App, user: &CurrentUser) -> Result<String, PageError> {
+async fn synced_entries(app: &App, user: &CurrentUser) -> Result<String, PageError> {
     let whose = user.user.staff_id.filter(|_| !user.is_manager());
     if whose.is_none() && !user.is_manager() {
-        return Ok(counted(0));
+        return Ok(capped_count(0));
     }
-    Ok(counted(entries::count_synced(&app.context.db, user.business.id, whose, app.now()).await?))
+    Ok(capped_count(entries::count_synced(&app.context.db, user.business.id, whose, app.now()).await?))
 }
 
 /// All staff for managers, oneself for everybody else.
-async fn staff_shown(app: &App, user: &CurrentUser) -> Result<Vec<Staff>, PageError> {
+async fn visible_staff(app: &App, user: &CurrentUser) -> Result<Vec<Staff>, PageError> {
     if user.is_manager() {
         return Ok(all_staff(&app.context.db, user.business.id).await?);
     }
@@ -135,25 +135,30 @@ async fn staff_shown(app: &App, user: &CurrentUser) -> Result<Vec<Staff>, PageEr
     Ok(own.into_iter().collect())
 }
 
-fn line(app: &App, user: &CurrentUser, connection: &Connection, calendars: &[Calendar]) -> Line {
+fn connection_row(
+    app: &App,
+    user: &CurrentUser,
+    connection: &Connection,
+    calendars: &[Calendar],
+) -> CalendarConnectionRow {
     let written = calendars.iter().find(|calendar| calendar.writes).map(|calendar| calendar.name.clone());
     let read = calendars.iter().filter(|calendar| calendar.reads).count();
     let mut what = Vec::new();
     if connection.direction.writes() {
         what.push(match written {
-            Some(name) => format!("Bookings go to “{name}”"),
-            None => "No calendar is chosen for bookings".to_owned(),
+            Some(name) => format!("Bookings are written to “{name}”"),
+            None => "No calendar selected for bookings".to_owned(),
         });
     }
     if connection.direction.reads() {
         what.push(match read {
-            0 => "no calendar is read for busy times".to_owned(),
-            1 => "busy times are read from 1 calendar".to_owned(),
-            many => format!("busy times are read from {many} calendars"),
+            0 => "busy times are not imported".to_owned(),
+            1 => "busy times are imported from 1 calendar".to_owned(),
+            many => format!("busy times are imported from {many} calendars"),
         });
     }
     let needs_reconnect = connection.state == ConnectionState::NeedsReconnect;
-    Line {
+    CalendarConnectionRow {
         path: format!("/calendars/{}", connection.id),
         provider: connection.provider.name(),
         provider_word: connection.provider.as_str(),
@@ -162,8 +167,8 @@ fn line(app: &App, user: &CurrentUser, connection: &Connection, calendars: &[Cal
         needs_reconnect,
         by_password: connection.provider == ProviderKind::Caldav,
         is_default: connection.is_default,
-        what: capital(&what.join("; ")),
-        last: connection.last_sync_at.map(|at| When::of(at, app.now(), user.business.zone)),
-        error: connection.last_error.as_deref().filter(|_| !needs_reconnect).map(capital),
+        what: capitalize(&what.join("; ")),
+        last: connection.last_sync_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+        error: connection.last_error.as_deref().filter(|_| !needs_reconnect).map(capitalize),
     }
 }

@@ -1,10 +1,10 @@
 //! The pages of connected calendars: everybody's, one connection, and what can be done with it.
 
-mod act;
-mod arrival;
+mod actions;
 mod caldav;
 mod detail;
 mod list;
+mod push_status;
 mod settings;
 
 use axum::{
@@ -20,26 +20,26 @@ use crate::app::App;
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/calendars", get(list::show))
-        .route("/calendars/connect/{provider}", post(act::connect))
-        .route("/calendars/connect/caldav", get(caldav::ask).post(caldav::connect))
-        .route("/calendars/sync-pending", post(act::sync_pending))
-        .route("/calendars/import-availability", post(act::import_availability))
+        .route("/calendars/connect/{provider}", post(actions::connect))
+        .route("/calendars/connect/caldav", get(caldav::show_form).post(caldav::connect))
+        .route("/calendars/sync-pending", post(actions::sync_pending))
+        .route("/calendars/import-availability", post(actions::import_availability))
         .route("/calendars/{id}", get(detail::show).post(settings::save))
         .route("/calendars/{id}/live", get(detail::live))
-        .route("/calendars/{id}/resync", post(act::resync))
-        .route("/calendars/{id}/compare", post(act::compare))
-        .route("/calendars/{id}/test", post(act::test))
-        .route("/calendars/{id}/pause", post(act::pause))
-        .route("/calendars/{id}/resume", post(act::resume))
-        .route("/calendars/{id}/disconnect", get(detail::ask_disconnect).post(act::disconnect))
+        .route("/calendars/{id}/resync", post(actions::resync))
+        .route("/calendars/{id}/compare", post(actions::compare))
+        .route("/calendars/{id}/test", post(actions::test))
+        .route("/calendars/{id}/pause", post(actions::pause))
+        .route("/calendars/{id}/resume", post(actions::resume))
+        .route("/calendars/{id}/disconnect", get(detail::confirm_disconnect).post(actions::disconnect))
 }
 
 /// Microsoft has no place where a program ends its own access.
-const MICROSOFT_ENDS_IT_ITSELF: &str = "Concord forgets its access; Microsoft itself ends it only for the account's \
-    owner, at myapps.microsoft.com (work or school) or account.live.com/consent/Manage (private).";
+const MICROSOFT_REVOKE_NOTE: &str = "Concord deletes its access. To also revoke it at Microsoft, the account's \
+    owner goes to myapps.microsoft.com (work or school) or account.live.com/consent/Manage (private).";
 
 /// The connection, if it is the person's to see and not over.
-async fn found(app: &App, user: &CurrentUser, id: ConnectionId) -> Result<Connection, PageError> {
+async fn find_connection(app: &App, user: &CurrentUser, id: ConnectionId) -> Result<Connection, PageError> {
     connections::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|connection| user.may_see(connection.staff_id))

@@ -7,22 +7,22 @@ use concord_domain::{
     sync::remote_change::RemoteChangePolicy,
 };
 use concord_jobs::connections as manage;
-use concord_storage::{calendars, connections::Settings};
+use concord_storage::{calendars, connections::ConnectionSettings};
 use serde::Deserialize;
 
 use super::{
     super::{
         PageError,
-        asked::{Named, Sent},
+        extract::{PageForm, PagePath},
         flash::Flash,
         session::CurrentUser,
     },
-    found,
+    find_connection,
 };
 use crate::app::App;
 
 #[derive(Deserialize)]
-pub(super) struct Choices {
+pub(super) struct CalendarSettingsForm {
     direction: Direction,
     coverage: Coverage,
     /// The calendars that are read.
@@ -38,16 +38,16 @@ pub(super) struct Choices {
 }
 
 /// The choice of no rule of one's own: forms cannot tell an empty field from one that is not sent.
-pub(super) const AS_THE_BUSINESS: &str = "business";
+pub(super) const BUSINESS_DEFAULT: &str = "business";
 
 /// A field that is not sent changes nothing.
-fn chosen(
+fn parse_policy(
     sent: Option<&str>,
     before: Option<RemoteChangePolicy>,
 ) -> Result<Option<RemoteChangePolicy>, PageError> {
     match sent {
         None => Ok(before),
-        Some(AS_THE_BUSINESS) => Ok(None),
+        Some(BUSINESS_DEFAULT) => Ok(None),
         Some(policy) => {
             policy.parse().map(Some).map_err(|_| PageError::Malformed(format!("a policy: {policy}")))
         }
@@ -57,10 +57,10 @@ fn chosen(
 pub(super) async fn save(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ConnectionId>,
-    Sent(choices): Sent<Choices>,
+    PagePath(id): PagePath<ConnectionId>,
+    PageForm(choices): PageForm<CalendarSettingsForm>,
 ) -> Result<Response, PageError> {
-    let connection = found(&app, &user, id).await?;
+    let connection = find_connection(&app, &user, id).await?;
     let (context, change) = (&app.context, user.change(&app));
     for calendar in calendars::of_connection(&context.db, user.business.id, id).await? {
         let reads = choices.reads.contains(&calendar.id);
@@ -74,7 +74,7 @@ pub(super) async fn save(
     if choices.default.is_some() && !connection.is_default {
         manage::set_default(context, &change, id).await?;
     }
-    let settings = Settings {
+    let settings = ConnectionSettings {
         direction: (choices.direction != connection.direction).then_some(choices.direction),
         coverage: (choices.coverage != connection.coverage).then_some(choices.coverage),
     };
@@ -82,11 +82,11 @@ pub(super) async fn save(
         manage::set_settings(context, &change, id, settings).await?;
     }
     let rules = (
-        chosen(choices.moves.as_deref(), connection.remote_moves)?,
-        chosen(choices.deletions.as_deref(), connection.remote_deletions)?,
+        parse_policy(choices.moves.as_deref(), connection.remote_moves)?,
+        parse_policy(choices.deletions.as_deref(), connection.remote_deletions)?,
     );
     if rules != (connection.remote_moves, connection.remote_deletions) {
         manage::set_remote_change_rules(context, &change, id, rules).await?;
     }
-    Ok(user.go(&app, &format!("/calendars/{id}"), &Flash::good("The settings were saved.")))
+    Ok(user.redirect_with_flash(&app, &format!("/calendars/{id}"), &Flash::success("Settings saved.")))
 }

@@ -1,9 +1,9 @@
 //! What people did to entries of ours in their own calendars: the list of it, how one of them looks wherever it is told,
 //! and what can be answered.
 
-mod act;
-mod line;
+mod actions;
 mod list;
+mod view;
 
 use axum::{
     Router,
@@ -12,20 +12,20 @@ use axum::{
 use concord_domain::ids::RemoteChangeId;
 use concord_storage::remote_changes::{self, RemoteChange};
 
-pub(super) use self::line::{ChangeLine, Where, lines};
+pub(super) use self::view::{ChangeViewPlacement, RemoteChangeView, change_views};
 use super::{PageError, session::CurrentUser};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/changes", get(list::show))
-        .route("/changes/{id}/follow", post(act::follow))
-        .route("/changes/{id}/revert", post(act::revert))
-        .route("/changes/{id}/undo", post(act::undo))
+        .route("/changes/{id}/follow", post(actions::follow))
+        .route("/changes/{id}/revert", post(actions::revert))
+        .route("/changes/{id}/undo", post(actions::undo))
 }
 
 /// The change, if it was made in a calendar that is the person's to see.
-async fn found(app: &App, user: &CurrentUser, id: RemoteChangeId) -> Result<RemoteChange, PageError> {
+async fn find_change(app: &App, user: &CurrentUser, id: RemoteChangeId) -> Result<RemoteChange, PageError> {
     remote_changes::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|change| user.may_see(change.staff_id))

@@ -3,30 +3,30 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use concord_domain::{channel::ChannelState, ids::ChannelId};
-use concord_jobs::channels::{interval_of, intervals};
+use concord_jobs::channels::{intervals, load_poll_interval};
 use concord_storage::channels::Channel;
 
 use super::{
     super::{
         PageError,
-        asked::{Asked, Named},
-        frame::{Frame, Place as InRail, page},
-        pieces::Choice,
+        components::SelectOption,
+        extract::{PagePath, PageQuery},
+        layout::{Layout, NavItem as InRail, render_page},
         session::CurrentUser,
     },
-    ask::{self, Question},
-    feed_address, found,
-    live::{ChannelLive, Place, look},
-    path_of,
-    settings::Form,
-    words::{block_rules, preferences, steps},
+    channel_feed_url, channel_path,
+    confirm::{self, ChannelConfirmation},
+    find_channel,
+    labels::{block_rule_options, fill_steps, preference_options},
+    live::{ChannelLive, ChannelPageQuery, build_live},
+    settings::ChannelSettingsForm,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "channel.html")]
 pub(super) struct ChannelPage {
-    frame: Frame,
+    frame: Layout,
     path: String,
     /// Where the part that changes is asked for again.
     live_path: String,
@@ -41,16 +41,16 @@ pub(super) struct ChannelPage {
     notes: Vec<String>,
     has_address: bool,
     has_webhooks: bool,
-    form: Form,
-    states: Vec<Choice>,
-    preferences: Vec<Choice>,
-    blocks: Vec<Choice>,
+    form: ChannelSettingsForm,
+    states: Vec<SelectOption>,
+    preferences: Vec<SelectOption>,
+    blocks: Vec<SelectOption>,
     /// "every 60 minutes", if nothing is said here.
     usual_minutes: i64,
     fewest_minutes: i64,
     most_minutes: i64,
     faults: Vec<(&'static str, String)>,
-    questions: Vec<Question>,
+    questions: Vec<ChannelConfirmation>,
 }
 
 impl ChannelPage {
@@ -62,64 +62,64 @@ impl ChannelPage {
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ChannelId>,
-    Asked(place): Asked<Place>,
+    PagePath(id): PagePath<ChannelId>,
+    PageQuery(place): PageQuery<ChannelPageQuery>,
 ) -> Result<Response, PageError> {
-    let channel = found(&app, &user, id).await?;
-    let form = Form::of(&channel);
-    let shown = describe(&app, &user, &channel, place, (form, Vec::new())).await?;
-    page(&app, &user, &shown)
+    let channel = find_channel(&app, &user, id).await?;
+    let form = ChannelSettingsForm::from_channel(&channel);
+    let shown = build_page(&app, &user, &channel, place, (form, Vec::new())).await?;
+    render_page(&app, &user, &shown)
 }
 
-pub(super) async fn describe(
+pub(super) async fn build_page(
     app: &App,
     user: &CurrentUser,
     channel: &Channel,
-    place: Place,
-    (form, faults): (Form, Vec<(&'static str, String)>),
+    place: ChannelPageQuery,
+    (form, faults): (ChannelSettingsForm, Vec<(&'static str, String)>),
 ) -> Result<ChannelPage, PageError> {
-    let path = path_of(channel.id);
+    let path = channel_path(channel.id);
     let live_path = match &place.after {
         Some(after) => format!("{path}/live?after={after}"),
         None => format!("{path}/live"),
     };
-    let live = look(app, user, channel, place).await?;
+    let live = build_live(app, user, channel, place).await?;
     let known = app.context.platforms.find(&channel.platform);
-    let feed_url = feed_address(app, channel).await?;
+    let feed_url = channel_feed_url(app, channel).await?;
     let values = [
         ("resource", live.glance.resource.as_str()),
         ("business", user.business.name.as_str()),
         ("feed_url", feed_url.as_deref().unwrap_or_default()),
     ];
-    let mut questions = vec![ask::to_remove(channel, &live.glance.platform)];
+    let mut questions = vec![confirm::remove_confirmation(channel, &live.glance.platform)];
     if channel.import_guard.is_some() && !live.waiting.is_empty() {
-        questions.push(ask::to_release(channel, &live.glance.platform, live.waiting.len()));
+        questions.push(confirm::approve_confirmation(channel, &live.glance.platform, live.waiting.len()));
     }
     if feed_url.is_some() {
-        questions.push(ask::to_rotate(channel, &live.glance.platform));
+        questions.push(confirm::rotate_confirmation(channel, &live.glance.platform));
     }
     if channel.has_webhook {
-        questions.push(ask::to_renew_webhooks(channel));
-        questions.push(ask::to_forbid_webhooks(channel));
+        questions.push(confirm::renew_webhooks_confirmation(channel));
+        questions.push(confirm::disable_webhooks_confirmation(channel));
     }
     let allowed = intervals(known);
     let unset = Channel { interval_minutes: None, ..channel.clone() };
     let title = format!("{} on {}", live.glance.resource, live.glance.platform);
     Ok(ChannelPage {
-        frame: Frame::around(app, user, InRail::Channels, title).await?,
+        frame: Layout::load(app, user, InRail::Channels, title).await?,
         path,
         live_path,
         offers_feed: known.is_none_or(|platform| platform.exports),
         reads_ours: known.is_none_or(|platform| platform.imports),
-        import_steps: known.map(|known| steps(&known.import_steps, &values)).unwrap_or_default(),
-        export_steps: known.map(|known| steps(&known.export_steps, &values)).unwrap_or_default(),
+        import_steps: known.map(|known| fill_steps(&known.import_steps, &values)).unwrap_or_default(),
+        export_steps: known.map(|known| fill_steps(&known.export_steps, &values)).unwrap_or_default(),
         notes: known.map(|known| known.notes.clone()).unwrap_or_default(),
         has_address: channel.has_import,
         has_webhooks: channel.has_webhook,
-        states: states(&form.state),
-        preferences: preferences(&form.preference),
-        blocks: block_rules(&form.blocks),
-        usual_minutes: interval_of(&app.context, &unset).await?.num_minutes(),
+        states: state_options(&form.state),
+        preferences: preference_options(&form.preference),
+        blocks: block_rule_options(&form.blocks),
+        usual_minutes: load_poll_interval(&app.context, &unset).await?.num_minutes(),
         fewest_minutes: *allowed.start(),
         most_minutes: *allowed.end(),
         form,
@@ -130,10 +130,10 @@ pub(super) async fn describe(
     })
 }
 
-fn states(chosen: &str) -> Vec<Choice> {
+fn state_options(chosen: &str) -> Vec<SelectOption> {
     let label = |state| match state {
-        ChannelState::Active => "Kept in step",
-        ChannelState::Paused => "Paused: nothing is read",
+        ChannelState::Active => "Active",
+        ChannelState::Paused => "Sync paused",
     };
-    ChannelState::ALL.iter().map(|one| Choice::new(one.as_str(), label(*one), chosen)).collect()
+    ChannelState::ALL.iter().map(|one| SelectOption::new(one.as_str(), label(*one), chosen)).collect()
 }

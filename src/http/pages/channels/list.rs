@@ -7,18 +7,18 @@ use concord_storage::channels;
 use super::{
     super::{
         PageError,
-        frame::{Frame, Place, page, part},
-        names::Names,
+        layout::{Layout, NavItem, render_page, render_partial},
+        names::NameDirectory,
         session::CurrentUser,
     },
-    glance::Glance,
+    summary::ChannelSummary,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "channels.html")]
 struct ChannelsPage {
-    frame: Frame,
+    frame: Layout,
     live: ChannelsLive,
     has_resources: bool,
 }
@@ -28,18 +28,18 @@ struct ChannelsPage {
 #[template(path = "channels_live.html")]
 struct ChannelsLive {
     csrf: String,
-    resources: Vec<OfResource>,
+    resources: Vec<ResourceChannels>,
 }
 impl HtmlSafe for ChannelsLive {}
 
-struct OfResource {
+struct ResourceChannels {
     id: String,
     name: String,
-    channels: Vec<Glance>,
+    channels: Vec<ChannelSummary>,
 }
 
 impl ChannelsLive {
-    fn all(&self) -> impl Iterator<Item = &Glance> {
+    fn all(&self) -> impl Iterator<Item = &ChannelSummary> {
         self.resources.iter().flat_map(|resource| &resource.channels)
     }
 
@@ -47,36 +47,44 @@ impl ChannelsLive {
         self.all().any(|glance| glance.is_under_way)
     }
 
-    fn in_trouble(&self) -> Vec<&Glance> {
+    fn in_trouble(&self) -> Vec<&ChannelSummary> {
         self.all().filter(|glance| glance.trouble.is_some()).collect()
     }
 }
 
 pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let mut names = Names::load(&app.context.db, user.business.id, user.business.zone).await?;
-    let live = look(&app, &user, &mut names).await?;
-    let frame = Frame::around(&app, &user, Place::Channels, "Channels").await?;
-    page(&app, &user, &ChannelsPage { frame, live, has_resources: !names.resources.is_empty() })
+    user.require_manager()?;
+    let mut names = NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await?;
+    let live = build_live(&app, &user, &mut names).await?;
+    let frame = Layout::load(&app, &user, NavItem::Channels, "Channels").await?;
+    render_page(&app, &user, &ChannelsPage { frame, live, has_resources: !names.resources.is_empty() })
 }
 
 pub(super) async fn live(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let mut names = Names::load(&app.context.db, user.business.id, user.business.zone).await?;
-    part(&look(&app, &user, &mut names).await?)
+    user.require_manager()?;
+    let mut names = NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await?;
+    render_partial(&build_live(&app, &user, &mut names).await?)
 }
 
-async fn look(app: &App, user: &CurrentUser, names: &mut Names) -> Result<ChannelsLive, PageError> {
+async fn build_live(
+    app: &App,
+    user: &CurrentUser,
+    names: &mut NameDirectory,
+) -> Result<ChannelsLive, PageError> {
     let db = &app.context.db;
-    let mut resources: Vec<OfResource> = Vec::new();
+    let mut resources: Vec<ResourceChannels> = Vec::new();
     for channel in channels::list(db, user.business.id).await? {
-        names.learn_resource(db, channel.resource_id).await?;
-        let (glance, _) = Glance::of(app, user, &channel, names).await?;
+        names.load_resource(db, channel.resource_id).await?;
+        let (glance, _) = ChannelSummary::load(app, user, &channel, names).await?;
         let id = channel.resource_id.to_string();
         match resources.iter_mut().find(|resource| resource.id == id) {
             Some(resource) => resource.channels.push(glance),
             None => {
-                resources.push(OfResource { id, name: glance.resource.clone(), channels: vec![glance] });
+                resources.push(ResourceChannels {
+                    id,
+                    name: glance.resource.clone(),
+                    channels: vec![glance],
+                });
             }
         }
     }

@@ -9,13 +9,13 @@ use concord_domain::{
     channel::ItemKind,
     ids::{BookingId, ChannelId},
 };
-use concord_jobs::channels::{exposure::Exposure, held, in_doubt};
+use concord_jobs::channels::{exposure::Exposure, in_doubt, quarantine};
 use concord_storage::{
-    PageAsk,
+    PageRequest,
     channels::{
         Channel,
         items::{self, ChannelItem},
-        runs::{self, Run},
+        runs::{self, ChannelRun},
     },
     feed_reads::{self, FeedRead},
 };
@@ -24,19 +24,19 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        asked::{Asked, Named},
-        bookings::link_to,
-        frame::part,
-        names::Names,
-        pieces::{Pill, Tone, capital},
+        bookings::linkable_path,
+        components::{Pill, Tone, capitalize},
+        extract::{PagePath, PageQuery},
+        format::{RelativeTime, exact_time, stretch},
+        layout::render_partial,
+        names::NameDirectory,
         session::CurrentUser,
-        when::{When, exact, stretch},
     },
-    ask::these,
-    found,
-    glance::Glance,
-    path_of,
-    words::{item_label, origin_label, skipped},
+    channel_path,
+    confirm::bookings_phrase,
+    find_channel,
+    labels::{item_label, origin_label, skipped_message},
+    summary::ChannelSummary,
 };
 use crate::{app::App, http::feeds::is_shown_as_person};
 
@@ -44,48 +44,48 @@ use crate::{app::App, http::feeds::is_shown_as_person};
 #[template(path = "channel_live.html")]
 pub(super) struct ChannelLive {
     csrf: String,
-    pub glance: Glance,
+    pub glance: ChannelSummary,
     /// What is held back.
-    pub waiting: Vec<Item>,
+    pub waiting: Vec<ChannelEventRow>,
     /// What may be ours, or sold there, and why.
-    doubts: Vec<Item>,
+    doubts: Vec<ChannelEventRow>,
     why_in_doubt: String,
     /// Until when; exact, since somebody may have to hurry.
     until: Option<String>,
-    exposed: Vec<Exposed>,
+    exposed: Vec<ExposureRow>,
     more_exposed: usize,
-    items: Vec<Item>,
+    items: Vec<ChannelEventRow>,
     more_items: usize,
-    runs: Vec<Reading>,
+    runs: Vec<ChannelRunRow>,
     older: Option<String>,
     is_further: bool,
-    readers: Vec<Reader>,
+    readers: Vec<ChannelFeedReaderRow>,
 }
 impl HtmlSafe for ChannelLive {}
 
 /// An event of the platform's feed.
-pub(super) struct Item {
+pub(super) struct ChannelEventRow {
     id: String,
     when: String,
     kind: &'static str,
     summary: String,
     /// The booking's reference and page.
     booking: Option<(String, String)>,
-    missing: Option<When>,
+    missing: Option<RelativeTime>,
     is_kept: bool,
 }
 
 /// What the platform does not know of.
-struct Exposed {
+struct ExposureRow {
     when: String,
     booking: (String, String),
-    since: When,
+    since: RelativeTime,
 }
 
 /// A reading of the platform's feed.
-struct Reading {
+struct ChannelRunRow {
     id: String,
-    at: When,
+    at: RelativeTime,
     outcome: Pill,
     message: String,
     skipped: String,
@@ -96,12 +96,12 @@ struct Reading {
 }
 
 /// Who reads our feed.
-struct Reader {
+struct ChannelFeedReaderRow {
     name: String,
     is_person: bool,
     revision: i64,
     reads: i64,
-    last: When,
+    last: RelativeTime,
 }
 
 impl ChannelLive {
@@ -113,7 +113,7 @@ impl ChannelLive {
     }
 
     fn these(&self) -> String {
-        these(self.waiting.len())
+        bookings_phrase(self.waiting.len())
     }
 }
 
@@ -125,22 +125,22 @@ const SHOWN_READERS: usize = 6;
 /// Where in the history.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Place {
+pub(super) struct ChannelPageQuery {
     pub after: Option<String>,
 }
 
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ChannelId>,
-    Asked(place): Asked<Place>,
+    PagePath(id): PagePath<ChannelId>,
+    PageQuery(place): PageQuery<ChannelPageQuery>,
 ) -> Result<Response, PageError> {
-    let channel = found(&app, &user, id).await?;
-    part(&look(&app, &user, &channel, place).await?)
+    let channel = find_channel(&app, &user, id).await?;
+    render_partial(&build_live(&app, &user, &channel, place).await?)
 }
 
 /// How times are told on the page.
-struct Told {
+struct ChannelTimeFormat {
     now: DateTime<Utc>,
     /// Of the business.
     zone: Tz,
@@ -149,86 +149,94 @@ struct Told {
     today: NaiveDate,
 }
 
-pub(super) async fn look(
+pub(super) async fn build_live(
     app: &App,
     user: &CurrentUser,
     channel: &Channel,
-    place: Place,
+    place: ChannelPageQuery,
 ) -> Result<ChannelLive, PageError> {
     let (db, business, now) = (&app.context.db, user.business.id, app.now());
-    let mut names = Names::load(db, business, user.business.zone).await?;
-    names.learn_resource(db, channel.resource_id).await?;
-    let nights = names.zone_of(channel.resource_id);
-    let told = Told { now, zone: user.business.zone, nights, today: now.with_timezone(&nights).date_naive() };
-    let (glance, exposure) = Glance::of(app, user, channel, &names).await?;
+    let mut names = NameDirectory::load(db, business, user.business.zone).await?;
+    names.load_resource(db, channel.resource_id).await?;
+    let nights = names.resource_zone(channel.resource_id);
+    let told = ChannelTimeFormat {
+        now,
+        zone: user.business.zone,
+        nights,
+        today: now.with_timezone(&nights).date_naive(),
+    };
+    let (glance, exposure) = ChannelSummary::load(app, user, channel, &names).await?;
     let found = items::to_come(db, business, channel.id, now).await?;
     let waiting = match channel.import_guard {
-        Some(_) => held::waiting(&app.context, channel).await?,
+        Some(_) => quarantine::waiting(&app.context, channel).await?,
         None => Vec::new(),
     };
     let doubts = found.iter().filter(|one| one.kind == ItemKind::Doubt);
-    let doubts: Vec<Item> = doubts.map(|one| item(one, &told)).collect();
+    let doubts: Vec<ChannelEventRow> = doubts.map(|one| event_row(one, &told)).collect();
     let is_further = place.after.is_some();
-    let ask = PageAsk { limit: SHOWN_RUNS, after: place.after };
-    let history = runs::of_channel(db, business, channel.id, &ask).await?;
+    let ask = PageRequest { limit: SHOWN_RUNS, after: place.after };
+    let history = runs::list_for_channel(db, business, channel.id, &ask).await?;
     let readers = match channel.feed_id {
         Some(feed) => feed_reads::of_feed(db, business, feed).await?,
         None => Vec::new(),
     };
-    let path = path_of(channel.id);
+    let path = channel_path(channel.id);
     Ok(ChannelLive {
         csrf: user.token.form_token(),
         doubts,
         why_in_doubt: in_doubt::reason(&glance.platform),
         glance,
-        waiting: waiting.iter().map(|one| item(one, &told)).collect(),
-        until: channel.held_until.map(|until| exact(until, told.zone)),
-        exposed: exposed(&exposure, &told),
+        waiting: waiting.iter().map(|one| event_row(one, &told)).collect(),
+        until: channel.quarantined_until.map(|until| exact_time(until, told.zone)),
+        exposed: exposure_rows(&exposure, &told),
         more_exposed: exposure.unknown.len().saturating_sub(SHOWN_EXPOSED),
-        items: found.iter().take(SHOWN_ITEMS).map(|one| item(one, &told)).collect(),
+        items: found.iter().take(SHOWN_ITEMS).map(|one| event_row(one, &told)).collect(),
         more_items: found.len().saturating_sub(SHOWN_ITEMS),
-        runs: history.items.iter().map(|run| reading(run, &told)).collect(),
+        runs: history.items.iter().map(|run| run_row(run, &told)).collect(),
         older: history.next.map(|after| format!("{path}?after={after}")),
         is_further,
-        readers: readers.iter().take(SHOWN_READERS).map(|one| reader(one, &told)).collect(),
+        readers: readers.iter().take(SHOWN_READERS).map(|one| reader_row(one, &told)).collect(),
     })
 }
 
-fn item(item: &ChannelItem, told: &Told) -> Item {
-    Item {
+fn event_row(item: &ChannelItem, told: &ChannelTimeFormat) -> ChannelEventRow {
+    ChannelEventRow {
         id: item.id.to_string(),
         when: stretch(item.interval(), told.nights, told.today),
         kind: item_label(item.kind),
         summary: item.guest.clone().unwrap_or_else(|| item.summary.clone()),
-        booking: item.booking_id.zip(item.reference.as_deref()).map(|(id, reference)| link(id, reference)),
-        missing: item.missing_since.map(|at| When::of(at, told.now, told.zone)),
+        booking: item
+            .booking_id
+            .zip(item.reference.as_deref())
+            .map(|(id, reference)| booking_link(id, reference)),
+        missing: item.missing_since.map(|at| RelativeTime::new(at, told.now, told.zone)),
         is_kept: item.pinned,
     }
 }
 
 /// The booking's reference and page.
-fn link(id: BookingId, reference: &str) -> (String, String) {
-    (reference.to_owned(), link_to(reference).unwrap_or_else(|| format!("/bookings/{id}")))
+fn booking_link(id: BookingId, reference: &str) -> (String, String) {
+    (reference.to_owned(), linkable_path(reference).unwrap_or_else(|| format!("/bookings/{id}")))
 }
 
-fn exposed(exposure: &Exposure, told: &Told) -> Vec<Exposed> {
+fn exposure_rows(exposure: &Exposure, told: &ChannelTimeFormat) -> Vec<ExposureRow> {
     let unknown = exposure.unknown.iter().take(SHOWN_EXPOSED);
     unknown
-        .map(|one| Exposed {
+        .map(|one| ExposureRow {
             when: stretch(one.interval, told.nights, told.today),
-            booking: link(one.booking, &one.reference),
-            since: When::of(one.since, told.now, told.zone),
+            booking: booking_link(one.booking, &one.reference),
+            since: RelativeTime::new(one.since, told.now, told.zone),
         })
         .collect()
 }
 
-fn reading(run: &Run, told: &Told) -> Reading {
-    Reading {
+fn run_row(run: &ChannelRun, told: &ChannelTimeFormat) -> ChannelRunRow {
+    ChannelRunRow {
         id: run.id.to_string(),
-        at: When::of(run.at, told.now, told.zone),
+        at: RelativeTime::new(run.at, told.now, told.zone),
         outcome: run.outcome.into(),
-        message: capital(&run.message),
-        skipped: skipped(run.counts),
+        message: capitalize(&run.message),
+        skipped: skipped_message(run.counts),
         origin: origin_label(run.origin),
         who: run.actor.label(),
         can_be_undone: run.can_be_undone(told.now),
@@ -236,12 +244,12 @@ fn reading(run: &Run, told: &Told) -> Reading {
     }
 }
 
-fn reader(read: &FeedRead, told: &Told) -> Reader {
-    Reader {
+fn reader_row(read: &FeedRead, told: &ChannelTimeFormat) -> ChannelFeedReaderRow {
+    ChannelFeedReaderRow {
         name: read.reader.clone(),
         is_person: is_shown_as_person(read),
         revision: read.revision,
         reads: read.reads,
-        last: When::of(read.read_at, told.now, told.zone),
+        last: RelativeTime::new(read.read_at, told.now, told.zone),
     }
 }

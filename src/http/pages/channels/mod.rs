@@ -4,16 +4,16 @@
 //! `live` part show one, `act` does what its buttons say, `ask` asks before it, `settings` is its form, `words` are the
 //! words for all of it. For managers only.
 
-mod act;
-pub(super) mod against;
-mod ask;
+mod actions;
+pub(super) mod address_warnings;
+mod confirm;
 mod detail;
-pub(super) mod glance;
+pub(super) mod labels;
 mod list;
 mod live;
 mod new;
 mod settings;
-pub(super) mod words;
+pub(super) mod summary;
 
 use axum::{
     Router,
@@ -28,8 +28,8 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 
-use super::{PageError, pieces::capital, session::CurrentUser};
-use crate::{app::App, http::feeds::address_of};
+use super::{PageError, components::capitalize, session::CurrentUser};
+use crate::{app::App, http::feeds::feed_url};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -38,29 +38,32 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/new", get(new::show).post(new::create))
         .route("/channels/{id}", get(detail::show).post(settings::save))
         .route("/channels/{id}/live", get(live::show))
-        .route("/channels/{id}/sync", post(act::sync))
-        .route("/channels/{id}/release", get(ask::release).post(act::release))
-        .route("/channels/{id}/keep", post(act::keep))
-        .route("/channels/{id}/doubt/{item}/booking", post(act::is_booking))
-        .route("/channels/{id}/doubt/{item}/ours", post(act::is_ours))
-        .route("/channels/{id}/runs/{run}/undo", post(act::undo))
-        .route("/channels/{id}/rotate", get(ask::rotate).post(act::rotate))
-        .route("/channels/{id}/confirm-read", post(act::confirm_read))
-        .route("/channels/{id}/webhooks", get(act::show_webhooks).post(act::allow_webhooks))
-        .route("/channels/{id}/webhooks/renew", get(ask::renew_webhooks))
-        .route("/channels/{id}/webhooks/forbid", get(ask::forbid_webhooks).post(act::forbid_webhooks))
-        .route("/channels/{id}/remove", get(ask::remove).post(act::remove))
+        .route("/channels/{id}/sync", post(actions::sync))
+        .route("/channels/{id}/release", get(confirm::confirm_approve).post(actions::approve_quarantine))
+        .route("/channels/{id}/keep", post(actions::keep))
+        .route("/channels/{id}/doubt/{item}/booking", post(actions::settle_as_booking))
+        .route("/channels/{id}/doubt/{item}/ours", post(actions::settle_as_echo))
+        .route("/channels/{id}/runs/{run}/undo", post(actions::undo))
+        .route("/channels/{id}/rotate", get(confirm::confirm_rotate).post(actions::rotate))
+        .route("/channels/{id}/confirm-read", post(actions::confirm_read))
+        .route("/channels/{id}/webhooks", get(actions::show_webhooks).post(actions::enable_webhooks))
+        .route("/channels/{id}/webhooks/renew", get(confirm::confirm_renew_webhooks))
+        .route(
+            "/channels/{id}/webhooks/forbid",
+            get(confirm::confirm_disable_webhooks).post(actions::forbid_webhooks),
+        )
+        .route("/channels/{id}/remove", get(confirm::confirm_remove).post(actions::remove))
 }
 
 /// The channel, for managers, if it is not removed.
-async fn found(app: &App, user: &CurrentUser, id: ChannelId) -> Result<Channel, PageError> {
-    user.must_be_manager()?;
+async fn find_channel(app: &App, user: &CurrentUser, id: ChannelId) -> Result<Channel, PageError> {
+    user.require_manager()?;
     let found = channels::find(&app.context.db, user.business.id, id).await?;
     found.ok_or(PageError::NotFound("channel"))
 }
 
 /// The page of a channel.
-pub(super) fn path_of(id: ChannelId) -> String {
+pub(super) fn channel_path(id: ChannelId) -> String {
     format!("/channels/{id}")
 }
 
@@ -70,18 +73,18 @@ pub(super) fn platform_name(app: &App, platform: &str) -> String {
 }
 
 /// "Sea View on Airbnb".
-pub(super) async fn name_of(app: &App, channel: &Channel) -> Result<String, StorageError> {
+pub(super) async fn channel_name(app: &App, channel: &Channel) -> Result<String, StorageError> {
     let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
     let resource = resource.map_or_else(|| "A resource".to_owned(), |resource| resource.name);
     Ok(format!("{resource} on {}", platform_name(app, &channel.platform)))
 }
 
 /// The address that the platform is to read; `None`: nothing is published.
-async fn feed_address(app: &App, channel: &Channel) -> Result<Option<String>, StorageError> {
+async fn channel_feed_url(app: &App, channel: &Channel) -> Result<Option<String>, StorageError> {
     let context = &app.context;
     let Some(feed) = channel.feed_id else { return Ok(None) };
     let token = feeds::remembered(&context.db, &context.ring, channel.business_id, feed).await?;
-    Ok(token.map(|token| address_of(app, token.expose_secret())))
+    Ok(token.map(|token| feed_url(app, token.expose_secret())))
 }
 
 impl From<ChannelError> for PageError {
@@ -90,19 +93,19 @@ impl From<ChannelError> for PageError {
             ChannelError::NoChannel => Self::NotFound("channel"),
             ChannelError::NoResource => Self::NotFound("resource"),
             ChannelError::Storage(error) => error.into(),
-            other => Self::NotPossible(format!("{}.", capital(&other.to_string()))),
+            other => Self::NotPossible(format!("{}.", capitalize(&other.to_string()))),
         }
     }
 }
 
 /// What is wrong with an address that somebody typed, for the page that shows it again; other errors are none of its.
-fn address_fault(error: ChannelError) -> Result<String, PageError> {
+fn address_error_message(error: ChannelError) -> Result<String, PageError> {
     match error {
         ChannelError::Address(_)
         | ChannelError::AddressTaken
         | ChannelError::Published
         | ChannelError::OwnFeed
-        | ChannelError::NothingToRead(_) => Ok(format!("{}.", capital(&error.to_string()))),
+        | ChannelError::NothingToRead(_) => Ok(format!("{}.", capitalize(&error.to_string()))),
         other => Err(other.into()),
     }
 }

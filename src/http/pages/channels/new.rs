@@ -4,8 +4,8 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
-    doubts::{self, Asked as AskedFor},
-    manage::{self, Wanted},
+    address_warnings::{self, AddressCandidate as AskedFor},
+    manage::{self, NewChannelRequest},
 };
 use concord_storage::{platform_settings, resources::Resource};
 use secrecy::SecretString;
@@ -14,31 +14,31 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        asked::{Asked, Sent},
+        components::SelectOption,
+        extract::{PageForm, PageQuery},
         flash::Flash,
-        frame::{Frame, Place, page},
+        layout::{Layout, NavItem, render_page},
         names::all_resources,
-        pieces::Choice,
         session::CurrentUser,
     },
-    address_fault,
-    against::{Against, Tick, about},
-    path_of,
-    words::{abilities, by_hand, hue_class, steps},
+    address_error_message,
+    address_warnings::{AddressWarningCheckbox, AddressWarnings, address_fingerprint},
+    channel_path,
+    labels::{abilities_label, fill_steps, hue_class, manual_steps},
 };
 use crate::app::App;
 
 /// First: for what, and where?
 #[derive(Template)]
 #[template(path = "channel_choose.html")]
-struct ChoosePage {
-    frame: Frame,
-    resources: Vec<Choice>,
-    platforms: Vec<Offer>,
+struct ChooseChannelPage {
+    frame: Layout,
+    resources: Vec<SelectOption>,
+    platforms: Vec<PlatformOption>,
     faults: Vec<(&'static str, String)>,
 }
 
-struct Offer {
+struct PlatformOption {
     id: String,
     name: String,
     hue: String,
@@ -50,8 +50,8 @@ struct Offer {
 /// Then both directions, in their order.
 #[derive(Template)]
 #[template(path = "channel_new.html")]
-struct NewPage {
-    frame: Frame,
+struct NewChannelPage {
+    frame: Layout,
     resource_id: String,
     resource: String,
     platform_id: String,
@@ -66,15 +66,15 @@ struct NewPage {
     by_hand: Vec<String>,
     address: String,
     /// The platform that it seems to be of, if that is another one.
-    told: Option<Choice>,
+    told: Option<SelectOption>,
     /// What to tick if the address is meant all the same.
-    ticks: Vec<Tick>,
+    ticks: Vec<AddressWarningCheckbox>,
     faults: Vec<(&'static str, String)>,
 }
 
-impl NewPage {
+impl NewChannelPage {
     fn about(&self) -> String {
-        about(&self.platform_id, &self.address)
+        address_fingerprint(&self.platform_id, &self.address)
     }
 
     fn fault(&self, field: &str) -> Option<&str> {
@@ -84,7 +84,7 @@ impl NewPage {
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wish {
+pub(super) struct NewChannelForm {
     resource: Option<String>,
     platform: Option<String>,
     address: String,
@@ -99,27 +99,27 @@ pub(super) struct Wish {
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Asked(wish): Asked<Wish>,
+    PageQuery(wish): PageQuery<NewChannelForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
     if wish.resource.is_none() || wish.platform.is_none() {
-        return choose(&app, &user, &resources, &wish, Vec::new()).await;
+        return choose_page(&app, &user, &resources, &wish, Vec::new()).await;
     }
-    match chosen(&app, &resources, &wish) {
+    match parse_choice(&app, &resources, &wish) {
         Ok((resource, platform)) => {
-            let shown = describe(&app, &user, resource, platform, &wish).await?;
-            page(&app, &user, &shown)
+            let shown = build_page(&app, &user, resource, platform, &wish).await?;
+            render_page(&app, &user, &shown)
         }
-        Err(faults) => choose(&app, &user, &resources, &wish, faults).await,
+        Err(faults) => choose_page(&app, &user, &resources, &wish, faults).await,
     }
 }
 
 /// What was chosen, or what is wrong with it.
-fn chosen<'a>(
+fn parse_choice<'a>(
     app: &'a App,
     resources: &'a [Resource],
-    wish: &Wish,
+    wish: &NewChannelForm,
 ) -> Result<(&'a Resource, &'a Platform), Vec<(&'static str, String)>> {
     let id = wish.resource.as_deref().and_then(|id| id.parse::<ResourceId>().ok());
     let resource = resources.iter().find(|resource| Some(resource.id) == id);
@@ -130,7 +130,7 @@ fn chosen<'a>(
         (resource, platform) => {
             let mut faults = Vec::new();
             if resource.is_none() {
-                faults.push(("resource", "Choose what is sold there.".to_owned()));
+                faults.push(("resource", "Choose a listing.".to_owned()));
             }
             if platform.is_none() {
                 faults.push(("platform", "Choose a platform.".to_owned()));
@@ -140,50 +140,53 @@ fn chosen<'a>(
     }
 }
 
-async fn choose(
+async fn choose_page(
     app: &App,
     user: &CurrentUser,
     resources: &[Resource],
-    wish: &Wish,
+    wish: &NewChannelForm,
     faults: Vec<(&'static str, String)>,
 ) -> Result<Response, PageError> {
     let (resource, platform) =
         (wish.resource.as_deref().unwrap_or_default(), wish.platform.as_deref().unwrap_or_default());
     let is_refused = !faults.is_empty();
-    let offer = |one: &Platform| Offer {
+    let offer = |one: &Platform| PlatformOption {
         id: one.id.to_string(),
         name: one.name.clone(),
         hue: hue_class(Some(one)),
-        abilities: abilities(one),
+        abilities: abilities_label(one),
         notes: one.notes.clone(),
         chosen: one.id.as_str() == platform,
     };
-    let shown = ChoosePage {
-        frame: Frame::around(app, user, Place::Channels, "Connect a platform").await?,
-        resources: resources.iter().map(|one| Choice::new(one.id.to_string(), &one.name, resource)).collect(),
+    let shown = ChooseChannelPage {
+        frame: Layout::load(app, user, NavItem::Channels, "Connect a platform").await?,
+        resources: resources
+            .iter()
+            .map(|one| SelectOption::new(one.id.to_string(), &one.name, resource))
+            .collect(),
         platforms: app.context.platforms.iter().map(offer).collect(),
         faults,
     };
-    let mut response = page(app, user, &shown)?;
+    let mut response = render_page(app, user, &shown)?;
     if is_refused {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
     Ok(response)
 }
 
-async fn describe(
+async fn build_page(
     app: &App,
     user: &CurrentUser,
     resource: &Resource,
     platform: &Platform,
-    wish: &Wish,
-) -> Result<NewPage, PageError> {
+    wish: &NewChannelForm,
+) -> Result<NewChannelPage, PageError> {
     let business = user.business.name.as_str();
-    let to_come = "(the address that is shown next)";
+    let to_come = "(the link shown in the next step)";
     let values = [("resource", resource.name.as_str()), ("business", business), ("feed_url", to_come)];
     let checklist = platform.checklist.as_ref();
-    Ok(NewPage {
-        frame: Frame::around(app, user, Place::Channels, format!("Connect {}", platform.name)).await?,
+    Ok(NewChannelPage {
+        frame: Layout::load(app, user, NavItem::Channels, format!("Connect {}", platform.name)).await?,
         resource_id: resource.id.to_string(),
         resource: resource.name.clone(),
         platform_id: platform.id.to_string(),
@@ -192,9 +195,9 @@ async fn describe(
         offers_feed: platform.exports,
         reads_ours: platform.imports,
         notes: platform.notes.clone(),
-        export_steps: steps(&platform.export_steps, &values),
-        import_steps: steps(&platform.import_steps, &values),
-        by_hand: checklist.map(|list| by_hand(list, &resource.name, business)).unwrap_or_default(),
+        export_steps: fill_steps(&platform.export_steps, &values),
+        import_steps: fill_steps(&platform.import_steps, &values),
+        by_hand: checklist.map(|list| manual_steps(list, &resource.name, business)).unwrap_or_default(),
         address: wish.address.trim().to_owned(),
         told: None,
         ticks: Vec::new(),
@@ -205,15 +208,15 @@ async fn describe(
 pub(super) async fn create(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(wish): Sent<Wish>,
+    PageForm(wish): PageForm<NewChannelForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
-    let (resource, platform) = match chosen(&app, &resources, &wish) {
+    let (resource, platform) = match parse_choice(&app, &resources, &wish) {
         Ok(chosen) => chosen,
-        Err(faults) => return choose(&app, &user, &resources, &wish, faults).await,
+        Err(faults) => return choose_page(&app, &user, &resources, &wish, faults).await,
     };
-    let mut shown = describe(&app, &user, resource, platform, &wish).await?;
+    let mut shown = build_page(&app, &user, resource, platform, &wish).await?;
     if !platform.exports && !platform.imports {
         return Err(PageError::NotPossible(format!("{} has no calendar to connect.", platform.name)));
     }
@@ -222,16 +225,16 @@ pub(super) async fn create(
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
         let ticked = if wish.about == shown.about() { wish.anyway.as_slice() } else { &[] };
-        let doubts = doubts::doubts(&app.context, &change, &asked).await?;
-        let against = Against::of(&doubts, ticked, &resource.name);
-        if let Some(text) = against.unanswered() {
+        let doubts = address_warnings::doubts(&app.context, &change, &asked).await?;
+        let against = AddressWarnings::from_doubts(&doubts, ticked, &resource.name);
+        if let Some(text) = against.unconfirmed() {
             shown.told = against.platform;
             shown.ticks = against.ticks;
             return refuse(&app, &user, shown, text);
         }
     }
     let said = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
-    let wanted = Wanted {
+    let wanted = NewChannelRequest {
         resource: resource.id,
         platform,
         import_url: typed,
@@ -241,19 +244,27 @@ pub(super) async fn create(
     };
     let channel = match manage::create(&app.context, &change, &wanted).await {
         Ok(channel) => channel,
-        Err(error) => return refuse(&app, &user, shown, address_fault(error)?),
+        Err(error) => return refuse(&app, &user, shown, address_error_message(error)?),
     };
     let text = if channel.polled {
-        format!("What {} sells comes here now. Next: let it know what is taken here.", platform.name)
+        format!(
+            "{} connected: its reservations are being imported. Next, export your availability.",
+            platform.name
+        )
     } else {
-        format!("{} can be told now what is taken here.", platform.name)
+        format!("{} connected. Next, export your availability.", platform.name)
     };
-    Ok(user.go(&app, &path_of(channel.id), &Flash::good(text)))
+    Ok(user.redirect_with_flash(&app, &channel_path(channel.id), &Flash::success(text)))
 }
 
-fn refuse(app: &App, user: &CurrentUser, mut shown: NewPage, text: String) -> Result<Response, PageError> {
+fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    mut shown: NewChannelPage,
+    text: String,
+) -> Result<Response, PageError> {
     shown.faults.push(("address", text));
-    let mut response = page(app, user, &shown)?;
+    let mut response = render_page(app, user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }

@@ -3,35 +3,35 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::ids::ChannelId;
 use concord_jobs::channels::{
-    doubts::{self, Asked, Doubt},
-    manage::{self, Changes},
+    address_warnings::{self, AddressCandidate, AddressWarning},
+    manage::{self, ChannelUpdate},
 };
-use concord_storage::{bookings::Change, channels::Channel, resources};
+use concord_storage::{bookings::ChangeContext, channels::Channel, resources};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
     super::{
         PageError,
-        asked::{Named, Sent},
+        extract::{PageForm, PagePath},
         flash::Flash,
-        frame::page,
+        layout::render_page,
         session::CurrentUser,
     },
-    address_fault,
-    against::{Against, Tick, about},
-    detail::describe,
-    found,
-    live::Place,
-    path_of,
-    words::typed_interval,
+    address_error_message,
+    address_warnings::{AddressWarningCheckbox, AddressWarnings, address_fingerprint},
+    channel_path,
+    detail::build_page,
+    find_channel,
+    labels::parse_interval,
+    live::ChannelPageQuery,
 };
 use crate::app::App;
 
 /// The form as it was typed.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Form {
+pub(super) struct ChannelSettingsForm {
     pub state: String,
     /// Minutes; empty: as the business or the platform has it.
     pub interval: String,
@@ -47,12 +47,12 @@ pub(super) struct Form {
     pub about: String,
     /// What there is to tick.
     #[serde(skip)]
-    pub ticks: Vec<Tick>,
+    pub ticks: Vec<AddressWarningCheckbox>,
 }
 
-impl Form {
+impl ChannelSettingsForm {
     /// As the channel has it. The address is a secret, of which only the host is shown.
-    pub(super) fn of(channel: &Channel) -> Self {
+    pub(super) fn from_channel(channel: &Channel) -> Self {
         Self {
             state: channel.state.to_string(),
             interval: channel.interval_minutes.map(|minutes| minutes.to_string()).unwrap_or_default(),
@@ -66,63 +66,74 @@ impl Form {
 pub(super) async fn save(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<ChannelId>,
-    Sent(form): Sent<Form>,
+    PagePath(id): PagePath<ChannelId>,
+    PageForm(form): PageForm<ChannelSettingsForm>,
 ) -> Result<Response, PageError> {
-    let channel = found(&app, &user, id).await?;
-    let changes = match read(&app, &channel, &form) {
+    let channel = find_channel(&app, &user, id).await?;
+    let changes = match parse_form(&app, &channel, &form) {
         Ok(changes) => changes,
         Err(faults) => return refuse(&app, &user, &channel, (form, faults)).await,
     };
     let change = user.change(&app);
-    if let Some(against) = against(&app, &change, &channel, (&form, &changes)).await?
-        && let Some(text) = against.unanswered()
+    if let Some(against) = address_warnings(&app, &change, &channel, (&form, &changes)).await?
+        && let Some(text) = against.unconfirmed()
     {
-        let form = Form { ticks: against.ticks, about: about(&channel.platform, &form.address), ..form };
+        let form = ChannelSettingsForm {
+            ticks: against.ticks,
+            about: address_fingerprint(&channel.platform, &form.address),
+            ..form
+        };
         return refuse(&app, &user, &channel, (form, vec![("address", text)])).await;
     }
     match manage::update(&app.context, &change, id, &changes).await {
-        Ok(_) => Ok(user.go(&app, &path_of(id), &Flash::good("The settings were saved."))),
+        Ok(_) => Ok(user.redirect_with_flash(&app, &channel_path(id), &Flash::success("Settings saved."))),
         Err(error) => {
-            let faults = vec![("address", address_fault(error)?)];
+            let faults = vec![("address", address_error_message(error)?)];
             refuse(&app, &user, &channel, (form, faults)).await
         }
     }
 }
 
 /// What speaks against a new address; `None`: there is none.
-async fn against(
+async fn address_warnings(
     app: &App,
-    change: &Change,
+    change: &ChangeContext,
     channel: &Channel,
-    (form, changes): (&Form, &Changes),
-) -> Result<Option<Against>, PageError> {
+    (form, changes): (&ChannelSettingsForm, &ChannelUpdate),
+) -> Result<Option<AddressWarnings>, PageError> {
     let platform = app.context.platforms.find(&channel.platform);
     let (Some(Some(address)), Some(platform)) = (&changes.import_url, platform) else { return Ok(None) };
     let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
     let resource = resource.ok_or(PageError::NotFound("resource"))?;
-    let asked = Asked { resource: resource.id, platform, channel: Some(channel.id), address };
-    let mut doubts = doubts::doubts(&app.context, change, &asked).await?;
+    let asked = AddressCandidate { resource: resource.id, platform, channel: Some(channel.id), address };
+    let mut doubts = address_warnings::doubts(&app.context, change, &asked).await?;
     // It may be a new one that is not there yet: what cannot be read is said when its time comes.
-    doubts.retain(|doubt| !matches!(doubt, Doubt::Unread(_)));
-    let ticked =
-        if form.about == about(&channel.platform, &form.address) { form.anyway.as_slice() } else { &[] };
-    Ok(Some(Against::of(&doubts, ticked, &resource.name)))
+    doubts.retain(|doubt| !matches!(doubt, AddressWarning::Unread(_)));
+    let ticked = if form.about == address_fingerprint(&channel.platform, &form.address) {
+        form.anyway.as_slice()
+    } else {
+        &[]
+    };
+    Ok(Some(AddressWarnings::from_doubts(&doubts, ticked, &resource.name)))
 }
 
-fn read(app: &App, channel: &Channel, form: &Form) -> Result<Changes, Vec<(&'static str, String)>> {
+fn parse_form(
+    app: &App,
+    channel: &Channel,
+    form: &ChannelSettingsForm,
+) -> Result<ChannelUpdate, Vec<(&'static str, String)>> {
     let platform = app.context.platforms.find(&channel.platform);
     let mut faults = Vec::new();
     let interval_minutes =
-        typed_interval(&form.interval, platform).map_err(|text| faults.push(("interval", text)));
+        parse_interval(&form.interval, platform).map_err(|text| faults.push(("interval", text)));
     let address = form.address.trim();
     if !address.is_empty() && form.forget.is_some() {
-        faults.push(("address", "Either give an address or say that nothing is read.".to_owned()));
+        faults.push(("address", "Enter a link, or select “Stop importing”, not both.".to_owned()));
     }
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Changes {
+    Ok(ChannelUpdate {
         // What no form of ours sends changes nothing.
         state: form.state.parse().ok(),
         preference: form.preference.parse().ok(),
@@ -140,10 +151,10 @@ async fn refuse(
     app: &App,
     user: &CurrentUser,
     channel: &Channel,
-    sent: (Form, Vec<(&'static str, String)>),
+    sent: (ChannelSettingsForm, Vec<(&'static str, String)>),
 ) -> Result<Response, PageError> {
-    let shown = describe(app, user, channel, Place::default(), sent).await?;
-    let mut response = page(app, user, &shown)?;
+    let shown = build_page(app, user, channel, ChannelPageQuery::default(), sent).await?;
+    let mut response = render_page(app, user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }

@@ -3,20 +3,20 @@
 //! A handler returns a `PageError`; `render_in_frame` and `render` make the page of it, since only there the reader and
 //! the id of the request are known. Texts of the inside go to the log, never onto the page.
 
-mod rendered;
-mod words;
+mod messages;
+mod render;
 
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use concord_jobs::connections::ManageError;
+use concord_jobs::connections::ConnectionActionError;
 use concord_storage::StorageError;
 use tokio::task::JoinError;
 
 use super::business::STAYS_AHEAD;
 
-pub(crate) use rendered::{render, render_in_frame};
+pub(crate) use render::{render, render_in_layout};
 
 /// Why a page could not be shown, or an action not be done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -95,22 +95,24 @@ impl From<StorageError> for PageError {
                 Self::Unavailable(error.to_string())
             }
             StorageError::BadCursor => Self::Malformed(error.to_string()),
-            StorageError::Exists => Self::NotPossible("Something of that name exists already.".to_owned()),
+            StorageError::Exists => Self::NotPossible("This name is already used.".to_owned()),
             StorageError::StaysAhead => Self::NotPossible(STAYS_AHEAD.to_owned()),
             StorageError::UnitsTaken { highest } => Self::NotPossible(format!(
-                "Unit {highest} is held by something that has not ended. Move or cancel it first."
+                "Unit {highest} still has a current or upcoming booking. Move or cancel it first."
             )),
             other => Self::Broken(other.to_string()),
         }
     }
 }
 
-impl From<ManageError> for PageError {
-    fn from(error: ManageError) -> Self {
+impl From<ConnectionActionError> for PageError {
+    fn from(error: ConnectionActionError) -> Self {
         match error {
-            ManageError::NotFound => Self::NotFound("calendar"),
-            ManageError::NotPossible(reason) | ManageError::Provider(reason) => Self::NotPossible(reason),
-            ManageError::Storage(error) => error.into(),
+            ConnectionActionError::NotFound => Self::NotFound("calendar"),
+            ConnectionActionError::NotPossible(reason) | ConnectionActionError::Provider(reason) => {
+                Self::NotPossible(reason)
+            }
+            ConnectionActionError::Storage(error) => error.into(),
         }
     }
 }
@@ -131,7 +133,7 @@ impl From<JoinError> for PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         if let Self::SignedOut { next: Some(next) } = &self {
-            return Redirect::to(&super::sign_in::path_for(next)).into_response();
+            return Redirect::to(&super::sign_in::sign_in_path(next)).into_response();
         }
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn people_who_are_signed_out_come_back_to_where_they_wanted_to_go() {
+    fn signed_out_error_keeps_return_path() {
         let response = PageError::SignedOut { next: Some("/bookings?q=a b".to_owned()) }.into_response();
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         assert_eq!(response.headers()[header::LOCATION], "/sign-in?next=%2Fbookings%3Fq%3Da+b");

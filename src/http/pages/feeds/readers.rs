@@ -11,33 +11,33 @@ use concord_storage::{
 use super::{
     super::{
         PageError,
-        asked::Named,
-        frame::{Frame, Place, page},
+        extract::PagePath,
+        format::RelativeTime,
+        layout::{Layout, NavItem, render_page},
         session::CurrentUser,
-        when::When,
     },
-    found, privacy_label,
+    find_feed, privacy_label,
 };
 use crate::{app::App, http::feeds::is_shown_as_person};
 
 #[derive(Template)]
 #[template(path = "feed_readers.html")]
-struct FeedPage {
-    frame: Frame,
+struct FeedReadersPage {
+    frame: Layout,
     feed: Feed,
     privacy: &'static str,
     /// Of what it says now.
     revision: i64,
-    readers: Vec<Reader>,
+    readers: Vec<FeedReaderRow>,
 }
 
-struct Reader {
+struct FeedReaderRow {
     name: String,
     address: String,
     person: bool,
     reads: i64,
-    first: When,
-    last: When,
+    first: RelativeTime,
+    last: RelativeTime,
     revision: i64,
     is_current: bool,
 }
@@ -45,14 +45,14 @@ struct Reader {
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<FeedId>,
+    PagePath(id): PagePath<FeedId>,
 ) -> Result<Response, PageError> {
-    let feed = found(&app, &user, id).await?;
+    let feed = find_feed(&app, &user, id).await?;
     let db = &app.context.db;
     let revision = feeds::revision_of(db, &feed).await?;
     let readers = feed_reads::of_feed(db, user.business.id, id).await?;
-    let when = |at| When::of(at, app.now(), user.business.zone);
-    let reader = |read: FeedRead| Reader {
+    let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
+    let reader = |read: FeedRead| FeedReaderRow {
         is_current: read.revision >= revision,
         person: is_shown_as_person(&read),
         name: read.reader,
@@ -62,12 +62,12 @@ pub(super) async fn show(
         last: when(read.read_at),
         revision: read.revision,
     };
-    let shown = FeedPage {
-        frame: Frame::around(&app, &user, Place::Feeds, feed.name.clone()).await?,
+    let shown = FeedReadersPage {
+        frame: Layout::load(&app, &user, NavItem::Feeds, feed.name.clone()).await?,
         privacy: privacy_label(feed.privacy),
         readers: readers.into_iter().map(reader).collect(),
         revision,
         feed,
     };
-    page(&app, &user, &shown)
+    render_page(&app, &user, &shown)
 }

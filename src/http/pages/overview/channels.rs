@@ -6,32 +6,32 @@ use concord_storage::channels::Channel;
 use super::super::{
     PageError,
     attention::Attention,
-    channels::{self, glance, platform_name, words::hue_class},
-    names::Names,
-    pieces::{Pill, count},
+    channels::{self, labels::hue_class, platform_name, summary},
+    components::{Pill, pluralize},
+    format::RelativeTime,
+    names::NameDirectory,
     session::CurrentUser,
-    when::When,
 };
 use crate::app::App;
 
 /// How the channels stand: it changes while it is looked at.
 #[derive(Template)]
 #[template(path = "overview_channels.html")]
-pub(super) struct Channels {
-    lines: Vec<ChannelLine>,
+pub(super) struct OverviewChannels {
+    lines: Vec<OverviewChannelRow>,
     more: usize,
     /// Whether there is anything to sell at all.
     has_resources: bool,
 }
-impl HtmlSafe for Channels {}
+impl HtmlSafe for OverviewChannels {}
 
-struct ChannelLine {
+struct OverviewChannelRow {
     path: String,
     resource: String,
     platform: String,
     hue: String,
     state: Pill,
-    read: Option<When>,
+    read: Option<RelativeTime>,
     /// What the platform does not know: "2 nights exposed".
     unknown: Option<String>,
 }
@@ -44,8 +44,8 @@ pub(super) async fn channels(
     app: &App,
     user: &CurrentUser,
     attention: &Attention,
-    names: &mut Names,
-) -> Result<Channels, PageError> {
+    names: &mut NameDirectory,
+) -> Result<OverviewChannels, PageError> {
     let mut all: Vec<&Channel> = attention.channels.iter().collect();
     all.sort_by_key(|channel| {
         let knows_all =
@@ -54,26 +54,26 @@ pub(super) async fn channels(
     });
     let mut lines = Vec::new();
     for channel in all.iter().take(SHOWN) {
-        names.learn_resource(&app.context.db, channel.resource_id).await?;
-        lines.push(ChannelLine {
-            path: channels::path_of(channel.id),
-            resource: names.of_resource(channel.resource_id),
+        names.load_resource(&app.context.db, channel.resource_id).await?;
+        lines.push(OverviewChannelRow {
+            path: channels::channel_path(channel.id),
+            resource: names.resource_name(channel.resource_id),
             platform: platform_name(app, &channel.platform),
             hue: hue_class(app.context.platforms.find(&channel.platform)),
-            state: glance::status(channel, false),
-            read: channel.read_at.map(|at| When::of(at, app.now(), user.business.zone)),
-            unknown: unknown(attention, channel),
+            state: summary::status_pill(channel, false),
+            read: channel.read_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+            unknown: exposure_message(attention, channel),
         });
     }
-    Ok(Channels { more: all.len() - lines.len(), lines, has_resources: !names.resources.is_empty() })
+    Ok(OverviewChannels { more: all.len() - lines.len(), lines, has_resources: !names.resources.is_empty() })
 }
 
-fn unknown(attention: &Attention, channel: &Channel) -> Option<String> {
+fn exposure_message(attention: &Attention, channel: &Channel) -> Option<String> {
     let nights = attention.exposed.get(&channel.id);
-    let exposed = nights.map(|nights| format!("{} exposed", count(*nights, "night", "nights")));
+    let exposed = nights.map(|nights| format!("{} exposed", pluralize(*nights, "night", "nights")));
     match (exposed, attention.unread.contains(&channel.id)) {
-        (Some(exposed), true) => Some(format!("{exposed}: has never read our calendar")),
-        (None, true) => Some("Has never read our calendar".to_owned()),
+        (Some(exposed), true) => Some(format!("{exposed}: has not imported our calendar yet")),
+        (None, true) => Some("Has not imported our calendar yet".to_owned()),
         (exposed, false) => exposed,
     }
 }

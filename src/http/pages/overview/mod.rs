@@ -1,9 +1,10 @@
 //! The first page: is anything wrong, what is next, what can I do?
 
+mod action_items;
 mod channels;
-mod needs;
-mod next;
+mod upcoming;
 
+use action_items::{ActionItems, action_items};
 use askama::{Template, filters::HtmlSafe};
 use axum::{
     Router,
@@ -11,80 +12,79 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use channels::{Channels, channels};
+use channels::{OverviewChannels, channels};
 use chrono::Duration;
 use concord_domain::ids::JobId;
 use concord_storage::{StorageError, entries, jobs, sync_log};
-use needs::{Needs, needs};
-use next::NextBookings;
+use upcoming::UpcomingBookings;
 
 use super::{
     PageError,
-    asked::Named,
     attention::Attention,
-    drift::DriftLine,
+    components::{Pill, capped_count, pluralize},
+    drift::DriftStatus,
+    extract::PagePath,
     flash::Flash,
-    frame::{Frame, Place, page, part},
-    names::Names,
-    pieces::{Pill, count, counted},
+    format::RelativeTime,
+    layout::{Layout, NavItem, render_page, render_partial},
+    names::NameDirectory,
     session::CurrentUser,
-    when::When,
 };
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/", get(show))
-        .route("/live/needs", get(live_needs))
-        .route("/live/next", get(live_next))
+        .route("/live/needs", get(live_action_items))
+        .route("/live/next", get(live_upcoming))
         .route("/live/calendars", get(live_calendars))
         .route("/live/channels", get(live_channels))
-        .route("/live/sync-word", get(live_word))
+        .route("/live/sync-word", get(live_indicator))
         .route("/retry/{job}", post(retry))
 }
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
-    frame: Frame,
-    needs: Needs,
-    next: NextBookings,
-    calendars: Calendars,
+    frame: Layout,
+    needs: ActionItems,
+    next: UpcomingBookings,
+    calendars: OverviewCalendars,
     /// For managers.
-    channels: Option<Channels>,
+    channels: Option<OverviewChannels>,
 }
 
 /// How the calendars stand: it changes while it is looked at.
 #[derive(Template)]
 #[template(path = "overview_calendars.html")]
-struct Calendars {
-    lines: Vec<CalendarLine>,
+struct OverviewCalendars {
+    lines: Vec<OverviewCalendarRow>,
     is_under_way: bool,
     /// Whether the person could connect a calendar.
     may_connect: bool,
     /// "3 entries wait"; `None`: nothing does.
     waiting: Option<String>,
     /// For managers.
-    figures: Option<Figures>,
+    figures: Option<SyncFigures>,
 }
-impl HtmlSafe for Calendars {}
+impl HtmlSafe for OverviewCalendars {}
 
 /// How the calendars of the business stand altogether.
-struct Figures {
+struct SyncFigures {
     synced: String,
     pending: i64,
     /// Of the last 24 hours, in percent; `None` when nothing was tried.
     success: Option<String>,
 }
 
-struct CalendarLine {
+struct OverviewCalendarRow {
     path: String,
     staff: String,
     account: String,
     state: Pill,
     /// What the last compare found, where that was not all as it should be.
-    drift: Option<DriftLine>,
-    last: Option<When>,
+    drift: Option<DriftStatus>,
+    last: Option<RelativeTime>,
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
@@ -94,10 +94,10 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
         async { Ok(names(&app, &user).await?) },
         counts(&app, &user),
     )?;
-    let next = next::next_bookings(&app, &user, &mut names).await?;
+    let next = upcoming::upcoming_bookings(&app, &user, &mut names).await?;
     let overview = OverviewPage {
-        frame: Frame::with_attention(&user, Place::Overview, "Overview", &attention),
-        needs: needs(&app, &user, &attention, &mut names).await?,
+        frame: Layout::with_attention(&user, NavItem::Overview, "Overview", &attention),
+        needs: action_items(&app, &user, &attention, &mut names).await?,
         next,
         calendars: calendars(&app, &user, (&attention, counts), &mut names).await?,
         channels: if user.is_manager() {
@@ -106,64 +106,64 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
             None
         },
     };
-    page(&app, &user, &overview)
+    render_page(&app, &user, &overview)
 }
 
-async fn live_needs(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+async fn live_action_items(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let attention = Attention::of(&app, &user).await?;
-    part(&needs(&app, &user, &attention, &mut names(&app, &user).await?).await?)
+    render_partial(&action_items(&app, &user, &attention, &mut names(&app, &user).await?).await?)
 }
 
-async fn live_next(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+async fn live_upcoming(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let mut names = names(&app, &user).await?;
-    part(&next::next_bookings(&app, &user, &mut names).await?)
+    render_partial(&upcoming::upcoming_bookings(&app, &user, &mut names).await?)
 }
 
 async fn live_channels(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let attention = Attention::of(&app, &user).await?;
-    part(&channels(&app, &user, &attention, &mut names(&app, &user).await?).await?)
+    render_partial(&channels(&app, &user, &attention, &mut names(&app, &user).await?).await?)
 }
 
 async fn live_calendars(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let (attention, counts) = futures::try_join!(Attention::of(&app, &user), counts(&app, &user))?;
-    part(&calendars(&app, &user, (&attention, counts), &mut names(&app, &user).await?).await?)
+    render_partial(&calendars(&app, &user, (&attention, counts), &mut names(&app, &user).await?).await?)
 }
 
-async fn live_word(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    part(&Attention::of(&app, &user).await?.word())
+async fn live_indicator(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    render_partial(&Attention::of(&app, &user).await?.indicator())
 }
 
-async fn names(app: &App, user: &CurrentUser) -> Result<Names, StorageError> {
-    Names::load(&app.context.db, user.business.id, user.business.zone).await
+async fn names(app: &App, user: &CurrentUser) -> Result<NameDirectory, StorageError> {
+    NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await
 }
 
 async fn retry(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<JobId>,
+    PagePath(id): PagePath<JobId>,
 ) -> Result<Response, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let attention = Attention::of(&app, &user).await?;
     if !attention.failures.iter().any(|job| job.id == id) {
-        let flash = Flash::information("That was tried again already; there is nothing left to retry.");
-        return Ok(user.go(&app, "/", &flash));
+        let flash = Flash::information("This was already retried. There is nothing left to retry.");
+        return Ok(user.redirect_with_flash(&app, "/", &flash));
     }
     let mut tx = db.begin().await?;
     let job = jobs::retry(&mut tx, business, id, app.now()).await?;
     tx.commit().await?;
     app.context.push(&[job]).await;
-    Ok(user.go(&app, "/", &Flash::good("It is being tried again now.")))
+    Ok(user.redirect_with_flash(&app, "/", &Flash::success("Retrying now.")))
 }
 
 /// How many entries stand as they should, and how often it went well in the last 24 hours.
-struct Counts {
+struct OverviewCounts {
     synced: i64,
-    log: sync_log::Counts,
+    log: sync_log::SyncLogCounts,
 }
 
 /// For managers.
-async fn counts(app: &App, user: &CurrentUser) -> Result<Option<Counts>, PageError> {
+async fn counts(app: &App, user: &CurrentUser) -> Result<Option<OverviewCounts>, PageError> {
     if !user.is_manager() {
         return Ok(None);
     }
@@ -172,46 +172,47 @@ async fn counts(app: &App, user: &CurrentUser) -> Result<Option<Counts>, PageErr
         entries::count_synced(db, business, None, now),
         sync_log::counts_since(db, business, None, now - Duration::hours(24)),
     )?;
-    Ok(Some(Counts { synced, log }))
+    Ok(Some(OverviewCounts { synced, log }))
 }
 
 async fn calendars(
     app: &App,
     user: &CurrentUser,
-    (attention, counts): (&Attention, Option<Counts>),
-    names: &mut Names,
-) -> Result<Calendars, PageError> {
+    (attention, counts): (&Attention, Option<OverviewCounts>),
+    names: &mut NameDirectory,
+) -> Result<OverviewCalendars, PageError> {
     let (db, now) = (&app.context.db, app.now());
     let mut lines = Vec::new();
     for connection in &attention.connections {
-        names.learn_staff(db, connection.staff_id).await?;
-        lines.push(CalendarLine {
+        names.load_staff(db, connection.staff_id).await?;
+        lines.push(OverviewCalendarRow {
             path: format!("/calendars/{}", connection.id),
-            staff: names.of_staff(connection.staff_id),
+            staff: names.staff_name(connection.staff_id),
             account: format!("{}, {}", connection.provider.name(), connection.account_email),
             state: connection.state.into(),
-            drift: Some(DriftLine::of(connection, now, user.business.zone)).filter(DriftLine::is_drift),
-            last: connection.last_sync_at.map(|at| When::of(at, now, user.business.zone)),
+            drift: Some(DriftStatus::from_connection(connection, now, user.business.zone))
+                .filter(DriftStatus::is_drift),
+            last: connection.last_sync_at.map(|at| RelativeTime::new(at, now, user.business.zone)),
         });
     }
     let pending = attention.entries.pending;
-    let figures = counts.map(|counts| Figures {
-        synced: counted(counts.synced),
+    let figures = counts.map(|counts| SyncFigures {
+        synced: capped_count(counts.synced),
         pending,
         success: success_rate(counts.log),
     });
     let waiting = attention.entries.waiting;
-    Ok(Calendars {
+    Ok(OverviewCalendars {
         lines,
         is_under_way: pending > 0,
         may_connect: user.may_connect(),
-        waiting: (waiting > 0).then(|| count(waiting, "entry waits", "entries wait")),
+        waiting: (waiting > 0).then(|| pluralize(waiting, "entry is waiting", "entries are waiting")),
         figures,
     })
 }
 
 /// "100 %", "99.2 %"; `None` when nothing was tried.
-pub(super) fn success_rate(counts: sync_log::Counts) -> Option<String> {
+pub(super) fn success_rate(counts: sync_log::SyncLogCounts) -> Option<String> {
     let all = counts.ok + counts.failed;
     let tenths = (counts.ok * 1000).checked_div(all)?;
     Some(if tenths % 10 == 0 {
@@ -234,7 +235,7 @@ mod tests {
             (1, 2, Some("33.3 %")),
             (0, 3, Some("0 %")),
         ] {
-            assert_eq!(success_rate(sync_log::Counts { ok, failed }).as_deref(), text);
+            assert_eq!(success_rate(sync_log::SyncLogCounts { ok, failed }).as_deref(), text);
         }
     }
 }

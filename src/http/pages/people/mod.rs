@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
-    frame::{Frame, Place, page},
+    components::SelectOption,
+    layout::{Layout, NavItem, render_page},
     names::all_staff,
-    pieces::Choice,
-    reveal::{self, Shown},
+    reveal::{self, RevealQuery},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -33,30 +33,30 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(list))
         .route("/settings/people/staff", post(staff::create))
-        .route("/settings/people/staff/new", get(staff::begin))
+        .route("/settings/people/staff/new", get(staff::new_form))
         .route("/settings/people/staff/{id}", get(staff::edit).post(staff::update))
-        .route("/settings/people/staff/{id}/archive", get(staff::ask_archive).post(staff::archive))
+        .route("/settings/people/staff/{id}/archive", get(staff::confirm_archive).post(staff::archive))
         .route("/settings/people/staff/{id}/restore", post(staff::restore))
         .route("/settings/people/users", post(users::invite))
         .route("/settings/people/users/{id}", get(users::edit).post(users::update))
-        .route("/settings/people/users/{id}/link", post(users::make_link))
-        .route("/settings/people/users/{id}/archive", get(users::ask_archive).post(users::archive))
+        .route("/settings/people/users/{id}/link", post(users::create_sign_in_link))
+        .route("/settings/people/users/{id}/archive", get(users::confirm_archive).post(users::archive))
 }
 
 #[derive(Template)]
 #[template(path = "people.html")]
 struct PeoplePage {
-    frame: Frame,
+    frame: Layout,
     staff: Vec<StaffRow>,
     archived: Vec<Staff>,
     users: Vec<UserRow>,
     form: users::UserForm,
     /// Whom a new user may stand for.
-    standing_for: Vec<Choice>,
+    standing_for: Vec<SelectOption>,
     /// The fields that are wrong, and why.
     faults: Vec<(&'static str, &'static str)>,
     /// A link that was just made.
-    shown_once: Option<ShownOnce>,
+    shown_once: Option<SignInLinkReveal>,
     /// One was made, and shown before.
     was_shown: bool,
 }
@@ -84,7 +84,7 @@ struct UserRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ShownOnce {
+struct SignInLinkReveal {
     name: String,
     url: String,
     until: String,
@@ -93,7 +93,7 @@ struct ShownOnce {
 /// What a staff member does, for people.
 pub(super) fn trade_label(trade: Trade) -> &'static str {
     match trade {
-        Trade::General => "Serves customers",
+        Trade::General => "Customer service",
         Trade::Technician => "Technician",
         Trade::Driver => "Driver",
     }
@@ -106,14 +106,18 @@ fn role_label(role: Role) -> &'static str {
     }
 }
 
-async fn list(State(app): State<App>, user: CurrentUser, shown: Shown) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let people = describe(&app, &user, users::UserForm::default()).await?;
+async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let people = build_page(&app, &user, users::UserForm::default()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
-    page(&app, &user, &PeoplePage { was_shown: reveal.is_over(), shown_once: reveal.now(), ..people })
+    render_page(
+        &app,
+        &user,
+        &PeoplePage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..people },
+    )
 }
 
-async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Result<PeoplePage, PageError> {
+async fn build_page(app: &App, user: &CurrentUser, form: users::UserForm) -> Result<PeoplePage, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let staff = all_staff(db, business).await?;
     let users = people::list_users(db, business).await?;
@@ -123,7 +127,7 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
             .unwrap_or_default()
     };
     Ok(PeoplePage {
-        frame: Frame::around(app, user, Place::Settings, "People").await?,
+        frame: Layout::load(app, user, NavItem::Settings, "People").await?,
         users: users
             .iter()
             .map(|other| UserRow {
@@ -137,7 +141,7 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
             .collect(),
         standing_for: staff
             .iter()
-            .map(|staff| Choice::new(staff.id.to_string(), &staff.name, &form.staff))
+            .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &form.staff))
             .collect(),
         staff: staff
             .into_iter()
@@ -159,8 +163,8 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
 /// Asks before somebody is taken away.
 #[derive(Template)]
 #[template(path = "people_ask.html")]
-struct AskPage {
-    frame: Frame,
+struct ConfirmArchivePage {
+    frame: Layout,
     action: String,
     question: String,
     text: &'static str,

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
-    booking::FieldError, ids::StaffId, people::Trade, record::HistorySubject, settings::Faults,
+    audit::HistorySubject, booking::FieldError, ids::StaffId, people::Trade, settings::FieldErrors,
 };
 use concord_jobs::batch_sync;
 use concord_storage::people::{self, Staff, StaffSettings};
@@ -12,24 +12,24 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        asked::{Named, Sent},
+        components::SelectOption,
+        extract::{PageForm, PagePath},
         flash::Flash,
-        frame::{Frame, Place, page},
+        layout::{Layout, NavItem, render_page},
         names::NAME_RULE,
-        pieces::Choice,
         session::CurrentUser,
     },
-    AskPage, trade_label,
+    ConfirmArchivePage, trade_label,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "staff_form.html")]
 struct StaffFormPage {
-    frame: Frame,
+    frame: Layout,
     id: Option<StaffId>,
     form: StaffForm,
-    trades: Vec<Choice>,
+    trades: Vec<SelectOption>,
     faults: Vec<(&'static str, &'static str)>,
 }
 
@@ -54,48 +54,48 @@ impl StaffFormPage {
         faults: Vec<(&'static str, &'static str)>,
     ) -> Result<Self, PageError> {
         let title = if id.is_some() { format!("Edit {}", form.name) } else { "New staff member".to_owned() };
-        let frame = Frame::around(app, user, Place::Settings, title).await?;
+        let frame = Layout::load(app, user, NavItem::Settings, title).await?;
         let trades = Trade::ALL
             .iter()
-            .map(|trade| Choice::new(trade.as_str(), trade_label(*trade), &form.trade))
+            .map(|trade| SelectOption::new(trade.as_str(), trade_label(*trade), &form.trade))
             .collect();
         Ok(Self { frame, id, form, trades, faults })
     }
 }
 
-pub(super) async fn begin(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+pub(super) async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.require_manager()?;
     let shown = StaffFormPage::of(&app, &user, None, StaffForm::default(), Vec::new()).await?;
-    page(&app, &user, &shown)
+    render_page(&app, &user, &shown)
 }
 
 pub(super) async fn edit(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<StaffId>,
+    PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    let staff = found(&app, &user, id).await?;
+    let staff = find_staff(&app, &user, id).await?;
     let form = StaffForm { name: staff.name, email: staff.email, trade: staff.trade.as_str().to_owned() };
     let shown = StaffFormPage::of(&app, &user, Some(id), form, Vec::new()).await?;
-    page(&app, &user, &shown)
+    render_page(&app, &user, &shown)
 }
 
-async fn found(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
-    user.must_be_manager()?;
+async fn find_staff(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
+    user.require_manager()?;
     people::find_staff(&app.context.db, user.business.id, id)
         .await?
         .filter(|staff| staff.archived_at.is_none())
         .ok_or(PageError::NotFound("staff member"))
 }
 
-fn read(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'static str)>> {
+fn parse_form(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'static str)>> {
     let trade = form.trade.parse().unwrap_or(Trade::General);
     let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), trade };
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     settings.check(&mut faults);
     let in_words = |fault: FieldError| match fault.field {
         "name" => ("name", NAME_RULE),
-        field => (field, "That is not a mail address."),
+        field => (field, "Enter a valid email address."),
     };
     faults.into_result().map_err(|faults| faults.into_iter().map(in_words).collect::<Vec<_>>())?;
     Ok(settings)
@@ -108,7 +108,7 @@ async fn refuse(
     form: StaffForm,
     faults: Vec<(&'static str, &'static str)>,
 ) -> Result<Response, PageError> {
-    let mut response = page(app, user, &StaffFormPage::of(app, user, id, form, faults).await?)?;
+    let mut response = render_page(app, user, &StaffFormPage::of(app, user, id, form, faults).await?)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
@@ -116,96 +116,103 @@ async fn refuse(
 pub(super) async fn create(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(form): Sent<StaffForm>,
+    PageForm(form): PageForm<StaffForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
-    let settings = match read(&form) {
+    user.require_manager()?;
+    let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, None, form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
     let made = people::create_staff(&mut tx, user.business.id, &settings, app.now()).await?;
-    user.note(&mut tx, &app, "created", (HistorySubject::Staff, made.id.0), &made.for_history()).await?;
+    user.record_history(&mut tx, &app, "created", (HistorySubject::Staff, made.id.0), &made.for_history())
+        .await?;
     tx.commit().await?;
-    let flash =
-        Flash::good(format!("{} is on the team. Connect a calendar for them under Calendars.", made.name));
-    Ok(user.go(&app, "/settings/people", &flash))
+    let flash = Flash::success(format!("{} was added. Connect their calendar under Calendars.", made.name));
+    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
 
 pub(super) async fn update(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<StaffId>,
-    Sent(form): Sent<StaffForm>,
+    PagePath(id): PagePath<StaffId>,
+    PageForm(form): PageForm<StaffForm>,
 ) -> Result<Response, PageError> {
-    let before = found(&app, &user, id).await?;
-    let settings = match read(&form) {
+    let before = find_staff(&app, &user, id).await?;
+    let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
     let changed = people::update_staff(&mut tx, user.business.id, id, &settings).await?;
-    user.note(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &changed.for_history()).await?;
+    user.record_history(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &changed.for_history())
+        .await?;
     let mut enqueued = Vec::new();
     if settings.trade != before.trade {
         enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, user.business.id, id).await?;
     }
     tx.commit().await?;
     app.context.push(&enqueued).await;
-    Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
+    Ok(user.redirect_with_flash(
+        &app,
+        "/settings/people",
+        &Flash::success(format!("{} was changed.", settings.name)),
+    ))
 }
 
 pub(super) async fn archive(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<StaffId>,
+    PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    let staff = found(&app, &user, id).await?;
+    let staff = find_staff(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     people::archive_staff(&mut tx, user.business.id, id, app.now()).await?;
-    user.note(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &staff.for_history()).await?;
+    user.record_history(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &staff.for_history())
+        .await?;
     tx.commit().await?;
-    let flash = Flash::good(format!("{} can no longer be booked; what is booked stays.", staff.name))
+    let flash = Flash::success(format!("{} was archived. Existing bookings are kept.", staff.name))
         .with_undo(format!("/settings/people/staff/{id}/restore"), &[]);
-    Ok(user.go(&app, "/settings/people", &flash))
+    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
 
 pub(super) async fn restore(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<StaffId>,
+    PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let staff = people::find_staff(&app.context.db, user.business.id, id)
         .await?
         .ok_or(PageError::NotFound("staff member"))?;
     if staff.archived_at.is_some() {
         let mut tx = app.context.db.begin().await?;
         people::restore_staff(&mut tx, user.business.id, id).await?;
-        user.note(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &staff.for_history()).await?;
+        user.record_history(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &staff.for_history())
+            .await?;
         let enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, user.business.id, id).await?;
         tx.commit().await?;
         app.context.push(&enqueued).await;
     }
-    let flash = Flash::good(format!("{} can be booked again.", staff.name));
-    Ok(user.go(&app, "/settings/people", &flash))
+    let flash = Flash::success(format!("{} was restored.", staff.name));
+    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
 
-pub(super) async fn ask_archive(
+pub(super) async fn confirm_archive(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<StaffId>,
+    PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    let staff = found(&app, &user, id).await?;
-    let question = AskPage {
-        frame: Frame::around(&app, &user, Place::Settings, format!("Archive {}", staff.name)).await?,
+    let staff = find_staff(&app, &user, id).await?;
+    let question = ConfirmArchivePage {
+        frame: Layout::load(&app, &user, NavItem::Settings, format!("Archive {}", staff.name)).await?,
         action: format!("/settings/people/staff/{id}/archive"),
         question: format!("Archive {}?", staff.name),
-        text: "Nobody can book them any more. What is booked stays, and so do connected calendars. You can restore \
-               them from the list of people.",
+        text: "They can no longer be booked. Existing bookings and connected calendars are kept. \
+               You can restore them under People.",
         button: "Archive",
     };
-    page(&app, &user, &question)
+    render_page(&app, &user, &question)
 }
 
 #[cfg(test)]
@@ -219,9 +226,9 @@ mod tests {
             email: email.to_owned(),
             trade: "technician".to_owned(),
         };
-        assert_eq!(read(&form(" Rui ", "")).unwrap().name, "Rui");
+        assert_eq!(parse_form(&form(" Rui ", "")).unwrap().name, "Rui");
         let fields: Vec<_> =
-            read(&form("", "nobody")).unwrap_err().into_iter().map(|(field, _)| field).collect();
+            parse_form(&form("", "nobody")).unwrap_err().into_iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["name", "email"]);
     }
 }

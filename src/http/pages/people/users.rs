@@ -3,16 +3,16 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
+    audit::HistorySubject,
     booking::looks_like_mail_address,
     ids::{StaffId, UserId},
     people::Role,
-    record::HistorySubject,
 };
 use concord_storage::{
     StorageError,
     people::{self, NewUser, User, UserSettings},
     secret,
-    sign_in::{self, NewLink},
+    sign_in::{self, NewSignInLink},
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -21,17 +21,17 @@ use serde_json::json;
 use super::{
     super::{
         PageError,
-        asked::{Named, Sent},
+        components::SelectOption,
+        extract::{PageForm, PagePath},
         flash::Flash,
-        frame::{Frame, Place, page},
+        format::exact_time,
+        layout::{Layout, NavItem, render_page},
         names::all_staff,
         names::{NAME_RULE, is_name},
-        pieces::Choice,
         reveal,
         session::CurrentUser,
-        when::exact,
     },
-    AskPage, PATH, PeoplePage, ShownOnce, describe, role_label,
+    ConfirmArchivePage, PATH, PeoplePage, SignInLinkReveal, build_page, role_label,
 };
 use crate::app::App;
 
@@ -48,16 +48,16 @@ pub(super) struct UserForm {
 pub(super) async fn invite(
     State(app): State<App>,
     user: CurrentUser,
-    Sent(form): Sent<UserForm>,
+    PageForm(form): PageForm<UserForm>,
 ) -> Result<Response, PageError> {
-    user.must_be_manager()?;
+    user.require_manager()?;
     let (name, email) = (form.name.trim(), form.email.trim());
     let mut faults = Vec::new();
     if !is_name(name) {
         faults.push(("name", NAME_RULE));
     }
     if !looks_like_mail_address(email) {
-        faults.push(("email", "That is not a mail address."));
+        faults.push(("email", "Enter a valid email address."));
     }
     if !faults.is_empty() {
         return refuse(&app, &user, form, faults).await;
@@ -74,15 +74,21 @@ pub(super) async fn invite(
         Ok(made) => made,
         Err(StorageError::Exists) => {
             drop(tx);
-            let text = "Somebody with this mail address can sign in already.";
+            let text = "This email is already used by another user.";
             return refuse(&app, &user, form, vec![("email", text)]).await;
         }
         Err(error) => return Err(error.into()),
     };
-    user.note(&mut tx, &app, "created", (HistorySubject::User, made.id.0), &json!({ "name": made.name }))
-        .await?;
+    user.record_history(
+        &mut tx,
+        &app,
+        "created",
+        (HistorySubject::User, made.id.0),
+        &json!({ "name": made.name }),
+    )
+    .await?;
     tx.commit().await?;
-    show_link(&app, &user, made.id, &made.name).await
+    reveal_sign_in_link(&app, &user, made.id, &made.name).await
 }
 
 async fn refuse(
@@ -91,14 +97,14 @@ async fn refuse(
     form: UserForm,
     faults: Vec<(&'static str, &'static str)>,
 ) -> Result<Response, PageError> {
-    let shown = PeoplePage { faults, ..describe(app, user, form).await? };
-    let mut response = page(app, user, &shown)?;
+    let shown = PeoplePage { faults, ..build_page(app, user, form).await? };
+    let mut response = render_page(app, user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
-async fn found(app: &App, user: &CurrentUser, id: UserId) -> Result<User, PageError> {
-    user.must_be_manager()?;
+async fn find_user(app: &App, user: &CurrentUser, id: UserId) -> Result<User, PageError> {
+    user.require_manager()?;
     people::find_user(&app.context.db, user.business.id, id)
         .await?
         .filter(|found| found.archived_at.is_none())
@@ -108,13 +114,13 @@ async fn found(app: &App, user: &CurrentUser, id: UserId) -> Result<User, PageEr
 #[derive(Template)]
 #[template(path = "user_form.html")]
 struct UserFormPage {
-    frame: Frame,
+    frame: Layout,
     id: UserId,
     email: String,
     form: UserForm,
-    roles: Vec<Choice>,
+    roles: Vec<SelectOption>,
     /// Whom they may stand for.
-    standing_for: Vec<Choice>,
+    standing_for: Vec<SelectOption>,
     /// The fields that are wrong, and why.
     faults: Vec<(&'static str, &'static str)>,
     is_you: bool,
@@ -133,10 +139,10 @@ impl UserFormPage {
         faults: Vec<(&'static str, &'static str)>,
     ) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
-        let mut standing_for: Vec<Choice> = all_staff(db, business)
+        let mut standing_for: Vec<SelectOption> = all_staff(db, business)
             .await?
             .iter()
-            .map(|staff| Choice::new(staff.id.to_string(), &staff.name, &form.staff))
+            .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &form.staff))
             .collect();
         // Whom they stand for can be kept, also when nobody can be booked with them any more.
         if let Some(id) = person.staff_id
@@ -144,13 +150,13 @@ impl UserFormPage {
             && let Some(staff) = people::find_staff(db, business, id).await?
         {
             let label = format!("{} (archived)", staff.name);
-            standing_for.push(Choice::new(id.to_string(), label, &form.staff));
+            standing_for.push(SelectOption::new(id.to_string(), label, &form.staff));
         }
         let roles = [Role::Staff, Role::Manager]
             .iter()
-            .map(|role| Choice::new(role.as_str(), role_label(*role), &form.role))
+            .map(|role| SelectOption::new(role.as_str(), role_label(*role), &form.role))
             .collect();
-        let frame = Frame::around(app, user, Place::Settings, format!("Edit {}", person.name)).await?;
+        let frame = Layout::load(app, user, NavItem::Settings, format!("Edit {}", person.name)).await?;
         let (email, is_you) = (person.email.clone(), person.id == user.user.id);
         Ok(Self { frame, id: person.id, email, form, roles, standing_for, faults, is_you })
     }
@@ -159,44 +165,54 @@ impl UserFormPage {
 pub(super) async fn edit(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<UserId>,
+    PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
-    let person = found(&app, &user, id).await?;
+    let person = find_user(&app, &user, id).await?;
     let form = UserForm {
         name: person.name.clone(),
         email: String::new(),
         role: person.role.as_str().to_owned(),
         staff: person.staff_id.map(|id| id.to_string()).unwrap_or_default(),
     };
-    page(&app, &user, &UserFormPage::of(&app, &user, &person, form, Vec::new()).await?)
+    render_page(&app, &user, &UserFormPage::of(&app, &user, &person, form, Vec::new()).await?)
 }
 
 pub(super) async fn update(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<UserId>,
-    Sent(form): Sent<UserForm>,
+    PagePath(id): PagePath<UserId>,
+    PageForm(form): PageForm<UserForm>,
 ) -> Result<Response, PageError> {
-    let person = found(&app, &user, id).await?;
-    let settings = match settings(&form, &person, &user) {
+    let person = find_user(&app, &user, id).await?;
+    let settings = match parse_form(&form, &person, &user) {
         Ok(settings) => settings,
         Err(faults) => {
             let shown = UserFormPage::of(&app, &user, &person, form, faults).await?;
-            let mut response = page(&app, &user, &shown)?;
+            let mut response = render_page(&app, &user, &shown)?;
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             return Ok(response);
         }
     };
     let mut tx = app.context.db.begin().await?;
     people::update_user(&mut tx, user.business.id, id, &settings).await?;
-    user.note(&mut tx, &app, "changed", (HistorySubject::User, id.0), &json!({ "name": settings.name }))
-        .await?;
+    user.record_history(
+        &mut tx,
+        &app,
+        "changed",
+        (HistorySubject::User, id.0),
+        &json!({ "name": settings.name }),
+    )
+    .await?;
     tx.commit().await?;
-    Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
+    Ok(user.redirect_with_flash(
+        &app,
+        "/settings/people",
+        &Flash::success(format!("{} was changed.", settings.name)),
+    ))
 }
 
 /// What the form asks for, or why it cannot be.
-fn settings(
+fn parse_form(
     form: &UserForm,
     person: &User,
     user: &CurrentUser,
@@ -212,76 +228,97 @@ fn settings(
     });
     // Then there is always one who can give the role back.
     if person.id == user.user.id && role != Role::Manager {
-        faults.push(("role", "You cannot take the role of manager from yourself. Another manager can."));
+        faults.push(("role", "You cannot remove your own manager role. Ask another manager."));
     }
     let staff: Option<StaffId> = form.staff.trim().parse().ok();
     if staff.is_none() && !form.staff.trim().is_empty() {
-        faults.push(("staff", "Choose a staff member, or nobody."));
+        faults.push(("staff", "Choose a staff member or None."));
     }
     if faults.is_empty() { Ok(UserSettings { staff, name: name.to_owned(), role }) } else { Err(faults) }
 }
 
-pub(super) async fn make_link(
+pub(super) async fn create_sign_in_link(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<UserId>,
+    PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
-    let person = found(&app, &user, id).await?;
-    show_link(&app, &user, id, &person.name).await
+    let person = find_user(&app, &user, id).await?;
+    reveal_sign_in_link(&app, &user, id, &person.name).await
 }
 
 /// Makes a link that works once, and leads to the page that shows it: it must be nowhere else.
-async fn show_link(app: &App, user: &CurrentUser, id: UserId, name: &str) -> Result<Response, PageError> {
+async fn reveal_sign_in_link(
+    app: &App,
+    user: &CurrentUser,
+    id: UserId,
+    name: &str,
+) -> Result<Response, PageError> {
     let token = secret::new_token("cl_");
     let now = app.now();
     let lasts = chrono::Duration::from_std(app.config.security.sign_in_link)
         .map_err(|error| PageError::Broken(error.to_string()))?;
     let link =
-        NewLink { user: id, digest: &secret::digest(&token), reusable: false, expires_at: now + lasts };
+        NewSignInLink { user: id, digest: &secret::digest(&token), reusable: false, expires_at: now + lasts };
     let mut tx = app.context.db.begin().await?;
     sign_in::create_link(&mut tx, &link, now).await?;
-    user.note(&mut tx, app, "given a sign-in link", (HistorySubject::User, id.0), &json!({ "name": name }))
-        .await?;
-    let shown = ShownOnce {
+    user.record_history(
+        &mut tx,
+        app,
+        "given a sign-in link",
+        (HistorySubject::User, id.0),
+        &json!({ "name": name }),
+    )
+    .await?;
+    let shown = SignInLinkReveal {
         name: name.to_owned(),
-        url: app.address(&format!("/sign-in/{}", token.expose_secret())),
-        until: exact(link.expires_at, user.business.zone),
+        url: app.absolute_url(&format!("/sign-in/{}", token.expose_secret())),
+        until: exact_time(link.expires_at, user.business.zone),
     };
-    let shown = reveal::keep(&mut tx, app, user, PATH, &shown).await?;
+    let shown = reveal::store(&mut tx, app, user, PATH, &shown).await?;
     tx.commit().await?;
-    Ok(reveal::go(PATH, shown))
+    Ok(reveal::redirect(PATH, shown))
 }
 
 pub(super) async fn archive(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<UserId>,
+    PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
-    let person = found(&app, &user, id).await?;
+    let person = find_user(&app, &user, id).await?;
     if person.id == user.user.id {
-        return Err(PageError::NotPossible("You cannot take your own access away.".to_owned()));
+        return Err(PageError::NotPossible("You cannot remove your own access.".to_owned()));
     }
     let mut tx = app.context.db.begin().await?;
     people::archive_user(&mut tx, user.business.id, id, app.now()).await?;
     sign_in::end_all_sessions(&mut tx, user.business.id, id).await?;
-    user.note(&mut tx, &app, "archived", (HistorySubject::User, id.0), &json!({ "name": person.name }))
-        .await?;
+    user.record_history(
+        &mut tx,
+        &app,
+        "archived",
+        (HistorySubject::User, id.0),
+        &json!({ "name": person.name }),
+    )
+    .await?;
     tx.commit().await?;
-    Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} can no longer sign in.", person.name))))
+    Ok(user.redirect_with_flash(
+        &app,
+        "/settings/people",
+        &Flash::success(format!("{} can no longer sign in.", person.name)),
+    ))
 }
 
-pub(super) async fn ask_archive(
+pub(super) async fn confirm_archive(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<UserId>,
+    PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
-    let person = found(&app, &user, id).await?;
-    let question = AskPage {
-        frame: Frame::around(&app, &user, Place::Settings, format!("Remove {}", person.name)).await?,
+    let person = find_user(&app, &user, id).await?;
+    let question = ConfirmArchivePage {
+        frame: Layout::load(&app, &user, NavItem::Settings, format!("Remove {}", person.name)).await?,
         action: format!("/settings/people/users/{id}/archive"),
-        question: format!("Take {}'s access away?", person.name),
-        text: "They are signed out everywhere and can no longer sign in. What they did stays in the history.",
-        button: "Take access away",
+        question: format!("Remove {}'s access?", person.name),
+        text: "They are signed out everywhere and can no longer sign in. Their history is kept.",
+        button: "Remove access",
     };
-    page(&app, &user, &question)
+    render_page(&app, &user, &question)
 }

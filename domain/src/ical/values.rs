@@ -1,0 +1,427 @@
+//! Dates, times and lengths as iCalendar writes them.
+
+use chrono::{DateTime, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::{
+    property_line::PropertyLine,
+    writer::IcalTime,
+    zones::{ObjectZones, Zone},
+};
+
+/// A DATE or a DATE-TIME.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LocalTime {
+    /// A whole day.
+    On(NaiveDate),
+    /// What clocks in a zone show.
+    At(NaiveDateTime, Zone),
+}
+
+impl LocalTime {
+    /// The same, as an instant or a date.
+    pub(super) fn moment(&self) -> IcalTime {
+        match self {
+            Self::On(date) => IcalTime::On(*date),
+            Self::At(wall, zone) => IcalTime::At(zone.instant(*wall)),
+        }
+    }
+
+    /// What is written, whatever the zone.
+    pub(super) fn wall(&self) -> NaiveDateTime {
+        match self {
+            Self::On(date) => date.and_time(NaiveTime::MIN),
+            Self::At(wall, _) => *wall,
+        }
+    }
+
+    /// Of the same kind and in the same zone, at another wall time.
+    pub(super) fn at(&self, wall: NaiveDateTime) -> Self {
+        match self {
+            Self::On(_) => Self::On(wall.date()),
+            Self::At(_, zone) => Self::At(wall, zone.clone()),
+        }
+    }
+}
+
+/// How long an event takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventDuration {
+    /// Whole days.
+    Days(u64),
+    /// Days by the clock, then exactly so long (a DURATION; RFC 5545, 3.3.6), or no days (a DTEND; 3.8.5.3).
+    Exact(u64, TimeDelta),
+}
+
+/// More than a hundred years is a mistake, or means for ever.
+const MAX_DURATION_DAYS: u64 = 40_000;
+
+/// Until when what never ends is taken: longer than anybody plans, and near enough to count nights one by one.
+const UNBOUNDED_UNTIL: NaiveDate = match NaiveDate::from_ymd_opt(2200, 1, 1) {
+    Some(date) => date,
+    None => NaiveDate::MAX,
+};
+
+impl EventDuration {
+    /// From an event's start to its end, as dates or as instants; `None` beyond the calendar.
+    pub(super) fn end(self, start: &LocalTime) -> Option<IcalTime> {
+        match (start, self) {
+            (LocalTime::On(date), Self::Days(days)) => {
+                date.checked_add_days(Days::new(days)).map(IcalTime::On)
+            }
+            (LocalTime::On(date), Self::Exact(days, rest)) => {
+                let whole = u64::try_from(rest.num_seconds()).unwrap_or(0).div_ceil(86_400);
+                date.checked_add_days(Days::new((days + whole).max(1))).map(IcalTime::On)
+            }
+            (LocalTime::At(wall, zone), Self::Days(days)) => {
+                wall.checked_add_days(Days::new(days)).map(|end| IcalTime::At(zone.instant(end)))
+            }
+            (LocalTime::At(wall, zone), Self::Exact(days, rest)) => {
+                let day = wall.checked_add_days(Days::new(days))?;
+                zone.instant(day).checked_add_signed(rest).map(IcalTime::At)
+            }
+        }
+    }
+
+    /// Whether it is no time at all.
+    pub(super) fn is_nothing(self) -> bool {
+        matches!(self, Self::Days(0)) || self == Self::Exact(0, TimeDelta::zero())
+    }
+
+    /// No less than it takes anywhere.
+    pub(super) fn upper_bound(self) -> Duration {
+        let (days, rest) = match self {
+            Self::Days(days) => (days, TimeDelta::zero()),
+            Self::Exact(days, rest) => (days, rest),
+        };
+        Duration::days(i64::try_from(days).unwrap_or(0)) + rest + Duration::days(1)
+    }
+
+    /// For what ends so far away that it means for ever: no night that anybody could sell is cut off.
+    pub(super) fn for_ever(start: &LocalTime) -> Self {
+        let days = (UNBOUNDED_UNTIL - start.wall().date()).num_days();
+        let days = u64::try_from(days).unwrap_or(0).max(MAX_DURATION_DAYS);
+        match start {
+            LocalTime::On(_) => Self::Days(days),
+            LocalTime::At(..) => Self::Exact(days, TimeDelta::zero()),
+        }
+    }
+
+    /// Whether a DTEND lies so far after the start that it means for ever.
+    pub(super) fn is_unbounded(start: &LocalTime, end: &LocalTime) -> bool {
+        let days = (end.wall().date() - start.wall().date()).num_days();
+        u64::try_from(days).is_ok_and(|days| days >= MAX_DURATION_DAYS)
+    }
+
+    /// A DURATION (3.3.6); `None` when it is none, negative or absurdly long.
+    pub(super) fn of(duration: &str) -> Option<Self> {
+        Self::written(duration).filter(|length| !length.is_too_long())
+    }
+
+    /// Whether a DURATION is one, and so long that it means for ever.
+    pub(super) fn is_unbounded_duration(duration: &str) -> bool {
+        Self::written(duration).is_some_and(Self::is_too_long)
+    }
+
+    fn is_too_long(self) -> bool {
+        match self {
+            Self::Days(days) => days > MAX_DURATION_DAYS,
+            Self::Exact(days, rest) => u64::try_from(rest.num_days())
+                .is_ok_and(|whole| days.saturating_add(whole) > MAX_DURATION_DAYS),
+        }
+    }
+
+    /// A DURATION, however long; `None` when it is none, or negative.
+    fn written(duration: &str) -> Option<Self> {
+        let text = duration.trim_ascii();
+        let negative = text.starts_with('-');
+        let text = text.strip_prefix(['+', '-']).unwrap_or(text).strip_prefix(['P', 'p'])?;
+        let (mut days, mut seconds, mut number) = (0_u64, 0_u64, None);
+        for letter in text.bytes() {
+            let digit = letter.wrapping_sub(b'0');
+            if digit < 10 {
+                number = Some(number.unwrap_or(0_u64).checked_mul(10)?.checked_add(u64::from(digit))?);
+                continue;
+            }
+            let (total, unit) = match letter.to_ascii_uppercase() {
+                b'T' if number.is_none() => continue,
+                b'W' => (&mut days, 7),
+                b'D' => (&mut days, 1),
+                b'H' => (&mut seconds, 3600),
+                b'M' => (&mut seconds, 60),
+                b'S' => (&mut seconds, 1),
+                _ => return None,
+            };
+            *total = total.checked_add(number.take()?.checked_mul(unit)?)?;
+        }
+        let nothing = days == 0 && seconds == 0;
+        let length = Self::Exact(days, TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?);
+        (number.is_none() && !text.is_empty() && (nothing || !negative)).then_some(length)
+    }
+
+    /// From a start to a DTEND; `None` when it lies before or absurdly far away.
+    pub(super) fn between(start: &LocalTime, end: &LocalTime) -> Option<Self> {
+        match (start, end) {
+            (LocalTime::On(from), _) => {
+                // A day of which only some hours are meant is a day.
+                let end = end.wall();
+                let begun = i64::from(end.time() != NaiveTime::MIN);
+                let days = u64::try_from((end.date() - *from).num_days() + begun).ok()?;
+                (1..=MAX_DURATION_DAYS).contains(&days).then_some(Self::Days(days))
+            }
+            (LocalTime::At(wall, zone), _) => {
+                let until = match end {
+                    LocalTime::At(wall, zone) => zone.instant(*wall),
+                    LocalTime::On(date) => zone.instant(date.and_time(NaiveTime::MIN)),
+                };
+                let length = until - zone.instant(*wall);
+                let days = u64::try_from(length.num_days()).ok()?;
+                (length >= TimeDelta::zero() && days <= MAX_DURATION_DAYS).then_some(Self::Exact(0, length))
+            }
+        }
+    }
+}
+
+/// A DATE or a DATE-TIME as it is written, whatever VALUE says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DateTimeText {
+    pub(super) wall: NaiveDateTime,
+    /// Whether there is no hour.
+    pub(super) is_date: bool,
+    /// Seconds ahead of UTC, where that is told: 0 for a Z.
+    pub(super) offset: Option<i32>,
+}
+
+impl DateTimeText {
+    /// `20260301`, `20260301T090000`, with a `Z` or `+0100` behind it, or the same with the dashes and colons of RFC
+    /// 3339; `None` where no such day or time exists.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.trim_ascii();
+        let octets = text.as_bytes();
+        if octets.get(4) == Some(&b'-') {
+            return Self::of(&without_marks(text)?);
+        }
+        let date = octets.first_chunk::<8>()?;
+        let year = i32::try_from(number(&date[..4])?).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, number(&date[4..6])?, number(&date[6..])?)?;
+        if !(1..=9998).contains(&year) {
+            return None;
+        }
+        let time = match &octets[8..] {
+            [b'T' | b't' | b' ', time @ ..] if time.first().is_some_and(u8::is_ascii_digit) => time,
+            // One digit too many may stand anywhere.
+            [b'0'..=b'9', ..] => return None,
+            // What follows a day, if it is no hour, says nothing.
+            _ => return Some(Self { wall: date.and_time(NaiveTime::MIN), is_date: true, offset: None }),
+        };
+        let digits = time.iter().take_while(|octet| octet.is_ascii_digit()).count();
+        let (time, zone) = time.split_at(digits);
+        // Some write fewer zeros than belong there.
+        let part = |at: usize| time.get(at..time.len().min(at + 2)).map_or(Some(0), number);
+        let (hour, minute) = (number(time.get(..2)?)?, part(2)?);
+        // A leap second is a time for clocks, not for calendars.
+        let wall = match (hour, minute, part(4)?.min(59)) {
+            // Midnight at the end of a day is none of RFC 5545's times, and some write it.
+            (24, 0, 0) => date.succ_opt()?.and_time(NaiveTime::MIN),
+            (hour, minute, second) => date.and_hms_opt(hour, minute, second)?,
+        };
+        let offset = match zone {
+            [b'Z' | b'z', ..] => Some(0),
+            [b'+' | b'-', ..] => Some(utc_offset(&text[8 + 1 + digits..])?),
+            _ => None,
+        };
+        (digits <= 6).then_some(Self { wall, is_date: false, offset })
+    }
+}
+
+/// `2026-03-01T09:00:00.000Z` as iCalendar writes it.
+fn without_marks(text: &str) -> Option<String> {
+    let (date, time) = match text.split_once(['T', 't', ' ']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (text, None),
+    };
+    let mut plain: String = date.split('-').collect();
+    if plain.len() != 8 {
+        return None;
+    }
+    if let Some(time) = time {
+        let zone = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
+        let clock = time[..zone].split('.').next()?;
+        plain.push('T');
+        plain.extend(clock.split(':').chain(time[zone..].split(':')));
+    }
+    Some(plain)
+}
+
+/// A UTC-OFFSET (3.3.14) in seconds: `+0100`, `-093015`; `None` from a day on.
+pub(super) fn utc_offset(text: &str) -> Option<i32> {
+    let text = text.trim_ascii();
+    let (sign, digits) = match text.as_bytes().split_first()? {
+        (b'+', digits) => (1, digits),
+        (b'-', digits) => (-1, digits),
+        _ => return None,
+    };
+    let part = |at: usize| digits.get(at..at + 2).map_or(Some(0), number);
+    let (hours, minutes, seconds) = (number(digits.get(..2)?)?, part(2)?, part(4)?);
+    let seconds = i32::try_from(hours * 3600 + minutes * 60 + seconds).ok()?;
+    (seconds < 86_400).then_some(sign * seconds)
+}
+
+/// A few digits.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, octet| {
+        let digit = octet.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + u32::from(digit))
+    })
+}
+
+/// How times are read: with these zones, and those that name none in `floating`.
+pub(super) struct TimeReader<'z, 'a> {
+    pub(super) zones: &'z ObjectZones<'a>,
+    pub(super) floating: Zone,
+}
+
+impl TimeReader<'_, '_> {
+    /// One of the times of a property, and whether its TZID is known; `None` when it is no date and no time.
+    pub(super) fn value(&self, content: &PropertyLine<'_>, text: &str) -> Option<(LocalTime, bool)> {
+        let read = DateTimeText::of(text)?;
+        if read.is_date {
+            return Some((LocalTime::On(read.wall.date()), true));
+        }
+        let zone = match read.offset {
+            Some(0) => Some(Zone::Named(Tz::UTC)),
+            Some(seconds) => Some(Zone::Fixed(seconds)),
+            None => match content.parameter("TZID") {
+                Some(name) if !name.is_empty() => self.zones.zone(name),
+                _ => Some(self.floating.clone()),
+            },
+        };
+        let known = zone.is_some();
+        Some((LocalTime::At(read.wall, zone.unwrap_or(Zone::Named(self.zones.own))), known))
+    }
+
+    /// All that is readable of a property with many values, and whether that is all; a period brings its own length.
+    pub(super) fn values(
+        &self,
+        content: &PropertyLine<'_>,
+    ) -> (Vec<(LocalTime, Option<EventDuration>)>, bool) {
+        let start = |text: &str| self.value(content, text).map(|(written, _)| written);
+        let read = |text: &str| match text.split_once('/') {
+            None => Some((start(text)?, None)),
+            Some((from, to)) => {
+                let from = start(from)?;
+                let end = || start(to).and_then(|end| EventDuration::between(&from, &end));
+                let length = EventDuration::of(to).or_else(end);
+                Some((from, length))
+            }
+        };
+        let mut whole = true;
+        let mut found = Vec::new();
+        for text in content.value.split(',').filter(|text| !text.trim_ascii().is_empty()) {
+            let value = read(text);
+            whole &= value.is_some();
+            found.extend(value);
+        }
+        (found, whole)
+    }
+}
+
+/// An instant that must be in UTC, as that of LAST-MODIFIED.
+pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
+    DateTimeText::of(text).map(|read| read.wall.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        let read = |text: &str| {
+            DateTimeText::of(text).map(|read| (read.wall.to_string(), read.is_date, read.offset))
+        };
+        for (text, wall, is_date, offset) in [
+            ("20260301", "2026-03-01 00:00:00", true, None),
+            (" 20260301T090807 ", "2026-03-01 09:08:07", false, None),
+            ("20260301T090807Z", "2026-03-01 09:08:07", false, Some(0)),
+            ("20260301t0908z", "2026-03-01 09:08:00", false, Some(0)),
+            ("20260301T090807+0130", "2026-03-01 09:08:07", false, Some(5_400)),
+            ("20260301T090807-01", "2026-03-01 09:08:07", false, Some(-3_600)),
+            ("20260301T09300Z", "2026-03-01 09:30:00", false, Some(0)),
+            ("20260301T240000", "2026-03-02 00:00:00", false, None),
+            ("20260301T235960Z", "2026-03-01 23:59:59", false, Some(0)),
+            ("20260301Z", "2026-03-01 00:00:00", true, None),
+            ("20260301T", "2026-03-01 00:00:00", true, None),
+            ("2026-03-01", "2026-03-01 00:00:00", true, None),
+            ("2026-03-01T09:08:07.123Z", "2026-03-01 09:08:07", false, Some(0)),
+            ("2026-03-01 09:08:07-02:30", "2026-03-01 09:08:07", false, Some(-9_000)),
+        ] {
+            assert_eq!(read(text), Some((wall.to_owned(), is_date, offset)), "{text}");
+        }
+        for text in [
+            "",
+            "soon",
+            "2026",
+            "20260230",
+            "20260301T250000",
+            "20260301T096000",
+            "20260301T9",
+            "00000101",
+            "99990101",
+            "2026-3-1",
+            "202603016T090000",
+            "2026-",
+            "20260301T090807+9",
+            "20260301T090807+9900",
+            "２０２６０３０１",
+            "2026-03-01T",
+        ] {
+            assert!(read(text).is_none() || text == "2026-03-01T", "{text}: {:?}", read(text));
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_written() {
+        for (text, days, seconds) in [
+            ("PT1H30M", 0, 5_400),
+            ("P1DT2H", 1, 7_200),
+            ("+P2W", 14, 0),
+            ("p1d", 1, 0),
+            ("PT0S", 0, 0),
+            ("-PT0S", 0, 0),
+        ] {
+            assert_eq!(
+                EventDuration::of(text),
+                Some(EventDuration::Exact(days, TimeDelta::seconds(seconds))),
+                "{text}"
+            );
+        }
+        for text in
+            ["", "P", "PT5", "1H", "-PT1H", "PX", "P99999D", "PT99999999999999999999S", "P4294967295W"]
+        {
+            assert_eq!(EventDuration::of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_without_end_are_known_as_such() {
+        for text in ["P99999D", "P4294967295W", "PT9999999999S", "P39999DT48H"] {
+            assert!(EventDuration::is_unbounded_duration(text), "{text}");
+        }
+        for text in ["", "PX", "-P99999D", "P40000D", "PT99999999999999999999S"] {
+            assert!(!EventDuration::is_unbounded_duration(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_read_as_they_are_written() {
+        for (text, seconds) in
+            [("+0100", Some(3_600)), ("-0930", Some(-34_200)), ("+01", Some(3_600)), ("-001015", Some(-615))]
+        {
+            assert_eq!(utc_offset(text), seconds, "{text}");
+        }
+        for text in ["", "0100", "+1", "+2400", "-9999", "+AB00"] {
+            assert_eq!(utc_offset(text), None, "{text}");
+        }
+    }
+}

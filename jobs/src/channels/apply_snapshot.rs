@@ -1,0 +1,240 @@
+//! Takes over what a feed that was understood says: plans it, does it, and writes down what came of it.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    channel::{
+        RunOrigin, RunOutcome,
+        plan::{ChannelPlan, ItemAction, Quarantine},
+    },
+    ical::Warning,
+    ids::{ChannelId, ChannelRunId},
+    people::Actor,
+};
+use concord_storage::{
+    channels::{
+        self, Channel, ChannelQuarantine,
+        items::ChannelItem,
+        runs::{self, RunCounts},
+    },
+    jobs::ClaimedJob,
+};
+
+use super::{
+    apply::{AppliedActions, ChannelRunContext},
+    notices,
+    snapshot::{ImportContext, ParsedFeed},
+};
+use crate::{Context, job::JobError};
+
+/// Who wants something taken over.
+pub(super) struct ImportTrigger<'a> {
+    pub(super) origin: RunOrigin,
+    pub(super) actor: Actor,
+    /// Whose lease is to be kept.
+    pub(super) job: Option<&'a ClaimedJob>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct ChannelImportOutcome {
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// The reading, if it came to anything.
+    pub run: Option<ChannelRunId>,
+    /// What was counted.
+    pub counts: RunCounts,
+    /// What waits for a second sight.
+    pub held: Option<Quarantine>,
+    /// For people.
+    pub message: String,
+    /// What of the file was not understood.
+    pub warnings: Vec<String>,
+    /// Whether another reading was faster, so that the feed must be looked at again.
+    pub(super) overtaken: bool,
+}
+
+impl ChannelImportOutcome {
+    /// What of the file was not understood, in a line.
+    pub fn remark(&self) -> Option<String> {
+        let first = self.warnings.first()?;
+        Some(match self.warnings.len() {
+            1 => format!("some events could not be read: {first}"),
+            all => format!("some events could not be read: {first}, and {} more", all - 1),
+        })
+    }
+
+    /// Whether any booking is another one now.
+    pub fn changed(&self) -> bool {
+        self.counts.imported + self.counts.updated + self.counts.cancelled > 0
+    }
+}
+
+/// Plans and does what follows from a feed that was understood.
+pub(super) async fn take_over(
+    context: &Context,
+    channel: &Channel,
+    surroundings: &ImportContext,
+    understood: &ParsedFeed,
+    source: &ImportTrigger<'_>,
+) -> Result<ChannelImportOutcome, JobError> {
+    let started_at = context.clock.now();
+    let plan = surroundings.plan(&understood.snapshot, started_at);
+    let run = ChannelRunId::new(started_at);
+    let says = |outcome, message, counts, duration_ms| runs::NewChannelRun {
+        id: run,
+        business: channel.business_id,
+        channel: channel.id,
+        origin: source.origin,
+        actor: &source.actor,
+        outcome,
+        message,
+        counts,
+        duration_ms,
+    };
+    if !plan.actions.is_empty() {
+        // First: what is lost names the reading that found it gone.
+        let mut tx = context.db.begin().await?;
+        let begun = says(RunOutcome::Applied, "in progress", RunCounts::default(), 0);
+        runs::record(&mut tx, &begun, started_at).await?;
+        tx.commit().await?;
+    }
+    let known = surroundings.items.iter().map(|item| (item.id, item)).collect();
+    let actor = match &source.actor {
+        // Read at its time: then it is the platform that changes bookings.
+        Actor::System => notices::actor(context, channel),
+        asked => asked.clone(),
+    };
+    let by_hand = surroundings.is_part;
+    let reading = ChannelRunContext {
+        context,
+        channel,
+        known,
+        run,
+        actor,
+        if_missing: false,
+        by_hand,
+        job: source.job,
+    };
+    let mut applied = AppliedActions::default();
+    let ended = reading.apply(&plan.actions, &mut applied).await;
+    let mut counts = applied.counts;
+    counts.skipped += i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
+    let mut message = notices::counted(counts, plan.held.as_ref(), &applied.refused);
+    if matches!(source.origin, RunOrigin::Url | RunOrigin::File) {
+        // `held::undo` takes back what came by it; what a booking was before is not kept.
+        let changed = (counts.updated > 0).then_some("changes cannot be undone");
+        for remark in changed.into_iter().chain(understood.beyond.as_deref()) {
+            message.push_str("; ");
+            message.push_str(remark);
+        }
+    }
+    let taken = ChannelImportOutcome {
+        channel: channel.id,
+        run: (!plan.actions.is_empty()).then_some(run),
+        counts,
+        held: plan.held,
+        warnings: warnings(channel, surroundings, understood, &plan),
+        overtaken: applied.overtaken,
+        message,
+    };
+    // What was done stands, and can be undone, whatever kept the rest from being done.
+    record_run(context, channel, &taken, surroundings.is_part, says, started_at).await?;
+    if !surroundings.is_part {
+        notify_manual_items(context, channel, surroundings, &plan).await?;
+    }
+    ended?;
+    Ok(taken)
+}
+
+/// Tells of what came by hand and is not in the feed, or that there is nothing of the kind any more.
+async fn notify_manual_items(
+    context: &Context,
+    channel: &Channel,
+    surroundings: &ImportContext,
+    plan: &ChannelPlan,
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let has = |item: &ChannelItem| {
+        plan.actions.iter().any(|action| match action {
+            ItemAction::Return(id) | ItemAction::Lose(id) | ItemAction::Change { id, .. } => *id == item.id,
+            ItemAction::Add(_) | ItemAction::Miss(_) => false,
+        })
+    };
+    let stands =
+        |item: &&ChannelItem| item.is_manual() && item.kind.takes() && item.ends_at > now && !has(item);
+    let stand = surroundings.items.iter().filter(stands).count();
+    let mut tx = context.db.begin().await?;
+    notices::not_in_the_feed(&mut tx, context, channel, stand).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn record_run<'a>(
+    context: &Context,
+    channel: &Channel,
+    taken: &'a ChannelImportOutcome,
+    is_part: bool,
+    says: impl Fn(RunOutcome, &'a str, RunCounts, i64) -> runs::NewChannelRun<'a>,
+    started_at: DateTime<Utc>,
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    if taken.run.is_some() {
+        let outcome = match (taken.held, taken.changed()) {
+            (Some(_), _) => RunOutcome::Held,
+            (None, true) => RunOutcome::Applied,
+            (None, false) => RunOutcome::Unchanged,
+        };
+        let ended = says(outcome, &taken.message, taken.counts, (now - started_at).num_milliseconds());
+        runs::record(&mut tx, &ended, now).await?;
+    }
+    if is_part {
+        // It says nothing of what waits for a second sight.
+        return Ok(tx.commit().await?);
+    }
+    let holding = taken.held.map(|held| ChannelQuarantine {
+        import_guard: held.import_guard,
+        items: i64::try_from(held.items).unwrap_or(i64::MAX),
+        of: i64::try_from(held.of).unwrap_or(i64::MAX),
+        until: held.until,
+    });
+    channels::hold(&mut tx, channel.id, holding).await?;
+    match &taken.held {
+        Some(held) => notices::notify_quarantined(&mut tx, context, channel, held).await?,
+        None => notices::close_quarantined(&mut tx, channel, now).await?,
+    }
+    Ok(tx.commit().await?)
+}
+
+/// What was not understood of a feed, each in a line.
+pub(super) fn warnings(
+    channel: &Channel,
+    surroundings: &ImportContext,
+    understood: &ParsedFeed,
+    plan: &ChannelPlan,
+) -> Vec<String> {
+    let endless = match plan.endless {
+        0 => None,
+        1 => Some("1 event has no end: it was not changed".to_owned()),
+        all => Some(format!("{all} events have no end: they were not changed")),
+    };
+    let beyond = if surroundings.is_part && channel.polled { not_in_the_feed(plan) } else { None };
+    beyond.into_iter().chain(endless).chain(understood.warnings.iter().map(warning_message)).collect()
+}
+
+/// What a file brings to a channel whose feed, as it was last read, does not have it.
+fn not_in_the_feed(plan: &ChannelPlan) -> Option<String> {
+    let brings = |action: &&ItemAction| matches!(action, ItemAction::Add(item) if item.kind.takes());
+    match plan.actions.iter().filter(brings).count() {
+        0 => None,
+        1 => Some("the synced calendar does not contain 1 of these bookings: it is kept".to_owned()),
+        all => Some(format!("the synced calendar does not contain {all} of these bookings: they are kept")),
+    }
+}
+
+/// With its line.
+fn warning_message(warning: &Warning) -> String {
+    match warning.line {
+        0 => warning.what.clone(),
+        line => format!("line {line}: {}", warning.what),
+    }
+}

@@ -1,0 +1,293 @@
+//! What people read of a channel.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    audit::HistorySubject,
+    booking::Booking,
+    channel::{ImportGuard, Preference, plan::Quarantine},
+    ids::{BookingId, ChannelId},
+    notice::NoticeKind,
+    people::Actor,
+    time_text::span,
+};
+use concord_storage::{
+    StorageError, Tx, bookings, businesses,
+    channels::{Channel, runs::RunCounts},
+    jobs::JobRef,
+    notices::{self, Audience, NewNotice},
+    occupancy,
+    resources::{self, Resource},
+};
+
+use uuid::Uuid;
+
+use crate::Context;
+
+/// The name of a platform, or its id if it is not known any more.
+pub(super) fn platform_name(context: &Context, channel: &Channel) -> String {
+    let known = context.platforms.find(&channel.platform);
+    known.map_or_else(|| channel.platform.clone(), |platform| platform.name.clone())
+}
+
+/// The platform, for the history of what it says.
+pub(super) fn actor(context: &Context, channel: &Channel) -> Actor {
+    Actor::Platform { channel: channel.id, name: platform_name(context, channel) }
+}
+
+/// `Sea View on Airbnb`.
+fn name(resource: Option<Resource>, context: &Context, channel: &Channel) -> String {
+    let resource = resource.map_or_else(String::new, |resource| resource.name);
+    format!("{resource} on {}", platform_name(context, channel))
+}
+
+/// What the channel sells, by whoever has a transaction in hand.
+async fn channel_name_in(tx: &mut Tx, context: &Context, channel: &Channel) -> Result<String, StorageError> {
+    let resource = resources::find_in(tx, channel.business_id, channel.resource_id).await?;
+    Ok(name(resource, context, channel))
+}
+
+/// What a reading came to, in a line.
+pub(super) fn counted(counts: RunCounts, held: Option<&Quarantine>, refused: &[String]) -> String {
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (counts.imported, "new"),
+        (counts.updated, "changed"),
+        (counts.cancelled, "cancelled"),
+        (counts.conflicts, "in conflict"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    if let Some(held) = held {
+        parts.push(import_guard(held.import_guard, held.items, held.of));
+    }
+    if let Some(first) = refused.first() {
+        parts.push(format!("{} not imported: {first}", refused.len()));
+    }
+    if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") }
+}
+
+/// What is held back, in a few words.
+fn import_guard(import_guard: ImportGuard, items: usize, of: usize) -> String {
+    match import_guard {
+        ImportGuard::Empty => format!("the calendar was empty: {items} held for review"),
+        ImportGuard::Shrunk => format!("{items} of {of} are missing: held for review"),
+    }
+}
+
+fn link(channel: ChannelId) -> String {
+    format!("/channels/{channel}")
+}
+
+fn unread_key(channel: ChannelId) -> String {
+    format!("channel_unread:{channel}")
+}
+
+fn by_hand_key(channel: ChannelId) -> String {
+    format!("channel_by_hand:{channel}")
+}
+
+fn held_key(channel: ChannelId) -> String {
+    format!("channel_held:{channel}")
+}
+
+/// What managers are told of a channel.
+struct ChannelNotice {
+    kind: NoticeKind,
+    subject: (HistorySubject, Uuid),
+    headline: String,
+    detail: String,
+    link: String,
+    /// It is told once while one with this key is open.
+    key: String,
+}
+
+impl ChannelNotice {
+    /// Of the channel itself, in the words `said`: headline and detail.
+    fn of(channel: &Channel, kind: NoticeKind, key: String, said: (String, String)) -> Self {
+        let (headline, detail) = said;
+        let subject = (HistorySubject::Channel, channel.id.0);
+        Self { kind, subject, headline, detail, link: link(channel.id), key }
+    }
+
+    async fn raise(&self, tx: &mut Tx, context: &Context, channel: &Channel) -> Result<(), StorageError> {
+        let notice = NewNotice {
+            business: channel.business_id,
+            kind: self.kind,
+            audience: Audience::Managers,
+            subject: self.subject,
+            headline: &self.headline,
+            detail: &self.detail,
+            link: &self.link,
+            dedupe_key: &self.key,
+            wait: context.mail.digest,
+        };
+        notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+    }
+}
+
+/// What the channel's preference says of a double booking.
+fn preference_message(context: &Context, channel: &Channel) -> String {
+    let platform = platform_name(context, channel);
+    match channel.preference {
+        Preference::Ask => {
+            format!(
+                "Decide which booking to keep: cancel this one at {platform}, or move or cancel the other."
+            )
+        }
+        Preference::Keep => {
+            format!("Your settings keep {platform}'s booking: move or cancel the other.")
+        }
+        Preference::Yield => format!("Your settings keep the other booking: cancel this one at {platform}."),
+    }
+}
+
+/// Tells that a platform's reservation has no room. It is told once a booking.
+pub(super) async fn conflict(
+    context: &Context,
+    channel: &Channel,
+    booking: &Booking,
+) -> Result<Option<JobRef>, StorageError> {
+    let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
+    let when = when(context, channel, (booking, resource.as_ref())).await?;
+    let name = name(resource, context, channel);
+    let beside = beside(context, booking).await?;
+    let news = ChannelNotice {
+        kind: NoticeKind::Conflict,
+        subject: (HistorySubject::Booking, booking.id.0),
+        headline: format!("{name} is double-booked"),
+        detail: format!(
+            "The platform's booking for {when} overlaps {beside}. Nothing was lost: both bookings are kept.\n\
+             {}",
+            preference_message(context, channel)
+        ),
+        link: format!("/bookings/{}", booking.reference),
+        key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
+    };
+    let mut tx = context.db.begin().await?;
+    news.raise(&mut tx, context, channel).await?;
+    tx.commit().await?;
+    // It waits for others; the sweep brings it.
+    Ok(None)
+}
+
+/// When a booking takes place, as a guest of its resource would say it: "Sat 5 to Tue 8 Dec".
+async fn when(
+    context: &Context,
+    channel: &Channel,
+    (booking, resource): (&Booking, Option<&Resource>),
+) -> Result<String, StorageError> {
+    let business = businesses::find(&context.db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
+    let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
+    let today = context.clock.now().with_timezone(&zone).date_naive();
+    Ok(span(&booking.draft.time, zone, today).text)
+}
+
+/// What stands where the booking does: each by its title and reference, the first three.
+async fn beside(context: &Context, booking: &Booking) -> Result<String, StorageError> {
+    let (others, _) = occupancy::beside(&context.db, booking).await?;
+    let mut named = Vec::new();
+    for other in others.iter().take(3) {
+        named.push(occupancy_label(context, booking, other).await?);
+    }
+    Ok(match others.len() - named.len() {
+        0 if named.is_empty() => "another booking".to_owned(),
+        0 => named.join(" and "),
+        more => format!("{} and {more} more", named.join(", ")),
+    })
+}
+
+async fn occupancy_label(
+    context: &Context,
+    booking: &Booking,
+    other: &occupancy::OccupiedInterval,
+) -> Result<String, StorageError> {
+    let Some(reference) = &other.reference else {
+        let calendar =
+            other.calendar.as_ref().map(|calendar| format!("busy time in the calendar {calendar}"));
+        return Ok(calendar.unwrap_or_else(|| "another booking".to_owned()));
+    };
+    let found = bookings::by_id(&context.db, booking.business, BookingId(other.source_id)).await?;
+    let title = found.map(|other| context.platforms.subject_of(&other)).unwrap_or_default();
+    Ok(if title.is_empty() { reference.clone() } else { format!("“{title}” ({reference})") })
+}
+
+/// Tells that a feed cannot be read, once while that lasts.
+pub(super) async fn unread(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    reason: &str,
+) -> Result<(), StorageError> {
+    let headline = format!("{} failed to sync", channel_name_in(tx, context, channel).await?);
+    let detail = format!(
+        "New reservations are not being imported: {reason}.\nNothing was changed. Concord retries automatically."
+    );
+    let news = ChannelNotice::of(channel, NoticeKind::FeedUnread, unread_key(channel.id), (headline, detail));
+    news.raise(tx, context, channel).await
+}
+
+/// Tells that cancellations are held back, once while that lasts.
+pub(super) async fn notify_quarantined(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    held: &Quarantine,
+) -> Result<(), StorageError> {
+    let zone = businesses::find_in(tx, channel.business_id).await?.ok_or(StorageError::NotFound)?.zone;
+    let bookings = if held.items == 1 { "booking" } else { "bookings" };
+    let headline =
+        format!("{} is missing {} {bookings}", channel_name_in(tx, context, channel).await?, held.items);
+    let detail = format!(
+        "They are kept for now, in case the calendar is incomplete. If they are still missing at {}, they will be cancelled.\n\
+             If they really are cancelled, you can apply the cancellations now.",
+        held.until.with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z")
+    );
+    let news =
+        ChannelNotice::of(channel, NoticeKind::FeedQuarantined, held_key(channel.id), (headline, detail));
+    news.raise(tx, context, channel).await
+}
+
+/// Tells that the feed lacks what was imported by hand, once while that lasts; `items`: how many, none: it has them.
+pub(super) async fn not_in_the_feed(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    items: usize,
+) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    if items == 0 {
+        return notices::close(tx, channel.business_id, &by_hand_key(channel.id), now).await.map(drop);
+    }
+    let bookings = if items == 1 { "booking that was" } else { "bookings that were" };
+    let headline = format!(
+        "{} is missing {items} {bookings} imported manually",
+        channel_name_in(tx, context, channel).await?
+    );
+    let detail =
+        "They are kept, because the calendar never contained them. Cancel them if they do not exist \
+                 there, or undo the import."
+            .to_owned();
+    let news =
+        ChannelNotice::of(channel, NoticeKind::FeedQuarantined, by_hand_key(channel.id), (headline, detail));
+    news.raise(tx, context, channel).await
+}
+
+/// The feed can be read again.
+pub(super) async fn close_unreadable(
+    tx: &mut Tx,
+    channel: &Channel,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    notices::close(tx, channel.business_id, &unread_key(channel.id), now).await.map(drop)
+}
+
+/// Nothing is held back any more.
+pub(super) async fn close_quarantined(
+    tx: &mut Tx,
+    channel: &Channel,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    notices::close(tx, channel.business_id, &held_key(channel.id), now).await.map(drop)
+}

@@ -1,0 +1,32 @@
+//! Fields of a change, by what stands there.
+
+use serde::{Deserialize, Deserializer};
+
+/// A field of a JSON merge patch that can be cleared. It needs `#[serde(default)]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum PatchField<T> {
+    /// It does not stand there: no change.
+    #[default]
+    Absent,
+    /// Null: nothing from now on.
+    Null,
+    /// From now on this.
+    Value(T),
+}
+
+impl<T> PatchField<T> {
+    /// What stands there afterwards, where it was `before`.
+    pub(super) fn apply_to(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Absent => before,
+            Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for PatchField<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(from)?.map_or(Self::Null, Self::Value))
+    }
+}

@@ -1,0 +1,102 @@
+//! What readers of feeds are answered.
+
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use concord_storage::feeds::Feed;
+
+use super::{
+    caching::{self, FeedEncoding, is_fresh, wants_gzip},
+    render::RenderedBody,
+};
+use crate::app::App;
+
+/// The calendar, or that the reader has it already.
+pub(super) fn respond(
+    feed: &Feed,
+    rendered: &RenderedBody,
+    headers: &HeaderMap,
+    app: &App,
+    now: DateTime<Utc>,
+) -> Response {
+    let variant =
+        rendered.available(if wants_gzip(headers) { FeedEncoding::Gzip } else { FeedEncoding::Plain });
+    let seconds = app.config.feeds.refresh.as_secs().min(300);
+    let common = [
+        (header::ETAG, rendered.entity_tag(variant)),
+        (header::LAST_MODIFIED, caching::http_date(caching::last_modified(rendered.made_at, now))),
+        (header::CACHE_CONTROL, format!("private, max-age={seconds}")),
+        (header::VARY, "Accept-Encoding".to_owned()),
+        // Nobody finds a calendar by a search engine.
+        (HeaderName::from_static("x-robots-tag"), "noindex".to_owned()),
+    ];
+    if is_fresh(headers, &rendered.entity_tags(), rendered.made_at) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let body = rendered.body(variant);
+    let mut response = (common, body.clone()).into_response();
+    let own = response.headers_mut();
+    own.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
+    own.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if let Ok(disposition) =
+        HeaderValue::try_from(format!("inline; filename=\"{}.ics\"", file_name(&feed.name)))
+    {
+        own.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    if variant == FeedEncoding::Gzip {
+        own.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Letters, digits and hyphens: what every file system and every header takes.
+fn file_name(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    let joined: String = words.join("-").chars().take(60).collect();
+    if joined.is_empty() { "calendar".to_owned() } else { joined }
+}
+
+/// Whether there ever was a feed under the address is not told.
+pub(super) fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, NO_STORE, "Not found.\n").into_response()
+}
+
+pub(super) fn missing_token() -> Response {
+    const WORDS: &str = "The URL must end with ?token=cf_... A manager can find the complete \
+         URL at /api/ical/info.\n";
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"concord\"")];
+    (StatusCode::UNAUTHORIZED, NO_STORE, challenge, WORDS).into_response()
+}
+
+pub(super) fn rate_limited(seconds: u64) -> Response {
+    let wait = [(header::RETRY_AFTER, seconds.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, NO_STORE, wait, "Too many requests.\n").into_response()
+}
+
+pub(super) fn unavailable() -> Response {
+    let wait = [(header::RETRY_AFTER, "30")];
+    (StatusCode::SERVICE_UNAVAILABLE, NO_STORE, wait, "The calendar is temporarily unavailable.\n")
+        .into_response()
+}
+
+const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_plain() {
+        for (name, file) in [
+            ("Sea View", "Sea-View"),
+            ("Zimmer 3 (Süd)", "Zimmer-3-S-d"),
+            ("\"; filename=evil", "filename-evil"),
+            ("房间", "calendar"),
+        ] {
+            assert_eq!(file_name(name), file);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Shows what an import would do, and does it.
+
+use askama::Template;
+use axum::{
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use concord_domain::{ids::ResourceId, platform::Platform};
+use concord_jobs::channels::{
+    import::{self, ImportError, ImportSource as Source},
+    preview::{self, ImportPreview, PreviewItem},
+};
+use concord_storage::{
+    channels::runs,
+    resources::{self, Resource},
+};
+
+use super::{
+    CalendarSyncPageQuery, PATH, PREVIEW, build_page,
+    upload::{CalendarImportForm, encode_file, read_form},
+};
+use crate::{
+    app::App,
+    http::pages::{
+        PageError,
+        channels::{
+            address_warnings::OTHER_PLATFORM,
+            channel_path,
+            labels::{hue_class, item_label},
+        },
+        components::{Pill, SelectOption, Tone, capitalize, pluralize},
+        flash::Flash,
+        format::stretch,
+        layout::{Layout, NavItem, render_page},
+        reveal::{self, Reveal, RevealQuery},
+        session::CurrentUser,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "calendar_preview.html")]
+struct ImportPreviewPage {
+    frame: Layout,
+    wish: CalendarImportForm,
+    platform: String,
+    hue: String,
+    resource: String,
+    /// What the counts of the preview come to.
+    figures: Vec<(i64, &'static str)>,
+    events: Vec<ImportPreviewRow>,
+    more_events: usize,
+    /// The platform that the calendar seems to be of, if it is another one.
+    told: Option<SelectOption>,
+    /// What another platform than the right one means.
+    other_platform: &'static str,
+    warnings: Vec<String>,
+    more_warnings: usize,
+    /// How many cancellations wait, since so much is missing.
+    held: Option<String>,
+    /// The button: "Import 3 bookings"; `None`: there is nothing to do.
+    deed: Option<String>,
+    /// The file, for the import.
+    kept: Option<String>,
+    /// Whether it has to be chosen once more.
+    is_file_lost: bool,
+}
+
+struct ImportPreviewRow {
+    what: Pill,
+    kind: &'static str,
+    when: String,
+    summary: String,
+    /// Whether it takes any room at all, and whether there is none.
+    takes: bool,
+    conflict: bool,
+}
+
+const SHOWN_EVENTS: usize = 100;
+const SHOWN_WARNINGS: usize = 10;
+
+/// What was asked for, once it is known to be there.
+struct ImportTarget<'a> {
+    platform: &'a Platform,
+    resource: Resource,
+}
+
+type ImportFormErrors = Vec<(&'static str, String)>;
+
+async fn resolve_target<'a>(
+    app: &'a App,
+    user: &CurrentUser,
+    wish: &CalendarImportForm,
+) -> Result<Result<ImportTarget<'a>, ImportFormErrors>, PageError> {
+    let mut faults = ImportFormErrors::new();
+    let platform = app.context.platforms.find(&wish.platform);
+    if platform.is_none() {
+        faults.push(("platform", "Choose a platform.".to_owned()));
+    }
+    let id = match wish.resource.parse::<ResourceId>() {
+        Ok(id) => Some(id),
+        Err(_) => import::only_resource(&app.context, user.business.id).await?,
+    };
+    let resource = match id {
+        Some(id) => resources::find(&app.context.db, user.business.id, id).await?,
+        None => None,
+    };
+    let resource = resource.filter(|resource| resource.archived_at.is_none());
+    if resource.is_none() {
+        faults.push(("resource", "Choose a listing.".to_owned()));
+    }
+    match (wish.address.is_empty(), &wish.file) {
+        (true, None) => {
+            faults.push(("address", "Paste the calendar link or choose a file.".to_owned()));
+        }
+        (false, Some(_)) => faults.push(("address", "Enter a link or choose a file, not both.".to_owned())),
+        _ => {}
+    }
+    Ok(match (platform, resource) {
+        (Some(platform), Some(resource)) if faults.is_empty() => Ok(ImportTarget { platform, resource }),
+        _ => Err(faults),
+    })
+}
+
+/// What the jobs are told.
+fn import_command(
+    user: &CurrentUser,
+    asked: &ImportTarget<'_>,
+    wish: &CalendarImportForm,
+) -> import::ChannelImportRequest {
+    import::ChannelImportRequest {
+        business: user.business.id,
+        resource: asked.resource.id,
+        platform: asked.platform.clone(),
+        from: match &wish.file {
+            Some(file) => Source::File(file.clone()),
+            None => Source::Address(wish.address.clone().into()),
+        },
+        actor: user.actor(),
+        confirmed: wish.confirmed,
+    }
+}
+
+pub(super) async fn preview(
+    State(app): State<App>,
+    user: CurrentUser,
+    request: Request,
+) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let wish = read_form(&app, request).await?;
+    let asked = match resolve_target(&app, &user, &wish).await? {
+        Ok(asked) => asked,
+        Err(faults) => return refuse(&app, &user, &wish, faults).await,
+    };
+    let job = import_command(&user, &asked, &wish);
+    let _place = app.admission.acquire_heavy().await?;
+    match preview::preview(&app.context, &job).await {
+        Ok(preview) => {
+            let shown = build_preview(&app, &user, wish, &asked, preview).await?;
+            // The address is on the page, and opens the platform's calendar.
+            let mut tx = app.context.db.begin().await?;
+            let id = reveal::store(&mut tx, &app, &user, PREVIEW, &shown.render()?).await?;
+            tx.commit().await?;
+            Ok(reveal::redirect(PREVIEW, id))
+        }
+        Err(error) => {
+            let fault = import_error_message(error, &wish)?;
+            refuse(&app, &user, &wish, vec![fault]).await
+        }
+    }
+}
+
+/// What was shown, as it was: to load it again asks the platform for nothing.
+pub(super) async fn show_preview(
+    State(app): State<App>,
+    user: CurrentUser,
+    shown: RevealQuery,
+) -> Result<Response, PageError> {
+    user.require_manager()?;
+    Ok(match reveal::peek::<String>(&app, &user, PREVIEW, &shown).await? {
+        Reveal::NotRequested => Redirect::to(PATH).into_response(),
+        Reveal::Value(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
+        Reveal::Expired => {
+            let text = "The preview has expired. Preview the import again.";
+            user.redirect_with_flash(&app, PATH, &Flash::information(text))
+        }
+    })
+}
+
+async fn build_preview(
+    app: &App,
+    user: &CurrentUser,
+    wish: CalendarImportForm,
+    asked: &ImportTarget<'_>,
+    preview: ImportPreview,
+) -> Result<ImportPreviewPage, PageError> {
+    let zone = asked.resource.zone.unwrap_or(user.business.zone);
+    let today = app.now().with_timezone(&zone).date_naive();
+    let event = |one: &PreviewItem| ImportPreviewRow {
+        what: action_pill(one.what),
+        kind: item_label(one.kind),
+        when: stretch(one.interval, zone, today),
+        summary: one.summary.clone(),
+        takes: one.kind.takes(),
+        conflict: one.conflict,
+    };
+    let counts = preview.counts;
+    let changes = counts.imported + counts.updated + counts.cancelled;
+    let kept = wish.file.as_ref().and_then(|file| encode_file(file));
+    let frame = Layout::load(app, user, NavItem::Settings, "Import preview").await?;
+    Ok(ImportPreviewPage {
+        // It may be shown again.
+        frame: Layout { flash: None, ..frame },
+        platform: asked.platform.name.clone(),
+        hue: hue_class(Some(asked.platform)),
+        resource: asked.resource.name.clone(),
+        figures: vec![
+            (counts.imported, "new"),
+            (counts.updated, "changed"),
+            (counts.cancelled, "cancelled"),
+            (counts.skipped - preview.over, "unchanged or not imported"),
+            (preview.over, "in the past"),
+            (counts.conflicts, "in conflict"),
+        ],
+        events: preview.events.iter().take(SHOWN_EVENTS).map(event).collect(),
+        more_events: preview.events.len().saturating_sub(SHOWN_EVENTS),
+        more_warnings: preview.warnings.len().saturating_sub(SHOWN_WARNINGS),
+        told: preview
+            .told
+            .and_then(|told| app.context.platforms.get(&told))
+            .map(|told| SelectOption::new(told.id.as_str(), &told.name, "")),
+        warnings: preview.warnings.iter().take(SHOWN_WARNINGS).map(|text| capitalize(text)).collect(),
+        other_platform: OTHER_PLATFORM,
+        held: preview.held.map(|held| {
+            pluralize(i64::try_from(held.items).unwrap_or(i64::MAX), "cancellation", "cancellations")
+        }),
+        deed: (changes > 0).then(|| {
+            let bookings = pluralize(changes, "booking", "bookings");
+            match counts.conflicts {
+                0 => format!("Import {bookings}"),
+                conflicts => format!("Import {bookings}, {conflicts} in conflict"),
+            }
+        }),
+        is_file_lost: wish.file.is_some() && kept.is_none(),
+        kept,
+        wish,
+    })
+}
+
+fn action_pill(what: &str) -> Pill {
+    match what {
+        "new" => Pill::new(Tone::Good, "New"),
+        "changed" => Pill::new(Tone::Information, "Changed"),
+        "cancelled" => Pill::new(Tone::Wrong, "Cancelled"),
+        "held" => Pill::new(Tone::Waiting, "Held for review"),
+        "echo" => Pill::new(Tone::Neutral, "Our own booking"),
+        _ => Pill::new(Tone::Neutral, "Not imported"),
+    }
+}
+
+pub(super) async fn import(
+    State(app): State<App>,
+    user: CurrentUser,
+    request: Request,
+) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let wish = read_form(&app, request).await?;
+    let asked = match resolve_target(&app, &user, &wish).await? {
+        Ok(asked) => asked,
+        Err(faults) => return refuse(&app, &user, &wish, faults).await,
+    };
+    let job = import_command(&user, &asked, &wish);
+    let _place = app.admission.acquire_heavy().await?;
+    let context = app.context.clone();
+    let again = job.clone();
+    let taken = match app.run_to_completion(async move { import::import(&context, &job).await }).await? {
+        Ok(taken) => taken,
+        Err(ImportError::Doubtful(_)) => return confirm_import(&app, &user, wish, &asked, &again).await,
+        Err(error) => {
+            let fault = import_error_message(error, &wish)?;
+            return refuse(&app, &user, &wish, vec![fault]).await;
+        }
+    };
+    let text =
+        format!("Imported from {} to {}: {}.", asked.platform.name, asked.resource.name, taken.message);
+    let flash = if taken.counts.conflicts > 0 || taken.held.is_some() {
+        Flash::information(text)
+    } else {
+        Flash::success(text)
+    };
+    let run = match taken.run {
+        Some(run) => runs::find(&app.context.db, user.business.id, run).await?,
+        None => None,
+    };
+    let flash = match run.filter(|run| run.can_be_undone(app.now())) {
+        Some(run) => flash.with_undo(format!("{}/runs/{}/undo", channel_path(taken.channel), run.id), &[]),
+        None => flash,
+    };
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
+}
+
+/// Shows the preview again, with the tick: that the calendar is another platform's may be so only since it was looked at.
+async fn confirm_import(
+    app: &App,
+    user: &CurrentUser,
+    wish: CalendarImportForm,
+    asked: &ImportTarget<'_>,
+    job: &import::ChannelImportRequest,
+) -> Result<Response, PageError> {
+    let preview = match preview::preview(&app.context, job).await {
+        Ok(preview) => preview,
+        Err(error) => {
+            let fault = import_error_message(error, &wish)?;
+            return refuse(app, user, &wish, vec![fault]).await;
+        }
+    };
+    unprocessable_page(app, user, &build_preview(app, user, wish, asked, preview).await?)
+}
+
+/// A page with something to mend.
+fn unprocessable_page(app: &App, user: &CurrentUser, shown: &impl Template) -> Result<Response, PageError> {
+    let mut response = render_page(app, user, shown)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// At which field an import failed, and why; other errors are pages of their own.
+fn import_error_message(
+    error: ImportError,
+    wish: &CalendarImportForm,
+) -> Result<(&'static str, String), PageError> {
+    let field = if wish.file.is_some() { "file" } else { "address" };
+    match error {
+        ImportError::Unread(failure) => {
+            Ok((field, format!("{}. Nothing was changed.", capitalize(&failure.to_string()))))
+        }
+        ImportError::Doubtful(doubt) => Ok((
+            "platform",
+            format!(
+                "{}. Nothing was changed. Choose the right platform, or confirm below.",
+                capitalize(&doubt.to_string())
+            ),
+        )),
+        ImportError::NoResource => Ok(("resource", "Choose a listing.".to_owned())),
+        ImportError::Stopped(words) => Ok((
+            field,
+            format!(
+                "The import stopped: {words}. Bookings imported so far are kept. You can run it again: no duplicates."
+            ),
+        )),
+        ImportError::Storage(error) => Err(error.into()),
+    }
+}
+
+async fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    wish: &CalendarImportForm,
+    faults: ImportFormErrors,
+) -> Result<Response, PageError> {
+    unprocessable_page(
+        app,
+        user,
+        &build_page(app, user, CalendarSyncPageQuery::default(), wish, faults).await?,
+    )
+}

@@ -1,0 +1,226 @@
+//! What can be done with calendars: connect, test, bring up to date, pause, disconnect.
+
+use std::str::FromStr;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use concord_domain::{
+    connection::ProviderKind,
+    ids::{ConnectionId, StaffId},
+};
+use concord_jobs::{
+    batch_sync,
+    connect::{self, ConnectError, ConnectInitiator, ConnectRequest},
+    connections as manage,
+};
+use concord_storage::people;
+use serde::Deserialize;
+
+use super::{
+    super::{
+        PageError,
+        components::pluralize,
+        extract::{PageForm, PagePath},
+        flash::Flash,
+        session::CurrentUser,
+    },
+    MICROSOFT_REVOKE_NOTE, find_connection,
+};
+use crate::app::App;
+
+#[derive(Deserialize)]
+pub(super) struct ConnectCalendarForm {
+    staff: StaffId,
+}
+
+/// On to the provider's consent page.
+pub(super) async fn connect(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(provider): PagePath<String>,
+    PageForm(whose): PageForm<ConnectCalendarForm>,
+) -> Result<Response, PageError> {
+    let provider = ProviderKind::from_str(&provider).map_err(|_| PageError::NotFound("provider"))?;
+    if !user.may_see(whose.staff) {
+        return Err(PageError::NotFound("staff member"));
+    }
+    let staff = people::find_staff(&app.context.db, user.business.id, whose.staff)
+        .await?
+        .ok_or(PageError::NotFound("staff member"))?;
+    let begin = ConnectRequest {
+        business: user.business.id,
+        staff: staff.id,
+        provider,
+        asker: ConnectInitiator::Session(user.token.digest()),
+        return_to: "/calendars".to_owned(),
+        login_hint: Some(staff.email).filter(|email| !email.is_empty()),
+    };
+    match connect::begin(&app.context, begin).await {
+        Ok(consent_page) => Ok(Redirect::to(consent_page.as_str()).into_response()),
+        Err(ConnectError::Storage(error)) => Err(error.into()),
+        Err(other) => Err(PageError::NotPossible(format!("{other}."))),
+    }
+}
+
+/// Everything of the business, for managers.
+pub(super) async fn sync_pending(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let number = batch_sync::sync_all_pending(&app.context, user.business.id).await?;
+    let calendars = pluralize(to_i64(number), "calendar", "calendars");
+    Ok(user.redirect_with_flash(&app, "/calendars", &Flash::success(format!("Syncing {calendars} now."))))
+}
+
+/// Everything of the business, for managers.
+pub(super) async fn import_availability(
+    State(app): State<App>,
+    user: CurrentUser,
+) -> Result<Response, PageError> {
+    user.require_manager()?;
+    let number = batch_sync::import_all(&app.context, user.business.id).await?;
+    let calendars = pluralize(to_i64(number), "calendar", "calendars");
+    Ok(user.redirect_with_flash(
+        &app,
+        "/calendars",
+        &Flash::success(format!("Importing busy times from {calendars} now.")),
+    ))
+}
+
+fn to_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) async fn resync(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<ConnectionId>,
+) -> Result<Response, PageError> {
+    find_connection(&app, &user, id).await?;
+    let done = manage::resync(&app.context, user.business.id, id).await;
+    redirect_with_outcome(
+        &app,
+        &user,
+        id,
+        done,
+        "Resync started: pending bookings are written, and the calendar is imported and checked.",
+    )
+}
+
+pub(super) async fn compare(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<ConnectionId>,
+) -> Result<Response, PageError> {
+    find_connection(&app, &user, id).await?;
+    let done = manage::compare(&app.context, user.business.id, id).await;
+    redirect_with_outcome(
+        &app,
+        &user,
+        id,
+        done,
+        "Compare started: the calendar is checked against your bookings.",
+    )
+}
+
+pub(super) async fn test(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<ConnectionId>,
+) -> Result<Response, PageError> {
+    find_connection(&app, &user, id).await?;
+    let path = format!("/calendars/{id}");
+    match manage::test(&app.context, user.business.id, id).await {
+        Ok(report) if report.ok => Ok(user.redirect_with_flash(
+            &app,
+            &path,
+            &Flash::success(format!("Connection OK: {}.", report.message)),
+        )),
+        Ok(report) => Ok(user.redirect_with_flash(
+            &app,
+            &path,
+            &Flash::failure(format!("Connection failed: {}.", report.message)),
+        )),
+        Err(error) => redirect_with_outcome(&app, &user, id, Err(error), ""),
+    }
+}
+
+pub(super) async fn pause(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<ConnectionId>,
+) -> Result<Response, PageError> {
+    find_connection(&app, &user, id).await?;
+    let done = manage::pause(&app.context, &user.change(&app), id).await;
+    let path = format!("/calendars/{id}");
+    match done {
+        Ok(()) => {
+            let flash =
+                Flash::success("Sync paused. Changes made in the meantime are synced when you resume.")
+                    .with_undo(format!("{path}/resume"), &[]);
+            Ok(user.redirect_with_flash(&app, &path, &flash))
+        }
+        failed => redirect_with_outcome(&app, &user, id, failed, ""),
+    }
+}
+
+pub(super) async fn resume(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<ConnectionId>,
+) -> Result<Response, PageError> {
+    find_connection(&app, &user, id).await?;
+    let done = manage::resume(&app.context, &user.change(&app), id).await;
+    redirect_with_outcome(&app, &user, id, done, "Sync resumed. Pending changes are being written now.")
+}
+
+#[derive(Deserialize)]
+pub(super) struct DisconnectForm {
+    /// `remove` or `keep`.
+    entries: String,
+}
+
+pub(super) async fn disconnect(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<ConnectionId>,
+    PageForm(fate): PageForm<DisconnectForm>,
+) -> Result<Response, PageError> {
+    let connection = find_connection(&app, &user, id).await?;
+    let remove = match fate.entries.as_str() {
+        "remove" => true,
+        "keep" => false,
+        other => return Err(PageError::Malformed(format!("entries: {other}"))),
+    };
+    manage::disconnect(&app.context, &user.change(&app), id, remove).await?;
+    let entries = if remove { "Its entries are being deleted." } else { "Its entries are kept." };
+    let at_provider = match connection.provider {
+        ProviderKind::Microsoft => format!(" {MICROSOFT_REVOKE_NOTE}"),
+        ProviderKind::Google | ProviderKind::Caldav => String::new(),
+    };
+    let flash = Flash::success(format!(
+        "{} ({}) is disconnected. {entries}{at_provider}",
+        connection.provider.name(),
+        connection.account_email
+    ));
+    Ok(user.redirect_with_flash(&app, "/calendars", &flash))
+}
+
+/// Back to the connection's page, with a line that says what came of it.
+fn redirect_with_outcome(
+    app: &App,
+    user: &CurrentUser,
+    id: ConnectionId,
+    done: Result<(), manage::ConnectionActionError>,
+    words: &str,
+) -> Result<Response, PageError> {
+    use manage::ConnectionActionError::{NotPossible, Provider};
+    let flash = match done {
+        Ok(()) => Flash::success(words),
+        Err(NotPossible(reason) | Provider(reason)) => {
+            Flash::failure(format!("Could not do that: {reason}."))
+        }
+        Err(other) => return Err(other.into()),
+    };
+    Ok(user.redirect_with_flash(app, &format!("/calendars/{id}"), &flash))
+}

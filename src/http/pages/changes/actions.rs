@@ -1,0 +1,113 @@
+//! What people answer to a question about a change, and the taking back of what was followed.
+
+use axum::{extract::State, response::Response};
+use concord_domain::{ids::RemoteChangeId, sync::remote_change::RemoteChangeKind};
+use concord_jobs::remote_change::{AnswerError, RemoteChangeAnswer, answer};
+use concord_storage::{bookings::PutError, remote_changes::RemoteChange};
+use serde::Deserialize;
+
+use super::{
+    super::{
+        PageError,
+        bookings::conflict_summary,
+        extract::{PageForm, PagePath},
+        flash::Flash,
+        session::{CurrentUser, local_path},
+    },
+    find_change,
+};
+use crate::app::App;
+
+#[derive(Deserialize)]
+pub(super) struct AnswerChangeForm {
+    /// The page on which the button was pressed.
+    back: Option<String>,
+}
+
+impl AnswerChangeForm {
+    fn return_path(&self) -> &str {
+        self.back.as_deref().and_then(local_path).unwrap_or("/changes")
+    }
+}
+
+pub(super) async fn follow(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<RemoteChangeId>,
+    PageForm(whence): PageForm<AnswerChangeForm>,
+) -> Result<Response, PageError> {
+    answer_change(&app, &user, id, &whence, RemoteChangeAnswer::Follow).await
+}
+
+pub(super) async fn revert(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<RemoteChangeId>,
+    PageForm(whence): PageForm<AnswerChangeForm>,
+) -> Result<Response, PageError> {
+    answer_change(&app, &user, id, &whence, RemoteChangeAnswer::Revert).await
+}
+
+pub(super) async fn undo(
+    State(app): State<App>,
+    user: CurrentUser,
+    PagePath(id): PagePath<RemoteChangeId>,
+    PageForm(whence): PageForm<AnswerChangeForm>,
+) -> Result<Response, PageError> {
+    answer_change(&app, &user, id, &whence, RemoteChangeAnswer::Undo).await
+}
+
+async fn answer_change(
+    app: &App,
+    user: &CurrentUser,
+    id: RemoteChangeId,
+    whence: &AnswerChangeForm,
+    with: RemoteChangeAnswer,
+) -> Result<Response, PageError> {
+    let change = find_change(app, user, id).await?;
+    let flash = match answer(&app.context, &user.change(app), id, with).await {
+        Ok(()) => outcome_flash(&change, with, whence.return_path()),
+        Err(AnswerError::NotFound) => return Err(PageError::NotFound("change")),
+        Err(AnswerError::Overtaken) => Flash::information(
+            "Someone already decided this, or the booking has changed since. Nothing was changed.",
+        ),
+        Err(AnswerError::Refused(PutError::Taken(taken))) => {
+            let taken = conflict_summary(&taken, user, app.now());
+            Flash::failure(format!(
+                "{taken}, so the booking was not changed. Edit it to choose another time."
+            ))
+        }
+        Err(AnswerError::Refused(error)) => {
+            Flash::failure(format!("That change is not valid, so the booking was not changed: {error}."))
+        }
+        Err(AnswerError::Storage(error)) => return Err(error.into()),
+    };
+    Ok(user.redirect_with_flash(app, whence.return_path(), &flash))
+}
+
+fn outcome_flash(change: &RemoteChange, with: RemoteChangeAnswer, back: &str) -> Flash {
+    let RemoteChange { reference, staff_name, .. } = change;
+    match (with, change.kind) {
+        (RemoteChangeAnswer::Follow, kind) => {
+            let deed = match kind {
+                RemoteChangeKind::Deleted => "was cancelled",
+                RemoteChangeKind::Restored => "was confirmed again",
+                RemoteChangeKind::Renamed => "was renamed too",
+                RemoteChangeKind::Moved | RemoteChangeKind::Resized | RemoteChangeKind::MadeRecurring => {
+                    "was changed too"
+                }
+            };
+            Flash::success(format!("Booking {reference} {deed}."))
+                .with_undo(format!("/changes/{}/undo", change.id), &[("back", back.to_owned())])
+        }
+        (RemoteChangeAnswer::Revert, RemoteChangeKind::Restored) => Flash::success(format!(
+            "Booking {reference} is unchanged. Its entry is being deleted from {staff_name}'s calendar again."
+        )),
+        (RemoteChangeAnswer::Revert, _) => Flash::success(format!(
+            "Booking {reference} is unchanged. Its entry in {staff_name}'s calendar is being reverted."
+        )),
+        (RemoteChangeAnswer::Undo, _) => {
+            Flash::success(format!("Undone: booking {reference} is as it was before."))
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What a person has to see to, each thing with its reason and a way out.
+
+use askama::{Template, filters::HtmlSafe};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use concord_domain::{
+    booking::Booking,
+    ids::{BookingId, ChannelId, JobId},
+    interval::Interval,
+    job::JobKind,
+    occupancy::OccupancySource,
+    platform::Platforms,
+    sync::remote_change::RemoteChangeState,
+};
+use concord_storage::{
+    PageRequest, bookings,
+    jobs::JobBoardRow,
+    occupancy::{self, DoubleBooking},
+    remote_changes,
+};
+
+use super::super::{
+    PageError,
+    attention::{Attention, JobSubject, SyncIndicator},
+    bookings::{booking_path, guest_name},
+    changes::{ChangeViewPlacement, RemoteChangeView, change_views},
+    channels::{self, labels::quarantine_message, platform_name},
+    components::{Tone, capitalize},
+    format::{RelativeTime, stretch},
+    names::NameDirectory,
+    session::CurrentUser,
+};
+use crate::app::App;
+
+/// What a person has to see to: it changes while it is looked at.
+#[derive(Template)]
+#[template(path = "overview_needs.html")]
+pub(super) struct ActionItems {
+    csrf: String,
+    word: SyncIndicator,
+    questions: Vec<RemoteChangeView>,
+    more_questions: usize,
+    reconnect: Vec<ReconnectItem>,
+    held: Vec<QuarantineItem>,
+    failures: Vec<FailedJobItem>,
+    more_failures: usize,
+    conflicts: Vec<ConflictItem>,
+    more_conflicts: usize,
+    /// What became lately of what people did in their calendars.
+    recent: Vec<RemoteChangeView>,
+}
+impl HtmlSafe for ActionItems {}
+
+struct ReconnectItem {
+    staff: String,
+    staff_id: String,
+    provider: &'static str,
+    provider_word: &'static str,
+    account: String,
+    since: RelativeTime,
+}
+
+/// A channel whose platform seems to have cancelled much at once.
+struct QuarantineItem {
+    name: String,
+    text: String,
+    path: String,
+}
+
+struct FailedJobItem {
+    id: JobId,
+    what: String,
+    path: String,
+    reason: String,
+    again: Option<RelativeTime>,
+}
+
+struct ConflictItem {
+    who: String,
+    when: String,
+    /// What found no room, and what stands there.
+    parties: [ConflictParty; 2],
+    /// What is booked for them then.
+    path: String,
+}
+
+/// One of two that want the same time.
+struct ConflictParty {
+    name: String,
+    /// Its page, if it is a booking.
+    path: Option<String>,
+}
+
+impl ActionItems {
+    fn is_calm(&self) -> bool {
+        self.word.tone != Tone::Wrong
+    }
+}
+
+/// So many failures are shown one by one.
+const SHOWN_FAILURES: usize = 8;
+/// So many double bookings are shown one by one.
+const SHOWN_CONFLICTS: usize = 8;
+/// So many questions are asked one by one.
+const SHOWN_QUESTIONS: usize = 8;
+/// So many of the last changes are shown, of so many that are looked at.
+const SHOWN_RECENT: usize = 5;
+const LOOKED_AT: u32 = 50;
+
+/// Looks at each thing that waits for the person.
+pub(super) async fn action_items(
+    app: &App,
+    user: &CurrentUser,
+    attention: &Attention,
+    names: &mut NameDirectory,
+) -> Result<ActionItems, PageError> {
+    let (now, zone) = (app.now(), user.business.zone);
+    let today = now.with_timezone(&zone).date_naive();
+    let mut failures = Vec::new();
+    for job in attention.failures.iter().take(SHOWN_FAILURES) {
+        failures.push(failed_job_item(app, user, (job, attention), names).await?);
+    }
+    let mut reconnect = Vec::new();
+    for connection in attention.disconnected() {
+        names.load_staff(&app.context.db, connection.staff_id).await?;
+        reconnect.push(ReconnectItem {
+            staff: names.staff_name(connection.staff_id),
+            staff_id: connection.staff_id.to_string(),
+            provider: connection.provider.name(),
+            provider_word: connection.provider.as_str(),
+            account: connection.account_email.clone(),
+            since: RelativeTime::new(connection.state_changed_at, now, zone),
+        });
+    }
+    let mut held = Vec::new();
+    for channel in attention.quarantined() {
+        let platform = platform_name(app, &channel.platform);
+        held.push(QuarantineItem {
+            name: channels::channel_name(app, channel).await?,
+            text: quarantine_message(channel, &platform).unwrap_or_default(),
+            path: channels::channel_path(channel.id),
+        });
+    }
+    let shown = attention.conflicts.get(..SHOWN_CONFLICTS).unwrap_or(&attention.conflicts);
+    let conflicts = conflict_items(app, user, shown, today).await?;
+    let asked = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
+    Ok(ActionItems {
+        csrf: user.token.form_token(),
+        word: attention.indicator(),
+        questions: change_views(app, user, names, asked, (ChangeViewPlacement::Needs, "/")).await?,
+        more_questions: attention.questions.len() - asked.len(),
+        recent: recent_changes(app, user, names).await?,
+        reconnect,
+        held,
+        failures,
+        more_failures: attention.failures.len().saturating_sub(SHOWN_FAILURES),
+        conflicts,
+        more_conflicts: attention.conflicts.len() - shown.len(),
+    })
+}
+
+/// What followed or was put back in the last 24 hours, the newest first.
+async fn recent_changes(
+    app: &App,
+    user: &CurrentUser,
+    names: &mut NameDirectory,
+) -> Result<Vec<RemoteChangeView>, PageError> {
+    let own = user.user.staff_id;
+    if !user.is_manager() && own.is_none() {
+        return Ok(Vec::new());
+    }
+    let (whose, since) = (own.filter(|_| !user.is_manager()), app.now() - Duration::hours(24));
+    let ask = PageRequest { limit: LOOKED_AT, after: None };
+    let mut found = remote_changes::list(&app.context.db, user.business.id, (whose, None), &ask).await?.items;
+    found.retain(|change| {
+        change.seen_at > since
+            && matches!(change.state, RemoteChangeState::Followed | RemoteChangeState::Revert)
+    });
+    found.truncate(SHOWN_RECENT);
+    change_views(app, user, names, &found, (ChangeViewPlacement::List, "/")).await
+}
+
+async fn failed_job_item(
+    app: &App,
+    user: &CurrentUser,
+    (job, attention): (&JobBoardRow, &Attention),
+    names: &mut NameDirectory,
+) -> Result<FailedJobItem, PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    let about = JobSubject::of(db, business, job).await?;
+    let mut whose = "a calendar".to_owned();
+    let mut path = match job.kind {
+        JobKind::SendMail | JobKind::Notify => "/settings/mail".to_owned(),
+        JobKind::PollChannel => channels::channel_path(ChannelId(job.subject_id)),
+        _ => "/settings/sync-log?outcome=failed".to_owned(),
+    };
+    let channel = match job.kind {
+        JobKind::PollChannel => attention.channels.iter().find(|channel| channel.id.0 == job.subject_id),
+        _ => None,
+    };
+    let mut booking = None;
+    if let Some(about) = &about {
+        names.load_staff(db, about.staff).await?;
+        whose = format!("{}'s calendar", names.staff_name(about.staff));
+        path = format!("/calendars/{}", about.connection);
+        booking = about.booking(db, business).await?;
+    }
+    if let Some(booking) = &booking {
+        path = booking_path(booking);
+    }
+    let booking =
+        booking.map_or_else(|| "a booking".to_owned(), |booking| format!("booking {}", booking.reference));
+    let what = match job.kind {
+        JobKind::SyncBooking => format!("{} could not be written to {whose}", capitalize(&booking)),
+        JobKind::DeleteBooking => format!("{} could not be removed from {whose}", capitalize(&booking)),
+        JobKind::ImportAvailability => match about.and_then(|about| about.calendar) {
+            Some(calendar) => format!("Busy times could not be read from “{calendar}” in {whose}"),
+            None => format!("Busy times could not be read from {whose}"),
+        },
+        JobKind::RenewPush => match about.and_then(|about| about.calendar) {
+            Some(calendar) => format!("Instant updates are off for “{calendar}” in {whose}"),
+            None => format!("Instant updates are off for {whose}"),
+        },
+        JobKind::BatchSync => format!("{} could not be synced", capitalize(&whose)),
+        JobKind::CompareDrift => format!("{} could not be compared with the bookings", capitalize(&whose)),
+        JobKind::Disconnect => format!("{} could not be fully disconnected", capitalize(&whose)),
+        JobKind::SendMail => "An email could not be sent".to_owned(),
+        JobKind::Notify => "A notification could not be sent".to_owned(),
+        JobKind::PollChannel => match channel {
+            Some(channel) => format!("{} failed to sync", channels::channel_name(app, channel).await?),
+            None => "A platform's calendar failed to sync".to_owned(),
+        },
+        JobKind::CloseRemoteChange => {
+            "A pending question about a past booking could not be closed".to_owned()
+        }
+        JobKind::Retention => "Old records could not be deleted".to_owned(),
+    };
+    Ok(FailedJobItem {
+        id: job.id,
+        what,
+        path,
+        reason: job.last_error.as_deref().map_or_else(|| "No reason given".to_owned(), capitalize),
+        again: job.due_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+    })
+}
+
+async fn conflict_items(
+    app: &App,
+    user: &CurrentUser,
+    rows: &[DoubleBooking],
+    today: NaiveDate,
+) -> Result<Vec<ConflictItem>, PageError> {
+    let ids: Vec<BookingId> =
+        rows.iter().flat_map(DoubleBooking::parties).map(|party| BookingId(party.source_id)).collect();
+    let booked = bookings::find_by_ids(&app.context.db, user.business.id, &ids).await?;
+    let conflict = |row: &DoubleBooking| ConflictItem {
+        who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
+        when: stretch(Interval { start: row.starts_at, end: row.ends_at }, user.business.zone, today),
+        parties: row.parties().map(|party| {
+            conflict_party(&party, booked.get(&BookingId(party.source_id)), &app.context.platforms)
+        }),
+        path: day_path(row, user),
+    };
+    Ok(rows.iter().map(conflict).collect())
+}
+
+/// What wants the place, as people call it.
+fn conflict_party(
+    party: &occupancy::OccupancyParty,
+    booking: Option<&Booking>,
+    platforms: &Platforms,
+) -> ConflictParty {
+    if let Some(booking) = booking {
+        return ConflictParty { name: guest_name(booking, platforms), path: Some(booking_path(booking)) };
+    }
+    let name = match (party.source, &party.calendar) {
+        (OccupancySource::Busy, Some(calendar)) => format!("busy time in the calendar “{calendar}”"),
+        (OccupancySource::Busy, None) => "busy time in a connected calendar".to_owned(),
+        (OccupancySource::Reservation, _) => "a platform's reservation".to_owned(),
+        (OccupancySource::Booking | OccupancySource::Block, _) => "a blocked time".to_owned(),
+    };
+    ConflictParty { name, path: None }
+}
+
+/// The list of what is booked on that day, for that resource or person.
+fn day_path(row: &DoubleBooking, user: &CurrentUser) -> String {
+    let day = |at: DateTime<Utc>| at.with_timezone(&user.business.zone).date_naive();
+    let (from, until) = (day(row.starts_at), day(row.ends_at));
+    format!("/bookings?{}={}&from={from}&until={until}", row.subject_kind, row.subject_id)
+}

@@ -1,0 +1,221 @@
+//! `/hooks/{google|microsoft}`: where providers say that something has changed.
+//!
+//! Nobody signs in here. A notification proves itself by the word of its channel (`concord_jobs::push`), and whoever
+//! cannot do that gets the same answer as one who can: nobody learns which channels there are. What has not the form of a
+//! notification is refused, and who sends much that is not believed is not listened to for a while.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{DefaultBodyLimit, Extension, RawQuery, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use concord_jobs::push::{NotificationHandler, NotificationOutcome};
+use concord_providers::{InvalidPushNotification, PushNotification, google, microsoft};
+
+use super::{
+    admission::{AdmissionError, BodySize, CredentialKind},
+    request_origin::RequestOrigin,
+};
+use crate::app::App;
+
+/// A full message of Microsoft's is far smaller.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// Validation tokens are a line long.
+const MAX_TOKEN_LENGTH: usize = 2_000;
+
+/// Where providers notify us.
+pub fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/hooks/google", post(google_notification))
+        .route("/hooks/microsoft", post(microsoft_notification))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(
+            (app.clone(), CredentialKind::Notification, MAX_BODY_BYTES),
+            admit_notification,
+        ))
+        .layer(Extension(NotificationHandler::new(app.context.clone())))
+}
+
+/// What is sent here comes at once, and is small.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Before anything of a message is read: whether its sender is listened to, and whether there is room for it.
+pub(super) async fn admit_notification(
+    State((app, proof, most)): State<(App, CredentialKind, usize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
+    if let Err(error) = app.admission.check_failures(proof, network) {
+        return refusal_response(&error);
+    }
+    let size = BodySize::of(request.body());
+    let held = match app.admission.reserve_notification(network, size, most).await {
+        Ok(held) => held,
+        Err(error) => return refusal_response(&error),
+    };
+    if held.is_none() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(_)) => refusal_response(&AdmissionError::TooLarge),
+        Err(_) => {
+            app.admission.record_failure(proof, network);
+            StatusCode::REQUEST_TIMEOUT.into_response()
+        }
+    }
+}
+
+fn refusal_response(error: &AdmissionError) -> Response {
+    let wait = |seconds: u64| [(header::RETRY_AFTER, seconds.to_string())];
+    match error {
+        AdmissionError::RateLimited { seconds } => {
+            (StatusCode::TOO_MANY_REQUESTS, wait(*seconds)).into_response()
+        }
+        AdmissionError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        AdmissionError::Full | AdmissionError::Storage(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, wait(5)).into_response()
+        }
+    }
+}
+
+/// Everything is in the headers. The body is empty, and read to see that it is not too large.
+async fn google_notification(
+    State(app): State<App>,
+    Extension(listener): Extension<NotificationHandler>,
+    Extension(visit): Extension<RequestOrigin>,
+    headers: HeaderMap,
+    _body: Bytes,
+) -> Response {
+    let sender = NotificationSender { app, listener, visit };
+    match google::push::notice(&headers) {
+        Ok(notice) => sender.respond(vec![Ok(notice)]).await,
+        Err(fault) => sender.bad_request(fault),
+    }
+}
+
+/// A message, or the question whether there is anybody (`validationToken`), which is echoed
+/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation>).
+async fn microsoft_notification(
+    State(app): State<App>,
+    Extension(listener): Extension<NotificationHandler>,
+    Extension(visit): Extension<RequestOrigin>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if let Some(token) = validation_token(query.as_deref().unwrap_or_default()) {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        let plain =
+            [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+        return (plain, token).into_response();
+    }
+    let sender = NotificationSender { app, listener, visit };
+    if !is_json(&headers) {
+        sender.log_rejection("it is no JSON");
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    match microsoft::push::notices(&body) {
+        Ok(notices) => sender.respond(notices).await,
+        Err(fault) => sender.bad_request(fault),
+    }
+}
+
+fn validation_token(query: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, _)| name == "validationToken").map(|(_, token)| token.into_owned())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whoever sends notifications.
+struct NotificationSender {
+    app: App,
+    listener: NotificationHandler,
+    visit: RequestOrigin,
+}
+
+impl NotificationSender {
+    /// The same for what is believed and what is not. Only what could not be judged is asked for again.
+    async fn respond(&self, notices: Vec<Result<PushNotification, InvalidPushNotification>>) -> Response {
+        for notice in notices {
+            let notice = match notice {
+                Ok(notice) => notice,
+                Err(InvalidPushNotification(reason)) => {
+                    self.log_rejection(reason);
+                    continue;
+                }
+            };
+            match self.listener.hear(&notice).await {
+                Ok(NotificationOutcome::Refused(reason)) => self.log_rejection(reason),
+                Ok(heard) => {
+                    tracing::debug!(channel = %notice.channel, ?heard, "a provider told of a change");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a notification could not be judged");
+                    return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response();
+                }
+            }
+        }
+        StatusCode::ACCEPTED.into_response()
+    }
+
+    fn bad_request(&self, InvalidPushNotification(reason): InvalidPushNotification) -> Response {
+        self.log_rejection(reason);
+        StatusCode::BAD_REQUEST.into_response()
+    }
+
+    /// A line in the log, as long as the address has not sent too many: then it is not listened to any more. Nothing of
+    /// what was sent is in it.
+    fn log_rejection(&self, reason: &str) {
+        if self.app.admission.record_failure(CredentialKind::Notification, self.visit.network()) {
+            let address = self.visit.address().map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+            tracing::warn!(address, reason, "a notification was not believed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_echoed_as_it_was_before_it_was_encoded() {
+        let token = "Validation: Testing client application reachability for subscription Request-Id: a+b/c=";
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("validationToken", token)
+            .finish();
+        assert_eq!(validation_token(&query).as_deref(), Some(token));
+        assert_eq!(validation_token("other=1"), None);
+        assert_eq!(validation_token(""), None);
+    }
+
+    #[test]
+    fn json_is_told_by_its_type() {
+        for (kind, json) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/jsonx", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
+            assert_eq!(is_json(&headers), json, "{kind}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

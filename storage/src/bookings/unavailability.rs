@@ -1,0 +1,136 @@
+//! Why a booking was refused, and what would be free instead.
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    availability::{SlotSearch, SubjectDemand, find_free_slots},
+    booking::{BookingDraft, BookingTime},
+    ids::{BusinessId, OccupancyId},
+    interval::Interval,
+    occupancy::{OccupancySource, SubjectKind},
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::write::ChangeContext;
+use crate::{Db, StorageError, Tx, occupancy, on_db, resources};
+
+/// Something that stands where a booking was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Obstacle {
+    /// What sort of fact.
+    pub source: OccupancySource,
+    /// Resource or staff member.
+    pub subject_kind: SubjectKind,
+    /// Its id.
+    pub subject_id: Uuid,
+    /// Its name.
+    pub subject_name: Option<String>,
+    /// UTC, buffers included.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+    /// The booking's reference, if it is one.
+    pub reference: Option<String>,
+    /// The booking's title, if it is one.
+    pub title: Option<String>,
+    /// The calendar that it was read from, if it was.
+    pub calendar: Option<String>,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unavailability {
+    /// What stands there; at most ten.
+    pub obstacles: Vec<Obstacle>,
+    /// Times of the same length that are free for the same resource and people; at most five. The nearest first,
+    /// and those at night last unless a night was wanted.
+    pub alternatives: Vec<BookingTime>,
+}
+
+const OBSTACLE: &str = "
+    SELECT o.source, o.subject_kind, o.subject_id, COALESCE(r.name, s.name) AS subject_name, o.starts_at, o.ends_at,
+           b.reference, b.title, k.name AS calendar
+    FROM occupancy o
+    LEFT JOIN resources r ON r.id = o.subject_id
+    LEFT JOIN staff s ON s.id = o.subject_id
+    LEFT JOIN bookings b ON b.id = o.source_id
+    LEFT JOIN busy_times e ON e.id = o.source_id
+    LEFT JOIN calendars k ON k.id = e.calendar_id
+    WHERE o.business_id = $1 AND o.id = $2";
+
+/// What the rows in the way stand for. A booking that takes several units is named once.
+pub(super) async fn obstacles(
+    tx: &mut Tx,
+    business: BusinessId,
+    in_the_way: &[OccupancyId],
+) -> Result<Vec<Obstacle>, StorageError> {
+    let mut found: Vec<Obstacle> = Vec::new();
+    for id in in_the_way.iter().take(50) {
+        let obstacle: Option<Obstacle> =
+            on_db!(tx, c => sqlx::query_as(OBSTACLE).bind(business).bind(id).fetch_optional(c).await)?;
+        if let Some(obstacle) = obstacle.filter(|obstacle| !found.contains(obstacle)) {
+            found.push(obstacle);
+        }
+        if found.len() == 10 {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// How far around the wanted time alternatives are looked for.
+const STAY_SEARCH_RANGE: Duration = Duration::days(60);
+const APPOINTMENT_SEARCH_RANGE: Duration = Duration::days(14);
+/// Appointments are offered this far apart.
+const APPOINTMENT_STEP: Duration = Duration::minutes(30);
+
+/// Times like the wanted one that are free for the same resource and people. The booking's own rows, if it has some,
+/// do not stand in its way.
+pub(super) async fn alternatives(
+    db: &Db,
+    change: &ChangeContext,
+    reference: &str,
+    draft: &BookingDraft,
+    interval: Interval,
+    zone: Tz,
+) -> Result<Vec<BookingTime>, StorageError> {
+    let Some(resource) = resources::find(db, change.business, draft.resource).await? else {
+        return Ok(Vec::new());
+    };
+    let reach = match draft.time {
+        BookingTime::Stay { .. } => STAY_SEARCH_RANGE,
+        BookingTime::Timed { .. } => APPOINTMENT_SEARCH_RANGE,
+    };
+    let within = Interval {
+        start: interval.start - reach - Duration::days(1),
+        end: interval.end + reach + Duration::days(1),
+    };
+    let mut rows = Vec::with_capacity(1 + draft.staff.len());
+    for subject in std::iter::once(draft.resource.0).chain(draft.staff.iter().map(|member| member.0)) {
+        rows.push(occupancy::units_of_others(db, change.business, subject, within, reference).await?);
+    }
+    let mut needs = Vec::with_capacity(rows.len());
+    for (index, rows) in rows.iter().enumerate() {
+        needs.push(if index == 0 {
+            SubjectDemand {
+                rows,
+                capacity: resource.capacity,
+                quantity: draft.quantity,
+                buffer_before: resource.buffer_before_minutes,
+                buffer_after: resource.buffer_after_minutes,
+            }
+        } else {
+            SubjectDemand { rows, capacity: 1, quantity: 1, buffer_before: 0, buffer_after: 0 }
+        });
+    }
+    let search = SlotSearch {
+        wanted: draft.time,
+        zone,
+        not_before: change.now,
+        reach,
+        step: APPOINTMENT_STEP,
+        most: 5,
+    };
+    Ok(find_free_slots(&needs, &search))
+}

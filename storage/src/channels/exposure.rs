@@ -1,0 +1,78 @@
+//! What the platforms of a business do not know yet, of all its channels at once: it is looked at for every page.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    ids::{BusinessId, ChannelId},
+    interval::Interval,
+};
+
+use crate::{Db, StorageError, businesses::zone_named, on_db};
+
+/// A stretch of time of a channel's resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelInterval {
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// When, in UTC.
+    pub interval: Interval,
+    /// The zone of the resource, in which its nights are.
+    pub zone: Tz,
+}
+
+#[derive(sqlx::FromRow)]
+struct ChannelIntervalRow {
+    channel_id: ChannelId,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    zone: String,
+}
+
+impl TryFrom<ChannelIntervalRow> for ChannelInterval {
+    type Error = StorageError;
+
+    fn try_from(row: ChannelIntervalRow) -> Result<Self, StorageError> {
+        let interval = Interval { start: row.starts_at, end: row.ends_at };
+        Ok(Self { channel: row.channel_id, interval, zone: zone_named(&row.zone)? })
+    }
+}
+
+/// As `bookings::for_channel` says which bookings a platform should know of. What it has read stands in its feed now: each
+/// is counted by an index, where `NOT EXISTS` would let PostgreSQL read all that was ever published.
+const UNREAD_BOOKINGS: &str = "
+    SELECT c.id AS channel_id, b.starts_at, b.ends_at,
+           (SELECT COALESCE(r.zone, w.zone) FROM resources r JOIN businesses w ON w.id = r.business_id
+            WHERE r.id = c.resource_id) AS zone
+    FROM channels c
+    JOIN bookings b ON b.resource_id = c.resource_id AND b.business_id = c.business_id AND b.ends_at > $2
+    WHERE c.business_id = $1 AND c.removed_at IS NULL AND b.status NOT IN ('cancelled', 'no_show')
+      AND EXISTS (SELECT 1 FROM feeds f WHERE f.id = c.feed_id AND f.revoked_at IS NULL)
+      AND (b.channel_id IS NULL OR b.channel_id <> c.id)
+      AND (b.source <> c.platform OR EXISTS (
+           SELECT 1 FROM channels o WHERE o.id = b.channel_id AND o.id <> c.id AND o.removed_at IS NULL))
+      AND (SELECT COUNT(*) FROM channel_published p
+           WHERE p.channel_id = c.id AND p.booking_id = b.id AND p.starts_at = b.starts_at AND p.ends_at = b.ends_at
+             AND p.until_revision IS NULL AND p.seen_at IS NOT NULL) = 0
+    ORDER BY c.id, b.starts_at, b.id LIMIT 10000";
+
+/// When the bookings are that platforms should know of and do not, by channel and start; at most 10,000.
+pub async fn list_unread_bookings(
+    db: &Db,
+    business: BusinessId,
+    now: DateTime<Utc>,
+) -> Result<Vec<ChannelInterval>, StorageError> {
+    let rows: Vec<ChannelIntervalRow> =
+        on_db!(db, c => sqlx::query_as(UNREAD_BOOKINGS).bind(business).bind(now).fetch_all(c).await)?;
+    rows.into_iter().map(ChannelInterval::try_from).collect()
+}
+
+const NEVER_READ: &str = "
+    SELECT c.id FROM channels c JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
+    WHERE c.business_id = $1 AND c.removed_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM feed_reads r WHERE r.feed_id = c.feed_id AND NOT r.person)
+    ORDER BY c.id";
+
+/// Channels whose feed no program has ever read.
+pub async fn never_read(db: &Db, business: BusinessId) -> Result<Vec<ChannelId>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(NEVER_READ).bind(business).fetch_all(c).await)?)
+}

@@ -1,0 +1,92 @@
+//! Entries as whoever has read all of their calendars needs them.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::EntryState,
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
+    interval::Interval,
+};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+
+use super::IDS_PER_QUERY;
+use crate::{Db, Open, StorageError, on_db};
+
+/// An entry, and how it should stand.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ComparedEntry {
+    /// Which.
+    pub id: EntryId,
+    /// Of which booking.
+    pub booking_id: BookingId,
+    /// In which calendar.
+    pub calendar_id: CalendarId,
+    /// The provider's id of it.
+    pub external_id: String,
+    /// The version that our last write left, or that was last dealt with.
+    pub etag: Option<String>,
+    /// Whether it should stand there.
+    pub wanted: bool,
+    /// Where it stands.
+    pub state: EntryState,
+    /// Whether it stands there as far as is known.
+    pub stands: bool,
+    /// Whether there are writes of ours whose outcome is not known.
+    pub has_unknown: bool,
+    /// Raised by whatever stores what is known of it.
+    pub revision: i64,
+    /// Whether somebody is asked what is to become of it.
+    pub is_asked_about: bool,
+    /// When its booking starts.
+    pub starts_at: DateTime<Utc>,
+    /// When its booking ends.
+    pub ends_at: DateTime<Utc>,
+}
+
+const LIST_FOR_COMPARISON: &str = "
+    SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state, e.base IS NOT NULL AS stands, e.unknown_writes <> '[]' AS has_unknown,
+           e.revision,
+           EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about,
+           b.starts_at, b.ends_at
+    FROM entries e JOIN bookings b ON b.id = e.booking_id
+    WHERE e.business_id = $1 AND e.connection_id = $2 AND b.ends_at > $3 AND b.starts_at < $4
+    ORDER BY e.id";
+
+/// The entries of a connection whose bookings lie in a window, those that were removed among them.
+pub async fn compared(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    window: Interval,
+) -> Result<Vec<ComparedEntry>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST_FOR_COMPARISON)
+        .bind(business)
+        .bind(connection)
+        .bind(window.start)
+        .bind(window.end)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// Which of these are entries of anybody on this installation. It tells no more than that: who compares a calendar that
+/// two businesses write to must not take the other's entries for lost ones.
+pub async fn of_anybody(db: &Db, ids: &[EntryId]) -> Result<Vec<EntryId>, StorageError> {
+    macro_rules! ask {
+        ($database:ty, $pool:expr, $part:expr) => {{
+            let mut query = QueryBuilder::<$database>::new("SELECT id FROM entries WHERE id IN (");
+            let mut list = query.separated(", ");
+            for id in $part {
+                list.push_bind(*id);
+            }
+            list.push_unseparated(")");
+            query.build_query_scalar::<EntryId>().fetch_all($pool).await?
+        }};
+    }
+    let mut found = Vec::new();
+    for part in ids.chunks(IDS_PER_QUERY) {
+        found.extend(match db.open() {
+            Open::Sqlite(pool) => ask!(Sqlite, pool, part),
+            Open::Postgres(pool) => ask!(Postgres, pool, part),
+        });
+    }
+    Ok(found)
+}
