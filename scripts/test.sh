@@ -47,9 +47,11 @@ unset DATABASE_URL REDIS_URL PUBLIC_URL CONCORD_MASTER_KEY CONCORD_CONFIG GOOGLE
 has_nextest() { cargo nextest --version >/dev/null 2>&1; }
 if [ "$part" = --long ]; then
   # Without nextest, everything has run already.
-  ! has_nextest || cargo nextest run --no-fail-fast --workspace --profile long
-  # nextest runs no examples of the documentation.
-  ! has_nextest || cargo test --workspace --doc --quiet
+  if has_nextest; then
+    cargo nextest run --no-fail-fast --workspace --ignore-default-filter -E 'not default()' --test-threads 3
+    # nextest runs no examples of the documentation.
+    cargo test --workspace --doc --quiet
+  fi
   step "containers"
   cargo build --quiet --bin concord
   "$CONCORD_TEST_PYTHON" scripts/check_containers.py "${CARGO_TARGET_DIR:-target}/debug/concord"

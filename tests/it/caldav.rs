@@ -15,7 +15,7 @@ use crate::{
 const PATH: &str = "/api/v1/calendar_integrations/caldav";
 const WRONG: &str = "a-wrong-pass-word-99";
 
-/// A test_app that may call a server on this machine, and a person's account at one.
+/// An installation that may call a server on this machine, and a person's account at one.
 async fn fixture(db: &TestDb) -> (TestApp, CaldavServer, (String, String)) {
     let settings = vec![("providers.caldav.allowed_hosts", r#"["127.0.0.1"]"#.to_owned())];
     let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;

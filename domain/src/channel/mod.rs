@@ -1,8 +1,8 @@
 //! Channels: a resource on a platform, kept in step by the feeds of both sides.
 //!
 //! `snapshot` is what a platform's feed says now, `echo` tells what of it is only our own feed given back, `plan`
-//! compares it with what is known and says what follows, import_guards included: `sorting` decides what each event is,
-//! `matching` which of those that were known it is. `days_tests` lives whole days of three platforms against all of it.
+//! compares it with what is known and says what follows, the import guard included: `classify` decides what each event is,
+//! `matching` which of those that were known it is. `simulation_tests` lives whole days of three platforms against all of it.
 //!
 //! Three things a plan must never do: cancel by what may be a fault of the feed, book what is an echo, and forget what
 //! a platform has sold. Where it cannot tell, nights stay taken: a night that is not sold is a smaller loss than one
