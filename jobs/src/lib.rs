@@ -14,7 +14,6 @@
 
 pub mod access;
 pub mod batch_sync;
-pub mod business;
 pub mod channels;
 pub mod clock;
 mod close_remote_change;

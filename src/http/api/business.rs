@@ -14,7 +14,7 @@ use concord_domain::{
     settings::FieldErrors,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
-use concord_jobs::business::save;
+use concord_services::business;
 use concord_storage::businesses::{self, Business, BusinessSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -153,18 +153,12 @@ async fn change(
     if condition == Precondition::New {
         return Err(ApiError::new(Kind::Malformed, "If-None-Match cannot be used with PATCH."));
     }
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    let before = businesses::lock(&mut tx, caller.business).await?;
-    if condition.expected_version().is_some_and(|expected| expected != before.revision) {
-        return Err(ApiError::stale("business", before.revision));
-    }
-    let settings = body.apply_to(before.settings())?;
-    if settings == before.settings() {
-        return Ok(with_entity_tag(before));
-    }
-    let (business, enqueued) = save(&mut tx, &app.context, &change, &before, &settings).await?;
-    tx.commit().await?;
-    app.context.push(&enqueued).await;
-    Ok(with_entity_tag(business))
+    let by = caller.change(app.now());
+    let changed = business::change(&app.context, &by, |before| {
+        if condition.expected_version().is_some_and(|expected| expected != before.revision) {
+            return Err(ApiError::stale("business", before.revision));
+        }
+        body.apply_to(before.settings())
+    });
+    Ok(with_entity_tag(changed.await?))
 }

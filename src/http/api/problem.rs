@@ -13,6 +13,7 @@ use axum::{
 use concord_domain::booking::FieldError;
 use concord_jobs::{connect::ConnectError, connections::ConnectionActionError, remote_change::AnswerError};
 use concord_providers::DiscoveryError;
+use concord_services::ServiceError;
 use concord_storage::{StorageError, bookings::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -426,6 +427,15 @@ impl From<ConnectError> for ApiError {
                 Self::new(Kind::Provider, error.to_string())
             }
             _ => Self::new(Kind::Malformed, error.to_string()),
+        }
+    }
+}
+
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::NotFound(what) => Self::not_found(what),
+            ServiceError::Storage(error) => error.into(),
         }
     }
 }

@@ -8,14 +8,9 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use concord_domain::{audit::HistorySubject, ids::ResourceId, settings::FieldErrors};
-use concord_jobs::batch_sync;
-use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
-    history,
-    resources::{self, Resource, ResourceSettings},
-};
+use concord_domain::{ids::ResourceId, settings::FieldErrors};
+use concord_services::resources;
+use concord_storage::resources::{self as store, Resource, ResourceSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -176,7 +171,7 @@ async fn list(
     ApiQuery(paging): ApiQuery<Paging>,
 ) -> Result<Json<Listing<ResourceResponse>>, ApiError> {
     let ask = paging.page_request()?;
-    let page = resources::list(&app.context.db, caller.business, &ask).await?;
+    let page = store::list(&app.context.db, caller.business, &ask).await?;
     Ok(Json(Listing::from_page(page, ResourceResponse::from)))
 }
 
@@ -190,30 +185,9 @@ async fn create(
     ApiJson(body): ApiJson<NewResourceBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let settings = body.into_settings()?;
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    let resource = resources::create(&mut tx, caller.business, &settings, change.now).await?;
-    record_history(&mut tx, &change, "created", &resource).await?;
-    tx.commit().await?;
+    let resource = resources::create(&app.context, &caller.change(app.now()), &settings).await?;
     let location = app.absolute_url(&format!("/api/v1/resources/{}", resource.id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(ResourceResponse::from(resource))))
-}
-
-async fn record_history(
-    tx: &mut Tx,
-    change: &ChangeContext,
-    action: &str,
-    resource: &Resource,
-) -> Result<(), ApiError> {
-    let line = history::NewHistoryEntry {
-        business: change.business,
-        actor: &change.actor,
-        action,
-        subject_kind: HistorySubject::Resource,
-        subject: resource.id.0,
-        detail: &resource.for_history(),
-    };
-    Ok(history::append(tx, &line, change.now).await?)
 }
 
 /// A resource of the caller's business, archived or not.
@@ -222,8 +196,8 @@ pub(super) async fn find_resource(
     caller: &ApiCaller,
     id: ResourceId,
 ) -> Result<Resource, ApiError> {
-    let found = resources::find(&app.context.db, caller.business, id).await?;
-    found.ok_or_else(|| not_found_error(StorageError::NotFound))
+    let found = store::find(&app.context.db, caller.business, id).await?;
+    found.ok_or_else(|| ApiError::not_found("resource"))
 }
 
 /// Read a resource
@@ -250,27 +224,9 @@ async fn change(
     ApiPath(id): ApiPath<ResourceId>,
     ApiJson(body): ApiJson<ResourcePatch>,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    let before = resources::lock(&mut tx, caller.business, id).await.map_err(not_found_error)?;
-    let (name, zone) = (before.name.clone(), before.zone);
-    let settings = body.apply_to(before)?;
-    let resource = resources::update(&mut tx, caller.business, id, &settings, change.now).await?;
-    record_history(&mut tx, &change, "changed", &resource).await?;
-    let mut enqueued = Vec::new();
-    if resource.name != name || resource.zone != zone {
-        enqueued = batch_sync::enqueue_all(&mut tx, &app.context, caller.business).await?;
-    }
-    tx.commit().await?;
-    app.context.push(&enqueued).await;
-    Ok(Json(resource.into()))
-}
-
-fn not_found_error(error: StorageError) -> ApiError {
-    match error {
-        StorageError::NotFound => ApiError::not_found("resource"),
-        error => error.into(),
-    }
+    let by = caller.change(app.now());
+    let changed = resources::change(&app.context, &by, id, |before| body.apply_to(before.clone()));
+    Ok(Json(changed.await?.into()))
 }
 
 /// Archive a resource
@@ -284,15 +240,7 @@ async fn archive(
     caller: ApiCaller,
     ApiPath(id): ApiPath<ResourceId>,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    let before = find_resource(&app, &caller, id).await?;
-    if before.archived_at.is_none() {
-        let change = caller.change(app.now());
-        let mut tx = app.context.db.begin().await?;
-        resources::archive(&mut tx, caller.business, id, change.now).await?;
-        record_history(&mut tx, &change, "archived", &before).await?;
-        tx.commit().await?;
-    }
-    Ok(Json(find_resource(&app, &caller, id).await?.into()))
+    Ok(Json(resources::archive(&app.context, &caller.change(app.now()), id).await?.into()))
 }
 
 /// Restore a resource
@@ -306,13 +254,5 @@ async fn restore(
     caller: ApiCaller,
     ApiPath(id): ApiPath<ResourceId>,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    let before = find_resource(&app, &caller, id).await?;
-    if before.archived_at.is_some() {
-        let change = caller.change(app.now());
-        let mut tx = app.context.db.begin().await?;
-        resources::restore(&mut tx, caller.business, id).await?;
-        record_history(&mut tx, &change, "restored", &before).await?;
-        tx.commit().await?;
-    }
-    Ok(Json(find_resource(&app, &caller, id).await?.into()))
+    Ok(Json(resources::restore(&app.context, &caller.change(app.now()), id).await?.into()))
 }

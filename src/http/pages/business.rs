@@ -4,11 +4,8 @@ use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use concord_domain::{privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules};
-use concord_jobs::business;
-use concord_storage::{
-    StorageError,
-    businesses::{self, BusinessSettings},
-};
+use concord_services::business;
+use concord_storage::{StorageError, businesses::BusinessSettings};
 use serde::Deserialize;
 
 use super::{
@@ -96,18 +93,11 @@ async fn save(
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, form, faults).await,
     };
-    let mut tx = app.context.db.begin().await?;
-    let before = businesses::lock(&mut tx, user.business.id).await?;
-    let enqueued = match business::save(&mut tx, &app.context, &user.change(&app), &before, &settings).await {
-        Ok((_, enqueued)) => enqueued,
-        Err(StorageError::StaysAhead) => {
-            drop(tx);
-            return refuse(&app, &user, form, vec![("zone", STAYS_AHEAD)]).await;
-        }
+    match business::change(&app.context, &user.change(&app), |_| Ok(settings)).await {
+        Ok(_) => {}
+        Err(StorageError::StaysAhead) => return refuse(&app, &user, form, vec![("zone", STAYS_AHEAD)]).await,
         Err(error) => return Err(error.into()),
-    };
-    tx.commit().await?;
-    app.context.push(&enqueued).await;
+    }
     Ok(user.redirect_with_flash(&app, "/settings/business", &Flash::success("Settings saved.")))
 }
 

@@ -9,15 +9,14 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::{
-    audit::HistorySubject,
     booking::FieldError,
     ids::ResourceId,
     settings::{FieldErrors, MAX_BUFFER, MAX_CAPACITY},
 };
-use concord_jobs::batch_sync;
+use concord_services::{ServiceError, resources};
 use concord_storage::{
     StorageError,
-    resources::{self, Resource, ResourceSettings},
+    resources::{self as store, Resource, ResourceSettings},
 };
 use serde::Deserialize;
 
@@ -81,7 +80,7 @@ async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
     user.require_manager()?;
     let frame = Layout::load(&app, &user, NavItem::Settings, "Resources").await?;
     let rows = all_resources(&app.context.db, user.business.id).await?;
-    let archived = resources::list_archived(&app.context.db, user.business.id).await?;
+    let archived = store::list_archived(&app.context.db, user.business.id).await?;
     render_page(&app, &user, &ResourcesPage { frame, rows, archived })
 }
 
@@ -142,7 +141,7 @@ async fn refuse(
 
 async fn find_resource(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource, PageError> {
     user.require_manager()?;
-    resources::find(&app.context.db, user.business.id, id)
+    store::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|resource| resource.archived_at.is_none())
         .ok_or(PageError::NotFound("resource"))
@@ -158,11 +157,7 @@ async fn create(
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, None, form, faults).await,
     };
-    let mut tx = app.context.db.begin().await?;
-    let made = resources::create(&mut tx, user.business.id, &settings, app.now()).await?;
-    user.record_history(&mut tx, &app, "created", (HistorySubject::Resource, made.id.0), &made.for_history())
-        .await?;
-    tx.commit().await?;
+    let made = resources::create(&app.context, &user.change(&app), &settings).await?;
     let flash = Flash::success(format!("“{}” was added.", made.name));
     Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
@@ -178,30 +173,19 @@ async fn update(
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, Some(shown), form, faults).await,
     };
-    let mut tx = app.context.db.begin().await?;
-    let before = resources::lock(&mut tx, user.business.id, id).await?;
-    let changed = match resources::update(&mut tx, user.business.id, id, &settings, app.now()).await {
+    let by = user.change(&app);
+    let changed = match resources::change(&app.context, &by, id, |_| Ok(settings)).await {
         Ok(changed) => changed,
-        Err(StorageError::UnitsTaken { highest }) => {
-            drop(tx);
+        Err(ServiceError::Storage(StorageError::UnitsTaken { highest })) => {
             let text =
                 format!("Unit {highest} still has a current or upcoming booking. Move or cancel it first.");
-            return refuse(&app, &user, Some(before), form, vec![("capacity", text)]).await;
+            return refuse(&app, &user, Some(shown), form, vec![("capacity", text)]).await;
         }
-        Err(StorageError::StaysAhead) => {
-            drop(tx);
-            return refuse(&app, &user, Some(before), form, vec![("zone", STAYS_AHEAD.to_owned())]).await;
+        Err(ServiceError::Storage(StorageError::StaysAhead)) => {
+            return refuse(&app, &user, Some(shown), form, vec![("zone", STAYS_AHEAD.to_owned())]).await;
         }
         Err(error) => return Err(error.into()),
     };
-    user.record_history(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &changed.for_history())
-        .await?;
-    let mut enqueued = Vec::new();
-    if changed.name != before.name || changed.zone != before.zone {
-        enqueued = batch_sync::enqueue_all(&mut tx, &app.context, user.business.id).await?;
-    }
-    tx.commit().await?;
-    app.context.push(&enqueued).await;
     let flash = Flash::success(format!("“{}” was changed.", changed.name));
     Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
@@ -260,12 +244,8 @@ async fn archive(
     user: CurrentUser,
     PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    let resource = find_resource(&app, &user, id).await?;
-    let mut tx = app.context.db.begin().await?;
-    resources::archive(&mut tx, user.business.id, id, app.now()).await?;
-    user.record_history(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &resource.for_history())
-        .await?;
-    tx.commit().await?;
+    user.require_manager()?;
+    let resource = resources::archive(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("“{}” was archived. Existing bookings are kept.", resource.name))
         .with_undo(format!("/settings/resources/{id}/restore"), &[]);
     Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
@@ -277,22 +257,7 @@ async fn restore(
     PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
     user.require_manager()?;
-    let resource = resources::find(&app.context.db, user.business.id, id)
-        .await?
-        .ok_or(PageError::NotFound("resource"))?;
-    if resource.archived_at.is_some() {
-        let mut tx = app.context.db.begin().await?;
-        resources::restore(&mut tx, user.business.id, id).await?;
-        user.record_history(
-            &mut tx,
-            &app,
-            "restored",
-            (HistorySubject::Resource, id.0),
-            &resource.for_history(),
-        )
-        .await?;
-        tx.commit().await?;
-    }
+    let resource = resources::restore(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("“{}” was restored.", resource.name));
     Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use concord_jobs::connections::ConnectionActionError;
+use concord_services::ServiceError;
 use concord_storage::StorageError;
 use tokio::task::JoinError;
 
@@ -101,6 +102,15 @@ impl From<StorageError> for PageError {
                 "Unit {highest} still has a current or upcoming booking. Move or cancel it first."
             )),
             other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl From<ServiceError> for PageError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::NotFound(what) => Self::NotFound(what),
+            ServiceError::Storage(error) => error.into(),
         }
     }
 }

@@ -1,0 +1,47 @@
+//! Changing the settings of a business, and the calendars that follow.
+
+use concord_domain::audit::HistorySubject;
+use concord_jobs::{Context, batch_sync};
+use concord_storage::{
+    StorageError,
+    bookings::ChangeContext,
+    businesses::{self, Business, BusinessSettings},
+};
+use serde_json::json;
+
+use crate::history;
+
+/// Gives the business the settings that `apply` makes of it as it is; where they are the same, nothing is written.
+/// `StaysAhead`: the zone cannot change while nights are counted in it.
+pub async fn change<E: From<StorageError>>(
+    context: &Context,
+    by: &ChangeContext,
+    apply: impl FnOnce(&Business) -> Result<BusinessSettings, E> + Send,
+) -> Result<Business, E> {
+    let mut tx = context.db.begin().await?;
+    let before = businesses::lock(&mut tx, by.business).await?;
+    let settings = apply(&before)?;
+    if settings == before.settings() {
+        return Ok(before);
+    }
+    let business = businesses::update(&mut tx, before.id, &settings, by.now).await?;
+    let detail = json!({
+        "name": business.name,
+        "zone": business.zone.name(),
+        "entry_privacy": business.entry_privacy,
+        "mark_cancelled": business.mark_cancelled,
+        "remote_moves": business.outside.moves,
+        "remote_deletions": business.outside.deletions,
+    });
+    history::record(&mut tx, by, "changed", (HistorySubject::Business, business.id.0), &detail).await?;
+    // The rules for what people do in calendars are no part of any entry.
+    let in_entries = BusinessSettings { outside: settings.outside, ..before.settings() };
+    let enqueued = if settings == in_entries {
+        Vec::new()
+    } else {
+        batch_sync::enqueue_all(&mut tx, context, business.id).await?
+    };
+    tx.commit().await?;
+    context.push(&enqueued).await;
+    Ok(business)
+}

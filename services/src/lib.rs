@@ -1,0 +1,18 @@
+//! What a person or an API key may do, once each: pages, the API and the command line call the same function.
+//!
+//! A use case takes the [`Context`](concord_jobs::Context), who does it and when
+//! ([`ChangeContext`](concord_storage::bookings::ChangeContext)) and checked settings of the domain. It opens the
+//! transaction, looks everything up together with its business, writes the rows, leaves its line in the history, enqueues
+//! what follows, commits, and only then pushes the jobs. After a [`ServiceError`] nothing was written.
+//!
+//! It must never know HTTP, a form, a template or a cookie, and never run by itself: what does is a job.
+//!
+//! To add a use case: a function in the file of its subject, its line in the table of `tests/it/same_history.rs` if both a
+//! page and the API offer it, and a handler in `src/http` that only parses and renders.
+
+pub mod business;
+mod error;
+mod history;
+pub mod resources;
+
+pub use error::ServiceError;

@@ -1,0 +1,95 @@
+//! What can be booked: added, changed, archived, restored.
+
+use concord_domain::{audit::HistorySubject, ids::ResourceId};
+use concord_jobs::{Context, batch_sync};
+use concord_storage::{
+    StorageError, Tx,
+    bookings::ChangeContext,
+    resources::{self, Resource, ResourceSettings},
+};
+
+use crate::{ServiceError, error::OrNotFound, history};
+
+/// What is not found.
+const WHAT: &str = "resource";
+
+/// Adds a resource.
+pub async fn create(
+    context: &Context,
+    by: &ChangeContext,
+    settings: &ResourceSettings,
+) -> Result<Resource, ServiceError> {
+    let mut tx = context.db.begin().await?;
+    let resource = resources::create(&mut tx, by.business, settings, by.now).await?;
+    record(&mut tx, by, "created", &resource).await?;
+    tx.commit().await?;
+    Ok(resource)
+}
+
+/// Gives a resource the settings that `apply` makes of it as it is. Entries follow where its name or zone is another.
+/// `UnitsTaken`: a unit that would go is booked. `StaysAhead`: nights are counted in its zone.
+pub async fn change<E: From<ServiceError> + From<StorageError>>(
+    context: &Context,
+    by: &ChangeContext,
+    id: ResourceId,
+    apply: impl FnOnce(&Resource) -> Result<ResourceSettings, E> + Send,
+) -> Result<Resource, E> {
+    let mut tx = context.db.begin().await?;
+    let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
+    let settings = apply(&before)?;
+    let resource = resources::update(&mut tx, by.business, id, &settings, by.now).await?;
+    record(&mut tx, by, "changed", &resource).await?;
+    let mut enqueued = Vec::new();
+    if resource.name != before.name || resource.zone != before.zone {
+        enqueued = batch_sync::enqueue_all(&mut tx, context, by.business).await?;
+    }
+    tx.commit().await?;
+    context.push(&enqueued).await;
+    Ok(resource)
+}
+
+/// Archives a resource: it can no longer be booked, its bookings are kept. Does nothing if it is archived.
+pub async fn archive(
+    context: &Context,
+    by: &ChangeContext,
+    id: ResourceId,
+) -> Result<Resource, ServiceError> {
+    let mut tx = context.db.begin().await?;
+    let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
+    if before.archived_at.is_none() {
+        resources::archive(&mut tx, by.business, id, by.now).await?;
+        record(&mut tx, by, "archived", &before).await?;
+        tx.commit().await?;
+    }
+    find(context, by, id).await
+}
+
+/// Makes a resource bookable again. Does nothing if it is not archived.
+pub async fn restore(
+    context: &Context,
+    by: &ChangeContext,
+    id: ResourceId,
+) -> Result<Resource, ServiceError> {
+    let mut tx = context.db.begin().await?;
+    let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
+    if before.archived_at.is_some() {
+        resources::restore(&mut tx, by.business, id).await?;
+        record(&mut tx, by, "restored", &before).await?;
+        tx.commit().await?;
+    }
+    find(context, by, id).await
+}
+
+async fn find(context: &Context, by: &ChangeContext, id: ResourceId) -> Result<Resource, ServiceError> {
+    resources::find(&context.db, by.business, id).await?.or_not_found(WHAT)
+}
+
+async fn record(
+    tx: &mut Tx,
+    by: &ChangeContext,
+    action: &str,
+    resource: &Resource,
+) -> Result<(), StorageError> {
+    let subject = (HistorySubject::Resource, resource.id.0);
+    history::record(tx, by, action, subject, &resource.for_history()).await
+}
