@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
 use concord_foreign::{CaldavServer, ServerSoftware};
-use concord_jobs::connect;
 use concord_providers::caldav::CaldavLogin;
+use concord_services::connect;
 use concord_storage::{
     PageRequest, busy_times, calendars,
     sync_log::{self, SyncLogFilter},

@@ -40,10 +40,13 @@ const RETRY_DELAY: Duration = Duration::milliseconds(150);
 
 /// Which connection a call is made for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionAccount {
-    pub(crate) business: BusinessId,
-    pub(crate) connection: ConnectionId,
-    pub(crate) provider: ProviderKind,
+pub struct ConnectionAccount {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Where its calendars are.
+    pub provider: ProviderKind,
 }
 
 /// Credentials for one call, and for the same call again if they were refused.
@@ -338,8 +341,8 @@ async fn refresh(
     }
 }
 
-/// Providers that do not say how long a token holds mean an hour or more.
-pub(crate) fn tokens_from_response(grant: OAuthTokens, now: DateTime<Utc>) -> ConnectionTokens {
+/// What is stored of a grant. Providers that do not say how long a token holds mean an hour or more.
+pub fn tokens_from_response(grant: OAuthTokens, now: DateTime<Utc>) -> ConnectionTokens {
     let holds = grant.expires_in.and_then(|holds| Duration::from_std(holds).ok());
     ConnectionTokens {
         access: grant.access_token,

@@ -10,7 +10,7 @@ use concord_domain::{
     job::{JobKind, QueueClass},
 };
 use concord_storage::{
-    StorageError, Tx, bookings, calendars, connections,
+    StorageError, Tx, bookings, connections,
     entries::{self, TargetScope},
     jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
 };
@@ -78,7 +78,7 @@ async fn remove_unwanted(context: &Context, business: BusinessId, id: Connection
 }
 
 /// Enqueues the batch of one connection.
-pub(crate) async fn enqueue(
+pub async fn enqueue(
     tx: &mut Tx,
     context: &Context,
     business: BusinessId,
@@ -121,33 +121,4 @@ pub async fn enqueue_of_staff(
         enqueued.push(enqueue(tx, context, business, connection).await?);
     }
     Ok(enqueued)
-}
-
-/// "Sync all pending bookings": every connection of the business that is active. Returns how many.
-pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
-    let mut tx = context.db.begin().await?;
-    let enqueued = enqueue_all(&mut tx, context, business).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
-    Ok(enqueued.len())
-}
-
-/// "Import all availability": every calendar of the business that is read. Returns how many.
-pub async fn import_all(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
-    let connections = connections::list(&context.db, business).await?;
-    let mut calendars = Vec::new();
-    for connection in connections.iter().filter(|one| one.state == ConnectionState::Active) {
-        if connection.direction.reads() {
-            calendars.extend(calendars::of_connection(&context.db, business, connection.id).await?);
-        }
-    }
-    let mut tx = context.db.begin().await?;
-    let mut enqueued = Vec::new();
-    for calendar in calendars.iter().filter(|one| one.reads && one.missing_since.is_none()) {
-        enqueued
-            .push(crate::import_availability::enqueue(&mut tx, context, calendar, QueueClass::Bulk).await?);
-    }
-    tx.commit().await?;
-    context.push(&enqueued).await;
-    Ok(enqueued.len())
 }

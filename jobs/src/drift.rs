@@ -40,7 +40,7 @@ use self::report::{DriftKind, DriftResolution, EntryDifference};
 use crate::{
     Context,
     access::{ConnectionAccount, with_access},
-    connections,
+    calendar_list,
     found_entries::{self, CalendarReading, ComparedEntries, FoundEntry},
     job::{JobError, commit_held, jitter, keep, require_business},
     limits::acquire_waiting,
@@ -53,7 +53,7 @@ const FIRST_AFTER: Duration = Duration::hours(6);
 const MAX_PAGES: usize = 1_000;
 
 /// Enqueues the compare of a connection.
-pub(crate) async fn enqueue(
+pub async fn enqueue(
     tx: &mut Tx,
     (business, connection): (BusinessId, ConnectionId),
     (queue, due_at): (QueueClass, DateTime<Utc>),
@@ -179,7 +179,7 @@ impl DriftCheck<'_> {
                 Ok(()) => drop(sights.calendars.insert(calendar.id, calendar)),
                 Err(JobError::Provider(ProviderError::NotFound)) => {
                     // If it is gone, its bookings move; none of that is drift.
-                    let listed = connections::refresh_calendar_list(self.context, self.account()).await?;
+                    let listed = calendar_list::refresh(self.context, self.account()).await?;
                     if listed.lists(&calendar.external_id) {
                         return Err(ProviderError::NotFound.into());
                     }

@@ -25,7 +25,7 @@ use concord_storage::{
 use crate::{
     Context,
     access::{Access, ConnectionAccount, with_open},
-    connections::refresh_calendar_list,
+    calendar_list,
     job::JobError,
     lease::JobLease,
     limits::take_turn,
@@ -117,7 +117,7 @@ impl EntrySearch {
         account: ConnectionAccount,
     ) -> Result<(), JobError> {
         self.is_list_fresh = true;
-        match refresh_calendar_list(context, account).await {
+        match calendar_list::refresh(context, account).await {
             // Whoever does not answer that has nothing to add.
             Err(JobError::Provider(ProviderError::NotFound | ProviderError::Rejected(_))) => return Ok(()),
             found => found.map(drop)?,

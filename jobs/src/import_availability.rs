@@ -39,7 +39,7 @@ use concord_storage::{
 use crate::{
     Context,
     access::{ConnectionAccount, with_access},
-    connections,
+    calendar_list,
     found_entries::ComparedEntries,
     job::{JobError, commit_held, jitter, jittered_part, keep, outcome_of, require_business},
     limits::{acquire_waiting, note_success, take_turn},
@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
 }
 
 /// Enqueues the import of one calendar, due now.
-pub(crate) async fn enqueue(
+pub async fn enqueue(
     tx: &mut Tx,
     context: &Context,
     calendar: &Calendar,
@@ -307,7 +307,7 @@ impl AvailabilityImport<'_> {
 
     /// The calendar may be gone. If so, the look at what there is enqueues this job again, which then forgets it.
     async fn not_found(&self, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
-        let found = match connections::refresh_calendar_list(self.context, self.account()).await {
+        let found = match calendar_list::refresh(self.context, self.account()).await {
             Ok(found) => found,
             Err(error) => return self.fail(job, error).await,
         };
@@ -338,7 +338,7 @@ impl AvailabilityImport<'_> {
             tracing::info!(calendar = %self.calendar.id, code = error.code(), %error, "a calendar could not be read");
         }
         let mut outcome = outcome_of(context, job, &error, provider);
-        let words = error.in_words(provider);
+        let words = error.user_message(provider);
         let tries = if error.is_refusal() { 1 } else { i64::from(context.settings.retry.tries) };
         let again = match outcome {
             JobOutcome::Snooze { .. } | JobOutcome::Wait { .. } => true,

@@ -23,12 +23,12 @@ use self::serve::{claim, run_claimed, serve};
 use crate::{
     Context, batch_sync, channels, close_remote_change, delete_booking, disconnect, drift,
     import_availability, mail, notify, presence, push, retention, sync_booking,
-    worker::{JobHandler, in_words},
+    worker::{JobHandler, panic_message},
 };
 
 /// Why a job stopped; what follows is decided in one place, `outcome_of`.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum JobError {
+pub enum JobError {
     /// The provider said so.
     #[error(transparent)]
     Provider(#[from] ProviderError),
@@ -72,7 +72,7 @@ impl JobError {
     }
 
     /// What people read of it where it is about the calendar of that provider.
-    pub(crate) fn in_words(&self, provider: &str) -> String {
+    pub fn user_message(&self, provider: &str) -> String {
         match self {
             Self::Provider(error) => error.in_words(provider),
             other => other.to_string(),
@@ -245,7 +245,7 @@ impl JobHandler for JobRunner {
 async fn run_job(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> RunEnd {
     let run = AssertUnwindSafe(dispatch(context, job, then)).catch_unwind();
     run.await.unwrap_or_else(|panic| {
-        let panic = in_words(&*panic);
+        let panic = panic_message(&*panic);
         tracing::error!(job = %job.id, kind = %job.kind, panic, "a job panicked");
         RunEnd::Outcome(outcome_of(context, job, &JobError::Panicked, "the provider"))
     })
@@ -289,7 +289,7 @@ pub(crate) fn outcome_of(
     provider: &str,
 ) -> JobOutcome {
     let now = context.clock.now();
-    let reason = error.in_words(provider);
+    let reason = error.user_message(provider);
     match error {
         JobError::Snooze { until, .. } => JobOutcome::Snooze { until: *until, reason },
         JobError::Wait { until, for_all, .. } => {

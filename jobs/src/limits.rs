@@ -312,7 +312,7 @@ pub(crate) async fn note_synced(context: &Context, account: ConnectionAccount) {
 
 /// Whatever the jobs of a connection wait for, they need not any longer; limits still hold those back that make calls.
 /// `false`: they do not wait.
-pub(crate) async fn end_wait(
+pub async fn end_wait(
     context: &Context,
     tx: &mut Tx,
     connection: ConnectionId,

@@ -301,7 +301,7 @@ pub(crate) async fn sync_succeeded(
 }
 
 /// The account is connected again.
-pub(crate) async fn reconnected(
+pub async fn reconnected(
     tx: &mut Tx,
     context: &Context,
     (business, connection): (BusinessId, ConnectionId),
@@ -310,7 +310,7 @@ pub(crate) async fn reconnected(
 }
 
 /// The connection is over, and all that was to be told of it.
-pub(crate) async fn disconnected(
+pub async fn disconnected(
     tx: &mut Tx,
     context: &Context,
     (business, connection): (BusinessId, ConnectionId),

@@ -6,8 +6,6 @@
 //! and finds it at another version (`entry`). What was seen is noted only while nobody has
 //! written since.
 
-mod answer;
-
 use concord_domain::{
     booking::{Booking, BookingTime},
     connection::EntryState,
@@ -36,7 +34,6 @@ use concord_storage::{
     remote_changes::{self, NewRemoteChange},
 };
 
-pub use self::answer::{AnswerError, RemoteChangeAnswer, answer, apply_answer};
 use crate::{Context, job::JobError, notify::RemoteChangeNotice};
 
 /// What has come of a look at an entry.

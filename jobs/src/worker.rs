@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::slots::{HandlerSlots, RedisClassReader, SlotService};
-pub(crate) use self::slots::{in_words, without_slot, write_caller};
+pub(crate) use self::slots::{panic_message, without_slot, write_caller};
 use crate::{
     queue::{LocalWorkersGuard, MemoryQueue, Queue, RedisQueue},
     sweep,
@@ -309,6 +309,6 @@ async fn live(monitor: Monitor, stop: &CancellationToken) {
     match AssertUnwindSafe(life).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a reader of the queue failed"),
-        Err(panic) => tracing::error!(panic = in_words(&*panic), "a reader of the queue panicked"),
+        Err(panic) => tracing::error!(panic = panic_message(&*panic), "a reader of the queue panicked"),
     }
 }

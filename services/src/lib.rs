@@ -11,8 +11,12 @@
 //! page and the API offer it, and a handler in `src/http` that only parses and renders.
 
 pub mod business;
+pub mod channels;
+pub mod connect;
+pub mod connections;
 mod error;
 mod history;
+pub mod remote_changes;
 pub mod resources;
 
 pub use error::ServiceError;

@@ -11,9 +11,9 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::RemoteChangeRules,
 };
-use concord_jobs::connect::{self, ConnectTarget};
 use concord_providers::{BufferedResponse, HttpClient, HttpConfig};
 use concord_sandbox::ListingAddress;
+use concord_services::connect::{self, ConnectTarget};
 use concord_storage::{
     PageRequest, api_keys,
     bookings::{self, ChangeContext},

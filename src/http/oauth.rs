@@ -16,7 +16,7 @@ use axum::{
 };
 use concord_domain::connection::{ConnectionState, ProviderKind};
 use concord_domain::ids::{BusinessId, StaffId};
-use concord_jobs::connect::{self, CallbackBrowser, ConnectError, ConnectedAccount, OAuthCallback};
+use concord_services::connect::{self, CallbackBrowser, ConnectError, ConnectedAccount, OAuthCallback};
 use concord_storage::{Db, businesses, connections, people};
 use secrecy::SecretString;
 use serde::Deserialize;

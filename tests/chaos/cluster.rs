@@ -12,12 +12,10 @@ use concord::{
 };
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
 use concord_foreign::free_port;
-use concord_jobs::{
-    Context,
-    connect::{self, ConnectTarget},
-};
+use concord_jobs::Context;
 use concord_providers::{HttpClient, HttpConfig};
 use concord_sandbox::OAuthClient;
+use concord_services::connect::{self, ConnectTarget};
 use concord_storage::{
     api_keys,
     businesses::Business,

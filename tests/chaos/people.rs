@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId, job::JobState};
 use concord_foreign::{CaldavServer, ProxyFault, ServerSoftware};
-use concord_jobs::{Context, connect};
+use concord_jobs::Context;
 use concord_providers::caldav::CaldavLogin;
+use concord_services::connect;
 use concord_storage::{
     jobs,
     people::Staff,

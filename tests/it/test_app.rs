@@ -9,11 +9,11 @@ use concord::{
     config::{Config, ConfigArgument, ConfigSources},
 };
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId};
-use concord_jobs::{
-    batch_sync,
-    connect::{self, ConnectTarget},
-};
 use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
+use concord_services::{
+    connect::{self, ConnectTarget},
+    connections as manage,
+};
 use concord_storage::{
     Db, api_keys,
     businesses::Business,
@@ -246,7 +246,7 @@ impl TestApp {
     }
 
     async fn read_calendars(&self) {
-        batch_sync::import_all(&self.app.context, self.business.id).await.expect("the readings are raised");
+        manage::import_all(&self.app.context, self.business.id).await.expect("the readings are raised");
     }
 
     /// Waits for a change of a booking's entry that is in this state, and returns the newest one.

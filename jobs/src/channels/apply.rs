@@ -365,7 +365,7 @@ impl ChannelRunContext<'_> {
 }
 
 /// The booking that an event is, as it is written at first.
-pub(super) fn draft_of(channel: &Channel, item: &FeedItem) -> BookingDraft {
+pub fn draft_of(channel: &Channel, item: &FeedItem) -> BookingDraft {
     BookingDraft {
         resource: channel.resource_id,
         kind: if item.kind.blocks() { BookingKind::Block } else { BookingKind::Booking },

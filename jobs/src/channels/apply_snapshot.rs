@@ -27,11 +27,14 @@ use super::{
 use crate::{Context, job::JobError};
 
 /// Who wants something taken over.
-pub(super) struct ImportTrigger<'a> {
-    pub(super) origin: RunOrigin,
-    pub(super) actor: Actor,
+#[derive(Debug)]
+pub struct ImportTrigger<'a> {
+    /// What gave rise to it.
+    pub origin: RunOrigin,
+    /// Who asks for it.
+    pub actor: Actor,
     /// Whose lease is to be kept.
-    pub(super) job: Option<&'a ClaimedJob>,
+    pub job: Option<&'a ClaimedJob>,
 }
 
 /// What came of it.
@@ -70,7 +73,7 @@ impl ChannelImportOutcome {
 }
 
 /// Plans and does what follows from a feed that was understood.
-pub(super) async fn take_over(
+pub async fn take_over(
     context: &Context,
     channel: &Channel,
     surroundings: &ImportContext,
@@ -206,7 +209,7 @@ async fn record_run<'a>(
 }
 
 /// What was not understood of a feed, each in a line.
-pub(super) fn warnings(
+pub fn warnings(
     channel: &Channel,
     surroundings: &ImportContext,
     understood: &ParsedFeed,

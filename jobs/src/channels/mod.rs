@@ -1,29 +1,23 @@
 //! Keeping channels in step: a platform's feed is read, compared with what is known, and what follows is done.
 //!
-//! `poll` is the job that reads a channel at its times, `import` what a person or a program asks for once, after a look at
-//! its `preview`. They go through `sight` (from bytes to a plan), `take_over` and `apply` (what the plan says, one booking a
-//! transaction). `held` lets through or takes
-//! back, `manage` makes and ends channels, `doubts` says what speaks against an address, `exposure` says what a platform does not know, `told` what people read of all
-//! this, `webhook` what channel managers tell.
-//!
-//! `own_feed` knows our own addresses, `in_doubt` is what people say of events that may be ours.
+//! `poll` is the job that reads a channel at its times; what a person or a program asks for is in `services::channels`. Both
+//! go through `snapshot` (from bytes to a plan), `apply_snapshot` and `apply` (what the plan says, one booking a transaction).
+//! `quarantine` lets through or takes back, `in_doubt` is what people say of events that may be ours, `exposure` says what
+//! a platform does not know, `notices` what people read of all this, `webhook` what channel managers tell, `own_feed` knows
+//! our own addresses.
 //!
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
 //! items, and a plan that is done twice is done once.
 
-pub mod address_warnings;
-mod apply;
+pub mod apply;
 pub mod apply_snapshot;
 pub mod exposure;
-pub mod import;
 pub mod in_doubt;
-pub mod manage;
-mod notices;
-mod own_feed;
+pub mod notices;
+pub mod own_feed;
 pub mod poll;
-pub mod preview;
 pub mod quarantine;
-mod snapshot;
+pub mod snapshot;
 pub mod webhook;
 
 use std::ops::RangeInclusive;

@@ -275,7 +275,7 @@ pub(super) async fn not_in_the_feed(
 }
 
 /// The feed can be read again.
-pub(super) async fn close_unreadable(
+pub async fn close_unreadable(
     tx: &mut Tx,
     channel: &Channel,
     now: DateTime<Utc>,
@@ -284,7 +284,7 @@ pub(super) async fn close_unreadable(
 }
 
 /// Nothing is held back any more.
-pub(super) async fn close_quarantined(
+pub async fn close_quarantined(
     tx: &mut Tx,
     channel: &Channel,
     now: DateTime<Utc>,

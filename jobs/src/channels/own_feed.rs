@@ -8,7 +8,7 @@ use crate::Context;
 
 /// Whether an address is that of one of this installation's feeds: by the public address, or, under whatever name it is
 /// reached, by the token.
-pub(super) async fn is_our_feed(context: &Context, address: &Url) -> Result<bool, StorageError> {
+pub async fn is_our_feed(context: &Context, address: &Url) -> Result<bool, StorageError> {
     if is_public_address(&context.mail.public_url, address) {
         return Ok(true);
     }

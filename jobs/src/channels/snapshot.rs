@@ -51,20 +51,20 @@ pub enum UnreadableFeed {
 
 /// A feed as it was understood.
 #[derive(Clone, Debug)]
-pub(super) struct ParsedFeed {
+pub struct ParsedFeed {
     /// What takes place.
-    pub(super) snapshot: Snapshot,
+    pub snapshot: Snapshot,
     /// What was not understood.
-    pub(super) warnings: Vec<Warning>,
+    pub warnings: Vec<Warning>,
     /// Until when it stands, of what goes on longer and is not read again by itself.
-    pub(super) beyond: Option<String>,
+    pub beyond: Option<String>,
     /// The program that wrote it (PRODID); empty: it does not say.
-    pub(super) product: String,
+    pub product: String,
 }
 
 /// Whether what is read will be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FeedSchedule {
+pub enum FeedSchedule {
     /// At its times.
     Polled,
     /// Only when somebody imports it again.
@@ -72,7 +72,7 @@ pub(super) enum FeedSchedule {
 }
 
 /// Reads what came; megabytes of it take a moment, in which the thread must answer nobody.
-pub(super) async fn parse_feed(
+pub async fn parse_feed(
     bytes: bytes::Bytes,
     platform: &Platform,
     zone: Tz,
@@ -172,27 +172,27 @@ impl BeyondHorizon<'_> {
 
 /// A channel with all that a plan for it looks at.
 #[derive(Debug)]
-pub(super) struct ImportContext {
+pub struct ImportContext {
     /// The channel's resource.
-    pub(super) resource: Resource,
+    pub resource: Resource,
     /// Its zone.
-    pub(super) zone: Tz,
+    pub zone: Tz,
     /// What is known, and not over.
-    pub(super) items: Vec<ChannelItem>,
+    pub items: Vec<ChannelItem>,
     /// What can come back.
-    pub(super) published: Vec<EchoSource>,
+    pub published: Vec<EchoSource>,
     /// What else can, whole: by a calendar that subscribes to a feed of ours.
-    pub(super) subscribed: Vec<EchoSource>,
+    pub subscribed: Vec<EchoSource>,
     /// What the plan goes by.
-    pub(super) rules: ChannelRules,
+    pub rules: ChannelRules,
     /// Why something waits since an earlier reading.
-    pub(super) held: Option<ImportGuard>,
+    pub held: Option<ImportGuard>,
     /// Whether what is read is only a part of what the platform has.
-    pub(super) is_part: bool,
+    pub is_part: bool,
 }
 
 /// Says which events of a feed bear UIDs of the business's own bookings.
-pub(super) async fn mark_ours(
+pub async fn mark_ours(
     context: &Context,
     business: BusinessId,
     understood: &mut ParsedFeed,
@@ -205,7 +205,7 @@ pub(super) async fn mark_ours(
 
 impl ImportContext {
     /// All of a channel, as it is now. `NotFound`: its resource is not of the business.
-    pub(super) async fn load(
+    pub async fn load(
         context: &Context,
         channel: &Channel,
         platform: &Platform,
@@ -234,7 +234,7 @@ impl ImportContext {
     }
 
     /// What follows from a snapshot.
-    pub(super) fn plan(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> ChannelPlan {
+    pub fn plan(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> ChannelPlan {
         let known: Vec<KnownItem> = self.items.iter().map(KnownItem::from).collect();
         let published = self.can_come_back(snapshot);
         plan(&ChannelPlanInput {

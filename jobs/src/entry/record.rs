@@ -129,7 +129,7 @@ impl EntryRun<'_> {
         {
             *retry_at = None;
         }
-        let detail = error.in_words(provider);
+        let detail = error.user_message(provider);
         let (state, logged) = match outcome {
             JobOutcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
             _ => (EntryState::Pending, SyncOutcome::Retry),

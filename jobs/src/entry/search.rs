@@ -43,7 +43,7 @@ impl EntryRun<'_> {
     }
 
     pub(super) async fn calendar_is_listed(&self) -> Result<bool, JobError> {
-        let found = crate::connections::refresh_calendar_list(self.context, self.account).await?;
+        let found = crate::calendar_list::refresh(self.context, self.account).await?;
         if found.was_renumbered(&self.entry.calendar_external_id) {
             return Err(JobError::snooze(self.context, RECHECK_DELAY, "its calendar has another id"));
         }

@@ -31,7 +31,7 @@ fn address(context: &Context, provider: ProviderKind) -> Option<Url> {
 }
 
 /// Enqueues the care for one calendar's channels, due now. `None`: there are none on this installation.
-pub(crate) async fn enqueue(
+pub async fn enqueue(
     tx: &mut Tx,
     context: &Context,
     calendar: &Calendar,

@@ -118,7 +118,7 @@ impl SubscriptionUpkeep<'_> {
             Ok(opened) => self.agreed(id, &opened, !channels.iter().any(is_open)).await,
             Err(error) if is_refusal(&error) => self.refused(id, channels, &error).await,
             Err(error) => {
-                self.forget(id, Some(&error.in_words(self.connection.provider.name()))).await?;
+                self.forget(id, Some(&error.user_message(self.connection.provider.name()))).await?;
                 Err(error)
             }
         }
@@ -184,7 +184,7 @@ impl SubscriptionUpkeep<'_> {
         let now = context.clock.now();
         let words = match error {
             JobError::Provider(ProviderError::Rejected(reason)) => reason.clone(),
-            other => other.in_words(self.connection.provider.name()),
+            other => other.user_message(self.connection.provider.name()),
         };
         let before = channels.iter().filter(|one| one.state == PushState::Refused).max_by_key(|one| one.id);
         let refusals = before.map_or(0, |before| before.refusals) + 1;
@@ -253,7 +253,7 @@ async fn close(
         let remote = &remote;
         match with_access!(context, account, access => push.close(&access, remote)) {
             Ok(()) => {}
-            Err(error) if is_refusal(&error) => why = Some(error.in_words(account.provider.name())),
+            Err(error) if is_refusal(&error) => why = Some(error.user_message(account.provider.name())),
             Err(JobError::Provider(ProviderError::GrantDead(_) | ProviderError::Unauthorized)) => {
                 why = Some("access had ended before".to_owned());
             }

@@ -65,7 +65,7 @@ impl<H: JobHandler> HandlerSlots<H> {
             let own = CurrentSlot { class: job.queue, permit: Mutex::new(slot), free };
             let run = on_behalf_of(write_caller(job.queue), handler.handle(job));
             if let Err(panic) = AssertUnwindSafe(CURRENT_SLOT.scope(own, run)).catch_unwind().await {
-                let panic = in_words(&*panic);
+                let panic = panic_message(&*panic);
                 tracing::error!(job = %job.id, kind = %job.kind, panic, "a handler panicked; the sweep brings its job again");
             }
         };
@@ -131,7 +131,7 @@ pub(crate) fn write_caller(class: QueueClass) -> WriteCaller {
 }
 
 /// What a panic said.
-pub(crate) fn in_words(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
 }

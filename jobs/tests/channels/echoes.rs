@@ -5,13 +5,11 @@ use concord_domain::{
     ical::uid,
     people::Actor,
 };
-use concord_jobs::channels::{
-    exposure,
+use concord_jobs::channels::{exposure, in_doubt, quarantine::ReviewError};
+use concord_services::channels::{
+    ChannelError,
     import::{self, ImportSource},
-    in_doubt,
-    manage::ChannelError,
     preview::preview,
-    quarantine::ReviewError,
 };
 use concord_storage::testing::TestDb;
 

@@ -14,12 +14,12 @@ use concord_domain::{
 };
 use concord_jobs::{
     Context, KeyRegistry, SyncSettings,
-    channels::manage::{self, ChannelError, NewChannelRequest},
     job::JobRunner,
     mail::MailSettings,
     queue::{Queue, QueueConfig},
 };
 use concord_providers::{FeedFetchLimits, FeedFetcher, ProviderRegistry, ProviderRegistryConfig, SsrfGuard};
+use concord_services::channels::{self as manage, ChannelError, NewChannelRequest};
 use concord_storage::{
     PageRequest,
     bookings::{self, BookingFilter, ChangeContext},

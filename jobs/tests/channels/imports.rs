@@ -3,11 +3,11 @@ use concord_domain::{
     people::Actor,
     platform::PlatformId,
 };
-use concord_jobs::channels::{
+use concord_jobs::channels::quarantine::{self, ReviewError, UndoCounts};
+use concord_services::channels::{
+    self as manage,
     import::{self, ChannelImportRequest, ImportError, ImportSource, only_resource},
-    manage,
     preview::preview,
-    quarantine::{self, ReviewError, UndoCounts},
 };
 use concord_storage::{
     PageRequest,

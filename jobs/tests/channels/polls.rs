@@ -4,7 +4,7 @@ use concord_domain::{
     job::JobKind,
     people::Actor,
 };
-use concord_jobs::channels::manage::{self, ChannelError, ChannelUpdate};
+use concord_services::channels::{self as manage, ChannelError, ChannelUpdate};
 use concord_storage::{
     PageRequest,
     bookings::{self, BookingFilter},

@@ -1,7 +1,7 @@
 //! How long a stay is, and whether it is agreed on.
 
 use concord_domain::booking::{BookingDraft, BookingStatus, BookingTime};
-use concord_jobs::channels::{import::ImportSource, preview::preview};
+use concord_services::channels::{import::ImportSource, preview::preview};
 use concord_storage::{bookings, testing::TestDb};
 
 use crate::{

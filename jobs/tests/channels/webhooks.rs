@@ -6,10 +6,8 @@ use concord_domain::{
     ical::uid,
     ids::{BookingId, ChannelId},
 };
-use concord_jobs::channels::{
-    manage::{self, ChannelUpdate, WebhookCredentials},
-    webhook::{WebhookError, WebhookMessage, WebhookOutcome, hear},
-};
+use concord_jobs::channels::webhook::{WebhookError, WebhookMessage, WebhookOutcome, hear};
+use concord_services::channels::{self as manage, ChannelUpdate, WebhookCredentials};
 use concord_storage::testing::TestDb;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};

@@ -4,7 +4,7 @@ use concord_domain::{
     booking::{BookingDraft, BookingKind, BookingStatus, BookingTime},
     connection::{Coverage, Direction, EntryState},
 };
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{
     on_both_databases,
     testing::{TestDb, at},

@@ -7,12 +7,12 @@ use concord_domain::{
     sync::remote_change::{RemoteChangeKind, RemoteChangeState},
 };
 use concord_foreign::ProxyFault;
-use concord_jobs::{
+use concord_providers::{DiscoveryError, caldav::CaldavLogin};
+use concord_services::{
     connect::{self, ConnectError},
     connections as manage,
-    remote_change::RemoteChangeAnswer,
+    remote_changes::RemoteChangeAnswer,
 };
-use concord_providers::{DiscoveryError, caldav::CaldavLogin};
 use concord_storage::{
     on_both_databases,
     testing::{TestDb, monday},

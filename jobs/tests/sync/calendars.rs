@@ -1,7 +1,7 @@
 //! The calendars of an account: which are read, which one is written, and those that are gone.
 
 use concord_domain::connection::EntryState;
-use concord_jobs::connections::{self as manage, ConnectionActionError};
+use concord_services::connections::{self as manage, ConnectionActionError};
 use concord_storage::{
     on_both_databases,
     testing::{TestDb, at},

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use concord_domain::connection::{ConnectionState, EntryState, ProviderKind};
 use concord_foreign::ProxyFault;
-use concord_jobs::{
-    Context,
-    connect::{self, ConnectError, ConnectedAccount},
-    connections as manage,
-};
+use concord_jobs::Context;
 use concord_providers::{
     DiscoveryError, ProviderRegistry, ProviderRegistryConfig, SsrfGuard, caldav::CaldavLogin,
+};
+use concord_services::{
+    connect::{self, ConnectError, ConnectedAccount},
+    connections as manage,
 };
 use concord_storage::{
     connections, on_both_databases,

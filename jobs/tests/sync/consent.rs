@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{ApiKeyId, StaffId},
     people::Role,
 };
-use concord_jobs::connect::{
+use concord_services::connect::{
     self, CallbackBrowser, ConnectError, ConnectInitiator, ConnectRequest, ConnectedAccount, OAuthCallback,
 };
 use concord_storage::{

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use concord_domain::connection::{ConnectionState, EntryState};
-use concord_jobs::{Context, connections as manage, job::JobRunner};
+use concord_jobs::{Context, job::JobRunner};
 use concord_providers::{ProviderRegistry, ProviderRegistryConfig};
+use concord_services::connections as manage;
 use concord_storage::{
     connections, on_both_databases,
     testing::{self, TestDb, at},

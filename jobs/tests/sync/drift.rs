@@ -5,7 +5,7 @@ use concord_domain::{
     connection::{Coverage, Direction},
     ids::ConnectionId,
 };
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{
     bookings, connections::DriftFigures, on_both_databases, remote_changes, sync_log, testing::TestDb,
 };

@@ -15,13 +15,15 @@ use concord_domain::{
 };
 use concord_jobs::{
     CallLimits, Context, ProviderLimits, SyncSettings, batch_sync,
-    connect::{self, ConnectTarget},
-    connections as manage,
     job::JobRunner,
     mail::{MailSettings, Mailer, SmtpServerAddress},
     queue::{Queue, QueueConfig},
 };
 use concord_providers::{FeedFetchLimits, FeedFetcher, ProviderRegistry, SsrfGuard};
+use concord_services::{
+    connect::{self, ConnectTarget},
+    connections as manage,
+};
 use concord_storage::{
     PageRequest,
     bookings::{self, ChangeContext, PutError, Unavailability},

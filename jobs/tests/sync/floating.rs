@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 use concord_domain::{connection::EntryState, ids::ConnectionId};
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{on_both_databases, people::Staff, testing::TestDb};
 
 use crate::{

@@ -7,7 +7,8 @@ use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::ConnectionId,
 };
-use concord_jobs::{connections as manage, job::JobRunner};
+use concord_jobs::job::JobRunner;
+use concord_services::connections as manage;
 use concord_storage::{
     connections, history, jobs, on_both_databases,
     testing::{self, TestDb},

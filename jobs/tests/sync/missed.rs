@@ -5,7 +5,7 @@ use concord_domain::{
     connection::{Coverage, Direction},
     sync::remote_change::{RemoteChangeKind, RemoteChangePolicy, RemoteChangeState},
 };
-use concord_jobs::batch_sync;
+use concord_services::connections as manage;
 use concord_storage::{on_both_databases, testing::TestDb};
 use serde_json::json;
 
@@ -90,7 +90,7 @@ async fn deletion_is_asked_about_though_an_update_is_unanswered(db: &TestDb) {
     assert_eq!(fixture.outside.hits().await, 1);
     fixture.outside.person_deletes(ANA, &id).await;
     fixture.outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
-    batch_sync::import_all(&fixture.context, fixture.business.id).await.unwrap();
+    manage::import_all(&fixture.context, fixture.business.id).await.unwrap();
     fixture.settle().await;
     fixture.poll().await;
     let changes = fixture.changes(&booking).await;

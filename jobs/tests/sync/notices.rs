@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chrono::Duration;
 use concord_domain::{connection::ConnectionState, ids::ConnectionId, people::Role};
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{
     notices, on_both_databases,
     people::{self, NewUser, Staff},

@@ -6,11 +6,9 @@ use concord_domain::{
     ids::ConnectionId,
     push::PushState,
 };
-use concord_jobs::{
-    connections as manage,
-    push::{NotificationHandler, NotificationOutcome, ensure},
-};
+use concord_jobs::push::{NotificationHandler, NotificationOutcome, ensure};
 use concord_providers::{PushNotification, PushNotificationKind};
+use concord_services::connections as manage;
 use concord_storage::{
     calendars, on_both_databases,
     push_subscriptions::{self, PushSubscription},

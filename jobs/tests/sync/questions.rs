@@ -7,7 +7,7 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::{Refusal, RemoteChangePolicy, RemoteChangeState},
 };
-use concord_jobs::remote_change::{AnswerError, RemoteChangeAnswer};
+use concord_services::remote_changes::{AnswerError, RemoteChangeAnswer};
 use concord_storage::{notices, on_both_databases, remote_changes, testing::TestDb};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! What waited while a calendar was not served is there once when it is again.
 
 use concord_domain::connection::ConnectionState;
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{on_both_databases, testing::TestDb};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use concord_domain::connection::ProviderKind;
-use concord_jobs::{
+use concord_services::{
     connect::{self, CallbackBrowser, ConnectRequest, OAuthCallback},
     connections as manage,
 };

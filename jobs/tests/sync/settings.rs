@@ -6,10 +6,8 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_jobs::{
-    batch_sync,
-    connections::{self as manage, ConnectionActionError},
-};
+use concord_jobs::batch_sync;
+use concord_services::connections::{self as manage, ConnectionActionError};
 use concord_storage::{
     on_both_databases,
     testing::{self, TestDb, at},
@@ -66,8 +64,8 @@ async fn everything_can_be_brought_up_to_date_by_hand(db: &TestDb) {
 
     fixture.outside.person_adds(ANA, (at(700), at(760)), json!({})).await;
     fixture.outside.forget_calls().await;
-    assert_eq!(batch_sync::import_all(&fixture.context, fixture.business.id).await.unwrap(), 2);
-    assert_eq!(batch_sync::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap(), 2);
+    assert_eq!(manage::import_all(&fixture.context, fixture.business.id).await.unwrap(), 2);
+    assert_eq!(manage::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap(), 2);
     fixture.drain().await;
     assert_eq!(fixture.taken(&fixture.ana).await.len(), 3);
     // What is as it should be is not written again.
@@ -90,7 +88,7 @@ async fn what_people_did_to_entries_is_put_right_by_hand(db: &TestDb) {
     let moved = json!({ "starts_at": at(5000), "ends_at": at(5060), "title": "Somewhen" });
     fixture.outside.person_changes(ANA, &before[1].id, moved).await;
     // Not by itself, nor with all that waits.
-    batch_sync::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
+    manage::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.outside.seen_by(ANA).await.len(), 2);
 

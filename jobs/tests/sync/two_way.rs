@@ -9,7 +9,7 @@ use concord_domain::{
         Refusal, RemoteChangeKind, RemoteChangePolicy, RemoteChangeRules, RemoteChangeState,
     },
 };
-use concord_jobs::remote_change::{AnswerError, RemoteChangeAnswer, answer, apply_answer};
+use concord_services::remote_changes::{AnswerError, RemoteChangeAnswer, answer, apply_answer};
 use concord_storage::{
     PageRequest, bookings, history, on_both_databases,
     remote_changes::{self, RemoteChange},
@@ -280,7 +280,7 @@ async fn a_write_whose_answer_was_lost_is_no_persons_doing(db: &TestDb) {
         at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     );
     fixture.put("A-1", &fixture.hour()).await;
-    concord_jobs::batch_sync::import_all(&fixture.context, fixture.business.id).await.unwrap();
+    concord_services::connections::import_all(&fixture.context, fixture.business.id).await.unwrap();
     fixture.settle().await;
     fixture.poll().await;
     assert_eq!(minutes(&fixture.now(&booking).await), (6_000, 6_060));
@@ -323,7 +323,7 @@ async fn what_we_do_not_follow_is_left_alone_until_the_next_write(db: &TestDb) {
     fixture.outside.person_changes(ANA, &id, json!({ "description": "Bring towels" })).await;
     fixture.outside.forget_calls().await;
     fixture.poll().await;
-    concord_jobs::batch_sync::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
+    concord_services::connections::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.outside.writes().await, Vec::<String>::new());
     assert_eq!(fixture.outside.one_seen_by(ANA).await.description, "Bring towels");

@@ -6,9 +6,9 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::{RemoteChangeKind, RemoteChangePolicy, RemoteChangeState},
 };
-use concord_jobs::{
+use concord_services::{
     connections as manage,
-    remote_change::{AnswerError, RemoteChangeAnswer},
+    remote_changes::{AnswerError, RemoteChangeAnswer},
 };
 use concord_storage::{connections, on_both_databases, testing::TestDb};
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
     assert_eq!(fixture.now(&booking).await.draft.status, BookingStatus::Confirmed);
 
     // Until somebody answers it stays away, whoever resyncs.
-    concord_jobs::batch_sync::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
+    concord_services::connections::sync_all_pending(&fixture.context, fixture.business.id).await.unwrap();
     fixture.settle().await;
     fixture.poll().await;
     assert_eq!(fixture.outside.seen_by(ANA).await.len(), 0);

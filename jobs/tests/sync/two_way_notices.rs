@@ -1,7 +1,7 @@
 //! What people are told of what was done in calendars.
 
 use chrono::Duration;
-use concord_jobs::remote_change::RemoteChangeAnswer;
+use concord_services::remote_changes::RemoteChangeAnswer;
 use concord_storage::{on_both_databases, remote_changes, testing::TestDb};
 
 use crate::{

@@ -10,8 +10,8 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{channel::ItemKind, ids::ResourceId, platform::Platform};
-use concord_jobs::channels::{
-    apply_snapshot::ChannelImportOutcome,
+use concord_jobs::channels::apply_snapshot::ChannelImportOutcome;
+use concord_services::channels::{
     import::{self, ChannelImportRequest, ImportError, ImportSource as Source, only_resource},
     preview::{self, ImportPreview},
 };

@@ -6,7 +6,7 @@ use concord_domain::{
     ids::JobId,
     job::{JobKind, JobState, QueueClass},
 };
-use concord_jobs::batch_sync;
+use concord_services::connections as manage;
 use concord_storage::{
     StorageError, entries,
     jobs::{self, JobBoardRow},
@@ -162,7 +162,7 @@ async fn sync_pending(
     State(app): State<App>,
     caller: ApiCaller,
 ) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
-    let started = batch_sync::sync_all_pending(&app.context, caller.business).await?;
+    let started = manage::sync_all_pending(&app.context, caller.business).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }
 
@@ -175,6 +175,6 @@ async fn import_availability(
     State(app): State<App>,
     caller: ApiCaller,
 ) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
-    let started = batch_sync::import_all(&app.context, caller.business).await?;
+    let started = manage::import_all(&app.context, caller.business).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }

@@ -5,7 +5,7 @@ use concord_domain::{
     channel::{BlockRule, Preference},
     platform::{Platform, PlatformKind},
 };
-use concord_jobs::channels::manage;
+use concord_services::channels as manage;
 use concord_storage::platform_settings::{self, PlatformSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

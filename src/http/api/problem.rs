@@ -11,9 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use concord_domain::booking::FieldError;
-use concord_jobs::{connect::ConnectError, connections::ConnectionActionError, remote_change::AnswerError};
 use concord_providers::DiscoveryError;
-use concord_services::ServiceError;
+use concord_services::{
+    ServiceError, connect::ConnectError, connections::ConnectionActionError, remote_changes::AnswerError,
+};
 use concord_storage::{StorageError, bookings::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;

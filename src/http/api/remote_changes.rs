@@ -15,7 +15,7 @@ use concord_domain::{
         remote_change_text::RemoteChangeText,
     },
 };
-use concord_jobs::remote_change::{RemoteChangeAnswer, answer};
+use concord_services::remote_changes::{RemoteChangeAnswer, answer};
 use concord_storage::{
     bookings, businesses,
     remote_changes::{self, RemoteChange},

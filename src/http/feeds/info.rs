@@ -13,7 +13,7 @@ use concord_domain::{
     platform::{Platforms, fill},
     privacy::FeedPrivacy,
 };
-use concord_jobs::channels::manage;
+use concord_services::channels as manage;
 use concord_storage::{StorageError, bookings::ChangeContext, businesses, channels, feeds, resources};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;

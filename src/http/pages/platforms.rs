@@ -9,7 +9,8 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::platform::{Platform, PlatformKind};
-use concord_jobs::channels::{intervals, manage};
+use concord_jobs::channels::intervals;
+use concord_services::channels as manage;
 use concord_storage::platform_settings::{self, PlatformSettings};
 use serde::Deserialize;
 

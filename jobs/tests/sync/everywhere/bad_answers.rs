@@ -7,7 +7,7 @@ use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::ConnectionId,
 };
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::testing::TestDb;
 
 use super::{

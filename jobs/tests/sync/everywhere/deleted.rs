@@ -5,7 +5,7 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeState},
 };
-use concord_jobs::remote_change::RemoteChangeAnswer;
+use concord_services::remote_changes::RemoteChangeAnswer;
 use concord_storage::testing::TestDb;
 
 use super::{everywhere, grants::book};

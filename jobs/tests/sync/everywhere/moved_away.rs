@@ -7,7 +7,7 @@ use concord_domain::{
     ids::ConnectionId,
     sync::remote_change::{RemoteChangeKind, RemoteChangePolicy, RemoteChangeState},
 };
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{
     calendars::Calendar,
     testing::{TestDb, at},

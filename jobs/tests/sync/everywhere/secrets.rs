@@ -1,7 +1,7 @@
 //! No token and no password shows, in a whole life with everything that can go wrong.
 
 use concord_domain::connection::ProviderKind;
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::testing::TestDb;
 
 use super::{
@@ -45,9 +45,13 @@ async fn no_secret_shows_in_a_whole_life(db: &TestDb, kind: ProviderKind) {
         };
         for asked in [wrong, in_address] {
             let whose = (fixture.business.id, fixture.ana.id);
-            let refused =
-                concord_jobs::connect::connect_with_password(&fixture.context, whose, &asked, "/".to_owned())
-                    .await;
+            let refused = concord_services::connect::connect_with_password(
+                &fixture.context,
+                whose,
+                &asked,
+                "/".to_owned(),
+            )
+            .await;
             let error = refused.unwrap_err();
             shown.push(format!("{error} {error:?} {:?}", asked.password));
         }

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use concord_domain::{connection::ProviderKind, ids::StaffId};
-use concord_jobs::connect::{self, ConnectError, ConnectInitiator, ConnectRequest};
+use concord_services::connect::{self, ConnectError, ConnectInitiator, ConnectRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};

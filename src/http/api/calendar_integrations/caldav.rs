@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::ids::StaffId;
-use concord_jobs::connect::{self, ConnectError};
 use concord_providers::{DiscoveryError, caldav::CaldavLogin};
+use concord_services::connect::{self, ConnectError};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;

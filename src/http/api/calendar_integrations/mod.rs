@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{CalendarId, ConnectionId, StaffId},
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_jobs::connections as jobs;
+use concord_services::connections as jobs;
 use concord_storage::{
     busy_times, calendars,
     connections::{self, Connection, ConnectionSettings},

@@ -10,10 +10,11 @@ use concord_domain::{
     ids::{ChannelId, ResourceId},
     platform::Platform,
 };
-use concord_jobs::channels::{
-    address_warnings::{self, AddressCandidate, AddressWarning},
-    intervals,
-    manage::{self, ChannelError, ChannelUpdate, NewChannelRequest},
+use concord_jobs::channels::intervals;
+use concord_services::channels::{
+    self as manage, ChannelError, ChannelUpdate, NewChannelRequest,
+    address_check::{self, AddressCandidate},
+    address_warnings::AddressWarning,
 };
 use concord_storage::{
     bookings::ChangeContext,
@@ -201,7 +202,7 @@ async fn check_address(
     change: &ChangeContext,
     asked: &AddressCandidate<'_>,
 ) -> Result<(), ApiError> {
-    let mut doubts = address_warnings::doubts(&app.context, change, asked).await?;
+    let mut doubts = address_check::warnings(&app.context, change, asked).await?;
     doubts.retain(AddressWarning::applies_to_api);
     if doubts.is_empty() {
         return Ok(());

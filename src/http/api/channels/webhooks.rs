@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::ids::ChannelId;
-use concord_jobs::channels::manage;
+use concord_services::channels as manage;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;

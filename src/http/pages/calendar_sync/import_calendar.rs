@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
-use concord_jobs::channels::{
+use concord_services::channels::{
     import::{self, ImportError, ImportSource as Source},
     preview::{self, ImportPreview, PreviewItem},
 };

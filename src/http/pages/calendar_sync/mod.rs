@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::{ids::ChannelId, privacy::FeedPrivacy};
-use concord_jobs::channels::manage;
+use concord_services::channels as manage;
 use concord_storage::{
     PageRequest,
     channels::{self, runs},

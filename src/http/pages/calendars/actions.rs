@@ -10,8 +10,7 @@ use concord_domain::{
     connection::ProviderKind,
     ids::{ConnectionId, StaffId},
 };
-use concord_jobs::{
-    batch_sync,
+use concord_services::{
     connect::{self, ConnectError, ConnectInitiator, ConnectRequest},
     connections as manage,
 };
@@ -67,7 +66,7 @@ pub(super) async fn connect(
 /// Everything of the business, for managers.
 pub(super) async fn sync_pending(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     user.require_manager()?;
-    let number = batch_sync::sync_all_pending(&app.context, user.business.id).await?;
+    let number = manage::sync_all_pending(&app.context, user.business.id).await?;
     let calendars = pluralize(to_i64(number), "calendar", "calendars");
     Ok(user.redirect_with_flash(&app, "/calendars", &Flash::success(format!("Syncing {calendars} now."))))
 }
@@ -78,7 +77,7 @@ pub(super) async fn import_availability(
     user: CurrentUser,
 ) -> Result<Response, PageError> {
     user.require_manager()?;
-    let number = batch_sync::import_all(&app.context, user.business.id).await?;
+    let number = manage::import_all(&app.context, user.business.id).await?;
     let calendars = pluralize(to_i64(number), "calendar", "calendars");
     Ok(user.redirect_with_flash(
         &app,

@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use concord_domain::ids::StaffId;
-use concord_jobs::connect::{self, ConnectError};
 use concord_providers::{
     DiscoveryError,
     caldav::{CaldavLogin as Account, CaldavPreset, PRESETS},
 };
+use concord_services::connect::{self, ConnectError};
 use concord_storage::people::{self, Staff};
 use serde::Deserialize;
 

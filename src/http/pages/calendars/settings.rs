@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{CalendarId, ConnectionId},
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_jobs::connections as manage;
+use concord_services::connections as manage;
 use concord_storage::{calendars, connections::ConnectionSettings};
 use serde::Deserialize;
 

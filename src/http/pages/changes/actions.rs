@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use concord_domain::{ids::RemoteChangeId, sync::remote_change::RemoteChangeKind};
-use concord_jobs::remote_change::{AnswerError, RemoteChangeAnswer, answer};
+use concord_services::remote_changes::{AnswerError, RemoteChangeAnswer, answer};
 use concord_storage::{bookings::PutError, remote_changes::RemoteChange};
 use serde::Deserialize;
 

@@ -10,9 +10,10 @@ use concord_domain::{
     ids::{ChannelId, ChannelItemId, ChannelRunId},
 };
 use concord_jobs::channels::{
-    in_doubt, manage,
+    in_doubt,
     quarantine::{self, ReviewError, UndoCounts},
 };
+use concord_services::channels as manage;
 use concord_storage::channels::runs;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! What speaks against an address that was typed, each with what to tick if it is meant all the same.
 
-use concord_jobs::channels::address_warnings::AddressWarning;
+use concord_services::channels::address_warnings::AddressWarning;
 
 use super::super::components::{SelectOption, capitalize};
 

@@ -20,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::ids::ChannelId;
-use concord_jobs::channels::manage::ChannelError;
+use concord_services::channels::ChannelError;
 use concord_storage::{
     StorageError,
     channels::{self, Channel},

@@ -3,9 +3,9 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
-use concord_jobs::channels::{
-    address_warnings::{self, AddressCandidate as AskedFor},
-    manage::{self, NewChannelRequest},
+use concord_services::channels::{
+    self as manage, NewChannelRequest,
+    address_check::{self, AddressCandidate as AskedFor},
 };
 use concord_storage::{platform_settings, resources::Resource};
 use secrecy::SecretString;
@@ -225,7 +225,7 @@ pub(super) async fn create(
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
         let ticked = if wish.about == shown.about() { wish.anyway.as_slice() } else { &[] };
-        let doubts = address_warnings::doubts(&app.context, &change, &asked).await?;
+        let doubts = address_check::warnings(&app.context, &change, &asked).await?;
         let against = AddressWarnings::from_doubts(&doubts, ticked, &resource.name);
         if let Some(text) = against.unconfirmed() {
             shown.told = against.platform;

@@ -2,9 +2,10 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::ids::ChannelId;
-use concord_jobs::channels::{
-    address_warnings::{self, AddressCandidate, AddressWarning},
-    manage::{self, ChannelUpdate},
+use concord_services::channels::{
+    self as manage, ChannelUpdate,
+    address_check::{self, AddressCandidate},
+    address_warnings::AddressWarning,
 };
 use concord_storage::{bookings::ChangeContext, channels::Channel, resources};
 use secrecy::SecretString;
@@ -106,7 +107,7 @@ async fn address_warnings(
     let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
     let resource = resource.ok_or(PageError::NotFound("resource"))?;
     let asked = AddressCandidate { resource: resource.id, platform, channel: Some(channel.id), address };
-    let mut doubts = address_warnings::doubts(&app.context, change, &asked).await?;
+    let mut doubts = address_check::warnings(&app.context, change, &asked).await?;
     // It may be a new one that is not there yet: what cannot be read is said when its time comes.
     doubts.retain(|doubt| !matches!(doubt, AddressWarning::Unread(_)));
     let ticked = if form.about == address_fingerprint(&channel.platform, &form.address) {

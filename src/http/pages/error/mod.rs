@@ -10,8 +10,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use concord_jobs::connections::ConnectionActionError;
-use concord_services::ServiceError;
+use concord_services::{ServiceError, connections::ConnectionActionError};
 use concord_storage::StorageError;
 use tokio::task::JoinError;
 

@@ -7,7 +7,17 @@ use concord_domain::{
     people::Actor,
     platform::Platform,
 };
-use concord_providers::{FeedError, FeedFetchOutcome, FeedRequest, feed_address};
+use concord_jobs::{
+    Context,
+    channels::{
+        apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
+        own_feed::is_our_feed,
+        poll::FeedReadError,
+        snapshot::{FeedSchedule, ImportContext, ParsedFeed, mark_ours, parse_feed},
+    },
+    job::JobError,
+};
+use concord_providers::{FeedFetchOutcome, FeedRequest, feed_address};
 use concord_storage::{
     StorageError,
     channels::{self, Channel, FeedReadOutcome, ImportAddress, ListingKey, NewChannel},
@@ -16,13 +26,9 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
+    address::host_of,
     address_warnings::{self, AddressWarning},
-    apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
-    own_feed::is_our_feed,
-    poll::FeedReadError,
-    snapshot::{FeedSchedule, ImportContext, ParsedFeed, mark_ours, parse_feed},
 };
-use crate::{Context, job::JobError};
 
 /// What somebody asks to be taken over.
 #[derive(Clone, Debug)]
@@ -70,7 +76,7 @@ pub enum ImportError {
     Storage(#[from] StorageError),
 }
 
-impl std::convert::From<JobError> for ImportError {
+impl From<JobError> for ImportError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Storage(error) => Self::Storage(error),
@@ -82,8 +88,8 @@ impl std::convert::From<JobError> for ImportError {
 /// The feed, the channel that it is of and all around it.
 pub(super) struct OpenedImport {
     pub(super) channel: Channel,
-    pub(super) surroundings: ImportContext,
-    pub(super) understood: ParsedFeed,
+    pub(super) import_context: ImportContext,
+    pub(super) parsed: ParsedFeed,
     /// Whether the channel was made for this.
     is_new: bool,
 }
@@ -93,7 +99,8 @@ impl ChannelImportRequest {
     pub(super) fn spelled(&self) -> Result<Self, ImportError> {
         let from = match &self.from {
             ImportSource::Address(url) => {
-                ImportSource::Address(normalize_url(url).map_err(FeedReadError::from)?)
+                let address = feed_address(url.expose_secret()).map_err(FeedReadError::from)?;
+                ImportSource::Address(String::from(address).into())
             }
             ImportSource::File(bytes) => ImportSource::File(bytes.clone()),
         };
@@ -101,39 +108,34 @@ impl ChannelImportRequest {
     }
 }
 
-/// The address as it is compared, kept and read, however somebody typed it.
-pub fn normalize_url(url: &SecretString) -> Result<SecretString, FeedError> {
-    Ok(String::from(feed_address(url.expose_secret())?).into())
-}
-
 /// Takes over what the feed says, for the channel that reads it, or a new one that is read only when somebody asks. What
 /// seems to be of another platform is refused, unless that is confirmed.
 pub async fn import(
     context: &Context,
-    wish: &ChannelImportRequest,
+    request: &ChannelImportRequest,
 ) -> Result<ChannelImportOutcome, ImportError> {
-    let wish = &wish.spelled()?;
-    let OpenedImport { mut channel, mut surroundings, understood, is_new } = open(context, wish).await?;
-    let doubt = match another_platform(context, wish, &understood) {
-        Some(doubt) if !wish.confirmed => return Err(ImportError::Doubtful(doubt)),
-        doubt => doubt.map(|doubt| doubt.to_string()),
+    let request = &request.spelled()?;
+    let OpenedImport { mut channel, mut import_context, parsed, is_new } = open(context, request).await?;
+    let warning = match another_platform(context, request, &parsed) {
+        Some(warning) if !request.confirmed => return Err(ImportError::Doubtful(warning)),
+        warning => warning.map(|warning| warning.to_string()),
     };
     if is_new {
-        channel = create_channel(context, wish, &channel).await?;
+        channel = create_channel(context, request, &channel).await?;
         // It may be one that was removed, and what it knew is known again.
-        surroundings = load_import_context(context, wish, &channel).await?;
+        import_context = load_import_context(context, request, &channel).await?;
     }
-    let origin = match wish.from {
+    let origin = match request.from {
         // It is read at its times, and now because somebody asks.
-        ImportSource::Address(_) if channel.polled && !surroundings.is_part => RunOrigin::Person,
+        ImportSource::Address(_) if channel.polled && !import_context.is_part => RunOrigin::Person,
         ImportSource::Address(_) => RunOrigin::Url,
         ImportSource::File(_) => RunOrigin::File,
     };
-    let source = ImportTrigger { origin, actor: wish.actor.clone(), job: None };
-    let mut taken = take_over(context, &channel, &surroundings, &understood, &source).await?;
+    let source = ImportTrigger { origin, actor: request.actor.clone(), job: None };
+    let mut taken = take_over(context, &channel, &import_context, &parsed, &source).await?;
     let remark = taken.remark();
     // Who asks is told; of the feed itself it says nothing.
-    taken.warnings.splice(0..0, doubt);
+    taken.warnings.splice(0..0, warning);
     let read = FeedReadOutcome::Whole {
         etag: None,
         last_modified: None,
@@ -142,7 +144,7 @@ pub async fn import(
         remark: remark.as_deref(),
     };
     let mut tx = context.db.begin().await?;
-    if channel.polled && surroundings.is_part {
+    if channel.polled && import_context.is_part {
         // That is no reading of the feed, which may say something else of the same events.
         channels::look_again(&mut tx, channel.business_id, channel.id).await?;
     } else {
@@ -154,56 +156,59 @@ pub async fn import(
 
 /// Reads and understands a feed, without looking at what would follow from it. Returns the program that wrote it (PRODID);
 /// empty where it does not say.
-pub async fn check_readable(context: &Context, wish: &ChannelImportRequest) -> Result<String, ImportError> {
-    Ok(open(context, &wish.spelled()?).await?.understood.product)
+pub async fn check_readable(
+    context: &Context,
+    request: &ChannelImportRequest,
+) -> Result<String, ImportError> {
+    Ok(open(context, &request.spelled()?).await?.parsed.product)
 }
 
 /// What an import goes by. A file, or another address than the channel's own, may be a part of what the platform has.
 async fn load_import_context(
     context: &Context,
-    wish: &ChannelImportRequest,
+    request: &ChannelImportRequest,
     channel: &Channel,
 ) -> Result<ImportContext, StorageError> {
-    let is_part = match &wish.from {
+    let is_part = match &request.from {
         ImportSource::File(_) => true,
         ImportSource::Address(url) => {
-            let own = channels::import_url(&context.db, &context.ring, wish.business, channel.id).await?;
+            let own = channels::import_url(&context.db, &context.ring, request.business, channel.id).await?;
             own.is_none_or(|own| own.expose_secret() != url.expose_secret())
         }
     };
-    let surroundings = ImportContext::load(context, channel, &wish.platform).await?;
-    Ok(ImportContext { is_part, ..surroundings })
+    let import_context = ImportContext::load(context, channel, &request.platform).await?;
+    Ok(ImportContext { is_part, ..import_context })
 }
 
 /// What speaks against its being a calendar of the platform that was named.
 pub(super) fn another_platform(
     context: &Context,
-    wish: &ChannelImportRequest,
-    understood: &ParsedFeed,
+    request: &ChannelImportRequest,
+    parsed: &ParsedFeed,
 ) -> Option<AddressWarning> {
-    let address = match &wish.from {
+    let address = match &request.from {
         ImportSource::Address(url) => Some(url),
         ImportSource::File(_) => None,
     };
-    address_warnings::another_platform(context, &wish.platform, address, &understood.product)
+    address_warnings::another_platform(context, &request.platform, address, &parsed.product)
 }
 
 pub(super) async fn open(
     context: &Context,
-    wish: &ChannelImportRequest,
+    request: &ChannelImportRequest,
 ) -> Result<OpenedImport, ImportError> {
     let now = context.clock.now();
-    let found = find_channel(context, wish).await?;
+    let found = find_channel(context, request).await?;
     let is_new = found.is_none();
     let channel = match found {
         Some(channel) => channel,
-        None => nobody(context, wish, now).await?,
+        None => nobody(context, request, now).await?,
     };
-    let surroundings = match load_import_context(context, wish, &channel).await {
+    let import_context = match load_import_context(context, request, &channel).await {
         Err(StorageError::NotFound) => return Err(ImportError::NoResource),
         loaded => loaded?,
     };
-    let bytes = match &wish.from {
+    let bytes = match &request.from {
         ImportSource::File(bytes) => bytes.clone(),
         ImportSource::Address(url) => {
             let url = feed_address(url.expose_secret()).map_err(FeedReadError::from)?;
@@ -217,23 +222,23 @@ pub(super) async fn open(
         }
     };
     let schedule =
-        if channel.polled && !surroundings.is_part { FeedSchedule::Polled } else { FeedSchedule::Once };
-    let read = parse_feed(bytes, &wish.platform, surroundings.zone, (schedule, now)).await;
-    let mut understood = read.map_err(FeedReadError::from)?;
-    mark_ours(context, wish.business, &mut understood).await?;
-    Ok(OpenedImport { channel, surroundings, understood, is_new })
+        if channel.polled && !import_context.is_part { FeedSchedule::Polled } else { FeedSchedule::Once };
+    let read = parse_feed(bytes, &request.platform, import_context.zone, (schedule, now)).await;
+    let mut parsed = read.map_err(FeedReadError::from)?;
+    mark_ours(context, request.business, &mut parsed).await?;
+    Ok(OpenedImport { channel, import_context, parsed, is_new })
 }
 
 /// The channel that an import is for: the one that reads the address, or that takes files, or else the only one that the
 /// resource has on the platform, so that what came by one way is known when it comes by another.
 async fn find_channel(
     context: &Context,
-    wish: &ChannelImportRequest,
+    request: &ChannelImportRequest,
 ) -> Result<Option<Channel>, StorageError> {
-    let (db, business, resource) = (&context.db, wish.business, wish.resource);
-    let platform = wish.platform.id.as_str();
+    let (db, business, resource) = (&context.db, request.business, request.resource);
+    let platform = request.platform.id.as_str();
     let files = ListingKey { business, resource, platform, url: None };
-    if let ImportSource::Address(url) = &wish.from
+    if let ImportSource::Address(url) = &request.from
         && let Some(channel) = channels::by_address(db, ListingKey { url: Some(url), ..files }).await?
     {
         return Ok(Some(channel));
@@ -249,15 +254,15 @@ async fn find_channel(
 /// A channel that does not exist yet, of which nothing is known.
 async fn nobody(
     context: &Context,
-    wish: &ChannelImportRequest,
+    request: &ChannelImportRequest,
     now: DateTime<Utc>,
 ) -> Result<Channel, StorageError> {
-    let said = platform_settings::find(&context.db, wish.business, wish.platform.id.as_str()).await?;
+    let said = platform_settings::find(&context.db, request.business, request.platform.id.as_str()).await?;
     Ok(Channel {
         id: ChannelId::new(now),
-        business_id: wish.business,
-        resource_id: wish.resource,
-        platform: wish.platform.id.to_string(),
+        business_id: request.business,
+        resource_id: request.resource,
+        platform: request.platform.id.to_string(),
         state: ChannelState::Active,
         preference: said.preference,
         blocks: said.blocks,
@@ -287,20 +292,20 @@ async fn nobody(
 /// Makes the channel that does not exist yet, as it was looked at.
 async fn create_channel(
     context: &Context,
-    wish: &ChannelImportRequest,
+    request: &ChannelImportRequest,
     nobody: &Channel,
 ) -> Result<Channel, ImportError> {
-    let host = match &wish.from {
+    let host = match &request.from {
         ImportSource::Address(url) => host_of(url),
         ImportSource::File(_) => String::new(),
     };
-    let import = match &wish.from {
+    let import = match &request.from {
         ImportSource::Address(url) => Some(ImportAddress { url, host: &host }),
         ImportSource::File(_) => None,
     };
     let new = NewChannel {
-        business: wish.business,
-        resource: wish.resource,
+        business: request.business,
+        resource: request.resource,
         platform: &nobody.platform,
         preference: nobody.preference,
         blocks: nobody.blocks,
@@ -310,10 +315,10 @@ async fn create_channel(
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     // Somebody else may ask for the same at the same time: one makes it, and the other finds it.
-    resources::lock(&mut tx, wish.business, wish.resource).await?;
+    resources::lock(&mut tx, request.business, request.resource).await?;
     let listing = ListingKey {
-        business: wish.business,
-        resource: wish.resource,
+        business: request.business,
+        resource: request.resource,
         platform: &nobody.platform,
         url: new.import.as_ref().map(|import| import.url),
     };
@@ -323,12 +328,6 @@ async fn create_channel(
     let channel = channels::create(&mut tx, &context.ring, &new, now).await?;
     tx.commit().await?;
     Ok(channel)
-}
-
-/// The host of an address; all that may be shown of it.
-pub fn host_of(url: &SecretString) -> String {
-    let parsed = feed_address(url.expose_secret()).ok();
-    parsed.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// The resource that an import is for where nobody names one: the only one that there is.

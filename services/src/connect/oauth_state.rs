@@ -1,13 +1,13 @@
 //! What was asked for when a person was sent to a consent page, and whether whoever comes back may have it.
 
 use concord_domain::connection::ProviderKind;
+use concord_jobs::Context;
 use concord_storage::{
     oauth_states::{self, CallbackRights, ConsumedState, OAuthState},
     secret,
 };
 
 use super::{CallbackBrowser, ConnectError, OAuthCallback};
-use crate::Context;
 
 /// What was asked for, with the digest that names it. It is used up, unless it only waits for the person.
 pub(super) async fn consume_state(

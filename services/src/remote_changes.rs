@@ -1,9 +1,10 @@
-//! What people answer to a question about an outside change, and the taking back of what was followed.
+//! What people answer to a question about an remote change, and the taking back of what was followed.
 
 use concord_domain::{
     ids::RemoteChangeId,
     sync::remote_change::{BookingEdit, RemoteChangeState},
 };
+use concord_jobs::Context;
 use concord_storage::{
     StorageError,
     bookings::{self, ChangeContext, LinkedWrite, PutError},
@@ -12,14 +13,12 @@ use concord_storage::{
     remote_changes::{self, RemoteChange, RemoteChangeDecision},
 };
 
-use crate::Context;
-
 /// What a person answers to a question, or makes of what has been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoteChangeAnswer {
     /// The booking is to follow.
     Follow,
-    /// The booking stands, and the entry is put back.
+    /// The booking stands, and the entry is reverted.
     Revert,
     /// The booking has followed, and is to be as it was before.
     Undo,

@@ -10,6 +10,10 @@ use concord_domain::{
     occupancy::{Allocation, Placement, allocate_fact},
     platform::PlatformId,
 };
+use concord_jobs::{
+    Context,
+    channels::{apply::draft_of, apply_snapshot::warnings},
+};
 use concord_storage::{
     StorageError,
     bookings::PutError,
@@ -17,12 +21,7 @@ use concord_storage::{
     occupancy,
 };
 
-use super::{
-    apply::draft_of,
-    apply_snapshot::warnings,
-    import::{ChannelImportRequest, ImportError, OpenedImport, another_platform, open},
-};
-use crate::Context;
+use super::import::{ChannelImportRequest, ImportError, OpenedImport, another_platform, open};
 
 /// What would be done with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,21 +49,24 @@ pub struct ImportPreview {
     pub over: i64,
     /// What would be kept back.
     pub held: Option<Quarantine>,
-    /// What of the file was not understood, what would be refused, and what speaks against its being of the platform that was named.
+    /// What of the file was not parsed, what would be refused, and what speaks against its being of the platform that was named.
     pub warnings: Vec<String>,
     /// The platform that it seems to be of, if that is another one.
     pub told: Option<PlatformId>,
 }
 
 /// Says what an import would do.
-pub async fn preview(context: &Context, wish: &ChannelImportRequest) -> Result<ImportPreview, ImportError> {
-    let wish = &wish.spelled()?;
-    let opened = open(context, wish).await?;
-    let plan = opened.surroundings.plan(&opened.understood.snapshot, context.clock.now());
+pub async fn preview(
+    context: &Context,
+    request: &ChannelImportRequest,
+) -> Result<ImportPreview, ImportError> {
+    let request = &request.spelled()?;
+    let opened = open(context, request).await?;
+    let plan = opened.import_context.plan(&opened.parsed.snapshot, context.clock.now());
     let mut preview = preview_plan(context, &opened, plan).await?;
-    if let Some(doubt) = another_platform(context, wish, &opened.understood) {
-        preview.warnings.insert(0, doubt.to_string());
-        preview.told = doubt.told().map(|(told, _)| told.clone());
+    if let Some(warning) = another_platform(context, request, &opened.parsed) {
+        preview.warnings.insert(0, warning.to_string());
+        preview.told = warning.told().map(|(told, _)| told.clone());
     }
     Ok(preview)
 }
@@ -74,10 +76,10 @@ async fn preview_plan(
     opened: &OpenedImport,
     plan: ChannelPlan,
 ) -> Result<ImportPreview, ImportError> {
-    let known = |id: &ChannelItemId| opened.surroundings.items.iter().find(|item| item.id == *id);
+    let known = |id: &ChannelItemId| opened.import_context.items.iter().find(|item| item.id == *id);
     let mut preview = ImportPreview {
         held: plan.held,
-        warnings: warnings(&opened.channel, &opened.surroundings, &opened.understood, &plan),
+        warnings: warnings(&opened.channel, &opened.import_context, &opened.parsed, &plan),
         ..ImportPreview::default()
     };
     preview.counts.skipped = i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
@@ -117,9 +119,9 @@ fn rejection_reason(opened: &OpenedImport, action: &ItemAction, foreseen: &Previ
     if !item.kind.takes() {
         return None;
     }
-    let faults = draft_of(&opened.channel, item).check_imported(opened.surroundings.zone).err()?;
+    let faults = draft_of(&opened.channel, item).check_imported(opened.import_context.zone).err()?;
     let faults = PutError::Invalid(faults);
-    let first = foreseen.interval.start.with_timezone(&opened.surroundings.zone).date_naive();
+    let first = foreseen.interval.start.with_timezone(&opened.import_context.zone).date_naive();
     Some(format!("the event starting on {} is not imported: {faults}", first.format("%-d %b %Y")))
 }
 
@@ -171,7 +173,7 @@ async fn has_room(
     own: Option<&str>,
     allocated: &mut Vec<Allocation>,
 ) -> Result<bool, StorageError> {
-    let resource = &opened.surroundings.resource;
+    let resource = &opened.import_context.resource;
     let wanted = item.interval.padded(resource.buffer_before_minutes, resource.buffer_after_minutes);
     let own = own.unwrap_or_default();
     let mut rows =

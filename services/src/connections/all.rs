@@ -1,0 +1,33 @@
+//! All connections of a business at once.
+
+use concord_domain::{connection::ConnectionState, ids::BusinessId, job::QueueClass};
+use concord_jobs::{Context, batch_sync, import_availability};
+use concord_storage::{StorageError, calendars, connections};
+
+/// "Sync all pending bookings": every connection of the business that is active. Returns how many.
+pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
+    let mut tx = context.db.begin().await?;
+    let enqueued = batch_sync::enqueue_all(&mut tx, context, business).await?;
+    tx.commit().await?;
+    context.push(&enqueued).await;
+    Ok(enqueued.len())
+}
+
+/// "Import all availability": every calendar of the business that is read. Returns how many.
+pub async fn import_all(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
+    let connections = connections::list(&context.db, business).await?;
+    let mut calendars = Vec::new();
+    for connection in connections.iter().filter(|one| one.state == ConnectionState::Active) {
+        if connection.direction.reads() {
+            calendars.extend(calendars::of_connection(&context.db, business, connection.id).await?);
+        }
+    }
+    let mut tx = context.db.begin().await?;
+    let mut enqueued = Vec::new();
+    for calendar in calendars.iter().filter(|one| one.reads && one.missing_since.is_none()) {
+        enqueued.push(import_availability::enqueue(&mut tx, context, calendar, QueueClass::Bulk).await?);
+    }
+    tx.commit().await?;
+    context.push(&enqueued).await;
+    Ok(enqueued.len())
+}

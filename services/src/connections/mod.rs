@@ -1,0 +1,202 @@
+//! What people do with their connections: test, resync, compare, choose calendars, pause, disconnect.
+
+mod all;
+mod settings;
+mod state;
+
+use chrono::Duration;
+use concord_domain::{
+    audit::{HistorySubject, SyncOutcome},
+    connection::ConnectionState,
+    ids::{BusinessId, ConnectionId},
+    job::QueueClass,
+};
+use concord_jobs::{Context, access::ConnectionAccount, calendar_list, drift, initial_sync, job::JobError};
+use concord_providers::ProviderError;
+use concord_storage::{
+    StorageError, Tx,
+    bookings::ChangeContext,
+    connections::{self as store, Connection},
+    sync_log::{self, NewSyncLogEntry},
+};
+use serde_json::Value;
+
+pub use self::{
+    all::{import_all, sync_all_pending},
+    settings::{set_default, set_reads, set_remote_change_rules, set_settings, set_written},
+    state::{disconnect, pause, resume},
+};
+use crate::history;
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionActionError {
+    /// There is no such connection or calendar in this business.
+    #[error("not found")]
+    NotFound,
+    /// It cannot be as things are.
+    #[error("{0}")]
+    NotPossible(String),
+    /// The provider refused or could not be reached.
+    #[error("{0}")]
+    Provider(String),
+    /// The database.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ConnectionActionError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound => Self::NotFound,
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<JobError> for ConnectionActionError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Storage(error) => error.into(),
+            JobError::Provider(ProviderError::RateLimited { .. }) => {
+                Self::Provider("the provider's rate limit was reached; try again in a minute".into())
+            }
+            JobError::Provider(error) => Self::Provider(error.in_words("the provider")),
+            other => Self::NotPossible(other.to_string()),
+        }
+    }
+}
+
+/// What a test found.
+#[derive(Clone, Debug)]
+pub struct ConnectionTestReport {
+    /// Whether the connection works.
+    pub ok: bool,
+    /// For people.
+    pub message: String,
+    /// How many calendars the provider lists.
+    pub calendars: usize,
+}
+
+/// Asks the provider for the calendars, and takes over what has changed of them.
+pub async fn test(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<ConnectionTestReport, ConnectionActionError> {
+    let connection = find(context, business, id).await?;
+    let began_at = context.clock.now();
+    let report = match refresh_calendars(context, business, id).await {
+        Ok(calendars) => ConnectionTestReport {
+            ok: true,
+            message: match calendars {
+                0 => format!(
+                    "{} responded, but the account has no calendar yet: create one there, then test again",
+                    connection.provider.name()
+                ),
+                1 => format!("{} responded; 1 calendar found", connection.provider.name()),
+                _ => format!("{} responded; {calendars} calendars found", connection.provider.name()),
+            },
+            calendars,
+        },
+        Err(ConnectionActionError::Provider(message)) => {
+            ConnectionTestReport { ok: false, message, calendars: 0 }
+        }
+        Err(other) => return Err(other),
+    };
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let line = NewSyncLogEntry {
+        business,
+        connection: Some(id),
+        booking: None,
+        channel: None,
+        operation: "test",
+        outcome: if report.ok { SyncOutcome::Ok } else { SyncOutcome::Failed },
+        detail: &report.message,
+        duration_ms: (now - began_at).num_milliseconds(),
+        at: now,
+    };
+    sync_log::append(&mut tx, &line).await?;
+    tx.commit().await?;
+    Ok(report)
+}
+
+/// Asks the provider which calendars there are. Returns how many.
+pub async fn refresh_calendars(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<usize, ConnectionActionError> {
+    let connection = find(context, business, id).await?;
+    let account = ConnectionAccount { business, connection: id, provider: connection.provider };
+    Ok(calendar_list::refresh(context, account).await?.external_ids.len())
+}
+
+/// What waits is written by then and what is new is read, so that little is left to find.
+const COMPARE_DELAY: Duration = Duration::seconds(10);
+
+/// Writes what waits and reads what is new, now, and then compares all that stands there with what should: what people have
+/// done to it is dealt with by the rules, as when a poll finds it, and nothing is written that stands as it should.
+pub async fn resync(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
+    let connection = find(context, business, id).await?;
+    ensure_served(&connection)?;
+    let mut tx = context.db.begin().await?;
+    // Not due yet, so that there is nothing to push.
+    let now = context.clock.now();
+    drift::enqueue(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_DELAY), now).await?;
+    let enqueued = initial_sync::enqueue(&mut tx, context, (business, id), connection.direction).await?;
+    tx.commit().await?;
+    context.push(&enqueued).await;
+    Ok(())
+}
+
+fn ensure_served(connection: &Connection) -> Result<(), ConnectionActionError> {
+    match connection.state {
+        ConnectionState::Active => Ok(()),
+        ConnectionState::Paused => {
+            Err(ConnectionActionError::NotPossible("the connection is paused; resume it first".into()))
+        }
+        ConnectionState::NeedsReconnect | ConnectionState::Disconnected => {
+            Err(ConnectionActionError::NotPossible("reconnect the calendar first".into()))
+        }
+    }
+}
+
+/// Compares what stands in its calendars with what should, now instead of at night.
+pub async fn compare(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<(), ConnectionActionError> {
+    ensure_served(&find(context, business, id).await?)?;
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let enqueued = drift::enqueue(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
+    tx.commit().await?;
+    context.push(&[enqueued]).await;
+    Ok(())
+}
+
+async fn find(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<Connection, ConnectionActionError> {
+    let found = store::find(&context.db, business, id).await?;
+    found.filter(|one| one.state != ConnectionState::Disconnected).ok_or(ConnectionActionError::NotFound)
+}
+
+async fn record(
+    tx: &mut Tx,
+    by: &ChangeContext,
+    id: ConnectionId,
+    action: &str,
+    detail: &Value,
+) -> Result<(), StorageError> {
+    history::record(tx, by, action, (HistorySubject::Connection, id.0), detail).await
+}
