@@ -23,7 +23,7 @@ pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutco
 }
 
 /// Sees to it that the job exists; called when a process starts.
-pub async fn ensure(context: &Context) -> Result<(), StorageError> {
+pub(crate) async fn ensure(context: &Context) -> Result<(), StorageError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let job = NewJob {

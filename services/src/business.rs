@@ -1,7 +1,7 @@
 //! Changing the settings of a business, and the calendars that follow.
 
 use concord_domain::audit::HistorySubject;
-use concord_jobs::{Context, batch_sync};
+use concord_jobs::{Context, enqueue};
 use concord_storage::{
     StorageError,
     bookings::ChangeContext,
@@ -39,7 +39,7 @@ pub async fn change<E: From<StorageError>>(
     let enqueued = if settings == in_entries {
         Vec::new()
     } else {
-        batch_sync::enqueue_all(&mut tx, context, business.id).await?
+        enqueue::batch_sync_of_business(&mut tx, context, business.id).await?
     };
     tx.commit().await?;
     context.push(&enqueued).await;

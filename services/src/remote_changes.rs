@@ -36,7 +36,7 @@ pub enum AnswerError {
     /// The booking cannot become that.
     #[error(transparent)]
     Refused(PutError),
-    /// The database.
+    /// The database refused or is away.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

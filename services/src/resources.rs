@@ -1,7 +1,7 @@
 //! What can be booked: added, changed, archived, restored.
 
 use concord_domain::{audit::HistorySubject, ids::ResourceId};
-use concord_jobs::{Context, batch_sync};
+use concord_jobs::{Context, enqueue};
 use concord_storage::{
     StorageError, Tx,
     bookings::ChangeContext,
@@ -13,7 +13,7 @@ use crate::{ServiceError, error::OrNotFound, history};
 /// What is not found.
 const WHAT: &str = "resource";
 
-/// Adds a resource.
+/// Adds a resource with these settings.
 pub async fn create(
     context: &Context,
     by: &ChangeContext,
@@ -41,7 +41,7 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
     record(&mut tx, by, "changed", &resource).await?;
     let mut enqueued = Vec::new();
     if resource.name != before.name || resource.zone != before.zone {
-        enqueued = batch_sync::enqueue_all(&mut tx, context, by.business).await?;
+        enqueued = enqueue::batch_sync_of_business(&mut tx, context, by.business).await?;
     }
     tx.commit().await?;
     context.push(&enqueued).await;

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
-    CallLimits, Context, KeyRegistry, ProviderLimits, SyncSettings, clock, drift,
-    job::{self, JobRunner},
+    CallLimits, Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings, clock,
+    dispatch::{self, JobRunner},
     mail::{MailSettings, Mailer, SmtpServerAddress, default_from_address},
-    push,
     queue::{Queue, QueueConfig, QueueError},
-    retention,
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
@@ -97,15 +95,14 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         settings: Arc::new(sync_settings(&config)),
         mail: Arc::new(mail(&config)?),
         keys: KeyRegistry::default(),
+        handlers: Handlers::default(),
         platforms,
     };
     // Without it queries of PostgreSQL are slow after a restore or a bulk import, and no more than that.
     if let Err(error) = statistics::refresh(&context.db).await {
         tracing::warn!(%error, "what the database goes by when it plans could not be brought up to date");
     }
-    retention::ensure(&context).await?;
-    push::ensure(&context).await?;
-    drift::ensure(&context).await?;
+    dispatch::ensure_scheduled(&context).await?;
     Ok(App {
         admission: Arc::new(http::admission::Admission::new(&config.server, &context.clock)),
         context,
@@ -170,7 +167,7 @@ pub async fn serve_with_worker(
 ) -> Result<(), CommandError> {
     let claim = app.context.db.claim(InstanceMode::Alone)?;
     if claim.is_some() {
-        job::release_former(&app.context).await?;
+        dispatch::release_former(&app.context).await?;
     }
     let worker = {
         let (app, shutdown) = (app.clone(), shutdown.clone());

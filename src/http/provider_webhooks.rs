@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use concord_jobs::push::{NotificationHandler, NotificationOutcome};
+use concord_jobs::accounts::push::{NotificationHandler, NotificationOutcome};
 use concord_providers::{InvalidPushNotification, PushNotification, google, microsoft};
 
 use super::{

@@ -9,8 +9,9 @@
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
 //! items, and a plan that is done twice is done once.
 
-pub mod apply;
+mod apply;
 pub mod apply_snapshot;
+pub mod draft;
 pub mod exposure;
 pub mod in_doubt;
 pub mod notices;

@@ -188,7 +188,7 @@ impl Mailer {
     ///
     /// # Errors
     /// `Transient` also where it is not known whether the server has taken it.
-    pub(super) async fn send(&self, mail: Message) -> Result<(), MailError> {
+    pub(crate) async fn send(&self, mail: Message) -> Result<(), MailError> {
         match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify_error(&error, &self.server)),

@@ -34,7 +34,7 @@ impl Header for AutoSubmitted {
 ///
 /// # Errors
 /// `Refused` for what is no mail address.
-pub(super) fn compose(row: &Row, from: &Recipient, now: DateTime<Utc>) -> Result<Message, MailError> {
+pub(crate) fn compose(row: &Row, from: &Recipient, now: DateTime<Utc>) -> Result<Message, MailError> {
     let builder = Message::builder()
         .from(mailbox(&from.name, &from.address)?)
         .to(mailbox(&row.to_name, &row.to_address)?)

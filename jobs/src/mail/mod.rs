@@ -1,35 +1,24 @@
-//! Mail: what is written to people, and the way of it to a mail server.
+//! Mail: what one says, and the way of it to a mail server.
 //!
 //! `render` makes texts from values, `message` makes a mail of them as it goes over the wire, `mailer` is the way to the
-//! server, `send` the job. Whoever has something to say writes a mail by `write`, in the transaction that gives rise to
-//! it; nothing is sent from anywhere else.
+//! server. The job that sends, and whoever has something to say, are in `notify`.
 //!
 //! To add a mail: a word in `domain::mail::MailKind`, its two templates in `templates/mail/`, a function in `render`.
 
 mod mailer;
 mod message;
 pub mod render;
-pub(crate) mod send;
 
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
-use concord_domain::{
-    ids::{BusinessId, new_uuid},
-    mail::MailKind,
-};
-use concord_storage::{
-    StorageError, Tx,
-    jobs::JobRef,
-    mails::{self, NewMail},
-};
 use url::{Host, Url};
 
+pub(crate) use self::message::compose;
 pub use self::{
     mailer::{MailError, Mailer, SmtpServerAddress},
     render::RenderedMail,
 };
-use crate::Context;
 
 /// Mail, as it is set up.
 #[derive(Clone, Debug)]
@@ -73,7 +62,7 @@ impl MailSettings {
     }
 
     /// The part of our address that Message-IDs end with.
-    fn domain(&self) -> &str {
+    pub(crate) fn domain(&self) -> &str {
         self.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
     }
 }
@@ -93,48 +82,4 @@ pub struct Recipient {
     pub address: String,
     /// For people.
     pub name: String,
-}
-
-/// Writes a mail in the transaction that gives rise to it; the caller pushes what this returns after the commit. `None`: a
-/// mail with this key was written before.
-pub(crate) async fn write(
-    tx: &mut Tx,
-    context: &Context,
-    (business, kind): (BusinessId, MailKind),
-    to: &Recipient,
-    rendered: &RenderedMail,
-    dedupe_key: &str,
-) -> Result<Option<JobRef>, StorageError> {
-    let new = NewMail {
-        business,
-        kind,
-        to_address: &to.address,
-        to_name: &to.name,
-        subject: &rendered.subject,
-        text: &rendered.text,
-        html: &rendered.html,
-        from_domain: context.mail.domain(),
-        dedupe_key,
-    };
-    mails::create(tx, &new, context.clock.now()).await
-}
-
-/// Writes a mail that shows whether mail works.
-///
-/// # Errors
-/// What the database says.
-pub async fn enqueue_test_mail(
-    context: &Context,
-    business: BusinessId,
-    business_name: &str,
-    to: &Recipient,
-) -> Result<(), StorageError> {
-    let now = context.clock.now();
-    let rendered = render::test(business_name, &context.mail.address("/settings/mail"));
-    let key = format!("test:{}", new_uuid(now));
-    let mut tx = context.db.begin().await?;
-    let enqueued = write(&mut tx, context, (business, MailKind::Test), to, &rendered, &key).await?;
-    tx.commit().await?;
-    context.push(enqueued.as_slice()).await;
-    Ok(())
 }

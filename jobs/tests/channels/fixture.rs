@@ -13,8 +13,8 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use concord_jobs::{
-    Context, KeyRegistry, SyncSettings,
-    job::JobRunner,
+    Context, Handlers, KeyRegistry, SyncSettings,
+    dispatch::JobRunner,
     mail::MailSettings,
     queue::{Queue, QueueConfig},
 };
@@ -62,6 +62,7 @@ impl<'a> ChannelFixture<'a> {
             settings: Arc::new(SyncSettings::default()),
             mail: Arc::new(MailSettings::without_server("https://book.example".parse().unwrap())),
             keys: KeyRegistry::default(),
+            handlers: Handlers::default(),
             feeds: FeedFetcher::new(limits, here, clock.clone()).unwrap(),
             platforms: Arc::new(Platforms::builtin()),
         };

@@ -16,7 +16,7 @@ use concord_domain::{
 };
 use concord_jobs::{
     SyncSettings,
-    job::JobRunner,
+    dispatch::JobRunner,
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_storage::{

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use concord_domain::connection::{ConnectionState, EntryState};
-use concord_jobs::{Context, job::JobRunner};
+use concord_jobs::{Context, dispatch::JobRunner};
 use concord_providers::{ProviderRegistry, ProviderRegistryConfig};
 use concord_services::connections as manage;
 use concord_storage::{

@@ -12,7 +12,7 @@ use concord_domain::{
 };
 use concord_jobs::{
     CallLimits, ProviderLimits,
-    job::{JobRunner, release_former},
+    dispatch::{JobRunner, release_former},
 };
 use concord_storage::{
     connections,

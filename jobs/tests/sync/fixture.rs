@@ -14,8 +14,9 @@ use concord_domain::{
     privacy::EntryPrivacy,
 };
 use concord_jobs::{
-    CallLimits, Context, ProviderLimits, SyncSettings, batch_sync,
-    job::JobRunner,
+    CallLimits, Context, ProviderLimits, SyncSettings,
+    dispatch::JobRunner,
+    enqueue,
     mail::{MailSettings, Mailer, SmtpServerAddress},
     queue::{Queue, QueueConfig},
 };
@@ -124,6 +125,7 @@ impl<'a> SyncFixture<'a> {
             settings: Arc::new(settings),
             mail: Arc::new(quiet()),
             keys: concord_jobs::KeyRegistry::default(),
+            handlers: concord_jobs::Handlers::default(),
             feeds: FeedFetcher::new(
                 FeedFetchLimits { total: patience, ..FeedFetchLimits::default() },
                 here,
@@ -402,7 +404,7 @@ impl<'a> SyncFixture<'a> {
         let mut tx = testing::begin(self.db).await;
         let changed = businesses::update(&mut tx, self.business.id, &settings, self.clock.now()).await;
         changed.expect("it is changed");
-        let enqueued = batch_sync::enqueue_all(&mut tx, &self.context, self.business.id).await;
+        let enqueued = enqueue::batch_sync_of_business(&mut tx, &self.context, self.business.id).await;
         enqueued.expect("the calendars follow");
         testing::commit(tx).await;
     }

@@ -7,7 +7,7 @@ use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::ConnectionId,
 };
-use concord_jobs::job::JobRunner;
+use concord_jobs::dispatch::JobRunner;
 use concord_services::connections as manage;
 use concord_storage::{
     connections, history, jobs, on_both_databases,

@@ -10,7 +10,7 @@ use std::{
 
 use chrono::Duration;
 use concord_domain::{job::JobState, mail::MailState};
-use concord_jobs::mail::{Recipient, enqueue_test_mail};
+use concord_jobs::{mail::Recipient, notify::enqueue_test_mail};
 use concord_storage::{
     PageRequest,
     mails::{self, StoredMail},

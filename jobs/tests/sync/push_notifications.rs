@@ -6,7 +6,7 @@ use concord_domain::{
     ids::ConnectionId,
     push::PushState,
 };
-use concord_jobs::push::{NotificationHandler, NotificationOutcome, ensure};
+use concord_jobs::accounts::push::{NotificationHandler, NotificationOutcome, ensure};
 use concord_providers::{PushNotification, PushNotificationKind};
 use concord_services::connections as manage;
 use concord_storage::{
@@ -211,7 +211,7 @@ async fn what_is_configured_otherwise_has_its_consequences(db: &TestDb) {
     let settings = concord_jobs::SyncSettings { push: None, ..(*fixture.context.settings).clone() };
     let off = concord_jobs::Context { settings: settings.into(), ..fixture.context.clone() };
     ensure(&off).await.unwrap();
-    concord_jobs::job::JobRunner::new(off.clone(), "second").drain().await.unwrap();
+    concord_jobs::dispatch::JobRunner::new(off.clone(), "second").drain().await.unwrap();
     assert_eq!((fixture.channels(id).await.len(), fixture.at_provider().await.len()), (0, 0), "turned off");
     ensure(&fixture.context).await.unwrap();
     fixture.settle().await;

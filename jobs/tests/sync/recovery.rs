@@ -8,7 +8,7 @@ use concord_domain::{
     job::{JobKind, QueueClass},
 };
 use concord_foreign::ProxyFault;
-use concord_jobs::{clock, job::JobRunner, worker::JobHandler};
+use concord_jobs::{clock, dispatch::JobRunner, worker::JobHandler};
 use concord_storage::{
     Db,
     jobs::{self, KeyWait, NewJob},

@@ -6,7 +6,7 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_jobs::batch_sync;
+use concord_jobs::enqueue;
 use concord_services::connections::{self as manage, ConnectionActionError};
 use concord_storage::{
     on_both_databases,
@@ -177,12 +177,13 @@ async fn what_a_change_of_settings_asks_for_is_true_with_the_change(db: &TestDb)
     let fixture = SyncFixture::new(db).await;
     fixture.connected(&fixture.ana).await;
     let mut tx = testing::begin(db).await;
-    let enqueued = batch_sync::enqueue_all(&mut tx, &fixture.context, fixture.business.id).await.unwrap();
+    let enqueued =
+        enqueue::batch_sync_of_business(&mut tx, &fixture.context, fixture.business.id).await.unwrap();
     assert_eq!(enqueued.len(), 1);
     drop(tx);
     assert_eq!(fixture.open_jobs().await.len(), 0, "nothing was changed");
     let mut tx = testing::begin(db).await;
-    batch_sync::enqueue_all(&mut tx, &fixture.context, fixture.business.id).await.unwrap();
+    enqueue::batch_sync_of_business(&mut tx, &fixture.context, fixture.business.id).await.unwrap();
     testing::commit(tx).await;
     // Whoever asked for it is gone before anything was pushed.
     assert_eq!(fixture.open_jobs().await.len(), 1);

@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use concord_jobs::{
-    job::JobRunner,
+    dispatch::JobRunner,
     queue::{Queue, QueueConfig},
 };
 use concord_storage::{

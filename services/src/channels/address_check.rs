@@ -20,7 +20,7 @@ use super::{
 pub struct AddressCandidate<'a> {
     /// What is sold there.
     pub resource: ResourceId,
-    /// Where.
+    /// The platform that it is for.
     pub platform: &'a Platform,
     /// The channel that gets another address; `None`: a new one.
     pub channel: Option<ChannelId>,

@@ -13,7 +13,7 @@ pub enum AddressWarning {
     OtherAddress {
         /// The platform that the host tells.
         told: PlatformId,
-        /// Its name.
+        /// The name of that platform.
         name: String,
         /// What the one is called that was chosen.
         chosen: String,
@@ -23,7 +23,7 @@ pub enum AddressWarning {
     OtherAuthor {
         /// The platform that wrote it.
         told: PlatformId,
-        /// Its name.
+        /// The name of that platform.
         name: String,
         /// What the one is called that was chosen.
         chosen: String,
@@ -33,7 +33,7 @@ pub enum AddressWarning {
         "this link is already imported for {resource} as a calendar of {name}: each booking would be imported twice"
     )]
     ReadAs {
-        /// The resource's name.
+        /// The name of the resource.
         resource: String,
         /// What the platform is called.
         name: String,
@@ -41,7 +41,7 @@ pub enum AddressWarning {
     /// It is read for another resource.
     #[error("this link is already imported for {resource}. A listing belongs to one resource")]
     ReadFor {
-        /// The resource's name.
+        /// The name of the resource.
         resource: String,
     },
     /// The platform is read for the resource, by another address.
@@ -49,7 +49,7 @@ pub enum AddressWarning {
         "{name} is already connected to {resource}. If its link has changed, update it in that channel's settings"
     )]
     SecondListing {
-        /// The resource's name.
+        /// The name of the resource.
         resource: String,
         /// What the platform is called.
         name: String,

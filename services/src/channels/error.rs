@@ -18,10 +18,10 @@ pub enum ChannelError {
     /// The address is one of ours: what would be read is what is published.
     #[error("this is one of Concord's own feeds: paste the link that the platform shows")]
     OwnFeed,
-    /// There is none.
+    /// The business has no such resource.
     #[error("unknown resource")]
     NoResource,
-    /// There is none.
+    /// The business has no such channel.
     #[error("unknown channel")]
     NoChannel,
     /// The platform gives nothing to read.
@@ -30,7 +30,7 @@ pub enum ChannelError {
     /// Nobody can have read what was never fetched.
     #[error("our calendar link has not been fetched yet: paste it at the platform first")]
     NeverFetched,
-    /// The database.
+    /// The database refused or is away.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

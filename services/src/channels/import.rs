@@ -33,15 +33,15 @@ use super::{
 /// What somebody asks to be taken over.
 #[derive(Clone, Debug)]
 pub struct ChannelImportRequest {
-    /// The tenant.
+    /// The tenant that the resource is of.
     pub business: BusinessId,
     /// What is sold there.
     pub resource: ResourceId,
-    /// Where.
+    /// The platform that it is of.
     pub platform: Platform,
-    /// The feed itself.
+    /// Where the feed comes from.
     pub from: ImportSource,
-    /// Who asks.
+    /// Who the bookings are written by.
     pub actor: Actor,
     /// Whether it is taken over although it seems to be of another platform.
     pub confirmed: bool,
@@ -71,7 +71,7 @@ pub enum ImportError {
     /// A part of it was done, and the rest was not.
     #[error("{0}")]
     Stopped(String),
-    /// The database.
+    /// The database refused or is away.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

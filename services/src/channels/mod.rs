@@ -12,6 +12,7 @@ pub mod import;
 pub mod preview;
 mod webhooks;
 
+use chrono::{DateTime, Utc};
 use concord_domain::{
     audit::HistorySubject,
     channel::{BlockRule, ChannelState, Preference},
@@ -25,6 +26,7 @@ use concord_storage::{
     bookings::ChangeContext,
     channels::{self, Channel, ChannelSettings, ImportAddress, ListingKey, NewChannel, items},
     feeds,
+    jobs::JobRef,
     platform_settings::{self, PlatformSettings},
     resources,
 };
@@ -48,7 +50,7 @@ use crate::history;
 pub struct NewChannelRequest<'a> {
     /// What is sold there.
     pub resource: ResourceId,
-    /// Where.
+    /// The platform that sells it.
     pub platform: &'a Platform,
     /// Where the platform's feed is, as somebody typed it.
     pub import_url: Option<SecretString>,
@@ -122,13 +124,9 @@ pub async fn create(
     record(&mut tx, by, channel.id, "created", &json!({ "platform": channel.platform, "host": host }))
         .await?;
     let channel = channels::lock(&mut tx, by.business, channel.id).await?;
-    let mut enqueued = Vec::new();
-    if channel.polled {
-        let now = by.now;
-        enqueued.push(channels::enqueue_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
-    }
+    let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
     tx.commit().await?;
-    context.push(&enqueued).await;
+    context.push(enqueued.as_slice()).await;
     Ok(channel)
 }
 
@@ -180,13 +178,9 @@ pub async fn update(
         "interval_minutes": channel.interval_minutes, "host": channel.import_host,
     });
     record(&mut tx, by, id, "changed", &said).await?;
-    let mut enqueued = Vec::new();
-    if channel.polled && channel.state == ChannelState::Active {
-        let now = by.now;
-        enqueued.push(channels::enqueue_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
-    }
+    let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
     tx.commit().await?;
-    context.push(&enqueued).await;
+    context.push(enqueued.as_slice()).await;
     Ok(channel)
 }
 
@@ -211,14 +205,22 @@ pub async fn remove(context: &Context, by: &ChangeContext, id: ChannelId) -> Res
 pub async fn sync_now(context: &Context, by: &ChangeContext, id: ChannelId) -> Result<Channel, ChannelError> {
     let mut tx = context.db.begin().await?;
     let channel = channels::lock(&mut tx, by.business, id).await.map_err(address_taken_error)?;
-    let now = by.now;
-    let mut enqueued = Vec::new();
-    if channel.polled && channel.state == ChannelState::Active {
-        enqueued.push(channels::enqueue_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
-    }
+    let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
     tx.commit().await?;
-    context.push(&enqueued).await;
+    context.push(enqueued.as_slice()).await;
     Ok(channel)
+}
+
+/// Enqueues the reading of a channel that is kept in step, due now.
+async fn enqueue_reading(
+    tx: &mut Tx,
+    channel: &Channel,
+    now: DateTime<Utc>,
+) -> Result<Option<JobRef>, StorageError> {
+    if !channel.polled || channel.state != ChannelState::Active {
+        return Ok(None);
+    }
+    channels::enqueue_poll(tx, channel, QueueClass::Interactive, now, now).await.map(Some)
 }
 
 /// Says how a business wants a platform to be treated.

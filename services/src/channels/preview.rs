@@ -12,7 +12,7 @@ use concord_domain::{
 };
 use concord_jobs::{
     Context,
-    channels::{apply::draft_of, apply_snapshot::warnings},
+    channels::{apply_snapshot::warnings, draft::draft_of},
 };
 use concord_storage::{
     StorageError,
@@ -28,11 +28,11 @@ use super::import::{ChannelImportRequest, ImportError, OpenedImport, another_pla
 pub struct PreviewItem {
     /// In a word: `new`, `changed`, `cancelled`, `held`, `echo`, `ignored`.
     pub what: &'static str,
-    /// What it is.
+    /// What the event is taken for.
     pub kind: ItemKind,
-    /// When, in UTC.
+    /// The time that it takes, in UTC.
     pub interval: Interval,
-    /// One line.
+    /// The summary, in one line.
     pub summary: String,
     /// Whether there is no room for it.
     pub conflict: bool,
@@ -41,7 +41,7 @@ pub struct PreviewItem {
 /// What would be done, and nothing was.
 #[derive(Clone, Debug, Default)]
 pub struct ImportPreview {
-    /// What would change.
+    /// What would change, event by event.
     pub events: Vec<PreviewItem>,
     /// What would be counted.
     pub counts: RunCounts,

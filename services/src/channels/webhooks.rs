@@ -11,7 +11,7 @@ use super::{ChannelError, error::address_taken_error, record};
 /// What a channel manager needs to tell us something: both are shown once.
 #[derive(Clone, Debug)]
 pub struct WebhookCredentials {
-    /// Of the address.
+    /// What the address ends with.
     pub token: SecretString,
     /// By which each message is signed (Standard Webhooks, `whsec_`).
     pub secret: SecretString,

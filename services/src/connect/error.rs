@@ -43,9 +43,9 @@ pub enum ConnectError {
     /// It was begun by an API key, and the person has not confirmed it yet. Nothing is used up.
     #[error("the staff member has not confirmed the connection")]
     Unconfirmed {
-        /// The tenant.
+        /// The tenant that the person works for.
         business: BusinessId,
-        /// For whom.
+        /// The person who is to confirm.
         staff: StaffId,
     },
     /// The person said no.
@@ -63,7 +63,7 @@ pub enum ConnectError {
     /// The provider refused: the answer that the browser brought back holds nothing, or nothing that is any good.
     #[error("{message}")]
     Refused {
-        /// For people.
+        /// What the person is shown.
         message: String,
         /// Where they wanted to go.
         return_to: String,
@@ -74,12 +74,12 @@ pub enum ConnectError {
     /// The provider could not be reached, or is in trouble.
     #[error("{message}")]
     Provider {
-        /// For people.
+        /// What the person is shown.
         message: String,
         /// Where they wanted to go.
         return_to: String,
     },
-    /// The database.
+    /// The database refused or is away.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

@@ -16,7 +16,7 @@ use concord_domain::{
     connection::ProviderKind,
     ids::{ApiKeyId, BusinessId, ConnectionId, StaffId},
 };
-use concord_jobs::{Context, access::tokens_from_response};
+use concord_jobs::{Context, accounts::access::tokens_from_response};
 use concord_providers::{ProviderCredentials, caldav::CaldavLogin};
 use concord_storage::{
     connections::ConnectionTokens,
@@ -39,13 +39,13 @@ const STATE_TTL: Duration = Duration::minutes(15);
 /// Who wants to connect what.
 #[derive(Clone, Debug)]
 pub struct ConnectRequest {
-    /// The tenant.
+    /// The tenant that the person works for.
     pub business: BusinessId,
     /// Whose account it will be.
     pub staff: StaffId,
-    /// Where.
+    /// Where the account is.
     pub provider: ProviderKind,
-    /// Who asks.
+    /// Who asks for it.
     pub asker: ConnectInitiator,
     /// A path of ours to go to afterwards.
     pub return_to: String,
@@ -74,11 +74,11 @@ pub struct CallbackBrowser<'a> {
 /// What the browser brings back.
 #[derive(Clone, Debug, Default)]
 pub struct OAuthCallback {
-    /// What we sent.
+    /// The `state` that we sent along.
     pub state: Option<String>,
-    /// On consent.
+    /// To be changed for tokens; only on consent.
     pub code: Option<SecretString>,
-    /// On anything else.
+    /// The error code of OAuth, on anything else.
     pub error: Option<String>,
     /// The provider's own words.
     pub error_description: Option<String>,
@@ -87,13 +87,13 @@ pub struct OAuthCallback {
 /// A connection that stands.
 #[derive(Clone, Debug)]
 pub struct ConnectedAccount {
-    /// Which.
+    /// The connection, new or adopted.
     pub connection: ConnectionId,
-    /// The tenant.
+    /// The tenant that the person works for.
     pub business: BusinessId,
-    /// Whose.
+    /// The person whose account it is.
     pub staff: StaffId,
-    /// For people.
+    /// What the account is called, for people.
     pub account_email: String,
     /// How many calendars it has; one without any is kept, and written to as soon as it has one.
     pub calendars: usize,
@@ -156,11 +156,11 @@ pub async fn finish(
 /// Whose account it will be, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectTarget {
-    /// The tenant.
+    /// The tenant that the person works for.
     pub business: BusinessId,
-    /// Whose.
+    /// The person whose account it is.
     pub staff: StaffId,
-    /// Where.
+    /// Where the account is.
     pub provider: ProviderKind,
 }
 

@@ -1,7 +1,7 @@
 //! Stores what opens an account, with its calendars, and enqueues what brings them up to date.
 
 use concord_domain::{audit::HistorySubject, connection::Direction, people::Actor};
-use concord_jobs::{Context, calendar_list, initial_sync, notify};
+use concord_jobs::{Context, accounts::calendar_list, enqueue, notify};
 use concord_providers::{DiscoveryError, ProviderCredentials, ProviderError};
 use concord_storage::{
     bookings::ChangeContext,
@@ -83,7 +83,7 @@ pub(super) async fn store(
     history::record(&mut tx, &by, "connected", (HistorySubject::Connection, connection.0), &detail).await?;
     notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.
-    let enqueued = initial_sync::enqueue(&mut tx, context, (business, connection), Direction::Both).await?;
+    let enqueued = enqueue::initial_sync(&mut tx, context, (business, connection), Direction::Both).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     let calendars = listed.len();

@@ -1,13 +1,13 @@
 //! All connections of a business at once.
 
 use concord_domain::{connection::ConnectionState, ids::BusinessId, job::QueueClass};
-use concord_jobs::{Context, batch_sync, import_availability};
+use concord_jobs::{Context, enqueue};
 use concord_storage::{StorageError, calendars, connections};
 
 /// "Sync all pending bookings": every connection of the business that is active. Returns how many.
 pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
     let mut tx = context.db.begin().await?;
-    let enqueued = batch_sync::enqueue_all(&mut tx, context, business).await?;
+    let enqueued = enqueue::batch_sync_of_business(&mut tx, context, business).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     Ok(enqueued.len())
@@ -25,7 +25,7 @@ pub async fn import_all(context: &Context, business: BusinessId) -> Result<usize
     let mut tx = context.db.begin().await?;
     let mut enqueued = Vec::new();
     for calendar in calendars.iter().filter(|one| one.reads && one.missing_since.is_none()) {
-        enqueued.push(import_availability::enqueue(&mut tx, context, calendar, QueueClass::Bulk).await?);
+        enqueued.push(enqueue::import(&mut tx, context, calendar, QueueClass::Bulk).await?);
     }
     tx.commit().await?;
     context.push(&enqueued).await;

@@ -11,7 +11,12 @@ use concord_domain::{
     ids::{BusinessId, ConnectionId},
     job::QueueClass,
 };
-use concord_jobs::{Context, access::ConnectionAccount, calendar_list, drift, initial_sync, job::JobError};
+use concord_jobs::{
+    Context,
+    accounts::calendar_list,
+    enqueue,
+    job::{ConnectionAccount, JobError},
+};
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx,
@@ -40,7 +45,7 @@ pub enum ConnectionActionError {
     /// The provider refused or could not be reached.
     #[error("{0}")]
     Provider(String),
-    /// The database.
+    /// The database refused or is away.
     #[error(transparent)]
     Storage(StorageError),
 }
@@ -72,7 +77,7 @@ impl From<JobError> for ConnectionActionError {
 pub struct ConnectionTestReport {
     /// Whether the connection works.
     pub ok: bool,
-    /// For people.
+    /// What the person is shown.
     pub message: String,
     /// How many calendars the provider lists.
     pub calendars: usize,
@@ -148,8 +153,8 @@ pub async fn resync(
     let mut tx = context.db.begin().await?;
     // Not due yet, so that there is nothing to push.
     let now = context.clock.now();
-    drift::enqueue(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_DELAY), now).await?;
-    let enqueued = initial_sync::enqueue(&mut tx, context, (business, id), connection.direction).await?;
+    enqueue::compare(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_DELAY), now).await?;
+    let enqueued = enqueue::initial_sync(&mut tx, context, (business, id), connection.direction).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     Ok(())
@@ -176,7 +181,7 @@ pub async fn compare(
     ensure_served(&find(context, business, id).await?)?;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let enqueued = drift::enqueue(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
+    let enqueued = enqueue::compare(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
     tx.commit().await?;
     context.push(&[enqueued]).await;
     Ok(())

@@ -6,7 +6,7 @@ use concord_domain::{
     job::QueueClass,
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_jobs::{Context, batch_sync, import_availability, initial_sync, limits::end_wait, push};
+use concord_jobs::{Context, accounts::limits::end_wait, enqueue};
 use concord_storage::{
     bookings::ChangeContext,
     calendars,
@@ -30,11 +30,11 @@ pub async fn set_settings(
     record(&mut tx, by, id, "changed", &detail).await?;
     let mut enqueued = Vec::new();
     if changed.state == ConnectionState::Active {
-        enqueued = initial_sync::enqueue(&mut tx, context, (business, id), changed.direction).await?;
+        enqueued = enqueue::initial_sync(&mut tx, context, (business, id), changed.direction).await?;
     }
     if !changed.direction.reads() {
         // The import finds that nothing is to be read, and forgets what was: during a pause too.
-        enqueued.extend(initial_sync::read_calendars(&mut tx, context, business, id).await?);
+        enqueued.extend(enqueue::read_calendars(&mut tx, context, business, id).await?);
     }
     tx.commit().await?;
     context.push(&enqueued).await;
@@ -67,7 +67,7 @@ pub async fn set_default(
     let mut tx = context.db.begin().await?;
     store::set_default(&mut tx, by.business, id).await?;
     record(&mut tx, by, id, "made_default", &json!({})).await?;
-    let batch = batch_sync::enqueue(&mut tx, context, by.business, id).await?;
+    let batch = enqueue::batch_sync(&mut tx, context, by.business, id).await?;
     tx.commit().await?;
     context.push(&[batch]).await;
     Ok(())
@@ -90,7 +90,7 @@ pub async fn set_written(
     let mut tx = context.db.begin().await?;
     calendars::set_written(&mut tx, by.business, id, calendar).await?;
     record(&mut tx, by, id, "calendar_written", &json!({ "calendar": calendar })).await?;
-    let batch = batch_sync::enqueue(&mut tx, context, by.business, id).await?;
+    let batch = enqueue::batch_sync(&mut tx, context, by.business, id).await?;
     tx.commit().await?;
     context.push(&[batch]).await;
     Ok(())
@@ -112,9 +112,8 @@ pub async fn set_reads(
     let mut tx = context.db.begin().await?;
     calendars::set_reads(&mut tx, by.business, calendar, reads).await?;
     record(&mut tx, by, id, "calendar_read", &json!({ "calendar": calendar, "reads": reads })).await?;
-    let mut enqueued =
-        vec![import_availability::enqueue(&mut tx, context, &found, QueueClass::Interactive).await?];
-    enqueued.extend(push::enqueue(&mut tx, context, &found).await?);
+    let mut enqueued = vec![enqueue::import(&mut tx, context, &found, QueueClass::Interactive).await?];
+    enqueued.extend(enqueue::push_renewal(&mut tx, context, &found).await?);
     // To forget what was read asks nobody.
     end_wait(context, &mut tx, id).await?;
     tx.commit().await?;

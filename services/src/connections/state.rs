@@ -5,7 +5,7 @@ use concord_domain::{
     ids::ConnectionId,
     job::{JobKind, QueueClass},
 };
-use concord_jobs::{Context, batch_sync, import_availability, initial_sync, limits::end_wait, notify, push};
+use concord_jobs::{Context, accounts::limits::end_wait, enqueue, notify};
 use concord_storage::{
     Tx,
     bookings::ChangeContext,
@@ -27,7 +27,7 @@ pub async fn pause(
     move_state(&mut tx, by, id, states, "paused").await?;
     let mut enqueued = Vec::new();
     for calendar in calendars::list_read(&mut tx, by.business, id).await? {
-        enqueued.extend(push::enqueue(&mut tx, context, &calendar).await?);
+        enqueued.extend(enqueue::push_renewal(&mut tx, context, &calendar).await?);
     }
     tx.commit().await?;
     context.push(&enqueued).await;
@@ -43,7 +43,7 @@ pub async fn resume(
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Paused, ConnectionState::Active);
     let direction = move_state(&mut tx, by, id, states, "resumed").await?;
-    let enqueued = initial_sync::enqueue(&mut tx, context, (by.business, id), direction).await?;
+    let enqueued = enqueue::initial_sync(&mut tx, context, (by.business, id), direction).await?;
     tx.commit().await?;
     context.push(&enqueued).await;
     Ok(())
@@ -100,11 +100,10 @@ pub async fn disconnect(
     };
     let mut enqueued = vec![jobs::enqueue(&mut tx, job, by.now).await?];
     for calendar in calendars.iter().filter(|calendar| calendar.reads) {
-        enqueued
-            .push(import_availability::enqueue(&mut tx, context, calendar, QueueClass::Interactive).await?);
+        enqueued.push(enqueue::import(&mut tx, context, calendar, QueueClass::Interactive).await?);
     }
     for other in others.iter().filter(|other| other.id != id) {
-        enqueued.push(batch_sync::enqueue(&mut tx, context, business, other.id).await?);
+        enqueued.push(enqueue::batch_sync(&mut tx, context, business, other.id).await?);
     }
     notify::disconnected(&mut tx, context, (business, id)).await?;
     // Whatever the provider has asked for: people are free, and the grant is to end, at once.

@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{audit::HistorySubject, ids::StaffId, people::Trade, settings::FieldErrors};
-use concord_jobs::batch_sync;
+use concord_jobs::enqueue;
 use concord_storage::{
     StorageError, Tx,
     bookings::ChangeContext,
@@ -215,7 +215,7 @@ async fn change(
     record_history(&mut tx, &change, "changed", &staff).await?;
     let mut enqueued = Vec::new();
     if staff.trade != before.trade {
-        enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, caller.business, id).await?;
+        enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, caller.business, id).await?;
     }
     tx.commit().await?;
     app.context.push(&enqueued).await;
@@ -261,7 +261,7 @@ async fn restore(
         let mut tx = app.context.db.begin().await?;
         people::restore_staff(&mut tx, caller.business, id).await?;
         record_history(&mut tx, &change, "restored", &before).await?;
-        let enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, caller.business, id).await?;
+        let enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, caller.business, id).await?;
         tx.commit().await?;
         app.context.push(&enqueued).await;
     }

@@ -11,7 +11,7 @@ use concord_domain::{
     ids::MailId,
     mail::{MailKind, MailState},
 };
-use concord_jobs::mail::{Recipient, enqueue_test_mail};
+use concord_jobs::{mail::Recipient, notify::enqueue_test_mail};
 use concord_storage::{
     PageRequest, StorageError,
     mails::{self, MailCounts, StoredMail},

@@ -53,7 +53,7 @@ pub(super) struct ModelRows {
     pub(super) rules: RemoteChangeRules,
 }
 
-/// What has come of a look, as `jobs::remote_change::Met`.
+/// What has come of a look, as `jobs::sync_in::remote_change::RemoteChangeOutcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReconcileOutcome {
     Echo,
@@ -195,7 +195,7 @@ impl ModelRows {
         true
     }
 
-    /// What `jobs::remote_change::meet` does with what was seen when the entry was as in `entry`.
+    /// What `jobs::sync_in::remote_change::meet` does with what was seen when the entry was as in `entry`.
     pub(super) fn meet(
         &mut self,
         calendar: &mut ModelCalendar,

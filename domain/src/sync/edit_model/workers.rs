@@ -48,7 +48,7 @@ struct WriterRun {
     looked_at: Option<u32>,
 }
 
-/// Brings the entry to what it should be, as `jobs::entry`.
+/// Brings the entry to what it should be, as `jobs::sync_out::entry`.
 #[derive(Debug, Default)]
 pub(super) struct EntryWriter(Option<WriterRun>);
 
@@ -204,7 +204,7 @@ impl WriterRun {
     }
 }
 
-/// Reads the calendar's changes since its cursor, as `jobs::import_availability` and `jobs::drift`.
+/// Reads the calendar's changes since its cursor, as `import_availability` and `drift` of `jobs::sync_in`.
 #[derive(Debug, Default)]
 pub(super) struct ChangeReader {
     cursor: Option<u32>,

@@ -5,7 +5,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
     audit::HistorySubject, booking::FieldError, ids::StaffId, people::Trade, settings::FieldErrors,
 };
-use concord_jobs::batch_sync;
+use concord_jobs::enqueue;
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
 
@@ -149,7 +149,7 @@ pub(super) async fn update(
         .await?;
     let mut enqueued = Vec::new();
     if settings.trade != before.trade {
-        enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, user.business.id, id).await?;
+        enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, user.business.id, id).await?;
     }
     tx.commit().await?;
     app.context.push(&enqueued).await;
@@ -190,7 +190,7 @@ pub(super) async fn restore(
         people::restore_staff(&mut tx, user.business.id, id).await?;
         user.record_history(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &staff.for_history())
             .await?;
-        let enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, user.business.id, id).await?;
+        let enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, user.business.id, id).await?;
         tx.commit().await?;
         app.context.push(&enqueued).await;
     }

@@ -1,0 +1,211 @@
+//! What every job is given.
+
+use std::{sync::Arc, time::Duration as StdDuration};
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    clock::Clock, connection::ProviderKind, entry::EntryReminder, job::RetryPolicy, platform::Platforms,
+};
+use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry};
+use concord_storage::{
+    Db,
+    jobs::{ClaimedJob, JobRef},
+    limits::BucketRate,
+    retention::RetentionPeriods,
+    seal::Keyring,
+};
+use url::Url;
+
+use super::{
+    JobError, KeyRegistry,
+    end::{AfterJob, RunFuture},
+};
+use crate::{mail::MailSettings, queue::Queue};
+
+/// How fast a provider is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Calls of one connection: this far apart on average.
+    pub connection_interval: Duration,
+    /// ... with this many at once.
+    pub connection_burst: u32,
+    /// Calls of the whole installation to the provider: this far apart on average.
+    pub project_interval: Duration,
+    /// ... with this many at once.
+    pub project_burst: u32,
+}
+
+impl CallLimits {
+    /// So many calls a minute: a tenth of a connection's at once, and a twentieth of the installation's.
+    pub fn a_minute(connection: u32, project: u32) -> Self {
+        let apart = |per_minute: u32| Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)));
+        Self {
+            connection_interval: apart(connection),
+            connection_burst: connection / 10,
+            project_interval: apart(project),
+            project_burst: project / 20,
+        }
+    }
+
+    /// How much the bucket of a connection gives.
+    pub(crate) fn connection(&self) -> BucketRate {
+        BucketRate { interval: self.connection_interval, burst: self.connection_burst }
+    }
+
+    /// How much the bucket of the installation gives.
+    pub(crate) fn project(&self) -> BucketRate {
+        BucketRate { interval: self.project_interval, burst: self.project_burst }
+    }
+}
+
+/// How fast each provider is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderLimits {
+    /// Google: its quotas are 600 a minute and user, 10,000 a minute and project.
+    pub google: CallLimits,
+    /// Microsoft: it allows 10,000 in ten minutes for an application and mailbox.
+    pub microsoft: CallLimits,
+    /// CalDAV servers say nothing of it, and many are small.
+    pub caldav: CallLimits,
+}
+
+impl Default for ProviderLimits {
+    fn default() -> Self {
+        Self {
+            google: CallLimits::a_minute(600, 10_000),
+            microsoft: CallLimits::a_minute(1_000, 10_000),
+            caldav: CallLimits::a_minute(600, 10_000),
+        }
+    }
+}
+
+impl ProviderLimits {
+    /// The same for all of them.
+    pub fn alike(limits: CallLimits) -> Self {
+        Self { google: limits, microsoft: limits, caldav: limits }
+    }
+
+    /// Those of one provider.
+    pub fn of(&self, provider: ProviderKind) -> CallLimits {
+        match provider {
+            ProviderKind::Google => self.google,
+            ProviderKind::Microsoft => self.microsoft,
+            ProviderKind::Caldav => self.caldav,
+        }
+    }
+}
+
+/// How calendars are kept in step.
+#[derive(Clone, Debug)]
+pub struct SyncSettings {
+    /// How often and how late a failed write is tried again.
+    pub retry: RetryPolicy,
+    /// The pause between two reads of a calendar's busy times.
+    pub poll_every: Duration,
+    /// The pause between two readings of any platform's feed, whatever is said of it elsewhere; `None`: as is said there.
+    pub channels_every: Option<Duration>,
+    /// How far back busy times are kept.
+    pub window_past: Duration,
+    /// How far ahead busy times are read.
+    pub window_future: Duration,
+    /// How long after a worker's last sign of life another one takes over what it had in hand. Longer than a call to a
+    /// provider can take.
+    pub lease: Duration,
+    /// For how long a worker does the jobs of one key before it is another key's turn.
+    pub slice: StdDuration,
+    /// Colour of an entry by the booking's status.
+    pub colours: Vec<(concord_domain::booking::BookingStatus, String)>,
+    /// The provider's own reminders on an entry.
+    pub reminders: Vec<EntryReminder>,
+    /// How fast each provider is called.
+    pub limits: ProviderLimits,
+    /// The public address of this installation, if providers may be asked to tell of changes there; `None`: calendars
+    /// are polled only.
+    pub push: Option<Url>,
+    /// For how long records are kept.
+    pub keep: RetentionPeriods,
+}
+
+impl Default for SyncSettings {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::default(),
+            poll_every: Duration::minutes(15),
+            channels_every: None,
+            window_past: Duration::days(1),
+            window_future: Duration::days(180),
+            lease: Duration::seconds(15),
+            slice: StdDuration::from_millis(500),
+            colours: Vec::new(),
+            reminders: Vec::new(),
+            limits: ProviderLimits::default(),
+            push: None,
+            keep: RetentionPeriods {
+                sync_log: Duration::days(90),
+                mails: Duration::days(90),
+                done_jobs: Duration::days(7),
+                history: Duration::days(730),
+            },
+        }
+    }
+}
+
+/// How a claimed job is run, for a long one that gives way to it. The list of handlers is above all jobs, so whoever runs
+/// jobs hands it in; where nobody has, nothing gives way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Handlers {
+    pub(crate) run: Option<for<'a> fn(&'a Context, &'a ClaimedJob, AfterJob<'a>) -> RunFuture<'a>>,
+}
+
+/// What every job is given: all that it may touch.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The truth.
+    pub db: Db,
+    /// Opens and seals tokens.
+    pub ring: Arc<Keyring>,
+    /// The only source of time.
+    pub clock: Clock,
+    /// The calendar providers that are set up.
+    pub providers: Arc<ProviderRegistry>,
+    /// Reads the calendar feeds of others.
+    pub feeds: FeedFetcher,
+    /// The accelerator.
+    pub queue: Queue,
+    /// How calendars are kept in step.
+    pub settings: Arc<SyncSettings>,
+    /// How people are written to.
+    pub mail: Arc<MailSettings>,
+    /// Which keys this process is at work for; one for each process.
+    pub keys: KeyRegistry,
+    /// How the jobs are run for which another one gives way; `JobRunner` sets it.
+    pub handlers: Handlers,
+    /// The booking platforms that are known.
+    pub platforms: Arc<Platforms>,
+}
+
+impl Context {
+    /// The provider of that kind, if it is set up.
+    pub(crate) fn provider(&self, kind: ProviderKind) -> Result<&Arc<dyn CalendarProvider>, JobError> {
+        let found = self.providers.get(kind);
+        found
+            .ok_or_else(|| JobError::Permanent(format!("{} is not set up on this installation", kind.name())))
+    }
+
+    /// Tells the workers of jobs that were committed. It cannot fail: what is not pushed, the sweep brings.
+    pub async fn push(&self, jobs: &[JobRef]) {
+        if !jobs.is_empty() {
+            self.queue.push(jobs).await;
+        }
+    }
+
+    /// Tells the workers of a job at the moment when it is due, which is soon: the sweep would be later.
+    pub(crate) fn push_at(&self, job: JobRef, at: DateTime<Utc>) {
+        let Ok(wait) = (at - self.clock.now()).to_std() else { return };
+        let context = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            context.push(&[job]).await;
+        });
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a job stopped.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::clock::Clock;
+use concord_providers::ProviderError;
+use concord_storage::StorageError;
+
+/// Why a job stopped; what follows is decided in one place, `outcome_of`.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The provider said so.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The database said so.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Nothing of its key can be done now, through no fault of its own.
+    #[error("{reason}")]
+    Wait {
+        /// When it can.
+        until: DateTime<Utc>,
+        /// Whether what people wait for waits too.
+        for_all: bool,
+        /// For people.
+        reason: &'static str,
+    },
+    /// It is not its turn yet, through no fault of its own.
+    #[error("{reason}")]
+    Snooze {
+        /// When it is.
+        until: DateTime<Utc>,
+        /// For people.
+        reason: &'static str,
+    },
+    /// It cannot work as things are; a person must change something. It is tried again slowly.
+    #[error("{0}")]
+    Permanent(String),
+    /// It panicked.
+    #[error("internal error; see the log")]
+    Panicked,
+}
+
+impl JobError {
+    /// Whether it will never work as it is.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Provider(ProviderError::Rejected(_) | ProviderError::AccountUnusable(_))
+                | Self::Permanent(_)
+        )
+    }
+
+    /// What people read of it where it is about the calendar of that provider.
+    pub fn user_message(&self, provider: &str) -> String {
+        match self {
+            Self::Provider(error) => error.in_words(provider),
+            other => other.to_string(),
+        }
+    }
+
+    /// Not before `wait` has passed.
+    pub(crate) fn snooze(clock: &Clock, wait: Duration, reason: &'static str) -> Self {
+        Self::Snooze { until: clock.now() + wait, reason }
+    }
+}

@@ -1,0 +1,131 @@
+//! Sends one mail.
+//!
+//! Claims the mail. Hands it to the mail server, and writes down what that said.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{ids::MailId, job::NextAttempt, mail::MailState};
+use concord_storage::{
+    jobs::{self, ClaimedJob, JobOutcome},
+    limits::{self, BucketRate, RateDecision},
+    mails::{self, StoredMail as Row},
+};
+
+use crate::{
+    Context,
+    job::{JobError, jitter, require_business},
+    mail::{MailError, Mailer, Recipient, compose},
+};
+
+/// RFC 5321, section 4.5.4.1: whoever sends gives up after four or five days.
+const MAX_AGE: Duration = Duration::days(4);
+/// How soon we look again whether there is a mail server by now. It takes a restart to set one up.
+const RECHECK_INTERVAL: Duration = Duration::minutes(15);
+/// The bucket of all mails.
+const BUCKET: &str = "mail";
+
+/// Why nothing is sent.
+pub(crate) const NO_SERVER: &str = "no mail server is set up";
+
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let business = require_business(job)?;
+    let row = mails::find(&context.db, business, MailId(job.subject_id)).await?;
+    let Some(row) = row.filter(|row| row.state != MailState::Sent) else { return Ok(JobOutcome::Done) };
+    let Some(mailer) = &context.mail.mailer else { return without_server(context, &row).await };
+    acquire_rate(context).await?;
+    let began = context.clock.now();
+    // Nobody else may take it for abandoned and send it too while a slow server has it in hand.
+    let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
+    if !jobs::extend(&context.db, job, began + longest, began).await?.is_held() {
+        return Ok(JobOutcome::Done);
+    }
+    // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,
+    // by which many mailboxes show it once. SMTP knows no way to do better (RFC 5321, section 6.1).
+    let result = send_row(context, mailer, &row, began).await;
+    record(context, job, &row, began, result).await
+}
+
+/// It waits; the page of mails says for what.
+async fn without_server(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
+    let now = context.clock.now();
+    if row.last_error.as_deref() != Some(NO_SERVER) {
+        let mut tx = context.db.begin().await?;
+        mails::record_failure(&mut tx, row.id, now, MailState::Waiting, NO_SERVER).await?;
+        tx.commit().await?;
+    }
+    Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() })
+}
+
+/// All workers share the rate.
+async fn acquire_rate(context: &Context) -> Result<(), JobError> {
+    let mut tx = context.db.begin().await?;
+    let now = context.clock.now();
+    let rate = BucketRate { interval: context.mail.interval, burst: context.mail.burst };
+    let taken = limits::take(&mut tx, BUCKET, now, rate, Duration::zero()).await?;
+    match taken {
+        RateDecision::Wait(until) => {
+            Err(JobError::Snooze { until, reason: "waiting for its turn to be sent" })
+        }
+        RateDecision::At(_) => Ok(tx.commit().await?),
+    }
+}
+
+async fn send_row(
+    context: &Context,
+    mailer: &Mailer,
+    row: &Row,
+    now: DateTime<Utc>,
+) -> Result<(), MailError> {
+    let mail = &context.mail;
+    let from = Recipient { address: mail.from_address.clone(), name: mail.from_name.clone() };
+    mailer.send(compose(row, &from, now)?).await
+}
+
+/// What follows from a failure.
+fn outcome_of_error(
+    context: &Context,
+    job: &ClaimedJob,
+    row: &Row,
+    error: &MailError,
+) -> (MailState, JobOutcome) {
+    let now = context.clock.now();
+    let reason = error.to_string();
+    let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
+    match error {
+        MailError::Refused(_) => (MailState::Failed, JobOutcome::Failed { retry_at: None, reason }),
+        MailError::Transient(_) if row.created_at + MAX_AGE < now => {
+            (MailState::Failed, JobOutcome::Failed { retry_at: None, reason })
+        }
+        MailError::Transient(_) => {
+            let after = context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts));
+            let outcome = match after {
+                NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
+                NextAttempt::FailedUntil(at) => JobOutcome::Failed { retry_at: Some(at), reason },
+            };
+            (MailState::Waiting, outcome)
+        }
+    }
+}
+
+async fn record(
+    context: &Context,
+    job: &ClaimedJob,
+    row: &Row,
+    began: DateTime<Utc>,
+    result: Result<(), MailError>,
+) -> Result<JobOutcome, JobError> {
+    let mut tx = context.db.begin().await?;
+    let outcome = match result {
+        Ok(()) => {
+            mails::record_sent(&mut tx, row.id, began, context.clock.now()).await?;
+            JobOutcome::Done
+        }
+        Err(error) => {
+            tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
+            let (state, outcome) = outcome_of_error(context, job, row, &error);
+            mails::record_failure(&mut tx, row.id, began, state, &error.to_string()).await?;
+            outcome
+        }
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}
