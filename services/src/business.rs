@@ -41,7 +41,6 @@ pub async fn change<E: From<StorageError>>(
     } else {
         enqueue::batch_sync_of_business(&mut tx, context, business.id).await?
     };
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(business)
 }

@@ -43,8 +43,7 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
     if resource.name != before.name || resource.zone != before.zone {
         enqueued = enqueue::batch_sync_of_business(&mut tx, context, by.business).await?;
     }
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(resource)
 }
 

@@ -381,7 +381,6 @@ async fn mark_grant_invalid(
     }
     let enqueued =
         if changed { notify::needs_reconnect(&mut tx, context, account).await? } else { Vec::new() };
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(changed)
 }

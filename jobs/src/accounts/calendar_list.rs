@@ -80,8 +80,7 @@ pub async fn refresh(context: &Context, account: ConnectionAccount) -> Result<Ca
     if has_begun || before.iter().any(|one| moved(&one)) {
         enqueued.push(enqueue::batch_sync(&mut tx, context, business, connection).await?);
     }
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(found)
 }
 

@@ -220,8 +220,7 @@ async fn answered(context: &Context, account: ConnectionAccount, was_away: bool)
         (false, true) => reschedule(context, &mut tx, account, now).await?,
         (false, false) => Vec::new(),
     };
-    tx.commit().await?;
-    context.push(&due).await;
+    context.commit(tx, &due).await?;
     Ok(())
 }
 

@@ -306,8 +306,7 @@ async fn poll_now(context: &Context, channel: &Channel) -> Result<WebhookOutcome
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let enqueued = channels::enqueue_poll(&mut tx, channel, QueueClass::Interactive, now, now).await?;
-    tx.commit().await?;
-    context.push(&[enqueued]).await;
+    context.commit(tx, &[enqueued]).await?;
     Ok(WebhookOutcome::LeftToFeed)
 }
 

@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry};
 use concord_storage::{
-    Db,
+    Db, StorageError, Tx,
     jobs::{ClaimedJob, JobRef},
     limits::BucketRate,
     retention::RetentionPeriods,
@@ -190,6 +190,13 @@ impl Context {
         let found = self.providers.get(kind);
         found
             .ok_or_else(|| JobError::Permanent(format!("{} is not set up on this installation", kind.name())))
+    }
+
+    /// Commits, and then tells the workers of the jobs that were enqueued with it.
+    pub async fn commit(&self, tx: Tx, enqueued: &[JobRef]) -> Result<(), StorageError> {
+        tx.commit().await?;
+        self.push(enqueued).await;
+        Ok(())
     }
 
     /// Tells the workers of jobs that were committed. It cannot fail: what is not pushed, the sweep brings.

@@ -125,8 +125,7 @@ async fn write(
         let key = format!("notice:{}:{}", newest.id, to.address);
         raised.extend(outbox::write(&mut tx, context, (business, kind), to, &rendered, &key).await?);
     }
-    tx.commit().await?;
-    context.push(&raised).await;
+    context.commit(tx, &raised).await?;
     Ok(())
 }
 

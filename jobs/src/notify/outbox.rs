@@ -51,7 +51,6 @@ pub async fn enqueue_test_mail(
     let key = format!("test:{}", new_uuid(now));
     let mut tx = context.db.begin().await?;
     let enqueued = write(&mut tx, context, (business, MailKind::Test), to, &rendered, &key).await?;
-    tx.commit().await?;
-    context.push(enqueued.as_slice()).await;
+    context.commit(tx, enqueued.as_slice()).await?;
     Ok(())
 }

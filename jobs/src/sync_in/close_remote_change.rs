@@ -47,8 +47,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     };
     // Otherwise somebody has just answered, and what follows from that holds.
     if remote_changes::close(&mut tx, business, change.id, now).await? {
-        tx.commit().await?;
-        context.push(enqueued.as_slice()).await;
+        context.commit(tx, enqueued.as_slice()).await?;
     }
     Ok(JobOutcome::Done)
 }

@@ -244,7 +244,7 @@ impl DriftCheck<'_> {
             channel: None,
             operation: "compare",
             outcome: if believed { SyncOutcome::Ok } else { SyncOutcome::Held },
-            detail: &report::in_words(drift, believed),
+            detail: &report::summary_message(drift, believed),
             duration_ms: (now - self.started_at).num_milliseconds(),
             at: now,
         };
@@ -338,8 +338,7 @@ impl DriftCheck<'_> {
         let enqueued =
             entries::enqueue_rewrite(&mut tx, self.connection.business_id, id, self.context.clock.now())
                 .await?;
-        tx.commit().await?;
-        self.context.push(&[enqueued]).await;
+        self.context.commit(tx, &[enqueued]).await?;
         Ok(())
     }
 }

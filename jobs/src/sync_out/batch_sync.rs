@@ -49,8 +49,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
                 enqueued
                     .extend(bookings::aim_again(&mut tx, business, &booking.reference, reach, now).await?);
             }
-            tx.commit().await?;
-            context.push(&enqueued).await;
+            context.commit(tx, &enqueued).await?;
         }
         // Another worker that takes over goes through all of them again.
         keep(context, job).await?;
@@ -69,8 +68,7 @@ async fn remove_unwanted(context: &Context, business: BusinessId, id: Connection
         let now = context.clock.now();
         let (enqueued, more) =
             entries::remove_unwanted(&mut tx, (business, id), after, BATCH_SIZE, now).await?;
-        tx.commit().await?;
-        context.push(&enqueued).await;
+        context.commit(tx, &enqueued).await?;
         let Some(last) = more else { return Ok(()) };
         after = last;
     }

@@ -225,8 +225,7 @@ impl Disconnection<'_> {
             let write = vec![UnknownWrite::Removed];
             again = entries::look_again(&mut tx, (entry.id, entry.calendar_id), write, now).await?;
         }
-        tx.commit().await?;
-        self.context.push(again.as_slice()).await;
+        self.context.commit(tx, again.as_slice()).await?;
         Ok(())
     }
 

@@ -287,7 +287,7 @@ impl<'a> EntryRun<'a> {
         self.context.push(&enqueued).await;
         match met {
             RemoteChangeOutcome::Echo | RemoteChangeOutcome::Unclear => {}
-            RemoteChangeOutcome::Revert(kind, _) => done.note = Some(in_words(kind)),
+            RemoteChangeOutcome::Revert(kind, _) => done.note = Some(revert_note(kind)),
             RemoteChangeOutcome::Followed | RemoteChangeOutcome::Asked | RemoteChangeOutcome::LetBe => {
                 return Ok(None);
             }
@@ -369,7 +369,7 @@ const UNREADABLE: &str = "the entry in the calendar cannot be read";
 
 const STANDS_ELSEWHERE: &str = "the same entry exists in another calendar of the account";
 
-fn in_words(kind: RemoteChangeKind) -> &'static str {
+fn revert_note(kind: RemoteChangeKind) -> &'static str {
     match kind {
         RemoteChangeKind::Moved | RemoteChangeKind::Resized | RemoteChangeKind::Renamed => {
             "it was changed in the calendar and reverted"

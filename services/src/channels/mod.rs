@@ -125,8 +125,7 @@ pub async fn create(
         .await?;
     let channel = channels::lock(&mut tx, by.business, channel.id).await?;
     let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
-    tx.commit().await?;
-    context.push(enqueued.as_slice()).await;
+    context.commit(tx, enqueued.as_slice()).await?;
     Ok(channel)
 }
 
@@ -179,8 +178,7 @@ pub async fn update(
     });
     record(&mut tx, by, id, "changed", &said).await?;
     let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
-    tx.commit().await?;
-    context.push(enqueued.as_slice()).await;
+    context.commit(tx, enqueued.as_slice()).await?;
     Ok(channel)
 }
 
@@ -206,8 +204,7 @@ pub async fn sync_now(context: &Context, by: &ChangeContext, id: ChannelId) -> R
     let mut tx = context.db.begin().await?;
     let channel = channels::lock(&mut tx, by.business, id).await.map_err(address_taken_error)?;
     let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
-    tx.commit().await?;
-    context.push(enqueued.as_slice()).await;
+    context.commit(tx, enqueued.as_slice()).await?;
     Ok(channel)
 }
 

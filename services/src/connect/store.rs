@@ -84,8 +84,7 @@ pub(super) async fn store(
     notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.
     let enqueued = enqueue::initial_sync(&mut tx, context, (business, connection), Direction::Both).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     let calendars = listed.len();
     Ok(ConnectedAccount {
         connection,

@@ -8,8 +8,7 @@ use concord_storage::{StorageError, calendars, connections};
 pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
     let mut tx = context.db.begin().await?;
     let enqueued = enqueue::batch_sync_of_business(&mut tx, context, business).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(enqueued.len())
 }
 
@@ -27,7 +26,6 @@ pub async fn import_all(context: &Context, business: BusinessId) -> Result<usize
     for calendar in calendars.iter().filter(|one| one.reads && one.missing_since.is_none()) {
         enqueued.push(enqueue::import(&mut tx, context, calendar, QueueClass::Bulk).await?);
     }
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(enqueued.len())
 }

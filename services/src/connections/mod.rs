@@ -155,8 +155,7 @@ pub async fn resync(
     let now = context.clock.now();
     enqueue::compare(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_DELAY), now).await?;
     let enqueued = enqueue::initial_sync(&mut tx, context, (business, id), connection.direction).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }
 
@@ -182,8 +181,7 @@ pub async fn compare(
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let enqueued = enqueue::compare(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
-    tx.commit().await?;
-    context.push(&[enqueued]).await;
+    context.commit(tx, &[enqueued]).await?;
     Ok(())
 }
 

@@ -36,8 +36,7 @@ pub async fn set_settings(
         // The import finds that nothing is to be read, and forgets what was: during a pause too.
         enqueued.extend(enqueue::read_calendars(&mut tx, context, business, id).await?);
     }
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }
 
@@ -68,8 +67,7 @@ pub async fn set_default(
     store::set_default(&mut tx, by.business, id).await?;
     record(&mut tx, by, id, "made_default", &json!({})).await?;
     let batch = enqueue::batch_sync(&mut tx, context, by.business, id).await?;
-    tx.commit().await?;
-    context.push(&[batch]).await;
+    context.commit(tx, &[batch]).await?;
     Ok(())
 }
 
@@ -91,8 +89,7 @@ pub async fn set_written(
     calendars::set_written(&mut tx, by.business, id, calendar).await?;
     record(&mut tx, by, id, "calendar_written", &json!({ "calendar": calendar })).await?;
     let batch = enqueue::batch_sync(&mut tx, context, by.business, id).await?;
-    tx.commit().await?;
-    context.push(&[batch]).await;
+    context.commit(tx, &[batch]).await?;
     Ok(())
 }
 
@@ -116,7 +113,6 @@ pub async fn set_reads(
     enqueued.extend(enqueue::push_renewal(&mut tx, context, &found).await?);
     // To forget what was read asks nobody.
     end_wait(context, &mut tx, id).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }

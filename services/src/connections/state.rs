@@ -29,8 +29,7 @@ pub async fn pause(
     for calendar in calendars::list_read(&mut tx, by.business, id).await? {
         enqueued.extend(enqueue::push_renewal(&mut tx, context, &calendar).await?);
     }
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }
 
@@ -44,8 +43,7 @@ pub async fn resume(
     let states = (ConnectionState::Paused, ConnectionState::Active);
     let direction = move_state(&mut tx, by, id, states, "resumed").await?;
     let enqueued = enqueue::initial_sync(&mut tx, context, (by.business, id), direction).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }
 
@@ -108,7 +106,6 @@ pub async fn disconnect(
     notify::disconnected(&mut tx, context, (business, id)).await?;
     // Whatever the provider has asked for: people are free, and the grant is to end, at once.
     end_wait(context, &mut tx, id).await?;
-    tx.commit().await?;
-    context.push(&enqueued).await;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }

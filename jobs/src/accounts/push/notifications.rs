@@ -118,8 +118,7 @@ impl NotificationHandler {
                 later = Some((job, due_at));
             }
         }
-        tx.commit().await?;
-        context.push(&enqueued).await;
+        context.commit(tx, &enqueued).await?;
         if let Some((job, due_at)) = later {
             context.push_at(job, due_at);
         }

@@ -165,8 +165,7 @@ impl SubscriptionUpkeep<'_> {
         if first {
             enqueued.push(enqueue::import(&mut tx, context, self.calendar, QueueClass::Poll).await?);
         }
-        tx.commit().await?;
-        context.push(&enqueued).await;
+        context.commit(tx, &enqueued).await?;
         tracing::info!(calendar = %self.calendar.id, channel = %id, until = %expires_at, "told of changes");
         Ok(())
     }

@@ -56,7 +56,7 @@ impl EntryDifference {
             DriftKind::Unwanted => format!("still in {calendar}, but should be deleted"),
         };
         let outcome = if fate == DriftResolution::Doubted { SyncOutcome::Held } else { SyncOutcome::Ok };
-        Self { booking: Some(booking), detail: format!("{detail}; {}", fate.in_words()), outcome }
+        Self { booking: Some(booking), detail: format!("{detail}; {}", fate.outcome_message()), outcome }
     }
 
     /// An entry with our mark of which no row knows.
@@ -76,7 +76,7 @@ impl EntryDifference {
 }
 
 impl DriftResolution {
-    fn in_words(self) -> &'static str {
+    fn outcome_message(self) -> &'static str {
         match self {
             Self::Doubted => "checked again before anything is changed",
             Self::Anew => "written again",
@@ -119,7 +119,7 @@ pub(super) async fn write_down(
 }
 
 /// The figures.
-pub(super) fn in_words(drift: &Drift, believed: bool) -> String {
+pub(super) fn summary_message(drift: &Drift, believed: bool) -> String {
     let mut words = vec![format!("{} of {} in sync", drift.standing, drift.wanted())];
     for (count, what) in [
         (drift.missing.len(), "missing"),
@@ -146,11 +146,11 @@ mod tests {
     #[test]
     fn what_was_found_is_said_in_a_line() {
         let calm = Drift { standing: 212, ..Drift::default() };
-        assert_eq!(in_words(&calm, true), "212 of 212 in sync");
+        assert_eq!(summary_message(&calm, true), "212 of 212 in sync");
         let id = EntryId(uuid::Uuid::nil());
         let lost = Drift { standing: 1, missing: vec![id, id], unwanted: vec![id], ..Drift::default() };
         assert_eq!(
-            in_words(&lost, false),
+            summary_message(&lost, false),
             "1 of 3 in sync; 2 missing; 1 to delete; checked again before anything is changed, \
              because there are so many"
         );

@@ -69,8 +69,7 @@ impl EntryRun<'_> {
             // It waits for others and is due only then, so that there is nothing to push.
             notify::sync_failed(&mut tx, context, self.account, &record.detail).await?;
         }
-        tx.commit().await?;
-        context.push(again.as_slice()).await;
+        context.commit(tx, again.as_slice()).await?;
         context.push(&record.due).await;
         Ok(RunEnd::Written(record.outcome, Box::new(ended)))
     }
