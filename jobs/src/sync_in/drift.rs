@@ -298,16 +298,16 @@ impl DriftCheck<'_> {
                 reading: sights.reading,
             };
             keep(self.context, self.job).await?;
-            let Some((entry, met)) =
-                found_entries::meet(self.context, (place, QueueClass::Bulk, self.job), *id, found, gone)
+            let Some((entry, outcome)) =
+                found_entries::handle(self.context, (place, QueueClass::Bulk, self.job), *id, found, gone)
                     .await?
             else {
                 continue;
             };
-            let fate = match met {
+            let fate = match outcome {
                 // Since the compare began somebody is asked.
                 RemoteChangeOutcome::Echo if entry.is_asked_about => {
-                    DriftResolution::Met(RemoteChangeOutcome::Asked)
+                    DriftResolution::Handled(RemoteChangeOutcome::Asked)
                 }
                 // A calendar that is read may be changed by its owner in what a booking does not follow, such as a
                 // colour: what they wrote there stays until the next write.
@@ -321,12 +321,14 @@ impl DriftCheck<'_> {
                     self.write_again(*id).await?;
                     DriftResolution::Anew
                 }
-                met => DriftResolution::Met(met),
+                outcome => DriftResolution::Handled(outcome),
             };
             mended += usize::from(matches!(
                 fate,
                 DriftResolution::Anew
-                    | DriftResolution::Met(RemoteChangeOutcome::Followed | RemoteChangeOutcome::Revert(..))
+                    | DriftResolution::Handled(
+                        RemoteChangeOutcome::Followed | RemoteChangeOutcome::Revert(..)
+                    )
             ));
             told.push(EntryDifference::of(row.booking_id, &calendar.name, how, fate));
         }

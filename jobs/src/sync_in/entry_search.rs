@@ -1,5 +1,5 @@
 //! Entries that their owner has put into another calendar of the account: looked for before they count as deleted, and
-//! followed. What was done to one at the same time is met there like any other change (`outside`).
+//! followed. What was done to one at the same time is found there like any other change (`remote_change`).
 
 use concord_domain::{
     audit::SyncOutcome,

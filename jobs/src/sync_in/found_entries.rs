@@ -88,7 +88,7 @@ pub(crate) fn known(
 
 /// Deals with it, as a part of that job, at the pace of that class. `gone_at_once`: how many of the calendar are seen to be
 /// gone together with it. `None`: the entry is not ours, or belongs into another calendar by now.
-pub(crate) async fn meet(
+pub(crate) async fn handle(
     context: &Context,
     at: (CalendarReading<'_>, QueueClass, &ClaimedJob),
     id: EntryId,
@@ -119,9 +119,9 @@ pub(crate) async fn meet(
             SearchOutcome::There(_) => return Ok(Some((entry, RemoteChangeOutcome::Outdated))),
         }
     }
-    let (met, enqueued) = remote_change::meet(context, &mut entry, &observation, gone_at_once).await?;
+    let (outcome, enqueued) = remote_change::handle(context, &mut entry, &observation, gone_at_once).await?;
     context.push(&enqueued).await;
-    Ok(Some((entry, met)))
+    Ok(Some((entry, outcome)))
 }
 
 /// Looks for what is gone in the other calendars of its account.

@@ -170,9 +170,9 @@ impl AvailabilityImport<'_> {
         let stands = ours.iter().filter(|one| one.expected == ExpectedState::Stands).count();
         // A server that was set back, more likely than a person who emptied their calendar.
         let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
-        let met = self.meet(job, (touched, reading), is_doubtful).await?;
+        let followed = self.handle_touched(job, (touched, reading), is_doubtful).await?;
         let Some(held) = held else {
-            return self.advance(job, (&changes, met), &pages, (reading, window), full).await;
+            return self.advance(job, (&changes, followed), &pages, (reading, window), full).await;
         };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
@@ -247,7 +247,7 @@ impl AvailabilityImport<'_> {
     async fn advance(
         &self,
         job: &ClaimedJob,
-        (changes, met): (&BusyTimeChanges, usize),
+        (changes, followed): (&BusyTimeChanges, usize),
         pages: &ReadPages,
         (reading, window): (ReadSequence, Interval),
         full: bool,
@@ -263,16 +263,16 @@ impl AvailabilityImport<'_> {
         commit_held(self.context, job, tx).await?;
         self.context.push(&due).await;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
-        let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;
+        let nothing = changes.is_empty() && followed == 0 && pages.unreadable == 0;
         Ok(AvailabilityImportSummary {
             outcome: if nothing { SyncOutcome::Nothing } else { SyncOutcome::Ok },
             detail: format!(
                 "{}: {written} updated, {removed} removed{}{}",
                 if full { "full read" } else { "changes" },
-                if met == 0 {
+                if followed == 0 {
                     String::new()
                 } else {
-                    format!(", {met} of our entries changed in the calendar")
+                    format!(", {followed} of our entries changed in the calendar")
                 },
                 match pages.unreadable {
                     0 => String::new(),

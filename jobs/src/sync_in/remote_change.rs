@@ -2,7 +2,7 @@
 //! `concord_domain::sync::remote_change`, and done here. The booking changes, or a question is asked, or the entry is put back;
 //! whichever it is, it is written down in the transaction that does it.
 //!
-//! It is met on two ways: by the reading of a calendar (`import_availability`), and by whoever is about to write an entry
+//! It is found in two ways: by the reading of a calendar (`import_availability`), and by whoever is about to write an entry
 //! and finds it at another version (`entry`). What was seen is noted only while nobody has
 //! written since.
 
@@ -58,32 +58,32 @@ pub(crate) enum RemoteChangeOutcome {
 
 /// Deals with what stands at the provider under the entry's id. `gone_at_once`: how many entries of the calendar are seen
 /// to be gone together with it. Of `entry` is known afterwards what this has stored, and nothing of what others have.
-pub(crate) async fn meet(
+pub(crate) async fn handle(
     context: &Context,
     entry: &mut Entry,
     observation: &Observation,
     gone_at_once: usize,
 ) -> Result<(RemoteChangeOutcome, Vec<JobRef>), JobError> {
-    let nothing = |met| (met, Vec::new());
-    let (sight, etag) = match observation {
+    let nothing = |outcome| (outcome, Vec::new());
+    let (remote, etag) = match observation {
         Observation::Missing => (RemoteEntry::Gone, None),
         Observation::Found(seen) => (RemoteEntry::from(seen), seen.etag.as_deref()),
     };
     // At the version that is known nobody has done anything since. What recurs is seen by one of many, with its own.
-    if sight != RemoteEntry::Recurring && etag.is_some() && etag == entry.etag.as_deref() {
+    if remote != RemoteEntry::Recurring && etag.is_some() && etag == entry.etag.as_deref() {
         return Ok(nothing(RemoteChangeOutcome::Echo));
     }
-    if sight == RemoteEntry::Unreadable {
+    if remote == RemoteEntry::Unreadable {
         return Ok(nothing(RemoteChangeOutcome::Unreadable));
     }
     let has_tombstone = matches!(observation, Observation::Found(seen) if seen.deleted);
-    let base = match resolve_base(entry.base.as_ref(), &entry.unknown_writes, &sight, has_tombstone) {
+    let base = match resolve_base(entry.base.as_ref(), &entry.unknown_writes, &remote, has_tombstone) {
         // Whose doing it is is for the next writer to settle.
         ResolvedBase::Ours => return Ok(nothing(RemoteChangeOutcome::Unclear)),
         ResolvedBase::With(base) => base,
     };
     let standing = DesiredBooking::load(context, entry).await?;
-    let base = if entry.is_asked_about { base_while_open(base, &standing.desired, &sight) } else { base };
+    let base = if entry.is_asked_about { base_while_open(base, &standing.desired, &remote) } else { base };
     let rules = rules_of(context, entry).await?.with_deleted_count(gone_at_once);
     let linked = LinkedBooking {
         booking: &standing.booking,
@@ -93,20 +93,20 @@ pub(crate) async fn meet(
         base: base.as_ref(),
         desired: &standing.desired,
     };
-    let plan = plan_remote_change(&linked, &sight, rules, context.clock.now());
+    let plan = plan_remote_change(&linked, &remote, rules, context.clock.now());
     // What takes place many times is seen by one of them, whose version says nothing of the entry's.
-    let (etag, shape) = match sight {
+    let (etag, shape) = match remote {
         RemoteEntry::Recurring => (entry.etag.as_deref(), entry.base.clone()),
-        _ => (etag, sight.synced_fields(base.as_ref())),
+        _ => (etag, remote.synced_fields(base.as_ref())),
     };
-    let meeting = RemoteChangeRun { context, entry, standing: &standing, etag, shape };
-    let HandledChange { met, enqueued, stored } = meeting.carry_out(plan).await?;
+    let run = RemoteChangeRun { context, entry, standing: &standing, etag, shape };
+    let HandledChange { outcome, enqueued, stored } = run.carry_out(plan).await?;
     if let Some(stored) = stored {
         (entry.etag, entry.base) = (stored.etag, stored.base);
         entry.revision += stored.times;
         entry.unknown_writes.clear();
     }
-    Ok((met, enqueued))
+    Ok((outcome, enqueued))
 }
 
 /// A calendar that is not read has nothing to say.
@@ -122,7 +122,7 @@ async fn rules_of(context: &Context, entry: &Entry) -> Result<RemoteChangeRules,
 
 /// What was done about what was seen.
 struct HandledChange {
-    met: RemoteChangeOutcome,
+    outcome: RemoteChangeOutcome,
     /// To be pushed.
     enqueued: Vec<JobRef>,
     /// If the entry is to be written on.
@@ -138,8 +138,8 @@ struct StoredObservation {
 }
 
 impl HandledChange {
-    fn with(met: RemoteChangeOutcome, enqueued: Vec<JobRef>) -> Self {
-        Self { met, enqueued, stored: None }
+    fn with(outcome: RemoteChangeOutcome, enqueued: Vec<JobRef>) -> Self {
+        Self { outcome, enqueued, stored: None }
     }
 }
 
@@ -161,10 +161,12 @@ impl RemoteChangeRun<'_> {
                 Ok(HandledChange::with(RemoteChangeOutcome::Unclear, vec![]))
             }
             RemoteChangePlan::Echo => {
-                let (met, stored) = self.echo().await?;
-                Ok(HandledChange { met, enqueued: vec![], stored })
+                let (outcome, stored) = self.echo().await?;
+                Ok(HandledChange { outcome, enqueued: vec![], stored })
             }
-            RemoteChangePlan::LetBe => self.let_be().await.map(|met| HandledChange::with(met, vec![])),
+            RemoteChangePlan::LetBe => {
+                self.let_be().await.map(|outcome| HandledChange::with(outcome, vec![]))
+            }
             RemoteChangePlan::Ask(edit) => {
                 let noted = self.write_down(&edit, RemoteChangeState::Open, (None, "")).await?;
                 Ok(HandledChange::with(
@@ -276,7 +278,7 @@ impl RemoteChangeRun<'_> {
         let stored =
             StoredObservation { times: 2, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
         Ok(HandledChange {
-            met: RemoteChangeOutcome::Revert(edit.kind, refusal),
+            outcome: RemoteChangeOutcome::Revert(edit.kind, refusal),
             enqueued,
             stored: Some(stored),
         })

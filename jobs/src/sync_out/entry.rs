@@ -283,9 +283,10 @@ impl<'a> EntryRun<'a> {
         done.known = done.known.seen(&observation);
         // How many others are gone is not known here, and the booking says something else by now: no deletion is
         // followed without being asked about.
-        let (met, enqueued) = remote_change::meet(self.context, entry, &observation, NOT_COUNTED).await?;
+        let (outcome, enqueued) =
+            remote_change::handle(self.context, entry, &observation, NOT_COUNTED).await?;
         self.context.push(&enqueued).await;
-        match met {
+        match outcome {
             RemoteChangeOutcome::Echo | RemoteChangeOutcome::Unclear => {}
             RemoteChangeOutcome::Revert(kind, _) => done.note = Some(revert_note(kind)),
             RemoteChangeOutcome::Followed | RemoteChangeOutcome::Asked | RemoteChangeOutcome::LetBe => {

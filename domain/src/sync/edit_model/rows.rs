@@ -195,7 +195,7 @@ impl ModelRows {
         true
     }
 
-    /// What `jobs::sync_in::remote_change::meet` does with what was seen when the entry was as in `entry`.
+    /// What `jobs::sync_in::remote_change::handle` does with what was seen when the entry was as in `entry`.
     pub(super) fn meet(
         &mut self,
         calendar: &mut ModelCalendar,

@@ -36,7 +36,7 @@ pub(super) enum DriftResolution {
     /// Its owner has changed what a booking does not follow.
     Left,
     /// It was dealt with as with what a person did.
-    Met(RemoteChangeOutcome),
+    Handled(RemoteChangeOutcome),
 }
 
 /// An entry that differs.
@@ -81,13 +81,13 @@ impl DriftResolution {
             Self::Doubted => "checked again before anything is changed",
             Self::Anew => "written again",
             Self::Left => "left unchanged until the next write",
-            Self::Met(RemoteChangeOutcome::Followed) => "followed",
-            Self::Met(RemoteChangeOutcome::Revert(RemoteChangeKind::Restored, _)) => "deleted again",
-            Self::Met(RemoteChangeOutcome::Revert(..)) => "reverted",
-            Self::Met(RemoteChangeOutcome::Asked) => "needs a decision",
-            Self::Met(RemoteChangeOutcome::LetBe) => "the booking is over, so it was not changed",
-            Self::Met(RemoteChangeOutcome::Unreadable) => "it could not be read, so it was not changed",
-            Self::Met(
+            Self::Handled(RemoteChangeOutcome::Followed) => "followed",
+            Self::Handled(RemoteChangeOutcome::Revert(RemoteChangeKind::Restored, _)) => "deleted again",
+            Self::Handled(RemoteChangeOutcome::Revert(..)) => "reverted",
+            Self::Handled(RemoteChangeOutcome::Asked) => "needs a decision",
+            Self::Handled(RemoteChangeOutcome::LetBe) => "the booking is over, so it was not changed",
+            Self::Handled(RemoteChangeOutcome::Unreadable) => "it could not be read, so it was not changed",
+            Self::Handled(
                 RemoteChangeOutcome::Echo | RemoteChangeOutcome::Unclear | RemoteChangeOutcome::Outdated,
             ) => "it was updated in the meantime",
         }
@@ -160,14 +160,14 @@ mod tests {
     fn an_entry_is_told_with_its_calendar_and_what_becomes_of_it() {
         let of = |how, fate| EntryDifference::of(BookingId(uuid::Uuid::nil()), "Work", how, fate).detail;
         assert_eq!(
-            of(DriftKind::Missing, DriftResolution::Met(RemoteChangeOutcome::Asked)),
+            of(DriftKind::Missing, DriftResolution::Handled(RemoteChangeOutcome::Asked)),
             "missing from Work; needs a decision"
         );
         assert_eq!(of(DriftKind::Changed, DriftResolution::Anew), "changed in Work; written again");
         assert_eq!(
             of(
                 DriftKind::Unwanted,
-                DriftResolution::Met(RemoteChangeOutcome::Revert(
+                DriftResolution::Handled(RemoteChangeOutcome::Revert(
                     RemoteChangeKind::Restored,
                     concord_domain::sync::remote_change::Refusal::NotAssigned,
                 ))

@@ -180,7 +180,7 @@ impl AvailabilityImport<'_> {
 
     /// Deals with what people did. Before the cursor moves on: what goes wrong here is read again.
     /// `is_doubtful`: so much is gone that no deletion is followed without a word.
-    pub(super) async fn meet(
+    pub(super) async fn handle_touched(
         &self,
         job: &ClaimedJob,
         (touched, reading): (TouchedEntries, ReadSequence),
@@ -195,18 +195,18 @@ impl AvailabilityImport<'_> {
         for (id, found) in touched.0 {
             keep(context, job).await?;
             let at = (place, job.queue, job);
-            let Some((entry, met)) = found_entries::meet(context, at, id, found, gone).await? else {
+            let Some((entry, outcome)) = found_entries::handle(context, at, id, found, gone).await? else {
                 continue;
             };
             followed += usize::from(!matches!(
-                met,
+                outcome,
                 RemoteChangeOutcome::Echo
                     | RemoteChangeOutcome::Unclear
                     | RemoteChangeOutcome::Outdated
                     | RemoteChangeOutcome::Unreadable
             ));
-            is_unclear |= met == RemoteChangeOutcome::Outdated
-                || (met == RemoteChangeOutcome::Unclear && self.is_being_written(&entry).await?);
+            is_unclear |= outcome == RemoteChangeOutcome::Outdated
+                || (outcome == RemoteChangeOutcome::Unclear && self.is_being_written(&entry).await?);
         }
         if is_unclear {
             tracing::debug!(calendar = %self.calendar.id, "entries are being written: the page is read again");
