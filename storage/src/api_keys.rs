@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::ids::{ApiKeyId, BusinessId};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Db, StorageError, Tx, oauth_states, on_db, secret, sign_in::SEEN_INTERVAL};
+use crate::{Db, Result, Tx, oauth_states, secret, sign_in::SEEN_INTERVAL};
 
 /// A key, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -52,32 +52,24 @@ pub async fn create(
     name: &str,
     token: &SecretString,
     now: DateTime<Utc>,
-) -> Result<ApiKey, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(CREATE)
-        .bind(ApiKeyId::new(now))
-        .bind(business)
-        .bind(name)
-        .bind(display_prefix(token))
-        .bind(secret::digest(token))
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+) -> Result<ApiKey> {
+    one!(tx, CREATE, ApiKeyId::new(now), business, name, display_prefix(token), secret::digest(token), now)
 }
 
 const LIST: &str =
     concat!("SELECT ", columns!(), " FROM api_keys WHERE business_id = $1 ORDER BY created_at, id");
 
 /// All keys of a business, the revoked ones too.
-pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<ApiKey>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<ApiKey>> {
+    all!(db, LIST, business)
 }
 
 const FIND_BY_DIGEST: &str =
     concat!("SELECT ", columns!(), " FROM api_keys WHERE token_hash = $1 AND revoked_at IS NULL");
 
 /// The key that has this digest (`secret::digest`), if it still opens anything.
-pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<ApiKey>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_BY_DIGEST).bind(digest).fetch_optional(c).await)?)
+pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<ApiKey>> {
+    optional!(db, FIND_BY_DIGEST, digest)
 }
 
 const TOUCH: &str = "
@@ -85,18 +77,12 @@ const TOUCH: &str = "
     WHERE business_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)";
 
 /// Notes that a key was used, at most once a minute. Returns whether it was noted.
-pub async fn touch(db: &Db, key: &ApiKey, now: DateTime<Utc>) -> Result<bool, StorageError> {
+pub async fn touch(db: &Db, key: &ApiKey, now: DateTime<Utc>) -> Result<bool> {
     if key.last_used_at.is_some_and(|last| now - last < SEEN_INTERVAL) {
         return Ok(false);
     }
     let mut tx = db.begin().await?;
-    let noted = on_db!(tx, c => sqlx::query(TOUCH)
-        .bind(key.business_id)
-        .bind(key.id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
+    let noted = changed!(tx, TOUCH, key.business_id, key.id, now)?;
     tx.commit().await?;
     Ok(noted == 1)
 }
@@ -105,19 +91,7 @@ const REVOKE: &str = "
     UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE business_id = $1 AND id = $2";
 
 /// It no longer opens anything, and what it was connecting ends.
-pub async fn revoke(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ApiKeyId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+pub async fn revoke(tx: &mut Tx, business: BusinessId, id: ApiKeyId, now: DateTime<Utc>) -> Result<()> {
     oauth_states::delete_for_key(tx, business, id).await?;
-    let changed = on_db!(tx, c => sqlx::query(REVOKE)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+    must_change!(tx, REVOKE, business, id, now)
 }

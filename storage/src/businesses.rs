@@ -1,7 +1,5 @@
 //! The tenants.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
@@ -10,10 +8,10 @@ use concord_domain::{
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 
-use crate::{Db, Open, StorageError, Tx, connections, entries, on_db};
+use crate::{Db, Result, StorageError, Tx, column::ZoneName, connections, entries};
 
 /// A tenant and its settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Business {
     /// Which.
     pub id: BusinessId,
@@ -22,12 +20,14 @@ pub struct Business {
     /// In public addresses; unique in the installation.
     pub slug: String,
     /// In which its times are shown, and its stays begin and end, unless a resource has its own.
+    #[sqlx(try_from = "ZoneName")]
     pub zone: Tz,
     /// What entries in connected calendars tell.
     pub entry_privacy: EntryPrivacy,
     /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
     pub mark_cancelled: bool,
     /// What becomes of what people do to its entries in their calendars, unless a connection has its own rules.
+    #[sqlx(flatten, try_from = "RemoteChangeColumns")]
     pub outside: RemoteChangeRules,
     /// Counts the changes of its settings.
     pub revision: i64,
@@ -64,40 +64,15 @@ impl Business {
 }
 
 #[derive(sqlx::FromRow)]
-struct BusinessRow {
-    id: BusinessId,
-    name: String,
-    slug: String,
-    zone: String,
-    entry_privacy: EntryPrivacy,
-    mark_cancelled: bool,
+struct RemoteChangeColumns {
     remote_moves: RemoteChangePolicy,
     remote_deletions: RemoteChangePolicy,
-    revision: i64,
-    created_at: DateTime<Utc>,
 }
 
-impl TryFrom<BusinessRow> for Business {
-    type Error = StorageError;
-
-    fn try_from(row: BusinessRow) -> Result<Self, StorageError> {
-        Ok(Self {
-            id: row.id,
-            name: row.name,
-            slug: row.slug,
-            zone: zone_named(&row.zone)?,
-            entry_privacy: row.entry_privacy,
-            mark_cancelled: row.mark_cancelled,
-            outside: RemoteChangeRules { moves: row.remote_moves, deletions: row.remote_deletions },
-            revision: row.revision,
-            created_at: row.created_at,
-        })
+impl From<RemoteChangeColumns> for RemoteChangeRules {
+    fn from(columns: RemoteChangeColumns) -> Self {
+        Self { moves: columns.remote_moves, deletions: columns.remote_deletions }
     }
-}
-
-/// The zone that a column names.
-pub(crate) fn zone_named(name: &str) -> Result<Tz, StorageError> {
-    Tz::from_str(name).map_err(|_| StorageError::Inconsistent { what: "time zone" })
 }
 
 macro_rules! columns {
@@ -119,51 +94,37 @@ pub async fn create(
     slug: &str,
     settings: &BusinessSettings,
     now: DateTime<Utc>,
-) -> Result<Business, StorageError> {
-    let row: BusinessRow = on_db!(tx, c => sqlx::query_as(CREATE)
-        .bind(BusinessId::new(now))
-        .bind(&settings.name)
-        .bind(slug)
-        .bind(settings.zone.name())
-        .bind(settings.entry_privacy)
-        .bind(settings.mark_cancelled)
-        .bind(now)
-        .bind(settings.outside.moves)
-        .bind(settings.outside.deletions)
-        .fetch_one(c)
-        .await)?;
-    row.try_into()
+) -> Result<Business> {
+    one!(tx, CREATE;
+        BusinessId::new(now), &settings.name, slug, settings.zone.name(), settings.entry_privacy,
+        settings.mark_cancelled, now, settings.outside.moves, settings.outside.deletions
+    )
 }
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1");
 
 /// One business.
-pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>, StorageError> {
-    let row: Option<BusinessRow> = on_db!(db, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
-    row.map(Business::try_from).transpose()
+pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>> {
+    optional!(db, FIND, id)
 }
 
 /// The same for whoever has a transaction in hand; nothing is locked.
-pub async fn find_in(tx: &mut Tx, id: BusinessId) -> Result<Option<Business>, StorageError> {
-    let row: Option<BusinessRow> = on_db!(tx, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
-    row.map(Business::try_from).transpose()
+pub async fn find_in(tx: &mut Tx, id: BusinessId) -> Result<Option<Business>> {
+    optional!(tx, FIND, id)
 }
 
 const BY_SLUG: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE slug = $1");
 
 /// The business that a public address names.
-pub async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Business>, StorageError> {
-    let row: Option<BusinessRow> =
-        on_db!(db, c => sqlx::query_as(BY_SLUG).bind(slug).fetch_optional(c).await)?;
-    row.map(Business::try_from).transpose()
+pub async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Business>> {
+    optional!(db, BY_SLUG, slug)
 }
 
 const LIST: &str = concat!("SELECT ", columns!(), " FROM businesses ORDER BY name, id");
 
 /// All businesses of the installation, for the command line.
-pub async fn list(db: &Db) -> Result<Vec<Business>, StorageError> {
-    let rows: Vec<BusinessRow> = on_db!(db, c => sqlx::query_as(LIST).fetch_all(c).await)?;
-    rows.into_iter().map(Business::try_from).collect()
+pub async fn list(db: &Db) -> Result<Vec<Business>> {
+    all!(db, LIST)
 }
 
 const UPDATE: &str = concat!(
@@ -186,12 +147,8 @@ const HAS_FUTURE_STAYS_IN_BUSINESS_ZONE: &str = "
 const LOCK: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1 FOR NO KEY UPDATE");
 
 /// The business, which nobody else changes until this transaction ends.
-pub async fn lock(tx: &mut Tx, id: BusinessId) -> Result<Business, StorageError> {
-    let row: BusinessRow = match tx.open() {
-        Open::Sqlite(c) => sqlx::query_as(FIND).bind(id).fetch_one(c).await?,
-        Open::Postgres(c) => sqlx::query_as(LOCK).bind(id).fetch_one(c).await?,
-    };
-    row.try_into()
+pub async fn lock(tx: &mut Tx, id: BusinessId) -> Result<Business> {
+    one!(tx, either(FIND, LOCK), id)
 }
 
 /// Changes its settings; all its feeds count as changed. What calendars tell by now waits to be written again where it
@@ -202,13 +159,8 @@ pub async fn update(
     id: BusinessId,
     settings: &BusinessSettings,
     now: DateTime<Utc>,
-) -> Result<Business, StorageError> {
-    let stays_ahead: bool = on_db!(tx, c => sqlx::query_scalar(HAS_FUTURE_STAYS_IN_BUSINESS_ZONE)
-        .bind(id)
-        .bind(settings.zone.name())
-        .bind(now)
-        .fetch_one(c)
-        .await)?;
+) -> Result<Business> {
+    let stays_ahead: bool = scalar!(tx, HAS_FUTURE_STAYS_IN_BUSINESS_ZONE, id, settings.zone.name(), now)?;
     if stays_ahead {
         return Err(StorageError::StaysAhead);
     }
@@ -216,28 +168,16 @@ pub async fn update(
         connections::lock_targets_exclusive(tx, id).await?;
         entries::mark_all_pending(tx, id).await?;
     }
-    let row: BusinessRow = on_db!(tx, c => sqlx::query_as(UPDATE)
-        .bind(id)
-        .bind(&settings.name)
-        .bind(settings.zone.name())
-        .bind(settings.entry_privacy)
-        .bind(settings.mark_cancelled)
-        .bind(settings.outside.moves)
-        .bind(settings.outside.deletions)
-        .fetch_one(c)
-        .await)?;
-    row.try_into()
+    one!(tx, UPDATE;
+        id, &settings.name, settings.zone.name(), settings.entry_privacy, settings.mark_cancelled,
+        settings.outside.moves, settings.outside.deletions
+    )
 }
 
 const BUMP_REVISION: &str = "UPDATE businesses SET revision = revision + 1 WHERE id = $1";
 
 /// All its feeds count as changed. Not for bookings: those count on their resource and staff, so that the row of the
 /// business is no place where all writers meet.
-pub(crate) async fn bump_revision(tx: &mut Tx, id: BusinessId) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(BUMP_REVISION)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub(crate) async fn bump_revision(tx: &mut Tx, id: BusinessId) -> Result<()> {
+    must_change!(tx, BUMP_REVISION, id)
 }

@@ -8,9 +8,8 @@ use concord_domain::{
 };
 
 use crate::{
-    Db, StorageError, Tx,
+    Db, Result, Tx,
     occupancy::{self, OccupancyRequest, OccupancySubject},
-    on_db,
 };
 
 /// A busy time as it was last read.
@@ -57,26 +56,22 @@ pub struct NewBusyTime<'a> {
     pub tentative: bool,
 }
 
-const COLUMNS: &str = "id, calendar_id, external_id, series, etag, starts_at, ends_at, tentative, seen_at";
-const OF_CALENDAR: &str = "WHERE business_id = $1 AND calendar_id = $2 ORDER BY starts_at, id";
-const NAMED: &str = "WHERE business_id = $1 AND calendar_id = $2 AND external_id = $3";
-const WITHIN: &str =
-    "WHERE business_id = $1 AND calendar_id = $2 AND (external_id = $3 OR series = $3) ORDER BY external_id";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT id, calendar_id, external_id, series, etag, starts_at, ends_at, tentative, seen_at FROM busy_times ", $rest)
+    };
+}
+const OF_CALENDAR: &str = select!("WHERE business_id = $1 AND calendar_id = $2 ORDER BY starts_at, id");
+const NAMED: &str = select!("WHERE business_id = $1 AND calendar_id = $2 AND external_id = $3");
+const WITHIN: &str = select!(
+    "WHERE business_id = $1 AND calendar_id = $2 AND (external_id = $3 OR series = $3) ORDER BY external_id"
+);
 const STILL_TO_COME: &str =
-    "WHERE business_id = $1 AND calendar_id = $2 AND ends_at > $3 ORDER BY starts_at, id LIMIT 200";
+    select!("WHERE business_id = $1 AND calendar_id = $2 AND ends_at > $3 ORDER BY starts_at, id LIMIT 200");
 
 /// All that is known of a calendar.
-pub async fn of_calendar(
-    db: &Db,
-    business: BusinessId,
-    calendar: CalendarId,
-) -> Result<Vec<BusyTime>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM busy_times {OF_CALENDAR}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(calendar)
-        .fetch_all(c)
-        .await)?)
+pub async fn of_calendar(db: &Db, business: BusinessId, calendar: CalendarId) -> Result<Vec<BusyTime>> {
+    all!(db, OF_CALENDAR, business, calendar)
 }
 
 /// The next busy times of a calendar, for people; at most 200.
@@ -85,14 +80,8 @@ pub async fn upcoming(
     business: BusinessId,
     calendar: CalendarId,
     now: DateTime<Utc>,
-) -> Result<Vec<BusyTime>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM busy_times {STILL_TO_COME}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(calendar)
-        .bind(now)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<BusyTime>> {
+    all!(db, STILL_TO_COME, business, calendar, now)
 }
 
 /// One busy time by the provider's id.
@@ -101,14 +90,8 @@ pub async fn named(
     business: BusinessId,
     calendar: CalendarId,
     external_id: &str,
-) -> Result<Option<BusyTime>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM busy_times {NAMED}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(calendar)
-        .bind(external_id)
-        .fetch_optional(c)
-        .await)?)
+) -> Result<Option<BusyTime>> {
+    optional!(db, NAMED, business, calendar, external_id)
 }
 
 /// What is known under one id: itself, and its instances.
@@ -117,14 +100,8 @@ pub async fn within(
     business: BusinessId,
     calendar: CalendarId,
     resource: &str,
-) -> Result<Vec<BusyTime>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM busy_times {WITHIN}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(calendar)
-        .bind(resource)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<BusyTime>> {
+    all!(db, WITHIN, business, calendar, resource)
 }
 
 const UPSERT: &str = "
@@ -138,25 +115,12 @@ const UPSERT: &str = "
 
 /// Writes a busy time down and occupies its staff member with it; a row that finds no unit stands without one.
 /// The staff member must be locked.
-pub async fn upsert(
-    tx: &mut Tx,
-    event: &NewBusyTime<'_>,
-    now: DateTime<Utc>,
-) -> Result<BusyTimeId, StorageError> {
+pub async fn upsert(tx: &mut Tx, event: &NewBusyTime<'_>, now: DateTime<Utc>) -> Result<BusyTimeId> {
     let new = BusyTimeId::new(now);
-    let id: BusyTimeId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
-        .bind(new)
-        .bind(event.business)
-        .bind(event.calendar)
-        .bind(event.external_id)
-        .bind(event.series)
-        .bind(event.etag)
-        .bind(event.interval.start)
-        .bind(event.interval.end)
-        .bind(event.tentative)
-        .bind(now)
-        .fetch_one(c)
-        .await)?;
+    let id: BusyTimeId = scalar!(tx, UPSERT;
+        new, event.business, event.calendar, event.external_id, event.series, event.etag,
+        event.interval.start, event.interval.end, event.tentative, now
+    )?;
     if id != new {
         release_occupancy(tx, event.business, event.staff, id).await?;
     }
@@ -175,23 +139,12 @@ pub async fn upsert(
 const REMOVE: &str = "DELETE FROM busy_times WHERE business_id = $1 AND id = $2";
 
 /// Forgets a busy time and frees its staff member. The staff member must be locked.
-pub async fn remove(
-    tx: &mut Tx,
-    business: BusinessId,
-    staff: StaffId,
-    id: BusyTimeId,
-) -> Result<(), StorageError> {
+pub async fn remove(tx: &mut Tx, business: BusinessId, staff: StaffId, id: BusyTimeId) -> Result<()> {
     release_occupancy(tx, business, staff, id).await?;
-    on_db!(tx, c => sqlx::query(REMOVE).bind(business).bind(id).execute(c).await.map(drop))?;
-    Ok(())
+    exec!(tx, REMOVE, business, id)
 }
 
-async fn release_occupancy(
-    tx: &mut Tx,
-    business: BusinessId,
-    staff: StaffId,
-    id: BusyTimeId,
-) -> Result<(), StorageError> {
+async fn release_occupancy(tx: &mut Tx, business: BusinessId, staff: StaffId, id: BusyTimeId) -> Result<()> {
     for freed in occupancy::release(tx, business, id.0).await? {
         let room = Interval { start: freed.starts_at, end: freed.ends_at };
         occupancy::reallocate(tx, business, staff_subject(staff), room).await?;

@@ -11,7 +11,7 @@ use concord_domain::{
 
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use crate::{Db, Open, StorageError, Tx, on_db};
+use crate::{Db, Open, Result, Tx};
 
 /// A calendar of a connection.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -67,9 +67,12 @@ pub struct ListedCalendar {
     pub is_primary: bool,
 }
 
-const COLUMNS: &str =
-    "id, business_id, connection_id, external_id, name, colour, zone, owner, writable, is_primary, reads, writes,
-    last_import_at, quarantine_reason, missing_since";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT id, business_id, connection_id, external_id, name, colour, zone, owner, writable, is_primary, reads, writes,
+    last_import_at, quarantine_reason, missing_since FROM calendars ", $rest)
+    };
+}
 
 const LISTED: &str = "
     INSERT INTO calendars (id, business_id, connection_id, external_id, name, colour, zone, writable, is_primary, reads,
@@ -88,23 +91,13 @@ pub async fn take_over(
     connection: ConnectionId,
     listed: &[ListedCalendar],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     for calendar in listed {
-        on_db!(tx, c => sqlx::query(LISTED)
-            .bind(CalendarId::new(now))
-            .bind(business)
-            .bind(connection)
-            .bind(&calendar.external_id)
-            .bind(&calendar.name)
-            .bind(&calendar.colour)
-            .bind(&calendar.zone)
-            .bind(calendar.writable)
-            .bind(calendar.is_primary)
-            .bind(now)
-            .bind(&calendar.owner)
-            .execute(c)
-            .await
-            .map(drop))?;
+        exec!(tx, LISTED;
+            CalendarId::new(now), business, connection, &calendar.external_id, &calendar.name,
+            &calendar.colour, &calendar.zone, calendar.writable, calendar.is_primary, now,
+            &calendar.owner
+        )?;
     }
     if !is_complete_list(listed) {
         return Ok(());
@@ -126,12 +119,11 @@ async fn mark_missing(
     connection: ConnectionId,
     listed: &[ListedCalendar],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let known: Vec<(CalendarId, String)> =
-        on_db!(tx, c => sqlx::query_as(KNOWN).bind(connection).fetch_all(c).await)?;
+) -> Result<()> {
+    let known: Vec<(CalendarId, String)> = all!(tx, KNOWN, connection)?;
     for (id, external_id) in known {
         if !listed.iter().any(|calendar| calendar.external_id == external_id) {
-            on_db!(tx, c => sqlx::query(MARK_MISSING).bind(id).bind(now).execute(c).await.map(drop))?;
+            exec!(tx, MARK_MISSING, id, now)?;
         }
     }
     Ok(())
@@ -146,43 +138,22 @@ pub async fn change_external_id(
     business: BusinessId,
     id: CalendarId,
     external_id: &str,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(CHANGE_EXTERNAL_ID)
-        .bind(business)
-        .bind(id)
-        .bind(external_id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+) -> Result<()> {
+    must_change!(tx, CHANGE_EXTERNAL_ID, business, id, external_id)
 }
 
-const FIND: &str = "WHERE business_id = $1 AND id = $2";
+const FIND: &str = select!("WHERE business_id = $1 AND id = $2");
 const OF_CONNECTION: &str =
-    "WHERE business_id = $1 AND connection_id = $2 ORDER BY is_primary DESC, name, id";
+    select!("WHERE business_id = $1 AND connection_id = $2 ORDER BY is_primary DESC, name, id");
 
 /// One calendar of the business.
-pub async fn find(db: &Db, business: BusinessId, id: CalendarId) -> Result<Option<Calendar>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM calendars {FIND}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(id)
-        .fetch_optional(c)
-        .await)?)
+pub async fn find(db: &Db, business: BusinessId, id: CalendarId) -> Result<Option<Calendar>> {
+    optional!(db, FIND, business, id)
 }
 
 /// The calendars of a connection, the main one first.
-pub async fn of_connection(
-    db: &Db,
-    business: BusinessId,
-    connection: ConnectionId,
-) -> Result<Vec<Calendar>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM calendars {OF_CONNECTION}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(connection)
-        .fetch_all(c)
-        .await)?)
+pub async fn of_connection(db: &Db, business: BusinessId, connection: ConnectionId) -> Result<Vec<Calendar>> {
+    all!(db, OF_CONNECTION, business, connection)
 }
 
 /// More ids in one statement are slow to plan.
@@ -193,11 +164,11 @@ pub async fn of_connections(
     db: &Db,
     business: BusinessId,
     connections: &[ConnectionId],
-) -> Result<HashMap<ConnectionId, Vec<Calendar>>, StorageError> {
+) -> Result<HashMap<ConnectionId, Vec<Calendar>>> {
     macro_rules! listed {
         ($database:ty, $pool:expr, $connections:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(format!("SELECT {COLUMNS} FROM calendars"));
-            query.push(" WHERE business_id = ").push_bind(business).push(" AND connection_id IN (");
+            let mut query = QueryBuilder::<$database>::new(select!("WHERE business_id = "));
+            query.push_bind(business).push(" AND connection_id IN (");
             let mut ids = query.separated(", ");
             for id in $connections {
                 ids.push_bind(*id);
@@ -220,40 +191,19 @@ pub async fn of_connections(
 }
 
 const READ: &str =
-    "WHERE business_id = $1 AND connection_id = $2 AND reads AND missing_since IS NULL ORDER BY id";
+    select!("WHERE business_id = $1 AND connection_id = $2 AND reads AND missing_since IS NULL ORDER BY id");
 
 /// The calendars of a connection whose busy times are read.
-pub async fn list_read(
-    tx: &mut Tx,
-    business: BusinessId,
-    connection: ConnectionId,
-) -> Result<Vec<Calendar>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM calendars {READ}");
-    Ok(on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(connection)
-        .fetch_all(c)
-        .await)?)
+pub async fn list_read(tx: &mut Tx, business: BusinessId, connection: ConnectionId) -> Result<Vec<Calendar>> {
+    all!(tx, READ, business, connection)
 }
 
 const SET_READS: &str = "
     UPDATE calendars SET reads = $3, cursor = NULL WHERE business_id = $1 AND id = $2";
 
 /// Turns the reading of busy times on or off; turned on, it starts from the beginning.
-pub async fn set_reads(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: CalendarId,
-    reads: bool,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SET_READS)
-        .bind(business)
-        .bind(id)
-        .bind(reads)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+pub async fn set_reads(tx: &mut Tx, business: BusinessId, id: CalendarId, reads: bool) -> Result<()> {
+    must_change!(tx, SET_READS, business, id, reads)
 }
 
 const SET_WRITTEN: &str = "
@@ -269,15 +219,8 @@ pub async fn set_written(
     business: BusinessId,
     connection: ConnectionId,
     id: CalendarId,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SET_WRITTEN)
-        .bind(business)
-        .bind(connection)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows > 0 { Ok(()) } else { Err(StorageError::NotFound) }
+) -> Result<()> {
+    must_change!(tx, SET_WRITTEN, business, connection, id)
 }
 
 const CHOOSE: &str = "
@@ -296,15 +239,8 @@ pub async fn choose(
     business: BusinessId,
     connection: ConnectionId,
     external_id: &str,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(CHOOSE)
-        .bind(business)
-        .bind(connection)
-        .bind(external_id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows > 0 { Ok(()) } else { Err(StorageError::NotFound) }
+) -> Result<()> {
+    must_change!(tx, CHOOSE, business, connection, external_id)
 }
 
 /// How far the reading of a calendar has come.
@@ -331,12 +267,8 @@ const PROGRESS: &str = "
     WHERE k.business_id = $1 AND k.id = $2";
 
 /// How far the reading of a calendar has come.
-pub async fn progress(
-    db: &Db,
-    business: BusinessId,
-    id: CalendarId,
-) -> Result<CalendarReadState, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(PROGRESS).bind(business).bind(id).fetch_one(c).await)?)
+pub async fn progress(db: &Db, business: BusinessId, id: CalendarId) -> Result<CalendarReadState> {
+    one!(db, PROGRESS, business, id)
 }
 
 const ADVANCE: &str = "
@@ -351,32 +283,20 @@ pub async fn advance(
     cursor: &str,
     window: Interval,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(ADVANCE)
-        .bind(id)
-        .bind(cursor)
-        .bind(window.start)
-        .bind(window.end)
-        .bind(now)
-        .bind(reading)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, ADVANCE, id, cursor, window.start, window.end, now, reading)
 }
 
 const QUARANTINE: &str = "UPDATE calendars SET quarantined_ids = $2, quarantine_reason = $3 WHERE id = $1";
 
 /// What a full read took away is held back until it is seen again.
-pub async fn hold(tx: &mut Tx, id: CalendarId, held: &str, reason: &str) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(QUARANTINE).bind(id).bind(held).bind(reason).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn hold(tx: &mut Tx, id: CalendarId, held: &str, reason: &str) -> Result<()> {
+    exec!(tx, QUARANTINE, id, held, reason)
 }
 
 const RESET_CURSOR: &str = "UPDATE calendars SET cursor = NULL WHERE id = $1";
 
 /// The next read begins with everything.
-pub async fn forget_cursor(tx: &mut Tx, id: CalendarId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RESET_CURSOR).bind(id).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn forget_cursor(tx: &mut Tx, id: CalendarId) -> Result<()> {
+    exec!(tx, RESET_CURSOR, id)
 }

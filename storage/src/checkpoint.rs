@@ -11,7 +11,7 @@ use std::sync::{
 
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::{StorageError, write_gate::WriteGate};
+use crate::{Result, write_gate::WriteGate};
 
 /// Commits after which the log is brought into the file: some 10,000 pages.
 const COMMITS_PER_CHECKPOINT: u32 = 1_000;
@@ -67,7 +67,7 @@ impl WalCheckpointer {
         });
     }
 
-    async fn run(&self) -> Result<(), StorageError> {
+    async fn run(&self) -> Result<()> {
         // Before the turn: no writer is to wait for a reader.
         let mut reader = self.read.acquire().await?;
         for _ in 0..ATTEMPTS {
@@ -83,6 +83,6 @@ impl WalCheckpointer {
 }
 
 /// `PASSIVE`: it waits for nobody, and leaves what a reader still needs.
-async fn checkpoint(reader: &mut SqliteConnection) -> Result<WalStatus, StorageError> {
+async fn checkpoint(reader: &mut SqliteConnection) -> Result<WalStatus> {
     Ok(sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(reader).await?)
 }

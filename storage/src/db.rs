@@ -11,7 +11,7 @@ use sqlx::{
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    StorageError, Tx,
+    Open, Result, StorageError, Tx,
     checkpoint::{self, WalCheckpointer},
     write_gate::WriteGate,
 };
@@ -35,23 +35,6 @@ pub enum Db {
     /// A server.
     Postgres(PgPool),
 }
-
-/// Which database a query is about to run on.
-pub(crate) enum Open<S, P> {
-    Sqlite(S),
-    Postgres(P),
-}
-
-/// Runs one query text on the database that is open: `on_db!(db, c => sqlx::query(TEXT).bind(x).execute(c).await)`.
-macro_rules! on_db {
-    ($db:expr, $c:ident => $query:expr) => {
-        match $db.open() {
-            $crate::Open::Sqlite($c) => $query,
-            $crate::Open::Postgres($c) => $query,
-        }
-    };
-}
-pub(crate) use on_db;
 
 /// How long a database waits for what is under way when it is closed.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -92,7 +75,7 @@ impl DbOptions {
 
 impl Db {
     /// Opens the database. It does not migrate.
-    pub async fn open_url(options: &DbOptions) -> Result<Self, StorageError> {
+    pub async fn open_url(options: &DbOptions) -> Result<Self> {
         match options.url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => Self::open_sqlite(options).await,
             Some("postgres" | "postgresql") => Self::open_postgres(options).await,
@@ -100,7 +83,7 @@ impl Db {
         }
     }
 
-    async fn open_sqlite(options: &DbOptions) -> Result<Self, StorageError> {
+    async fn open_sqlite(options: &DbOptions) -> Result<Self> {
         let synchronous = if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
         let connect = SqliteConnectOptions::from_str(&options.url)
             .map_err(|error| StorageError::Url(error.to_string()))?
@@ -141,7 +124,7 @@ impl Db {
         Ok(Self::Sqlite { read, write, gate, checkpoints, durable: options.durable })
     }
 
-    async fn open_postgres(options: &DbOptions) -> Result<Self, StorageError> {
+    async fn open_postgres(options: &DbOptions) -> Result<Self> {
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|error| StorageError::Url(error.to_string()))?
             .application_name("concord")
@@ -173,7 +156,7 @@ impl Db {
     }
 
     /// Begins a transaction that may write. What it commits outlives a loss of power. `Overloaded`: too many want to.
-    pub async fn begin(&self) -> Result<Tx, StorageError> {
+    pub async fn begin(&self) -> Result<Tx> {
         assert_none_held();
         match self {
             Self::Sqlite { write, gate, checkpoints, durable, .. } => {
@@ -190,7 +173,7 @@ impl Db {
     /// often a provider was called, that a job is done which would find nothing to do. Its commit waits for no disk; the
     /// next one that does, such as the mark before each write to the outside, brings it there too. A process of ours
     /// that is killed loses nothing. It is never what an idempotency key stands for.
-    pub async fn begin_async_commit(&self) -> Result<Tx, StorageError> {
+    pub async fn begin_async_commit(&self) -> Result<Tx> {
         assert_none_held();
         match self {
             Self::Sqlite { write, gate, checkpoints, .. } => {
@@ -206,13 +189,13 @@ impl Db {
     }
 
     /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), StorageError> {
+    pub async fn ping(&self) -> Result<()> {
         on_db!(self, c => sqlx::query("SELECT 1").execute(c).await.map(drop))?;
         Ok(())
     }
 
     /// The version of SQLite, or of PostgreSQL's server.
-    pub async fn version(&self) -> Result<String, StorageError> {
+    pub async fn version(&self) -> Result<String> {
         let version = match self {
             Self::Sqlite { .. } => "SELECT sqlite_version()",
             Self::Postgres(_) => "SHOW server_version",
@@ -221,7 +204,7 @@ impl Db {
     }
 
     /// Tries whether Concord may write: a file, a standby server or a role may let it read alone. Nothing is changed.
-    pub async fn check_writable(&self) -> Result<(), StorageError> {
+    pub async fn check_writable(&self) -> Result<()> {
         let mut tx = self.begin().await?;
         on_db!(tx, c => sqlx::query("DELETE FROM jobs WHERE 1 = 0").execute(c).await.map(drop))?;
         Ok(())
@@ -324,7 +307,7 @@ fn classify_file_error(error: sqlx::Error) -> StorageError {
 }
 
 /// Connects once before there is a pool, which would keep why it cannot to itself until its own time is up.
-async fn connect_once(server: &PgConnectOptions) -> Result<(), StorageError> {
+async fn connect_once(server: &PgConnectOptions) -> Result<()> {
     let place = server_location(server);
     let began = Instant::now();
     loop {

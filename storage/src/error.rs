@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use sqlx::{error::DatabaseError, sqlite::SqliteError};
 
+/// What a query gives.
+pub type Result<T, E = StorageError> = std::result::Result<T, E>;
+
 /// What went wrong in storage, by what follows from it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -149,6 +152,11 @@ impl From<sqlx::Error> for StorageError {
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+                // What a column's type here says of it.
+                sqlx::Error::ColumnDecode { index, source } => match source.downcast() {
+                    Ok(inconsistent) => *inconsistent,
+                    Err(source) => Self::Database(sqlx::Error::ColumnDecode { index, source }),
+                },
                 other => Self::Database(other),
             };
         };

@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{BusinessId, ChannelId, FeedId},
 };
 
-use crate::{Db, StorageError, Tx, channels::published, feeds::Feed, on_db};
+use crate::{Db, Result, Tx, channels::published, feeds::Feed};
 
 /// What was read since it was last noted.
 #[derive(Clone, Debug)]
@@ -59,27 +59,13 @@ const TOUCH: &str = "
     WHERE business_id = $1 AND id = $2 AND (last_read_at IS NULL OR last_read_at < $3)";
 
 /// Writes down who has read what, and what platforms know by it.
-pub async fn note(tx: &mut Tx, reads: &[NewFeedRead]) -> Result<(), StorageError> {
+pub async fn note(tx: &mut Tx, reads: &[NewFeedRead]) -> Result<()> {
     for read in reads {
-        on_db!(tx, c => sqlx::query(RECORD)
-            .bind(read.feed.id)
-            .bind(read.feed.business_id)
-            .bind(&read.reader)
-            .bind(&read.address)
-            .bind(read.person)
-            .bind(read.revision)
-            .bind(read.reads)
-            .bind(read.at)
-            .execute(c)
-            .await
-            .map(drop))?;
-        on_db!(tx, c => sqlx::query(TOUCH)
-            .bind(read.feed.business_id)
-            .bind(read.feed.id)
-            .bind(read.at)
-            .execute(c)
-            .await
-            .map(drop))?;
+        exec!(tx, RECORD;
+            read.feed.id, read.feed.business_id, &read.reader, &read.address, read.person, read.revision,
+            read.reads, read.at
+        )?;
+        exec!(tx, TOUCH, read.feed.business_id, read.feed.id, read.at)?;
         if let (FeedScope::Channel, Some(channel), false) =
             (read.feed.scope, read.feed.subject_id, read.person)
         {
@@ -92,9 +78,8 @@ pub async fn note(tx: &mut Tx, reads: &[NewFeedRead]) -> Result<(), StorageError
 const DELETE_FOR_FEED: &str = "DELETE FROM feed_reads WHERE feed_id = $1";
 
 /// Forgets who has read a feed: its address is another one from now on, which nobody has read.
-pub async fn forget(tx: &mut Tx, feed: FeedId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(DELETE_FOR_FEED).bind(feed).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn forget(tx: &mut Tx, feed: FeedId) -> Result<()> {
+    exec!(tx, DELETE_FOR_FEED, feed)
 }
 
 const LIST_FOR_FEED: &str = "
@@ -102,6 +87,6 @@ const LIST_FOR_FEED: &str = "
     WHERE business_id = $1 AND feed_id = $2 ORDER BY read_at DESC, reader LIMIT 100";
 
 /// The readers of a feed, the last one first; at most a hundred.
-pub async fn of_feed(db: &Db, business: BusinessId, feed: FeedId) -> Result<Vec<FeedRead>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_FOR_FEED).bind(business).bind(feed).fetch_all(c).await)?)
+pub async fn of_feed(db: &Db, business: BusinessId, feed: FeedId) -> Result<Vec<FeedRead>> {
+    all!(db, LIST_FOR_FEED, business, feed)
 }

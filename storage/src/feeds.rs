@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Db, StorageError, Tx,
+    Db, Result, Tx,
     api_keys::display_prefix,
-    on_db,
     seal::{AssociatedData, Keyring},
     secret,
 };
@@ -114,25 +113,12 @@ const CREATE: &str = concat!(
 );
 
 /// Publishes a feed under a token of `secret::new_token`. `NotFound`: its subject is not of the business.
-pub async fn create(
-    tx: &mut Tx,
-    new: &NewFeed,
-    token: &SecretString,
-    now: DateTime<Utc>,
-) -> Result<Feed, StorageError> {
+pub async fn create(tx: &mut Tx, new: &NewFeed, token: &SecretString, now: DateTime<Utc>) -> Result<Feed> {
     let (scope, subject) = new.subject.columns();
-    Ok(on_db!(tx, c => sqlx::query_as(CREATE)
-        .bind(FeedId::new(now))
-        .bind(new.business)
-        .bind(scope)
-        .bind(subject)
-        .bind(&new.name)
-        .bind(new.privacy)
-        .bind(secret::digest(token))
-        .bind(display_prefix(token))
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+    one!(tx, CREATE;
+        FeedId::new(now), new.business, scope, subject, &new.name, new.privacy, secret::digest(token),
+        display_prefix(token), now
+    )
 }
 
 const LIST: &str = concat!(
@@ -142,15 +128,15 @@ const LIST: &str = concat!(
 );
 
 /// The feeds that a business publishes, in the order of their making.
-pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Feed>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Feed>> {
+    all!(db, LIST, business)
 }
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM feeds WHERE business_id = $1 AND id = $2");
 
 /// One feed, revoked or not.
-pub async fn find(db: &Db, business: BusinessId, id: FeedId) -> Result<Option<Feed>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: FeedId) -> Result<Option<Feed>> {
+    optional!(db, FIND, business, id)
 }
 
 // The revisions only ever grow, so their sum changes when one of them does.
@@ -191,8 +177,8 @@ const FIND_PUBLISHED: &str = concat!(
 );
 
 /// The feed that is published under the token with this digest (`secret::digest`), as it is now.
-pub async fn find_published(db: &Db, digest: &str) -> Result<Option<PublishedFeed>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_PUBLISHED).bind(digest).fetch_optional(c).await)?)
+pub async fn find_published(db: &Db, digest: &str) -> Result<Option<PublishedFeed>> {
+    optional!(db, FIND_PUBLISHED, digest)
 }
 
 const CHANGED_AT: &str = "
@@ -212,26 +198,13 @@ pub async fn contents_since(
     (business, feed): (BusinessId, FeedId),
     (form, digest): (&str, &str),
     now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, StorageError> {
-    let known: Option<DateTime<Utc>> = on_db!(db, c => sqlx::query_scalar(CHANGED_AT)
-        .bind(business)
-        .bind(feed)
-        .bind(form)
-        .bind(digest)
-        .fetch_optional(c)
-        .await)?;
+) -> Result<DateTime<Utc>> {
+    let known: Option<DateTime<Utc>> = optional_scalar!(db, CHANGED_AT, business, feed, form, digest)?;
     if let Some(since) = known {
         return Ok(since);
     }
     let mut tx = db.begin().await?;
-    let since = on_db!(tx, c => sqlx::query_scalar(NOTE_CONTENTS)
-        .bind(business)
-        .bind(feed)
-        .bind(form)
-        .bind(digest)
-        .bind(now)
-        .fetch_one(c)
-        .await)?;
+    let since = scalar!(tx, NOTE_CONTENTS, business, feed, form, digest, now)?;
     tx.commit().await?;
     Ok(since)
 }
@@ -249,15 +222,8 @@ pub async fn rotate(
     id: FeedId,
     token: &SecretString,
     now: DateTime<Utc>,
-) -> Result<Feed, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(ROTATE)
-        .bind(business)
-        .bind(id)
-        .bind(secret::digest(token))
-        .bind(display_prefix(token))
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+) -> Result<Feed> {
+    one!(tx, ROTATE, business, id, secret::digest(token), display_prefix(token), now)
 }
 
 const LOCK: &str = concat!(
@@ -268,8 +234,8 @@ const LOCK: &str = concat!(
 
 /// Locks the row until the end of the transaction, for whoever changes a part of what it says. A revoked feed is
 /// `NotFound`.
-pub async fn lock(tx: &mut Tx, business: BusinessId, id: FeedId) -> Result<Feed, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?)
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: FeedId) -> Result<Feed> {
+    one!(tx, LOCK, business, id)
 }
 
 const UPDATE: &str = concat!(
@@ -286,15 +252,8 @@ pub async fn update(
     name: &str,
     privacy: FeedPrivacy,
     now: DateTime<Utc>,
-) -> Result<Feed, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(UPDATE)
-        .bind(business)
-        .bind(id)
-        .bind(name)
-        .bind(privacy)
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+) -> Result<Feed> {
+    one!(tx, UPDATE, business, id, name, privacy, now)
 }
 
 fn associated_data(id: FeedId) -> AssociatedData {
@@ -304,20 +263,8 @@ fn associated_data(id: FeedId) -> AssociatedData {
 const STORE_TOKEN: &str = "UPDATE feeds SET token_sealed = $3 WHERE business_id = $1 AND id = $2";
 
 /// Keeps the token of a feed, sealed, for those who come back for its address. Most feeds are shown once.
-pub async fn remember(
-    tx: &mut Tx,
-    ring: &Keyring,
-    feed: &Feed,
-    token: &SecretString,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(STORE_TOKEN)
-        .bind(feed.business_id)
-        .bind(feed.id)
-        .bind(ring.seal(token, associated_data(feed.id)))
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn remember(tx: &mut Tx, ring: &Keyring, feed: &Feed, token: &SecretString) -> Result<()> {
+    exec!(tx, STORE_TOKEN, feed.business_id, feed.id, ring.seal(token, associated_data(feed.id)))
 }
 
 const FIND_TOKEN: &str = "
@@ -330,9 +277,8 @@ pub async fn remembered(
     ring: &Keyring,
     business: BusinessId,
     id: FeedId,
-) -> Result<Option<SecretString>, StorageError> {
-    let sealed: Option<String> =
-        on_db!(db, c => sqlx::query_scalar(FIND_TOKEN).bind(business).bind(id).fetch_optional(c).await)?;
+) -> Result<Option<SecretString>> {
+    let sealed: Option<String> = optional_scalar!(db, FIND_TOKEN, business, id)?;
     sealed.map(|sealed| ring.open(&sealed, associated_data(id))).transpose()
 }
 
@@ -345,8 +291,8 @@ const FIND_BUSINESS_FEED: &str = concat!(
 );
 
 /// The first feed of the whole business whose token was kept.
-pub async fn find_business_feed(db: &Db, business: BusinessId) -> Result<Option<Feed>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_BUSINESS_FEED).bind(business).fetch_optional(c).await)?)
+pub async fn find_business_feed(db: &Db, business: BusinessId) -> Result<Option<Feed>> {
+    optional!(db, FIND_BUSINESS_FEED, business)
 }
 
 /// The token of that feed, for whoever has a transaction in hand.
@@ -354,12 +300,10 @@ pub async fn find_business_feed_token(
     tx: &mut Tx,
     ring: &Keyring,
     business: BusinessId,
-) -> Result<Option<SecretString>, StorageError> {
-    let feed: Option<Feed> =
-        on_db!(tx, c => sqlx::query_as(FIND_BUSINESS_FEED).bind(business).fetch_optional(c).await)?;
+) -> Result<Option<SecretString>> {
+    let feed: Option<Feed> = optional!(tx, FIND_BUSINESS_FEED, business)?;
     let Some(feed) = feed else { return Ok(None) };
-    let sealed: Option<String> =
-        on_db!(tx, c => sqlx::query_scalar(FIND_TOKEN).bind(business).bind(feed.id).fetch_optional(c).await)?;
+    let sealed: Option<String> = optional_scalar!(tx, FIND_TOKEN, business, feed.id)?;
     sealed.map(|sealed| ring.open(&sealed, associated_data(feed.id))).transpose()
 }
 
@@ -367,12 +311,12 @@ const SEALED: &str = "SELECT id, token_sealed FROM feeds WHERE token_sealed IS N
 const SEAL_AGAIN: &str = "UPDATE feeds SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2";
 
 /// Seals again, with the current key, what another one has sealed. Returns how many tokens those were.
-pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
-    let rows: Vec<(FeedId, String)> = on_db!(tx, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
+    let rows: Vec<(FeedId, String)> = all!(tx, SEALED)?;
     let mut sealed = 0;
     for (id, old) in rows.into_iter().filter(|(_, old)| !ring.is_current(old)) {
         let new = ring.seal(&ring.open(&old, associated_data(id))?, associated_data(id));
-        on_db!(tx, c => sqlx::query(SEAL_AGAIN).bind(id).bind(&old).bind(&new).execute(c).await.map(drop))?;
+        exec!(tx, SEAL_AGAIN, id, &old, &new)?;
         sealed += 1;
     }
     Ok(sealed)
@@ -383,20 +327,8 @@ const REVOKE: &str = "
     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL";
 
 /// Ends its publication for good. A revoked feed is `NotFound`.
-pub async fn revoke(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: FeedId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(REVOKE)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn revoke(tx: &mut Tx, business: BusinessId, id: FeedId, now: DateTime<Utc>) -> Result<()> {
+    must_change!(tx, REVOKE, business, id, now)
 }
 
 const REVISION_OF: &str = concat!(
@@ -406,10 +338,6 @@ const REVISION_OF: &str = concat!(
 );
 
 /// Grows with every change that a reader of the feed could see, in its settings or in what it shows.
-pub async fn revision_of(db: &Db, feed: &Feed) -> Result<i64, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(REVISION_OF)
-        .bind(feed.business_id)
-        .bind(feed.id)
-        .fetch_one(c)
-        .await)?)
+pub async fn revision_of(db: &Db, feed: &Feed) -> Result<i64> {
+    scalar!(db, REVISION_OF, feed.business_id, feed.id)
 }

@@ -9,7 +9,7 @@ use concord_domain::{
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Db, Page, PageRequest, StorageError, Tx, idempotency, on_db, sync_log::newest};
+use crate::{Db, Page, PageRequest, Result, Tx, sync_log::newest, tx::idempotent_work};
 
 /// A change that was made.
 #[derive(Clone, Copy, Debug)]
@@ -54,20 +54,12 @@ const APPEND: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Writes a change down, in the transaction that makes it.
-pub async fn append(tx: &mut Tx, line: &NewHistoryEntry<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(APPEND)
-        .bind(HistoryId::new(now))
-        .bind(line.business)
-        .bind(Json(line.actor))
-        .bind(line.action)
-        .bind(line.subject_kind)
-        .bind(line.subject)
-        .bind(Json(line.detail))
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
-    idempotency::names(line.subject_kind, line.subject);
+pub async fn append(tx: &mut Tx, line: &NewHistoryEntry<'_>, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, APPEND;
+        HistoryId::new(now), line.business, Json(line.actor), line.action, line.subject_kind,
+        line.subject, Json(line.detail), now
+    )?;
+    idempotent_work::names(line.subject_kind, line.subject);
     Ok(())
 }
 
@@ -86,19 +78,9 @@ const OF_BUSINESS: &str = lines_where!("");
 const OF_SUBJECT: &str = lines_where!("AND subject_id = $5");
 
 /// What was changed in a business, newest first.
-pub async fn list(
-    db: &Db,
-    business: BusinessId,
-    ask: &PageRequest,
-) -> Result<Page<HistoryEntry>, StorageError> {
+pub async fn list(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<HistoryEntry>> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
-    let lines = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
-        .bind(business)
-        .bind(at)
-        .bind(id)
-        .bind(ask.fetch())
-        .fetch_all(c)
-        .await)?;
+    let lines = all!(db, OF_BUSINESS, business, at, id, ask.fetch())?;
     Ok(Page::cut(lines, ask, cursor_key))
 }
 
@@ -108,16 +90,9 @@ pub async fn list_for_subject(
     business: BusinessId,
     subject: Uuid,
     ask: &PageRequest,
-) -> Result<Page<HistoryEntry>, StorageError> {
+) -> Result<Page<HistoryEntry>> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
-    let lines = on_db!(db, c => sqlx::query_as(OF_SUBJECT)
-        .bind(business)
-        .bind(at)
-        .bind(id)
-        .bind(ask.fetch())
-        .bind(subject)
-        .fetch_all(c)
-        .await)?;
+    let lines = all!(db, OF_SUBJECT, business, at, id, ask.fetch(), subject)?;
     Ok(Page::cut(lines, ask, cursor_key))
 }
 

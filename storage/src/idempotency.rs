@@ -10,17 +10,13 @@
 //!
 //! Work of several transactions, each of which finds out for itself whether it is done, runs `in_parts`.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
-
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{audit::HistorySubject, ids::BusinessId};
 use uuid::Uuid;
 
+pub use crate::tx::idempotent_work::IdempotentWork;
 use crate::{
-    Db, StorageError, Tx, on_db,
+    Db, Result, StorageError, Tx,
     seal::{AssociatedData, Keyring},
 };
 
@@ -109,7 +105,7 @@ impl IdempotencyRow {
         self.done_at.map(|at| CompletedRequest { at, subject: self.subject_kind.zip(self.subject_id) })
     }
 
-    fn begun(self, now: DateTime<Utc>) -> Result<KeyClaim, StorageError> {
+    fn begun(self, now: DateTime<Utc>) -> Result<KeyClaim> {
         let done = self.done();
         if let Some(status) = self.status {
             let status =
@@ -130,25 +126,15 @@ impl IdempotencyRow {
 
 /// Claims the key for this attempt, or says what became of an earlier one. Commit before the work: other attempts are
 /// then told that it is under way instead of waiting.
-pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<KeyClaim, StorageError> {
-    let claimed = on_db!(tx, c => sqlx::query(BEGIN)
-        .bind(request.business)
-        .bind(request.key)
-        .bind(request.request_hash)
-        .bind(request.began_at)
-        .bind(request.began_at - KEPT_FOR)
-        .bind(request.began_at + ABANDON_TIMEOUT)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if claimed == 1 {
+pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<KeyClaim> {
+    if changed!(tx, BEGIN;
+        request.business, request.key, request.request_hash, request.began_at,
+        request.began_at - KEPT_FOR, request.began_at + ABANDON_TIMEOUT
+    )? == 1
+    {
         return Ok(KeyClaim::Fresh);
     }
-    let row: Option<IdempotencyRow> = on_db!(tx, c => sqlx::query_as(FIND_CLAIM)
-        .bind(request.business)
-        .bind(request.key)
-        .fetch_optional(c)
-        .await)?;
+    let row: Option<IdempotencyRow> = optional!(tx, FIND_CLAIM, request.business, request.key)?;
     // Forgotten between the two statements.
     let row = row.ok_or(StorageError::Busy)?;
     if row.request_hash != request.request_hash {
@@ -162,135 +148,34 @@ const RENEW: &str = "
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
 /// A sign of life, to be given several times within `ABANDONED_AFTER`.
-pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<()> {
     let mut tx = db.begin_async_commit().await?;
     set_alive(&mut tx, request, now + ABANDON_TIMEOUT).await?;
     tx.commit().await
 }
 
-async fn set_alive(
-    tx: &mut Tx,
-    request: &KeyedRequest<'_>,
-    until: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RENEW)
-        .bind(request.business)
-        .bind(request.key)
-        .bind(request.request_hash)
-        .bind(request.began_at)
-        .bind(until)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+async fn set_alive(tx: &mut Tx, request: &KeyedRequest<'_>, until: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RENEW, request.business, request.key, request.request_hash, request.began_at, until)
 }
 
 const RELEASE_FORMER: &str = "UPDATE idempotency_keys SET lease_until = created_at WHERE status IS NULL";
 
 /// Takes all requests under way for dead, where no other process answers any. Returns how many.
-pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
-    let done =
-        on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?;
-    Ok(done)
-}
-
-const MARK: &str = "
-    UPDATE idempotency_keys SET done_at = $5, subject_kind = $6, subject_id = $7
-    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
-
-tokio::task_local! {
-    static CURRENT_WORK: IdempotentWork;
-}
-
-/// What the current task does for a key, if anything; to be carried into a task that goes on with it.
-#[derive(Clone, Debug, Default)]
-pub struct IdempotentWork {
-    keyed: Option<Arc<IdempotencyMark>>,
-    in_parts: bool,
-}
-
-#[derive(Debug)]
-struct IdempotencyMark {
-    business: BusinessId,
-    key: String,
-    request_hash: String,
-    began_at: DateTime<Utc>,
-    is_marked: AtomicBool,
-    subject: Mutex<Option<(HistorySubject, Uuid)>>,
-}
-
-impl IdempotentWork {
-    /// That of the current task.
-    pub fn current() -> Self {
-        CURRENT_WORK.try_with(Clone::clone).unwrap_or_default()
-    }
-
-    /// Goes on with it.
-    pub async fn go_on<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT_WORK.scope(self, work).await
-    }
-
-    fn unmarked(&self) -> Option<&Arc<IdempotencyMark>> {
-        self.keyed.as_ref().filter(|keyed| !self.in_parts && !keyed.is_marked.load(Ordering::Acquire))
-    }
-
-    #[cfg(feature = "testing")]
-    pub(crate) fn key(&self) -> Option<&str> {
-        self.keyed.as_ref().map(|keyed| keyed.key.as_str())
-    }
+pub async fn release_former(tx: &mut Tx) -> Result<u64> {
+    changed!(tx, RELEASE_FORMER)
 }
 
 /// Does the work that a key stands for: the first transaction that it commits marks the key as done.
 pub async fn during<T>(request: &KeyedRequest<'_>, work: impl Future<Output = T>) -> T {
-    let keyed = IdempotencyMark {
-        business: request.business,
-        key: request.key.to_owned(),
-        request_hash: request.request_hash.to_owned(),
-        began_at: request.began_at,
-        is_marked: AtomicBool::new(false),
-        subject: Mutex::default(),
-    };
-    IdempotentWork { keyed: Some(Arc::new(keyed)), in_parts: false }.go_on(work).await
+    IdempotentWork::for_key(request.business, request.key, request.request_hash, request.began_at)
+        .go_on(work)
+        .await
 }
 
 /// Does work that is more than one transaction, none of which does a second time what is done. A repetition after a crash
 /// goes on where it ended.
 pub async fn in_parts<T>(work: impl Future<Output = T>) -> T {
-    IdempotentWork { in_parts: true, ..IdempotentWork::current() }.go_on(work).await
-}
-
-/// What is being done to whom: the first that is noted in the history counts.
-pub(crate) fn names(kind: HistorySubject, subject: Uuid) {
-    if let Some(keyed) = IdempotentWork::current().unmarked() {
-        keyed.subject.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((kind, subject));
-    }
-}
-
-/// Marks the key of the current task as done, in the transaction that does it. `false`: there is nothing to be marked.
-/// `Busy`: the attempt was taken for dead and another has taken over.
-pub(crate) async fn mark(tx: &mut Tx) -> Result<bool, StorageError> {
-    let work = IdempotentWork::current();
-    let Some(keyed) = work.unmarked() else { return Ok(false) };
-    let subject = *keyed.subject.lock().unwrap_or_else(PoisonError::into_inner);
-    let marked = on_db!(tx, c => sqlx::query(MARK)
-        .bind(keyed.business)
-        .bind(&keyed.key)
-        .bind(&keyed.request_hash)
-        .bind(keyed.began_at)
-        .bind(keyed.began_at)
-        .bind(subject.map(|(kind, _)| kind))
-        .bind(subject.map(|(_, id)| id))
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if marked == 0 { Err(StorageError::Busy) } else { Ok(true) }
-}
-
-/// The transaction that marked it is committed.
-pub(crate) fn marked() {
-    if let Some(keyed) = IdempotentWork::current().keyed {
-        keyed.is_marked.store(true, Ordering::Release);
-    }
+    IdempotentWork::current().in_parts().go_on(work).await
 }
 
 const FINISH: &str = "
@@ -298,23 +183,11 @@ const FINISH: &str = "
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
 /// Keeps the answer. `NotFound`: the attempt was taken for dead and another took over; roll back.
-pub async fn finish(
-    tx: &mut Tx,
-    request: &KeyedRequest<'_>,
-    status: u16,
-    response: &str,
-) -> Result<(), StorageError> {
-    let kept = on_db!(tx, c => sqlx::query(FINISH)
-        .bind(request.business)
-        .bind(request.key)
-        .bind(request.request_hash)
-        .bind(request.began_at)
-        .bind(i64::from(status))
-        .bind(response)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if kept == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn finish(tx: &mut Tx, request: &KeyedRequest<'_>, status: u16, response: &str) -> Result<()> {
+    must_change!(tx, FINISH;
+        request.business, request.key, request.request_hash, request.began_at, i64::from(status),
+        response
+    )
 }
 
 const ABANDON: &str = "
@@ -324,16 +197,9 @@ const ABANDON: &str = "
 
 /// The attempt has ended without an answer to be kept. If nothing was done, the next one is fresh; else it is told that it
 /// was done. Leaves alone what another attempt has taken over.
-pub async fn forget(db: &Db, request: &KeyedRequest<'_>) -> Result<(), StorageError> {
+pub async fn forget(db: &Db, request: &KeyedRequest<'_>) -> Result<()> {
     let mut tx = db.begin().await?;
-    on_db!(tx, c => sqlx::query(ABANDON)
-        .bind(request.business)
-        .bind(request.key)
-        .bind(request.request_hash)
-        .bind(request.began_at)
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, ABANDON, request.business, request.key, request.request_hash, request.began_at)?;
     set_alive(&mut tx, request, request.began_at).await?;
     tx.commit().await
 }
@@ -345,16 +211,9 @@ const DISCARD: &str = "
 
 /// Forgets an answer that nobody can read any more, to a request by which nothing was done: the next attempt is fresh.
 /// Leaves alone any other answer.
-pub async fn discard(db: &Db, request: &KeyedRequest<'_>, response: &str) -> Result<(), StorageError> {
+pub async fn discard(db: &Db, request: &KeyedRequest<'_>, response: &str) -> Result<()> {
     let mut tx = db.begin().await?;
-    on_db!(tx, c => sqlx::query(DISCARD)
-        .bind(request.business)
-        .bind(request.key)
-        .bind(request.request_hash)
-        .bind(response)
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, DISCARD, request.business, request.key, request.request_hash, response)?;
     tx.commit().await
 }
 
@@ -374,28 +233,16 @@ const RESEAL: &str =
 
 /// Seals again, with the current key, all answers that an older key sealed. Returns how many. Those that no key opens
 /// are as good as not kept, and stay as they are.
-pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
     let mut changed = 0;
     let mut after = (BusinessId(Uuid::nil()), String::new());
     loop {
-        let rows: Vec<(BusinessId, String, String)> = on_db!(tx, c => sqlx::query_as(KEPT)
-            .bind(after.0)
-            .bind(&after.1)
-            .bind(RESEAL_BATCH)
-            .fetch_all(c)
-            .await)?;
+        let rows: Vec<(BusinessId, String, String)> = all!(tx, KEPT, after.0, &after.1, RESEAL_BATCH)?;
         let Some((business, key, _)) = rows.last() else { return Ok(changed) };
         after = (*business, key.clone());
         for (business, key, sealed) in rows {
             let Some(again) = again(ring, business, &sealed) else { continue };
-            changed += on_db!(tx, c => sqlx::query(RESEAL)
-                .bind(business)
-                .bind(key)
-                .bind(sealed)
-                .bind(again)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected()))?;
+            changed += changed!(tx, RESEAL, business, key, sealed, again)?;
         }
     }
 }

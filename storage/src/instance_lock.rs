@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{Db, StorageError};
+use crate::{Db, Result, StorageError};
 
 /// How a process works with the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct InstanceLock(#[expect(dead_code, reason = "held for its lock")] File)
 impl Db {
     /// Claims the file for this process, in another file beside it. `None`: the database is a server, or in memory.
     /// `InUse`: another process has claimed it.
-    pub fn claim(&self, company: InstanceMode) -> Result<Option<InstanceLock>, StorageError> {
+    pub fn claim(&self, company: InstanceMode) -> Result<Option<InstanceLock>> {
         let Some(path) = self.instance_lock_file() else { return Ok(None) };
         let unusable = |error| StorageError::Url(format!("cannot lock {}: {error}", path.display()));
         let mut options = OpenOptions::new();

@@ -1,15 +1,19 @@
 //! What Concord knows, kept in SQLite or PostgreSQL.
 //!
-//! One SQL text a query, written for both databases; `on_db!` runs it on whichever is open. One file a table family.
+//! One SQL text a query, written for both databases; `one!`, `all!`, `exec!` and their like (`query`) run it on whichever
+//! is open. One file a table family.
 //! Whatever belongs together is written in one transaction (`Db::begin`), together with the jobs that follow from it.
 //!
 //! It must never call a provider, push a job, read the clock or log a secret. Every table but the global ones has
 //! `business_id`, and every lookup by an id from outside takes it: a row of another tenant is "not found".
 //!
-//! To add a query: put its text in a `const` beside the function that runs it, bind `$1..` in order, write it with
-//! `CAST`, never `::`, and add it to the contract suite (`tests/contract/`), which runs every query on both databases:
-//! SQLite reads an unbound parameter as NULL without a word. To add a column: a migration of the same number in
+//! To add a query: put its text in a `const` beside the function that runs it, bind `$1..` in order (the compiler counts
+//! them), write it with `CAST`, never `::`, and add it to the contract suite (`tests/contract/`), which runs every query on
+//! both databases. To add a column: a migration of the same number in
 //! `migrations/sqlite` and `migrations/postgres`; the parity test compares the two.
+
+#[macro_use]
+mod query;
 
 pub mod api_keys;
 pub mod backup;
@@ -17,8 +21,10 @@ pub mod bookings;
 pub mod businesses;
 pub mod busy_times;
 pub mod calendars;
+mod change;
 pub mod channels;
 mod checkpoint;
+mod column;
 pub mod connections;
 mod db;
 pub mod entries;
@@ -56,11 +62,12 @@ mod tx;
 pub mod workers;
 mod write_gate;
 
+pub use change::ChangeContext;
 pub use db::{CLOSE_TIMEOUT, Db, DbOptions};
-pub use error::StorageError;
+pub use error::{Result, StorageError};
 pub use instance_lock::{InstanceLock, InstanceMode};
 pub use page::{Page, PageRequest};
 pub use tx::Tx;
 pub use write_gate::{WriteCaller, WriteGate, on_behalf_of};
 
-pub(crate) use db::{Open, on_db};
+pub(crate) use query::Open;

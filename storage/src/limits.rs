@@ -11,7 +11,7 @@ use std::iter;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::{StorageError, Tx, on_db};
+use crate::{Result, StorageError, Tx};
 
 /// When a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub async fn take_turn(
     (bucket, other): (RateBucket<'_>, Option<RateBucket<'_>>),
     is_waited_for: bool,
     now: DateTime<Utc>,
-) -> Result<(RateDecision, bool), StorageError> {
+) -> Result<(RateDecision, bool)> {
     let micros = now.timestamp_micros();
     let text = if other.is_some() { TAKE_BOTH } else { TAKE };
     let buckets = || iter::once(bucket).chain(other);
@@ -120,11 +120,7 @@ pub async fn take_turn(
             is_trial |= tries;
             continue;
         }
-        let (next_at, try_at): (i64, i64) = on_db!(tx, c => sqlx::query_as(NEXT_AT)
-            .bind(bucket.name)
-            .bind(is_waited_for)
-            .fetch_one(c)
-            .await)?;
+        let (next_at, try_at): (i64, i64) = one!(tx, NEXT_AT, bucket.name, is_waited_for)?;
         wait = wait.max(Some(instant((next_at - ahead).max(try_at))?));
     }
     match wait {
@@ -140,12 +136,12 @@ pub async fn take(
     now: DateTime<Utc>,
     rate: BucketRate,
     patience: Duration,
-) -> Result<RateDecision, StorageError> {
+) -> Result<RateDecision> {
     let bucket = RateBucket { name: bucket, rate, patience };
     take_turn(tx, (bucket, None), true, now).await.map(|(take, _)| take)
 }
 
-fn instant(micros: i64) -> Result<DateTime<Utc>, StorageError> {
+fn instant(micros: i64) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros).ok_or(StorageError::Inconsistent { what: "rate limit" })
 }
 
@@ -174,26 +170,15 @@ pub async fn refused(
     bucket: &str,
     (began, now): (DateTime<Utc>, DateTime<Utc>),
     waits: impl Fn(i64) -> RefusalBackoff + Send,
-) -> Result<DateTime<Utc>, StorageError> {
-    let refusals: Option<i64> = on_db!(tx, c => sqlx::query_scalar(REFUSED)
-        .bind(bucket)
-        .bind(now.timestamp_micros())
-        .bind(began.timestamp_micros())
-        .fetch_optional(c)
-        .await)?;
+) -> Result<DateTime<Utc>> {
+    let refusals: Option<i64> =
+        optional_scalar!(tx, REFUSED, bucket, now.timestamp_micros(), began.timestamp_micros())?;
     let Some(refusals) = refusals else {
-        let (_, try_at): (i64, i64) =
-            on_db!(tx, c => sqlx::query_as(NEXT_AT).bind(bucket).bind(true).fetch_one(c).await)?;
+        let (_, try_at): (i64, i64) = one!(tx, NEXT_AT, bucket, true)?;
         return Ok(instant(try_at)?.max(now));
     };
     let RefusalBackoff { waited_for, others } = waits(refusals);
-    on_db!(tx, c => sqlx::query(TRY_AT)
-        .bind(bucket)
-        .bind((now + waited_for).timestamp_micros())
-        .bind((now + others).timestamp_micros())
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, TRY_AT, bucket, (now + waited_for).timestamp_micros(), (now + others).timestamp_micros())?;
     Ok(now + waited_for)
 }
 
@@ -203,14 +188,8 @@ const ANSWERED: &str = "
     WHERE bucket = $1 AND refusals > 0";
 
 /// The provider has answered: nobody waits any more, and a burst may go as after a rest. `false`: nobody waited.
-pub async fn answered(tx: &mut Tx, bucket: &str, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(ANSWERED)
-        .bind(bucket)
-        .bind(now.timestamp_micros())
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn answered(tx: &mut Tx, bucket: &str, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, ANSWERED, bucket, now.timestamp_micros())? == 1)
 }
 
 const HOLD: &str = "
@@ -219,18 +198,7 @@ const HOLD: &str = "
     WHERE rate_limits.next_at_micros < excluded.next_at_micros";
 
 /// Lets no call pass before `until`, as a provider's Retry-After asks; `rate` as in `take`.
-pub async fn hold_until(
-    tx: &mut Tx,
-    bucket: &str,
-    until: DateTime<Utc>,
-    rate: BucketRate,
-) -> Result<(), StorageError> {
+pub async fn hold_until(tx: &mut Tx, bucket: &str, until: DateTime<Utc>, rate: BucketRate) -> Result<()> {
     let (_, ahead) = rate.micros();
-    on_db!(tx, c => sqlx::query(HOLD)
-        .bind(bucket)
-        .bind(until.timestamp_micros() + ahead)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+    exec!(tx, HOLD, bucket, until.timestamp_micros() + ahead)
 }

@@ -11,9 +11,8 @@ use concord_domain::{
 use uuid::Uuid;
 
 use crate::{
-    Db, Page, PageRequest, StorageError, Tx,
+    Db, Page, PageRequest, Result, Tx,
     jobs::{self, JobRef, NewJob},
-    on_db,
     sync_log::newest,
 };
 
@@ -81,39 +80,20 @@ const CREATE: &str = "
 
 /// Writes a mail and enqueues the job that sends it; the caller pushes that after the commit. `None`: a mail with this key
 /// was written before.
-pub async fn create(
-    tx: &mut Tx,
-    new: &NewMail<'_>,
-    now: DateTime<Utc>,
-) -> Result<Option<JobRef>, StorageError> {
+pub async fn create(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
     let id = MailId::new(now);
-    let rows = on_db!(tx, c => sqlx::query(CREATE)
-        .bind(id)
-        .bind(new.business)
-        .bind(new.kind)
-        .bind(one_line(new.to_address))
-        .bind(one_line(new.to_name))
-        .bind(one_line(new.subject))
-        .bind(new.text)
-        .bind(new.html)
-        .bind(format!("<{}@{}>", id.0.simple(), new.from_domain))
-        .bind(new.dedupe_key)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
+    if changed!(tx, CREATE;
+        id, new.business, new.kind, one_line(new.to_address), one_line(new.to_name),
+        one_line(new.subject), new.text, new.html, format!("<{}@{}>", id.0.simple(), new.from_domain),
+        new.dedupe_key, now
+    )? == 0
+    {
         return Ok(None);
     }
     enqueue(tx, new.business, id, now).await.map(Some)
 }
 
-async fn enqueue(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: MailId,
-    now: DateTime<Utc>,
-) -> Result<JobRef, StorageError> {
+async fn enqueue(tx: &mut Tx, business: BusinessId, id: MailId, now: DateTime<Utc>) -> Result<JobRef> {
     let job = NewJob {
         business: Some(business),
         kind: JobKind::SendMail,
@@ -134,8 +114,8 @@ macro_rules! columns {
 const FIND: &str = concat!("SELECT ", columns!(), " FROM mails WHERE business_id = $1 AND id = $2");
 
 /// One mail.
-pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<StoredMail>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<StoredMail>> {
+    optional!(db, FIND, business, id)
 }
 
 const LIST: &str = concat!(
@@ -156,25 +136,12 @@ pub async fn list(
     business: BusinessId,
     state: Option<MailState>,
     ask: &PageRequest,
-) -> Result<Page<StoredMail>, StorageError> {
+) -> Result<Page<StoredMail>> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
     let rows = if let Some(state) = state {
-        on_db!(db, c => sqlx::query_as(LIST_IN_STATE)
-            .bind(business)
-            .bind(at)
-            .bind(id)
-            .bind(ask.fetch())
-            .bind(state)
-            .fetch_all(c)
-            .await)?
+        all!(db, LIST_IN_STATE, business, at, id, ask.fetch(), state)?
     } else {
-        on_db!(db, c => sqlx::query_as(LIST)
-            .bind(business)
-            .bind(at)
-            .bind(id)
-            .bind(ask.fetch())
-            .fetch_all(c)
-            .await)?
+        all!(db, LIST, business, at, id, ask.fetch())?
     };
     Ok(Page::cut(rows, ask, |last: &StoredMail| (last.created_at, last.id.0)))
 }
@@ -194,22 +161,16 @@ const COUNTS: &str = "
     FROM mails WHERE business_id = $1 AND state IN ('waiting', 'failed')";
 
 /// How the mails stand that were not sent.
-pub async fn counts(db: &Db, business: BusinessId) -> Result<MailCounts, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(COUNTS).bind(business).fetch_one(c).await)?)
+pub async fn counts(db: &Db, business: BusinessId) -> Result<MailCounts> {
+    one!(db, COUNTS, business)
 }
 
 const RECORD_SENT: &str = "
     UPDATE mails SET state = 'sent', attempted_at = $2, sent_at = $3, last_error = NULL WHERE id = $1";
 
 /// A mail server has taken it: the try began at `began`.
-pub async fn record_sent(
-    tx: &mut Tx,
-    id: MailId,
-    began: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_SENT).bind(id).bind(began).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn record_sent(tx: &mut Tx, id: MailId, began: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RECORD_SENT, id, began, now)
 }
 
 const RECORD_FAILURE: &str = "
@@ -222,16 +183,8 @@ pub async fn record_failure(
     began: DateTime<Utc>,
     state: MailState,
     reason: &str,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_FAILURE)
-        .bind(id)
-        .bind(began)
-        .bind(state)
-        .bind(reason)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RECORD_FAILURE, id, began, state, reason)
 }
 
 const RESEND: &str = "
@@ -239,20 +192,7 @@ const RESEND: &str = "
 
 /// Tries a failed mail again, by hand; the caller pushes what this returns after the commit. `NotFound`: there is no such
 /// mail that has failed.
-pub async fn send_again(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: MailId,
-    now: DateTime<Utc>,
-) -> Result<JobRef, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RESEND)
-        .bind(business)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
-        return Err(StorageError::NotFound);
-    }
+pub async fn send_again(tx: &mut Tx, business: BusinessId, id: MailId, now: DateTime<Utc>) -> Result<JobRef> {
+    must_change!(tx, RESEND, business, id)?;
     enqueue(tx, business, id, now).await
 }

@@ -5,7 +5,7 @@
 
 use sqlx::migrate::Migrator;
 
-use crate::{Db, StorageError, on_db, statistics};
+use crate::{Db, Result, StorageError, statistics};
 
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -18,7 +18,7 @@ const OLD_NUMBERING: &str =
 
 impl Db {
     /// Brings the tables up to date. Errors: `NewerDatabase` and `OldNumbering`, and then nothing was changed.
-    pub async fn migrate(&self) -> Result<(), StorageError> {
+    pub async fn migrate(&self) -> Result<()> {
         self.refuse_old_numbering().await?;
         match self {
             Self::Sqlite { write, .. } => {
@@ -31,19 +31,19 @@ impl Db {
     }
 
     /// Whether there is none of Concord's tables yet.
-    pub async fn is_empty(&self) -> Result<bool, StorageError> {
+    pub async fn is_empty(&self) -> Result<bool> {
         let table = match self {
             Self::Sqlite { .. } => {
                 "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')"
             }
             Self::Postgres(_) => "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
         };
-        let is_migrated: bool = on_db!(self, c => sqlx::query_scalar(table).fetch_one(c).await)?;
+        let is_migrated: bool = scalar!(self, dynamic(table))?;
         Ok(!is_migrated)
     }
 
     /// Checks, where somebody else migrates, that the tables are those that this version knows.
-    pub async fn check_migrated(&self) -> Result<(), StorageError> {
+    pub async fn check_migrated(&self) -> Result<()> {
         self.refuse_old_numbering().await?;
         let migrations = match self {
             Self::Sqlite { .. } => &SQLITE_MIGRATIONS,
@@ -52,8 +52,7 @@ impl Db {
         let known: Vec<i64> = migrations.iter().map(|migration| migration.version).collect();
         let newest = known.last().copied().unwrap_or_default();
         // Without the table nothing was ever migrated.
-        let found: Vec<i64> =
-            on_db!(self, c => sqlx::query_scalar(APPLIED).fetch_all(c).await).unwrap_or_default();
+        let found: Vec<i64> = scalars!(self, APPLIED).unwrap_or_default();
         if let Some(found) = found.iter().copied().find(|version| *version > newest) {
             return Err(StorageError::NewerDatabase { found });
         }
@@ -67,11 +66,11 @@ impl Db {
         }
     }
 
-    async fn refuse_old_numbering(&self) -> Result<(), StorageError> {
+    async fn refuse_old_numbering(&self) -> Result<()> {
         if self.is_empty().await? {
             return Ok(());
         }
-        let is_old: bool = on_db!(self, c => sqlx::query_scalar(OLD_NUMBERING).fetch_one(c).await)?;
+        let is_old: bool = scalar!(self, OLD_NUMBERING)?;
         if is_old { Err(StorageError::OldNumbering) } else { Ok(()) }
     }
 }

@@ -13,9 +13,8 @@ use concord_domain::{
 use uuid::Uuid;
 
 use crate::{
-    Db, StorageError, Tx,
+    Db, Result, Tx,
     jobs::{self, JobRef, NewJob},
-    on_db,
 };
 
 /// Who is told.
@@ -92,27 +91,12 @@ const RAISE: &str = "
 
 /// Raises a notice, once while one with its key is open, and the job to tell of it; the caller pushes that after the
 /// commit. `None`: they have been told, or will be.
-pub async fn raise(
-    tx: &mut Tx,
-    new: &NewNotice<'_>,
-    now: DateTime<Utc>,
-) -> Result<Option<JobRef>, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RAISE)
-        .bind(NoticeId::new(now))
-        .bind(new.business)
-        .bind(new.kind)
-        .bind(new.audience.staff())
-        .bind(new.subject.0)
-        .bind(new.subject.1)
-        .bind(new.headline)
-        .bind(new.detail)
-        .bind(new.link)
-        .bind(new.dedupe_key)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
+pub async fn raise(tx: &mut Tx, new: &NewNotice<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
+    if changed!(tx, RAISE;
+        NoticeId::new(now), new.business, new.kind, new.audience.staff(), new.subject.0, new.subject.1,
+        new.headline, new.detail, new.link, new.dedupe_key, now
+    )? == 0
+    {
         return Ok(None);
     }
     let job = NewJob {
@@ -129,19 +113,8 @@ const CLOSE: &str = "
     UPDATE notices SET closed_at = $3 WHERE business_id = $1 AND dedupe_key = $2 AND closed_at IS NULL";
 
 /// It is over: when it happens again, people are told again. Returns how many notices it closed.
-pub async fn close(
-    tx: &mut Tx,
-    business: BusinessId,
-    dedupe_key: &str,
-    now: DateTime<Utc>,
-) -> Result<u64, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query(CLOSE)
-        .bind(business)
-        .bind(dedupe_key)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?)
+pub async fn close(tx: &mut Tx, business: BusinessId, dedupe_key: &str, now: DateTime<Utc>) -> Result<u64> {
+    changed!(tx, CLOSE, business, dedupe_key, now)
 }
 
 const CLOSE_UNLESS_FAILING: &str = "
@@ -157,16 +130,8 @@ pub async fn close_unless_failing(
     (business, connection): (BusinessId, ConnectionId),
     dedupe_key: &str,
     now: DateTime<Utc>,
-) -> Result<u64, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query(CLOSE_UNLESS_FAILING)
-        .bind(business)
-        .bind(dedupe_key)
-        .bind(now)
-        .bind(connection)
-        .bind(now - ABANDON_AFTER)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?)
+) -> Result<u64> {
+    changed!(tx, CLOSE_UNLESS_FAILING, business, dedupe_key, now, connection, now - ABANDON_AFTER)
 }
 
 macro_rules! untold {
@@ -184,25 +149,11 @@ const LIST_UNSENT_TO_STAFF: &str = untold!("staff_id = $3");
 const LIST_UNSENT_TO_MANAGERS: &str = untold!("staff_id IS NULL");
 
 /// What is open and these people have not been told of, the oldest first.
-pub async fn untold(
-    db: &Db,
-    business: BusinessId,
-    audience: Audience,
-    limit: u32,
-) -> Result<Vec<Notice>, StorageError> {
+pub async fn untold(db: &Db, business: BusinessId, audience: Audience, limit: u32) -> Result<Vec<Notice>> {
     let limit = i64::from(limit);
     Ok(match audience {
-        Audience::Staff(staff) => on_db!(db, c => sqlx::query_as(LIST_UNSENT_TO_STAFF)
-            .bind(business)
-            .bind(limit)
-            .bind(staff)
-            .fetch_all(c)
-            .await)?,
-        Audience::Managers => on_db!(db, c => sqlx::query_as(LIST_UNSENT_TO_MANAGERS)
-            .bind(business)
-            .bind(limit)
-            .fetch_all(c)
-            .await)?,
+        Audience::Staff(staff) => all!(db, LIST_UNSENT_TO_STAFF, business, limit, staff)?,
+        Audience::Managers => all!(db, LIST_UNSENT_TO_MANAGERS, business, limit)?,
     })
 }
 
@@ -210,38 +161,22 @@ const OPEN_KEYS_OF_STAFF: &str = "
     SELECT dedupe_key FROM notices WHERE business_id = $1 AND staff_id = $2 AND closed_at IS NULL";
 
 /// The keys of what is open for a staff member: who is a manager too is told once.
-pub async fn open_keys_of_staff(
-    db: &Db,
-    business: BusinessId,
-    staff: StaffId,
-) -> Result<Vec<String>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(OPEN_KEYS_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
+pub async fn open_keys_of_staff(db: &Db, business: BusinessId, staff: StaffId) -> Result<Vec<String>> {
+    scalars!(db, OPEN_KEYS_OF_STAFF, business, staff)
 }
 
 const MARK_SENT: &str =
     "UPDATE notices SET notified_at = $3 WHERE business_id = $1 AND id = $2 AND notified_at IS NULL";
 
 /// They are told of it by a mail that is written in the same transaction. `false`: somebody else told them.
-pub async fn mark_sent(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: NoticeId,
-    now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(MARK_SENT)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn mark_sent(tx: &mut Tx, business: BusinessId, id: NoticeId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, MARK_SENT, business, id, now)? == 1)
 }
 
 const COUNT_UNSENT: &str = "
     SELECT COUNT(*) FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL";
 
 /// How many open notices of a business wait to be told.
-pub async fn count_unsent(db: &Db, business: BusinessId) -> Result<i64, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(COUNT_UNSENT).bind(business).fetch_one(c).await)?)
+pub async fn count_unsent(db: &Db, business: BusinessId) -> Result<i64> {
+    scalar!(db, COUNT_UNSENT, business)
 }

@@ -9,7 +9,7 @@ use concord_domain::{
 use uuid::Uuid;
 
 use crate::{
-    Db, StorageError, Tx, on_db,
+    Db, Result, Tx,
     seal::{AssociatedData, Keyring},
 };
 
@@ -75,22 +75,11 @@ const CREATE: &str = "
     SELECT $1, business_id, id, $4, $5, $6, $7, $8, $9, $10 FROM staff WHERE business_id = $2 AND id = $3";
 
 /// Notes that a consent is asked for. `NotFound`: the staff member is not of the business.
-pub async fn create(tx: &mut Tx, new: &NewOAuthState, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let made = on_db!(tx, c => sqlx::query(CREATE)
-        .bind(&new.nonce_digest)
-        .bind(new.business)
-        .bind(new.staff)
-        .bind(&new.session_hash)
-        .bind(new.provider)
-        .bind(&new.sealed_verifier)
-        .bind(&new.return_to)
-        .bind(new.expires_at)
-        .bind(now)
-        .bind(new.api_key)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if made == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn create(tx: &mut Tx, new: &NewOAuthState, now: DateTime<Utc>) -> Result<()> {
+    must_change!(tx, CREATE;
+        &new.nonce_digest, new.business, new.staff, &new.session_hash, new.provider,
+        &new.sealed_verifier, &new.return_to, new.expires_at, now, new.api_key
+    )
 }
 
 /// Where the verifier of a consent is sealed. The row is named by a digest; its first half makes the identity that the
@@ -105,8 +94,8 @@ const RESEAL: &str = "UPDATE oauth_states SET pkce_verifier = $2 WHERE nonce_has
 
 /// Seals the verifiers of consents under way again, with the current key. Those that no key opens are left as they are:
 /// they are over in a quarter of an hour.
-pub(crate) async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<(), StorageError> {
-    let rows: Vec<(String, String)> = on_db!(tx, c => sqlx::query_as(LIST_PENDING).fetch_all(c).await)?;
+pub(crate) async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<()> {
+    let rows: Vec<(String, String)> = all!(tx, LIST_PENDING)?;
     for (nonce_digest, sealed) in rows {
         let place = verifier_associated_data(&nonce_digest);
         if ring.is_current(&sealed) {
@@ -114,12 +103,7 @@ pub(crate) async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<(), Stora
         }
         if let Ok(verifier) = ring.open(&sealed, place) {
             let again = ring.seal(&verifier, place);
-            on_db!(tx, c => sqlx::query(RESEAL)
-                .bind(&nonce_digest)
-                .bind(again)
-                .execute(c)
-                .await
-                .map(drop))?;
+            exec!(tx, RESEAL, &nonce_digest, again)?;
         }
     }
     Ok(())
@@ -140,17 +124,13 @@ const FIND: &str = concat!(
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM oauth_states WHERE nonce_hash = $1)";
 
 /// Whether anything was ever asked for under this digest, used up or not.
-pub async fn is_there(db: &Db, nonce_digest: &str) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(EXISTS).bind(nonce_digest).fetch_one(c).await)?)
+pub async fn is_there(db: &Db, nonce_digest: &str) -> Result<bool> {
+    scalar!(db, EXISTS, nonce_digest)
 }
 
 /// What was asked for and may still be taken, without taking it.
-pub async fn find(
-    tx: &mut Tx,
-    nonce_digest: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<OAuthState>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(FIND).bind(nonce_digest).bind(now).fetch_optional(c).await)?)
+pub async fn find(tx: &mut Tx, nonce_digest: &str, now: DateTime<Utc>) -> Result<Option<OAuthState>> {
+    optional!(tx, FIND, nonce_digest, now)
 }
 
 // The condition and the mark are one statement: of two answers at once, one goes on.
@@ -161,18 +141,12 @@ const CONSUME: &str = concat!(
 const USED_AT: &str = "SELECT used_at FROM oauth_states WHERE nonce_hash = $1";
 
 /// Takes what was asked for, once.
-pub async fn take(
-    tx: &mut Tx,
-    nonce_digest: &str,
-    now: DateTime<Utc>,
-) -> Result<ConsumedState, StorageError> {
-    let state: Option<OAuthState> =
-        on_db!(tx, c => sqlx::query_as(CONSUME).bind(nonce_digest).bind(now).fetch_optional(c).await)?;
+pub async fn take(tx: &mut Tx, nonce_digest: &str, now: DateTime<Utc>) -> Result<ConsumedState> {
+    let state: Option<OAuthState> = optional!(tx, CONSUME, nonce_digest, now)?;
     if let Some(state) = state {
         return Ok(ConsumedState::State(state));
     }
-    let used_at: Option<Option<DateTime<Utc>>> =
-        on_db!(tx, c => sqlx::query_scalar(USED_AT).bind(nonce_digest).fetch_optional(c).await)?;
+    let used_at: Option<Option<DateTime<Utc>>> = optional_scalar!(tx, USED_AT, nonce_digest)?;
     Ok(match used_at {
         None => ConsumedState::Unknown,
         Some(None) => ConsumedState::Expired,
@@ -217,23 +191,15 @@ pub async fn rights(
     state: &OAuthState,
     session_digest: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<CallbackRights, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(RIGHTS)
-        .bind(state.business_id)
-        .bind(state.staff_id)
-        .bind(session_digest)
-        .bind(now)
-        .bind(state.api_key_id)
-        .fetch_one(c)
-        .await)?)
+) -> Result<CallbackRights> {
+    one!(tx, RIGHTS, state.business_id, state.staff_id, session_digest, now, state.api_key_id)
 }
 
 const DELETE_FOR_SESSION: &str = "DELETE FROM oauth_states WHERE session_hash = $1 AND used_at IS NULL";
 
 /// Nothing comes any more of what a browser session asked for.
-pub(crate) async fn delete_for_session(tx: &mut Tx, session_digest: &str) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(DELETE_FOR_SESSION).bind(session_digest).execute(c).await.map(drop))?;
-    Ok(())
+pub(crate) async fn delete_for_session(tx: &mut Tx, session_digest: &str) -> Result<()> {
+    exec!(tx, DELETE_FOR_SESSION, session_digest)
 }
 
 const DELETE_FOR_USER: &str = "
@@ -241,24 +207,14 @@ const DELETE_FOR_USER: &str = "
         SELECT token_hash FROM sessions WHERE business_id = $1 AND user_id = $2)";
 
 /// Nothing comes any more of what anybody asked for in a session of this person. It must come before their sessions go.
-pub(crate) async fn delete_for_user(
-    tx: &mut Tx,
-    business: BusinessId,
-    user: UserId,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(DELETE_FOR_USER).bind(business).bind(user).execute(c).await.map(drop))?;
-    Ok(())
+pub(crate) async fn delete_for_user(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<()> {
+    exec!(tx, DELETE_FOR_USER, business, user)
 }
 
 const DELETE_FOR_KEY: &str = "
     DELETE FROM oauth_states WHERE business_id = $1 AND api_key_id = $2 AND used_at IS NULL";
 
 /// Nothing comes any more of what an API key asked for.
-pub(crate) async fn delete_for_key(
-    tx: &mut Tx,
-    business: BusinessId,
-    key: ApiKeyId,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(DELETE_FOR_KEY).bind(business).bind(key).execute(c).await.map(drop))?;
-    Ok(())
+pub(crate) async fn delete_for_key(tx: &mut Tx, business: BusinessId, key: ApiKeyId) -> Result<()> {
+    exec!(tx, DELETE_FOR_KEY, business, key)
 }

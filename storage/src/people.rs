@@ -9,7 +9,7 @@ use concord_domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Db, Page, PageRequest, StorageError, Tx, oauth_states, on_db};
+use crate::{Db, Page, PageRequest, Result, Tx, oauth_states};
 
 /// A person who does the work.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -93,24 +93,16 @@ pub async fn create_staff(
     business: BusinessId,
     settings: &StaffSettings,
     now: DateTime<Utc>,
-) -> Result<Staff, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(CREATE_STAFF)
-        .bind(StaffId::new(now))
-        .bind(business)
-        .bind(&settings.name)
-        .bind(&settings.email)
-        .bind(settings.trade)
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+) -> Result<Staff> {
+    one!(tx, CREATE_STAFF, StaffId::new(now), business, &settings.name, &settings.email, settings.trade, now)
 }
 
 const FIND_STAFF: &str =
     concat!("SELECT ", staff_columns!(), " FROM staff WHERE business_id = $1 AND id = $2");
 
 /// One staff member, archived or not.
-pub async fn find_staff(db: &Db, business: BusinessId, id: StaffId) -> Result<Option<Staff>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_STAFF).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find_staff(db: &Db, business: BusinessId, id: StaffId) -> Result<Option<Staff>> {
+    optional!(db, FIND_STAFF, business, id)
 }
 
 const LIST_STAFF: &str = concat!(
@@ -121,19 +113,9 @@ const LIST_STAFF: &str = concat!(
 );
 
 /// Those who work here, by name.
-pub async fn list_staff(
-    db: &Db,
-    business: BusinessId,
-    ask: &PageRequest,
-) -> Result<Page<Staff>, StorageError> {
+pub async fn list_staff(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<Staff>> {
     let (name, id) = ask.after_key::<(String, Uuid)>()?.unwrap_or_default();
-    let rows = on_db!(db, c => sqlx::query_as(LIST_STAFF)
-        .bind(business)
-        .bind(name)
-        .bind(id)
-        .bind(ask.fetch())
-        .fetch_all(c)
-        .await)?;
+    let rows = all!(db, LIST_STAFF, business, name, id, ask.fetch())?;
     Ok(Page::cut(rows, ask, |last: &Staff| (last.name.clone(), last.id.0)))
 }
 
@@ -144,8 +126,8 @@ const LIST_ARCHIVED_STAFF: &str = concat!(
 );
 
 /// Those who no longer work here, by name.
-pub async fn list_archived_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_ARCHIVED_STAFF).bind(business).fetch_all(c).await)?)
+pub async fn list_archived_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>> {
+    all!(db, LIST_ARCHIVED_STAFF, business)
 }
 
 const UPDATE_STAFF: &str = concat!(
@@ -160,15 +142,8 @@ pub async fn update_staff(
     business: BusinessId,
     id: StaffId,
     settings: &StaffSettings,
-) -> Result<Staff, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(UPDATE_STAFF)
-        .bind(business)
-        .bind(id)
-        .bind(&settings.name)
-        .bind(&settings.email)
-        .bind(settings.trade)
-        .fetch_one(c)
-        .await)?)
+) -> Result<Staff> {
+    one!(tx, UPDATE_STAFF, business, id, &settings.name, &settings.email, settings.trade)
 }
 
 const ARCHIVE_STAFF: &str = "
@@ -176,34 +151,16 @@ const ARCHIVE_STAFF: &str = "
     WHERE business_id = $1 AND id = $2";
 
 /// They no longer work here; what they are assigned to stays.
-pub async fn archive_staff(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: StaffId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(ARCHIVE_STAFF)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn archive_staff(tx: &mut Tx, business: BusinessId, id: StaffId, now: DateTime<Utc>) -> Result<()> {
+    must_change!(tx, ARCHIVE_STAFF, business, id, now)
 }
 
 const RESTORE_STAFF: &str = "
     UPDATE staff SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
 
 /// They work here again.
-pub async fn restore_staff(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(RESTORE_STAFF)
-        .bind(business)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn restore_staff(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<()> {
+    must_change!(tx, RESTORE_STAFF, business, id)
 }
 
 const LOCK: &str = concat!(
@@ -214,12 +171,12 @@ const LOCK: &str = concat!(
 /// Locks the row until the end of the transaction, and counts the change that is about to be made, as
 /// `resources::lock` does. Whoever locks several goes in the order of their ids (`bump_revision` does), or two
 /// transactions wait for each other.
-pub async fn lock(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<Staff, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?)
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<Staff> {
+    one!(tx, LOCK, business, id)
 }
 
 /// The feeds of these people count as changed. `NotFound` if one of them is not of the business.
-pub async fn bump_revision(tx: &mut Tx, business: BusinessId, staff: &[StaffId]) -> Result<(), StorageError> {
+pub async fn bump_revision(tx: &mut Tx, business: BusinessId, staff: &[StaffId]) -> Result<()> {
     let mut ordered = staff.to_vec();
     ordered.sort_unstable();
     ordered.dedup();
@@ -257,40 +214,23 @@ const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND u
 /// Enters a person who may sign in. Whoever was archived with that address comes back as what is entered now; the links
 /// and sessions that they had then stay shut. `Exists`: the business has a user with that address. `NotFound`: the staff
 /// member is not of the business.
-pub async fn create_user(tx: &mut Tx, new: &NewUser, now: DateTime<Utc>) -> Result<User, StorageError> {
+pub async fn create_user(tx: &mut Tx, new: &NewUser, now: DateTime<Utc>) -> Result<User> {
     if let Some(user) = revive_user(tx, new).await? {
         return Ok(user);
     }
-    Ok(on_db!(tx, c => sqlx::query_as(CREATE_USER)
-        .bind(UserId::new(now))
-        .bind(new.business)
-        .bind(new.staff)
-        .bind(&new.name)
-        .bind(normalize_email(&new.email))
-        .bind(new.role)
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+    one!(tx, CREATE_USER;
+        UserId::new(now), new.business, new.staff, &new.name, normalize_email(&new.email), new.role, now
+    )
 }
 
-async fn revive_user(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, StorageError> {
-    let revived: Option<User> = on_db!(tx, c => sqlx::query_as(REVIVE_USER)
-        .bind(new.business)
-        .bind(normalize_email(&new.email))
-        .bind(new.staff)
-        .bind(&new.name)
-        .bind(new.role)
-        .fetch_optional(c)
-        .await)?;
+async fn revive_user(tx: &mut Tx, new: &NewUser) -> Result<Option<User>> {
+    let revived: Option<User> = optional!(tx, REVIVE_USER;
+        new.business, normalize_email(&new.email), new.staff, &new.name, new.role
+    )?;
     if let Some(user) = &revived {
         oauth_states::delete_for_user(tx, user.business_id, user.id).await?;
-        on_db!(tx, c => sqlx::query(DELETE_LINKS).bind(user.id).execute(c).await.map(drop))?;
-        on_db!(tx, c => sqlx::query(DELETE_SESSIONS)
-            .bind(user.business_id)
-            .bind(user.id)
-            .execute(c)
-            .await
-            .map(drop))?;
+        exec!(tx, DELETE_LINKS, user.id)?;
+        exec!(tx, DELETE_SESSIONS, user.business_id, user.id)?;
     }
     Ok(revived)
 }
@@ -325,25 +265,12 @@ pub async fn update_user(
     business: BusinessId,
     id: UserId,
     settings: &UserSettings,
-) -> Result<User, StorageError> {
-    let keeps_rights: bool = on_db!(tx, c => sqlx::query_scalar(HAS_THESE_RIGHTS)
-        .bind(business)
-        .bind(id)
-        .bind(settings.role)
-        .bind(settings.staff)
-        .fetch_one(c)
-        .await)?;
+) -> Result<User> {
+    let keeps_rights: bool = scalar!(tx, HAS_THESE_RIGHTS, business, id, settings.role, settings.staff)?;
     if !keeps_rights {
         oauth_states::delete_for_user(tx, business, id).await?;
     }
-    Ok(on_db!(tx, c => sqlx::query_as(UPDATE_USER)
-        .bind(business)
-        .bind(id)
-        .bind(settings.staff)
-        .bind(&settings.name)
-        .bind(settings.role)
-        .fetch_one(c)
-        .await)?)
+    one!(tx, UPDATE_USER, business, id, settings.staff, &settings.name, settings.role)
 }
 
 /// Nobody's provider tells mailboxes apart by the case of letters, and people type it as they like.
@@ -354,8 +281,8 @@ fn normalize_email(email: &str) -> String {
 const FIND_USER: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE business_id = $1 AND id = $2");
 
 /// One user, archived or not.
-pub async fn find_user(db: &Db, business: BusinessId, id: UserId) -> Result<Option<User>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_USER).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find_user(db: &Db, business: BusinessId, id: UserId) -> Result<Option<User>> {
+    optional!(db, FIND_USER, business, id)
 }
 
 const USERS_BY_EMAIL: &str = concat!(
@@ -365,8 +292,8 @@ const USERS_BY_EMAIL: &str = concat!(
 );
 
 /// All who may sign in with an address, one a business: for the command line and for sign-in by mail.
-pub async fn find_users_by_email(db: &Db, email: &str) -> Result<Vec<User>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(USERS_BY_EMAIL).bind(normalize_email(email)).fetch_all(c).await)?)
+pub async fn find_users_by_email(db: &Db, email: &str) -> Result<Vec<User>> {
+    all!(db, USERS_BY_EMAIL, normalize_email(email))
 }
 
 const LIST_USERS: &str = concat!(
@@ -376,27 +303,15 @@ const LIST_USERS: &str = concat!(
 );
 
 /// All who may sign in to a business, by name.
-pub async fn list_users(db: &Db, business: BusinessId) -> Result<Vec<User>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_USERS).bind(business).fetch_all(c).await)?)
+pub async fn list_users(db: &Db, business: BusinessId) -> Result<Vec<User>> {
+    all!(db, LIST_USERS, business)
 }
 
 const ARCHIVE_USER: &str = "
     UPDATE users SET archived_at = COALESCE(archived_at, $3) WHERE business_id = $1 AND id = $2";
 
 /// They can no longer sign in, their sessions no longer hold, and what they were connecting ends.
-pub async fn archive_user(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: UserId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+pub async fn archive_user(tx: &mut Tx, business: BusinessId, id: UserId, now: DateTime<Utc>) -> Result<()> {
     oauth_states::delete_for_user(tx, business, id).await?;
-    let changed = on_db!(tx, c => sqlx::query(ARCHIVE_USER)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+    must_change!(tx, ARCHIVE_USER, business, id, now)
 }

@@ -5,7 +5,7 @@ use concord_domain::{
     ids::BusinessId,
 };
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 /// What a business says of a platform.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -37,8 +37,8 @@ const LIST: &str = "
     WHERE business_id = $1 ORDER BY platform";
 
 /// All that a business has said.
-pub async fn of_business(db: &Db, business: BusinessId) -> Result<Vec<PlatformSettings>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+pub async fn of_business(db: &Db, business: BusinessId) -> Result<Vec<PlatformSettings>> {
+    all!(db, LIST, business)
 }
 
 const FIND: &str = "
@@ -46,9 +46,8 @@ const FIND: &str = "
     WHERE business_id = $1 AND platform = $2";
 
 /// What a business says of one platform.
-pub async fn find(db: &Db, business: BusinessId, platform: &str) -> Result<PlatformSettings, StorageError> {
-    let found: Option<PlatformSettings> =
-        on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(platform).fetch_optional(c).await)?;
+pub async fn find(db: &Db, business: BusinessId, platform: &str) -> Result<PlatformSettings> {
+    let found: Option<PlatformSettings> = optional!(db, FIND, business, platform)?;
     Ok(found.unwrap_or_else(|| PlatformSettings::unsaid(platform)))
 }
 
@@ -59,19 +58,8 @@ const SAVE: &str = "
         preference = excluded.preference, blocks = excluded.blocks";
 
 /// Says it.
-pub async fn save(
-    tx: &mut Tx,
-    business: BusinessId,
-    settings: &PlatformSettings,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(SAVE)
-        .bind(business)
-        .bind(&settings.platform)
-        .bind(settings.interval_minutes)
-        .bind(settings.preference)
-        .bind(settings.blocks)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn save(tx: &mut Tx, business: BusinessId, settings: &PlatformSettings) -> Result<()> {
+    exec!(tx, SAVE;
+        business, &settings.platform, settings.interval_minutes, settings.preference, settings.blocks
+    )
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{Db, StorageError, on_db};
+use crate::{Db, Result, StorageError};
 
 /// For how long what was found holds.
 const CACHE_TTL: Duration = Duration::from_millis(500);
@@ -100,7 +100,7 @@ impl ProbeState {
         self.worked_at.get_or_insert_with(Instant::now).elapsed() < MAX_BUSY_TIME
     }
 
-    fn connection(&mut self, db: &Db) -> Result<Db, StorageError> {
+    fn connection(&mut self, db: &Db) -> Result<Db> {
         let Db::Postgres(pool) = db else { return Ok(db.clone()) };
         if pool.is_closed() {
             return Err(sqlx::Error::PoolClosed.into());
@@ -123,12 +123,12 @@ const DELETE: &str = "DELETE FROM write_probes WHERE id = $1";
 
 /// Two commits: what one has written and deleted again would need no room. Each time in another place, so that processes
 /// are hardly ever in each other's way.
-async fn write(db: &Db) -> Result<(), StorageError> {
+async fn write(db: &Db) -> Result<()> {
     let id = Uuid::from_u128(Uuid::new_v4().as_u128() % PROBE_ROWS);
     let mut tx = db.begin_async_commit().await?;
-    on_db!(tx, c => sqlx::query(INSERT).bind(id).bind("x".repeat(PAYLOAD)).execute(c).await.map(drop))?;
+    exec!(tx, INSERT, id, "x".repeat(PAYLOAD))?;
     tx.commit().await?;
     let mut tx = db.begin_async_commit().await?;
-    on_db!(tx, c => sqlx::query(DELETE).bind(id).execute(c).await.map(drop))?;
+    exec!(tx, DELETE, id)?;
     tx.commit().await
 }

@@ -10,7 +10,7 @@ use concord_domain::{
     push::PushState,
 };
 
-use crate::{Db, StorageError, Tx, calendars::Calendar, on_db};
+use crate::{Db, Result, Tx, calendars::Calendar};
 
 /// A channel.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -47,9 +47,12 @@ pub struct PushSubscription {
     pub last_notified_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str =
-    "id, business_id, calendar_id, connection_id, provider, address, state, remote_id, resource_id,
-    due_at, expires_at, refusals, last_error, heard, last_notified_at";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT id, business_id, calendar_id, connection_id, provider, address, state, remote_id, resource_id,
+    due_at, expires_at, refusals, last_error, heard, last_notified_at FROM push_subscriptions ", $rest)
+    };
+}
 
 const BEGIN: &str = "
     INSERT INTO push_subscriptions (id, business_id, calendar_id, connection_id, provider, address, secret_digest, state,
@@ -63,20 +66,12 @@ pub async fn begin(
     provider: ProviderKind,
     (address, secret_digest): (&str, &str),
     now: DateTime<Utc>,
-) -> Result<PushSubscriptionId, StorageError> {
+) -> Result<PushSubscriptionId> {
     let id = PushSubscriptionId::new(now);
-    on_db!(tx, c => sqlx::query(BEGIN)
-        .bind(id)
-        .bind(calendar.business_id)
-        .bind(calendar.id)
-        .bind(calendar.connection_id)
-        .bind(provider)
-        .bind(address)
-        .bind(secret_digest)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, BEGIN;
+        id, calendar.business_id, calendar.id, calendar.connection_id, provider, address, secret_digest,
+        now
+    )?;
     Ok(id)
 }
 
@@ -104,18 +99,8 @@ pub async fn opened(
     id: PushSubscriptionId,
     agreed: &AgreedSubscription<'_>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_OPENED)
-        .bind(id)
-        .bind(agreed.remote_id)
-        .bind(agreed.resource_id)
-        .bind(agreed.expires_at)
-        .bind(agreed.due_at)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RECORD_OPENED, id, agreed.remote_id, agreed.resource_id, agreed.expires_at, agreed.due_at, now)
 }
 
 const RECORD_REFUSED: &str = "
@@ -129,17 +114,8 @@ pub async fn refused(
     (refusals, reason): (i64, &str),
     due_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_REFUSED)
-        .bind(id)
-        .bind(refusals)
-        .bind(reason)
-        .bind(due_at)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RECORD_REFUSED, id, refusals, reason, due_at, now)
 }
 
 const RECORD_CLOSED: &str = "
@@ -151,17 +127,15 @@ pub async fn closed(
     id: PushSubscriptionId,
     why: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_CLOSED).bind(id).bind(why).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RECORD_CLOSED, id, why, now)
 }
 
 const RENEW_SOON: &str = "UPDATE push_subscriptions SET due_at = $2 WHERE id = $1 AND state = 'open'";
 
 /// It must be renewed at once.
-pub async fn renew_soon(tx: &mut Tx, id: PushSubscriptionId, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RENEW_SOON).bind(id).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn renew_soon(tx: &mut Tx, id: PushSubscriptionId, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RENEW_SOON, id, now)
 }
 
 const RENEW_ALL: &str = "
@@ -174,41 +148,32 @@ pub async fn renew_all(
     business: BusinessId,
     connection: ConnectionId,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RENEW_ALL).bind(business).bind(connection).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RENEW_ALL, business, connection, now)
 }
 
-const OF_CALENDAR: &str = "WHERE business_id = $1 AND calendar_id = $2 AND state <> 'closed' ORDER BY id";
+const OF_CALENDAR: &str =
+    select!("WHERE business_id = $1 AND calendar_id = $2 AND state <> 'closed' ORDER BY id");
 
 /// The channels of a calendar that are not over.
 pub async fn of_calendar(
     db: &Db,
     business: BusinessId,
     calendar: CalendarId,
-) -> Result<Vec<PushSubscription>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM push_subscriptions {OF_CALENDAR}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(calendar)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<PushSubscription>> {
+    all!(db, OF_CALENDAR, business, calendar)
 }
 
-const OF_CONNECTION: &str = "WHERE business_id = $1 AND connection_id = $2 AND state <> 'closed' ORDER BY id";
+const OF_CONNECTION: &str =
+    select!("WHERE business_id = $1 AND connection_id = $2 AND state <> 'closed' ORDER BY id");
 
 /// The channels of a connection that are not over.
 pub async fn of_connection(
     db: &Db,
     business: BusinessId,
     connection: ConnectionId,
-) -> Result<Vec<PushSubscription>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM push_subscriptions {OF_CONNECTION}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(connection)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<PushSubscription>> {
+    all!(db, OF_CONNECTION, business, connection)
 }
 
 /// What is needed to judge a notification, and whether what follows from it is going to happen anyhow.
@@ -243,8 +208,8 @@ const FIND_TARGET: &str = "
     WHERE p.id = $1";
 
 /// A channel that a notification names, with how its calendar's import stands.
-pub async fn listen(db: &Db, id: PushSubscriptionId) -> Result<Option<NotificationTarget>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_TARGET).bind(id).fetch_optional(c).await)?)
+pub async fn listen(db: &Db, id: PushSubscriptionId) -> Result<Option<NotificationTarget>> {
+    optional!(db, FIND_TARGET, id)
 }
 
 const RECORD_NOTIFICATION: &str = "
@@ -258,9 +223,8 @@ pub async fn heard(
     id: PushSubscriptionId,
     number: Option<i64>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_NOTIFICATION).bind(id).bind(number).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RECORD_NOTIFICATION, id, number, now)
 }
 
 const LIST_UNSUBSCRIBED: &str = "
@@ -274,9 +238,9 @@ const LIST_UNSUBSCRIBED: &str = "
 
 /// The calendars of whose changes nobody tells, or not to an address below `base`; without a base, those of whose changes
 /// somebody tells all the same.
-pub async fn astray(db: &Db, base: Option<&str>) -> Result<Vec<(BusinessId, CalendarId)>, StorageError> {
+pub async fn astray(db: &Db, base: Option<&str>) -> Result<Vec<(BusinessId, CalendarId)>> {
     let base = base.unwrap_or_default();
-    Ok(on_db!(db, c => sqlx::query_as(LIST_UNSUBSCRIBED).bind(base).fetch_all(c).await)?)
+    all!(db, LIST_UNSUBSCRIBED, base)
 }
 
 /// How many channels there are at a provider in a state.
@@ -294,6 +258,6 @@ const COUNTS: &str = "
     SELECT provider, state, COUNT(*) AS count FROM push_subscriptions WHERE state <> 'closed' GROUP BY provider, state";
 
 /// How many there are of each provider and state that are not over, for the metrics.
-pub async fn counts(db: &Db) -> Result<Vec<PushSubscriptionCount>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
+pub async fn counts(db: &Db) -> Result<Vec<PushSubscriptionCount>> {
+    all!(db, COUNTS)
 }

@@ -11,9 +11,9 @@ use concord_domain::{
 use sqlx::types::Json;
 
 use crate::{
-    Db, Page, PageRequest, StorageError, Tx,
+    Db, Page, PageRequest, Result, Tx,
     jobs::{self, NewJob},
-    notices, on_db,
+    notices,
     sync_log::newest,
 };
 
@@ -108,12 +108,12 @@ const OVERTAKE_ENTRY: &str = "
     RETURNING business_id, id";
 
 /// Whatever is asked about an entry is no question any more.
-pub async fn overtake_question(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn overtake_question(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<()> {
     overtake_open(tx, entry, None, now).await
 }
 
 /// That an entry is gone is explained: nobody is asked about a deletion any more.
-pub async fn overtake_deletion(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn overtake_deletion(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<()> {
     overtake_open(tx, entry, Some(RemoteChangeKind::Deleted), now).await
 }
 
@@ -122,13 +122,8 @@ async fn overtake_open(
     entry: EntryId,
     kind: Option<RemoteChangeKind>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE_ENTRY)
-        .bind(entry)
-        .bind(now)
-        .bind(kind)
-        .fetch_all(c)
-        .await)?;
+) -> Result<()> {
+    let overtaken = all!(tx, OVERTAKE_ENTRY, entry, now, kind)?;
     close_notices(tx, overtaken, now).await
 }
 
@@ -136,7 +131,7 @@ async fn close_notices(
     tx: &mut Tx,
     changes: Vec<(BusinessId, RemoteChangeId)>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     for (business, change) in changes {
         notices::close(tx, business, &notice_key(change), now).await?;
     }
@@ -152,31 +147,14 @@ const END_OF_BOOKING: &str = "SELECT ends_at FROM bookings WHERE business_id = $
 
 /// Writes a change down. A question that is open about the same entry is overtaken by it. A question is closed when its
 /// booking is over.
-pub async fn record(tx: &mut Tx, new: &NewRemoteChange<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn record(tx: &mut Tx, new: &NewRemoteChange<'_>, now: DateTime<Utc>) -> Result<()> {
     overtake_question(tx, new.entry, now).await?;
-    on_db!(tx, c => sqlx::query(RECORD)
-        .bind(new.id)
-        .bind(new.business)
-        .bind(new.booking)
-        .bind(new.entry)
-        .bind(new.connection)
-        .bind(new.edit.kind)
-        .bind(new.state)
-        .bind(new.refusal)
-        .bind(new.detail)
-        .bind(Json(new.edit))
-        .bind(Json(new.before))
-        .bind(new.booking_version)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, RECORD;
+        new.id, new.business, new.booking, new.entry, new.connection, new.edit.kind, new.state,
+        new.refusal, new.detail, Json(new.edit), Json(new.before), new.booking_version, now
+    )?;
     if new.state == RemoteChangeState::Open {
-        let due_at: DateTime<Utc> = on_db!(tx, c => sqlx::query_scalar(END_OF_BOOKING)
-            .bind(new.business)
-            .bind(new.booking)
-            .fetch_one(c)
-            .await)?;
+        let due_at: DateTime<Utc> = scalar!(tx, END_OF_BOOKING, new.business, new.booking)?;
         let (business, kind, subject) = (Some(new.business), JobKind::CloseRemoteChange, new.id.0);
         jobs::enqueue(tx, NewJob { business, kind, subject, queue: QueueClass::Poll, due_at }, now).await?;
     }
@@ -193,9 +171,8 @@ pub(crate) async fn overtake(
     booking: BookingId,
     why: Refusal,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let overtaken =
-        on_db!(tx, c => sqlx::query_as(OVERTAKE).bind(booking).bind(now).bind(why).fetch_all(c).await)?;
+) -> Result<()> {
+    let overtaken = all!(tx, OVERTAKE, booking, now, why)?;
     close_notices(tx, overtaken, now).await
 }
 
@@ -209,15 +186,8 @@ pub async fn close(
     business: BusinessId,
     id: RemoteChangeId,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(CLOSE)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
+) -> Result<bool> {
+    if changed!(tx, CLOSE, business, id, now)? == 0 {
         return Ok(false);
     }
     close_notices(tx, vec![(business, id)], now).await?;
@@ -249,21 +219,10 @@ pub async fn decide(
     decision: &RemoteChangeDecision,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(DECIDE)
-        .bind(business)
-        .bind(decision.change)
-        .bind(decision.from)
-        .bind(decision.to)
-        .bind(now)
-        .bind(Json(actor))
-        .bind(decision.booking_version)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 {
-        return Err(StorageError::NotFound);
-    }
+) -> Result<()> {
+    must_change!(tx, DECIDE;
+        business, decision.change, decision.from, decision.to, now, Json(actor), decision.booking_version
+    )?;
     close_notices(tx, vec![(business, decision.change)], now).await
 }
 
@@ -286,35 +245,23 @@ macro_rules! changes_where {
 const FIND: &str = changes_where!("o.id = $2");
 
 /// One change.
-pub async fn find(
-    db: &Db,
-    business: BusinessId,
-    id: RemoteChangeId,
-) -> Result<Option<RemoteChange>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: RemoteChangeId) -> Result<Option<RemoteChange>> {
+    optional!(db, FIND, business, id)
 }
 
 const OF_BOOKING: &str = changes_where!("o.booking_id = $2 ORDER BY o.seen_at DESC, o.id DESC LIMIT 50");
 
 /// The last 50 changes of a booking's entries, newest first.
-pub async fn of_booking(
-    db: &Db,
-    business: BusinessId,
-    booking: BookingId,
-) -> Result<Vec<RemoteChange>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(OF_BOOKING).bind(business).bind(booking).fetch_all(c).await)?)
+pub async fn of_booking(db: &Db, business: BusinessId, booking: BookingId) -> Result<Vec<RemoteChange>> {
+    all!(db, OF_BOOKING, business, booking)
 }
 
 const OPEN: &str =
     changes_where!("o.state = 'open' AND ($2 IS NULL OR c.staff_id = $2) ORDER BY o.seen_at, o.id LIMIT 200");
 
 /// The questions that wait for somebody, oldest first, at most 200; those of one person's calendars if one is named.
-pub async fn open(
-    db: &Db,
-    business: BusinessId,
-    staff: Option<StaffId>,
-) -> Result<Vec<RemoteChange>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(OPEN).bind(business).bind(staff).fetch_all(c).await)?)
+pub async fn open(db: &Db, business: BusinessId, staff: Option<StaffId>) -> Result<Vec<RemoteChange>> {
+    all!(db, OPEN, business, staff)
 }
 
 const LIST: &str = changes_where!(
@@ -328,17 +275,9 @@ pub async fn list(
     business: BusinessId,
     (staff, state): (Option<StaffId>, Option<RemoteChangeState>),
     ask: &PageRequest,
-) -> Result<Page<RemoteChange>, StorageError> {
+) -> Result<Page<RemoteChange>> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, uuid::Uuid)>()?.unwrap_or_else(newest);
-    let changes = on_db!(db, c => sqlx::query_as(LIST)
-        .bind(business)
-        .bind(at)
-        .bind(id)
-        .bind(ask.fetch())
-        .bind(staff)
-        .bind(state)
-        .fetch_all(c)
-        .await)?;
+    let changes = all!(db, LIST, business, at, id, ask.fetch(), staff, state)?;
     Ok(Page::cut(changes, ask, |change: &RemoteChange| (change.seen_at, change.id.0)))
 }
 
@@ -347,12 +286,7 @@ const RULES: &str = "
     FROM connections c JOIN businesses b ON b.id = c.business_id WHERE c.business_id = $1 AND c.id = $2";
 
 /// What becomes of what a person does in the calendars of a connection.
-pub async fn rules(
-    db: &Db,
-    business: BusinessId,
-    connection: ConnectionId,
-) -> Result<RemoteChangeRules, StorageError> {
-    let (moves, deletions) =
-        on_db!(db, c => sqlx::query_as(RULES).bind(business).bind(connection).fetch_one(c).await)?;
+pub async fn rules(db: &Db, business: BusinessId, connection: ConnectionId) -> Result<RemoteChangeRules> {
+    let (moves, deletions) = one!(db, RULES, business, connection)?;
     Ok(RemoteChangeRules { moves, deletions })
 }

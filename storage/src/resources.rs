@@ -12,14 +12,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Db, Page, PageRequest, StorageError, Tx,
-    businesses::{self, zone_named},
+    Db, Page, PageRequest, Result, StorageError, Tx, businesses,
+    column::OptionalZoneName,
     occupancy::{self, OccupancySubject},
-    on_db,
 };
 
 /// A room, a machine, a chair.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Resource {
     /// Which.
     pub id: ResourceId,
@@ -28,12 +27,16 @@ pub struct Resource {
     /// For people.
     pub name: String,
     /// Where it stands; `None`: in the business's zone.
+    #[sqlx(try_from = "OptionalZoneName")]
     pub zone: Option<Tz>,
     /// How many units of it can be booked at one time, 1 to 1000.
+    #[sqlx(try_from = "i64")]
     pub capacity: u32,
     /// Minutes that it is taken before a booking.
+    #[sqlx(try_from = "i64")]
     pub buffer_before_minutes: u32,
     /// Minutes that it is taken after a booking.
+    #[sqlx(try_from = "i64")]
     pub buffer_after_minutes: u32,
     /// Counts the changes of it and of what occupies it.
     pub revision: i64,
@@ -52,42 +55,6 @@ impl Resource {
             "capacity": self.capacity,
             "buffer_before_minutes": self.buffer_before_minutes,
             "buffer_after_minutes": self.buffer_after_minutes,
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct ResourceRow {
-    id: ResourceId,
-    business_id: BusinessId,
-    name: String,
-    zone: Option<String>,
-    #[sqlx(try_from = "i64")]
-    capacity: u32,
-    #[sqlx(try_from = "i64")]
-    buffer_before_minutes: u32,
-    #[sqlx(try_from = "i64")]
-    buffer_after_minutes: u32,
-    revision: i64,
-    archived_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-}
-
-impl TryFrom<ResourceRow> for Resource {
-    type Error = StorageError;
-
-    fn try_from(row: ResourceRow) -> Result<Self, StorageError> {
-        Ok(Self {
-            id: row.id,
-            business_id: row.business_id,
-            name: row.name,
-            zone: row.zone.as_deref().map(zone_named).transpose()?,
-            capacity: row.capacity,
-            buffer_before_minutes: row.buffer_before_minutes,
-            buffer_after_minutes: row.buffer_after_minutes,
-            revision: row.revision,
-            archived_at: row.archived_at,
-            created_at: row.created_at,
         })
     }
 }
@@ -112,39 +79,24 @@ pub async fn create(
     business: BusinessId,
     settings: &ResourceSettings,
     now: DateTime<Utc>,
-) -> Result<Resource, StorageError> {
-    let row: ResourceRow = on_db!(tx, c => sqlx::query_as(CREATE)
-        .bind(ResourceId::new(now))
-        .bind(business)
-        .bind(&settings.name)
-        .bind(settings.zone.map(Tz::name))
-        .bind(i64::from(settings.capacity))
-        .bind(i64::from(settings.buffer_before_minutes))
-        .bind(i64::from(settings.buffer_after_minutes))
-        .bind(now)
-        .fetch_one(c)
-        .await)?;
-    row.try_into()
+) -> Result<Resource> {
+    one!(tx, CREATE;
+        ResourceId::new(now), business, &settings.name, settings.zone.map(Tz::name),
+        i64::from(settings.capacity), i64::from(settings.buffer_before_minutes),
+        i64::from(settings.buffer_after_minutes), now
+    )
 }
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM resources WHERE business_id = $1 AND id = $2");
 
 /// One resource, archived or not.
-pub async fn find(db: &Db, business: BusinessId, id: ResourceId) -> Result<Option<Resource>, StorageError> {
-    let row: Option<ResourceRow> =
-        on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?;
-    row.map(Resource::try_from).transpose()
+pub async fn find(db: &Db, business: BusinessId, id: ResourceId) -> Result<Option<Resource>> {
+    optional!(db, FIND, business, id)
 }
 
 /// The same for whoever has a transaction in hand; nothing is locked.
-pub async fn find_in(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ResourceId,
-) -> Result<Option<Resource>, StorageError> {
-    let row: Option<ResourceRow> =
-        on_db!(tx, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?;
-    row.map(Resource::try_from).transpose()
+pub async fn find_in(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<Option<Resource>> {
+    optional!(tx, FIND, business, id)
 }
 
 const LIST: &str = concat!(
@@ -155,16 +107,9 @@ const LIST: &str = concat!(
 );
 
 /// Those that can be booked, by name.
-pub async fn list(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<Resource>, StorageError> {
+pub async fn list(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<Resource>> {
     let (name, id) = ask.after_key::<(String, Uuid)>()?.unwrap_or_default();
-    let rows: Vec<ResourceRow> = on_db!(db, c => sqlx::query_as(LIST)
-        .bind(business)
-        .bind(name)
-        .bind(id)
-        .bind(ask.fetch())
-        .fetch_all(c)
-        .await)?;
-    let resources = rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?;
+    let resources = all!(db, LIST, business, name, id, ask.fetch())?;
     Ok(Page::cut(resources, ask, |last: &Resource| (last.name.clone(), last.id.0)))
 }
 
@@ -175,10 +120,8 @@ const LIST_ARCHIVED: &str = concat!(
 );
 
 /// Those that can no longer be booked, by name.
-pub async fn list_archived(db: &Db, business: BusinessId) -> Result<Vec<Resource>, StorageError> {
-    let rows: Vec<ResourceRow> =
-        on_db!(db, c => sqlx::query_as(LIST_ARCHIVED).bind(business).fetch_all(c).await)?;
-    rows.into_iter().map(Resource::try_from).collect()
+pub async fn list_archived(db: &Db, business: BusinessId) -> Result<Vec<Resource>> {
+    all!(db, LIST_ARCHIVED, business)
 }
 
 const LOCK: &str = concat!(
@@ -188,22 +131,20 @@ const LOCK: &str = concat!(
 
 /// Locks the row until the end of the transaction, and counts the change that is about to be made: whoever changes
 /// what occupies a resource goes through here, one after the other. `NotFound` without such a resource.
-pub async fn lock(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<Resource, StorageError> {
-    let row: ResourceRow = on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?;
-    row.try_into()
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<Resource> {
+    one!(tx, LOCK, business, id)
 }
 
 const CAPACITY: &str = "SELECT capacity FROM resources WHERE business_id = $1 AND id = $2";
 
 /// How many units it has; for whoever knows it as the subject of an occupancy and holds its lock.
-pub async fn capacity(tx: &mut Tx, business: BusinessId, id: Uuid) -> Result<u32, StorageError> {
-    let capacity: i64 =
-        on_db!(tx, c => sqlx::query_scalar(CAPACITY).bind(business).bind(id).fetch_one(c).await)?;
+pub async fn capacity(tx: &mut Tx, business: BusinessId, id: Uuid) -> Result<u32> {
+    let capacity: i64 = scalar!(tx, CAPACITY, business, id)?;
     u32::try_from(capacity).map_err(|_| StorageError::Inconsistent { what: "capacity" })
 }
 
 /// The feeds of the resource count as changed.
-pub async fn bump_revision(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<(), StorageError> {
+pub async fn bump_revision(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<()> {
     lock(tx, business, id).await.map(drop)
 }
 
@@ -220,10 +161,8 @@ async fn has_future_stays(
     business: BusinessId,
     id: ResourceId,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    Ok(
-        on_db!(tx, c => sqlx::query_scalar(HAS_FUTURE_STAYS).bind(business).bind(id).bind(now).fetch_one(c).await)?,
-    )
+) -> Result<bool> {
+    scalar!(tx, HAS_FUTURE_STAYS, business, id, now)
 }
 
 const HIGHEST_UNIT: &str = "
@@ -243,19 +182,14 @@ pub async fn update(
     id: ResourceId,
     settings: &ResourceSettings,
     now: DateTime<Utc>,
-) -> Result<Resource, StorageError> {
+) -> Result<Resource> {
     let before = lock(tx, business, id).await?;
     if settings.zone != before.zone && has_future_stays(tx, business, id, now).await? {
         return Err(StorageError::StaysAhead);
     }
     let subject = OccupancySubject { kind: SubjectKind::Resource, id: id.0, capacity: settings.capacity };
     if settings.capacity < before.capacity && !occupancy::fit(tx, business, subject, now).await? {
-        let highest: Option<i64> = on_db!(tx, c => sqlx::query_scalar(HIGHEST_UNIT)
-            .bind(business)
-            .bind(id)
-            .bind(now)
-            .fetch_one(c)
-            .await)?;
+        let highest: Option<i64> = scalar!(tx, HIGHEST_UNIT, business, id, now)?;
         return Err(StorageError::UnitsTaken { highest: highest.unwrap_or_default() });
     }
     if settings.capacity > before.capacity {
@@ -266,17 +200,10 @@ pub async fn update(
         // The feeds of staff tell them too.
         businesses::bump_revision(tx, business).await?;
     }
-    let row: ResourceRow = on_db!(tx, c => sqlx::query_as(UPDATE)
-        .bind(business)
-        .bind(id)
-        .bind(&settings.name)
-        .bind(settings.zone.map(Tz::name))
-        .bind(i64::from(settings.capacity))
-        .bind(i64::from(settings.buffer_before_minutes))
-        .bind(i64::from(settings.buffer_after_minutes))
-        .fetch_one(c)
-        .await)?;
-    row.try_into()
+    one!(tx, UPDATE;
+        business, id, &settings.name, settings.zone.map(Tz::name), i64::from(settings.capacity),
+        i64::from(settings.buffer_before_minutes), i64::from(settings.buffer_after_minutes)
+    )
 }
 
 const ARCHIVE: &str = "
@@ -284,32 +211,14 @@ const ARCHIVE: &str = "
     WHERE business_id = $1 AND id = $2";
 
 /// It can no longer be booked; what is booked stays.
-pub async fn archive(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ResourceId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(ARCHIVE)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn archive(tx: &mut Tx, business: BusinessId, id: ResourceId, now: DateTime<Utc>) -> Result<()> {
+    must_change!(tx, ARCHIVE, business, id, now)
 }
 
 const RESTORE: &str = "
     UPDATE resources SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
 
 /// It can be booked again.
-pub async fn restore(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(RESTORE)
-        .bind(business)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn restore(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<()> {
+    must_change!(tx, RESTORE, business, id)
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::{Db, StorageError, idempotency, on_db, sync_log};
+use crate::{Db, Result, idempotency, sync_log};
 
 /// For how long.
 #[derive(Clone, Copy, Debug)]
@@ -145,11 +145,7 @@ const JOB_KEY_RETENTION: Duration = Duration::days(1);
 const OAUTH_STATE_RETENTION: Duration = Duration::days(1);
 
 /// Deletes, in short transactions, all that need no longer be kept.
-pub async fn delete_old(
-    db: &Db,
-    keep: RetentionPeriods,
-    now: DateTime<Utc>,
-) -> Result<DeletedRowCounts, StorageError> {
+pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> Result<DeletedRowCounts> {
     Ok(DeletedRowCounts {
         sync_log: delete_all(db, SYNC_LOG, sync_log::first_id_at(now - keep.sync_log)).await?,
         mails: delete_all(db, MAILS, sync_log::first_id_at(now - keep.mails)).await?,
@@ -174,7 +170,7 @@ pub async fn delete_old(
 }
 
 /// Runs a statement of the form above until nothing is left for it.
-async fn delete_all<V>(db: &Db, statement: &'static str, limit: V) -> Result<u64, StorageError>
+async fn delete_all<V>(db: &Db, statement: &'static str, limit: V) -> Result<u64>
 where
     V: Clone + Send + 'static,
     V: for<'q> sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
@@ -183,12 +179,7 @@ where
     let mut deleted = 0;
     loop {
         let mut tx = db.begin().await?;
-        let rows = on_db!(tx, c => sqlx::query(statement)
-            .bind(limit.clone())
-            .bind(BATCH)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
+        let rows = changed!(tx, dynamic(statement), limit.clone(), BATCH)?;
         tx.commit().await?;
         deleted += rows;
         if rows < BATCH.unsigned_abs() {

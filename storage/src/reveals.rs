@@ -6,7 +6,7 @@ use concord_domain::ids::{BusinessId, RevealId};
 use secrecy::SecretString;
 
 use crate::{
-    Db, StorageError, Tx, on_db,
+    Db, Result, Tx,
     seal::{AssociatedData, Keyring},
 };
 
@@ -38,32 +38,18 @@ pub async fn keep(
     viewer: RevealViewer<'_>,
     text: &SecretString,
     now: DateTime<Utc>,
-) -> Result<RevealId, StorageError> {
+) -> Result<RevealId> {
     let id = RevealId::new(now);
-    on_db!(tx, c => sqlx::query(STORE)
-        .bind(id)
-        .bind(viewer.business)
-        .bind(viewer.session)
-        .bind(viewer.page)
-        .bind(ring.seal(text, place(id)))
-        .bind(now + KEPT_FOR)
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, STORE;
+        id, viewer.business, viewer.session, viewer.page, ring.seal(text, place(id)), now + KEPT_FOR
+    )?;
     Ok(id)
 }
 
 macro_rules! sealed {
     ($place:expr, $text:expr, $viewer:expr, $id:expr, $now:expr) => {{
         let RevealViewer { business, session, page } = $viewer;
-        on_db!($place, c => sqlx::query_scalar($text)
-            .bind($id)
-            .bind(business)
-            .bind(session)
-            .bind(page)
-            .bind($now)
-            .fetch_optional(c)
-            .await)
+        optional_scalar!($place, dynamic($text), $id, business, session, page, $now)
     }};
 }
 
@@ -80,7 +66,7 @@ pub async fn take(
     viewer: RevealViewer<'_>,
     id: RevealId,
     now: DateTime<Utc>,
-) -> Result<Option<SecretString>, StorageError> {
+) -> Result<Option<SecretString>> {
     let mut tx = db.begin().await?;
     let sealed: Option<String> = sealed!(tx, CONSUME, viewer, id, now)?;
     tx.commit().await?;
@@ -98,7 +84,7 @@ pub async fn look(
     viewer: RevealViewer<'_>,
     id: RevealId,
     now: DateTime<Utc>,
-) -> Result<Option<SecretString>, StorageError> {
+) -> Result<Option<SecretString>> {
     let sealed: Option<String> = sealed!(db, PEEK, viewer, id, now)?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{StorageError, secret};
+use crate::{Result, StorageError, secret};
 
 const VERSION: &str = "s1";
 const NONCE_BYTES: usize = 24;
@@ -108,7 +108,7 @@ impl Keyring {
     }
 
     /// The secret again. `Sealed` when no key of the ring opens it, or it was sealed for another place.
-    pub fn open(&self, sealed: &str, place: AssociatedData) -> Result<SecretString, StorageError> {
+    pub fn open(&self, sealed: &str, place: AssociatedData) -> Result<SecretString> {
         let key_id = key_id(sealed).unwrap_or("unknown");
         let refused = || StorageError::Sealed { key_id: key_id.to_owned() };
         let key = std::iter::once(&self.current)

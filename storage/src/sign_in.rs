@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::{BusinessId, UserId};
 
 use crate::{
-    Db, StorageError, Tx, oauth_states, on_db,
+    Db, Result, Tx, oauth_states,
     people::{self, User},
 };
 
@@ -46,21 +46,8 @@ const CREATE_LINK: &str = "
     INSERT INTO sign_in_links (token_hash, user_id, reusable, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)";
 
 /// Makes a link.
-pub async fn create_link(
-    tx: &mut Tx,
-    link: &NewSignInLink<'_>,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(CREATE_LINK)
-        .bind(link.digest)
-        .bind(link.user)
-        .bind(link.reusable)
-        .bind(link.expires_at)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn create_link(tx: &mut Tx, link: &NewSignInLink<'_>, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, CREATE_LINK, link.digest, link.user, link.reusable, link.expires_at, now)
 }
 
 // The condition and the mark are one statement: of two who open a link at once, one gets in.
@@ -86,24 +73,18 @@ const OPEN_LINK: &str = "
     WHERE token_hash = $1 AND expires_at > $2 AND (reusable OR used_at IS NULL)";
 
 /// What `use_link` would find, without using it up.
-pub async fn find_link(
-    db: &Db,
-    digest: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<ValidSignInLink>, StorageError> {
-    let link: Option<(UserId, bool)> =
-        on_db!(db, c => sqlx::query_as(OPEN_LINK).bind(digest).bind(now).fetch_optional(c).await)?;
+pub async fn find_link(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<ValidSignInLink>> {
+    let link: Option<(UserId, bool)> = optional!(db, OPEN_LINK, digest, now)?;
     let Some((user, reusable)) = link else { return Ok(None) };
-    let user: Option<User> = on_db!(db, c => sqlx::query_as(LINK_USER).bind(user).fetch_optional(c).await)?;
+    let user: Option<User> = optional!(db, LINK_USER, user)?;
     Ok(user.map(|user| ValidSignInLink { user, reusable }))
 }
 
 /// Whom a link signs in. `None`: there is no such link, it has expired or was used, or its user may no longer sign in.
-pub async fn use_link(tx: &mut Tx, digest: &str, now: DateTime<Utc>) -> Result<Option<User>, StorageError> {
-    let user: Option<UserId> =
-        on_db!(tx, c => sqlx::query_scalar(USE_LINK).bind(digest).bind(now).fetch_optional(c).await)?;
+pub async fn use_link(tx: &mut Tx, digest: &str, now: DateTime<Utc>) -> Result<Option<User>> {
+    let user: Option<UserId> = optional_scalar!(tx, USE_LINK, digest, now)?;
     let Some(user) = user else { return Ok(None) };
-    Ok(on_db!(tx, c => sqlx::query_as(LINK_USER).bind(user).fetch_optional(c).await)?)
+    optional!(tx, LINK_USER, user)
 }
 
 /// A session about to begin.
@@ -127,20 +108,8 @@ const CREATE_SESSION: &str = "
     RETURNING token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at";
 
 /// Begins a session. `NotFound`: the user is not of the business.
-pub async fn create_session(
-    tx: &mut Tx,
-    new: &NewSession<'_>,
-    now: DateTime<Utc>,
-) -> Result<Session, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(CREATE_SESSION)
-        .bind(new.digest)
-        .bind(new.business)
-        .bind(new.user)
-        .bind(new.user_agent)
-        .bind(now)
-        .bind(new.expires_at)
-        .fetch_one(c)
-        .await)?)
+pub async fn create_session(tx: &mut Tx, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<Session> {
+    one!(tx, CREATE_SESSION, new.digest, new.business, new.user, new.user_agent, now, new.expires_at)
 }
 
 const FIND_SESSION: &str = "
@@ -148,13 +117,8 @@ const FIND_SESSION: &str = "
     WHERE token_hash = $1 AND expires_at > $2";
 
 /// The session of a token and who it is. `None`: there is none, it is over, or its user may no longer sign in.
-pub async fn find_session(
-    db: &Db,
-    digest: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<(Session, User)>, StorageError> {
-    let session: Option<Session> =
-        on_db!(db, c => sqlx::query_as(FIND_SESSION).bind(digest).bind(now).fetch_optional(c).await)?;
+pub async fn find_session(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<(Session, User)>> {
+    let session: Option<Session> = optional!(db, FIND_SESSION, digest, now)?;
     let Some(session) = session else { return Ok(None) };
     let user = people::find_user(db, session.business_id, session.user_id).await?;
     Ok(user.filter(|user| user.archived_at.is_none()).map(|user| (session, user)))
@@ -181,18 +145,14 @@ pub async fn touch_session(
     session: &Session,
     lasts: StdDuration,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+) -> Result<bool> {
     if now - session.last_seen_at < SEEN_INTERVAL {
         return Ok(false);
     }
     let mut tx = db.begin().await?;
-    let noted = on_db!(tx, c => sqlx::query(TOUCH_SESSION)
-        .bind(&session.token_hash)
-        .bind(now)
-        .bind((now + lasts).min(session.created_at + max_session_age(lasts)))
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
+    let noted = changed!(tx, TOUCH_SESSION;
+        &session.token_hash, now, (now + lasts).min(session.created_at + max_session_age(lasts))
+    )?;
     tx.commit().await?;
     Ok(noted == 1)
 }
@@ -200,21 +160,15 @@ pub async fn touch_session(
 const END_SESSION: &str = "DELETE FROM sessions WHERE token_hash = $1";
 
 /// Signs a browser out, and ends what it was connecting. One that is signed out already stays so.
-pub async fn end_session(tx: &mut Tx, digest: &str) -> Result<(), StorageError> {
+pub async fn end_session(tx: &mut Tx, digest: &str) -> Result<()> {
     oauth_states::delete_for_session(tx, digest).await?;
-    on_db!(tx, c => sqlx::query(END_SESSION).bind(digest).execute(c).await.map(drop))?;
-    Ok(())
+    exec!(tx, END_SESSION, digest)
 }
 
 const END_ALL_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
 
 /// Signs a person out everywhere, and ends what they were connecting. Returns how many sessions ended.
-pub async fn end_all_sessions(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<u64, StorageError> {
+pub async fn end_all_sessions(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<u64> {
     oauth_states::delete_for_user(tx, business, user).await?;
-    Ok(on_db!(tx, c => sqlx::query(END_ALL_SESSIONS)
-        .bind(business)
-        .bind(user)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?)
+    changed!(tx, END_ALL_SESSIONS, business, user)
 }

@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
 
-use crate::{Db, StorageError};
+use crate::{Db, Result};
 
 // Half of what makes PostgreSQL itself look.
 const LIST_STALE_TABLES: &str = "
@@ -96,7 +96,7 @@ const ASSUME: &str = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ($1, $2, 
 /// A line of `sqlite_stat1`: table, index, and what is assumed of it.
 type StatisticsRow = (String, Option<String>, String);
 
-async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<TableIndex>, StorageError> {
+async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<TableIndex>> {
     let columns: Vec<(String, String, bool, bool, String)> =
         sqlx::query_as(COLUMNS).fetch_all(connection).await?;
     let mut indexes: Vec<TableIndex> = Vec::new();
@@ -109,16 +109,13 @@ async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<TableIndex>, S
     Ok(indexes)
 }
 
-async fn has_samples(connection: &mut SqliteConnection) -> Result<bool, StorageError> {
+async fn has_samples(connection: &mut SqliteConnection) -> Result<bool> {
     Ok(sqlx::query_scalar(IS_THERE).bind("sqlite_stat4").fetch_one(&mut *connection).await?
         && sqlx::query_scalar(HAS_SAMPLES).fetch_one(connection).await?)
 }
 
 /// Whether it knows this, and nothing else.
-async fn has_statistics(
-    connection: &mut SqliteConnection,
-    assumed: &[StatisticsRow],
-) -> Result<bool, StorageError> {
+async fn has_statistics(connection: &mut SqliteConnection, assumed: &[StatisticsRow]) -> Result<bool> {
     if !sqlx::query_scalar(IS_THERE).bind("sqlite_stat1").fetch_one(&mut *connection).await? {
         return Ok(false);
     }
@@ -127,7 +124,7 @@ async fn has_statistics(
 }
 
 /// Tells SQLite what to assume, if it knows anything else. Connections that are open notice when they are opened anew.
-pub(crate) async fn assume(write: &SqlitePool) -> Result<(), StorageError> {
+pub(crate) async fn assume(write: &SqlitePool) -> Result<()> {
     let mut connection = write.acquire().await?;
     let indexes = indexes(&mut connection).await?;
     let line = |index: TableIndex| (index.table.clone(), Some(index.name.clone()), index.assumed());
@@ -155,7 +152,7 @@ pub(crate) async fn assume(write: &SqlitePool) -> Result<(), StorageError> {
 /// Lets PostgreSQL look at the tables that have changed much since it last did. SQLite is told again what to assume, where
 /// somebody has let it look. Writers need not wait longer than for a small transaction. Returns how many tables PostgreSQL
 /// looked at.
-pub async fn refresh(db: &Db) -> Result<usize, StorageError> {
+pub async fn refresh(db: &Db) -> Result<usize> {
     match db {
         Db::Sqlite { write, gate, .. } => {
             let _turn = gate.turn().await?;

@@ -9,7 +9,7 @@ use concord_domain::{
 };
 use uuid::Uuid;
 
-use crate::{Db, Page, PageRequest, StorageError, Tx, on_db};
+use crate::{Db, Page, PageRequest, Result, Tx};
 
 /// An attempt that has ended.
 #[derive(Clone, Copy, Debug)]
@@ -80,23 +80,13 @@ const APPEND: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// Adds a line.
-pub async fn append(tx: &mut Tx, line: &NewSyncLogEntry<'_>) -> Result<SyncLogId, StorageError> {
+pub async fn append(tx: &mut Tx, line: &NewSyncLogEntry<'_>) -> Result<SyncLogId> {
     // Of the line's own instant, so that the ids are in the order of time: `retention` deletes by them.
     let id = SyncLogId::new(line.at);
-    on_db!(tx, c => sqlx::query(APPEND)
-        .bind(id)
-        .bind(line.business)
-        .bind(line.connection)
-        .bind(line.booking)
-        .bind(line.operation)
-        .bind(line.outcome)
-        .bind(line.detail)
-        .bind(line.duration_ms)
-        .bind(line.at)
-        .bind(line.channel)
-        .execute(c)
-        .await
-        .map(drop))?;
+    exec!(tx, APPEND;
+        id, line.business, line.connection, line.booking, line.operation, line.outcome, line.detail,
+        line.duration_ms, line.at, line.channel
+    )?;
     Ok(id)
 }
 
@@ -118,7 +108,7 @@ pub async fn list(
     business: BusinessId,
     filter: SyncLogFilter,
     ask: &PageRequest,
-) -> Result<Page<SyncLogEntry>, StorageError> {
+) -> Result<Page<SyncLogEntry>> {
     // A condition that isn't wanted is left out rather than made true by a parameter: the planner then takes the
     // index of the narrowest that is. `$n IS NULL` keeps the numbers of the parameters.
     let conditions = [
@@ -130,18 +120,19 @@ pub async fn list(
     ];
     let text = format!("{LINES} {} {NEWEST_FIRST}", conditions.join(" "));
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
-    let lines = on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(at)
-        .bind(id)
-        .bind(filter.connection)
-        .bind(filter.booking)
-        .bind(filter.outcome)
-        .bind(filter.since)
-        .bind(filter.channel)
-        .bind(ask.fetch())
-        .fetch_all(c)
-        .await)?;
+    let lines = all!(
+        db,
+        dynamic(sqlx::AssertSqlSafe(text)),
+        business,
+        at,
+        id,
+        filter.connection,
+        filter.booking,
+        filter.outcome,
+        filter.since,
+        filter.channel,
+        ask.fetch()
+    )?;
     Ok(Page::cut(lines, ask, |last: &SyncLogEntry| (last.at, last.id.0)))
 }
 
@@ -160,14 +151,8 @@ pub async fn differences(
     connection: ConnectionId,
     since: DateTime<Utc>,
     limit: u32,
-) -> Result<Vec<SyncLogEntry>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_DIFFERENCES)
-        .bind(business)
-        .bind(connection)
-        .bind(since)
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<SyncLogEntry>> {
+    all!(db, LIST_DIFFERENCES, business, connection, since, i64::from(limit))
 }
 
 /// How often it went well and how often not.
@@ -190,24 +175,13 @@ pub async fn counts_since(
     business: BusinessId,
     connection: Option<ConnectionId>,
     since: DateTime<Utc>,
-) -> Result<SyncLogCounts, StorageError> {
+) -> Result<SyncLogCounts> {
     // PostgreSQL's plan for any instant reads the whole log: these are planned for the instant that is asked for.
     let Some(connection) = connection else {
-        return Ok(on_db!(db, c => sqlx::query_as(COUNTS)
-            .bind(business)
-            .bind(since)
-            .persistent(false)
-            .fetch_one(c)
-            .await)?);
+        return one!(db, unprepared(COUNTS), business, since);
     };
     let text = format!("{COUNTS} {OF_CONNECTION}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(since)
-        .bind(connection)
-        .persistent(false)
-        .fetch_one(c)
-        .await)?)
+    one!(db, unprepared(sqlx::AssertSqlSafe(text)), business, since, connection)
 }
 
 /// How many attempts at a provider ended in a way.
@@ -229,8 +203,8 @@ const OUTCOMES: &str = "
     WHERE l.id >= $1 GROUP BY c.provider, l.operation, l.outcome ORDER BY c.provider, l.operation, l.outcome";
 
 /// What came of the attempts since then, in all businesses, for the metrics.
-pub async fn outcomes_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<OutcomeCount>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(OUTCOMES).bind(first_id_at(since)).fetch_all(c).await)?)
+pub async fn outcomes_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<OutcomeCount>> {
+    all!(db, OUTCOMES, first_id_at(since))
 }
 
 /// The smallest id that a line of that instant can have: the primary key is an index by time.

@@ -1,8 +1,10 @@
 //! A transaction.
 
+pub(crate) mod idempotent_work;
+
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
-use crate::{Open, StorageError, checkpoint::WalCheckpointer, idempotency, write_gate::WritePermit};
+use crate::{Open, Result, checkpoint::WalCheckpointer, write_gate::WritePermit};
 
 /// A transaction under way; dropped without `commit`, it never was.
 ///
@@ -60,8 +62,8 @@ impl Tx {
     }
 
     /// Makes it all true at once, and with it that the request is done whose idempotency key stands for it.
-    pub async fn commit(mut self) -> Result<(), StorageError> {
-        let marks = self.joins && idempotency::mark(&mut self).await?;
+    pub async fn commit(mut self) -> Result<()> {
+        let marks = self.joins && idempotent_work::mark(&mut self).await?;
         let Self { inner, turn, .. } = self;
         match inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
@@ -72,16 +74,11 @@ impl Tx {
             checkpoints.note_commit();
         }
         if marks {
-            idempotency::marked();
+            idempotent_work::marked();
         }
         #[cfg(feature = "testing")]
         crate::testing::after_commit();
         Ok(())
-    }
-
-    /// Whether rows can be locked one by one.
-    pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.inner, TxInner::Postgres(_))
     }
 
     pub(crate) fn open(&mut self) -> Open<&mut SqliteConnection, &mut PgConnection> {

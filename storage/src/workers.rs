@@ -6,7 +6,7 @@
 
 use sqlx::{ConnectOptions, PgConnection};
 
-use crate::{Db, StorageError};
+use crate::{Db, Result};
 
 // Locks of two numbers: the first says what for (`entries::rounds` has 1), the second whose. Two names that fall on one number
 // share a lock: as long as one of the two lives, the leases of the other have to run out.
@@ -37,7 +37,7 @@ pub struct WorkerPresence {
 impl WorkerPresence {
     /// Opens a connection of its own, beside those of the pool and without a turn among those who wait for one, and takes the
     /// lock. `worker`: what the worker's leases begin with. `None`: SQLite.
-    pub async fn announce(db: &Db, worker: &str) -> Result<Option<Self>, StorageError> {
+    pub async fn announce(db: &Db, worker: &str) -> Result<Option<Self>> {
         let Db::Postgres(pool) = db else { return Ok(None) };
         let connection = pool.connect_options().connect().await?;
         let mut presence = Self { connection, worker: worker.to_owned() };
@@ -48,12 +48,12 @@ impl WorkerPresence {
     /// The workers that hold leases and no lock. Who is absent once is not yet dead: a worker that has lost its connection has
     /// another one within a second. Takes its own lock first where it has not got it. An error: this connection is of no more
     /// use.
-    pub async fn absent(&mut self) -> Result<Vec<String>, StorageError> {
+    pub async fn absent(&mut self) -> Result<Vec<String>> {
         self.hold().await?;
         Ok(sqlx::query_scalar(LIST_ABSENT).bind(&self.worker).fetch_all(&mut self.connection).await?)
     }
 
-    async fn hold(&mut self) -> Result<(), StorageError> {
+    async fn hold(&mut self) -> Result<()> {
         // It may not be given: the worker's last connection has not ended for the server yet, or somebody looks at this moment.
         sqlx::query(LOCK_WORKER).bind(&self.worker).execute(&mut self.connection).await?;
         Ok(())
@@ -61,7 +61,7 @@ impl WorkerPresence {
 
     /// Ends the leases of a worker that is dead, unless it holds its lock by now. The tries that ended with them count: one of
     /// them may be what it died of. Returns how many leases.
-    pub async fn release(&mut self, dead: &str) -> Result<u64, StorageError> {
+    pub async fn release(&mut self, dead: &str) -> Result<u64> {
         let done = sqlx::query(RELEASE_ABSENT).bind(dead).execute(&mut self.connection).await?;
         Ok(done.rows_affected())
     }

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::StorageError;
+use crate::{Result, StorageError};
 
 /// For whom something is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl WriteGate {
     }
 
     /// Waits for a turn. `Overloaded`: there was none in time.
-    pub(crate) async fn turn(&self) -> Result<WritePermit, StorageError> {
+    pub(crate) async fn turn(&self) -> Result<WritePermit> {
         let caller = CURRENT_CALLER.try_get().unwrap_or_default();
         let waiting = {
             let mut line = self.line();

@@ -10,7 +10,7 @@ use concord_domain::{
 use uuid::Uuid;
 
 use crate::{
-    StorageError, Tx,
+    Result, Tx,
     occupancy::{self, FreedInterval, OccupancyRequest, OccupancySubject},
     resources::{self, Resource},
 };
@@ -34,7 +34,7 @@ pub(super) async fn allocate_anew(
     booking: &Booking,
     (resource, word): (&Resource, BookingOrigin),
     now: DateTime<Utc>,
-) -> Result<Result<bool, Vec<OccupancyId>>, StorageError> {
+) -> Result<Result<bool, Vec<OccupancyId>>> {
     let had = before.map(required_occupancy).unwrap_or_default();
     let wants = required_occupancy(booking);
     let mut freed: Vec<FreedInterval> = Vec::new();
@@ -70,11 +70,7 @@ pub(super) async fn allocate_anew(
 }
 
 /// A platform's block takes what is free of its nights: it may have been made because of a booking that stands here.
-async fn record_free_parts(
-    tx: &mut Tx,
-    arrival: &OccupancyRequest,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+async fn record_free_parts(tx: &mut Tx, arrival: &OccupancyRequest, now: DateTime<Utc>) -> Result<()> {
     let (mut left, mut part) = (vec![arrival.interval], 0);
     // In halves where not all of it is free: owners close a house for years, of which a few nights are taken.
     while let Some(interval) = left.pop() {
@@ -156,7 +152,7 @@ async fn subject_of(
     booking: &Booking,
     resource: &Resource,
     room: &FreedInterval,
-) -> Result<OccupancySubject, StorageError> {
+) -> Result<OccupancySubject> {
     let capacity = match room.subject_kind {
         SubjectKind::Staff => 1,
         SubjectKind::Resource if room.subject_id == resource.id.0 => resource.capacity,

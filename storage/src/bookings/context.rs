@@ -8,7 +8,10 @@ use concord_domain::{
 };
 
 use super::read::{BookingRow, booking_columns, staff_of};
-use crate::{Db, StorageError, businesses::zone_named, on_db};
+use crate::{
+    Db, Result,
+    column::{OptionalZoneName, ZoneName},
+};
 
 /// A booking, and what an entry of it is made of beside it.
 #[derive(Clone, Debug)]
@@ -34,9 +37,11 @@ struct BookingContextRow {
     #[sqlx(flatten)]
     booking: BookingRow,
     resource_name: String,
-    resource_zone: Option<String>,
+    #[sqlx(try_from = "OptionalZoneName")]
+    resource_zone: Option<Tz>,
     business_name: String,
-    business_zone: String,
+    #[sqlx(try_from = "ZoneName")]
+    business_zone: Tz,
     entry_privacy: EntryPrivacy,
     mark_cancelled: bool,
     staff_count: i64,
@@ -57,13 +62,8 @@ const BOOKING_CONTEXT: &str = concat!(
 );
 
 /// A booking with all that its entries are made of: one statement, unless several people are assigned to it.
-pub async fn in_context(
-    db: &Db,
-    business: BusinessId,
-    id: BookingId,
-) -> Result<Option<BookingContext>, StorageError> {
-    let found: Option<BookingContextRow> =
-        on_db!(db, c => sqlx::query_as(BOOKING_CONTEXT).bind(business).bind(id).fetch_optional(c).await)?;
+pub async fn in_context(db: &Db, business: BusinessId, id: BookingId) -> Result<Option<BookingContext>> {
+    let found: Option<BookingContextRow> = optional!(db, BOOKING_CONTEXT, business, id)?;
     let Some(row) = found else { return Ok(None) };
     let staff = match row.staff_count {
         0 | 1 => row.first_staff.into_iter().collect(),
@@ -72,9 +72,9 @@ pub async fn in_context(
     Ok(Some(BookingContext {
         booking: row.booking.into_booking(staff)?,
         resource: row.resource_name,
-        resource_zone: row.resource_zone.as_deref().map(zone_named).transpose()?,
+        resource_zone: row.resource_zone,
         business: row.business_name,
-        business_zone: zone_named(&row.business_zone)?,
+        business_zone: row.business_zone,
         privacy: row.entry_privacy,
         mark_cancelled: row.mark_cancelled,
     }))

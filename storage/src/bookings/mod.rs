@@ -1,24 +1,32 @@
 //! Bookings: found by the caller's own reference, changed in one transaction with all that follows from the change.
 
 mod allocation;
+mod concerning;
 mod context;
+mod feed;
 mod follow;
 mod import;
+mod linked;
+mod list;
+mod outcome;
 mod read;
+mod rows;
 mod unavailability;
 mod write;
 
+pub use concerning::{concerning, round};
 pub use context::{BookingContext, in_context};
-pub use follow::{LinkedWrite, follow, hold};
-pub use import::{ChannelItemWrite, cancel_imported, import};
-pub(crate) use read::TimeColumns;
-pub use read::{
-    BookingFilter, FeedRange, by_id, concerning, existing_ids, find, find_by_ids, list,
-    list_for_channel_feed, list_for_resource_feed, of_business, of_staff, round,
-};
+pub use feed::{FeedRange, list_for_channel_feed, list_for_resource_feed, of_business, of_staff};
+pub use follow::{follow, hold};
+pub use import::{cancel_imported, import};
+pub use linked::{ChannelItemWrite, LinkedWrite};
+pub use list::{BookingFilter, list};
+pub use outcome::{PutError, WrittenBooking};
+pub use read::{by_id, existing_ids, find, find_by_ids};
 pub use unavailability::{Obstacle, Unavailability};
-pub use write::{ChangeContext, PutError, WrittenBooking, aim_again, cancel, put};
+pub use write::{aim_again, cancel, put};
 
+pub use crate::ChangeContext;
 use crate::secret::fill_random;
 
 /// A reference for a booking whose caller gave none: easy to read out, without letters that look or sound alike.

@@ -12,8 +12,7 @@ use concord_domain::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::write::ChangeContext;
-use crate::{Db, StorageError, Tx, occupancy, on_db, resources};
+use crate::{ChangeContext, Db, Result, Tx, occupancy, resources};
 
 /// Something that stands where a booking was wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
@@ -64,11 +63,10 @@ pub(super) async fn obstacles(
     tx: &mut Tx,
     business: BusinessId,
     in_the_way: &[OccupancyId],
-) -> Result<Vec<Obstacle>, StorageError> {
+) -> Result<Vec<Obstacle>> {
     let mut found: Vec<Obstacle> = Vec::new();
     for id in in_the_way.iter().take(50) {
-        let obstacle: Option<Obstacle> =
-            on_db!(tx, c => sqlx::query_as(OBSTACLE).bind(business).bind(id).fetch_optional(c).await)?;
+        let obstacle: Option<Obstacle> = optional!(tx, OBSTACLE, business, id)?;
         if let Some(obstacle) = obstacle.filter(|obstacle| !found.contains(obstacle)) {
             found.push(obstacle);
         }
@@ -94,7 +92,7 @@ pub(super) async fn alternatives(
     draft: &BookingDraft,
     interval: Interval,
     zone: Tz,
-) -> Result<Vec<BookingTime>, StorageError> {
+) -> Result<Vec<BookingTime>> {
     let Some(resource) = resources::find(db, change.business, draft.resource).await? else {
         return Ok(Vec::new());
     };

@@ -4,75 +4,27 @@
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    audit::HistorySubject,
-    booking::{Booking, BookingDraft, BookingStatus, BookingTime, FieldError, check_reference},
-    ids::{BookingId, BusinessId, ChannelId, StaffId},
+    booking::{Booking, BookingDraft, BookingStatus, FieldError, check_reference},
+    ids::{BookingId, BusinessId, StaffId},
     interval::Interval,
-    people::Actor,
     sync::remote_change,
 };
-use serde_json::{Map, Value, json};
 
 use super::{
     allocation::{BookingOrigin, allocate_anew, too_many_units},
-    follow::{LinkedWrite, write_linked},
+    linked::{LinkedWrite, write_linked},
+    outcome::{BookingCommand, PutError, WrittenBooking},
     read::find_in,
-    unavailability::{Unavailability, alternatives, obstacles},
+    rows::{append_history, business_booking_settings, write_rows},
+    unavailability::{Obstacle, Unavailability, alternatives, obstacles},
 };
 use crate::{
-    Db, StorageError, Tx,
+    ChangeContext, Db, Result, StorageError, Tx,
     entries::{self, TargetScope, rounds},
-    history,
     jobs::JobRef,
-    on_db, people, remote_changes,
+    people, remote_changes,
     resources::{self, Resource},
 };
-
-/// Who changes something, where and when.
-#[derive(Clone, Debug)]
-pub struct ChangeContext {
-    /// The tenant.
-    pub business: BusinessId,
-    /// Who.
-    pub actor: Actor,
-    /// The instant of the change.
-    pub now: DateTime<Utc>,
-}
-
-/// A booking that was written.
-#[derive(Clone, Debug)]
-pub struct WrittenBooking {
-    /// As it stands now.
-    pub booking: Booking,
-    /// Whether it is new.
-    pub created: bool,
-    /// Whether all that it newly takes has a seat; only what a platform has sold may have none.
-    pub allocated: bool,
-    /// What to push to the queue, now that it is committed.
-    pub jobs: Vec<JobRef>,
-    /// Why whatever is asked about it is no question any more; `None`: it says what it said.
-    overtakes: Option<remote_change::Refusal>,
-}
-
-/// Why a booking was not written. Nothing was.
-#[derive(Debug, thiserror::Error)]
-pub enum PutError {
-    /// What it says cannot be.
-    #[error("{}", .0.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect::<Vec<_>>().join("; "))]
-    Invalid(Vec<FieldError>),
-    /// There is no room.
-    #[error("the time is taken")]
-    Taken(Box<Unavailability>),
-    /// It was changed since the caller read it.
-    #[error("the booking is at version {current} by now")]
-    Stale {
-        /// The version that it is at.
-        current: i64,
-    },
-    /// The database.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
 
 /// Somebody else was faster this often in a row: then the database is in trouble.
 const MAX_TRIES: u32 = 5;
@@ -136,20 +88,9 @@ pub async fn cancel(
     write(db, change, reference, BookingCommand::Cancel, expected, LinkedWrite::Nothing).await
 }
 
-/// What a booking is to say.
-#[derive(Clone, Copy)]
-pub(super) enum BookingCommand<'a> {
-    /// This.
-    Say(&'a BookingDraft),
-    /// This, which came by the feed of a channel and stands whether there is room or not.
-    Fact(&'a BookingDraft, ChannelId),
-    /// What it says by then, but cancelled: somebody may be changing it at this moment.
-    Cancel,
-}
-
 enum PutFailure {
     Error(PutError),
-    Full { obstacles: Vec<super::Obstacle>, draft: Box<BookingDraft>, interval: Interval, zone: Tz },
+    Full { obstacles: Vec<Obstacle>, draft: Box<BookingDraft>, interval: Interval, zone: Tz },
 }
 
 impl<E: Into<PutError>> From<E> for PutFailure {
@@ -261,7 +202,7 @@ pub async fn aim_again(
     reference: &str,
     reach: TargetScope,
     now: DateTime<Utc>,
-) -> Result<Vec<JobRef>, StorageError> {
+) -> Result<Vec<JobRef>> {
     let Some(booking) = find_in(tx, business, reference).await? else { return Ok(vec![]) };
     let business = business_booking_settings(tx, business).await?;
     entries::aim(tx, &booking, business.mark_cancelled, reach, now).await
@@ -320,148 +261,10 @@ async fn lock_subjects(
 }
 
 /// `false`: the business has nobody of that id; or, where somebody is newly asked for, they are archived.
-async fn lock_staff(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: StaffId,
-    newly_asked: bool,
-) -> Result<bool, StorageError> {
+async fn lock_staff(tx: &mut Tx, business: BusinessId, id: StaffId, newly_asked: bool) -> Result<bool> {
     match people::lock(tx, business, id).await {
         Ok(member) => Ok(member.archived_at.is_none() || !newly_asked),
         Err(StorageError::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-struct BusinessBookingSettings {
-    zone: Tz,
-    mark_cancelled: bool,
-}
-
-const SETTINGS: &str = "SELECT zone, mark_cancelled FROM businesses WHERE id = $1";
-
-async fn business_booking_settings(
-    tx: &mut Tx,
-    business: BusinessId,
-) -> Result<BusinessBookingSettings, StorageError> {
-    let (zone, mark_cancelled): (String, bool) =
-        on_db!(tx, c => sqlx::query_as(SETTINGS).bind(business).fetch_one(c).await)?;
-    let zone = zone.parse().map_err(|_| StorageError::Inconsistent { what: "zone of a business" })?;
-    Ok(BusinessBookingSettings { zone, mark_cancelled })
-}
-
-const UPSERT: &str = "
-    INSERT INTO bookings (id, business_id, reference, version, resource_id, kind, status, starts_at, ends_at, check_in,
-        check_out, title, customer_name, customer_email, customer_phone, party_size, quantity, location, notes, source,
-        search_text, created_at, updated_at, channel_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24)
-    ON CONFLICT (id) DO UPDATE SET
-        version = excluded.version, resource_id = excluded.resource_id, kind = excluded.kind,
-        status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-        check_in = excluded.check_in, check_out = excluded.check_out, title = excluded.title,
-        customer_name = excluded.customer_name, customer_email = excluded.customer_email,
-        customer_phone = excluded.customer_phone, party_size = excluded.party_size, quantity = excluded.quantity,
-        location = excluded.location, notes = excluded.notes, source = excluded.source,
-        search_text = excluded.search_text, updated_at = excluded.updated_at, channel_id = excluded.channel_id";
-const CLEAR_STAFF: &str = "DELETE FROM booking_staff WHERE booking_id = $1";
-const ADD_STAFF: &str = "INSERT INTO booking_staff (booking_id, staff_id, business_id) VALUES ($1, $2, $3)";
-
-async fn write_rows(tx: &mut Tx, booking: &Booking) -> Result<(), StorageError> {
-    let draft = &booking.draft;
-    let (check_in, check_out) = match draft.time {
-        BookingTime::Stay { check_in, check_out } => (Some(check_in), Some(check_out)),
-        BookingTime::Timed { .. } => (None, None),
-    };
-    on_db!(tx, c => sqlx::query(UPSERT)
-        .bind(booking.id)
-        .bind(booking.business)
-        .bind(&booking.reference)
-        .bind(booking.version)
-        .bind(draft.resource)
-        .bind(draft.kind)
-        .bind(draft.status)
-        .bind(booking.interval.start)
-        .bind(booking.interval.end)
-        .bind(check_in)
-        .bind(check_out)
-        .bind(&draft.title)
-        .bind(&draft.customer.name)
-        .bind(&draft.customer.email)
-        .bind(&draft.customer.phone)
-        .bind(draft.party_size.map(i64::from))
-        .bind(i64::from(draft.quantity))
-        .bind(&draft.location)
-        .bind(&draft.notes)
-        .bind(&draft.source)
-        .bind(search_text(booking))
-        .bind(booking.created_at)
-        .bind(booking.updated_at)
-        .bind(booking.channel)
-        .execute(c)
-        .await
-        .map(drop))?;
-    on_db!(tx, c => sqlx::query(CLEAR_STAFF).bind(booking.id).execute(c).await.map(drop))?;
-    for member in &draft.staff {
-        on_db!(tx, c => sqlx::query(ADD_STAFF)
-            .bind(booking.id)
-            .bind(member)
-            .bind(booking.business)
-            .execute(c)
-            .await
-            .map(drop))?;
-    }
-    Ok(())
-}
-
-/// What a search looks through, in small letters: the databases know those of ASCII only, or of their own locale.
-fn search_text(booking: &Booking) -> String {
-    let Booking { reference, draft, .. } = booking;
-    format!("{reference} {} {} {}", draft.title, draft.customer.name, draft.customer.email).to_lowercase()
-}
-
-async fn append_history(
-    tx: &mut Tx,
-    change: &ChangeContext,
-    before: Option<&Booking>,
-    after: &Booking,
-) -> Result<(), StorageError> {
-    let action = match (before, after.draft.status) {
-        (None, _) => "created",
-        (Some(before), BookingStatus::Cancelled) if before.draft.status != BookingStatus::Cancelled => {
-            "cancelled"
-        }
-        _ => "changed",
-    };
-    let detail = json!({
-        "reference": after.reference,
-        "version": after.version,
-        "changes": before.map(|before| differences(&before.draft, &after.draft)),
-    });
-    let line = history::NewHistoryEntry {
-        business: change.business,
-        actor: &change.actor,
-        action,
-        subject_kind: HistorySubject::Booking,
-        subject: after.id.0,
-        detail: &detail,
-    };
-    history::append(tx, &line, change.now).await
-}
-
-/// `{field: [before, after]}` for each field that differs.
-fn differences(before: &BookingDraft, after: &BookingDraft) -> Value {
-    let fields = |draft: &BookingDraft| match serde_json::to_value(draft) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    };
-    let (mut old, new) = (fields(before), fields(after));
-    let changed: Map<String, Value> = new
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let was = old.remove(&name).unwrap_or(Value::Null);
-            (was != value).then(|| (name, json!([was, value])))
-        })
-        .collect();
-    Value::Object(changed)
 }

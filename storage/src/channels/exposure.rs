@@ -7,34 +7,23 @@ use concord_domain::{
     interval::Interval,
 };
 
-use crate::{Db, StorageError, businesses::zone_named, on_db};
+use crate::{
+    Db, Result,
+    column::{IntervalColumns, ZoneName},
+};
 
 /// A stretch of time of a channel's resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ChannelInterval {
     /// Of which channel.
+    #[sqlx(rename = "channel_id")]
     pub channel: ChannelId,
     /// When, in UTC.
+    #[sqlx(flatten, try_from = "IntervalColumns")]
     pub interval: Interval,
     /// The zone of the resource, in which its nights are.
+    #[sqlx(try_from = "ZoneName")]
     pub zone: Tz,
-}
-
-#[derive(sqlx::FromRow)]
-struct ChannelIntervalRow {
-    channel_id: ChannelId,
-    starts_at: DateTime<Utc>,
-    ends_at: DateTime<Utc>,
-    zone: String,
-}
-
-impl TryFrom<ChannelIntervalRow> for ChannelInterval {
-    type Error = StorageError;
-
-    fn try_from(row: ChannelIntervalRow) -> Result<Self, StorageError> {
-        let interval = Interval { start: row.starts_at, end: row.ends_at };
-        Ok(Self { channel: row.channel_id, interval, zone: zone_named(&row.zone)? })
-    }
 }
 
 /// As `bookings::for_channel` says which bookings a platform should know of. What it has read stands in its feed now: each
@@ -60,10 +49,8 @@ pub async fn list_unread_bookings(
     db: &Db,
     business: BusinessId,
     now: DateTime<Utc>,
-) -> Result<Vec<ChannelInterval>, StorageError> {
-    let rows: Vec<ChannelIntervalRow> =
-        on_db!(db, c => sqlx::query_as(UNREAD_BOOKINGS).bind(business).bind(now).fetch_all(c).await)?;
-    rows.into_iter().map(ChannelInterval::try_from).collect()
+) -> Result<Vec<ChannelInterval>> {
+    all!(db, UNREAD_BOOKINGS, business, now)
 }
 
 const NEVER_READ: &str = "
@@ -73,6 +60,6 @@ const NEVER_READ: &str = "
     ORDER BY c.id";
 
 /// Channels whose feed no program has ever read.
-pub async fn never_read(db: &Db, business: BusinessId) -> Result<Vec<ChannelId>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(NEVER_READ).bind(business).fetch_all(c).await)?)
+pub async fn never_read(db: &Db, business: BusinessId) -> Result<Vec<ChannelId>> {
+    scalars!(db, NEVER_READ, business)
 }

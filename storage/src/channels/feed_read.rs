@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{BusinessId, ChannelId},
 };
 
-use crate::{StorageError, Tx, on_db};
+use crate::{Result, Tx};
 
 /// How a reading ended.
 #[derive(Clone, Copy, Debug)]
@@ -50,26 +50,16 @@ pub async fn note_read(
     id: ChannelId,
     read: FeedReadOutcome<'_>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     match read {
         FeedReadOutcome::Same => {
-            on_db!(tx, c => sqlx::query(RECORD_NOT_MODIFIED).bind(id).bind(now).execute(c).await.map(drop))?;
+            exec!(tx, RECORD_NOT_MODIFIED, id, now)?;
         }
         FeedReadOutcome::Whole { etag, last_modified, digest, changed, remark } => {
-            on_db!(tx, c => sqlx::query(RECORD_COMPLETE)
-                .bind(id)
-                .bind(now)
-                .bind(etag)
-                .bind(last_modified)
-                .bind(digest)
-                .bind(changed)
-                .bind(remark)
-                .execute(c)
-                .await
-                .map(drop))?;
+            exec!(tx, RECORD_COMPLETE, id, now, etag, last_modified, digest, changed, remark)?;
         }
         FeedReadOutcome::Failed { error } => {
-            on_db!(tx, c => sqlx::query(RECORD_FAILED).bind(id).bind(now).bind(error).execute(c).await.map(drop))?;
+            exec!(tx, RECORD_FAILED, id, now, error)?;
         }
     }
     Ok(())
@@ -78,9 +68,8 @@ pub async fn note_read(
 const RESET_VALIDATORS: &str = "UPDATE channels SET etag = NULL, last_modified = NULL, body_digest = NULL WHERE business_id = $1 AND id = $2";
 
 /// Has the whole feed looked at by the next reading, though it may be as it was: something else is not.
-pub async fn look_again(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RESET_VALIDATORS).bind(business).bind(id).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn look_again(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<()> {
+    exec!(tx, RESET_VALIDATORS, business, id)
 }
 
 /// What is held back of a channel.
@@ -100,19 +89,9 @@ const SET_QUARANTINE: &str = "
     UPDATE channels SET import_guard = $2, quarantined_items = $3, quarantined_total = $4, quarantined_until = $5 WHERE id = $1";
 
 /// Notes what is held back of a channel that was looked up with its business, or that nothing is.
-pub async fn hold(
-    tx: &mut Tx,
-    id: ChannelId,
-    holding: Option<ChannelQuarantine>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(SET_QUARANTINE)
-        .bind(id)
-        .bind(holding.map(|holding| holding.import_guard))
-        .bind(holding.map_or(0, |holding| holding.items))
-        .bind(holding.map_or(0, |holding| holding.of))
-        .bind(holding.map(|holding| holding.until))
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn hold(tx: &mut Tx, id: ChannelId, holding: Option<ChannelQuarantine>) -> Result<()> {
+    exec!(tx, SET_QUARANTINE;
+        id, holding.map(|holding| holding.import_guard), holding.map_or(0, |holding| holding.items),
+        holding.map_or(0, |holding| holding.of), holding.map(|holding| holding.until)
+    )
 }

@@ -11,7 +11,7 @@ use concord_domain::{
     interval::Interval,
 };
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, StorageError, Tx};
 
 /// An item, with what of its booking people want to know.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -107,10 +107,8 @@ pub async fn to_come(
     business: BusinessId,
     channel: ChannelId,
     now: DateTime<Utc>,
-) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(
-        on_db!(db, c => sqlx::query_as(LIST_UPCOMING).bind(business).bind(channel).bind(now).fetch_all(c).await)?,
-    )
+) -> Result<Vec<ChannelItem>> {
+    all!(db, LIST_UPCOMING, business, channel, now)
 }
 
 const IN_DOUBT: &str = select!(
@@ -123,8 +121,8 @@ pub async fn in_doubt(
     business: BusinessId,
     channel: ChannelId,
     now: DateTime<Utc>,
-) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(IN_DOUBT).bind(business).bind(channel).bind(now).fetch_all(c).await)?)
+) -> Result<Vec<ChannelItem>> {
+    all!(db, IN_DOUBT, business, channel, now)
 }
 
 const CLOSED: &str = "
@@ -138,44 +136,31 @@ pub async fn closed(
     business: BusinessId,
     channel: ChannelId,
     now: DateTime<Utc>,
-) -> Result<Vec<Interval>, StorageError> {
-    let rows: Vec<(DateTime<Utc>, DateTime<Utc>)> =
-        on_db!(db, c => sqlx::query_as(CLOSED).bind(business).bind(channel).bind(now).fetch_all(c).await)?;
+) -> Result<Vec<Interval>> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>)> = all!(db, CLOSED, business, channel, now)?;
     Ok(rows.into_iter().map(|(start, end)| Interval { start, end }).collect())
 }
 
 const FIND: &str = select!("i.id = $2");
 
 /// One item.
-pub async fn find(
-    db: &Db,
-    business: BusinessId,
-    id: ChannelItemId,
-) -> Result<Option<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: ChannelItemId) -> Result<Option<ChannelItem>> {
+    optional!(db, FIND, business, id)
 }
 
 const LIST_LOST_IN_RUN: &str = select!("i.removed_run_id = $2 ORDER BY i.starts_at, i.id");
 
 /// What a reading found gone, by start.
-pub async fn list_lost_in_run(
-    db: &Db,
-    business: BusinessId,
-    run: ChannelRunId,
-) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_LOST_IN_RUN).bind(business).bind(run).fetch_all(c).await)?)
+pub async fn list_lost_in_run(db: &Db, business: BusinessId, run: ChannelRunId) -> Result<Vec<ChannelItem>> {
+    all!(db, LIST_LOST_IN_RUN, business, run)
 }
 
 const LIST_FOUND_IN_RUN: &str =
     select!("i.found_run_id = $2 AND i.removed_at IS NULL ORDER BY i.starts_at, i.id");
 
 /// What a reading brought and is not gone again, by start.
-pub async fn found_by(
-    db: &Db,
-    business: BusinessId,
-    run: ChannelRunId,
-) -> Result<Vec<ChannelItem>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_FOUND_IN_RUN).bind(business).bind(run).fetch_all(c).await)?)
+pub async fn found_by(db: &Db, business: BusinessId, run: ChannelRunId) -> Result<Vec<ChannelItem>> {
+    all!(db, LIST_FOUND_IN_RUN, business, run)
 }
 
 // The same key may be there since a worker that lost its lease: it is the same event then.
@@ -206,28 +191,12 @@ pub async fn add(
     new: NewChannelItem<'_>,
     booking: Option<BookingId>,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     let NewChannelItem { id, channel, run, item, by_hand } = new;
-    on_db!(tx, c => sqlx::query(ADD)
-        .bind(id)
-        .bind(business)
-        .bind(channel)
-        .bind(&item.key)
-        .bind(item.kind)
-        .bind(item.interval.start)
-        .bind(item.interval.end)
-        .bind(&item.summary)
-        .bind(&item.guest)
-        .bind(item.contested)
-        .bind(booking)
-        .bind(by_hand)
-        .bind(now)
-        .bind(run)
-        .bind(item.tentative)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+    exec!(tx, ADD;
+        id, business, channel, &item.key, item.kind, item.interval.start, item.interval.end,
+        &item.summary, &item.guest, item.contested, booking, by_hand, now, run, item.tentative
+    )
 }
 
 const CHANGE: &str = "
@@ -247,35 +216,25 @@ pub async fn change(
     id: ChannelItemId,
     (item, by_hand): (&FeedItem, bool),
     (was, booking): (Option<BookingId>, Option<BookingId>),
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(CHANGE)
-        .bind(business)
-        .bind(id)
-        .bind(&item.key)
-        .bind(item.kind)
-        .bind(item.interval.start)
-        .bind(item.interval.end)
-        .bind(&item.summary)
-        .bind(&item.guest)
-        .bind(item.contested)
-        .bind(booking)
-        .bind(by_hand)
-        .bind(was)
-        .bind(item.tentative)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
+) -> Result<()> {
+    if changed!(tx, CHANGE;
+        business, id, &item.key, item.kind, item.interval.start, item.interval.end, &item.summary,
+        &item.guest, item.contested, booking, by_hand, was, item.tentative
+    )? == 0
+    {
+        Err(StorageError::Exists)
+    } else {
+        Ok(())
+    }
 }
 
 const PARK_KEY: &str = "
     UPDATE channel_items SET item_key = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Gives an item a key that no event has, for as long as others take theirs: events may have exchanged them.
-pub async fn park_key(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
+pub async fn park_key(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<()> {
     let key = format!("\u{1}{id}");
-    on_db!(tx, c => sqlx::query(PARK_KEY).bind(business).bind(id).bind(key).execute(c).await.map(drop))?;
-    Ok(())
+    exec!(tx, PARK_KEY, business, id, key)
 }
 
 const MARK_MISSING: &str = "
@@ -283,14 +242,8 @@ const MARK_MISSING: &str = "
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// The feed lacks it from now on.
-pub async fn miss(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ChannelItemId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(MARK_MISSING).bind(business).bind(id).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn miss(tx: &mut Tx, business: BusinessId, id: ChannelItemId, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, MARK_MISSING, business, id, now)
 }
 
 const MARK_PRESENT: &str = "
@@ -298,9 +251,8 @@ const MARK_PRESENT: &str = "
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// The feed has it again.
-pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(MARK_PRESENT).bind(business).bind(id).bind(false).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<()> {
+    exec!(tx, MARK_PRESENT, business, id, false)
 }
 
 /// How an item goes.
@@ -325,33 +277,20 @@ pub async fn lose(
     id: ChannelItemId,
     loss: ChannelItemLoss,
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(MARK_LOST)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .bind(loss.run)
-        .bind(loss.status)
-        .bind(loss.if_missing)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
+) -> Result<()> {
+    if changed!(tx, MARK_LOST, business, id, now, loss.run, loss.status, loss.if_missing)? == 0 {
+        Err(StorageError::Exists)
+    } else {
+        Ok(())
+    }
 }
 
 const PIN: &str = "
     UPDATE channel_items SET missing_since = NULL, pinned = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Somebody says that it stands, whatever the feed lacks. `false`: by now it was found gone.
-pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(PIN)
-        .bind(business)
-        .bind(id)
-        .bind(true)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<bool> {
+    Ok(changed!(tx, PIN, business, id, true)? == 1)
 }
 
 const PIN_ALL: &str = "
@@ -359,9 +298,8 @@ const PIN_ALL: &str = "
     WHERE business_id = $1 AND channel_id = $2 AND removed_at IS NULL";
 
 /// The same for all that is known of a channel: its feed has said nothing of it yet.
-pub async fn pin_all(tx: &mut Tx, business: BusinessId, channel: ChannelId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(PIN_ALL).bind(business).bind(channel).bind(true).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn pin_all(tx: &mut Tx, business: BusinessId, channel: ChannelId) -> Result<()> {
+    exec!(tx, PIN_ALL, business, channel, true)
 }
 
 const REVIVE: &str = "
@@ -370,15 +308,8 @@ const REVIVE: &str = "
 
 /// Brings one back that was found gone; it stands, whatever the feed lacks. `Exists`: somebody was faster, or by now there
 /// is another event with its key.
-pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(REVIVE)
-        .bind(business)
-        .bind(id)
-        .bind(true)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
+pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<()> {
+    if changed!(tx, REVIVE, business, id, true)? == 0 { Err(StorageError::Exists) } else { Ok(()) }
 }
 
 const SETTLE: &str = "
@@ -386,20 +317,8 @@ const SETTLE: &str = "
     WHERE business_id = $1 AND id = $2 AND kind = 'doubt' AND removed_at IS NULL";
 
 /// Notes what somebody says of an event in doubt. `false`: by now it is not in doubt any more.
-pub async fn settle(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ChannelItemId,
-    settled: Settled,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SETTLE)
-        .bind(business)
-        .bind(id)
-        .bind(settled)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn settle(tx: &mut Tx, business: BusinessId, id: ChannelItemId, settled: Settled) -> Result<bool> {
+    Ok(changed!(tx, SETTLE, business, id, settled)? == 1)
 }
 
 const WAS_LOST: &str = "
@@ -412,12 +331,6 @@ pub async fn was_lost(
     (business, channel): (BusinessId, ChannelId),
     key: &str,
     since: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(WAS_LOST)
-        .bind(business)
-        .bind(channel)
-        .bind(key)
-        .bind(since)
-        .fetch_one(c)
-        .await)?)
+) -> Result<bool> {
+    scalar!(db, WAS_LOST, business, channel, key, since)
 }

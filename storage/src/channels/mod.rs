@@ -3,6 +3,7 @@
 //! `exposed` says what platforms do not know, `items` is what a feed says, `reading` how it was last read, `runs` what came of that, `published` what the platform
 //! has read of ours, `webhooks` what channel managers tell us.
 
+mod address;
 pub mod exposure;
 mod feed_read;
 pub mod items;
@@ -16,16 +17,18 @@ use concord_domain::{
     ids::{BusinessId, ChannelId, FeedId, ResourceId},
     job::{JobKind, QueueClass},
 };
-use secrecy::SecretString;
 
+use self::address::place;
 use crate::{
-    Db, StorageError, Tx,
+    Db, Result, Tx,
     jobs::{self, JobRef, NewJob},
-    on_db,
-    seal::{AssociatedData, Keyring},
-    secret,
+    seal::Keyring,
 };
 
+pub use address::{
+    ImportAddress, ListingKey, by_address, find_by_listing_in, import_url, of_address, rotate_keys,
+    set_import,
+};
 pub use feed_read::{ChannelQuarantine, FeedReadOutcome, hold, look_again, note_read};
 
 /// A resource on a platform, without its secrets.
@@ -95,6 +98,7 @@ macro_rules! columns {
          webhook_token_hash IS NOT NULL AS has_webhook, removed_at, created_at"
     };
 }
+use columns;
 
 /// A channel to be made.
 #[derive(Clone, Debug)]
@@ -113,25 +117,6 @@ pub struct NewChannel<'a> {
     pub import: Option<ImportAddress<'a>>,
     /// Whether it is read at its times.
     pub polled: bool,
-}
-
-/// An address to read.
-#[derive(Clone, Copy, Debug)]
-pub struct ImportAddress<'a> {
-    /// The address; whoever has it reads who comes.
-    pub url: &'a SecretString,
-    /// Its host.
-    pub host: &'a str,
-}
-
-impl ImportAddress<'_> {
-    fn digest(&self) -> String {
-        secret::digest(self.url)
-    }
-}
-
-fn place(id: ChannelId) -> AssociatedData {
-    AssociatedData { column: "channels.import_url", row: id.0 }
 }
 
 const CREATE: &str = concat!(
@@ -155,18 +140,11 @@ const REVIVE: &str = concat!(
 
 /// Takes up a channel again that was removed and read the same address, with all that is known of it: else what it
 /// brought would come a second time. `None`: there was none.
-async fn revive(tx: &mut Tx, ring: &Keyring, new: &NewChannel<'_>) -> Result<Option<Channel>, StorageError> {
+async fn revive(tx: &mut Tx, ring: &Keyring, new: &NewChannel<'_>) -> Result<Option<Channel>> {
     let Some(import) = new.import else { return Ok(None) };
-    let revived: Option<Channel> = on_db!(tx, c => sqlx::query_as(REVIVE)
-        .bind(new.business)
-        .bind(new.resource)
-        .bind(new.platform)
-        .bind(new.preference)
-        .bind(new.blocks)
-        .bind(new.polled)
-        .bind(import.digest())
-        .fetch_optional(c)
-        .await)?;
+    let revived: Option<Channel> = optional!(tx, REVIVE;
+        new.business, new.resource, new.platform, new.preference, new.blocks, new.polled, import.digest()
+    )?;
     // By its id alone can its address be sealed again.
     match revived {
         Some(channel) => {
@@ -183,25 +161,17 @@ pub async fn create(
     ring: &Keyring,
     new: &NewChannel<'_>,
     now: DateTime<Utc>,
-) -> Result<Channel, StorageError> {
+) -> Result<Channel> {
     if let Some(revived) = revive(tx, ring, new).await? {
         return Ok(revived);
     }
     let id = ChannelId::new(now);
-    Ok(on_db!(tx, c => sqlx::query_as(CREATE)
-        .bind(id)
-        .bind(new.business)
-        .bind(new.resource)
-        .bind(new.platform)
-        .bind(new.preference)
-        .bind(new.blocks)
-        .bind(new.import.map(|import| ring.seal(import.url, place(id))))
-        .bind(new.import.map_or("", |import| import.host))
-        .bind(new.import.map(|import| import.digest()))
-        .bind(new.polled)
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+    one!(tx, CREATE;
+        id, new.business, new.resource, new.platform, new.preference, new.blocks,
+        new.import.map(|import| ring.seal(import.url, place(id))),
+        new.import.map_or("", |import| import.host), new.import.map(|import| import.digest()),
+        new.polled, now
+    )
 }
 
 const LIST: &str = concat!(
@@ -211,8 +181,8 @@ const LIST: &str = concat!(
 );
 
 /// The channels of a business, those of one resource together.
-pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Channel>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Channel>> {
+    all!(db, LIST, business)
 }
 
 const FIND: &str = concat!(
@@ -222,71 +192,8 @@ const FIND: &str = concat!(
 );
 
 /// One channel that is not removed.
-pub async fn find(db: &Db, business: BusinessId, id: ChannelId) -> Result<Option<Channel>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
-}
-
-const BY_ADDRESS: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM channels WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND removed_at IS NULL
-      AND (import_digest = $4 OR ($4 IS NULL AND import_digest IS NULL AND NOT polled))
-      ORDER BY created_at, id LIMIT 1"
-);
-
-/// What reads an address for a resource.
-#[derive(Clone, Copy, Debug)]
-pub struct ListingKey<'a> {
-    /// The tenant.
-    pub business: BusinessId,
-    /// What is sold there.
-    pub resource: ResourceId,
-    /// The platform's id.
-    pub platform: &'a str,
-    /// The address, in its one spelling; `None`: files are taken.
-    pub url: Option<&'a SecretString>,
-}
-
-macro_rules! by_address {
-    ($place:expr, $listing:expr) => {{
-        let ListingKey { business, resource, platform, url } = $listing;
-        Ok(on_db!($place, c => sqlx::query_as(BY_ADDRESS)
-            .bind(business)
-            .bind(resource)
-            .bind(platform)
-            .bind(url.map(secret::digest))
-            .fetch_optional(c)
-            .await)?)
-    }};
-}
-
-/// The channel of a listing.
-pub async fn by_address(db: &Db, listing: ListingKey<'_>) -> Result<Option<Channel>, StorageError> {
-    by_address!(db, listing)
-}
-
-/// The same for whoever has a transaction in hand; nothing is locked.
-pub async fn find_by_listing_in(
-    tx: &mut Tx,
-    listing: ListingKey<'_>,
-) -> Result<Option<Channel>, StorageError> {
-    by_address!(tx, listing)
-}
-
-const OF_ADDRESS: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM channels WHERE business_id = $1 AND import_digest = $2 AND removed_at IS NULL ORDER BY created_at, id"
-);
-
-/// The channels that read this address, for whatever resource.
-pub async fn of_address(
-    db: &Db,
-    business: BusinessId,
-    url: &SecretString,
-) -> Result<Vec<Channel>, StorageError> {
-    let digest = secret::digest(url);
-    Ok(on_db!(db, c => sqlx::query_as(OF_ADDRESS).bind(business).bind(digest).fetch_all(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: ChannelId) -> Result<Option<Channel>> {
+    optional!(db, FIND, business, id)
 }
 
 const LOCK: &str = concat!(
@@ -295,8 +202,8 @@ const LOCK: &str = concat!(
 );
 
 /// Locks the row until the end of the transaction. A removed one is `NotFound`.
-pub async fn lock(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<Channel, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?)
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<Channel> {
+    one!(tx, LOCK, business, id)
 }
 
 /// What can be set of a channel.
@@ -339,63 +246,18 @@ pub async fn set(
     business: BusinessId,
     id: ChannelId,
     settings: &ChannelSettings,
-) -> Result<Channel, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(SET)
-        .bind(business)
-        .bind(id)
-        .bind(settings.state)
-        .bind(settings.preference)
-        .bind(settings.blocks)
-        .bind(settings.interval_minutes)
-        .fetch_one(c)
-        .await)?)
-}
-
-const SET_IMPORT: &str = concat!(
-    "UPDATE channels SET import_url = $3, import_host = $4, import_digest = $5, polled = $6, etag = NULL,
-         last_modified = NULL, body_digest = NULL, failing_since = NULL, last_error = NULL
-     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
-    columns!()
-);
-
-/// Gives it another address to read, or none. What is known of the old one stays known, so that what the new one lacks
-/// is seen to be missing. `Exists`: the same address is read for its resource already.
-pub async fn set_import(
-    tx: &mut Tx,
-    ring: &Keyring,
-    (business, id): (BusinessId, ChannelId),
-    import: Option<ImportAddress<'_>>,
-    polled: bool,
-) -> Result<Channel, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(SET_IMPORT)
-        .bind(business)
-        .bind(id)
-        .bind(import.map(|import| ring.seal(import.url, place(id))))
-        .bind(import.map_or("", |import| import.host))
-        .bind(import.map(|import| import.digest()))
-        .bind(polled)
-        .fetch_one(c)
-        .await)?)
+) -> Result<Channel> {
+    one!(tx, SET;
+        business, id, settings.state, settings.preference, settings.blocks, settings.interval_minutes
+    )
 }
 
 const SET_FEED: &str =
     "UPDATE channels SET feed_id = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Says by which feed it is published.
-pub async fn set_feed(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ChannelId,
-    feed: FeedId,
-) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(SET_FEED)
-        .bind(business)
-        .bind(id)
-        .bind(feed)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn set_feed(tx: &mut Tx, business: BusinessId, id: ChannelId, feed: FeedId) -> Result<()> {
+    must_change!(tx, SET_FEED, business, id, feed)
 }
 
 const REMOVE: &str = "
@@ -404,37 +266,8 @@ const REMOVE: &str = "
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Ends it, and forgets its secrets. Its bookings stay. A removed one is `NotFound`.
-pub async fn remove(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ChannelId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(REMOVE)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .bind(false)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
-}
-
-const IMPORT_URL: &str = "
-    SELECT import_url FROM channels
-    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL AND import_url IS NOT NULL";
-
-/// The address that is read; `None`: there is none. `Sealed`: no key opens it.
-pub async fn import_url(
-    db: &Db,
-    ring: &Keyring,
-    business: BusinessId,
-    id: ChannelId,
-) -> Result<Option<SecretString>, StorageError> {
-    let sealed: Option<String> =
-        on_db!(db, c => sqlx::query_scalar(IMPORT_URL).bind(business).bind(id).fetch_optional(c).await)?;
-    sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
+pub async fn remove(tx: &mut Tx, business: BusinessId, id: ChannelId, now: DateTime<Utc>) -> Result<()> {
+    must_change!(tx, REMOVE, business, id, now, false)
 }
 
 /// Enqueues the reading of a channel, at `due_at`.
@@ -444,7 +277,7 @@ pub async fn enqueue_poll(
     queue: QueueClass,
     due_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<JobRef, StorageError> {
+) -> Result<JobRef> {
     let job = NewJob {
         business: Some(channel.business_id),
         kind: JobKind::PollChannel,
@@ -453,24 +286,4 @@ pub async fn enqueue_poll(
         due_at,
     };
     jobs::enqueue(tx, job, now).await
-}
-
-const SEALED: &str = "SELECT id, import_url, webhook_secret FROM channels WHERE removed_at IS NULL";
-const SEAL_URL: &str = "UPDATE channels SET import_url = $3 WHERE id = $1 AND import_url = $2";
-const SEAL_SECRET: &str = "UPDATE channels SET webhook_secret = $3 WHERE id = $1 AND webhook_secret = $2";
-
-/// Seals again, with the current key, what another one has sealed. Returns how many secrets those were.
-pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
-    let rows: Vec<(ChannelId, Option<String>, Option<String>)> =
-        on_db!(tx, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
-    let mut sealed = 0;
-    for (id, url, secret) in rows {
-        for (old, place, text) in [(url, place(id), SEAL_URL), (secret, webhooks::place(id), SEAL_SECRET)] {
-            let Some(old) = old.filter(|old| !ring.is_current(old)) else { continue };
-            let new = ring.seal(&ring.open(&old, place)?, place);
-            on_db!(tx, c => sqlx::query(text).bind(id).bind(&old).bind(&new).execute(c).await.map(drop))?;
-            sealed += 1;
-        }
-    }
-    Ok(sealed)
 }

@@ -12,7 +12,7 @@ use concord_domain::{
 };
 use uuid::Uuid;
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 /// So long a platform may go on showing what it has read to be free.
 pub const LINGERS_FOR: Duration = Duration::hours(24);
@@ -43,20 +43,16 @@ const STANDING: &str = "
     WHERE business_id = $1 AND channel_id = $2 AND until_revision IS NULL ORDER BY starts_at, id";
 
 /// What stands in the feed of a channel, by start.
-pub async fn standing(
-    db: &Db,
-    business: BusinessId,
-    channel: ChannelId,
-) -> Result<Vec<PublishedInterval>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
+pub async fn standing(db: &Db, business: BusinessId, channel: ChannelId) -> Result<Vec<PublishedInterval>> {
+    all!(db, STANDING, business, channel)
 }
 
 async fn list_published_in(
     tx: &mut Tx,
     business: BusinessId,
     channel: ChannelId,
-) -> Result<Vec<PublishedInterval>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
+) -> Result<Vec<PublishedInterval>> {
+    all!(tx, STANDING, business, channel)
 }
 
 const NEWEST: &str = "
@@ -76,7 +72,7 @@ pub async fn publish(
     revision: i64,
     stretches: &[(BookingId, Interval)],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     let wanted: HashSet<(BookingId, Interval)> = stretches.iter().copied().collect();
     let keys = |rows: &[PublishedInterval]| rows.iter().map(PublishedInterval::key).collect::<HashSet<_>>();
     if keys(&standing(db, business, channel).await?) == wanted {
@@ -87,27 +83,18 @@ pub async fn publish(
     // Again: another rendering may have written meanwhile.
     let before = list_published_in(&mut tx, business, channel).await?;
     let had = keys(&before);
-    let newest: Option<i64> =
-        on_db!(tx, c => sqlx::query_scalar(NEWEST).bind(business).bind(channel).fetch_one(c).await)?;
+    let newest: Option<i64> = scalar!(tx, NEWEST, business, channel)?;
     if newest.is_some_and(|newest| newest > revision) {
         return Ok(());
     }
     for (booking, interval) in wanted.difference(&had) {
-        on_db!(tx, c => sqlx::query(INSERT)
-            .bind(concord_domain::ids::new_uuid(now))
-            .bind(business)
-            .bind(channel)
-            .bind(booking)
-            .bind(interval.start)
-            .bind(interval.end)
-            .bind(revision)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
+        exec!(tx, INSERT;
+            concord_domain::ids::new_uuid(now), business, channel, booking, interval.start, interval.end,
+            revision, now
+        )?;
     }
     for gone in before.iter().filter(|row| !wanted.contains(&row.key())) {
-        on_db!(tx, c => sqlx::query(WITHDRAW).bind(gone.id).bind(revision).execute(c).await.map(drop))?;
+        exec!(tx, WITHDRAW, gone.id, revision)?;
     }
     tx.commit().await
 }
@@ -121,14 +108,9 @@ const UNSEEN: &str = "
     WHERE channel_id = $1 AND unseen_at IS NULL AND until_revision <= $2";
 
 /// The platform has read the feed of a channel, which was looked up with its business, at a revision.
-pub async fn note_read(
-    tx: &mut Tx,
-    channel: ChannelId,
-    revision: i64,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+pub async fn note_read(tx: &mut Tx, channel: ChannelId, revision: i64, at: DateTime<Utc>) -> Result<()> {
     for text in [SEEN, UNSEEN] {
-        on_db!(tx, c => sqlx::query(text).bind(channel).bind(revision).bind(at).execute(c).await.map(drop))?;
+        exec!(tx, dynamic(text), channel, revision, at)?;
     }
     Ok(())
 }
@@ -148,14 +130,9 @@ pub async fn can_come_back(
     business: BusinessId,
     channel: ChannelId,
     now: DateTime<Utc>,
-) -> Result<Vec<EchoSource>, StorageError> {
-    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool, bool)> = on_db!(db, c => sqlx::query_as(LIST_POSSIBLE_ECHOES)
-        .bind(business)
-        .bind(channel)
-        .bind(now)
-        .bind(now - LINGERS_FOR)
-        .fetch_all(c)
-        .await)?;
+) -> Result<Vec<EchoSource>> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool, bool)> =
+        all!(db, LIST_POSSIBLE_ECHOES, business, channel, now, now - LINGERS_FOR)?;
     let published = |(start, end, believed, of_doubt)| EchoSource {
         interval: Interval { start, end },
         believed,
@@ -185,15 +162,9 @@ pub async fn list_subscriber_echoes(
     (business, channel): (BusinessId, ChannelId),
     resource: ResourceId,
     now: DateTime<Utc>,
-) -> Result<Vec<EchoSource>, StorageError> {
-    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> = on_db!(db, c => sqlx::query_as(LIST_SUBSCRIBER_ECHOES)
-        .bind(business)
-        .bind(resource)
-        .bind(channel)
-        .bind(now)
-        .bind(now - SUBSCRIBERS_LINGER_FOR)
-        .fetch_all(c)
-        .await)?;
+) -> Result<Vec<EchoSource>> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> =
+        all!(db, LIST_SUBSCRIBER_ECHOES, business, resource, channel, now, now - SUBSCRIBERS_LINGER_FOR)?;
     let published =
         |(start, end, believed)| EchoSource { interval: Interval { start, end }, believed, of_doubt: false };
     Ok(rows.into_iter().map(published).collect())

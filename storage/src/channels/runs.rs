@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
-use crate::{Db, Page, PageRequest, StorageError, Tx, on_db, sync_log::newest};
+use crate::{Db, Page, PageRequest, Result, Tx, sync_log::newest};
 
 /// For so long what a reading did can be undone.
 pub const UNDO_WINDOW: Duration = Duration::days(7);
@@ -102,26 +102,12 @@ const RECORD: &str = "
         conflicts = excluded.conflicts, duration_ms = excluded.duration_ms, at = excluded.at";
 
 /// Writes a reading down: when it begins to change something, and again when it has ended.
-pub async fn record(tx: &mut Tx, run: &NewChannelRun<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD)
-        .bind(run.id)
-        .bind(run.business)
-        .bind(run.channel)
-        .bind(run.origin)
-        .bind(Json(run.actor))
-        .bind(run.outcome)
-        .bind(run.message)
-        .bind(run.counts.imported)
-        .bind(run.counts.updated)
-        .bind(run.counts.cancelled)
-        .bind(run.counts.skipped)
-        .bind(run.counts.conflicts)
-        .bind(run.duration_ms)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn record(tx: &mut Tx, run: &NewChannelRun<'_>, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RECORD;
+        run.id, run.business, run.channel, run.origin, Json(run.actor), run.outcome, run.message,
+        run.counts.imported, run.counts.updated, run.counts.cancelled, run.counts.skipped,
+        run.counts.conflicts, run.duration_ms, now
+    )
 }
 
 // Not EXISTS: to save itself the index for each reading of a page, PostgreSQL would read all items first.
@@ -145,12 +131,8 @@ macro_rules! select {
 const FIND: &str = select!("id = $2");
 
 /// One reading.
-pub async fn find(
-    db: &Db,
-    business: BusinessId,
-    id: ChannelRunId,
-) -> Result<Option<ChannelRun>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: ChannelRunId) -> Result<Option<ChannelRun>> {
+    optional!(db, FIND, business, id)
 }
 
 const OF_CHANNEL: &str =
@@ -162,35 +144,18 @@ pub async fn list_for_channel(
     business: BusinessId,
     channel: ChannelId,
     ask: &PageRequest,
-) -> Result<Page<ChannelRun>, StorageError> {
+) -> Result<Page<ChannelRun>> {
     let (at, id) = ask.after_key()?.unwrap_or_else(newest);
-    let runs: Vec<ChannelRun> = on_db!(db, c => sqlx::query_as(OF_CHANNEL)
-        .bind(business)
-        .bind(channel)
-        .bind(at)
-        .bind(id)
-        .bind(ask.fetch())
-        .fetch_all(c)
-        .await)?;
+    let runs: Vec<ChannelRun> = all!(db, OF_CHANNEL, business, channel, at, id, ask.fetch())?;
     Ok(Page::cut(runs, ask, |run: &ChannelRun| (run.at, run.id.0)))
 }
 
 const OF_BUSINESS: &str = select!("(at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4");
 
 /// The readings of all channels of a business, newest first.
-pub async fn of_business(
-    db: &Db,
-    business: BusinessId,
-    ask: &PageRequest,
-) -> Result<Page<ChannelRun>, StorageError> {
+pub async fn of_business(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<ChannelRun>> {
     let (at, id) = ask.after_key()?.unwrap_or_else(newest);
-    let runs: Vec<ChannelRun> = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
-        .bind(business)
-        .bind(at)
-        .bind(id)
-        .bind(ask.fetch())
-        .fetch_all(c)
-        .await)?;
+    let runs: Vec<ChannelRun> = all!(db, OF_BUSINESS, business, at, id, ask.fetch())?;
     Ok(Page::cut(runs, ask, |run: &ChannelRun| (run.at, run.id.0)))
 }
 
@@ -198,18 +163,6 @@ const UNDO: &str = "
     UPDATE channel_runs SET undone_at = $3 WHERE business_id = $1 AND id = $2 AND undone_at IS NULL";
 
 /// Notes that what it did was undone. `false`: somebody was faster.
-pub async fn undo(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ChannelRunId,
-    now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(UNDO)
-        .bind(business)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn undo(tx: &mut Tx, business: BusinessId, id: ChannelRunId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, UNDO, business, id, now)? == 1)
 }

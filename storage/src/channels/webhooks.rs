@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::Channel;
 use crate::{
-    Db, StorageError, Tx, on_db,
+    Db, Result, Tx,
     seal::{AssociatedData, Keyring},
     secret,
 };
@@ -26,16 +26,8 @@ pub async fn allow(
     (business, id): (BusinessId, ChannelId),
     token: &SecretString,
     key: &SecretString,
-) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(ENABLE)
-        .bind(business)
-        .bind(id)
-        .bind(secret::digest(token))
-        .bind(ring.seal(key, place(id)))
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+) -> Result<()> {
+    must_change!(tx, ENABLE, business, id, secret::digest(token), ring.seal(key, place(id)))
 }
 
 const DISABLE: &str = "
@@ -43,14 +35,8 @@ const DISABLE: &str = "
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Takes no more webhooks.
-pub async fn forbid(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<(), StorageError> {
-    let changed = on_db!(tx, c => sqlx::query(DISABLE)
-        .bind(business)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+pub async fn forbid(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<()> {
+    must_change!(tx, DISABLE, business, id)
 }
 
 const BY_TOKEN: &str = "
@@ -61,11 +47,9 @@ pub async fn find_by_token(
     db: &Db,
     ring: &Keyring,
     token: &SecretString,
-) -> Result<Option<(Channel, SecretString)>, StorageError> {
-    let row: Option<(BusinessId, ChannelId, Option<String>)> = on_db!(db, c => sqlx::query_as(BY_TOKEN)
-        .bind(secret::digest(token))
-        .fetch_optional(c)
-        .await)?;
+) -> Result<Option<(Channel, SecretString)>> {
+    let row: Option<(BusinessId, ChannelId, Option<String>)> =
+        optional!(db, BY_TOKEN, secret::digest(token))?;
     let Some((business, id, Some(sealed))) = row else { return Ok(None) };
     let key = ring.open(&sealed, place(id))?;
     Ok(super::find(db, business, id).await?.map(|channel| (channel, key)))
@@ -75,8 +59,8 @@ const IS_RECEIVED: &str = "
     SELECT EXISTS (SELECT 1 FROM webhook_receipts WHERE channel_id = $1 AND webhook_id = $2)";
 
 /// Whether a webhook was taken.
-pub async fn is_taken(db: &Db, channel: ChannelId, webhook: &str) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(IS_RECEIVED).bind(channel).bind(webhook).fetch_one(c).await)?)
+pub async fn is_taken(db: &Db, channel: ChannelId, webhook: &str) -> Result<bool> {
+    scalar!(db, IS_RECEIVED, channel, webhook)
 }
 
 const RECORD_RECEIPT: &str = "
@@ -84,18 +68,6 @@ const RECORD_RECEIPT: &str = "
     ON CONFLICT (channel_id, webhook_id) DO NOTHING";
 
 /// Notes that a webhook was taken. `false`: it was taken before.
-pub async fn take(
-    tx: &mut Tx,
-    channel: ChannelId,
-    webhook: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RECORD_RECEIPT)
-        .bind(channel)
-        .bind(webhook)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn take(tx: &mut Tx, channel: ChannelId, webhook: &str, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, RECORD_RECEIPT, channel, webhook, now)? == 1)
 }

@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{BusinessId, ConnectionId},
 };
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 /// How calendar and rows agreed when they were last compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
@@ -53,20 +53,11 @@ pub async fn record_drift(
     tx: &mut Tx,
     (business, id): (BusinessId, ConnectionId),
     figures: &DriftFigures,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD)
-        .bind(business)
-        .bind(id)
-        .bind(figures.checked_at)
-        .bind(figures.standing)
-        .bind(figures.missing)
-        .bind(figures.extra)
-        .bind(figures.different)
-        .bind(figures.held_since)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+) -> Result<()> {
+    exec!(tx, RECORD;
+        business, id, figures.checked_at, figures.standing, figures.missing, figures.extra,
+        figures.different, figures.held_since
+    )
 }
 
 /// What the last compares of all connections to a provider found together.
@@ -93,8 +84,8 @@ const TOTALS: &str = "
     FROM connections WHERE state = 'active' AND drift_checked_at IS NOT NULL GROUP BY provider ORDER BY provider";
 
 /// What the last compares of the connections that are served found, for the metrics.
-pub async fn drift_totals(db: &Db) -> Result<Vec<DriftTotal>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(TOTALS).fetch_all(c).await)?)
+pub async fn drift_totals(db: &Db) -> Result<Vec<DriftTotal>> {
+    all!(db, TOTALS)
 }
 
 const NEVER_COMPARED: &str = "
@@ -104,6 +95,6 @@ const NEVER_COMPARED: &str = "
     ORDER BY c.id";
 
 /// The connections that are served and that nobody is to compare, such as those of an older version of the program.
-pub async fn list_never_compared(db: &Db) -> Result<Vec<(BusinessId, ConnectionId)>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(NEVER_COMPARED).fetch_all(c).await)?)
+pub async fn list_never_compared(db: &Db) -> Result<Vec<(BusinessId, ConnectionId)>> {
+    all!(db, NEVER_COMPARED)
 }

@@ -3,12 +3,13 @@
 use chrono_tz::Tz;
 use concord_domain::ids::{BusinessId, ConnectionId};
 
-use crate::{Db, StorageError, businesses::zone_named, on_db};
+use crate::{Db, Result, column::ZoneName};
 
 #[derive(sqlx::FromRow)]
 struct HomeZones {
     own: Option<String>,
-    business: String,
+    #[sqlx(try_from = "ZoneName")]
+    business: Tz,
 }
 
 /// Of the account's own calendars first, then of the person's other accounts, the main one first. Calendars that they may
@@ -23,11 +24,7 @@ const HOME_ZONE: &str = "
     ORDER BY k.zone IS NULL, o.id <> c.id, NOT k.is_primary, k.id LIMIT 1";
 
 /// The zone of the person whose account it is: that of a calendar of theirs that tells one, or else of the business.
-pub async fn home_zone(db: &Db, business: BusinessId, id: ConnectionId) -> Result<Tz, StorageError> {
-    let zones: HomeZones =
-        on_db!(db, c => sqlx::query_as(HOME_ZONE).bind(business).bind(id).fetch_one(c).await)?;
-    match zones.own.and_then(|name| name.parse().ok()) {
-        Some(own) => Ok(own),
-        None => zone_named(&zones.business),
-    }
+pub async fn home_zone(db: &Db, business: BusinessId, id: ConnectionId) -> Result<Tz> {
+    let zones: HomeZones = one!(db, HOME_ZONE, business, id)?;
+    Ok(zones.own.and_then(|name| name.parse().ok()).unwrap_or(zones.business))
 }

@@ -4,15 +4,14 @@
 use chrono::{DateTime, Utc};
 use concord_domain::ids::ConnectionId;
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 const RELEASE_ALL_REFRESH_LEASES: &str = "
     UPDATE connections SET refresh_lease_until = NULL, refresh_leased_by = NULL WHERE refresh_lease_until IS NOT NULL";
 
 /// Ends everybody's right to refresh: for the start of a process that is the only one.
-pub async fn release_all_refresh_leases(tx: &mut Tx) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RELEASE_ALL_REFRESH_LEASES).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn release_all_refresh_leases(tx: &mut Tx) -> Result<()> {
+    exec!(tx, RELEASE_ALL_REFRESH_LEASES)
 }
 
 const ACQUIRE_REFRESH_LEASE: &str = "
@@ -29,25 +28,18 @@ pub async fn acquire_refresh_lease(
     holder: &str,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+) -> Result<bool> {
     let mut tx = db.begin().await?;
-    let rows = on_db!(tx, c => sqlx::query(ACQUIRE_REFRESH_LEASE)
-        .bind(id)
-        .bind(until)
-        .bind(now)
-        .bind(holder)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
+    let rows = changed!(tx, ACQUIRE_REFRESH_LEASE, id, until, now, holder)?;
     tx.commit().await?;
     Ok(rows == 1)
 }
 
 /// Gives up a refresh that brought nothing; `store_tokens` ends one that did. Where it took so long that somebody else is at
 /// it by now, it is theirs.
-pub async fn release_refresh_lease(db: &Db, id: ConnectionId, holder: &str) -> Result<(), StorageError> {
+pub async fn release_refresh_lease(db: &Db, id: ConnectionId, holder: &str) -> Result<()> {
     let mut tx = db.begin().await?;
-    on_db!(tx, c => sqlx::query(RELEASE_REFRESH_LEASE).bind(id).bind(holder).execute(c).await.map(drop))?;
+    exec!(tx, RELEASE_REFRESH_LEASE, id, holder)?;
     tx.commit().await
 }
 
@@ -55,8 +47,7 @@ const RELEASE_REFRESH_LEASES_OF_PROCESS: &str = "
     UPDATE connections SET refresh_lease_until = NULL, refresh_leased_by = NULL WHERE refresh_leased_by LIKE $1";
 
 /// Ends the right to refresh of a process that stops: what the leases of its refreshes begin with.
-pub async fn release_refresh_leases_of_process(tx: &mut Tx, process: &str) -> Result<(), StorageError> {
+pub async fn release_refresh_leases_of_process(tx: &mut Tx, process: &str) -> Result<()> {
     let begins = format!("{process}#%");
-    on_db!(tx, c => sqlx::query(RELEASE_REFRESH_LEASES_OF_PROCESS).bind(begins).execute(c).await.map(drop))?;
-    Ok(())
+    exec!(tx, RELEASE_REFRESH_LEASES_OF_PROCESS, begins)
 }

@@ -29,7 +29,7 @@ pub use self::{
     server::{CalendarServer, find_server, set_server},
     tokens::{StoredTokens, delete_tokens, grant_died, rotate_keys, store_tokens, tokens, unopened},
 };
-use crate::{Db, StorageError, Tx, on_db, seal::Keyring};
+use crate::{Db, Result, Tx, seal::Keyring};
 
 /// A connection, without its tokens.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -101,10 +101,19 @@ pub struct NewConnection {
     pub tokens: ConnectionTokens,
 }
 
-const COLUMNS: &str =
-    "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
-    is_default, remove_entries, remote_moves, remote_deletions, drift_checked_at, drift_matching, drift_missing,
-    drift_extra, drift_different, drift_quarantined_since, last_sync_at, last_error, state_changed_at, created_at";
+macro_rules! columns {
+    () => {
+        "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
+         is_default, remove_entries, remote_moves, remote_deletions, drift_checked_at, drift_matching, drift_missing,
+         drift_extra, drift_different, drift_quarantined_since, last_sync_at, last_error, state_changed_at, created_at"
+    };
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), " FROM connections ", $rest)
+    };
+}
 
 const UPSERT: &str = "
     INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
@@ -129,18 +138,12 @@ pub async fn adopt(
     ring: &Keyring,
     new: &NewConnection,
     now: DateTime<Utc>,
-) -> Result<ConnectionId, StorageError> {
+) -> Result<ConnectionId> {
     lock_targets_exclusive(tx, new.business).await?;
-    let id: ConnectionId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
-        .bind(ConnectionId::new(now))
-        .bind(new.business)
-        .bind(new.staff)
-        .bind(new.provider)
-        .bind(&new.account_subject)
-        .bind(&new.account_email)
-        .bind(now)
-        .fetch_one(c)
-        .await)?;
+    let id: ConnectionId = scalar!(tx, UPSERT;
+        ConnectionId::new(now), new.business, new.staff, new.provider, &new.account_subject,
+        &new.account_email, now
+    )?;
     tokens::store_grant(tx, ring, id, &new.tokens).await?;
     Ok(id)
 }
@@ -153,66 +156,34 @@ const IS_ACCOUNT_SHARED: &str = "
 
 /// Whether the same account is connected a second time, by whomever: then its grant must not be ended at the provider,
 /// because that ends all that the installation may do with the account.
-pub async fn is_account_shared(
-    db: &Db,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(IS_ACCOUNT_SHARED).bind(business).bind(id).fetch_one(c).await)?)
+pub async fn is_account_shared(db: &Db, business: BusinessId, id: ConnectionId) -> Result<bool> {
+    scalar!(db, IS_ACCOUNT_SHARED, business, id)
 }
 
-const FIND: &str = "WHERE business_id = $1 AND id = $2";
+const FIND: &str = select!("WHERE business_id = $1 AND id = $2");
 
 /// One connection of the business.
-pub async fn find(
-    db: &Db,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<Option<Connection>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM connections {FIND}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(id)
-        .fetch_optional(c)
-        .await)?)
+pub async fn find(db: &Db, business: BusinessId, id: ConnectionId) -> Result<Option<Connection>> {
+    optional!(db, FIND, business, id)
 }
 
 /// The same for whoever has a transaction in hand; nothing is locked.
-pub async fn find_in(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<Option<Connection>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM connections {FIND}");
-    Ok(on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(id)
-        .fetch_optional(c)
-        .await)?)
+pub async fn find_in(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<Option<Connection>> {
+    optional!(tx, FIND, business, id)
 }
 
-const LIST: &str = "WHERE business_id = $1 AND state <> 'disconnected' ORDER BY created_at, id";
+const LIST: &str = select!("WHERE business_id = $1 AND state <> 'disconnected' ORDER BY created_at, id");
 const LIST_OF_STAFF: &str =
-    "WHERE business_id = $1 AND staff_id = $2 AND state <> 'disconnected' ORDER BY created_at, id";
+    select!("WHERE business_id = $1 AND staff_id = $2 AND state <> 'disconnected' ORDER BY created_at, id");
 
 /// The connections of a business that are not over.
-pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Connection>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM connections {LIST}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(business).fetch_all(c).await)?)
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Connection>> {
+    all!(db, LIST, business)
 }
 
 /// The connections of one staff member that are not over.
-pub async fn of_staff(
-    db: &Db,
-    business: BusinessId,
-    staff: StaffId,
-) -> Result<Vec<Connection>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM connections {LIST_OF_STAFF}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(staff)
-        .fetch_all(c)
-        .await)?)
+pub async fn of_staff(db: &Db, business: BusinessId, staff: StaffId) -> Result<Vec<Connection>> {
+    all!(db, LIST_OF_STAFF, business, staff)
 }
 
 const ACTIVE: &str =
@@ -220,9 +191,9 @@ const ACTIVE: &str =
 
 /// The connections of a business that are served, for whoever changes what is written to all of them: until the end of
 /// the transaction none comes or goes.
-pub async fn active(tx: &mut Tx, business: BusinessId) -> Result<Vec<ConnectionId>, StorageError> {
+pub async fn active(tx: &mut Tx, business: BusinessId) -> Result<Vec<ConnectionId>> {
     lock_targets_shared(tx, business).await?;
-    Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE).bind(business).fetch_all(c).await)?)
+    scalars!(tx, ACTIVE, business)
 }
 
 const ACTIVE_OF_STAFF: &str = "
@@ -234,9 +205,9 @@ pub async fn list_active_of_staff(
     tx: &mut Tx,
     business: BusinessId,
     staff: StaffId,
-) -> Result<Vec<ConnectionId>, StorageError> {
+) -> Result<Vec<ConnectionId>> {
     lock_targets_exclusive(tx, business).await?;
-    Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
+    scalars!(tx, ACTIVE_OF_STAFF, business, staff)
 }
 
 /// Whose a connection is, in words.
@@ -255,12 +226,8 @@ const OWNER: &str = "
     FROM connections c JOIN staff s ON s.id = c.staff_id WHERE c.business_id = $1 AND c.id = $2";
 
 /// Whose connection it is.
-pub async fn owner(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<Option<ConnectionOwner>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(OWNER).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn owner(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<Option<ConnectionOwner>> {
+    optional!(tx, OWNER, business, id)
 }
 
 /// What a person changes of a connection. What is `None` stays.
@@ -272,10 +239,13 @@ pub struct ConnectionSettings {
     pub coverage: Option<Coverage>,
 }
 
-const SET_SETTINGS: &str = "
+const SET_SETTINGS: &str = concat!(
+    "
     UPDATE connections SET direction = COALESCE($3, direction), coverage = COALESCE($4, coverage)
     WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'
-    RETURNING";
+    RETURNING ",
+    columns!()
+);
 
 /// Changes direction and coverage. Returns the connection as it is then. `NotFound`: it is over, too.
 pub async fn set_settings(
@@ -283,17 +253,9 @@ pub async fn set_settings(
     business: BusinessId,
     id: ConnectionId,
     settings: ConnectionSettings,
-) -> Result<Connection, StorageError> {
+) -> Result<Connection> {
     lock_targets_exclusive(tx, business).await?;
-    let text = format!("{SET_SETTINGS} {COLUMNS}");
-    let changed: Option<Connection> = on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(id)
-        .bind(settings.direction)
-        .bind(settings.coverage)
-        .fetch_optional(c)
-        .await)?;
-    changed.ok_or(StorageError::NotFound)
+    one!(tx, SET_SETTINGS, business, id, settings.direction, settings.coverage)
 }
 
 const SET_REMOTE_CHANGE_RULES: &str = "
@@ -306,16 +268,8 @@ pub async fn set_remote_change_rules(
     business: BusinessId,
     id: ConnectionId,
     (moves, deletions): (Option<RemoteChangePolicy>, Option<RemoteChangePolicy>),
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SET_REMOTE_CHANGE_RULES)
-        .bind(business)
-        .bind(id)
-        .bind(moves)
-        .bind(deletions)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    ensure_one_affected(rows)
+) -> Result<()> {
+    must_change!(tx, SET_REMOTE_CHANGE_RULES, business, id, moves, deletions)
 }
 
 const CLEAR_DEFAULT: &str = "
@@ -326,16 +280,10 @@ const SET_DEFAULT: &str = "
     WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'";
 
 /// Makes it the one to which its staff member's new bookings go; those that exist stay where they are.
-pub async fn set_default(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<(), StorageError> {
+pub async fn set_default(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<()> {
     lock_targets_exclusive(tx, business).await?;
-    on_db!(tx, c => sqlx::query(CLEAR_DEFAULT).bind(business).bind(id).execute(c).await.map(drop))?;
-    let rows = on_db!(tx, c => sqlx::query(SET_DEFAULT)
-        .bind(business)
-        .bind(id)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    ensure_one_affected(rows)
+    exec!(tx, CLEAR_DEFAULT, business, id)?;
+    must_change!(tx, SET_DEFAULT, business, id)
 }
 
 const NEXT_DEFAULT: &str = "
@@ -348,10 +296,9 @@ const NEXT_DEFAULT: &str = "
         ORDER BY c.created_at, c.id LIMIT 1)";
 
 /// Gives a staff member who has no default connection, but another one, a default: the oldest that they have.
-pub async fn ensure_default(tx: &mut Tx, business: BusinessId, staff: StaffId) -> Result<(), StorageError> {
+pub async fn ensure_default(tx: &mut Tx, business: BusinessId, staff: StaffId) -> Result<()> {
     lock_targets_exclusive(tx, business).await?;
-    on_db!(tx, c => sqlx::query(NEXT_DEFAULT).bind(business).bind(staff).execute(c).await.map(drop))?;
-    Ok(())
+    exec!(tx, NEXT_DEFAULT, business, staff)
 }
 
 const SET_STATE: &str = "
@@ -368,18 +315,9 @@ pub async fn set_state(
     state: ConnectionState,
     reason: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+) -> Result<bool> {
     lock_targets_exclusive(tx, business).await?;
-    let rows = on_db!(tx, c => sqlx::query(SET_STATE)
-        .bind(business)
-        .bind(id)
-        .bind(state)
-        .bind(reason)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+    Ok(changed!(tx, SET_STATE, business, id, state, reason, now)? == 1)
 }
 
 const TRANSITION_STATE: &str = "
@@ -393,15 +331,8 @@ pub async fn move_state(
     (business, id): (BusinessId, ConnectionId),
     (from, to): (ConnectionState, ConnectionState),
     now: DateTime<Utc>,
-) -> Result<Option<Direction>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_scalar(TRANSITION_STATE)
-        .bind(business)
-        .bind(id)
-        .bind(from)
-        .bind(to)
-        .bind(now)
-        .fetch_optional(c)
-        .await)?)
+) -> Result<Option<Direction>> {
+    optional_scalar!(tx, TRANSITION_STATE, business, id, from, to, now)
 }
 
 const SET_REMOVE_ENTRIES: &str =
@@ -413,15 +344,8 @@ pub async fn set_remove_entries(
     business: BusinessId,
     id: ConnectionId,
     remove: bool,
-) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SET_REMOVE_ENTRIES)
-        .bind(business)
-        .bind(id)
-        .bind(remove)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    ensure_one_affected(rows)
+) -> Result<()> {
+    must_change!(tx, SET_REMOVE_ENTRIES, business, id, remove)
 }
 
 const NOTE_SUCCESS: &str = "UPDATE connections SET last_sync_at = $2 WHERE id = $1 AND last_error IS NULL";
@@ -430,36 +354,20 @@ const NOTE_RECOVERY: &str = "
 const NOTE_FAILURE: &str = "UPDATE connections SET last_error = $2 WHERE id = $1";
 
 /// Notes a success. `true`: the first one after failures.
-pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
+pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool> {
     Ok(!note_synced(tx, id, now).await? && record_sync(tx, NOTE_RECOVERY, id, now).await?)
 }
 
 /// Notes that it was synced. `false`: the last that was tried has failed, and nothing is noted.
-pub async fn note_synced(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
+pub async fn note_synced(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool> {
     record_sync(tx, NOTE_SUCCESS, id, now).await
 }
 
-async fn record_sync(
-    tx: &mut Tx,
-    text: &'static str,
-    id: ConnectionId,
-    now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(text)
-        .bind(id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+async fn record_sync(tx: &mut Tx, text: &'static str, id: ConnectionId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, dynamic(text), id, now)? == 1)
 }
 
 /// Notes a failure, in words for people.
-pub async fn note_failure(tx: &mut Tx, id: ConnectionId, reason: &str) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(NOTE_FAILURE).bind(id).bind(reason).execute(c).await.map(drop))?;
-    Ok(())
-}
-
-fn ensure_one_affected(rows: u64) -> Result<(), StorageError> {
-    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+pub async fn note_failure(tx: &mut Tx, id: ConnectionId, reason: &str) -> Result<()> {
+    exec!(tx, NOTE_FAILURE, id, reason)
 }

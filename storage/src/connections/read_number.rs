@@ -2,15 +2,15 @@
 
 use concord_domain::{ids::ConnectionId, sync::read_sequence::ReadSequence};
 
-use crate::{Db, StorageError, on_db};
+use crate::{Db, Result};
 
 const BEGIN: &str = "UPDATE connections SET readings = readings + 1 WHERE id = $1 RETURNING readings";
 
 /// Takes the number of a reading, before its first call.
-pub async fn begin_reading(db: &Db, id: ConnectionId) -> Result<ReadSequence, StorageError> {
+pub async fn begin_reading(db: &Db, id: ConnectionId) -> Result<ReadSequence> {
     // One that is forgotten is given out again: what was stored since then does not count as older than it.
     let mut tx = db.begin_async_commit().await?;
-    let reading = on_db!(tx, c => sqlx::query_scalar(BEGIN).bind(id).fetch_one(c).await)?;
+    let reading = scalar!(tx, BEGIN, id)?;
     tx.commit().await?;
     Ok(reading)
 }

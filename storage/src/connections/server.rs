@@ -2,7 +2,7 @@
 
 use concord_domain::{connection::ProviderKind, ids::ConnectionId};
 
-use crate::{StorageError, Tx, on_db};
+use crate::{Result, Tx};
 
 /// A provider, and of CalDAV which server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,28 +17,15 @@ const SET_SERVER: &str = "
     UPDATE connections SET server_url = $2, username = $3, access_expires_at = NULL WHERE id = $1";
 
 /// Notes that what was stored for calls is a password: whose, and at which server. A password does not expire.
-pub async fn set_server(
-    tx: &mut Tx,
-    id: ConnectionId,
-    server_url: &str,
-    username: &str,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(SET_SERVER)
-        .bind(id)
-        .bind(server_url)
-        .bind(username)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn set_server(tx: &mut Tx, id: ConnectionId, server_url: &str, username: &str) -> Result<()> {
+    exec!(tx, SET_SERVER, id, server_url, username)
 }
 
 const SERVER_OF: &str = "SELECT provider, server_url FROM connections WHERE id = $1";
 
 /// Where the calendars of a connection are; `None`: there is no such connection.
-pub async fn find_server(tx: &mut Tx, id: ConnectionId) -> Result<Option<CalendarServer>, StorageError> {
-    let row: Option<(ProviderKind, Option<String>)> =
-        on_db!(tx, c => sqlx::query_as(SERVER_OF).bind(id).fetch_optional(c).await)?;
+pub async fn find_server(tx: &mut Tx, id: ConnectionId) -> Result<Option<CalendarServer>> {
+    let row: Option<(ProviderKind, Option<String>)> = optional!(tx, SERVER_OF, id)?;
     Ok(row.map(|(provider, url)| {
         let origin = url.as_deref().map(origin_of).unwrap_or_default().to_owned();
         CalendarServer { provider, origin }

@@ -8,7 +8,7 @@
 
 use concord_domain::ids::BusinessId;
 
-use crate::{Open, StorageError, Tx};
+use crate::{Open, Result, Tx};
 
 /// Whether the connection of that name gets bookings of that kind whoever is assigned to them; `staff` is the name of its
 /// person's row. The kinds are those of `Trade::kind`.
@@ -33,16 +33,16 @@ const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1)";
 const LOCK_EXCLUSIVE: &str = "SELECT pg_advisory_xact_lock($1)";
 
 /// Until the end of the transaction no connection of the business changes. Any number of bookings are aimed at a time.
-pub(crate) async fn lock_targets_shared(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
+pub(crate) async fn lock_targets_shared(tx: &mut Tx, business: BusinessId) -> Result<()> {
     lock(tx, LOCK_SHARED, business).await
 }
 
 /// Until the end of the transaction no booking of the business is aimed but by it.
-pub(crate) async fn lock_targets_exclusive(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
+pub(crate) async fn lock_targets_exclusive(tx: &mut Tx, business: BusinessId) -> Result<()> {
     lock(tx, LOCK_EXCLUSIVE, business).await
 }
 
-async fn lock(tx: &mut Tx, statement: &'static str, business: BusinessId) -> Result<(), StorageError> {
+async fn lock(tx: &mut Tx, statement: &'static str, business: BusinessId) -> Result<()> {
     if let Open::Postgres(c) = tx.open() {
         // The end of an id is random. Two businesses with the same would wait for each other, and no more than that.
         let (_, name) = business.0.as_u64_pair();

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::ConnectionTokens;
 use crate::{
-    Db, Open, StorageError, Tx, oauth_states, on_db,
+    Db, Result, Tx, oauth_states,
     seal::{AssociatedData, Keyring},
 };
 
@@ -65,17 +65,9 @@ pub(super) async fn store_grant(
     ring: &Keyring,
     id: ConnectionId,
     tokens: &ConnectionTokens,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     let sealed = sealed(ring, id, tokens);
-    on_db!(tx, c => sqlx::query(STORE_GRANT)
-        .bind(id)
-        .bind(sealed.access)
-        .bind(tokens.access_expires_at)
-        .bind(sealed.refresh)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+    exec!(tx, STORE_GRANT, id, sealed.access, tokens.access_expires_at, sealed.refresh)
 }
 
 const STORE_TOKENS: &str = "
@@ -93,19 +85,11 @@ pub async fn store_tokens(
     (id, holder): (ConnectionId, &str),
     of: &StoredTokens,
     tokens: &ConnectionTokens,
-) -> Result<bool, StorageError> {
+) -> Result<bool> {
     let sealed = sealed(ring, id, tokens);
-    let rows = on_db!(tx, c => sqlx::query(STORE_TOKENS)
-        .bind(id)
-        .bind(sealed.access)
-        .bind(tokens.access_expires_at)
-        .bind(sealed.refresh)
-        .bind(of.grant_number)
-        .bind(holder)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+    Ok(changed!(tx, STORE_TOKENS;
+        id, sealed.access, tokens.access_expires_at, sealed.refresh, of.grant_number, holder
+    )? == 1)
 }
 
 #[derive(sqlx::FromRow)]
@@ -127,13 +111,8 @@ const TOKENS: &str = "
     WHERE business_id = $1 AND id = $2";
 
 /// The tokens of a connection, opened.
-pub async fn tokens(
-    db: &Db,
-    ring: &Keyring,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<StoredTokens, StorageError> {
-    let row: TokenRow = on_db!(db, c => sqlx::query_as(TOKENS).bind(business).bind(id).fetch_one(c).await)?;
+pub async fn tokens(db: &Db, ring: &Keyring, business: BusinessId, id: ConnectionId) -> Result<StoredTokens> {
+    let row: TokenRow = one!(db, TOKENS, business, id)?;
     let open = |sealed: Option<String>, column| {
         sealed.map(|sealed| ring.open(&sealed, place(column, id))).transpose()
     };
@@ -163,18 +142,10 @@ pub async fn grant_died(
     tokens: &StoredTokens,
     reason: &str,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(MARK_GRANT_INVALID)
-        .bind(business)
-        .bind(id)
-        .bind(&tokens.sealed_refresh)
-        .bind(reason)
-        .bind(now)
-        .bind(tokens.grant_number)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+) -> Result<bool> {
+    Ok(changed!(tx, MARK_GRANT_INVALID;
+        business, id, &tokens.sealed_refresh, reason, now, tokens.grant_number
+    )? == 1)
 }
 
 const DELETE_TOKENS: &str = "
@@ -184,18 +155,8 @@ const DELETE_TOKENS: &str = "
 
 /// Forgets the tokens of a connection that is over since then. `false`: it was connected again meanwhile, and these are
 /// the tokens of another consent.
-pub async fn delete_tokens(
-    tx: &mut Tx,
-    id: ConnectionId,
-    over_since: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(DELETE_TOKENS)
-        .bind(id)
-        .bind(over_since)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn delete_tokens(tx: &mut Tx, id: ConnectionId, over_since: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, DELETE_TOKENS, id, over_since)? == 1)
 }
 
 #[derive(sqlx::FromRow)]
@@ -217,12 +178,9 @@ const RESEAL: &str = "UPDATE connections SET access_token = $2, refresh_token = 
 
 /// Seals again, with the current key, all that an older key sealed; the consents that are under way, too. Returns how
 /// many connections changed.
-pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
     oauth_states::rotate_keys(tx, ring).await?;
-    let rows: Vec<SealedTokensRow> = match tx.open() {
-        Open::Sqlite(c) => sqlx::query_as(SEALED).fetch_all(c).await?,
-        Open::Postgres(c) => sqlx::query_as(SEALED_AND_LOCKED).fetch_all(c).await?,
-    };
+    let rows: Vec<SealedTokensRow> = all!(tx, either(SEALED, SEALED_AND_LOCKED))?;
     let mut changed = 0;
     for row in rows {
         if [&row.access_token, &row.refresh_token].into_iter().flatten().all(|sealed| ring.is_current(sealed))
@@ -239,21 +197,15 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageErro
         };
         let access = again(row.access_token, "connections.access_token")?;
         let refresh = again(row.refresh_token, "connections.refresh_token")?;
-        on_db!(tx, c => sqlx::query(RESEAL)
-            .bind(row.id)
-            .bind(access)
-            .bind(refresh)
-            .execute(c)
-            .await
-            .map(drop))?;
+        exec!(tx, RESEAL, row.id, access, refresh)?;
         changed += 1;
     }
     Ok(changed)
 }
 
 /// Of how many connections no key of the ring opens the tokens, and of how many it should.
-pub async fn unopened(db: &Db, ring: &Keyring) -> Result<(usize, usize), StorageError> {
-    let rows: Vec<SealedTokensRow> = on_db!(db, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
+pub async fn unopened(db: &Db, ring: &Keyring) -> Result<(usize, usize)> {
+    let rows: Vec<SealedTokensRow> = all!(db, SEALED)?;
     let opens = |sealed: &Option<String>, column, id| {
         sealed.as_ref().is_none_or(|sealed| ring.open(sealed, place(column, id)).is_ok())
     };

@@ -9,7 +9,7 @@ use concord_domain::{
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::IDS_PER_QUERY;
-use crate::{Db, Open, StorageError, on_db};
+use crate::{Db, Open, Result};
 
 /// An entry, and how it should stand.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -57,19 +57,13 @@ pub async fn compared(
     business: BusinessId,
     connection: ConnectionId,
     window: Interval,
-) -> Result<Vec<ComparedEntry>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_FOR_COMPARISON)
-        .bind(business)
-        .bind(connection)
-        .bind(window.start)
-        .bind(window.end)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<ComparedEntry>> {
+    all!(db, LIST_FOR_COMPARISON, business, connection, window.start, window.end)
 }
 
 /// Which of these are entries of anybody on this installation. It tells no more than that: who compares a calendar that
 /// two businesses write to must not take the other's entries for lost ones.
-pub async fn of_anybody(db: &Db, ids: &[EntryId]) -> Result<Vec<EntryId>, StorageError> {
+pub async fn of_anybody(db: &Db, ids: &[EntryId]) -> Result<Vec<EntryId>> {
     macro_rules! ask {
         ($database:ty, $pool:expr, $part:expr) => {{
             let mut query = QueryBuilder::<$database>::new("SELECT id FROM entries WHERE id IN (");

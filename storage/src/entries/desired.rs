@@ -16,10 +16,10 @@ use sqlx::types::Json;
 
 use super::writes::stored_anew;
 use crate::{
-    StorageError, Tx,
+    Result, Tx,
     connections::{self, covers},
     jobs::{self, JobRef, NewJob},
-    on_db, remote_changes,
+    remote_changes,
 };
 
 /// Which calendars a change concerns.
@@ -143,17 +143,12 @@ pub async fn aim(
     keep_cancelled: bool,
     reach: TargetScope,
     now: DateTime<Utc>,
-) -> Result<Vec<JobRef>, StorageError> {
+) -> Result<Vec<JobRef>> {
     connections::lock_targets_shared(tx, booking.business).await?;
     let queue = reach.queue();
     let occupies = booking.draft.status.occupies();
     let mut enqueued = Vec::new();
-    let existing: Vec<ExistingEntry> = on_db!(tx, c => sqlx::query_as(EXISTING)
-        .bind(booking.business)
-        .bind(booking.id)
-        .bind(booking.draft.kind)
-        .fetch_all(c)
-        .await)?;
+    let existing: Vec<ExistingEntry> = all!(tx, EXISTING, booking.business, booking.id, booking.draft.kind)?;
     for entry in &existing {
         let home = is_in_default_connection(entry, &existing);
         // One that gives way to another goes with whatever shows it, or both would stand until the next change.
@@ -165,35 +160,23 @@ pub async fn aim(
         if !wanted && !entry.wanted && entry.state == EntryState::Removed {
             continue;
         }
-        on_db!(tx, c => sqlx::query(SET_DESIRED).bind(entry.id).bind(wanted).execute(c).await.map(drop))?;
+        exec!(tx, SET_DESIRED, entry.id, wanted)?;
         if wanted && entry.homeless {
-            on_db!(tx, c => sqlx::query(MOVE_CALENDAR).bind(entry.id).execute(c).await.map(drop))?;
+            exec!(tx, MOVE_CALENDAR, entry.id)?;
         }
         enqueued.push(enqueue(tx, booking.business, entry.id, wanted, queue, now).await?);
     }
     if occupies && booking.interval.end > now {
-        let targets: Vec<EntryTarget> = on_db!(tx, c => sqlx::query_as(TARGETS)
-            .bind(booking.business)
-            .bind(booking.id)
-            .bind(booking.draft.kind)
-            .fetch_all(c)
-            .await)?;
+        let targets: Vec<EntryTarget> = all!(tx, TARGETS, booking.business, booking.id, booking.draft.kind)?;
         for target in targets.into_iter().filter(|target| reach.includes(target.connection_id)) {
             if existing.iter().any(|entry| entry.connection_id == target.connection_id) {
                 continue;
             }
             let id = EntryId::new(now);
-            on_db!(tx, c => sqlx::query(INSERT)
-                .bind(id)
-                .bind(booking.business)
-                .bind(booking.id)
-                .bind(target.connection_id)
-                .bind(target.calendar_id)
-                .bind(external_id(target.provider, id))
-                .bind(now)
-                .execute(c)
-                .await
-                .map(drop))?;
+            exec!(tx, INSERT;
+                id, booking.business, booking.id, target.connection_id, target.calendar_id,
+                external_id(target.provider, id), now
+            )?;
             enqueued.push(enqueue(tx, booking.business, id, true, queue, now).await?);
         }
     }
@@ -207,7 +190,7 @@ pub(super) async fn enqueue(
     wanted: bool,
     queue: QueueClass,
     now: DateTime<Utc>,
-) -> Result<JobRef, StorageError> {
+) -> Result<JobRef> {
     let kind = if wanted { JobKind::SyncBooking } else { JobKind::DeleteBooking };
     let job = NewJob { business: Some(business), kind, subject: entry.0, queue, due_at: now };
     jobs::enqueue(tx, job, now).await
@@ -226,14 +209,8 @@ pub async fn remove_unwanted(
     after: EntryId,
     limit: u32,
     now: DateTime<Utc>,
-) -> Result<(Vec<JobRef>, Option<EntryId>), StorageError> {
-    let ids: Vec<EntryId> = on_db!(tx, c => sqlx::query_scalar(LIST_UNDESIRED)
-        .bind(business)
-        .bind(connection)
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await)?;
+) -> Result<(Vec<JobRef>, Option<EntryId>)> {
+    let ids: Vec<EntryId> = scalars!(tx, LIST_UNDESIRED, business, connection, after, i64::from(limit))?;
     let mut enqueued = Vec::with_capacity(ids.len());
     for id in &ids {
         enqueued.push(enqueue(tx, business, *id, false, QueueClass::Bulk, now).await?);
@@ -250,9 +227,8 @@ const MARK_ALL_PENDING: &str = "
 
 /// What stands in the calendars of a business must not stay as it is, also where the booking is over: the next batch of
 /// each connection takes them up. Enqueues nothing.
-pub(crate) async fn mark_all_pending(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(MARK_ALL_PENDING).bind(business).execute(c).await.map(drop))?;
-    Ok(())
+pub(crate) async fn mark_all_pending(tx: &mut Tx, business: BusinessId) -> Result<()> {
+    exec!(tx, MARK_ALL_PENDING, business)
 }
 
 const MARK_FOR_REWRITE: &str = concat!(
@@ -267,9 +243,8 @@ pub async fn enqueue_rewrite(
     business: BusinessId,
     id: EntryId,
     now: DateTime<Utc>,
-) -> Result<JobRef, StorageError> {
-    let wanted: bool =
-        on_db!(tx, c => sqlx::query_scalar(MARK_FOR_REWRITE).bind(business).bind(id).fetch_one(c).await)?;
+) -> Result<JobRef> {
+    let wanted: bool = scalar!(tx, MARK_FOR_REWRITE, business, id)?;
     enqueue(tx, business, id, wanted, QueueClass::Interactive, now).await
 }
 
@@ -290,10 +265,10 @@ pub async fn look_again(
     (id, calendar): (EntryId, CalendarId),
     unknown: Vec<UnknownWrite>,
     now: DateTime<Utc>,
-) -> Result<Option<JobRef>, StorageError> {
+) -> Result<Option<JobRef>> {
     type RecheckRow = (BusinessId, bool, Option<String>, Json<Vec<UnknownWrite>>);
     // It holds the row from here on, so that no other write is lost from the list.
-    let row: Option<RecheckRow> = on_db!(tx, c => sqlx::query_as(MARK_FOR_RECHECK).bind(id).bind(calendar).bind(REMOVED).fetch_optional(c).await)?;
+    let row: Option<RecheckRow> = optional!(tx, MARK_FOR_RECHECK, id, calendar, REMOVED)?;
     let Some((business, wanted, known, Json(stored))) = row else { return Ok(None) };
     if unknown.contains(&UnknownWrite::Removed) {
         remote_changes::overtake_deletion(tx, id, now).await?;
@@ -301,6 +276,6 @@ pub async fn look_again(
     // What overtook it was a removal: that it is gone is no news.
     let removed = (known.is_some() && !unknown.is_empty()).then_some(UnknownWrite::Removed);
     let all = unknown.into_iter().chain(removed).fold(stored, push_unknown_write);
-    on_db!(tx, c => sqlx::query(STORE_UNKNOWN).bind(id).bind(Json(all)).execute(c).await.map(drop))?;
+    exec!(tx, STORE_UNKNOWN, id, Json(all))?;
     enqueue(tx, business, id, wanted, QueueClass::Interactive, now).await.map(Some)
 }

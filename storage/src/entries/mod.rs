@@ -28,7 +28,7 @@ pub use self::{
         record_removed, record_written, refuse_write, unwant,
     },
 };
-use crate::{Db, Open, StorageError, on_db};
+use crate::{Db, Open, Result};
 
 /// An entry, with what is needed to reach it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -97,8 +97,8 @@ const ENTRY: &str = "
     WHERE e.business_id = $1 AND e.id = $2";
 
 /// One entry.
-pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<Entry>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(ENTRY).bind(business).bind(id).fetch_optional(c).await)?)
+pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<Entry>> {
+    optional!(db, ENTRY, business, id)
 }
 
 /// An entry by what its calendar calls it.
@@ -158,14 +158,14 @@ pub async fn named(
     business: BusinessId,
     calendar: CalendarId,
     external_ids: &[&str],
-) -> Result<Vec<NamedEntry>, StorageError> {
+) -> Result<Vec<NamedEntry>> {
     named_where!(db, business, external_ids, query => {
         query.push(" AND calendar_id = ").push_bind(calendar).push(" AND external_id IN (");
     })
 }
 
 /// Which of these are entries of the business.
-pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Vec<NamedEntry>, StorageError> {
+pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Vec<NamedEntry>> {
     named_where!(db, business, ids, query => { query.push(" AND id IN ("); })
 }
 
@@ -181,26 +181,16 @@ pub async fn standing(
     connection: ConnectionId,
     after: EntryId,
     limit: u32,
-) -> Result<Vec<EntryId>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(TO_REMOVE)
-        .bind(business)
-        .bind(connection)
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<EntryId>> {
+    scalars!(db, TO_REMOVE, business, connection, after, i64::from(limit))
 }
 
 const COUNT_PRESENT: &str = "
     SELECT COUNT(*) FROM entries WHERE business_id = $1 AND connection_id = $2 AND state <> 'removed' AND attempted";
 
 /// How many entries a connection may have at the provider: what a disconnection would remove.
-pub async fn count_present(
-    db: &Db,
-    business: BusinessId,
-    connection: ConnectionId,
-) -> Result<i64, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(COUNT_PRESENT).bind(business).bind(connection).fetch_one(c).await)?)
+pub async fn count_present(db: &Db, business: BusinessId, connection: ConnectionId) -> Result<i64> {
+    scalar!(db, COUNT_PRESENT, business, connection)
 }
 
 /// How the entries of a business stand.
@@ -249,7 +239,7 @@ pub async fn counts(
     business: BusinessId,
     staff: Option<StaffId>,
     now: DateTime<Utc>,
-) -> Result<EntryCounts, StorageError> {
+) -> Result<EntryCounts> {
     let (synced, unsettled) =
         tokio::try_join!(count_synced(db, business, staff, now), count_unsettled(db, business, staff))?;
     Ok(EntryCounts { synced, ..unsettled })
@@ -261,26 +251,14 @@ pub async fn count_synced(
     business: BusinessId,
     staff: Option<StaffId>,
     now: DateTime<Utc>,
-) -> Result<i64, StorageError> {
+) -> Result<i64> {
     // PostgreSQL's plan for any instant would read all entries: this one is planned for the instant that is asked for.
-    Ok(on_db!(db, c => sqlx::query_scalar(SYNCED)
-        .bind(business)
-        .bind(staff)
-        .bind(now)
-        .bind(COUNT_LIMIT)
-        .persistent(false)
-        .fetch_one(c)
-        .await)?)
+    scalar!(db, unprepared(SYNCED), business, staff, now, COUNT_LIMIT)
 }
 
 /// The same, of a business or of one person, without those that stand as they should: `synced` is 0.
-pub async fn count_unsettled(
-    db: &Db,
-    business: BusinessId,
-    staff: Option<StaffId>,
-) -> Result<EntryCounts, StorageError> {
-    let rows: Vec<(EntryState, bool, i64)> =
-        on_db!(db, c => sqlx::query_as(UNSETTLED).bind(business).bind(staff).fetch_all(c).await)?;
+pub async fn count_unsettled(db: &Db, business: BusinessId, staff: Option<StaffId>) -> Result<EntryCounts> {
+    let rows: Vec<(EntryState, bool, i64)> = all!(db, UNSETTLED, business, staff)?;
     let mut counts = EntryCounts::default();
     for (state, is_served, count) in rows {
         match state {

@@ -7,7 +7,7 @@ use concord_domain::{
 use sqlx::types::Json;
 
 use super::writes::stored_anew;
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 /// An entry that stands as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -33,13 +33,8 @@ pub async fn list_stored_since(
     business: BusinessId,
     calendar: CalendarId,
     reading: ReadSequence,
-) -> Result<Vec<PresentEntry>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_STORED_SINCE)
-        .bind(business)
-        .bind(calendar)
-        .bind(reading)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<PresentEntry>> {
+    all!(db, LIST_STORED_SINCE, business, calendar, reading)
 }
 
 /// Where an entry was found.
@@ -67,16 +62,6 @@ pub async fn move_to(
     tx: &mut Tx,
     (id, from, revision): (EntryId, CalendarId, i64),
     moved: &MovedEntry<'_>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(MOVE_TO)
-        .bind(id)
-        .bind(from)
-        .bind(revision)
-        .bind(moved.to)
-        .bind(moved.external_id)
-        .bind(Json(moved.unknown))
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+) -> Result<bool> {
+    Ok(changed!(tx, MOVE_TO, id, from, revision, moved.to, moved.external_id, Json(moved.unknown))? == 1)
 }

@@ -14,7 +14,7 @@ use concord_domain::{
 };
 
 use super::desired;
-use crate::{Open, StorageError, Tx, jobs::JobRef, on_db};
+use crate::{Open, Result, Tx, jobs::JobRef};
 
 /// The days on which a change of a delivery is felt, and whose.
 pub(crate) struct AffectedRounds {
@@ -33,7 +33,7 @@ pub(crate) async fn begin(
     tx: &mut Tx,
     (before, after): (Option<&Booking>, &Booking),
     zone: Tz,
-) -> Result<AffectedRounds, StorageError> {
+) -> Result<AffectedRounds> {
     let mut rounds = AffectedRounds {
         business: after.business,
         booking: after.id,
@@ -66,7 +66,7 @@ const MARK_PENDING: &str = "UPDATE entries SET state = 'pending' WHERE id = $1 A
 
 impl AffectedRounds {
     /// Enqueues the writing of the other stops; what turns out to say what it should costs no call.
-    pub(crate) async fn enqueue(self, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<JobRef>, StorageError> {
+    pub(crate) async fn enqueue(self, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<JobRef>> {
         let mut entries = BTreeSet::new();
         for day in &self.days {
             for staff in self.staff.iter().copied().map(Some).chain([None]) {
@@ -75,26 +75,14 @@ impl AffectedRounds {
         }
         let mut enqueued = Vec::with_capacity(entries.len());
         for entry in entries {
-            on_db!(tx, c => sqlx::query(MARK_PENDING).bind(entry).execute(c).await.map(drop))?;
+            exec!(tx, MARK_PENDING, entry)?;
             enqueued
                 .push(desired::enqueue(tx, self.business, entry, true, QueueClass::Interactive, now).await?);
         }
         Ok(enqueued)
     }
 
-    async fn others(
-        &self,
-        tx: &mut Tx,
-        day: Interval,
-        staff: Option<StaffId>,
-    ) -> Result<Vec<EntryId>, StorageError> {
-        Ok(on_db!(tx, c => sqlx::query_scalar(OTHER_STOPS)
-            .bind(self.business)
-            .bind(self.booking)
-            .bind(day.start)
-            .bind(day.end)
-            .bind(staff)
-            .fetch_all(c)
-            .await)?)
+    async fn others(&self, tx: &mut Tx, day: Interval, staff: Option<StaffId>) -> Result<Vec<EntryId>> {
+        scalars!(tx, OTHER_STOPS, self.business, self.booking, day.start, day.end, staff)
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::IDS_PER_QUERY;
-use crate::{Db, Open, StorageError, bookings::TimeColumns, on_db};
+use crate::{Db, Open, Result, column::TimeColumns};
 
 /// How a booking stands in one connected calendar, for the API and the page.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -78,7 +78,7 @@ pub async fn sync_states_of(
     db: &Db,
     business: BusinessId,
     bookings: &[BookingId],
-) -> Result<HashMap<BookingId, Vec<SyncState>>, StorageError> {
+) -> Result<HashMap<BookingId, Vec<SyncState>>> {
     macro_rules! ask {
         ($database:ty, $pool:expr, $bookings:expr) => {{
             let mut query = QueryBuilder::<$database>::new(SYNC_STATES);
@@ -105,11 +105,7 @@ pub async fn sync_states_of(
 }
 
 /// How one booking stands in every connected calendar that it concerns or concerned.
-pub async fn sync_states(
-    db: &Db,
-    business: BusinessId,
-    booking: BookingId,
-) -> Result<Vec<SyncState>, StorageError> {
+pub async fn sync_states(db: &Db, business: BusinessId, booking: BookingId) -> Result<Vec<SyncState>> {
     Ok(sync_states_of(db, business, &[booking]).await?.remove(&booking).unwrap_or_default())
 }
 
@@ -164,12 +160,6 @@ pub async fn upcoming(
     connection: ConnectionId,
     now: DateTime<Utc>,
     limit: u32,
-) -> Result<Vec<UpcomingEntry>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(UPCOMING)
-        .bind(business)
-        .bind(connection)
-        .bind(now)
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<UpcomingEntry>> {
+    all!(db, UPCOMING, business, connection, now, i64::from(limit))
 }

@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
-use crate::{Db, StorageError, Tx, jobs::ClaimedJob, on_db};
+use crate::{Db, Result, Tx, jobs::ClaimedJob};
 
 /// What is known of an entry is stored anew: at another revision, and at the readings that have begun by now.
 macro_rules! stored_anew {
@@ -46,25 +46,12 @@ pub struct PlannedWrite<'a> {
 /// Before a call that writes: its answer may be lost, and then nobody knows what stands there. `false`: the booking says
 /// something else by now, somebody has stored something else since `revision`, or the lease was lost, and the call is not to
 /// be made; otherwise the revision is the next one.
-pub async fn begin_write(
-    db: &Db,
-    (id, revision): (EntryId, i64),
-    write: &PlannedWrite<'_>,
-) -> Result<bool, StorageError> {
+pub async fn begin_write(db: &Db, (id, revision): (EntryId, i64), write: &PlannedWrite<'_>) -> Result<bool> {
     let mut tx = db.begin().await?;
-    let rows = on_db!(tx, c => sqlx::query(BEGIN_WRITE)
-        .bind(id)
-        .bind(revision)
-        .bind(write.external_id)
-        .bind(Json(write.unknown))
-        .bind(write.wanted)
-        .bind(write.version)
-        .bind(write.etag)
-        .bind(write.held.id)
-        .bind(&write.held.leased_by)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
+    let rows = changed!(tx, BEGIN_WRITE;
+        id, revision, write.external_id, Json(write.unknown), write.wanted, write.version, write.etag,
+        write.held.id, &write.held.leased_by
+    )?;
     tx.commit().await?;
     Ok(rows == 1)
 }
@@ -74,8 +61,8 @@ const IS_BEING_WRITTEN: &str = "
         WHERE kind IN ('sync_booking', 'delete_booking') AND subject_id = $1 AND lease_until > $2)";
 
 /// Whether somebody is at work on it, so that the answer to a write may be on its way.
-pub async fn is_being_written(db: &Db, id: EntryId, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(IS_BEING_WRITTEN).bind(id).bind(now).fetch_one(c).await)?)
+pub async fn is_being_written(db: &Db, id: EntryId, now: DateTime<Utc>) -> Result<bool> {
+    scalar!(db, IS_BEING_WRITTEN, id, now)
 }
 
 const ABORT_WRITE: &str =
@@ -87,15 +74,8 @@ pub async fn refuse_write(
     tx: &mut Tx,
     (id, revision): (EntryId, i64),
     unknown: &[UnknownWrite],
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(ABORT_WRITE)
-        .bind(id)
-        .bind(revision)
-        .bind(Json(unknown))
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+) -> Result<bool> {
+    Ok(changed!(tx, ABORT_WRITE, id, revision, Json(unknown))? == 1)
 }
 
 /// What a write left behind.
@@ -130,21 +110,11 @@ pub async fn record_written(
     (id, calendar, revision): (EntryId, CalendarId, i64),
     written: &WrittenEntry<'_>,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RECORD_WRITTEN)
-        .bind(id)
-        .bind(written.etag)
-        .bind(written.content_hash)
-        .bind(written.version)
-        .bind(now)
-        .bind(calendar)
-        .bind(written.external_id)
-        .bind(Json(written.shape))
-        .bind(revision)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+) -> Result<bool> {
+    Ok(changed!(tx, RECORD_WRITTEN;
+        id, written.etag, written.content_hash, written.version, now, calendar, written.external_id,
+        Json(written.shape), revision
+    )? == 1)
 }
 
 const RECORD_REMOVED: &str = concat!(
@@ -160,17 +130,8 @@ pub async fn record_removed(
     (id, calendar, revision): (EntryId, CalendarId, i64),
     content_hash: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RECORD_REMOVED)
-        .bind(id)
-        .bind(content_hash)
-        .bind(now)
-        .bind(calendar)
-        .bind(revision)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+) -> Result<bool> {
+    Ok(changed!(tx, RECORD_REMOVED, id, content_hash, now, calendar, revision)? == 1)
 }
 
 const RECORD_OBSERVED: &str = concat!(
@@ -187,17 +148,8 @@ pub async fn note_seen(
     (id, revision): (EntryId, i64),
     (etag, shape): (Option<&str>, Option<&SyncedFields>),
     is_as_written: bool,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RECORD_OBSERVED)
-        .bind(id)
-        .bind(revision)
-        .bind(etag)
-        .bind(shape.map(Json))
-        .bind(is_as_written)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+) -> Result<bool> {
+    Ok(changed!(tx, RECORD_OBSERVED, id, revision, etag, shape.map(Json), is_as_written)? == 1)
 }
 
 const ACCEPT_REMOVAL: &str = concat!(
@@ -209,9 +161,8 @@ const ACCEPT_REMOVAL: &str = concat!(
 
 /// It is gone, and nobody misses it: the booking is over, and is held so (`bookings::hold`). It is written again if the
 /// booking changes.
-pub async fn let_be(tx: &mut Tx, id: EntryId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(ACCEPT_REMOVAL).bind(id).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn let_be(tx: &mut Tx, id: EntryId) -> Result<()> {
+    exec!(tx, ACCEPT_REMOVAL, id)
 }
 
 const MARK_UNDESIRED: &str = "
@@ -219,20 +170,13 @@ const MARK_UNDESIRED: &str = "
     WHERE id = $1 AND EXISTS (SELECT 1 FROM connections c WHERE c.id = entries.connection_id AND c.state = 'disconnected')";
 
 /// It goes with its connection, whatever the booking wants; unless that has been connected again.
-pub async fn unwant(tx: &mut Tx, id: EntryId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(MARK_UNDESIRED).bind(id).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn unwant(tx: &mut Tx, id: EntryId) -> Result<()> {
+    exec!(tx, MARK_UNDESIRED, id)
 }
 
 const RECORD_FAILURE: &str = "UPDATE entries SET state = $2, last_error = $3 WHERE id = $1";
 
 /// A try failed; `state` says whether for good.
-pub async fn record_failure(
-    tx: &mut Tx,
-    id: EntryId,
-    state: EntryState,
-    reason: &str,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_FAILURE).bind(id).bind(state).bind(reason).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn record_failure(tx: &mut Tx, id: EntryId, state: EntryState, reason: &str) -> Result<()> {
+    exec!(tx, RECORD_FAILURE, id, state, reason)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{JobRef, waits_until};
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 /// A job as the job board shows it.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -55,13 +55,8 @@ pub async fn next_due_at(
     business: BusinessId,
     kind: JobKind,
     subject: Uuid,
-) -> Result<Option<DateTime<Utc>>, StorageError> {
-    let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_DUE_AT)
-        .bind(business)
-        .bind(kind)
-        .bind(subject)
-        .fetch_optional(c)
-        .await)?;
+) -> Result<Option<DateTime<Utc>>> {
+    let due: Option<Option<DateTime<Utc>>> = optional_scalar!(db, NEXT_DUE_AT, business, kind, subject)?;
     Ok(due.flatten())
 }
 
@@ -70,8 +65,8 @@ const FAILED: &str = "
     WHERE business_id = $1 AND state = 'failed' ORDER BY enqueued_at DESC, id LIMIT $2";
 
 /// The failed jobs of a business, with their reasons.
-pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<JobBoardRow>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FAILED).bind(business).bind(i64::from(limit)).fetch_all(c).await)?)
+pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<JobBoardRow>> {
+    all!(db, FAILED, business, i64::from(limit))
 }
 
 const COUNT_ACTIVE: &str = "
@@ -89,10 +84,8 @@ pub async fn under_way(
     business: BusinessId,
     connection: ConnectionId,
     now: DateTime<Utc>,
-) -> Result<Vec<(JobKind, i64)>, StorageError> {
-    Ok(
-        on_db!(db, c => sqlx::query_as(COUNT_ACTIVE).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
-    )
+) -> Result<Vec<(JobKind, i64)>> {
+    all!(db, COUNT_ACTIVE, business, connection, now)
 }
 
 const RETRY: &str = "
@@ -101,21 +94,16 @@ const RETRY: &str = "
     RETURNING id, kind, queue, version, key_id";
 
 /// Tries a failed job again at once, by hand.
-pub async fn retry(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: JobId,
-    now: DateTime<Utc>,
-) -> Result<JobRef, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(RETRY).bind(business).bind(id).bind(now).fetch_one(c).await)?)
+pub async fn retry(tx: &mut Tx, business: BusinessId, id: JobId, now: DateTime<Utc>) -> Result<JobRef> {
+    one!(tx, RETRY, business, id, now)
 }
 
 const COUNTS: &str = "
     SELECT kind, queue, state, COUNT(*) AS count FROM jobs GROUP BY kind, queue, state";
 
 /// How many there are of each kind and state, for the metrics.
-pub async fn counts(db: &Db) -> Result<Vec<JobCount>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
+pub async fn counts(db: &Db) -> Result<Vec<JobCount>> {
+    all!(db, COUNTS)
 }
 
 const OLDEST_DUE: &str = concat!(
@@ -127,6 +115,6 @@ const OLDEST_DUE: &str = concat!(
 );
 
 /// Since when the longest waiting job is due; `None` when nothing is. What its key keeps waiting is not: nobody could do it.
-pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_optional(c).await)?)
+pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+    optional_scalar!(db, OLDEST_DUE, now)
 }

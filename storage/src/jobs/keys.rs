@@ -11,7 +11,7 @@ use concord_domain::{
 };
 
 use super::{ClaimedJob, JobRef, claimed, urgency};
-use crate::{Db, StorageError, Tx, connections::CalendarServer, on_db};
+use crate::{Db, Result, StorageError, Tx, connections::CalendarServer};
 
 /// The most urgent job of a key that is due at `$2`, no less urgent than `$3`. If job `$4` has given way, an entry to be
 /// written: whatever else somebody waits for may be as long as that job. One comparison says how urgent it must be, so that
@@ -69,7 +69,7 @@ pub async fn claim_next(
     (key, class): (JobKey, QueueClass),
     lease: (&str, DateTime<Utc>),
     now: DateTime<Utc>,
-) -> Result<Option<ClaimedJob>, StorageError> {
+) -> Result<Option<ClaimedJob>> {
     let mut tx = db.begin_async_commit().await?;
     match claim_next_in(&mut tx, (key, class, None), lease, now).await {
         Ok(claimed) => {
@@ -88,17 +88,17 @@ pub async fn claim_next_in(
     (key, class, given_way): (JobKey, QueueClass, Option<JobId>),
     (lease, lease_until): (&str, DateTime<Utc>),
     now: DateTime<Utc>,
-) -> Result<Option<ClaimedJob>, StorageError> {
-    let text = if tx.is_postgres() { CLAIM_NEXT_POSTGRES } else { CLAIM_NEXT };
-    Ok(on_db!(tx, c => sqlx::query_as(text)
-        .bind(key)
-        .bind(now)
-        .bind(least_urgent(class))
-        .bind(given_way)
-        .bind(lease)
-        .bind(lease_until)
-        .fetch_optional(c)
-        .await)?)
+) -> Result<Option<ClaimedJob>> {
+    optional!(
+        tx,
+        either(CLAIM_NEXT, CLAIM_NEXT_POSTGRES),
+        key,
+        now,
+        least_urgent(class),
+        given_way,
+        lease,
+        lease_until
+    )
 }
 
 pub(super) fn least_urgent(class: QueueClass) -> i64 {
@@ -108,14 +108,8 @@ pub(super) fn least_urgent(class: QueueClass) -> i64 {
 const NEXT_DUE: &str = next!("$1", "d.id, d.kind, d.queue, d.version, d.key_id", "");
 
 /// The job of a key that would be claimed now, if any.
-pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<JobRef>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(NEXT_DUE)
-        .bind(key)
-        .bind(now)
-        .bind(least_urgent(QueueClass::Bulk))
-        .bind(None::<JobId>)
-        .fetch_optional(c)
-        .await)?)
+pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<JobRef>> {
+    optional!(db, NEXT_DUE, key, now, least_urgent(QueueClass::Bulk), None::<JobId>)
 }
 
 const YIELD_LEASE: &str =
@@ -123,14 +117,8 @@ const YIELD_LEASE: &str =
 
 /// Ends a job's lease for a while, so that a more urgent one of its key can be claimed in the same transaction; the job is
 /// as due as before. `false`: its lease was lost.
-pub async fn give_way(tx: &mut Tx, claimed: &ClaimedJob) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(YIELD_LEASE)
-        .bind(claimed.id)
-        .bind(&claimed.leased_by)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn give_way(tx: &mut Tx, claimed: &ClaimedJob) -> Result<bool> {
+    Ok(changed!(tx, YIELD_LEASE, claimed.id, &claimed.leased_by)? == 1)
 }
 
 const RECLAIM_LEASE: &str = "
@@ -139,19 +127,8 @@ const RECLAIM_LEASE: &str = "
 
 /// Takes the lease of a job again that has given way, in the transaction that ends the job it gave way to. `false`: somebody
 /// else has had it meanwhile.
-pub async fn reclaim_lease(
-    tx: &mut Tx,
-    claimed: &ClaimedJob,
-    lease_until: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(RECLAIM_LEASE)
-        .bind(claimed.id)
-        .bind(&claimed.leased_by)
-        .bind(lease_until)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn reclaim_lease(tx: &mut Tx, claimed: &ClaimedJob, lease_until: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, RECLAIM_LEASE, claimed.id, &claimed.leased_by, lease_until)? == 1)
 }
 
 /// What keeps a key's jobs waiting.
@@ -181,17 +158,8 @@ const SET_WAIT: &str = "
 
 /// No job of the key begins before that, and none that nobody waits for before those instants. Of two waits the longer one is
 /// the reason.
-pub async fn wait(tx: &mut Tx, key: JobKey, wait: &KeyWait) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(SET_WAIT)
-        .bind(key)
-        .bind(wait.wait_until)
-        .bind(wait.batches_wait_until)
-        .bind(&wait.reason)
-        .bind(wait.is_outage)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
+pub async fn wait(tx: &mut Tx, key: JobKey, wait: &KeyWait) -> Result<()> {
+    exec!(tx, SET_WAIT, key, wait.wait_until, wait.batches_wait_until, &wait.reason, wait.is_outage)
 }
 
 const CLEAR_WAIT: &str = "
@@ -199,14 +167,8 @@ const CLEAR_WAIT: &str = "
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
 /// What the key waited for is over sooner than was thought. `false`: it did not wait.
-pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(CLEAR_WAIT)
-        .bind(key)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, CLEAR_WAIT, key, now)? == 1)
 }
 
 /// The keys that wait for a provider, `$1`, to answer again; of CalDAV those of one server, `$2`.
@@ -272,25 +234,16 @@ pub async fn end_outages(
     tx: &mut Tx,
     server: &CalendarServer,
     (now, longest): (DateTime<Utc>, Duration),
-) -> Result<EndedOutages, StorageError> {
-    let (try_one, end) = if tx.is_postgres() {
-        (TRY_ONE_OF_EACH_POSTGRES, END_OUTAGES_POSTGRES)
-    } else {
-        (TRY_ONE_OF_EACH, END_OUTAGES)
-    };
-    let due = on_db!(tx, c => sqlx::query_as(try_one)
-        .bind(server.provider)
-        .bind(&server.origin)
-        .bind(now)
-        .bind(now + longest)
-        .fetch_all(c)
-        .await)?;
-    let keys = on_db!(tx, c => sqlx::query_scalar(end)
-        .bind(server.provider)
-        .bind(&server.origin)
-        .bind(now)
-        .fetch_all(c)
-        .await)?;
+) -> Result<EndedOutages> {
+    let due = all!(
+        tx,
+        either(TRY_ONE_OF_EACH, TRY_ONE_OF_EACH_POSTGRES),
+        server.provider,
+        &server.origin,
+        now,
+        now + longest
+    )?;
+    let keys = scalars!(tx, either(END_OUTAGES, END_OUTAGES_POSTGRES), server.provider, &server.origin, now)?;
     Ok(EndedOutages { keys, due })
 }
 
@@ -299,6 +252,6 @@ const FIND_WAIT: &str = "
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
 /// Whether the key waits now, how long and why.
-pub async fn find_wait(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<KeyWait>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_WAIT).bind(key).bind(now).fetch_optional(c).await)?)
+pub async fn find_wait(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<KeyWait>> {
+    optional!(db, FIND_WAIT, key, now)
 }

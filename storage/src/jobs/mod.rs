@@ -9,6 +9,7 @@
 
 mod board;
 mod keys;
+mod leases;
 mod sweep;
 
 use chrono::{DateTime, Duration, Utc};
@@ -25,9 +26,10 @@ pub use self::{
         EndedOutages, KeyWait, claim_next, claim_next_in, end_outages, end_wait, find_wait, give_way,
         next_due, reclaim_lease, wait,
     },
+    leases::{LeaseRenewal, extend, release_former, release_leases_of_worker, renew_lease_in},
     sweep::{due, release_expired},
 };
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Result, Tx};
 
 /// How urgent a job of that class is: the lower, the sooner. The index of a key's jobs has the same expression.
 macro_rules! urgency {
@@ -190,17 +192,8 @@ const ENQUEUE: &str = "
 
 /// Enqueues a job in the transaction that gave rise to it. While it runs, the time at which it was due is used up: it runs
 /// again when the first of those who enqueue it meanwhile wants it. The caller pushes what this returns after the commit.
-pub async fn enqueue(tx: &mut Tx, job: NewJob, now: DateTime<Utc>) -> Result<JobRef, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(ENQUEUE)
-        .bind(JobId::new(now))
-        .bind(job.business)
-        .bind(job.kind)
-        .bind(job.subject)
-        .bind(job.queue)
-        .bind(job.due_at)
-        .bind(now)
-        .fetch_one(c)
-        .await)?)
+pub async fn enqueue(tx: &mut Tx, job: NewJob, now: DateTime<Utc>) -> Result<JobRef> {
+    one!(tx, ENQUEUE, JobId::new(now), job.business, job.kind, job.subject, job.queue, job.due_at, now)
 }
 
 macro_rules! claimed {
@@ -224,19 +217,12 @@ pub async fn claim(
     lease: &str,
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Option<ClaimedJob>, StorageError> {
+) -> Result<Option<ClaimedJob>> {
     if let Some(key) = job.key {
         return claim_next(db, (key, job.queue), (lease, lease_until), now).await;
     }
     let mut tx = db.begin_async_commit().await?;
-    let claimed = on_db!(tx, c => sqlx::query_as(CLAIM)
-        .bind(job.id)
-        .bind(job.version)
-        .bind(now)
-        .bind(lease_until)
-        .bind(lease)
-        .fetch_optional(c)
-        .await)?;
+    let claimed = optional!(tx, CLAIM, job.id, job.version, now, lease_until, lease)?;
     tx.commit().await?;
     Ok(claimed)
 }
@@ -278,7 +264,7 @@ pub async fn finish(
     claimed: &ClaimedJob,
     outcome: &JobOutcome,
     now: DateTime<Utc>,
-) -> Result<FinishedJob, StorageError> {
+) -> Result<FinishedJob> {
     let (state, due_at, attempts, error) = match outcome {
         JobOutcome::Done => (JobState::Done, None, -claimed.attempts, None),
         JobOutcome::Again(at) => (JobState::Waiting, Some(*at), -claimed.attempts, None),
@@ -294,18 +280,10 @@ pub async fn finish(
         JobOutcome::Retry { at, reason } => (JobState::Waiting, Some(*at), 0, Some(reason)),
         JobOutcome::Failed { retry_at, reason } => (JobState::Failed, *retry_at, 0, Some(reason)),
     };
-    let finished: Option<FinishedJobRow> = on_db!(tx, c => sqlx::query_as(FINISH)
-        .bind(claimed.id)
-        .bind(&claimed.leased_by)
-        .bind(now)
-        .bind(claimed.version)
-        .bind(state)
-        .bind(due_at)
-        .bind(attempts)
-        .bind(error)
-        .bind(matches!(outcome, JobOutcome::Again(at) if *at > now))
-        .fetch_optional(c)
-        .await)?;
+    let finished: Option<FinishedJobRow> = optional!(tx, FINISH;
+        claimed.id, &claimed.leased_by, now, claimed.version, state, due_at, attempts, error,
+        matches!(outcome, JobOutcome::Again(at) if *at > now)
+    )?;
     let Some(row) = finished else { return Ok(FinishedJob::default()) };
     if let (Some(key), JobOutcome::Wait { until, for_all, reason }) = (claimed.key, outcome) {
         let wait_until = if *for_all { *until } else { now };
@@ -346,96 +324,13 @@ pub async fn reschedule_entries(
     connection: ConnectionId,
     now: DateTime<Utc>,
     longest: Duration,
-) -> Result<Vec<JobRef>, StorageError> {
-    let text = if tx.is_postgres() { RESCHEDULE_ENTRIES_POSTGRES } else { RESCHEDULE_ENTRIES };
-    Ok(on_db!(tx, c => sqlx::query_as(text)
-        .bind(business)
-        .bind(connection)
-        .bind(now)
-        .bind(now + longest)
-        .fetch_all(c)
-        .await)?)
-}
-
-const RENEW_LEASE: &str = concat!(
-    "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND leased_by = $2
-    RETURNING EXISTS (SELECT 1 FROM jobs d WHERE d.key_id = jobs.key_id AND d.state <> 'done' AND d.leased_by IS NULL
-        AND d.kind IN ('sync_booking', 'delete_booking') AND d.due_at <= $4 AND ",
-    urgency!("d.queue"),
-    " = 0 AND NOT EXISTS (SELECT 1 FROM job_keys k WHERE k.id = d.key_id AND k.wait_until > $4))"
-);
-
-/// What has come of keeping a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseRenewal {
-    /// It was lost: stop.
-    Lost,
-    /// It holds.
-    Held {
-        /// Whether an entry of the key is to be written that somebody waits for.
-        urgent_is_due: bool,
-    },
-}
-
-impl LeaseRenewal {
-    /// Whether the lease holds.
-    pub fn is_held(self) -> bool {
-        self != Self::Lost
-    }
-}
-
-/// Keeps a long run's lease.
-pub async fn extend(
-    db: &Db,
-    claimed: &ClaimedJob,
-    lease_until: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<LeaseRenewal, StorageError> {
-    let mut tx = db.begin_async_commit().await?;
-    let extended = renew_lease_in(&mut tx, claimed, lease_until, now).await?;
-    tx.commit().await?;
-    Ok(extended)
-}
-
-/// The same in a transaction that writes what only who holds the lease may write: if it was lost, drop that.
-pub async fn renew_lease_in(
-    tx: &mut Tx,
-    claimed: &ClaimedJob,
-    lease_until: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<LeaseRenewal, StorageError> {
-    let urgent_is_due: Option<bool> = on_db!(tx, c => sqlx::query_scalar(RENEW_LEASE)
-        .bind(claimed.id)
-        .bind(&claimed.leased_by)
-        .bind(lease_until)
-        .bind(now)
-        .fetch_optional(c)
-        .await)?;
-    Ok(urgent_is_due.map_or(LeaseRenewal::Lost, |urgent_is_due| LeaseRenewal::Held { urgent_is_due }))
-}
-
-const RELEASE: &str = "
-    UPDATE jobs SET lease_until = NULL, leased_by = NULL,
-        attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END
-    WHERE leased_by LIKE $1 AND leased_by IS NOT NULL";
-
-/// Gives back all that a worker holds, when it stops: `worker` is what its leases begin with.
-pub async fn release_leases_of_worker(db: &Db, worker: &str) -> Result<u64, StorageError> {
-    let mut tx = db.begin().await?;
-    let rows = on_db!(tx, c => sqlx::query(RELEASE)
-        .bind(format!("{worker}#%"))
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    tx.commit().await?;
-    Ok(rows)
-}
-
-const RELEASE_ALL_LEASES: &str = "
-    UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE leased_by IS NOT NULL";
-
-/// Gives back all that anybody holds: for the start of a process that is the only one, so that whoever held it is dead.
-/// The tries that ended with them count: one of them may be what they died of.
-pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query(RELEASE_ALL_LEASES).execute(c).await.map(|done| done.rows_affected()))?)
+) -> Result<Vec<JobRef>> {
+    all!(
+        tx,
+        either(RESCHEDULE_ENTRIES, RESCHEDULE_ENTRIES_POSTGRES),
+        business,
+        connection,
+        now,
+        now + longest
+    )
 }

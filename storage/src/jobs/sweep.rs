@@ -8,7 +8,7 @@ use super::{
     keys::{least_urgent, next},
     urgency,
 };
-use crate::{Db, StorageError, on_db};
+use crate::{Db, Result};
 
 const HAS_EXPIRED: &str =
     "SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= $1 AND leased_by IS NOT NULL)";
@@ -17,13 +17,13 @@ const RELEASE_EXPIRED: &str =
 
 /// Ends the leases that have run out: whoever held them was dead or frozen for so long. The tries that ended with them
 /// count: one of them may be what they died of. Returns how many.
-pub async fn release_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, StorageError> {
+pub async fn release_expired(db: &Db, now: DateTime<Utc>) -> Result<u64> {
     // Nearly always there is none, and SQLite's one writer need not be waited for.
-    if !on_db!(db, c => sqlx::query_scalar::<_, bool>(HAS_EXPIRED).bind(now).fetch_one(c).await)? {
+    if !scalar!(db, HAS_EXPIRED, now)? {
         return Ok(0);
     }
     let mut tx = db.begin_async_commit().await?;
-    let rows = on_db!(tx, c => sqlx::query(RELEASE_EXPIRED).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+    let rows = changed!(tx, RELEASE_EXPIRED, now)?;
     tx.commit().await?;
     Ok(rows)
 }
@@ -63,12 +63,6 @@ const LIST_DUE: &str = concat!(
 
 /// What is due and unclaimed, of each key its most urgent job: what people wait for first, then the longest due, a job of
 /// each business in turn.
-pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<JobRef>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(LIST_DUE)
-        .bind(i64::from(limit))
-        .bind(now)
-        .bind(least_urgent(QueueClass::Bulk))
-        .bind(None::<JobId>)
-        .fetch_all(c)
-        .await)?)
+pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<JobRef>> {
+    all!(db, LIST_DUE, i64::from(limit), now, least_urgent(QueueClass::Bulk), None::<JobId>)
 }

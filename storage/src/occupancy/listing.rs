@@ -11,8 +11,8 @@ use concord_domain::{
 };
 use uuid::Uuid;
 
-use super::{AllocationRow, overlaps_postgres, overlaps_sqlite, text_for};
-use crate::{Db, StorageError, on_db};
+use super::{AllocationRow, overlaps_postgres, overlaps_sqlite};
+use crate::{Db, Result};
 
 /// A row as it stands, with what it stands for in words.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -63,16 +63,16 @@ pub async fn units_of_others(
     subject: Uuid,
     within: Interval,
     reference: &str,
-) -> Result<Vec<Allocation>, StorageError> {
-    let text = text_for(&db.open(), OTHER_ALLOCATIONS_SQLITE, OTHER_ALLOCATIONS_POSTGRES);
-    let rows: Vec<AllocationRow> = on_db!(db, c => sqlx::query_as(text)
-        .bind(business)
-        .bind(subject)
-        .bind(within.start)
-        .bind(within.end)
-        .bind(reference)
-        .fetch_all(c)
-        .await)?;
+) -> Result<Vec<Allocation>> {
+    let rows: Vec<AllocationRow> = all!(
+        db,
+        either(OTHER_ALLOCATIONS_SQLITE, OTHER_ALLOCATIONS_POSTGRES),
+        business,
+        subject,
+        within.start,
+        within.end,
+        reference
+    )?;
     Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
@@ -113,19 +113,19 @@ pub async fn standing(
     business: BusinessId,
     subject: Uuid,
     within: Interval,
-) -> Result<Vec<OccupiedInterval>, StorageError> {
-    let text = text_for(&db.open(), LIST_OCCUPIED_SQLITE, LIST_OCCUPIED_POSTGRES);
-    Ok(on_db!(db, c => sqlx::query_as(text)
-        .bind(business)
-        .bind(subject)
-        .bind(within.start)
-        .bind(within.end)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<OccupiedInterval>> {
+    all!(
+        db,
+        either(LIST_OCCUPIED_SQLITE, LIST_OCCUPIED_POSTGRES),
+        business,
+        subject,
+        within.start,
+        within.end
+    )
 }
 
 /// What else stands on the resource of a booking in its time, each once; and whether the booking itself has a seat.
-pub async fn beside(db: &Db, booking: &Booking) -> Result<(Vec<OccupiedInterval>, bool), StorageError> {
+pub async fn beside(db: &Db, booking: &Booking) -> Result<(Vec<OccupiedInterval>, bool)> {
     let (resource, source) = (booking.draft.resource.0, booking.id.0);
     let mut rows = standing(db, booking.business, resource, booking.interval).await?;
     let is_allocated = !rows.iter().any(|row| row.source_id == source && row.unit.is_none());
@@ -154,17 +154,8 @@ const CONFLICTS_POSTGRES: &str = conflicts!(overlaps_postgres);
 /// Facts from outside that found no unit and overlap something of ours, still to come. Two appointments of one's own
 /// at one time are nobody's conflict, and a platform's block is none with anything: it says that nobody shall come, and
 /// somebody who does may be why it was made.
-pub async fn conflicts(
-    db: &Db,
-    business: BusinessId,
-    now: DateTime<Utc>,
-) -> Result<Vec<OccupiedInterval>, StorageError> {
-    let text = text_for(&db.open(), CONFLICTS_SQLITE, CONFLICTS_POSTGRES);
-    Ok(on_db!(db, c => sqlx::query_as(text)
-        .bind(business)
-        .bind(now)
-        .fetch_all(c)
-        .await)?)
+pub async fn conflicts(db: &Db, business: BusinessId, now: DateTime<Utc>) -> Result<Vec<OccupiedInterval>> {
+    all!(db, either(CONFLICTS_SQLITE, CONFLICTS_POSTGRES), business, now)
 }
 
 /// Two facts that want the same place at the same time, of which the first found no room.
@@ -261,13 +252,9 @@ pub async fn double_bookings(
     db: &Db,
     business: BusinessId,
     now: DateTime<Utc>,
-) -> Result<Vec<DoubleBooking>, StorageError> {
-    let text = text_for(&db.open(), DOUBLE_BOOKINGS_SQLITE, DOUBLE_BOOKINGS_POSTGRES);
-    let mut rows: Vec<DoubleBooking> = on_db!(db, c => sqlx::query_as(text)
-        .bind(business)
-        .bind(now)
-        .fetch_all(c)
-        .await)?;
+) -> Result<Vec<DoubleBooking>> {
+    let mut rows: Vec<DoubleBooking> =
+        all!(db, either(DOUBLE_BOOKINGS_SQLITE, DOUBLE_BOOKINGS_POSTGRES), business, now)?;
     let mut seen = HashSet::new();
     rows.sort_by_key(|row| row.subject_kind != SubjectKind::Resource);
     rows.retain(|row| seen.insert(row.pair()));

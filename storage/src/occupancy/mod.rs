@@ -29,7 +29,7 @@ pub use self::{
     },
     overlaps::{Overlap, overlaps_of},
 };
-use crate::{StorageError, Tx, db::Open, on_db};
+use crate::{Open, Result, Tx};
 
 /// What is occupied, and how many units it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,14 +102,6 @@ macro_rules! overlaps_sqlite {
 }
 use {overlaps_postgres, overlaps_sqlite};
 
-/// The text for the database that is open.
-fn text_for<S, P>(open: &Open<S, P>, sqlite: &'static str, postgres: &'static str) -> &'static str {
-    match open {
-        Open::Sqlite(_) => sqlite,
-        Open::Postgres(_) => postgres,
-    }
-}
-
 macro_rules! overlapping {
     ($overlaps:ident) => {
         concat!(
@@ -122,14 +114,9 @@ macro_rules! overlapping {
 const OVERLAPPING_POSTGRES: &str = overlapping!(overlaps_postgres);
 const OVERLAPPING_SQLITE: &str = overlapping!(overlaps_sqlite);
 
-async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec<Allocation>, StorageError> {
-    let text = text_for(&tx.open(), OVERLAPPING_SQLITE, OVERLAPPING_POSTGRES);
-    let rows: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(text)
-        .bind(subject)
-        .bind(within.start)
-        .bind(within.end)
-        .fetch_all(c)
-        .await)?;
+async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec<Allocation>> {
+    let rows: Vec<AllocationRow> =
+        all!(tx, either(OVERLAPPING_SQLITE, OVERLAPPING_POSTGRES), subject, within.start, within.end)?;
     Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
@@ -137,7 +124,7 @@ async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec
 const MAX_CLUSTER_ROWS: usize = 2_000;
 
 /// All rows that overlap `wanted`, those that overlap them, and so on: only within these may units change.
-async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Allocation>, StorageError> {
+async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Allocation>> {
     let mut hull = wanted;
     loop {
         let rows = overlapping(tx, subject, hull).await?;
@@ -154,11 +141,7 @@ async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<All
 
 type PlacementRule = fn(&[Allocation], u32, Interval, u32) -> Placement;
 
-async fn find_placement(
-    tx: &mut Tx,
-    arrival: &OccupancyRequest,
-    rule: PlacementRule,
-) -> Result<Placement, StorageError> {
+async fn find_placement(tx: &mut Tx, arrival: &OccupancyRequest, rule: PlacementRule) -> Result<Placement> {
     let OccupancyRequest { subject, interval, quantity, .. } = *arrival;
     let near = overlapping(tx, subject.id, interval).await?;
     match rule(&near, subject.capacity, interval, quantity) {
@@ -179,7 +162,7 @@ pub async fn allocate(
     tx: &mut Tx,
     arrival: &OccupancyRequest,
     now: DateTime<Utc>,
-) -> Result<Result<(), Vec<OccupancyId>>, StorageError> {
+) -> Result<Result<(), Vec<OccupancyId>>> {
     match find_placement(tx, arrival, allocate_booking).await? {
         Placement::Full { in_the_way } => Ok(Err(in_the_way)),
         Placement::Allocated { units, moves } => {
@@ -193,11 +176,7 @@ pub async fn allocate(
 
 /// Writes down a fact from outside: allocated if a unit can be found, and without one otherwise. Returns whether it is
 /// allocated.
-pub async fn record(
-    tx: &mut Tx,
-    arrival: &OccupancyRequest,
-    now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+pub async fn record(tx: &mut Tx, arrival: &OccupancyRequest, now: DateTime<Utc>) -> Result<bool> {
     let OccupancyRequest { subject, interval, quantity, .. } = *arrival;
     let near = overlapping(tx, subject.id, interval).await?;
     // All that need no others to move at once: there may be a thousand of them.
@@ -221,7 +200,7 @@ pub(crate) async fn record_part(
     arrival: &OccupancyRequest,
     part: i64,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+) -> Result<bool> {
     let one = OccupancyRequest { quantity: 1, ..*arrival };
     let unit = match find_placement(tx, &one, allocate_fact).await? {
         Placement::Full { .. } => None,
@@ -240,7 +219,7 @@ pub(crate) async fn record_if_free(
     arrival: &OccupancyRequest,
     part: i64,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+) -> Result<bool> {
     let one = OccupancyRequest { quantity: 1, ..*arrival };
     let Placement::Allocated { units, moves } = find_placement(tx, &one, allocate_fact).await? else {
         return Ok(false);
@@ -265,7 +244,7 @@ async fn insert(
     arrival: &OccupancyRequest,
     parts: &[OccupancyPart],
     now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<()> {
     macro_rules! insert {
         ($database:ty, $connection:expr, $parts:expr) => {{
             let mut query = QueryBuilder::<$database>::new(INSERT);
@@ -297,7 +276,7 @@ async fn insert(
 const SET_UNIT: &str = "UPDATE occupancy SET unit = $2 WHERE id = $1";
 
 /// Two passes: the database checks each row as it is written, and rows may change places.
-async fn apply_moves(tx: &mut Tx, moves: &[(OccupancyId, u32)]) -> Result<(), StorageError> {
+async fn apply_moves(tx: &mut Tx, moves: &[(OccupancyId, u32)]) -> Result<()> {
     for (id, _) in moves {
         set_unit(tx, *id, None).await?;
     }
@@ -307,9 +286,8 @@ async fn apply_moves(tx: &mut Tx, moves: &[(OccupancyId, u32)]) -> Result<(), St
     Ok(())
 }
 
-async fn set_unit(tx: &mut Tx, id: OccupancyId, unit: Option<u32>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(SET_UNIT).bind(id).bind(unit.map(i64::from)).execute(c).await.map(drop))?;
-    Ok(())
+async fn set_unit(tx: &mut Tx, id: OccupancyId, unit: Option<u32>) -> Result<()> {
+    exec!(tx, SET_UNIT, id, unit.map(i64::from))
 }
 
 /// Room that became free.
@@ -330,12 +308,8 @@ const RELEASE: &str = "
     RETURNING subject_kind, subject_id, starts_at, ends_at";
 
 /// Takes all rows of an outside event or a booking away.
-pub async fn release(
-    tx: &mut Tx,
-    business: BusinessId,
-    source_id: Uuid,
-) -> Result<Vec<FreedInterval>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(RELEASE).bind(business).bind(source_id).fetch_all(c).await)?)
+pub async fn release(tx: &mut Tx, business: BusinessId, source_id: Uuid) -> Result<Vec<FreedInterval>> {
+    all!(tx, RELEASE, business, source_id)
 }
 
 const RELEASE_ON: &str = "
@@ -348,13 +322,8 @@ pub(crate) async fn release_on(
     business: BusinessId,
     source_id: Uuid,
     subject: Uuid,
-) -> Result<Vec<FreedInterval>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(RELEASE_ON)
-        .bind(business)
-        .bind(source_id)
-        .bind(subject)
-        .fetch_all(c)
-        .await)?)
+) -> Result<Vec<FreedInterval>> {
+    all!(tx, RELEASE_ON, business, source_id, subject)
 }
 
 /// An index of its own holds what has no unit, which is little.
@@ -370,14 +339,8 @@ pub async fn reallocate(
     business: BusinessId,
     subject: OccupancySubject,
     freed: Interval,
-) -> Result<u32, StorageError> {
-    let waiting: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(UNALLOCATED)
-        .bind(business)
-        .bind(subject.id)
-        .bind(freed.start)
-        .bind(freed.end)
-        .fetch_all(c)
-        .await)?;
+) -> Result<u32> {
+    let waiting: Vec<AllocationRow> = all!(tx, UNALLOCATED, business, subject.id, freed.start, freed.end)?;
     let mut found = 0;
     for row in waiting.into_iter().map(Allocation::from) {
         let arrival = OccupancyRequest {
@@ -408,13 +371,8 @@ pub(crate) async fn fit(
     business: BusinessId,
     subject: OccupancySubject,
     now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    let rows: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(ALLOCATED_FROM)
-        .bind(business)
-        .bind(subject.id)
-        .bind(now)
-        .fetch_all(c)
-        .await)?;
+) -> Result<bool> {
+    let rows: Vec<AllocationRow> = all!(tx, ALLOCATED_FROM, business, subject.id, now)?;
     let rows: Vec<Allocation> = rows.into_iter().map(Allocation::from).collect();
     let Some(moves) = occupancy::fit(&rows, subject.capacity) else { return Ok(false) };
     apply_moves(tx, &moves).await?;

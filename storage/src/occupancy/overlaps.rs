@@ -7,7 +7,7 @@ use concord_domain::ids::{BookingId, BusinessId};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::{overlaps_postgres, overlaps_sqlite};
-use crate::{Db, Open, StorageError};
+use crate::{Db, Open, Result};
 
 /// A booking that overlaps another one, where one of the two holds no unit.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -66,7 +66,7 @@ pub async fn overlaps_of(
     business: BusinessId,
     bookings: &[BookingId],
     now: DateTime<Utc>,
-) -> Result<HashMap<BookingId, Vec<Overlap>>, StorageError> {
+) -> Result<HashMap<BookingId, Vec<Overlap>>> {
     macro_rules! ask {
         ($database:ty, $pool:expr, $bookings:expr, $pairs:expr) => {{
             let mut query = QueryBuilder::<$database>::new(MINE);

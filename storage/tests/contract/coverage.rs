@@ -1,5 +1,5 @@
-//! Every public query function is called in this suite: SQLite reads a parameter that nobody bound as NULL without a
-//! word, so a query that has never run on both databases is not known to work on either.
+//! Every public query function is called in this suite: a query that has never run on both databases is not known to
+//! work on either.
 
 use std::{
     fs,
@@ -7,8 +7,7 @@ use std::{
 };
 
 /// What opens and prepares rather than asks.
-const NO_QUERIES: [&str; 6] =
-    ["db.rs", "testing.rs", "testing/many.rs", "testing/plans.rs", "tx.rs", "write_gate.rs"];
+const NO_QUERIES: [&str; 4] = ["db", "testing", "tx", "write_gate"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -40,13 +39,14 @@ fn every_public_query_function_is_called_here() {
     let mut functions = 0;
     let mut missing = Vec::new();
     for file in rust_files(&source) {
-        if NO_QUERIES.iter().any(|name| file.ends_with(name)) {
+        let family = family(&source, &file);
+        if NO_QUERIES.contains(&family.as_str()) {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
         for declaration in text.split("\npub async fn ").skip(1) {
             let name = declaration.split(['(', '<']).next().unwrap();
-            let call = format!("{}::{name}(", family(&source, &file));
+            let call = format!("{family}::{name}(");
             // The parts of a family that are public are called by their own names.
             let part = format!("{}::{name}(", file.file_stem().unwrap().to_str().unwrap());
             functions += 1;

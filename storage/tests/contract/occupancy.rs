@@ -239,6 +239,7 @@ const MANY_HOURS: &str = "
 #[tokio::test]
 async fn overlaps_are_found_by_the_index_of_ranges() {
     let db = testing::postgres().await;
+    db.spoil().await;
     let business = testing::business(&db).await;
     let room = testing::resource(&db, &business, 1).await;
     raw(&db, MANY_HOURS).await;

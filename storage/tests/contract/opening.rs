@@ -15,6 +15,7 @@ async fn migrating_again_changes_nothing(db: &TestDb) {
 }
 
 async fn a_newer_database_is_refused(db: &TestDb) {
+    db.spoil().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
         SELECT 9001, 'from a later version', TRUE, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
     assert_eq!(raw(db, newer).await, 1);
@@ -26,6 +27,7 @@ async fn a_newer_database_is_refused(db: &TestDb) {
 }
 
 async fn database_of_old_numbering_is_refused(db: &TestDb) {
+    db.spoil().await;
     let old = "UPDATE _sqlx_migrations SET description = 'foundation' WHERE version = 1";
     assert_eq!(raw(db, old).await, 1);
     for refused in [db.migrate().await, db.check_migrated().await] {
@@ -34,6 +36,7 @@ async fn database_of_old_numbering_is_refused(db: &TestDb) {
 }
 
 async fn who_does_not_migrate_sees_that_it_is_needed(db: &TestDb) {
+    db.spoil().await;
     db.check_migrated().await.unwrap();
     // Numbers are given before the work is done: a lower one may be missing where a higher one is there.
     assert_eq!(raw(db, "DELETE FROM _sqlx_migrations WHERE version = 2").await, 1);
@@ -107,6 +110,7 @@ async fn a_file_is_made_only_if_it_may_be() {
 }
 
 async fn an_empty_database_is_told_from_one_in_use(db: &TestDb) {
+    db.spoil().await;
     assert!(!db.is_empty().await.unwrap());
     raw(db, "DROP TABLE _sqlx_migrations").await;
     assert!(db.is_empty().await.unwrap());

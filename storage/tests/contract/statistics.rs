@@ -14,6 +14,7 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
 async fn many_rows_at_once(db: &TestDb) {
+    db.spoil().await;
     write_rows(db, LargeFixture { businesses: 1, bookings: 4_000, now: monday(), first: None }).await;
     match &**db {
         Db::Sqlite { write, .. } => are_not_looked_at(db, write).await,

@@ -1,0 +1,56 @@
+//! What is asked of a booking, and what comes of it.
+
+use concord_domain::{
+    booking::{Booking, BookingDraft, FieldError},
+    ids::ChannelId,
+    sync::remote_change,
+};
+
+use super::unavailability::Unavailability;
+use crate::{StorageError, jobs::JobRef};
+
+/// What a booking is to say.
+#[derive(Clone, Copy)]
+pub(super) enum BookingCommand<'a> {
+    /// This.
+    Say(&'a BookingDraft),
+    /// This, which came by the feed of a channel and stands whether there is room or not.
+    Fact(&'a BookingDraft, ChannelId),
+    /// What it says by then, but cancelled: somebody may be changing it at this moment.
+    Cancel,
+}
+
+/// A booking that was written.
+#[derive(Clone, Debug)]
+pub struct WrittenBooking {
+    /// As it stands now.
+    pub booking: Booking,
+    /// Whether it is new.
+    pub created: bool,
+    /// Whether all that it newly takes has a seat; only what a platform has sold may have none.
+    pub allocated: bool,
+    /// What to push to the queue, now that it is committed.
+    pub jobs: Vec<JobRef>,
+    /// Why whatever is asked about it is no question any more; `None`: it says what it said.
+    pub(super) overtakes: Option<remote_change::Refusal>,
+}
+
+/// Why a booking was not written. Nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// What it says cannot be.
+    #[error("{}", .0.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<FieldError>),
+    /// There is no room.
+    #[error("the time is taken")]
+    Taken(Box<Unavailability>),
+    /// It was changed since the caller read it.
+    #[error("the booking is at version {current} by now")]
+    Stale {
+        /// The version that it is at.
+        current: i64,
+    },
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
