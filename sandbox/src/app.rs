@@ -1,42 +1,39 @@
-//! What the parts of the server share, and how their routes come together.
+//! The whole sandbox: what it stands for, each with its own state, over one server.
 
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 
-use axum::Router;
-use axum::routing::any;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use crate::bad_answers::FOREIGN_HOST_PATH;
 use crate::faults::FaultInjector;
 use crate::google::GoogleSandbox;
 use crate::mailbox::Mailbox;
 use crate::microsoft::MicrosoftSandbox;
 use crate::ota::Ota;
 use crate::provider::Provider;
-use crate::push::{ChangeInbox, PushSender};
+use crate::push::PushSender;
 use crate::recorder::TrafficRecorder;
-use crate::store::ProviderStore;
-use crate::{
-    OAuthClient, SandboxConfig, SandboxError, clock, control, elsewhere, google, microsoft, ota, page,
-};
+use crate::server::SandboxServer;
+use crate::store::{EntryChanged, ProviderStore};
+use crate::{OAuthClient, SandboxConfig, SandboxError, clock, google, microsoft};
 
 /// The whole sandbox.
 #[derive(Debug)]
 pub(crate) struct SandboxApp {
-    pub(crate) google: GoogleSandbox,
-    pub(crate) microsoft: MicrosoftSandbox,
-    pub(crate) ota: Ota,
-    pub(crate) mailbox: Mailbox,
-    pub(crate) faults: FaultInjector,
-    pub(crate) recorder: TrafficRecorder,
-    pub(crate) push: PushSender,
-    /// The base address, without a slash at its end.
-    pub(crate) url: String,
-    /// Ends what would otherwise hold an answer back.
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) google: Arc<GoogleSandbox>,
+    pub(crate) microsoft: Arc<MicrosoftSandbox>,
+    pub(crate) ota: Arc<Ota>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) server: Arc<SandboxServer>,
+}
+
+/// Where the providers' changes come out.
+#[derive(Debug)]
+pub(crate) struct ChangeInbox {
+    google: UnboundedReceiver<EntryChanged>,
+    microsoft: UnboundedReceiver<EntryChanged>,
 }
 
 impl SandboxApp {
@@ -51,16 +48,24 @@ impl SandboxApp {
         let path = config.data_dir;
         std::fs::create_dir_all(&path)
             .map_err(|source| SandboxError::Storage { path: path.clone(), source })?;
+        let push = PushSender::new(shutdown.clone())?;
+        let (faults, recorder) = (FaultInjector::new(config.seed), TrafficRecorder::default());
+        let server = Arc::new(SandboxServer { faults, recorder, push, url, shutdown });
         let (of_google, google_changes) = unbounded_channel();
         let (of_microsoft, microsoft_changes) = unbounded_channel();
-        let google = GoogleSandbox::open(&path.join("google.jsonl"), config.oauth_clients, of_google)?;
-        let microsoft =
-            MicrosoftSandbox::open(&path.join("microsoft.jsonl"), config.microsoft_clients, of_microsoft)?;
-        let ota = Ota::open(&path.join("ota.jsonl"), config.seed, clock::now())?;
-        let (faults, recorder) = (FaultInjector::new(config.seed), TrafficRecorder::default());
-        let push = PushSender::new(shutdown.clone())?;
+        let (google, clients) = (path.join("google.jsonl"), config.oauth_clients);
+        let google = GoogleSandbox::open(&google, clients, of_google, Arc::clone(&server))?;
+        let (microsoft, clients) = (path.join("microsoft.jsonl"), config.microsoft_clients);
+        let microsoft = MicrosoftSandbox::open(&microsoft, clients, of_microsoft, Arc::clone(&server))?;
+        let ota = Ota::open(&path.join("ota.jsonl"), config.seed, clock::now(), Arc::clone(&server))?;
         let (mailbox, listener) = Mailbox::open(path.join("mailbox.jsonl"), ip).await?;
-        let app = Self { google, microsoft, ota, mailbox, faults, recorder, push, url, shutdown };
+        let app = Self {
+            google: Arc::new(google),
+            microsoft: Arc::new(microsoft),
+            ota: Arc::new(ota),
+            mailbox: Arc::new(mailbox),
+            server,
+        };
         let inbox = ChangeInbox { google: google_changes, microsoft: microsoft_changes };
         Ok((Arc::new(app), inbox, listener))
     }
@@ -82,14 +87,19 @@ impl SandboxApp {
     }
 }
 
-/// All routes.
-pub(crate) fn router(app: Arc<SandboxApp>) -> Router {
-    Router::new()
-        .nest("/google", google::router(&app))
-        .nest("/microsoft", microsoft::router(&app))
-        .nest("/control", control::router())
-        .route(&format!("{FOREIGN_HOST_PATH}/{{*path}}"), any(elsewhere::visit))
-        .merge(ota::router())
-        .merge(page::router())
-        .with_state(app)
+/// Tells of changes until the sandbox stops.
+pub(crate) async fn notify_of_changes(app: Arc<SandboxApp>, mut inbox: ChangeInbox) {
+    loop {
+        let notifications = tokio::select! {
+            () = app.server.shutdown.cancelled() => return,
+            Some(changed) = inbox.google.recv() => google::notifications(&app.google, &changed, clock::now()),
+            Some(changed) = inbox.microsoft.recv() => {
+                microsoft::notifications(&app.microsoft, &changed, clock::now())
+            }
+            else => return,
+        };
+        for notification in notifications {
+            app.server.notify(notification);
+        }
+    }
 }

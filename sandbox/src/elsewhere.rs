@@ -7,23 +7,23 @@ use axum::extract::{OriginalUri, Request, State};
 use axum::http::header;
 use serde_json::{Value, json};
 
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::gate::redacted_headers;
 use crate::recorder::RecordedExchange;
+use crate::server::SandboxServer;
 
 /// The name under which the recorder keeps the visits.
 pub(crate) const RECORDER_NAME: &str = "elsewhere";
 
 /// Answers like an empty page of any list.
 pub(crate) async fn visit(
-    State(app): State<Arc<SandboxApp>>,
+    State(server): State<Arc<SandboxServer>>,
     OriginalUri(uri): OriginalUri,
     request: Request,
 ) -> Json<Value> {
     let mut headers = redacted_headers(request.headers());
     headers.insert("has_token".into(), request.headers().contains_key(header::AUTHORIZATION).into());
-    app.recorder.record(RecordedExchange {
+    server.recorder.record(RecordedExchange {
         at: clock::now(),
         provider: RECORDER_NAME,
         method: request.method().as_str().into(),

@@ -163,6 +163,24 @@ pub(crate) struct FaultRequest<'a> {
     pub(crate) is_notification: bool,
 }
 
+impl<'a> FaultRequest<'a> {
+    /// One that is neither authenticated nor for a list.
+    pub(crate) fn of(provider: FaultTarget, account: &'a str) -> Self {
+        Self {
+            provider,
+            account: Some(account),
+            has_access_token: false,
+            has_grant: false,
+            has_cursor: false,
+            page_size: None,
+            is_read: false,
+            is_for_tokens: false,
+            pages_by_link: false,
+            is_notification: false,
+        }
+    }
+}
+
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FaultDecision {

@@ -1,7 +1,7 @@
 //! What every call of an application passes: faults, authentication, quotas, and the recorder. What differs between the
 //! providers is their [`Front`].
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,14 +14,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use crate::app::SandboxApp;
 use crate::bad_answers;
 use crate::clock;
 use crate::connection::ConnectionBreaker;
 use crate::faults::{FaultHit, FaultKind, FaultRequest};
 use crate::provider::Provider;
 use crate::recorder::{RecordedExchange, query_object};
-use crate::store::AuthenticatedCaller;
+use crate::server::SandboxServer;
+use crate::store::{AuthenticatedCaller, ProviderStore};
 
 const MAX_BODY_BYTES: usize = 1 << 20;
 
@@ -34,6 +34,12 @@ pub(crate) type RejectionResponse = Box<Response>;
 /// What a provider says at its gate.
 pub(crate) trait ProviderFrontend: Send + Sync {
     fn provider(&self) -> Provider;
+
+    /// What all parts of the sandbox share.
+    fn server(&self) -> &SandboxServer;
+
+    /// The state; held for the length of one request's work, never across an await.
+    fn store(&self) -> MutexGuard<'_, ProviderStore>;
 
     /// Whether applications call `path` without an access token.
     fn is_token_endpoint(&self, path: &str) -> bool;
@@ -48,35 +54,19 @@ pub(crate) trait ProviderFrontend: Send + Sync {
     fn contract_path(&self, path: &str) -> Option<String>;
 
     /// Takes a seat among the requests in hand, if those are limited. It is given back when it is dropped.
-    fn enter(
-        &self,
-        app: &SandboxApp,
-        caller: &AuthenticatedCaller,
-    ) -> Result<Option<Box<dyn Send>>, RejectionResponse>;
+    fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse>;
 
     /// The answer to a token that is not good, or to none.
     fn unauthenticated(&self, has_token: bool) -> Response;
 
     /// Counts a request against the quotas.
-    fn spend(
-        &self,
-        app: &SandboxApp,
-        caller: &AuthenticatedCaller,
-        now: DateTime<Utc>,
-    ) -> Result<(), RejectionResponse>;
+    fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse>;
 
     /// The answer of a fault that keeps the request from being worked on.
     fn answer_of(&self, arrival: &IncomingRequest, strike: FaultHit) -> Option<Response>;
 
     /// The member of a list's page that holds the whole address of the next one.
     fn next_link(&self) -> Option<&'static str>;
-}
-
-/// The gate of one provider.
-#[derive(Clone)]
-pub(crate) struct Gate {
-    pub(crate) app: Arc<SandboxApp>,
-    pub(crate) front: &'static dyn ProviderFrontend,
 }
 
 /// A request that has arrived in full.
@@ -93,7 +83,7 @@ pub(crate) struct IncomingRequest {
 
 /// Lets one request through, or not.
 pub(crate) async fn pass(
-    State(Gate { app, front }): State<Gate>,
+    State(front): State<Arc<dyn ProviderFrontend>>,
     ConnectInfo(breaker): ConnectInfo<ConnectionBreaker>,
     OriginalUri(uri): OriginalUri,
     request: Request,
@@ -105,49 +95,39 @@ pub(crate) async fn pass(
     };
     let query = uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let arrival = IncomingRequest::new(&app, front, parts, uri.path(), query, body);
+    let (front, server) = (&*front, front.server());
+    let arrival = IncomingRequest::new(front, parts, uri.path(), query, body);
     let record = arrival.begin_record(front);
-    let _seat = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(&app, caller)) {
+    let _seat = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(caller)) {
         Ok(seat) => seat,
-        Err(full) => return finish_record(&app, record, *full, true).await,
+        Err(full) => return finish_record(server, record, *full, true).await,
     };
-    let verdict = app.faults.strike(arrival.target(front));
-    if hold(&app, verdict.latency).await.is_err() {
+    let verdict = server.faults.strike(arrival.target(front));
+    if server.hold(verdict.latency).await.is_err() {
         return gone(&breaker);
     }
     let kind = verdict.fault.map(|strike| strike.kind);
     if matches!(kind, Some(FaultKind::Timeout | FaultKind::SlowPages)) {
-        let _ended = hold(&app, LONGEST_HOLD).await;
+        let _ended = server.hold(LONGEST_HOLD).await;
         return gone(&breaker);
     }
     if let Some(kind) = kind {
-        arrival.suffer(&app, front.provider(), kind);
+        arrival.suffer(front, kind);
         // What is no answer of the provider has no contract to be held against: it is not recorded.
-        if let Some(answer) = bad_answers::instead(kind, &app.url) {
+        if let Some(answer) = bad_answers::instead(kind, &server.url) {
             return answer;
         }
     }
     let response = match verdict.fault.and_then(|strike| front.answer_of(&arrival, strike)) {
         Some(answer) => answer,
-        None => run(&app, front, arrival, next).await,
+        None => run(front, arrival, next).await,
     };
     let delivered = !matches!(kind, Some(FaultKind::ApplyThenDrop | FaultKind::TruncatedJson));
-    let response = finish_record(&app, record, response, delivered).await;
+    let response = finish_record(server, record, response, delivered).await;
     match kind {
         Some(FaultKind::ApplyThenDrop) => gone(&breaker),
-        Some(kind) => bad_answers::spoil(kind, front.next_link(), &app.url, response).await,
+        Some(kind) => bad_answers::spoil(kind, front.next_link(), &server.url, response).await,
         None => response,
-    }
-}
-
-/// Waits, unless the sandbox is to stop.
-pub(crate) async fn hold(app: &SandboxApp, time: Duration) -> Result<(), ()> {
-    if time.is_zero() {
-        return Ok(());
-    }
-    tokio::select! {
-        () = tokio::time::sleep(time) => Ok(()),
-        () = app.shutdown.cancelled() => Err(()),
     }
 }
 
@@ -157,22 +137,17 @@ pub(crate) fn gone(breaker: &ConnectionBreaker) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-async fn run(
-    app: &SandboxApp,
-    front: &dyn ProviderFrontend,
-    arrival: IncomingRequest,
-    next: Next,
-) -> Response {
+async fn run(front: &dyn ProviderFrontend, arrival: IncomingRequest, next: Next) -> Response {
     let mut request = Request::from_parts(arrival.parts, Body::from(arrival.body));
     if !front.is_token_endpoint(&arrival.path) {
         // Looked at again: a fault may have ended the token meanwhile.
         let now = clock::now();
         let token = bearer(request.headers());
-        let caller = token.and_then(|token| app.store(front.provider()).caller(token, now));
+        let caller = token.and_then(|token| front.store().caller(token, now));
         let Some(caller) = caller.filter(|caller| caller.live) else {
             return front.unauthenticated(token.is_some());
         };
-        if let Err(answer) = front.spend(app, &caller, now) {
+        if let Err(answer) = front.spend(&caller, now) {
             return *answer;
         }
         request.extensions_mut().insert(caller);
@@ -187,14 +162,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 impl IncomingRequest {
     fn new(
-        app: &SandboxApp,
         front: &dyn ProviderFrontend,
         parts: Parts,
         path: &str,
         query: Vec<(String, String)>,
         body: Bytes,
     ) -> Self {
-        let store = app.store(front.provider());
+        let store = front.store();
         let caller = bearer(&parts.headers).and_then(|token| store.caller(token, clock::now()));
         let refresh_token = front
             .is_token_endpoint(path)
@@ -207,7 +181,7 @@ impl IncomingRequest {
             }
             (None, None) => None,
         };
-        Self { parts, path: path.into(), base_url: app.url.clone(), query, body, caller, grant }
+        Self { parts, path: path.into(), base_url: front.server().url.clone(), query, body, caller, grant }
     }
 
     /// What its query says of `name`.
@@ -243,12 +217,12 @@ impl IncomingRequest {
     }
 
     /// Does to the state what a fault does to it.
-    fn suffer(&self, app: &SandboxApp, provider: Provider, kind: FaultKind) {
+    fn suffer(&self, front: &dyn ProviderFrontend, kind: FaultKind) {
         let now = clock::now();
         let done = match (kind, &self.caller, &self.grant) {
-            (FaultKind::ExpireToken, Some(caller), _) => app.store(provider).expire(&caller.token, now),
+            (FaultKind::ExpireToken, Some(caller), _) => front.store().expire(&caller.token, now),
             (FaultKind::RevokeGrant, _, Some((account, client))) => {
-                app.store(provider).end_grants(account, Some(client), now)
+                front.store().end_grants(account, Some(client), now)
             }
             _ => Ok(()),
         };
@@ -284,7 +258,7 @@ pub(crate) fn redacted_headers(headers: &HeaderMap) -> Map<String, Value> {
 }
 
 async fn finish_record(
-    app: &SandboxApp,
+    server: &SandboxServer,
     record: Option<RecordedExchange>,
     response: Response,
     delivered: bool,
@@ -299,7 +273,7 @@ async fn finish_record(
         }
     };
     let (status, response) = (parts.status.as_u16(), parse_json(&bytes));
-    app.recorder.record(RecordedExchange { status, response, delivered, ..record });
+    server.recorder.record(RecordedExchange { status, response, delivered, ..record });
     Response::from_parts(parts, Body::from(bytes))
 }
 

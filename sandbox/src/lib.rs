@@ -14,17 +14,19 @@
 //! The most common change, "the provider also does X": find the provider's folder (`google/`), where each file is one
 //! thing that the provider does; write the behaviour there with its source in a comment, and a test in `tests/` that
 //! goes through HTTP. What all providers have is in `store/`. A new provider is a new folder beside `google/` with its
-//! `Dialect` and its `Front`, a name in `provider.rs` and a member of [`app`](self).
+//! `ProviderDialect` and its `ProviderFrontend`, a name in `provider.rs`, a member of [`app`](self), and a route below.
 
 mod app;
 mod bad_answers;
 mod clock;
 mod connection;
+mod consent_form;
 mod control;
 mod elsewhere;
 mod faults;
 mod gate;
 mod google;
+mod html;
 mod journal;
 mod mailbox;
 mod microsoft;
@@ -36,6 +38,7 @@ mod provider;
 mod push;
 mod recorder;
 mod recurrence;
+mod server;
 mod store;
 mod timing;
 
@@ -43,6 +46,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -159,13 +164,13 @@ impl Sandbox {
     pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
         let shutdown = CancellationToken::new();
         let (app, running) = prepare(config, shutdown.clone()).await?;
-        let (url, smtp_url) = (app.url.clone(), app.mailbox.url());
+        let (url, smtp_url) = (app.server.url.clone(), app.mailbox.url());
         Ok(Self { app, url, smtp_url, shutdown, server: tokio::spawn(running) })
     }
 
     /// The listings of the booking platforms, with the addresses of their feeds.
     pub fn listings(&self) -> Vec<ListingAddress> {
-        self.app.ota.all().iter().map(|listing| self.app.address_of(listing)).collect()
+        self.app.ota.all().iter().map(|listing| self.app.ota.address_of(listing)).collect()
     }
 
     /// The base address, `http://127.0.0.1:PORT`, without a slash at its end.
@@ -209,6 +214,19 @@ impl Drop for Sandbox {
     }
 }
 
+/// All routes.
+fn router(app: &Arc<app::SandboxApp>) -> Router {
+    let elsewhere = any(elsewhere::visit).with_state(Arc::clone(&app.server));
+    Router::new()
+        .nest("/control", control::router())
+        .merge(page::router())
+        .with_state(Arc::clone(app))
+        .nest("/google", google::router(&app.google))
+        .nest("/microsoft", microsoft::router(&app.microsoft))
+        .merge(ota::router(Arc::clone(&app.ota)))
+        .route(&format!("{}/{{*path}}", bad_answers::FOREIGN_HOST_PATH), elsewhere)
+}
+
 async fn prepare(
     config: SandboxConfig,
     shutdown: CancellationToken,
@@ -220,11 +238,10 @@ async fn prepare(
     let url = base_url(local);
     let (app, inbox, mail_listener) =
         app::SandboxApp::open(config, url, local.ip(), shutdown.clone()).await?;
-    tokio::spawn(push::run(Arc::clone(&app), inbox));
-    tokio::spawn(ota::run(Arc::clone(&app)));
-    let mail = mailbox::serve(Arc::clone(&app), mail_listener, shutdown.clone());
-    let service =
-        app::router(Arc::clone(&app)).into_make_service_with_connect_info::<connection::ConnectionBreaker>();
+    tokio::spawn(app::notify_of_changes(Arc::clone(&app), inbox));
+    tokio::spawn(ota::run(Arc::clone(&app.ota)));
+    let mail = mailbox::serve(Arc::clone(&app.mailbox), Arc::clone(&app.server), mail_listener);
+    let service = router(&app).into_make_service_with_connect_info::<connection::ConnectionBreaker>();
     let running = async move {
         let http = axum::serve(connection::BreakableListener(listener), service)
             .with_graceful_shutdown(shutdown.clone().cancelled_owned());

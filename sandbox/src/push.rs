@@ -7,15 +7,11 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
-use crate::app::SandboxApp;
-use crate::faults::{FaultKind, FaultRequest};
+use crate::SandboxError;
 use crate::provider::Provider;
-use crate::store::EntryChanged;
-use crate::{SandboxError, clock, google, microsoft};
 
 /// How long an application may take to answer. Microsoft waits so long for the echo of a validation token.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,13 +39,6 @@ pub(crate) struct PushSender {
     client: reqwest::Client,
     shutdown: CancellationToken,
     under_way: Arc<Semaphore>,
-}
-
-/// Where the providers' changes come out.
-#[derive(Debug)]
-pub(crate) struct ChangeInbox {
-    pub(crate) google: UnboundedReceiver<EntryChanged>,
-    pub(crate) microsoft: UnboundedReceiver<EntryChanged>,
 }
 
 impl PushSender {
@@ -133,40 +122,6 @@ async fn attempt(client: &reqwest::Client, notification: &OutgoingNotification) 
         Ok(answer) => Err(format!("the answer was {}", answer.status().as_u16())),
         Err(error) => Err(if error.is_timeout() { "it took too long".into() } else { "it failed".into() }),
     }
-}
-
-/// Tells of changes until the sandbox stops.
-pub(crate) async fn run(app: Arc<SandboxApp>, mut inbox: ChangeInbox) {
-    loop {
-        let notifications = tokio::select! {
-            () = app.shutdown.cancelled() => return,
-            Some(changed) = inbox.google.recv() => google::notifications(&app, &changed, clock::now()),
-            Some(changed) = inbox.microsoft.recv() => microsoft::notifications(&app, &changed, clock::now()),
-            else => return,
-        };
-        for notification in notifications {
-            if !is_lost(&app, &notification) {
-                app.push.send(notification);
-            }
-        }
-    }
-}
-
-/// Whether a fault takes the notification.
-pub(crate) fn is_lost(app: &SandboxApp, notification: &OutgoingNotification) -> bool {
-    let verdict = app.faults.strike(FaultRequest {
-        provider: notification.provider.into(),
-        account: Some(&notification.account),
-        has_access_token: false,
-        has_grant: false,
-        has_cursor: false,
-        page_size: None,
-        is_read: false,
-        is_for_tokens: false,
-        pages_by_link: false,
-        is_notification: true,
-    });
-    verdict.fault.is_some_and(|strike| strike.kind == FaultKind::DropWebhook)
 }
 
 /// The address, if notifications may go there: https, or http on loopback, which only a sandbox takes.

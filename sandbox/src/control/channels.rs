@@ -83,7 +83,7 @@ pub(super) async fn lifecycle(
         new.subscription.as_ref().is_none_or(|id| *id == channel.id)
             && new.account.as_ref().is_none_or(|account| *account == channel.account)
     };
-    let told = send_lifecycle_event(&app, new.event, wanted)?;
+    let told = send_lifecycle_event(&app.microsoft, new.event, wanted)?;
     if told == 0 {
         return Err(ControlError::not_found("there is no such subscription with a lifecycleNotificationUrl"));
     }

@@ -276,6 +276,6 @@ fn item(
         "ical_uid": entry.ical_uid,
         "private_properties": dialect.private_properties(entry),
         "history": entry.history,
-        "raw": dialect.raw(calendar, entry, &app.url),
+        "raw": dialect.raw(calendar, entry, &app.server.url),
     })
 }

@@ -86,7 +86,7 @@ pub(super) fn activate(
         FaultCount::Unsaid if new.kind == FaultKind::RevokeGrant => Some(1),
         FaultCount::Unsaid | FaultCount::UntilDeleted => None,
     };
-    let fault = app.faults.add(ActiveFault {
+    let fault = app.server.faults.add(ActiveFault {
         id: 0,
         provider: party,
         kind: new.kind,
@@ -110,7 +110,7 @@ fn is_known_account(app: &SandboxApp, party: FaultTarget, account: &str) -> bool
 
 /// The faults in force and how often they have hit.
 pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
-    Json(json!(app.faults.list()))
+    Json(json!(app.server.faults.list()))
 }
 
 /// Ends all faults, or those of `provider`.
@@ -119,7 +119,7 @@ pub(super) async fn clear(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     let of: ProviderQuery = read_query(query.as_deref())?;
-    app.faults.clear(of.provider.as_deref().map(party).transpose()?);
+    app.server.faults.clear(of.provider.as_deref().map(party).transpose()?);
     Ok(StatusCode::NO_CONTENT)
 }
 

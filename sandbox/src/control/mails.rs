@@ -13,7 +13,7 @@ use crate::mailbox::ReceivedMail;
 
 /// Where mail is sent to, and where it is read. Whoever reaches the sandbox by another name takes the port.
 pub(super) async fn place(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
-    let page = format!("{}/mailbox", app.url);
+    let page = format!("{}/mailbox", app.server.url);
     Json(json!({ "smtp_url": app.mailbox.url(), "smtp_port": app.mailbox.port(), "page": page }))
 }
 

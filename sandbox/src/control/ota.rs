@@ -150,7 +150,7 @@ pub(super) async fn read_feed(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
-    let outcome = read_now(&app, &id).await?;
+    let outcome = read_now(&app.ota, &id).await?;
     let mut answer = listing_json(&app, &find(&app, &id)?);
     answer["outcome"] = json!({ "ok": outcome.is_ok(), "says": outcome.unwrap_or_else(|problem| problem) });
     Ok(Json(answer))
@@ -162,7 +162,7 @@ pub(super) async fn faults(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     let listing = find(&app, &id)?;
-    Ok(Json(json!(app.faults.list_of(FaultTarget::Ota, &listing.id))))
+    Ok(Json(json!(app.server.faults.list_of(FaultTarget::Ota, &listing.id))))
 }
 
 /// Breaks the listing's feed, as `POST /control/faults` does with `"provider": "ota"` and the listing as account.
@@ -185,7 +185,7 @@ pub(super) async fn clear_faults(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ControlError> {
     let listing = find(&app, &id)?;
-    app.faults.clear_of(FaultTarget::Ota, &listing.id);
+    app.server.faults.clear_of(FaultTarget::Ota, &listing.id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -200,7 +200,7 @@ fn nights(check_in: NaiveDate, check_out: NaiveDate) -> Result<StayNights, Contr
 
 fn listing_json(app: &SandboxApp, listing: &OtaListing) -> Value {
     let seen = app.ota.seen(&listing.id);
-    let mut told = json!(app.address_of(listing));
+    let mut told = json!(app.ota.address_of(listing));
     told["zone"] = listing.zone.name().into();
     told["window_months"] = listing.window_months.into();
     told["bookings"] = listing.stays.iter().map(stay_json).collect();
@@ -217,7 +217,7 @@ fn listing_json(app: &SandboxApp, listing: &OtaListing) -> Value {
         })
     });
     told["asked"] = json!(seen.asked);
-    told["faults"] = json!(app.faults.list_of(FaultTarget::Ota, &listing.id));
+    told["faults"] = json!(app.server.faults.list_of(FaultTarget::Ota, &listing.id));
     told
 }
 

@@ -25,9 +25,8 @@ pub(super) async fn requests(
     State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ControlError> {
-    let lines = app.recorder.lines(of(query.as_deref())?.as_deref()).map_err(|error| ControlError {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        message: error.to_string(),
+    let lines = app.server.recorder.lines(of(query.as_deref())?.as_deref()).map_err(|error| {
+        ControlError { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() }
     })?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
@@ -37,6 +36,6 @@ pub(super) async fn forget(
     State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
-    app.recorder.clear(of(query.as_deref())?.as_deref());
+    app.server.recorder.clear(of(query.as_deref())?.as_deref());
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,9 +6,9 @@
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use serde_json::{Map, Value, json};
 
+use super::GoogleSandbox;
 use super::errors::GoogleApiError;
 use super::sample::NOBODY;
-use crate::app::SandboxApp;
 use crate::opaque::fingerprint;
 use crate::provider::Provider;
 use crate::push::{self, OutgoingNotification};
@@ -127,11 +127,11 @@ pub(crate) fn channel_json(channel: &WatchChannel) -> Value {
 
 /// What is told of `changed`, and to whom.
 pub(crate) fn notifications(
-    app: &SandboxApp,
+    google: &GoogleSandbox,
     changed: &EntryChanged,
     now: DateTime<Utc>,
 ) -> Vec<OutgoingNotification> {
-    let store = app.google.store();
+    let store = google.store();
     store.told(changed, now).into_iter().map(|one| notification(one, "exists", changed.seq + 1)).collect()
 }
 

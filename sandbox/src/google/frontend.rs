@@ -1,27 +1,34 @@
 //! What Google says at its gate.
 
+use std::sync::MutexGuard;
+
 use axum::Json;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::GoogleSandbox;
 use super::errors::GoogleApiError;
 use super::list_query::DEFAULT_PAGE;
 use super::oauth::token;
-use crate::app::SandboxApp;
 use crate::faults::{FaultHit, FaultKind};
 use crate::gate::{IncomingRequest, ProviderFrontend, RejectionResponse};
 use crate::provider::Provider;
-use crate::store::AuthenticatedCaller;
+use crate::server::SandboxServer;
+use crate::store::{AuthenticatedCaller, ProviderStore};
 
-/// Google's gate.
-#[derive(Debug)]
-pub(crate) struct GoogleFrontend;
-
-impl ProviderFrontend for GoogleFrontend {
+impl ProviderFrontend for GoogleSandbox {
     fn provider(&self) -> Provider {
         Provider::Google
+    }
+
+    fn server(&self) -> &SandboxServer {
+        &self.server
+    }
+
+    fn store(&self) -> MutexGuard<'_, ProviderStore> {
+        self.store()
     }
 
     fn is_token_endpoint(&self, path: &str) -> bool {
@@ -41,11 +48,7 @@ impl ProviderFrontend for GoogleFrontend {
         path.strip_prefix("/google").filter(|path| path.starts_with("/calendar/v3/")).map(String::from)
     }
 
-    fn enter(
-        &self,
-        _: &SandboxApp,
-        _: &AuthenticatedCaller,
-    ) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
+    fn enter(&self, _: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
         Ok(None)
     }
 
@@ -53,13 +56,8 @@ impl ProviderFrontend for GoogleFrontend {
         GoogleApiError::unauthenticated().into_response()
     }
 
-    fn spend(
-        &self,
-        app: &SandboxApp,
-        caller: &AuthenticatedCaller,
-        now: DateTime<Utc>,
-    ) -> Result<(), RejectionResponse> {
-        let spent = app.google.quota().spend(&caller.client, &caller.account, now);
+    fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
+        let spent = self.quota().spend(&caller.client, &caller.account, now);
         spent.map_err(|error| Box::new(error.into_response()))
     }
 

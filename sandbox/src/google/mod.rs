@@ -31,8 +31,8 @@ pub(crate) use channels::notifications;
 pub(crate) use quota::GoogleQuotaLimits;
 pub(crate) use scopes::EVERYTHING;
 
-use crate::app::SandboxApp;
-use crate::gate::{Gate, pass};
+use crate::gate::{ProviderFrontend, pass};
+use crate::server::SandboxServer;
 use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxError};
 
@@ -42,6 +42,7 @@ pub(crate) struct GoogleSandbox {
     store: Mutex<ProviderStore>,
     quota: Mutex<quota::GoogleQuota>,
     clients: Vec<OAuthClient>,
+    server: Arc<SandboxServer>,
 }
 
 impl GoogleSandbox {
@@ -49,9 +50,10 @@ impl GoogleSandbox {
         path: &Path,
         clients: Vec<OAuthClient>,
         changes: UnboundedSender<EntryChanged>,
+        server: Arc<SandboxServer>,
     ) -> Result<Self, SandboxError> {
         let store = Mutex::new(ProviderStore::open(path, &dialect::GoogleDialect, changes)?);
-        Ok(Self { store, quota: Mutex::default(), clients })
+        Ok(Self { store, quota: Mutex::default(), clients, server })
     }
 
     /// The state; held for the length of one request's work, never across an await.
@@ -74,9 +76,9 @@ impl GoogleSandbox {
 }
 
 /// The routes below `/google`: pages for persons, and the endpoints for applications behind the gate.
-pub(crate) fn router(app: &Arc<SandboxApp>) -> Router<Arc<SandboxApp>> {
+pub(crate) fn router<S>(google: &Arc<GoogleSandbox>) -> Router<S> {
     let endpoints = oauth::endpoints().nest("/calendar/v3", api::router());
-    let gate = Gate { app: Arc::clone(app), front: &frontend::GoogleFrontend };
-    let gated = endpoints.layer(middleware::from_fn_with_state(gate, pass));
-    oauth::pages().merge(gated)
+    let front: Arc<dyn ProviderFrontend> = google.clone();
+    let gated = endpoints.layer(middleware::from_fn_with_state(front, pass));
+    oauth::pages().merge(gated).with_state(Arc::clone(google))
 }

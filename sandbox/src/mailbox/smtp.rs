@@ -12,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use super::Mailbox;
 use super::command::{SmtpCommand, SmtpCommandError, read};
-use crate::app::SandboxApp;
 use crate::faults::{FaultKind, FaultRequest, FaultTarget};
+use crate::server::SandboxServer;
 
 /// The largest mail, in bytes.
 const MAX_MESSAGE_BYTES: usize = 25 * 1024 * 1024;
@@ -32,12 +32,12 @@ const MAX_SESSIONS: usize = 200;
 const MAX_DELAY: Duration = Duration::from_mins(1);
 
 /// Takes connections until the sandbox stops.
-pub(crate) async fn serve(app: Arc<SandboxApp>, listener: TcpListener, shutdown: CancellationToken) {
+pub(crate) async fn serve(mailbox: Arc<Mailbox>, server: Arc<SandboxServer>, listener: TcpListener) {
     let mut conversations = JoinSet::new();
     loop {
         while conversations.try_join_next().is_some() {}
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = server.shutdown.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -45,9 +45,9 @@ pub(crate) async fn serve(app: Arc<SandboxApp>, listener: TcpListener, shutdown:
                 let _gone = stream.write_all(b"421 4.7.0 too many connections\r\n").await;
             }
             Ok((stream, _)) => {
-                let app = Arc::clone(&app);
+                let session = SmtpSession::new(Arc::clone(&mailbox), Arc::clone(&server), stream);
                 conversations.spawn(async move {
-                    if let Err(error) = SmtpSession::new(app, stream).lead().await {
+                    if let Err(error) = session.lead().await {
                         tracing::debug!(%error, "a mail client went away");
                     }
                 });
@@ -69,7 +69,8 @@ struct SmtpEnvelope {
 }
 
 struct SmtpSession {
-    app: Arc<SandboxApp>,
+    mailbox: Arc<Mailbox>,
+    server: Arc<SandboxServer>,
     stream: BufReader<TcpStream>,
     greeted: bool,
     envelope: SmtpEnvelope,
@@ -90,8 +91,9 @@ fn refusal(refusal: SmtpCommandError) -> &'static str {
 }
 
 impl SmtpSession {
-    fn new(app: Arc<SandboxApp>, stream: TcpStream) -> Self {
-        Self { app, stream: BufReader::new(stream), greeted: false, envelope: SmtpEnvelope::default() }
+    fn new(mailbox: Arc<Mailbox>, server: Arc<SandboxServer>, stream: TcpStream) -> Self {
+        let (stream, envelope) = (BufReader::new(stream), SmtpEnvelope::default());
+        Self { mailbox, server, stream, greeted: false, envelope }
     }
 
     async fn lead(mut self) -> io::Result<()> {
@@ -194,19 +196,9 @@ impl SmtpSession {
             return Ok(SmtpStep::Line);
         }
         let account = to.first().cloned();
-        let target = FaultRequest {
-            provider: FaultTarget::Mailbox,
-            account: account.as_deref(),
-            has_access_token: false,
-            has_grant: false,
-            has_cursor: false,
-            page_size: None,
-            is_read: false,
-            is_for_tokens: false,
-            pages_by_link: false,
-            is_notification: false,
-        };
-        let verdict = self.app.faults.strike(target);
+        let target =
+            FaultRequest { account: account.as_deref(), ..FaultRequest::of(FaultTarget::Mailbox, "") };
+        let verdict = self.server.faults.strike(target);
         if !verdict.latency.is_zero() {
             self.wait(verdict.latency).await;
         }
@@ -226,7 +218,7 @@ impl SmtpSession {
             }
             _ => {}
         }
-        match self.app.mailbox.take(from.unwrap_or_default(), to, &source) {
+        match self.mailbox.take(from.unwrap_or_default(), to, &source) {
             Ok(_) if kind == Some(FaultKind::ApplyThenDrop) => return Ok(SmtpStep::End),
             Ok(id) => self.say(&format!("250 2.0.0 kept as {id}")).await?,
             Err(error) => {
@@ -240,7 +232,7 @@ impl SmtpSession {
     async fn wait(&self, length: Duration) {
         tokio::select! {
             () = tokio::time::sleep(length) => {}
-            () = self.app.shutdown.cancelled() => {}
+            () = self.server.shutdown.cancelled() => {}
         }
     }
 

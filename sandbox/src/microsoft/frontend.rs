@@ -1,29 +1,36 @@
 //! What Microsoft says at its gate.
 
+use std::sync::MutexGuard;
+
 use axum::Json;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::MicrosoftSandbox;
 use super::errors::GraphApiError;
 use super::oauth::{EntraOAuthError, is_token_endpoint};
 use super::odata::DEFAULT_PAGE;
 use super::prefer::{PreferHeader, unknown_zone};
 use super::throttle::ConcurrencyPermit;
-use crate::app::SandboxApp;
 use crate::faults::{FaultHit, FaultKind};
 use crate::gate::{IncomingRequest, ProviderFrontend, RejectionResponse};
 use crate::provider::Provider;
-use crate::store::AuthenticatedCaller;
+use crate::server::SandboxServer;
+use crate::store::{AuthenticatedCaller, ProviderStore};
 
-/// Microsoft's gate.
-#[derive(Debug)]
-pub(crate) struct MicrosoftFrontend;
-
-impl ProviderFrontend for MicrosoftFrontend {
+impl ProviderFrontend for MicrosoftSandbox {
     fn provider(&self) -> Provider {
         Provider::Microsoft
+    }
+
+    fn server(&self) -> &SandboxServer {
+        &self.server
+    }
+
+    fn store(&self) -> MutexGuard<'_, ProviderStore> {
+        self.store()
     }
 
     fn is_token_endpoint(&self, path: &str) -> bool {
@@ -48,12 +55,8 @@ impl ProviderFrontend for MicrosoftFrontend {
         Some(path.replace("%28", "(").replace("%29", ")"))
     }
 
-    fn enter(
-        &self,
-        app: &SandboxApp,
-        caller: &AuthenticatedCaller,
-    ) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
-        match ConcurrencyPermit::take(&app.microsoft.throttle, &caller.client, &caller.account) {
+    fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
+        match ConcurrencyPermit::take(&self.throttle, &caller.client, &caller.account) {
             Ok(seat) => Ok(Some(Box::new(seat))),
             Err(full) => Err(Box::new(full.into_response())),
         }
@@ -63,13 +66,8 @@ impl ProviderFrontend for MicrosoftFrontend {
         GraphApiError::unauthenticated(has_token).into_response()
     }
 
-    fn spend(
-        &self,
-        app: &SandboxApp,
-        caller: &AuthenticatedCaller,
-        now: DateTime<Utc>,
-    ) -> Result<(), RejectionResponse> {
-        let spent = app.microsoft.throttle().spend(&caller.client, &caller.account, now);
+    fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
+        let spent = self.throttle().spend(&caller.client, &caller.account, now);
         spent.map_err(|error| Box::new(error.into_response()))
     }
 

@@ -35,8 +35,8 @@ pub(crate) use scopes::EVERYTHING;
 pub(crate) use subscriptions::{LifecycleEvent, notifications, send_lifecycle_event};
 pub(crate) use throttle::GraphThrottleLimits;
 
-use crate::app::SandboxApp;
-use crate::gate::{Gate, pass};
+use crate::gate::{ProviderFrontend, pass};
+use crate::server::SandboxServer;
 use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxError};
 
@@ -46,6 +46,7 @@ pub(crate) struct MicrosoftSandbox {
     store: Mutex<ProviderStore>,
     throttle: Arc<Mutex<throttle::GraphThrottle>>,
     clients: Vec<OAuthClient>,
+    server: Arc<SandboxServer>,
 }
 
 impl MicrosoftSandbox {
@@ -53,9 +54,10 @@ impl MicrosoftSandbox {
         path: &Path,
         clients: Vec<OAuthClient>,
         changes: UnboundedSender<EntryChanged>,
+        server: Arc<SandboxServer>,
     ) -> Result<Self, SandboxError> {
         let store = Mutex::new(ProviderStore::open(path, &dialect::MicrosoftDialect, changes)?);
-        Ok(Self { store, throttle: Arc::default(), clients })
+        Ok(Self { store, throttle: Arc::default(), clients, server })
     }
 
     /// The state; held for the length of one request's work, never across an await.
@@ -78,9 +80,9 @@ impl MicrosoftSandbox {
 }
 
 /// The routes below `/microsoft`: pages for persons, and the endpoints for applications behind the gate.
-pub(crate) fn router(app: &Arc<SandboxApp>) -> Router<Arc<SandboxApp>> {
+pub(crate) fn router<S>(microsoft: &Arc<MicrosoftSandbox>) -> Router<S> {
     let endpoints = oauth::endpoints().nest("/v1.0", api::router());
-    let gate = Gate { app: Arc::clone(app), front: &frontend::MicrosoftFrontend };
-    let gated = endpoints.layer(middleware::from_fn_with_state(gate, pass));
-    oauth::pages().merge(gated)
+    let front: Arc<dyn ProviderFrontend> = microsoft.clone();
+    let gated = endpoints.layer(middleware::from_fn_with_state(front, pass));
+    oauth::pages().merge(gated).with_state(Arc::clone(microsoft))
 }

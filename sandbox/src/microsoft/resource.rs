@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::prefer::PreferHeader;
 use super::{ids, recurrence_patterns};
-use crate::page::html::escape;
+use crate::html::escape;
 use crate::store::{
     CalendarAccessRole, CalendarListItem, CalendarRecord, EventTime, ListedEvent, StoredCalendar,
     StoredEntry, materialize,

@@ -8,15 +8,15 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use super::MicrosoftSandbox;
 use super::errors::GraphApiError;
 use super::prefer::PreferHeader;
 use super::resource::{etag, timestamp};
 use super::writes::calendar_of;
 use super::{ids, tenants};
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
-use crate::push::{self, OutgoingNotification, is_lost};
+use crate::push::{self, OutgoingNotification};
 use crate::store::{
     AuthenticatedCaller, EntryChangeKind, EntryChanged, ProviderStore, StoreError, WatchChannel, secret,
 };
@@ -164,7 +164,7 @@ pub(crate) fn expiration(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>
 ///
 /// # Errors
 /// 400 if it does not.
-pub(crate) async fn validate(app: &SandboxApp, address: &str) -> Result<(), GraphApiError> {
+pub(crate) async fn validate(microsoft: &MicrosoftSandbox, address: &str) -> Result<(), GraphApiError> {
     let failed = |why: String| {
         GraphApiError::bad(
             "ValidationError",
@@ -180,7 +180,7 @@ pub(crate) async fn validate(app: &SandboxApp, address: &str) -> Result<(), Grap
         secret()
     );
     url.query_pairs_mut().append_pair("validationToken", &token);
-    let (status, kind, body) = app.push.ask(url).await.map_err(failed)?;
+    let (status, kind, body) = microsoft.server.push.ask(url).await.map_err(failed)?;
     if status != StatusCode::OK {
         return Err(failed(format!("the status was {}", status.as_u16())));
     }
@@ -216,11 +216,11 @@ pub(crate) fn subscription_json(store: &ProviderStore, channel: &WatchChannel, w
 
 /// What is told of `changed`, and to whom.
 pub(crate) fn notifications(
-    app: &SandboxApp,
+    microsoft: &MicrosoftSandbox,
     changed: &EntryChanged,
     now: DateTime<Utc>,
 ) -> Vec<OutgoingNotification> {
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     let told = store.told(changed, now);
     let calendar = store.calendars.get(&changed.calendar);
     let moves = calendar.and_then(|one| one.entries.get(&changed.entry)).map_or(0, |entry| entry.moves);
@@ -248,11 +248,11 @@ pub(crate) fn notifications(
 /// # Errors
 /// If a subscription that ends cannot be ended.
 pub(crate) fn send_lifecycle_event(
-    app: &SandboxApp,
+    microsoft: &MicrosoftSandbox,
     event: LifecycleEvent,
     wanted: impl Fn(&WatchChannel) -> bool,
 ) -> Result<usize, StoreError> {
-    let mut store = app.microsoft.store();
+    let mut store = microsoft.store();
     let channels: Vec<_> = store.live_channels(clock::now()).filter(|one| wanted(one)).cloned().collect();
     let mut told = 0;
     for channel in channels {
@@ -264,9 +264,7 @@ pub(crate) fn send_lifecycle_event(
             store.close_channel(&channel.id)?;
         }
         told += 1;
-        if !is_lost(app, &notification) {
-            app.push.send(notification);
-        }
+        microsoft.server.notify(notification);
     }
     Ok(told)
 }

@@ -7,30 +7,27 @@ use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{ListingFeedRequest, OtaListing, OtaPlatform, dialect, spoiled};
-use crate::app::SandboxApp;
+use super::{ListingFeedRequest, Ota, OtaListing, OtaPlatform, dialect, spoiled};
 use crate::bad_answers;
 use crate::clock;
 use crate::connection::ConnectionBreaker;
 use crate::faults::{FaultHit, FaultKind, FaultRequest, FaultTarget};
-use crate::gate::{LONGEST_HOLD, gone, hold};
+use crate::gate::{LONGEST_HOLD, gone};
 use crate::opaque::fingerprint;
-
-pub(super) const CALENDAR: &str = "text/calendar; charset=utf-8";
 
 /// Serves one listing's feed to whoever knows its address.
 pub(super) async fn serve(
-    State(app): State<Arc<SandboxApp>>,
+    State(ota): State<Arc<Ota>>,
     ConnectInfo(breaker): ConnectInfo<ConnectionBreaker>,
     Path((platform, id)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
-    let known = app.ota.find(&id).filter(|listing| {
+    let known = ota.find(&id).filter(|listing| {
         listing.site.as_str() == platform && query.get("t").is_some_and(|token| *token == listing.token)
     });
     let Some(listing) = known else { return spoiled::refusal(404) };
-    let response = answer(&app, &breaker, &listing, &headers).await;
+    let response = answer(&ota, &breaker, &listing, &headers).await;
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let asked = ListingFeedRequest {
         at: clock::now(),
@@ -38,12 +35,12 @@ pub(super) async fn serve(
         if_none_match: text(header::IF_NONE_MATCH),
         status: response.status().as_u16(),
     };
-    app.ota.note_asked(&id, asked);
+    ota.note_asked(&id, asked);
     response
 }
 
 async fn answer(
-    app: &SandboxApp,
+    ota: &Ota,
     breaker: &ConnectionBreaker,
     listing: &OtaListing,
     headers: &HeaderMap,
@@ -52,25 +49,14 @@ async fn answer(
     if listing.site == OtaPlatform::Airbnb && !headers.contains_key(header::USER_AGENT) {
         return spoiled::refusal(403);
     }
-    let verdict = app.faults.strike(FaultRequest {
-        provider: FaultTarget::Ota,
-        account: Some(&listing.id),
-        has_access_token: false,
-        has_grant: false,
-        has_cursor: false,
-        page_size: None,
-        is_read: false,
-        is_for_tokens: false,
-        pages_by_link: false,
-        is_notification: false,
-    });
-    if hold(app, verdict.latency).await.is_err() {
+    let verdict = ota.server.faults.strike(FaultRequest::of(FaultTarget::Ota, &listing.id));
+    if ota.server.hold(verdict.latency).await.is_err() {
         return gone(breaker);
     }
     let Some(strike) = verdict.fault else { return feed(listing, headers, None) };
     match strike.kind {
         FaultKind::Timeout => {
-            let _ended = hold(app, LONGEST_HOLD).await;
+            let _ended = ota.server.hold(LONGEST_HOLD).await;
             gone(breaker)
         }
         FaultKind::ApplyThenDrop => gone(breaker),
@@ -83,9 +69,11 @@ async fn answer(
         FaultKind::ServerError => spoiled::refusal(500),
         FaultKind::Status => spoiled::refusal(strike.value.unwrap_or(500)),
         FaultKind::GzipBomb => spoiled::bomb(),
-        kind => match bad_answers::instead(kind, &app.url) {
+        kind => match bad_answers::instead(kind, &ota.server.url) {
             Some(response) => response,
-            None => bad_answers::spoil(kind, None, &app.url, feed(listing, headers, Some(strike))).await,
+            None => {
+                bad_answers::spoil(kind, None, &ota.server.url, feed(listing, headers, Some(strike))).await
+            }
         },
     }
 }
@@ -106,7 +94,7 @@ fn feed(listing: &OtaListing, headers: &HeaderMap, strike: Option<FaultHit>) -> 
         body = spoiled::strip_ends(&body);
     }
     let mut response = body.clone().into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CALENDAR));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(dialect::CONTENT_TYPE));
     // The others write the time of the request into each event: there is nothing to compare.
     if listing.site == OtaPlatform::BookingCom
         && let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", fingerprint(&body)))

@@ -10,8 +10,7 @@ use chrono_tz::Tz;
 use icalendar::{CalendarDateTime, Component, DatePerhapsTime, Event};
 use tokio::task::JoinSet;
 
-use super::{ListingError, ListingImport, OtaPlatform, StayNights};
-use crate::app::SandboxApp;
+use super::{ListingError, ListingImport, Ota, OtaPlatform, StayNights};
 use crate::clock;
 
 /// How much of a feed is read, in bytes.
@@ -30,35 +29,35 @@ enum ListingImportResponse {
 }
 
 /// Reads feeds until the sandbox stops.
-pub(crate) async fn run(app: Arc<SandboxApp>) {
+pub(crate) async fn run(ota: Arc<Ota>) {
     loop {
         tokio::select! {
-            () = app.shutdown.cancelled() => return,
+            () = ota.server.shutdown.cancelled() => return,
             () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
         let mut reads = JoinSet::new();
-        for id in due(&app) {
-            let app = Arc::clone(&app);
+        for id in due(&ota) {
+            let ota = Arc::clone(&ota);
             reads.spawn(async move {
                 // What came of it is noted; a listing without an import any more is left alone.
-                let _noted = read_now(&app, &id).await;
+                let _noted = read_now(&ota, &id).await;
             });
         }
         tokio::select! {
-            () = app.shutdown.cancelled() => return,
+            () = ota.server.shutdown.cancelled() => return,
             _ = reads.join_all() => {}
         }
     }
 }
 
 /// The listings whose turn it is. After a restart it is everybody's.
-fn due(app: &SandboxApp) -> Vec<String> {
+fn due(ota: &Ota) -> Vec<String> {
     let now = clock::now();
     let is_due = |id: &str, every: u32| {
-        let last = app.ota.seen(id).read.map(|(at, _)| at);
+        let last = ota.seen(id).read.map(|(at, _)| at);
         last.is_none_or(|at| at + TimeDelta::seconds(every.into()) <= now)
     };
-    let reading = app.ota.all().into_iter().filter_map(|one| Some((one.id, one.import?.every_seconds)));
+    let reading = ota.all().into_iter().filter_map(|one| Some((one.id, one.import?.every_seconds)));
     reading.filter(|(id, every)| is_due(id, *every)).map(|(id, _)| id).collect()
 }
 
@@ -66,18 +65,18 @@ fn due(app: &SandboxApp) -> Vec<String> {
 ///
 /// # Errors
 /// If there is no such listing, or it reads none.
-pub(crate) async fn read_now(app: &SandboxApp, id: &str) -> Result<ListingImportOutcome, ListingError> {
-    let listing = app.ota.find(id).ok_or(ListingError::NotFound)?;
+pub(crate) async fn read_now(ota: &Ota, id: &str) -> Result<ListingImportOutcome, ListingError> {
+    let listing = ota.find(id).ok_or(ListingError::NotFound)?;
     let Some(import) = listing.import else {
         return Err(ListingError::Invalid("this listing reads no calendar".into()));
     };
-    let outcome = match fetch(app, listing.site, &import).await {
+    let outcome = match fetch(ota, listing.site, &import).await {
         Ok(ListingImportResponse::NotModified) => Ok("nothing has changed".to_owned()),
         Ok(ListingImportResponse::Feed { text, etag, last_modified }) => {
             match parse_closed_nights(&text, listing.zone) {
                 Ok(closed) => {
                     let says = format!("{} events close nights", closed.len());
-                    app.ota.change(id, |listing| {
+                    ota.change(id, |listing| {
                         // The host may have named another one meanwhile.
                         if let Some(current) = listing.import.as_mut().filter(|one| one.url == import.url) {
                             (current.etag, current.last_modified, current.closed) =
@@ -92,16 +91,16 @@ pub(crate) async fn read_now(app: &SandboxApp, id: &str) -> Result<ListingImport
         }
         Err(problem) => Err(problem),
     };
-    app.ota.note_read(id, clock::now(), outcome.clone());
+    ota.note_read(id, clock::now(), outcome.clone());
     Ok(outcome)
 }
 
 async fn fetch(
-    app: &SandboxApp,
+    ota: &Ota,
     site: OtaPlatform,
     import: &ListingImport,
 ) -> Result<ListingImportResponse, String> {
-    let mut request = app.push.get(&import.url).header(header::USER_AGENT, site.user_agent());
+    let mut request = ota.server.push.get(&import.url).header(header::USER_AGENT, site.user_agent());
     if let Some(etag) = &import.etag {
         request = request.header(header::IF_NONE_MATCH, etag);
     }

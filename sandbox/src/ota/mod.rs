@@ -31,8 +31,8 @@ pub(crate) use nights::StayNights;
 pub(crate) use site::OtaPlatform;
 
 use crate::SandboxError;
-use crate::app::SandboxApp;
 use crate::journal::Journal;
+use crate::server::SandboxServer;
 
 /// How many requests for a listing's feed are remembered.
 const MAX_FEED_REQUESTS: usize = 50;
@@ -56,6 +56,7 @@ pub(crate) struct Ota {
     inner: Mutex<OtaState>,
     /// Makes codes, UIDs and tokens differ from another sandbox's.
     seed: u64,
+    server: Arc<SandboxServer>,
 }
 
 #[derive(Debug)]
@@ -89,12 +90,17 @@ impl Ota {
     ///
     /// # Errors
     /// If the file cannot be used or holds what is no listing.
-    pub(crate) fn open(path: &Path, seed: u64, now: DateTime<Utc>) -> Result<Self, SandboxError> {
+    pub(crate) fn open(
+        path: &Path,
+        seed: u64,
+        now: DateTime<Utc>,
+        server: Arc<SandboxServer>,
+    ) -> Result<Self, SandboxError> {
         let records = Journal::<OtaListing>::read(path)?;
         let records = if records.is_empty() { sample::listings(seed, now) } else { records };
         let listings: BTreeMap<_, _> = records.into_iter().map(|one| (one.id.clone(), one)).collect();
         let journal = Journal::rewrite(path, &listings.values().cloned().collect::<Vec<_>>())?;
-        Ok(Self { inner: Mutex::new(OtaState { listings, journal, seen: BTreeMap::new() }), seed })
+        Ok(Self { inner: Mutex::new(OtaState { listings, journal, seen: BTreeMap::new() }), seed, server })
     }
 
     /// All of them, by id.
@@ -151,6 +157,17 @@ impl Ota {
         self.lock().seen.entry(id.to_owned()).or_default().read = Some((at, outcome));
     }
 
+    /// Where the feed of a listing is.
+    pub(crate) fn address_of(&self, listing: &OtaListing) -> ListingAddress {
+        let OtaListing { id, site, name, token, .. } = listing;
+        ListingAddress {
+            id: id.clone(),
+            platform: site.as_str().to_owned(),
+            name: name.clone(),
+            export_url: format!("{}/ota/{site}/{id}/calendar.ics?t={token}", self.server.url),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, OtaState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,20 +184,7 @@ impl OtaState {
     }
 }
 
-impl SandboxApp {
-    /// Where the feed of a listing is.
-    pub(crate) fn address_of(&self, listing: &OtaListing) -> ListingAddress {
-        let OtaListing { id, site, name, token, .. } = listing;
-        ListingAddress {
-            id: id.clone(),
-            platform: site.as_str().to_owned(),
-            name: name.clone(),
-            export_url: format!("{}/ota/{site}/{id}/calendar.ics?t={token}", self.url),
-        }
-    }
-}
-
 /// The feeds.
-pub(crate) fn router() -> Router<Arc<SandboxApp>> {
-    Router::new().route("/ota/{platform}/{listing}/calendar.ics", get(export::serve))
+pub(crate) fn router<S>(ota: Arc<Ota>) -> Router<S> {
+    Router::new().route("/ota/{platform}/{listing}/calendar.ics", get(export::serve)).with_state(ota)
 }

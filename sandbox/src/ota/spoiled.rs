@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::dialect::OtaFeedEvent;
+use super::dialect::{CONTENT_TYPE, OtaFeedEvent};
 use super::listing::digest;
 
 /// How much comes out of a bomb: 1 GiB.
@@ -50,7 +50,7 @@ pub(super) fn bomb() -> Response {
     body.extend(piece.repeat(BOMB / PIECE));
     let mut response = Body::from(body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::export::CALENDAR));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }

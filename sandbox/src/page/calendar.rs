@@ -10,12 +10,12 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::entry_form::{EntryForm, day_of};
-use super::html::{document_with_head, escape, path_part, query};
 use super::not_found;
 use super::panel::{self, PanelContext};
 use super::week::{WeekView, monday};
 use crate::app::SandboxApp;
 use crate::clock;
+use crate::html::{document_with_head, escape, path_part, query};
 use crate::provider::Provider;
 use crate::store::{
     CalendarAccessRole, CalendarListItem, EntryEdit, EntryLocation, PRIMARY, ProviderStore, StoredCalendar,
@@ -144,7 +144,7 @@ fn apply_action(
     work: impl FnOnce(&mut ProviderStore, &str, &EntryForm, DateTime<Utc>) -> Result<EntryLocation, String>,
 ) -> Response {
     let Some(known) = Provider::parse(&provider) else {
-        return not_found("There is no such provider in the sandbox.");
+        return not_found("This provider does not exist in the sandbox.");
     };
     let outcome = work(&mut app.store(known), &account, &form, clock::now());
     match outcome {
@@ -184,15 +184,15 @@ fn render(
     refused: Option<&RejectedEntryForm>,
 ) -> Response {
     let Some(provider) = Provider::parse(provider) else {
-        return not_found("There is no such provider in the sandbox.");
+        return not_found("This provider does not exist in the sandbox.");
     };
     let store = app.store(provider);
     let Some(person) = store.accounts.get(account) else {
-        return not_found("There is no such account in the sandbox.");
+        return not_found("This account does not exist in the sandbox.");
     };
     let Ok((calendar, subscription)) = store.visible(account, wanted.calendar.as_deref().unwrap_or(PRIMARY))
     else {
-        return not_found("There is no such calendar in this account’s list.");
+        return not_found("This calendar is not in the account’s list.");
     };
     let now = clock::now();
     let today = now.with_timezone(&calendar.info.zone).date_naive();
@@ -202,7 +202,7 @@ fn render(
     let page = SandboxCalendarPage { provider, account, calendar, subscription, first, today, now };
     let week = WeekView::of(calendar, first, now);
     let body = format!(
-        "<header><p class=\"mark\">Sandbox calendar – stands for {}</p>\
+        "<header><p class=\"mark\">Sandbox calendar: simulates {}</p>\
          <p class=\"quiet\"><a href=\"/\">All calendars</a></p><h1>{}</h1>{}</header>\
          <main class=\"beside\"><section id=\"week\" data-revision=\"{}\" data-watch=\"{}/revision?{}\">{}{}</section>\
          <aside id=\"panel\">{}</aside></main>",
@@ -301,13 +301,13 @@ impl SandboxCalendarPage<'_> {
             Some(refused) => (Some(refused.form.clone()), Some(refused.message.as_str())),
         };
         match chosen {
-            Some(entry) if !may_write => panel::look(&entry, &close, "This calendar can only be read.", zone),
+            Some(entry) if !may_write => panel::look(&entry, &close, "This calendar is read-only.", zone),
             Some(entry) if entry.cancelled() => panel::restore(&origin, &entry, error, &close, zone),
             Some(entry) => {
                 let form = form.unwrap_or_else(|| EntryForm::of(&entry, zone));
                 panel::edit(&origin, &entry, &form, error, &close, zone)
             }
-            None if !may_write => "<p class=\"quiet\">This calendar can only be read.</p>".into(),
+            None if !may_write => "<p class=\"quiet\">This calendar is read-only.</p>".into(),
             None => {
                 let form = form.unwrap_or_else(|| EntryForm::empty(self.first, self.now, zone));
                 panel::add(&origin, &form, error)

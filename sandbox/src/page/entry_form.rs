@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use super::html::escape;
+use crate::html::escape;
 use crate::store::{EntryEdit, StoredEntry};
 use crate::timing::DateOrDateTime;
 
@@ -76,13 +76,13 @@ impl EntryForm {
     /// A sentence that says what is missing.
     pub(super) fn wish(&self) -> Result<EntryEdit, String> {
         let day = |text: &str, name: &str| {
-            text.parse::<NaiveDate>().map_err(|_| format!("Please give the {name} as a date."))
+            text.parse::<NaiveDate>().map_err(|_| format!("Enter the {name} as a date."))
         };
         let first = day(&self.first_day, "first day")?;
         let last = if self.last_day.is_empty() { first } else { day(&self.last_day, "last day")? };
         let (starts_at, ends_at) = if self.all_day.is_empty() {
             if self.from.is_empty() || self.to.is_empty() {
-                return Err("Please give both times, or tick “All day”.".into());
+                return Err("Enter both times, or select “All day”.".into());
             }
             (format!("{first}T{}", self.from), format!("{last}T{}", self.to))
         } else {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use chrono::{Datelike, Timelike, Weekday};
 
 use super::calendar::SandboxCalendarPage;
-use super::html::escape;
 use super::week::{AllDayBar, WeekBlock, WeekDay, WeekView};
+use crate::html::escape;
 
 impl SandboxCalendarPage<'_> {
     /// All of it.

@@ -6,27 +6,27 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Html;
 
-use super::html::{document, escape, path_part, query};
 use crate::app::SandboxApp;
 use crate::clock;
+use crate::html::{document, escape, path_part, query};
 use crate::provider::Provider;
 use crate::store::{ProviderStore, StoredAccount};
 
 /// The first page.
 pub(super) async fn show(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = String::from(
-        "<main><p class=\"mark\">Sandbox – stands for the outside world</p><h1>Calendars in the sandbox</h1>\
+        "<main><p class=\"mark\">Sandbox: simulated external services</p><h1>Sandbox calendars</h1>\
          <p>These people and their calendars exist in this sandbox only. Connect one of them as a “Google” or “Microsoft” account, and \
          see bookings arrive here; add, move and delete entries here as the person would, and see it come back.</p>\
          <p><a href=\"/mailbox\">The mailbox</a> has every mail that was sent. On the <a href=\"/ota\">booking platforms</a> \
          guests book the same houses at Airbnb, Vrbo and Booking.com.</p>",
     );
-    let hitting = app.faults.list().iter().filter(|fault| fault.count != Some(0)).count();
+    let hitting = app.server.faults.list().iter().filter(|fault| fault.count != Some(0)).count();
     if hitting > 0 {
         let faults = if hitting == 1 { "1 fault is".into() } else { format!("{hitting} faults are") };
         let _infallible = write!(
             body,
-            "<p class=\"notice wrong\"><b>{faults} in force.</b> The provider misbehaves on purpose until they are \
+            "<p class=\"notice wrong\"><b>{faults} active.</b> The provider returns errors on purpose until they are \
              used up or deleted (<code>DELETE /control/faults</code>).</p>"
         );
     }
@@ -50,8 +50,8 @@ fn card(provider: Provider, store: &ProviderStore, account: &StoredAccount) -> S
             !entry.cancelled() && (entry.series.is_some() || entry.end.when.instant(calendar.info.zone) > now)
         });
         let coming = match coming.count() {
-            0 => "nothing coming up".into(),
-            count => format!("{count} coming up"),
+            0 => "no upcoming entries".into(),
+            count => format!("{count} upcoming"),
         };
         let name = if one.primary { "Own calendar" } else { calendar.info.summary.as_str() };
         let _infallible = write!(

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::html::{document, document_with_head, escape};
 use super::not_found;
 use crate::app::SandboxApp;
+use crate::html::{document, document_with_head, escape};
 use crate::mailbox::ReceivedMail;
 
 /// A list that shows new mail by itself, without script.
@@ -17,14 +17,14 @@ const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
 /// What came, the newest first.
 pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = format!(
-        "<main><p class=\"mark\">Sandbox – stands for the outside world</p><p><a href=\"/\">All calendars</a></p>\
+        "<main><p class=\"mark\">Sandbox: simulated external services</p><p><a href=\"/\">All calendars</a></p>\
          <h1>Mailbox</h1><p>Every mail that is sent to <code>{}</code> comes here, whoever it is for, and goes no \
          further.</p>",
         escape(&app.mailbox.url())
     );
     let mails = app.mailbox.all();
     if mails.is_empty() {
-        body.push_str("<p class=\"quiet\">No mail has come yet.</p>");
+        body.push_str("<p class=\"quiet\">No mail received yet.</p>");
     }
     body.push_str("<ul class=\"mails\">");
     for mail in mails.iter().rev() {
@@ -52,11 +52,11 @@ fn subject(subject: &str) -> &str {
 /// One mail: its HTML in a frame that may do nothing but follow links, its text, its attachments' names, its source.
 pub(super) async fn read(State(app): State<Arc<SandboxApp>>, Path(id): Path<String>) -> Response {
     let Some(mail) = id.parse().ok().and_then(|id| app.mailbox.find(id)) else {
-        return not_found("There is no such mail, or it was thrown away.");
+        return not_found("This mail does not exist or was deleted.");
     };
     let letter = mail.letter();
     let mut body = format!(
-        "<main><p class=\"mark\">Sandbox – stands for the outside world</p><p><a href=\"/mailbox\">All mail</a></p>\
+        "<main><p class=\"mark\">Sandbox: simulated external services</p><p><a href=\"/mailbox\">All mail</a></p>\
          <h1>{}</h1><p class=\"quiet\">From {} to {}, {}</p>",
         escape(subject(&letter.subject)),
         escape(if letter.from.is_empty() { &mail.from } else { &letter.from }),
@@ -67,13 +67,13 @@ pub(super) async fn read(State(app): State<Arc<SandboxApp>>, Path(id): Path<Stri
         let framed = format!("<base target=\"_blank\">{html}");
         let _infallible = write!(
             body,
-            "<h2>As HTML</h2><iframe title=\"The mail as HTML\" \
+            "<h2>HTML version</h2><iframe title=\"HTML version\" \
              sandbox=\"allow-popups allow-popups-to-escape-sandbox\" srcdoc=\"{}\"></iframe>",
             escape(&framed)
         );
     }
     if let Some(text) = &letter.text {
-        let _infallible = write!(body, "<h2>As text</h2><pre>{}</pre>", escape(text));
+        let _infallible = write!(body, "<h2>Text version</h2><pre>{}</pre>", escape(text));
     }
     if !letter.attachments.is_empty() {
         body.push_str("<h2>Attachments</h2><ul>");

@@ -3,15 +3,12 @@
 //! Plain HTML that works without script; the one small script shows a change when it happens.
 
 mod calendar;
-pub(crate) mod consent;
 mod entry_form;
 mod grid;
 mod home;
-pub(crate) mod html;
 mod mailbox;
 mod month;
 mod ota;
-mod ota_panel;
 mod panel;
 mod week;
 
@@ -25,6 +22,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::app::SandboxApp;
+use crate::html::{document, escape};
 
 /// Positions in the week are style attributes, hence the inline styles; scripts come from files only.
 const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
@@ -69,8 +67,8 @@ fn asset(kind: &'static str, text: &'static str) -> std::future::Ready<Response>
 /// What a person is told when there is nothing to show.
 fn not_found(message: &str) -> Response {
     let body = format!(
-        "<main><h1>Not here</h1><p>{}</p><p><a href=\"/\">All calendars of the sandbox</a></p></main>",
-        html::escape(message)
+        "<main><h1>Page not found</h1><p>{}</p><p><a href=\"/\">All sandbox calendars</a></p></main>",
+        escape(message)
     );
-    (StatusCode::NOT_FOUND, Html(html::document("Not here", "narrow", &body))).into_response()
+    (StatusCode::NOT_FOUND, Html(document("Page not found", "narrow", &body))).into_response()
 }

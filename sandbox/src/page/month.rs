@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
-use super::html::escape;
+use crate::html::escape;
 use crate::ota::{NightStatus, OtaListing};
 
 /// The first day of the month that `text` names as `2026-12`, or else of today's.
@@ -47,7 +47,7 @@ fn cell(listing: &OtaListing, day: NaiveDate, today: NaiveDate) -> String {
         NightStatus::Guest(stay) => ("guest", stay.guest.clone().unwrap_or_default()),
         NightStatus::Blocked(_) => ("blocked", "blocked by the host".into()),
         NightStatus::Imported => ("imported", "closed by the imported calendar".into()),
-        NightStatus::Beyond => ("beyond", "cannot be booked yet".into()),
+        NightStatus::Beyond => ("beyond", "not bookable yet".into()),
     };
     let past = if day < today { " past" } else { "" };
     let current = if day == today { " aria-current=\"date\"" } else { "" };

@@ -1,5 +1,7 @@
 //! The booking platforms: what is let there, night by night, and what guests and the host can do.
 
+mod panel;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -9,12 +11,12 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use super::html::{document_with_head, escape};
 use super::month::{beside, first_day, table};
-use super::{not_found, ota_panel};
+use super::not_found;
 use crate::app::SandboxApp;
 use crate::clock;
 use crate::faults::{ActiveFault, FaultKind, FaultTarget};
+use crate::html::{document_with_head, escape};
 use crate::opaque::fingerprint;
 use crate::ota::{ListingError, OtaListing, OtaPlatform, StayNights, read_now};
 
@@ -46,11 +48,11 @@ pub(super) struct ListingPageQuery {
 /// All listings with this month and the next.
 pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = String::from(
-        "<main><p class=\"mark\">Sandbox – stands for the outside world</p><p><a href=\"/\">All calendars</a></p>\
+        "<main><p class=\"mark\">Sandbox: simulated external services</p><p><a href=\"/\">All calendars</a></p>\
          <h1>Booking platforms</h1><p>Book here as a guest would. Each listing exports its calendar, and can read the \
          calendar that you name: what it reads closes nights here.</p>",
     );
-    body.push_str(ota_panel::LEGEND);
+    body.push_str(panel::LEGEND);
     for site in OtaPlatform::ALL {
         let of_site = app.ota.all().into_iter().filter(|listing| listing.site == site);
         let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts listings\">", site.title());
@@ -85,10 +87,10 @@ pub(super) async fn show(
         Some("block") => "Blocked.",
         Some("change") => "Changed.",
         Some("cancel") => "Cancelled.",
-        Some("import") => "It reads this calendar from now on.",
-        Some("end-import") => "It reads no calendar any more.",
-        Some("read") => "It has read the calendar.",
-        Some("fault") => "So its calendar answers from now on.",
+        Some("import") => "This calendar is imported from now on.",
+        Some("end-import") => "The calendar import was removed.",
+        Some("read") => "The calendar was imported.",
+        Some("fault") => "The export fault was applied.",
         _ => "",
     };
     Html(render(&app, &listing, &form, Ok(done))).into_response()
@@ -127,9 +129,9 @@ pub(super) async fn act(
             listing.import = None;
             Ok(())
         })),
-        "read" => match read_now(&app, &listing.id).await {
+        "read" => match read_now(&app.ota, &listing.id).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(problem)) => Err(format!("The calendar was not read: {problem}.")),
+            Ok(Err(problem)) => Err(format!("The calendar could not be imported: {problem}.")),
             Err(refused) => Err(sentence(&refused)),
         },
         _ => return listing_not_found(),
@@ -160,7 +162,7 @@ fn book(
 ) -> Result<(), String> {
     let nights = nights(form)?;
     if nights.check_in < listing.today(now) {
-        return Err("The first night is over already.".into());
+        return Err("The first night is in the past.".into());
     }
     done(app.ota.change(&listing.id, |listing| listing.book(guest, nights, now).map(drop)))
 }
@@ -168,31 +170,31 @@ fn book(
 fn import(app: &SandboxApp, listing: &OtaListing, form: &OtaForm) -> Result<(), String> {
     let every = match form.every_seconds.trim() {
         "" => None,
-        text => Some(text.parse().map_err(|_| "Say how often in whole seconds.")?),
+        text => Some(text.parse().map_err(|_| "Enter the interval in whole seconds.")?),
     };
     done(app.ota.change(&listing.id, |listing| listing.read_from(&form.url, every)))
 }
 
 /// What can be wrong with a listing's calendar: as in the control interface, and in words.
 pub(super) const FAULTS: [(&str, FaultKind, &str); 8] = [
-    ("empty", FaultKind::EmptyFeed, "It has no events"),
-    ("half", FaultKind::HalfFeed, "More than half of it is missing"),
-    ("no_ends", FaultKind::NoEnds, "No event says when it ends"),
-    ("change_uids", FaultKind::ChangeUids, "Every event has another UID"),
-    ("truncate", FaultKind::TruncatedJson, "It ends in its middle"),
-    ("html", FaultKind::HtmlAnswer, "A web page comes instead"),
-    ("status", FaultKind::Status, "It is not found (404)"),
-    ("gzip_bomb", FaultKind::GzipBomb, "It unpacks to a gigabyte"),
+    ("empty", FaultKind::EmptyFeed, "No events"),
+    ("half", FaultKind::HalfFeed, "More than half of the events are missing"),
+    ("no_ends", FaultKind::NoEnds, "Events have no end"),
+    ("change_uids", FaultKind::ChangeUids, "Every event has a new UID"),
+    ("truncate", FaultKind::TruncatedJson, "Truncated"),
+    ("html", FaultKind::HtmlAnswer, "A web page instead of a calendar"),
+    ("status", FaultKind::Status, "Not found (404)"),
+    ("gzip_bomb", FaultKind::GzipBomb, "Unpacks to a gigabyte"),
 ];
 
 fn inject_feed_fault(app: &SandboxApp, listing: &OtaListing, name: &str) -> Result<(), String> {
     let fault = FAULTS.iter().find(|(known, ..)| *known == name);
     if fault.is_none() && !name.is_empty() {
-        return Err("Choose what is wrong with its calendar.".into());
+        return Err("Choose an export fault.".into());
     }
-    app.faults.clear_of(FaultTarget::Ota, &listing.id);
+    app.server.faults.clear_of(FaultTarget::Ota, &listing.id);
     if let Some((_, kind, _)) = fault {
-        app.faults.add(ActiveFault {
+        app.server.faults.add(ActiveFault {
             id: 0,
             provider: FaultTarget::Ota,
             kind: *kind,
@@ -210,10 +212,9 @@ fn inject_feed_fault(app: &SandboxApp, listing: &OtaListing, name: &str) -> Resu
 fn nights(form: &OtaForm) -> Result<StayNights, String> {
     let day = |text: &str| text.trim().parse::<NaiveDate>().ok();
     let (Some(check_in), Some(check_out)) = (day(&form.check_in), day(&form.check_out)) else {
-        return Err("Say both days, such as 2026-12-24.".into());
+        return Err("Enter both days, such as 2026-12-24.".into());
     };
-    StayNights::new(check_in, check_out)
-        .ok_or_else(|| "The check-out must be a later day than the check-in.".into())
+    StayNights::new(check_in, check_out).ok_or_else(|| "The check-out must be after the check-in.".into())
 }
 
 fn done(outcome: Result<(), ListingError>) -> Result<(), String> {
@@ -232,7 +233,7 @@ fn find(app: &SandboxApp, (platform, id): &(String, String)) -> Option<OtaListin
 }
 
 fn listing_not_found() -> Response {
-    not_found("There is no such listing in the sandbox.")
+    not_found("This listing does not exist in the sandbox.")
 }
 
 pub(super) fn address(listing: &OtaListing) -> String {
@@ -250,11 +251,11 @@ fn render(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, outcome: Resul
         Ok(done) => (done, String::new()),
         Err(problem) => {
             let problem = escape(problem);
-            ("", format!("<p class=\"notice wrong\" role=\"alert\"><b>Not done.</b> {problem}</p>"))
+            ("", format!("<p class=\"notice wrong\" role=\"alert\"><b>Not saved.</b> {problem}</p>"))
         }
     };
     let body = format!(
-        "<header><p class=\"mark\">Sandbox listing – stands for {site}</p><p class=\"quiet\"><a href=\"/ota\">All \
+        "<header><p class=\"mark\">Sandbox listing: simulates {site}</p><p class=\"quiet\"><a href=\"/ota\">All \
          listings</a></p><h1>{name}</h1></header><main class=\"beside\"><section id=\"week\" data-revision=\"{revision}\" \
          data-watch=\"{address}/revision\"><div class=\"head\"><h2>{shown} <small>{zone}</small></h2><nav class=\"weeks\" \
          aria-label=\"Months\">{before}{after}</nav></div><p class=\"done\" role=\"status\">{said}</p>\
@@ -269,8 +270,8 @@ fn render(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, outcome: Resul
         after = link(1, "Next →"),
         this = table(listing, first, today),
         next = table(listing, beside(first, 1), today),
-        legend = ota_panel::LEGEND,
-        panel = ota_panel::panel(app, listing, form, first),
+        legend = panel::LEGEND,
+        panel = panel::panel(app, listing, form, first),
     );
     let title = format!("{} – {}", listing.name, listing.site.title());
     let script = "<script src=\"/assets/sandbox.js\" defer></script>";

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono_tz::Tz;
 
 use super::entry_form::EntryForm;
-use super::html::escape;
+use crate::html::escape;
 use crate::store::{StoredEntry, StoredEntryAction};
 
 /// The hidden fields that bring a form back to where it was.
@@ -47,7 +47,7 @@ pub(super) fn edit(
     zone: Tz,
 ) -> String {
     let mut panel = format!(
-        "<div class=\"head\"><h2>Change this entry</h2><a href=\"{close}\">Close</a></div>{}{}\
+        "<div class=\"head\"><h2>Edit entry</h2><a href=\"{close}\">Close</a></div>{}{}\
          <form method=\"post\" action=\"{action}/change\">{hidden}\
          <input type=\"hidden\" name=\"entry\" value=\"{id}\">{inputs}\
          <div class=\"actions\"><button class=\"primary\">Save changes</button>\
@@ -110,13 +110,13 @@ fn history(entry: &StoredEntry, zone: Tz) -> String {
     let mut list = String::new();
     for change in entry.history.iter().rev() {
         let who = match change.action {
-            StoredEntryAction::Insert => "An application added it",
-            StoredEntryAction::Update | StoredEntryAction::Patch => "An application changed it",
-            StoredEntryAction::Delete => "An application deleted it",
-            StoredEntryAction::PersonInsert => "The person added it",
-            StoredEntryAction::PersonPatch => "The person changed it",
-            StoredEntryAction::PersonDelete => "The person deleted it",
-            StoredEntryAction::PersonMove => "The person put it into another calendar",
+            StoredEntryAction::Insert => "Added by an application",
+            StoredEntryAction::Update | StoredEntryAction::Patch => "Changed by an application",
+            StoredEntryAction::Delete => "Deleted by an application",
+            StoredEntryAction::PersonInsert => "Added by the person",
+            StoredEntryAction::PersonPatch => "Changed by the person",
+            StoredEntryAction::PersonDelete => "Deleted by the person",
+            StoredEntryAction::PersonMove => "Moved to another calendar by the person",
         };
         let _infallible = write!(
             list,
@@ -127,5 +127,5 @@ fn history(entry: &StoredEntry, zone: Tz) -> String {
     if list.is_empty() {
         return String::new();
     }
-    format!("<h3>What happened</h3><ol class=\"history\">{list}</ol>")
+    format!("<h3>History</h3><ol class=\"history\">{list}</ol>")
 }

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::draft::EntryDraft;
+use super::draft::{EntryDraft, EntryEdit};
 use super::entry::StoredEntry;
-use super::person::EntryEdit;
 use super::records::{CalendarAccessRole, StoreRecord, StoredCalendar};
 use super::refusal::StoreError;
 use crate::timing::DateOrDateTime;

@@ -19,6 +19,23 @@ pub(crate) struct EntryDraft {
     pub(crate) fields: Map<String, Value>,
 }
 
+/// What a person wants an entry to be; what is not said stays.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EntryEdit {
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) starts_at: Option<String>,
+    pub(crate) ends_at: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) transparency: Option<String>,
+    pub(crate) recurrence: Option<Vec<String>>,
+    /// Addresses of whom they invite.
+    pub(crate) guests: Option<Vec<String>>,
+    /// Google's number of a colour, the name of a category at Microsoft.
+    pub(crate) colour: Option<String>,
+}
+
 /// Takes members out that are `null`, at any depth of objects.
 pub(crate) fn drop_nulls(object: &mut Map<String, Value>) {
     object.retain(|_, value| !value.is_null());

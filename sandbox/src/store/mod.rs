@@ -14,20 +14,21 @@ mod person;
 mod provider_store;
 mod records;
 mod refusal;
+mod watch;
 mod writes;
 
-pub(crate) use channels::{EntryChangeKind, EntryChanged, WatchChannel};
 pub(crate) use dialect::{ProviderDialect, TokenRules};
-pub(crate) use draft::{EntryDraft, drop_nulls, merge};
+pub(crate) use draft::{EntryDraft, EntryEdit, drop_nulls, merge};
 pub(crate) use entry::{EntryHistoryItem, EntryStatus, EventTime, StoredEntry, StoredEntryAction};
 pub(crate) use grants::{AuthenticatedCaller, CODE_LIFETIME_SECONDS, IssuedTokens, secret};
 pub(crate) use occurrences::{ListWindow, ListedEvent, expand, materialize, standing_between, vanished};
 pub(crate) use people::PRIMARY;
-pub(crate) use person::{EntryEdit, EntryLocation};
+pub(crate) use person::EntryLocation;
 pub(crate) use provider_store::ProviderStore;
 pub(crate) use records::{
     AuthorizationCodeRecord, CalendarAccessRole, CalendarListItem, CalendarRecord, GrantRecord,
     PkceChallenge, PkceMethod, StoreRecord, StoredAccount, StoredCalendar,
 };
 pub(crate) use refusal::StoreError;
+pub(crate) use watch::{EntryChangeKind, EntryChanged, WatchChannel};
 pub(crate) use writes::{WriteAuthor, standing};

@@ -3,30 +3,13 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
-use super::draft::merge;
+use super::draft::{EntryEdit, merge};
 use super::entry::{StoredEntry, StoredEntryAction};
 use super::people::PRIMARY;
 use super::provider_store::ProviderStore;
 use super::refusal::StoreError;
 use super::writes::{WriteAuthor, standing};
 use crate::timing::{DateOrDateTime, resolve};
-
-/// What a person wants an entry to be; what is not said stays.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct EntryEdit {
-    pub(crate) title: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) starts_at: Option<String>,
-    pub(crate) ends_at: Option<String>,
-    pub(crate) status: Option<String>,
-    pub(crate) transparency: Option<String>,
-    pub(crate) recurrence: Option<Vec<String>>,
-    /// Addresses of whom they invite.
-    pub(crate) guests: Option<Vec<String>>,
-    /// Google's number of a colour, the name of a category at Microsoft.
-    pub(crate) colour: Option<String>,
-}
 
 /// Where an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]

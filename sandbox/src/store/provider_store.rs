@@ -5,10 +5,10 @@ use std::path::Path;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::channels::EntryChanged;
 use super::dialect::ProviderDialect;
 use super::records::{StoreRecord, StoreState};
 use super::refusal::StoreError;
+use super::watch::EntryChanged;
 use crate::journal::Journal;
 use crate::{SandboxError, clock};
 
@@ -69,7 +69,7 @@ impl ProviderStore {
             return Err(StoreError::Unwritten);
         }
         for record in records {
-            let changed = EntryChanged::of(&self.state, &record);
+            let changed = self.state.change_of(&record);
             if let Err(reason) = self.state.apply(record) {
                 tracing::error!(reason, "the sandbox wrote what does not fit its state");
                 return Err(StoreError::Unwritten);

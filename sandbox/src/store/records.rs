@@ -9,8 +9,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::channels::WatchChannel;
 use super::entry::{EntryHistoryItem, StoredEntry};
+use super::watch::{EntryChangeKind, EntryChanged, WatchChannel};
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +255,22 @@ pub(crate) struct StoreState {
 }
 
 impl StoreState {
+    /// What `record` will change of the entries.
+    pub(super) fn change_of(&self, record: &StoreRecord) -> Option<EntryChanged> {
+        let StoreRecord::Written { calendar, entry, .. } = record else { return None };
+        let before = self.calendars.get(calendar)?.entries.get(&entry.id);
+        let kind = match before {
+            // Out of the deleted ones: nobody saw it there.
+            Some(before) if before.cancelled() && entry.cancelled() => return None,
+            _ if entry.cancelled() => EntryChangeKind::Deleted,
+            Some(before) if !before.cancelled() => EntryChangeKind::Updated,
+            // A changed occurrence was there before as a part of its series.
+            None if entry.occurrence_of.is_some() => EntryChangeKind::Updated,
+            _ => EntryChangeKind::Created,
+        };
+        Some(EntryChanged { calendar: calendar.clone(), entry: entry.id.clone(), kind, seq: entry.seq })
+    }
+
     /// Makes `record` so. The reason if it does not fit what is there.
     pub(crate) fn apply(&mut self, record: StoreRecord) -> Result<(), String> {
         match record {

@@ -384,17 +384,17 @@ async fn a_person_books_on_the_page() {
         (
             "book",
             vec![("guest", "Eve"), ("check_in", "2020-01-01"), ("check_out", "2020-01-02")],
-            "The first night is over",
+            "The first night is in the past",
         ),
         (
             "book",
             vec![("guest", "Eve"), ("check_in", &*to), ("check_out", &*from)],
-            "The check-out must be a later day",
+            "The check-out must be after the check-in",
         ),
-        ("book", vec![("guest", "Eve")], "Say both days"),
+        ("book", vec![("guest", "Eve")], "Enter both days"),
         ("cancel", vec![("booking", "nothing")], "There is no such thing here."),
         ("import", vec![("url", "calendar")], "The address must begin with https://"),
-        ("import", vec![("url", &*url), ("every_seconds", "often")], "Say how often in whole seconds."),
+        ("import", vec![("url", &*url), ("every_seconds", "often")], "Enter the interval in whole seconds."),
         ("read", vec![], "This listing reads no calendar."),
     ] {
         let refused = submit(action, &fields).await.expect(422);

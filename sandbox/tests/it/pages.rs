@@ -35,7 +35,7 @@ async fn the_first_page_leads_to_every_calendar() {
         }
     }
     outside.fault(json!({ "kind": "server_error" })).await;
-    assert!(page(&outside, "/").await.contains("1 fault is in force"));
+    assert!(page(&outside, "/").await.contains("1 fault is active"));
 }
 
 #[tokio::test]
@@ -46,13 +46,13 @@ async fn a_booking_shows_in_its_week_and_nothing_in_it_is_markup() {
     body["location"] = "\"Porto\" & <b>".into();
     outside.insert(body).await.expect(200);
     let week = page(&outside, &format!("{PAGE}?week=2026-02-05&entry=booking1")).await;
-    assert!(week.contains("stands for Google Calendar"));
+    assert!(week.contains("simulates Google Calendar"));
     assert!(week.contains("2 – 8 February 2026"));
     assert!(
         week.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") && !week.contains("<script>alert")
     );
     assert!(week.contains("--from:540;--for:60;--lane:0;--lanes:1"));
-    assert!(week.contains("An application added it"));
+    assert!(week.contains("Added by an application"));
     assert!(!page(&outside, &format!("{PAGE}?week=2026-02-09")).await.contains("alert("));
     for wrong in ["?week=nonsense", "?week=99999-01-01", "?entry=nothere"] {
         page(&outside, &format!("{PAGE}{wrong}")).await;

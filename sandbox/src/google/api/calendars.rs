@@ -7,6 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::super::GoogleSandbox;
 use super::super::errors::GoogleApiError;
 use super::super::free_busy;
 use super::super::list_query::EventListParameters;
@@ -14,7 +15,6 @@ use super::super::resource::etag;
 use super::super::scopes::GooglePermission;
 use super::super::sync_token::{GooglePageToken, GoogleSyncToken};
 use super::{object, pairs};
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::opaque::{encode, fingerprint};
 use crate::store::{AuthenticatedCaller, CalendarAccessRole, CalendarListItem, StoredCalendar};
@@ -27,7 +27,7 @@ const COLORS: [&str; 11] = [
 
 /// `calendarList.list`.
 pub(super) async fn list(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, GoogleApiError> {
@@ -58,7 +58,7 @@ pub(super) async fn list(
             "Hidden calendars cannot be left out of an incremental read.",
         ));
     }
-    let store = app.google.store();
+    let store = google.store();
     let mut shown = store.list_of(&caller.account);
     shown.retain(|(_, one)| !one.hidden || sync.is_some() || show_hidden == Some(true));
     shown.retain(|(_, one)| least.is_none_or(|least| one.role >= least));
@@ -82,24 +82,24 @@ pub(super) async fn list(
 
 /// `calendarList.get`.
 pub(super) async fn list_entry(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, GoogleApiError> {
     caller.may(GooglePermission::ListCalendars)?;
-    let store = app.google.store();
+    let store = google.store();
     let (calendar, subscription) = store.visible(&caller.account, &id)?;
     Ok(Json(list_item(calendar, subscription)))
 }
 
 /// `calendars.get`.
 pub(super) async fn get(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, GoogleApiError> {
     caller.may(GooglePermission::ReadCalendar)?;
-    let store = app.google.store();
+    let store = google.store();
     let (calendar, _) = store.visible(&caller.account, &id)?;
     Ok(Json(json!({
         "kind": "calendar#calendar",
@@ -127,13 +127,13 @@ pub(super) async fn colors(
 
 /// `freebusy.query`.
 pub(super) async fn free_busy(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     body: Bytes,
 ) -> Result<Json<Value>, GoogleApiError> {
     caller.may(GooglePermission::FreeBusy)?;
     let body = Value::Object(object(&body)?);
-    let answer = free_busy::query(&app.google.store(), &caller.account, &body, clock::now())?;
+    let answer = free_busy::query(&google.store(), &caller.account, &body, clock::now())?;
     Ok(Json(answer))
 }
 

@@ -8,18 +8,17 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde_json::Value;
 
+use super::super::GoogleSandbox;
 use super::super::channels;
 use super::super::errors::GoogleApiError;
 use super::super::scopes::GooglePermission;
 use super::object;
-use crate::app::SandboxApp;
 use crate::clock;
-use crate::push::is_lost;
 use crate::store::AuthenticatedCaller;
 
 /// `events.watch`.
 pub(super) async fn watch(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     body: Bytes,
@@ -27,21 +26,19 @@ pub(super) async fn watch(
     caller.may(GooglePermission::ReadEvents)?;
     let body = object(&body)?;
     let channel =
-        channels::watch(&mut app.google.store(), &caller, &calendar, &body, &app.url, clock::now())?;
+        channels::watch(&mut google.store(), &caller, &calendar, &body, &google.server.url, clock::now())?;
     let hello = channels::sync_message(&channel);
-    if !is_lost(&app, &hello) {
-        app.push.send(hello);
-    }
+    google.server.notify(hello);
     Ok(Json(channels::channel_json(&channel)))
 }
 
 /// `channels.stop`. Google's servers say 204, its contract says 200, as with deletions.
 pub(super) async fn stop(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     body: Bytes,
 ) -> Result<StatusCode, GoogleApiError> {
     caller.may(GooglePermission::ReadEvents)?;
-    channels::stop(&mut app.google.store(), &caller, &object(&body)?, clock::now())?;
+    channels::stop(&mut google.store(), &caller, &object(&body)?, clock::now())?;
     Ok(StatusCode::OK)
 }

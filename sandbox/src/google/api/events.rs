@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value};
 
+use super::super::GoogleSandbox;
 use super::super::errors::GoogleApiError;
 use super::super::list_query::EventListQuery;
 use super::super::listing;
@@ -16,7 +17,6 @@ use super::super::resource::{GoogleEventView, etag};
 use super::super::scopes::GooglePermission;
 use super::super::writes::{self, EventContent};
 use super::{object, pairs, text_of};
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::store::{AuthenticatedCaller, ProviderStore, StoredEntryAction, WriteAuthor, standing};
 
@@ -26,42 +26,42 @@ const DELETED: StatusCode = StatusCode::OK;
 
 /// `events.list`.
 pub(super) async fn list(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, GoogleApiError> {
     caller.may(GooglePermission::ReadEvents)?;
-    let store = app.google.store();
+    let store = google.store();
     let (calendar, subscription) = store.visible(&caller.account, &calendar)?;
     let query = EventListQuery::read(&pairs(query), &calendar.info.id)?;
-    listing::list(calendar, subscription, &query, &app.url, clock::now()).map(Json)
+    listing::list(calendar, subscription, &query, &google.server.url, clock::now()).map(Json)
 }
 
 /// `events.instances`.
 pub(super) async fn instances(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, GoogleApiError> {
     caller.may(GooglePermission::ReadEvents)?;
-    let store = app.google.store();
+    let store = google.store();
     let (calendar, subscription) = store.visible(&caller.account, &calendar)?;
     let query = EventListQuery::read(&pairs(query), &calendar.info.id)?;
-    listing::instances(calendar, subscription, &event, &query, &app.url, clock::now()).map(Json)
+    listing::instances(calendar, subscription, &event, &query, &google.server.url, clock::now()).map(Json)
 }
 
 /// `events.get`. A tombstone is read like any other event.
 pub(super) async fn get(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, GoogleApiError> {
     caller.may(GooglePermission::ReadEvents)?;
-    let store = app.google.store();
-    let response = show(&store, &caller, &calendar, &event, &app.url)?;
+    let store = google.store();
+    let response = show(&store, &caller, &calendar, &event, &google.server.url)?;
     let known = text_of(&headers, header::IF_NONE_MATCH);
     if known.is_some() && known == text_of(response.headers(), header::ETAG) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
@@ -71,22 +71,22 @@ pub(super) async fn get(
 
 /// `events.insert`.
 pub(super) async fn insert(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     body: Bytes,
 ) -> Result<Response, GoogleApiError> {
     caller.may(GooglePermission::WriteEvents)?;
     let body = object(&body)?;
-    let mut store = app.google.store();
+    let mut store = google.store();
     let id = store.writable(&caller.account, &calendar)?;
     let event = writes::insert(&mut store, &id, &body, author(&caller, StoredEntryAction::Insert))?;
-    show(&store, &caller, &calendar, &event, &app.url)
+    show(&store, &caller, &calendar, &event, &google.server.url)
 }
 
 /// `events.import`: a copy of an event that lives elsewhere, known by its `iCalUID`; the same one again replaces it.
 pub(super) async fn import(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     body: Bytes,
@@ -96,7 +96,7 @@ pub(super) async fn import(
     body.remove("id");
     let uid = body.get("iCalUID").and_then(Value::as_str).map(String::from);
     let uid = uid.ok_or_else(|| GoogleApiError::required("Missing iCalUID."))?;
-    let mut store = app.google.store();
+    let mut store = google.store();
     let id = store.writable(&caller.account, &calendar)?;
     let (known, _) = store.visible(&caller.account, &calendar)?;
     let copy = known.entries.values().find(|entry| entry.ical_uid == uid && entry.occurrence_of.is_none());
@@ -115,12 +115,12 @@ pub(super) async fn import(
             event
         }
     };
-    show(&store, &caller, &calendar, &event, &app.url)
+    show(&store, &caller, &calendar, &event, &google.server.url)
 }
 
 /// `events.update`.
 pub(super) async fn update(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
@@ -128,7 +128,7 @@ pub(super) async fn update(
 ) -> Result<Response, GoogleApiError> {
     let body = object(&body)?;
     change(
-        &app,
+        &google,
         &caller,
         (&calendar, &event),
         &headers,
@@ -139,25 +139,32 @@ pub(super) async fn update(
 
 /// `events.patch`.
 pub(super) async fn patch(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, GoogleApiError> {
     let body: Map<String, Value> = object(&body)?;
-    change(&app, &caller, (&calendar, &event), &headers, EventContent::Patch(&body), StoredEntryAction::Patch)
+    change(
+        &google,
+        &caller,
+        (&calendar, &event),
+        &headers,
+        EventContent::Patch(&body),
+        StoredEntryAction::Patch,
+    )
 }
 
 /// `events.delete`.
 pub(super) async fn delete(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, GoogleApiError> {
     caller.may(GooglePermission::WriteEvents)?;
-    let mut store = app.google.store();
+    let mut store = google.store();
     let calendar = store.writable(&caller.account, &calendar)?;
     let if_match = text_of(&headers, header::IF_MATCH);
     writes::delete(&mut store, &calendar, &event, if_match, author(&caller, StoredEntryAction::Delete))?;
@@ -165,7 +172,7 @@ pub(super) async fn delete(
 }
 
 fn change(
-    app: &SandboxApp,
+    google: &GoogleSandbox,
     caller: &AuthenticatedCaller,
     (calendar, event): (&str, &str),
     headers: &HeaderMap,
@@ -173,11 +180,11 @@ fn change(
     action: StoredEntryAction,
 ) -> Result<Response, GoogleApiError> {
     caller.may(GooglePermission::WriteEvents)?;
-    let mut store = app.google.store();
+    let mut store = google.store();
     let id = store.writable(&caller.account, calendar)?;
     let if_match = text_of(headers, header::IF_MATCH);
     writes::change(&mut store, &id, event, content, if_match, author(caller, action))?;
-    show(&store, caller, calendar, event, &app.url)
+    show(&store, caller, calendar, event, &google.server.url)
 }
 
 fn author(caller: &AuthenticatedCaller, action: StoredEntryAction) -> WriteAuthor<'_> {

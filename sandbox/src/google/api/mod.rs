@@ -11,12 +11,12 @@ use axum::http::HeaderMap;
 use axum::routing::{any, get, post};
 use serde_json::{Map, Value};
 
+use super::GoogleSandbox;
 use super::errors::GoogleApiError;
 use super::scopes::GooglePermission;
-use crate::app::SandboxApp;
 use crate::store::AuthenticatedCaller;
 
-pub(crate) fn router() -> Router<Arc<SandboxApp>> {
+pub(crate) fn router() -> Router<Arc<GoogleSandbox>> {
     Router::new()
         .route("/users/me/calendarList", get(calendars::list))
         .route("/users/me/calendarList/{calendar}", get(calendars::list_entry))

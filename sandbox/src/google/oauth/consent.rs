@@ -5,20 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use chrono::Duration;
-use url::Url;
 
+use super::super::GoogleSandbox;
 use super::super::scopes;
-use crate::app::SandboxApp;
-use crate::clock;
-use crate::page::consent::{choices, hidden, wants};
-use crate::page::html::{document, escape};
-use crate::store::{
-    AuthorizationCodeRecord, CODE_LIFETIME_SECONDS, PkceChallenge, PkceMethod, StoreRecord, StoredAccount,
-    secret,
-};
+use crate::consent_form::{ConsentRequest, challenge, choices, hidden, redirect_uri, wants};
+use crate::html::{document, escape};
+use crate::store::StoredAccount;
 
 /// The parameters that come back with the decision.
 const FORWARDED_PARAMETERS: [&str; 12] = [
@@ -36,34 +30,27 @@ const FORWARDED_PARAMETERS: [&str; 12] = [
     "login_hint",
 ];
 
-/// A request for consent that is in order.
-struct GoogleConsentRequest<'a> {
-    client: &'a str,
-    redirect_uri: Url,
-    scopes: Vec<&'a str>,
-    challenge: Option<PkceChallenge>,
-    parameters: &'a HashMap<String, String>,
-}
+struct GoogleConsentRequest<'a>(ConsentRequest<'a>);
 
 /// Shows the page.
 pub(super) async fn ask(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
-    let asked = match GoogleConsentRequest::read(&app, &parameters) {
+    let asked = match GoogleConsentRequest::read(&google, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
-    let accounts: Vec<StoredAccount> = app.google.store().accounts.values().cloned().collect();
+    let accounts: Vec<StoredAccount> = google.store().accounts.values().cloned().collect();
     Html(document("Sign in to the sandbox", "narrow", &asked.page(&accounts))).into_response()
 }
 
 /// Takes the decision and sends the browser back to the application.
 pub(super) async fn decide(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Form(parameters): Form<HashMap<String, String>>,
 ) -> Response {
-    let asked = match GoogleConsentRequest::read(&app, &parameters) {
+    let asked = match GoogleConsentRequest::read(&google, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
@@ -71,8 +58,8 @@ pub(super) async fn decide(
         Some("deny") => asked.back(&[("error", "access_denied")]),
         Some("allow") => {
             let account = parameters.get("account").map(String::as_str).unwrap_or_default();
-            match asked.store_code(&app, account) {
-                Ok(code) => asked.back(&[("code", &code), ("scope", &asked.scopes.join(" "))]),
+            match asked.store_code(&google, account) {
+                Ok(code) => asked.back(&[("code", &code), ("scope", &asked.0.scopes.join(" "))]),
                 Err(refusal) => refusal.into_response(),
             }
         }
@@ -104,7 +91,10 @@ impl IntoResponse for GoogleConsentError {
 }
 
 impl<'a> GoogleConsentRequest<'a> {
-    fn read(app: &SandboxApp, parameters: &'a HashMap<String, String>) -> Result<Self, GoogleConsentError> {
+    fn read(
+        google: &GoogleSandbox,
+        parameters: &'a HashMap<String, String>,
+    ) -> Result<Self, GoogleConsentError> {
         let get = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
         let required = |name: &str| {
             get(name).ok_or_else(|| {
@@ -112,11 +102,10 @@ impl<'a> GoogleConsentRequest<'a> {
             })
         };
         let client = required("client_id")?;
-        if app.google.client(client).is_none() {
+        if google.client(client).is_none() {
             return Err(GoogleConsentError::new("invalid_client", "The OAuth client was not found."));
         }
-        let redirect_uri = Url::parse(required("redirect_uri")?).ok();
-        let redirect_uri = redirect_uri.filter(|url| matches!(url.scheme(), "http" | "https"));
+        let redirect_uri = redirect_uri(required("redirect_uri")?);
         let redirect_uri = redirect_uri.ok_or_else(|| {
             GoogleConsentError::new("redirect_uri_mismatch", "The redirect address is not a web address.")
         })?;
@@ -133,92 +122,53 @@ impl<'a> GoogleConsentRequest<'a> {
                 format!("There is no such scope: {unknown}"),
             ));
         }
-        let challenge = challenge(get("code_challenge"), get("code_challenge_method"))?;
-        Ok(Self { client, redirect_uri, scopes, challenge, parameters })
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str)
+        let invalid = |message| GoogleConsentError::new("invalid_request", message);
+        let challenge = match (get("code_challenge"), get("code_challenge_method")) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(invalid("code_challenge_method without code_challenge.")),
+            (Some(value), method) => {
+                Some(challenge(value, method).ok_or_else(|| invalid("Invalid code_challenge_method."))?)
+            }
+        };
+        Ok(Self(ConsentRequest { client, redirect_uri, scopes, challenge, parameters }))
     }
 
     fn page(&self, accounts: &[StoredAccount]) -> String {
-        let hint = self.get("login_hint").unwrap_or_default();
+        let hint = self.0.get("login_hint").unwrap_or_default();
         format!(
-            "<main><p class=\"mark\">Sandbox sign-in – stands for Google’s consent page</p>\
+            "<main><p class=\"mark\">Sandbox sign-in: simulates Google’s consent page</p>\
              <h1>Choose an account</h1>\
-             <p><b>{client}</b> at <b>{host}</b> asks for access. You can try everything here: no real account is concerned.</p>\
+             <p><b>{client}</b> at <b>{host}</b> asks for access. This is a simulation: no real account is affected.</p>\
              <form method=\"post\" action=\"/google/o/oauth2/v2/auth\">{hidden}\
              <fieldset><legend>Account</legend>{choices}</fieldset>\
              <h2>It will be able to</h2><ul class=\"scopes\">{wants}</ul>\
              <div class=\"actions\"><button class=\"primary\" name=\"decision\" value=\"allow\">Allow</button>\
              <button name=\"decision\" value=\"deny\" formnovalidate>Deny</button></div></form></main>",
-            client = escape(self.client),
-            host = escape(self.redirect_uri.host_str().unwrap_or_default()),
-            hidden = hidden(&FORWARDED_PARAMETERS, self.parameters),
+            client = escape(self.0.client),
+            host = escape(self.0.redirect_uri.host_str().unwrap_or_default()),
+            hidden = hidden(&FORWARDED_PARAMETERS, self.0.parameters),
             choices = choices(accounts, hint),
-            wants = wants(self.scopes.iter().filter_map(|scope| scopes::describe(scope))),
+            wants = wants(self.0.scopes.iter().filter_map(|scope| scopes::describe(scope))),
         )
     }
 
     /// Writes the consent down as a code that the application can redeem.
-    fn store_code(&self, app: &SandboxApp, account: &str) -> Result<String, GoogleConsentError> {
-        let mut store = app.google.store();
+    fn store_code(&self, google: &GoogleSandbox, account: &str) -> Result<String, GoogleConsentError> {
+        let mut store = google.store();
         if !store.accounts.contains_key(account) {
             return Err(GoogleConsentError::new("invalid_request", "There is no such account."));
         }
         // A refresh token comes with the first consent, and later only if consent is asked for anew.
-        let offline = self.get("access_type") == Some("offline");
-        let anew = self.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|one| one == "consent"));
-        let code = AuthorizationCodeRecord {
-            text: format!("4/0sandbox-{}", secret()),
-            account: account.into(),
-            client: self.client.into(),
-            redirect_uri: self.get("redirect_uri").unwrap_or_default().into(),
-            scope: self.scopes.join(" "),
-            challenge: self.challenge.clone(),
-            offline: offline && (anew || !store.has_consented(account, self.client)),
-            nonce: self.get("nonce").map(String::from),
-            expires_at: clock::now() + Duration::seconds(CODE_LIFETIME_SECONDS),
-            used: false,
-        };
-        let text = code.text.clone();
-        store
-            .commit(vec![StoreRecord::Code { code }])
-            .map_err(|error| GoogleConsentError::new("server_error", error.to_string()))?;
-        Ok(text)
+        let offline = self.0.get("access_type") == Some("offline");
+        let anew = self.0.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|one| one == "consent"));
+        let offline = offline && (anew || !store.has_consented(account, self.0.client));
+        let stored = self.0.store_code(&mut store, account, ("4/0sandbox-", offline));
+        stored.map_err(|error| GoogleConsentError::new("server_error", error.to_string()))
     }
 
     fn back(&self, pairs: &[(&str, &str)]) -> Response {
-        let mut url = self.redirect_uri.clone();
-        {
-            let mut query = url.query_pairs_mut();
-            if let Some(state) = self.get("state") {
-                query.append_pair("state", state);
-            }
-            query.extend_pairs(pairs);
-        }
-        match HeaderValue::from_str(url.as_str()) {
-            Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
-            Err(_) => GoogleConsentError::new("invalid_request", "The redirect address cannot be used.")
-                .into_response(),
-        }
+        self.0.redirect(pairs).unwrap_or_else(|| {
+            GoogleConsentError::new("invalid_request", "The redirect address cannot be used.").into_response()
+        })
     }
-}
-
-fn challenge(value: Option<&str>, method: Option<&str>) -> Result<Option<PkceChallenge>, GoogleConsentError> {
-    let Some(value) = value else {
-        return match method {
-            None => Ok(None),
-            Some(_) => Err(GoogleConsentError::new(
-                "invalid_request",
-                "code_challenge_method without code_challenge.",
-            )),
-        };
-    };
-    let method = match method {
-        Some("S256") => PkceMethod::S256,
-        None | Some("plain") => PkceMethod::Plain,
-        Some(_) => return Err(GoogleConsentError::new("invalid_request", "Invalid code_challenge_method.")),
-    };
-    Ok(Some(PkceChallenge { method, value: value.into() }))
 }

@@ -7,22 +7,22 @@ use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::super::GoogleSandbox;
 use super::super::dialect::ACCESS_TOKEN_LIFETIME_SECONDS;
 use super::super::errors::GoogleApiError;
 use super::super::scopes;
-use crate::app::SandboxApp;
 use crate::opaque::unsigned_jwt;
 use crate::store::{AuthenticatedCaller, GrantRecord, StoredAccount};
 
 /// Answers with the identity, if it was consented to.
 pub(super) async fn userinfo(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
 ) -> Result<Json<Value>, GoogleApiError> {
     if !scopes::includes_identity(&caller.scope) {
         return Err(GoogleApiError::insufficient_scope());
     }
-    let store = app.google.store();
+    let store = google.store();
     let account = store.accounts.get(&caller.account).ok_or_else(GoogleApiError::unauthenticated)?;
     Ok(Json(claims(account)))
 }

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::app::SandboxApp;
+use super::GoogleSandbox;
 
 /// What a person's browser visits.
-pub(crate) fn pages() -> Router<Arc<SandboxApp>> {
+pub(crate) fn pages() -> Router<Arc<GoogleSandbox>> {
     Router::new().route("/o/oauth2/v2/auth", get(consent::ask).post(consent::decide))
 }
 
 /// What an application calls.
-pub(crate) fn endpoints() -> Router<Arc<SandboxApp>> {
+pub(crate) fn endpoints() -> Router<Arc<GoogleSandbox>> {
     Router::new()
         .route("/token", post(token::exchange))
         .route("/revoke", post(token::revoke))

@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::super::GoogleSandbox;
 use super::super::dialect::ACCESS_TOKEN_LIFETIME_SECONDS;
 use super::super::scopes;
 use super::identity::id_token;
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::oauth_client::shown;
 use crate::store::{IssuedTokens, PkceChallenge, ProviderStore};
@@ -61,14 +61,14 @@ type GoogleTokenParameters = HashMap<String, String>;
 
 /// Gives tokens for a code or a refresh token.
 pub(super) async fn exchange(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     headers: HeaderMap,
     Form(parameters): Form<GoogleTokenParameters>,
 ) -> Response {
-    let answer = authenticate(&app, &headers, &parameters).and_then(|client| {
+    let answer = authenticate(&google, &headers, &parameters).and_then(|client| {
         match parameters.get("grant_type").map(String::as_str) {
-            Some("authorization_code") => redeem(&mut app.google.store(), &client, &parameters),
-            Some("refresh_token") => refresh(&mut app.google.store(), &client, &parameters),
+            Some("authorization_code") => redeem(&mut google.store(), &client, &parameters),
+            Some("refresh_token") => refresh(&mut google.store(), &client, &parameters),
             Some(_) => Err(GoogleOAuthError::new("unsupported_grant_type", "Invalid grant_type.")),
             None => Err(GoogleOAuthError::new("invalid_request", "Missing required parameter: grant_type")),
         }
@@ -83,11 +83,11 @@ pub(super) async fn exchange(
 
 /// Ends the consent that `token` belongs to.
 pub(super) async fn revoke(
-    State(app): State<Arc<SandboxApp>>,
+    State(google): State<Arc<GoogleSandbox>>,
     Form(parameters): Form<GoogleTokenParameters>,
 ) -> Response {
     let token = parameters.get("token").map(String::as_str).unwrap_or_default();
-    match app.google.store().revoke(token, clock::now()) {
+    match google.store().revoke(token, clock::now()) {
         Ok(true) => Json(json!({})).into_response(),
         Ok(false) => GoogleOAuthError::new("invalid_token", "Token expired or revoked").into_response(),
         Err(_) => GoogleOAuthError::server().into_response(),
@@ -96,7 +96,7 @@ pub(super) async fn revoke(
 
 /// The application's id, from the body or the Basic scheme, if its secret is right.
 fn authenticate(
-    app: &SandboxApp,
+    google: &GoogleSandbox,
     headers: &HeaderMap,
     parameters: &GoogleTokenParameters,
 ) -> Result<String, GoogleOAuthError> {
@@ -104,7 +104,7 @@ fn authenticate(
     if id.is_empty() {
         return Err(GoogleOAuthError::new("invalid_request", "Could not determine client ID from request."));
     }
-    let client = app.google.client(&id);
+    let client = google.client(&id);
     let client = client.ok_or_else(|| GoogleOAuthError::invalid_client("The OAuth client was not found."))?;
     if client.client_secret != secret {
         return Err(GoogleOAuthError::invalid_client("Unauthorized"));

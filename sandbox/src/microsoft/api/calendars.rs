@@ -9,25 +9,25 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::super::MicrosoftSandbox;
 use super::super::errors::GraphApiError;
 use super::super::odata::{DEFAULT_PAGE, ODataOptions, page};
 use super::super::prefer::PreferHeader;
 use super::super::scopes::GraphPermission;
 use super::super::{ids, resource, schedule, tenants};
 use super::{answer, object, pairs};
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::store::{AuthenticatedCaller, PRIMARY, ProviderStore};
 
 /// `GET /me`.
 pub(super) async fn me(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, GraphApiError> {
     caller.can(GraphPermission::ReadUser)?;
     ODataOptions::read(&pairs(query.as_deref()), &[])?;
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     let account = store.accounts.get(&caller.account).ok_or_else(GraphApiError::not_found)?;
     let (given, family) = account.name.split_once(' ').unwrap_or((account.name.as_str(), ""));
     Ok(Json(json!({
@@ -49,14 +49,14 @@ pub(super) async fn me(
 
 /// `GET /me/calendars`. Ten a page if nothing is said.
 pub(super) async fn list(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     OriginalUri(uri): OriginalUri,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
     let options = ODataOptions::read(&pairs(query.as_deref()), &[])?;
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     // What a person does not want to see is listed all the same: that is a setting of Outlook alone.
     let shown: Vec<_> = store.list_of(&caller.account);
     let size = options.top.unwrap_or(DEFAULT_PAGE);
@@ -64,33 +64,38 @@ pub(super) async fn list(
     let name = name_of(&store, &caller.account);
     let items = shown.iter().skip(options.skip).take(size);
     let items = items.map(|(calendar, one)| resource::calendar(calendar, one, &name)).collect();
-    let next = (shown.len() > end).then(|| format!("{}{}?$top={size}&$skip={end}", app.url, uri.path()));
+    let next = (shown.len() > end)
+        .then(|| format!("{}{}?$top={size}&$skip={end}", microsoft.server.url, uri.path()));
     Ok(Json(page(items, next)))
 }
 
 /// `GET /me/calendar`.
 pub(super) async fn own(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
 ) -> Result<Json<Value>, GraphApiError> {
-    show(&app, &caller, PRIMARY)
+    show(&microsoft, &caller, PRIMARY)
 }
 
 /// `GET /me/calendars/{id}`.
 pub(super) async fn get(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, GraphApiError> {
     if !ids::is_of_calendar(&id) {
         return Err(GraphApiError::malformed_id());
     }
-    show(&app, &caller, &id)
+    show(&microsoft, &caller, &id)
 }
 
-fn show(app: &SandboxApp, caller: &AuthenticatedCaller, id: &str) -> Result<Json<Value>, GraphApiError> {
+fn show(
+    microsoft: &MicrosoftSandbox,
+    caller: &AuthenticatedCaller,
+    id: &str,
+) -> Result<Json<Value>, GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     let (calendar, one) = store.visible(&caller.account, id)?;
     Ok(Json(resource::calendar(calendar, one, &name_of(&store, &caller.account))))
 }
@@ -101,13 +106,13 @@ fn name_of(store: &ProviderStore, account: &str) -> String {
 
 /// `POST /me/calendar/getSchedule`.
 pub(super) async fn schedule(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, GraphApiError> {
     caller.can(GraphPermission::FreeBusy)?;
     let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, &body)?);
-    let answered = schedule::query(&app.microsoft.store(), &caller.account, &body, &prefer, clock::now())?;
+    let answered = schedule::query(&microsoft.store(), &caller.account, &body, &prefer, clock::now())?;
     Ok(answer(StatusCode::OK, &prefer, answered))
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::Value;
 
+use super::super::MicrosoftSandbox;
 use super::super::delta::{self as tracking, DeltaToken as DeltaState};
 use super::super::errors::GraphApiError;
 use super::super::odata::{DEFAULT_PAGE, LARGEST_PAGE, ODataFilter, ODataOptions, page};
@@ -19,7 +20,6 @@ use super::super::resource::{GraphEventView, etag};
 use super::super::scopes::GraphPermission;
 use super::super::writes::{self, CalendarSegment, calendar_of, find};
 use super::{answer, object, pairs};
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::store::{
     AuthenticatedCaller, EntryLocation, ListWindow, ListedEvent, ProviderStore, StoredCalendar, StoredEntry,
@@ -28,7 +28,7 @@ use crate::store::{
 
 /// What a request that reads many events says.
 struct EventsRequest {
-    app: Arc<SandboxApp>,
+    microsoft: Arc<MicrosoftSandbox>,
     caller: AuthenticatedCaller,
     uri: Uri,
     pairs: Vec<(String, String)>,
@@ -36,14 +36,20 @@ struct EventsRequest {
 }
 
 type EventsExtractors =
-    (State<Arc<SandboxApp>>, Extension<AuthenticatedCaller>, OriginalUri, RawQuery, HeaderMap);
+    (State<Arc<MicrosoftSandbox>>, Extension<AuthenticatedCaller>, OriginalUri, RawQuery, HeaderMap);
 
 impl EventsRequest {
     fn read(
-        (State(app), Extension(caller), OriginalUri(uri), RawQuery(query), headers): EventsExtractors,
+        (State(microsoft), Extension(caller), OriginalUri(uri), RawQuery(query), headers): EventsExtractors,
     ) -> Result<Self, GraphApiError> {
         caller.can(GraphPermission::ReadCalendars)?;
-        Ok(Self { app, caller, uri, pairs: pairs(query.as_deref()), prefer: PreferHeader::read(&headers)? })
+        Ok(Self {
+            microsoft,
+            caller,
+            uri,
+            pairs: pairs(query.as_deref()),
+            prefer: PreferHeader::read(&headers)?,
+        })
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -82,7 +88,7 @@ impl EventsRequest {
     }
 
     fn address(&self) -> String {
-        format!("{}{}", self.app.url, self.uri.path())
+        format!("{}{}", self.microsoft.server.url, self.uri.path())
     }
 
     /// One page of what a list has come to, with the address of the next.
@@ -104,7 +110,11 @@ impl EventsRequest {
     }
 
     fn view<'a>(&'a self, calendar: &'a StoredCalendar) -> GraphEventView<'a> {
-        GraphEventView { calendar: &calendar.info, prefer: &self.prefer, base_url: &self.app.url }
+        GraphEventView {
+            calendar: &calendar.info,
+            prefer: &self.prefer,
+            base_url: &self.microsoft.server.url,
+        }
     }
 
     /// The calendar that the path names.
@@ -133,7 +143,7 @@ fn written(view: GraphEventView<'_>, shown: &ListedEvent<'_>) -> (StoredEntry, V
 /// Single events and series, not their occurrences.
 fn list_events(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Response, GraphApiError> {
     let options = ODataOptions::read(&asked.pairs, &[])?;
-    let store = asked.app.microsoft.store();
+    let store = asked.microsoft.store();
     let calendar = asked.calendar(&store, named)?;
     let view = asked.view(calendar);
     let stored = calendar.by_seq.values().filter_map(|id| calendar.entries.get(id));
@@ -150,7 +160,7 @@ fn list_calendar_view(asked: &EventsRequest, named: CalendarSegment<'_>) -> Resu
         return Err(GraphApiError::internal());
     }
     let (from, to) = asked.window()?;
-    let store = asked.app.microsoft.store();
+    let store = asked.microsoft.store();
     let calendar = asked.calendar(&store, named)?;
     let window = ListWindow { from: Some(from), to: Some(to) };
     let view = asked.view(calendar);
@@ -174,7 +184,7 @@ fn list_instances(
 ) -> Result<Response, GraphApiError> {
     let options = ODataOptions::read(&asked.pairs, &["startDateTime", "endDateTime"])?;
     let (from, to) = asked.window()?;
-    let store = asked.app.microsoft.store();
+    let store = asked.microsoft.store();
     let (place, master) = find(&store, &asked.caller.account, named, event)?;
     let calendar = store.calendars.get(&place.calendar).ok_or_else(GraphApiError::not_found)?;
     if master.series.is_none() {
@@ -195,7 +205,7 @@ fn list_delta(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Respo
              '$orderby, $filter, $select, $expand, $search, $top'.",
         ));
     }
-    let store = asked.app.microsoft.store();
+    let store = asked.microsoft.store();
     let calendar = asked.calendar(&store, named)?;
     let state = match token {
         Some(token) => DeltaState::read(token, calendar)?,
@@ -206,55 +216,55 @@ fn list_delta(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Respo
 }
 
 /// A request about one event.
-type EventExtractors = (State<Arc<SandboxApp>>, Extension<AuthenticatedCaller>, RawQuery, HeaderMap);
+type EventExtractors = (State<Arc<MicrosoftSandbox>>, Extension<AuthenticatedCaller>, RawQuery, HeaderMap);
 
 fn get_event(
-    (State(app), Extension(caller), RawQuery(query), headers): EventExtractors,
+    (State(microsoft), Extension(caller), RawQuery(query), headers): EventExtractors,
     named: CalendarSegment<'_>,
     event: &str,
 ) -> Result<Response, GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
     let (prefer, options) =
         (PreferHeader::read(&headers)?, ODataOptions::read(&pairs(query.as_deref()), &[])?);
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     let (place, _) = find(&store, &caller.account, named, event)?;
-    show(&app, &store, &place, StatusCode::OK, &prefer, &options)
+    show(&microsoft, &store, &place, StatusCode::OK, &prefer, &options)
 }
 
 fn create_event(
-    (State(app), Extension(caller), _, headers): EventExtractors,
+    (State(microsoft), Extension(caller), _, headers): EventExtractors,
     named: CalendarSegment<'_>,
     body: &[u8],
 ) -> Result<Response, GraphApiError> {
     caller.can(GraphPermission::WriteCalendars)?;
     let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, body)?);
-    let mut store = app.microsoft.store();
+    let mut store = microsoft.store();
     let place = writes::insert(&mut store, named, body, author(&caller, StoredEntryAction::Insert))?;
-    show(&app, &store, &place, StatusCode::CREATED, &prefer, &ODataOptions::default())
+    show(&microsoft, &store, &place, StatusCode::CREATED, &prefer, &ODataOptions::default())
 }
 
 fn change(
-    (State(app), Extension(caller), _, headers): EventExtractors,
+    (State(microsoft), Extension(caller), _, headers): EventExtractors,
     named: CalendarSegment<'_>,
     event: &str,
     body: &[u8],
 ) -> Result<Response, GraphApiError> {
     caller.can(GraphPermission::WriteCalendars)?;
     let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, body)?);
-    let mut store = app.microsoft.store();
+    let mut store = microsoft.store();
     let author = author(&caller, StoredEntryAction::Patch);
     let place = writes::change(&mut store, (named, event), body, if_match(&headers), author)?;
-    show(&app, &store, &place, StatusCode::OK, &prefer, &ODataOptions::default())
+    show(&microsoft, &store, &place, StatusCode::OK, &prefer, &ODataOptions::default())
 }
 
 fn delete_event(
-    (State(app), Extension(caller), _, headers): EventExtractors,
+    (State(microsoft), Extension(caller), _, headers): EventExtractors,
     named: CalendarSegment<'_>,
     event: &str,
 ) -> Result<Response, GraphApiError> {
     caller.can(GraphPermission::WriteCalendars)?;
     let author = author(&caller, StoredEntryAction::Delete);
-    writes::delete(&mut app.microsoft.store(), (named, event), if_match(&headers), author)?;
+    writes::delete(&mut microsoft.store(), (named, event), if_match(&headers), author)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -268,7 +278,7 @@ fn author(caller: &AuthenticatedCaller, action: StoredEntryAction) -> WriteAutho
 
 /// An event as the client prefers it, with its etag in the header too.
 fn show(
-    app: &SandboxApp,
+    microsoft: &MicrosoftSandbox,
     store: &ProviderStore,
     place: &EntryLocation,
     status: StatusCode,
@@ -277,7 +287,7 @@ fn show(
 ) -> Result<Response, GraphApiError> {
     let calendar = store.calendars.get(&place.calendar).ok_or_else(GraphApiError::not_found)?;
     let entry = standing(calendar, &place.id).ok_or_else(GraphApiError::not_found)?;
-    let view = GraphEventView { calendar: &calendar.info, prefer, base_url: &app.url };
+    let view = GraphEventView { calendar: &calendar.info, prefer, base_url: &microsoft.server.url };
     let mut response = answer(status, prefer, options.shape(&entry, view.event(&entry)));
     if let Ok(etag) = etag(entry.seq).parse() {
         response.headers_mut().insert(header::ETAG, etag);
@@ -289,7 +299,7 @@ fn show(
 macro_rules! many {
     ($own:ident, $named:ident, $work:ident) => {
         pub(super) async fn $own(
-            state: State<Arc<SandboxApp>>,
+            state: State<Arc<MicrosoftSandbox>>,
             caller: Extension<AuthenticatedCaller>,
             uri: OriginalUri,
             query: RawQuery,
@@ -299,7 +309,7 @@ macro_rules! many {
         }
 
         pub(super) async fn $named(
-            state: State<Arc<SandboxApp>>,
+            state: State<Arc<MicrosoftSandbox>>,
             caller: Extension<AuthenticatedCaller>,
             Path(calendar): Path<String>,
             uri: OriginalUri,
@@ -319,7 +329,7 @@ many!(delta, delta_in, list_delta);
 macro_rules! one {
     ($own:ident, $named:ident, $work:ident $(, $body:ident)?) => {
         pub(super) async fn $own(
-            state: State<Arc<SandboxApp>>,
+            state: State<Arc<MicrosoftSandbox>>,
             caller: Extension<AuthenticatedCaller>,
             Path(event): Path<String>,
             query: RawQuery,
@@ -330,7 +340,7 @@ macro_rules! one {
         }
 
         pub(super) async fn $named(
-            state: State<Arc<SandboxApp>>,
+            state: State<Arc<MicrosoftSandbox>>,
             caller: Extension<AuthenticatedCaller>,
             Path((calendar, event)): Path<(String, String)>,
             query: RawQuery,
@@ -347,7 +357,7 @@ one!(patch, patch_in, change, body);
 one!(delete, delete_in, delete_event);
 
 pub(super) async fn instances(
-    state: State<Arc<SandboxApp>>,
+    state: State<Arc<MicrosoftSandbox>>,
     caller: Extension<AuthenticatedCaller>,
     Path(event): Path<String>,
     uri: OriginalUri,
@@ -358,7 +368,7 @@ pub(super) async fn instances(
 }
 
 pub(super) async fn instances_in(
-    state: State<Arc<SandboxApp>>,
+    state: State<Arc<MicrosoftSandbox>>,
     caller: Extension<AuthenticatedCaller>,
     Path((calendar, event)): Path<(String, String)>,
     uri: OriginalUri,
@@ -369,7 +379,7 @@ pub(super) async fn instances_in(
 }
 
 pub(super) async fn insert(
-    state: State<Arc<SandboxApp>>,
+    state: State<Arc<MicrosoftSandbox>>,
     caller: Extension<AuthenticatedCaller>,
     query: RawQuery,
     headers: HeaderMap,
@@ -379,7 +389,7 @@ pub(super) async fn insert(
 }
 
 pub(super) async fn insert_in(
-    state: State<Arc<SandboxApp>>,
+    state: State<Arc<MicrosoftSandbox>>,
     caller: Extension<AuthenticatedCaller>,
     Path(calendar): Path<String>,
     query: RawQuery,

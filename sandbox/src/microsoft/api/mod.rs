@@ -13,17 +13,17 @@ use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value};
 
+use super::MicrosoftSandbox;
 use super::errors::GraphApiError;
 use super::prefer::PreferHeader;
 use super::scopes::GraphPermission;
-use crate::app::SandboxApp;
 use crate::store::AuthenticatedCaller;
 
 /// What was followed of a client's preferences.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// A calendar is the person's own, or is named; both have the same below them.
-pub(crate) fn router() -> Router<Arc<SandboxApp>> {
+pub(crate) fn router() -> Router<Arc<MicrosoftSandbox>> {
     let mut router = Router::new()
         .route("/me", get(calendars::me))
         .route("/me/calendar", get(calendars::own))
@@ -55,11 +55,11 @@ pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     router.route("/{*unknown}", any(|| async { GraphApiError::no_segment() }))
 }
 
-fn one() -> MethodRouter<Arc<SandboxApp>> {
+fn one() -> MethodRouter<Arc<MicrosoftSandbox>> {
     get(events::get).patch(events::patch).delete(events::delete)
 }
 
-fn calendar_event_routes() -> MethodRouter<Arc<SandboxApp>> {
+fn calendar_event_routes() -> MethodRouter<Arc<MicrosoftSandbox>> {
     get(events::get_in).patch(events::patch_in).delete(events::delete_in)
 }
 

@@ -8,41 +8,41 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::super::MicrosoftSandbox;
 use super::super::errors::GraphApiError;
 use super::super::prefer::PreferHeader;
 use super::super::scopes::GraphPermission;
 use super::super::subscriptions::{expiration, read, subscription_json, validate};
 use super::object;
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::store::{AuthenticatedCaller, ProviderStore, WatchChannel};
 
 /// `POST /subscriptions`. The answer waits until both addresses have echoed their tokens.
 pub(super) async fn create(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
     let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, &body)?);
-    let channel = read(&app.microsoft.store(), &caller, &body, &prefer, clock::now())?;
-    validate(&app, &channel.address).await?;
+    let channel = read(&microsoft.store(), &caller, &body, &prefer, clock::now())?;
+    validate(&microsoft, &channel.address).await?;
     if let Some(address) = &channel.lifecycle_address {
-        validate(&app, address).await?;
+        validate(&microsoft, address).await?;
     }
-    let mut store = app.microsoft.store();
+    let mut store = microsoft.store();
     store.put_channel(channel.clone())?;
     Ok((StatusCode::CREATED, Json(subscription_json(&store, &channel, true))))
 }
 
 /// `GET /subscriptions`: those of the same application and person.
 pub(super) async fn list(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
 ) -> Result<Json<Value>, GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     let own = store.live_channels(clock::now()).filter(|one| is_own(&caller, one));
     let items: Vec<_> = own.map(|one| subscription_json(&store, one, false)).collect();
     Ok(Json(json!({ "value": items })))
@@ -50,19 +50,19 @@ pub(super) async fn list(
 
 /// `GET /subscriptions/{id}`.
 pub(super) async fn get(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
-    let store = app.microsoft.store();
+    let store = microsoft.store();
     let channel = own(&store, &caller, &id)?;
     Ok(Json(subscription_json(&store, channel, false)))
 }
 
 /// `PATCH /subscriptions/{id}`: a later end, and nothing else.
 pub(super) async fn renew(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -74,7 +74,7 @@ pub(super) async fn renew(
         return Err(GraphApiError::bad("InvalidRequest", format!("{name} cannot be changed.")));
     }
     let wanted = body.get("expirationDateTime").and_then(Value::as_str).unwrap_or_default();
-    let mut store = app.microsoft.store();
+    let mut store = microsoft.store();
     let channel = own(&store, &caller, &id)?.clone();
     let channel = WatchChannel {
         expires_at: expiration(wanted, clock::now())?,
@@ -87,12 +87,12 @@ pub(super) async fn renew(
 
 /// `DELETE /subscriptions/{id}`.
 pub(super) async fn delete(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, GraphApiError> {
     caller.can(GraphPermission::ReadCalendars)?;
-    let mut store = app.microsoft.store();
+    let mut store = microsoft.store();
     let id = own(&store, &caller, &id)?.id.clone();
     store.close_channel(&id)?;
     Ok(StatusCode::NO_CONTENT)

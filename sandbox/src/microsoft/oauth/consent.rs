@@ -8,20 +8,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use chrono::Duration;
-use url::Url;
 
+use super::super::MicrosoftSandbox;
 use super::super::{scopes, tenants};
-use crate::app::SandboxApp;
-use crate::clock;
-use crate::page::consent::{choices, hidden, wants};
-use crate::page::html::{document, escape, path_part};
-use crate::store::{
-    AuthorizationCodeRecord, CODE_LIFETIME_SECONDS, PkceChallenge, PkceMethod, StoreRecord, StoredAccount,
-    secret,
-};
+use crate::consent_form::{ConsentRequest, challenge, choices, hidden, redirect_uri, wants};
+use crate::html::{document, escape, path_part};
+use crate::store::{StoredAccount, secret};
 
 /// The parameters that come back with the decision.
 const FORWARDED_PARAMETERS: [&str; 12] = [
@@ -39,33 +33,28 @@ const FORWARDED_PARAMETERS: [&str; 12] = [
     "domain_hint",
 ];
 
-/// A request for consent that is in order.
 struct EntraConsentRequest<'a> {
     tenant: &'a str,
-    client: &'a str,
-    redirect_uri: Url,
-    scopes: Vec<&'a str>,
-    challenge: Option<PkceChallenge>,
-    parameters: &'a HashMap<String, String>,
+    asked: ConsentRequest<'a>,
 }
 
 /// Shows the page, unless the application asked for no page.
 pub(super) async fn ask(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Path(tenant): Path<String>,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
-    let asked = match EntraConsentRequest::read(&app, &tenant, &parameters) {
+    let asked = match EntraConsentRequest::read(&microsoft, &tenant, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
     if let Some(error) = asked.mistake() {
         return asked.back(&error);
     }
-    if asked.get("prompt") == Some("none") {
+    if asked.asked.get("prompt") == Some("none") {
         return asked.back(&CONSENT_REQUIRED);
     }
-    let accounts: Vec<StoredAccount> = app.microsoft.store().accounts.values().cloned().collect();
+    let accounts: Vec<StoredAccount> = microsoft.store().accounts.values().cloned().collect();
     Html(document("Sign in to the sandbox", "narrow", &asked.page(&accounts))).into_response()
 }
 
@@ -98,11 +87,11 @@ const WRONG_TENANT: [(&str, &str); 2] = [
 
 /// Takes the decision and sends the browser back to the application.
 pub(super) async fn decide(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Path(tenant): Path<String>,
     Form(parameters): Form<HashMap<String, String>>,
 ) -> Response {
-    let asked = match EntraConsentRequest::read(&app, &tenant, &parameters) {
+    let asked = match EntraConsentRequest::read(&microsoft, &tenant, &parameters) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.into_response(),
     };
@@ -116,7 +105,7 @@ pub(super) async fn decide(
         Some("foreign") => asked.back(&WRONG_TENANT),
         Some("allow") => {
             let account = parameters.get("account").map(String::as_str).unwrap_or_default();
-            match asked.store_code(&app, account) {
+            match asked.store_code(&microsoft, account) {
                 Ok(code) => asked.back(&[("code", &code), ("session_state", &secret())]),
                 Err(refusal) => refusal.into_response(),
             }
@@ -151,11 +140,11 @@ impl IntoResponse for EntraConsentError {
 
 impl<'a> EntraConsentRequest<'a> {
     fn read(
-        app: &SandboxApp,
+        microsoft: &MicrosoftSandbox,
         tenant: &'a str,
         parameters: &'a HashMap<String, String>,
     ) -> Result<Self, EntraConsentError> {
-        if !tenants::is_known(tenant, app.microsoft.store().accounts.keys()) {
+        if !tenants::is_known(tenant, microsoft.store().accounts.keys()) {
             return Err(EntraConsentError::new(90_002, format!("Tenant '{tenant}' not found.")));
         }
         let get = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
@@ -168,58 +157,47 @@ impl<'a> EntraConsentRequest<'a> {
             })
         };
         let client = required("client_id")?;
-        if app.microsoft.client(client).is_none() {
+        if microsoft.client(client).is_none() {
             let message = format!("Application with identifier '{client}' was not found in the directory.");
             return Err(EntraConsentError::new(700_016, message));
         }
-        let redirect_uri = Url::parse(required("redirect_uri")?).ok();
-        let redirect_uri = redirect_uri.filter(|url| matches!(url.scheme(), "http" | "https"));
+        let redirect_uri = redirect_uri(required("redirect_uri")?);
         let redirect_uri = redirect_uri.ok_or_else(|| {
             EntraConsentError::new(50_011, "The redirect URI specified in the request is not a web address.")
         })?;
         let scopes = required("scope")?.split_whitespace().collect();
-        let challenge = match (get("code_challenge"), get("code_challenge_method")) {
-            (None, _) => None,
-            (Some(value), method) => {
-                let method = match method {
-                    Some("S256") => PkceMethod::S256,
-                    None | Some("plain") => PkceMethod::Plain,
-                    Some(_) => return Err(EntraConsentError::new(501_491, "Invalid code_challenge_method.")),
-                };
-                Some(PkceChallenge { method, value: value.into() })
-            }
-        };
-        Ok(Self { tenant, client, redirect_uri, scopes, challenge, parameters })
+        let invalid = || EntraConsentError::new(501_491, "Invalid code_challenge_method.");
+        let challenge = get("code_challenge")
+            .map(|value| challenge(value, get("code_challenge_method")).ok_or_else(invalid))
+            .transpose()?;
+        let asked = ConsentRequest { client, redirect_uri, scopes, challenge, parameters };
+        Ok(Self { tenant, asked })
     }
 
     /// What is wrong with the request and is told to the application, not to the person.
     fn mistake(&self) -> Option<[(&'static str, &'static str); 2]> {
-        if self.get("response_type") != Some("code") {
+        if self.asked.get("response_type") != Some("code") {
             let message =
                 "AADSTS70011: The provided value for the input parameter 'response_type' is not allowed.";
             return Some([("error", "unsupported_response_type"), ("error_description", message)]);
         }
-        if self.get("response_mode").is_some_and(|mode| mode != "query") {
+        if self.asked.get("response_mode").is_some_and(|mode| mode != "query") {
             let message = "AADSTS90013: The sandbox knows response_mode=query only.";
             return Some([("error", "invalid_request"), ("error_description", message)]);
         }
-        if self.scopes.iter().any(|scope| scopes::describe(scope).is_none()) {
+        if self.asked.scopes.iter().any(|scope| scopes::describe(scope).is_none()) {
             let message = "AADSTS650053: The application asked for a scope that doesn't exist on the resource. Contact the app vendor.";
             return Some([("error", "invalid_client"), ("error_description", message)]);
         }
         None
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str)
-    }
-
     fn page(&self, accounts: &[StoredAccount]) -> String {
-        let hint = self.get("login_hint").unwrap_or_default();
+        let hint = self.asked.get("login_hint").unwrap_or_default();
         format!(
-            "<main><p class=\"mark\">Sandbox sign-in – stands for Microsoft’s consent page</p>\
+            "<main><p class=\"mark\">Sandbox sign-in: simulates Microsoft’s consent page</p>\
              <h1>Pick an account</h1>\
-             <p><b>{client}</b> at <b>{host}</b> asks for access. You can try everything here: no real account is concerned.</p>\
+             <p><b>{client}</b> at <b>{host}</b> asks for access. This is a simulation: no real account is affected.</p>\
              <form method=\"post\" action=\"/microsoft/{tenant}/oauth2/v2.0/authorize\">{hidden}\
              <fieldset><legend>Account</legend>{choices}</fieldset>\
              <h2>This app would like to</h2><ul class=\"scopes\">{wants}</ul>\
@@ -230,18 +208,18 @@ impl<'a> EntraConsentRequest<'a> {
              <button name=\"decision\" value=\"foreign\" formnovalidate>The account is of another tenant</button>\
              <button name=\"decision\" value=\"unconsented\" formnovalidate>Nobody has consented yet</button>\
              </div></details></form></main>",
-            client = escape(self.client),
-            host = escape(self.redirect_uri.host_str().unwrap_or_default()),
+            client = escape(self.asked.client),
+            host = escape(self.asked.redirect_uri.host_str().unwrap_or_default()),
             tenant = path_part(self.tenant),
-            hidden = hidden(&FORWARDED_PARAMETERS, self.parameters),
+            hidden = hidden(&FORWARDED_PARAMETERS, self.asked.parameters),
             choices = choices(accounts, hint),
-            wants = wants(self.scopes.iter().filter_map(|scope| scopes::describe(scope))),
+            wants = wants(self.asked.scopes.iter().filter_map(|scope| scopes::describe(scope))),
         )
     }
 
     /// Writes the consent down as a code that the application can redeem.
-    fn store_code(&self, app: &SandboxApp, account: &str) -> Result<String, EntraConsentError> {
-        let mut store = app.microsoft.store();
+    fn store_code(&self, microsoft: &MicrosoftSandbox, account: &str) -> Result<String, EntraConsentError> {
+        let mut store = microsoft.store();
         if !store.accounts.contains_key(account) {
             let message = "The user account does not exist in the directory.";
             return Err(EntraConsentError::new(50_034, message));
@@ -250,42 +228,18 @@ impl<'a> EntraConsentRequest<'a> {
             let message = format!(
                 "User account '{account}' does not exist in tenant '{}' and cannot access the application '{}' in that \
                  tenant. Sign out and sign in again with a different account.",
-                self.tenant, self.client
+                self.tenant, self.asked.client
             );
             return Err(EntraConsentError::new(50_020, message));
         }
-        let scope = self.scopes.join(" ");
-        let code = AuthorizationCodeRecord {
-            text: format!("1.sandbox-{}", secret()),
-            account: account.into(),
-            client: self.client.into(),
-            redirect_uri: self.get("redirect_uri").unwrap_or_default().into(),
-            offline: scopes::asks_for(&scope, "offline_access"),
-            scope,
-            challenge: self.challenge.clone(),
-            nonce: self.get("nonce").map(String::from),
-            expires_at: clock::now() + Duration::seconds(CODE_LIFETIME_SECONDS),
-            used: false,
-        };
-        let text = code.text.clone();
-        store
-            .commit(vec![StoreRecord::Code { code }])
-            .map_err(|error| EntraConsentError::new(90_036, error.to_string()))?;
-        Ok(text)
+        let offline = scopes::asks_for(&self.asked.scopes.join(" "), "offline_access");
+        let stored = self.asked.store_code(&mut store, account, ("1.sandbox-", offline));
+        stored.map_err(|error| EntraConsentError::new(90_036, error.to_string()))
     }
 
     fn back(&self, pairs: &[(&str, &str)]) -> Response {
-        let mut url = self.redirect_uri.clone();
-        {
-            let mut query = url.query_pairs_mut();
-            query.extend_pairs(pairs);
-            if let Some(state) = self.get("state") {
-                query.append_pair("state", state);
-            }
-        }
-        match HeaderValue::from_str(url.as_str()) {
-            Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
-            Err(_) => EntraConsentError::new(50_011, "The redirect URI cannot be used.").into_response(),
-        }
+        self.asked.redirect(pairs).unwrap_or_else(|| {
+            EntraConsentError::new(50_011, "The redirect URI cannot be used.").into_response()
+        })
     }
 }

@@ -12,15 +12,15 @@ use axum::routing::{get, post};
 
 pub(crate) use error::EntraOAuthError;
 
-use crate::app::SandboxApp;
+use super::MicrosoftSandbox;
 
 /// What a person's browser visits.
-pub(crate) fn pages() -> Router<Arc<SandboxApp>> {
+pub(crate) fn pages() -> Router<Arc<MicrosoftSandbox>> {
     Router::new().route("/{tenant}/oauth2/v2.0/authorize", get(consent::ask).post(consent::decide))
 }
 
 /// What an application calls.
-pub(crate) fn endpoints() -> Router<Arc<SandboxApp>> {
+pub(crate) fn endpoints() -> Router<Arc<MicrosoftSandbox>> {
     Router::new().route("/{tenant}/oauth2/v2.0/token", post(token::exchange))
 }
 

@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::super::MicrosoftSandbox;
 use super::super::{scopes, tenants};
 use super::error::EntraOAuthError;
-use crate::app::SandboxApp;
 use crate::clock;
 use crate::oauth_client::shown;
 use crate::opaque::unsigned_jwt;
@@ -21,16 +21,16 @@ type EntraTokenParameters = HashMap<String, String>;
 
 /// Gives tokens for a code or a refresh token.
 pub(super) async fn exchange(
-    State(app): State<Arc<SandboxApp>>,
+    State(microsoft): State<Arc<MicrosoftSandbox>>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
     Form(parameters): Form<EntraTokenParameters>,
 ) -> Response {
-    let answer = check_tenant(&app, &tenant)
-        .and_then(|()| authenticate(&app, &headers, &parameters))
+    let answer = check_tenant(&microsoft, &tenant)
+        .and_then(|()| authenticate(&microsoft, &headers, &parameters))
         .and_then(|client| match parameters.get("grant_type").map(String::as_str) {
-            Some("authorization_code") => redeem(&mut app.microsoft.store(), &tenant, &client, &parameters),
-            Some("refresh_token") => refresh(&mut app.microsoft.store(), &tenant, &client, &parameters),
+            Some("authorization_code") => redeem(&mut microsoft.store(), &tenant, &client, &parameters),
+            Some("refresh_token") => refresh(&mut microsoft.store(), &tenant, &client, &parameters),
             Some(other) => {
                 let message = format!("The grant_type '{other}' is not supported.");
                 Err(EntraOAuthError::new("unsupported_grant_type", 70_003, message))
@@ -50,8 +50,8 @@ fn missing(name: &str) -> EntraOAuthError {
     EntraOAuthError::new("invalid_request", 900_144, message)
 }
 
-fn check_tenant(app: &SandboxApp, tenant: &str) -> Result<(), EntraOAuthError> {
-    if tenants::is_known(tenant, app.microsoft.store().accounts.keys()) {
+fn check_tenant(microsoft: &MicrosoftSandbox, tenant: &str) -> Result<(), EntraOAuthError> {
+    if tenants::is_known(tenant, microsoft.store().accounts.keys()) {
         return Ok(());
     }
     Err(EntraOAuthError::new("invalid_request", 90_002, format!("Tenant '{tenant}' not found.")))
@@ -59,7 +59,7 @@ fn check_tenant(app: &SandboxApp, tenant: &str) -> Result<(), EntraOAuthError> {
 
 /// The application's id, if its secret is right.
 fn authenticate(
-    app: &SandboxApp,
+    microsoft: &MicrosoftSandbox,
     headers: &HeaderMap,
     parameters: &EntraTokenParameters,
 ) -> Result<String, EntraOAuthError> {
@@ -67,7 +67,7 @@ fn authenticate(
     if id.is_empty() {
         return Err(missing("client_id"));
     }
-    let client = app.microsoft.client(&id).ok_or_else(|| {
+    let client = microsoft.client(&id).ok_or_else(|| {
         let message = format!("Application with identifier '{id}' was not found in the directory.");
         EntraOAuthError::new("unauthorized_client", 700_016, message)
     })?;

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use chrono::NaiveDate;
 
-use super::html::escape;
-use super::ota::{FAULTS, OtaForm, address};
+use super::{FAULTS, OtaForm, address};
 use crate::app::SandboxApp;
 use crate::faults::FaultTarget;
+use crate::html::escape;
 use crate::ota::{ListingStay, OtaListing};
 
 /// What the colours mean.
-pub(super) const LEGEND: &str = "<ul class=\"legend\"><li class=\"guest\">booked here</li><li class=\"blocked\">blocked by \
-     the host</li><li class=\"imported\">closed by the imported calendar</li><li class=\"beyond\">cannot be booked yet</li></ul>";
+pub(super) const LEGEND: &str = "<ul class=\"legend\"><li class=\"guest\">Booked here</li><li class=\"blocked\">Blocked by \
+     the host</li><li class=\"imported\">Closed by the imported calendar</li><li class=\"beyond\">Not bookable yet</li></ul>";
 
 /// The forms, filled with what was typed.
 pub(super) fn panel(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: NaiveDate) -> String {
@@ -55,7 +55,7 @@ fn days(check_in: &str, check_out: &str) -> String {
 
 fn stay_form(listing: &OtaListing, stay: &ListingStay, month: &str) -> String {
     let who = stay.guest.as_deref().unwrap_or("Blocked by the host");
-    let end = if stay.guest.is_some() { "Cancel booking" } else { "Open again" };
+    let end = if stay.guest.is_some() { "Cancel booking" } else { "Unblock" };
     format!(
         "<details><summary><b>{who}</b> <small>{from} – {to}, {id}</small></summary><form method=\"post\" \
          action=\"{address}/change\"><input type=\"hidden\" name=\"month\" value=\"{month}\"><input type=\"hidden\" \
@@ -72,7 +72,7 @@ fn stay_form(listing: &OtaListing, stay: &ListingStay, month: &str) -> String {
 
 fn calendars(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: &str) -> String {
     let address = address(listing);
-    let export = escape(&app.address_of(listing).export_url);
+    let export = escape(&app.ota.address_of(listing).export_url);
     let import = listing.import.as_ref();
     let (url, every) = if form.url.is_empty() {
         (import.map_or("", |import| &import.url), import.map(|import| import.every_seconds.to_string()))
@@ -80,9 +80,9 @@ fn calendars(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: &str
         (form.url.as_str(), Some(form.every_seconds.clone()))
     };
     let mut text = format!(
-        "<h3>Its calendar, for others to read</h3><p><code>{export}</code></p>{faults}<h3>The calendar that it reads</h3>\
+        "<h3>Calendar export</h3><p><code>{export}</code></p>{faults}<h3>Calendar import</h3>\
          <form method=\"post\" action=\"{address}/import\"><input type=\"hidden\" name=\"month\" value=\"{month}\">\
-         <label>Address<input name=\"url\" value=\"{}\"></label><label>Seconds between two reads (empty: as {} does)\
+         <label>Address<input name=\"url\" value=\"{}\"></label><label>Import interval in seconds (empty: as {} does)\
          <input name=\"every_seconds\" inputmode=\"numeric\" value=\"{}\"></label>\
          <div class=\"actions\"><button>Import this calendar</button></div></form>",
         escape(url),
@@ -94,7 +94,7 @@ fn calendars(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: &str
         let _infallible = write!(
             text,
             "<form method=\"post\" action=\"{address}/read\"><input type=\"hidden\" name=\"month\" value=\"{month}\">\
-             <p class=\"quiet\">{}</p><div class=\"actions\"><button>Read now</button>\
+             <p class=\"quiet\">{}</p><div class=\"actions\"><button>Import now</button>\
              <button class=\"danger\" formaction=\"{address}/end-import\">Remove</button></div></form>",
             escape(&last_read(app, listing)),
         );
@@ -103,17 +103,17 @@ fn calendars(app: &SandboxApp, listing: &OtaListing, form: &OtaForm, month: &str
 }
 
 fn fault_form(app: &SandboxApp, listing: &OtaListing, month: &str) -> String {
-    let now = app.faults.list_of(FaultTarget::Ota, &listing.id).first().map(|fault| fault.kind);
+    let now = app.server.faults.list_of(FaultTarget::Ota, &listing.id).first().map(|fault| fault.kind);
     let choices = FAULTS.iter().fold(
-        String::from("<option value=\"\">Nothing</option>"),
+        String::from("<option value=\"\">No fault</option>"),
         |all, (name, kind, words)| {
             let chosen = if now == Some(*kind) { " selected" } else { "" };
             format!("{all}<option value=\"{name}\"{chosen}>{words}</option>")
         },
     );
     format!(
-        "<form method=\"post\" action=\"{}/fault\"><input type=\"hidden\" name=\"month\" value=\"{month}\"><label>What is \
-         wrong with it<select name=\"fault\">{choices}</select></label><div class=\"actions\"><button>From now on</button>\
+        "<form method=\"post\" action=\"{}/fault\"><input type=\"hidden\" name=\"month\" value=\"{month}\"><label>Export \
+         fault<select name=\"fault\">{choices}</select></label><div class=\"actions\"><button>Apply fault</button>\
          </div></form>",
         address(listing)
     )
@@ -121,12 +121,14 @@ fn fault_form(app: &SandboxApp, listing: &OtaListing, month: &str) -> String {
 
 fn last_read(app: &SandboxApp, listing: &OtaListing) -> String {
     match app.ota.seen(&listing.id).read {
-        None => "It was not read yet.".into(),
+        None => "Not imported yet.".into(),
         Some((at, outcome)) => {
             let at = at.with_timezone(&listing.zone).format("%-d %b, %H:%M:%S");
             match outcome {
-                Ok(says) => format!("Read at {at}: {says}."),
-                Err(problem) => format!("Not read at {at}: {problem}. What it closed before stays closed."),
+                Ok(says) => format!("Imported at {at}: {says}."),
+                Err(problem) => {
+                    format!("Import failed at {at}: {problem}. Nights closed earlier stay closed.")
+                }
             }
         }
     }
