@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use concord_domain::clock::Clock;
+use concord_domain::{clock::Clock, provider::ProviderKind};
 use concord_jobs::{CallLimits, ProviderLimits};
 use concord_storage::testing::TestDb;
 use futures::{StreamExt, stream};
@@ -36,7 +36,7 @@ pub(crate) async fn measure(db: &TestDb, form: &DeploymentMode) {
     assert_eq!(repeated, 0, "nothing went wrong");
 
     let calls = u32::try_from(CONNECTIONS * CHANGES).expect("a few thousand");
-    let allowed = seconds_allowed(ProviderLimits::default().google, calls);
+    let allowed = seconds_allowed(ProviderLimits::default().of(ProviderKind::Google), calls);
     let took = seconds(began, last);
     println!(
         "  {CONNECTIONS} connections with {CHANGES} changes each, {LATENCY_MS} ms a call: all {calls} written, once"
@@ -83,7 +83,7 @@ pub(crate) async fn measure_after(fault: LoadFault, db: &TestDb, form: &Deployme
     }
     let (last, repeated) = all_written(&town).await;
     let calls = u32::try_from(waiting).expect("a few thousand");
-    let allowed = seconds_allowed(ProviderLimits::default().google, calls);
+    let allowed = seconds_allowed(ProviderLimits::default().of(ProviderKind::Google), calls);
     let took = seconds(ended, last);
     println!(
         "  after an outage in which {waiting} changes of {CONNECTIONS} connections came to wait{}",

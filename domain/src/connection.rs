@@ -1,29 +1,7 @@
 //! A staff member's account at a calendar provider.
 
+pub use crate::provider::ProviderKind;
 use crate::words;
-
-words! {
-    /// Who keeps the calendar.
-    ProviderKind {
-        /// Google Calendar.
-        Google = "google",
-        /// Microsoft 365 and Outlook.com.
-        Microsoft = "microsoft",
-        /// Any CalDAV server.
-        Caldav = "caldav",
-    }
-}
-
-impl ProviderKind {
-    /// As people call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Google => "Google",
-            Self::Microsoft => "Microsoft",
-            Self::Caldav => "CalDAV",
-        }
-    }
-}
 
 words! {
     /// Which way facts flow.

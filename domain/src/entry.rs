@@ -7,41 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     booking::BookingTime,
-    connection::ProviderKind,
     ids::{BookingId, EntryId},
 };
-
-/// The id that an entry will have at its provider, decided before the first call so that a write done twice is a write
-/// done once.
-///
-/// Google takes base32hex in lower case (`a-v0-9`, 5 to 1024 characters). At Microsoft it is the `transactionId`, since
-/// ids are given out there: what the first write returns takes its place. At CalDAV it is the resource's name.
-pub fn external_id(provider: ProviderKind, entry: EntryId) -> String {
-    match provider {
-        ProviderKind::Google => base32hex(entry.0.as_bytes()),
-        ProviderKind::Microsoft => entry.0.to_string(),
-        ProviderKind::Caldav => format!("{}.ics", entry.0),
-    }
-}
-
-/// RFC 4648, section 7, without padding.
-fn base32hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
-    let (mut buffer, mut bits) = (0_u32, 0_u32);
-    for byte in bytes {
-        buffer = (buffer << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(char::from(DIGITS[(buffer >> bits) as usize & 31]));
-        }
-    }
-    if bits > 0 {
-        text.push(char::from(DIGITS[(buffer << (5 - bits)) as usize & 31]));
-    }
-    text
-}
 
 /// When an entry takes place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,24 +119,4 @@ pub struct ObservedEntry {
     /// What the provider says of it cannot be understood: it is there under its id, perhaps at its version, and nothing
     /// follows from all else.
     pub unreadable: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base32hex_is_that_of_the_rfc() {
-        // RFC 4648, section 10, in lower case and without padding.
-        for (plain, encoded) in [("", ""), ("f", "co"), ("fo", "cpng"), ("foobar", "cpnmuoj1e8")] {
-            assert_eq!(base32hex(plain.as_bytes()), encoded);
-        }
-    }
-
-    #[test]
-    fn google_accepts_the_id() {
-        let id = external_id(ProviderKind::Google, EntryId(uuid::Uuid::from_u128(u128::MAX)));
-        assert_eq!(id.len(), 26);
-        assert!(id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='v')));
-    }
 }

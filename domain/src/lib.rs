@@ -36,6 +36,7 @@ pub mod occupancy;
 pub mod people;
 pub mod platform;
 pub mod privacy;
+pub mod provider;
 pub mod push;
 pub mod settings;
 pub mod sync;

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::error::SetupError;
+
 /// `path` below the path of `base`, whether that ends in a slash or not.
 pub(crate) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
@@ -16,4 +18,13 @@ pub(crate) fn below(base: &Url, path: &str) -> Url {
 )]
 pub(crate) fn https(host: &str, path: &str) -> Url {
     Url::parse(&format!("https://{host}/{path}")).expect("a literal address")
+}
+
+/// Whether addresses of the configuration, each with what it is, are ones that can be called.
+pub(crate) fn check_callable(addresses: &[(&'static str, &Url)]) -> Result<(), SetupError> {
+    let is_callable = |url: &Url| matches!(url.scheme(), "https" | "http") && url.host().is_some();
+    match addresses.iter().find(|(_, url)| !is_callable(url)) {
+        Some((what, url)) => Err(SetupError::Address { what, url: (*url).clone() }),
+        None => Ok(()),
+    }
 }

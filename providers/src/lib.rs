@@ -8,13 +8,29 @@
 //! elsewhere. It must never put a token, a code or a client secret into a log line, an error or a `Debug` text, never
 //! follow a redirect with a token in hand, never panic on what a server sends, and never make a second HTTP client.
 //!
-//! To add a provider:
-//! 1. make a folder beside `google/` with a type that implements [`CalendarProvider`] on top of [`Http`]; its SDK, if it
-//!    has one, stays inside that folder;
-//! 2. map its errors to [`ProviderError`] in one place, reason by reason, with the source of each rule;
-//! 3. let [`ProviderRegistry::new`] build it from a settings struct;
-//! 4. if it tells of changes by itself, implement [`PushProvider`] too and hand it to the registry;
-//! 5. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
+//! To add a provider, say `fourth`:
+//! 1. `domain/src/provider/fourth.rs`: its [`ProviderDescription`](concord_domain::provider::ProviderDescription), with what
+//!    pages, API, configuration, limits and jobs ask of it; three lines in the list above that file, in `mod.rs`: the word,
+//!    the module, the description;
+//! 2. `providers/src/fourth/`: a type with the methods that `calendar_provider!` asks for, on top of [`HttpClient`]; its SDK,
+//!    if it has one, stays inside that folder; its errors become [`ProviderError`]s in one place, reason by reason, with the
+//!    source of each rule. If it notifies of changes, it implements [`PushProvider`] too, and stands among the
+//!    `WEBHOOKS` in `registry.rs`. Its settings implement [`ProviderSettings`]. One line below names the module, one what
+//!    others take from it;
+//! 3. `src/config/providers.rs`: its section, which implements `ProviderSection`, and its lines in `ProvidersConfig`;
+//!    `config/default.toml` and `config/example.toml`;
+//! 4. `sandbox/src/fourth/`, `fourth` in `sandbox/src/provider.rs` and `app.rs`, a line in `src/demo/mod.rs`;
+//! 5. `tests/contract/fourth.rs` after the pattern of `tests/contract/google.rs`, and one line in `tests/contract/main.rs`: the
+//!    suite does the rest.
+//!
+//! Nothing else names a provider, apart from what is CalDAV's alone (an account that opens to address, name and password):
+//!
+//! ```sh
+//! grep -rnE 'ProviderKind::(Google|Microsoft|Caldav)' --include=*.rs domain/src storage/src providers/src jobs/src services/src src
+//! ```
+//!
+//! names, but for tests, each provider's own folder and description, its section of the configuration, the sample of the
+//! demo, and `ProviderKind::Caldav` where that way of connecting is offered.
 
 mod address;
 pub mod caldav;
@@ -32,16 +48,17 @@ pub mod provider;
 pub mod push;
 mod quote;
 pub mod registry;
+pub mod settings;
 mod text_merge;
 
 pub use crate::{
     caldav::{Caldav, CaldavDiscovery, DiscoveryError},
     error::{ProviderError, SetupError},
     feed::{FeedBody, FeedError, FeedFetchLimits, FeedFetchOutcome, FeedFetcher, FeedRequest, feed_address},
-    google::{GoogleCalendar, GoogleEndpoints},
+    google::{GoogleCalendar, GoogleEndpoints, GoogleSettings},
     guard::{DnsResolver, SsrfGuard, SystemDnsResolver},
     http::{BufferedResponse, HttpClient, HttpConfig, install_crypto_provider, retry_after, root_cause},
-    microsoft::{MicrosoftCalendar, MicrosoftEndpoints},
+    microsoft::{MicrosoftCalendar, MicrosoftEndpoints, MicrosoftSettings},
     oauth::{
         AuthorizationRequest, OAuthApp, OAuthConfig, OAuthEndpoints, OAuthErrorExplanation, OAuthErrorKind,
         OAuthTokens,
@@ -52,7 +69,9 @@ pub use crate::{
     },
     push::{
         ActivePushSubscription, InvalidPushNotification, PushNotification, PushNotificationKind,
-        PushProvider, PushSubscriptionRequest, RemotePushSubscription,
+        PushProvider, PushSubscriptionRequest, RemotePushSubscription, WebhookContent, WebhookError,
+        WebhookRequest,
     },
-    registry::{GoogleSettings, MicrosoftSettings, ProviderRegistry, ProviderRegistryConfig},
+    registry::{ProviderRegistry, ProviderRegistryConfig, webhook_reader},
+    settings::{OAuthProviderSettings, ProviderSettings, RegisteredProvider},
 };

@@ -1,21 +1,24 @@
 //! OAuth 2.0 with any provider: the consent page's address, code against tokens, refresh, revocation.
 
-use std::{borrow::Cow, fmt, pin::Pin, time::Duration};
+mod refusal;
+
+use std::{fmt, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use concord_domain::clock::Clock;
+use concord_domain::{clock::Clock, provider::OAuthDescription};
 use http::{StatusCode, header::CONTENT_TYPE};
 use oauth2::{
     AccessToken, AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret,
     CsrfToken, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
     RedirectUrl, RefreshToken, RequestTokenError, RevocationUrl, Scope, StandardRevocableToken,
     TokenResponse, TokenUrl,
-    basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse},
+    basic::{BasicClient, BasicTokenResponse},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use self::refusal::operator_advice;
 use crate::{
     error::ProviderError,
     http::{HttpClient, retry_after},
@@ -43,11 +46,9 @@ pub struct OAuthConfig {
     /// Our callback, exactly as registered with the provider.
     pub redirect_url: Url,
     /// What is asked of the person.
-    pub scopes: Vec<String>,
+    pub description: &'static OAuthDescription,
     /// Where the provider stands.
     pub endpoints: OAuthEndpoints,
-    /// What the consent page's address carries besides, such as `access_type=offline`.
-    pub authorize_params: Vec<(String, String)>,
     /// What the provider's own codes mean.
     pub explain: ExplainOAuthError,
 }
@@ -89,7 +90,7 @@ impl fmt::Debug for OAuthConfig {
             .field("client_id", &self.client_id)
             .field("client_secret", &"hidden")
             .field("redirect_url", &self.redirect_url.as_str())
-            .field("scopes", &self.scopes)
+            .field("scopes", &self.description.scopes)
             .field("endpoints", &self.endpoints)
             .finish_non_exhaustive()
     }
@@ -166,9 +167,9 @@ impl OAuthApp {
         let state = state.to_owned();
         let mut request = client
             .authorize_url(move || CsrfToken::new(state))
-            .add_scopes(self.config.scopes.iter().cloned().map(Scope::new))
+            .add_scopes(self.config.description.scopes.iter().map(|scope| Scope::new((*scope).to_owned())))
             .set_pkce_challenge(challenge);
-        for (name, value) in &self.config.authorize_params {
+        for &(name, value) in self.config.description.authorize_params {
             request = request.add_extra_param(name, value);
         }
         if let Some(hint) = login_hint {
@@ -241,9 +242,10 @@ impl OAuthApp {
         if grant.scopes.is_empty() {
             return Vec::new();
         }
-        let optional = self.config.scopes.iter().filter(|scope| !UNREPORTED_SCOPES.contains(&scope.as_str()));
+        let optional =
+            self.config.description.scopes.iter().filter(|scope| !UNREPORTED_SCOPES.contains(scope));
         let allowed = |scope: &str| grant.scopes.iter().any(|given| is_same_scope(given, scope));
-        optional.filter(|scope| !allowed(scope)).cloned().collect()
+        optional.filter(|scope| !allowed(scope)).map(|scope| (*scope).to_owned()).collect()
     }
 
     fn client(&self) -> TokenClient {
@@ -305,71 +307,6 @@ impl OAuthApp {
             status => Err(ProviderError::Rejected(format!("the revocation endpoint answered {status}"))),
         }
     }
-
-    fn failure(
-        &self,
-        error: RequestTokenError<ProviderError, BasicErrorResponse>,
-        asked: TokenRequestKind,
-        sent: &[&SecretString],
-    ) -> ProviderError {
-        match error {
-            RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(refusal) => self.refusal(&refusal, asked, sent),
-            // Neither its text nor the body, which may hold a token.
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                ProviderError::Transient("the token endpoint's answer cannot be read".to_owned())
-            }
-        }
-    }
-
-    fn refusal(
-        &self,
-        refusal: &BasicErrorResponse,
-        asked: TokenRequestKind,
-        sent: &[&SecretString],
-    ) -> ProviderError {
-        let secrets: Vec<&SecretString> = sent.iter().copied().chain([&self.config.client_secret]).collect();
-        let said = quote(refusal.error_description().map_or("", String::as_str), &secrets);
-        let code = quote(refusal.error().as_ref(), &secrets);
-        let explained = self.explain(&code, &said);
-        let verdict = explained.as_ref().map(|explained| explained.verdict);
-        let is_over = matches!(verdict, Some(OAuthErrorKind::Dead | OAuthErrorKind::SignInAgain));
-        // Of a code nothing has begun that could end: whoever has to do what is more than that it is of no use.
-        let stands_before = asked == TokenRequestKind::ForCode
-            && matches!(
-                verdict,
-                Some(OAuthErrorKind::SignInAgain | OAuthErrorKind::Refused | OAuthErrorKind::Declined)
-            );
-        let text = match &explained {
-            Some(explained) => explained.words.clone(),
-            None if said.is_empty() => code.clone(),
-            None => format!("{code}: {said}"),
-        };
-        match refusal.error() {
-            _ if stands_before => {
-                tracing::info!(code, said, "the token endpoint refused a code");
-                ProviderError::AccountUnusable(text)
-            }
-            // The only thing that marks a grant dead.
-            BasicErrorResponseType::InvalidGrant => ProviderError::GrantDead(text),
-            BasicErrorResponseType::Extension(code) if TRANSIENT_ERRORS.contains(&code.as_str()) => {
-                ProviderError::Transient(text)
-            }
-            BasicErrorResponseType::Extension(code) if RATE_LIMIT_ERRORS.contains(&code.as_str()) => {
-                ProviderError::RateLimited { retry_after: None }
-            }
-            // The same in the words of a provider that has more of them.
-            _ if is_over => ProviderError::GrantDead(text),
-            _ => {
-                tracing::warn!(code, said, "the token endpoint refused");
-                if explained.is_some() {
-                    ProviderError::AccountUnusable(text)
-                } else {
-                    ProviderError::Rejected(text)
-                }
-            }
-        }
-    }
 }
 
 /// Scopes that come back under other names or not at all, and that nobody can untick.
@@ -381,11 +318,6 @@ fn is_same_scope(one: &str, other: &str) -> bool {
     name(one) == name(other)
 }
 
-/// Beyond RFC 6749, section 5.2: said by servers that are in trouble themselves.
-const TRANSIENT_ERRORS: &[&str] =
-    &["temporarily_unavailable", "server_error", "internal_failure", "backend_error"];
-const RATE_LIMIT_ERRORS: &[&str] = &["slow_down", "rate_limit_exceeded"];
-
 /// What the token endpoint was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenRequestKind {
@@ -393,40 +325,6 @@ enum TokenRequestKind {
     ForCode,
     /// Further ones.
     ForRefresh,
-}
-
-/// What the person who set it up can do, for whoever meets it.
-fn operator_advice(code: &str, redirect_url: &Url) -> Option<Cow<'static, str>> {
-    Some(match code {
-        "invalid_client" => "the provider does not know this installation's client id and client secret. \
-            An administrator must check both in the configuration"
-            .into(),
-        "unauthorized_client" => "this installation's client is not allowed to do this. An administrator must check \
-            its type and settings at the provider"
-            .into(),
-        "redirect_uri_mismatch" => {
-            format!(
-                "this installation's client has a different redirect URI there. An administrator must \
-                 register {redirect_url} at the provider, exactly as written"
-            )
-            .into()
-        }
-        "invalid_scope" => {
-            "this installation's client does not have all the requested scopes. An administrator must add \
-             them at the provider"
-                .into()
-        }
-        "deleted_client" | "disabled_client" => {
-            "this installation's client was removed or disabled at the provider. An administrator must create a new one".into()
-        }
-        "org_internal" => "this installation's client is limited to its own organisation. Choose an account of that \
-            organisation, or ask an administrator to allow others"
-            .into(),
-        "admin_policy_enforced" => "a rule of your organisation does not let this installation in; ask your administrator to allow \
-            its client"
-            .into(),
-        _ => return None,
-    })
 }
 
 fn says_token_is_dead(body: &[u8]) -> bool {

@@ -257,6 +257,97 @@ pub trait CalendarProvider: Send + Sync {
     ) -> Result<Vec<Interval>, ProviderError>;
 }
 
+/// Makes a [`CalendarProvider`] of a type whose methods stand in several files, each beside what it needs.
+macro_rules! calendar_provider {
+    ($provider:ty) => {
+        #[async_trait::async_trait]
+        impl $crate::provider::CalendarProvider for $provider {
+            async fn account(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+            ) -> Result<$crate::provider::ProviderAccount, $crate::error::ProviderError> {
+                self.read_account(credentials).await
+            }
+
+            async fn calendars(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+            ) -> Result<Vec<$crate::provider::RemoteCalendar>, $crate::error::ProviderError> {
+                self.list_calendars(credentials).await
+            }
+
+            async fn create(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                external_id: &str,
+                content: &concord_domain::entry::EntryContent,
+            ) -> Result<$crate::provider::WriteReceipt, $crate::error::ProviderError> {
+                self.insert(credentials, calendar, external_id, content).await
+            }
+
+            async fn update(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                external_id: &str,
+                content: &concord_domain::entry::EntryContent,
+                etag: Option<&str>,
+            ) -> Result<$crate::provider::WriteReceipt, $crate::error::ProviderError> {
+                self.replace(credentials, calendar, external_id, content, etag).await
+            }
+
+            async fn remove(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                external_id: &str,
+            ) -> Result<$crate::provider::RemoveOutcome, $crate::error::ProviderError> {
+                self.delete(credentials, calendar, external_id).await
+            }
+
+            async fn find(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                external_id: &str,
+            ) -> Result<Option<concord_domain::entry::ObservedEntry>, $crate::error::ProviderError> {
+                self.read_entry(credentials, calendar, external_id).await
+            }
+
+            async fn find_moved(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                entry: concord_domain::ids::EntryId,
+                external_id: &str,
+            ) -> Result<Option<concord_domain::entry::ObservedEntry>, $crate::error::ProviderError> {
+                self.read_moved(credentials, calendar, (entry, external_id)).await
+            }
+
+            async fn changes(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                window: concord_domain::interval::Interval,
+                from: &$crate::provider::SyncPosition,
+            ) -> Result<$crate::provider::ChangesPage, $crate::error::ProviderError> {
+                self.list_changes(credentials, calendar, window, from).await
+            }
+
+            async fn busy(
+                &self,
+                credentials: &$crate::provider::ProviderCredentials,
+                calendar: &str,
+                window: concord_domain::interval::Interval,
+            ) -> Result<Vec<concord_domain::interval::Interval>, $crate::error::ProviderError> {
+                self.read_busy(credentials, calendar, window).await
+            }
+        }
+    };
+}
+pub(crate) use calendar_provider;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use concord_domain::{connection::ProviderKind, ids::PushSubscriptionId};
+use http::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
@@ -41,6 +42,44 @@ pub struct ActivePushSubscription {
     /// When the provider ends it: as it says itself, whatever was asked for.
     pub expires_at: DateTime<Utc>,
 }
+
+/// What was sent to the address where a provider notifies us.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookRequest<'a> {
+    /// Of the address, encoded.
+    pub query: &'a str,
+    /// All that came.
+    pub headers: &'a HeaderMap,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// What a request to the webhook says.
+#[derive(Debug)]
+pub enum WebhookContent {
+    /// Whether anybody is there; this text is to be returned.
+    Validation(String),
+    /// Notifications, each judged by itself.
+    Notifications(Vec<Result<PushNotification, InvalidPushNotification>>),
+}
+
+/// Why a request to the webhook says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookError {
+    /// Its body is not of the type in which the provider writes.
+    MediaType,
+    /// It does not have the form of a message.
+    Malformed(InvalidPushNotification),
+}
+
+impl From<InvalidPushNotification> for WebhookError {
+    fn from(invalid: InvalidPushNotification) -> Self {
+        Self::Malformed(invalid)
+    }
+}
+
+/// Reads what was sent to a provider's webhook. Of what it holds nothing is in an error.
+pub type ReadWebhook = fn(WebhookRequest<'_>) -> Result<WebhookContent, WebhookError>;
 
 /// A provider that tells of changes.
 #[async_trait]

@@ -2,87 +2,30 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use concord_domain::{clock::Clock, connection::ProviderKind};
-use secrecy::SecretString;
-use url::Url;
+use concord_domain::{clock::Clock, provider::ProviderKind};
 
 use crate::{
     caldav::Caldav,
     error::SetupError,
-    google::{self, GoogleCalendar, GoogleEndpoints},
+    google,
     guard::SsrfGuard,
     http::{HttpClient, HttpConfig},
-    microsoft::{self, MicrosoftCalendar, MicrosoftEndpoints},
-    oauth::{OAuthApp, OAuthConfig, explain_nothing},
+    microsoft,
+    oauth::OAuthApp,
     provider::CalendarProvider,
-    push::PushProvider,
+    push::{PushProvider, ReadWebhook},
+    settings::{ProviderSettings, RegisteredProvider},
 };
 
-/// What the providers are built from. One that is `None` is not set up.
+/// What the providers are built from. One that is not there is not set up.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderRegistryConfig {
     /// Limits of the shared client.
     pub http: HttpConfig,
-    /// Google Calendar.
-    pub google: Option<GoogleSettings>,
-    /// Microsoft 365 and Outlook.com.
-    pub microsoft: Option<MicrosoftSettings>,
+    /// Those for which the installation has credentials.
+    pub providers: Vec<Arc<dyn ProviderSettings>>,
     /// CalDAV, and which servers people may name. It needs no credentials of the installation.
     pub caldav: Option<SsrfGuard>,
-}
-
-/// This installation at Google.
-#[derive(Clone)]
-pub struct GoogleSettings {
-    /// Of the OAuth client, type "web application".
-    pub client_id: String,
-    /// Of the same client.
-    pub client_secret: SecretString,
-    /// Our callback, `{public url}/oauth/calendar/google/callback`.
-    pub redirect_url: Url,
-    /// Where Google stands.
-    pub addresses: GoogleEndpoints,
-}
-
-impl fmt::Debug for GoogleSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GoogleSettings")
-            .field("client_id", &self.client_id)
-            .field("client_secret", &"hidden")
-            .field("redirect_url", &self.redirect_url.as_str())
-            .field("addresses", &self.addresses)
-            .finish()
-    }
-}
-
-/// This installation at Microsoft.
-#[derive(Clone)]
-pub struct MicrosoftSettings {
-    /// The application's (client) id.
-    pub client_id: String,
-    /// The value of one of its secrets.
-    pub client_secret: SecretString,
-    /// Our callback, `{public url}/oauth/calendar/microsoft/callback`.
-    pub redirect_url: Url,
-    /// Where Microsoft stands, and for whom.
-    pub addresses: MicrosoftEndpoints,
-}
-
-impl fmt::Debug for MicrosoftSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MicrosoftSettings")
-            .field("client_id", &self.client_id)
-            .field("client_secret", &"hidden")
-            .field("redirect_url", &self.redirect_url.as_str())
-            .field("addresses", &self.addresses)
-            .finish()
-    }
-}
-
-struct RegisteredProvider {
-    calendar: Arc<dyn CalendarProvider>,
-    oauth: Option<OAuthApp>,
-    push: Option<Arc<dyn PushProvider>>,
 }
 
 /// The providers that are set up; one that is absent has no credentials, and pages say so.
@@ -97,21 +40,13 @@ impl ProviderRegistry {
     pub fn new(config: ProviderRegistryConfig, clock: &Clock) -> Result<Self, SetupError> {
         let http = HttpClient::new(config.http)?;
         let mut registry = Self::default();
-        if let Some(settings) = config.google {
-            let calendar = GoogleCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
-            let oauth = OAuthApp::new(google_oauth(settings), http.clone(), clock.clone());
-            registry.insert(ProviderKind::Google, Arc::new(calendar.clone()), Some(oauth));
-            registry.insert_push(ProviderKind::Google, Arc::new(calendar));
-        }
-        if let Some(settings) = config.microsoft {
-            let calendar = MicrosoftCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
-            let oauth = OAuthApp::new(microsoft_oauth(settings), http.clone(), clock.clone());
-            registry.insert(ProviderKind::Microsoft, Arc::new(calendar.clone()), Some(oauth));
-            registry.insert_push(ProviderKind::Microsoft, Arc::new(calendar));
+        for settings in config.providers {
+            registry.insert(settings.build(&http, clock)?);
         }
         if let Some(guard) = config.caldav {
             let caldav = Arc::new(Caldav::new(http.guarded_for_passwords(guard)?, clock.clone()));
-            registry.insert(ProviderKind::Caldav, caldav.clone(), None);
+            let (kind, calendar) = (ProviderKind::Caldav, caldav.clone());
+            registry.insert(RegisteredProvider { kind, calendar, oauth: None, push: None });
             registry.caldav = Some(caldav);
         }
         Ok(registry)
@@ -122,21 +57,8 @@ impl ProviderRegistry {
         self.caldav.as_ref()
     }
 
-    /// Adds a provider, or replaces it.
-    pub fn insert(
-        &mut self,
-        kind: ProviderKind,
-        calendar: Arc<dyn CalendarProvider>,
-        oauth: Option<OAuthApp>,
-    ) {
-        self.entries.insert(kind, RegisteredProvider { calendar, oauth, push: None });
-    }
-
-    /// The provider, which was added, tells of changes.
-    pub fn insert_push(&mut self, kind: ProviderKind, push: Arc<dyn PushProvider>) {
-        if let Some(entry) = self.entries.get_mut(&kind) {
-            entry.push = Some(push);
-        }
+    fn insert(&mut self, provider: RegisteredProvider) {
+        self.entries.insert(provider.kind, provider);
     }
 
     /// The provider, if it is set up.
@@ -160,47 +82,27 @@ impl ProviderRegistry {
     }
 }
 
+/// Those that notify of changes. What is sent to us is read whether a provider is set up or not.
+const WEBHOOKS: [(ProviderKind, ReadWebhook); 2] = [
+    (ProviderKind::Google, google::push::read_webhook),
+    (ProviderKind::Microsoft, microsoft::push::read_webhook),
+];
+
+/// How to read what is sent to a provider's webhook; `None`: it notifies of nothing.
+pub fn webhook_reader(kind: ProviderKind) -> Option<ReadWebhook> {
+    WEBHOOKS.iter().find(|(known, _)| *known == kind).map(|(_, read)| *read)
+}
+
 impl fmt::Debug for ProviderRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.entries.keys()).finish()
     }
 }
 
-fn strings(texts: &[&str]) -> Vec<String> {
-    texts.iter().copied().map(str::to_owned).collect()
-}
-
-fn google_oauth(settings: GoogleSettings) -> OAuthConfig {
-    OAuthConfig {
-        client_id: settings.client_id,
-        client_secret: settings.client_secret,
-        redirect_url: settings.redirect_url,
-        scopes: strings(google::SCOPES),
-        endpoints: settings.addresses.oauth,
-        // Without both, Google gives no refresh token when the same account is connected again.
-        authorize_params: [("access_type", "offline"), ("prompt", "consent")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
-        explain: explain_nothing,
-    }
-}
-
-fn microsoft_oauth(settings: MicrosoftSettings) -> OAuthConfig {
-    OAuthConfig {
-        client_id: settings.client_id,
-        client_secret: settings.client_secret,
-        redirect_url: settings.redirect_url,
-        scopes: strings(microsoft::SCOPES),
-        endpoints: settings.addresses.oauth(),
-        // A person who is signed in with one account may want to connect another.
-        authorize_params: vec![("prompt".to_owned(), "select_account".to_owned())],
-        explain: microsoft::explain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{GoogleEndpoints, GoogleSettings, MicrosoftEndpoints, MicrosoftSettings};
 
     fn settings() -> GoogleSettings {
         GoogleSettings {
@@ -209,6 +111,10 @@ mod tests {
             redirect_url: "https://book.example/oauth/calendar/google/callback".parse().unwrap(),
             addresses: GoogleEndpoints::default(),
         }
+    }
+
+    fn config_of(settings: impl ProviderSettings + 'static) -> ProviderRegistryConfig {
+        ProviderRegistryConfig { providers: vec![Arc::new(settings)], ..ProviderRegistryConfig::default() }
     }
 
     #[test]
@@ -221,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_has_them_is_there_and_asks_for_a_refresh_token() {
-        let config = ProviderRegistryConfig { google: Some(settings()), ..ProviderRegistryConfig::default() };
+        let config = config_of(settings());
         let registry = ProviderRegistry::new(config, &Clock::system()).unwrap();
         assert!(registry.get(ProviderKind::Google).is_some());
         let request =
@@ -258,10 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn microsoft_requests_offline_access_and_has_no_revocation() {
-        let config = ProviderRegistryConfig {
-            microsoft: Some(microsoft_settings()),
-            ..ProviderRegistryConfig::default()
-        };
+        let config = config_of(microsoft_settings());
         let registry = ProviderRegistry::new(config, &Clock::system()).unwrap();
         assert!(registry.get(ProviderKind::Microsoft).is_some());
         let oauth = registry.oauth(ProviderKind::Microsoft).unwrap();
@@ -280,10 +183,9 @@ mod tests {
 
     #[test]
     fn no_secret_shows() {
-        let settings = settings();
-        let oauth = google_oauth(settings.clone());
-        let microsoft = microsoft_settings();
-        let shown = format!("{settings:?} {oauth:?} {microsoft:?} {:?}", microsoft_oauth(microsoft.clone()));
+        let config = config_of(settings());
+        let registry = ProviderRegistry::new(config.clone(), &Clock::system()).unwrap();
+        let shown = format!("{config:?} {:?}", registry.oauth(ProviderKind::Google));
         assert!(!shown.contains("very-secret"), "{shown}");
     }
 
@@ -291,7 +193,7 @@ mod tests {
     fn an_address_that_cannot_be_called_is_refused() {
         let mut settings = settings();
         settings.addresses.api_base = "mailto:google".parse().unwrap();
-        let config = ProviderRegistryConfig { google: Some(settings), ..ProviderRegistryConfig::default() };
+        let config = config_of(settings);
         let error = ProviderRegistry::new(config, &Clock::system()).unwrap_err();
         assert_eq!(
             error.to_string(),

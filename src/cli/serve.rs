@@ -5,15 +5,14 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
-    CallLimits, Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings, clock,
+    Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings, clock,
     dispatch::{self, JobRunner},
     mail::{MailSettings, Mailer, SmtpServerAddress, default_from_address},
     queue::{Queue, QueueConfig, QueueError},
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    FeedFetchLimits, FeedFetcher, GoogleEndpoints, GoogleSettings, HttpConfig, MicrosoftEndpoints,
-    MicrosoftSettings, OAuthEndpoints, ProviderRegistry, ProviderRegistryConfig, SsrfGuard,
+    FeedFetchLimits, FeedFetcher, HttpConfig, ProviderRegistry, ProviderRegistryConfig, SsrfGuard,
 };
 use concord_storage::{
     Db, DbOptions, InstanceMode, StorageError,
@@ -254,35 +253,11 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, CommandError> {
 
 pub(super) fn providers(config: &Config) -> Result<ProviderRegistryConfig, CommandError> {
     let section = &config.providers;
-    let google = match section.google.credentials() {
-        None => None,
-        Some((client_id, client_secret)) => Some(GoogleSettings {
-            client_id: client_id.to_owned(),
-            client_secret: client_secret.clone(),
-            redirect_url: config.public_url().join("/oauth/calendar/google/callback")?,
-            addresses: GoogleEndpoints {
-                api_base: section.google.api_base.clone(),
-                oauth: OAuthEndpoints {
-                    auth_url: section.google.auth_url.clone(),
-                    token_url: section.google.token_url.clone(),
-                    revoke_url: Some(section.google.revoke_url.clone()),
-                },
-            },
-        }),
-    };
-    let microsoft = match section.microsoft.credentials() {
-        None => None,
-        Some((client_id, client_secret)) => Some(MicrosoftSettings {
-            client_id: client_id.to_owned(),
-            client_secret: client_secret.clone(),
-            redirect_url: config.public_url().join("/oauth/calendar/microsoft/callback")?,
-            addresses: MicrosoftEndpoints {
-                api_base: section.microsoft.api_base.clone(),
-                login_base: section.microsoft.login_base.clone(),
-                tenant: section.microsoft.tenant.clone(),
-            },
-        }),
-    };
+    let mut providers = Vec::new();
+    for (kind, section) in section.sections() {
+        let callback = config.public_url().join(&format!("/oauth/calendar/{kind}/callback"))?;
+        providers.extend(section.settings(callback));
+    }
     Ok(ProviderRegistryConfig {
         http: HttpConfig {
             connect_timeout: section.connect_timeout,
@@ -290,8 +265,7 @@ pub(super) fn providers(config: &Config) -> Result<ProviderRegistryConfig, Comma
             max_body_bytes: section.max_answer_megabytes * 1024 * 1024,
             ..HttpConfig::default()
         },
-        google,
-        microsoft,
+        providers,
         caldav: Some(SsrfGuard {
             setting: "providers.caldav.allowed_hosts",
             allow_private: section.caldav.allow_private_hosts,
@@ -387,20 +361,14 @@ fn sync_settings(config: &Config) -> SyncSettings {
 }
 
 fn limits(config: &Config) -> ProviderLimits {
-    let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
-    let caldav = &config.providers.caldav;
-    ProviderLimits {
-        google: CallLimits::a_minute(google.requests_per_minute_per_connection, google.requests_per_minute),
-        microsoft: CallLimits::a_minute(
-            microsoft.requests_per_minute_per_connection,
-            microsoft.requests_per_minute,
-        ),
-        caldav: CallLimits::a_minute(caldav.requests_per_minute_per_connection, caldav.requests_per_minute),
-    }
+    let sections = config.providers.sections();
+    ProviderLimits::new(sections.map(|(kind, section)| (kind, section.calls_per_minute())))
 }
 
 #[cfg(test)]
 mod tests {
+    use concord_domain::provider::ProviderKind;
+
     use super::*;
 
     #[test]
@@ -409,7 +377,7 @@ mod tests {
         assert_eq!(limits(&config), ProviderLimits::default());
         let caldav = &mut config.providers.caldav;
         (caldav.requests_per_minute, caldav.requests_per_minute_per_connection) = (120, 60);
-        let expected = ProviderLimits { caldav: CallLimits::a_minute(60, 120), ..ProviderLimits::default() };
-        assert_eq!(limits(&config), expected);
+        let expected = ProviderLimits::new([(ProviderKind::Caldav, (60, 120))]);
+        assert_eq!(limits(&config).of(ProviderKind::Caldav), expected.of(ProviderKind::Caldav));
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use toml::{Table, Value};
 
-use super::{Config, ConfigSources, NAMED_VARIABLES, defaults};
+use super::{Config, ConfigSources, defaults, named_variables};
 
 const EXAMPLE: &str = include_str!("../../config/example.toml");
 
@@ -40,7 +40,7 @@ fn read_example() -> (Vec<(String, String)>, Vec<ExampleKey>) {
 fn variable_for(entry: &ExampleKey) -> String {
     let key =
         if entry.section.is_empty() { entry.key.clone() } else { format!("{}.{}", entry.section, entry.key) };
-    match NAMED_VARIABLES.iter().find(|(_, named)| *named == key) {
+    match named_variables().find(|(_, named)| *named == key) {
         Some((variable, _)) => (*variable).to_owned(),
         None => format!("CONCORD__{}", key.to_ascii_uppercase().replace('.', "__")),
     }

@@ -10,15 +10,8 @@ use super::error::{ConfigFault, SettingSource};
 use crate::spelling;
 
 /// Keys whose values must never be shown.
-const SECRET: &[&str] = &[
-    "database.url",
-    "queue.redis_url",
-    "mail.url",
-    "security.master_key",
-    "security.previous_master_keys",
-    "providers.google.client_secret",
-    "providers.microsoft.client_secret",
-];
+const SECRET: &[&str] =
+    &["database.url", "queue.redis_url", "mail.url", "security.master_key", "security.previous_master_keys"];
 
 /// The merged settings.
 pub(super) struct ConfigLayers {
@@ -160,7 +153,7 @@ impl ConfigLayers {
 
 /// Whether a key's value must never be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    SECRET.contains(&key)
+    SECRET.contains(&key) || (key.starts_with("providers.") && key.ends_with("_secret"))
 }
 
 fn join(section: &str, name: &str) -> String {

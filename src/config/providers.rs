@@ -1,7 +1,11 @@
 //! `[providers]`: calls to calendar providers, and where each stands.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use concord_domain::provider::ProviderKind;
+use concord_providers::{
+    GoogleEndpoints, GoogleSettings, MicrosoftEndpoints, MicrosoftSettings, OAuthEndpoints, ProviderSettings,
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -29,6 +33,22 @@ pub struct ProvidersConfig {
     pub caldav: CaldavConfig,
 }
 
+/// What is asked of each provider's section.
+pub trait ProviderSection {
+    /// Calls a minute for one connection, and for the whole installation.
+    fn calls_per_minute(&self) -> (u32, u32);
+
+    /// What it is built from, with our callback at it; `None`: it has no credentials here, or needs none.
+    fn settings(&self, _redirect_url: Url) -> Option<Arc<dyn ProviderSettings>> {
+        None
+    }
+
+    /// What must answer for its calendars to be connected and kept in step.
+    fn addresses(&self) -> Vec<Url> {
+        Vec::new()
+    }
+}
+
 /// CalDAV: which servers people may name, and how fast they are called.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,11 +65,16 @@ pub struct CaldavConfig {
     pub requests_per_minute_per_connection: u32,
 }
 
+impl ProviderSection for CaldavConfig {
+    fn calls_per_minute(&self) -> (u32, u32) {
+        (self.requests_per_minute_per_connection, self.requests_per_minute)
+    }
+}
+
 impl CaldavConfig {
     fn validate(&self, check: &mut SectionFaults) {
         check.check_hosts("caldav.allowed_hosts", &self.allowed_hosts);
-        let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
-        validate_quotas(check, "caldav", quotas);
+        validate_quotas(check, "caldav", self.calls_per_minute());
     }
 }
 
@@ -122,9 +147,36 @@ fn validate_credentials(check: &mut SectionFaults, provider: &str, id: &str, sec
     }
 }
 
-fn validate_quotas(check: &mut SectionFaults, provider: &str, (project, connection): (u32, u32)) {
+fn validate_quotas(check: &mut SectionFaults, provider: &str, (connection, project): (u32, u32)) {
     check.check_range(&format!("{provider}.requests_per_minute"), project, 1..=10_000_000);
     check.check_range(&format!("{provider}.requests_per_minute_per_connection"), connection, 1..=10_000_000);
+}
+
+impl ProviderSection for MicrosoftConfig {
+    fn calls_per_minute(&self) -> (u32, u32) {
+        (self.requests_per_minute_per_connection, self.requests_per_minute)
+    }
+
+    fn settings(&self, redirect_url: Url) -> Option<Arc<dyn ProviderSettings>> {
+        let (client_id, client_secret) = self.credentials()?;
+        Some(Arc::new(MicrosoftSettings {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.clone(),
+            redirect_url,
+            addresses: MicrosoftEndpoints {
+                api_base: self.api_base.clone(),
+                login_base: self.login_base.clone(),
+                tenant: self.tenant.clone(),
+            },
+        }))
+    }
+
+    fn addresses(&self) -> Vec<Url> {
+        let mut discovery = self.login_base.clone();
+        let base = discovery.path().trim_end_matches('/').to_owned();
+        discovery.set_path(&format!("{base}/{}/v2.0/.well-known/openid-configuration", self.tenant));
+        vec![discovery, self.api_base.clone()]
+    }
 }
 
 impl MicrosoftConfig {
@@ -143,8 +195,34 @@ impl MicrosoftConfig {
         }
         check.check_url("microsoft.api_base", &self.api_base);
         check.check_url("microsoft.login_base", &self.login_base);
-        let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
-        validate_quotas(check, "microsoft", quotas);
+        validate_quotas(check, "microsoft", self.calls_per_minute());
+    }
+}
+
+impl ProviderSection for GoogleConfig {
+    fn calls_per_minute(&self) -> (u32, u32) {
+        (self.requests_per_minute_per_connection, self.requests_per_minute)
+    }
+
+    fn settings(&self, redirect_url: Url) -> Option<Arc<dyn ProviderSettings>> {
+        let (client_id, client_secret) = self.credentials()?;
+        Some(Arc::new(GoogleSettings {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.clone(),
+            redirect_url,
+            addresses: GoogleEndpoints {
+                api_base: self.api_base.clone(),
+                oauth: OAuthEndpoints {
+                    auth_url: self.auth_url.clone(),
+                    token_url: self.token_url.clone(),
+                    revoke_url: Some(self.revoke_url.clone()),
+                },
+            },
+        }))
+    }
+
+    fn addresses(&self) -> Vec<Url> {
+        vec![self.auth_url.clone(), self.api_base.clone()]
     }
 }
 
@@ -160,12 +238,20 @@ impl GoogleConfig {
         check.check_url("google.auth_url", &self.auth_url);
         check.check_url("google.token_url", &self.token_url);
         check.check_url("google.revoke_url", &self.revoke_url);
-        let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
-        validate_quotas(check, "google", quotas);
+        validate_quotas(check, "google", self.calls_per_minute());
     }
 }
 
 impl ProvidersConfig {
+    /// The section of each provider.
+    pub fn sections(&self) -> [(ProviderKind, &dyn ProviderSection); 3] {
+        [
+            (ProviderKind::Google, &self.google),
+            (ProviderKind::Microsoft, &self.microsoft),
+            (ProviderKind::Caldav, &self.caldav),
+        ]
+    }
+
     pub(super) fn validate(&self, check: &mut SectionFaults) {
         check.check_range("connect_timeout_seconds", self.connect_timeout.as_secs(), 1..=60);
         check.check_range("request_timeout_seconds", self.request_timeout.as_secs(), 1..=300);

@@ -5,18 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The variables with a name of their own. All others are `CONCORD__SECTION__KEY`.
-pub const NAMED_VARIABLES: &[(&str, &str)] = &[
+use concord_domain::provider::ProviderKind;
+
+const NAMED_VARIABLES: &[(&str, &str)] = &[
     ("DATABASE_URL", "database.url"),
     ("REDIS_URL", "queue.redis_url"),
     ("SMTP_URL", "mail.url"),
     ("PUBLIC_URL", "server.public_url"),
     ("CONCORD_MASTER_KEY", "security.master_key"),
-    ("GOOGLE_CALENDAR_CLIENT_ID", "providers.google.client_id"),
-    ("GOOGLE_CALENDAR_CLIENT_SECRET", "providers.google.client_secret"),
-    ("MICROSOFT_GRAPH_CLIENT_ID", "providers.microsoft.client_id"),
-    ("MICROSOFT_GRAPH_CLIENT_SECRET", "providers.microsoft.client_secret"),
 ];
+
+/// The variables with a name of their own, and the key of each. All others are `CONCORD__SECTION__KEY`.
+pub fn named_variables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    let providers = ProviderKind::ALL.iter().flat_map(|kind| kind.description().variables);
+    NAMED_VARIABLES.iter().chain(providers)
+}
 
 /// What a variable begins with that sets any key.
 pub(super) const PREFIX: &str = "CONCORD__";
@@ -81,7 +84,7 @@ impl ConfigSources {
     /// The variables of ours that are set, each with its key.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, String, &str)> {
         self.env.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, value)| {
-            let named = NAMED_VARIABLES.iter().find(|(known, _)| known == name);
+            let named = named_variables().find(|(known, _)| known == name);
             let key = match named {
                 Some((_, key)) => (*key).to_owned(),
                 None => name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."),

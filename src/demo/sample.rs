@@ -240,10 +240,7 @@ async fn connect(
     if !made.status.is_success() && made.status != http::StatusCode::CONFLICT {
         return Err(format!("the sandbox at {sandbox_url} answers {}", made.status).into());
     }
-    let scopes = match provider {
-        ProviderKind::Microsoft => concord_providers::microsoft::SCOPES,
-        ProviderKind::Google | ProviderKind::Caldav => concord_providers::google::SCOPES,
-    };
+    let scopes = provider.oauth().map_or(&[][..], |oauth| oauth.scopes);
     let ask = serde_json::json!({ "provider": provider, "account": person.email, "scope": scopes.join(" ") });
     let answer = call_sandbox(sandbox_url, http::Method::POST, "/control/grants", Some(&ask)).await?;
     if !answer.status.is_success() {

@@ -1,22 +1,25 @@
-//! `/hooks/{google|microsoft}`: where providers say that something has changed.
+//! `/hooks/{provider}`: where providers say that something has changed.
 //!
 //! Nobody signs in here. A notification proves itself by the word of its channel (`concord_jobs::push`), and whoever
 //! cannot do that gets the same answer as one who can: nobody learns which channels there are. What has not the form of a
 //! notification is refused, and who sends much that is not believed is not listened to for a while.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
-    extract::{DefaultBodyLimit, Extension, RawQuery, Request, State},
+    extract::{DefaultBodyLimit, Extension, Path, RawQuery, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
 };
+use concord_domain::provider::ProviderKind;
 use concord_jobs::accounts::push::{NotificationHandler, NotificationOutcome};
-use concord_providers::{InvalidPushNotification, PushNotification, google, microsoft};
+use concord_providers::{
+    InvalidPushNotification, PushNotification, WebhookContent, WebhookError, WebhookRequest, webhook_reader,
+};
 
 use super::{
     admission::{AdmissionError, BodySize, CredentialKind},
@@ -24,17 +27,13 @@ use super::{
 };
 use crate::app::App;
 
-/// A full message of Microsoft's is far smaller.
+/// A full message is far smaller.
 const MAX_BODY_BYTES: usize = 256 * 1024;
-
-/// Validation tokens are a line long.
-const MAX_TOKEN_LENGTH: usize = 2_000;
 
 /// Where providers notify us.
 pub fn router(app: &App) -> Router<App> {
     Router::new()
-        .route("/hooks/google", post(google_notification))
-        .route("/hooks/microsoft", post(microsoft_notification))
+        .route("/hooks/{provider}", post(notification))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(
             (app.clone(), CredentialKind::Notification, MAX_BODY_BYTES),
@@ -88,58 +87,39 @@ fn refusal_response(error: &AdmissionError) -> Response {
     }
 }
 
-/// Everything is in the headers. The body is empty, and read to see that it is not too large.
-async fn google_notification(
+/// A message, or the question whether there is anybody, which is echoed.
+async fn notification(
     State(app): State<App>,
-    Extension(listener): Extension<NotificationHandler>,
-    Extension(visit): Extension<RequestOrigin>,
-    headers: HeaderMap,
-    _body: Bytes,
-) -> Response {
-    let sender = NotificationSender { app, listener, visit };
-    match google::push::notice(&headers) {
-        Ok(notice) => sender.respond(vec![Ok(notice)]).await,
-        Err(fault) => sender.bad_request(fault),
-    }
-}
-
-/// A message, or the question whether there is anybody (`validationToken`), which is echoed
-/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation>).
-async fn microsoft_notification(
-    State(app): State<App>,
+    Path(provider): Path<String>,
     Extension(listener): Extension<NotificationHandler>,
     Extension(visit): Extension<RequestOrigin>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Some(token) = validation_token(query.as_deref().unwrap_or_default()) {
-        if token.len() > MAX_TOKEN_LENGTH {
-            return StatusCode::BAD_REQUEST.into_response();
-        }
-        let plain =
-            [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-        return (plain, token).into_response();
-    }
+    let reader = ProviderKind::from_str(&provider).ok().and_then(webhook_reader);
     let sender = NotificationSender { app, listener, visit };
-    if !is_json(&headers) {
-        sender.log_rejection("it is no JSON");
-        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    let Some(read) = reader else {
+        sender.log_rejection("there is no such provider");
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let query = query.as_deref().unwrap_or_default();
+    match read(WebhookRequest { query, headers: &headers, body: &body }) {
+        Ok(WebhookContent::Validation(token)) => {
+            let plain =
+                [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+            (plain, token).into_response()
+        }
+        Ok(WebhookContent::Notifications(notices)) => sender.respond(notices).await,
+        Err(WebhookError::MediaType) => {
+            sender.log_rejection("its body is of another type");
+            StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response()
+        }
+        Err(WebhookError::Malformed(InvalidPushNotification(reason))) => {
+            sender.log_rejection(reason);
+            StatusCode::BAD_REQUEST.into_response()
+        }
     }
-    match microsoft::push::notices(&body) {
-        Ok(notices) => sender.respond(notices).await,
-        Err(fault) => sender.bad_request(fault),
-    }
-}
-
-fn validation_token(query: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.find(|(name, _)| name == "validationToken").map(|(_, token)| token.into_owned())
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Whoever sends notifications.
@@ -174,11 +154,6 @@ impl NotificationSender {
         StatusCode::ACCEPTED.into_response()
     }
 
-    fn bad_request(&self, InvalidPushNotification(reason): InvalidPushNotification) -> Response {
-        self.log_rejection(reason);
-        StatusCode::BAD_REQUEST.into_response()
-    }
-
     /// A line in the log, as long as the address has not sent too many: then it is not listened to any more. Nothing of
     /// what was sent is in it.
     fn log_rejection(&self, reason: &str) {
@@ -186,36 +161,5 @@ impl NotificationSender {
             let address = self.visit.address().map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
             tracing::warn!(address, reason, "a notification was not believed");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_token_is_echoed_as_it_was_before_it_was_encoded() {
-        let token = "Validation: Testing client application reachability for subscription Request-Id: a+b/c=";
-        let query: String = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("validationToken", token)
-            .finish();
-        assert_eq!(validation_token(&query).as_deref(), Some(token));
-        assert_eq!(validation_token("other=1"), None);
-        assert_eq!(validation_token(""), None);
-    }
-
-    #[test]
-    fn json_is_told_by_its_type() {
-        for (kind, json) in [
-            ("application/json", true),
-            ("Application/JSON; charset=utf-8", true),
-            ("text/plain", false),
-            ("application/jsonx", false),
-            ("", false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
-            assert_eq!(is_json(&headers), json, "{kind}");
-        }
-        assert!(!is_json(&HeaderMap::new()));
     }
 }

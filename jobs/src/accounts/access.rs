@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     audit::{HistorySubject, SyncOutcome},
-    connection::{ConnectionState, ProviderKind},
+    connection::ConnectionState,
     people::Actor,
 };
 use concord_providers::{OAuthTokens, ProviderCredentials, ProviderError};
@@ -50,11 +50,9 @@ pub(crate) struct Access<'a> {
 impl<'a> Access<'a> {
     /// Finds a token that should hold, or the password.
     pub(crate) async fn open(context: &'a Context, account: ConnectionAccount) -> Result<Self, JobError> {
-        let credentials = match account.provider {
-            ProviderKind::Caldav => stored_password(context, account).await?.1,
-            ProviderKind::Google | ProviderKind::Microsoft => {
-                ProviderCredentials::Bearer(current_token(context, account, None).await?)
-            }
+        let credentials = match account.provider.oauth() {
+            None => stored_password(context, account).await?.1,
+            Some(_) => ProviderCredentials::Bearer(current_token(context, account, None).await?),
         };
         Ok(Self { context, account, credentials, renewed: false, began: context.clock.now() })
     }

@@ -1,6 +1,6 @@
 //! What every job is given.
 
-use std::{sync::Arc, time::Duration as StdDuration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration as StdDuration};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
@@ -59,39 +59,32 @@ impl CallLimits {
 }
 
 /// How fast each provider is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProviderLimits {
-    /// Google: its quotas are 600 a minute and user, 10,000 a minute and project.
-    pub google: CallLimits,
-    /// Microsoft: it allows 10,000 in ten minutes for an application and mailbox.
-    pub microsoft: CallLimits,
-    /// CalDAV servers say nothing of it, and many are small.
-    pub caldav: CallLimits,
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderLimits(BTreeMap<ProviderKind, CallLimits>);
 
 impl Default for ProviderLimits {
     fn default() -> Self {
-        Self {
-            google: CallLimits::a_minute(600, 10_000),
-            microsoft: CallLimits::a_minute(1_000, 10_000),
-            caldav: CallLimits::a_minute(600, 10_000),
-        }
+        Self::new(ProviderKind::ALL.iter().map(|kind| (*kind, kind.description().calls_per_minute)))
     }
 }
 
 impl ProviderLimits {
+    /// From the calls a minute, of a connection and of the installation. A provider that is not named has its
+    /// usual ones.
+    pub fn new(calls_per_minute: impl IntoIterator<Item = (ProviderKind, (u32, u32))>) -> Self {
+        let limits = |(connection, project)| CallLimits::a_minute(connection, project);
+        Self(calls_per_minute.into_iter().map(|(kind, calls)| (kind, limits(calls))).collect())
+    }
+
     /// The same for all of them.
     pub fn alike(limits: CallLimits) -> Self {
-        Self { google: limits, microsoft: limits, caldav: limits }
+        Self(ProviderKind::ALL.iter().map(|kind| (*kind, limits)).collect())
     }
 
     /// Those of one provider.
     pub fn of(&self, provider: ProviderKind) -> CallLimits {
-        match provider {
-            ProviderKind::Google => self.google,
-            ProviderKind::Microsoft => self.microsoft,
-            ProviderKind::Caldav => self.caldav,
-        }
+        let (connection, project) = provider.description().calls_per_minute;
+        self.0.get(&provider).copied().unwrap_or_else(|| CallLimits::a_minute(connection, project))
     }
 }
 

@@ -7,7 +7,7 @@ mod search;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::ConnectionState,
-    entry::{EntryContent, external_id},
+    entry::EntryContent,
     ids::EntryId,
     job::QueueClass,
     sync::{
@@ -234,7 +234,7 @@ impl<'a> EntryRun<'a> {
             }
             Desired::Present(_) | Desired::Absent => UnknownWrite::Removed,
         };
-        let own = external_id(way.entry.provider, way.entry.id);
+        let own = way.entry.provider.external_id(way.entry.id);
         let found_by = if *now == EntryAction::Create { &own } else { &way.done.known.external_id };
         let begun = way.done.known.begun(now);
         let at = (found_by.as_str(), begun.etag.as_deref());

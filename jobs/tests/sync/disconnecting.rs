@@ -213,7 +213,7 @@ async fn entries_go_once_the_installation_is_set_up_again(db: &TestDb) {
     fixture.settle().await;
     manage::disconnect(&fixture.context, &fixture.change(), id, true).await.unwrap();
     let nothing =
-        ProviderRegistryConfig { google: None, ..fixture.outside.providers(Duration::from_secs(5)) };
+        ProviderRegistryConfig { providers: Vec::new(), ..fixture.outside.providers(Duration::from_secs(5)) };
     let registry = Arc::new(ProviderRegistry::new(nothing, &fixture.clock).unwrap());
     let without = JobRunner::new(Context { providers: registry, ..fixture.elsewhere() }, "without");
     without.drain().await.unwrap();

@@ -233,7 +233,7 @@ async fn die_while_writing(fixture: &SyncFixture<'_>) {
     let until = now + fixture.context.settings.lease;
     let claimed = jobs::claim(fixture.db, due[0], "dead#1", until, now).await.unwrap().unwrap();
     let entry = EntryId(claimed.subject_id);
-    let name = concord_domain::entry::external_id(ProviderKind::Google, entry);
+    let name = ProviderKind::Google.external_id(entry);
     let row = entries::find(fixture.db, fixture.business.id, entry).await.unwrap().unwrap();
     let time = EntryTime::Timed { starts_at: now, ends_at: now, zone: chrono_tz::UTC };
     let unknown = [UnknownWrite::Left(SyncedFields { title: "Sea View".to_owned(), time })];
@@ -284,7 +284,7 @@ async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
         limits: ProviderLimits::alike(CallLimits {
             connection_interval: Duration::milliseconds(100),
             connection_burst: 20,
-            ..ProviderLimits::default().google
+            ..ProviderLimits::default().of(ProviderKind::Google)
         }),
         ..concord_jobs::SyncSettings::default()
     };
@@ -316,7 +316,7 @@ async fn a_batch_does_not_keep_a_person_waiting(db: &TestDb) {
         limits: ProviderLimits::alike(CallLimits {
             connection_interval: Duration::seconds(30),
             connection_burst: 20,
-            ..ProviderLimits::default().google
+            ..ProviderLimits::default().of(ProviderKind::Google)
         }),
         ..concord_jobs::SyncSettings::default()
     };

@@ -75,8 +75,11 @@ fn quiet() -> MailSettings {
 
 /// Rates that no test comes near, so that only those about rates meet them.
 pub(crate) fn unhurried() -> SyncSettings {
-    let limits =
-        CallLimits { connection_burst: 100_000, project_burst: 100_000, ..ProviderLimits::default().google };
+    let limits = CallLimits {
+        connection_burst: 100_000,
+        project_burst: 100_000,
+        ..ProviderLimits::default().of(ProviderKind::Google)
+    };
     SyncSettings { limits: ProviderLimits::alike(limits), ..SyncSettings::default() }
 }
 

@@ -1,6 +1,6 @@
 //! The outside world of a test: a sandbox, a CalDAV server where one is needed, and the people in it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -118,21 +118,21 @@ impl ProviderSandbox {
         match self.kind {
             ProviderKind::Google => {
                 let client = OAuthClient::default();
-                config.google = Some(GoogleSettings {
+                config.providers.push(Arc::new(GoogleSettings {
                     client_id: client.client_id,
                     client_secret: client.client_secret.into(),
                     redirect_url: callback,
                     addresses: GoogleEndpoints::below(&below("google")),
-                });
+                }));
             }
             ProviderKind::Microsoft => {
                 let client = OAuthClient::microsoft();
-                config.microsoft = Some(MicrosoftSettings {
+                config.providers.push(Arc::new(MicrosoftSettings {
                     client_id: client.client_id,
                     client_secret: client.client_secret.into(),
                     redirect_url: callback,
                     addresses: MicrosoftEndpoints::below(&below("microsoft")),
-                });
+                }));
             }
             ProviderKind::Caldav => {
                 // The host of elsewhere too: nothing but the program itself may keep the password from going there.

@@ -3,7 +3,7 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
-use concord_domain::connection::EntryState;
+use concord_domain::connection::{EntryState, ProviderKind};
 use concord_jobs::{CallLimits, ProviderLimits, SyncSettings};
 use concord_storage::{
     calendars, on_both_databases,
@@ -79,7 +79,7 @@ async fn a_long_list_waits_for_the_limit_where_it_is(db: &TestDb) {
     let limits = CallLimits {
         connection_interval: Duration::milliseconds(400),
         connection_burst: 1,
-        ..ProviderLimits::default().google
+        ..ProviderLimits::default().of(ProviderKind::Google)
     };
     let settings = SyncSettings { limits: ProviderLimits::alike(limits), ..SyncSettings::default() };
     let fixture = SyncFixture::with(db, settings, StdDuration::from_secs(30)).await;

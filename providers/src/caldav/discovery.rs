@@ -5,16 +5,18 @@
 //! to whom that one sends us over https. SRV records are not asked for: they need a resolver of their own, and who has
 //! them has the well-known place too.
 
+mod walk;
+
 use std::fmt;
 
 use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use self::walk::DiscoveryWalk;
 use super::{
     Caldav,
     address::{calendar_id, close, is_kindred},
-    discovery_walk::DiscoveryWalk,
     presets,
 };
 use crate::provider::ProviderCredentials;

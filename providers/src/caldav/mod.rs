@@ -11,7 +11,6 @@ mod address;
 mod changes;
 mod cursor;
 mod discovery;
-mod discovery_walk;
 mod errors;
 mod fetch;
 mod merge;
@@ -22,26 +21,13 @@ mod session;
 mod writes;
 mod xml;
 
-use async_trait::async_trait;
-use concord_domain::{
-    clock::Clock,
-    entry::{EntryContent, ObservedEntry},
-    ids::EntryId,
-    interval::Interval,
-};
+use concord_domain::clock::Clock;
 
 pub use self::{
     discovery::{CaldavDiscovery, CaldavLogin, DiscoveryError},
     presets::{CaldavPreset, PRESETS},
 };
-use crate::{
-    error::ProviderError,
-    http::HttpClient,
-    provider::{
-        CalendarProvider, ChangesPage, ProviderAccount, ProviderCredentials, RemoteCalendar, RemoveOutcome,
-        SyncPosition, WriteReceipt,
-    },
-};
+use crate::{http::HttpClient, provider::calendar_provider};
 
 /// CalDAV as a provider.
 #[derive(Clone, Debug)]
@@ -57,84 +43,4 @@ impl Caldav {
     }
 }
 
-#[async_trait]
-impl CalendarProvider for Caldav {
-    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError> {
-        self.read_account(credentials).await
-    }
-
-    async fn calendars(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
-        self.list_calendars(credentials).await
-    }
-
-    async fn create(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-        content: &EntryContent,
-    ) -> Result<WriteReceipt, ProviderError> {
-        self.insert(credentials, calendar, external_id, content).await
-    }
-
-    async fn update(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-        content: &EntryContent,
-        etag: Option<&str>,
-    ) -> Result<WriteReceipt, ProviderError> {
-        self.replace(credentials, calendar, external_id, content, etag).await
-    }
-
-    async fn remove(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<RemoveOutcome, ProviderError> {
-        self.delete(credentials, calendar, external_id).await
-    }
-
-    async fn find(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        self.read_entry(credentials, calendar, external_id).await
-    }
-
-    async fn find_moved(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        self.read_moved(credentials, calendar, (entry, external_id)).await
-    }
-
-    async fn changes(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-        from: &SyncPosition,
-    ) -> Result<ChangesPage, ProviderError> {
-        self.list_changes(credentials, calendar, window, from).await
-    }
-
-    async fn busy(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<Vec<Interval>, ProviderError> {
-        self.read_busy(credentials, calendar, window).await
-    }
-}
+calendar_provider!(Caldav);

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use concord_domain::{
     connection::ProviderKind,
-    entry::{EntryTime, ObservedEntry, external_id},
+    entry::{EntryTime, ObservedEntry},
     ical::{
         AttendeeStatus, ParsedCalendar, ReadEvent, ReadLimits,
         entry_object::{ENTRY_PROPERTY, ZONE_PROPERTY, entry_uid},
@@ -146,7 +146,7 @@ fn owner_response(event: &ReadEvent, owner: &[String]) -> Option<AttendeeStatus>
 fn entry(object: &CalendarObject, event: &ReadEvent, time: EntryTime, owner: &[String]) -> ObservedEntry {
     let ours = event.property(ENTRY_PROPERTY).and_then(|id| id.parse().ok()).map(EntryId);
     // A copy of an entry is not ours.
-    let ours = ours.filter(|entry| external_id(ProviderKind::Caldav, *entry) == object.name);
+    let ours = ours.filter(|entry| ProviderKind::Caldav.external_id(*entry) == object.name);
     let cancelled = event.status == FeedStatus::Cancelled;
     let answer = owner_response(event, owner);
     ObservedEntry {
@@ -293,7 +293,7 @@ mod tests {
         let object =
             object(&format!("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\nX-CONCORD-ENTRY:{}", id.0));
         assert_eq!(read_entries(&object, reading()).unwrap()[0].entry, None);
-        let ours = CalendarObject { name: external_id(ProviderKind::Caldav, id), ..object };
+        let ours = CalendarObject { name: ProviderKind::Caldav.external_id(id), ..object };
         assert_eq!(read_entries(&ours, reading()).unwrap()[0].entry, Some(id));
     }
 

@@ -12,7 +12,7 @@ use crate::{error::ProviderError, provider::ProviderCredentials};
 const MAX_WINDOW_DAYS: i64 = 60;
 
 impl GoogleCalendar {
-    pub(super) async fn free_busy(
+    pub(super) async fn read_busy(
         &self,
         credentials: &ProviderCredentials,
         calendar: &str,

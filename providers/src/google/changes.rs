@@ -1,7 +1,7 @@
 //! What a calendar holds and what changed in it, page by page.
 
 use chrono_tz::Tz;
-use concord_domain::{entry::ObservedEntry, interval::Interval};
+use concord_domain::{entry::ObservedEntry, ids::EntryId, interval::Interval};
 use google_calendar3::{
     api::{Event, Events},
     common,
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, ids::segment};
 use crate::{
     error::ProviderError,
-    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, unclear},
+    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, is_unclear, unclear},
     quote::describe_json_error,
 };
 
@@ -82,6 +82,20 @@ impl GoogleCalendar {
             return Ok(listed);
         }
         Ok(ParsedEventsPage { events: session.outcome(result)?, unclear: Vec::new() })
+    }
+
+    /// An event keeps its id when it is moved (Events: move), and copies have another.
+    pub(super) async fn read_moved(
+        &self,
+        credentials: &ProviderCredentials,
+        calendar: &str,
+        (entry, external_id): (EntryId, &str),
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        let found = self.read_entry(credentials, calendar, external_id).await?;
+        if found.as_ref().is_some_and(is_unclear) {
+            return Err(ProviderError::Transient("the event cannot be read".into()));
+        }
+        Ok(found.filter(|found| !found.deleted && found.entry == Some(entry)))
     }
 
     /// An entry by its id, tombstones included.

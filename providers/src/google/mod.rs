@@ -14,38 +14,27 @@ mod errors;
 mod hub_session;
 mod ids;
 mod pipe;
-pub mod push;
+pub(crate) mod push;
 mod writes;
 
-use async_trait::async_trait;
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use concord_domain::{
     clock::Clock,
-    entry::{EntryContent, ObservedEntry},
-    ids::EntryId,
-    interval::Interval,
+    provider::{ProviderKind, google::OAUTH},
 };
 use url::Url;
 
 use crate::{
-    address::{below, https},
-    error::{ProviderError, SetupError},
+    address::{below, check_callable, https},
+    error::SetupError,
     expiring_set::ExpiringSet,
     http::HttpClient,
-    oauth::OAuthEndpoints,
-    provider::{
-        CalendarProvider, ChangesPage, ProviderAccount, ProviderCredentials, RemoteCalendar, RemoveOutcome,
-        SyncPosition, WriteReceipt, is_unclear,
-    },
+    oauth::{OAuthApp, OAuthEndpoints, explain_nothing},
+    provider::calendar_provider,
+    settings::{OAuthProviderSettings, ProviderSettings, RegisteredProvider},
 };
-
-/// What is asked of the person: who they are, to write entries, and to list calendars and read them.
-pub const SCOPES: &[&str] = &[
-    "openid",
-    "email",
-    "https://www.googleapis.com/auth/calendar.events",
-    "https://www.googleapis.com/auth/calendar.readonly",
-];
 
 /// Where Google stands. Another address is a sandbox or a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,15 +90,11 @@ pub struct GoogleCalendar {
 impl GoogleCalendar {
     /// Google at the addresses of `config`, called through `http`.
     pub fn new(config: &GoogleEndpoints, http: HttpClient, clock: Clock) -> Result<Self, SetupError> {
-        for (what, url) in [
+        check_callable(&[
             ("the address of Google's API", &config.api_base),
             ("the address of Google's consent page", &config.oauth.auth_url),
             ("the address of Google's token endpoint", &config.oauth.token_url),
-        ] {
-            if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-                return Err(SetupError::Address { what, url: url.clone() });
-            }
-        }
+        ])?;
         Ok(Self {
             calendar_base: below(&config.api_base, "calendar/v3/"),
             userinfo: below(&config.api_base, "oauth2/v3/userinfo"),
@@ -120,92 +105,19 @@ impl GoogleCalendar {
     }
 }
 
-#[async_trait]
-impl CalendarProvider for GoogleCalendar {
-    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError> {
-        self.read_account(credentials).await
-    }
+/// This installation at Google. The callback is `{public url}/oauth/calendar/google/callback`.
+pub type GoogleSettings = OAuthProviderSettings<GoogleEndpoints>;
 
-    async fn calendars(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
-        self.list_calendars(credentials).await
-    }
-
-    async fn create(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-        content: &EntryContent,
-    ) -> Result<WriteReceipt, ProviderError> {
-        self.insert(credentials, calendar, external_id, content).await
-    }
-
-    async fn update(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-        content: &EntryContent,
-        etag: Option<&str>,
-    ) -> Result<WriteReceipt, ProviderError> {
-        self.replace(credentials, calendar, external_id, content, etag).await
-    }
-
-    async fn remove(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<RemoveOutcome, ProviderError> {
-        self.delete(credentials, calendar, external_id).await
-    }
-
-    async fn find(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        self.read_entry(credentials, calendar, external_id).await
-    }
-
-    async fn find_moved(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        // An event keeps its id when it is moved (Events: move), and copies have another.
-        let found = self.read_entry(credentials, calendar, external_id).await?;
-        if found.as_ref().is_some_and(is_unclear) {
-            return Err(ProviderError::Transient("the event cannot be read".into()));
-        }
-        Ok(found.filter(|found| !found.deleted && found.entry == Some(entry)))
-    }
-
-    async fn changes(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-        from: &SyncPosition,
-    ) -> Result<ChangesPage, ProviderError> {
-        self.list_changes(credentials, calendar, window, from).await
-    }
-
-    async fn busy(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<Vec<Interval>, ProviderError> {
-        self.free_busy(credentials, calendar, window).await
+impl ProviderSettings for GoogleSettings {
+    fn build(&self, http: &HttpClient, clock: &Clock) -> Result<RegisteredProvider, SetupError> {
+        let kind = ProviderKind::Google;
+        let oauth = self.oauth_config(&OAUTH, self.addresses.oauth.clone(), explain_nothing);
+        let calendar = Arc::new(GoogleCalendar::new(&self.addresses, http.clone(), clock.clone())?);
+        Ok(RegisteredProvider::with_push(kind, calendar, OAuthApp::new(oauth, http.clone(), clock.clone())))
     }
 }
+
+calendar_provider!(GoogleCalendar);
 
 #[cfg(test)]
 mod tests {

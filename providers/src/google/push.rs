@@ -16,7 +16,8 @@ use crate::{
     provider::ProviderCredentials,
     push::{
         ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
-        PushNotificationKind, PushProvider, PushSubscriptionRequest, RemotePushSubscription,
+        PushNotificationKind, PushProvider, PushSubscriptionRequest, RemotePushSubscription, WebhookContent,
+        WebhookError, WebhookRequest,
     },
 };
 
@@ -86,8 +87,12 @@ impl PushProvider for GoogleCalendar {
     }
 }
 
-/// Reads a notification. Of the word that it brings nothing is in the error.
-pub fn notice(headers: &HeaderMap) -> Result<PushNotification, InvalidPushNotification> {
+pub(crate) fn read_webhook(request: WebhookRequest<'_>) -> Result<WebhookContent, WebhookError> {
+    Ok(WebhookContent::Notifications(vec![Ok(notice(request.headers)?)]))
+}
+
+/// Everything is in the headers.
+fn notice(headers: &HeaderMap) -> Result<PushNotification, InvalidPushNotification> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let channel = text("x-goog-channel-id").and_then(|id| id.parse().ok());
     let told = match text("x-goog-resource-state") {

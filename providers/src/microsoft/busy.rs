@@ -29,7 +29,7 @@ const FIELDS: &[&str] = &[
 ];
 
 impl MicrosoftCalendar {
-    pub(super) async fn busy_times(
+    pub(super) async fn read_busy(
         &self,
         credentials: &ProviderCredentials,
         calendar: &str,

@@ -107,6 +107,8 @@ fn admin_consent_url(config: &OAuthConfig) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use concord_domain::provider::microsoft::OAUTH;
+
     use super::*;
     use crate::microsoft::MicrosoftEndpoints;
 
@@ -116,9 +118,8 @@ mod tests {
             client_id: "the-client".to_owned(),
             client_secret: "hush".into(),
             redirect_url: "https://book.example/oauth/calendar/microsoft/callback".parse().unwrap(),
-            scopes: Vec::new(),
+            description: &OAUTH,
             endpoints: config.oauth(),
-            authorize_params: Vec::new(),
             explain,
         }
     }

@@ -13,42 +13,35 @@ mod consent;
 mod entries;
 mod errors;
 mod extended_properties;
+mod find;
 mod links;
 mod mailbox_limiter;
-pub mod push;
+pub(crate) mod push;
 mod requests;
 mod writes;
 mod zones;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use async_trait::async_trait;
 use chrono::TimeDelta;
 use concord_domain::{
     clock::Clock,
-    entry::{EntryContent, ObservedEntry},
-    ids::EntryId,
-    interval::Interval,
+    provider::{ProviderKind, microsoft::OAUTH},
 };
 use graph_rs_sdk::GraphClient;
 use url::Url;
 
-pub(crate) use self::consent::explain;
+use self::consent::explain;
 use self::mailbox_limiter::MailboxLimiter;
 use crate::{
-    address::{below, https},
-    error::{ProviderError, SetupError},
+    address::{below, check_callable, https},
+    error::SetupError,
     expiring_set::ExpiringSet,
     http::HttpClient,
-    oauth::OAuthEndpoints,
-    provider::{
-        CalendarProvider, ChangesPage, ProviderAccount, ProviderCredentials, RemoteCalendar, RemoveOutcome,
-        SyncPosition, WriteReceipt,
-    },
+    oauth::{OAuthApp, OAuthEndpoints},
+    provider::calendar_provider,
+    settings::{OAuthProviderSettings, ProviderSettings, RegisteredProvider},
 };
-
-/// What is asked of the person: a refresh token, who they are, and their calendars.
-pub const SCOPES: &[&str] = &["offline_access", "User.Read", "Calendars.ReadWrite"];
 
 /// Where Microsoft stands. Another address is a sandbox, a proxy or a national cloud
 /// (<https://learn.microsoft.com/graph/deployments>).
@@ -113,14 +106,10 @@ impl fmt::Debug for MicrosoftCalendar {
 impl MicrosoftCalendar {
     /// Microsoft at the addresses of `config`, called through `http`.
     pub fn new(config: &MicrosoftEndpoints, http: HttpClient, clock: Clock) -> Result<Self, SetupError> {
-        for (what, url) in [
+        check_callable(&[
             ("the address of Microsoft Graph", &config.api_base),
             ("the address of Microsoft's sign-in", &config.login_base),
-        ] {
-            if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-                return Err(SetupError::Address { what, url: url.clone() });
-            }
-        }
+        ])?;
         Ok(Self {
             graph: GraphClient::new(""),
             base: below(&config.api_base, "v1.0/"),
@@ -133,87 +122,19 @@ impl MicrosoftCalendar {
     }
 }
 
-#[async_trait]
-impl CalendarProvider for MicrosoftCalendar {
-    async fn account(&self, credentials: &ProviderCredentials) -> Result<ProviderAccount, ProviderError> {
-        self.read_account(credentials).await
-    }
+/// This installation at Microsoft. The callback is `{public url}/oauth/calendar/microsoft/callback`.
+pub type MicrosoftSettings = OAuthProviderSettings<MicrosoftEndpoints>;
 
-    async fn calendars(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
-        self.list_calendars(credentials).await
-    }
-
-    async fn create(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-        content: &EntryContent,
-    ) -> Result<WriteReceipt, ProviderError> {
-        self.insert(credentials, calendar, external_id, content).await
-    }
-
-    async fn update(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-        content: &EntryContent,
-        etag: Option<&str>,
-    ) -> Result<WriteReceipt, ProviderError> {
-        self.replace(credentials, calendar, external_id, content, etag).await
-    }
-
-    async fn remove(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<RemoveOutcome, ProviderError> {
-        self.delete(credentials, calendar, external_id).await
-    }
-
-    async fn find(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        self.read_entry(credentials, calendar, external_id).await
-    }
-
-    async fn find_moved(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        self.read_marked(credentials, calendar, (entry, external_id)).await
-    }
-
-    async fn changes(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-        from: &SyncPosition,
-    ) -> Result<ChangesPage, ProviderError> {
-        self.list_changes(credentials, calendar, window, from).await
-    }
-
-    async fn busy(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<Vec<Interval>, ProviderError> {
-        self.busy_times(credentials, calendar, window).await
+impl ProviderSettings for MicrosoftSettings {
+    fn build(&self, http: &HttpClient, clock: &Clock) -> Result<RegisteredProvider, SetupError> {
+        let kind = ProviderKind::Microsoft;
+        let oauth = self.oauth_config(&OAUTH, self.addresses.oauth(), explain);
+        let calendar = Arc::new(MicrosoftCalendar::new(&self.addresses, http.clone(), clock.clone())?);
+        Ok(RegisteredProvider::with_push(kind, calendar, OAuthApp::new(oauth, http.clone(), clock.clone())))
     }
 }
+
+calendar_provider!(MicrosoftCalendar);
 
 #[cfg(test)]
 mod tests {

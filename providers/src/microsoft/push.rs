@@ -12,6 +12,7 @@ use concord_domain::{
     ids::PushSubscriptionId,
     json::{StrictStructs, from_slice},
 };
+use http::{HeaderMap, header::CONTENT_TYPE};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,7 +27,8 @@ use crate::{
     provider::ProviderCredentials,
     push::{
         ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
-        PushNotificationKind, PushProvider, PushSubscriptionRequest, RemotePushSubscription,
+        PushNotificationKind, PushProvider, PushSubscriptionRequest, RemotePushSubscription, WebhookContent,
+        WebhookError, WebhookRequest,
     },
 };
 
@@ -105,6 +107,32 @@ impl MicrosoftCalendar {
     }
 }
 
+/// A message, or the question whether there is anybody (`validationToken`), which is echoed
+/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation>).
+pub(crate) fn read_webhook(request: WebhookRequest<'_>) -> Result<WebhookContent, WebhookError> {
+    match validation_token(request.query) {
+        Some(token) if token.len() > MAX_TOKEN_LENGTH => {
+            Err(InvalidPushNotification("the validation token is too long").into())
+        }
+        Some(token) => Ok(WebhookContent::Validation(token)),
+        None if !is_json(request.headers) => Err(WebhookError::MediaType),
+        None => Ok(WebhookContent::Notifications(notices(request.body)?)),
+    }
+}
+
+/// Validation tokens are a line long.
+const MAX_TOKEN_LENGTH: usize = 2_000;
+
+fn validation_token(query: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, _)| name == "validationToken").map(|(_, token)| token.into_owned())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
 /// More are not in one message.
 const MAX_NOTIFICATIONS: usize = 1_000;
 
@@ -124,9 +152,8 @@ struct GraphChangeNotification {
     lifecycle_event: Option<String>,
 }
 
-/// Reads a message, which may hold notifications of many channels; each is judged by itself. Of what it holds nothing is
-/// in the error.
-pub fn notices(
+/// A message may hold notifications of many channels.
+fn notices(
     body: &[u8],
 ) -> Result<Vec<Result<PushNotification, InvalidPushNotification>>, InvalidPushNotification> {
     let batch: ChangeNotificationBatch =
@@ -210,5 +237,31 @@ mod tests {
         for body in ["", "[]", "{}", "{\"value\":7}", "\u{0}", many.as_str(), list.as_str()] {
             assert!(notices(body.as_bytes()).is_err(), "{body:.40}");
         }
+    }
+
+    #[test]
+    fn the_token_is_echoed_as_it_was_before_it_was_encoded() {
+        let token = "Validation: Testing client application reachability for subscription Request-Id: a+b/c=";
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("validationToken", token)
+            .finish();
+        assert_eq!(validation_token(&query).as_deref(), Some(token));
+        assert_eq!(validation_token("other=1"), None);
+        assert_eq!(validation_token(""), None);
+    }
+
+    #[test]
+    fn json_is_told_by_its_type() {
+        for (kind, json) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/jsonx", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
+            assert_eq!(is_json(&headers), json, "{kind}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
     }
 }

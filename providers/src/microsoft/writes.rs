@@ -1,62 +1,29 @@
-//! Writing entries, and finding them again.
+//! Writing entries.
 //!
 //! Microsoft gives out the ids. What we decide beforehand is the transaction (a POST that repeats one returns the event
 //! that the first made) and an extended property by which the entry can be asked for.
 
-use concord_domain::{
-    entry::{EntryContent, ObservedEntry},
-    ids::EntryId,
-};
-use graph_rs_sdk::ODataQuery;
+use concord_domain::{entry::EntryContent, ids::EntryId};
 use http::StatusCode;
-use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     MicrosoftCalendar,
-    changes::unclear_of,
-    entries::{
-        GraphEvent, ZoneSpelling, body_patch, bound, display_interval, event, marked, merged_body_text,
-        observed, patch, says, text,
-    },
+    entries::{GraphEvent, ZoneSpelling, body_patch, event, merged_body_text, patch, says, text},
     errors::{GraphCallError, json},
-    extended_properties::{entry_filter, entry_of_transaction, expand, transaction},
+    extended_properties::transaction,
+    find::{EventIdKind, event_id_kind},
     requests::segment,
 };
 use crate::{
     error::ProviderError,
     http::BufferedResponse,
     provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
-    quote::describe_json_error,
     text_merge::is_same_text,
 };
 
-/// Nobody has that many copies of one entry.
-const MAX_PAGES: usize = 5;
-
 /// Each time that an entry was deleted and made again without its new id becoming known, one more transaction is used up.
 const MAX_FORMER_EVENTS: usize = 20;
-
-/// What storage calls an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EventIdKind<'a> {
-    /// Ours, decided before the first call: the entry's UUID.
-    Ours(EntryId),
-    /// Microsoft's.
-    Given(&'a str),
-}
-
-/// What a list is asked for where it only has to name an event: no other of them need be understood.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedEventId {
-    id: Option<String>,
-    series_master_id: Option<String>,
-}
-
-fn event_id_kind(external_id: &str) -> EventIdKind<'_> {
-    external_id.parse().map_or(EventIdKind::Given(external_id), EventIdKind::Ours)
-}
 
 impl MicrosoftCalendar {
     pub(super) async fn insert(
@@ -177,154 +144,6 @@ impl MicrosoftCalendar {
         }
     }
 
-    /// The entry in a calendar into which a person has put it: under its id, or as what Outlook has made in its place.
-    pub(super) async fn read_marked(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        (entry, external_id): (EntryId, &str),
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let Ok(calendar) = segment(calendar) else { return Ok(None) };
-        let live = match self.with_mark(credentials, calendar, entry).await {
-            Ok(events) => live(events),
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
-            Err(trouble) => return Err(trouble.into()),
-        };
-        let same = live.iter().find(|event| event.id.as_deref() == Some(external_id));
-        Ok(same.or_else(|| first_made(&live, entry)).and_then(observed))
-    }
-
-    pub(super) async fn read_entry(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let Ok(calendar) = segment(calendar) else { return Ok(None) };
-        let found = match event_id_kind(external_id) {
-            EventIdKind::Ours(entry) => self.ours(credentials, calendar, entry).await,
-            EventIdKind::Given(id) => match self.item(credentials, calendar, id).await {
-                Ok(Some(item)) => match GraphEvent::deserialize(&item) {
-                    Ok(event) => self.if_listed(credentials, calendar, event).await,
-                    Err(error) => {
-                        let fault = describe_json_error(&error);
-                        tracing::warn!(fault, "an event of Microsoft's cannot be read");
-                        return match unclear_of(&item) {
-                            Some(unclear) => Ok(Some(unclear)),
-                            None => Err(unlike_an_event(&error)),
-                        };
-                    }
-                },
-                Ok(None) => Ok(None),
-                Err(trouble) => Err(trouble),
-            },
-        };
-        match found {
-            Ok(event) => Ok(event.as_ref().and_then(observed)),
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    /// The event with that id, if the calendar shows it. An immutable id survives the move to the deleted items, where it
-    /// is still answered for (<https://learn.microsoft.com/graph/outlook-immutable-id>).
-    async fn standing(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        let event = match self.by_id(credentials, calendar, id).await {
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => None,
-            found => found?,
-        };
-        match event {
-            Some(event) => self.if_listed(credentials, calendar, event).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn if_listed(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        event: GraphEvent,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        Ok(self.is_listed(credentials, calendar, &event).await?.then_some(event))
-    }
-
-    /// Whether the calendar itself names an event: by our mark, and where it does not by that, among what it shows at that
-    /// time.
-    async fn is_listed(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        event: &GraphEvent,
-    ) -> Result<bool, GraphCallError> {
-        if let Some(entry) = marked(event) {
-            let there: Vec<ListedEventId> = self.with_mark(credentials, calendar, entry).await?;
-            if there.iter().any(|one| one.id == event.id) {
-                return Ok(true);
-            }
-        }
-        let Some(shown) = display_interval(event) else { return Ok(false) };
-        let view = self.graph.me().calendar(calendar).calendar_views().list_calendar_view();
-        let built = view
-            .append_query_pair("startDateTime", &bound(shown.start))
-            .append_query_pair("endDateTime", &bound(shown.end))
-            .select(&["id", "seriesMasterId"])
-            .build()
-            .await;
-        let there: Vec<ListedEventId> = self.all(credentials, built, MAX_PAGES).await?;
-        Ok(there.iter().any(|one| one.id == event.id || one.series_master_id == event.id))
-    }
-
-    async fn by_id(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        let Some(item) = self.item(credentials, calendar, id).await? else { return Ok(None) };
-        Ok(Some(GraphEvent::deserialize(&item).map_err(|error| unlike_an_event(&error))?))
-    }
-
-    /// The event with that id as it comes, whether it can be understood or not.
-    async fn item(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<Value>, GraphCallError> {
-        let Ok(id) = segment(id) else { return Ok(None) };
-        let event = self.graph.me().calendar(calendar).event(id);
-        let built = event.get_events().expand(&[&expand()]).build().await;
-        Ok(Some(json(&self.call(credentials, built).await?)?))
-    }
-
-    /// The live event of an entry. Of several (a person's copies carry our properties too) the one that a write of ours
-    /// made, or else the oldest.
-    async fn ours(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        let live = live(self.with_mark(credentials, calendar, entry).await?);
-        Ok(first_made(&live, entry).cloned())
-    }
-
-    async fn with_mark<T: DeserializeOwned>(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-    ) -> Result<Vec<T>, GraphCallError> {
-        let events = self.graph.me().calendar(calendar).events().list_events();
-        let built = events.filter(&[&entry_filter(entry)]).expand(&[&expand()]).build().await;
-        self.all(credentials, built, MAX_PAGES).await
-    }
-
     async fn post_once(
         &self,
         credentials: &ProviderCredentials,
@@ -437,18 +256,6 @@ impl MicrosoftCalendar {
     }
 }
 
-fn live(events: Vec<GraphEvent>) -> Vec<GraphEvent> {
-    events.into_iter().filter(|event| event.is_cancelled != Some(true)).collect()
-}
-
-/// The one that a write of ours made, or else the oldest.
-fn first_made(events: &[GraphEvent], entry: EntryId) -> Option<&GraphEvent> {
-    events.iter().min_by_key(|event| {
-        let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
-        (!by_us, event.created_date_time.clone())
-    })
-}
-
 fn parse_event(answer: &BufferedResponse) -> Result<GraphEvent, ProviderError> {
     let mut event: GraphEvent = json(answer)?;
     event.etag = event.etag.or_else(|| etag_of(answer));
@@ -467,24 +274,6 @@ fn written(event: GraphEvent) -> Result<WriteReceipt, ProviderError> {
     }
 }
 
-fn unlike_an_event(error: &serde_json::Error) -> ProviderError {
-    ProviderError::Transient(format!("Microsoft's answer is {}", describe_json_error(error)))
-}
-
 fn missing_id() -> ProviderError {
     ProviderError::Transient("Microsoft's answer to a write has no id".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uuid_is_our_own_name_and_anything_else_is_microsofts() {
-        let entry: EntryId = "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10".parse().unwrap();
-        let ours =
-            concord_domain::entry::external_id(concord_domain::connection::ProviderKind::Microsoft, entry);
-        assert_eq!(event_id_kind(&ours), EventIdKind::Ours(entry));
-        assert_eq!(event_id_kind("AAMkADk0MGFk="), EventIdKind::Given("AAMkADk0MGFk="));
-    }
 }

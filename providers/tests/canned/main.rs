@@ -12,5 +12,6 @@ mod google;
 mod http;
 mod inputs;
 mod microsoft;
+mod microsoft_writes;
 mod oauth;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concord_domain::clock::Clock;
+use concord_domain::{clock::Clock, provider::OAuthDescription};
 use concord_providers::{GoogleEndpoints, HttpClient, HttpConfig, OAuthApp, OAuthConfig, ProviderError};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -11,14 +11,21 @@ use crate::server::{CannedReply, CannedServer, answer_of, json};
 const SECRET: &str = "GOCSPX-client-secret";
 const REFRESH: &str = "1//refresh-token";
 
+const DESCRIPTION: OAuthDescription = OAuthDescription {
+    scopes: &["openid", "https://www.googleapis.com/auth/calendar.events"],
+    authorize_params: &[],
+    explains_refusals: false,
+    api_word: "google",
+    accounts: None,
+};
+
 fn app(server: &CannedServer) -> OAuthApp {
     let config = OAuthConfig {
         client_id: "the-client".to_owned(),
         client_secret: SECRET.into(),
         redirect_url: "http://127.0.0.1/oauth/calendar/google/callback".parse().unwrap(),
-        scopes: vec!["openid".to_owned(), "https://www.googleapis.com/auth/calendar.events".to_owned()],
+        description: &DESCRIPTION,
         endpoints: GoogleEndpoints::below(&server.url).oauth,
-        authorize_params: Vec::new(),
         explain: |_, _, _| None,
     };
     let http = HttpConfig { request_timeout: Duration::from_secs(2), ..HttpConfig::default() };

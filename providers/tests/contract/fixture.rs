@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use concord_domain::{connection::ProviderKind, entry::external_id, ids::EntryId, interval::Interval};
+use concord_domain::{connection::ProviderKind, ids::EntryId, interval::Interval};
 use concord_providers::{CalendarProvider, OAuthApp, ProviderCredentials};
 use secrecy::SecretString;
 
@@ -64,7 +64,7 @@ pub(crate) trait ProviderFixture: Send + Sync {
 
     /// The id that an entry has there.
     fn external_id(&self, entry: EntryId) -> String {
-        external_id(self.kind(), entry)
+        self.kind().external_id(entry)
     }
 
     /// More entries than come in one page.

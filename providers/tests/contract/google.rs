@@ -28,7 +28,8 @@ pub(crate) async fn google() -> SandboxFixture {
             redirect_url: "http://127.0.0.1:9/oauth/calendar/google/callback".parse().unwrap(),
             addresses,
         };
-        let config = ProviderRegistryConfig { google: Some(google), ..ProviderRegistryConfig::default() };
+        let config =
+            ProviderRegistryConfig { providers: vec![Arc::new(google)], ..ProviderRegistryConfig::default() };
         (ProviderRegistry::new(config, &Clock::system()).unwrap(), hasty)
     })
     .await

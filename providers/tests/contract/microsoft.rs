@@ -28,8 +28,10 @@ pub(crate) async fn microsoft() -> SandboxFixture {
             redirect_url: "http://127.0.0.1:9/oauth/calendar/microsoft/callback".parse().unwrap(),
             addresses,
         };
-        let config =
-            ProviderRegistryConfig { microsoft: Some(microsoft), ..ProviderRegistryConfig::default() };
+        let config = ProviderRegistryConfig {
+            providers: vec![Arc::new(microsoft)],
+            ..ProviderRegistryConfig::default()
+        };
         (ProviderRegistry::new(config, &Clock::system()).unwrap(), hasty)
     })
     .await

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::PushSubscriptionId};
 use concord_providers::{
-    ActivePushSubscription, PushNotification, PushNotificationKind, PushSubscriptionRequest, google,
-    microsoft,
+    ActivePushSubscription, PushNotification, PushNotificationKind, PushSubscriptionRequest, WebhookContent,
+    WebhookRequest, webhook_reader,
 };
 use http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
@@ -47,12 +47,14 @@ impl NotificationHook {
 
     /// The next notification that is about a change.
     async fn change(&mut self, kind: ProviderKind) -> PushNotification {
+        let read = webhook_reader(kind).unwrap();
         loop {
             let (headers, body) = self.heard.recv().await.unwrap();
-            let notice = match kind {
-                ProviderKind::Google => google::push::notice(&headers).unwrap(),
-                _ => microsoft::push::notices(&body).unwrap().remove(0).unwrap(),
+            let request = WebhookRequest { query: "", headers: &headers, body: &body };
+            let WebhookContent::Notifications(mut notices) = read(request).unwrap() else {
+                panic!("it asks whether there is anybody");
             };
+            let notice = notices.remove(0).unwrap();
             if notice.told == PushNotificationKind::Changed {
                 return notice;
             }

@@ -122,7 +122,7 @@ pub(super) fn refusal(provider: ProviderKind, error: &ProviderError, return_to: 
         }
         ProviderError::AccountUnusable(why) => ConnectError::Refused { message: why.clone(), return_to },
         // Its refusals are told in our words, and say who has to do what.
-        ProviderError::Rejected(why) if provider == ProviderKind::Microsoft => {
+        ProviderError::Rejected(why) if provider.oauth().is_some_and(|oauth| oauth.explains_refusals) => {
             ConnectError::Refused { message: why.clone(), return_to }
         }
         _ => ConnectError::Refused {

@@ -58,23 +58,16 @@ async fn check_providers(config: &Config, clock: &Clock) -> Result<Vec<DoctorFin
     let settings = serve::providers(config)?;
     let http = HttpClient::new(settings.http.clone())?;
     let registry = ProviderRegistry::new(settings, clock)?;
-    let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
-    let discovery = format!("{}/v2.0/.well-known/openid-configuration", microsoft.tenant);
-    let mut discovery_url = microsoft.login_base.clone();
-    discovery_url.set_path(&format!("{}/{discovery}", discovery_url.path().trim_end_matches('/')));
-    let mut findings = Vec::new();
-    let mut skew = None;
-    for (kind, places) in [
-        (ProviderKind::Google, vec![google.auth_url.clone(), google.api_base.clone()]),
-        (ProviderKind::Microsoft, vec![discovery_url, microsoft.api_base.clone()]),
-    ] {
+    let (mut findings, mut skew) = (Vec::new(), None);
+    let sections = config.providers.sections().into_iter().filter(|(kind, _)| kind.oauth().is_some());
+    for (kind, section) in sections {
         let Some(oauth) = registry.oauth(kind) else {
             let text = "not set up: its calendars cannot be connected";
             findings.push(DoctorFinding::ok(kind.name(), text));
             continue;
         };
         let mut found = Vec::new();
-        for place in places {
+        for place in section.addresses() {
             match probe(&http, clock, &place).await {
                 Ok(reached) => {
                     skew = skew.or(reached.skew);
@@ -140,15 +133,11 @@ fn status_finding(kind: ProviderKind, place: &Url, status: StatusCode) -> Option
             "try again later; calls are retried automatically",
         ));
     }
-    // Microsoft says so of a tenant that it does not know.
+    // Said of a tenant that is not known.
     let is_discovery = place.path().ends_with("/.well-known/openid-configuration");
     (is_discovery && status == StatusCode::BAD_REQUEST).then(|| {
-        let advice = "check providers.microsoft.tenant";
-        DoctorFinding::wrong(
-            kind.name(),
-            "it does not know the organisation whose accounts may be connected",
-            advice,
-        )
+        let text = "it does not know the organisation whose accounts may be connected";
+        DoctorFinding::wrong(kind.name(), text, format!("check providers.{kind}.tenant"))
     })
 }
 

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     connection::{EntryState, ProviderKind},
-    entry::external_id,
     ids::{BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
     job::{JobKind, QueueClass},
     sync::{
@@ -175,7 +174,7 @@ pub async fn aim(
             let id = EntryId::new(now);
             exec!(tx, INSERT;
                 id, booking.business, booking.id, target.connection_id, target.calendar_id,
-                external_id(target.provider, id), now
+                target.provider.external_id(id), now
             )?;
             enqueued.push(enqueue(tx, booking.business, id, true, queue, now).await?);
         }

@@ -11,15 +11,14 @@ pub(super) struct RenumberedCalendar<'a> {
 
 /// Those of `known` that are listed by another id.
 ///
-/// Microsoft's ids of calendars are not immutable, those of events are
-/// (<https://learn.microsoft.com/graph/outlook-immutable-id>): after a mailbox was moved or restored, all that stood in a
-/// calendar stands there still. It is the one of the same name and owner, if there is one alone of each.
+/// Where ids of calendars change and those of events do not, all that stood in a calendar stands there still after a mailbox
+/// was moved or restored. It is the one of the same name and owner, if there is one alone of each.
 pub(super) fn renumbered<'a>(
     provider: ProviderKind,
     known: &'a [Calendar],
     listed: &'a [ListedCalendar],
 ) -> Vec<RenumberedCalendar<'a>> {
-    if provider != ProviderKind::Microsoft {
+    if !provider.description().calendar_ids_change {
         return Vec::new();
     }
     let gone: Vec<&Calendar> =

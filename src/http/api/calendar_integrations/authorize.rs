@@ -1,10 +1,10 @@
 //! Beginning to connect an account whose owner consents at the provider.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use concord_domain::{connection::ProviderKind, ids::StaffId};
 use concord_services::connect::{self, ConnectError, ConnectInitiator, ConnectRequest};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::path::PathsBuilder};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -12,8 +12,24 @@ use crate::{
     http::api::{auth::ApiCaller, problem::ApiError, request::ApiJson},
 };
 
+/// One route for each provider with a consent page.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(authorize_google)).routes(routes!(authorize_outlook))
+    let with_consent = ProviderKind::ALL.iter().filter_map(|kind| Some((*kind, kind.oauth()?)));
+    with_consent.fold(OpenApiRouter::new(), |router, (kind, oauth)| {
+        let (schemas, documented, handler) = routes!(authorize);
+        let items = documented.paths.into_values().map(|mut item| {
+            if let Some(operation) = &mut item.post {
+                operation.operation_id = Some(format!("authorize_{}", oauth.api_word));
+                operation.summary = Some(format!("Start connecting a {} calendar", kind.name()));
+                let accounts = oauth.accounts.map(|accounts| format!("For {accounts}. ")).unwrap_or_default();
+                let description = operation.description.take().unwrap_or_default();
+                operation.description = Some(format!("{accounts}{description}"));
+            }
+            (format!("/calendar_integrations/{}/authorize", oauth.api_word), item)
+        });
+        let paths = items.fold(PathsBuilder::new(), |paths, (path, item)| paths.path(path, item)).build();
+        router.routes((schemas, paths, handler.layer(Extension(kind))))
+    })
 }
 
 /// Who connects, and where to return.
@@ -37,43 +53,19 @@ struct AuthorizeResponse {
     url: String,
 }
 
-/// Start connecting a Google calendar
+/// Start connecting a calendar
 ///
 /// Send the staff member's browser to `url`. After consent, the provider redirects them here
 /// to confirm the connection; then the integration is listed. Users of this
 /// installation must be signed in to confirm.
-#[utoipa::path(post, path = "/calendar_integrations/google/authorize", tag = "Calendar integrations",
-    operation_id = "authorize_google", request_body = AuthorizeBody,
+#[utoipa::path(post, path = "/calendar_integrations/authorize", tag = "Calendar integrations",
+    request_body = AuthorizeBody,
     responses((status = 200, description = "The consent page", body = AuthorizeResponse)))]
-async fn authorize_google(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<AuthorizeBody>,
-) -> Result<Json<AuthorizeResponse>, ApiError> {
-    authorize(&app, &caller, ProviderKind::Google, body).await
-}
-
-/// Start connecting a Microsoft calendar
-///
-/// For Microsoft 365 and Outlook.com. Send the staff member's browser to `url`. After consent, Microsoft
-/// redirects them here to confirm the connection; then the integration is listed. Users
-/// of this installation must be signed in to confirm.
-#[utoipa::path(post, path = "/calendar_integrations/outlook/authorize", tag = "Calendar integrations",
-    operation_id = "authorize_outlook", request_body = AuthorizeBody,
-    responses((status = 200, description = "The consent page", body = AuthorizeResponse)))]
-async fn authorize_outlook(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<AuthorizeBody>,
-) -> Result<Json<AuthorizeResponse>, ApiError> {
-    authorize(&app, &caller, ProviderKind::Microsoft, body).await
-}
-
 async fn authorize(
-    app: &App,
-    caller: &ApiCaller,
-    provider: ProviderKind,
-    body: AuthorizeBody,
+    State(app): State<App>,
+    Extension(provider): Extension<ProviderKind>,
+    caller: ApiCaller,
+    ApiJson(body): ApiJson<AuthorizeBody>,
 ) -> Result<Json<AuthorizeResponse>, ApiError> {
     let return_to = body.return_to.unwrap_or_else(|| "/calendars".to_owned());
     let begin = ConnectRequest {

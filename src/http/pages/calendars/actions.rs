@@ -25,7 +25,7 @@ use super::{
         flash::Flash,
         session::CurrentUser,
     },
-    MICROSOFT_REVOKE_NOTE, find_connection,
+    find_connection, revoke_note,
 };
 use crate::app::App;
 
@@ -193,10 +193,7 @@ pub(super) async fn disconnect(
     };
     manage::disconnect(&app.context, &user.change(&app), id, remove).await?;
     let entries = if remove { "Its entries are being deleted." } else { "Its entries are kept." };
-    let at_provider = match connection.provider {
-        ProviderKind::Microsoft => format!(" {MICROSOFT_REVOKE_NOTE}"),
-        ProviderKind::Google | ProviderKind::Caldav => String::new(),
-    };
+    let at_provider = revoke_note(connection.provider);
     let flash = Flash::success(format!(
         "{} ({}) is disconnected. {entries}{at_provider}",
         connection.provider.name(),

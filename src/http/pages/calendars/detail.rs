@@ -34,8 +34,9 @@ use super::{
         session::CurrentUser,
         sync_log::{SyncLogRow, rows},
     },
-    MICROSOFT_REVOKE_NOTE, find_connection,
+    find_connection,
     push_status::push_status,
+    revoke_note,
     settings::BUSINESS_DEFAULT,
 };
 use crate::app::App;
@@ -392,14 +393,7 @@ struct DisconnectPage {
 
 /// What a disconnection ends at the provider, and what it cannot.
 fn access_end_note(provider: ProviderKind) -> String {
-    let name = provider.name();
-    match provider {
-        ProviderKind::Google => {
-            format!("Syncing stops, and Concord's access at {name} is revoked.")
-        }
-        ProviderKind::Microsoft => format!("Syncing stops. {MICROSOFT_REVOKE_NOTE}"),
-        ProviderKind::Caldav => "Syncing stops, and the stored password is deleted.".to_owned(),
-    }
+    format!("{}{}", provider.description().access_end, revoke_note(provider))
 }
 
 /// The question on a page of its own, for whoever has no script.

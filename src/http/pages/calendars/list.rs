@@ -18,7 +18,7 @@ use concord_storage::{
 use super::super::{
     PageError,
     attention::Attention,
-    components::{Pill, capitalize, capped_count},
+    components::{Pill, capitalize, capped_count, join_names},
     format::RelativeTime,
     layout::{Layout, NavItem, render_page},
     names::all_staff,
@@ -32,10 +32,10 @@ use crate::app::App;
 struct CalendarsPage {
     frame: Layout,
     people: Vec<StaffCalendarsRow>,
-    /// Providers that can be connected here, by their consent page.
+    /// Providers that can be connected here.
     providers: Vec<ProviderKind>,
-    /// Whether an account can be connected by a name and a password.
-    has_caldav: bool,
+    /// Names of those with a consent page, where none of them can be.
+    missing_providers: Option<String>,
     is_manager: bool,
     has_connections: bool,
     synced: String,
@@ -100,11 +100,14 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
         name: person.name,
     };
     let people = staff.into_iter().map(person).collect();
-    let providers = app.context.providers.kinds().filter(|kind| app.context.providers.oauth(*kind).is_some());
+    let providers: Vec<ProviderKind> = app.context.providers.kinds().collect();
+    let has_oauth = providers.iter().any(|kind| kind.oauth().is_some());
+    let with_oauth = ProviderKind::ALL.iter().filter(|kind| kind.oauth().is_some());
+    let with_oauth: Vec<String> = with_oauth.map(|kind| kind.name().to_owned()).collect();
     let calendars = CalendarsPage {
         frame: Layout::with_attention(&user, NavItem::Calendars, "Calendars", &attention),
-        providers: providers.collect(),
-        has_caldav: app.context.providers.caldav().is_some(),
+        providers,
+        missing_providers: (!has_oauth).then(|| join_names(&with_oauth)),
         is_manager: user.is_manager(),
         has_connections: !attention.connections.is_empty(),
         synced,
@@ -165,7 +168,7 @@ fn connection_row(
         account: connection.account_email.clone(),
         state: connection.state.into(),
         needs_reconnect,
-        by_password: connection.provider == ProviderKind::Caldav,
+        by_password: connection.provider.oauth().is_none(),
         is_default: connection.is_default,
         what: capitalize(&what.join("; ")),
         last: connection.last_sync_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),

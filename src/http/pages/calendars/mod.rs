@@ -11,7 +11,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use concord_domain::ids::ConnectionId;
+use concord_domain::{ids::ConnectionId, provider::ProviderKind};
 use concord_storage::connections::{self, Connection};
 
 use super::{PageError, session::CurrentUser};
@@ -34,9 +34,10 @@ pub(super) fn router() -> Router<App> {
         .route("/calendars/{id}/disconnect", get(detail::confirm_disconnect).post(actions::disconnect))
 }
 
-/// Microsoft has no place where a program ends its own access.
-const MICROSOFT_REVOKE_NOTE: &str = "Concord deletes its access. To also revoke it at Microsoft, the account's \
-    owner goes to myapps.microsoft.com (work or school) or account.live.com/consent/Manage (private).";
+/// What its owner can still do at the provider, as a sentence that follows another.
+fn revoke_note(provider: ProviderKind) -> String {
+    provider.description().revoke_note.map(|note| format!(" {note}")).unwrap_or_default()
+}
 
 /// The connection, if it is the person's to see and not over.
 async fn find_connection(app: &App, user: &CurrentUser, id: ConnectionId) -> Result<Connection, PageError> {

@@ -6,12 +6,14 @@ use http::{HeaderValue, Method, StatusCode, header::LOCATION};
 use url::Url;
 
 use super::{
-    Caldav,
-    address::{close, is_kindred},
-    discovery::{CaldavLogin, DiscoveryCandidate, DiscoveryError, host},
-    requests,
-    session::{basic, propfind_headers},
-    xml::{self, DavProperties},
+    super::{
+        Caldav,
+        address::{close, is_kindred},
+        requests,
+        session::{basic, propfind_headers},
+        xml::{self, DavProperties},
+    },
+    CaldavLogin, DiscoveryCandidate, DiscoveryError, host,
 };
 use crate::{error::ProviderError, http::NO_TLS};
 
