@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::{
     BlockRule, ItemKind, Settled,
     echo::{EchoSource, Echoes, as_published},
-    plan::{ChannelPlan, ChannelPlanInput, FeedItem, KnownItem},
+    items::{ChannelPlan, ChannelPlanInput, FeedItem, KnownItem},
     snapshot::SnapshotEvent,
 };
 use crate::{
@@ -42,19 +42,19 @@ impl PriorMatch<'_> {
 }
 
 /// What every event of the snapshot was, each known item being that of one event only.
-fn seen<'a>(sight: &ChannelPlanInput<'a>) -> Vec<PriorMatch<'a>> {
+fn seen<'a>(input: &ChannelPlanInput<'a>) -> Vec<PriorMatch<'a>> {
     let by_key: HashMap<&str, &KnownItem> =
-        sight.known.iter().map(|known| (known.key.as_str(), known)).collect();
-    let keys: HashSet<&str> = sight.snapshot.events.iter().map(|event| event.key.as_str()).collect();
+        input.known.iter().map(|known| (known.key.as_str(), known)).collect();
+    let keys: HashSet<&str> = input.snapshot.events.iter().map(|event| event.key.as_str()).collect();
     let mut nameless: HashMap<Interval, Vec<&KnownItem>> = HashMap::new();
-    for known in sight.known.iter().filter(|known| !keys.contains(known.key.as_str())) {
+    for known in input.known.iter().filter(|known| !keys.contains(known.key.as_str())) {
         nameless.entry(known.interval).or_default().push(known);
     }
     for all in nameless.values_mut() {
         // From the end: what we published is there for a reason that we know.
         all.sort_by_key(|known| known.kind == ItemKind::Echo);
     }
-    let events = sight.snapshot.events.iter().map(|event| {
+    let events = input.snapshot.events.iter().map(|event| {
         let same = by_key.get(event.key.as_str()).copied();
         let was = same.or_else(|| nameless.get_mut(&event.interval).and_then(Vec::pop));
         PriorMatch { event, was, by_key: same.is_some() }
@@ -64,7 +64,7 @@ fn seen<'a>(sight: &ChannelPlanInput<'a>) -> Vec<PriorMatch<'a>> {
 
 /// Decides what each event is.
 pub(super) struct Classifier<'a> {
-    sight: &'a ChannelPlanInput<'a>,
+    input: &'a ChannelPlanInput<'a>,
     echoes: EchoIndex,
     /// As it is before anything has come back.
     all_echoes: EchoIndex,
@@ -73,22 +73,22 @@ pub(super) struct Classifier<'a> {
 }
 
 impl<'a> Classifier<'a> {
-    pub(super) fn of(sight: &'a ChannelPlanInput<'a>) -> Self {
+    pub(super) fn of(input: &'a ChannelPlanInput<'a>) -> Self {
         Self {
-            sight,
-            all_echoes: EchoIndex::of(sight),
-            echoes: EchoIndex::of(sight),
-            last: sight.snapshot.events.iter().map(|event| event.interval.start).max(),
+            input,
+            all_echoes: EchoIndex::of(input),
+            echoes: EchoIndex::of(input),
+            last: input.snapshot.events.iter().map(|event| event.interval.start).max(),
         }
     }
 
     pub(super) fn items(mut self, plan: &mut ChannelPlan) -> Vec<FeedItem> {
         let mut believed: HashMap<(bool, Interval), usize> = HashMap::new();
-        for one in self.sight.published.iter().filter(|one| one.believed) {
+        for one in self.input.published.iter().filter(|one| one.believed) {
             *believed.entry((false, one.interval)).or_default() += 1;
-            *believed.entry((true, whole_days(one.interval, self.sight.zone))).or_default() += 1;
+            *believed.entry((true, whole_days(one.interval, self.input.zone))).or_default() += 1;
         }
-        let mut order = seen(self.sight);
+        let mut order = seen(self.input);
         // What bears a UID of ours has the first claim on being an echo, then what has the very dates that we published, as
         // often as we did, then what was one, and last what was none.
         order.sort_by_key(|seen| (!seen.event.ours, !seen.was_echo(), seen.took()));
@@ -156,7 +156,7 @@ impl<'a> Classifier<'a> {
     }
 
     fn as_published(&self, event: &SnapshotEvent) -> Interval {
-        as_published(event.interval, self.sight.published, self.sight.zone)
+        as_published(event.interval, self.input.published, self.input.zone)
     }
 
     /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one. Where
@@ -170,17 +170,17 @@ impl<'a> Classifier<'a> {
         };
         seen.by_key
             && seen.was.is_some_and(|known| known.kind.may_be_ours() && !known.contested)
-            && !self.sight.known.iter().any(twin)
+            && !self.input.known.iter().any(twin)
     }
 
     /// Whether neither its words nor its UID say what it is.
     fn is_opaque(&self, event: &SnapshotEvent) -> bool {
-        event.told == EventKind::Unclear && self.sight.rules.uids == UidKeeps::Volatile
+        event.told == EventKind::Unclear && self.input.rules.uids == UidKeeps::Volatile
     }
 
     /// A block, or what of it is not ours: platforms join what touches, the end of what they sell with it.
     fn block(&mut self, event: &SnapshotEvent, rest: Vec<Interval>, items: &mut Vec<FeedItem>) {
-        let kind = match self.sight.rules.blocks {
+        let kind = match self.input.rules.blocks {
             BlockRule::Occupy => ItemKind::Block,
             BlockRule::Ignore => ItemKind::Ignored,
         };
@@ -206,7 +206,7 @@ impl<'a> Classifier<'a> {
     ///
     /// `rest`: what of the block is not ours.
     fn edge(&self, event: &SnapshotEvent, rest: &[Interval]) -> Option<DateTime<Utc>> {
-        let ChannelPlanInput { zone, now, rules, known, .. } = self.sight;
+        let ChannelPlanInput { zone, now, rules, known, .. } = self.input;
         let start = rest.first()?.start;
         if self.last.is_some_and(|last| last > event.interval.start) {
             return None;
@@ -235,7 +235,7 @@ impl<'a> Classifier<'a> {
     /// Days where the piece begins and ends with days, as the event does.
     fn time_of(&self, event: &SnapshotEvent, piece: Interval) -> BookingTime {
         let [start, end] =
-            [piece.start, piece.end].map(|at| at.with_timezone(&self.sight.zone).naive_local());
+            [piece.start, piece.end].map(|at| at.with_timezone(&self.input.zone).naive_local());
         let whole_days = start.time() == NaiveTime::MIN && end.time() == NaiveTime::MIN;
         match event.time {
             BookingTime::Stay { .. } if whole_days => {
@@ -254,12 +254,12 @@ struct EchoIndex {
 }
 
 impl EchoIndex {
-    fn of(sight: &ChannelPlanInput<'_>) -> Self {
-        let days = sight
+    fn of(input: &ChannelPlanInput<'_>) -> Self {
+        let days = input
             .published
             .iter()
-            .map(|one| EchoSource { interval: whole_days(one.interval, sight.zone), ..*one });
-        Self { exact: Echoes::of(sight.published), by_day: Echoes::of(&days.collect::<Vec<_>>()) }
+            .map(|one| EchoSource { interval: whole_days(one.interval, input.zone), ..*one });
+        Self { exact: Echoes::of(input.published), by_day: Echoes::of(&days.collect::<Vec<_>>()) }
     }
 
     fn of_kind(&self, event: &SnapshotEvent) -> &Echoes {

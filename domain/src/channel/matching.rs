@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     ItemKind,
-    plan::{ChannelPlanInput, FeedItem, KnownItem},
+    items::{ChannelPlanInput, FeedItem, KnownItem},
 };
 use crate::{interval::Interval, platform::UidKeeps};
 
@@ -17,15 +17,15 @@ struct GuestNames<'a> {
 }
 
 impl<'a> GuestNames<'a> {
-    fn of(sight: &'a ChannelPlanInput<'_>, items: &'a [FeedItem]) -> Self {
+    fn of(input: &'a ChannelPlanInput<'_>, items: &'a [FeedItem]) -> Self {
         let mut summaries: HashMap<&str, (usize, usize)> = HashMap::new();
-        for known in sight.known.iter().filter(|known| known.kind == ItemKind::Reservation) {
+        for known in input.known.iter().filter(|known| known.kind == ItemKind::Reservation) {
             summaries.entry(&known.summary).or_default().0 += 1;
         }
         for item in items.iter().filter(|item| item.kind == ItemKind::Reservation) {
             summaries.entry(&item.summary).or_default().1 += 1;
         }
-        Self { summaries, count: sight.rules.uids == UidKeeps::Volatile }
+        Self { summaries, count: input.rules.uids == UidKeeps::Volatile }
     }
 
     /// Whether both are named, and differently.
@@ -78,36 +78,36 @@ pub(super) struct ItemMatches {
 impl ItemMatches {
     /// May give items other keys: a UID that changes can be that of somebody else by now, while what is known of the first
     /// still stands.
-    pub(super) fn of(sight: &ChannelPlanInput<'_>, items: &mut [FeedItem]) -> Self {
-        let matches = Self::find(sight, items);
-        matches.give_way(sight.known, items);
+    pub(super) fn of(input: &ChannelPlanInput<'_>, items: &mut [FeedItem]) -> Self {
+        let matches = Self::find(input, items);
+        matches.give_way(input.known, items);
         matches
     }
 
-    fn find(sight: &ChannelPlanInput<'_>, items: &[FeedItem]) -> Self {
-        let mut matches = Self { by_item: vec![None; items.len()], known: vec![false; sight.known.len()] };
-        let names = GuestNames::of(sight, items);
-        matches.match_by_key(sight, items, &names);
-        matches.same_time(sight.known, items, &names);
+    fn find(input: &ChannelPlanInput<'_>, items: &[FeedItem]) -> Self {
+        let mut matches = Self { by_item: vec![None; items.len()], known: vec![false; input.known.len()] };
+        let names = GuestNames::of(input, items);
+        matches.match_by_key(input, items, &names);
+        matches.same_time(input.known, items, &names);
         matches.match_unique(
-            sight.known,
+            input.known,
             items,
             |known| (known.kind == ItemKind::Window).then_some(()),
             |item| (item.kind == ItemKind::Window).then_some(()),
         );
         // In a part of a feed nothing is seen to be gone, so that nothing can have come in its place.
-        if sight.rules.uids != UidKeeps::Stable && !sight.is_part {
+        if input.rules.uids != UidKeeps::Stable && !input.is_part {
             let named = |kind, guest: &Option<String>| {
                 (kind == ItemKind::Reservation).then(|| guest.clone()).flatten()
             };
             matches.match_unique(
-                sight.known,
+                input.known,
                 items,
                 // What the feed has never had has not gone from it: it is another stay of the same guest.
                 |known| named(known.kind, &known.guest).filter(|_| !known.pinned),
                 |item| named(item.kind, &item.guest),
             );
-            matches.overlap(sight.known, items, &names);
+            matches.overlap(input.known, items, &names);
         }
         matches
     }
@@ -125,13 +125,13 @@ impl ItemMatches {
         known.iter().enumerate().filter(|(index, _)| !self.known[*index]).collect()
     }
 
-    fn match_by_key(&mut self, sight: &ChannelPlanInput<'_>, items: &[FeedItem], names: &GuestNames<'_>) {
-        let known = sight.known;
+    fn match_by_key(&mut self, input: &ChannelPlanInput<'_>, items: &[FeedItem], names: &GuestNames<'_>) {
+        let known = input.known;
         let by_key: HashMap<&str, usize> =
             known.iter().enumerate().map(|(index, known)| (known.key.as_str(), index)).collect();
         for (index, item) in items.iter().enumerate() {
             let Some(same) = by_key.get(item.key.as_str()).copied() else { continue };
-            if sight.rules.uids != UidKeeps::Volatile || !is_other_guest(&known[same], item, names) {
+            if input.rules.uids != UidKeeps::Volatile || !is_other_guest(&known[same], item, names) {
                 self.join(index, same);
             } else if let Some(same) = by_key.get(own_key(item).as_str()) {
                 // It gave way at an earlier reading.

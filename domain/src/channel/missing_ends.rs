@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    plan::{ChannelPlanInput, KnownItem, event_of},
+    items::{ChannelPlanInput, KnownItem, event_of},
     snapshot::Snapshot,
 };
 use crate::{interval::Interval, platform::UidKeeps};
@@ -36,13 +36,13 @@ struct OpenEndedEvent<'a> {
 }
 
 impl MissingEnds {
-    pub(super) fn of(sight: &ChannelPlanInput<'_>) -> Self {
-        let events = &sight.snapshot.events;
+    pub(super) fn of(input: &ChannelPlanInput<'_>) -> Self {
+        let events = &input.snapshot.events;
         let open = events.iter().enumerate().filter(|(_, event)| !event.ends).map(|(index, event)| {
             let start = event.interval.start;
             (Some(index), OpenEndedEvent { key: &event.key, start, interval: Some(event.interval) })
         });
-        let endless = sight.snapshot.endless.iter();
+        let endless = input.snapshot.endless.iter();
         let endless =
             endless.map(|one| (None, OpenEndedEvent { key: &one.key, start: one.start, interval: None }));
         let mut lengths = Self::default();
@@ -50,9 +50,9 @@ impl MissingEnds {
         if all.peek().is_none() {
             return lengths;
         }
-        let known = KnownItemIndex::of(sight);
+        let known = KnownItemIndex::of(input);
         for (index, open) in all {
-            let of_it = known.of_event(&open, sight);
+            let of_it = known.of_event(&open, input);
             if of_it.is_empty() {
                 continue;
             }
@@ -101,10 +101,10 @@ struct KnownItemIndex<'a> {
 }
 
 impl<'a> KnownItemIndex<'a> {
-    fn of(sight: &ChannelPlanInput<'a>) -> Self {
-        let keys: HashSet<&str> = sight.snapshot.events.iter().map(|event| event.key.as_str()).collect();
+    fn of(input: &ChannelPlanInput<'a>) -> Self {
+        let keys: HashSet<&str> = input.snapshot.events.iter().map(|event| event.key.as_str()).collect();
         let mut known = Self { event: HashMap::new(), start: HashMap::new() };
-        for (index, one) in sight.known.iter().enumerate() {
+        for (index, one) in input.known.iter().enumerate() {
             known.event.entry(event_of(&one.key)).or_default().push(index);
             if !keys.contains(event_of(&one.key)) {
                 known.start.entry(one.interval.start).or_default().push(index);
@@ -114,17 +114,17 @@ impl<'a> KnownItemIndex<'a> {
     }
 
     /// What is known of an event, unless it is as long as it was.
-    fn of_event(&self, open: &OpenEndedEvent<'_>, sight: &ChannelPlanInput<'_>) -> Vec<usize> {
+    fn of_event(&self, open: &OpenEndedEvent<'_>, input: &ChannelPlanInput<'_>) -> Vec<usize> {
         let of_it = match self.event.get(open.key) {
             Some(of_it) => of_it,
             // Under another UID it is known by when it begins.
-            None if sight.rules.uids != UidKeeps::Stable => match self.start.get(&open.start) {
+            None if input.rules.uids != UidKeeps::Stable => match self.start.get(&open.start) {
                 Some(of_it) => of_it,
                 None => return Vec::new(),
             },
             None => return Vec::new(),
         };
-        let as_it_was = |index: &usize| Some(sight.known[*index].interval) == open.interval;
+        let as_it_was = |index: &usize| Some(input.known[*index].interval) == open.interval;
         if of_it.iter().any(as_it_was) { Vec::new() } else { of_it.clone() }
     }
 }

@@ -1,7 +1,7 @@
 //! Channels: a resource on a platform, kept in step by the feeds of both sides.
 //!
 //! `snapshot` is what a platform's feed says now, `echo` tells what of it is only our own feed given back, `plan`
-//! compares it with what is known and says what follows, the import guard included: `classify` decides what each event is,
+//! compares it with what is known and says what follows (all as `items`), the import guard included: `classify` decides what each event is,
 //! `matching` which of those that were known it is. `simulation_tests` lives whole days of three platforms against all of it.
 //!
 //! Three things a plan must never do: cancel by what may be a fault of the feed, book what is an echo, and forget what
@@ -29,6 +29,7 @@
 mod classify;
 pub mod echo;
 pub mod exposure;
+mod items;
 mod matching;
 mod missing_ends;
 pub mod plan;

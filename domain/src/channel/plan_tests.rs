@@ -1,11 +1,18 @@
-use chrono::NaiveDate;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
-    channel::snapshot::{EventWithoutEnd, SnapshotEvent},
-    interval::stay,
-    platform::EventKind,
+    booking::BookingTime,
+    channel::{
+        BlockRule,
+        echo::EchoSource,
+        snapshot::{EventWithoutEnd, SnapshotEvent},
+    },
+    ids::ChannelItemId,
+    interval::{Interval, stay},
+    platform::{EventKind, UidKeeps},
 };
 
 #[path = "ambiguous_tests.rs"]

@@ -15,7 +15,7 @@ use super::{
     super::corpus_tests::{cases, corpus, only_listed},
     *,
 };
-use crate::ical::{objects::ObjectIndex, values::DateTimeText};
+use crate::ical::{date_time::DateTimeText, objects::ObjectIndex};
 
 /// What differs, and why.
 const DIFFERENCES: &[(&str, &str)] = &[

@@ -5,10 +5,11 @@
 //! with its zone as `timezone` describes it; `scheduling` is who is invited. `lint` is the judge of all that is written, and knows
 //! nothing of the writer.
 //!
-//! What others write goes through `bytes` (one charset, no folds, limits), `component` (which lines are whose),
-//! `content` (one line taken apart), `value`, `recur` and `zones` (what a time means) to the events of `calendar`, which
-//! `read` makes; `raw` is an object as it is written, to change some of it and leave the rest; `rule` and `recurrence` say what of them takes place in a window; `windows` is the table of Windows'
-//! zone names.
+//! What others write goes through `unfold` (one charset, no folds, `limits`), `property_line` (one line taken apart),
+//! `objects` (which lines are whose), `date_time`, `zones` and `values` (what a time means) to the events of `calendar`,
+//! which `reader` makes of `event_properties`; `raw` is an object as it is written, to change some of it and leave the
+//! rest; `recur_text`, `recurrence_rule` and `recurrence` say what of them takes place in a window; `windows_zones` is
+//! the table of Windows' zone names. Each of them takes only from those named before it.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
 //! snapshot.
@@ -18,13 +19,16 @@ mod calendar;
 mod corpus_differences;
 #[cfg(test)]
 mod corpus_tests;
+mod date_time;
 pub mod entry_object;
 mod escaping;
+mod event_properties;
 pub mod feed;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod fuzz_tests;
+mod limits;
 pub mod lint;
 mod objects;
 pub mod property;
@@ -42,11 +46,12 @@ mod windows_zones;
 pub mod writer;
 mod zones;
 
-pub use calendar::{AttendeeStatus, ParsedCalendar, ReadError, ReadEvent, ReadLimits, Warning};
+pub use calendar::{AttendeeStatus, ParsedCalendar, ReadEvent, Recurrence};
 pub use feed::FeedStatus;
+pub use limits::{ReadError, ReadLimits, Warning};
 pub use reader::read;
+pub use recurrence::Occurrence;
 pub(crate) use recurrence::recurrence_id_text;
-pub use recurrence::{Occurrence, Recurrence};
 pub use windows_zones::{from_windows, windows_name};
 pub use zones::{described_zone, named_zone};
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    calendar::{ReadError, ReadLimits},
+    limits::{ReadError, ReadLimits},
     property_line::PropertyLine,
     unfold::{LineKind, LineSlice},
 };

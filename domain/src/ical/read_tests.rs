@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::interval::Interval;
+use crate::{entry::EntryTime, interval::Interval};
 
 fn calendar(events: &str) -> ParsedCalendar {
     let text = format!("BEGIN:VCALENDAR\nVERSION:2.0\n{events}\nEND:VCALENDAR\n");

@@ -9,19 +9,20 @@ use chrono::{Duration, TimeDelta};
 use chrono_tz::Tz;
 
 use super::{
-    calendar::{AttendeeStatus, MAX_WARNINGS, ParsedCalendar, ReadError, ReadEvent, ReadLimits, Warning},
+    calendar::{BoundedRule, ParsedCalendar, ReadEvent, Recurrence, Until},
+    date_time::instant,
+    event_properties::{EventProperties, address_of, attendee, status, uid, word},
     feed::FeedStatus,
+    limits::{MAX_WARNINGS, ReadError, ReadLimits, Warning},
     objects::{objects, properties},
     property_line::PropertyLine,
     recur_text::RecurText,
-    recurrence::{BoundedRule, Recurrence, Until},
     recurrence_rule::{Budget, ExpandableRule},
     unfold::{LineSlice, lines, plain},
-    values::{EventDuration, LocalTime, TimeReader, instant},
+    values::{EventDuration, LocalTime, TimeReader, entry_time},
     writer::IcalTime,
     zones::{ObjectZones, Zone},
 };
-use crate::entry::EntryTime;
 
 /// Reads a calendar object, or several in one. Floating times are taken to be in `default_zone` unless the calendar
 /// names its own.
@@ -65,80 +66,6 @@ pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Parse
     }
     calendar.warnings.truncate(MAX_WARNINGS);
     Ok(calendar)
-}
-
-/// The properties of a VEVENT that are read. Of those that may stand once, the first counts.
-#[derive(Default)]
-struct EventProperties<'a> {
-    uid: Option<PropertyLine<'a>>,
-    start: Option<PropertyLine<'a>>,
-    end: Option<PropertyLine<'a>>,
-    duration: Option<PropertyLine<'a>>,
-    summary: Option<PropertyLine<'a>>,
-    description: Option<PropertyLine<'a>>,
-    location: Option<PropertyLine<'a>>,
-    status: Option<PropertyLine<'a>>,
-    transparency: Option<PropertyLine<'a>>,
-    organizer: Option<PropertyLine<'a>>,
-    sequence: Option<PropertyLine<'a>>,
-    last_modified: Option<PropertyLine<'a>>,
-    stamp: Option<PropertyLine<'a>>,
-    replaces: Option<PropertyLine<'a>>,
-    attendees: Vec<PropertyLine<'a>>,
-    rules: Vec<PropertyLine<'a>>,
-    exrules: Vec<PropertyLine<'a>>,
-    extra: Vec<PropertyLine<'a>>,
-    except: Vec<PropertyLine<'a>>,
-    extensions: Vec<PropertyLine<'a>>,
-}
-
-impl<'a> EventProperties<'a> {
-    fn of(lines: LineSlice<'a>) -> Self {
-        let mut parts = Self::default();
-        for content in properties(lines) {
-            parts.add(content);
-        }
-        parts
-    }
-
-    fn add(&mut self, content: PropertyLine<'a>) {
-        // Long enough for the longest of them.
-        let mut upper = [0; 13];
-        let Some(name) = upper.get_mut(..content.name.len()) else {
-            return self.extension(content);
-        };
-        name.copy_from_slice(content.name.as_bytes());
-        name.make_ascii_uppercase();
-        let one = match &*name {
-            b"UID" => &mut self.uid,
-            b"DTSTART" => &mut self.start,
-            b"DTEND" => &mut self.end,
-            b"DURATION" => &mut self.duration,
-            b"SUMMARY" => &mut self.summary,
-            b"DESCRIPTION" => &mut self.description,
-            b"LOCATION" => &mut self.location,
-            b"STATUS" => &mut self.status,
-            b"TRANSP" => &mut self.transparency,
-            b"ORGANIZER" => &mut self.organizer,
-            b"SEQUENCE" => &mut self.sequence,
-            b"LAST-MODIFIED" => &mut self.last_modified,
-            b"DTSTAMP" => &mut self.stamp,
-            b"RECURRENCE-ID" => &mut self.replaces,
-            b"ATTENDEE" => return self.attendees.push(content),
-            b"RRULE" => return self.rules.push(content),
-            b"EXRULE" => return self.exrules.push(content),
-            b"RDATE" => return self.extra.push(content),
-            b"EXDATE" => return self.except.push(content),
-            _ => return self.extension(content),
-        };
-        one.get_or_insert(content);
-    }
-
-    fn extension(&mut self, content: PropertyLine<'a>) {
-        if matches!(content.name.as_bytes(), [b'X' | b'x', b'-', ..]) {
-            self.extensions.push(content);
-        }
-    }
 }
 
 /// Reads one calendar object.
@@ -371,66 +298,6 @@ fn unsaid(start: &LocalTime) -> EventDuration {
         LocalTime::On(_) => EventDuration::Days(1),
         LocalTime::At(..) => EventDuration::Exact(0, TimeDelta::zero()),
     }
-}
-
-/// The time of an event; `None` beyond the calendar.
-pub(super) fn entry_time(start: &LocalTime, length: EventDuration, shown: Tz) -> Option<EntryTime> {
-    match (start.moment(), length.end(start)?) {
-        (IcalTime::At(starts_at), IcalTime::At(ends_at)) => {
-            let zone = match start {
-                LocalTime::At(_, zone) => zone.shown(shown),
-                LocalTime::On(_) => shown,
-            };
-            Some(EntryTime::Timed { starts_at, ends_at, zone })
-        }
-        (IcalTime::On(from), IcalTime::On(until)) => Some(EntryTime::AllDay { from, until }),
-        _ => None,
-    }
-}
-
-fn word(content: PropertyLine<'_>, word: &str) -> bool {
-    content.value.trim_ascii().eq_ignore_ascii_case(word)
-}
-
-fn uid(content: PropertyLine<'_>) -> String {
-    let mut uid = content.text();
-    if uid.starts_with(char::is_whitespace) || uid.ends_with(char::is_whitespace) {
-        uid = uid.trim().to_owned();
-    }
-    uid
-}
-
-fn status(content: PropertyLine<'_>) -> FeedStatus {
-    if word(content, "CANCELLED") || word(content, "CANCELED") {
-        FeedStatus::Cancelled
-    } else if word(content, "TENTATIVE") {
-        FeedStatus::Tentative
-    } else {
-        FeedStatus::Confirmed
-    }
-}
-
-/// Where the value is no mail address but a server's own name of somebody, EMAIL may tell it (RFC 7986, 6.2).
-fn address_of(content: PropertyLine<'_>) -> Option<String> {
-    let named = content.value.trim_ascii();
-    let bare = match named.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &named[7..],
-        _ => named,
-    };
-    let address = content.parameter("EMAIL").unwrap_or(bare).trim().to_lowercase();
-    address.contains('@').then_some(address)
-}
-
-fn attendee(content: PropertyLine<'_>) -> Option<(String, AttendeeStatus)> {
-    let answer = content.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION");
-    let answers = [
-        ("NEEDS-ACTION", AttendeeStatus::NoAnswer),
-        ("ACCEPTED", AttendeeStatus::Accepted),
-        ("DECLINED", AttendeeStatus::Declined),
-        ("TENTATIVE", AttendeeStatus::Tentative),
-    ];
-    let invited = answers.into_iter().find(|(word, _)| answer.eq_ignore_ascii_case(word));
-    Some((address_of(content)?, invited.map_or(AttendeeStatus::Other, |(_, invited)| invited)))
 }
 
 #[cfg(test)]

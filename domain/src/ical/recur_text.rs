@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono::Weekday;
 use rrule::Frequency;
 
-use super::values::DateTimeText;
+use super::date_time::DateTimeText;
 
 /// Its parts, not yet held against each other.
 #[derive(Clone, Debug, PartialEq)]

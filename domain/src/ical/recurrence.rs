@@ -6,11 +6,11 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    calendar::{ParsedCalendar, ReadError, ReadEvent, ReadLimits},
+    calendar::{BoundedRule, ParsedCalendar, ReadEvent, Recurrence, Until},
     feed::FeedStatus,
-    reader::entry_time,
-    recurrence_rule::{Budget, ExpandableRule, walls},
-    values::{EventDuration, LocalTime},
+    limits::{ReadError, ReadLimits},
+    recurrence_rule::{Budget, walls},
+    values::{EventDuration, LocalTime, entry_time},
     writer::IcalTime,
     zones::Zone,
 };
@@ -18,33 +18,6 @@ use crate::{
     entry::EntryTime,
     interval::{Interval, start_of_day},
 };
-
-/// What makes an event a series.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recurrence {
-    pub(super) rules: Vec<BoundedRule>,
-    pub(super) exrules: Vec<BoundedRule>,
-    /// RDATE, each with its own length if it is a period.
-    pub(super) extra: Vec<(LocalTime, Option<EventDuration>)>,
-    /// EXDATE: of the start's kind, or dates on which nothing takes place.
-    pub(super) except: BTreeSet<IcalTime>,
-}
-
-/// A rule and its last moment.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct BoundedRule {
-    pub(super) rule: ExpandableRule,
-    pub(super) until: Option<Until>,
-}
-
-/// The last moment at which an instance may start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Until {
-    /// By the clock of the series.
-    Wall(NaiveDateTime),
-    /// By UTC.
-    Instant(DateTime<Utc>),
-}
 
 /// Something that takes place.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use chrono::{Datelike, Days, Duration, Month, NaiveDate, NaiveDateTime, NaiveTim
 use rrule::{Frequency, NWeekday, RRule, RRuleSet, Tz, Validated};
 
 use super::{
-    calendar::{ReadError, ReadLimits},
+    limits::{ReadError, ReadLimits},
     recur_text::RecurText,
 };
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, ops::Range};
 
 use memchr::{memchr_iter, memchr2};
 
-use super::calendar::{ReadError, ReadLimits, Warning};
+use super::limits::{ReadError, ReadLimits, Warning};
 
 /// A content line (RFC 5545, 3.1) without its folds.
 #[derive(Clone, Copy, Debug)]

@@ -7,12 +7,12 @@ use chrono::{DateTime, Duration, MappedLocalTime, NaiveDate, NaiveDateTime, Offs
 use chrono_tz::Tz;
 
 use super::{
+    date_time::{DateTimeText, utc_offset},
     objects::{ObjectRanges, parts, properties},
     property_line::{PropertyLine, unescaped},
     recur_text::RecurText,
     recurrence_rule::{Budget, ExpandableRule, walls},
     unfold::LineSlice,
-    values::{DateTimeText, utc_offset},
     windows_zones::from_windows,
 };
 

@@ -1,7 +1,7 @@
 //! Names of zones as they are found in calendars, and the hours that the clock leaves out or shows twice.
 
 use super::*;
-use crate::ical::{calendar::ReadLimits, objects::objects, unfold::lines};
+use crate::ical::{limits::ReadLimits, objects::objects, unfold::lines};
 
 fn with<R>(calendar: &str, look: impl FnOnce(&ObjectZones<'_>) -> R) -> R {
     let text = format!("BEGIN:VCALENDAR\n{calendar}\nEND:VCALENDAR\n");

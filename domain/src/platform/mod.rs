@@ -6,6 +6,8 @@
 
 mod checklist;
 mod file;
+mod file_check;
+mod file_keys;
 mod guest;
 mod text;
 
@@ -21,7 +23,7 @@ use url::Url;
 use crate::words;
 
 pub use checklist::{Checklist, fill};
-pub use file::{PlatformFile, PlatformFileError};
+pub use file_keys::{PlatformFile, PlatformFileError};
 pub use text::{TextField, TextMatch, TextRule};
 
 words! {

@@ -5,14 +5,16 @@
 
 use std::fmt::Write as _;
 
-use chrono_tz::Tz;
-
 use crate::{
-    booking::{Booking, BookingKind, BookingTime},
-    delivery_route::RouteStop,
+    booking::{Booking, BookingKind},
     platform::Platforms,
     words,
 };
+
+mod stops;
+
+use stops::{after_stop_number, title_in_stop};
+pub use stops::{stop_feed_text, stop_text};
 
 words! {
     /// What a published feed tells its readers.
@@ -68,12 +70,8 @@ pub fn entry_text(
     platforms: &Platforms,
     resource: &str,
     business: &str,
-    privacy: EntryPrivacy,
+    detail: EntryPrivacy,
 ) -> PublishedText {
-    let detail = match privacy {
-        EntryPrivacy::Minimal => DetailLevel::Minimal,
-        EntryPrivacy::Full => DetailLevel::Full,
-    };
     let mut said = published_text(booking, platforms, resource, business, detail);
     // Who repairs wants to know first where to go.
     if booking.draft.kind == BookingKind::Maintenance {
@@ -89,93 +87,12 @@ fn published_text(
     platforms: &Platforms,
     resource: &str,
     business: &str,
-    detail: DetailLevel,
+    detail: EntryPrivacy,
 ) -> PublishedText {
     PublishedText {
         title: title_text(booking, platforms, resource, detail),
         description: description(booking, platforms, resource, business, detail),
         location: one_line(&booking.draft.location),
-    }
-}
-
-/// What the entry of a delivery says to the driver of whose day it is a stop: when, where and to whom, where they come
-/// from and go on to, and the whole day in order.
-pub fn stop_text(
-    stop: &RouteStop<'_>,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    privacy: EntryPrivacy,
-) -> PublishedText {
-    let detail = match privacy {
-        EntryPrivacy::Minimal => DetailLevel::Minimal,
-        EntryPrivacy::Full => DetailLevel::Full,
-    };
-    let (booking, round) = (stop.booking(), stop.round());
-    let draft = &booking.draft;
-    let all = round.stops().len();
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "Time: {}", time_window(booking, round.zone()));
-    for (label, value) in [("Address", &draft.location), ("Delivery", &draft.title)] {
-        if !value.trim().is_empty() {
-            let _ = writeln!(text, "{label}: {}", one_line(value));
-        }
-    }
-    let _ = writeln!(text, "{}", description(booking, platforms, resource, business, detail));
-    for (label, beside) in [("Before", stop.previous()), ("Next", stop.next())] {
-        if let Some(beside) = beside {
-            let _ = write!(text, "\n{label}: {}", stop_line(&beside, platforms, resource, detail));
-        }
-    }
-    if all > 1 {
-        text.push_str("\n\nThe day:");
-        for stop in round.stops().iter().filter_map(|one| round.stop(one.id)) {
-            let _ = write!(text, "\n{}", stop_line(&stop, platforms, resource, detail));
-        }
-    }
-    PublishedText {
-        title: one_line(&format!(
-            "Stop {} of {all}: {}",
-            stop.number(),
-            destination(booking, platforms, resource, detail)
-        )),
-        description: truncate(text.trim_end(), MAX_DESCRIPTION),
-        location: one_line(&draft.location),
-    }
-}
-
-/// "2. 10:00–10:30 Maria, Rua do Mar 7"
-fn stop_line(stop: &RouteStop<'_>, platforms: &Platforms, resource: &str, detail: DetailLevel) -> String {
-    let (booking, zone) = (stop.booking(), stop.round().zone());
-    one_line(&format!(
-        "{}. {} {}",
-        stop.number(),
-        time_window(booking, zone),
-        destination(booking, platforms, resource, detail)
-    ))
-}
-
-fn time_window(booking: &Booking, zone: Tz) -> String {
-    match booking.draft.time {
-        BookingTime::Stay { .. } => "all day".to_owned(),
-        BookingTime::Timed { starts_at, ends_at } => {
-            let clock =
-                |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&zone).format("%H:%M").to_string();
-            format!("{}–{}", clock(starts_at), clock(ends_at))
-        }
-    }
-}
-
-/// "Maria, Rua do Mar 7": whom and where; what is delivered stands for a customer who is not known.
-fn destination(booking: &Booking, platforms: &Platforms, resource: &str, detail: DetailLevel) -> String {
-    let draft = &booking.draft;
-    let who = who(booking, platforms, detail);
-    let whom = if who.is_empty() { platforms.title_of(booking) } else { &who };
-    match (whom, draft.location.trim()) {
-        ("", "") => resource.trim().to_owned(),
-        (one, "") | ("", one) => one.to_owned(),
-        (whom, place) => format!("{whom}, {place}"),
     }
 }
 
@@ -196,27 +113,11 @@ pub fn feed_text(
     match privacy {
         FeedPrivacy::Busy => PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
         FeedPrivacy::Title => PublishedText {
-            title: title_text(booking, platforms, resource, DetailLevel::Minimal),
-            description: description(booking, platforms, resource, business, DetailLevel::Minimal),
+            title: title_text(booking, platforms, resource, EntryPrivacy::Minimal),
+            description: description(booking, platforms, resource, business, EntryPrivacy::Minimal),
             location: String::new(),
         },
-        FeedPrivacy::Full => published_text(booking, platforms, resource, business, DetailLevel::Full),
-    }
-}
-
-/// What the feed of a driver says of a stop. Whom it is for and where it is a driver has to know, so only a busy feed
-/// keeps it back.
-pub fn stop_feed_text(
-    stop: &RouteStop<'_>,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    privacy: FeedPrivacy,
-) -> PublishedText {
-    match privacy {
-        FeedPrivacy::Busy => PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
-        FeedPrivacy::Title => stop_text(stop, platforms, resource, business, EntryPrivacy::Minimal),
-        FeedPrivacy::Full => stop_text(stop, platforms, resource, business, EntryPrivacy::Full),
+        FeedPrivacy::Full => published_text(booking, platforms, resource, business, EntryPrivacy::Full),
     }
 }
 
@@ -230,10 +131,10 @@ pub fn guest_feed_text(
 ) -> PublishedText {
     let detail = match privacy {
         FeedPrivacy::Busy => return PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
-        FeedPrivacy::Title => DetailLevel::Minimal,
-        FeedPrivacy::Full => DetailLevel::Full,
+        FeedPrivacy::Title => EntryPrivacy::Minimal,
+        FeedPrivacy::Full => EntryPrivacy::Full,
     };
-    let (draft, full) = (&booking.draft, detail == DetailLevel::Full);
+    let (draft, full) = (&booking.draft, detail == EntryPrivacy::Full);
     let (guest, title) = (who(booking, platforms, detail), platforms.title_of(booking));
     let guest = guest.as_str();
     let named = if draft.kind == BookingKind::Booking { [guest, title] } else { [title, guest] };
@@ -255,14 +156,8 @@ pub fn guest_feed_text(
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum DetailLevel {
-    Minimal,
-    Full,
-}
-
 /// "Sea View — Maria (Two nights)" for a customer's booking, "Maintenance: Boiler" for the rest.
-fn title_text(booking: &Booking, platforms: &Platforms, resource: &str, detail: DetailLevel) -> String {
+fn title_text(booking: &Booking, platforms: &Platforms, resource: &str, detail: EntryPrivacy) -> String {
     let draft = &booking.draft;
     let (title, resource) = (platforms.title_of(booking), resource.trim());
     let text = if draft.kind == BookingKind::Booking {
@@ -306,7 +201,7 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, platforms: &Platform
         rest = after.trim_start().strip_prefix('—').unwrap_or(rest);
     }
     let rest = rest.trim();
-    for who in [who(booking, platforms, DetailLevel::Full), who(booking, platforms, DetailLevel::Minimal)] {
+    for who in [who(booking, platforms, EntryPrivacy::Full), who(booking, platforms, EntryPrivacy::Minimal)] {
         let Some(after) = rest.strip_prefix(who.as_str()).filter(|_| !who.is_empty()) else { continue };
         if after.is_empty() {
             return String::new();
@@ -324,36 +219,16 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, platforms: &Platform
     if rest == kind_label(booking.draft.kind) { String::new() } else { rest.to_owned() }
 }
 
-/// What follows "Stop 2 of 5: ".
-fn after_stop_number(text: &str) -> Option<&str> {
-    let (number, rest) = text.strip_prefix("Stop ")?.split_once(" of ")?;
-    let (all, rest) = rest.split_once(':')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number(number) && is_number(all)).then(|| rest.trim())
-}
-
-/// A stop is called by its customer and its place, which are not for a calendar to change; by its title only where
-/// nobody knows the customer.
-fn title_in_stop(destination: &str, booking: &Booking, platforms: &Platforms) -> String {
-    let title = platforms.title_of(booking);
-    if !who(booking, platforms, DetailLevel::Full).is_empty() || title.is_empty() {
-        return title.to_owned();
-    }
-    let place = booking.draft.location.trim();
-    let rest = destination.strip_suffix(place).and_then(|rest| rest.trim_end().strip_suffix(','));
-    rest.filter(|_| !place.is_empty()).unwrap_or(destination).trim().to_owned()
-}
-
 /// A plain list of what is known, empty fields left out; the notes last, since they may have lines of their own.
 fn description(
     booking: &Booking,
     platforms: &Platforms,
     resource: &str,
     business: &str,
-    detail: DetailLevel,
+    detail: EntryPrivacy,
 ) -> String {
     let draft = &booking.draft;
-    let full = detail == DetailLevel::Full;
+    let full = detail == EntryPrivacy::Full;
     let people = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
     let units = if draft.quantity > 1 { draft.quantity.to_string() } else { String::new() };
     let mut text = lines(&[
@@ -385,10 +260,10 @@ fn lines(facts: &[(&str, &str, bool)]) -> String {
     text
 }
 
-fn who(booking: &Booking, platforms: &Platforms, detail: DetailLevel) -> String {
+fn who(booking: &Booking, platforms: &Platforms, detail: EntryPrivacy) -> String {
     match detail {
-        DetailLevel::Minimal => platforms.guest_first_name(booking),
-        DetailLevel::Full => platforms.guest_of(booking),
+        EntryPrivacy::Minimal => platforms.guest_first_name(booking),
+        EntryPrivacy::Full => platforms.guest_of(booking),
     }
 }
 
@@ -414,5 +289,4 @@ fn truncate(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "privacy_tests.rs"]
 mod tests;
