@@ -5,6 +5,7 @@ mod concord_model;
 mod invariants;
 mod platform_model;
 mod simulation;
+mod steps;
 
 use std::{fmt::Write, ops::RangeInclusive};
 
@@ -14,7 +15,8 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{RngSeed, TestRunner},
 };
-use simulation::{ChannelSimulation, CheckResult, FeedFault, NightsChoice, PlatformTally, SimulationStep};
+use simulation::{ChannelSimulation, CheckResult};
+use steps::{FeedFault, NightsChoice, PlatformTally, SimulationStep};
 
 /// Mostly soon, so that they meet.
 fn nights() -> impl Strategy<Value = NightsChoice> {
