@@ -47,11 +47,14 @@ macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray, strum::VariantNames)]
+        #[strum(parse_err_ty = $crate::UnknownWord, parse_err_fn = $crate::UnknownWord::of::<$name>)]
         #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(type_name = "text"))]
         pub enum $name {
             $(
                 $(#[$word_doc])*
                 #[serde(rename = $text)]
+                #[strum(serialize = $text)]
                 #[cfg_attr(feature = "sqlx", sqlx(rename = $text))]
                 $word,
             )+
@@ -59,28 +62,11 @@ macro_rules! words {
 
         impl $name {
             /// All of them, in the order in which people expect them.
-            pub const ALL: &'static [Self] = &[$(Self::$word),+];
+            pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
             /// The stored and sent form.
             pub fn as_str(self) -> &'static str {
-                match self { $(Self::$word => $text),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::UnknownWord;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($text => Ok(Self::$word),)+
-                    _ => Err($crate::UnknownWord { allowed: &[$($text),+] }),
-                }
+                self.into()
             }
         }
     };
@@ -103,4 +89,10 @@ pub fn hex(bytes: &[u8]) -> String {
 pub struct UnknownWord {
     /// What would have been understood.
     pub allowed: &'static [&'static str],
+}
+
+impl UnknownWord {
+    fn of<T: strum::VariantNames>(_: &str) -> Self {
+        Self { allowed: T::VARIANTS }
+    }
 }

@@ -1,4 +1,7 @@
 //! Windows' names of time zones, as in the table `windowsZones` of the Unicode CLDR.
+//!
+//! calcard has such names too, but only from a name to a zone, which Microsoft's calendars need in both directions; and some
+//! of its zones are not those of the CLDR: "W. Europe" is Amsterdam there.
 
 use std::{collections::HashMap, sync::LazyLock};
 

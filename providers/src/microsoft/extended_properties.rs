@@ -15,7 +15,8 @@ const NAMESPACE: &str = "6f0d7d4e-2b3c-4a53-9d7c-0c0c0dc0ca1e";
 const TRANSACTION_PREFIX: &str = "concord:";
 
 /// An extended property of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(prefix = "concord-", serialize_all = "kebab-case")]
 pub(super) enum EntryProperty {
     /// The mapping that the event belongs to.
     Entry,
@@ -30,18 +31,9 @@ pub(super) enum EntryProperty {
 impl EntryProperty {
     pub(super) const ALL: [Self; 4] = [Self::Entry, Self::Booking, Self::Zone, Self::Words];
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Entry => "concord-entry",
-            Self::Booking => "concord-booking",
-            Self::Zone => "concord-zone",
-            Self::Words => "concord-words",
-        }
-    }
-
     /// As Graph writes it: type, namespace and name.
     pub(super) fn id(self) -> String {
-        format!("String {{{NAMESPACE}}} Name {}", self.name())
+        format!("String {{{NAMESPACE}}} Name {self}")
     }
 }
 

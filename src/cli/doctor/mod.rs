@@ -25,8 +25,9 @@ pub(super) struct DoctorArgs {
 }
 
 /// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 enum FindingStatus {
     /// As it should be.
     Ok,
@@ -34,16 +35,6 @@ enum FindingStatus {
     Warning,
     /// It does not work.
     Wrong,
-}
-
-impl FindingStatus {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Wrong => "wrong",
-        }
-    }
 }
 
 /// What was found of one part.
@@ -89,7 +80,7 @@ impl DoctorReport {
         let mut text = String::new();
         for DoctorFinding { part, verdict, text: what, advice } in &self.findings {
             let advice = advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
-            let _ = writeln!(text, "{:<8} {part:<14} {}{advice}", verdict.as_str(), one_line(what));
+            let _ = writeln!(text, "{verdict:<8} {part:<14} {}{advice}", one_line(what));
         }
         let _ = write!(
             text,

@@ -32,21 +32,13 @@ use super::caching::FeedEncoding;
 use crate::app::App;
 
 /// How a feed speaks of bookings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum FeedVariant {
     /// As calendars show them.
     Calendar,
     /// By their guests, those alone that are agreed on.
     Guests,
-}
-
-impl FeedVariant {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Calendar => "calendar",
-            Self::Guests => "guests",
-        }
-    }
 }
 
 /// A feed as bytes, and compressed.
@@ -132,7 +124,7 @@ pub(super) async fn render(
     let rendered = tokio::task::spawn_blocking(move || RenderedBody::new(plain, now))
         .await
         .map_err(|_| StorageError::Inconsistent { what: "rendered feed" })?;
-    let contents = (form.as_str(), rendered.digest.as_str());
+    let contents = (<&str>::from(form), rendered.digest.as_str());
     let made_at = feeds::contents_since(db, (business.id, feed.id), contents, now).await?;
     Ok(RenderedBody { made_at, ..rendered })
 }

@@ -17,8 +17,11 @@ const COOKIE: &str = "concord_theme";
 const YEAR: u64 = 365 * 86_400;
 
 /// Light, dark, or as the device has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, strum::EnumString, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Theme {
     /// As the device has it.
     #[default]
@@ -35,20 +38,12 @@ impl Theme {
 
     /// What the browser kept.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        match read_cookie(headers, COOKIE).as_deref() {
-            Some("light") => Self::Light,
-            Some("dark") => Self::Dark,
-            _ => Self::Auto,
-        }
+        read_cookie(headers, COOKIE).and_then(|kept| kept.parse().ok()).unwrap_or_default()
     }
 
     /// In the page and in the form.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Light => "light",
-            Self::Dark => "dark",
-        }
+        self.into()
     }
 
     /// For people.
