@@ -6,7 +6,7 @@
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!
 //! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts` and `channels`; `notify` and
-//! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail` and `queue`. What people do is in `services`,
+//! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`. What people do is in `services`,
 //! which enqueues by `enqueue`.
 //!
 //! It must never keep state that is not in the database, write to a calendar without the lease of a job of its key, or sleep
@@ -23,6 +23,7 @@ pub mod dispatch;
 pub mod enqueue;
 pub mod job;
 pub mod mail;
+mod metrics;
 pub mod notify;
 pub mod queue;
 mod retention;
@@ -31,3 +32,4 @@ mod sync_out;
 pub mod worker;
 
 pub use job::{CallLimits, Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings};
+pub use metrics::Metrics;

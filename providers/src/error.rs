@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// What went wrong at a provider, by what follows from it. Its text is for the log and for people; it never
 /// holds a token.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ProviderError {
     /// The access token is not accepted: refresh it once, then try again.
     #[error("the provider did not accept the access token")]

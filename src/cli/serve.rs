@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
-    Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings, clock,
+    Context, Handlers, KeyRegistry, Metrics, ProviderLimits, SyncSettings, clock,
     dispatch::{self, JobRunner},
     mail::{MailSettings, Mailer, SmtpServerAddress, default_from_address},
     queue::{Queue, QueueConfig, QueueError},
@@ -96,6 +96,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         keys: KeyRegistry::default(),
         handlers: Handlers::default(),
         platforms,
+        metrics: Metrics::default(),
     };
     // Without it queries of PostgreSQL are slow after a restore or a bulk import, and no more than that.
     if let Err(error) = statistics::refresh(&context.db).await {

@@ -43,7 +43,7 @@ async fn it_says_how_it_is(db: &TestDb) {
         testing::commit(tx).await;
     }
     let metrics = test_app.api.send_unauthenticated(Method::GET, "/metrics").await;
-    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(metrics.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
     for line in [
         "concord_build_info{version=\"",
         "concord_database_up{kind=\"",
@@ -53,7 +53,7 @@ async fn it_says_how_it_is(db: &TestDb) {
         "concord_queue_messages{queue=\"interactive\"} ",
         "concord_sync_attempts_last_hour{provider=\"google\",operation=\"import\",outcome=\"failed\"} 2\n",
         "concord_http_requests_total{method=\"PUT\",route=\"/api/v1/bookings/{reference}\",status=\"201\"} ",
-        "concord_http_request_duration_seconds_bucket{method=\"PUT\",route=\"/api/v1/bookings/{reference}\",le=\"+Inf\"} ",
+        "concord_http_request_duration_seconds_bucket{le=\"+Inf\",method=\"PUT\",route=\"/api/v1/bookings/{reference}\"} ",
     ] {
         assert!(metrics.text.contains(line), "{line} is missing in\n{}", metrics.text);
     }

@@ -151,6 +151,7 @@ pub(crate) async fn note_answer<T>(
     began: DateTime<Utc>,
     result: Result<T, ProviderError>,
 ) -> Result<T, ProviderError> {
+    context.metrics.count_call(account.provider, &result);
     match result {
         // Whether it still refuses, no answer does not say; the next trial will.
         Err(error @ (ProviderError::RateLimited { .. } | ProviderError::Transient(_))) => {

@@ -44,6 +44,7 @@ pub(super) async fn run_claimed(
             (outcome, ended)
         }
     };
+    context.metrics.count_run(job.kind, &outcome);
     let at = ended.waits_until.or_else(|| due_soon(&outcome));
     if let Some(at) = at.filter(|at| *at - context.clock.now() <= WAKE_UP_HORIZON) {
         context.push_at(job.reference(), at);

@@ -20,7 +20,7 @@ use super::{
     JobError, KeyRegistry,
     end::{AfterJob, RunFuture},
 };
-use crate::{mail::MailSettings, queue::Queue};
+use crate::{mail::MailSettings, metrics::Metrics, queue::Queue};
 
 /// How fast a provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +175,8 @@ pub struct Context {
     pub handlers: Handlers,
     /// The booking platforms that are known.
     pub platforms: Arc<Platforms>,
+    /// What this process's jobs have done; one for each process.
+    pub metrics: Metrics,
 }
 
 impl Context {

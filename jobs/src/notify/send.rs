@@ -41,6 +41,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,
     // by which many mailboxes show it once. SMTP knows no way to do better (RFC 5321, section 6.1).
     let result = send_row(context, mailer, &row, began).await;
+    context.metrics.count_mail(row.kind, result.is_ok());
     record(context, job, &row, began, result).await
 }
 

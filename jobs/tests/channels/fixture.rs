@@ -65,6 +65,7 @@ impl<'a> ChannelFixture<'a> {
             handlers: Handlers::default(),
             feeds: FeedFetcher::new(limits, here, clock.clone()).unwrap(),
             platforms: Arc::new(Platforms::builtin()),
+            metrics: concord_jobs::Metrics::default(),
         };
         let business = testing::business(db).await;
         let house = testing::resource(db, &business, 1).await;

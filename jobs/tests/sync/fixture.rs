@@ -136,6 +136,7 @@ impl<'a> SyncFixture<'a> {
             )
             .expect("a client"),
             platforms: Arc::new(concord_domain::platform::Platforms::builtin()),
+            metrics: concord_jobs::Metrics::default(),
         };
         let business = testing::business(db).await;
         let room = testing::resource(db, &business, 100).await;

@@ -1,12 +1,13 @@
-//! `/metrics` in Prometheus' text format: what was answered, what is waiting, how old the oldest of it is,
-//! what came of calling the providers.
+//! `/metrics` in OpenMetrics' text format: what was answered, what is waiting, how old the oldest of it is, what came of
+//! calling the providers.
 //!
-//! Nothing in it is about one business. To add a metric: read it in `text_of` and write it with `Page`.
+//! Nothing in it is about one business. To add what the database knows: read it in `register_database_metrics`; what a
+//! process counts itself is a `Family` that `render_metrics` registers.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::{Display, Write},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    collections::HashMap,
+    fmt::Display,
+    sync::{Arc, LazyLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -19,40 +20,60 @@ use axum::{
 };
 use concord_domain::job::QueueClass;
 use concord_storage::{
-    StorageError, connections, jobs,
-    probe::DatabaseCondition,
-    push_subscriptions::{self, PushSubscriptionCount},
-    sync_log::{self, OutcomeCount},
+    StorageError, connections, jobs, probe::DatabaseCondition, push_subscriptions, sync_log,
 };
-
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
 use tokio::time::timeout;
 
 use crate::app::App;
 
-/// Seconds; the last bucket is infinite.
+/// Seconds; one more bucket is infinite.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// What was answered since the process began. One for the process, as its readers count by processes.
-static ANSWERED: LazyLock<Mutex<RequestMetrics>> = LazyLock::new(Mutex::default);
+static ANSWERED: LazyLock<RequestMetrics> = LazyLock::new(RequestMetrics::default);
 
-#[derive(Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    method: &'static str,
+    route: String,
+}
+
 struct RequestMetrics {
-    counts: BTreeMap<(&'static str, String, u16), u64>,
-    durations: BTreeMap<(&'static str, String), Histogram>,
+    answers: Family<AnswerLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
 }
 
-#[derive(Clone, Default)]
-struct Histogram {
-    /// Not cumulative.
-    buckets: [u64; BOUNDS.len() + 1],
-    seconds: f64,
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        let durations = Family::new_with_constructor((|| Histogram::new(BOUNDS)) as fn() -> Histogram);
+        Self { answers: Family::default(), durations }
+    }
 }
 
-impl Histogram {
-    fn observe(&mut self, seconds: f64) {
-        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        self.buckets[bucket] += 1;
-        self.seconds += seconds;
+impl RequestMetrics {
+    fn note(&self, (method, route): (&'static str, String), status: u16, seconds: f64) {
+        let labels = RouteLabels { method, route: route.clone() };
+        self.durations.get_or_create(&labels).observe(seconds);
+        self.answers.get_or_create(&AnswerLabels { method, route, status }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let help = "Requests answered, by method, route and status";
+        registry.register("http_requests", help, self.answers.clone());
+        let help = "How long answers took, by method and route";
+        registry.register("http_request_duration_seconds", help, self.durations.clone());
     }
 }
 
@@ -64,10 +85,7 @@ pub async fn count_requests(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let response = next.run(request).await;
     let seconds = began.elapsed().as_secs_f64();
-    let mut answered = ANSWERED.lock().unwrap_or_else(PoisonError::into_inner);
-    *answered.counts.entry((method, route.clone(), response.status().as_u16())).or_default() += 1;
-    answered.durations.entry((method, route)).or_default().observe(seconds);
-    drop(answered);
+    ANSWERED.note((method, route), response.status().as_u16(), seconds);
     response
 }
 
@@ -123,7 +141,7 @@ pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<La
         text
     });
     let Ok(text) = text.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let kind = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     (kind, text).into_response()
 }
 
@@ -133,166 +151,105 @@ async fn render_metrics(
     condition: &DatabaseCondition,
     depth: Option<HashMap<QueueClass, usize>>,
 ) -> String {
-    let mut page = MetricsExposition::default();
-    page.family("concord_build_info", "gauge", "The running program.");
-    page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    let kind = app.context.db.kind();
-    page.family("concord_database_up", "gauge", "Whether the database answers.");
-    page.sample(
-        "concord_database_up",
-        &[("kind", &kind)],
-        u8::from(!matches!(condition, DatabaseCondition::Away(_))),
-    );
-    page.family("concord_database_writable", "gauge", "Whether the database takes changes.");
-    page.sample(
-        "concord_database_writable",
-        &[("kind", &kind)],
-        u8::from(*condition == DatabaseCondition::Works),
-    );
-    if !matches!(condition, DatabaseCondition::Away(_)) {
-        match timeout(DATABASE_TIMEOUT, write_database_metrics(&mut page, app)).await {
+    let mut registry = Registry::with_prefix("concord");
+    let is_away = matches!(condition, DatabaseCondition::Away(_));
+    let version = [("version", env!("CARGO_PKG_VERSION").to_owned())];
+    gauges(&mut registry, "build_info", "The running program", [(version, 1)]);
+    let kind = || [("kind", app.context.db.kind().to_string())];
+    gauges(&mut registry, "database_up", "Whether the database answers", [(kind(), (!is_away).into())]);
+    let works = (*condition == DatabaseCondition::Works).into();
+    gauges(&mut registry, "database_writable", "Whether the database takes changes", [(kind(), works)]);
+    if !is_away {
+        match timeout(DATABASE_TIMEOUT, register_database_metrics(&mut registry, app)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "what the database knows is left out of a scrape"),
             Err(_) => tracing::warn!("what the database knows is left out of a scrape: it took too long"),
         }
     }
-    page.family("concord_queue_up", "gauge", "Whether the queue answers.");
-    page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_some()));
-    write_depth(&mut page, &depth.unwrap_or_default());
-    write_requests(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
-    page.0
+    let kind = [("kind", app.context.queue.kind().to_string())];
+    gauges(&mut registry, "queue_up", "Whether the queue answers", [(kind, depth.is_some().into())]);
+    let depth = depth.unwrap_or_default();
+    let waiting = QueueClass::ALL
+        .iter()
+        .map(|queue| ([("queue", queue.to_string())], count(depth.get(queue).copied().unwrap_or(0))));
+    gauges(&mut registry, "queue_messages", "Messages that wait in the queue", waiting);
+    ANSWERED.register(&mut registry);
+    app.context.metrics.register(&mut registry);
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = encode(&mut text, &registry);
+    text
 }
 
-/// What the database knows.
-async fn write_database_metrics(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
-    write_jobs(page, app).await?;
-    write_outcomes(page, app).await?;
-    write_channels(page, app).await?;
-    write_drift(page, app).await
-}
-
-async fn write_channels(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
-    let name = "concord_push_subscriptions";
-    page.family(name, "gauge", "Push subscriptions, by provider and state.");
-    for PushSubscriptionCount { provider, state, count } in
-        push_subscriptions::counts(&app.context.db).await?
-    {
-        page.sample(name, &[("provider", &provider), ("state", &state)], count);
+/// Registers one sample for each set of labels.
+fn gauges<const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = ([(&'static str, String); N], i64)>,
+) {
+    let family = Family::<[(&'static str, String); N], Gauge>::default();
+    for (labels, value) in samples {
+        family.get_or_create(&labels).set(value);
     }
-    Ok(())
+    registry.register(name, help, family);
 }
 
-async fn write_jobs(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
-    let counts = jobs::counts(&app.context.db).await?;
-    let now = app.now();
-    let oldest = jobs::oldest_due(&app.context.db, now).await?;
-    page.family("concord_jobs", "gauge", "Jobs by kind, queue and state.");
-    for count in counts {
-        page.sample(
-            "concord_jobs",
-            &[("kind", &count.kind), ("queue", &count.queue), ("state", &count.state)],
-            count.count,
-        );
-    }
-    page.family("concord_oldest_due_seconds", "gauge", "How long the oldest due job has been waiting.");
-    let waited = oldest.map_or(0, |due| (now - due).num_milliseconds().max(0));
-    page.sample("concord_oldest_due_seconds", &[], format!("{}.{:03}", waited / 1000, waited % 1000));
-    Ok(())
+fn count(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
-/// A gauge and no counter: it comes from the log that all workers write and that is kept for a time only, so that every
-/// front says the same, and it falls again.
-async fn write_outcomes(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
-    let outcomes = sync_log::outcomes_since(&app.context.db, app.now() - chrono::Duration::hours(1)).await?;
-    let name = "concord_sync_attempts_last_hour";
-    page.family(name, "gauge", "Calendar calls in the last hour, by provider, operation and outcome.");
-    for OutcomeCount { provider, operation, outcome, count } in outcomes {
-        page.sample(
-            name,
-            &[("provider", &provider), ("operation", &operation), ("outcome", &outcome)],
-            count,
-        );
-    }
-    Ok(())
-}
+/// What the database knows. All of them are gauges and no counters: they come from what all workers write and what is kept
+/// for a time only, so that every front says the same, and they fall again.
+async fn register_database_metrics(registry: &mut Registry, app: &App) -> Result<(), StorageError> {
+    let (db, now) = (&app.context.db, app.now());
+    let samples = jobs::counts(db).await?.into_iter().map(|one| {
+        let labels = [("kind", word(one.kind)), ("queue", word(one.queue)), ("state", word(one.state))];
+        (labels, one.count)
+    });
+    gauges(registry, "jobs", "Jobs by kind, queue and state", samples);
+    let waited = jobs::oldest_due(db, now).await?.map_or(0, |due| (now - due).num_milliseconds().max(0));
+    let oldest = Gauge::<f64, AtomicU64>::default();
+    oldest.set(Duration::from_millis(waited.unsigned_abs()).as_secs_f64());
+    registry.register("oldest_due_seconds", "How long the oldest due job has been waiting", oldest);
 
-/// What the last full compares found: how far what stands in calendars was from what should.
-async fn write_drift(page: &mut MetricsExposition, app: &App) -> Result<(), StorageError> {
-    let totals = connections::drift_totals(&app.context.db).await?;
-    page.family(
-        "concord_drift_entries",
-        "gauge",
-        "Entries at the last full compares, by provider and what was found.",
-    );
-    for total in &totals {
-        for (found, number) in [
+    let since = now - chrono::Duration::hours(1);
+    let samples = sync_log::outcomes_since(db, since).await?.into_iter().map(|one| {
+        let labels =
+            [("provider", word(one.provider)), ("operation", one.operation), ("outcome", word(one.outcome))];
+        (labels, one.count)
+    });
+    let help = "Calendar calls in the last hour, by provider, operation and outcome";
+    gauges(registry, "sync_attempts_last_hour", help, samples);
+
+    let samples = push_subscriptions::counts(db)
+        .await?
+        .into_iter()
+        .map(|one| ([("provider", word(one.provider)), ("state", word(one.state))], one.count));
+    gauges(registry, "push_subscriptions", "Push subscriptions, by provider and state", samples);
+
+    let totals = connections::drift_totals(db).await?;
+    let samples = totals.iter().flat_map(|total| {
+        let found = [
             ("standing", total.standing),
             ("missing", total.missing),
             ("extra", total.extra),
             ("different", total.different),
-        ] {
-            page.sample("concord_drift_entries", &[("provider", &total.provider), ("found", &found)], number);
-        }
-    }
-    let name = "concord_drift_oldest_seconds";
-    page.family(
-        name,
-        "gauge",
-        "How long ago the calendar was compared that has waited longest, by provider.",
-    );
-    for total in &totals {
-        page.sample(name, &[("provider", &total.provider)], (app.now() - total.oldest).num_seconds().max(0));
-    }
+        ];
+        found.map(|(found, number)| ([("provider", word(total.provider)), ("found", word(found))], number))
+    });
+    let help = "Entries at the last full compares, by provider and what was found";
+    gauges(registry, "drift_entries", help, samples);
+    let samples = totals
+        .iter()
+        .map(|total| ([("provider", word(total.provider))], (now - total.oldest).num_seconds().max(0)));
+    let help = "How long ago the calendar was compared that has waited longest, by provider";
+    gauges(registry, "drift_oldest_seconds", help, samples);
     Ok(())
 }
 
-fn write_depth(page: &mut MetricsExposition, depth: &HashMap<QueueClass, usize>) {
-    page.family("concord_queue_messages", "gauge", "Messages that wait in the queue.");
-    for queue in QueueClass::ALL {
-        page.sample("concord_queue_messages", &[("queue", queue)], depth.get(queue).copied().unwrap_or(0));
-    }
-}
-
-fn write_requests(page: &mut MetricsExposition, answered: &RequestMetrics) {
-    let name = "concord_http_requests_total";
-    page.family(name, "counter", "Requests answered, by method, route and status.");
-    for ((method, route, status), count) in &answered.counts {
-        page.sample(name, &[("method", method), ("route", route), ("status", status)], count);
-    }
-    let name = "concord_http_request_duration_seconds";
-    page.family(name, "histogram", "How long answers took, by method and route.");
-    for ((method, route), histogram) in &answered.durations {
-        let mut so_far = 0;
-        for (index, count) in histogram.buckets.iter().enumerate() {
-            so_far += count;
-            let bound = BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
-            let labels: [(&str, &dyn Display); 3] = [("method", method), ("route", route), ("le", &bound)];
-            page.sample(&format!("{name}_bucket"), &labels, so_far);
-        }
-        let labels: [(&str, &dyn Display); 2] = [("method", method), ("route", route)];
-        page.sample(&format!("{name}_sum"), &labels, histogram.seconds);
-        page.sample(&format!("{name}_count"), &labels, so_far);
-    }
-}
-
-/// A text in the exposition format.
-#[derive(Default)]
-struct MetricsExposition(String);
-
-impl MetricsExposition {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
-        self.0.push_str(name);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let text = text.to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.0, "{}{label}=\"{text}\"", if index == 0 { '{' } else { ',' });
-        }
-        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
-    }
+fn word(word: impl Display) -> String {
+    word.to_string()
 }
 
 #[cfg(test)]
@@ -301,26 +258,34 @@ mod tests {
 
     #[test]
     fn samples_are_as_prometheus_reads_them() {
-        let mut page = MetricsExposition::default();
-        page.family("a", "gauge", "Help.");
-        page.sample("a", &[], 1);
-        page.sample("a", &[("x", &"q\"\\\n"), ("y", &2)], 0.5);
-        assert_eq!(page.0, "# HELP a Help.\n# TYPE a gauge\na 1\na{x=\"q\\\"\\\\\\n\",y=\"2\"} 0.5\n");
+        let mut registry = Registry::with_prefix("concord");
+        gauges(&mut registry, "a", "Help", [([("x", "one".to_owned()), ("y", "2".to_owned())], 5)]);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let expected =
+            "# HELP concord_a Help.\n# TYPE concord_a gauge\nconcord_a{x=\"one\",y=\"2\"} 5\n# EOF\n";
+        assert_eq!(text, expected);
     }
 
     #[test]
     fn buckets_add_up() {
-        let mut answered = RequestMetrics::default();
-        let histogram = answered.durations.entry(("GET", "/x".to_owned())).or_default();
+        let answered = RequestMetrics::default();
         for seconds in [0.0004, 0.002, 0.002, 30.0] {
-            histogram.observe(seconds);
+            answered.note(("GET", "/x".to_owned()), 200, seconds);
         }
-        let mut page = MetricsExposition::default();
-        write_requests(&mut page, &answered);
-        assert!(page.0.contains("le=\"0.001\"} 1\n"), "{}", page.0);
-        assert!(page.0.contains("le=\"0.0025\"} 3\n"));
-        assert!(page.0.contains("le=\"5\"} 3\n"));
-        assert!(page.0.contains("le=\"+Inf\"} 4\n"));
-        assert!(page.0.contains("_count{method=\"GET\",route=\"/x\"} 4\n"));
+        let mut registry = Registry::with_prefix("concord");
+        answered.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "_duration_seconds_bucket{le=\"0.001\",method=\"GET\",route=\"/x\"} 1\n",
+            "_duration_seconds_bucket{le=\"0.0025\",method=\"GET\",route=\"/x\"} 3\n",
+            "_duration_seconds_bucket{le=\"5.0\",method=\"GET\",route=\"/x\"} 3\n",
+            "_duration_seconds_bucket{le=\"+Inf\",method=\"GET\",route=\"/x\"} 4\n",
+            "_duration_seconds_count{method=\"GET\",route=\"/x\"} 4\n",
+            "concord_http_requests_total{method=\"GET\",route=\"/x\",status=\"200\"} 4\n",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
     }
 }

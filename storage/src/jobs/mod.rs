@@ -128,7 +128,8 @@ impl ClaimedJob {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum JobOutcome {
     /// Nothing to do until it is enqueued again.
     Done,
