@@ -25,21 +25,6 @@ impl NoticeKind {
     pub fn is_urgent(self) -> bool {
         matches!(self, Self::Reconnect)
     }
-
-    /// For a list, such as `3 calendars to reconnect`.
-    pub fn counted(self, count: usize) -> String {
-        let (one, many) = match self {
-            Self::RemoteChange => ("change in a calendar", "changes in calendars"),
-            Self::Conflict => ("conflict", "conflicts"),
-            Self::FailedSync => ("calendar with sync errors", "calendars with sync errors"),
-            Self::Reconnect => ("calendar to reconnect", "calendars to reconnect"),
-            Self::FeedUnread => ("platform calendar with sync errors", "platform calendars with sync errors"),
-            Self::FeedQuarantined => {
-                ("platform calendar held for review", "platform calendars held for review")
-            }
-        };
-        format!("{count} {}", if count == 1 { one } else { many })
-    }
 }
 
 /// So many notices are told one by one in a mail; of the others only the number is told.

@@ -6,8 +6,8 @@
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!
 //! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts` and `channels`; `notify` and
-//! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`. What people do is in `services`,
-//! which enqueues by `enqueue`.
+//! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`;
+//! `language`. What people do is in `services`, which enqueues by `enqueue`.
 //!
 //! It must never keep state that is not in the database, write to a calendar without the lease of a job of its key, or sleep
 //! where it can snooze: only `accounts::limits` sleeps, for a moment, and gives up its worker's place meanwhile.
@@ -22,6 +22,7 @@ pub mod clock;
 pub mod dispatch;
 pub mod enqueue;
 pub mod job;
+pub mod language;
 pub mod mail;
 mod metrics;
 pub mod notify;

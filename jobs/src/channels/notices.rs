@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     audit::HistorySubject,
     booking::Booking,
-    channel::{ImportGuard, Preference, plan::Quarantine},
+    channel::{ImportGuard, plan::Quarantine},
     ids::{BookingId, ChannelId},
     notice::NoticeKind,
     people::Actor,
@@ -21,7 +21,10 @@ use concord_storage::{
 
 use uuid::Uuid;
 
-use crate::Context;
+use crate::{
+    Context,
+    language::{NOTICE_LANGUAGE, TextKey, dates::date_time, text},
+};
 
 /// The name of a platform, or its id if it is not known any more.
 pub(super) fn platform_name(context: &Context, channel: &Channel) -> String {
@@ -37,7 +40,8 @@ pub(super) fn actor(context: &Context, channel: &Channel) -> Actor {
 /// `Sea View on Airbnb`.
 fn name(resource: Option<Resource>, context: &Context, channel: &Channel) -> String {
     let resource = resource.map_or_else(String::new, |resource| resource.name);
-    format!("{resource} on {}", platform_name(context, channel))
+    let named = [("resource", resource.into()), ("platform", platform_name(context, channel).into())];
+    text(NOTICE_LANGUAGE, TextKey::ChannelName, named)
 }
 
 /// What the channel sells, by whoever has a transaction in hand.
@@ -127,22 +131,6 @@ impl ChannelNotice {
     }
 }
 
-/// What the channel's preference says of a double booking.
-fn preference_message(context: &Context, channel: &Channel) -> String {
-    let platform = platform_name(context, channel);
-    match channel.preference {
-        Preference::Ask => {
-            format!(
-                "Decide which booking to keep: cancel this one at {platform}, or move or cancel the other."
-            )
-        }
-        Preference::Keep => {
-            format!("Your settings keep {platform}'s booking: move or cancel the other.")
-        }
-        Preference::Yield => format!("Your settings keep the other booking: cancel this one at {platform}."),
-    }
-}
-
 /// Tells that a platform's reservation has no room. It is told once a booking.
 pub(super) async fn conflict(
     context: &Context,
@@ -152,16 +140,17 @@ pub(super) async fn conflict(
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
     let when = when(context, channel, (booking, resource.as_ref())).await?;
     let name = name(resource, context, channel);
-    let beside = beside(context, booking).await?;
+    let named = [
+        ("time", when.into()),
+        ("others", beside(context, booking).await?.into()),
+        ("preference", channel.preference.as_str().into()),
+        ("platform", platform_name(context, channel).into()),
+    ];
     let news = ChannelNotice {
         kind: NoticeKind::Conflict,
         subject: (HistorySubject::Booking, booking.id.0),
-        headline: format!("{name} is double-booked"),
-        detail: format!(
-            "The platform's booking for {when} overlaps {beside}. Nothing was lost: both bookings are kept.\n\
-             {}",
-            preference_message(context, channel)
-        ),
+        headline: text(NOTICE_LANGUAGE, TextKey::ConflictHeadline, [("channel", name.into())]),
+        detail: text(NOTICE_LANGUAGE, TextKey::ConflictDetail, named),
         link: format!("/bookings/{}", booking.reference),
         key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
     };
@@ -220,10 +209,9 @@ pub(super) async fn unread(
     channel: &Channel,
     reason: &str,
 ) -> Result<(), StorageError> {
-    let headline = format!("{} failed to sync", channel_name_in(tx, context, channel).await?);
-    let detail = format!(
-        "New reservations are not being imported: {reason}.\nNothing was changed. Concord retries automatically."
-    );
+    let name = channel_name_in(tx, context, channel).await?;
+    let headline = text(NOTICE_LANGUAGE, TextKey::FeedUnreadHeadline, [("channel", name.into())]);
+    let detail = text(NOTICE_LANGUAGE, TextKey::FeedUnreadDetail, [("reason", reason.into())]);
     let news = ChannelNotice::of(channel, NoticeKind::FeedUnread, unread_key(channel.id), (headline, detail));
     news.raise(tx, context, channel).await
 }
@@ -236,14 +224,11 @@ pub(super) async fn notify_quarantined(
     held: &Quarantine,
 ) -> Result<(), StorageError> {
     let zone = businesses::find_in(tx, channel.business_id).await?.ok_or(StorageError::NotFound)?.zone;
-    let bookings = if held.items == 1 { "booking" } else { "bookings" };
-    let headline =
-        format!("{} is missing {} {bookings}", channel_name_in(tx, context, channel).await?, held.items);
-    let detail = format!(
-        "They are kept for now, in case the calendar is incomplete. If they are still missing at {}, they will be cancelled.\n\
-             If they really are cancelled, you can apply the cancellations now.",
-        held.until.with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z")
-    );
+    let named =
+        [("channel", channel_name_in(tx, context, channel).await?.into()), ("count", held.items.into())];
+    let headline = text(NOTICE_LANGUAGE, TextKey::FeedQuarantinedHeadline, named);
+    let until = date_time(held.until, zone, NOTICE_LANGUAGE);
+    let detail = text(NOTICE_LANGUAGE, TextKey::FeedQuarantinedDetail, [("until", until.into())]);
     let news =
         ChannelNotice::of(channel, NoticeKind::FeedQuarantined, held_key(channel.id), (headline, detail));
     news.raise(tx, context, channel).await
@@ -260,15 +245,9 @@ pub(super) async fn not_in_the_feed(
     if items == 0 {
         return notices::close(tx, channel.business_id, &by_hand_key(channel.id), now).await.map(drop);
     }
-    let bookings = if items == 1 { "booking that was" } else { "bookings that were" };
-    let headline = format!(
-        "{} is missing {items} {bookings} imported manually",
-        channel_name_in(tx, context, channel).await?
-    );
-    let detail =
-        "They are kept, because the calendar never contained them. Cancel them if they do not exist \
-                 there, or undo the import."
-            .to_owned();
+    let named = [("channel", channel_name_in(tx, context, channel).await?.into()), ("count", items.into())];
+    let headline = text(NOTICE_LANGUAGE, TextKey::NotInFeedHeadline, named);
+    let detail = text(NOTICE_LANGUAGE, TextKey::NotInFeedDetail, []);
     let news =
         ChannelNotice::of(channel, NoticeKind::FeedQuarantined, by_hand_key(channel.id), (headline, detail));
     news.raise(tx, context, channel).await

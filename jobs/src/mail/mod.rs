@@ -3,7 +3,8 @@
 //! `render` makes texts from values, `message` makes a mail of them as it goes over the wire, `mailer` is the way to the
 //! server. The job that sends, and whoever has something to say, are in `notify`.
 //!
-//! To add a mail: a word in `domain::mail::MailKind`, its two templates in `templates/mail/`, a function in `render`.
+//! To add a mail: a word in `domain::mail::MailKind`, its two templates in `templates/mail/`, its texts in `locales/`, a
+//! function in `render`.
 
 mod mailer;
 mod message;

@@ -1,4 +1,4 @@
-//! The texts of mails: pure functions from values to a subject, a text and HTML.
+//! The mails: pure functions from values to a subject, a text and HTML, in a language.
 //!
 //! The templates stand beside those of the pages, in `templates/mail/`, one `.txt` and one `.html` each. They are rendered
 //! here, not in the front, because it is workers that write mails, and a worker has no front.
@@ -8,6 +8,7 @@ use concord_domain::notice::{MAX_LISTED_NOTICES, NoticeKind};
 use concord_storage::notices::Notice;
 
 use super::MailSettings;
+use crate::language::{Language, TextKey, text};
 
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,23 @@ impl RenderedMail {
     }
 }
 
+/// What all mails have around what they say.
+struct MailFrame<'a> {
+    language: Language,
+    business: &'a str,
+}
+
+impl MailFrame<'_> {
+    /// A text without variables.
+    fn text(&self, key: TextKey) -> String {
+        text(self.language, key, [])
+    }
+
+    fn footer(&self) -> String {
+        text(self.language, TextKey::MailFooter, [("business", self.business.into())])
+    }
+}
+
 /// A notice as it stands in a mail.
 struct MailNotice<'a> {
     headline: &'a str,
@@ -43,41 +61,42 @@ struct MailNotice<'a> {
 #[derive(Template)]
 #[template(path = "mail/notice.txt", escape = "none")]
 struct NoticeText<'a> {
-    business: &'a str,
+    frame: &'a MailFrame<'a>,
     notice: &'a MailNotice<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "mail/notice.html")]
 struct NoticeHtml<'a> {
-    business: &'a str,
+    frame: &'a MailFrame<'a>,
     notice: &'a MailNotice<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "mail/digest.txt", escape = "none")]
 struct DigestText<'a> {
-    business: &'a str,
+    frame: &'a MailFrame<'a>,
     heading: &'a str,
     counts: &'a [String],
     notices: &'a [MailNotice<'a>],
-    more: usize,
+    more: &'a str,
     link: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "mail/digest.html")]
 struct DigestHtml<'a> {
-    business: &'a str,
+    frame: &'a MailFrame<'a>,
     heading: &'a str,
     counts: &'a [String],
     notices: &'a [MailNotice<'a>],
-    more: usize,
+    more: &'a str,
     link: &'a str,
 }
 
 /// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
-pub fn told(business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
+pub fn told(language: Language, business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
+    let frame = &MailFrame { language, business };
     let as_told = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
         let lines = notice.detail.lines().map(str::to_owned).collect();
         (notice.headline.clone(), lines, mail.address(&notice.link))
@@ -93,45 +112,50 @@ pub fn told(business: &str, mail: &MailSettings, notices: &[&Notice]) -> Rendere
         .collect();
     if let ([notice], 1) = (shown.as_slice(), notices.len()) {
         let subject = notice.headline.to_owned();
-        return RenderedMail::new(
-            subject,
-            &NoticeText { business, notice },
-            &NoticeHtml { business, notice },
-        );
+        return RenderedMail::new(subject, &NoticeText { frame, notice }, &NoticeHtml { frame, notice });
     }
-    let heading = format!("{} items at {business} need attention", notices.len());
+    let all = [("count", notices.len().into()), ("business", business.into())];
+    let heading = text(language, TextKey::DigestHeading, all);
     let counts: Vec<String> = NoticeKind::ALL
         .iter()
         .map(|kind| (kind, notices.iter().filter(|notice| notice.kind == *kind).count()))
         .filter(|(_, count)| *count > 0)
-        .map(|(kind, count)| kind.counted(count))
+        .map(|(kind, count)| {
+            let counted = [("kind", kind.as_str().into()), ("count", count.into())];
+            text(language, TextKey::DigestCounted, counted)
+        })
         .collect();
-    let (more, link) = (notices.len() - shown.len(), mail.address("/"));
+    let more = match notices.len() - shown.len() {
+        0 => String::new(),
+        more => text(language, TextKey::DigestMore, [("count", more.into())]),
+    };
+    let (more, link) = (more.as_str(), mail.address("/"));
     let (heading, counts, notices, link) =
         (heading.as_str(), counts.as_slice(), shown.as_slice(), link.as_str());
-    let text = DigestText { business, heading, counts, notices, more, link };
-    let html = DigestHtml { business, heading, counts, notices, more, link };
-    RenderedMail::new(heading.to_owned(), &text, &html)
+    let plain = DigestText { frame, heading, counts, notices, more, link };
+    let html = DigestHtml { frame, heading, counts, notices, more, link };
+    RenderedMail::new(heading.to_owned(), &plain, &html)
 }
 
 #[derive(Template)]
 #[template(path = "mail/test.txt", escape = "none")]
 struct TestMailText<'a> {
-    business: &'a str,
+    frame: &'a MailFrame<'a>,
     link: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "mail/test.html")]
 struct TestMailHtml<'a> {
-    business: &'a str,
+    frame: &'a MailFrame<'a>,
     link: &'a str,
 }
 
 /// A mail that shows whether mail works. `link`: the page that it was asked for on.
-pub fn test(business: &str, link: &str) -> RenderedMail {
-    let subject = format!("Test email from {business}");
-    RenderedMail::new(subject, &TestMailText { business, link }, &TestMailHtml { business, link })
+pub fn test(language: Language, business: &str, link: &str) -> RenderedMail {
+    let frame = &MailFrame { language, business };
+    let subject = text(language, TextKey::TestSubject, [("business", business.into())]);
+    RenderedMail::new(subject, &TestMailText { frame, link }, &TestMailHtml { frame, link })
 }
 
 #[cfg(test)]
@@ -165,7 +189,7 @@ mod tests {
     #[test]
     fn one_thing_is_told_in_a_mail_about_it() {
         let one = notice(NoticeKind::Reconnect, "Zoë <b>'s Google calendar needs to be reconnected");
-        insta::assert_snapshot!(shown(&told("Harbour & House", &mail(), &[&one])));
+        insta::assert_snapshot!(shown(&told(Language::En, "Harbour & House", &mail(), &[&one])));
     }
 
     #[test]
@@ -175,14 +199,19 @@ mod tests {
             notice(NoticeKind::FailedSync, "Bookings are not reaching Rui's Google calendar"),
             notice(NoticeKind::Reconnect, "Rui's Google calendar needs to be reconnected"),
         ];
-        insta::assert_snapshot!(shown(&told("Harbour House", &mail(), &many.iter().collect::<Vec<_>>())));
+        insta::assert_snapshot!(shown(&told(
+            Language::En,
+            "Harbour House",
+            &mail(),
+            &many.iter().collect::<Vec<_>>()
+        )));
     }
 
     #[test]
     fn of_a_flood_the_first_are_told_and_the_others_counted() {
         let many: Vec<Notice> =
             (0..50).map(|number| notice(NoticeKind::Conflict, &format!("Number {number}"))).collect();
-        let rendered = told("Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
+        let rendered = told(Language::En, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
         for part in [&rendered.text, &rendered.html] {
             assert!(part.contains("50 conflicts") && part.contains("30 more"), "{part}");
             assert!(part.contains("Number 19") && !part.contains("Number 20"), "{part}");
@@ -190,7 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn german_mails_are_german_around_what_happened() {
+        let many: Vec<Notice> = (0..22).map(|_| notice(NoticeKind::Reconnect, "Ana")).collect();
+        let rendered = told(Language::De, "Hafenhaus", &mail(), &many.iter().collect::<Vec<_>>());
+        assert_eq!(rendered.subject, "22 Vorgänge bei Hafenhaus brauchen Aufmerksamkeit");
+        for part in [&rendered.text, &rendered.html] {
+            assert!(part.contains("22 Kalender, die neu zu verbinden sind"), "{part}");
+            assert!(part.contains("Und 2 weitere.") && part.contains("auf demselben Stand."), "{part}");
+        }
+        assert!(rendered.html.contains("<html lang=\"de\">"));
+    }
+
+    #[test]
     fn a_test_says_that_it_is_one() {
-        insta::assert_snapshot!(shown(&test("Harbour House", "https://book.example.org/settings/mail")));
+        insta::assert_snapshot!(shown(&test(
+            Language::En,
+            "Harbour House",
+            "https://book.example.org/settings/mail"
+        )));
     }
 }

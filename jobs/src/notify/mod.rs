@@ -30,6 +30,7 @@ use self::send::NO_SERVER;
 use crate::{
     Context,
     job::{ConnectionAccount, JobError, require_business},
+    language::{NOTICE_LANGUAGE, TextKey, text},
     mail::{Recipient, render},
 };
 
@@ -121,7 +122,7 @@ async fn write(
     for (to, told) in letters {
         let Some(newest) = told.last() else { continue };
         let kind = if told.len() == 1 { MailKind::Notice } else { MailKind::Digest };
-        let rendered = render::told(&name, &context.mail, told);
+        let rendered = render::told(NOTICE_LANGUAGE, &name, &context.mail, told);
         let key = format!("notice:{}:{}", newest.id, to.address);
         raised.extend(outbox::write(&mut tx, context, (business, kind), to, &rendered, &key).await?);
     }
@@ -189,14 +190,12 @@ impl RemoteChangeNotice {
     pub(crate) fn of(change: &NewRemoteChange<'_>, staff: StaffId, told: &RemoteChangeText<'_>) -> Self {
         let times = told.times().map(|times| format!("{}.", capitalize(&times)));
         let advice = match change.state {
-            RemoteChangeState::Open => Some("Nothing changes until someone decides."),
-            RemoteChangeState::Followed => {
-                Some("You can undo this on the booking's page until the booking changes again.")
-            }
+            RemoteChangeState::Open => Some(TextKey::RemoteChangeOpen),
+            RemoteChangeState::Followed => Some(TextKey::RemoteChangeFollowed),
             RemoteChangeState::Revert | RemoteChangeState::Overtaken | RemoteChangeState::Undone => None,
         };
-        let lines: Vec<String> =
-            times.into_iter().chain([told.outcome()]).chain(advice.map(str::to_owned)).collect();
+        let advice = advice.map(|advice| text(NOTICE_LANGUAGE, advice, []));
+        let lines: Vec<String> = times.into_iter().chain([told.outcome()]).chain(advice).collect();
         Self {
             staff,
             business: change.business,
@@ -244,13 +243,10 @@ pub(crate) async fn needs_reconnect(
     let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
     let provider = provider.name();
-    let headline = format!("{}'s {provider} calendar needs to be reconnected", owner.staff_name);
-    let detail = format!(
-        "{provider} no longer gives Concord access to {}.\n\
-         Nothing is lost: new and changed bookings are written as soon as it is reconnected.\n\
-         Open the calendar in Concord and select Reconnect.",
-        owner.account_email
-    );
+    let named = [("person", owner.staff_name.into()), ("provider", provider.into())];
+    let headline = text(NOTICE_LANGUAGE, TextKey::ReconnectHeadline, named);
+    let named = [("provider", provider.into()), ("account", owner.account_email.into())];
+    let detail = text(NOTICE_LANGUAGE, TextKey::ReconnectDetail, named);
     let happened = NoticeContent {
         kind: NoticeKind::Reconnect,
         subject: (HistorySubject::Connection, connection.0),
@@ -271,12 +267,9 @@ pub(crate) async fn sync_failed(
 ) -> Result<Vec<JobRef>, StorageError> {
     let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
-    let headline = format!("Bookings are not reaching {}'s {} calendar", owner.staff_name, provider.name());
-    let detail = format!(
-        "Reason: {reason}.\n\
-         Nothing is lost: your bookings are saved, and Concord keeps retrying.\n\
-         If this continues, open the calendar in Concord for details."
-    );
+    let named = [("person", owner.staff_name.into()), ("provider", provider.name().into())];
+    let headline = text(NOTICE_LANGUAGE, TextKey::FailedSyncHeadline, named);
+    let detail = text(NOTICE_LANGUAGE, TextKey::FailedSyncDetail, [("reason", reason.into())]);
     let happened = NoticeContent {
         kind: NoticeKind::FailedSync,
         subject: (HistorySubject::Connection, connection.0),

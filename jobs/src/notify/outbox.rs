@@ -12,6 +12,7 @@ use concord_storage::{
 
 use crate::{
     Context,
+    language::Language,
     mail::{Recipient, RenderedMail, render},
 };
 
@@ -47,7 +48,7 @@ pub async fn enqueue_test_mail(
     to: &Recipient,
 ) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let rendered = render::test(business_name, &context.mail.address("/settings/mail"));
+    let rendered = render::test(Language::default(), business_name, &context.mail.address("/settings/mail"));
     let key = format!("test:{}", new_uuid(now));
     let mut tx = context.db.begin().await?;
     let enqueued = write(&mut tx, context, (business, MailKind::Test), to, &rendered, &key).await?;

@@ -1,0 +1,45 @@
+# Was geschehen ist, in E-Mails und auf Seiten: eine Überschrift ohne Punkt und Einzelheiten in ganzen Sätzen, je Zeile einer.
+
+reconnect-headline = { $provider }-Kalender von { $person } muss neu verbunden werden
+reconnect-detail =
+    { $provider } gibt Concord keinen Zugriff mehr auf { $account }.
+    Es geht nichts verloren: Neue und geänderte Buchungen werden eingetragen, sobald er wieder verbunden ist.
+    Öffnen Sie den Kalender in Concord und wählen Sie „Reconnect“.
+
+failed-sync-headline = Buchungen erreichen den { $provider }-Kalender von { $person } nicht
+failed-sync-detail =
+    Grund: { $reason }.
+    Es geht nichts verloren: Ihre Buchungen sind gespeichert, und Concord versucht es weiter.
+    Wenn das so bleibt, öffnen Sie den Kalender in Concord, um mehr zu erfahren.
+
+remote-change-open = Es ändert sich nichts, bis jemand entscheidet.
+remote-change-followed = Sie können dies auf der Seite der Buchung rückgängig machen, bis sich die Buchung wieder ändert.
+
+channel-name = { $resource } bei { $platform }
+conflict-headline = { $channel } ist doppelt gebucht
+conflict-detail =
+    Die Buchung der Plattform für { $time } überschneidet sich mit { $others }. Es ging nichts verloren: Beide Buchungen bleiben bestehen.
+    { $preference ->
+        [keep] Nach Ihren Einstellungen bleibt die Buchung von { $platform }: Verschieben oder stornieren Sie die andere.
+        [yield] Nach Ihren Einstellungen bleibt die andere Buchung: Stornieren Sie diese bei { $platform }.
+       *[ask] Entscheiden Sie, welche Buchung bleibt: Stornieren Sie diese bei { $platform }, oder verschieben oder stornieren Sie die andere.
+    }
+
+feed-unread-headline = { $channel } konnte nicht synchronisiert werden
+feed-unread-detail =
+    Neue Reservierungen werden nicht importiert: { $reason }.
+    Es wurde nichts geändert. Concord versucht es von selbst wieder.
+
+feed-quarantined-headline = Bei { $channel } { $count ->
+    [one] fehlt { $count } Buchung
+   *[other] fehlen { $count } Buchungen
+}
+feed-quarantined-detail =
+    Sie bleiben vorerst bestehen, falls der Kalender unvollständig ist. Fehlen sie am { $until } noch immer, werden sie storniert.
+    Wenn sie wirklich storniert sind, können Sie die Stornierungen sofort übernehmen.
+
+not-in-feed-headline = Bei { $channel } { $count ->
+    [one] fehlt { $count } Buchung, die von Hand importiert wurde
+   *[other] fehlen { $count } Buchungen, die von Hand importiert wurden
+}
+not-in-feed-detail = Sie bleiben bestehen, weil der Kalender sie nie enthielt. Stornieren Sie sie, wenn es sie dort nicht gibt, oder machen Sie den Import rückgängig.

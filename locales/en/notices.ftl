@@ -1,0 +1,45 @@
+# What happened, in mails and on pages: a headline without a full stop, and a detail of whole sentences, one a line.
+
+reconnect-headline = { $person }'s { $provider } calendar needs to be reconnected
+reconnect-detail =
+    { $provider } no longer gives Concord access to { $account }.
+    Nothing is lost: new and changed bookings are written as soon as it is reconnected.
+    Open the calendar in Concord and select Reconnect.
+
+failed-sync-headline = Bookings are not reaching { $person }'s { $provider } calendar
+failed-sync-detail =
+    Reason: { $reason }.
+    Nothing is lost: your bookings are saved, and Concord keeps retrying.
+    If this continues, open the calendar in Concord for details.
+
+remote-change-open = Nothing changes until someone decides.
+remote-change-followed = You can undo this on the booking's page until the booking changes again.
+
+channel-name = { $resource } on { $platform }
+conflict-headline = { $channel } is double-booked
+conflict-detail =
+    The platform's booking for { $time } overlaps { $others }. Nothing was lost: both bookings are kept.
+    { $preference ->
+        [keep] Your settings keep { $platform }'s booking: move or cancel the other.
+        [yield] Your settings keep the other booking: cancel this one at { $platform }.
+       *[ask] Decide which booking to keep: cancel this one at { $platform }, or move or cancel the other.
+    }
+
+feed-unread-headline = { $channel } failed to sync
+feed-unread-detail =
+    New reservations are not being imported: { $reason }.
+    Nothing was changed. Concord retries automatically.
+
+feed-quarantined-headline = { $channel } is missing { $count ->
+    [one] { $count } booking
+   *[other] { $count } bookings
+}
+feed-quarantined-detail =
+    They are kept for now, in case the calendar is incomplete. If they are still missing at { $until }, they will be cancelled.
+    If they really are cancelled, you can apply the cancellations now.
+
+not-in-feed-headline = { $channel } is missing { $count ->
+    [one] { $count } booking that was
+   *[other] { $count } bookings that were
+} imported manually
+not-in-feed-detail = They are kept, because the calendar never contained them. Cancel them if they do not exist there, or undo the import.
