@@ -15,22 +15,19 @@
 )]
 #![allow(missing_docs, reason = "a program, not a library")]
 
-#[expect(dead_code, reason = "the crash test uses all of it")]
-#[path = "../tests/chaos/processes.rs"]
-mod processes;
-
 use std::{fs, path::Path, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use concord_domain::clock::Clock;
-use concord_foreign::free_port;
 use concord_providers::{HttpClient, HttpConfig};
+use concord_testing::{
+    free_port,
+    process::{Process, Redis},
+};
 use http::{Request, header};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-
-use crate::processes::{Process, Redis};
 
 const EDITS: usize = 200;
 /// From one edit to the next: below the provider's limit of 600 calls a minute for one account, which is not what is

@@ -51,17 +51,19 @@ def let_through_to_the_builder() -> list[str]:
 
 def check_dockerfile() -> None:
     steps = dockerfile_steps()
-    stages, last = set(), {}
+    # What each stage has said, which whoever builds on it inherits.
+    stages, last, stage_name = {}, {}, None
     for name, rest in steps:
         if name not in INSTRUCTIONS:
             wrong(f"Dockerfile: {name} is no instruction")
         if name == "FROM":
-            last = {}
             parts = rest.split()
-            if ":" not in parts[0]:
+            if ":" not in parts[0] and parts[0] not in stages:
                 wrong(f"Dockerfile: FROM {parts[0]} names no version")
-            if len(parts) == 3:
-                stages.add(parts[2])
+            last = dict(stages.get(parts[0], {}))
+            stage_name = parts[2] if len(parts) == 3 else None
+        if stage_name:
+            stages[stage_name] = last
         if name == "COPY":
             words = shlex.split(rest)
             stage = next((word.removeprefix("--from=") for word in words if word.startswith("--from=")), None)

@@ -52,6 +52,8 @@ if [ "$part" = --long ]; then
     # nextest runs no examples of the documentation.
     cargo test --workspace --doc --quiet
   fi
+  step "without the demo"
+  cargo clippy -p concord --no-default-features --bin concord -- -D warnings
   step "containers"
   cargo build --quiet --bin concord
   "$CONCORD_TEST_PYTHON" scripts/check_containers.py "${CARGO_TARGET_DIR:-target}/debug/concord"

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     fixture::{DeploymentMode, LoadFixture, percentile},
     large_calendars::{fill, imported},
-    processes::last_words,
+    process::last_words,
 };
 
 const EVENTS: usize = 20_000;

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cluster::Cluster,
-    processes::{Process, last_words},
+    process::{Process, last_words},
 };
 
 /// How the program runs.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
-use concord_foreign::{CaldavServer, ServerSoftware};
 use concord_providers::caldav::CaldavLogin;
 use concord_services::connect;
 use concord_storage::{
@@ -12,12 +11,13 @@ use concord_storage::{
     sync_log::{self, SyncLogFilter},
     testing::{self, TestDb},
 };
+use concord_testing::{CaldavServer, ServerSoftware};
 use futures::{StreamExt, stream};
 use http::Method;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::{cluster::Cluster, processes::last_words};
+use crate::{cluster::Cluster, process::last_words};
 
 const EVENTS: usize = 10_000;
 const ACCOUNT: &str = "large@harbour.example";

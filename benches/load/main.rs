@@ -25,14 +25,10 @@ mod queue_fairness;
 mod workers;
 mod write_throughput;
 
-#[path = "../../tests/chaos/cluster.rs"]
-mod cluster;
-#[path = "../../tests/chaos/processes.rs"]
-mod processes;
-
 use concord_storage::testing;
+use concord_testing::{app::cluster, process};
 
-use crate::{fixture::DeploymentMode, processes::Redis, write_throughput::LoadFault};
+use crate::{fixture::DeploymentMode, process::Redis, write_throughput::LoadFault};
 
 #[tokio::main]
 async fn main() {

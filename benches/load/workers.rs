@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     fixture::{DeploymentMode, LoadFixture},
-    processes::Redis,
+    process::Redis,
 };
 
 const PEOPLE: usize = 64;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     fixture::{DeploymentMode, LoadFixture},
-    processes::last_words,
+    process::last_words,
 };
 
 const CONNECTIONS: usize = 200;

@@ -5,6 +5,7 @@ mod check;
 mod doctor;
 mod health;
 mod keys;
+#[cfg(feature = "demo")]
 mod sandbox;
 pub mod serve;
 mod user;
@@ -14,9 +15,11 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "demo")]
+use crate::demo;
 use crate::{
     config::{Config, ConfigArgument, ConfigSources},
-    demo, telemetry,
+    telemetry,
 };
 
 /// Keeps a booking system and everybody's calendars in agreement.
@@ -41,8 +44,10 @@ enum CliCommand {
     /// Brings the database's tables up to date.
     Migrate,
     /// A sample business with a sandbox that stands for the outside world; no account needed anywhere.
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// The sandbox as a process of its own, for `concord demo --sandbox URL`.
+    #[cfg(feature = "demo")]
     Sandbox(sandbox::SandboxArgs),
     /// Copies the SQLite database to a new file, while Concord runs.
     Backup(backup::BackupArgs),
@@ -102,7 +107,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         CliCommand::Web(listen) => serve::run(load(listen.arguments())?, serve::ProcessRole::Front).await,
         CliCommand::Worker => serve::run(load(vec![])?, serve::ProcessRole::Worker).await,
         CliCommand::Migrate => serve::migrate(&load(vec![])?).await,
+        #[cfg(feature = "demo")]
         CliCommand::Demo(options) => demo::run(options).await,
+        #[cfg(feature = "demo")]
         CliCommand::Sandbox(options) => sandbox::run(options).await,
         CliCommand::Backup(options) => backup::run(&options, &load(vec![])?).await,
         CliCommand::User(options) => user::run(options, &load(vec![])?).await,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     browser::{Browser, BrowserKind},
-    demo_app::DemoApp,
+    demo_app::{DemoApp, until},
     phone::{all_pages, awkward_booking},
 };
 
@@ -64,6 +64,19 @@ pub(crate) async fn judge(browser: &Browser, axe: Option<&str>, path: &str) {
     }
 }
 
+/// Chooses Light or Dark in the menu, and waits until the page is so.
+pub(crate) async fn choose_theme(demo_app: &DemoApp, browser: &Browser, theme: &str) {
+    browser.go(&demo_app.url("/")).await;
+    browser.click(".menu summary").await;
+    browser.click_on(theme).await;
+    until("the choice is kept", async || {
+        browser.go(&demo_app.url("/")).await;
+        let chosen = browser.ask("return document.documentElement.dataset.theme").await;
+        (chosen == theme.to_lowercase()).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn every_page_can_be_read_aloud() {
     let demo_app = DemoApp::open().await;
@@ -72,15 +85,7 @@ async fn every_page_can_be_read_aloud() {
     let mut pages = all_pages(&demo_app, &browser).await;
     pages.push(awkward_booking(&demo_app).await.to_owned());
     for theme in ["Light", "Dark"] {
-        browser.go(&demo_app.url("/")).await;
-        browser.click(".menu summary").await;
-        browser.click_on(theme).await;
-        crate::demo_app::until("the choice is kept", async || {
-            browser.go(&demo_app.url("/")).await;
-            let chosen = browser.ask("return document.documentElement.dataset.theme").await;
-            (chosen == theme.to_lowercase()).then_some(())
-        })
-        .await;
+        choose_theme(&demo_app, &browser, theme).await;
         for path in &pages {
             browser.go(&demo_app.url(path)).await;
             judge(&browser, axe.as_deref(), &format!("{path} ({theme})")).await;

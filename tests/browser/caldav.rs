@@ -1,6 +1,6 @@
 //! A calendar at a CalDAV server is connected by name and password, written, changed by its owner, and disconnected.
 
-use concord_foreign::{CaldavServer, CaldavUser, ObservedObject, ServerSoftware};
+use concord_testing::{CaldavServer, CaldavUser, ObservedObject, ServerSoftware};
 
 use crate::{
     browser::{Browser, BrowserKind},

@@ -7,28 +7,6 @@ use crate::{
     demo_app::{DemoApp, until},
 };
 
-impl DemoApp {
-    /// The entry of ours in Ana's calendar that stands first of those whose title holds the text.
-    async fn entry_named(&self, text: &str) -> String {
-        until(&format!("an entry named {text}"), async || {
-            let all = self.entries().await;
-            let found = all.iter().find(|entry| {
-                entry["account"] == "ana@example.com"
-                    && entry["title"].as_str().is_some_and(|title| title.contains(text))
-            });
-            found.map(|entry| entry["id"].as_str().expect("an id").to_owned())
-        })
-        .await
-    }
-
-    /// What a person does to an entry in their own calendar.
-    async fn person(&self, method: reqwest::Method, entry: &str, body: Value) {
-        let url = format!("{}/control/events/{entry}?provider=google", self.demo("sandbox_url"));
-        let done = self.http.request(method, url).json(&body).send().await.expect("an answer");
-        assert!(done.status().is_success(), "{}", done.text().await.expect("a text"));
-    }
-}
-
 async fn read_calendars(browser: &Browser, demo_app: &DemoApp) {
     browser.go(&demo_app.url("/calendars")).await;
     browser.click_on("Import all availability").await;

@@ -1,37 +1,11 @@
 //! Everything can be done without a mouse.
 
-use fantoccini::key::Key;
+use concord_testing::app::browser::{FOCUSED, Key};
 
 use crate::{
     browser::{Browser, BrowserKind},
     demo_app::{DemoApp, day, told},
 };
-
-/// What has the focus, as a screen reader would name it.
-const FOCUSED: &str = "
-    const at = document.activeElement;
-    const label = at.labels && at.labels[0] ? at.labels[0].innerText : '';
-    return (at.getAttribute('aria-label') || label || at.innerText || at.name || '').trim().split('\\n')[0].trim();";
-
-impl Browser {
-    /// Presses Tab until something of that name has the focus, and sees to it that the focus can be seen.
-    async fn tab_to(&self, name: &str) {
-        let mut passed = Vec::new();
-        for _ in 0..80 {
-            self.keys(&Key::Tab).await;
-            let focused = self.ask(FOCUSED).await;
-            let focused = focused.as_str().unwrap_or_default().to_owned();
-            if focused == name {
-                let outline = "return getComputedStyle(document.activeElement).outlineStyle";
-                let seen = self.ask(outline).await;
-                assert_ne!(seen, "none", "the focus on “{name}” cannot be seen");
-                return;
-            }
-            passed.push(focused);
-        }
-        panic!("Tab never came to “{name}”; it passed {passed:?}");
-    }
-}
 
 #[tokio::test]
 async fn a_booking_is_made_and_cancelled_with_the_keyboard_alone() {

@@ -18,15 +18,16 @@
 
 mod accessibility;
 mod bookings;
-mod browser;
 mod caldav;
 mod calendars;
 mod changes;
 mod channels;
 mod csrf;
-mod demo_app;
 mod feeds;
 mod keyboard;
 mod phone;
+mod screenshots;
 mod sign_in;
 mod without_script;
+
+use concord_testing::app::{browser, demo_app};

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cluster::{Cluster, PATIENCE},
     postgres::PostgresProcess,
-    processes::{Process, Redis},
+    process::{Process, Redis},
 };
 
 /// How long a worker is frozen: longer than its lease, so that it wakes up to work that others have done.

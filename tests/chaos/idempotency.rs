@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::{cluster::Cluster, requests::KeyedPostOutcome};
+use crate::{cluster::Cluster, cluster_requests::KeyedPostOutcome};
 
 /// From the answer to one request to the next one.
 const PACE: Duration = Duration::from_millis(70);

@@ -19,18 +19,19 @@
     reason = "a test whose surroundings fail has failed, and its seed and figures are for people"
 )]
 
-mod cluster;
 mod event_log;
 mod faults;
 mod idempotency;
 mod people;
 mod postgres;
-mod processes;
-mod requests;
 
 use std::{cell::RefCell, time::Duration};
 
 use concord_storage::testing;
+use concord_testing::{
+    app::{cluster, cluster_requests},
+    process,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -39,7 +40,7 @@ use crate::{
     idempotency::RepeatCounts,
     people::CalendarUsers,
     postgres::PostgresProcess,
-    processes::Redis,
+    process::Redis,
 };
 
 /// How many times a booking changes, unless `CONCORD_CHAOS_CHANGES` says otherwise.

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId, job::JobState};
-use concord_foreign::{CaldavServer, ProxyFault, ServerSoftware};
 use concord_jobs::Context;
 use concord_providers::caldav::CaldavLogin;
 use concord_services::connect;
@@ -12,6 +11,7 @@ use concord_storage::{
     people::Staff,
     testing::{self, TestDb},
 };
+use concord_testing::{CaldavServer, ProxyFault, ServerSoftware};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cluster::{Cluster, PATIENCE},
     event_log::{ExpectedBooking, ExpectedEntry, PEOPLE},
-    processes::last_words,
+    process::last_words,
 };
 
 /// What becomes of calls to the sandbox's providers: one in five goes wrong.

@@ -1,8 +1,8 @@
 //! Calendars that open to a name and a password, connected by the API and by the form.
 
 use concord_domain::people::Role;
-use concord_foreign::{CaldavServer, ServerSoftware};
 use concord_storage::{connections, testing::TestDb};
+use concord_testing::{CaldavServer, ServerSoftware};
 use reqwest::Method;
 use serde_json::{Value, json};
 

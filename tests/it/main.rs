@@ -37,11 +37,9 @@ mod foreign_readers;
 mod health;
 mod idempotency;
 mod last_unit;
-mod logs;
 mod mail;
 mod oauth_connect;
 mod openapi;
-mod page_client;
 mod pages;
 mod pagination;
 mod preconditions;
@@ -51,4 +49,8 @@ mod resources;
 mod secrets;
 mod shutdown;
 mod tenants;
-mod test_app;
+
+use concord_testing::{
+    app::{self as test_app, page_client},
+    logs,
+};

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use concord_foreign::free_port;
 use concord_jobs::{
     queue::{BACKLOG_LIMIT, Queue, QueueConfig},
     worker::{JobHandler, WorkerError, WorkerSettings, run},
 };
+use concord_testing::free_port;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::{

@@ -6,7 +6,6 @@ use concord_domain::{
     ids::ConnectionId,
     sync::remote_change::{RemoteChangeKind, RemoteChangeState},
 };
-use concord_foreign::ProxyFault;
 use concord_providers::{DiscoveryError, caldav::CaldavLogin};
 use concord_services::{
     connect::{self, ConnectError},
@@ -17,6 +16,7 @@ use concord_storage::{
     on_both_databases,
     testing::{TestDb, monday},
 };
+use concord_testing::ProxyFault;
 
 use crate::{
     fixture::{ANA, PATIENCE, SyncFixture, titled, unhurried, with_status},

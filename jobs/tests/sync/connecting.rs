@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use concord_domain::connection::{ConnectionState, EntryState, ProviderKind};
-use concord_foreign::ProxyFault;
 use concord_jobs::Context;
 use concord_providers::{
     DiscoveryError, ProviderRegistry, ProviderRegistryConfig, SsrfGuard, caldav::CaldavLogin,
@@ -16,6 +15,7 @@ use concord_storage::{
     connections, on_both_databases,
     testing::{TestDb, monday},
 };
+use concord_testing::ProxyFault;
 
 use crate::fixture::{ANA, PATIENCE, SyncFixture, unhurried};
 

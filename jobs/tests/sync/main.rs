@@ -26,7 +26,6 @@ mod failures;
 mod fixture;
 mod floating;
 mod grants;
-mod logs;
 mod mails;
 mod microsoft;
 mod missed;

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::connection::ProviderKind;
-use concord_foreign::{CaldavServer, CaldavUser, ObservedObject, ServerSoftware};
 use concord_providers::{
     BufferedResponse, GoogleEndpoints, GoogleSettings, HttpClient, HttpConfig, MicrosoftEndpoints,
     MicrosoftSettings, ProviderRegistryConfig, SsrfGuard, caldav::CaldavLogin,
 };
 use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
+use concord_testing::{CaldavServer, CaldavUser, ObservedObject, ServerSoftware};
 use http::{Method, Request, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;

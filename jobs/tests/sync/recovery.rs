@@ -7,7 +7,6 @@ use concord_domain::{
     connection::{EntryState, ProviderKind},
     job::{JobKind, QueueClass},
 };
-use concord_foreign::ProxyFault;
 use concord_jobs::{clock, dispatch::JobRunner, worker::JobHandler};
 use concord_storage::{
     Db,
@@ -16,6 +15,7 @@ use concord_storage::{
     on_both_databases,
     testing::{self, TestDb, begin, commit},
 };
+use concord_testing::ProxyFault;
 use serde_json::json;
 
 use crate::fixture::{ANA, PATIENCE, SyncFixture, unhurried};

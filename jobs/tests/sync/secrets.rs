@@ -12,13 +12,11 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::{
-    fixture::{ANA, SyncFixture},
-    logs::log,
-};
+use crate::fixture::{ANA, SyncFixture};
+use concord_testing::logs;
 
 async fn no_token_shows_in_a_whole_life(db: &TestDb) {
-    let log = log();
+    logs::collect();
     let fixture = SyncFixture::new(db).await;
     let mut shown = Vec::new();
 
@@ -81,7 +79,7 @@ async fn no_token_shows_in_a_whole_life(db: &TestDb) {
     let rows = [rows_before, db.rows_as_text().await].join("\n");
     assert!(rows.contains("Sea View") && rows.contains(ANA), "the rows were not read");
     let shown = shown.join("\n");
-    let logged = log.text();
+    let logged = logs::written();
     assert!(logged.contains("called a provider"), "nothing was logged");
     let mut secrets = fixture.outside.secrets();
     assert!(secrets.len() > 8, "{} secrets", secrets.len());

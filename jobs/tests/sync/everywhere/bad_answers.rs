@@ -15,10 +15,8 @@ use super::{
     faults::BadResponse,
     grants::{book, own_hour, standing},
 };
-use crate::{
-    fixture::{ANA, SyncFixture},
-    logs::log,
-};
+use crate::fixture::{ANA, SyncFixture};
+use concord_testing::logs;
 
 /// What the sync log says of a bad answer, if anybody notices; `writing`: in answer to a write.
 fn words(kind: ProviderKind, bad: BadResponse, writing: bool) -> Option<&'static str> {
@@ -80,7 +78,7 @@ impl SyncFixture<'_> {
     async fn kept_its_secrets(&self) {
         let visits = self.outside.visits_elsewhere().await;
         assert!(visits.is_empty(), "{visits:#?}");
-        let logged = log().text();
+        let logged = logs::written();
         assert!(logged.contains("called a provider"), "nothing was logged");
         let lines = format!("{:?} {:?}", self.log_lines().await, self.open_jobs().await);
         let secrets = self.outside.all_secrets();
@@ -102,7 +100,7 @@ fn check(kind: ProviderKind, bad: BadResponse, writing: bool, said: &[String]) {
 }
 
 async fn writing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
-    let _log = log();
+    logs::collect();
     let fixture = SyncFixture::with_provider(db, kind).await;
     fixture.connected(&fixture.ana).await;
     book(&fixture, "stands", 1).await;
@@ -139,7 +137,7 @@ async fn writing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
 }
 
 async fn reading_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
-    let _log = log();
+    logs::collect();
     let fixture = SyncFixture::with_provider(db, kind).await;
     let id = fixture.connected(&fixture.ana).await;
     own_hour(&fixture, 1).await;
@@ -168,7 +166,7 @@ async fn reading_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
 
 /// What is no answer of the token endpoint ends no grant.
 async fn refreshing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
-    let _log = log();
+    logs::collect();
     let fixture = SyncFixture::with_provider(db, kind).await;
     let id = fixture.connected(&fixture.ana).await;
     for (hour, bad) in (2..).zip(BadResponse::all(kind)).filter(|(_, bad)| *bad != BadResponse::NextElsewhere)

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use concord_domain::connection::ProviderKind;
-use concord_foreign::ProxyFault;
+use concord_testing::ProxyFault;
 use http::Method;
 use serde_json::{Value, json};
 

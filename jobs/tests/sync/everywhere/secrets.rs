@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     fixture::{ANA, SyncFixture},
-    logs::log,
     secrets::show_nowhere,
 };
+use concord_testing::logs;
 
 async fn no_secret_shows_in_a_whole_life(db: &TestDb, kind: ProviderKind) {
-    let log = log();
+    logs::collect();
     let fixture = SyncFixture::with_provider(db, kind).await;
     let id = fixture.connected(&fixture.ana).await;
     let mut shown = Vec::new();
@@ -66,7 +66,7 @@ async fn no_secret_shows_in_a_whole_life(db: &TestDb, kind: ProviderKind) {
 
     let rows = [rows_before, db.rows_as_text().await].join("\n");
     assert!(rows.contains("Sea View") && rows.contains(ANA), "the rows were not read");
-    let (shown, logged) = (shown.join("\n"), log.text());
+    let (shown, logged) = (shown.join("\n"), logs::written());
     assert!(logged.contains("called a provider"), "nothing was logged");
     let mut secrets = fixture.outside.all_secrets();
     assert!(secrets.len() > 3, "{} secrets", secrets.len());

@@ -1,7 +1,7 @@
 //! What people add to an entry of ours stays when it is written again.
 
 use concord_domain::entry::{EntryContent, EntryReminder, EntryTime, ReminderMeans};
-use concord_foreign::ServerSoftware;
+use concord_testing::ServerSoftware;
 
 use super::CaldavFixture;
 use crate::{

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, interval::Interval};
-use concord_foreign::{CaldavServer, CaldavUser, ProxyFault, ServerSoftware};
 use concord_providers::{
     Caldav, CalendarProvider, HttpClient, HttpConfig, NextPage, OAuthApp, ProviderCredentials, SsrfGuard,
     SyncPosition,
     caldav::{CaldavLogin, DiscoveryError},
 };
+use concord_testing::{CaldavServer, CaldavUser, ProxyFault, ServerSoftware};
 use url::Url;
 
 use crate::{
@@ -147,7 +147,7 @@ impl ProviderFixture for CaldavFixture {
 
     async fn person_sees(&self, place: &TestAccount) -> Vec<VisibleEntry> {
         let objects = self.person(place).sees(&place.calendar).await;
-        let seen = |one: concord_foreign::ObservedObject| VisibleEntry {
+        let seen = |one: concord_testing::ObservedObject| VisibleEntry {
             title: one.title,
             description: one.description,
             location: one.location,

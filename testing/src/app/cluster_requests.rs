@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use super::cluster::Cluster;
 
 /// What a request with an idempotency key was answered.
-pub(crate) enum KeyedPostOutcome {
+pub enum KeyedPostOutcome {
     /// As it was meant to be, now or before.
     Answered,
     /// That it was done before, and its answer lost.
@@ -25,14 +25,14 @@ const MOST: Duration = Duration::from_secs(2);
 
 impl Cluster<'_> {
     /// What `/readyz` says; `None`: nobody answers.
-    pub(crate) async fn is_ready_status(&self) -> Option<bool> {
+    pub async fn is_ready_status(&self) -> Option<bool> {
         let request = Request::get(format!("{}/readyz", self.url)).body(Bytes::new()).expect("a request");
         let answer = self.http.send(request).await.ok()?;
         Some(answer.status.is_success())
     }
 
     /// Asks for a resource of that name to be made.
-    pub(crate) async fn post_keyed(&self, name: &str, key: &str) -> KeyedPostOutcome {
+    pub async fn post_keyed(&self, name: &str, key: &str) -> KeyedPostOutcome {
         let request = Request::post(format!("{}/api/v1/resources", self.url))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key))
@@ -55,7 +55,7 @@ impl Cluster<'_> {
     }
 
     /// Those of all resources.
-    pub(crate) async fn resource_names(&self) -> Vec<String> {
+    pub async fn resource_names(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut path = "/api/v1/resources?limit=100".to_owned();
         loop {
@@ -68,7 +68,7 @@ impl Cluster<'_> {
     }
 
     /// The questions that people are asked about what is said to have been done in their calendars.
-    pub(crate) async fn questions(&self) -> Vec<Value> {
+    pub async fn questions(&self) -> Vec<Value> {
         self.read("/api/v1/remote_changes").await["items"].as_array().expect("a list").clone()
     }
 

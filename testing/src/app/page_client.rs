@@ -11,25 +11,26 @@ use concord_storage::{
 use reqwest::header::HeaderMap;
 use secrecy::ExposeSecret;
 
-use crate::{logs, test_app::TestApp};
+use super::TestApp;
+use crate::logs;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What a page answered.
-pub(crate) struct PageResponse {
+pub struct PageResponse {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
 impl PageResponse {
-    pub(crate) fn leads_to(&self) -> &str {
+    pub fn leads_to(&self) -> &str {
         assert_eq!(self.status, 303, "{}", self.text);
         self.headers["location"].to_str().unwrap()
     }
 
     /// The cookies that it sets, as a browser sends them back.
-    pub(crate) fn cookies(&self) -> Vec<String> {
+    pub fn cookies(&self) -> Vec<String> {
         self.headers
             .get_all("set-cookie")
             .iter()
@@ -39,23 +40,23 @@ impl PageResponse {
 }
 
 /// Somebody at the pages.
-pub(crate) struct PageClient<'a> {
+pub struct PageClient<'a> {
     test_app: &'a TestApp,
     pub cookies: Vec<String>,
 }
 
 impl<'a> PageClient<'a> {
-    pub(crate) fn signed_out(test_app: &'a TestApp) -> Self {
+    pub fn signed_out(test_app: &'a TestApp) -> Self {
         Self { test_app, cookies: Vec::new() }
     }
 
-    pub(crate) async fn signed_in(test_app: &'a TestApp, user: &User) -> Self {
+    pub async fn signed_in(test_app: &'a TestApp, user: &User) -> Self {
         let mut visitor = Self::signed_out(test_app);
         assert_eq!(visitor.enter(user).await, "/");
         visitor
     }
 
-    pub(crate) async fn get(&self, path: &str) -> PageResponse {
+    pub async fn get(&self, path: &str) -> PageResponse {
         self.ask(self.test_app.api.http.get(format!("{}{path}", self.test_app.api.base))).await
     }
 
@@ -66,13 +67,13 @@ impl<'a> PageClient<'a> {
     }
 
     /// As a browser sends a form with a file, with the token of the session. A part without a name of a file is a field.
-    pub(crate) async fn send_parts(&self, path: &str, parts: &[(&str, Option<&str>, &str)]) -> PageResponse {
+    pub async fn send_parts(&self, path: &str, parts: &[(&str, Option<&str>, &str)]) -> PageResponse {
         let token = self.token().await;
         self.send_forged_parts(path, &token, parts).await
     }
 
     /// The same with a token of somebody's own making.
-    pub(crate) async fn send_forged_parts(
+    pub async fn send_forged_parts(
         &self,
         path: &str,
         token: &str,
@@ -90,7 +91,7 @@ impl<'a> PageClient<'a> {
     }
 
     /// As a browser sends a form, with the token of the session.
-    pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> PageResponse {
+    pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> PageResponse {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("csrf", &self.token().await)
             .extend_pairs(fields)
@@ -100,7 +101,7 @@ impl<'a> PageClient<'a> {
     }
 
     /// The same, and goes where the answer leads, as a browser does.
-    pub(crate) async fn send_and_follow(&self, path: &str, fields: &[(&str, &str)]) -> PageResponse {
+    pub async fn send_and_follow(&self, path: &str, fields: &[(&str, &str)]) -> PageResponse {
         let sent = self.send(path, fields).await;
         self.get(sent.leads_to()).await
     }
@@ -114,7 +115,7 @@ impl<'a> PageClient<'a> {
     }
 
     /// Uses a link; returns where it leads.
-    pub(crate) async fn enter(&mut self, user: &User) -> String {
+    pub async fn enter(&mut self, user: &User) -> String {
         let token = secret::new_token("cl_");
         let now = self.test_app.app.now();
         let link = NewSignInLink {
@@ -138,12 +139,12 @@ impl<'a> PageClient<'a> {
     }
 }
 
-pub(crate) async fn person(test_app: &TestApp, role: Role, staff: Option<StaffId>) -> User {
+pub async fn person(test_app: &TestApp, role: Role, staff: Option<StaffId>) -> User {
     person_at(test_app, &format!("{role}@example.org"), role, staff).await
 }
 
 /// The same where there are several of the role.
-pub(crate) async fn person_at(test_app: &TestApp, email: &str, role: Role, staff: Option<StaffId>) -> User {
+pub async fn person_at(test_app: &TestApp, email: &str, role: Role, staff: Option<StaffId>) -> User {
     let new = NewUser {
         business: test_app.business.id,
         staff,

@@ -21,9 +21,7 @@ pub enum ProxyFault {
     Answer {
         /// Such as `503 Service Unavailable`.
         status: String,
-        /// Further header lines.
         headers: String,
-        /// The body.
         body: String,
     },
     /// It is never answered, and the server never hears of it.

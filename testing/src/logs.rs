@@ -24,7 +24,7 @@ impl Write for LogCollector {
 }
 
 /// Begins to collect; once a process.
-pub(crate) fn collect() {
+pub fn collect() {
     ONCE.call_once(|| {
         let collecting = tracing_subscriber::fmt()
             .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
@@ -36,17 +36,17 @@ pub(crate) fn collect() {
 }
 
 /// This must be in no log.
-pub(crate) fn keep_out(secret: &str) {
+pub fn keep_out(secret: &str) {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
 }
 
 /// What was logged so far.
-pub(crate) fn written() -> String {
+pub fn written() -> String {
     String::from_utf8_lossy(&WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }
 
 /// No key stands in any answer; whoever calls has it already.
-pub(crate) fn check_answer(text: &str) {
+pub fn check_answer(text: &str) {
     for secret in SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         assert!(!text.contains(secret.as_str()), "an answer holds a secret: {text}");
     }
@@ -54,7 +54,7 @@ pub(crate) fn check_answer(text: &str) {
 
 /// No secret stands in any log.
 #[track_caller]
-pub(crate) fn check() {
+pub fn check() {
     let written = written();
     for secret in SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         let line = written.lines().find(|line| line.contains(secret.as_str()));

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use concord_foreign::free_port;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,11 +14,20 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use crate::free_port;
+
+/// The program of this project that was built with the tests: beside the folder of the test's own program.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows itself");
+    let folder = test.parent().and_then(Path::parent).expect("it is in a folder of Cargo's");
+    folder.join("concord")
+}
+
 /// How long a process may take to be there, on a slow and busy machine.
 const START: Duration = Duration::from_secs(30);
 
 /// A program that can be killed and started again.
-pub(crate) struct Process {
+pub struct Process {
     program: PathBuf,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
@@ -35,12 +43,7 @@ const WITHOUT_XFSZ: &str = r#"trap "" XFSZ; exec "$0" "$@""#;
 
 impl Process {
     /// Starts it with these variables and no others but the path of programs.
-    pub(crate) fn new(
-        program: &Path,
-        arguments: &[&str],
-        variables: &[(String, String)],
-        log: PathBuf,
-    ) -> Self {
+    pub fn new(program: &Path, arguments: &[&str], variables: &[(String, String)], log: PathBuf) -> Self {
         let mut process = Self {
             program: program.to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
@@ -53,7 +56,7 @@ impl Process {
         process
     }
 
-    pub(crate) fn start(&mut self) {
+    pub fn start(&mut self) {
         let said =
             OpenOptions::new().create(true).append(true).open(&self.log).expect("a log can be written");
         let mut scribe =
@@ -77,7 +80,7 @@ impl Process {
     }
 
     /// SIGKILL: it gets no chance to tidy up.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // It may have ended by itself.
             let _ = child.kill();
@@ -89,15 +92,14 @@ impl Process {
     }
 
     /// Its number, as the kernel counts.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }
 }
 
 impl Process {
     /// A figure of its memory in MB, as the kernel counts it: `VmRSS` for what it takes now, `VmHWM` for the most so far.
-    #[allow(dead_code, reason = "for the measurements, which use this file too")]
-    pub(crate) fn memory(&self, figure: &str) -> f64 {
+    pub fn memory(&self, figure: &str) -> f64 {
         let id = self.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
@@ -108,8 +110,7 @@ impl Process {
 
 impl Process {
     /// The CPU time that it has taken so far, in milliseconds, of its own and the kernel's for it.
-    #[allow(dead_code, reason = "for the measurements, which use this file too")]
-    pub(crate) fn cpu_ms(&self) -> f64 {
+    pub fn cpu_ms(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the kernel says");
         // What follows the name, which may hold anything: the state is the third field (proc(5)).
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -125,7 +126,7 @@ impl Drop for Process {
 }
 
 /// The last lines of every log in a folder.
-pub(crate) fn last_words(folder: &Path) -> String {
+pub fn last_words(folder: &Path) -> String {
     let files = fs::read_dir(folder).expect("the folder can be read");
     let logs = files
         .map(|file| file.expect("a file").path())
@@ -139,7 +140,7 @@ pub(crate) fn last_words(folder: &Path) -> String {
 }
 
 /// Waits until something listens there.
-pub(crate) async fn listens(port: u16) {
+pub async fn listens(port: u16) {
     let began = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         assert!(began.elapsed() < START, "nothing listens on port {port}");
@@ -148,14 +149,14 @@ pub(crate) async fn listens(port: u16) {
 }
 
 /// A Redis of its own that keeps nothing.
-pub(crate) struct Redis {
+pub struct Redis {
     port: u16,
     process: Process,
     _folder: TempDir,
 }
 
 impl Redis {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
         let port_text = port.to_string();
@@ -168,26 +169,24 @@ impl Redis {
         Self { port, process, _folder: folder }
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// It is gone, with everything in it.
-    #[allow(dead_code, reason = "for the crash test alone")]
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.kill();
     }
 
     /// It is there again, if it was gone; empty.
-    #[allow(dead_code, reason = "for the crash test alone")]
-    pub(crate) async fn start_again(&mut self) {
+    pub async fn start_again(&mut self) {
         self.process.kill();
         self.process.start();
         listens(self.port).await;
     }
 
     /// Everything in it is gone.
-    pub(crate) async fn flush(&self) {
+    pub async fn flush(&self) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("Redis listens");
         stream.write_all(b"FLUSHALL\r\n").await.expect("Redis listens");
         let mut answer = [0; 5];

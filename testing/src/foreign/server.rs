@@ -20,7 +20,6 @@ use url::Url;
 
 use crate::{CaldavUser, FaultProxy, free_port};
 
-/// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerSoftware {
     /// <https://radicale.org>: passwords and rights of its own.

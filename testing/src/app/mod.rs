@@ -1,6 +1,13 @@
 //! A Concord that runs: front and worker in this process, the sandbox as the outside world, a business with an API key.
 
-use std::{net::SocketAddr, time::Duration};
+mod api_client;
+pub mod browser;
+pub mod cluster;
+pub mod cluster_requests;
+pub mod demo_app;
+pub mod page_client;
+
+use std::net::SocketAddr;
 
 use chrono::{Days, NaiveDate};
 use concord::{
@@ -23,20 +30,19 @@ use concord_storage::{
     secret,
     testing::{self, TestDb},
 };
-use reqwest::{Method, StatusCode, header::HeaderMap};
+use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::logs;
+pub use self::api_client::{ApiClient, ApiResponse};
+pub use crate::until;
+use crate::{PATIENCE, logs};
 
-/// How long anything may take, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-pub(crate) struct TestApp {
+pub struct TestApp {
     pub app: App,
     pub sandbox: Sandbox,
     pub business: Business,
@@ -49,19 +55,19 @@ pub(crate) struct TestApp {
 
 /// What a test may want otherwise.
 #[derive(Default)]
-pub(crate) struct TestAppOptions {
+pub struct TestAppOptions {
     pub microsoft: bool,
     pub redis_url: Option<String>,
     pub settings: Vec<(&'static str, String)>,
 }
 
 impl TestApp {
-    pub(crate) async fn start(db: &TestDb) -> Self {
+    pub async fn start(db: &TestDb) -> Self {
         Self::start_with(db, TestAppOptions::default()).await
     }
 
     /// Waits until the probe says so: a single look may come in a moment in which the machine stands still.
-    pub(crate) async fn is_ready(&self) {
+    pub async fn is_ready(&self) {
         until("it is ready", async || {
             (self.api.send_unauthenticated(Method::GET, "/readyz").await.status == 200).then_some(())
         })
@@ -69,7 +75,7 @@ impl TestApp {
     }
 
     /// With Redis as the queue, its keys under a name of their own.
-    pub(crate) async fn start_with_redis(db: &TestDb) -> Self {
+    pub async fn start_with_redis(db: &TestDb) -> Self {
         let redis_url = std::env::var("CONCORD_TEST_REDIS_URL").expect(
             "CONCORD_TEST_REDIS_URL is not set, and this test needs a Redis: run `make test`, which starts one, or \
              eval \"$(scripts/services.sh up)\"",
@@ -77,7 +83,7 @@ impl TestApp {
         Self::start_with(db, TestAppOptions { redis_url: Some(redis_url), ..TestAppOptions::default() }).await
     }
 
-    pub(crate) async fn start_with(db: &TestDb, wishes: TestAppOptions) -> Self {
+    pub async fn start_with(db: &TestDb, wishes: TestAppOptions) -> Self {
         logs::collect();
         concord_providers::install_crypto_provider();
         let data = tempfile::tempdir().expect("a temporary folder");
@@ -97,20 +103,20 @@ impl TestApp {
         Self { app, sandbox, business, api, shutdown, running, data }
     }
 
-    pub(crate) fn db(&self) -> &Db {
+    pub fn db(&self) -> &Db {
         &self.app.context.db
     }
 
-    pub(crate) async fn resource(&self, capacity: u32) -> Resource {
+    pub async fn resource(&self, capacity: u32) -> Resource {
         testing::resource(self.db(), &self.business, capacity).await
     }
 
-    pub(crate) async fn staff(&self, name: &str) -> StaffId {
+    pub async fn staff(&self, name: &str) -> StaffId {
         testing::staff(self.db(), &self.business, name).await.id
     }
 
     /// Another tenant of the same installation.
-    pub(crate) async fn other_business(&self) -> (Business, ApiClient) {
+    pub async fn other_business(&self) -> (Business, ApiClient) {
         let business = testing::business(self.db()).await;
         let key = key(self.db(), &business).await;
         (business, ApiClient { key, ..self.api.clone() })
@@ -118,7 +124,7 @@ impl TestApp {
 
     /// Connects an account of the sandbox's Google as a person would: through the consent page. Returns the
     /// integration.
-    pub(crate) async fn connect_google(&self, staff: StaffId, account: &str) -> Value {
+    pub async fn connect_google(&self, staff: StaffId, account: &str) -> Value {
         let begun =
             self.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": staff })).await;
         let url: Url = begun.expect(200)["url"].as_str().expect("an address").parse().expect("a URL");
@@ -130,7 +136,7 @@ impl TestApp {
     }
 
     /// Comes back from the consent page, and confirms for whom the calendar is if that is asked.
-    pub(crate) async fn follow_callback(&self, callback: &str) -> ApiResponse {
+    pub async fn follow_callback(&self, callback: &str) -> ApiResponse {
         let answer = self.api.send_unauthenticated(Method::GET, callback).await;
         if !answer.text.contains("<form method=\"post\" action=\"?\">") {
             return answer;
@@ -139,11 +145,11 @@ impl TestApp {
         let path = address.strip_prefix(&self.api.base).unwrap_or(address);
         let request = self.api.http.post(format!("{}{path}", self.api.base));
         let form = "application/x-www-form-urlencoded";
-        send_request(request.header("content-type", form).body(query.to_owned())).await
+        api_client::send_request(request.header("content-type", form).body(query.to_owned())).await
     }
 
     /// Decides on the consent page. Returns the address that the browser is sent to.
-    pub(crate) async fn consent(&self, url: &Url, account: &str, decision: &str) -> String {
+    pub async fn consent(&self, url: &Url, account: &str, decision: &str) -> String {
         let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         form.push(("account".to_owned(), account.to_owned()));
         form.push(("decision".to_owned(), decision.to_owned()));
@@ -164,7 +170,7 @@ impl TestApp {
     }
 
     /// What the sandbox says of every entry in its calendars, deleted ones too.
-    pub(crate) async fn remote_entries(&self) -> Vec<Value> {
+    pub async fn remote_entries(&self) -> Vec<Value> {
         let url = format!("{}/control/events?provider=google", self.sandbox.url());
         let answer = self.api.http.get(url).send().await.expect("the sandbox answers");
         let value: Value = answer.json().await.expect("JSON");
@@ -174,7 +180,7 @@ impl TestApp {
     }
 
     /// What a person does in their own calendar.
-    pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Value {
+    pub async fn control(&self, method: Method, path: &str, body: Value) -> Value {
         let url = format!("{}/control{path}", self.sandbox.url());
         let request = self.api.http.request(method, url).header("content-type", "application/json");
         let answer = request.body(body.to_string()).send().await.expect("the sandbox answers");
@@ -185,7 +191,7 @@ impl TestApp {
     }
 
     /// The calls that the sandbox's provider has had since they were last forgotten.
-    pub(crate) async fn traffic(&self, provider: &str) -> Vec<Value> {
+    pub async fn traffic(&self, provider: &str) -> Vec<Value> {
         let url = format!("{}/control/requests?provider={provider}", self.sandbox.url());
         let answer = self.api.http.get(url).send().await.expect("the sandbox answers");
         let lines = answer.text().await.expect("a text");
@@ -193,7 +199,7 @@ impl TestApp {
     }
 
     /// What the sandbox has written down of a provider's channels: their words among it.
-    pub(crate) fn push_subscriptions(&self, provider: &str) -> Vec<Value> {
+    pub fn push_subscriptions(&self, provider: &str) -> Vec<Value> {
         let journal = self.data.path().join("sandbox").join(format!("{provider}.jsonl"));
         let lines = std::fs::read_to_string(journal).expect("the sandbox's journal");
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
@@ -201,7 +207,7 @@ impl TestApp {
     }
 
     /// Connects an account of the sandbox as if its owner had consented.
-    pub(crate) async fn connect_account(&self, provider: ProviderKind, staff: StaffId, account: &str) {
+    pub async fn connect_account(&self, provider: ProviderKind, staff: StaffId, account: &str) {
         let person = json!({ "provider": provider, "email": account, "zone": "Europe/Lisbon" });
         self.control(Method::POST, "/accounts", person).await;
         let grant = json!({ "provider": provider, "account": account });
@@ -217,14 +223,14 @@ impl TestApp {
     }
 
     /// Somebody deletes an entry in their own calendar, which is read then.
-    pub(crate) async fn person_deletes(&self, entry: &str) {
+    pub async fn person_deletes(&self, entry: &str) {
         self.await_push_subscriptions().await;
         self.control(Method::DELETE, &format!("/events/{entry}?provider=google"), Value::Null).await;
         self.read_calendars().await;
     }
 
     /// Somebody moves an entry in their own calendar, which is read then.
-    pub(crate) async fn person_moves(&self, entry: &str, starts_at: &str, ends_at: &str) {
+    pub async fn person_moves(&self, entry: &str, starts_at: &str, ends_at: &str) {
         self.await_push_subscriptions().await;
         let times = json!({ "starts_at": starts_at, "ends_at": ends_at });
         self.control(Method::PATCH, &format!("/events/{entry}?provider=google"), times).await;
@@ -250,7 +256,7 @@ impl TestApp {
     }
 
     /// Waits for a change of a booking's entry that is in this state, and returns the newest one.
-    pub(crate) async fn remote_change_in_state(&self, state: &str) -> Value {
+    pub async fn remote_change_in_state(&self, state: &str) -> Value {
         let path = format!("/api/v1/remote_changes?state={state}");
         until("what was done in a calendar is met", async || {
             self.api.get(&path).await.expect(200)["items"].get(0).cloned()
@@ -259,7 +265,7 @@ impl TestApp {
     }
 
     /// Stops front and worker, and waits for what is in hand.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.expect("it ends well");
         self.app.context.db.close().await;
@@ -345,145 +351,21 @@ fn client() -> reqwest::Client {
     builder.redirect(reqwest::redirect::Policy::none()).no_gzip().timeout(PATIENCE).build().expect("a client")
 }
 
-/// A program that calls the API.
-#[derive(Clone)]
-pub(crate) struct ApiClient {
-    pub base: String,
-    pub key: String,
-    pub http: reqwest::Client,
-}
-
-/// What it was answered.
-#[derive(Debug)]
-pub(crate) struct ApiResponse {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
-    pub text: String,
-}
-
-impl ApiResponse {
-    /// The body, if the status is this one.
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
-        self.body
-    }
-
-    /// The problem document, if it is one of this sort.
-    #[track_caller]
-    pub(crate) fn problem(self, status: u16, sort: &str) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
-        assert_eq!(self.body["status"], status, "{}", self.text);
-        let kind = self.body["type"].as_str().unwrap_or_default();
-        assert!(kind.ends_with(&format!("/problems/{sort}")), "{}", self.text);
-        for field in ["title", "detail"] {
-            assert!(self.body[field].as_str().is_some_and(|words| words.len() > 5), "{field}: {}", self.text);
-        }
-        self.body
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("visible ASCII"))
-    }
-}
-
-impl ApiClient {
-    pub(crate) async fn get(&self, path: &str) -> ApiResponse {
-        self.send(Method::GET, path, None, &[]).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: Value) -> ApiResponse {
-        self.send(Method::PUT, path, Some(body), &[]).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: Value) -> ApiResponse {
-        self.send(Method::POST, path, Some(body), &[]).await
-    }
-
-    pub(crate) async fn patch(&self, path: &str, body: Value) -> ApiResponse {
-        self.send(Method::PATCH, path, Some(body), &[]).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str) -> ApiResponse {
-        self.send(Method::DELETE, path, None, &[]).await
-    }
-
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-        headers: &[(&str, &str)],
-    ) -> ApiResponse {
-        let body = body.map(|body| body.to_string());
-        self.raw(method, path, body.map(|body| ("application/json", body)), headers).await
-    }
-
-    /// With a body that need not be JSON.
-    pub(crate) async fn raw(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<(&str, String)>,
-        headers: &[(&str, &str)],
-    ) -> ApiResponse {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some((kind, body)) = body {
-            request = request.header("content-type", kind).body(body);
-        }
-        send_request(request).await
-    }
-
-    /// Without the key, at any address.
-    pub(crate) async fn send_unauthenticated(&self, method: Method, url: &str) -> ApiResponse {
-        let url = if url.starts_with('/') { format!("{}{url}", self.base) } else { url.to_owned() };
-        send_request(self.http.request(method, url)).await
-    }
-}
-
-async fn send_request(request: reqwest::RequestBuilder) -> ApiResponse {
-    let response = request.send().await.expect("an answer");
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.expect("a text");
-    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    logs::check_answer(&text);
-    ApiResponse { status, headers, body, text }
-}
-
-/// Asks again until there is something, a few hundredths of a second apart.
-pub(crate) async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    let mut beat = tokio::time::interval(Duration::from_millis(20));
-    loop {
-        beat.tick().await;
-        if let Some(found) = check().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-    }
-}
-
-/// Today in UTC.
-pub(crate) fn today() -> NaiveDate {
+pub fn today() -> NaiveDate {
     Clock::system().now().date_naive()
 }
 
 /// A day well ahead of now.
-pub(crate) fn day(ahead: u64) -> String {
+pub fn day(ahead: u64) -> String {
     (today() + Days::new(30 + ahead)).to_string()
 }
 
 /// An hour on a day well ahead of now.
-pub(crate) fn hour(ahead: u64, hour: u32) -> String {
+pub fn hour(ahead: u64, hour: u32) -> String {
     format!("{}T{hour:02}:00:00Z", day(ahead))
 }
 
 /// A stay of that many nights.
-pub(crate) fn stay(resource: &Resource, from: u64, nights: u64) -> Value {
+pub fn stay(resource: &Resource, from: u64, nights: u64) -> Value {
     json!({ "resource": resource.id, "check_in": day(from), "check_out": day(from + nights) })
 }

@@ -9,7 +9,7 @@ use http::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::object::{self, ObservedObject};
+use super::object::{self, ObservedObject};
 
 /// A person at their server, with an application of their own. A server that refuses what they do ends the test.
 #[derive(Debug)]

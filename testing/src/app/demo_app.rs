@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use chrono::{Datelike, Days, NaiveDate};
@@ -12,11 +11,11 @@ use concord_domain::clock::Clock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything may take; a loaded machine is slow, a broken page never gets there.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub use crate::until;
+use crate::{PATIENCE, process::program};
 
 /// `concord demo`, stopped when it is dropped.
-pub(crate) struct DemoApp {
+pub struct DemoApp {
     process: Child,
     data: TempDir,
     demo: Value,
@@ -26,10 +25,10 @@ pub(crate) struct DemoApp {
 
 impl DemoApp {
     /// Starts it and waits until it serves.
-    pub(crate) async fn open() -> Self {
+    pub async fn open() -> Self {
         let data = TempDir::new().expect("a folder");
         let log = |name: &str| File::create(data.path().join(name)).expect("a log");
-        let process = Command::new(env!("CARGO_BIN_EXE_concord"))
+        let process = Command::new(program())
             .args(["demo", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.path().join("demo"))
             .stdout(log("out"))
@@ -53,25 +52,25 @@ impl DemoApp {
     }
 
     /// What the program printed.
-    pub(crate) fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.data.path().join(name)).unwrap_or_default();
         format!("{}{}", read("out"), read("err"))
     }
 
     /// A field of `demo.json`.
-    pub(crate) fn demo(&self, field: &str) -> &str {
+    pub fn demo(&self, field: &str) -> &str {
         self.demo[field].as_str().unwrap_or_else(|| panic!("demo.json has no {field}"))
     }
 
     /// The id of a staff member or resource of the demo.
-    pub(crate) fn id_of(&self, list: &str, name: &str) -> String {
+    pub fn id_of(&self, list: &str, name: &str) -> String {
         let things = self.demo[list].as_array().expect("a list");
         let thing = things.iter().find(|thing| thing["name"] == name).unwrap_or_else(|| panic!("no {name}"));
         thing["id"].as_str().expect("an id").to_owned()
     }
 
     /// The id of a listing of the sandbox's platforms, and the address of its calendar.
-    pub(crate) fn listing(&self, platform: &str, name: &str) -> (String, String) {
+    pub fn listing(&self, platform: &str, name: &str) -> (String, String) {
         let listings = self.demo["listings"].as_array().expect("listings");
         let is_it = |listing: &&Value| listing["platform"] == platform && listing["name"] == name;
         let listing = listings.iter().find(is_it).unwrap_or_else(|| panic!("no {name} on {platform}"));
@@ -80,27 +79,46 @@ impl DemoApp {
     }
 
     /// Does something in the sandbox's control interface.
-    pub(crate) async fn control(&self, method: reqwest::Method, path: &str, body: Value) {
+    pub async fn control(&self, method: reqwest::Method, path: &str, body: Value) {
         let url = format!("{}/control{path}", self.demo("sandbox_url"));
         let answer = self.http.request(method, url).json(&body).send().await.expect("an answer");
         assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap_or_default());
     }
 
-    /// An absolute address.
-    pub(crate) fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.demo["url"].as_str().unwrap_or_default())
     }
 
     /// The entries that stand in the sandbox's calendars now.
-    pub(crate) async fn entries(&self) -> Vec<Value> {
+    pub async fn entries(&self) -> Vec<Value> {
         let url = format!("{}/control/events?provider=google", self.demo("sandbox_url"));
         let answer: Value = self.http.get(url).send().await.expect("an answer").json().await.expect("JSON");
         let all = answer.as_array().or_else(|| answer["events"].as_array()).expect("a list").clone();
         all.into_iter().filter(|event| event["deleted"] != Value::Bool(true)).collect()
     }
 
+    /// The entry of ours in Ana's calendar that stands first of those whose title holds the text.
+    pub async fn entry_named(&self, text: &str) -> String {
+        until(&format!("an entry named {text}"), async || {
+            let all = self.entries().await;
+            let found = all.iter().find(|entry| {
+                entry["account"] == "ana@example.com"
+                    && entry["title"].as_str().is_some_and(|title| title.contains(text))
+            });
+            found.map(|entry| entry["id"].as_str().expect("an id").to_owned())
+        })
+        .await
+    }
+
+    /// What a person does to an entry in their own calendar.
+    pub async fn person(&self, method: reqwest::Method, entry: &str, body: Value) {
+        let url = format!("{}/control/events/{entry}?provider=google", self.demo("sandbox_url"));
+        let done = self.http.request(method, url).json(&body).send().await.expect("an answer");
+        assert!(done.status().is_success(), "{}", done.text().await.expect("a text"));
+    }
+
     /// Waits until exactly so many entries stand whose title holds the text.
-    pub(crate) async fn entries_named(&self, text: &str, number: usize) {
+    pub async fn entries_named(&self, text: &str, number: usize) {
         until(&format!("{number} entries named {text}"), async || {
             let all = self.entries().await;
             let found =
@@ -129,20 +147,8 @@ fn client() -> reqwest::Client {
     builder.redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().expect("a client")
 }
 
-/// Asks again and again until there is something.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 /// A day so many days ahead, clear of the demo's own bookings from the 30th on. The program has the machine's clock.
-pub(crate) fn day(ahead: u64) -> NaiveDate {
+pub fn day(ahead: u64) -> NaiveDate {
     today() + Days::new(ahead)
 }
 
@@ -152,13 +158,13 @@ fn today() -> NaiveDate {
 }
 
 /// A day as the pages tell it: with the year if it is another one.
-pub(crate) fn told(day: NaiveDate) -> String {
+pub fn told(day: NaiveDate) -> String {
     let format = if day.year() == today().year() { "%a %-d %b" } else { "%a %-d %b %Y" };
     day.format(format).to_string()
 }
 
 /// A program of that name in the search path.
-pub(crate) fn in_path(name: &str) -> Option<std::path::PathBuf> {
+pub fn in_path(name: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| is_file(path))

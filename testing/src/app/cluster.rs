@@ -11,7 +11,6 @@ use concord::{
     config::{Config, ConfigSources},
 };
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
-use concord_foreign::free_port;
 use concord_jobs::Context;
 use concord_providers::{HttpClient, HttpConfig};
 use concord_sandbox::OAuthClient;
@@ -31,29 +30,32 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::processes::{Process, last_words, listens};
+use crate::{
+    free_port,
+    process::{Process, last_words, listens, program},
+};
 
 /// How long anything may take that is not on trial.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The installation, and the world around it.
-pub(crate) struct Cluster<'a> {
-    pub(crate) db: &'a TestDb,
-    pub(crate) business: Business,
+pub struct Cluster<'a> {
+    pub db: &'a TestDb,
+    pub business: Business,
     /// The resource that all bookings are of; it never fills.
     room: String,
-    pub(crate) http: HttpClient,
-    pub(crate) url: String,
+    pub http: HttpClient,
+    pub url: String,
     sandbox_url: String,
-    pub(crate) api_key: String,
+    pub api_key: String,
     variables: Vec<(String, String)>,
     _sandbox: Process,
-    pub(crate) folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl<'a> Cluster<'a> {
     /// Makes the business and starts the sandbox. `more`: what the program is told besides where everything is.
-    pub(crate) async fn start(db: &'a TestDb, redis_url: Option<&str>, more: &[(&str, &str)]) -> Self {
+    pub async fn start(db: &'a TestDb, redis_url: Option<&str>, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (port, sandbox_port) = (free_port(), free_port());
         let sandbox_url = format!("http://127.0.0.1:{sandbox_port}");
@@ -64,7 +66,7 @@ impl<'a> Cluster<'a> {
         let data = folder.path().join("sandbox").display().to_string();
         let arguments = ["sandbox", "--listen", &listen, "--data", &data];
         let log = folder.path().join("sandbox.log");
-        let sandbox = Process::new(Path::new(env!("CARGO_BIN_EXE_concord")), &arguments, &[], log);
+        let sandbox = Process::new(&program(), &arguments, &[], log);
         listens(sandbox_port).await;
         let http = HttpClient::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() });
         let (url, http) = (format!("http://127.0.0.1:{port}"), http.expect("a client"));
@@ -83,12 +85,12 @@ impl<'a> Cluster<'a> {
 
     /// What the program's jobs are given, here in this process. To be closed before a process of the program runs that
     /// wants the database for itself.
-    pub(crate) async fn context(&self) -> Context {
+    pub async fn context(&self) -> Context {
         context(self.folder.path(), &self.variables).await
     }
 
     /// Connects a new account of the sandbox.
-    pub(crate) async fn connect_with_grant(
+    pub async fn connect_with_grant(
         &self,
         context: &Context,
         staff: &Staff,
@@ -100,7 +102,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Connects an account of the sandbox that is there.
-    pub(crate) async fn adopt(
+    pub async fn adopt(
         &self,
         context: &Context,
         staff: &Staff,
@@ -120,19 +122,19 @@ impl<'a> Cluster<'a> {
     }
 
     /// A process of the program to be tested.
-    pub(crate) fn concord(&self, name: &str, arguments: &[&str]) -> Process {
+    pub fn concord(&self, name: &str, arguments: &[&str]) -> Process {
         self.concord_with(name, arguments, &[])
     }
 
     /// The same, told more than the others.
-    pub(crate) fn concord_with(&self, name: &str, arguments: &[&str], more: &[(&str, &str)]) -> Process {
+    pub fn concord_with(&self, name: &str, arguments: &[&str], more: &[(&str, &str)]) -> Process {
         let log = self.folder.path().join(format!("{name}.log"));
         let mut variables = self.variables.clone();
         variables.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        Process::new(Path::new(env!("CARGO_BIN_EXE_concord")), arguments, &variables, log)
+        Process::new(&program(), arguments, &variables, log)
     }
 
-    pub(crate) async fn is_ready(&self) {
+    pub async fn is_ready(&self) {
         let began = Instant::now();
         loop {
             let request = Request::get(format!("{}/readyz", self.url)).body(Bytes::new()).expect("a request");
@@ -145,7 +147,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// A call of the sandbox's control interface.
-    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    pub async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = Request::builder()
             .method(method.clone())
             .uri(format!("{}/control/{path}", self.sandbox_url))
@@ -158,8 +160,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// How long the program takes to answer: a call of the API, or a page to whoever has this cookie.
-    #[allow(dead_code, reason = "for the measurements, which use this file too")]
-    pub(crate) async fn time_of(&self, path: &str, cookie: Option<&str>) -> Duration {
+    pub async fn time_of(&self, path: &str, cookie: Option<&str>) -> Duration {
         let request = Request::get(format!("{}{path}", self.url));
         let request = match cookie {
             Some(cookie) => request.header(header::COOKIE, cookie),
@@ -174,8 +175,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// The id of the first of a list of the API.
-    #[allow(dead_code, reason = "for the measurements, which use this file too")]
-    pub(crate) async fn first_of(&self, path: &str) -> String {
+    pub async fn first_of(&self, path: &str) -> String {
         let request = Request::get(format!("{}/api/v1{path}", self.url))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key))
             .body(Bytes::new());
@@ -186,7 +186,7 @@ impl<'a> Cluster<'a> {
 
     /// Tells the program what a booking is from now on, of the one resource if it names no other, until it has said that
     /// it knows. Returns when it was changed, which is a moment before the commit.
-    pub(crate) async fn put(&self, reference: &str, mut booking: Value) -> DateTime<Utc> {
+    pub async fn put(&self, reference: &str, mut booking: Value) -> DateTime<Utc> {
         if booking["resource"].is_null() {
             booking["resource"] = json!(self.room);
         }

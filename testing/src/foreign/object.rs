@@ -10,17 +10,13 @@ use icalendar::{
 pub struct ObservedObject {
     /// Where it stands at the server.
     pub path: String,
-    /// Its SUMMARY.
     pub title: String,
-    /// Its DESCRIPTION.
     pub description: String,
-    /// Its LOCATION.
     pub location: String,
     /// RFC 3339 in UTC; a date for an entry of whole days; empty if the application cannot tell.
     pub starts_at: String,
     /// As `starts_at`; the first day that is not in it.
     pub ends_at: String,
-    /// The object itself.
     pub text: String,
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use fantoccini::key::Key;
 use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, KeyAction, KeyActions},
@@ -17,18 +18,24 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::demo_app::{DemoApp, PATIENCE, in_path, until};
+use super::demo_app::{DemoApp, in_path};
+use crate::{PATIENCE, until};
 
 /// How the browser looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BrowserKind {
-    /// 1,280 by 900.
+pub enum BrowserKind {
     Desk,
     /// 360 by 740, as a phone.
     Phone,
     /// As at a desk, with scripts turned off.
     WithoutScript,
 }
+
+/// What has the focus, as a screen reader would name it.
+pub const FOCUSED: &str = "
+    const at = document.activeElement;
+    const label = at.labels && at.labels[0] ? at.labels[0].innerText : '';
+    return (at.getAttribute('aria-label') || label || at.innerText || at.name || '').trim().split('\\n')[0].trim();";
 
 /// The program that drives the browser.
 struct WebDriver {
@@ -65,15 +72,14 @@ impl Drop for WebDriver {
 }
 
 /// A browser that is stopped when it is dropped.
-pub(crate) struct Browser {
+pub struct Browser {
     _driver: WebDriver,
     client: Client,
     _profile: TempDir,
 }
 
 impl Browser {
-    /// Starts one.
-    pub(crate) async fn open(kind: BrowserKind) -> Self {
+    pub async fn open(kind: BrowserKind) -> Self {
         let profile = TempDir::new().expect("a folder");
         let mut driver = start_driver();
         let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -88,31 +94,30 @@ impl Browser {
     }
 
     /// Starts one and signs the demo's manager in.
-    pub(crate) async fn signed_in(kind: BrowserKind, demo_app: &DemoApp) -> Self {
+    pub async fn signed_in(kind: BrowserKind, demo_app: &DemoApp) -> Self {
         let browser = Self::open(kind).await;
         browser.go(demo_app.demo("sign_in_url")).await;
         browser.see("Overview").await;
         browser
     }
 
-    /// Opens an address.
-    pub(crate) async fn go(&self, url: &str) {
+    pub async fn go(&self, url: &str) {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
     /// The path that is shown.
-    pub(crate) async fn path(&self) -> String {
+    pub async fn path(&self) -> String {
         self.client.current_url().await.expect("an address").path().to_owned()
     }
 
     /// All that can be read on the page.
-    pub(crate) async fn text(&self) -> String {
+    pub async fn text(&self) -> String {
         let Ok(body) = self.client.find(Locator::Css("body")).await else { return String::new() };
         body.text().await.unwrap_or_default()
     }
 
     /// Waits until the page says so.
-    pub(crate) async fn see(&self, text: &str) {
+    pub async fn see(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let shown = self.text().await;
@@ -125,17 +130,17 @@ impl Browser {
     }
 
     /// Waits for what a selector finds.
-    pub(crate) async fn find(&self, css: &str) -> Element {
+    pub async fn find(&self, css: &str) -> Element {
         until(css, async || self.client.find(Locator::Css(css)).await.ok()).await
     }
 
     /// Presses what a selector finds.
-    pub(crate) async fn click(&self, css: &str) {
+    pub async fn click(&self, css: &str) {
         self.press(Locator::Css(css), css).await;
     }
 
     /// Presses the button or link that has these words, or is called so.
-    pub(crate) async fn click_on(&self, words: &str) {
+    pub async fn click_on(&self, words: &str) {
         let path = format!(
             "//*[self::a or self::button][normalize-space()=\"{words}\" or @aria-label=\"{words}\"]\
              [not(@tabindex='-1')][not(ancestor::dialog[not(@open)])]"
@@ -152,7 +157,7 @@ impl Browser {
     }
 
     /// Puts a value into the field of that name, whatever was in it. Dates and times are set as scripts of pages do.
-    pub(crate) async fn fill(&self, field: &str, value: &str) {
+    pub async fn fill(&self, field: &str, value: &str) {
         let element = self.find(&format!("main [name='{field}']")).await;
         let kind = element.prop("type").await.expect("a field").unwrap_or_default();
         match kind.as_str() {
@@ -170,13 +175,13 @@ impl Browser {
     }
 
     /// What the field of that name holds.
-    pub(crate) async fn value(&self, field: &str) -> String {
+    pub async fn value(&self, field: &str) -> String {
         let element = self.find(&format!("main [name='{field}']")).await;
         element.prop("value").await.expect("a field").unwrap_or_default()
     }
 
     /// Ticks the box or chooses the round one that has these words.
-    pub(crate) async fn tick(&self, words: &str) {
+    pub async fn tick(&self, words: &str) {
         let path = format!("//label[contains(., \"{words}\")]//input[@type='checkbox' or @type='radio']");
         let element = until(words, async || self.client.find(Locator::XPath(&path)).await.ok()).await;
         if !element.is_selected().await.expect("a box") {
@@ -185,7 +190,7 @@ impl Browser {
     }
 
     /// Presses keys, one after the other, as a person does: whatever has the focus gets them.
-    pub(crate) async fn keys(&self, keys: &str) {
+    pub async fn keys(&self, keys: &str) {
         let mut presses = KeyActions::new("keyboard".to_owned());
         for value in keys.chars() {
             presses = presses.then(KeyAction::Down { value }).then(KeyAction::Up { value });
@@ -193,30 +198,54 @@ impl Browser {
         self.client.perform_actions(presses).await.expect("keys");
     }
 
+    /// Presses Tab until something of that name has the focus, and sees to it that the focus can be seen.
+    pub async fn tab_to(&self, name: &str) {
+        let mut passed = Vec::new();
+        for _ in 0..80 {
+            self.keys(&Key::Tab).await;
+            let focused = self.ask(FOCUSED).await;
+            let focused = focused.as_str().unwrap_or_default().to_owned();
+            if focused == name {
+                let outline = "return getComputedStyle(document.activeElement).outlineStyle";
+                let seen = self.ask(outline).await;
+                assert_ne!(seen, "none", "the focus on “{name}” cannot be seen");
+                return;
+            }
+            passed.push(focused);
+        }
+        panic!("Tab never came to “{name}”; it passed {passed:?}");
+    }
+
     /// Makes the window so wide.
-    pub(crate) async fn widen(&self, width: u32) {
+    pub async fn widen(&self, width: u32) {
         // A headless window has no frame: what is seen is as wide as the window.
         self.client.set_window_size(width, 900).await.expect("another size");
     }
 
+    /// Writes what is seen to a PNG file.
+    pub async fn save_picture(&self, file: &Path) {
+        let picture = self.client.screenshot().await.expect("a picture");
+        std::fs::write(file, picture).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+
     /// Runs a script in the page, for what WebDriver has no word for.
-    pub(crate) async fn ask(&self, script: &str) -> Value {
+    pub async fn ask(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.expect("a script's answer")
     }
 
     /// As `ask`, for a script that calls back.
-    pub(crate) async fn ask_later(&self, script: &str) -> Value {
+    pub async fn ask_later(&self, script: &str) -> Value {
         self.client.execute_async(script, vec![]).await.expect("a script's answer")
     }
 
     /// The cookie of the session, as a header.
-    pub(crate) async fn cookie(&self) -> String {
+    pub async fn cookie(&self) -> String {
         let cookie = self.client.get_named_cookie("concord_session").await.expect("a session");
         format!("concord_session={}", cookie.value())
     }
 
     /// As if the browser had never been here.
-    pub(crate) async fn forget(&self) {
+    pub async fn forget(&self) {
         self.client.delete_all_cookies().await.expect("no cookies");
     }
 }
