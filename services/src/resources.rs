@@ -53,9 +53,9 @@ pub async fn archive(
     by: &ChangeContext,
     id: ResourceId,
 ) -> Result<Resource, ServiceError> {
-    let mut tx = context.db.begin().await?;
-    let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
+    let before = find(context, by, id).await?;
     if before.archived_at.is_none() {
+        let mut tx = context.db.begin().await?;
         resources::archive(&mut tx, by.business, id, by.now).await?;
         record(&mut tx, by, "archived", &before).await?;
         tx.commit().await?;
@@ -69,9 +69,9 @@ pub async fn restore(
     by: &ChangeContext,
     id: ResourceId,
 ) -> Result<Resource, ServiceError> {
-    let mut tx = context.db.begin().await?;
-    let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
+    let before = find(context, by, id).await?;
     if before.archived_at.is_some() {
+        let mut tx = context.db.begin().await?;
         resources::restore(&mut tx, by.business, id).await?;
         record(&mut tx, by, "restored", &before).await?;
         tx.commit().await?;

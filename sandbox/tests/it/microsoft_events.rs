@@ -277,7 +277,7 @@ async fn a_calendar_of_outlook_has_its_page() {
     let address = made["webLink"].as_str().unwrap();
     let week = send(graph.http.get(address)).await.expect(200);
     let week = week.as_str().unwrap();
-    assert!(week.contains("stands for Outlook") && week.contains("Hair &amp; &lt;cut&gt;"));
+    assert!(week.contains("simulates Outlook") && week.contains("Hair &amp; &lt;cut&gt;"));
     let entry = week.split("name=\"entry\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let calendar = graph.calendar("Calendar").await;
     let form = [("entry", entry), ("calendar", &calendar), ("week", "2026-02-02")];
