@@ -9,7 +9,6 @@
 //!     cargo bench --profile dev --bench latency       at once
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a measurement that cannot go on has failed, and its result is for people"
 )]

@@ -11,7 +11,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
     reason = "a test whose surroundings fail has failed, and says what it saw"
 )]
 #![allow(missing_docs, reason = "the names of what tests do are their sentences")]

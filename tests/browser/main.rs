@@ -10,9 +10,7 @@
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a test whose surroundings fail has failed, and says what it saw"
 )]
 

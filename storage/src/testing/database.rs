@@ -99,7 +99,9 @@ impl Drop for TestDb {
             // From here on, whoever still has a clone of it is refused.
             drop(connections.close());
         }
-        lent.take().map(pool::give_back);
+        if let Some(lent) = lent.take() {
+            pool::give_back(lent);
+        }
     }
 }
 

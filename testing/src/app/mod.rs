@@ -1,4 +1,9 @@
 //! A Concord that runs: front and worker in this process, the sandbox as the outside world, a business with an API key.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test whose surroundings fail has failed, and says what it saw"
+)]
 
 mod api_client;
 pub mod browser;
