@@ -13,6 +13,7 @@ use concord_storage::{
     connections,
     jobs::{self, JobRef, NewJob},
 };
+use uuid::Uuid;
 
 use crate::Context;
 
@@ -26,10 +27,7 @@ pub async fn batch_sync(
     business: BusinessId,
     connection: ConnectionId,
 ) -> Result<JobRef, StorageError> {
-    let now = context.clock.now();
-    let (kind, queue) = (JobKind::BatchSync, QueueClass::Bulk);
-    let job = NewJob { business: Some(business), kind, subject: connection.0, queue, due_at: now };
-    jobs::enqueue(tx, job, now).await
+    due_now(tx, context, business, (JobKind::BatchSync, connection.0, QueueClass::Bulk)).await
 }
 
 /// Enqueues the batch of every connection of the business that is active, where what entries are made of changes, such as
@@ -67,9 +65,7 @@ pub async fn import(
     calendar: &Calendar,
     queue: QueueClass,
 ) -> Result<JobRef, StorageError> {
-    let (business, kind, now) = (calendar.business_id, JobKind::ImportAvailability, context.clock.now());
-    let job = NewJob { business: Some(business), kind, subject: calendar.id.0, queue, due_at: now };
-    jobs::enqueue(tx, job, now).await
+    due_now(tx, context, calendar.business_id, (JobKind::ImportAvailability, calendar.id.0, queue)).await
 }
 
 /// Enqueues the care for one calendar's push subscriptions, due now. `None`: there are none on this installation.
@@ -91,10 +87,7 @@ pub(crate) async fn push_renewal_of(
     business: BusinessId,
     calendar: CalendarId,
 ) -> Result<JobRef, StorageError> {
-    let now = context.clock.now();
-    let (kind, queue) = (JobKind::RenewPush, QueueClass::Poll);
-    let job = NewJob { business: Some(business), kind, subject: calendar.0, queue, due_at: now };
-    jobs::enqueue(tx, job, now).await
+    due_now(tx, context, business, (JobKind::RenewPush, calendar.0, QueueClass::Poll)).await
 }
 
 /// Enqueues the compare of a connection.
@@ -146,4 +139,15 @@ pub async fn read_calendars(
         enqueued.extend(push_renewal(tx, context, &calendar).await?);
     }
     Ok(enqueued)
+}
+
+async fn due_now(
+    tx: &mut Tx,
+    context: &Context,
+    business: BusinessId,
+    (kind, subject, queue): (JobKind, Uuid, QueueClass),
+) -> Result<JobRef, StorageError> {
+    let now = context.clock.now();
+    let job = NewJob { business: Some(business), kind, subject, queue, due_at: now };
+    jobs::enqueue(tx, job, now).await
 }

@@ -3,8 +3,7 @@
 use concord_domain::{audit::HistorySubject, ids::ResourceId};
 use concord_jobs::{Context, enqueue};
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
+    ChangeContext, StorageError, Tx,
     resources::{self, Resource, ResourceSettings},
 };
 
@@ -53,14 +52,7 @@ pub async fn archive(
     by: &ChangeContext,
     id: ResourceId,
 ) -> Result<Resource, ServiceError> {
-    let before = find(context, by, id).await?;
-    if before.archived_at.is_none() {
-        let mut tx = context.db.begin().await?;
-        resources::archive(&mut tx, by.business, id, by.now).await?;
-        record(&mut tx, by, "archived", &before).await?;
-        tx.commit().await?;
-    }
-    find(context, by, id).await
+    set_archived(context, by, id, true).await
 }
 
 /// Makes a resource bookable again. Does nothing if it is not archived.
@@ -69,17 +61,27 @@ pub async fn restore(
     by: &ChangeContext,
     id: ResourceId,
 ) -> Result<Resource, ServiceError> {
-    let before = find(context, by, id).await?;
-    if before.archived_at.is_some() {
-        let mut tx = context.db.begin().await?;
-        resources::restore(&mut tx, by.business, id).await?;
-        record(&mut tx, by, "restored", &before).await?;
-        tx.commit().await?;
-    }
-    find(context, by, id).await
+    set_archived(context, by, id, false).await
 }
 
-async fn find(context: &Context, by: &ChangeContext, id: ResourceId) -> Result<Resource, ServiceError> {
+async fn set_archived(
+    context: &Context,
+    by: &ChangeContext,
+    id: ResourceId,
+    archived: bool,
+) -> Result<Resource, ServiceError> {
+    let mut tx = context.db.begin().await?;
+    let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
+    if before.archived_at.is_some() == archived {
+        return Ok(before);
+    }
+    if archived {
+        resources::archive(&mut tx, by.business, id, by.now).await?;
+    } else {
+        resources::restore(&mut tx, by.business, id).await?;
+    }
+    record(&mut tx, by, if archived { "archived" } else { "restored" }, &before).await?;
+    tx.commit().await?;
     resources::find(&context.db, by.business, id).await?.or_not_found(WHAT)
 }
 
