@@ -12,7 +12,6 @@
     clippy::print_stdout,
     reason = "a measurement that cannot go on has failed, and its result is for people"
 )]
-#![allow(missing_docs, reason = "a program, not a library")]
 
 use std::{fs, path::Path, time::Duration};
 

@@ -24,6 +24,12 @@ MODULE = re.compile(r"\bmod\s+([a-z]\w*)\s*[;{]")
 FUNCTION = re.compile(r"\bfn\s+(\w+)")
 TEST = re.compile(r"#\[(?:\w+::)*test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))?\s+)?(?:async\s+)?fn\s+(\w+)")
 SHORT_DOC = re.compile(r"(?:^[ \t]*///[^\n]*\n)+", re.M)
+# Types whose comments are published, as the API's document or as what a command says of its options.
+PUBLISHED = re.compile(
+    r"#\[derive\([^)]*\b(?:ToSchema|IntoParams|Parser|Args|Subcommand|ValueEnum)\b[^)]*\)\](?:\s*#\[[^\]]*\])*\s*(?:pub(?:\([^)]*\))?\s+)?(?:struct|enum)\s+\w+"
+)
+PUBLIC = re.compile(r"^[ \t]*(pub (?:async |const |unsafe )*(?:fn|struct|enum|trait|union|type|static|const)\s+\w+)", re.M)
+UNDOCUMENTED = ("testing", "benches", "domain/fuzz")
 PATH = re.compile(r"(?:^|/)(?:tests?|benches)/|_tests?\.rs$|/tests?\.rs$")
 
 # A finding: the check and the key that it is counted under, where, what, and how much (1, or a size).
@@ -127,11 +133,31 @@ def sizes_of(source):
 
 
 def short_docs_of(source):
+    published = [source.body(match.end()) for match in PUBLISHED.finditer(source.code)]
     for match in SHORT_DOC.finditer(source.text):
         said = re.sub(r"^\s*///", "", match.group(), flags=re.M).split()
-        if len(said) < DOC_WORDS:
+        within = any(body and body[0] <= match.start() < body[1] for body in published)
+        if len(said) < DOC_WORDS and not within:
             text = f"`/// {' '.join(said)}` says little; say what the signature does not, or delete it"
             yield Finding("short-doc", source.name.split("/")[0], source.name, source.line(match.start()), text, 1)
+
+
+def missing_docs_of(source):
+    """What rustc's `missing_docs` asks for, but not of fields and variants, whose names say enough."""
+    if PATH.search(source.name) or source.name.startswith(UNDOCUMENTED):
+        return
+    if not source.text.startswith("//!"):
+        text = "begin the file with `//!`: what it is for"
+        yield Finding("missing-doc", source.name.split("/")[0], source.name, 1, text, 1)
+    lines = source.text[: -1].split("\n")
+    for match in PUBLIC.finditer(source.code):
+        number = source.line(match.start(1))
+        above = number - 2
+        while above >= 0 and not re.match(r"\s*(?:$|//)|.*[;{}]$", lines[above]):
+            above -= 1
+        if above < 0 or not lines[above].lstrip().startswith("///"):
+            text = f"`{match[1]}` is public; say what the signature does not"
+            yield Finding("missing-doc", source.name.split("/")[0], source.name, number, text, 1)
 
 
 def findings(files, words):
@@ -144,6 +170,7 @@ def findings(files, words):
             yield from names(words, file, identifiers_of(source), source.line)
             yield from sizes_of(source)
             yield from short_docs_of(source)
+            yield from missing_docs_of(source)
             for name, position in types_of(source):
                 types[name].append((source, position))
             continue
@@ -209,6 +236,7 @@ def self_test():
         assert any(c == check for c, _ in checks(text, file)), (check, text)
 
     def good(text, file="src/x.rs"):
+        text = f"//! A module.\n\n{text}" if file.endswith(".rs") else text
         assert checks(text, file) == [], (text, checks(text, file))
 
     bad("name", "fn claim_duty() {}")
@@ -229,13 +257,17 @@ def self_test():
     good("struct A; enum A {} impl X for Y { type A = u8; } impl X for Z { type A = u8; }")
     bad("short-doc", "/// The id.\nfn f() {}")
     good("/// The\n/// id, in\n/// seconds.\nfn f() {}")
+    good("#[derive(ToSchema)]\nstruct A {\n    /// The id.\n    b: u8,\n}")
+    bad("missing-doc", "//! X.\n\npub fn f() {}")
+    bad("missing-doc", "fn f() {}\n")
+    good("/// Does f to what it is given.\n#[x]\npub async fn f() {}\nfn g() {}\n")
     bad("file", "\n" * (FILE_LINES + 1))
     bad("function", "fn f<const N: usize>(x: [u8; 2]) -> u8 {\n" + "\n" * FUNCTION_LINES + "}")
     good("fn f();\n" + "\n" * (FUNCTION_LINES + 9) + "fn g() { '{'; \"}\"; }\n" + "\n" * (FUNCTION_LINES + 9))
     bad("test-name", f"#[tokio::test]\nasync fn a{'b' * TEST_NAME}() {{}}")
     good(f"fn a{'b' * TEST_NAME}() {{}}")
 
-    found = list(findings([("src/x.rs", "fn duty() { duty(); }")], words))
+    found = list(findings([("src/x.rs", "//! X.\nfn duty() { duty(); }")], words))
     at = ("name", found[0].key)
     assert len(compare(found, {})) == 2 and len(compare(found, {at: 1})) == 2 and compare(found, {at: 2}) == []
     assert "no longer" in compare([], {at: 2})[0]

@@ -20,7 +20,6 @@ use crate::{
 pub struct App {
     /// Database, clock, providers, queue: what jobs are given too.
     pub context: Context,
-    /// The configuration, checked.
     pub config: Arc<Config>,
     /// Where people and programs reach this installation; no trailing slash.
     pub public_url: Url,
@@ -35,7 +34,7 @@ pub struct App {
 }
 
 impl App {
-    /// The current instant.
+    /// The current instant, in UTC.
     pub fn now(&self) -> DateTime<Utc> {
         self.context.clock.now()
     }

@@ -14,7 +14,6 @@
     clippy::print_stdout,
     reason = "a measurement that cannot go on has failed, and its result is for people"
 )]
-#![allow(missing_docs, reason = "a program, not a library")]
 
 mod cpu_per_booking;
 mod during_import;

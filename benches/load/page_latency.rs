@@ -144,7 +144,6 @@ async fn written_a_second(town: &LoadFixture<'_>, round: usize) -> f64 {
     f64::from(u32::try_from(WRITTEN).expect("a few")) / took
 }
 
-/// A manager's cookie.
 async fn session(db: &TestDb, town: &LoadFixture<'_>) -> String {
     let (business, now) = (town.cluster.business.id, Clock::system().now());
     let token = secret::new_token("");

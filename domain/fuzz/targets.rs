@@ -24,7 +24,6 @@ use icalendar::parser::{read_calendar, unfold};
 /// A target and its name, which is that of its folder of seeds.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
 pub(crate) const TARGETS: [Target; 4] =
     [("reader", reader), ("zones", zones), ("recurrence", recurrence), ("writer", writer)];
 
@@ -43,7 +42,6 @@ fn half_year() -> Interval {
     Interval { start: day(20_454), end: day(20_454 + 182) }
 }
 
-/// Any bytes.
 pub(crate) fn reader(bytes: &[u8]) {
     let Ok(calendar) = read(bytes, chrono_tz::Europe::Lisbon, &limits()) else { return };
     assert!(calendar.warnings.len() <= 50);

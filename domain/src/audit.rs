@@ -5,7 +5,6 @@ use crate::words;
 words! {
     /// How one attempt to bring a calendar and the bookings into agreement ended.
     SyncOutcome {
-        /// Done.
         Ok = "ok",
         /// It failed and is tried again soon, or it had to wait.
         Retry = "retry",
@@ -23,23 +22,16 @@ words! {
     HistorySubject {
         /// The business's own settings.
         Business = "business",
-        /// A resource.
         Resource = "resource",
-        /// A staff member.
         Staff = "staff",
         /// A person who signs in.
         User = "user",
-        /// A booking.
         Booking = "booking",
-        /// A calendar connection.
         Connection = "connection",
-        /// A feed.
         Feed = "feed",
-        /// A channel.
         Channel = "channel",
         /// A platform, as the business treats it.
         Platform = "platform",
-        /// An API key.
         ApiKey = "api_key",
     }
 }

@@ -118,7 +118,6 @@ fn moved(time: BookingTime, by: Duration) -> Option<BookingTime> {
 /// A day, and how many units are free for all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayVacancy {
-    /// Which day.
     pub date: NaiveDate,
     /// No instant of it needs one of these.
     pub units: u32,

@@ -13,13 +13,9 @@ use crate::{
 words! {
     /// What sort of booking it is.
     BookingKind {
-        /// For a customer.
         Booking = "booking",
-        /// For a technician.
         Maintenance = "maintenance",
-        /// For a driver.
         Delivery = "delivery",
-        /// Nobody may book.
         Block = "block",
     }
 }
@@ -29,15 +25,10 @@ words! {
     BookingStatus {
         /// Asked for; it holds its place.
         Pending = "pending",
-        /// Accepted.
         Approved = "approved",
-        /// Sure.
         Confirmed = "confirmed",
-        /// Under way.
         InProgress = "in_progress",
-        /// Over.
         Completed = "completed",
-        /// Called off.
         Cancelled = "cancelled",
         /// The customer did not come.
         NoShow = "no_show",
@@ -74,12 +65,7 @@ impl BookingStatus {
 #[serde(untagged)]
 pub enum BookingTime {
     /// From an instant to an instant.
-    Timed {
-        /// UTC.
-        starts_at: DateTime<Utc>,
-        /// UTC, exclusive.
-        ends_at: DateTime<Utc>,
-    },
+    Timed { starts_at: DateTime<Utc>, ends_at: DateTime<Utc> },
     /// Nights: the day of departure is free again.
     Stay {
         /// The day of arrival.
@@ -104,10 +90,8 @@ impl BookingTime {
 /// Who it is for. All may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
-    /// Full name.
     #[serde(default)]
     pub name: String,
-    /// Mail address.
     #[serde(default)]
     pub email: String,
     /// Telephone number, as the customer writes it.
@@ -125,17 +109,11 @@ impl Customer {
 /// All that a caller says of a booking; `Booking` adds what Concord keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookingDraft {
-    /// What is booked.
     pub resource: ResourceId,
-    /// What sort.
     pub kind: BookingKind,
-    /// Where it stands.
     pub status: BookingStatus,
-    /// When.
     pub time: BookingTime,
-    /// One line.
     pub title: String,
-    /// For whom.
     pub customer: Customer,
     /// How many people come.
     pub party_size: Option<u32>,
@@ -145,7 +123,6 @@ pub struct BookingDraft {
     pub staff: Vec<StaffId>,
     /// Where, if not at the resource.
     pub location: String,
-    /// For staff.
     pub notes: String,
     /// Where it came from: `api`, `page`, a platform.
     pub source: String,
@@ -154,15 +131,12 @@ pub struct BookingDraft {
 /// A booking as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booking {
-    /// Concord's id.
     pub id: BookingId,
-    /// The tenant.
     pub business: BusinessId,
     /// The caller's own name for it, unique in the business.
     pub reference: String,
     /// Counts its changes, from 1.
     pub version: i64,
-    /// What it says.
     pub draft: BookingDraft,
     /// Its time in UTC.
     pub interval: Interval,
@@ -179,12 +153,11 @@ pub struct Booking {
 pub struct FieldError {
     /// The field's name in the API.
     pub field: &'static str,
-    /// A sentence.
     pub message: String,
 }
 
 impl FieldError {
-    /// Shorthand.
+    /// One field's error, with what is wrong with it.
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }

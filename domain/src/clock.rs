@@ -23,7 +23,7 @@ enum ClockSource {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Follows the clock of the machine.
     pub fn system() -> Self {
         Self::system_ahead(ahead())
     }
@@ -38,7 +38,7 @@ impl Clock {
         Self(ClockSource::Set(Arc::new(AtomicI64::new(now.timestamp_micros()))))
     }
 
-    /// The current instant.
+    /// The current instant, in UTC.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             ClockSource::System { ahead, correction } => {

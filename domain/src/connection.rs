@@ -10,7 +10,6 @@ words! {
         Out = "out",
         /// Busy times are read; nothing is written.
         In = "in",
-        /// Both.
         Both = "both",
     }
 }

@@ -70,7 +70,7 @@ pub struct RouteStop<'a> {
 }
 
 impl<'a> RouteStop<'a> {
-    /// The delivery.
+    /// The booking of this delivery.
     pub fn booking(&self) -> &'a Booking {
         &self.round.stops[self.index]
     }
@@ -80,7 +80,7 @@ impl<'a> RouteStop<'a> {
         self.index + 1
     }
 
-    /// The whole day.
+    /// The route that the day's deliveries belong to.
     pub fn round(&self) -> &'a DeliveryRoute {
         self.round
     }

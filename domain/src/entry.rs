@@ -16,7 +16,6 @@ use crate::{
 pub enum EntryTime {
     /// From an instant to an instant (exclusive), shown in `zone`.
     Timed {
-        /// UTC.
         starts_at: DateTime<Utc>,
         /// UTC, exclusive, after `starts_at`.
         ends_at: DateTime<Utc>,
@@ -25,7 +24,6 @@ pub enum EntryTime {
     },
     /// Whole days; `until` is exclusive and after `from`.
     AllDay {
-        /// The first day.
         from: NaiveDate,
         /// The day after the last.
         until: NaiveDate,
@@ -67,13 +65,10 @@ pub struct EntryContent {
     pub booking: BookingId,
     /// The mapping it belongs to, likewise.
     pub entry: EntryId,
-    /// One line.
     pub title: String,
     /// Plain text, lines separated by `\n`; may be empty.
     pub description: String,
-    /// May be empty.
     pub location: String,
-    /// When.
     pub time: EntryTime,
     /// Google's colour ids are "1" to "11"; other providers take a category name.
     pub colour: Option<String>,

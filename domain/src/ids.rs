@@ -52,7 +52,7 @@ ids! {
     StaffId;
     /// What can be booked: a room, a machine, a chair.
     ResourceId;
-    /// A booking.
+    /// Identifies one booking of a business.
     BookingId;
     /// One interval on one resource or staff member.
     OccupancyId;
@@ -80,7 +80,7 @@ ids! {
     ChannelItemId;
     /// One reading of a platform's feed.
     ChannelRunId;
-    /// An API key.
+    /// Identifies an API key.
     ApiKeyId;
     /// A line of the sync log.
     SyncLogId;

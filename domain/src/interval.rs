@@ -24,7 +24,7 @@ impl Interval {
         self.start < other.end && other.start < self.end
     }
 
-    /// Its length.
+    /// From its start to its end.
     pub fn length(&self) -> Duration {
         self.end - self.start
     }

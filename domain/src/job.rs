@@ -35,13 +35,11 @@ words! {
 }
 
 words! {
-    /// The three queues.
     QueueClass {
         /// What a person waits for.
         Interactive = "interactive",
         /// Batches and first imports.
         Bulk = "bulk",
-        /// Polls, renewals, housekeeping.
         Poll = "poll",
     }
 }

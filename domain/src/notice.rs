@@ -3,7 +3,6 @@
 use crate::words;
 
 words! {
-    /// What happened.
     NoticeKind {
         /// Somebody changed an entry in their calendar.
         RemoteChange = "remote_change",

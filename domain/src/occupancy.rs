@@ -11,11 +11,8 @@ use chrono::{DateTime, Utc};
 use crate::{ids::OccupancyId, interval::Interval, words};
 
 words! {
-    /// What is occupied.
     SubjectKind {
-        /// A resource.
         Resource = "resource",
-        /// A staff member.
         Staff = "staff",
     }
 }
@@ -25,9 +22,7 @@ words! {
     OccupancySource {
         /// A booking of ours, refused when there is no room.
         Booking = "booking",
-        /// Blocked by hand.
         Block = "block",
-        /// A platform's reservation.
         Reservation = "reservation",
         /// A busy time of a connected calendar.
         Busy = "busy",
@@ -55,11 +50,8 @@ impl ResourceDemand {
 /// One interval on one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allocation {
-    /// The row.
     pub id: OccupancyId,
-    /// `None`: not allocated.
     pub unit: Option<u32>,
-    /// With buffers.
     pub interval: Interval,
 }
 

@@ -21,11 +21,8 @@ words! {
 words! {
     /// What a staff member does, which decides the bookings that suit them.
     Trade {
-        /// Serves customers.
         General = "general",
-        /// Gets maintenance.
         Technician = "technician",
-        /// Gets deliveries.
         Driver = "driver",
     }
 }
@@ -47,33 +44,25 @@ impl Trade {
 pub enum Actor {
     /// A person at a page.
     User {
-        /// Who.
         id: UserId,
-        /// Their name then.
         name: String,
     },
     /// A program by an API key.
     ApiKey {
-        /// Which.
         id: ApiKeyId,
-        /// Its name then.
         name: String,
     },
     /// What a staff member did in their own calendar.
     Calendar {
-        /// Whose.
         staff: StaffId,
-        /// Their name then.
         name: String,
     },
     /// What a booking platform says.
     Platform {
         /// By which of its feeds.
         channel: ChannelId,
-        /// Its name then.
         name: String,
     },
-    /// Concord itself.
     System,
 }
 

@@ -16,7 +16,6 @@ words! {
         Open = "open",
         /// The provider does not want to; asked again later.
         Refused = "refused",
-        /// It is over.
         Closed = "closed",
     }
 }
@@ -24,9 +23,7 @@ words! {
 /// What is known of a channel that is not over.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownSubscription {
-    /// Which.
     pub id: PushSubscriptionId,
-    /// Where it stands.
     pub state: PushState,
     /// Whether the provider was given the address that this installation has now.
     pub is_ours: bool,

@@ -20,7 +20,6 @@ pub const MAX_SLUG: usize = 63;
 /// What a business may choose of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceSettings {
-    /// For people.
     pub name: String,
     /// Where it stands; `None`: in the business's zone.
     pub zone: Option<Tz>,
@@ -45,9 +44,7 @@ impl ResourceSettings {
 /// What a business enters of a staff member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaffSettings {
-    /// For people.
     pub name: String,
-    /// May be empty.
     pub email: String,
     /// Which bookings suit them.
     pub trade: Trade,
@@ -76,7 +73,7 @@ pub fn is_name(text: &str) -> bool {
 pub struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// Notes a fault.
+    /// Adds what is wrong with a field.
     pub fn add(&mut self, field: &'static str, message: impl Into<String>) {
         self.0.push(FieldError::new(field, message));
     }

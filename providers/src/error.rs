@@ -107,10 +107,5 @@ pub enum SetupError {
     Http(#[from] reqwest::Error),
     /// An address in the configuration is not one that can be called.
     #[error("{what} must be an http or https address: {url}")]
-    Address {
-        /// Which one.
-        what: &'static str,
-        /// What was given.
-        url: url::Url,
-    },
+    Address { what: &'static str, url: url::Url },
 }

@@ -51,7 +51,6 @@ pub(crate) enum ProviderCallError<B> {
     Refused(ProviderErrorResponse<B>),
     /// No answer came in time: less may be asked for.
     Slow(ProviderError),
-    /// Everything else.
     Other(ProviderError),
 }
 

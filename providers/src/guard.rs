@@ -138,7 +138,7 @@ impl SsrfGuard {
     }
 }
 
-/// What names mean.
+/// Resolves the names of hosts to addresses.
 #[async_trait]
 pub trait DnsResolver: fmt::Debug + Send + Sync {
     /// The addresses of `host`, public and private; none, or an error, if there is no such name.

@@ -52,9 +52,7 @@ impl Default for HttpConfig {
 pub struct BufferedResponse {
     /// The status; a redirect is an answer like any other.
     pub status: StatusCode,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body, decompressed.
     pub body: Bytes,
 }
 
@@ -201,7 +199,6 @@ pub(crate) enum HttpCallError {
     /// The server answers, and not in TLS.
     #[error("{NO_TLS}")]
     NoTls,
-    /// Of the whole.
     #[error("no answer in time{}", cause_suffix(.0.as_deref()))]
     Timeout(Option<String>),
     /// No such name, nobody there (in time), or TLS failed.
@@ -213,12 +210,8 @@ pub(crate) enum HttpCallError {
     /// It is no HTTP, or ended before the headers.
     #[error("the connection failed{}", cause_suffix(.0.as_deref()))]
     Broken(Option<String>),
-    /// In bytes.
     #[error("the answer is larger than {limit} bytes")]
-    TooLarge {
-        /// What is allowed.
-        limit: usize,
-    },
+    TooLarge { limit: usize },
 }
 
 /// What is said where https is spoken to a port of http.

@@ -108,7 +108,6 @@ pub struct AuthorizationRequest {
 /// What a provider gave us.
 #[derive(Clone, Debug)]
 pub struct OAuthTokens {
-    /// For the calls.
     pub access_token: SecretString,
     /// For the next access token. After a refresh: the one that replaces the old one, `None` if the old one stays.
     pub refresh_token: Option<SecretString>,
@@ -323,7 +322,6 @@ fn is_same_scope(one: &str, other: &str) -> bool {
 enum TokenRequestKind {
     /// The first tokens, for the code of a consent.
     ForCode,
-    /// Further ones.
     ForRefresh,
 }
 

@@ -60,18 +60,14 @@ impl fmt::Debug for ProviderCredentials {
 pub struct ProviderAccount {
     /// The provider's unchanging id of the account; reconnecting is recognised by it.
     pub subject: String,
-    /// For people.
     pub email: String,
 }
 
 /// A calendar as the provider lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteCalendar {
-    /// The provider's id.
     pub external_id: String,
-    /// For people.
     pub name: String,
-    /// `#rrggbb`, where given.
     pub colour: Option<String>,
     /// IANA name, where given.
     pub zone: Option<String>,
@@ -168,7 +164,6 @@ pub(crate) fn is_unclear(seen: &ObservedEntry) -> bool {
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextPage {
-    /// Another page.
     Page(String),
     /// The end, and the cursor for the next incremental read.
     Cursor(String),

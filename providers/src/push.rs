@@ -48,9 +48,7 @@ pub struct ActivePushSubscription {
 pub struct WebhookRequest<'a> {
     /// Of the address, encoded.
     pub query: &'a str,
-    /// All that came.
     pub headers: &'a HeaderMap,
-    /// The whole body.
     pub body: &'a [u8],
 }
 
@@ -114,7 +112,6 @@ pub trait PushProvider: Send + Sync {
 /// What a provider tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushNotificationKind {
-    /// The channel stands.
     Opened,
     /// Something in the calendar has changed.
     Changed,
@@ -137,11 +134,9 @@ pub struct PushNotification {
     pub secret: SecretString,
     /// The provider's names for the channel and for what it watches, where it says them.
     pub remote_id: Option<String>,
-    /// See `remote_id`.
     pub resource_id: Option<String>,
     /// Which message of the channel it is: later ones have higher numbers, where they have any.
     pub number: Option<i64>,
-    /// What it says.
     pub told: PushNotificationKind,
 }
 

@@ -19,7 +19,6 @@ use crate::server::SandboxServer;
 use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxConfig, SandboxError, clock, google, microsoft};
 
-/// The whole sandbox.
 #[derive(Debug)]
 pub(crate) struct SandboxApp {
     pub(crate) google: Arc<GoogleSandbox>,

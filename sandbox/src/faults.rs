@@ -120,13 +120,11 @@ impl From<Provider> for FaultTarget {
     }
 }
 
-/// One standing fault.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ActiveFault {
     pub(crate) id: u64,
     pub(crate) provider: FaultTarget,
     pub(crate) kind: FaultKind,
-    /// 0 to 1.
     pub(crate) probability: f64,
     /// How many times it still hits; `None` until it is deleted.
     pub(crate) count: Option<u64>,

@@ -131,7 +131,6 @@ pub enum SandboxError {
     /// The state's file holds a line that is not the sandbox's own.
     #[error("{} line {line} cannot be read: {reason}; move the file away to start afresh", path.display())]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
@@ -214,7 +213,6 @@ impl Drop for Sandbox {
     }
 }
 
-/// All routes.
 fn router(app: &Arc<app::SandboxApp>) -> Router {
     let elsewhere = any(elsewhere::visit).with_state(Arc::clone(&app.server));
     Router::new()

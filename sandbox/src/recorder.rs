@@ -33,7 +33,6 @@ pub(crate) struct RecordedExchange {
     pub(crate) delivered: bool,
 }
 
-/// The recorded traffic.
 #[derive(Debug, Default)]
 pub(crate) struct TrafficRecorder(Mutex<VecDeque<RecordedExchange>>);
 

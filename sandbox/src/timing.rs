@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DateOrDateTime {
-    /// An instant.
     At(DateTime<Utc>),
     /// A day; as an end it is exclusive.
     On(NaiveDate),

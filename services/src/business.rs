@@ -3,8 +3,7 @@
 use concord_domain::audit::HistorySubject;
 use concord_jobs::{Context, enqueue};
 use concord_storage::{
-    StorageError,
-    bookings::ChangeContext,
+    ChangeContext, StorageError,
     businesses::{self, Business, BusinessSettings},
 };
 use serde_json::json;

@@ -2,8 +2,7 @@
 
 use concord_domain::audit::HistorySubject;
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
+    ChangeContext, StorageError, Tx,
     history::{self, NewHistoryEntry},
 };
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! What a person or an API key may do, once each: pages, the API and the command line call the same function.
 //!
 //! A use case takes the [`Context`](concord_jobs::Context), who does it and when
-//! ([`ChangeContext`](concord_storage::bookings::ChangeContext)) and checked settings of the domain. It opens the
+//! ([`ChangeContext`](concord_storage::ChangeContext)) and checked settings of the domain. It opens the
 //! transaction, looks everything up together with its business, writes the rows, leaves its line in the history, enqueues
 //! what follows, commits, and only then pushes the jobs. After a [`ServiceError`] nothing was written; a subject whose
 //! callers must tell more apart has an error of its own, such as [`connect::ConnectError`].

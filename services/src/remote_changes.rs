@@ -6,8 +6,8 @@ use concord_domain::{
 };
 use concord_jobs::Context;
 use concord_storage::{
-    StorageError,
-    bookings::{self, ChangeContext, LinkedWrite, PutError},
+    ChangeContext, StorageError,
+    bookings::{self, LinkedWrite, PutError},
     entries,
     jobs::JobRef,
     remote_changes::{self, RemoteChange, RemoteChangeDecision},

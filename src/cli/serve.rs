@@ -37,11 +37,9 @@ const DONE_JOBS: Duration = Duration::days(7);
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessRole {
-    /// Everything.
     Both,
     /// Pages, API and feeds.
     Front,
-    /// The work.
     Worker,
 }
 

@@ -7,7 +7,6 @@ use std::{fmt, io, path::PathBuf};
 pub enum SettingSource {
     /// The defaults inside the binary.
     Default,
-    /// A file.
     File(PathBuf),
     /// A variable of the environment.
     Variable(String),
@@ -45,12 +44,7 @@ impl fmt::Display for ConfigFault {
 pub enum ConfigError {
     /// The file that was asked for cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
     /// Everything that is wrong, one line each.
     #[error("{}", join_lines(.0))]
     Wrong(Vec<ConfigFault>),

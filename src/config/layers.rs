@@ -13,7 +13,6 @@ use crate::spelling;
 const SECRET: &[&str] =
     &["database.url", "queue.redis_url", "mail.url", "security.master_key", "security.previous_master_keys"];
 
-/// The merged settings.
 pub(super) struct ConfigLayers {
     known: BTreeMap<String, Value>,
     values: BTreeMap<String, Value>,

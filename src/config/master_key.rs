@@ -26,7 +26,6 @@ pub enum MissingKeyPolicy {
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    /// None was set.
     #[error(
         "no master key: set CONCORD_MASTER_KEY to the output of `openssl rand -base64 32`, and keep a copy in a \
          safe place; without it, connected calendars can no longer be accessed"
@@ -43,7 +42,6 @@ pub enum MasterKeyError {
     Io {
         /// The file or its folder.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// The system gave no random bytes.

@@ -66,7 +66,7 @@ use layers::ConfigLayers;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// All settings, checked.
+/// All settings of this process, checked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -78,7 +78,6 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How workers learn of new work.
     pub queue: QueueConfig,
-    /// Keys and sessions.
     pub security: SecurityConfig,
     /// Calls to calendar providers.
     pub providers: ProvidersConfig,
@@ -92,11 +91,9 @@ pub struct Config {
     pub feeds: FeedsConfig,
     /// The calendar feeds of others, which are read.
     pub channels: ChannelsConfig,
-    /// Booking platforms.
     pub platforms: PlatformsConfig,
     /// How long records are kept.
     pub retention: RetentionConfig,
-    /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{ConfigError, ConfigFault, SettingSource, units};
 
-/// Booking platforms.
+/// What is set of booking platforms.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformsConfig {

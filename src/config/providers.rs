@@ -25,11 +25,9 @@ pub struct ProvidersConfig {
     /// Largest answer that is read, in megabytes.
     #[serde(deserialize_with = "units::number")]
     pub max_answer_megabytes: usize,
-    /// Google Calendar.
     pub google: GoogleConfig,
     /// Microsoft 365 and Outlook.com.
     pub microsoft: MicrosoftConfig,
-    /// CalDAV.
     pub caldav: CaldavConfig,
 }
 
@@ -78,7 +76,7 @@ impl CaldavConfig {
     }
 }
 
-/// Google Calendar.
+/// Access to Google Calendar.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoogleConfig {
@@ -90,7 +88,6 @@ pub struct GoogleConfig {
     /// Above `/calendar/v3/` and `/oauth2/v3/userinfo`.
     #[serde(deserialize_with = "units::url")]
     pub api_base: Url,
-    /// The consent page.
     #[serde(deserialize_with = "units::url")]
     pub auth_url: Url,
     /// Where codes and refresh tokens become access tokens.
@@ -118,10 +115,8 @@ pub struct MicrosoftConfig {
     pub client_secret: Option<SecretString>,
     /// Who may connect: `common`, `organizations`, `consumers`, or one organisation's id or domain.
     pub tenant: String,
-    /// Above `/v1.0/`.
     #[serde(deserialize_with = "units::url")]
     pub api_base: Url,
-    /// Above `/{tenant}/oauth2/v2.0/`.
     #[serde(deserialize_with = "units::url")]
     pub login_base: Url,
     /// Calls of this installation, a minute.

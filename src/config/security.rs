@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{check::SectionFaults, units};
 
-/// Keys and sessions.
+/// The master key and sessions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecurityConfig {

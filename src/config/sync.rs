@@ -66,7 +66,6 @@ pub enum PushMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelledEntries {
-    /// It goes.
     Remove,
     /// It stays, marked and not busy.
     Mark,

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{check::SectionFaults, units};
 
-/// Logs and traces.
+/// Where logs and traces go.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryConfig {
@@ -27,7 +27,6 @@ pub struct TelemetryConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
     Text,
     /// One JSON object a line.
     Json,

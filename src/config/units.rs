@@ -31,7 +31,6 @@ fn whole<'de, D: Deserializer<'de>>(from: D, unit: u64) -> Result<Duration, D::E
     Ok(Duration::from_secs(u64::from(number) * unit))
 }
 
-/// Bytes.
 pub(super) fn megabytes<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     u32::deserialize(from).map(|number| u64::from(number) << 20).map_err(|_| D::Error::custom("is too large"))
 }

@@ -10,7 +10,6 @@ use std::{
 use super::DemoFile;
 use crate::{cli::CommandError, config::create_private_folder};
 
-/// Where `demo.json` is.
 pub(super) fn demo_file_path(data: &Path) -> PathBuf {
     data.join("demo.json")
 }

@@ -48,7 +48,7 @@ pub struct DemoArgs {
     sandbox: Option<Url>,
 }
 
-/// What `DIR/demo.json` says.
+/// The contents of `DIR/demo.json`: how to sign in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DemoFile {
     /// Where the demo is served.
@@ -57,11 +57,8 @@ pub struct DemoFile {
     pub sign_in_url: String,
     /// Signs in as a staff member, as often as it is used.
     pub staff_sign_in_url: String,
-    /// For the API.
     pub api_key: String,
-    /// The sample business.
     pub business_id: String,
-    /// The outside world.
     pub sandbox_url: String,
     /// Where every mail of the demo can be read.
     #[serde(default)]
@@ -78,9 +75,7 @@ pub struct DemoFile {
 /// A resource or a staff member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DemoSubject {
-    /// Concord's id.
     pub id: String,
-    /// For people.
     pub name: String,
     /// The provider of a staff member's connected calendar.
     #[serde(default, skip_serializing_if = "Option::is_none")]

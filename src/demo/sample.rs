@@ -15,8 +15,7 @@ use concord_providers::{BufferedResponse, HttpClient, HttpConfig};
 use concord_sandbox::ListingAddress;
 use concord_services::connect::{self, ConnectTarget};
 use concord_storage::{
-    PageRequest, api_keys,
-    bookings::{self, ChangeContext},
+    ChangeContext, PageRequest, api_keys, bookings,
     businesses::{self, Business, BusinessSettings},
     connections::{self, ConnectionTokens},
     people::{self, NewUser, Staff, StaffSettings, User},

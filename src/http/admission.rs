@@ -37,9 +37,7 @@ use crate::{app::App, config::ServerConfig};
 /// What somebody shows to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::http) enum CredentialKind {
-    /// Of the pages.
     Session,
-    /// Of the API.
     Key,
     /// To sign in with.
     Link,
@@ -68,7 +66,6 @@ pub(in crate::http) enum AdmissionError {
     /// Larger than the route takes.
     #[error("the body is too large")]
     TooLarge,
-    /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -115,7 +112,6 @@ const HEAVY_PERMITS: usize = 8;
 const MAX_FAILED_NOTIFICATIONS: u32 = 120;
 /// How long something that opened is known.
 const KNOWN_CREDENTIAL_TTL: Duration = Duration::from_mins(10);
-/// How many are.
 const MAX_KNOWN_CREDENTIALS: u64 = 10_000;
 
 /// Bytes of bodies that may lie in memory, in kilobytes. Each byte is copied once or twice on its way.
@@ -142,7 +138,6 @@ pub struct Admission {
     uploads: ByteBudget,
     notifications: ByteBudget,
     notifiers: AddressShares,
-    /// For a place.
     wait: Duration,
 }
 
@@ -323,9 +318,7 @@ impl BodySize {
 /// Bodies that share a budget.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum BodyClass {
-    /// Forms and JSON.
     Forms,
-    /// Calendars as files.
     Uploads,
     /// What nobody has signed in for.
     Notifications,

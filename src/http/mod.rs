@@ -19,7 +19,7 @@ use concord_storage::{WriteCaller, on_behalf_of};
 
 use crate::app::App;
 
-/// The whole front.
+/// All routes of a front.
 pub fn router(app: &App) -> Router {
     let router = Router::new()
         .merge(api::router(app))

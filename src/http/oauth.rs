@@ -30,7 +30,7 @@ use crate::{
     http::{admission::CredentialKind, request_origin::RequestOrigin},
 };
 
-/// `/oauth/calendar/{google|microsoft}/callback`.
+/// Where providers redirect to: `/oauth/calendar/{google|microsoft}/callback`.
 pub fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/oauth/calendar/{provider}/callback", get(callback).post(confirm))

@@ -122,7 +122,6 @@ async fn notification(
     }
 }
 
-/// Whoever sends notifications.
 struct NotificationSender {
     app: App,
     listener: NotificationHandler,

@@ -22,9 +22,7 @@ pub(in crate::http) struct RequestOrigin {
 /// Whom a session belongs to.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct SessionUser {
-    /// Who.
     pub user: User,
-    /// Where.
     pub business: Business,
 }
 

@@ -199,7 +199,6 @@ async fn on_postgres(db: &Db, url: &str, house: &BenchFixture) {
     find_overlaps(db, house, "PostgreSQL").await;
 }
 
-/// All at once.
 async fn futures_of<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
     let mut running: Vec<_> = all.map(Box::pin).collect();
     std::future::poll_fn(|cx| {

@@ -19,8 +19,8 @@ use std::{
 
 use concord_domain::people::Actor;
 use concord_storage::{
-    Db, StorageError, WriteCaller,
-    bookings::{self, ChangeContext, PutError},
+    ChangeContext, Db, StorageError, WriteCaller,
+    bookings::{self, PutError},
     on_behalf_of,
     resources::{self, Resource},
     testing,

@@ -9,17 +9,13 @@ use crate::{Db, Result, Tx, oauth_states, secret, sign_in::SEEN_INTERVAL};
 /// A key, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ApiKey {
-    /// Which.
     pub id: ApiKeyId,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// For people.
     pub name: String,
     /// How its token begins, by which a person knows it again.
     pub prefix: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// To the minute.
     pub last_used_at: Option<DateTime<Utc>>,
     /// Since when it no longer opens anything.
     pub revoked_at: Option<DateTime<Utc>>,

@@ -21,10 +21,8 @@ pub enum BackupError {
     File {
         /// What was to be written.
         file: PathBuf,
-        /// Why not.
         error: io::Error,
     },
-    /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

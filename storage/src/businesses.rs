@@ -13,9 +13,7 @@ use crate::{Db, Result, StorageError, Tx, column::ZoneName, connections, entries
 /// A tenant and its settings.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Business {
-    /// Which.
     pub id: BusinessId,
-    /// For people.
     pub name: String,
     /// In public addresses; unique in the installation.
     pub slug: String,
@@ -38,15 +36,10 @@ pub struct Business {
 /// What a business may change of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BusinessSettings {
-    /// For people.
     pub name: String,
-    /// See `Business::zone`.
     pub zone: Tz,
-    /// See `Business::entry_privacy`.
     pub entry_privacy: EntryPrivacy,
-    /// See `Business::mark_cancelled`.
     pub mark_cancelled: bool,
-    /// See `Business::outside`.
     pub outside: RemoteChangeRules,
 }
 
@@ -103,7 +96,7 @@ pub async fn create(
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1");
 
-/// One business.
+/// One business; `None` if there is none.
 pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>> {
     optional!(db, FIND, id)
 }

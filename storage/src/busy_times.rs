@@ -15,19 +15,13 @@ use crate::{
 /// A busy time as it was last read.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct BusyTime {
-    /// Which.
     pub id: BusyTimeId,
-    /// In which calendar.
     pub calendar_id: CalendarId,
-    /// The provider's id.
     pub external_id: String,
     /// The provider's id of what it is an instance of.
     pub series: Option<String>,
-    /// The provider's version.
     pub etag: Option<String>,
-    /// UTC.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
     /// Whether it is only tentatively accepted.
     pub tentative: bool,
@@ -38,19 +32,13 @@ pub struct BusyTime {
 /// A busy time as it is to be written down.
 #[derive(Clone, Debug)]
 pub struct NewBusyTime<'a> {
-    /// The tenant.
     pub business: BusinessId,
-    /// Whom it occupies.
     pub staff: StaffId,
-    /// In which calendar.
     pub calendar: CalendarId,
-    /// The provider's id.
     pub external_id: &'a str,
     /// The provider's id of what it is an instance of.
     pub series: Option<&'a str>,
-    /// The provider's version.
     pub etag: Option<&'a str>,
-    /// When.
     pub interval: Interval,
     /// Whether it is only tentatively accepted.
     pub tentative: bool,

@@ -16,15 +16,10 @@ use crate::{Db, Open, Result, Tx};
 /// A calendar of a connection.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Calendar {
-    /// Which.
     pub id: CalendarId,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// Of which account.
     pub connection_id: ConnectionId,
-    /// The provider's id.
     pub external_id: String,
-    /// For people.
     pub name: String,
     /// `#rrggbb`, where the provider gives one.
     pub colour: Option<String>,
@@ -51,13 +46,9 @@ pub struct Calendar {
 /// A calendar as the provider lists it.
 #[derive(Clone, Debug)]
 pub struct ListedCalendar {
-    /// The provider's id.
     pub external_id: String,
-    /// For people.
     pub name: String,
-    /// `#rrggbb`.
     pub colour: Option<String>,
-    /// IANA name.
     pub zone: Option<String>,
     /// Whose it is, as the provider names them, where it does.
     pub owner: Option<String>,
@@ -250,7 +241,6 @@ pub struct CalendarReadState {
     pub cursor: Option<String>,
     /// The window that the cursor was begun with.
     pub window_start: Option<DateTime<Utc>>,
-    /// Its end, exclusive.
     pub window_end: Option<DateTime<Utc>>,
     /// What the last full read took away and was held back, as the plan wrote it.
     #[sqlx(rename = "quarantined_ids")]

@@ -6,9 +6,7 @@ use concord_domain::{ids::BusinessId, people::Actor};
 /// Who changes something, where and when.
 #[derive(Clone, Debug)]
 pub struct ChangeContext {
-    /// The tenant.
     pub business: BusinessId,
-    /// Who.
     pub actor: Actor,
     /// The instant of the change.
     pub now: DateTime<Utc>,

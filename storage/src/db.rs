@@ -32,7 +32,6 @@ pub enum Db {
         /// Whether a commit waits until it is safe from a loss of power.
         durable: bool,
     },
-    /// A server.
     Postgres(PgPool),
 }
 
@@ -56,7 +55,6 @@ const WRITER_CACHE: &str = "-32000";
 /// How to open a database.
 #[derive(Clone, Debug)]
 pub struct DbOptions {
-    /// `sqlite:PATH` or `postgres://...`.
     pub url: String,
     /// The most connections of this process.
     pub max_connections: u32,

@@ -88,7 +88,6 @@ pub enum StorageError {
     Unreachable {
         /// Its host and port.
         place: String,
-        /// Why.
         cause: String,
     },
     /// A sealed secret cannot be opened: the master key is another one.
@@ -102,14 +101,10 @@ pub enum StorageError {
     BadCursor,
     /// A stored value makes no sense.
     #[error("the database holds an inconsistent {what}")]
-    Inconsistent {
-        /// What.
-        what: &'static str,
-    },
+    Inconsistent { what: &'static str },
     /// The database refused the statement.
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
-    /// A migration failed.
     #[error("the database could not be migrated: {0}")]
     Migration(#[source] sqlx::migrate::MigrateError),
 }

@@ -20,15 +20,12 @@ use crate::{
 /// A feed, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Feed {
-    /// Which.
     pub id: FeedId,
-    /// The tenant.
     pub business_id: BusinessId,
     /// Whose bookings it shows.
     pub scope: FeedScope,
     /// The resource or staff member; `None` for the business.
     pub subject_id: Option<Uuid>,
-    /// For people.
     pub name: String,
     /// How much it tells.
     pub privacy: FeedPrivacy,
@@ -58,9 +55,7 @@ impl Feed {
 pub enum FeedSubject {
     /// All of the business.
     Business,
-    /// One resource.
     Resource(ResourceId),
-    /// One staff member.
     Staff(StaffId),
     /// The round of one driver.
     Driver(StaffId),
@@ -83,11 +78,9 @@ impl FeedSubject {
 /// A feed to be published.
 #[derive(Clone, Debug)]
 pub struct NewFeed {
-    /// The tenant.
     pub business: BusinessId,
     /// What it is about.
     pub subject: FeedSubject,
-    /// For people.
     pub name: String,
     /// How much it tells.
     pub privacy: FeedPrivacy,
@@ -161,7 +154,6 @@ macro_rules! revision {
 /// A feed as its readers find it.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct PublishedFeed {
-    /// Its settings.
     #[sqlx(flatten)]
     pub feed: Feed,
     /// Grows with every change that a reader could see, in its settings or in what it shows.

@@ -14,15 +14,12 @@ use crate::{Db, Page, PageRequest, Result, Tx, sync_log::newest, tx::idempotent_
 /// A change that was made.
 #[derive(Clone, Copy, Debug)]
 pub struct NewHistoryEntry<'a> {
-    /// The tenant.
     pub business: BusinessId,
-    /// Who.
     pub actor: &'a Actor,
     /// What they did, such as `created`.
     pub action: &'a str,
     /// To what sort of thing.
     pub subject_kind: HistorySubject,
-    /// To which.
     pub subject: Uuid,
     /// What changed, for the page that shows it; no secrets.
     pub detail: &'a serde_json::Value,
@@ -31,21 +28,15 @@ pub struct NewHistoryEntry<'a> {
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct HistoryEntry {
-    /// Which.
     pub id: HistoryId,
-    /// Who.
     #[sqlx(json)]
     pub actor: Actor,
-    /// What they did.
     pub action: String,
     /// To what sort of thing.
     pub subject_kind: HistorySubject,
-    /// To which.
     pub subject_id: Uuid,
-    /// What changed.
     #[sqlx(json)]
     pub detail: serde_json::Value,
-    /// When.
     pub at: DateTime<Utc>,
 }
 

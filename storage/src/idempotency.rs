@@ -29,7 +29,6 @@ pub const ABANDON_TIMEOUT: Duration = Duration::seconds(30);
 /// One request of a caller who gave a key.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyedRequest<'a> {
-    /// The tenant.
     pub business: BusinessId,
     /// What the caller gave.
     pub key: &'a str,
@@ -51,11 +50,9 @@ pub struct CompletedRequest {
 /// Whether there is anything to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyClaim {
-    /// Do it.
     Fresh,
     /// It was decided; answer this.
     Repeat {
-        /// The HTTP status.
         status: u16,
         /// What `finish` was given.
         response: String,

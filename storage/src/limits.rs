@@ -56,7 +56,6 @@ const TRIAL: Duration = Duration::seconds(5);
 /// How much a bucket gives.
 #[derive(Clone, Copy, Debug)]
 pub struct BucketRate {
-    /// One call each.
     pub interval: Duration,
     /// So many at once after a rest; at least one.
     pub burst: u32,
@@ -73,7 +72,6 @@ impl BucketRate {
 /// A bucket as a call sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct RateBucket<'a> {
-    /// Its name.
     pub name: &'a str,
     /// How much of it the call may use.
     pub rate: BucketRate,
@@ -150,7 +148,6 @@ fn instant(micros: i64) -> Result<DateTime<Utc>> {
 pub struct RefusalBackoff {
     /// With a call that somebody waits for.
     pub waited_for: Duration,
-    /// With any other.
     pub others: Duration,
 }
 

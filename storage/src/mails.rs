@@ -19,15 +19,12 @@ use crate::{
 /// A mail that is to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMail<'a> {
-    /// The tenant.
     pub business: BusinessId,
     /// What it is about.
     pub kind: MailKind,
-    /// Whose mailbox.
     pub to_address: &'a str,
     /// For people; may be empty.
     pub to_name: &'a str,
-    /// Becomes one line.
     pub subject: &'a str,
     /// The part for those who read text.
     pub text: &'a str,
@@ -39,20 +36,16 @@ pub struct NewMail<'a> {
     pub dedupe_key: &'a str,
 }
 
-/// A mail.
+/// A mail as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct StoredMail {
-    /// Which.
     pub id: MailId,
-    /// The tenant.
     pub business_id: BusinessId,
     /// What it is about.
     pub kind: MailKind,
-    /// Whose mailbox.
     pub to_address: String,
     /// For people; may be empty.
     pub to_name: String,
-    /// One line.
     pub subject: String,
     /// The part for those who read text.
     pub body_text: String,
@@ -60,7 +53,6 @@ pub struct StoredMail {
     pub body_html: String,
     /// With its angle brackets; the same for every try.
     pub message_id: String,
-    /// Where it stands.
     pub state: MailState,
     /// When the last try began.
     pub attempted_at: Option<DateTime<Utc>>,
@@ -113,7 +105,7 @@ macro_rules! columns {
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM mails WHERE business_id = $1 AND id = $2");
 
-/// One mail.
+/// One mail of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<StoredMail>> {
     optional!(db, FIND, business, id)
 }

@@ -17,17 +17,15 @@ use crate::{
     jobs::{self, JobRef, NewJob},
 };
 
-/// Who is told.
+/// Who a notice is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// A staff member.
     Staff(StaffId),
     /// All managers of the business.
     Managers,
 }
 
 impl Audience {
-    /// The column.
     fn staff(self) -> Option<StaffId> {
         match self {
             Self::Staff(id) => Some(id),
@@ -44,11 +42,8 @@ impl Audience {
 /// Something that people should know.
 #[derive(Clone, Copy, Debug)]
 pub struct NewNotice<'a> {
-    /// The tenant.
     pub business: BusinessId,
-    /// What happened.
     pub kind: NoticeKind,
-    /// Who is told.
     pub audience: Audience,
     /// What it is about.
     pub subject: (HistorySubject, Uuid),
@@ -67,9 +62,7 @@ pub struct NewNotice<'a> {
 /// A notice as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Notice {
-    /// Which.
     pub id: NoticeId,
-    /// What happened.
     pub kind: NoticeKind,
     /// In a few plain words.
     pub headline: String,
@@ -77,7 +70,6 @@ pub struct Notice {
     pub detail: String,
     /// A path of ours.
     pub link: String,
-    /// See [`NewNotice::dedupe_key`].
     pub dedupe_key: String,
     /// When it was raised.
     pub created_at: DateTime<Utc>,

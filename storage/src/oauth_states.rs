@@ -18,7 +18,6 @@ use crate::{
 pub struct NewOAuthState {
     /// The digest of the `state` parameter.
     pub nonce_digest: String,
-    /// The tenant.
     pub business: BusinessId,
     /// Whose account it will be.
     pub staff: StaffId,
@@ -26,7 +25,6 @@ pub struct NewOAuthState {
     pub session_hash: Option<String>,
     /// The API key that asks; `None` when a browser does.
     pub api_key: Option<ApiKeyId>,
-    /// Where.
     pub provider: ProviderKind,
     /// The PKCE verifier, sealed.
     pub sealed_verifier: String,
@@ -39,7 +37,6 @@ pub struct NewOAuthState {
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct OAuthState {
-    /// The tenant.
     pub business_id: BusinessId,
     /// Whose account it will be.
     pub staff_id: StaffId,
@@ -47,7 +44,6 @@ pub struct OAuthState {
     pub session_hash: Option<String>,
     /// The API key that asked: then the person whose account it will be confirms it.
     pub api_key_id: Option<ApiKeyId>,
-    /// Where.
     pub provider: ProviderKind,
     /// The PKCE verifier, sealed.
     #[sqlx(rename = "pkce_verifier")]
@@ -61,7 +57,6 @@ pub struct OAuthState {
 pub enum ConsumedState {
     /// Go on; nobody else can.
     State(OAuthState),
-    /// Nobody here asked.
     Unknown,
     /// The answer came too late.
     Expired,

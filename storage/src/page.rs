@@ -45,7 +45,6 @@ impl From<InvalidPageCursor> for crate::StorageError {
 /// A part of a list, and how to go on.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// The rows.
     pub items: Vec<T>,
     /// Opaque; `None` at the end.
     pub next: Option<String>,

@@ -14,13 +14,9 @@ use crate::{Db, Page, PageRequest, Result, Tx, oauth_states};
 /// A person who does the work.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Staff {
-    /// Which.
     pub id: StaffId,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// For people.
     pub name: String,
-    /// May be empty.
     pub email: String,
     /// Which bookings suit them.
     pub trade: Trade,
@@ -42,13 +38,10 @@ impl Staff {
 /// A person who signs in.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct User {
-    /// Which.
     pub id: UserId,
-    /// The tenant.
     pub business_id: BusinessId,
     /// The staff member that they are, if they are one.
     pub staff_id: Option<StaffId>,
-    /// For people.
     pub name: String,
     /// In lower case; unique in the business.
     pub email: String,
@@ -63,11 +56,9 @@ pub struct User {
 /// A person who shall be able to sign in.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// The tenant.
     pub business: BusinessId,
     /// The staff member that they are, if they are one.
     pub staff: Option<StaffId>,
-    /// For people.
     pub name: String,
     /// In any case of letters.
     pub email: String,
@@ -248,7 +239,6 @@ const UPDATE_USER: &str = concat!(
 pub struct UserSettings {
     /// The staff member that they are, if they are one.
     pub staff: Option<StaffId>,
-    /// For people.
     pub name: String,
     /// What they may do.
     pub role: Role,

@@ -10,7 +10,6 @@ use crate::{Db, Result, Tx};
 /// What a business says of a platform.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct PlatformSettings {
-    /// Its id.
     pub platform: String,
     /// Between two readings of a feed; `None`: as the platform's file has it.
     pub interval_minutes: Option<i64>,
@@ -57,7 +56,7 @@ const SAVE: &str = "
     ON CONFLICT (business_id, platform) DO UPDATE SET interval_minutes = excluded.interval_minutes,
         preference = excluded.preference, blocks = excluded.blocks";
 
-/// Says it.
+/// Saves what a business set of a platform.
 pub async fn save(tx: &mut Tx, business: BusinessId, settings: &PlatformSettings) -> Result<()> {
     exec!(tx, SAVE;
         business, &settings.platform, settings.interval_minutes, settings.preference, settings.blocks

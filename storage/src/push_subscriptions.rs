@@ -12,22 +12,18 @@ use concord_domain::{
 
 use crate::{Db, Result, Tx, calendars::Calendar};
 
-/// A channel.
+/// A provider's subscription to the changes of a calendar.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct PushSubscription {
     /// Which; providers are told this id.
     pub id: PushSubscriptionId,
-    /// The tenant.
     pub business_id: BusinessId,
     /// Of whose changes it tells.
     pub calendar_id: CalendarId,
-    /// Of which account.
     pub connection_id: ConnectionId,
-    /// Who tells.
     pub provider: ProviderKind,
     /// Where the provider was asked to send notifications.
     pub address: String,
-    /// Where it stands.
     pub state: PushState,
     /// The provider's name for it, once it has answered.
     pub remote_id: Option<String>,
@@ -82,7 +78,6 @@ pub struct AgreedSubscription<'a> {
     pub remote_id: &'a str,
     /// The provider's name for what it watches, where it has one.
     pub resource_id: Option<&'a str>,
-    /// When it ends.
     pub expires_at: DateTime<Utc>,
     /// When it is renewed.
     pub due_at: DateTime<Utc>,
@@ -179,7 +174,6 @@ pub async fn of_connection(
 /// What is needed to judge a notification, and whether what follows from it is going to happen anyhow.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct NotificationTarget {
-    /// The channel.
     #[sqlx(flatten)]
     pub channel: PushSubscription,
     /// SHA-256 of the word that it must bring.
@@ -246,11 +240,8 @@ pub async fn astray(db: &Db, base: Option<&str>) -> Result<Vec<(BusinessId, Cale
 /// How many channels there are at a provider in a state.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct PushSubscriptionCount {
-    /// Whose.
     pub provider: ProviderKind,
-    /// Where they stand.
     pub state: PushState,
-    /// How many.
     pub count: i64,
 }
 

@@ -20,15 +20,10 @@ use crate::{
 /// A person's change, as it is to be written down.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRemoteChange<'a> {
-    /// Which.
     pub id: RemoteChangeId,
-    /// The tenant.
     pub business: BusinessId,
-    /// Of which booking.
     pub booking: BookingId,
-    /// Of which entry.
     pub entry: EntryId,
-    /// In whose calendar.
     pub connection: ConnectionId,
     /// What became of it: `Open`, `Followed` or `Revert`.
     pub state: RemoteChangeState,
@@ -47,25 +42,16 @@ pub struct NewRemoteChange<'a> {
 /// A person's change, with what is needed to tell people of it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct RemoteChange {
-    /// Which.
     pub id: RemoteChangeId,
-    /// Of which booking.
     pub booking_id: BookingId,
-    /// The booking's reference.
     pub reference: String,
     /// The booking's version now.
     pub version: i64,
-    /// Of which entry.
     pub entry_id: EntryId,
-    /// In which account.
     pub connection_id: ConnectionId,
-    /// Where.
     pub provider: ProviderKind,
-    /// Whose.
     pub staff_id: StaffId,
-    /// Their name.
     pub staff_name: String,
-    /// What they did.
     pub kind: RemoteChangeKind,
     /// What became of it.
     pub state: RemoteChangeState,
@@ -83,9 +69,7 @@ pub struct RemoteChange {
     pub booking_version: Option<i64>,
     /// When it was seen.
     pub seen_at: DateTime<Utc>,
-    /// When somebody decided.
     pub decided_at: Option<DateTime<Utc>>,
-    /// Who.
     #[sqlx(json(nullable))]
     pub decided_by: Option<Actor>,
 }
@@ -197,7 +181,6 @@ pub async fn close(
 /// Who decides what about a change.
 #[derive(Clone, Debug)]
 pub struct RemoteChangeDecision {
-    /// About which.
     pub change: RemoteChangeId,
     /// What it was until now; if it is something else by now, somebody else was faster.
     pub from: RemoteChangeState,
@@ -244,7 +227,7 @@ macro_rules! changes_where {
 
 const FIND: &str = changes_where!("o.id = $2");
 
-/// One change.
+/// One remote change of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: RemoteChangeId) -> Result<Option<RemoteChange>> {
     optional!(db, FIND, business, id)
 }

@@ -20,11 +20,8 @@ use crate::{
 /// A room, a machine, a chair.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Resource {
-    /// Which.
     pub id: ResourceId,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// For people.
     pub name: String,
     /// Where it stands; `None`: in the business's zone.
     #[sqlx(try_from = "OptionalZoneName")]
@@ -73,7 +70,7 @@ const CREATE: &str = concat!(
     columns!()
 );
 
-/// Makes a resource.
+/// Adds a resource and its units.
 pub async fn create(
     tx: &mut Tx,
     business: BusinessId,

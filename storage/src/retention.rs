@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::{Db, Result, idempotency, sync_log};
 
-/// For how long.
+/// The ages at which rows are deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct RetentionPeriods {
     /// Lines of the sync log.
@@ -48,7 +48,6 @@ pub struct DeletedRowCounts {
     pub channel_published: u64,
     /// Items of feeds that are gone.
     pub channel_items: u64,
-    /// Readings of feeds.
     pub channel_runs: u64,
     /// Webhooks that would be too old to be taken again.
     pub webhook_receipts: u64,

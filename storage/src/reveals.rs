@@ -16,7 +16,6 @@ pub const KEPT_FOR: Duration = Duration::minutes(5);
 /// To whom something is shown, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct RevealViewer<'a> {
-    /// The tenant.
     pub business: BusinessId,
     /// The digest of the session's token.
     pub session: &'a str,

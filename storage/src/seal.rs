@@ -70,9 +70,7 @@ impl fmt::Debug for MasterKey {
 /// What a secret belongs to: sealed for one row and column, it opens nowhere else.
 #[derive(Clone, Copy, Debug)]
 pub struct AssociatedData {
-    /// Table and column.
     pub column: &'static str,
-    /// The row's id.
     pub row: Uuid,
 }
 

@@ -15,17 +15,13 @@ use crate::{
 pub struct Session {
     /// The digest of its token.
     pub token_hash: String,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// Who.
     pub user_id: UserId,
     /// What the browser called itself.
     pub user_agent: String,
     /// When it signed in.
     pub created_at: DateTime<Utc>,
-    /// To the minute.
     pub last_seen_at: DateTime<Utc>,
-    /// When it ends.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -38,14 +34,13 @@ pub struct NewSignInLink<'a> {
     pub digest: &'a str,
     /// Whether it works until it expires, instead of once.
     pub reusable: bool,
-    /// When it ends.
     pub expires_at: DateTime<Utc>,
 }
 
 const CREATE_LINK: &str = "
     INSERT INTO sign_in_links (token_hash, user_id, reusable, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)";
 
-/// Makes a link.
+/// Stores a link that signs a user in.
 pub async fn create_link(tx: &mut Tx, link: &NewSignInLink<'_>, now: DateTime<Utc>) -> Result<()> {
     exec!(tx, CREATE_LINK, link.digest, link.user, link.reusable, link.expires_at, now)
 }
@@ -90,15 +85,12 @@ pub async fn use_link(tx: &mut Tx, digest: &str, now: DateTime<Utc>) -> Result<O
 /// A session about to begin.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSession<'a> {
-    /// The tenant.
     pub business: BusinessId,
-    /// Who.
     pub user: UserId,
     /// The digest of its token.
     pub digest: &'a str,
     /// What the browser calls itself.
     pub user_agent: &'a str,
-    /// When it ends.
     pub expires_at: DateTime<Utc>,
 }
 

@@ -14,7 +14,6 @@ use crate::{Db, Page, PageRequest, Result, Tx};
 /// An attempt that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSyncLogEntry<'a> {
-    /// The tenant.
     pub business: BusinessId,
     /// Which connection it was about, if one.
     pub connection: Option<ConnectionId>,
@@ -30,16 +29,13 @@ pub struct NewSyncLogEntry<'a> {
     pub detail: &'a str,
     /// Milliseconds that it took.
     pub duration_ms: i64,
-    /// When it ended.
     pub at: DateTime<Utc>,
 }
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct SyncLogEntry {
-    /// Which.
     pub id: SyncLogId,
-    /// The tenant.
     pub business_id: BusinessId,
     /// Which connection it was about, if one.
     pub connection_id: Option<ConnectionId>,
@@ -47,15 +43,12 @@ pub struct SyncLogEntry {
     pub booking_id: Option<BookingId>,
     /// Which channel it was about, if one.
     pub channel_id: Option<ChannelId>,
-    /// What was attempted.
     pub operation: String,
     /// What came of it.
     pub outcome: SyncOutcome,
-    /// For people.
     pub detail: String,
     /// Milliseconds that it took.
     pub duration_ms: i64,
-    /// When it ended.
     pub at: DateTime<Utc>,
 }
 
@@ -79,7 +72,7 @@ const APPEND: &str = "
         channel_id)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-/// Adds a line.
+/// Adds a line to the sync log.
 pub async fn append(tx: &mut Tx, line: &NewSyncLogEntry<'_>) -> Result<SyncLogId> {
     // Of the line's own instant, so that the ids are in the order of time: `retention` deletes by them.
     let id = SyncLogId::new(line.at);
@@ -187,13 +180,10 @@ pub async fn counts_since(
 /// How many attempts at a provider ended in a way.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct OutcomeCount {
-    /// At which one.
     pub provider: ProviderKind,
-    /// What was attempted.
     pub operation: String,
     /// What came of it.
     pub outcome: SyncOutcome,
-    /// How many.
     pub count: i64,
 }
 

@@ -13,7 +13,6 @@
     clippy::panic,
     reason = "a test whose surroundings fail has failed, and says what it saw"
 )]
-#![allow(missing_docs, reason = "the names of what tests do are their sentences")]
 
 #[cfg(feature = "app")]
 pub mod app;

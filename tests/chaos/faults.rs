@@ -29,13 +29,11 @@ pub(crate) enum ChaosFault {
     DatabaseCrash,
     /// Redis ends with all that is in it, and comes back.
     QueueCrash,
-    /// Redis forgets everything.
     QueueFlush,
 }
 
 /// What runs, and so can be hurt.
 pub(crate) struct Deployment {
-    /// Whoever answers.
     pub(crate) front: Process,
     /// Whoever works; none where the front does it.
     pub(crate) workers: Vec<Process>,

@@ -9,7 +9,6 @@ use icalendar::{Component, EventLike};
 
 use super::{best, feed::now, print};
 
-/// What both write.
 struct BenchEvent {
     uid: String,
     starts: DateTime<Utc>,

@@ -36,17 +36,12 @@ impl Default for ChannelRules {
 /// An item as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownItem {
-    /// Which.
     pub id: ChannelItemId,
     /// Its key in the snapshot.
     pub key: String,
-    /// When, in UTC.
     pub interval: Interval,
-    /// What it is.
     pub kind: ItemKind,
-    /// One line.
     pub summary: String,
-    /// Who comes.
     pub guest: Option<String>,
     /// Whether it is taken for a reservation only because something else was the echo of the same nights.
     pub contested: bool,
@@ -70,13 +65,10 @@ pub struct FeedItem {
     pub time: BookingTime,
     /// The same in UTC.
     pub interval: Interval,
-    /// What it is.
     pub kind: ItemKind,
-    /// One line.
     pub summary: String,
     /// Lines separated by `\n`.
     pub description: String,
-    /// Who comes.
     pub guest: Option<String>,
     /// Whether it is taken for a reservation only because something else was the echo of the same nights.
     pub contested: bool,
@@ -87,11 +79,9 @@ pub struct FeedItem {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemAction {
-    /// It is new.
     Add(FeedItem),
     /// It says something else, or is something else, or has another key.
     Change {
-        /// Which.
         id: ChannelItemId,
         /// As it is now.
         to: FeedItem,
@@ -100,14 +90,12 @@ pub enum ItemAction {
     Return(ChannelItemId),
     /// The feed lacks it, and that is not believed yet.
     Miss(ChannelItemId),
-    /// It is gone.
     Lose(ChannelItemId),
 }
 
 /// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quarantine {
-    /// Why.
     pub import_guard: ImportGuard,
     /// How many items wait.
     pub items: usize,

@@ -42,7 +42,6 @@ use crate::words;
 words! {
     /// Whether a channel is kept in step.
     ChannelState {
-        /// It is.
         Active = "active",
         /// Not until somebody says so.
         Paused = "paused",
@@ -54,7 +53,6 @@ words! {
     Preference {
         /// Somebody decides each time.
         Ask = "ask",
-        /// The channel's stays.
         Keep = "keep",
         /// The channel's gives way.
         Yield = "yield",
@@ -74,7 +72,6 @@ words! {
 words! {
     /// What an event of a platform's feed is.
     ItemKind {
-        /// Somebody comes.
         Reservation = "reservation",
         /// The owner wants nobody to come.
         Block = "block",

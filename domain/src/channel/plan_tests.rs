@@ -36,7 +36,6 @@ fn now() -> DateTime<Utc> {
     "2026-11-21T10:00:00Z".parse().unwrap()
 }
 
-/// Nights of December.
 fn nights(from: u32, until: u32) -> (BookingTime, Interval) {
     let [check_in, check_out] = [from, until]
         .map(|day| NaiveDate::from_ymd_opt(2026, 12, 1).unwrap() + Duration::days(i64::from(day) - 1));

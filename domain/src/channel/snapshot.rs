@@ -25,7 +25,6 @@ pub struct SnapshotEvent {
     pub interval: Interval,
     /// What the platform says that it is.
     pub told: EventKind,
-    /// One line.
     pub summary: String,
     /// Lines separated by `\n`.
     pub description: String,
@@ -44,16 +43,13 @@ pub struct SnapshotEvent {
 /// An event that takes no time, or none that is read, because it does not say when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventWithoutEnd {
-    /// As for [`Observed::key`].
     pub key: String,
-    /// When it begins.
     pub start: DateTime<Utc>,
 }
 
-/// A whole feed.
+/// A feed as it was read, complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// By start.
     pub events: Vec<SnapshotEvent>,
     /// The UIDs of what it says was called off: their absence is no accident.
     pub called_off: BTreeSet<String>,

@@ -36,11 +36,8 @@ pub struct ParsedCalendar {
 pub enum AttendeeStatus {
     /// Nothing yet, which is also what is not said.
     NoAnswer,
-    /// They will come.
     Accepted,
-    /// They will not.
     Declined,
-    /// Perhaps.
     Tentative,
     /// Anything else, such as that somebody goes in their place.
     Other,
@@ -55,9 +52,7 @@ pub struct ReadEvent {
     pub recurrence_id: Option<IcalTime>,
     /// One line; may be empty.
     pub summary: String,
-    /// May be empty.
     pub description: String,
-    /// May be empty.
     pub location: String,
     /// Whether it is sure.
     pub status: FeedStatus,
@@ -71,7 +66,6 @@ pub struct ReadEvent {
     pub organizer: Option<String>,
     /// Who is asked to come, by their mail addresses in lower case.
     pub attendees: Vec<(String, AttendeeStatus)>,
-    /// Counts its changes.
     pub sequence: i64,
     /// When it was last changed.
     pub last_modified: Option<DateTime<Utc>>,
@@ -85,7 +79,6 @@ pub struct ReadEvent {
     pub(super) length: EventDuration,
     /// The zone in which a person reads it.
     pub(super) shown: Tz,
-    /// RECURRENCE-ID as written.
     pub(super) replaces: Option<Box<LocalTime>>,
     /// Whether it stands for all that follow, too (RANGE=THISANDFUTURE).
     pub(super) and_future: bool,
@@ -121,6 +114,5 @@ pub(super) struct BoundedRule {
 pub(super) enum Until {
     /// By the clock of the series.
     Wall(NaiveDateTime),
-    /// By UTC.
     Instant(DateTime<Utc>),
 }

@@ -124,7 +124,6 @@ pub(super) const OCCURRENCES: &[(&str, Agreement, &str)] = &[
     ),
 ];
 
-/// 3.8.1.11.
 const CANCELLED: &str = "it hands out what STATUS:CANCELLED calls off; here it takes up no time";
 const IN_UTC: &str = "a series that starts in UTC recurs in UTC (3.3.5, 3.8.5.3): X-WR-TIMEZONE is no part of RFC 5545 and says in \
                       what zone to show, not in what zone to recur";

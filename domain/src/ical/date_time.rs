@@ -87,7 +87,6 @@ pub(super) fn utc_offset(text: &str) -> Option<i32> {
     (seconds < 86_400).then_some(sign * seconds)
 }
 
-/// A few digits.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |number, octet| {
         let digit = octet.wrapping_sub(b'0');

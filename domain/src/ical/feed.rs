@@ -32,7 +32,6 @@ pub const PRODUCT: &str = "-//Concord//Concord//EN";
 pub struct FeedHeader<'a> {
     /// Shown by readers as the calendar's name.
     pub name: &'a str,
-    /// May be empty.
     pub description: &'a str,
     /// In which readers show it.
     pub zone: Tz,
@@ -80,11 +79,9 @@ pub struct FeedEvent<'a> {
     pub ends: IcalTime,
     /// On whose clock its instants are told; `None`: in UTC.
     pub zone: Option<Tz>,
-    /// One line.
     pub summary: Cow<'a, str>,
     /// Lines separated by `\n`; may be empty.
     pub description: Cow<'a, str>,
-    /// May be empty.
     pub location: Cow<'a, str>,
     /// Whether it is sure.
     pub status: FeedStatus,
@@ -208,7 +205,6 @@ fn non_empty_times(starts: IcalTime, ends: IcalTime) -> (IcalTime, IcalTime) {
 /// What a feed of bookings needs to know besides them.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedContext<'a> {
-    /// The business's name.
     pub business: &'a str,
     /// The names of the resources that are booked.
     pub resources: &'a BTreeMap<ResourceId, String>,

@@ -11,7 +11,6 @@ mod targets;
 
 use targets::TARGETS;
 
-/// Of each target.
 const MUTATIONS: u32 = 1_000;
 
 fn inputs(folder: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {

@@ -11,9 +11,7 @@ pub struct ReadLimits {
     pub line: usize,
     /// Values in lists, in the whole.
     pub values: usize,
-    /// Components within components.
     pub depth: usize,
-    /// VEVENTs.
     pub events: usize,
     /// What one expansion may find.
     pub occurrences: usize,
@@ -42,42 +40,22 @@ pub enum ReadError {
     /// Perhaps a page that asks to sign in; never an empty calendar.
     #[error("this is no calendar: it has no BEGIN:VCALENDAR")]
     NotCalendar,
-    /// In octets.
     #[error("the calendar is larger than {limit} bytes")]
-    TooLarge {
-        /// Allowed octets.
-        limit: usize,
-    },
-    /// Of the file.
+    TooLarge { limit: usize },
     #[error("the calendar has more than {limit} lines")]
-    TooManyLines {
-        /// Allowed lines.
-        limit: usize,
-    },
-    /// In lists.
+    TooManyLines { limit: usize },
     #[error("the calendar has more than {limit} values in its lists")]
-    TooManyValues {
-        /// Allowed values.
-        limit: usize,
-    },
-    /// Components within components.
+    TooManyValues { limit: usize },
     #[error("line {line}: components stand more than {limit} deep in each other")]
     TooDeep {
         /// Where it became too much.
         line: u32,
-        /// Allowed depth.
         limit: usize,
     },
-    /// VEVENTs.
     #[error("the calendar has more than {limit} events")]
-    TooManyEvents {
-        /// Allowed events.
-        limit: usize,
-    },
-    /// Of an expansion.
+    TooManyEvents { limit: usize },
     #[error("more takes place in this time than is read")]
     TooManyOccurrences,
-    /// Of an expansion.
     #[error("the recurring events of this calendar take too long to work out")]
     TooMuchWork,
 }
@@ -97,5 +75,4 @@ impl Warning {
     }
 }
 
-/// More help nobody.
 pub(super) const MAX_WARNINGS: usize = 50;

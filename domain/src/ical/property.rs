@@ -4,12 +4,10 @@
 
 use std::marker::PhantomData;
 
-/// A component's name.
+/// The name of a component (RFC 5545, 3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComponentName {
-    /// The calendar itself.
     Calendar,
-    /// An event.
     Event,
     /// What reminds of an event.
     Alarm,
@@ -48,7 +46,7 @@ impl<Kind> Property<Kind> {
         Self { name, kind: PhantomData }
     }
 
-    /// The name.
+    /// The name as it is written.
     pub const fn as_str(self) -> &'static str
     where
         Kind: Copy,
@@ -59,7 +57,7 @@ impl<Kind> Property<Kind> {
 
 /// Kinds of values: marks for `Property`, never made.
 pub mod kind {
-    /// Free text, escaped.
+    /// Free text, which is escaped (RFC 5545, 3.3.11).
     #[derive(Clone, Copy, Debug)]
     pub enum Text {}
     /// A word of the standard or of ours, written as it is.
@@ -80,13 +78,13 @@ pub mod kind {
     /// A length of time in minutes, before something.
     #[derive(Clone, Copy, Debug)]
     pub enum MinutesBefore {}
-    /// A whole number.
+    /// A whole number (RFC 5545, 3.3.8).
     #[derive(Clone, Copy, Debug)]
     pub enum Integer {}
     /// A length of time in minutes.
     #[derive(Clone, Copy, Debug)]
     pub enum Minutes {}
-    /// A URI.
+    /// A URI, which is not escaped (RFC 5545, 3.3.13).
     #[derive(Clone, Copy, Debug)]
     pub enum Uri {}
     /// A mail address, written as a `mailto:` URI.
@@ -101,11 +99,9 @@ macro_rules! properties {
 }
 
 properties! {
-    /// RFC 5545, 3.7.4.
     VERSION: Word = "VERSION";
     /// Who made the calendar (3.7.3).
     PRODID: Text = "PRODID";
-    /// 3.7.1.
     CALSCALE: Word = "CALSCALE";
     /// What the reader should do with it (3.7.2, RFC 5546).
     METHOD: Word = "METHOD";
@@ -121,33 +117,20 @@ properties! {
     REFRESH_INTERVAL: Minutes = "REFRESH-INTERVAL;VALUE=DURATION";
     /// The same, for Outlook.
     X_PUBLISHED_TTL: Minutes = "X-PUBLISHED-TTL";
-    /// 3.8.4.7.
     UID: Text = "UID";
-    /// 3.8.7.2.
     DTSTAMP: Instant = "DTSTAMP";
-    /// 3.8.7.1.
     CREATED: Instant = "CREATED";
-    /// 3.8.7.3.
     LAST_MODIFIED: Instant = "LAST-MODIFIED";
-    /// 3.8.7.4.
     SEQUENCE: Integer = "SEQUENCE";
-    /// 3.8.2.4.
     DTSTART: DateOrInstant = "DTSTART";
-    /// Exclusive (3.8.2.2).
     DTEND: DateOrInstant = "DTEND";
-    /// One line (3.8.1.12).
     SUMMARY: Text = "SUMMARY";
-    /// 3.8.1.5.
     DESCRIPTION: Text = "DESCRIPTION";
-    /// 3.8.1.7.
     LOCATION: Text = "LOCATION";
-    /// 3.8.1.11.
     STATUS: Word = "STATUS";
-    /// 3.8.1.3.
     CLASS: Word = "CLASS";
     /// Whether it takes up time (3.8.2.7).
     TRANSP: Word = "TRANSP";
-    /// 3.8.4.6.
     URL: Uri = "URL";
     /// Labels that people sort by (3.8.1.2).
     CATEGORIES: Text = "CATEGORIES";
@@ -159,7 +142,6 @@ properties! {
     TZID: Word = "TZID";
     /// When a stretch of a zone's time begins, on the clock before it (3.6.5).
     ONSET: Clock = "DTSTART";
-    /// Before it (3.8.3.3).
     TZOFFSETFROM: Offset = "TZOFFSETFROM";
     /// From then on (3.8.3.4).
     TZOFFSETTO: Offset = "TZOFFSETTO";
@@ -177,13 +159,11 @@ properties! {
     X_CONCORD_COLOUR: Text = "X-CONCORD-COLOUR";
     /// Of an entry: how many minutes before it our alarms are.
     X_CONCORD_REMINDERS: Text = "X-CONCORD-REMINDERS";
-    /// 3.8.4.3.
     ORGANIZER: Address = "ORGANIZER";
-    /// 3.8.4.1.
     ATTENDEE: Address = "ATTENDEE";
 }
 
-/// A property's parameter.
+/// A parameter of a property, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PropertyParameter<'v> {
     pub(super) name: &'static str,

@@ -13,7 +13,7 @@ use super::{
 /// Components within components, as many as are read (`ReadLimits`).
 const MAX_DEPTH: usize = 32;
 
-/// A content line.
+/// A content line, unfolded (RFC 5545, 3.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawLine {
     unfolded: String,
@@ -161,7 +161,7 @@ impl RawComponent {
         whole.filter(|_| open.is_empty())
     }
 
-    /// Appends it.
+    /// Appends the component, its lines folded.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.begin.write(out);
         for part in &self.parts {
@@ -183,7 +183,7 @@ impl RawComponent {
         self.name().eq_ignore_ascii_case(name)
     }
 
-    /// Its own lines.
+    /// Its own lines, without those of components within it.
     pub fn lines(&self) -> impl Iterator<Item = &RawLine> {
         self.parts.iter().filter_map(|part| match part {
             RawPart::Line(line) => Some(line),

@@ -233,7 +233,6 @@ impl ObjectReader<'_> {
         Some(Box::new(Recurrence { rules, exrules, extra, except }))
     }
 
-    /// RDATE or EXDATE.
     fn times(
         &mut self,
         contents: &[PropertyLine<'_>],

@@ -13,7 +13,6 @@ pub(super) struct RecurText {
     pub(super) freq: Frequency,
     pub(super) until: Option<DateTimeText>,
     pub(super) count: Option<u32>,
-    /// At least 1.
     pub(super) interval: u16,
     pub(super) bysecond: Vec<u8>,
     pub(super) byminute: Vec<u8>,
@@ -115,7 +114,6 @@ fn frequency(text: &str) -> Option<Frequency> {
     })
 }
 
-/// `MO`, `2MO`, `-1SU`.
 fn day(text: &str) -> Option<(Option<i16>, Weekday)> {
     let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, name) = text.split_at(letters);

@@ -103,7 +103,6 @@ fn groups(events: &[ReadEvent]) -> Vec<UidGroup<'_>> {
 
 struct Expansion<'a> {
     window: Interval,
-    /// Of all-day events.
     zone: Tz,
     budget: Budget,
     found: Vec<Occurrence<'a>>,

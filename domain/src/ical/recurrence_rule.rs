@@ -15,7 +15,6 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ExpandableRule {
     parts: RRule<Validated>,
-    /// Instances in all.
     count: Option<u32>,
     /// Whether the start is one of them where the rule does not give it.
     counts_start: bool,

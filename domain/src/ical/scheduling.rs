@@ -42,7 +42,7 @@ pub struct Organizer<'a> {
 }
 
 impl Organizer<'_> {
-    /// Appends ORGANIZER.
+    /// Appends ORGANIZER (RFC 5545, 3.8.4.3).
     pub fn write(&self, writer: &mut IcalWriter<'_>) {
         writer.address(p::ORGANIZER, &[PropertyParameter::common_name(self.name)], self.mail);
     }
@@ -51,7 +51,6 @@ impl Organizer<'_> {
 /// Who is invited, and has not answered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attendee<'a> {
-    /// May be empty.
     pub name: &'a str,
     /// A mail address, without `mailto:`.
     pub mail: &'a str,

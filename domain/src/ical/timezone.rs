@@ -28,7 +28,7 @@ pub struct EventTimes {
 }
 
 impl EventTimes {
-    /// Instants or dates.
+    /// A period without a zone: instants in UTC, or dates.
     pub fn plain(starts: IcalTime, ends: IcalTime) -> Self {
         Self { starts, ends, clock: None }
     }
@@ -87,7 +87,6 @@ pub fn write_timezones<'t>(writer: &mut IcalWriter<'_>, times: impl IntoIterator
 /// A stretch of a zone's time in which its clock is equally far ahead of UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observance {
-    /// Its first second.
     pub begins: DateTime<Utc>,
     /// Seconds ahead of UTC before it.
     pub before: i32,

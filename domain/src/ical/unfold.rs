@@ -21,11 +21,8 @@ pub(super) struct ContentLine<'a> {
 /// What a line does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// Begins a component.
     Begin,
-    /// Ends one.
     End,
-    /// Says something.
     Property,
 }
 

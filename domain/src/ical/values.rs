@@ -14,7 +14,6 @@ use crate::entry::EntryTime;
 /// A DATE or a DATE-TIME.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LocalTime {
-    /// A whole day.
     On(NaiveDate),
     /// What clocks in a zone show.
     At(NaiveDateTime, Zone),
@@ -49,7 +48,6 @@ impl LocalTime {
 /// How long an event takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventDuration {
-    /// Whole days.
     Days(u64),
     /// Days by the clock, then exactly so long (a DURATION; RFC 5545, 3.3.6), or no days (a DTEND; 3.8.5.3).
     Exact(u64, TimeDelta),

@@ -18,9 +18,7 @@ pub(super) const MAX_LINE_OCTETS: usize = 75;
 /// An instant in UTC or a date: what DTSTART and DTEND hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IcalTime {
-    /// To the second.
     At(DateTime<Utc>),
-    /// A whole day.
     On(NaiveDate),
 }
 
@@ -39,7 +37,7 @@ impl<'out> IcalWriter<'out> {
         Self { out, line_start }
     }
 
-    /// Opens a component.
+    /// Opens a component: writes its BEGIN.
     #[inline]
     pub fn begin(&mut self, component: ComponentName) {
         self.out.extend_from_slice(b"BEGIN:");
@@ -47,7 +45,7 @@ impl<'out> IcalWriter<'out> {
         self.end_line();
     }
 
-    /// Closes a component.
+    /// Closes a component: writes its END.
     #[inline]
     pub fn end(&mut self, component: ComponentName) {
         self.out.extend_from_slice(b"END:");
@@ -71,7 +69,7 @@ impl<'out> IcalWriter<'out> {
         self.end_line();
     }
 
-    /// An instant.
+    /// A property that is an instant, in UTC.
     #[inline]
     pub fn instant(&mut self, property: Property<kind::Instant>, at: DateTime<Utc>) {
         self.name(property.name);
@@ -136,7 +134,7 @@ impl<'out> IcalWriter<'out> {
         self.end_line();
     }
 
-    /// A whole number.
+    /// A property that is a whole number.
     #[inline]
     pub fn integer(&mut self, property: Property<kind::Integer>, value: u32) {
         self.name(property.name);

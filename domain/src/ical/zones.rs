@@ -27,7 +27,6 @@ pub(super) enum Zone {
     Observed(Arc<VTimezoneRules>),
 }
 
-/// A VTIMEZONE, evaluated.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct VTimezoneRules {
     /// Seconds ahead of UTC before the first change.

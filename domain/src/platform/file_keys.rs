@@ -12,7 +12,6 @@ use super::{EventKind, PlatformKind, PlatformVerification, TextField, UidKeeps};
 pub struct PlatformFile {
     /// Where it was read, for messages.
     pub name: String,
-    /// TOML.
     pub text: String,
 }
 
@@ -21,7 +20,6 @@ pub struct PlatformFile {
 pub struct PlatformFileError {
     /// Where it was read.
     pub file: String,
-    /// From 1.
     pub line: usize,
     /// What is wrong, in words that follow a colon.
     pub problem: String,

@@ -41,9 +41,7 @@ words! {
 words! {
     /// What an event of a platform's feed stands for.
     EventKind {
-        /// Somebody stays.
         Reservation = "reservation",
-        /// Nobody can book.
         Block = "block",
         /// One or the other: the platform does not say.
         Unclear = "unclear",
@@ -117,7 +115,6 @@ impl fmt::Display for PlatformId {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformVerification {
-    /// On which day.
     pub on: NaiveDate,
     /// By what, for people.
     pub source: String,

@@ -7,9 +7,7 @@ use crate::words;
 words! {
     /// Which text of an event is looked at.
     TextField {
-        /// SUMMARY.
         Summary = "summary",
-        /// DESCRIPTION.
         Description = "description",
     }
 }
@@ -29,7 +27,6 @@ pub enum TextMatch {
 /// One sign by which an event is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TextRule {
-    /// Where to look.
     pub field: TextField,
     /// What to look for.
     pub text: TextMatch,

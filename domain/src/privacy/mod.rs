@@ -48,7 +48,6 @@ impl EntryPrivacy {
 /// The texts that go out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublishedText {
-    /// One line.
     pub title: String,
     /// Plain text, lines separated by `\n`; may be empty.
     pub description: String,

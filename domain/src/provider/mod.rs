@@ -12,11 +12,9 @@ use crate::{ids::EntryId, words};
 words! {
     /// Who keeps the calendar.
     ProviderKind {
-        /// Google Calendar.
         Google = "google",
         /// Microsoft 365 and Outlook.com.
         Microsoft = "microsoft",
-        /// Any CalDAV server.
         Caldav = "caldav",
     }
 }

@@ -60,7 +60,6 @@ pub enum ReadKind {
 /// The circumstances of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalendarRead {
-    /// Full or incremental.
     pub kind: ReadKind,
     /// What is kept; events that do not touch it are not.
     pub window: Interval,
@@ -91,16 +90,13 @@ words! {
 pub struct BusyTimeRemoval {
     /// The provider's id of it.
     pub external_id: String,
-    /// Why.
     pub reason: RemovalReason,
 }
 
 /// The rows to write, in the order of their ids; what did not change is not among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BusyTimeChanges {
-    /// New or changed.
     pub upserts: Vec<ObservedBusyTime>,
-    /// Gone.
     pub removals: Vec<BusyTimeRemoval>,
 }
 
@@ -114,7 +110,6 @@ impl BusyTimeChanges {
 /// Why a full read is not believed at first sight in what it takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarQuarantineReason {
-    /// It was empty.
     #[error("the calendar was returned empty, though {known} future busy times were known")]
     Empty {
         /// How many there were.
@@ -133,7 +128,6 @@ pub enum CalendarQuarantineReason {
 /// What follows from a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BusyTimePlan {
-    /// Write these rows.
     pub changes: BusyTimeChanges,
     /// Entries of ours that should stand there and that a full read does not name. None while the read is doubted.
     pub missing: Vec<EntryId>,

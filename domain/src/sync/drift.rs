@@ -31,7 +31,6 @@ pub enum ExpectedState {
 /// An entry as the rows have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryExpectation {
-    /// Which.
     pub id: EntryId,
     /// What its calendar calls it.
     pub external_id: String,

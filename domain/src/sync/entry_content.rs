@@ -20,7 +20,6 @@ use crate::{
 pub struct EntryContext<'a> {
     /// The booked resource's name.
     pub resource: &'a str,
-    /// The business's name.
     pub business: &'a str,
     /// What the guests of platforms are called.
     pub platforms: &'a Platforms,

@@ -20,9 +20,7 @@ use crate::entry::{EntryContent, ObservedEntry};
 /// How the entry should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Desired {
-    /// There, saying this.
     Present(EntryContent),
-    /// Not there.
     Absent,
 }
 
@@ -127,7 +125,7 @@ pub enum Observation {
     Found(ObservedEntry),
 }
 
-/// The next call.
+/// The next call to the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryAction {
     /// None: all is as it should be.

@@ -28,7 +28,6 @@ use crate::{
 words! {
     /// What becomes of what people do to entries of ours.
     RemoteChangePolicy {
-        /// The booking follows.
         Follow = "follow",
         /// Somebody is asked first; until then both stay as they are.
         Ask = "ask",
@@ -46,7 +45,6 @@ words! {
         Resized = "resized",
         /// It has other words.
         Renamed = "renamed",
-        /// It is gone.
         Deleted = "deleted",
         /// It is there again, after it had been removed.
         Restored = "restored",
@@ -110,7 +108,6 @@ pub struct LinkedBooking<'a> {
     pub platforms: &'a Platforms,
     /// The resource's name, which stands in the title.
     pub resource: &'a str,
-    /// The resource's zone.
     pub zone: Tz,
     /// What the entry said after our last write, or when a person's change to it was last dealt with; `None` if it was
     /// removed, or is not known.
@@ -182,14 +179,13 @@ impl BookingEdit {
     }
 }
 
-/// What follows.
+/// What is done about a remote change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemoteChangePlan {
     /// Nothing: it is as we left it, or as it should be.
     Echo,
     /// Change the booking; where that is refused, put the entry back.
     Follow(BookingEdit),
-    /// Ask whether to.
     Ask(BookingEdit),
     /// The booking stands. Write the entry again.
     Revert(RemoteChangeKind, Refusal),

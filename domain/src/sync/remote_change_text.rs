@@ -10,13 +10,11 @@ use crate::{booking::BookingTime, connection::ProviderKind, time_text::span};
 /// A person's change, as it is told.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteChangeText<'a> {
-    /// Who did it.
     pub who: &'a str,
     /// What its entry is called there, in the middle of a sentence: `“Sea View — Maria”`, `the entry of booking A-1`.
     pub entry: &'a str,
     /// In which calendar of theirs.
     pub provider: ProviderKind,
-    /// What they did.
     pub kind: RemoteChangeKind,
     /// What became of it.
     pub state: RemoteChangeState,

@@ -7,9 +7,7 @@ use crate::entry::{EntryContent, EntryTime, ObservedEntry};
 /// What of an entry a person changes and a booking follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncedFields {
-    /// One line.
     pub title: String,
-    /// When.
     pub time: EntryTime,
 }
 
@@ -50,12 +48,7 @@ pub enum RemoteEntry {
     /// It takes place many times.
     Recurring,
     /// An entry. A provider that does not say when, says nothing of a change either.
-    There {
-        /// One line.
-        title: String,
-        /// When.
-        time: Option<EntryTime>,
-    },
+    There { title: String, time: Option<EntryTime> },
     /// Something that cannot be understood: what was done to it, if anything, is not known.
     Unreadable,
 }

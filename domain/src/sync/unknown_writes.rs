@@ -16,7 +16,6 @@ use super::synced_fields::{RemoteEntry, SyncedFields};
 pub enum UnknownWrite {
     /// A create or an update: the entry, saying this.
     Left(SyncedFields),
-    /// A removal.
     Removed,
 }
 

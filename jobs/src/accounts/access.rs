@@ -78,7 +78,6 @@ impl<'a> Access<'a> {
         note_answer(self.context, self.account, self.began, result).await
     }
 
-    /// For the call.
     pub(crate) fn credentials(&self) -> ProviderCredentials {
         self.credentials.clone()
     }
@@ -167,7 +166,6 @@ async fn recheck_password(
 /// Why a call that was made brought nothing.
 #[derive(Debug)]
 pub(crate) struct CallError {
-    /// What went wrong.
     pub(crate) error: JobError,
     /// Whether the call may have been carried out all the same. A refusal says that it was not, also where what follows
     /// from the refusal fails, such as the refresh of a token.

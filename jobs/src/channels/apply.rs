@@ -13,8 +13,8 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    StorageError,
-    bookings::{self, ChangeContext, ChannelItemWrite, PutError, WrittenBooking},
+    ChangeContext, StorageError,
+    bookings::{self, ChannelItemWrite, PutError, WrittenBooking},
     channels::{
         Channel,
         items::{self, ChannelItem, ChannelItemLoss, NewChannelItem},

@@ -40,15 +40,12 @@ pub struct ImportTrigger<'a> {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct ChannelImportOutcome {
-    /// Of which channel.
     pub channel: ChannelId,
     /// The reading, if it came to anything.
     pub run: Option<ChannelRunId>,
-    /// What was counted.
     pub counts: RunCounts,
     /// What waits for a second sight.
     pub held: Option<Quarantine>,
-    /// For people.
     pub message: String,
     /// What of the file was not understood.
     pub warnings: Vec<String>,
@@ -234,7 +231,6 @@ fn not_in_the_feed(plan: &ChannelPlan) -> Option<String> {
     }
 }
 
-/// With its line.
 fn warning_message(warning: &Warning) -> String {
     match warning.line {
         0 => warning.what.clone(),

@@ -38,11 +38,8 @@ pub struct Exposure {
 /// A booking of which a platform does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadBooking {
-    /// Which.
     pub booking: BookingId,
-    /// Its reference.
     pub reference: String,
-    /// When, in UTC.
     pub interval: Interval,
     /// Since when it is so.
     pub since: DateTime<Utc>,

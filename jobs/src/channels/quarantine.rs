@@ -29,7 +29,6 @@ pub enum ReviewError {
     /// More than a week has passed, or somebody was faster.
     #[error("it is too late to undo this sync, or it was already undone")]
     TooLate,
-    /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A mistake of ours.

@@ -52,7 +52,6 @@ pub enum UnreadableFeed {
 /// A feed as it was understood.
 #[derive(Clone, Debug)]
 pub struct ParsedFeed {
-    /// What takes place.
     pub snapshot: Snapshot,
     /// What was not understood.
     pub warnings: Vec<Warning>,
@@ -65,7 +64,6 @@ pub struct ParsedFeed {
 /// Whether what is read will be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedSchedule {
-    /// At its times.
     Polled,
     /// Only when somebody imports it again.
     Once,
@@ -173,9 +171,7 @@ impl BeyondHorizon<'_> {
 /// A channel with all that a plan for it looks at.
 #[derive(Debug)]
 pub struct ImportContext {
-    /// The channel's resource.
     pub resource: Resource,
-    /// Its zone.
     pub zone: Tz,
     /// What is known, and not over.
     pub items: Vec<ChannelItem>,

@@ -70,7 +70,6 @@ pub enum WebhookError {
     /// It is signed, and says nothing that is understood.
     #[error("the message is not valid: {0}")]
     Malformed(String),
-    /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// Nothing is taken over until somebody says so.
@@ -90,10 +89,9 @@ impl From<JobError> for WebhookError {
     }
 }
 
-/// What was done.
+/// What was done about a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// What it says.
     Done,
     /// Nothing: it was done before.
     Before,

@@ -8,9 +8,7 @@ use concord_domain::{
 /// Which connection a call is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionAccount {
-    /// The tenant.
     pub business: BusinessId,
-    /// Which connection.
     pub connection: ConnectionId,
     /// Where its calendars are.
     pub provider: ProviderKind,

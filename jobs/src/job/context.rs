@@ -153,7 +153,6 @@ pub struct Handlers {
 /// What every job is given: all that it may touch.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The truth.
     pub db: Db,
     /// Opens and seals tokens.
     pub ring: Arc<Keyring>,
@@ -163,7 +162,6 @@ pub struct Context {
     pub providers: Arc<ProviderRegistry>,
     /// Reads the calendar feeds of others.
     pub feeds: FeedFetcher,
-    /// The accelerator.
     pub queue: Queue,
     /// How calendars are kept in step.
     pub settings: Arc<SyncSettings>,

@@ -12,7 +12,6 @@ use concord_storage::{
 /// What follows a job of a key, in the transaction that ends it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AfterJob<'a> {
-    /// Nothing.
     HandBack,
     /// The key's most urgent job is claimed; for [`QueueClass::Interactive`] only what people wait for.
     Next(QueueClass),
@@ -38,7 +37,6 @@ pub(crate) struct EndedRun {
     pub(crate) next: Option<ClaimedJob>,
     /// Whether the one that had given way goes on.
     pub(super) is_resumed: bool,
-    /// Its key waits.
     pub(crate) waits_until: Option<DateTime<Utc>>,
 }
 

@@ -17,25 +17,17 @@ pub enum JobError {
     /// Nothing of its key can be done now, through no fault of its own.
     #[error("{reason}")]
     Wait {
-        /// When it can.
         until: DateTime<Utc>,
         /// Whether what people wait for waits too.
         for_all: bool,
-        /// For people.
         reason: &'static str,
     },
     /// It is not its turn yet, through no fault of its own.
     #[error("{reason}")]
-    Snooze {
-        /// When it is.
-        until: DateTime<Utc>,
-        /// For people.
-        reason: &'static str,
-    },
+    Snooze { until: DateTime<Utc>, reason: &'static str },
     /// It cannot work as things are; a person must change something. It is tried again slowly.
     #[error("{0}")]
     Permanent(String),
-    /// It panicked.
     #[error("internal error; see the log")]
     Panicked,
 }

@@ -169,7 +169,6 @@ impl KeyRegistry {
         held.insert(connection, CachedCredentials { grant_number, until, credentials });
     }
 
-    /// They were refused.
     pub(crate) fn evict_credentials(&self, connection: ConnectionId) {
         locked(&self.credentials).remove(&connection);
     }

@@ -10,7 +10,6 @@ use super::Language;
 /// Every text that is said, by its name in the resources in kebab case (`MailFooter` is `mail-footer`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
-#[expect(missing_docs, reason = "the text itself says what it is")]
 pub enum TextKey {
     ChannelName,
     ConflictDetail,

@@ -37,7 +37,6 @@ enum SmtpTls {
     Required,
     /// STARTTLS where the server offers it.
     Opportunistic,
-    /// In clear.
     None,
 }
 

@@ -79,8 +79,6 @@ pub fn default_from_address(public_url: &Url) -> String {
 /// Whom a mail is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recipient {
-    /// The mailbox.
     pub address: String,
-    /// For people.
     pub name: String,
 }

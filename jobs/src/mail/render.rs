@@ -13,7 +13,6 @@ use crate::language::{Language, TextKey, text};
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedMail {
-    /// One line.
     pub subject: String,
     /// The part for those who read text.
     pub text: String,

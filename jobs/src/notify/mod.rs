@@ -65,7 +65,6 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     Ok(if more { JobOutcome::Again(now) } else { JobOutcome::Done })
 }
 
-/// Who reads what.
 type Digest<'a> = (Recipient, Vec<&'a Notice>);
 
 /// To each of the audience what concerns them: managers who are staff too are told once.

@@ -81,9 +81,7 @@ impl QueueError {
 /// The queue. Clones share it.
 #[derive(Clone)]
 pub enum Queue {
-    /// Between processes.
     Redis(RedisQueue),
-    /// Inside this process.
     Memory(MemoryQueue),
 }
 
@@ -158,7 +156,7 @@ impl Queue {
         }
     }
 
-    /// `redis` or `memory`.
+    /// `redis` or `memory`, as `/health` says it.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Redis(_) => "redis",

@@ -44,7 +44,6 @@ pub(crate) struct MovedObservation {
 pub(crate) enum SearchOutcome {
     /// It is nowhere that we know of.
     Nowhere,
-    /// It was moved.
     There(Box<MovedObservation>),
     /// It stands where we may not write.
     OutOfReach,

@@ -23,8 +23,8 @@ use concord_domain::{
     },
 };
 use concord_storage::{
-    StorageError, Tx,
-    bookings::{self, ChangeContext, LinkedWrite, Obstacle, PutError},
+    ChangeContext, StorageError, Tx,
+    bookings::{self, LinkedWrite, Obstacle, PutError},
     connections,
     entries::{self, Entry},
     jobs::JobRef,
@@ -123,7 +123,6 @@ async fn rules_of(context: &Context, entry: &Entry) -> Result<RemoteChangeRules,
 /// What was done about what was seen.
 struct HandledChange {
     outcome: RemoteChangeOutcome,
-    /// To be pushed.
     enqueued: Vec<JobRef>,
     /// If the entry is to be written on.
     stored: Option<StoredObservation>,
@@ -315,7 +314,6 @@ impl RemoteChangeRun<'_> {
         }
     }
 
-    /// Their name.
     async fn owner(&self) -> Result<String, JobError> {
         let staff = people::find_staff(&self.context.db, self.entry.business_id, self.entry.staff_id).await?;
         Ok(staff.map(|staff| staff.name).unwrap_or_default())

@@ -32,7 +32,6 @@ pub struct Concurrency {
     pub interactive: usize,
     /// Batches and first imports.
     pub bulk: usize,
-    /// Polls, renewals, housekeeping.
     pub poll: usize,
 }
 
@@ -55,7 +54,6 @@ impl Concurrency {
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
-    /// Handlers at once.
     pub concurrency: Concurrency,
     /// The pause between two sweeps.
     pub sweep_every: Duration,
@@ -76,7 +74,7 @@ impl Default for WorkerSettings {
     }
 }
 
-/// Does the work.
+/// Does the work of one claimed job.
 #[async_trait]
 pub trait JobHandler: Send + Sync + 'static {
     /// Claims the job, runs it and records how it ended; of one that has a key, jobs of that key one after the other. The same job may come twice, also at the same time: whoever
@@ -101,12 +99,7 @@ pub trait JobHandler: Send + Sync + 'static {
 pub enum WorkerError {
     /// A part of it that never ends has ended.
     #[error("the worker's {part} ended by itself: {reason}")]
-    Ended {
-        /// Which.
-        part: &'static str,
-        /// What is known.
-        reason: String,
-    },
+    Ended { part: &'static str, reason: String },
 }
 
 /// How long apalis may take to give back what it had fetched.

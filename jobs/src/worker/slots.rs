@@ -180,7 +180,6 @@ impl<H: JobHandler> Service<Task<JobRef>> for SlotService<H, MemoryQueue> {
 pub(super) struct RedisClassReader {
     pub(super) queue: RedisQueue,
     pub(super) class: QueueClass,
-    /// The worker's name.
     pub(super) worker: Arc<str>,
 }
 

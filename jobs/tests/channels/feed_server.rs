@@ -23,7 +23,6 @@ struct ServedFeed {
     unchanged: usize,
 }
 
-/// The website.
 #[derive(Clone)]
 pub(crate) struct FeedServer {
     pub(crate) url: String,

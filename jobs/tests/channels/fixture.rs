@@ -21,8 +21,8 @@ use concord_jobs::{
 use concord_providers::{FeedFetchLimits, FeedFetcher, ProviderRegistry, ProviderRegistryConfig, SsrfGuard};
 use concord_services::channels::{self as manage, ChannelError, NewChannelRequest};
 use concord_storage::{
-    PageRequest,
-    bookings::{self, BookingFilter, ChangeContext},
+    ChangeContext, PageRequest,
+    bookings::{self, BookingFilter},
     businesses::Business,
     channels::{self, Channel, items, runs},
     feed_reads::{self, NewFeedRead},

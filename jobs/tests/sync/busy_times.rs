@@ -175,7 +175,7 @@ async fn an_entry_of_another_business_keeps_its_owner_busy(db: &TestDb) {
 
     let draft =
         concord_domain::booking::BookingDraft { staff: vec![hers.id], ..testing::draft(&room, 60, 120) };
-    let change = concord_storage::bookings::ChangeContext { business: other.id, ..fixture.change() };
+    let change = concord_storage::ChangeContext { business: other.id, ..fixture.change() };
     concord_storage::bookings::put(db, &change, "B-1", &draft, None).await.unwrap();
     fixture.poll().await;
     assert_eq!(fixture.outside.seen_by(ANA).await.len(), 1);
@@ -187,7 +187,7 @@ async fn an_entry_of_another_business_keeps_its_owner_busy(db: &TestDb) {
     let standing = concord_storage::occupancy::standing(db, other.id, hers.id.0, within).await.unwrap();
     assert_eq!(standing.len(), 1);
 
-    let change = concord_storage::bookings::ChangeContext { now: fixture.clock.now(), ..change };
+    let change = concord_storage::ChangeContext { now: fixture.clock.now(), ..change };
     concord_storage::bookings::cancel(db, &change, "B-1", None).await.unwrap();
     fixture.poll().await;
     assert_eq!(fixture.taken(&fixture.ana).await, [""; 0]);

@@ -271,7 +271,7 @@ async fn another_business_cannot_touch_it(db: &TestDb) {
     let fixture = SyncFixture::new(db).await;
     let id = fixture.connected(&fixture.ana).await;
     let stranger = testing::business(db).await;
-    let change = concord_storage::bookings::ChangeContext { business: stranger.id, ..fixture.change() };
+    let change = concord_storage::ChangeContext { business: stranger.id, ..fixture.change() };
     manage::disconnect(&fixture.context, &change, id, true).await.unwrap_err();
     manage::pause(&fixture.context, &change, id).await.unwrap_err();
     manage::set_default(&fixture.context, &change, id).await.unwrap_err();

@@ -26,8 +26,8 @@ use concord_services::{
     connections as manage,
 };
 use concord_storage::{
-    PageRequest,
-    bookings::{self, ChangeContext, PutError, Unavailability},
+    ChangeContext, PageRequest,
+    bookings::{self, PutError, Unavailability},
     businesses::{self, Business, BusinessSettings},
     busy_times::{self, BusyTime},
     calendars::{self, Calendar},

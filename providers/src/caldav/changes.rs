@@ -44,7 +44,6 @@ struct CollectionReader<'a> {
 /// What a read goes on with.
 struct ChangeBatch {
     cursor: CaldavCursor,
-    /// Objects to fetch.
     changed: Vec<String>,
     gone: Vec<String>,
     more: bool,

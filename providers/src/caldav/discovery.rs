@@ -69,50 +69,28 @@ pub enum DiscoveryError {
     Address,
     /// The name or the password is wrong, or it must be an app password.
     #[error("{host} does not accept this user name and password; many servers want an app password here")]
-    WrongPassword {
-        /// Who said so.
-        host: String,
-    },
+    WrongPassword { host: String },
     /// There is something, but no calendars.
     #[error("{host} responded, but it has no CalDAV; see the server's help for its CalDAV address")]
-    NoCaldav {
-        /// Who was asked.
-        host: String,
-    },
-    /// TLS.
+    NoCaldav { host: String },
     #[error("the certificate of {host} is not valid, so the password was not sent")]
-    Certificate {
-        /// Whose.
-        host: String,
-    },
-    /// The guard.
+    Certificate { host: String },
     #[error("{0}")]
     Refused(String),
     /// It sends us where the password must not go.
     #[error("{from} sends us on to {to}, and the password must not go there; give that address instead")]
-    Elsewhere {
-        /// Who did.
-        from: String,
-        /// Where to.
-        to: String,
-    },
+    Elsewhere { from: String, to: String },
     /// https was spoken to it, and it speaks http.
     #[error(
         "{host} does not speak https at port {port}, so the password was not sent; give the port at which it does, or an \
          address with http:// if it stands in your own network"
     )]
-    NoTls {
-        /// Who.
-        host: String,
-        /// Where.
-        port: u16,
-    },
+    NoTls { host: String, port: u16 },
     /// The address is that of a calendar which the account does not list.
     #[error(
         "the account {user} has no calendar at {place}; give the address of the server and choose a calendar afterwards"
     )]
     NotListed {
-        /// Whose account.
         user: String,
         /// The calendar that was named.
         place: String,
@@ -122,19 +100,12 @@ pub enum DiscoveryError {
         "the account {user} may not write to {place}; give the address of the server and choose another calendar afterwards"
     )]
     NotWritable {
-        /// Whose account.
         user: String,
         /// The calendar that was named.
         place: String,
     },
-    /// Nobody answers.
     #[error("{host} cannot be reached: {why}")]
-    Unreachable {
-        /// Who.
-        host: String,
-        /// The network's words.
-        why: String,
-    },
+    Unreachable { host: String, why: String },
 }
 
 impl DiscoveryError {

@@ -18,7 +18,6 @@ pub(super) struct DavPreconditions(Vec<String>);
 /// What a refused write means.
 #[derive(Debug)]
 pub(super) enum WriteRefusal {
-    /// That.
     Error(ProviderError),
     /// It depends on whether the object is there.
     IsItThere,
@@ -142,7 +141,6 @@ impl ErrorBody for DavPreconditions {
     }
 }
 
-/// For a person.
 pub(super) const MAY_NOT_WRITE: &str = "this account may not write to this calendar";
 
 fn transient_error(status: StatusCode) -> ProviderError {

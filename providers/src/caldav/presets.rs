@@ -3,9 +3,7 @@
 /// A provider whose address nobody needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaldavPreset {
-    /// In forms.
     pub key: &'static str,
-    /// For people.
     pub name: &'static str,
     /// Where discovery begins; `None`: each has its own, which the person must give.
     pub address: Option<&'static str>,

@@ -29,7 +29,6 @@ pub(super) struct CaldavSession<'a> {
     pub(super) home: &'a Url,
     /// As the person gave it.
     pub(super) user: &'a str,
-    /// Where they live.
     pub(super) zone: Tz,
 }
 

@@ -21,24 +21,19 @@ pub enum FeedError {
     /// The server leads on and on, or in a circle.
     #[error("the server redirects too many times")]
     TooManyRedirects,
-    /// 404 or 410.
     #[error("no calendar found at this link: copy the link again from the platform")]
     NotFound,
-    /// 401 or 403.
     #[error(
         "the server denies access to this calendar: copy the complete link again, including its secret part"
     )]
     Forbidden,
-    /// 429.
     #[error("the server's rate limit was reached")]
     RateLimited {
         /// How long it wants us to wait, if it said so.
         retry_after: Option<Duration>,
     },
-    /// 5xx, or 408.
     #[error("the server has an error (status {})", .status.as_u16())]
     Server {
-        /// What it answers.
         status: StatusCode,
         /// How long it wants us to wait, if it said so.
         retry_after: Option<Duration>,
@@ -46,7 +41,6 @@ pub enum FeedError {
     /// Any other status that is not 200.
     #[error("the server did not return the calendar (status {})", .0.as_u16())]
     Refused(StatusCode),
-    /// HTML.
     #[error(
         "this is a web page, not a calendar: use the calendar export link \
          (iCal), not the page's address"
@@ -57,10 +51,7 @@ pub enum FeedError {
     Packed(&'static str),
     /// Of what came over the wire, or of what it unpacks to.
     #[error("the calendar is larger than {} MB", .limit.div_ceil(1024 * 1024))]
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
+    TooLarge { limit: usize },
     /// The time for all of it is over.
     #[error("the server did not send the whole calendar in time")]
     Timeout,
@@ -104,7 +95,7 @@ impl FeedError {
         }
     }
 
-    /// For people.
+    /// What went wrong and what to do, for people.
     pub fn in_words(&self) -> String {
         self.to_string()
     }

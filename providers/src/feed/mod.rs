@@ -96,14 +96,12 @@ impl fmt::Debug for FeedRequest<'_> {
 pub enum FeedFetchOutcome {
     /// The version that we have is the current one.
     NotModified,
-    /// The whole feed.
     Body(FeedBody),
 }
 
 /// A feed that came to its end. Whether it is a calendar, and a whole one, is for its reader to say.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FeedBody {
-    /// Unpacked.
     pub bytes: Bytes,
     /// For the next request.
     pub etag: Option<String>,

@@ -20,7 +20,6 @@ pub(super) struct RedirectChain {
 }
 
 struct FeedCredentials {
-    /// With them.
     given: Url,
     header: HeaderValue,
 }

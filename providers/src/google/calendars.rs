@@ -8,7 +8,6 @@ use crate::{
     provider::{ProviderCredentials, RemoteCalendar, is_colour},
 };
 
-/// Google's largest page.
 const PAGE_SIZE: i32 = 250;
 
 /// Nobody has 10,000 calendars; a server that gives page after page must not keep us for ever.

@@ -17,7 +17,6 @@ use crate::{
     quote::describe_json_error,
 };
 
-/// Google's largest page.
 const PAGE_SIZE: i32 = 2_500;
 
 /// What is asked for where such a page takes too long: Google's own default.

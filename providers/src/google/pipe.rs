@@ -128,7 +128,6 @@ async fn to_absolute_request(origin: &Uri, request: Request<Incoming>) -> Result
     Ok(Request::from_parts(parts, body))
 }
 
-/// The hub's end.
 #[derive(Debug)]
 pub(super) struct HttpPipe(DuplexStream);
 

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{error::ProviderError, provider::ProviderCredentials};
 
-/// 250 entries each.
 const MAX_PAGES: usize = 200;
 
 /// All that says whether an entry takes up time, and which.

@@ -64,7 +64,6 @@ pub(super) struct GraphResponseStatus {
     response: Option<String>,
 }
 
-/// An extended property.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ExtendedProperty {
     id: String,

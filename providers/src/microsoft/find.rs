@@ -23,7 +23,6 @@ const MAX_PAGES: usize = 5;
 pub(super) enum EventIdKind<'a> {
     /// Ours, decided before the first call: the entry's UUID.
     Ours(EntryId),
-    /// Microsoft's.
     Given(&'a str),
 }
 

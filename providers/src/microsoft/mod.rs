@@ -47,9 +47,7 @@ use crate::{
 /// (<https://learn.microsoft.com/graph/deployments>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MicrosoftEndpoints {
-    /// Above `/v1.0/`.
     pub api_base: Url,
-    /// Above `/{tenant}/oauth2/v2.0/`.
     pub login_base: Url,
     /// Who may sign in: `common` (everybody), `organizations` (work and school accounts), `consumers` (private ones), or
     /// the id or a domain of one organisation.
@@ -86,7 +84,6 @@ impl Default for MicrosoftEndpoints {
 pub struct MicrosoftCalendar {
     /// Builds requests, and never sends one; it holds no token.
     graph: GraphClient,
-    /// Ends in `/v1.0/`.
     base: Url,
     http: HttpClient,
     clock: Clock,

@@ -8,7 +8,6 @@ use http::{Request, header::AUTHORIZATION};
 
 use crate::server::{CannedReply, CannedServer, answer_of, header, json};
 
-/// 100,000 zero bytes.
 const ZEROS_BY_GZIP: &[u8] = include_bytes!("zeros.gz");
 
 fn client() -> HttpClient {

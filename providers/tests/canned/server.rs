@@ -21,7 +21,6 @@ pub(crate) enum CannedReply {
     Endless(Vec<u8>, Vec<u8>),
     /// Writes these bytes, then one more every moment, until the client has had enough.
     Drip(Vec<u8>),
-    /// Never answers.
     Silence,
     /// Whatever that says to a request.
     To(fn(&str) -> CannedReply),
@@ -138,7 +137,6 @@ pub(crate) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     line.split_once(':').map(|(_, value)| value.trim())
 }
 
-/// A whole answer.
 pub(crate) fn answer_of(status: &str, content_type: &str, extra: &str, body: &str) -> CannedReply {
     let length = body.len();
     let head = format!(
@@ -147,7 +145,6 @@ pub(crate) fn answer_of(status: &str, content_type: &str, extra: &str, body: &st
     CannedReply::Bytes([head.as_bytes(), body.as_bytes()].concat())
 }
 
-/// A JSON answer.
 pub(crate) fn json(status: &str, body: &str) -> CannedReply {
     answer_of(status, "application/json; charset=UTF-8", "", body)
 }

@@ -88,7 +88,6 @@ pub(crate) trait ProviderFixture: Send + Sync {
     /// The id of a calendar that is not there.
     fn unknown_calendar(&self, place: &TestAccount) -> String;
 
-    /// A new account.
     async fn place(&self) -> TestAccount;
 
     /// A person at the consent page; what their browser then asks of our callback.

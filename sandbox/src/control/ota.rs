@@ -17,13 +17,11 @@ use crate::clock;
 use crate::faults::FaultTarget;
 use crate::ota::{ListingStay, NewListing, OtaListing, StayNights, read_now};
 
-/// All listings.
 pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
     let listings = app.ota.all();
     Json(listings.iter().map(|listing| listing_json(&app, listing)).collect())
 }
 
-/// One listing.
 pub(super) async fn show(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,

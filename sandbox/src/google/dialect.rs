@@ -15,7 +15,6 @@ use crate::timing::DateOrDateTime;
 /// How long an access token lives, in seconds.
 pub(crate) const ACCESS_TOKEN_LIFETIME_SECONDS: i64 = 3600;
 
-/// Google's way.
 #[derive(Debug)]
 pub(crate) struct GoogleDialect;
 

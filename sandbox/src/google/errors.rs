@@ -16,7 +16,6 @@ pub(crate) struct GoogleApiError {
     pub(crate) message: String,
     /// Which header or parameter is to blame: its kind and its name.
     pub(crate) location: Option<(&'static str, &'static str)>,
-    /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u32>,
 }
 
@@ -108,7 +107,6 @@ impl GoogleApiError {
         Self::new(StatusCode::CONFLICT, "global", "duplicate", message)
     }
 
-    /// 410: deleted before.
     pub(crate) fn deleted() -> Self {
         Self::new(StatusCode::GONE, "global", "deleted", "Resource has been deleted")
     }

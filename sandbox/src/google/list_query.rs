@@ -32,7 +32,6 @@ pub(crate) enum EventOrder {
     StartTime,
 }
 
-/// A checked query.
 #[derive(Debug, Clone)]
 pub(crate) struct EventListQuery {
     pub(crate) max_results: usize,

@@ -36,7 +36,6 @@ use crate::server::SandboxServer;
 use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxError};
 
-/// The simulated Google.
 #[derive(Debug)]
 pub(crate) struct GoogleSandbox {
     store: Mutex<ProviderStore>,
@@ -65,7 +64,6 @@ impl GoogleSandbox {
         self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The registered applications.
     pub(crate) fn clients(&self) -> &[OAuthClient] {
         &self.clients
     }

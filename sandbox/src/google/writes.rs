@@ -13,7 +13,6 @@ use crate::store::{EntryStatus, ProviderStore, StoredEntry, WriteAuthor, merge, 
 pub(crate) enum EventContent<'a> {
     /// The whole event (PUT).
     Whole(&'a Map<String, Value>),
-    /// What differs (PATCH).
     Patch(&'a Map<String, Value>),
 }
 

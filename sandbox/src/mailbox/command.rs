@@ -4,18 +4,18 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SmtpCommand {
     /// `EHLO`; `HELO`, which gets no list of extensions.
-    Hello { extended: bool },
+    Hello {
+        extended: bool,
+    },
     /// `MAIL FROM:<...>`, with the size that was announced.
-    Mail { from: String, size: Option<usize> },
-    /// `RCPT TO:<...>`.
+    Mail {
+        from: String,
+        size: Option<usize>,
+    },
     Recipient(String),
-    /// `DATA`.
     Data,
-    /// `RSET`.
     Reset,
-    /// `NOOP`.
     Nothing,
-    /// `QUIT`.
     Quit,
     /// `AUTH PLAIN`, with its first answer if it came along.
     AuthPlain(Option<String>),

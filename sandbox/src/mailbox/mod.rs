@@ -34,7 +34,6 @@ pub(crate) struct ReceivedMail {
     pub(crate) received_at: DateTime<Utc>,
     /// Of the envelope; empty for a bounce.
     pub(crate) from: String,
-    /// Of the envelope.
     pub(crate) to: Vec<String>,
     /// In base64: mails may hold any bytes.
     source: String,
@@ -55,15 +54,18 @@ impl ReceivedMail {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 enum MailRecord {
-    /// It listens there.
-    Port { port: u16 },
+    Port {
+        port: u16,
+    },
     /// The next mail gets this id; written when all are deleted, so that no id comes twice.
-    Next { id: u64 },
-    /// A mail came.
-    Mail { mail: ReceivedMail },
+    Next {
+        id: u64,
+    },
+    Mail {
+        mail: ReceivedMail,
+    },
 }
 
-/// All that came.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     inner: Mutex<MailboxState>,

@@ -26,7 +26,6 @@ const MAX_LINE_BYTES: u64 = 2_048;
 const MAX_RECIPIENTS: usize = 100;
 /// Who says nothing for so long is gone (RFC 5321, section 4.5.3.2.7).
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(5);
-/// Conversations at once.
 const MAX_SESSIONS: usize = 200;
 /// How long a client is left without an answer; it gives up sooner.
 const MAX_DELAY: Duration = Duration::from_mins(1);

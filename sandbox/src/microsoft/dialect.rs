@@ -12,7 +12,6 @@ use crate::store::{
 };
 use crate::timing::DateOrDateTime;
 
-/// Microsoft's way.
 #[derive(Debug)]
 pub(crate) struct MicrosoftDialect;
 

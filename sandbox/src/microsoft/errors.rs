@@ -15,7 +15,6 @@ pub(crate) struct GraphApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u32>,
     /// The event that is there already.
     pub(crate) existing: Option<String>,

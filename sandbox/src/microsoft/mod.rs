@@ -40,7 +40,6 @@ use crate::server::SandboxServer;
 use crate::store::{EntryChanged, ProviderStore};
 use crate::{OAuthClient, SandboxError};
 
-/// The simulated Microsoft.
 #[derive(Debug)]
 pub(crate) struct MicrosoftSandbox {
     store: Mutex<ProviderStore>,
@@ -69,7 +68,6 @@ impl MicrosoftSandbox {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The registered applications.
     pub(crate) fn clients(&self) -> &[OAuthClient] {
         &self.clients
     }

@@ -9,7 +9,6 @@ use crate::store::StoredEntry;
 pub(crate) const DEFAULT_PAGE: usize = 10;
 pub(crate) const LARGEST_PAGE: usize = 1000;
 
-/// A checked query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ODataOptions {
     pub(crate) top: Option<usize>,

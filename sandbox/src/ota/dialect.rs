@@ -9,7 +9,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::listing::digest;
 use super::{ListingStay, OtaListing, OtaPlatform, StayNights};
 
-/// Of a feed.
 pub(super) const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 
 /// One VEVENT, before it is written.

@@ -32,7 +32,6 @@ pub(crate) enum ListingError {
 pub(crate) struct OtaListing {
     pub(crate) id: String,
     pub(crate) site: OtaPlatform,
-    /// What is let.
     pub(crate) name: String,
     /// In the address of its feed.
     pub(crate) token: String,
@@ -53,7 +52,6 @@ pub(crate) struct ListingImport {
     pub(crate) every_seconds: u32,
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
-    /// In order.
     pub(crate) closed: Vec<StayNights>,
 }
 

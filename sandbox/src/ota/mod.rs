@@ -44,13 +44,11 @@ pub struct ListingAddress {
     pub id: String,
     /// `airbnb`, `vrbo` or `booking_com`.
     pub platform: String,
-    /// What is let.
     pub name: String,
     /// The address of its feed, which is a secret.
     pub export_url: String,
 }
 
-/// All listings.
 #[derive(Debug)]
 pub(crate) struct Ota {
     inner: Mutex<OtaState>,
@@ -70,7 +68,6 @@ struct OtaState {
 /// Who has asked for a listing's feed, and what came of reading the one that it reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListingActivity {
-    /// The oldest first.
     pub(crate) asked: VecDeque<ListingFeedRequest>,
     /// The last time that the feed was read.
     pub(crate) read: Option<(DateTime<Utc>, ListingImportOutcome)>,
@@ -108,12 +105,10 @@ impl Ota {
         self.lock().listings.values().cloned().collect()
     }
 
-    /// One of them.
     pub(crate) fn find(&self, id: &str) -> Option<OtaListing> {
         self.lock().listings.get(id).cloned()
     }
 
-    /// Makes a listing.
     pub(crate) fn add(&self, new: NewListing) -> Result<OtaListing, ListingError> {
         let mut inner = self.lock();
         let listing = OtaListing::new(new, self.seed)?;
@@ -184,7 +179,6 @@ impl OtaState {
     }
 }
 
-/// The feeds.
 pub(crate) fn router<S>(ota: Arc<Ota>) -> Router<S> {
     Router::new().route("/ota/{platform}/{listing}/calendar.ics", get(export::serve)).with_state(ota)
 }

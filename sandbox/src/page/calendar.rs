@@ -37,7 +37,6 @@ struct RejectedEntryForm {
     message: String,
 }
 
-/// The page.
 pub(super) async fn show(
     State(app): State<Arc<SandboxApp>>,
     Path((provider, account)): Path<(String, String)>,

@@ -100,7 +100,6 @@ impl EntryForm {
         })
     }
 
-    /// The labelled inputs.
     pub(super) fn inputs(&self) -> String {
         let checked = if self.all_day.is_empty() { "" } else { " checked" };
         format!(

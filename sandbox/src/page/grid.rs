@@ -9,7 +9,6 @@ use super::week::{AllDayBar, WeekBlock, WeekDay, WeekView};
 use crate::html::escape;
 
 impl SandboxCalendarPage<'_> {
-    /// All of it.
     pub(super) fn grid(&self, week: &WeekView) -> String {
         let hours = week.last_hour - week.first_hour;
         let mut grid =

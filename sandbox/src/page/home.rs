@@ -12,7 +12,6 @@ use crate::html::{document, escape, path_part, query};
 use crate::provider::Provider;
 use crate::store::{ProviderStore, StoredAccount};
 
-/// The first page.
 pub(super) async fn show(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     let mut body = String::from(
         "<main><p class=\"mark\">Sandbox: simulated external services</p><h1>Sandbox calendars</h1>\

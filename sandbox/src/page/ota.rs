@@ -74,7 +74,6 @@ pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {
     Html(document_with_head("Booking platforms", "home", AUTO_REFRESH, &body))
 }
 
-/// One listing.
 pub(super) async fn show(
     State(app): State<Arc<SandboxApp>>,
     Path(place): Path<(String, String)>,

@@ -78,7 +78,6 @@ pub(crate) trait ProviderDialect: Debug + Send + Sync {
 pub(crate) struct TokenRules {
     pub(crate) access_prefix: &'static str,
     pub(crate) refresh_prefix: &'static str,
-    /// Seconds.
     pub(crate) access_life: i64,
     /// Seconds without use after which a refresh token is dead.
     pub(crate) refresh_life: i64,

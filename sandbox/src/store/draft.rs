@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 use super::entry::{EntryStatus, EventTime};
 use crate::recurrence::RecurrenceSet;
 
-/// A checked wish.
 #[derive(Debug, Clone)]
 pub(crate) struct EntryDraft {
     pub(crate) start: EventTime,

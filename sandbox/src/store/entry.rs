@@ -81,7 +81,6 @@ pub(crate) struct EntryHistoryItem {
     pub(crate) ends_at: String,
 }
 
-/// A stored event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoredEntry {
     pub(crate) id: String,
@@ -90,7 +89,6 @@ pub(crate) struct StoredEntry {
     pub(crate) created: DateTime<Utc>,
     pub(crate) updated: DateTime<Utc>,
     pub(crate) status: EntryStatus,
-    /// iCalendar's SEQUENCE.
     pub(crate) sequence: i64,
     pub(crate) ical_uid: String,
     pub(crate) creator: String,

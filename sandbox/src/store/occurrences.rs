@@ -13,16 +13,20 @@ const DEFAULT_HORIZON: Duration = Duration::days(730);
 /// Something that a list shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ListedEvent<'a> {
-    /// A stored event.
     Whole(&'a StoredEntry),
     /// An occurrence of a recurring event that nobody has touched.
-    Occurrence { master: &'a StoredEntry, original: DateOrDateTime },
+    Occurrence {
+        master: &'a StoredEntry,
+        original: DateOrDateTime,
+    },
     /// An occurrence that is no more.
-    Vanished { master: &'a StoredEntry, original: DateOrDateTime },
+    Vanished {
+        master: &'a StoredEntry,
+        original: DateOrDateTime,
+    },
 }
 
 impl ListedEvent<'_> {
-    /// Start and end.
     pub(crate) fn span(&self) -> (DateOrDateTime, DateOrDateTime) {
         match self {
             ListedEvent::Whole(entry) => (entry.start.when, entry.end.when),

@@ -133,7 +133,6 @@ pub(crate) struct RotatedToken {
     pub(crate) until: DateTime<Utc>,
 }
 
-/// A bearer token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccessTokenRecord {
     pub(crate) token: String,
@@ -238,9 +237,7 @@ impl StoredCalendar {
 /// Everything that is stored of a provider.
 #[derive(Debug, Default)]
 pub(crate) struct StoreState {
-    /// By e-mail address.
     pub(crate) accounts: BTreeMap<String, StoredAccount>,
-    /// By id.
     pub(crate) calendars: BTreeMap<String, StoredCalendar>,
     /// By account and calendar.
     pub(crate) subscriptions: BTreeMap<(String, String), CalendarListItem>,
@@ -248,7 +245,6 @@ pub(crate) struct StoreState {
     pub(crate) grants: BTreeMap<String, GrantRecord>,
     pub(crate) access_tokens: HashMap<String, AccessTokenRecord>,
     pub(crate) grant_of_refresh_token: HashMap<String, String>,
-    /// By id.
     pub(crate) channels: BTreeMap<String, WatchChannel>,
     /// The number of the last write.
     pub(crate) seq: u64,

@@ -21,7 +21,6 @@ pub(crate) enum ValidationReply {
     Refuses,
 }
 
-/// What came.
 #[derive(Debug)]
 pub(crate) struct ReceivedNotification {
     pub(crate) headers: HeaderMap,
@@ -34,7 +33,6 @@ impl ReceivedNotification {
     }
 }
 
-/// A running listener.
 pub(crate) struct NotificationListener {
     pub(crate) url: String,
     pub(crate) notices: UnboundedReceiver<ReceivedNotification>,
@@ -61,7 +59,6 @@ impl NotificationListener {
         Self { url, notices, refused }
     }
 
-    /// The next notification.
     pub(crate) async fn next(&mut self) -> ReceivedNotification {
         tokio::time::timeout(Duration::from_secs(20), self.notices.recv()).await.unwrap().unwrap()
     }

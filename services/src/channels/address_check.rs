@@ -5,7 +5,7 @@ use concord_domain::{
     platform::Platform,
 };
 use concord_jobs::Context;
-use concord_storage::{StorageError, bookings::ChangeContext, channels, resources};
+use concord_storage::{ChangeContext, StorageError, channels, resources};
 use secrecy::SecretString;
 
 use super::{

@@ -7,9 +7,7 @@ use concord_domain::{
 };
 use concord_jobs::Context;
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
-    businesses, channels,
+    ChangeContext, StorageError, Tx, businesses, channels,
     feed_reads::{self, NewFeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     secret,

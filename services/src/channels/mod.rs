@@ -22,8 +22,7 @@ use concord_domain::{
 };
 use concord_jobs::{Context, channels::notices};
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
+    ChangeContext, StorageError, Tx,
     channels::{self, Channel, ChannelSettings, ImportAddress, ListingKey, NewChannel, items},
     feeds,
     jobs::JobRef,

@@ -2,7 +2,7 @@
 
 use concord_domain::ids::ChannelId;
 use concord_jobs::Context;
-use concord_storage::{Tx, bookings::ChangeContext, channels::webhooks, secret};
+use concord_storage::{ChangeContext, Tx, channels::webhooks, secret};
 use secrecy::SecretString;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use concord_domain::{audit::HistorySubject, connection::Direction, people::Actor
 use concord_jobs::{Context, accounts::calendar_list, enqueue, notify};
 use concord_providers::{DiscoveryError, ProviderCredentials, ProviderError};
 use concord_storage::{
-    bookings::ChangeContext,
+    ChangeContext,
     calendars::{self, ListedCalendar},
     connections::{self, ConnectionTokens, NewConnection},
     oauth_states::{self, OAuthState},

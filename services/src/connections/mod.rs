@@ -19,8 +19,7 @@ use concord_jobs::{
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
+    ChangeContext, StorageError, Tx,
     connections::{self as store, Connection},
     sync_log::{self, NewSyncLogEntry},
 };

@@ -8,8 +8,7 @@ use concord_domain::{
 };
 use concord_jobs::{Context, accounts::limits::end_wait, enqueue};
 use concord_storage::{
-    bookings::ChangeContext,
-    calendars,
+    ChangeContext, calendars,
     connections::{self as store, ConnectionSettings},
 };
 use serde_json::json;

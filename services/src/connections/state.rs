@@ -7,9 +7,7 @@ use concord_domain::{
 };
 use concord_jobs::{Context, accounts::limits::end_wait, enqueue, notify};
 use concord_storage::{
-    Tx,
-    bookings::ChangeContext,
-    calendars, connections as store,
+    ChangeContext, Tx, calendars, connections as store,
     jobs::{self, NewJob},
 };
 use serde_json::json;

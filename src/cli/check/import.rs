@@ -38,7 +38,6 @@ pub(super) struct ImportReport {
     whole: bool,
     /// In which days begin.
     zone: Tz,
-    /// By their beginnings.
     items: Vec<ImportReportItem>,
     nights: i64,
     left_out: SkippedEvents,

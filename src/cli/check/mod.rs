@@ -57,7 +57,6 @@ trait CheckReport: Serialize {
     /// For people; no character of the calendar can do anything to their terminal.
     fn user_message(&self) -> String;
 
-    /// Whether something matters.
     fn is_fine(&self) -> bool;
 }
 

@@ -48,7 +48,6 @@ pub(super) enum SourceError {
 }
 
 impl SourceError {
-    /// For programs.
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Feed(error) => error.code(),

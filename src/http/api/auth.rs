@@ -15,9 +15,8 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    WriteCaller,
+    ChangeContext, WriteCaller,
     api_keys::{self, ApiKey},
-    bookings::ChangeContext,
     on_behalf_of, secret,
 };
 use secrecy::SecretString;
@@ -33,9 +32,7 @@ use crate::{
 pub struct ApiCaller {
     /// Whose key it is: all that the request may see.
     pub business: BusinessId,
-    /// For the history.
     pub actor: Actor,
-    /// The key.
     pub key: ApiKeyId,
 }
 

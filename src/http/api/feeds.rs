@@ -15,8 +15,7 @@ use concord_domain::{
     settings::FieldErrors,
 };
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
+    ChangeContext, StorageError, Tx,
     feed_reads::{self, FeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history, secret,
@@ -50,7 +49,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// What the tokens of feeds begin with, so that people and secret scanners know them.
 const TOKEN_PREFIX: &str = "cf_";
 
-/// A published feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Feed)]
 struct FeedResponse {

@@ -35,7 +35,7 @@ macro_rules! kinds {
         pub enum Kind { $($(#[$doc])* $kind),+ }
 
         impl Kind {
-            /// All of them.
+            /// Every kind, in the order of its definition.
             pub const ALL: &'static [Self] = &[$(Self::$kind),+];
 
             /// The last part of `type`; it never changes.
@@ -43,7 +43,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $slug),+ }
             }
 
-            /// The HTTP status.
+            /// The HTTP status of its answer.
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$kind => StatusCode::$status),+ }
             }
@@ -77,7 +77,6 @@ kinds! {
     /// The path exists, the method does not.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The `Allow` header lists the supported methods.";
-    /// No room.
     Taken = "taken", CONFLICT, "The time is taken",
         "`conflicts` lists what is in the way, `alternatives` free times of the same length.";
     /// Right in itself, but not as things stand.
@@ -93,7 +92,6 @@ kinds! {
     /// `If-Match` or `If-None-Match` does not hold.
     Stale = "stale", PRECONDITION_FAILED, "Changed in the meantime",
         "Read it again, apply your change to the current version, and send the new `ETag` as `If-Match`.";
-    /// Too many bytes.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "Send less data per request.";
     /// Not JSON by its own account.
@@ -152,7 +150,7 @@ pub(crate) struct ProblemDocument {
     pub kind: String,
     /// The same title for every problem of this type.
     pub title: &'static str,
-    /// The HTTP status.
+    /// The HTTP status of its answer.
     #[schema(example = 409)]
     pub status: u16,
     /// What is wrong in this case.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::app::App;
 
-/// A JSON body.
+/// A body in JSON; what is wrong with it is a problem.
 #[derive(Clone, Debug)]
 pub struct ApiJson<T>(pub T);
 
@@ -114,7 +114,7 @@ fn json_problem(path: &str, error: &serde_json::Error) -> ApiError {
     ApiError::invalid_fields(vec![field_problem(path, plain)])
 }
 
-/// The query.
+/// The query; what is wrong with it is a problem.
 #[derive(Clone, Debug)]
 pub struct ApiQuery<T>(pub T);
 
@@ -194,14 +194,13 @@ fn parse_date(text: &str) -> Option<NaiveDate> {
 /// One end of a stretch of time in a query: an instant, or a day in the business's zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiTimeBound {
-    /// An instant.
     At(DateTime<Utc>),
     /// The beginning of a day.
     On(NaiveDate),
 }
 
 impl ApiTimeBound {
-    /// As an instant.
+    /// The instant; a local time is one of `zone`.
     pub fn instant(self, zone: Tz) -> DateTime<Utc> {
         match self {
             Self::At(at) => at,

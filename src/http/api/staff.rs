@@ -10,9 +10,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{audit::HistorySubject, ids::StaffId, people::Trade, settings::FieldErrors};
 use concord_jobs::enqueue;
 use concord_storage::{
-    StorageError, Tx,
-    bookings::ChangeContext,
-    history,
+    ChangeContext, StorageError, Tx, history,
     people::{self, Staff, StaffSettings},
 };
 use serde::{Deserialize, Serialize};
@@ -35,7 +33,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(restore))
 }
 
-/// A staff member.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Staff)]
 pub(crate) struct StaffResponse {

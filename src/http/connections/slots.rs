@@ -16,7 +16,6 @@ use crate::{
     http::limits::network_of,
 };
 
-/// What is usual.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// The places for connections.
@@ -63,7 +62,6 @@ pub(super) struct ActiveRequest {
 }
 
 impl ConnectionSlots {
-    /// As configured.
     pub(crate) fn of(config: &ServerConfig) -> Self {
         let proxies = config.trusted_proxies.clone();
         Self::new(config.max_connections, config.max_connections_per_address, proxies)

@@ -27,7 +27,6 @@ impl FeedVersion {
     }
 }
 
-/// Renderings in memory.
 #[derive(Clone)]
 pub(super) struct FeedCache(Cache<(FeedId, FeedVariant), CachedFeed>);
 

@@ -6,9 +6,7 @@ use chrono::{DateTime, Duration, NaiveDateTime, SubsecRound, Utc};
 /// Which bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum FeedEncoding {
-    /// As they are.
     Plain,
-    /// Compressed.
     Gzip,
 }
 

@@ -14,7 +14,7 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use concord_services::channels as manage;
-use concord_storage::{StorageError, bookings::ChangeContext, businesses, channels, feeds, resources};
+use concord_storage::{ChangeContext, StorageError, businesses, channels, feeds, resources};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -60,7 +60,7 @@ pub(in crate::http) struct FeedRouterState {
     lookups: Arc<FeedLookups>,
 }
 
-/// The feeds.
+/// The routes of published feeds.
 pub fn router(app: &App) -> Router<App> {
     let config = &app.config.feeds;
     let kept = FeedRouterState {

@@ -98,7 +98,6 @@ pub(super) enum FeedReaderKind {
     Person,
     /// A chat that shows what is behind an address.
     Preview,
-    /// Somebody's calendar.
     Calendar,
     /// A program by which somebody looks.
     Tool,
@@ -109,7 +108,6 @@ pub(super) enum FeedReaderKind {
 }
 
 impl FeedReaderKind {
-    /// Of a request.
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         match Self::from_name(&reader_name(headers)) {
             Some(kind) => kind,

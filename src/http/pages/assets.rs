@@ -51,11 +51,8 @@ pub(crate) fn style_url() -> &'static str {
 /// The addresses that pages name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Assets {
-    /// Of the style.
     pub style: &'static str,
-    /// Of the script.
     pub script: &'static str,
-    /// Of the icon.
     pub icon: &'static str,
 }
 

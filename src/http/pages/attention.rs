@@ -215,9 +215,7 @@ async fn open_remote_changes(app: &App, user: &CurrentUser) -> Result<Vec<Remote
     source = r#"<a class="sync-word {{ tone.class() }}" href="/"{% if is_under_way %} data-under-way{% endif %}>{{ icon() }}{{ text }}</a>"#
 )]
 pub(super) struct SyncIndicator {
-    /// How it stands.
     pub tone: Tone,
-    /// In words.
     pub text: String,
     /// Whether it will soon be another.
     pub is_under_way: bool,
@@ -232,9 +230,7 @@ impl SyncIndicator {
 
 /// What a job is about.
 pub(super) struct JobSubject {
-    /// Whose calendar.
     pub staff: StaffId,
-    /// Which connection.
     pub connection: ConnectionId,
     /// Which booking, if one.
     pub booking: Option<BookingId>,

@@ -20,7 +20,6 @@ pub(crate) enum Tone {
     Waiting,
     /// Something must be done.
     Wrong,
-    /// To be known.
     Information,
     /// Over, or of no matter.
     Neutral,
@@ -38,7 +37,6 @@ impl Tone {
         }
     }
 
-    /// Its icon.
     pub(crate) fn icon(self) -> Icon {
         Icon(self)
     }
@@ -62,15 +60,12 @@ impl HtmlSafe for Icon {}
 #[derive(Clone, Debug, Template)]
 #[template(ext = "html", source = r#"<span class="pill {{ tone.class() }}">{{ word }}</span>"#)]
 pub(crate) struct Pill {
-    /// What it means.
     pub tone: Tone,
-    /// The word.
     pub word: String,
 }
 impl HtmlSafe for Pill {}
 
 impl Pill {
-    /// Shorthand.
     pub(crate) fn new(tone: Tone, word: impl Into<String>) -> Self {
         Self { tone, word: word.into() }
     }
@@ -167,7 +162,6 @@ pub(crate) fn pluralize(number: impl Into<i64>, one: &str, many: &str) -> String
     format!("{} {}", group_digits(number), if number == 1 { one } else { many })
 }
 
-/// 9800 as "9,800".
 fn group_digits(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::from(if number < 0 { "-" } else { "" });
@@ -192,9 +186,7 @@ pub(crate) fn join_names(names: &[String]) -> String {
 /// One choice of a list.
 #[derive(Clone, Debug)]
 pub(crate) struct SelectOption {
-    /// What is sent.
     pub value: String,
-    /// What is shown.
     pub label: String,
     /// Whether it is chosen.
     pub chosen: bool,

@@ -20,11 +20,8 @@ use super::{
 pub(super) struct DriftStatus {
     /// Whether it is well.
     pub tone: Tone,
-    /// In a word.
     pub word: &'static str,
-    /// The figures.
     pub text: String,
-    /// When it was.
     pub checked: Option<RelativeTime>,
 }
 impl HtmlSafe for DriftStatus {}

@@ -21,7 +21,6 @@ const MAX_CHARACTERS: usize = 600;
 pub(crate) struct Flash {
     /// How well it went.
     pub tone: Tone,
-    /// A sentence.
     pub text: String,
     /// How to take it back, where that can be done.
     pub undo: Option<UndoForm>,
@@ -32,17 +31,14 @@ pub(crate) struct Flash {
 pub(crate) struct UndoForm {
     /// Where it is sent.
     pub path: String,
-    /// What is sent.
     pub fields: Vec<(String, String)>,
 }
 
 impl Flash {
-    /// It went well.
     pub(crate) fn success(text: impl Into<String>) -> Self {
         Self::new(Tone::Good, text)
     }
 
-    /// It did not.
     pub(crate) fn failure(text: impl Into<String>) -> Self {
         Self::new(Tone::Wrong, text)
     }

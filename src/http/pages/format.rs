@@ -9,11 +9,9 @@ pub(crate) use concord_domain::time_text::{day, span, stretch};
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(ext = "html", source = r#"<time datetime="{{ machine }}" title="{{ exact }}">{{ text }}</time>"#)]
 pub(crate) struct RelativeTime {
-    /// For people.
     pub text: String,
     /// In the zone, which is named.
     pub exact: String,
-    /// RFC 3339.
     pub machine: String,
 }
 impl HtmlSafe for RelativeTime {}

@@ -22,15 +22,12 @@ use crate::app::App;
 pub(super) enum NavItem {
     /// Is anything wrong, and what is next?
     Overview,
-    /// What is booked.
     Bookings,
     /// Whose calendars are connected.
     Calendars,
     /// What is sold on booking platforms.
     Channels,
-    /// Who may subscribe.
     Feeds,
-    /// Everything else.
     Settings,
 }
 
@@ -42,7 +39,6 @@ impl NavItem {
         all.into_iter().filter(|place| user.is_manager() || *place != Self::Channels).collect()
     }
 
-    /// Its page.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Overview => "/",
@@ -54,7 +50,6 @@ impl NavItem {
         }
     }
 
-    /// For people.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
@@ -81,21 +76,15 @@ impl NavItem {
 
 /// What stands around a page.
 pub(super) struct Layout {
-    /// Of this page.
     pub title: String,
     /// Where in the rail it is; `None`: nowhere.
     pub place: Option<NavItem>,
-    /// The business's name.
     pub business: String,
-    /// The person's name.
     pub user: String,
     /// The person's mail address.
     pub email: String,
-    /// The person's role.
     pub role: &'static str,
-    /// For every form.
     pub csrf: String,
-    /// Light or dark.
     pub theme: Theme,
     /// Whether all is in agreement.
     pub sync_word: SyncIndicator,
@@ -103,7 +92,6 @@ pub(super) struct Layout {
     pub flash: Option<Flash>,
     /// What is being searched for.
     pub search: String,
-    /// The rail.
     pub places: Vec<NavItem>,
     /// What the colours may be.
     pub themes: [Theme; 3],

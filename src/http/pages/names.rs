@@ -22,7 +22,6 @@ pub(super) const NAME_RULE: &str = "Enter a name of up to 300 characters on one 
 /// The resources and staff of a business. Those that are archived join when a booking names them.
 pub(super) struct NameDirectory {
     business: BusinessId,
-    /// The business's zone.
     zone: Tz,
     /// Those that can be booked, by name.
     pub resources: Vec<Resource>,

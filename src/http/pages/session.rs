@@ -13,8 +13,7 @@ use concord_domain::{
     people::{Actor, Role},
 };
 use concord_storage::{
-    StorageError, Tx, WriteCaller,
-    bookings::ChangeContext,
+    ChangeContext, StorageError, Tx, WriteCaller,
     businesses::{self, Business},
     history::{self, NewHistoryEntry},
     on_behalf_of,
@@ -127,15 +126,11 @@ pub(super) fn with_cookie(mut response: Response, cookie: HeaderValue) -> Respon
 
 /// The person at the page, their business, and what their browser keeps for us.
 pub(crate) struct CurrentUser {
-    /// Who.
     pub user: User,
-    /// Where.
     pub business: Business,
-    /// Of the browser.
     pub token: SessionToken,
     /// What their last action came to.
     pub flash: Option<Flash>,
-    /// Light or dark.
     pub theme: Theme,
 }
 
@@ -161,7 +156,6 @@ impl CurrentUser {
         ChangeContext { business: self.business.id, actor: self.actor(), now: app.now() }
     }
 
-    /// For the history.
     pub(crate) fn actor(&self) -> Actor {
         Actor::User { id: self.user.id, name: self.user.name.clone() }
     }

@@ -42,7 +42,6 @@ struct SyncLogPage {
     frame: Layout,
     rows: Vec<SyncLogRow>,
     connections: Vec<SelectOption>,
-    /// For managers.
     channels: Vec<SelectOption>,
     outcomes: Vec<SelectOption>,
     booking: String,
@@ -77,7 +76,6 @@ struct SyncLogPageQuery {
     connection: String,
     channel: String,
     outcome: String,
-    /// A reference.
     booking: String,
     after: Option<String>,
 }

@@ -26,9 +26,7 @@ pub(crate) enum Theme {
     /// As the device has it.
     #[default]
     Auto,
-    /// Light.
     Light,
-    /// Dark.
     Dark,
 }
 
@@ -46,7 +44,6 @@ impl Theme {
         self.into()
     }
 
-    /// For people.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Auto => "Auto",

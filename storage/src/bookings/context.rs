@@ -16,7 +16,6 @@ use crate::{
 /// A booking, and what an entry of it is made of beside it.
 #[derive(Clone, Debug)]
 pub struct BookingContext {
-    /// The booking.
     pub booking: Booking,
     /// The name of its resource.
     pub resource: String,
@@ -24,7 +23,6 @@ pub struct BookingContext {
     pub resource_zone: Option<Tz>,
     /// The name of the business.
     pub business: String,
-    /// Its zone.
     pub business_zone: Tz,
     /// What of its bookings is written to calendars.
     pub privacy: EntryPrivacy,

@@ -19,7 +19,6 @@ use crate::{
 /// What is written in the transaction that changes a booking.
 #[derive(Clone, Copy, Debug)]
 pub enum LinkedWrite<'a> {
-    /// Nothing else.
     Nothing,
     /// That the booking has followed a person's change of an entry, which was seen when the entry was at `revision`.
     Followed {
@@ -43,38 +42,28 @@ pub enum LinkedWrite<'a> {
 /// What becomes of an item along with its booking.
 #[derive(Clone, Copy, Debug)]
 pub enum ChannelItemWrite<'a> {
-    /// It is new.
     Add(NewChannelItem<'a>),
     /// It has become this, and the booking stands for it.
     Change {
-        /// Which.
         id: ChannelItemId,
         /// What stood for it until now.
         was: Option<BookingId>,
-        /// As it is.
         item: &'a FeedItem,
         /// Whether a file says so, and not the feed.
         by_hand: bool,
     },
     /// It has become this, for which no booking stands any more.
     Free {
-        /// Which.
         id: ChannelItemId,
-        /// As it is.
         item: &'a FeedItem,
         /// Whether a file says so, and not the feed.
         by_hand: bool,
     },
-    /// It is gone.
     Lose {
-        /// Which.
         id: ChannelItemId,
-        /// How.
         loss: ChannelItemLoss,
     },
-    /// It is back.
     Revive {
-        /// Which.
         id: ChannelItemId,
     },
 }

@@ -13,17 +13,12 @@ use crate::{Db, Open, Page, PageRequest, Result};
 /// Which bookings are wanted. What is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct BookingFilter {
-    /// On this resource.
     pub resource: Option<ResourceId>,
     /// With this staff member.
     pub staff: Option<StaffId>,
-    /// In this state.
     pub status: Option<BookingStatus>,
-    /// Of this sort.
     pub kind: Option<BookingKind>,
-    /// Ending after.
     pub from: Option<DateTime<Utc>>,
-    /// Starting before.
     pub until: Option<DateTime<Utc>>,
     /// Somewhere in reference, title or the customer's name or address, letters of any case. Control characters in it
     /// do not count, nor what follows the first 300.
@@ -51,7 +46,6 @@ pub(super) enum ListOrder {
 /// Which of the bookings of a list are looked for, by the order of their starts.
 #[derive(Clone, Copy)]
 enum StartRange {
-    /// All of them.
     Whole,
     /// Those that have begun before an instant and end after it: found by their ends, of which few are ahead, and not by
     /// walking the past.

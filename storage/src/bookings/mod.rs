@@ -26,7 +26,6 @@ pub use read::{by_id, existing_ids, find, find_by_ids};
 pub use unavailability::{Obstacle, Unavailability};
 pub use write::{aim_again, cancel, put};
 
-pub use crate::ChangeContext;
 use crate::secret::fill_random;
 
 /// A reference for a booking whose caller gave none: easy to read out, without letters that look or sound alike.

@@ -12,7 +12,6 @@ use crate::{StorageError, jobs::JobRef};
 /// What a booking is to say.
 #[derive(Clone, Copy)]
 pub(super) enum BookingCommand<'a> {
-    /// This.
     Say(&'a BookingDraft),
     /// This, which came by the feed of a channel and stands whether there is room or not.
     Fact(&'a BookingDraft, ChannelId),
@@ -50,7 +49,6 @@ pub enum PutError {
         /// The version that it is at.
         current: i64,
     },
-    /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

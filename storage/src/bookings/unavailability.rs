@@ -21,13 +21,9 @@ pub struct Obstacle {
     pub source: OccupancySource,
     /// Resource or staff member.
     pub subject_kind: SubjectKind,
-    /// Its id.
     pub subject_id: Uuid,
-    /// Its name.
     pub subject_name: Option<String>,
-    /// UTC, buffers included.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
     /// The booking's reference, if it is one.
     pub reference: Option<String>,
@@ -37,7 +33,7 @@ pub struct Obstacle {
     pub calendar: Option<String>,
 }
 
-/// A refusal.
+/// Why a booking is refused, and what is free instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unavailability {
     /// What stands there; at most ten.

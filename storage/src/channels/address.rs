@@ -15,7 +15,6 @@ use crate::{
 pub struct ImportAddress<'a> {
     /// The address; whoever has it reads who comes.
     pub url: &'a SecretString,
-    /// Its host.
     pub host: &'a str,
 }
 
@@ -40,11 +39,9 @@ const BY_ADDRESS: &str = concat!(
 /// What reads an address for a resource.
 #[derive(Clone, Copy, Debug)]
 pub struct ListingKey<'a> {
-    /// The tenant.
     pub business: BusinessId,
     /// What is sold there.
     pub resource: ResourceId,
-    /// The platform's id.
     pub platform: &'a str,
     /// The address, in its one spelling; `None`: files are taken.
     pub url: Option<&'a SecretString>,

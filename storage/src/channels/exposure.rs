@@ -15,10 +15,8 @@ use crate::{
 /// A stretch of time of a channel's resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ChannelInterval {
-    /// Of which channel.
     #[sqlx(rename = "channel_id")]
     pub channel: ChannelId,
-    /// When, in UTC.
     #[sqlx(flatten, try_from = "IntervalColumns")]
     pub interval: Interval,
     /// The zone of the resource, in which its nights are.

@@ -21,16 +21,12 @@ pub enum FeedReadOutcome<'a> {
         last_modified: Option<&'a str>,
         /// Of what was read; `None`: it must be looked at again, since something waits.
         digest: Option<&'a str>,
-        /// Whether anything followed.
         changed: bool,
         /// What of it was not understood, for people.
         remark: Option<&'a str>,
     },
     /// It could not be read.
-    Failed {
-        /// For people.
-        error: &'a str,
-    },
+    Failed { error: &'a str },
 }
 
 const RECORD_NOT_MODIFIED: &str = "
@@ -75,7 +71,6 @@ pub async fn look_again(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Res
 /// What is held back of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelQuarantine {
-    /// Why.
     pub import_guard: ImportGuard,
     /// How many items wait ...
     pub items: i64,

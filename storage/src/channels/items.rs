@@ -16,25 +16,17 @@ use crate::{Db, Result, StorageError, Tx};
 /// An item, with what of its booking people want to know.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ChannelItem {
-    /// Which.
     pub id: ChannelItemId,
     /// Its key in the feed.
     pub item_key: String,
-    /// What it is.
     pub kind: ItemKind,
-    /// UTC.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
-    /// One line.
     pub summary: String,
-    /// Who comes.
     pub guest: Option<String>,
-    /// See `Known::contested`.
     pub contested: bool,
     /// What stands for it here.
     pub booking_id: Option<BookingId>,
-    /// That booking's reference.
     pub reference: Option<String>,
     /// Since when the feed lacks it.
     pub missing_since: Option<DateTime<Utc>>,
@@ -60,7 +52,7 @@ impl ChannelItem {
         self.pinned && matches!(self.brought_by, Some(RunOrigin::File | RunOrigin::Url))
     }
 
-    /// When.
+    /// The period that it takes.
     pub fn interval(&self) -> Interval {
         Interval { start: self.starts_at, end: self.ends_at }
     }
@@ -143,7 +135,7 @@ pub async fn closed(
 
 const FIND: &str = select!("i.id = $2");
 
-/// One item.
+/// One item of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: ChannelItemId) -> Result<Option<ChannelItem>> {
     optional!(db, FIND, business, id)
 }
@@ -172,13 +164,10 @@ const ADD: &str = "
 /// An item that is new.
 #[derive(Clone, Copy, Debug)]
 pub struct NewChannelItem<'a> {
-    /// Which.
     pub id: ChannelItemId,
-    /// Of which channel.
     pub channel: ChannelId,
     /// The reading that brought it.
     pub run: ChannelRunId,
-    /// As it is.
     pub item: &'a FeedItem,
     /// Whether it came by hand, so that it stands until the feed has had it.
     pub by_hand: bool,

@@ -34,13 +34,10 @@ pub use feed_read::{ChannelQuarantine, FeedReadOutcome, hold, look_again, note_r
 /// A resource on a platform, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Channel {
-    /// Which.
     pub id: ChannelId,
-    /// The tenant.
     pub business_id: BusinessId,
     /// What is sold there.
     pub resource_id: ResourceId,
-    /// The platform's id.
     pub platform: String,
     /// Whether it is kept in step.
     pub state: ChannelState,
@@ -64,7 +61,6 @@ pub struct Channel {
     pub last_modified: Option<String>,
     /// SHA-256 of what was last applied.
     pub body_digest: Option<String>,
-    /// The last try.
     pub polled_at: Option<DateTime<Utc>>,
     /// The last try that read something.
     pub read_at: Option<DateTime<Utc>>,
@@ -103,11 +99,9 @@ use columns;
 /// A channel to be made.
 #[derive(Clone, Debug)]
 pub struct NewChannel<'a> {
-    /// The tenant.
     pub business: BusinessId,
     /// What is sold there.
     pub resource: ResourceId,
-    /// The platform's id.
     pub platform: &'a str,
     /// Whose booking gives way.
     pub preference: Preference,

@@ -20,13 +20,10 @@ pub const LINGERS_FOR: Duration = Duration::hours(24);
 /// A stretch that stands in a channel's feed now.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct PublishedInterval {
-    /// Which row.
     id: Uuid,
     /// The booking that takes it.
     pub booking_id: BookingId,
-    /// UTC.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
     /// When the platform read it; `None`: it does not know yet.
     pub seen_at: Option<DateTime<Utc>>,

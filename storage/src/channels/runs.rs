@@ -13,10 +13,9 @@ use crate::{Db, Page, PageRequest, Result, Tx, sync_log::newest};
 /// For so long what a reading did can be undone.
 pub const UNDO_WINDOW: Duration = Duration::days(7);
 
-/// What was counted.
+/// What an import counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct RunCounts {
-    /// New bookings.
     pub imported: i64,
     /// Bookings that were changed.
     pub updated: i64,
@@ -33,19 +32,14 @@ pub struct RunCounts {
 pub struct NewChannelRun<'a> {
     /// Which: decided before it began, so that what it did can name it.
     pub id: ChannelRunId,
-    /// The tenant.
     pub business: BusinessId,
-    /// Of which channel.
     pub channel: ChannelId,
     /// Why it was read.
     pub origin: RunOrigin,
     /// Who asked for it.
     pub actor: &'a Actor,
-    /// How it ended.
     pub outcome: RunOutcome,
-    /// For people.
     pub message: &'a str,
-    /// What was counted.
     pub counts: RunCounts,
     /// Milliseconds that it took.
     pub duration_ms: i64,
@@ -54,20 +48,15 @@ pub struct NewChannelRun<'a> {
 /// A reading that came to something.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct ChannelRun {
-    /// Which.
     pub id: ChannelRunId,
-    /// Of which channel.
     pub channel_id: ChannelId,
     /// Why it was read.
     pub origin: RunOrigin,
     /// Who asked for it.
     #[sqlx(json)]
     pub actor: Actor,
-    /// How it ended.
     pub outcome: RunOutcome,
-    /// For people.
     pub message: String,
-    /// What was counted.
     #[sqlx(flatten)]
     pub counts: RunCounts,
     /// Milliseconds that it took.
@@ -77,7 +66,6 @@ pub struct ChannelRun {
     pub has_effects: bool,
     /// When what it did was undone.
     pub undone_at: Option<DateTime<Utc>>,
-    /// When it ended.
     pub at: DateTime<Utc>,
 }
 
@@ -130,7 +118,7 @@ macro_rules! select {
 
 const FIND: &str = select!("id = $2");
 
-/// One reading.
+/// One import of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: ChannelRunId) -> Result<Option<ChannelRun>> {
     optional!(db, FIND, business, id)
 }

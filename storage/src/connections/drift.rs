@@ -63,7 +63,6 @@ pub async fn record_drift(
 /// What the last compares of all connections to a provider found together.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DriftTotal {
-    /// Where.
     pub provider: ProviderKind,
     /// Entries that stood as they should.
     pub standing: i64,

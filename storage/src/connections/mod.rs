@@ -34,17 +34,12 @@ use crate::{Db, Result, Tx, seal::Keyring};
 /// A connection, without its tokens.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Connection {
-    /// Which.
     pub id: ConnectionId,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// Whose.
     pub staff_id: StaffId,
-    /// Where.
     pub provider: ProviderKind,
     /// The provider's id of the account.
     pub account_subject: String,
-    /// For people.
     pub account_email: String,
     /// Whether it is served.
     pub state: ConnectionState,
@@ -76,9 +71,7 @@ pub struct Connection {
 /// What a consent brought.
 #[derive(Debug)]
 pub struct ConnectionTokens {
-    /// For calls.
     pub access: SecretString,
-    /// When `access` ends.
     pub access_expires_at: DateTime<Utc>,
     /// For new access tokens; providers leave it out when the old one still holds.
     pub refresh: Option<SecretString>,
@@ -87,15 +80,11 @@ pub struct ConnectionTokens {
 /// A consent that was given.
 #[derive(Debug)]
 pub struct NewConnection {
-    /// The tenant.
     pub business: BusinessId,
-    /// Whose.
     pub staff: StaffId,
-    /// Where.
     pub provider: ProviderKind,
     /// The provider's id of the account.
     pub account_subject: String,
-    /// For people.
     pub account_email: String,
     /// What the consent brought.
     pub tokens: ConnectionTokens,
@@ -213,9 +202,7 @@ pub async fn list_active_of_staff(
 /// Whose a connection is, in words.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ConnectionOwner {
-    /// Who.
     pub staff_id: StaffId,
-    /// Their name.
     pub staff_name: String,
     /// The account's address at the provider.
     pub account_email: String,

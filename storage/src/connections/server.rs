@@ -7,7 +7,6 @@ use crate::{Result, Tx};
 /// A provider, and of CalDAV which server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CalendarServer {
-    /// Which provider.
     pub provider: ProviderKind,
     /// What the addresses of a CalDAV server's calendars begin with: scheme, host and port, and a slash. Empty for others.
     pub origin: String,

@@ -18,7 +18,6 @@ use crate::{
 pub struct StoredTokens {
     /// For calls; `None` once the connection is over. The password, where there is a user name.
     pub access: Option<SecretString>,
-    /// When `access` ends.
     pub access_expires_at: Option<DateTime<Utc>>,
     /// For new access tokens.
     pub refresh: Option<SecretString>,

@@ -14,11 +14,8 @@ use crate::{Db, Open, Result};
 /// An entry, and how it should stand.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ComparedEntry {
-    /// Which.
     pub id: EntryId,
-    /// Of which booking.
     pub booking_id: BookingId,
-    /// In which calendar.
     pub calendar_id: CalendarId,
     /// The provider's id of it.
     pub external_id: String,
@@ -26,7 +23,6 @@ pub struct ComparedEntry {
     pub etag: Option<String>,
     /// Whether it should stand there.
     pub wanted: bool,
-    /// Where it stands.
     pub state: EntryState,
     /// Whether it stands there as far as is known.
     pub stands: bool,

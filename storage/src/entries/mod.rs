@@ -33,21 +33,15 @@ use crate::{Db, Open, Result};
 /// An entry, with what is needed to reach it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Entry {
-    /// Which.
     pub id: EntryId,
-    /// The tenant.
     pub business_id: BusinessId,
-    /// Of which booking.
     pub booking_id: BookingId,
-    /// In whose account.
     pub connection_id: ConnectionId,
     /// Whose calendar it is.
     pub staff_id: StaffId,
-    /// Which provider.
     pub provider: ProviderKind,
     /// Whether the connection is served.
     pub connection_state: ConnectionState,
-    /// In which calendar.
     pub calendar_id: CalendarId,
     /// The provider's id of the calendar.
     pub calendar_external_id: String,
@@ -55,7 +49,6 @@ pub struct Entry {
     pub external_id: String,
     /// Whether it should stand there.
     pub wanted: bool,
-    /// Where it stands.
     pub state: EntryState,
     /// Whether a create may have reached the provider.
     pub attempted: bool,
@@ -96,7 +89,7 @@ const ENTRY: &str = "
     JOIN calendars k ON k.id = e.calendar_id
     WHERE e.business_id = $1 AND e.id = $2";
 
-/// One entry.
+/// One entry of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<Entry>> {
     optional!(db, ENTRY, business, id)
 }
@@ -104,11 +97,8 @@ pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<E
 /// An entry by what its calendar calls it.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct NamedEntry {
-    /// Which.
     pub id: EntryId,
-    /// In whose account.
     pub connection_id: ConnectionId,
-    /// In which calendar.
     pub calendar_id: CalendarId,
     /// The provider's id of it.
     pub external_id: String,

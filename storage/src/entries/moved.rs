@@ -12,7 +12,6 @@ use crate::{Db, Result, Tx};
 /// An entry that stands as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct PresentEntry {
-    /// Which.
     pub id: EntryId,
     /// What its calendar calls it.
     pub external_id: String,

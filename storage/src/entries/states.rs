@@ -17,18 +17,12 @@ use crate::{Db, Open, Result, column::TimeColumns};
 /// How a booking stands in one connected calendar, for the API and the page.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct SyncState {
-    /// Of which booking.
     #[serde(skip)]
     pub booking_id: BookingId,
-    /// Which connection.
     pub connection: ConnectionId,
-    /// Where.
     pub provider: ProviderKind,
-    /// Whose.
     pub staff: StaffId,
-    /// Their name.
     pub staff_name: String,
-    /// The calendar's name.
     pub calendar: String,
     /// The provider's id of the entry.
     pub external_id: String,
@@ -112,15 +106,12 @@ pub async fn sync_states(db: &Db, business: BusinessId, booking: BookingId) -> R
 /// An entry of a booking that is still to come, with what people know the booking by.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct UpcomingEntry {
-    /// Of which booking.
     pub booking_id: BookingId,
-    /// The booking's reference.
     pub reference: String,
     /// Where the booking stands.
     pub status: BookingStatus,
     #[sqlx(flatten)]
     time: TimeColumns,
-    /// The calendar's name.
     pub calendar: String,
     /// The provider's id of the entry.
     pub external_id: String,

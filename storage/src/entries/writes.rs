@@ -87,7 +87,6 @@ pub struct WrittenEntry<'a> {
     pub etag: &'a str,
     /// The digest of what was written.
     pub content_hash: &'a str,
-    /// Of the booking.
     pub version: i64,
     /// What it says now.
     pub shape: &'a SyncedFields,

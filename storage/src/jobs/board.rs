@@ -14,15 +14,11 @@ use crate::{Db, Result, Tx};
 /// A job as the job board shows it.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct JobBoardRow {
-    /// Which.
     pub id: JobId,
-    /// Which job.
     pub kind: JobKind,
     /// What it is about.
     pub subject_id: Uuid,
-    /// Which queue.
     pub queue: QueueClass,
-    /// Where it stands.
     pub state: JobState,
     /// `None`: not until it is enqueued again.
     pub due_at: Option<DateTime<Utc>>,
@@ -37,13 +33,9 @@ pub struct JobBoardRow {
 /// How many jobs there are of a kind in a state.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct JobCount {
-    /// Which job.
     pub kind: JobKind,
-    /// Which queue.
     pub queue: QueueClass,
-    /// Where they stand.
     pub state: JobState,
-    /// How many.
     pub count: i64,
 }
 

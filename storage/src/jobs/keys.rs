@@ -138,7 +138,6 @@ pub struct KeyWait {
     pub wait_until: DateTime<Utc>,
     /// Batches and polls begin no sooner.
     pub batches_wait_until: DateTime<Utc>,
-    /// Why, for people.
     pub reason: String,
     /// Whether it is for the provider to answer again. It is remembered when the wait is over, until it does.
     pub is_outage: bool,

@@ -18,7 +18,6 @@ const RENEW_LEASE: &str = concat!(
 pub enum LeaseRenewal {
     /// It was lost: stop.
     Lost,
-    /// It holds.
     Held {
         /// Whether an entry of the key is to be written that somebody waits for.
         urgent_is_due: bool,

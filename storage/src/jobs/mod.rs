@@ -52,24 +52,18 @@ pub(crate) use waits_until;
 pub struct NewJob {
     /// `None`: not of one business.
     pub business: Option<BusinessId>,
-    /// Which job.
     pub kind: JobKind,
     /// What it is about: the id that its kind says.
     pub subject: Uuid,
-    /// How urgent.
     pub queue: QueueClass,
-    /// Not before.
     pub due_at: DateTime<Utc>,
 }
 
 /// What a queue carries: enough to claim the job, nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::FromRow)]
 pub struct JobRef {
-    /// Which.
     pub id: JobId,
-    /// Which job.
     pub kind: JobKind,
-    /// Which queue.
     pub queue: QueueClass,
     /// At the time of the push; an older one claims nothing.
     pub version: i64,
@@ -93,15 +87,12 @@ impl JobRef {
 /// A job whose lease this process holds.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ClaimedJob {
-    /// Which.
     pub id: JobId,
     /// `None`: not of one business.
     pub business_id: Option<BusinessId>,
-    /// Which job.
     pub kind: JobKind,
     /// What it is about.
     pub subject_id: Uuid,
-    /// Which queue.
     pub queue: QueueClass,
     /// At the time of the claim.
     pub version: i64,
@@ -139,30 +130,24 @@ pub enum JobOutcome {
     Snooze {
         /// When it is due again.
         until: DateTime<Utc>,
-        /// For people.
         reason: String,
     },
     /// Nothing of its key can be done now: all of its jobs wait, and it costs no try. Without a key it is a snooze.
     Wait {
-        /// Not before this.
         until: DateTime<Utc>,
         /// Whether jobs that people wait for wait too, and not only batches and polls.
         for_all: bool,
-        /// For people.
         reason: String,
     },
-    /// A try failed.
     Retry {
         /// When it is due again.
         at: DateTime<Utc>,
-        /// For people.
         reason: String,
     },
     /// Its tries are used up, or it can never succeed as it is.
     Failed {
         /// When the sweep tries it again; `None`: only when it is enqueued again or by hand.
         retry_at: Option<DateTime<Utc>>,
-        /// For people.
         reason: String,
     },
 }

@@ -17,23 +17,17 @@ use crate::{Db, Result};
 /// A row as it stands, with what it stands for in words.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct OccupiedInterval {
-    /// The row.
     pub id: OccupancyId,
     /// Resource or staff member.
     pub subject_kind: SubjectKind,
-    /// Its id.
     pub subject_id: Uuid,
-    /// Its name.
     pub subject_name: Option<String>,
     /// `None`: it found no unit.
     pub unit: Option<i64>,
-    /// UTC, buffers included.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
     /// What sort of fact.
     pub source: OccupancySource,
-    /// Its id.
     pub source_id: Uuid,
     /// The booking's, if it is one.
     pub reference: Option<String>,
@@ -163,18 +157,14 @@ pub async fn conflicts(db: &Db, business: BusinessId, now: DateTime<Utc>) -> Res
 pub struct DoubleBooking {
     /// Resource or staff member.
     pub subject_kind: SubjectKind,
-    /// Its id.
     pub subject_id: Uuid,
-    /// Its name.
     pub subject_name: Option<String>,
     /// UTC, buffers included: of what found no room.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
     /// What found no room.
     #[sqlx(flatten)]
     pub one: OccupancyParty,
-    /// What stands there.
     #[sqlx(flatten)]
     pub other: OtherOccupancyParty,
 }
@@ -184,9 +174,7 @@ pub struct DoubleBooking {
 pub struct OccupancyParty {
     /// What sort of fact.
     pub source: OccupancySource,
-    /// Its id.
     pub source_id: Uuid,
-    /// The calendar's name.
     pub calendar: Option<String>,
 }
 

@@ -36,26 +36,21 @@ use crate::{Open, Result, Tx};
 pub struct OccupancySubject {
     /// Resource or staff member.
     pub kind: SubjectKind,
-    /// Its id.
     pub id: Uuid,
     /// Units; a staff member has one.
     pub capacity: u32,
 }
 
-/// What wants room.
+/// A period for which units of a subject are to be allocated.
 #[derive(Clone, Copy, Debug)]
 pub struct OccupancyRequest {
-    /// The tenant.
     pub business: BusinessId,
-    /// Where.
     pub subject: OccupancySubject,
-    /// With buffers.
     pub interval: Interval,
     /// What sort of fact.
     pub source: OccupancySource,
-    /// The booking, outside event ...
+    /// The booking, the busy time ...
     pub source_id: Uuid,
-    /// How many units.
     pub quantity: u32,
 }
 
@@ -295,11 +290,8 @@ async fn set_unit(tx: &mut Tx, id: OccupancyId, unit: Option<u32>) -> Result<()>
 pub struct FreedInterval {
     /// Resource or staff member.
     pub subject_kind: SubjectKind,
-    /// Its id.
     pub subject_id: Uuid,
-    /// UTC.
     pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
     pub ends_at: DateTime<Utc>,
 }
 

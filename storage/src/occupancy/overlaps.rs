@@ -14,11 +14,8 @@ use crate::{Db, Open, Result};
 pub struct Overlap {
     /// Of which booking this is said.
     pub booking_id: BookingId,
-    /// The other one.
     pub other_id: BookingId,
-    /// Its reference.
     pub reference: String,
-    /// Its title.
     pub title: String,
     /// The name of its customer.
     pub customer_name: String,

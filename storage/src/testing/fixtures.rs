@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use super::{at, begin, commit, database::random_name, monday};
 use crate::{
-    Db, bookings,
+    ChangeContext, Db, bookings,
     businesses::{self, Business, BusinessSettings},
     calendars::{self, ListedCalendar},
     connections::{self, ConnectionTokens, NewConnection},
@@ -156,6 +156,6 @@ pub fn draft(resource: &Resource, from: i64, to: i64) -> BookingDraft {
 /// # Panics
 /// If there is no room, or anything else.
 pub async fn booking(db: &Db, business: &Business, reference: &str, draft: &BookingDraft) -> Booking {
-    let change = bookings::ChangeContext { business: business.id, actor: Actor::System, now: monday() };
+    let change = ChangeContext { business: business.id, actor: Actor::System, now: monday() };
     bookings::put(db, &change, reference, draft, None).await.expect("a booking is written").booking
 }

@@ -7,8 +7,8 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    StorageError,
-    bookings::{self, BookingFilter, ChangeContext, FeedRange, PutError},
+    ChangeContext, StorageError,
+    bookings::{self, BookingFilter, FeedRange, PutError},
     businesses, people, resources,
     testing::{self, TestDb, at, draft},
 };

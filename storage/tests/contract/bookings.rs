@@ -5,8 +5,8 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    Db, DbOptions, StorageError,
-    bookings::{self, BookingFilter, ChangeContext, FeedRange, PutError, WrittenBooking},
+    ChangeContext, Db, DbOptions, StorageError,
+    bookings::{self, BookingFilter, FeedRange, PutError, WrittenBooking},
     businesses, history, resources,
     testing::{self, TestDb, at, begin, commit, draft, monday},
 };

@@ -5,8 +5,8 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    Db,
-    bookings::{self, ChangeContext, PutError},
+    ChangeContext, Db,
+    bookings::{self, PutError},
     busy_times::{self, NewBusyTime},
     occupancy,
     people::{self, Staff},

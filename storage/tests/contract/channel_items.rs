@@ -11,8 +11,8 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    Db, StorageError,
-    bookings::{self, ChangeContext, ChannelItemWrite, PutError, WrittenBooking},
+    ChangeContext, Db, StorageError,
+    bookings::{self, ChannelItemWrite, PutError, WrittenBooking},
     businesses::Business,
     channels::{self, Channel, items, runs},
     occupancy,

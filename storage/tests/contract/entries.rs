@@ -9,8 +9,8 @@ use concord_domain::{
     sync::{remote_change::RemoteChangeRules, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
 };
 use concord_storage::{
-    Db,
-    bookings::{self, ChangeContext, WrittenBooking},
+    ChangeContext, Db,
+    bookings::{self, WrittenBooking},
     businesses::{self, Business, BusinessSettings},
     connections::{self, ConnectionSettings},
     entries::{self, Entry, EntryCounts, PlannedWrite, TargetScope, WrittenEntry},

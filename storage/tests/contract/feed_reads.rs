@@ -8,8 +8,7 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use concord_storage::{
-    Db,
-    bookings::{self, ChangeContext},
+    ChangeContext, Db, bookings,
     businesses::Business,
     channels::{self, Channel, exposure, published},
     feed_reads::{self, NewFeedRead},

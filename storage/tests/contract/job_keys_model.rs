@@ -19,7 +19,6 @@ const KEYS: usize = 3;
 const JOBS_OF_A_KEY: usize = 6;
 const WORKERS: usize = 4;
 const STEPS: usize = 600;
-/// Minutes.
 const LEASE: i64 = 10;
 
 #[expect(clippy::print_stdout, reason = "the seed of a run that fails is for people")]

@@ -6,8 +6,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    Db, StorageError,
-    bookings::{self, ChangeContext},
+    ChangeContext, Db, StorageError, bookings,
     businesses::Business,
     occupancy::{self, OccupancyRequest, OccupancySubject, OccupiedInterval},
     resources::{self, Resource},

@@ -8,8 +8,8 @@ use concord_domain::{
     sync::remote_change::{BookingEdit, Refusal, RemoteChangeKind, RemoteChangeState},
 };
 use concord_storage::{
-    Db,
-    bookings::{self, ChangeContext, LinkedWrite, PutError, WrittenBooking},
+    ChangeContext, Db,
+    bookings::{self, LinkedWrite, PutError, WrittenBooking},
     entries, jobs,
     notices::{self, Audience, NewNotice},
     remote_changes::{self, NewRemoteChange, RemoteChange, RemoteChangeDecision},

@@ -6,7 +6,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    Db, StorageError, bookings,
+    ChangeContext, Db, StorageError, bookings,
     businesses::{self, BusinessSettings},
     occupancy::{self, OccupancyRequest, OccupancySubject},
     resources::{self, Resource, ResourceSettings},
@@ -143,7 +143,7 @@ async fn fewer_units_are_enough_when_alike_ones_can_be_moved(db: &TestDb) {
     for (reference, from, to) in [("a", 0, 60), ("b", 30, 90)] {
         testing::booking(db, &business, reference, &testing::draft(&room, from, to)).await;
     }
-    let change_of = bookings::ChangeContext { business: business.id, actor: Actor::System, now: monday() };
+    let change_of = ChangeContext { business: business.id, actor: Actor::System, now: monday() };
     bookings::cancel(db, &change_of, "a", None).await.unwrap();
     let of = |capacity| ResourceSettings { zone: None, ..settings(&room.name, capacity) };
     assert_eq!(change(db, &room, &of(1)).await.unwrap().capacity, 1, "b moves to the first unit");

@@ -9,8 +9,8 @@ use concord_domain::{
     people::{Actor, Trade},
 };
 use concord_storage::{
-    Db,
-    bookings::{self, ChangeContext, WrittenBooking},
+    ChangeContext, Db,
+    bookings::{self, WrittenBooking},
     connections::{self, ConnectionSettings},
     entries,
     people::{self, Staff, StaffSettings},

@@ -51,7 +51,6 @@ async fn sqlite_writes_again_after_a_full_disk() {
     assert_eq!(page.items.len(), 0, "nothing of what failed is there");
 }
 
-/// A few pages.
 async fn note(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
     let line = history::NewHistoryEntry {
         business,

@@ -13,7 +13,6 @@ use super::{
 /// A component with what stands in it.
 struct LintComponent<'c> {
     name: String,
-    /// Of its BEGIN.
     line: usize,
     properties: Vec<&'c LintProperty>,
     children: Vec<LintComponent<'c>>,

@@ -12,7 +12,6 @@ pub(super) struct LintProperty {
 
 pub(super) struct LintParameter {
     pub(super) name: String,
-    /// Without quotes.
     pub(super) values: Vec<String>,
 }
 

@@ -17,7 +17,6 @@ mod tests;
 mod values;
 
 words! {
-    /// What was broken.
     Rule {
         /// Lines end with CR LF, the last one too (RFC 5545, 3.1).
         LineEnd = "line-end",
@@ -88,14 +87,12 @@ impl Rule {
     }
 }
 
-/// One objection.
+/// One departure from the standard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LintError {
     /// The line, from 1; where a folded one begins.
     pub line: usize,
-    /// What was broken.
     pub rule: Rule,
-    /// In words.
     pub text: String,
 }
 

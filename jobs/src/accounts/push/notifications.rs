@@ -51,7 +51,7 @@ pub struct NotificationHandler {
 }
 
 impl NotificationHandler {
-    /// For this process.
+    /// The notifications that this process receives.
     pub fn new(context: Context) -> Self {
         Self { context, enqueuing: (0..LOCK_SHARDS).map(|_| Mutex::new(())).collect() }
     }

@@ -118,7 +118,6 @@ pub(super) async fn write_down(
     Ok(())
 }
 
-/// The figures.
 pub(super) fn summary_message(drift: &Drift, believed: bool) -> String {
     let mut words = vec![format!("{} of {} in sync", drift.standing, drift.wanted())];
     for (count, what) in [

@@ -18,9 +18,7 @@ use crate::{
 
 /// What is written down of a run.
 struct EntryRunRecord {
-    /// For the job.
     outcome: JobOutcome,
-    /// For the log.
     logged: SyncOutcome,
     operation: &'static str,
     detail: String,

@@ -25,7 +25,6 @@ const COLORS: [&str; 11] = [
     "#51b749", "#dc2127",
 ];
 
-/// `calendarList.list`.
 pub(super) async fn list(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -80,7 +79,6 @@ pub(super) async fn list(
     Ok(Json(answer))
 }
 
-/// `calendarList.get`.
 pub(super) async fn list_entry(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -92,7 +90,6 @@ pub(super) async fn list_entry(
     Ok(Json(list_item(calendar, subscription)))
 }
 
-/// `calendars.get`.
 pub(super) async fn get(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -111,7 +108,6 @@ pub(super) async fn get(
     })))
 }
 
-/// `colors.get`.
 pub(super) async fn colors(
     Extension(caller): Extension<AuthenticatedCaller>,
 ) -> Result<Json<Value>, GoogleApiError> {
@@ -125,7 +121,6 @@ pub(super) async fn colors(
     })))
 }
 
-/// `freebusy.query`.
 pub(super) async fn free_busy(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,

@@ -16,7 +16,6 @@ use super::object;
 use crate::clock;
 use crate::store::AuthenticatedCaller;
 
-/// `events.watch`.
 pub(super) async fn watch(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,

@@ -24,7 +24,6 @@ use crate::store::{AuthenticatedCaller, ProviderStore, StoredEntryAction, WriteA
 /// sandbox is held against the contract. A client must take either.
 const DELETED: StatusCode = StatusCode::OK;
 
-/// `events.list`.
 pub(super) async fn list(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -38,7 +37,6 @@ pub(super) async fn list(
     listing::list(calendar, subscription, &query, &google.server.url, clock::now()).map(Json)
 }
 
-/// `events.instances`.
 pub(super) async fn instances(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -69,7 +67,6 @@ pub(super) async fn get(
     Ok(response)
 }
 
-/// `events.insert`.
 pub(super) async fn insert(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -118,7 +115,6 @@ pub(super) async fn import(
     show(&store, &caller, &calendar, &event, &google.server.url)
 }
 
-/// `events.update`.
 pub(super) async fn update(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -137,7 +133,6 @@ pub(super) async fn update(
     )
 }
 
-/// `events.patch`.
 pub(super) async fn patch(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -156,7 +151,6 @@ pub(super) async fn patch(
     )
 }
 
-/// `events.delete`.
 pub(super) async fn delete(
     State(google): State<Arc<GoogleSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,

@@ -32,7 +32,6 @@ const FORWARDED_PARAMETERS: [&str; 12] = [
 
 struct GoogleConsentRequest<'a>(ConsentRequest<'a>);
 
-/// Shows the page.
 pub(super) async fn ask(
     State(google): State<Arc<GoogleSandbox>>,
     Query(parameters): Query<HashMap<String, String>>,

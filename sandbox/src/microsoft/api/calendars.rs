@@ -19,7 +19,6 @@ use super::{answer, object, pairs};
 use crate::clock;
 use crate::store::{AuthenticatedCaller, PRIMARY, ProviderStore};
 
-/// `GET /me`.
 pub(super) async fn me(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -69,7 +68,6 @@ pub(super) async fn list(
     Ok(Json(page(items, next)))
 }
 
-/// `GET /me/calendar`.
 pub(super) async fn own(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -77,7 +75,6 @@ pub(super) async fn own(
     show(&microsoft, &caller, PRIMARY)
 }
 
-/// `GET /me/calendars/{id}`.
 pub(super) async fn get(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -104,7 +101,6 @@ fn name_of(store: &ProviderStore, account: &str) -> String {
     store.accounts.get(account).map_or_else(String::new, |account| account.name.clone())
 }
 
-/// `POST /me/calendar/getSchedule`.
 pub(super) async fn schedule(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,

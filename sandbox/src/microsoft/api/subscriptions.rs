@@ -48,7 +48,6 @@ pub(super) async fn list(
     Ok(Json(json!({ "value": items })))
 }
 
-/// `GET /subscriptions/{id}`.
 pub(super) async fn get(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,
@@ -85,7 +84,6 @@ pub(super) async fn renew(
     Ok(Json(subscription_json(&store, &channel, false)))
 }
 
-/// `DELETE /subscriptions/{id}`.
 pub(super) async fn delete(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Extension(caller): Extension<AuthenticatedCaller>,

@@ -29,7 +29,6 @@ use crate::http::api::{
     "party_size": 2
 }))]
 pub(crate) struct BookingBody {
-    /// What is booked.
     #[schema(value_type = uuid::Uuid)]
     pub resource: ResourceId,
     /// What sort of booking it is; `booking` if it is not said.
@@ -60,10 +59,8 @@ pub(crate) struct BookingBody {
     #[serde(default)]
     #[schema(max_length = 300)]
     pub title: Option<String>,
-    /// For whom.
     #[serde(default)]
     pub customer: Option<CustomerBody>,
-    /// Number of guests.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 100_000)]
     pub party_size: Option<u32>,
@@ -112,7 +109,6 @@ pub(crate) struct BookingBody {
     _overlaps: IgnoredAny,
 }
 
-/// The customer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Customer)]
@@ -202,7 +198,6 @@ fn time_pair_errors(
     }
 }
 
-/// A booking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Booking)]
 pub(crate) struct BookingResponse {
@@ -299,7 +294,6 @@ impl BookingResponse {
     }
 }
 
-/// An overlapping booking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Overlap)]
 pub(crate) struct OverlapResponse {

@@ -165,7 +165,6 @@ pub(crate) struct CalendarEventsResponse {
     pub busy: Vec<BusyTimeResponse>,
 }
 
-/// A booking's entry.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = CalendarEntry)]
 pub(crate) struct CalendarEntryResponse {

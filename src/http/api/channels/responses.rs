@@ -89,7 +89,6 @@ struct QuarantineResponse {
     until: Option<DateTime<Utc>>,
 }
 
-/// An unconfirmed event.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = EventInDoubt)]
 struct EventInDoubtResponse {

@@ -42,7 +42,6 @@ struct BookingPage {
     path: String,
     booking: Booking,
     name: String,
-    /// For whom.
     customer: String,
     /// Where it says more than the customer does.
     title: String,

@@ -54,7 +54,6 @@ struct BookingFormPage {
     submit: &'static str,
     /// The page of the booking that is changed; empty for a new one.
     shown: Option<String>,
-    /// Its reference.
     reference: String,
 }
 

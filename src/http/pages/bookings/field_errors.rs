@@ -7,7 +7,6 @@ use concord_domain::booking::FieldError;
 pub(super) struct BookingFieldError {
     /// The field's name in the form.
     pub field: &'static str,
-    /// A sentence.
     pub text: String,
 }
 

@@ -29,7 +29,6 @@ pub(super) struct BookingFormFields {
     pub resource: String,
     pub kind: String,
     pub status: String,
-    /// `stay` or `timed`.
     pub mode: String,
     pub check_in: String,
     pub check_out: String,

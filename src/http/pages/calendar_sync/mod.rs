@@ -45,7 +45,6 @@ const PATH: &str = "/calendar-sync";
 
 /// What an import would do.
 const PREVIEW: &str = "/calendar-sync/preview";
-/// What does it.
 const IMPORT: &str = "/calendar-sync/import";
 
 /// Whether what is sent there may be as large as a calendar, in parts.

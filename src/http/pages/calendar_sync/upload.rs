@@ -33,7 +33,6 @@ pub(super) struct CalendarImportForm {
     pub confirmed: bool,
 }
 
-/// Reads the form.
 pub(super) async fn read_form(app: &App, request: Request) -> Result<CalendarImportForm, PageError> {
     let malformed = |_| PageError::Malformed("a form that cannot be read".to_owned());
     let mut form = Multipart::from_request(request, app)

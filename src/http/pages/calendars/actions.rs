@@ -175,7 +175,6 @@ pub(super) async fn resume(
 
 #[derive(Deserialize)]
 pub(super) struct DisconnectForm {
-    /// `remove` or `keep`.
     entries: String,
 }
 

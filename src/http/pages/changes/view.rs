@@ -43,7 +43,6 @@ pub(crate) struct RemoteChangeView {
     back: String,
     id: RemoteChangeId,
     reference: String,
-    /// The booking's page.
     path: String,
     /// When the booking takes place.
     when: String,

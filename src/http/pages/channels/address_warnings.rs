@@ -23,7 +23,6 @@ pub(super) struct AddressWarningCheckbox {
     pub question: &'static str,
     /// What speaks against it, as a sentence.
     reason: String,
-    /// What is ticked.
     pub label: String,
     /// What follows from ticking it; may be empty.
     pub help: &'static str,

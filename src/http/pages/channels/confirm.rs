@@ -19,12 +19,10 @@ use crate::app::App;
 
 /// A question, and the form that answers it with yes.
 pub(super) struct ChannelConfirmation {
-    /// Of the dialog.
     pub id: &'static str,
     /// Where the form is sent.
     pub path: String,
     pub title: String,
-    /// What will happen.
     pub text: String,
     /// The button that leaves things as they are.
     pub keep: &'static str,

@@ -142,7 +142,6 @@ pub(super) async fn show(
 /// How times are told on the page.
 struct ChannelTimeFormat {
     now: DateTime<Utc>,
-    /// Of the business.
     zone: Tz,
     /// Of the resource, in which its nights are.
     nights: Tz,

@@ -7,7 +7,7 @@ use concord_services::channels::{
     address_check::{self, AddressCandidate},
     address_warnings::AddressWarning,
 };
-use concord_storage::{bookings::ChangeContext, channels::Channel, resources};
+use concord_storage::{ChangeContext, channels::Channel, resources};
 use secrecy::SecretString;
 use serde::Deserialize;
 

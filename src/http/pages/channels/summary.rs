@@ -53,7 +53,6 @@ pub(super) struct ChannelProblem {
 /// What the platform knows of ours.
 pub(super) struct ExposureSummary {
     pub tone: Tone,
-    /// "2 nights exposed".
     pub words: String,
     /// When it last read our feed, and at which revision of which.
     pub last: Option<(RelativeTime, i64, i64)>,

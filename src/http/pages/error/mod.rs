@@ -33,7 +33,6 @@ pub(crate) enum PageError {
     /// The address of a form's action, opened like a page.
     #[error("the address does not know the method")]
     WrongMethod,
-    /// For managers.
     #[error("only for managers")]
     ManagersOnly,
     /// A form that did not come from our pages, or from a session that is over.
@@ -54,7 +53,6 @@ pub(crate) enum PageError {
     /// A calendar could not be connected.
     #[error("a calendar could not be connected: {message}")]
     Connect {
-        /// A sentence.
         message: String,
         /// What it means for the person.
         advice: &'static str,

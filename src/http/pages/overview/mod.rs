@@ -50,7 +50,6 @@ struct OverviewPage {
     needs: ActionItems,
     next: UpcomingBookings,
     calendars: OverviewCalendars,
-    /// For managers.
     channels: Option<OverviewChannels>,
 }
 
@@ -64,7 +63,6 @@ struct OverviewCalendars {
     may_connect: bool,
     /// "3 entries wait"; `None`: nothing does.
     waiting: Option<String>,
-    /// For managers.
     figures: Option<SyncFigures>,
 }
 impl HtmlSafe for OverviewCalendars {}
@@ -162,7 +160,6 @@ struct OverviewCounts {
     log: sync_log::SyncLogCounts,
 }
 
-/// For managers.
 async fn counts(app: &App, user: &CurrentUser) -> Result<Option<OverviewCounts>, PageError> {
     if !user.is_manager() {
         return Ok(None);
