@@ -54,6 +54,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
 }
 
+/// What to import.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IcalImport, example = json!({

@@ -218,6 +218,7 @@ pub(super) fn unknown_platform(app: &App) -> ApiError {
     ApiError::invalid("platform", format!("is unknown; use one of {}", known.join(", ")))
 }
 
+/// Read a channel
 #[utoipa::path(get, path = "/channels/{id}", tag = "Channels", operation_id = "get_channel",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The channel", body = ChannelResponse)))]

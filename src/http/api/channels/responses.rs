@@ -89,6 +89,7 @@ struct QuarantineResponse {
     until: Option<DateTime<Utc>>,
 }
 
+/// An unconfirmed event.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = EventInDoubt)]
 struct EventInDoubtResponse {
