@@ -175,7 +175,7 @@ fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeR
         zone,
         today: now.with_timezone(&zone).date_naive(),
     }
-    .in_words();
+    .user_message();
     RemoteChangeResponse {
         summary,
         can_be_undone: change.can_be_undone(),

@@ -202,13 +202,13 @@ async fn check_address(
     change: &ChangeContext,
     asked: &AddressCandidate<'_>,
 ) -> Result<(), ApiError> {
-    let mut doubts = address_check::warnings(&app.context, change, asked).await?;
-    doubts.retain(AddressWarning::applies_to_api);
-    if doubts.is_empty() {
+    let mut warnings = address_check::warnings(&app.context, change, asked).await?;
+    warnings.retain(AddressWarning::applies_to_api);
+    if warnings.is_empty() {
         return Ok(());
     }
-    let doubts = doubts.iter().map(AddressWarning::to_string).collect::<Vec<_>>().join("; ");
-    let words = format!("Nothing was connected: {doubts}. Send `confirm: true` to connect anyway.");
+    let warnings = warnings.iter().map(AddressWarning::to_string).collect::<Vec<_>>().join("; ");
+    let words = format!("Nothing was connected: {warnings}. Send `confirm: true` to connect anyway.");
     Err(ApiError::new(Kind::NotPossible, words))
 }
 
