@@ -3,9 +3,9 @@
 use chrono::Duration;
 use concord_domain::{
     booking::{Booking, BookingDraft},
-    connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
+    connection::{ConnectionState, EntryState},
     entry::EntryTime,
-    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
+    ids::{BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
     job::{JobKind, QueueClass},
     people::Actor,
     sync::{remote_change::RemoteChangeRules, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
@@ -14,10 +14,10 @@ use concord_storage::{
     ChangeContext, Db,
     bookings::{self, WrittenBooking},
     businesses::{self, Business, BusinessSettings},
-    connections::{self, ConnectionSettings},
-    entries::{self, Entry, EntryCounts, PlannedWrite, TargetScope, WrittenEntry},
+    connections,
+    entries::{self, Entry, EntryCounts, PlannedWrite, WrittenEntry},
     jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
-    people::{self, Staff},
+    people::Staff,
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
 };

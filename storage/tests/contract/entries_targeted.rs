@@ -9,8 +9,7 @@ use concord_domain::{
     sync::unknown_writes::UnknownWrite,
 };
 use concord_storage::{
-    ChangeContext, Tx,
-    bookings,
+    ChangeContext, Tx, bookings,
     calendars::{self, ListedCalendar},
     connections::{self, ConnectionSettings},
     entries::{self, TargetScope, WrittenEntry},
@@ -110,24 +109,17 @@ async fn entry_of_missing_calendar_moves_to_written_one(db: &TestDb) {
     let mut tx = begin(db).await;
     // The main calendar is no longer listed, and there is no other one to go to at first.
     let reader = ListedCalendar { writable: false, ..clinic.clone() };
-    calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[reader], at(1))
-        .await
-        .unwrap();
+    calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[reader], at(1)).await.unwrap();
     assert_eq!(aim_again(&mut tx, &put.booking, fixture.of_ana).await.len(), 1);
     commit(tx).await;
     assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.calendar_external_id, fixture.ana.email);
     let mut tx = begin(db).await;
-    calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[clinic], at(2))
-        .await
-        .unwrap();
+    calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[clinic], at(2)).await.unwrap();
     commit(tx).await;
-    let calendars =
-        calendars::of_connection(db, fixture.business.id, fixture.of_ana).await.unwrap();
+    let calendars = calendars::of_connection(db, fixture.business.id, fixture.of_ana).await.unwrap();
     let clinic = calendars.iter().find(|one| one.external_id == "clinic").unwrap().id;
     let mut tx = begin(db).await;
-    calendars::set_written(&mut tx, fixture.business.id, fixture.of_ana, clinic)
-        .await
-        .unwrap();
+    calendars::set_written(&mut tx, fixture.business.id, fixture.of_ana, clinic).await.unwrap();
     assert_eq!(kinds(&aim_again(&mut tx, &put.booking, fixture.of_ana).await), [JobKind::SyncBooking]);
     commit(tx).await;
     let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
@@ -160,10 +152,7 @@ async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
     let booking =
         Booking { draft: BookingDraft { staff: vec![], ..put.booking.draft.clone() }, ..put.booking };
     let cancelled = Booking {
-        draft: BookingDraft {
-            status: BookingStatus::Cancelled,
-            ..booking.draft.clone()
-        },
+        draft: BookingDraft { status: BookingStatus::Cancelled, ..booking.draft.clone() },
         ..booking.clone()
     };
     let mut tx = begin(db).await;
