@@ -129,12 +129,12 @@ pub(crate) async fn planned<'a>(
     held: &'a ClaimedJob,
 ) -> PlannedWrite<'a> {
     const NOW: &str =
-        "SELECT e.wanted, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
-    let (wanted, version): (bool, i64) = match db {
+        "SELECT e.desired, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
+    let (desired, version): (bool, i64) = match db {
         Db::Sqlite { read, .. } => sqlx::query_as(NOW).bind(entry).fetch_one(read).await.unwrap(),
         Db::Postgres(pool) => sqlx::query_as(NOW).bind(entry).fetch_one(pool).await.unwrap(),
     };
-    PlannedWrite { external_id: "given", etag: None, wanted, version: Some(version), unknown, held }
+    PlannedWrite { external_id: "given", etag: None, desired, version: Some(version), unknown, held }
 }
 
 /// What a test's entry says.
@@ -173,7 +173,7 @@ async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
     commit(tx).await;
     let put = fixture.put(db, &[&fixture.ana], "Massage").await;
     assert_eq!(kinds(&fixture.cancel(db).await.jobs), [JobKind::SyncBooking]);
-    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
 }
 
 async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
@@ -191,13 +191,13 @@ async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
     let mut tx = begin(db).await;
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted, "its connection is served");
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired, "its connection is served");
     let mut tx = begin(db).await;
     let state = ConnectionState::Disconnected;
     connections::set_state(&mut tx, business, fixture.of_ana, state, None, at(1)).await.unwrap();
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
     assert_eq!(
         entries::count_present(db, business, fixture.of_ana).await.unwrap(),
         1,

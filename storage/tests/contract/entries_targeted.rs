@@ -36,19 +36,19 @@ async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
     assert_eq!((entry.staff_id, entry.provider), (fixture.ana.id, ProviderKind::Google));
     assert_eq!((entry.state, entry.connection_state), (EntryState::Pending, ConnectionState::Active));
     assert_eq!(entry.calendar_external_id, "ana@harbour.example");
-    assert!(entry.wanted && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
+    assert!(entry.desired && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
 
     let same = fixture.put(db, &[&fixture.eva, &fixture.ana], "Massage").await;
     assert!(same.jobs.is_empty() && same.booking.version == 1, "nothing changed");
     let moved = fixture.put(db, &[&fixture.rui], "Massage").await;
     assert_eq!(kinds(&moved.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
-    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
-    assert!(fixture.entry(db, &put.booking, fixture.of_rui).await.wanted);
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
+    assert!(fixture.entry(db, &put.booking, fixture.of_rui).await.desired);
     assert_eq!(fixture.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
     let back = fixture.put(db, &[&fixture.ana], "Massage").await;
     assert_eq!(kinds(&back.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
     let again = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert!(again.wanted && again.id == entry.id && again.external_id == entry.external_id);
+    assert!(again.desired && again.id == entry.id && again.external_id == entry.external_id);
 }
 
 async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
@@ -159,7 +159,7 @@ async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
     let enqueued = entries::aim(&mut tx, &cancelled, false, TargetScope::Everywhere, at(1)).await.unwrap();
     assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
     drop(tx);
-    assert!(fixture.entry(db, &booking, fixture.of_ana).await.wanted);
+    assert!(fixture.entry(db, &booking, fixture.of_ana).await.desired);
 }
 
 async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
