@@ -17,6 +17,7 @@ pub mod channels;
 pub mod connect;
 pub mod connections;
 mod error;
+pub mod feeds;
 mod history;
 pub mod remote_changes;
 pub mod resources;

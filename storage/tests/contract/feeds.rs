@@ -54,7 +54,8 @@ async fn a_rotated_token_opens_nothing_more(db: &TestDb) {
     let (feed, old) = publish(db, &business, FeedSubject::Business).await;
     let new = secret::new_token("");
     let mut tx = begin(db).await;
-    let rotated = feeds::rotate(&mut tx, business.id, feed.id, &new, at(2)).await.unwrap();
+    let place = (business.id, feed.id);
+    let rotated = feeds::rotate(&mut tx, &testing::keyring(), place, &new, at(2)).await.unwrap();
     commit(tx).await;
     assert_eq!((rotated.revision, rotated.changed_at), (feed.revision + 1, at(2)));
     assert!(new.expose_secret().starts_with(&rotated.token_prefix));
@@ -79,7 +80,8 @@ async fn a_revoked_feed_stays_revoked(db: &TestDb) {
     assert_eq!(revoked.revoked_at, Some(at(2)));
     let mut tx = begin(db).await;
     is_not_found(feeds::lock(&mut tx, business.id, feed.id).await);
-    is_not_found(feeds::rotate(&mut tx, business.id, feed.id, &secret::new_token(""), at(3)).await);
+    let (ring, new) = (testing::keyring(), secret::new_token(""));
+    is_not_found(feeds::rotate(&mut tx, &ring, (business.id, feed.id), &new, at(3)).await);
     is_not_found(feeds::update(&mut tx, business.id, feed.id, "Vrbo", FeedPrivacy::Busy, at(3)).await);
     is_not_found(feeds::revoke(&mut tx, business.id, feed.id, at(3)).await);
 }
@@ -204,7 +206,8 @@ async fn another_business_finds_no_feed(db: &TestDb) {
             NewFeed { business: other.id, subject, name: "Theirs".to_owned(), privacy: FeedPrivacy::Full };
         is_not_found(feeds::create(&mut tx, &new, &secret::new_token(""), monday()).await);
     }
-    is_not_found(feeds::rotate(&mut tx, other.id, feed.id, &secret::new_token(""), at(1)).await);
+    let (ring, new) = (testing::keyring(), secret::new_token(""));
+    is_not_found(feeds::rotate(&mut tx, &ring, (other.id, feed.id), &new, at(1)).await);
     is_not_found(feeds::update(&mut tx, other.id, feed.id, "Theirs", FeedPrivacy::Full, at(1)).await);
     is_not_found(feeds::revoke(&mut tx, other.id, feed.id, at(1)).await);
     commit(tx).await;

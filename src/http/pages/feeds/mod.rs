@@ -6,16 +6,15 @@ mod readers;
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use concord_domain::{
-    audit::HistorySubject,
     feed::FeedScope,
     ids::{ChannelId, FeedId, ResourceId, StaffId},
     privacy::FeedPrivacy,
 };
+use concord_services::feeds;
 use concord_storage::{
     Tx, channels,
-    feeds::{self, Feed, FeedSubject, NewFeed},
+    feeds::{self as store, Feed, FeedSubject, NewFeed},
     people::Staff,
-    secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -128,12 +127,8 @@ async fn create(
         name: name.to_owned(),
         privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
     };
-    let token = new_token();
-    let now = app.now();
     let mut tx = app.context.db.begin().await?;
-    let feed = feeds::create(&mut tx, &new, &token, now).await?;
-    user.record_history(&mut tx, &app, "created", (HistorySubject::Feed, feed.id.0), &feed.for_history())
-        .await?;
+    let (feed, token) = feeds::create(&mut tx, &user.change(&app), &new).await?;
     commit_and_reveal(&app, &user, tx, (&feed, &token, true)).await
 }
 
@@ -142,17 +137,9 @@ async fn rotate(
     user: CurrentUser,
     PagePath(id): PagePath<FeedId>,
 ) -> Result<Response, PageError> {
-    let feed = find_feed(&app, &user, id).await?;
-    let (db, ring) = (&app.context.db, &app.context.ring);
-    let is_kept = feeds::remembered(db, ring, user.business.id, feed.id).await?.is_some();
-    let token = new_token();
-    let mut tx = db.begin().await?;
-    let feed = feeds::rotate(&mut tx, user.business.id, feed.id, &token, app.now()).await?;
-    if is_kept {
-        feeds::remember(&mut tx, ring, &feed, &token).await?;
-    }
-    user.record_history(&mut tx, &app, "rotated", (HistorySubject::Feed, feed.id.0), &feed.for_history())
-        .await?;
+    find_feed(&app, &user, id).await?;
+    let mut tx = app.context.db.begin().await?;
+    let (feed, token) = feeds::rotate(&mut tx, &app.context, &user.change(&app), id).await?;
     commit_and_reveal(&app, &user, tx, (&feed, &token, false)).await
 }
 
@@ -161,17 +148,10 @@ async fn revoke(
     user: CurrentUser,
     PagePath(id): PagePath<FeedId>,
 ) -> Result<Response, PageError> {
-    let feed = find_feed(&app, &user, id).await?;
-    let mut tx = app.context.db.begin().await?;
-    feeds::revoke(&mut tx, user.business.id, id, app.now()).await?;
-    user.record_history(&mut tx, &app, "revoked", (HistorySubject::Feed, feed.id.0), &feed.for_history())
-        .await?;
-    tx.commit().await?;
-    Ok(user.redirect_with_flash(
-        &app,
-        "/feeds",
-        &Flash::success(format!("The feed “{}” is no longer published.", feed.name)),
-    ))
+    find_feed(&app, &user, id).await?;
+    let feed = feeds::revoke(&app.context, &user.change(&app), id).await?;
+    let flash = Flash::success(format!("The feed “{}” is no longer published.", feed.name));
+    Ok(user.redirect_with_flash(&app, "/feeds", &flash))
 }
 
 #[derive(Deserialize)]
@@ -199,16 +179,10 @@ async fn update(
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(response);
     }
-    let mut tx = app.context.db.begin().await?;
-    let feed = feeds::update(&mut tx, user.business.id, id, name, settings.privacy, app.now()).await?;
-    user.record_history(&mut tx, &app, "changed", (HistorySubject::Feed, feed.id.0), &feed.for_history())
-        .await?;
-    tx.commit().await?;
-    Ok(user.redirect_with_flash(
-        &app,
-        "/feeds",
-        &Flash::success(format!("The feed “{}” was changed.", feed.name)),
-    ))
+    let (by, settings) = (user.change(&app), (name.to_owned(), settings.privacy));
+    let feed = feeds::change::<PageError>(&app.context, &by, id, |_| Ok(settings)).await?;
+    let flash = Flash::success(format!("The feed “{}” was changed.", feed.name));
+    Ok(user.redirect_with_flash(&app, "/feeds", &flash))
 }
 
 #[derive(Template)]
@@ -275,11 +249,6 @@ async fn confirm_page(
     render_page(app, user, &ConfirmFeedPage { frame, id, name: feed.name, rotates })
 }
 
-/// The address opens the feed to whoever has it, so it is as long as a key.
-fn new_token() -> SecretString {
-    secret::new_token("cf_")
-}
-
 fn parse_subject(text: &str) -> Option<FeedSubject> {
     match text.split_once(':') {
         None if text == "business" => Some(FeedSubject::Business),
@@ -305,7 +274,7 @@ fn may_see(user: &CurrentUser, feed: &Feed) -> bool {
 }
 
 async fn find_feed(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, PageError> {
-    feeds::find(&app.context.db, user.business.id, id)
+    store::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|feed| feed.revoked_at.is_none() && may_see(user, feed))
         .ok_or(PageError::NotFound("feed"))
@@ -341,7 +310,7 @@ async fn commit_and_reveal(
 async fn build_page(app: &App, user: &CurrentUser, wish: &NewFeedForm) -> Result<FeedsPage, PageError> {
     let db = &app.context.db;
     let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
-    let all = feeds::list(db, user.business.id).await?;
+    let all = store::list(db, user.business.id).await?;
     let mut rows = Vec::new();
     for feed in all.iter().filter(|feed| may_see(user, feed)) {
         rows.push(feed_row(app, user, feed, &mut names).await?);
