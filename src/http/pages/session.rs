@@ -8,14 +8,12 @@ use axum::{
 use axum_extra::extract::cookie::CookieJar;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use concord_domain::{
-    audit::HistorySubject,
     ids::StaffId,
     people::{Actor, Role},
 };
 use concord_storage::{
-    ChangeContext, StorageError, Tx, WriteCaller,
+    ChangeContext, StorageError, WriteCaller,
     businesses::{self, Business},
-    history::{self, NewHistoryEntry},
     on_behalf_of,
     people::User,
     secret,
@@ -23,10 +21,8 @@ use concord_storage::{
 };
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
 
 use super::{PageError, flash::Flash, theme::Theme};
 use crate::{
@@ -158,20 +154,6 @@ impl CurrentUser {
 
     pub(crate) fn actor(&self) -> Actor {
         Actor::User { id: self.user.id, name: self.user.name.clone() }
-    }
-
-    /// Leaves a line in the history, in the transaction of what they did.
-    pub(super) async fn record_history(
-        &self,
-        tx: &mut Tx,
-        app: &App,
-        action: &str,
-        (subject_kind, subject): (HistorySubject, Uuid),
-        detail: &Value,
-    ) -> Result<(), StorageError> {
-        let (business, actor) = (self.business.id, &self.actor());
-        let line = NewHistoryEntry { business, actor, action, subject_kind, subject, detail };
-        history::append(tx, &line, app.now()).await
     }
 
     /// Whether they may see and do everything in the business.
