@@ -22,6 +22,7 @@ pub mod feeds;
 mod history;
 pub mod remote_changes;
 pub mod resources;
+pub mod retries;
 pub mod staff;
 pub mod users;
 
