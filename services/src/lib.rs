@@ -13,6 +13,7 @@
 //! page and the API offer it, and a handler in `src/http` that only parses and renders.
 
 pub mod api_keys;
+pub mod bookings;
 pub mod business;
 pub mod channels;
 pub mod connect;

@@ -3,10 +3,8 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use concord_domain::booking::{BookingDraft, BookingStatus};
-use concord_storage::{
-    bookings::{self, PutError},
-    entries, history,
-};
+use concord_services::bookings;
+use concord_storage::{bookings::PutError, entries, history};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -83,9 +81,8 @@ pub(super) async fn cancel(
         ));
     }
     let change = user.change(&app);
-    match bookings::cancel(&app.context.db, &change, &before.reference, sent.version).await {
+    match bookings::cancel(&app.context, &change, &before.reference, sent.version).await {
         Ok(put) => {
-            app.context.push(&put.jobs).await;
             let there = match booking_platform(&app, &user, &before).await? {
                 Some(origin) => format!(" Cancel it at {} too.", origin.platform),
                 None => String::new(),
@@ -134,10 +131,8 @@ pub(super) async fn restore(
     }
     let status = if former.status.occupies() { former.status } else { BookingStatus::Confirmed };
     let draft = BookingDraft { status, ..before.draft.clone() };
-    match bookings::put(&app.context.db, &user.change(&app), &before.reference, &draft, former.version).await
-    {
-        Ok(put) => {
-            app.context.push(&put.jobs).await;
+    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, former.version).await {
+        Ok(_) => {
             let flash = Flash::success(format!(
                 "Booking {} was restored: {}.",
                 before.reference,

@@ -14,7 +14,8 @@ use concord_domain::{
     interval::Interval,
     occupancy::{OccupancySource, SubjectKind},
 };
-use concord_storage::bookings::{self, Obstacle, PutError, Unavailability};
+use concord_services::bookings;
+use concord_storage::bookings::{self as store, Obstacle, PutError, Unavailability};
 use serde::Deserialize;
 
 use super::super::{
@@ -307,23 +308,22 @@ pub(super) async fn create(
             .await;
         }
     };
-    let (db, change) = (&app.context.db, user.change(&app));
+    let change = user.change(&app);
     // Version 0: there must be none yet.
-    let mut put = bookings::put(db, &change, &reference, &draft, Some(0)).await;
+    let mut put = bookings::put(&app.context, &change, &reference, &draft, Some(0)).await;
     if matches!(put, Err(PutError::Stale { .. })) && reference == fields.proposed {
         // Our own reference: either the button was pressed twice, or somebody came back to the form with the next
         // booking in mind, which must not be lost in the first one.
-        if let Some(first) = bookings::find(db, user.business.id, &reference).await?
+        if let Some(first) = store::find(&app.context.db, user.business.id, &reference).await?
             && is_unchanged(&first.draft, &draft)
         {
             return Ok(Redirect::to(&booking_path(&first)).into_response());
         }
         reference = fields.regenerate_reference();
-        put = bookings::put(db, &change, &reference, &draft, Some(0)).await;
+        put = bookings::put(&app.context, &change, &reference, &draft, Some(0)).await;
     }
     match put {
         Ok(put) => {
-            app.context.push(&put.jobs).await;
             let said = format!(
                 "Booking {} was created.{}",
                 put.booking.reference,
@@ -382,9 +382,8 @@ pub(super) async fn update(
         }
     };
     let expected = fields.version.parse().ok();
-    match bookings::put(&app.context.db, &user.change(&app), &before.reference, &draft, expected).await {
+    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, expected).await {
         Ok(put) => {
-            app.context.push(&put.jobs).await;
             let flash = if put.booking.version == before.version {
                 Flash::information("No changes to save.")
             } else {
