@@ -46,6 +46,7 @@ mod preconditions;
 mod push_notifications;
 mod remote_changes;
 mod resources;
+mod same_history;
 mod secrets;
 mod shutdown;
 mod tenants;

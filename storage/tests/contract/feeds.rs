@@ -58,6 +58,8 @@ async fn a_rotated_token_opens_nothing_more(db: &TestDb) {
     let rotated = feeds::rotate(&mut tx, &testing::keyring(), place, &new, at(2)).await.unwrap();
     commit(tx).await;
     assert_eq!((rotated.revision, rotated.changed_at), (feed.revision + 1, at(2)));
+    let kept = feeds::remembered(db, &testing::keyring(), business.id, feed.id).await.unwrap();
+    assert!(kept.is_none(), "a token that was not kept is not kept from now on");
     assert!(new.expose_secret().starts_with(&rotated.token_prefix));
     assert_eq!((found_by(db, &old).await, found_by(db, &new).await), (None, Some(rotated)));
 }
@@ -102,6 +104,12 @@ async fn a_token_is_kept_where_people_come_back_for_it(db: &TestDb) {
     let other = testing::business(db).await;
     assert!(feeds::remembered(db, &ring, other.id, feed.id).await.unwrap().is_none());
     assert_eq!(feeds::find_business_feed(db, other.id).await.unwrap(), None);
+    let mut tx = begin(db).await;
+    let next = secret::new_token("");
+    feeds::rotate(&mut tx, &ring, (business.id, feed.id), &next, at(1)).await.unwrap();
+    commit(tx).await;
+    let kept = feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().unwrap();
+    assert_eq!(kept.expose_secret(), next.expose_secret());
     let mut tx = begin(db).await;
     feeds::revoke(&mut tx, business.id, feed.id, at(2)).await.unwrap();
     commit(tx).await;
