@@ -77,6 +77,7 @@ kinds! {
     /// The path exists, the method does not.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The `Allow` header lists the supported methods.";
+    /// No room.
     Taken = "taken", CONFLICT, "The time is taken",
         "`conflicts` lists what is in the way, `alternatives` free times of the same length.";
     /// Right in itself, but not as things stand.
@@ -92,6 +93,7 @@ kinds! {
     /// `If-Match` or `If-None-Match` does not hold.
     Stale = "stale", PRECONDITION_FAILED, "Changed in the meantime",
         "Read it again, apply your change to the current version, and send the new `ETag` as `If-Match`.";
+    /// Too many bytes.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "Send less data per request.";
     /// Not JSON by its own account.
@@ -150,7 +152,7 @@ pub(crate) struct ProblemDocument {
     pub kind: String,
     /// The same title for every problem of this type.
     pub title: &'static str,
-    /// The HTTP status of its answer.
+    /// The HTTP status.
     #[schema(example = 409)]
     pub status: u16,
     /// What is wrong in this case.
@@ -374,7 +376,7 @@ impl From<PutError> for ApiError {
         match error {
             PutError::Invalid(faults) => faults.into(),
             PutError::Taken(taken) => {
-                let mut error = Self::new(Kind::Taken, taken_in_words(&taken.obstacles));
+                let mut error = Self::new(Kind::Taken, taken_message(&taken.obstacles));
                 error.0.conflicts = taken.obstacles.into_iter().map(ConflictResponse::from).collect();
                 error.0.alternatives = Some(taken.alternatives.into_iter().map(FreeTime::from).collect());
                 error
@@ -385,7 +387,7 @@ impl From<PutError> for ApiError {
     }
 }
 
-fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
+fn taken_message(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
     let [first, others @ ..] = obstacles else { return "The time is taken.".to_owned() };
     let subject = first.subject_name.as_deref().unwrap_or("The resource");
     let others = match others.len() {

@@ -43,6 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(undo))
 }
 
+/// Filters for changes.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -174,7 +175,7 @@ fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeR
         zone,
         today: now.with_timezone(&zone).date_naive(),
     }
-    .in_words();
+    .user_message();
     RemoteChangeResponse {
         summary,
         can_be_undone: change.can_be_undone(),
