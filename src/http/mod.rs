@@ -1,13 +1,11 @@
 //! Everything that is reached over HTTP.
 
-mod address_shares;
-pub mod admission;
+mod admission;
 pub mod api;
 mod channel_webhooks;
 pub(crate) mod connections;
 pub mod feeds;
 pub mod health;
-mod limits;
 pub mod oauth;
 pub mod pages;
 pub mod provider_webhooks;

@@ -54,11 +54,9 @@ use utoipa_axum::router::OpenApiRouter;
 use self::{
     idempotency::UnknownPath,
     problem::{ApiError, Kind},
+    request::reserve_body_layer,
 };
-use crate::{
-    app::App,
-    http::admission::{BodyClass, reserve_body_layer},
-};
+use crate::app::{App, admission::BodyClass};
 
 /// All endpoints of version 1, without the prefix of their paths.
 fn endpoints() -> OpenApiRouter<App> {

@@ -20,7 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::responses::{ConflictResponse, FreeTime};
-use crate::app::App;
+use crate::app::{App, admission::AdmissionError};
 
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -359,6 +359,25 @@ impl From<StorageError> for ApiError {
             }
             StorageError::Unwritable(_) => Self::unavailable(&error, "The database is read-only."),
             _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::RateLimited { seconds } => {
+                let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+                Self::new(Kind::TooMany, "Too many requests from this address or with this key.")
+                    .retry_after(seconds)
+            }
+            AdmissionError::Full => {
+                Self::new(Kind::Unavailable, "Too many requests are in progress.").retry_after(5)
+            }
+            AdmissionError::TooLarge => {
+                Self::new(Kind::TooLarge, "The body is larger than this installation accepts.")
+            }
+            AdmissionError::Storage(error) => error.into(),
         }
     }
 }

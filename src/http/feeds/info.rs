@@ -21,9 +21,8 @@ use utoipa::ToSchema;
 
 use super::feed_url;
 use crate::{
-    app::App,
+    app::{App, admission::AdmissionError},
     http::{
-        admission::AdmissionError,
         api::{
             auth,
             problem::{ApiError, Kind},

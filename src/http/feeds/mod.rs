@@ -2,10 +2,9 @@
 //! years, so that almost every request must end at one lookup and a 304.
 //!
 //! A feed is rendered when its revision has moved or a day has passed, and kept in memory with its compressed form and
-//! its tag. Who has read which revision is remembered (`access`). The token is a secret: it stands in no log and no
+//! its tag. Who has read which revision is remembered (`app::feed_access`). The token is a secret: it stands in no log and no
 //! answer.
 
-mod access;
 mod cache;
 pub(in crate::http) mod caching;
 pub(super) mod info;
@@ -37,17 +36,19 @@ use concord_storage::{
 use secrecy::SecretString;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-pub use self::access::FeedAccessLog;
 pub(in crate::http) use self::readers::is_shown_as_person;
 use self::{
-    access::FeedAccess,
     cache::{FeedCache, FeedVersion},
     limits::FeedRateLimits,
     lookup::FeedLookups,
-    readers::FeedReaderKind,
+    readers::{FeedReaderKind, reader_name},
     render::FeedVariant,
 };
-use crate::{app::App, config::FeedsConfig, http::limits::client_address};
+use crate::{
+    app::{App, feed_access::FeedAccess},
+    config::FeedsConfig,
+    http::request_origin::client_address,
+};
 
 /// How long a booking that is over stays in a feed.
 const PAST_DAYS: u64 = 31;
@@ -227,7 +228,7 @@ impl<'a> FeedHttpRequest<'a> {
         if self.method == Method::GET {
             let reading = FeedAccess {
                 feed,
-                headers: self.headers,
+                reader: reader_name(self.headers),
                 is_theirs: self.is_platform_read(feed).await?,
                 address: self.address,
                 revision: published.contents,

@@ -18,11 +18,11 @@ use super::{
     session::{CurrentUser, SessionToken},
 };
 use crate::{
-    app::App,
-    http::{
+    app::{
+        App,
         admission::{BodyClass, BodySize},
-        request_origin::RequestOrigin,
     },
+    http::request_origin::RequestOrigin,
 };
 
 /// The field that carries the token.

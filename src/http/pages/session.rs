@@ -30,11 +30,8 @@ use uuid::Uuid;
 
 use super::{PageError, flash::Flash, theme::Theme};
 use crate::{
-    app::App,
-    http::{
-        admission::CredentialKind,
-        request_origin::{RequestOrigin, SessionUser},
-    },
+    app::{App, admission::CredentialKind},
+    http::request_origin::{RequestOrigin, SessionUser},
 };
 
 /// The cookie that holds the token.

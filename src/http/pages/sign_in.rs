@@ -36,8 +36,8 @@ use super::{
     theme::Theme,
 };
 use crate::{
-    app::App,
-    http::{admission::CredentialKind, request_origin::RequestOrigin},
+    app::{App, admission::CredentialKind},
+    http::request_origin::RequestOrigin,
 };
 
 pub(super) fn router() -> Router<App> {

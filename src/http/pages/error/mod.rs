@@ -15,6 +15,7 @@ use concord_storage::StorageError;
 use tokio::task::JoinError;
 
 use super::business::STAYS_AHEAD;
+use crate::app::admission::AdmissionError;
 
 pub(crate) use render::{render, render_in_layout};
 
@@ -99,6 +100,17 @@ impl From<StorageError> for PageError {
                 "Unit {highest} still has a current or upcoming booking. Move or cancel it first."
             )),
             other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl From<AdmissionError> for PageError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::RateLimited { seconds } => Self::TooMany { seconds },
+            AdmissionError::Full => Self::Full,
+            AdmissionError::TooLarge => Self::TooLarge,
+            AdmissionError::Storage(error) => error.into(),
         }
     }
 }
