@@ -22,7 +22,6 @@ pub fn router(app: &App) -> Router {
     let router = Router::new()
         .merge(api::router(app))
         .merge(pages::router(app))
-        .merge(feeds::info::router())
         .merge(oauth::router(app))
         .merge(provider_webhooks::router(app))
         .merge(channel_webhooks::router(app))

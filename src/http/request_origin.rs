@@ -7,12 +7,15 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderName},
 };
 use concord_storage::{businesses::Business, people::User};
 use tokio::sync::OnceCell;
 
 use crate::config::ServerConfig;
+
+/// The header that carries the id under which a request is logged.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// In the extensions of every request of the front but those for feeds.
 #[derive(Clone, Debug, Default)]

@@ -26,12 +26,9 @@ use super::{
     admission,
     api::problem::{self, ApiError, Kind},
     pages::{self, PageError},
-    request_origin::RequestOrigin,
+    request_origin::{REQUEST_ID, RequestOrigin},
 };
 use crate::app::App;
-
-/// The header that carries the id under which a request is logged.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the whole front behind what holds for every request.
 pub(super) fn apply_layers(router: Router, app: &App) -> Router {

@@ -21,6 +21,7 @@ mod docs;
 mod document;
 mod feeds;
 mod ical_import;
+mod ical_info;
 pub mod idempotency;
 mod jobs;
 mod json_errors;
@@ -103,6 +104,7 @@ pub fn router(app: &App) -> Router<App> {
     Router::new()
         .nest("/api/v1", version_1)
         .merge(ical_import::router(app))
+        .merge(ical_info::router())
         .route("/api/{*rest}", any(unknown_path))
         .merge(docs::router(document))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))

@@ -20,13 +20,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::responses::{ConflictResponse, FreeTime};
-use crate::app::{App, admission::AdmissionError};
+use crate::{
+    app::{App, admission::AdmissionError},
+    http::request_origin::REQUEST_ID,
+};
 
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// The header in which the id of a request travels.
-pub const REQUEST_ID: &str = "x-request-id";
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $slug:literal, $status:ident, $title:literal, $advice:literal;)+) => {

@@ -7,7 +7,6 @@
 
 mod cache;
 pub(in crate::http) mod caching;
-pub(super) mod info;
 mod limits;
 mod lookup;
 mod readers;
@@ -33,10 +32,10 @@ use concord_storage::{
     feeds::{Feed, PublishedFeed},
     secret,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-pub(in crate::http) use self::readers::is_shown_as_person;
+pub(in crate::http) use self::readers::{ANY_PLATFORM, is_shown_as_person};
 use self::{
     cache::{FeedCache, FeedVersion},
     limits::FeedRateLimits,
@@ -82,6 +81,11 @@ pub fn router(app: &App) -> Router<App> {
 /// The address of a feed.
 pub fn feed_url(app: &App, token: &str) -> String {
     app.absolute_url(&format!("/feeds/{token}.ics"))
+}
+
+/// The address of all bookings of a business.
+pub(in crate::http) fn bookings_feed_url(app: &App, token: &SecretString) -> String {
+    app.absolute_url(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()))
 }
 
 /// Lets scripts of the configured websites read feeds.

@@ -37,7 +37,7 @@ use super::{
     names::all_resources,
     session::CurrentUser,
 };
-use crate::{app::App, http::feeds::info::bookings_feed_url};
+use crate::{app::App, http::feeds::bookings_feed_url};
 
 pub(super) use self::upload::{MAX_UPLOAD_BYTES, carries_token};
 

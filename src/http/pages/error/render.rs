@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{request_origin::RequestOrigin, security::REQUEST_ID},
+    http::request_origin::{REQUEST_ID, RequestOrigin},
 };
 
 #[derive(Template)]
