@@ -13,8 +13,8 @@ use utoipa::{
 
 use super::{
     ical_import, ical_info,
+    occupancy::{ConflictResponse, FreeTime},
     problem::{FieldProblem, PROBLEM_JSON, ProblemDocument},
-    responses::{ConflictResponse, FreeTime},
 };
 use crate::{
     app::App,

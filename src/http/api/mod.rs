@@ -26,6 +26,7 @@ pub mod idempotency;
 mod jobs;
 mod json_errors;
 mod mails;
+mod occupancy;
 mod patch_field;
 mod platforms;
 mod preconditions;
