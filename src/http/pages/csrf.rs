@@ -13,10 +13,7 @@ use axum::{
 };
 use url::Url;
 
-use super::{
-    PageError, calendar_sync,
-    session::{CurrentUser, SessionToken},
-};
+use super::{PageError, calendar_sync, cookies::SessionToken, session::CurrentUser};
 use crate::{
     app::{
         App,

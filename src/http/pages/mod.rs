@@ -1,12 +1,12 @@
 //! The pages that people use: rendered here from templates, working without script.
 //!
 //! A page is a file: a struct with what it shows, a template of the same name in `templates/`, and its handlers. A
-//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `page`, `user.go(..)` (back to a page,
+//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `render_page`, `user.redirect_with_flash(..)` (back to a page,
 //! with a line that says what happened) or a `PageError`. A POST that carries no token of the session never gets to it
-//! (`forgery`).
+//! (`csrf`).
 //!
 //! To add a page: the struct and its handlers in a file here, the template, `router()` merged below; and, if people
-//! should find it in the rail, a `frame::Place`.
+//! should find it in the rail, a `layout::NavItem`.
 
 mod api_keys;
 pub(crate) mod assets;
@@ -18,9 +18,11 @@ mod calendars;
 mod changes;
 mod channels;
 mod components;
+mod cookies;
 mod csrf;
 mod drift;
-pub(crate) mod error;
+mod error;
+pub(crate) mod error_page;
 mod extract;
 mod feeds;
 mod filters;
@@ -49,11 +51,12 @@ use axum::{
 
 pub(crate) use assets::Assets;
 pub(crate) use components::join_names;
+pub(crate) use cookies::SessionToken;
 pub(in crate::http) use csrf::verify as refuse_forged;
 pub(crate) use error::PageError;
-pub(crate) use extract::{PageForm, PagePath, PageQuery};
+pub(crate) use extract::{PageForm, PagePath, PageQuery, local_path};
 pub(crate) use flash::Flash;
-pub(crate) use session::{CurrentUser, SessionToken, local_path};
+pub(crate) use session::CurrentUser;
 pub(crate) use theme::Theme;
 
 use crate::app::App;

@@ -13,7 +13,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use super::super::{PageError, csrf::FIELD, session::SessionToken};
+use super::super::{PageError, cookies::SessionToken, csrf::FIELD};
 use crate::app::App;
 
 /// A file is no larger than a feed may be; what is around it in a form is small.

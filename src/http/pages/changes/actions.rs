@@ -10,9 +10,9 @@ use super::{
     super::{
         PageError,
         bookings::conflict_summary,
-        extract::{PageForm, PagePath},
+        extract::{PageForm, PagePath, local_path},
         flash::Flash,
-        session::{CurrentUser, local_path},
+        session::CurrentUser,
     },
     find_change,
 };

@@ -10,13 +10,11 @@ use axum::{
 };
 
 use super::{
-    super::{
-        assets::Assets,
-        layout::{Layout, render_page},
-        session::CurrentUser,
-        theme::Theme,
-    },
     PageError,
+    assets::Assets,
+    layout::{Layout, render_page},
+    session::CurrentUser,
+    theme::Theme,
 };
 use crate::{
     app::App,
