@@ -41,6 +41,7 @@ mod settings;
 mod sign_in;
 mod sync_log;
 mod theme;
+mod uploads;
 
 use axum::{
     Router,

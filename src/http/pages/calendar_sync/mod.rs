@@ -36,21 +36,11 @@ use super::{
     layout::{Layout, NavItem, render_page},
     names::all_resources,
     session::CurrentUser,
+    uploads::{IMPORT, MAX_UPLOAD_BYTES, PREVIEW},
 };
 use crate::{app::App, http::feeds::bookings_feed_url};
 
-pub(super) use self::upload::{MAX_UPLOAD_BYTES, carries_token};
-
 const PATH: &str = "/calendar-sync";
-
-/// What an import would do.
-const PREVIEW: &str = "/calendar-sync/preview";
-const IMPORT: &str = "/calendar-sync/import";
-
-/// Whether what is sent there may be as large as a calendar, in parts.
-pub(super) fn accepts_upload(path: &str) -> bool {
-    [PREVIEW, IMPORT].contains(&path)
-}
 
 pub(super) fn router() -> Router<App> {
     Router::new()
