@@ -1,9 +1,9 @@
 //! The pages that people use: rendered here from templates, working without script.
 //!
 //! A page is a file: a struct with what it shows, a template of the same name in `templates/`, and its handlers. A
-//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `render_page`, `user.redirect_with_flash(..)` (back to a page,
-//! with a line that says what happened) or a `PageError`. A POST that carries no token of the session never gets to it
-//! (`csrf`).
+//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `render_page`,
+//! `user.redirect_with_flash(..)` (back to a page, with a line that says what happened) or a `PageError`. A POST that
+//! carries no token of the session never gets to it (`csrf`).
 //!
 //! To add a page: the struct and its handlers in a file here, the template, `router()` merged below; and, if people
 //! should find it in the rail, a `layout::NavItem`.
@@ -11,6 +11,7 @@
 mod api_keys;
 pub(crate) mod assets;
 mod attention;
+mod booking_paths;
 mod bookings;
 mod business;
 mod calendar_sync;
@@ -31,6 +32,7 @@ mod format;
 mod layout;
 mod mail;
 mod names;
+mod obstacles;
 mod overview;
 mod people;
 mod platforms;

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::{
     PageError,
-    bookings::booking_path,
+    booking_paths::booking_path,
     channels::{channel_name, channel_path},
     components::{Pill, SelectOption, capitalize},
     extract::PageQuery,

@@ -12,18 +12,15 @@ use serde_json::Value;
 
 use super::super::{
     PageError,
+    booking_paths::booking_path,
     extract::{PageForm, PagePath},
     flash::Flash,
     format::span,
     layout::{Layout, NavItem, render_page},
+    obstacles::conflict_summary,
     session::CurrentUser,
 };
-use super::{
-    booking_path,
-    detail::booking_platform,
-    edit::{conflict_summary, resource_zone},
-    find_booking, guest_name,
-};
+use super::{detail::booking_platform, edit::resource_zone, find_booking, guest_name};
 use crate::app::App;
 
 #[derive(Template)]

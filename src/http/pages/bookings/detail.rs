@@ -16,6 +16,7 @@ use concord_storage::{
 
 use super::super::{
     PageError,
+    booking_paths::{booking_path, linkable_path},
     changes::{ChangeViewPlacement, RemoteChangeView, change_views},
     channels::{channel_path, labels::hue_class, platform_name},
     components::{Pill, capitalize, kind_label},
@@ -26,12 +27,11 @@ use super::super::{
     session::CurrentUser,
 };
 use super::{
-    booking_path,
     cancel::status_before_cancel,
     differences::{FieldDifference, action_label, differences, load_names},
     find_booking,
     guest::guest_notes,
-    guest_name, linkable_path,
+    guest_name,
 };
 use crate::app::App;
 

@@ -6,30 +6,28 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, FieldError, check_reference},
-    ids::{ResourceId, StaffId},
-    interval::Interval,
-    occupancy::{OccupancySource, SubjectKind},
+    ids::ResourceId,
 };
-use concord_storage::bookings::{self, Obstacle, PutError, Unavailability};
+use concord_storage::bookings::{self, PutError, Unavailability};
 use serde::Deserialize;
 
 use super::super::{
     PageError,
+    booking_paths::booking_path,
     components::{SelectOption, kind_label},
     extract::{PageForm, PagePath, PageQuery},
     flash::Flash,
-    format::{span, stretch},
+    format::span,
     layout::{Layout, NavItem, render_page},
     names::NameDirectory,
+    obstacles::{ObstacleView, obstacle_view},
     session::CurrentUser,
 };
-use super::{
-    booking_path, field_errors::BookingFieldError, find_booking, form::BookingFormFields, linkable_path,
-};
+use super::{field_errors::BookingFieldError, find_booking, form::BookingFormFields};
 use crate::app::App;
 
 #[derive(Template)]
@@ -63,13 +61,6 @@ pub(super) struct UnavailableView {
     pub(super) alternatives: Vec<AlternativeSlot>,
 }
 
-pub(super) struct ObstacleView {
-    pub(super) who: String,
-    pub(super) what: String,
-    pub(super) path: Option<String>,
-    pub(super) when: String,
-}
-
 pub(super) struct AlternativeSlot {
     pub(super) value: String,
     pub(super) label: String,
@@ -85,41 +76,6 @@ impl UnavailableView {
                 .collect(),
             alternatives: taken.alternatives.iter().map(|time| alternative_slot(time, zone, today)).collect(),
         }
-    }
-}
-
-/// What stands there, as the beginning of a sentence: "Sea View is taken (B-7, Massage, Sat 21 Nov, 14:00–15:00)".
-pub(crate) fn conflict_summary(taken: &Unavailability, user: &CurrentUser, now: DateTime<Utc>) -> String {
-    let zone = user.business.zone;
-    let words = UnavailableView::of(taken, user, zone, now.with_timezone(&zone).date_naive());
-    words.obstacles.first().map_or_else(
-        || "This time is taken".to_owned(),
-        |first| format!("{} is taken ({}, {})", first.who, first.what, first.when),
-    )
-}
-
-fn obstacle_view(obstacle: &Obstacle, user: &CurrentUser, zone: Tz, today: NaiveDate) -> ObstacleView {
-    let who = obstacle.subject_name.clone().unwrap_or_else(|| match obstacle.subject_kind {
-        SubjectKind::Resource => "The resource".to_owned(),
-        SubjectKind::Staff => "A staff member".to_owned(),
-    });
-    // What somebody else's calendars are called is not everybody's to know.
-    let calendar = obstacle.calendar.as_ref().filter(|_| user.may_see(StaffId(obstacle.subject_id)));
-    let what = match (&obstacle.reference, calendar, obstacle.source) {
-        (Some(reference), _, _) => match obstacle.title.as_deref().filter(|title| !title.is_empty()) {
-            Some(title) => format!("{reference}, {title}"),
-            None => reference.clone(),
-        },
-        (None, Some(calendar), _) => format!("busy time in the calendar “{calendar}”"),
-        (None, None, OccupancySource::Busy) => "busy time in a connected calendar".to_owned(),
-        (None, None, OccupancySource::Reservation) => "a platform's reservation".to_owned(),
-        (None, None, OccupancySource::Block | OccupancySource::Booking) => "blocked".to_owned(),
-    };
-    ObstacleView {
-        who,
-        what,
-        path: obstacle.reference.as_deref().and_then(linkable_path),
-        when: stretch(Interval { start: obstacle.starts_at, end: obstacle.ends_at }, zone, today),
     }
 }
 

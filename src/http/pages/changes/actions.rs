@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        bookings::conflict_summary,
         extract::{PageForm, PagePath, local_path},
         flash::Flash,
+        obstacles::conflict_summary,
         session::CurrentUser,
     },
     find_change,
