@@ -5,10 +5,9 @@ use axum::{extract::State, response::Response};
 use concord_domain::booking::{BookingDraft, BookingStatus};
 use concord_storage::{
     bookings::{self, PutError},
-    entries, history,
+    entries,
 };
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::super::{
     PageError,
@@ -161,15 +160,4 @@ pub(super) async fn restore(
         }
         Err(PutError::Storage(error)) => Err(error.into()),
     }
-}
-
-/// What a cancelled booking was before.
-pub(super) fn status_before_cancel(newest_first: &[history::HistoryEntry]) -> BookingStatus {
-    newest_first
-        .iter()
-        .find(|line| line.action == "cancelled")
-        .and_then(|line| line.detail.pointer("/changes/status/0"))
-        .and_then(Value::as_str)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(BookingStatus::Confirmed)
 }
