@@ -6,6 +6,7 @@ mod differences;
 mod edit;
 mod field_errors;
 mod form;
+mod form_page;
 mod guest;
 mod list;
 
