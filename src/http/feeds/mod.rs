@@ -2,8 +2,8 @@
 //! years, so that almost every request must end at one lookup and a 304.
 //!
 //! A feed is rendered when its revision has moved or a day has passed, and kept in memory with its compressed form and
-//! its tag. Who has read which revision is remembered (`app::feed_access`). The token is a secret: it stands in no log and no
-//! answer.
+//! its tag. Who has read which revision is remembered (`app::feed_access`). The token is a secret: it stands in no log
+//! and no answer.
 
 mod cache;
 pub(in crate::http) mod caching;

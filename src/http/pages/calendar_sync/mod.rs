@@ -1,6 +1,6 @@
 //! Calendar Sync: the address of all bookings to give away, and calendars of platforms taken over once.
 //!
-//! An import is shown first and done then: `take` reads what was sent, previews and imports, `upload` is what was sent.
+//! An import is shown first and done then: `import_calendar` previews and imports what was sent, which `upload` reads.
 
 mod import_calendar;
 mod upload;
