@@ -32,7 +32,9 @@ use crate::{
 pub struct ApiCaller {
     /// Whose key it is: all that the request may see.
     pub business: BusinessId,
+    /// For the history.
     pub actor: Actor,
+    /// The key.
     pub key: ApiKeyId,
 }
 

@@ -49,6 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// What the tokens of feeds begin with, so that people and secret scanners know them.
 const TOKEN_PREFIX: &str = "cf_";
 
+/// A published feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Feed)]
 struct FeedResponse {

@@ -51,6 +51,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
 }
 
+/// What to import.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IcalImport, example = json!({
@@ -217,9 +218,9 @@ impl From<ImportError> for ApiError {
                 Kind::Invalid,
                 format!("The calendar cannot be imported: {failure}. Nothing was changed."),
             ),
-            ImportError::Doubtful(doubt) => Self::new(
+            ImportError::NeedsConfirmation(warning) => Self::new(
                 Kind::NotPossible,
-                format!("Nothing was imported: {doubt}. Send `confirm: true` to import anyway."),
+                format!("Nothing was imported: {warning}. Send `confirm: true` to import anyway."),
             ),
             ImportError::NoResource => Self::invalid("resource", "is not one of your resources"),
             ImportError::Stopped(words) => {

@@ -71,6 +71,7 @@ kinds! {
     /// The path exists, the method does not.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The `Allow` header lists the supported methods.";
+    /// No room.
     Taken = "taken", CONFLICT, "The time is taken",
         "`conflicts` lists what is in the way, `alternatives` free times of the same length.";
     /// Right in itself, but not as things stand.
@@ -86,6 +87,7 @@ kinds! {
     /// `If-Match` or `If-None-Match` does not hold.
     Stale = "stale", PRECONDITION_FAILED, "Changed in the meantime",
         "Read it again, apply your change to the current version, and send the new `ETag` as `If-Match`.";
+    /// Too many bytes.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "Send less data per request.";
     /// Not JSON by its own account.
@@ -138,7 +140,7 @@ pub(crate) struct ProblemDocument {
     pub kind: String,
     /// The same title for every problem of this type.
     pub title: &'static str,
-    /// The HTTP status of its answer.
+    /// The HTTP status.
     #[schema(example = 409)]
     pub status: u16,
     /// What is wrong in this case.

@@ -44,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(undo))
 }
 
+/// Filters for changes.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -175,7 +176,7 @@ fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeR
         zone,
         today: now.with_timezone(&zone).date_naive(),
     }
-    .in_words();
+    .user_message();
     RemoteChangeResponse {
         summary,
         can_be_undone: change.can_be_undone(),

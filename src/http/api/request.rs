@@ -211,6 +211,7 @@ fn parse_date(text: &str) -> Option<NaiveDate> {
 /// One end of a stretch of time in a query: an instant, or a day in the business's zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiTimeBound {
+    /// An instant.
     At(DateTime<Utc>),
     /// The beginning of a day.
     On(NaiveDate),

@@ -28,6 +28,7 @@ impl<T> Listing<T> {
     }
 }
 
+/// The largest page.
 const MAX_LIMIT: u32 = 200;
 
 /// Which page is asked for: `limit` 1 to 200, 50 if it is not said.
@@ -39,6 +40,7 @@ pub(crate) fn page_request(limit: Option<u32>, cursor: Option<String>) -> Result
     Ok(PageRequest { limit, after: cursor })
 }
 
+/// Pagination.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -50,6 +52,7 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
+    /// For `storage`.
     pub(crate) fn page_request(self) -> Result<PageRequest, ApiError> {
         page_request(self.limit, self.cursor)
     }

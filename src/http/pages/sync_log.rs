@@ -348,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_tried_is_told_in_words() {
+    fn attempts_are_described() {
         for (operation, text) in [("nothing", "Check"), ("create", "Create"), ("two_words", "Two words")] {
             assert_eq!(operation_label(operation), text);
         }

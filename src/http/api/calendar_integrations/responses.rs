@@ -165,6 +165,7 @@ pub(crate) struct CalendarEventsResponse {
     pub busy: Vec<BusyTimeResponse>,
 }
 
+/// A booking's entry.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = CalendarEntry)]
 pub(crate) struct CalendarEntryResponse {

@@ -86,7 +86,7 @@ impl From<PutError> for ApiError {
         match error {
             PutError::Invalid(faults) => faults.into(),
             PutError::Taken(taken) => {
-                let mut error = Self::new(Kind::Taken, taken_in_words(&taken.obstacles));
+                let mut error = Self::new(Kind::Taken, taken_message(&taken.obstacles));
                 error.0.conflicts = taken.obstacles.into_iter().map(ConflictResponse::from).collect();
                 error.0.alternatives = Some(taken.alternatives.into_iter().map(FreeTime::from).collect());
                 error
@@ -97,7 +97,7 @@ impl From<PutError> for ApiError {
     }
 }
 
-fn taken_in_words(obstacles: &[Obstacle]) -> String {
+fn taken_message(obstacles: &[Obstacle]) -> String {
     let [first, others @ ..] = obstacles else { return "The time is taken.".to_owned() };
     let subject = first.subject_name.as_deref().unwrap_or("The resource");
     let others = match others.len() {

@@ -70,15 +70,15 @@ async fn address_warnings(
     let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
     let resource = resource.ok_or(PageError::NotFound("resource"))?;
     let asked = AddressCandidate { resource: resource.id, platform, channel: Some(channel.id), address };
-    let mut doubts = address_check::warnings(&app.context, change, &asked).await?;
+    let mut warnings = address_check::warnings(&app.context, change, &asked).await?;
     // It may be a new one that is not there yet: what cannot be read is said when its time comes.
-    doubts.retain(|doubt| !matches!(doubt, AddressWarning::Unread(_)));
+    warnings.retain(|warning| !matches!(warning, AddressWarning::Unread(_)));
     let ticked = if form.about == address_fingerprint(&channel.platform, &form.address) {
         form.anyway.as_slice()
     } else {
         &[]
     };
-    Ok(Some(AddressWarnings::from_doubts(&doubts, ticked, &resource.name)))
+    Ok(Some(AddressWarnings::from_warnings(&warnings, ticked, &resource.name)))
 }
 
 async fn refuse(
