@@ -132,12 +132,12 @@ pub(crate) async fn planned<'a>(
     held: &'a ClaimedJob,
 ) -> PlannedWrite<'a> {
     const NOW: &str =
-        "SELECT e.wanted, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
-    let (wanted, version): (bool, i64) = match db {
+        "SELECT e.desired, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
+    let (desired, version): (bool, i64) = match db {
         Db::Sqlite { read, .. } => sqlx::query_as(NOW).bind(entry).fetch_one(read).await.unwrap(),
         Db::Postgres(pool) => sqlx::query_as(NOW).bind(entry).fetch_one(pool).await.unwrap(),
     };
-    PlannedWrite { external_id: "given", etag: None, wanted, version: Some(version), unknown, held }
+    PlannedWrite { external_id: "given", etag: None, desired, version: Some(version), unknown, held }
 }
 
 /// What a test's entry says.
@@ -172,19 +172,19 @@ async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
     assert_eq!((entry.staff_id, entry.provider), (fixture.ana.id, ProviderKind::Google));
     assert_eq!((entry.state, entry.connection_state), (EntryState::Pending, ConnectionState::Active));
     assert_eq!(entry.calendar_external_id, "ana@harbour.example");
-    assert!(entry.wanted && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
+    assert!(entry.desired && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
 
     let same = fixture.put(db, &[&fixture.eva, &fixture.ana], "Massage").await;
     assert!(same.jobs.is_empty() && same.booking.version == 1, "nothing changed");
     let moved = fixture.put(db, &[&fixture.rui], "Massage").await;
     assert_eq!(kinds(&moved.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
-    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
-    assert!(fixture.entry(db, &put.booking, fixture.of_rui).await.wanted);
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
+    assert!(fixture.entry(db, &put.booking, fixture.of_rui).await.desired);
     assert_eq!(fixture.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
     let back = fixture.put(db, &[&fixture.ana], "Massage").await;
     assert_eq!(kinds(&back.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
     let again = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert!(again.wanted && again.id == entry.id && again.external_id == entry.external_id);
+    assert!(again.desired && again.id == entry.id && again.external_id == entry.external_id);
 }
 
 async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
@@ -201,7 +201,7 @@ async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
     commit(tx).await;
     let put = fixture.put(db, &[&fixture.ana], "Massage").await;
     assert_eq!(kinds(&fixture.cancel(db).await.jobs), [JobKind::SyncBooking]);
-    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
 }
 
 async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
@@ -241,13 +241,13 @@ async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
     let mut tx = begin(db).await;
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted, "its connection is served");
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired, "its connection is served");
     let mut tx = begin(db).await;
     let state = ConnectionState::Disconnected;
     connections::set_state(&mut tx, business, fixture.of_ana, state, None, at(1)).await.unwrap();
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
     assert_eq!(
         entries::count_present(db, business, fixture.of_ana).await.unwrap(),
         1,
@@ -356,7 +356,7 @@ async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
     let enqueued = entries::aim(&mut tx, &cancelled, false, TargetScope::Everywhere, at(1)).await.unwrap();
     assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
     drop(tx);
-    assert!(fixture.entry(db, &booking, fixture.of_ana).await.wanted);
+    assert!(fixture.entry(db, &booking, fixture.of_ana).await.desired);
 }
 
 async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
