@@ -6,15 +6,14 @@ use clap::{Args, Subcommand};
 use concord_domain::{
     clock::Clock,
     ids::{BusinessId, StaffId},
-    people::Role,
+    people::{Actor, Role},
     settings::FieldErrors,
 };
+use concord_services::users;
 use concord_storage::{
-    Db, PageRequest,
+    ChangeContext, Db, PageRequest,
     businesses::{self, BusinessSettings},
     people::{self, NewUser, User},
-    secret,
-    sign_in::{self, NewSignInLink},
 };
 use secrecy::ExposeSecret;
 
@@ -127,7 +126,7 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
                 .map_err(|error| format!("the business {slug} was not created: {error}"))?;
             let new =
                 NewUser { business: business.id, staff: None, name: manager, email, role: Role::Manager };
-            let user = people::create_user(&mut tx, &new, now).await?;
+            let user = users::create(&mut tx, &change(business.id, &clock), &new).await?;
             tx.commit().await?;
             print_sign_in_link(&db, config, &clock, &user).await
         }
@@ -140,7 +139,7 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
             };
             let mut tx = db.begin().await?;
             let new = NewUser { business: found.id, staff, name, email, role };
-            let user = people::create_user(&mut tx, &new, clock.now())
+            let user = users::create(&mut tx, &change(found.id, &clock), &new)
                 .await
                 .map_err(|error| format!("{} was not created: {error}", new.email))?;
             tx.commit().await?;
@@ -200,19 +199,21 @@ async fn staff_member(db: &Db, business: BusinessId, wanted: &str) -> Result<Sta
     }
 }
 
+/// Whoever may run the command is nobody whom the business knows.
+fn change(business: BusinessId, clock: &Clock) -> ChangeContext {
+    ChangeContext { business, actor: Actor::System, now: clock.now() }
+}
+
 async fn print_sign_in_link(
     db: &Db,
     config: &Config,
     clock: &Clock,
     user: &User,
 ) -> Result<(), CommandError> {
-    let token = secret::new_token("");
-    let now = clock.now();
+    let by = change(user.business_id, clock);
     let holds = Duration::from_std(config.security.sign_in_link)?;
     let mut tx = db.begin().await?;
-    let digest = secret::digest(&token);
-    let new = NewSignInLink { digest: &digest, user: user.id, reusable: false, expires_at: now + holds };
-    sign_in::create_link(&mut tx, &new, now).await?;
+    let token = users::create_sign_in_link(&mut tx, &by, user, by.now + holds).await?;
     tx.commit().await?;
     let url = config.public_url().join(&format!("/sign-in/{}", token.expose_secret()))?;
     print_line(&format!(

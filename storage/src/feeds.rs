@@ -202,20 +202,23 @@ pub async fn contents_since(
 }
 
 const ROTATE: &str = concat!(
-    "UPDATE feeds SET token_hash = $3, token_prefix = $4, token_sealed = NULL, revision = revision + 1, changed_at = $5
+    "UPDATE feeds SET token_hash = $3, token_prefix = $4, revision = revision + 1, changed_at = $5,
+         token_sealed = CASE WHEN token_sealed IS NULL THEN NULL ELSE $6 END
      WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
     columns!()
 );
 
-/// Publishes it under a new token; the old one opens nothing any more. A revoked feed is `NotFound`.
+/// Publishes it under a new token, which is kept if the old one was; that opens nothing any more. A revoked feed is
+/// `NotFound`.
 pub async fn rotate(
     tx: &mut Tx,
-    business: BusinessId,
-    id: FeedId,
+    ring: &Keyring,
+    (business, id): (BusinessId, FeedId),
     token: &SecretString,
     now: DateTime<Utc>,
 ) -> Result<Feed> {
-    one!(tx, ROTATE, business, id, secret::digest(token), display_prefix(token), now)
+    let sealed = ring.seal(token, associated_data(id));
+    one!(tx, ROTATE, business, id, secret::digest(token), display_prefix(token), now, sealed)
 }
 
 const LOCK: &str = concat!(

@@ -47,6 +47,7 @@ mod preconditions;
 mod push_notifications;
 mod remote_changes;
 mod resources;
+mod same_history;
 mod secrets;
 mod shutdown;
 mod tenants;

@@ -1,13 +1,9 @@
 //! Resources and staff, and what is free of a resource.
 
-use concord_domain::people::Role;
-use concord_storage::{PageRequest, history, testing::TestDb};
+use concord_storage::testing::TestDb;
 use serde_json::{Value, json};
 
-use crate::{
-    page_client::{PageClient, person},
-    test_app::{TestApp, day, hour, stay},
-};
+use crate::test_app::{TestApp, day, hour, stay};
 
 async fn a_resource_lives(db: &TestDb) {
     let test_app = TestApp::start(db).await;
@@ -113,65 +109,7 @@ async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
     test_app.stop().await;
 }
 
-/// Who changes a thing on a page leaves the same in the history as a program that does so.
-async fn the_history_is_the_same_by_page_and_by_api(db: &TestDb) {
-    let test_app = TestApp::start(db).await;
-    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
-    let form = |name| {
-        [("name", name), ("zone", "Europe/Lisbon"), ("capacity", "2"), ("before", "5"), ("after", "10")]
-    };
-    let body = |name| json!({ "name": name, "zone": "Europe/Lisbon", "capacity": 2, "buffer_before_minutes": 5, "buffer_after_minutes": 10 });
-    visitor.send("/settings/resources", &form("By page")).await.leads_to();
-    let list = test_app.api.get("/api/v1/resources").await.expect(200);
-    let page = list["items"][0]["id"].as_str().unwrap().to_owned();
-    visitor.send(&format!("/settings/resources/{page}"), &form("Room")).await.leads_to();
-    visitor.send(&format!("/settings/resources/{page}/archive"), &[]).await.leads_to();
-    visitor.send(&format!("/settings/resources/{page}/restore"), &[]).await.leads_to();
-    let made = test_app.api.post("/api/v1/resources", body("By page")).await.expect(201);
-    let api = made["id"].as_str().unwrap().to_owned();
-    let path = format!("/api/v1/resources/{api}");
-    test_app.api.patch(&path, json!({ "name": "Room" })).await.expect(200);
-    test_app.api.delete(&path).await.expect(200);
-    test_app.api.post(&format!("{path}/restore"), json!({})).await.expect(200);
-    assert_eq!(told(&test_app, &page).await, told(&test_app, &api).await);
-    assert_eq!(told(&test_app, &page).await.len(), 4);
-
-    let staff = [("name", "Ana"), ("email", "ana@example.org"), ("trade", "driver")];
-    visitor.send("/settings/people/staff", &staff).await.leads_to();
-    let list = test_app.api.get("/api/v1/staff").await.expect(200);
-    let page = list["items"][0]["id"].as_str().unwrap().to_owned();
-    let body = json!({ "name": "Ana", "email": "ana@example.org", "trade": "driver" });
-    let made = test_app.api.post("/api/v1/staff", body).await.expect(201);
-    let api = made["id"].as_str().unwrap().to_owned();
-    visitor.send(&format!("/settings/people/staff/{page}/archive"), &[]).await.leads_to();
-    test_app.api.delete(&format!("/api/v1/staff/{api}")).await.expect(200);
-    assert_eq!(told(&test_app, &page).await, told(&test_app, &api).await);
-
-    let form = [("about", "business"), ("name", "All"), ("privacy", "title")];
-    assert_eq!(visitor.send_and_follow("/feeds", &form).await.status, 200);
-    let list = test_app.api.get("/api/v1/feeds").await.expect(200);
-    let page = list["items"][0]["id"].as_str().unwrap().to_owned();
-    let body = json!({ "scope": "business", "name": "All", "privacy": "title" });
-    let api = test_app.api.post("/api/v1/feeds", body).await.expect(201)["id"].as_str().unwrap().to_owned();
-    visitor.send(&format!("/feeds/{page}/rotate"), &[]).await.leads_to();
-    visitor.send(&format!("/feeds/{page}/revoke"), &[]).await.leads_to();
-    test_app.api.post(&format!("/api/v1/feeds/{api}/rotate"), json!({})).await.expect(200);
-    test_app.api.delete(&format!("/api/v1/feeds/{api}")).await;
-    assert_eq!(told(&test_app, &page).await, told(&test_app, &api).await);
-    assert_eq!(told(&test_app, &page).await.len(), 3);
-    test_app.stop().await;
-}
-
-/// What was done, the last first, and in which words.
-async fn told(test_app: &TestApp, subject: &str) -> Vec<(String, Value)> {
-    let ask = PageRequest::default();
-    let lines =
-        history::list_for_subject(test_app.db(), test_app.business.id, subject.parse().unwrap(), &ask).await;
-    lines.unwrap().items.into_iter().map(|line| (line.action, line.detail)).collect()
-}
-
 concord_storage::on_both_databases!(
-    the_history_is_the_same_by_page_and_by_api,
     a_resource_lives,
     a_staff_member_lives,
     the_calendar_says_what_is_free_and_why_not

@@ -53,8 +53,11 @@ impl DesiredBooking {
             reminders: context.settings.reminders.clone(),
             mark_cancelled,
         };
-        let desired =
-            if entry.desired { desired_entry(&booking, entry.id, &names, &settings) } else { Desired::Absent };
+        let desired = if entry.desired {
+            desired_entry(&booking, entry.id, &names, &settings)
+        } else {
+            Desired::Absent
+        };
         Ok(Self { booking, desired, resource, zone })
     }
 }

@@ -1,7 +1,6 @@
 //! The feeds that are published: a channel's own, and that of all bookings.
 
 use concord_domain::{
-    audit::HistorySubject,
     ids::{BusinessId, ChannelId},
     privacy::FeedPrivacy,
 };
@@ -10,13 +9,12 @@ use concord_storage::{
     ChangeContext, StorageError, Tx, businesses, channels,
     feed_reads::{self, NewFeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
-    secret,
 };
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{ChannelError, error::address_taken_error, record};
-use crate::history;
+use crate::feeds::{create, new_token};
 
 /// Publishes a feed for a channel, whose address people come back for.
 pub(super) async fn publish(
@@ -32,7 +30,7 @@ pub(super) async fn publish(
         name: name.chars().take(200).collect(),
         privacy: FeedPrivacy::Busy,
     };
-    let token = secret::new_token("cf_");
+    let token = new_token();
     let feed = feeds::create(tx, &new, &token, by.now).await?;
     feeds::remember(tx, &context.ring, &feed, &token).await?;
     channels::set_feed(tx, by.business, channel, feed.id).await?;
@@ -47,11 +45,10 @@ pub async fn rotate_feed(
 ) -> Result<SecretString, ChannelError> {
     let mut tx = context.db.begin().await?;
     let channel = channels::lock(&mut tx, by.business, id).await.map_err(address_taken_error)?;
-    let token = secret::new_token("cf_");
-    let feed = channel.feed_id.ok_or(ChannelError::NoChannel)?;
+    let token = new_token();
+    let feed = (by.business, channel.feed_id.ok_or(ChannelError::NoChannel)?);
     let feed =
-        feeds::rotate(&mut tx, by.business, feed, &token, by.now).await.map_err(address_taken_error)?;
-    feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
+        feeds::rotate(&mut tx, &context.ring, feed, &token, by.now).await.map_err(address_taken_error)?;
     // What was taken over from the old address stays known there; what comes now is not, until somebody reads the new one.
     feed_reads::forget(&mut tx, feed.id).await?;
     record(&mut tx, by, id, "rotated", &json!({})).await?;
@@ -116,11 +113,8 @@ pub async fn publish_business_feed(
         name: format!("{} Bookings", business.name),
         privacy,
     };
-    let token = secret::new_token("cf_");
-    let feed = feeds::create(&mut tx, &new, &token, by.now).await?;
+    let (feed, token) = create(&mut tx, by, &new).await?;
     feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
-    let detail = json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy });
-    history::record(&mut tx, by, "created", (HistorySubject::Feed, feed.id.0), &detail).await?;
     tx.commit().await?;
     Ok((token, true))
 }

@@ -23,8 +23,8 @@ use secrecy::SecretString;
 
 use super::problem::{ApiError, Kind};
 use crate::{
-    app::App,
-    http::{admission::CredentialKind, request_origin::RequestOrigin},
+    app::{App, admission::CredentialKind},
+    http::request_origin::RequestOrigin,
 };
 
 /// The program that calls.

@@ -12,8 +12,9 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     ids::{BookingId, ResourceId, StaffId, new_uuid},
 };
+use concord_services::bookings;
 use concord_storage::{
-    bookings::{self, BookingFilter},
+    bookings::{self as store, BookingFilter},
     resources,
 };
 use serde::{Deserialize, Serialize};
@@ -158,7 +159,7 @@ async fn list(
         from: Some(app.now()),
         ..BookingFilter::default()
     };
-    let page = bookings::list(&app.context.db, caller.business, &filter, &paging.page_request()?).await?;
+    let page = store::list(&app.context.db, caller.business, &filter, &paging.page_request()?).await?;
     Ok(Json(Listing::from_page(page, BlockResponse::from)))
 }
 
@@ -193,8 +194,7 @@ async fn block(
     };
     let change = caller.change(app.now());
     let reference = format!("block-{}", new_uuid(change.now).simple());
-    let written = bookings::put(&app.context.db, &change, &reference, &draft, Some(0)).await?;
-    app.context.push(&written.jobs).await;
+    let written = bookings::put(&app.context, &change, &reference, &draft, Some(0)).await?;
     let location = app.absolute_url(&format!("/api/v1/bookings/{reference}"));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(BlockResponse::from(written.booking))))
 }
@@ -210,12 +210,11 @@ async fn unblock(
     caller: ApiCaller,
     ApiPath(id): ApiPath<BookingId>,
 ) -> Result<Json<BlockResponse>, ApiError> {
-    let found = bookings::by_id(&app.context.db, caller.business, id).await?;
+    let found = store::by_id(&app.context.db, caller.business, id).await?;
     let block = found
         .filter(|booking| booking.draft.kind == BookingKind::Block)
         .ok_or_else(|| ApiError::not_found("block"))?;
     let change = caller.change(app.now());
-    let written = bookings::cancel(&app.context.db, &change, &block.reference, None).await?;
-    app.context.push(&written.jobs).await;
+    let written = bookings::cancel(&app.context, &change, &block.reference, None).await?;
     Ok(Json(written.booking.into()))
 }

@@ -8,17 +8,16 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    audit::HistorySubject,
     feed::FeedScope,
     ids::{FeedId, ResourceId, StaffId},
     privacy::FeedPrivacy,
     settings::FieldErrors,
 };
+use concord_services::feeds;
 use concord_storage::{
-    ChangeContext, StorageError, Tx,
+    StorageError,
     feed_reads::{self, FeedRead},
-    feeds::{self, Feed, FeedSubject, NewFeed},
-    history, secret,
+    feeds::{self as store, Feed, FeedSubject, NewFeed},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -45,9 +44,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rotate))
         .routes(routes!(readers))
 }
-
-/// What the tokens of feeds begin with, so that people and secret scanners know them.
-const TOKEN_PREFIX: &str = "cf_";
 
 /// A published feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -199,7 +195,7 @@ struct FeedPatch {
 #[utoipa::path(get, path = "/feeds", tag = "Feeds", operation_id = "list_feeds",
     responses((status = 200, description = "The full list", body = Listing<FeedResponse>)))]
 async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<FeedResponse>>, ApiError> {
-    let found = feeds::list(&app.context.db, caller.business).await?;
+    let found = store::list(&app.context.db, caller.business).await?;
     Ok(Json(Listing::complete(found.into_iter().map(FeedResponse::from).collect())))
 }
 
@@ -225,41 +221,21 @@ async fn create(
         name,
         privacy: body.privacy.unwrap_or(FeedPrivacy::Busy),
     };
-    let token = secret::new_token(TOKEN_PREFIX);
-    let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
-    let feed = match feeds::create(&mut tx, &new, &token, change.now).await {
+    let (feed, token) = match feeds::create(&mut tx, &caller.change(app.now()), &new).await {
         Err(StorageError::NotFound) => {
             return Err(ApiError::invalid("subject", format!("is not one of your {words}s")));
         }
-        feed => feed?,
+        made => made?,
     };
-    record_history(&mut tx, &change, "created", &feed).await?;
     tx.commit().await?;
     let location = app.absolute_url(&format!("/api/v1/feeds/{}", feed.id));
     let answer = FeedResponse::with_token(&app, feed, &token);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(answer)))
 }
 
-async fn record_history(
-    tx: &mut Tx,
-    change: &ChangeContext,
-    action: &str,
-    feed: &Feed,
-) -> Result<(), ApiError> {
-    let line = history::NewHistoryEntry {
-        business: change.business,
-        actor: &change.actor,
-        action,
-        subject_kind: HistorySubject::Feed,
-        subject: feed.id.0,
-        detail: &feed.for_history(),
-    };
-    Ok(history::append(tx, &line, change.now).await?)
-}
-
 async fn find_feed(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, ApiError> {
-    let found = feeds::find(&app.context.db, caller.business, id).await?;
+    let found = store::find(&app.context.db, caller.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("feed"))
 }
 
@@ -287,7 +263,7 @@ async fn readers(
     ApiPath(id): ApiPath<FeedId>,
 ) -> Result<Json<Listing<FeedReaderResponse>>, ApiError> {
     let feed = find_feed(&app, &caller, id).await?;
-    let newest = feeds::revision_of(&app.context.db, &feed).await?;
+    let newest = store::revision_of(&app.context.db, &feed).await?;
     let readers = feed_reads::of_feed(&app.context.db, caller.business, id).await?;
     let answer = |read: FeedRead| FeedReaderResponse {
         current: read.revision >= newest,
@@ -314,28 +290,14 @@ async fn change(
     ApiPath(id): ApiPath<FeedId>,
     ApiJson(body): ApiJson<FeedPatch>,
 ) -> Result<Json<FeedResponse>, ApiError> {
-    find_feed(&app, &caller, id).await?;
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    let before = feeds::lock(&mut tx, caller.business, id).await.map_err(revoked_error)?;
-    let privacy = body.privacy.unwrap_or(before.privacy);
-    let mut faults = FieldErrors::default();
-    let name = faults.name("name", body.name.as_deref().unwrap_or(&before.name));
-    faults.into_result()?;
-    let feed = feeds::update(&mut tx, caller.business, id, &name, privacy, change.now)
-        .await
-        .map_err(revoked_error)?;
-    record_history(&mut tx, &change, "changed", &feed).await?;
-    tx.commit().await?;
-    Ok(Json(feed.into()))
-}
-
-/// A revoked feed is found, but no longer changes.
-fn revoked_error(error: StorageError) -> ApiError {
-    match error {
-        StorageError::NotFound => ApiError::not_found("feed: it was revoked"),
-        error => error.into(),
-    }
+    let by = caller.change(app.now());
+    let changed = feeds::change(&app.context, &by, id, |before| {
+        let mut faults = FieldErrors::default();
+        let name = faults.name("name", body.name.as_deref().unwrap_or(&before.name));
+        faults.into_result()?;
+        Ok::<_, ApiError>((name, body.privacy.unwrap_or(before.privacy)))
+    });
+    Ok(Json(changed.await?.into()))
 }
 
 /// Rotate a feed's URL
@@ -349,18 +311,8 @@ async fn rotate(
     caller: ApiCaller,
     ApiPath(id): ApiPath<FeedId>,
 ) -> Result<Json<FeedResponse>, ApiError> {
-    find_feed(&app, &caller, id).await?;
-    let (db, ring) = (&app.context.db, &app.context.ring);
-    let is_kept = feeds::remembered(db, ring, caller.business, id).await?.is_some();
-    let token = secret::new_token(TOKEN_PREFIX);
-    let change = caller.change(app.now());
-    let mut tx = db.begin().await?;
-    let feed =
-        feeds::rotate(&mut tx, caller.business, id, &token, change.now).await.map_err(revoked_error)?;
-    if is_kept {
-        feeds::remember(&mut tx, ring, &feed, &token).await?;
-    }
-    record_history(&mut tx, &change, "rotated", &feed).await?;
+    let mut tx = app.context.db.begin().await?;
+    let (feed, token) = feeds::rotate(&mut tx, &app.context, &caller.change(app.now()), id).await?;
     tx.commit().await?;
     Ok(Json(FeedResponse::with_token(&app, feed, &token)))
 }
@@ -376,13 +328,5 @@ async fn revoke(
     caller: ApiCaller,
     ApiPath(id): ApiPath<FeedId>,
 ) -> Result<Json<FeedResponse>, ApiError> {
-    let before = find_feed(&app, &caller, id).await?;
-    if before.revoked_at.is_none() {
-        let change = caller.change(app.now());
-        let mut tx = app.context.db.begin().await?;
-        feeds::revoke(&mut tx, caller.business, id, change.now).await?;
-        record_history(&mut tx, &change, "revoked", &before).await?;
-        tx.commit().await?;
-    }
-    Ok(Json(find_feed(&app, &caller, id).await?.into()))
+    Ok(Json(feeds::revoke(&app.context, &caller.change(app.now()), id).await?.into()))
 }

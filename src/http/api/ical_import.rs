@@ -24,13 +24,10 @@ use super::{
     channels::unknown_platform,
     idempotency,
     problem::{self, ApiError, Kind},
-    request::from_json,
+    request::{from_json, reserve_body_layer},
     schema,
 };
-use crate::{
-    app::App,
-    http::admission::{BodyClass, reserve_body_layer},
-};
+use crate::app::{App, admission::BodyClass};
 
 /// A file is no larger than a feed may be.
 const MAX_BODY_BYTES: usize = 11 * 1024 * 1024;

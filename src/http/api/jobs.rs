@@ -6,9 +6,9 @@ use concord_domain::{
     ids::JobId,
     job::{JobKind, JobState, QueueClass},
 };
-use concord_services::connections as manage;
+use concord_services::{connections as manage, retries};
 use concord_storage::{
-    StorageError, entries,
+    entries,
     jobs::{self, JobBoardRow},
 };
 use serde::Serialize;
@@ -107,13 +107,7 @@ async fn retry(
     caller: ApiCaller,
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<(StatusCode, Json<StartedJobResponse>), ApiError> {
-    let mut tx = app.context.db.begin().await?;
-    let job = match jobs::retry(&mut tx, caller.business, id, app.now()).await {
-        Err(StorageError::NotFound) => return Err(ApiError::not_found("failed job")),
-        job => job?,
-    };
-    tx.commit().await?;
-    app.context.push(&[job]).await;
+    let job = retries::retry_job(&app.context, caller.business, id).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedJobResponse { id: job.id, kind: job.kind })))
 }
 

@@ -6,10 +6,8 @@ use concord_domain::{
     ids::MailId,
     mail::{MailKind, MailState},
 };
-use concord_storage::{
-    StorageError,
-    mails::{self, StoredMail},
-};
+use concord_services::retries;
+use concord_storage::mails::{self, StoredMail};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -114,14 +112,6 @@ async fn retry(
     caller: ApiCaller,
     ApiPath(id): ApiPath<MailId>,
 ) -> Result<(StatusCode, Json<MailResponse>), ApiError> {
-    let missing = || ApiError::not_found("failed mail");
-    let mut tx = app.context.db.begin().await?;
-    let job = match mails::send_again(&mut tx, caller.business, id, app.now()).await {
-        Err(StorageError::NotFound) => return Err(missing()),
-        job => job?,
-    };
-    tx.commit().await?;
-    let mail = mails::find(&app.context.db, caller.business, id).await?.ok_or_else(missing)?;
-    app.context.push(&[job]).await;
+    let mail = retries::retry_mail(&app.context, caller.business, id).await?;
     Ok((StatusCode::ACCEPTED, Json(mail.into())))
 }

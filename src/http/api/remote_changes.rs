@@ -27,9 +27,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     auth::ApiCaller,
+    occupancy::FreeTime,
     problem::ApiError,
     request::{ApiPath, ApiQuery},
-    responses::{FreeTime, Listing, page_request},
+    responses::{Listing, page_request},
     schema,
 };
 use crate::app::App;

@@ -15,10 +15,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::ApiCaller,
     bookings::business_zone,
+    occupancy::ConflictResponse,
     problem::ApiError,
     request::{ApiDate, ApiPath, ApiQuery},
     resources::find_resource,
-    responses::ConflictResponse,
     schema,
 };
 use crate::app::App;

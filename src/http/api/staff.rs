@@ -7,12 +7,9 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::{DateTime, Utc};
-use concord_domain::{audit::HistorySubject, ids::StaffId, people::Trade, settings::FieldErrors};
-use concord_jobs::enqueue;
-use concord_storage::{
-    ChangeContext, StorageError, Tx, history,
-    people::{self, Staff, StaffSettings},
-};
+use concord_domain::{ids::StaffId, people::Trade, settings::FieldErrors};
+use concord_services::staff;
+use concord_storage::people::{self, Staff, StaffSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -139,42 +136,9 @@ async fn create(
         email: body.email.unwrap_or_default(),
         trade: body.trade.unwrap_or(Trade::General),
     })?;
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    let staff = people::create_staff(&mut tx, caller.business, &settings, change.now).await?;
-    record_history(&mut tx, &change, "created", &staff).await?;
-    tx.commit().await?;
+    let staff = staff::create(&app.context, &caller.change(app.now()), &settings).await?;
     let location = app.absolute_url(&format!("/api/v1/staff/{}", staff.id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(StaffResponse::from(staff))))
-}
-
-async fn record_history(
-    tx: &mut Tx,
-    change: &ChangeContext,
-    action: &str,
-    staff: &Staff,
-) -> Result<(), ApiError> {
-    let line = history::NewHistoryEntry {
-        business: change.business,
-        actor: &change.actor,
-        action,
-        subject_kind: HistorySubject::Staff,
-        subject: staff.id.0,
-        detail: &staff.for_history(),
-    };
-    Ok(history::append(tx, &line, change.now).await?)
-}
-
-async fn find_staff(app: &App, caller: &ApiCaller, id: StaffId) -> Result<Staff, ApiError> {
-    let found = people::find_staff(&app.context.db, caller.business, id).await?;
-    found.ok_or_else(|| not_found_error(StorageError::NotFound))
-}
-
-fn not_found_error(error: StorageError) -> ApiError {
-    match error {
-        StorageError::NotFound => ApiError::not_found("staff member"),
-        error => error.into(),
-    }
 }
 
 /// Read a staff member
@@ -186,7 +150,8 @@ async fn find(
     caller: ApiCaller,
     ApiPath(id): ApiPath<StaffId>,
 ) -> Result<Json<StaffResponse>, ApiError> {
-    Ok(Json(find_staff(&app, &caller, id).await?.into()))
+    let found = people::find_staff(&app.context.db, caller.business, id).await?;
+    Ok(Json(found.ok_or_else(|| ApiError::not_found("staff member"))?.into()))
 }
 
 /// Change a staff member
@@ -201,23 +166,15 @@ async fn change(
     ApiPath(id): ApiPath<StaffId>,
     ApiJson(body): ApiJson<StaffPatch>,
 ) -> Result<Json<StaffResponse>, ApiError> {
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    let before = people::lock(&mut tx, caller.business, id).await.map_err(not_found_error)?;
-    let settings = validate(StaffSettings {
-        name: body.name.unwrap_or(before.name),
-        email: body.email.unwrap_or(before.email),
-        trade: body.trade.unwrap_or(before.trade),
-    })?;
-    let staff = people::update_staff(&mut tx, caller.business, id, &settings).await?;
-    record_history(&mut tx, &change, "changed", &staff).await?;
-    let mut enqueued = Vec::new();
-    if staff.trade != before.trade {
-        enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, caller.business, id).await?;
-    }
-    tx.commit().await?;
-    app.context.push(&enqueued).await;
-    Ok(Json(staff.into()))
+    let by = caller.change(app.now());
+    let changed = staff::change(&app.context, &by, id, |before| {
+        validate(StaffSettings {
+            name: body.name.unwrap_or_else(|| before.name.clone()),
+            email: body.email.unwrap_or_else(|| before.email.clone()),
+            trade: body.trade.unwrap_or(before.trade),
+        })
+    });
+    Ok(Json(changed.await?.into()))
 }
 
 /// Archive a staff member
@@ -231,15 +188,7 @@ async fn archive(
     caller: ApiCaller,
     ApiPath(id): ApiPath<StaffId>,
 ) -> Result<Json<StaffResponse>, ApiError> {
-    let before = find_staff(&app, &caller, id).await?;
-    if before.archived_at.is_none() {
-        let change = caller.change(app.now());
-        let mut tx = app.context.db.begin().await?;
-        people::archive_staff(&mut tx, caller.business, id, change.now).await?;
-        record_history(&mut tx, &change, "archived", &before).await?;
-        tx.commit().await?;
-    }
-    Ok(Json(find_staff(&app, &caller, id).await?.into()))
+    Ok(Json(staff::archive(&app.context, &caller.change(app.now()), id).await?.into()))
 }
 
 /// Restore a staff member
@@ -253,15 +202,5 @@ async fn restore(
     caller: ApiCaller,
     ApiPath(id): ApiPath<StaffId>,
 ) -> Result<Json<StaffResponse>, ApiError> {
-    let before = find_staff(&app, &caller, id).await?;
-    if before.archived_at.is_some() {
-        let change = caller.change(app.now());
-        let mut tx = app.context.db.begin().await?;
-        people::restore_staff(&mut tx, caller.business, id).await?;
-        record_history(&mut tx, &change, "restored", &before).await?;
-        let enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, caller.business, id).await?;
-        tx.commit().await?;
-        app.context.push(&enqueued).await;
-    }
-    Ok(Json(find_staff(&app, &caller, id).await?.into()))
+    Ok(Json(staff::restore(&app.context, &caller.change(app.now()), id).await?.into()))
 }

@@ -2,14 +2,11 @@
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
-use concord_domain::{audit::HistorySubject, ids::ApiKeyId};
-use concord_storage::{
-    api_keys::{self, ApiKey},
-    secret,
-};
+use concord_domain::ids::ApiKeyId;
+use concord_services::api_keys;
+use concord_storage::api_keys as store;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
     PageError,
@@ -73,7 +70,7 @@ async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> 
 }
 
 async fn build_page(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeysPage, PageError> {
-    let mut keys = api_keys::list(&app.context.db, user.business.id).await?;
+    let mut keys = store::list(&app.context.db, user.business.id).await?;
     // What still opens something first, the newest of each first.
     keys.sort_by_key(|key| (key.revoked_at.is_some(), std::cmp::Reverse(key.created_at)));
     let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
@@ -118,30 +115,12 @@ async fn create(
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(response);
     }
-    let token = secret::new_token("ck_");
     let mut tx = app.context.db.begin().await?;
-    let key = api_keys::create(&mut tx, user.business.id, name, &token, app.now()).await?;
-    user.record_history(
-        &mut tx,
-        &app,
-        "created",
-        (HistorySubject::ApiKey, key.id.0),
-        &json!({ "name": key.name }),
-    )
-    .await?;
+    let (key, token) = api_keys::create(&mut tx, &user.change(&app), name).await?;
     let shown = ApiKeyReveal { name: key.name, token: token.expose_secret().to_owned() };
     let id = reveal::store(&mut tx, &app, &user, PATH, &shown).await?;
     tx.commit().await?;
     Ok(reveal::redirect(PATH, id))
-}
-
-async fn find_key(app: &App, user: &CurrentUser, id: ApiKeyId) -> Result<ApiKey, PageError> {
-    user.require_manager()?;
-    api_keys::list(&app.context.db, user.business.id)
-        .await?
-        .into_iter()
-        .find(|key| key.id == id && key.revoked_at.is_none())
-        .ok_or(PageError::NotFound("key"))
 }
 
 #[derive(Template)]
@@ -157,7 +136,8 @@ async fn confirm_revoke(
     user: CurrentUser,
     PagePath(id): PagePath<ApiKeyId>,
 ) -> Result<Response, PageError> {
-    let key = find_key(&app, &user, id).await?;
+    user.require_manager()?;
+    let key = api_keys::find(&app.context.db, user.business.id, id).await?;
     let frame = Layout::load(&app, &user, NavItem::Settings, format!("Revoke {}", key.name)).await?;
     render_page(&app, &user, &RevokeApiKeyPage { frame, id, name: key.name })
 }
@@ -167,18 +147,8 @@ async fn revoke(
     user: CurrentUser,
     PagePath(id): PagePath<ApiKeyId>,
 ) -> Result<Response, PageError> {
-    let key = find_key(&app, &user, id).await?;
-    let mut tx = app.context.db.begin().await?;
-    api_keys::revoke(&mut tx, user.business.id, id, app.now()).await?;
-    user.record_history(
-        &mut tx,
-        &app,
-        "revoked",
-        (HistorySubject::ApiKey, key.id.0),
-        &json!({ "name": key.name }),
-    )
-    .await?;
-    tx.commit().await?;
+    user.require_manager()?;
+    let key = api_keys::revoke(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("The key “{}” was revoked.", key.name));
     Ok(user.redirect_with_flash(&app, PATH, &flash))
 }

@@ -12,8 +12,9 @@ use concord_domain::{
     mail::{MailKind, MailState},
 };
 use concord_jobs::{mail::Recipient, notify::enqueue_test_mail};
+use concord_services::retries;
 use concord_storage::{
-    PageRequest, StorageError,
+    PageRequest,
     mails::{self, MailCounts, StoredMail},
     notices,
 };
@@ -145,12 +146,6 @@ async fn resend(
     PagePath(id): PagePath<MailId>,
 ) -> Result<Response, PageError> {
     user.require_manager()?;
-    let mut tx = app.context.db.begin().await?;
-    let job = match mails::send_again(&mut tx, user.business.id, id, app.now()).await {
-        Err(StorageError::NotFound) => return Err(PageError::NotFound("mail that has failed")),
-        job => job?,
-    };
-    tx.commit().await?;
-    app.context.push(&[job]).await;
+    retries::retry_mail(&app.context, user.business.id, id).await?;
     Ok(user.redirect_with_flash(&app, PATH, &Flash::information("Sending again. The status appears below.")))
 }

@@ -15,29 +15,28 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
-use concord_domain::{audit::HistorySubject, people::Actor};
+use concord_domain::people::Actor;
+use concord_services::users;
 use concord_storage::{
-    StorageError, Tx, businesses,
-    history::{self, NewHistoryEntry},
+    ChangeContext, businesses,
     people::User,
     secret,
     sign_in::{self, NewSession, ValidSignInLink},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     PageError,
     assets::Assets,
-    extract::{PagePath, PageQuery},
-    session::{CurrentUser, SessionToken, cookie, local_path, read_cookie, with_cookie},
+    cookies::{SessionToken, cookie, read_cookie, with_cookie},
+    extract::{PagePath, PageQuery, local_path},
+    session::CurrentUser,
     theme::Theme,
 };
 use crate::{
-    app::App,
-    http::{admission::CredentialKind, request_origin::RequestOrigin},
+    app::{App, admission::CredentialKind},
+    http::request_origin::RequestOrigin,
 };
 
 pub(super) fn router() -> Router<App> {
@@ -45,12 +44,6 @@ pub(super) fn router() -> Router<App> {
         .route("/sign-in", get(show))
         .route("/sign-in/{token}", get(show_link).post(sign_in))
         .route("/sign-out", post(sign_out))
-}
-
-/// The page that says how to sign in. Whoever then opens a link in this browser comes to `next`.
-pub(super) fn sign_in_path(next: &str) -> String {
-    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    format!("/sign-in?next={next}")
 }
 
 /// The cookie that holds where somebody wanted to go.
@@ -167,13 +160,10 @@ async fn begin_session(app: &App, headers: &HeaderMap, user: &User) -> Result<Re
         user_agent: &agent.chars().take(300).collect::<String>(),
         expires_at: now + app.config.security.session,
     };
-    let mut tx = app.context.db.begin().await?;
-    if let Some(before) = SessionToken::from_headers(headers) {
-        sign_in::end_session(&mut tx, &before.digest()).await?;
-    }
-    sign_in::create_session(&mut tx, &new, now).await?;
-    record_history(&mut tx, user, "signed in", now).await?;
-    tx.commit().await?;
+    let actor = Actor::User { id: user.id, name: user.name.clone() };
+    let by = ChangeContext { business: user.business_id, actor, now };
+    let former = SessionToken::from_headers(headers).map(|before| before.digest());
+    users::begin_session(&app.context, &by, &new, former.as_deref()).await?;
     app.admission.remember(new.digest).await;
     let next = return_path(headers);
     let mut response = Redirect::to(next.as_deref().unwrap_or("/")).into_response();
@@ -183,29 +173,8 @@ async fn begin_session(app: &App, headers: &HeaderMap, user: &User) -> Result<Re
     Ok(with_cookie(response, token.cookie(app)))
 }
 
-/// Who came and went is in the history, as everything is that anybody does here.
-async fn record_history(
-    tx: &mut Tx,
-    user: &User,
-    action: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let line = NewHistoryEntry {
-        business: user.business_id,
-        actor: &Actor::User { id: user.id, name: user.name.clone() },
-        action,
-        subject_kind: HistorySubject::User,
-        subject: user.id.0,
-        detail: &json!({ "name": user.name }),
-    };
-    history::append(tx, &line, now).await
-}
-
 async fn sign_out(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let mut tx = app.context.db.begin().await?;
-    sign_in::end_session(&mut tx, &user.token.digest()).await?;
-    record_history(&mut tx, &user.user, "signed out", app.now()).await?;
-    tx.commit().await?;
+    users::end_session(&app.context, &user.change(&app), user.user.id, &user.token.digest()).await?;
     Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::removal_cookie(&app)))
 }
 

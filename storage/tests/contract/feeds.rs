@@ -54,9 +54,12 @@ async fn a_rotated_token_opens_nothing_more(db: &TestDb) {
     let (feed, old) = publish(db, &business, FeedSubject::Business).await;
     let new = secret::new_token("");
     let mut tx = begin(db).await;
-    let rotated = feeds::rotate(&mut tx, business.id, feed.id, &new, at(2)).await.unwrap();
+    let place = (business.id, feed.id);
+    let rotated = feeds::rotate(&mut tx, &testing::keyring(), place, &new, at(2)).await.unwrap();
     commit(tx).await;
     assert_eq!((rotated.revision, rotated.changed_at), (feed.revision + 1, at(2)));
+    let kept = feeds::remembered(db, &testing::keyring(), business.id, feed.id).await.unwrap();
+    assert!(kept.is_none(), "a token that was not kept is not kept from now on");
     assert!(new.expose_secret().starts_with(&rotated.token_prefix));
     assert_eq!((found_by(db, &old).await, found_by(db, &new).await), (None, Some(rotated)));
 }
@@ -79,7 +82,8 @@ async fn a_revoked_feed_stays_revoked(db: &TestDb) {
     assert_eq!(revoked.revoked_at, Some(at(2)));
     let mut tx = begin(db).await;
     is_not_found(feeds::lock(&mut tx, business.id, feed.id).await);
-    is_not_found(feeds::rotate(&mut tx, business.id, feed.id, &secret::new_token(""), at(3)).await);
+    let (ring, new) = (testing::keyring(), secret::new_token(""));
+    is_not_found(feeds::rotate(&mut tx, &ring, (business.id, feed.id), &new, at(3)).await);
     is_not_found(feeds::update(&mut tx, business.id, feed.id, "Vrbo", FeedPrivacy::Busy, at(3)).await);
     is_not_found(feeds::revoke(&mut tx, business.id, feed.id, at(3)).await);
 }
@@ -100,6 +104,12 @@ async fn a_token_is_kept_where_people_come_back_for_it(db: &TestDb) {
     let other = testing::business(db).await;
     assert!(feeds::remembered(db, &ring, other.id, feed.id).await.unwrap().is_none());
     assert_eq!(feeds::find_business_feed(db, other.id).await.unwrap(), None);
+    let mut tx = begin(db).await;
+    let next = secret::new_token("");
+    feeds::rotate(&mut tx, &ring, (business.id, feed.id), &next, at(1)).await.unwrap();
+    commit(tx).await;
+    let kept = feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().unwrap();
+    assert_eq!(kept.expose_secret(), next.expose_secret());
     let mut tx = begin(db).await;
     feeds::revoke(&mut tx, business.id, feed.id, at(2)).await.unwrap();
     commit(tx).await;
@@ -204,7 +214,8 @@ async fn another_business_finds_no_feed(db: &TestDb) {
             NewFeed { business: other.id, subject, name: "Theirs".to_owned(), privacy: FeedPrivacy::Full };
         is_not_found(feeds::create(&mut tx, &new, &secret::new_token(""), monday()).await);
     }
-    is_not_found(feeds::rotate(&mut tx, other.id, feed.id, &secret::new_token(""), at(1)).await);
+    let (ring, new) = (testing::keyring(), secret::new_token(""));
+    is_not_found(feeds::rotate(&mut tx, &ring, (other.id, feed.id), &new, at(1)).await);
     is_not_found(feeds::update(&mut tx, other.id, feed.id, "Theirs", FeedPrivacy::Full, at(1)).await);
     is_not_found(feeds::revoke(&mut tx, other.id, feed.id, at(1)).await);
     commit(tx).await;

@@ -13,8 +13,9 @@ use concord_domain::{
     ids::{BookingId, BusinessId, HistoryId, ResourceId, StaffId},
     people::Actor,
 };
+use concord_services::bookings;
 use concord_storage::{
-    bookings::{self, BookingFilter, PutError, WrittenBooking},
+    bookings::{self as store, BookingFilter, PutError, WrittenBooking},
     businesses, entries, history, occupancy,
 };
 use serde::{Deserialize, Serialize};
@@ -100,7 +101,7 @@ async fn list(
         standing: false,
     };
     let db = &app.context.db;
-    let page = bookings::list(db, caller.business, &wanted, &ask).await?;
+    let page = store::list(db, caller.business, &wanted, &ask).await?;
     let ids: Vec<BookingId> = page.items.iter().map(|booking| booking.id).collect();
     let mut states = entries::sync_states_of(db, caller.business, &ids).await?;
     let mut overlaps = occupancy::overlaps_of(db, caller.business, &ids, app.now()).await?;
@@ -135,7 +136,7 @@ async fn with_entity_tag(
 }
 
 async fn find_booking(app: &App, caller: &ApiCaller, reference: &str) -> Result<Booking, ApiError> {
-    let found = bookings::find(&app.context.db, caller.business, reference).await?;
+    let found = store::find(&app.context.db, caller.business, reference).await?;
     found.ok_or_else(|| ApiError::not_found("booking"))
 }
 
@@ -180,13 +181,13 @@ async fn put(
 ) -> Result<Response, ApiError> {
     let draft = body.into_draft()?;
     if condition == Precondition::Exists
-        && bookings::find(&app.context.db, caller.business, &reference).await?.is_none()
+        && store::find(&app.context.db, caller.business, &reference).await?.is_none()
     {
         return Err(PutError::Stale { current: 0 }.into());
     }
     let change = caller.change(app.now());
     let expected = condition.expected_version();
-    let written = bookings::put(&app.context.db, &change, &reference, &draft, expected).await?;
+    let written = bookings::put(&app.context, &change, &reference, &draft, expected).await?;
     write_response(&app, written).await
 }
 
@@ -204,10 +205,10 @@ async fn create(
     caller: ApiCaller,
     ApiJson(body): ApiJson<BookingBody>,
 ) -> Result<Response, ApiError> {
-    let reference = body.reference.clone().unwrap_or_else(bookings::new_reference);
+    let reference = body.reference.clone().unwrap_or_else(store::new_reference);
     let draft = body.into_draft()?;
     // Version 0: there must be none yet.
-    match bookings::put(&app.context.db, &caller.change(app.now()), &reference, &draft, Some(0)).await {
+    match bookings::put(&app.context, &caller.change(app.now()), &reference, &draft, Some(0)).await {
         Err(PutError::Stale { .. }) => Err(ApiError::new(
             Kind::NotPossible,
             "This reference is already used. Update the booking with PUT or PATCH, or use another reference.",
@@ -216,9 +217,7 @@ async fn create(
     }
 }
 
-/// Pushes what follows from the change, and answers it.
-pub(super) async fn write_response(app: &App, written: WrittenBooking) -> Result<Response, ApiError> {
-    app.context.push(&written.jobs).await;
+async fn write_response(app: &App, written: WrittenBooking) -> Result<Response, ApiError> {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let location = location(app, &written.booking.reference);
     let mut response = (status, with_entity_tag(app, written.booking).await?).into_response();
@@ -270,7 +269,7 @@ async fn change(
             .into_draft()?;
         let expected = condition.expected_version().unwrap_or(version);
         let change = caller.change(app.now());
-        match bookings::put(&app.context.db, &change, &reference, &draft, Some(expected)).await {
+        match bookings::put(&app.context, &change, &reference, &draft, Some(expected)).await {
             // Changed by somebody else between reading and writing: the patch is applied to what is there now.
             Err(PutError::Stale { .. }) if condition.expected_version().is_none() => {}
             written => return write_response(&app, written?).await,
@@ -298,8 +297,7 @@ async fn cancel(
 ) -> Result<Response, ApiError> {
     find_booking(&app, &caller, &reference).await?;
     let change = caller.change(app.now());
-    let written =
-        bookings::cancel(&app.context.db, &change, &reference, condition.expected_version()).await?;
+    let written = bookings::cancel(&app.context, &change, &reference, condition.expected_version()).await?;
     write_response(&app, written).await
 }
 

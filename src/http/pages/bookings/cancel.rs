@@ -3,27 +3,21 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use concord_domain::booking::{BookingDraft, BookingStatus};
-use concord_storage::{
-    bookings::{self, PutError},
-    entries, history,
-};
+use concord_services::bookings;
+use concord_storage::{bookings::PutError, entries};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::super::{
     PageError,
+    booking_paths::booking_path,
     extract::{PageForm, PagePath},
     flash::Flash,
     format::span,
     layout::{Layout, NavItem, render_page},
+    obstacles::conflict_summary,
     session::CurrentUser,
 };
-use super::{
-    booking_path,
-    detail::booking_platform,
-    edit::{conflict_summary, resource_zone},
-    find_booking, guest_name,
-};
+use super::{detail::booking_platform, edit::resource_zone, find_booking, guest_name};
 use crate::app::App;
 
 #[derive(Template)]
@@ -83,9 +77,8 @@ pub(super) async fn cancel(
         ));
     }
     let change = user.change(&app);
-    match bookings::cancel(&app.context.db, &change, &before.reference, sent.version).await {
+    match bookings::cancel(&app.context, &change, &before.reference, sent.version).await {
         Ok(put) => {
-            app.context.push(&put.jobs).await;
             let there = match booking_platform(&app, &user, &before).await? {
                 Some(origin) => format!(" Cancel it at {} too.", origin.platform),
                 None => String::new(),
@@ -134,10 +127,8 @@ pub(super) async fn restore(
     }
     let status = if former.status.occupies() { former.status } else { BookingStatus::Confirmed };
     let draft = BookingDraft { status, ..before.draft.clone() };
-    match bookings::put(&app.context.db, &user.change(&app), &before.reference, &draft, former.version).await
-    {
-        Ok(put) => {
-            app.context.push(&put.jobs).await;
+    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, former.version).await {
+        Ok(_) => {
             let flash = Flash::success(format!(
                 "Booking {} was restored: {}.",
                 before.reference,
@@ -164,15 +155,4 @@ pub(super) async fn restore(
         }
         Err(PutError::Storage(error)) => Err(error.into()),
     }
-}
-
-/// What a cancelled booking was before.
-pub(super) fn status_before_cancel(newest_first: &[history::HistoryEntry]) -> BookingStatus {
-    newest_first
-        .iter()
-        .find(|line| line.action == "cancelled")
-        .and_then(|line| line.detail.pointer("/changes/status/0"))
-        .and_then(Value::as_str)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(BookingStatus::Confirmed)
 }

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        bookings::linkable_path,
+        booking_paths::linkable_path,
         components::{Pill, Tone, capitalize},
         extract::{PagePath, PageQuery},
         format::{RelativeTime, exact_time, stretch},

@@ -1,13 +1,14 @@
 //! Resources on booking platforms: which are in step, what each platform does not know yet, and what waits for a word.
 //!
-//! `glance` is how a channel stands, told alike on every page; `list` shows all, `new` connects one, `detail` and its
-//! `live` part show one, `act` does what its buttons say, `ask` asks before it, `settings` is its form, `words` are the
-//! words for all of it. For managers only.
+//! `summary` is how a channel stands, told alike on every page; `list` shows all, `new` connects one, `detail` and its
+//! `live` part show one, `actions` does what its buttons say, `confirm` asks before it, `form` is what is chosen for one
+//! and `settings` saves it, `labels` are the words for all of it. For managers only.
 
 mod actions;
 pub(super) mod address_warnings;
 mod confirm;
 mod detail;
+mod form;
 pub(super) mod labels;
 mod list;
 mod live;

@@ -15,7 +15,8 @@ use axum::{
 use channels::{OverviewChannels, channels};
 use chrono::Duration;
 use concord_domain::ids::JobId;
-use concord_storage::{StorageError, entries, jobs, sync_log};
+use concord_services::retries;
+use concord_storage::{StorageError, entries, sync_log};
 use upcoming::UpcomingBookings;
 
 use super::{
@@ -141,16 +142,12 @@ async fn retry(
     user: CurrentUser,
     PagePath(id): PagePath<JobId>,
 ) -> Result<Response, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
     let attention = Attention::of(&app, &user).await?;
     if !attention.failures.iter().any(|job| job.id == id) {
         let flash = Flash::information("This was already retried. There is nothing left to retry.");
         return Ok(user.redirect_with_flash(&app, "/", &flash));
     }
-    let mut tx = db.begin().await?;
-    let job = jobs::retry(&mut tx, business, id, app.now()).await?;
-    tx.commit().await?;
-    app.context.push(&[job]).await;
+    retries::retry_job(&app.context, user.business.id, id).await?;
     Ok(user.redirect_with_flash(&app, "/", &Flash::success("Retrying now.")))
 }
 

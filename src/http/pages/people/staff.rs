@@ -2,10 +2,8 @@
 
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
-use concord_domain::{
-    audit::HistorySubject, booking::FieldError, ids::StaffId, people::Trade, settings::FieldErrors,
-};
-use concord_jobs::enqueue;
+use concord_domain::{booking::FieldError, ids::StaffId, people::Trade, settings::FieldErrors};
+use concord_services::staff;
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
 
@@ -123,11 +121,7 @@ pub(super) async fn create(
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, None, form, faults).await,
     };
-    let mut tx = app.context.db.begin().await?;
-    let made = people::create_staff(&mut tx, user.business.id, &settings, app.now()).await?;
-    user.record_history(&mut tx, &app, "created", (HistorySubject::Staff, made.id.0), &made.for_history())
-        .await?;
-    tx.commit().await?;
+    let made = staff::create(&app.context, &user.change(&app), &settings).await?;
     let flash = Flash::success(format!("{} was added. Connect their calendar under Calendars.", made.name));
     Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
@@ -138,26 +132,15 @@ pub(super) async fn update(
     PagePath(id): PagePath<StaffId>,
     PageForm(form): PageForm<StaffForm>,
 ) -> Result<Response, PageError> {
-    let before = find_staff(&app, &user, id).await?;
+    find_staff(&app, &user, id).await?;
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
     };
-    let mut tx = app.context.db.begin().await?;
-    let changed = people::update_staff(&mut tx, user.business.id, id, &settings).await?;
-    user.record_history(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &changed.for_history())
-        .await?;
-    let mut enqueued = Vec::new();
-    if settings.trade != before.trade {
-        enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, user.business.id, id).await?;
-    }
-    tx.commit().await?;
-    app.context.push(&enqueued).await;
-    Ok(user.redirect_with_flash(
-        &app,
-        "/settings/people",
-        &Flash::success(format!("{} was changed.", settings.name)),
-    ))
+    let change = user.change(&app);
+    let changed = staff::change::<PageError>(&app.context, &change, id, |_| Ok(settings)).await?;
+    let flash = Flash::success(format!("{} was changed.", changed.name));
+    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
 
 pub(super) async fn archive(
@@ -165,12 +148,8 @@ pub(super) async fn archive(
     user: CurrentUser,
     PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    let staff = find_staff(&app, &user, id).await?;
-    let mut tx = app.context.db.begin().await?;
-    people::archive_staff(&mut tx, user.business.id, id, app.now()).await?;
-    user.record_history(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &staff.for_history())
-        .await?;
-    tx.commit().await?;
+    user.require_manager()?;
+    let staff = staff::archive(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("{} was archived. Existing bookings are kept.", staff.name))
         .with_undo(format!("/settings/people/staff/{id}/restore"), &[]);
     Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
@@ -182,18 +161,7 @@ pub(super) async fn restore(
     PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
     user.require_manager()?;
-    let staff = people::find_staff(&app.context.db, user.business.id, id)
-        .await?
-        .ok_or(PageError::NotFound("staff member"))?;
-    if staff.archived_at.is_some() {
-        let mut tx = app.context.db.begin().await?;
-        people::restore_staff(&mut tx, user.business.id, id).await?;
-        user.record_history(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &staff.for_history())
-            .await?;
-        let enqueued = enqueue::batch_sync_of_staff(&mut tx, &app.context, user.business.id, id).await?;
-        tx.commit().await?;
-        app.context.push(&enqueued).await;
-    }
+    let staff = staff::restore(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("{} was restored.", staff.name));
     Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }

@@ -3,20 +3,17 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
-    audit::HistorySubject,
     booking::looks_like_mail_address,
     ids::{StaffId, UserId},
     people::Role,
 };
+use concord_services::users;
 use concord_storage::{
-    StorageError,
+    StorageError, Tx,
     people::{self, NewUser, User, UserSettings},
-    secret,
-    sign_in::{self, NewSignInLink},
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     super::{
@@ -70,7 +67,7 @@ pub(super) async fn invite(
         role: form.role.parse().unwrap_or(Role::Staff),
     };
     let mut tx = app.context.db.begin().await?;
-    let made = match people::create_user(&mut tx, &new, app.now()).await {
+    let made = match users::create(&mut tx, &user.change(&app), &new).await {
         Ok(made) => made,
         Err(StorageError::Exists) => {
             drop(tx);
@@ -79,16 +76,7 @@ pub(super) async fn invite(
         }
         Err(error) => return Err(error.into()),
     };
-    user.record_history(
-        &mut tx,
-        &app,
-        "created",
-        (HistorySubject::User, made.id.0),
-        &json!({ "name": made.name }),
-    )
-    .await?;
-    tx.commit().await?;
-    reveal_sign_in_link(&app, &user, made.id, &made.name).await
+    reveal_sign_in_link(&app, &user, tx, &made).await
 }
 
 async fn refuse(
@@ -193,22 +181,9 @@ pub(super) async fn update(
             return Ok(response);
         }
     };
-    let mut tx = app.context.db.begin().await?;
-    people::update_user(&mut tx, user.business.id, id, &settings).await?;
-    user.record_history(
-        &mut tx,
-        &app,
-        "changed",
-        (HistorySubject::User, id.0),
-        &json!({ "name": settings.name }),
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(user.redirect_with_flash(
-        &app,
-        "/settings/people",
-        &Flash::success(format!("{} was changed.", settings.name)),
-    ))
+    let changed = users::change(&app.context, &user.change(&app), id, &settings).await?;
+    let flash = Flash::success(format!("{} was changed.", changed.name));
+    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
 
 /// What the form asks for, or why it cannot be.
@@ -243,36 +218,24 @@ pub(super) async fn create_sign_in_link(
     PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
     let person = find_user(&app, &user, id).await?;
-    reveal_sign_in_link(&app, &user, id, &person.name).await
+    let tx = app.context.db.begin().await?;
+    reveal_sign_in_link(&app, &user, tx, &person).await
 }
 
 /// Makes a link that works once, and leads to the page that shows it: it must be nowhere else.
 async fn reveal_sign_in_link(
     app: &App,
     user: &CurrentUser,
-    id: UserId,
-    name: &str,
+    mut tx: Tx,
+    person: &User,
 ) -> Result<Response, PageError> {
-    let token = secret::new_token("cl_");
-    let now = app.now();
-    let lasts = chrono::Duration::from_std(app.config.security.sign_in_link)
-        .map_err(|error| PageError::Broken(error.to_string()))?;
-    let link =
-        NewSignInLink { user: id, digest: &secret::digest(&token), reusable: false, expires_at: now + lasts };
-    let mut tx = app.context.db.begin().await?;
-    sign_in::create_link(&mut tx, &link, now).await?;
-    user.record_history(
-        &mut tx,
-        app,
-        "given a sign-in link",
-        (HistorySubject::User, id.0),
-        &json!({ "name": name }),
-    )
-    .await?;
+    let by = user.change(app);
+    let expires_at = by.now + app.config.security.sign_in_link;
+    let token = users::create_sign_in_link(&mut tx, &by, person, expires_at).await?;
     let shown = SignInLinkReveal {
-        name: name.to_owned(),
+        name: person.name.clone(),
         url: app.absolute_url(&format!("/sign-in/{}", token.expose_secret())),
-        until: exact_time(link.expires_at, user.business.zone),
+        until: exact_time(expires_at, user.business.zone),
     };
     let shown = reveal::store(&mut tx, app, user, PATH, &shown).await?;
     tx.commit().await?;
@@ -288,23 +251,9 @@ pub(super) async fn archive(
     if person.id == user.user.id {
         return Err(PageError::NotPossible("You cannot remove your own access.".to_owned()));
     }
-    let mut tx = app.context.db.begin().await?;
-    people::archive_user(&mut tx, user.business.id, id, app.now()).await?;
-    sign_in::end_all_sessions(&mut tx, user.business.id, id).await?;
-    user.record_history(
-        &mut tx,
-        &app,
-        "archived",
-        (HistorySubject::User, id.0),
-        &json!({ "name": person.name }),
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(user.redirect_with_flash(
-        &app,
-        "/settings/people",
-        &Flash::success(format!("{} can no longer sign in.", person.name)),
-    ))
+    users::archive(&app.context, &user.change(&app), id).await?;
+    let flash = Flash::success(format!("{} can no longer sign in.", person.name));
+    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
 }
 
 pub(super) async fn confirm_archive(

@@ -13,9 +13,12 @@ use concord_domain::{
 };
 use concord_providers::{BufferedResponse, HttpClient, HttpConfig};
 use concord_sandbox::ListingAddress;
-use concord_services::connect::{self, ConnectTarget};
+use concord_services::{
+    bookings,
+    connect::{self, ConnectTarget},
+};
 use concord_storage::{
-    ChangeContext, PageRequest, api_keys, bookings,
+    ChangeContext, PageRequest, api_keys,
     businesses::{self, Business, BusinessSettings},
     connections::{self, ConnectionTokens},
     people::{self, NewUser, Staff, StaffSettings, User},
@@ -168,10 +171,9 @@ async fn create_bookings(
             notes: String::new(),
             source: "demo".into(),
         };
-        let put = bookings::put(&app.context.db, &change, sample.reference, &draft, None)
+        bookings::put(&app.context, &change, sample.reference, &draft, None)
             .await
             .map_err(|error| format!("the sample booking {} was not made: {error}", sample.reference))?;
-        app.context.push(&put.jobs).await;
     }
     Ok(())
 }

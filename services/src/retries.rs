@@ -1,0 +1,33 @@
+//! What has failed, tried again by hand at once.
+
+use concord_domain::ids::{BusinessId, JobId, MailId};
+use concord_jobs::Context;
+use concord_storage::{
+    jobs::{self, JobRef},
+    mails::{self, StoredMail},
+};
+
+use crate::{ServiceError, error::OrNotFound};
+
+/// Does a failed job again.
+pub async fn retry_job(context: &Context, business: BusinessId, id: JobId) -> Result<JobRef, ServiceError> {
+    let mut tx = context.db.begin().await?;
+    let job = jobs::retry(&mut tx, business, id, context.clock.now()).await.or_not_found("failed job")?;
+    context.commit(tx, &[job]).await?;
+    Ok(job)
+}
+
+/// Sends a failed mail again; returns it as it waits for that.
+pub async fn retry_mail(
+    context: &Context,
+    business: BusinessId,
+    id: MailId,
+) -> Result<StoredMail, ServiceError> {
+    const WHAT: &str = "failed mail";
+    let mut tx = context.db.begin().await?;
+    let job = mails::send_again(&mut tx, business, id, context.clock.now()).await.or_not_found(WHAT)?;
+    tx.commit().await?;
+    let mail = mails::find(&context.db, business, id).await?.or_not_found(WHAT)?;
+    context.push(&[job]).await;
+    Ok(mail)
+}
