@@ -134,7 +134,7 @@ pub(super) const TABLES: &[FixtureTable] = &[
             ("connection_id", "{id 3 i % 10}"),
             ("calendar_id", "{id 4 i % 10}"),
             ("external_id", "'entry' || i"),
-            ("wanted", "TRUE"),
+            ("desired", "TRUE"),
             ("state", "'synced'"),
             ("attempted", "TRUE"),
             ("etag", "'etag'"),
