@@ -11,8 +11,6 @@
 pub mod app;
 pub mod cli;
 pub mod config;
-#[cfg(feature = "demo")]
-pub mod demo;
 pub mod http;
 mod spelling;
 pub mod telemetry;

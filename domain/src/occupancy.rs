@@ -213,13 +213,13 @@ mod tests {
         Interval::new(at(start), at(end)).unwrap()
     }
 
-    fn seat(number: u128, unit: Option<u32>, start: i64, end: i64) -> Allocation {
+    fn allocation(number: u128, unit: Option<u32>, start: i64, end: i64) -> Allocation {
         Allocation { id: OccupancyId(Uuid::from_u128(number)), unit, interval: interval(start, end) }
     }
 
     #[test]
     fn touching_bookings_share_a_unit() {
-        let rows = [seat(1, Some(1), 0, 5)];
+        let rows = [allocation(1, Some(1), 0, 5)];
         assert_eq!(
             allocate_booking(&rows, 1, interval(5, 6), 1),
             Placement::Allocated { units: vec![1], moves: vec![] }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn alike_units_are_rearranged_to_make_room() {
         // Unit 1: [0,2) and [4,6); unit 2: [2,4). [0,4) fits nowhere until [2,4) joins unit 1.
-        let rows = [seat(1, Some(1), 0, 2), seat(2, Some(1), 4, 6), seat(3, Some(2), 2, 4)];
+        let rows = [allocation(1, Some(1), 0, 2), allocation(2, Some(1), 4, 6), allocation(3, Some(2), 2, 4)];
         let Placement::Allocated { units, moves } = allocate_booking(&rows, 2, interval(0, 4), 1) else {
             panic!("there is room for it");
         };
@@ -239,8 +239,12 @@ mod tests {
 
     #[test]
     fn facts_take_what_is_free_at_once() {
-        let rows =
-            [seat(1, Some(1), 0, 2), seat(2, Some(1), 4, 6), seat(3, Some(2), 2, 4), seat(4, None, 0, 6)];
+        let rows = [
+            allocation(1, Some(1), 0, 2),
+            allocation(2, Some(1), 4, 6),
+            allocation(3, Some(2), 2, 4),
+            allocation(4, None, 0, 6),
+        ];
         assert_eq!(
             allocate_facts(&rows, 5, interval(0, 6), 4),
             (vec![3, 4, 5], 1),
@@ -253,7 +257,7 @@ mod tests {
 
     #[test]
     fn fewer_units_are_enough_when_alike_ones_can_be_moved() {
-        let rows = [seat(1, Some(3), 0, 2), seat(2, Some(1), 2, 4), seat(3, Some(2), 1, 3)];
+        let rows = [allocation(1, Some(3), 0, 2), allocation(2, Some(1), 2, 4), allocation(3, Some(2), 1, 3)];
         assert_eq!(fit(&rows, 2), Some(vec![(rows[0].id, 1)]));
         assert_eq!(fit(&rows, 1), None);
     }
@@ -261,7 +265,7 @@ mod tests {
     #[test]
     fn a_fact_without_a_unit_still_stands_in_the_way() {
         // The outside said [0,3) and [2,6): the second found no unit, and yet [4,5) is not free.
-        let rows = [seat(1, Some(1), 0, 3), seat(2, None, 2, 6)];
+        let rows = [allocation(1, Some(1), 0, 3), allocation(2, None, 2, 6)];
         assert_eq!(
             allocate_booking(&rows, 1, interval(4, 5), 1),
             Placement::Full { in_the_way: vec![rows[1].id] }

@@ -67,7 +67,7 @@ impl ProviderError {
 
     /// What people read where they see what became of a booking; `provider` is what they call it. What only says
     /// something to whoever runs the installation is in the log.
-    pub fn in_words(&self, provider: &str) -> String {
+    pub fn user_message(&self, provider: &str) -> String {
         match self {
             Self::Unauthorized => format!("{provider} did not accept the access token"),
             Self::GrantDead(_) => format!("{provider} ended the connection; it needs to be reconnected"),
@@ -78,7 +78,7 @@ impl ProviderError {
             Self::CursorExpired => format!("{provider} requires a full read of the calendar"),
             Self::Rejected(why) => format!("{provider} refused it: {why}"),
             Self::Transient(why) => format!("{provider} could not be reached: {why}"),
-            Self::Partly(cause) => cause.in_words(provider),
+            Self::Partly(cause) => cause.user_message(provider),
         }
     }
 

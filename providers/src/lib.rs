@@ -19,7 +19,7 @@
 //!    others take from it;
 //! 3. `src/config/providers.rs`: its section, which implements `ProviderSection`, and its lines in `ProvidersConfig`;
 //!    `config/default.toml` and `config/example.toml`;
-//! 4. `sandbox/src/fourth/`, `fourth` in `sandbox/src/provider.rs` and `app.rs`, a line in `src/demo/mod.rs`;
+//! 4. `sandbox/src/fourth/`, `fourth` in `sandbox/src/provider.rs` and `app.rs`, a line in `src/cli/demo/mod.rs`;
 //! 5. `tests/contract/fourth.rs` after the pattern of `tests/contract/google.rs`, and one line in `tests/contract/main.rs`: the
 //!    suite does the rest.
 //!

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_mark_what_stands_beside_our_text_is_theirs() {
+    fn text_beside_ours_is_theirs_without_a_mark() {
         let added = format!("{OURS}\n\nBring towels.");
         assert_eq!(merged(&added, None, OURS), added);
         assert_eq!(merged(&OURS.replace("A-1", "A-2"), None, OURS), OURS);

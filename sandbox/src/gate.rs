@@ -53,7 +53,7 @@ pub(crate) trait ProviderFrontend: Send + Sync {
     /// The path as the provider's contract has it; `None` for what has no contract to be held against.
     fn contract_path(&self, path: &str) -> Option<String>;
 
-    /// Takes a seat among the requests in hand, if those are limited. It is given back when it is dropped.
+    /// Takes a permit among the requests in hand, if those are limited. It is given back when it is dropped.
     fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse>;
 
     /// The answer to a token that is not good, or to none.
@@ -98,8 +98,8 @@ pub(crate) async fn pass(
     let (front, server) = (&*front, front.server());
     let arrival = IncomingRequest::new(front, parts, uri.path(), query, body);
     let record = arrival.begin_record(front);
-    let _seat = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(caller)) {
-        Ok(seat) => seat,
+    let _permit = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(caller)) {
+        Ok(permit) => permit,
         Err(full) => return finish_record(server, record, *full, true).await,
     };
     let verdict = server.faults.strike(arrival.target(front));

@@ -2,6 +2,8 @@
 
 mod backup;
 mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod doctor;
 mod health;
 mod keys;
@@ -15,8 +17,6 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-#[cfg(feature = "demo")]
-use crate::demo;
 use crate::{
     config::{Config, ConfigArgument, ConfigSources},
     telemetry,

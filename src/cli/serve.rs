@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{CommandError, init_telemetry, print_line, shutdown_signal};
 use crate::{
-    app::App,
+    app::{App, admission::Admission, feed_access::FeedAccessLog},
     config::{Config, ListenAddress, MissingKeyPolicy},
     http::{self, connections::ConnectionSlots},
 };
@@ -102,11 +102,11 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     }
     dispatch::ensure_scheduled(&context).await?;
     Ok(App {
-        admission: Arc::new(http::admission::Admission::new(&config.server, &context.clock)),
+        admission: Arc::new(Admission::new(&config.server, &context.clock)),
         context,
         public_url: config.public_url(),
         config: Arc::new(config),
-        access: http::feeds::FeedAccessLog::default(),
+        access: FeedAccessLog::default(),
         probe: Arc::default(),
         in_hand: TaskTracker::new(),
     })

@@ -150,20 +150,24 @@ enum TestSource {
 }
 use TestSource::{Env, File};
 
+/// Each is refused, in words that begin as expected.
+fn assert_refused(cases: &[(TestSource, &str)]) {
+    for (given, expected) in cases {
+        let outcome = match given {
+            File(text) => from_file(text),
+            Env(variables) => from_env(variables),
+        };
+        let found = words(outcome);
+        assert!(found.starts_with(expected), "expected: {expected}\nfound:    {found}");
+    }
+}
+
 #[test]
-fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
-    let from = |given: &TestSource| match given {
-        File(text) => from_file(text),
-        Env(variables) => from_env(variables),
-    };
-    for (given, expected) in [
+fn a_number_out_of_bounds_is_named_with_where_it_was_set() {
+    assert_refused(&[
         (
             File("[sync]\npoll_minutes = \"soon\""),
             "concord.toml: sync.poll_minutes: expected a whole number, found \"soon\"",
-        ),
-        (
-            Env(&[("CONCORD__SYNC__POLL_MINUTES", "soon")]),
-            "environment CONCORD__SYNC__POLL_MINUTES: expected a whole number, found \"soon\"",
         ),
         (
             File("[sync]\npoll_minutes = -1"),
@@ -175,6 +179,20 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
         ),
         (File("[sync]\ntries = 5_000_000_000"), "concord.toml: sync.tries: is too large"),
         (File("[sync]\npoll_minutes = 5_000_000_000"), "concord.toml: sync.poll_minutes: is too large"),
+        (
+            File("[telemetry]\nsample_ratio = 2"),
+            "concord.toml: telemetry.sample_ratio: must be from 0 to 1, found 2",
+        ),
+        (
+            File("[providers.caldav]\nrequests_per_minute = 0"),
+            "concord.toml: providers.caldav.requests_per_minute: must be from 1 to 10000000, found 0",
+        ),
+    ]);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_one_that_is_meant() {
+    assert_refused(&[
         (
             File("[sync]\npol_minutes = 3"),
             "concord.toml: sync.pol_minutes: there is no such key; did you mean sync.poll_minutes?",
@@ -192,6 +210,20 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             File("sync = 3"),
             "concord.toml: sync: is a section; set a key of it, such as sync.cancelled_entries",
         ),
+        (
+            File("[sync.entry_colours]\nlost = \"1\""),
+            "concord.toml: sync.entry_colours.lost: there is no such key; did you mean",
+        ),
+    ]);
+}
+
+#[test]
+fn a_value_of_another_form_is_named_with_what_is_expected() {
+    assert_refused(&[
+        (
+            Env(&[("CONCORD__SYNC__POLL_MINUTES", "soon")]),
+            "environment CONCORD__SYNC__POLL_MINUTES: expected a whole number, found \"soon\"",
+        ),
         (File("[sync]\n\ntries = = 3"), "concord.toml: line 3: extra `=`"),
         (
             File("[telemetry]\nlog_format = \"xml\""),
@@ -202,13 +234,27 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             "concord.toml: telemetry.filter: expected directives such as",
         ),
         (
-            File("[telemetry]\nsample_ratio = 2"),
-            "concord.toml: telemetry.sample_ratio: must be from 0 to 1, found 2",
-        ),
-        (
             File("[database]\ndurable = \"yes\""),
             "concord.toml: database.durable: expected true or false, found \"yes\"",
         ),
+        (
+            File("[sync]\nentry_reminders = [\"shout 5\"]"),
+            "concord.toml: sync.entry_reminders: expected \"popup MINUTES\" or \"email MINUTES\", found \"shout 5\"",
+        ),
+        (
+            File("[sync]\nentry_reminders = [5]"),
+            "concord.toml: sync.entry_reminders: expected a list of texts, found [5]",
+        ),
+        (
+            File("[sync.entry_colours]\npending = \"12\""),
+            "concord.toml: sync.entry_colours.pending: must be \"1\" to \"11\", found \"12\"",
+        ),
+    ]);
+}
+
+#[test]
+fn an_address_that_cannot_be_one_is_named() {
+    assert_refused(&[
         (
             File("[database]\nurl = \"mysql://root:hush@db/x\""),
             "concord.toml: database.url: must begin with sqlite: or postgres://",
@@ -230,36 +276,8 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             "environment PUBLIC_URL: must end after the host and port",
         ),
         (
-            Env(&[("GOOGLE_CALENDAR_CLIENT_ID", "id")]),
-            "providers.google.client_secret: is missing, though there is a client_id",
-        ),
-        (
-            Env(&[("MICROSOFT_GRAPH_CLIENT_SECRET", "hush")]),
-            "providers.microsoft.client_id: is missing, though there is a client_secret",
-        ),
-        (
             File("[providers.microsoft]\ntenant = \"contoso.com/../common\""),
             "concord.toml: providers.microsoft.tenant: must be common, organizations, consumers, or an organisation's id or domain",
-        ),
-        (
-            File("[providers.caldav]\nrequests_per_minute = 0"),
-            "concord.toml: providers.caldav.requests_per_minute: must be from 1 to 10000000, found 0",
-        ),
-        (
-            File("[sync]\nentry_reminders = [\"shout 5\"]"),
-            "concord.toml: sync.entry_reminders: expected \"popup MINUTES\" or \"email MINUTES\", found \"shout 5\"",
-        ),
-        (
-            File("[sync]\nentry_reminders = [5]"),
-            "concord.toml: sync.entry_reminders: expected a list of texts, found [5]",
-        ),
-        (
-            File("[sync.entry_colours]\npending = \"12\""),
-            "concord.toml: sync.entry_colours.pending: must be \"1\" to \"11\", found \"12\"",
-        ),
-        (
-            File("[sync.entry_colours]\nlost = \"1\""),
-            "concord.toml: sync.entry_colours.lost: there is no such key; did you mean",
         ),
         (
             File("[server]\ntrusted_proxies = [\"proxy\"]"),
@@ -269,6 +287,20 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             File("[feeds]\nallowed_origins = [\"https://example.org/\"]"),
             "concord.toml: feeds.allowed_origins: expected \"*\" or an origin",
         ),
+    ]);
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_named() {
+    assert_refused(&[
+        (
+            Env(&[("GOOGLE_CALENDAR_CLIENT_ID", "id")]),
+            "providers.google.client_secret: is missing, though there is a client_id",
+        ),
+        (
+            Env(&[("MICROSOFT_GRAPH_CLIENT_SECRET", "hush")]),
+            "providers.microsoft.client_id: is missing, though there is a client_secret",
+        ),
         (
             File("[worker]\nlease_seconds = 10"),
             "concord.toml: worker.lease_seconds: must be longer than providers.request_timeout_seconds, which is 10",
@@ -277,10 +309,7 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             Env(&[("DATABASE_URL", "sqlite:a"), ("CONCORD__DATABASE__URL", "sqlite:b")]),
             "environment CONCORD__DATABASE__URL: sets database.url, which DATABASE_URL sets too: keep one of them",
         ),
-    ] {
-        let found = words(from(&given));
-        assert!(found.starts_with(expected), "expected: {expected}\nfound:    {found}");
-    }
+    ]);
 }
 
 #[test]

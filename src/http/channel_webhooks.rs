@@ -17,10 +17,8 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    admission::CredentialKind, provider_webhooks::admit_notification, request_origin::RequestOrigin,
-};
-use crate::app::App;
+use super::{provider_webhooks::admit_notification, request_origin::RequestOrigin};
+use crate::app::{App, admission::CredentialKind};
 
 /// A reservation takes a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -1,13 +1,11 @@
 //! Everything that is reached over HTTP.
 
-mod address_shares;
-pub mod admission;
+mod admission;
 pub mod api;
 mod channel_webhooks;
 pub(crate) mod connections;
 pub mod feeds;
 pub mod health;
-mod limits;
 pub mod oauth;
 pub mod pages;
 pub mod provider_webhooks;
@@ -24,7 +22,6 @@ pub fn router(app: &App) -> Router {
     let router = Router::new()
         .merge(api::router(app))
         .merge(pages::router(app))
-        .merge(feeds::info::router())
         .merge(oauth::router(app))
         .merge(provider_webhooks::router(app))
         .merge(channel_webhooks::router(app))

@@ -26,8 +26,8 @@ use super::pages::{
     local_path, refuse_forged,
 };
 use crate::{
-    app::App,
-    http::{admission::CredentialKind, request_origin::RequestOrigin},
+    app::{App, admission::CredentialKind},
+    http::request_origin::RequestOrigin,
 };
 
 /// Where providers redirect to: `/oauth/calendar/{google|microsoft}/callback`.

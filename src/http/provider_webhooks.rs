@@ -21,11 +21,11 @@ use concord_providers::{
     InvalidPushNotification, PushNotification, WebhookContent, WebhookError, WebhookRequest, webhook_reader,
 };
 
-use super::{
+use super::request_origin::RequestOrigin;
+use crate::app::{
+    App,
     admission::{AdmissionError, BodySize, CredentialKind},
-    request_origin::RequestOrigin,
 };
-use crate::app::App;
 
 /// A full message is far smaller.
 const MAX_BODY_BYTES: usize = 256 * 1024;

@@ -26,12 +26,9 @@ use super::{
     admission,
     api::problem::{self, ApiError, Kind},
     pages::{self, PageError},
-    request_origin::RequestOrigin,
+    request_origin::{REQUEST_ID, RequestOrigin},
 };
 use crate::app::App;
-
-/// The header that carries the id under which a request is logged.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the whole front behind what holds for every request.
 pub(super) fn apply_layers(router: Router, app: &App) -> Router {
@@ -42,13 +39,13 @@ pub(super) fn apply_layers(router: Router, app: &App) -> Router {
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| handle_panic(panic.as_ref())))
         .layer(middleware::from_fn(render_failure))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
-        .layer(middleware::from_fn_with_state(app.clone(), pages::error::render_in_layout))
-        .layer(middleware::from_fn(pages::error::render))
+        .layer(middleware::from_fn_with_state(app.clone(), pages::error_page::render_in_layout))
+        .layer(middleware::from_fn(pages::error_page::render))
         .layer(CompressionLayer::new().compress_when(should_compress))
         .layer(middleware::from_fn_with_state(app.clone(), admission::admit))
         // Of what was not let in.
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
-        .layer(middleware::from_fn(pages::error::render))
+        .layer(middleware::from_fn(pages::error_page::render))
         .layer(middleware::from_fn_with_state(policy, set_security_headers))
         .layer(
             TraceLayer::new_for_http()
@@ -362,7 +359,7 @@ mod tests {
             .layer(middleware::from_fn_with_state(Duration::from_millis(20), enforce_timeout))
             .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| handle_panic(panic.as_ref())))
             .layer(middleware::from_fn(render_failure))
-            .layer(middleware::from_fn(pages::error::render));
+            .layer(middleware::from_fn(pages::error_page::render));
         router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
     }
 

@@ -24,7 +24,7 @@ use uuid::Uuid;
 /// Resources that the rows are spread over.
 const RESOURCES: usize = 500;
 /// Seats that are given in a measurement.
-const SEATS: usize = 5_000;
+const ALLOCATIONS: usize = 5_000;
 /// Seats in one transaction on SQLite, as in an import; on PostgreSQL each has its own.
 const IN_ONE_TRANSACTION: usize = 100;
 /// Clients at once on PostgreSQL.
@@ -33,14 +33,14 @@ const CLIENTS: usize = 8;
 #[tokio::main]
 async fn main() {
     let rows = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
-    say(&format!("{rows} rows on {RESOURCES} resources, {SEATS} allocations a measurement"));
+    say(&format!("{rows} rows on {RESOURCES} resources, {ALLOCATIONS} allocations a measurement"));
     let sqlite = testing::sqlite().await;
-    let house = BenchFixture::build(&sqlite, rows).await;
-    on_sqlite(&sqlite, sqlite.url(), &house).await;
+    let fixture = BenchFixture::build(&sqlite, rows).await;
+    on_sqlite(&sqlite, sqlite.url(), &fixture).await;
     if std::env::var("CONCORD_TEST_POSTGRES_URL").is_ok() {
         let postgres = testing::postgres().await;
-        let house = BenchFixture::build(&postgres, rows).await;
-        on_postgres(&postgres, postgres.url(), &house).await;
+        let fixture = BenchFixture::build(&postgres, rows).await;
+        on_postgres(&postgres, postgres.url(), &fixture).await;
     } else {
         say("PostgreSQL: not measured, CONCORD_TEST_POSTGRES_URL is not set");
     }
@@ -65,17 +65,18 @@ impl BenchFixture {
         for _ in 0..RESOURCES {
             rooms.push(testing::resource(db, &business, 1).await.id);
         }
-        let house = Self { business: business.id, rooms, taken: rows / RESOURCES };
+        let fixture = Self { business: business.id, rooms, taken: rows / RESOURCES };
         let now = testing::monday();
-        for room in &house.rooms {
+        for room in &fixture.rooms {
             let mut tx = testing::begin(db).await;
-            for hour in 0..house.taken {
-                let allocated = occupancy::allocate(&mut tx, &house.arrival(*room, hour), now).await.unwrap();
+            for hour in 0..fixture.taken {
+                let allocated =
+                    occupancy::allocate(&mut tx, &fixture.arrival(*room, hour), now).await.unwrap();
                 assert!(allocated.is_ok(), "the bench's own rows do not overlap");
             }
             testing::commit(tx).await;
         }
-        house
+        fixture
     }
 
     fn arrival(&self, room: ResourceId, hour: usize) -> OccupancyRequest {
@@ -91,7 +92,7 @@ impl BenchFixture {
 
     /// The `index`-th seat of a round: the next free hour of some resource.
     fn place(&self, round: usize, index: usize) -> (ResourceId, usize) {
-        let each = SEATS / RESOURCES;
+        let each = ALLOCATIONS / RESOURCES;
         (self.rooms[index % RESOURCES], self.taken + round * each + index / RESOURCES)
     }
 }
@@ -101,15 +102,15 @@ fn hour_of(hour: usize) -> Interval {
     Interval { start, end: start + Duration::hours(1) }
 }
 
-async fn ours(db: &Db, house: &BenchFixture, round: usize, part: std::ops::Range<usize>, batch: usize) {
+async fn ours(db: &Db, fixture: &BenchFixture, round: usize, part: std::ops::Range<usize>, batch: usize) {
     let now = testing::monday();
     let indexes: Vec<usize> = part.collect();
     for batch in indexes.chunks(batch) {
         let mut tx = testing::begin(db).await;
         for index in batch {
-            let (room, hour) = house.place(round, *index);
-            resources::lock(&mut tx, house.business, room).await.unwrap();
-            let allocated = occupancy::allocate(&mut tx, &house.arrival(room, hour), now).await.unwrap();
+            let (room, hour) = fixture.place(round, *index);
+            resources::lock(&mut tx, fixture.business, room).await.unwrap();
+            let allocated = occupancy::allocate(&mut tx, &fixture.arrival(room, hour), now).await.unwrap();
             assert!(allocated.is_ok(), "the hour is free");
         }
         testing::commit(tx).await;
@@ -129,7 +130,7 @@ const INSERT: &str = "
 
 /// One seat by hand: lock, look, insert.
 macro_rules! raw_allocation {
-    ($connection:expr, $taken:expr, $house:expr, $room:expr, $interval:expr, $now:expr) => {{
+    ($connection:expr, $taken:expr, $fixture:expr, $room:expr, $interval:expr, $now:expr) => {{
         let (room, interval, now): (ResourceId, Interval, DateTime<Utc>) = ($room, $interval, $now);
         sqlx::query(LOCK).bind(room).execute(&mut *$connection).await.unwrap();
         let taken: i64 = sqlx::query_scalar($taken)
@@ -142,7 +143,7 @@ macro_rules! raw_allocation {
         assert_eq!(taken, 0, "the hour is free");
         sqlx::query(INSERT)
             .bind(OccupancyId::new(now))
-            .bind($house.business)
+            .bind($fixture.business)
             .bind(room)
             .bind(interval.start)
             .bind(interval.end)
@@ -154,30 +155,30 @@ macro_rules! raw_allocation {
     }};
 }
 
-async fn on_sqlite(db: &Db, url: &str, house: &BenchFixture) {
+async fn on_sqlite(db: &Db, url: &str, fixture: &BenchFixture) {
     let began = Instant::now();
-    ours(db, house, 0, 0..SEATS, IN_ONE_TRANSACTION).await;
+    ours(db, fixture, 0, 0..ALLOCATIONS, IN_ONE_TRANSACTION).await;
     let ours_rate = rate(began);
     let mut connection = SqliteConnection::connect(url).await.unwrap();
     sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut connection).await.unwrap();
     let began = Instant::now();
-    let indexes: Vec<usize> = (0..SEATS).collect();
+    let indexes: Vec<usize> = (0..ALLOCATIONS).collect();
     for batch in indexes.chunks(IN_ONE_TRANSACTION) {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
         for index in batch {
-            let (room, hour) = house.place(1, *index);
-            raw_allocation!(tx, TAKEN, house, room, hour_of(hour), testing::monday());
+            let (room, hour) = fixture.place(1, *index);
+            raw_allocation!(tx, TAKEN, fixture, room, hour_of(hour), testing::monday());
         }
         tx.commit().await.unwrap();
     }
     report("SQLite", ours_rate, rate(began));
-    find_overlaps(db, house, "SQLite").await;
+    find_overlaps(db, fixture, "SQLite").await;
 }
 
-async fn on_postgres(db: &Db, url: &str, house: &BenchFixture) {
+async fn on_postgres(db: &Db, url: &str, fixture: &BenchFixture) {
     let began = Instant::now();
-    let part = SEATS / CLIENTS;
-    futures_of((0..CLIENTS).map(|client| ours(db, house, 0, client * part..(client + 1) * part, 1))).await;
+    let part = ALLOCATIONS / CLIENTS;
+    futures_of((0..CLIENTS).map(|client| ours(db, fixture, 0, client * part..(client + 1) * part, 1))).await;
     let ours_rate = rate(began);
     let mut connections = Vec::new();
     for _ in 0..CLIENTS {
@@ -188,15 +189,15 @@ async fn on_postgres(db: &Db, url: &str, house: &BenchFixture) {
     let began = Instant::now();
     let clients = connections.iter_mut().enumerate().map(|(client, connection)| async move {
         for index in client * part..(client + 1) * part {
-            let (room, hour) = house.place(1, index);
+            let (room, hour) = fixture.place(1, index);
             let mut tx = connection.begin().await.unwrap();
-            raw_allocation!(tx, TAKEN_POSTGRES, house, room, hour_of(hour), testing::monday());
+            raw_allocation!(tx, TAKEN_POSTGRES, fixture, room, hour_of(hour), testing::monday());
             tx.commit().await.unwrap();
         }
     });
     futures_of(clients).await;
     report("PostgreSQL", ours_rate, rate(began));
-    find_overlaps(db, house, "PostgreSQL").await;
+    find_overlaps(db, fixture, "PostgreSQL").await;
 }
 
 async fn futures_of<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
@@ -210,7 +211,7 @@ async fn futures_of<F: Future<Output = ()>>(all: impl Iterator<Item = F>) {
 
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
 fn rate(began: Instant) -> f64 {
-    SEATS as f64 / began.elapsed().as_secs_f64()
+    ALLOCATIONS as f64 / began.elapsed().as_secs_f64()
 }
 
 fn report(name: &str, ours: f64, raw: f64) {
@@ -220,13 +221,13 @@ fn report(name: &str, ours: f64, raw: f64) {
     ));
 }
 
-async fn find_overlaps(db: &Db, house: &BenchFixture, name: &str) {
+async fn find_overlaps(db: &Db, fixture: &BenchFixture, name: &str) {
     let asked = 2_000_u32;
     let began = Instant::now();
     for index in 0..asked as usize {
-        let room = house.rooms[index % RESOURCES];
+        let room = fixture.rooms[index % RESOURCES];
         let found =
-            occupancy::standing(db, house.business, room.0, hour_of(index % house.taken)).await.unwrap();
+            occupancy::standing(db, fixture.business, room.0, hour_of(index % fixture.taken)).await.unwrap();
         assert_eq!(found.len(), 1, "each of these hours is taken once");
     }
     say(&format!("{name}: what stands in an hour is found in {:?}", began.elapsed() / asked));

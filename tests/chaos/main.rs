@@ -112,7 +112,7 @@ async fn storm(people: &CalendarUsers<'_>, seed: u64, installation: &mut Deploym
     let wanted_changes = given("CONCORD_CHAOS_CHANGES").unwrap_or(CHANGES);
     people.faults(seed).await;
     let began = Instant::now();
-    let mut diary = EventLog::new(seed);
+    let mut event_log = EventLog::new(seed);
     let happened = RefCell::new(FaultCounts::new());
     let mut repeats = RepeatCounts::default();
     let mut changed = 0;
@@ -120,7 +120,7 @@ async fn storm(people: &CalendarUsers<'_>, seed: u64, installation: &mut Deploym
     let changes = async {
         while changed < wanted_changes || (changed < 10 * wanted_changes && !enough(people, &happened).await)
         {
-            people.send(&diary.change()).await;
+            people.send(&event_log.change()).await;
             changed += 1;
             sleep(PACE).await;
         }
@@ -140,7 +140,7 @@ async fn storm(people: &CalendarUsers<'_>, seed: u64, installation: &mut Deploym
     assert!(is_enough, "{happened:?}, {hits:?}");
 
     let calm = Instant::now();
-    let wanted = diary.entries();
+    let wanted = event_log.entries();
     loop {
         let found = people.entries().await;
         if found == wanted {

@@ -260,7 +260,7 @@ async fn platforms_are_told_and_set(db: &TestDb) {
     test_app.stop().await;
 }
 
-async fn nights_in_doubt_are_settled(db: &TestDb) {
+async fn unconfirmed_nights_are_settled(db: &TestDb) {
     let test_app = test_app(db).await;
     let room = test_app.resource(1).await;
     let (booking_com, url) = listing(&test_app, "booking_com").await;
@@ -289,24 +289,24 @@ async fn nights_in_doubt_are_settled(db: &TestDb) {
     platform_reads().await;
     book(&test_app, &booking_com, 231, 233).await;
     test_app.api.post(&format!("{path}/sync"), json!({})).await.expect(202);
-    let doubt = until("it is in doubt", async || {
-        test_app.api.get(&path).await.expect(200)["in_doubt"].as_array().unwrap().first().cloned()
+    let event = until("it is unconfirmed", async || {
+        test_app.api.get(&path).await.expect(200)["unconfirmed"].as_array().unwrap().first().cloned()
     })
     .await;
-    assert!(doubt["reason"].as_str().unwrap().contains("Booking.com has imported that"), "{doubt}");
+    assert!(event["reason"].as_str().unwrap().contains("Booking.com has imported that"), "{event}");
     test_app.api.put("/api/v1/bookings/again", ours()).await.problem(409, "taken");
 
-    let settle = format!("{path}/events/{}/settle", doubt["event"].as_str().unwrap());
+    let settle = format!("{path}/events/{}/settle", event["event"].as_str().unwrap());
     test_app.api.post(&settle, json!({ "as": "whatever" })).await.problem(422, "invalid");
     let settled = test_app.api.post(&settle, json!({ "as": "ours" })).await.expect(200);
-    assert_eq!(settled["in_doubt"], json!([]));
+    assert_eq!(settled["unconfirmed"], json!([]));
     test_app.api.post(&settle, json!({ "as": "booking" })).await.problem(409, "not-possible");
     test_app.api.put("/api/v1/bookings/again", ours()).await.expect(201);
     test_app.stop().await;
 }
 
 concord_storage::on_both_databases!(
-    nights_in_doubt_are_settled,
+    unconfirmed_nights_are_settled,
     a_listing_is_kept_in_step,
     an_address_is_imported,
     a_file_is_imported,

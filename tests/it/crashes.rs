@@ -42,7 +42,7 @@ const POSTS: [&str; 22] = [
 ];
 
 /// What has one transaction as the others, and takes much to come about: a job and a mail that have failed, an account
-/// of the sandbox's Microsoft and of a CalDAV server, what a feed has held back or leaves in doubt, an answer that was taken
+/// of the sandbox's Microsoft and of a CalDAV server, what a feed has held back or leaves unconfirmed, an answer that was taken
 /// back.
 const LIKE_THE_OTHERS: [&str; 9] = [
     "settle_channel_event",

@@ -83,7 +83,7 @@ async fn readers_are_known_with_what_they_have(db: &TestDb) {
     test_app.stop().await;
 }
 
-async fn what_was_read_is_written_down_when_the_house_stops(db: &TestDb) {
+async fn reads_are_written_down_at_shutdown(db: &TestDb) {
     let settings = vec![("feeds.note_readers_seconds", "3600".to_owned())];
     let test_app = TestApp::start_with(db, TestAppOptions { settings, ..TestAppOptions::default() }).await;
     let (id, url) = publish(&test_app.api, json!({ "scope": "business", "name": "All" })).await;
@@ -252,7 +252,7 @@ async fn a_driver_reads_the_stops_of_the_day(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     readers_are_known_with_what_they_have,
-    what_was_read_is_written_down_when_the_house_stops,
+    reads_are_written_down_at_shutdown,
     what_a_platform_reads_is_written_down_before_it_can,
     calendars_and_previews_are_no_platform,
     new_address_of_a_channel_is_one_that_nobody_has_read,

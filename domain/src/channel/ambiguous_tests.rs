@@ -49,7 +49,7 @@ fn own_uid_uses_up_what_was_published() {
 }
 
 #[test]
-fn freed_nights_are_in_doubt_where_uids_change() {
+fn freed_nights_are_unconfirmed_where_uids_change() {
     let seen = |rules: ChannelRules, key: &str, kind: EventKind| {
         ChannelPlanCase {
             known: vec![KnownItem {
@@ -63,16 +63,16 @@ fn freed_nights_are_in_doubt_where_uids_change() {
         }
         .plan()
     };
-    assert_eq!(told(&seen(volatile(), "e", CLOSED)), ["~1 doubt 3-5"]);
-    assert_eq!(told(&seen(volatile(), "new", CLOSED)), ["~1 doubt 3-5"]);
+    assert_eq!(told(&seen(volatile(), "e", CLOSED)), ["~1 unconfirmed 3-5"]);
+    assert_eq!(told(&seen(volatile(), "new", CLOSED)), ["~1 unconfirmed 3-5"]);
     // Where a UID stays, the same one is the same; and what is only closed is not sold.
     assert_eq!(told(&seen(ChannelRules::default(), "e", CLOSED)), Vec::<String>::new());
     assert_eq!(told(&seen(volatile(), "e", EventKind::Block)), Vec::<String>::new());
 }
 
 #[test]
-fn doubt_ends_with_the_event_with_the_day_or_by_word() {
-    let doubt = || shown(1, "d", ItemKind::Doubt, (3, 5));
+fn unconfirmed_event_ends_with_its_day_or_an_answer() {
+    let unconfirmed = || shown(1, "d", ItemKind::Unconfirmed, (3, 5));
     let case = |known: KnownItem, events: Vec<SnapshotEvent>, published: Vec<EchoSource>| {
         ChannelPlanCase {
             known: vec![known],
@@ -84,27 +84,30 @@ fn doubt_ends_with_the_event_with_the_day_or_by_word() {
         .plan()
     };
     let same = || vec![event("d", CLOSED, (3, 5))];
-    assert_eq!(told(&case(doubt(), same(), vec![freed(3, 5)])), Vec::<String>::new());
+    assert_eq!(told(&case(unconfirmed(), same(), vec![freed(3, 5)])), Vec::<String>::new());
     // It goes at once: no guard is asked.
-    assert_eq!(told(&case(doubt(), vec![], vec![freed(3, 5)])), ["-1"]);
+    assert_eq!(told(&case(unconfirmed(), vec![], vec![freed(3, 5)])), ["-1"]);
     // Nothing lingers any more: it was sold.
-    assert_eq!(told(&case(doubt(), same(), vec![])), ["~1 reservation 3-5"]);
-    assert_eq!(told(&case(doubt(), vec![event("new", CLOSED, (3, 5))], vec![])), ["~1 reservation 3-5"]);
-    let settled = |settled| KnownItem { settled: Some(settled), ..doubt() };
+    assert_eq!(told(&case(unconfirmed(), same(), vec![])), ["~1 reservation 3-5"]);
+    assert_eq!(
+        told(&case(unconfirmed(), vec![event("new", CLOSED, (3, 5))], vec![])),
+        ["~1 reservation 3-5"]
+    );
+    let settled = |settled| KnownItem { settled: Some(settled), ..unconfirmed() };
     for (word, kind) in [(Settled::Booking, "reservation"), (Settled::Ours, "echo")] {
         assert_eq!(told(&case(settled(word), same(), vec![freed(3, 5)])), [format!("~1 {kind} 3-5")]);
     }
     // What was said is said of these nights alone.
     let moved = vec![event("d", CLOSED, (3, 4))];
-    assert_eq!(told(&case(settled(Settled::Ours), moved, vec![freed(3, 5)])), ["~1 doubt 3-4"]);
+    assert_eq!(told(&case(settled(Settled::Ours), moved, vec![freed(3, 5)])), ["~1 unconfirmed 3-4"]);
 }
 
 #[test]
-fn doubt_raises_no_doubt_elsewhere() {
+fn unconfirmed_nights_make_none_unconfirmed_elsewhere() {
     let plan = ChannelPlanCase {
         known: vec![shown(1, "e", ItemKind::Echo, (3, 5))],
         events: vec![event("e", CLOSED, (3, 5))],
-        published: vec![EchoSource { of_doubt: true, ..freed(3, 5) }],
+        published: vec![EchoSource { of_unconfirmed: true, ..freed(3, 5) }],
         rules: volatile(),
         ..ChannelPlanCase::default()
     }

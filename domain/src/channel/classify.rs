@@ -132,10 +132,10 @@ impl<'a> Classifier<'a> {
         // Under another UID it may be what was sold, or have come in its place: the next reading shows it.
         let renamed = is_unclear && was_sold;
         if rest.is_empty() && !renamed {
-            let in_doubt = self.is_ambiguous(event);
+            let is_unconfirmed = self.is_ambiguous(event);
             self.echoes.take(interval);
-            if in_doubt {
-                items.push(whole(ItemKind::Doubt));
+            if is_unconfirmed {
+                items.push(whole(ItemKind::Unconfirmed));
                 return;
             }
             let contested = seen.took() || seen.was.is_some_and(|known| known.contested);
@@ -152,7 +152,7 @@ impl<'a> Classifier<'a> {
     /// Whether it may have been sold since the platform read that we have freed its nights: it looks like our echo, shown
     /// late, and its UID does not tell.
     fn is_ambiguous(&self, event: &SnapshotEvent) -> bool {
-        self.is_opaque(event) && self.echoes.of_kind(event).is_doubtful(self.as_published(event))
+        self.is_opaque(event) && self.echoes.of_kind(event).is_ambiguous_at(self.as_published(event))
     }
 
     fn as_published(&self, event: &SnapshotEvent) -> Interval {
@@ -160,7 +160,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one. Where
-    /// UIDs do not tell, whatever was not seen to be sold may be one; it is in doubt then.
+    /// UIDs do not tell, whatever was not seen to be sold may be one; it is unconfirmed then.
     fn lingers(&self, seen: &PriorMatch<'_>) -> bool {
         if self.is_opaque(seen.event) {
             return seen.was.is_none_or(|known| known.kind.may_be_ours());

@@ -16,9 +16,9 @@ pub struct EchoSource {
     /// Whether the platform still believes in it: it stands in the feed, or the platform has not come back since it
     /// was withdrawn. Otherwise it has read that it is free, and may go on showing it for a while.
     pub believed: bool,
-    /// Whether what stood there was itself held only because another platform's event was in doubt. That it lingers raises no
-    /// new doubt: else two platforms that are slow to take down would close each other's nights for ever.
-    pub of_doubt: bool,
+    /// Whether what stood there was itself held only because another platform's event was unconfirmed. That it lingers raises no
+    /// new ambiguity: else two platforms that are slow to take down would close each other's nights for ever.
+    pub of_unconfirmed: bool,
 }
 
 /// The nights of a stay that begins and ends with hours of check-in and check-out in `zone`: out before the hour at which
@@ -43,8 +43,8 @@ pub(super) fn as_published(interval: Interval, published: &[EchoSource], zone: T
 pub struct Echoes {
     believed: IntervalMultiset,
     lingering: IntervalMultiset,
-    /// Of what lingers, what was held in doubt.
-    of_doubt: IntervalMultiset,
+    /// Of what lingers, what was held while it was unconfirmed.
+    of_unconfirmed: IntervalMultiset,
 }
 
 impl Echoes {
@@ -56,7 +56,7 @@ impl Echoes {
         Self {
             believed: some(&|one| one.believed),
             lingering: some(&|one| !one.believed),
-            of_doubt: some(&|one| !one.believed && one.of_doubt),
+            of_unconfirmed: some(&|one| !one.believed && one.of_unconfirmed),
         }
     }
 
@@ -72,15 +72,18 @@ impl Echoes {
 
     /// Whether some of `interval` can be an echo only of what the platform has read to be free, so that it may have been
     /// sold there since.
-    pub fn is_doubtful(&self, interval: Interval) -> bool {
-        self.believed.without(interval).into_iter().any(|piece| !self.of_doubt.without(piece).is_empty())
+    pub fn is_ambiguous_at(&self, interval: Interval) -> bool {
+        self.believed
+            .without(interval)
+            .into_iter()
+            .any(|piece| !self.of_unconfirmed.without(piece).is_empty())
     }
 
     /// Notes that `interval` has come back: nothing else can be an echo of the same.
     pub fn take(&mut self, interval: Interval) {
         self.believed.take(interval);
         self.lingering.take(interval);
-        self.of_doubt.take(interval);
+        self.of_unconfirmed.take(interval);
     }
 }
 
@@ -169,7 +172,7 @@ mod tests {
     }
 
     fn believed(from: i64, until: i64) -> EchoSource {
-        EchoSource { interval: stretch(from, until), believed: true, of_doubt: false }
+        EchoSource { interval: stretch(from, until), believed: true, of_unconfirmed: false }
     }
 
     #[test]
@@ -195,19 +198,19 @@ mod tests {
 
     #[test]
     fn what_was_withdrawn_lingers_only_where_it_was_an_echo_before() {
-        let gone = EchoSource { interval: stretch(1, 3), believed: false, of_doubt: false };
+        let gone = EchoSource { interval: stretch(1, 3), believed: false, of_unconfirmed: false };
         let echoes = Echoes::of(&[gone]);
         assert!(echoes.rest(stretch(1, 3), true).is_empty());
         assert_eq!(echoes.rest(stretch(1, 3), false), [stretch(1, 3)]);
-        assert!(echoes.is_doubtful(stretch(1, 3)));
+        assert!(echoes.is_ambiguous_at(stretch(1, 3)));
     }
 
     #[test]
-    fn doubt_raises_no_doubt() {
-        let was_in_doubt = EchoSource { interval: stretch(1, 3), believed: false, of_doubt: true };
-        assert!(!Echoes::of(&[was_in_doubt]).is_doubtful(stretch(1, 3)));
-        assert!(!Echoes::of(&[believed(1, 3)]).is_doubtful(stretch(1, 3)));
-        assert!(Echoes::of(&[was_in_doubt, believed(3, 5)]).is_doubtful(stretch(2, 6)));
+    fn unconfirmed_nights_make_none_ambiguous() {
+        let was_unconfirmed = EchoSource { interval: stretch(1, 3), believed: false, of_unconfirmed: true };
+        assert!(!Echoes::of(&[was_unconfirmed]).is_ambiguous_at(stretch(1, 3)));
+        assert!(!Echoes::of(&[believed(1, 3)]).is_ambiguous_at(stretch(1, 3)));
+        assert!(Echoes::of(&[was_unconfirmed, believed(3, 5)]).is_ambiguous_at(stretch(2, 6)));
     }
 
     fn stretches() -> impl Strategy<Value = Vec<Interval>> {

@@ -8,7 +8,7 @@ fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
     let hour = EchoSource {
         interval: Interval { start: noon, end: noon + Duration::hours(1) },
         believed: true,
-        of_doubt: false,
+        of_unconfirmed: false,
     };
     for kind in [EventKind::Block, EventKind::Unclear] {
         let events = vec![event("a", kind, (3, 4)), event("b", kind, (4, 5))];

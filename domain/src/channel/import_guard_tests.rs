@@ -149,7 +149,7 @@ fn what_was_held_waits_on_whatever_is_new() {
 }
 
 #[test]
-fn a_feed_is_judged_by_its_events_and_frees_nothing_while_it_is_doubted() {
+fn quarantined_feed_is_judged_by_its_events_and_frees_nothing() {
     // Three pieces are one event: of three events, two are missing.
     let pieces = ["x #1", "x #2", "x #3"];
     let mut items: Vec<KnownItem> = pieces
@@ -188,7 +188,7 @@ fn a_feed_is_judged_by_its_events_and_frees_nothing_while_it_is_doubted() {
 }
 
 #[test]
-fn the_end_of_what_is_sold_is_not_forgotten_while_the_feed_is_doubted() {
+fn quarantined_feed_keeps_the_end_of_what_is_sold() {
     let items = vec![known(1, "w", ItemKind::Window, (83, 363)), known(2, "a", SOLD, (3, 5))];
     let plan = ChannelPlanCase { known: items, ..ChannelPlanCase::default() }.plan();
     assert_eq!(

@@ -52,7 +52,7 @@ pub struct KnownItem {
     pub pinned: bool,
     /// Whether it is not agreed on yet there.
     pub tentative: bool,
-    /// What somebody said of it when it was in doubt.
+    /// What somebody said of it when it was unconfirmed.
     pub settled: Option<Settled>,
 }
 

@@ -166,15 +166,15 @@ impl ItemMatches {
                 self.join(index, all.remove(at));
             }
         }
-        // What was in doubt and is settled now is another sort of the same.
-        let mut doubts: HashMap<Interval, Vec<usize>> = HashMap::new();
+        // What was unconfirmed and is settled now is another sort of the same.
+        let mut unconfirmed: HashMap<Interval, Vec<usize>> = HashMap::new();
         for (index, known) in self.free_known(known).into_iter().rev() {
-            if known.kind == ItemKind::Doubt {
-                doubts.entry(known.interval).or_default().push(index);
+            if known.kind == ItemKind::Unconfirmed {
+                unconfirmed.entry(known.interval).or_default().push(index);
             }
         }
         for (index, item) in self.free_items(items) {
-            if let Some(same) = doubts.get_mut(&item.interval).and_then(Vec::pop) {
+            if let Some(same) = unconfirmed.get_mut(&item.interval).and_then(Vec::pop) {
                 self.join(index, same);
             }
         }

@@ -10,7 +10,7 @@
 //!
 //! What no feed can tell, and what follows:
 //! - One event for nights that we freed and the platform has read to be free, where UIDs change: our echo, shown late, or
-//!   a sale. It is in doubt: the nights stay taken until the event goes, a day is over, or somebody settles it.
+//!   a sale. It is unconfirmed: the nights stay taken until the event goes, a day is over, or somebody settles it.
 //! - Two events alike for nights that we published there, on a platform that writes all alike: one is ours. The other is
 //!   a booking, marked as contested, and the overlap is shown; which of them it was shows when one goes. A single event
 //!   within nights that we published and the platform has read is ours, unless it was seen as a sale before.
@@ -82,29 +82,29 @@ words! {
         /// What we published there, given back.
         Echo = "echo",
         /// What we published there and have freed since, shown late; or sold there meanwhile.
-        Doubt = "doubt",
+        Unconfirmed = "unconfirmed",
     }
 }
 
 impl ItemKind {
     /// Whether it takes its time here, as a booking.
     pub fn takes(self) -> bool {
-        matches!(self, Self::Reservation | Self::Block | Self::Doubt)
+        matches!(self, Self::Reservation | Self::Block | Self::Unconfirmed)
     }
 
     /// Whether it holds its time as a block does: nobody is known to come.
     pub fn blocks(self) -> bool {
-        matches!(self, Self::Block | Self::Doubt)
+        matches!(self, Self::Block | Self::Unconfirmed)
     }
 
     /// Whether it is, or may be, ours.
     pub(crate) fn may_be_ours(self) -> bool {
-        matches!(self, Self::Echo | Self::Doubt)
+        matches!(self, Self::Echo | Self::Unconfirmed)
     }
 }
 
 words! {
-    /// What somebody said of an event that was in doubt.
+    /// What somebody said of an event that was unconfirmed.
     Settled {
         /// It was sold there.
         Booking = "booking",

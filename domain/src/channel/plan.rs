@@ -77,14 +77,14 @@ fn plan_missing(
     plan: &mut ChannelPlan,
 ) {
     let echoes = Echoes::of(input.published);
-    let mut doubtful = Vec::new();
+    let mut suspected = Vec::new();
     for known in missing {
         if is_expected_to_go(input, &echoes, known) {
             plan.actions.push(ItemAction::Lose(known.id));
         } else if under_way(input, known) {
             plan.under_way += 1;
         } else if !known.pinned {
-            doubtful.push(*known);
+            suspected.push(*known);
         }
     }
     // A feed that was empty and has little in it now is on its way back: what it lacked waits as long as was said.
@@ -97,7 +97,7 @@ fn plan_missing(
         ImportGuard::Shrunk => input.rules.shrunk_for,
     };
     let mut held = Quarantine { import_guard: why, items: 0, of, until: input.now };
-    for known in doubtful {
+    for known in suspected {
         // What was held back once waits on: what is new meanwhile does not make the feed a better one.
         let since = match known.missing_since {
             Some(since) if input.now < since + patience => since,

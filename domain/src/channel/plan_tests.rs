@@ -86,7 +86,7 @@ fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> 
 }
 
 fn published(from: u32, until: u32) -> EchoSource {
-    EchoSource { interval: nights(from, until).1, believed: true, of_doubt: false }
+    EchoSource { interval: nights(from, until).1, believed: true, of_unconfirmed: false }
 }
 
 struct ChannelPlanCase {

@@ -1,4 +1,4 @@
-//! Days of a house that is sold on four platforms, at random, against the plan: what people do there and here, what the
+//! Days of a concord that is sold on four platforms, at random, against the plan: what people do there and here, what the
 //! platforms read of us and when, what we read of them, and what goes wrong with it.
 
 mod concord_model;
@@ -68,12 +68,12 @@ fn days(minutes: RangeInclusive<i64>, count: usize) -> impl Strategy<Value = Ste
 }
 
 fn live(units: usize, days: &StepSequence) -> Result<ChannelSimulation, String> {
-    let mut world = ChannelSimulation::new(units)?;
+    let mut simulation = ChannelSimulation::new(units)?;
     for (minutes, step) in &days.0 {
-        world.pass(*minutes);
-        world.step(step)?;
+        simulation.pass(*minutes);
+        simulation.step(step)?;
     }
-    Ok(world)
+    Ok(simulation)
 }
 
 fn live_and_settle(units: usize, days: &StepSequence) -> CheckResult {
@@ -81,7 +81,7 @@ fn live_and_settle(units: usize, days: &StepSequence) -> CheckResult {
 }
 
 fn config() -> ProptestConfig {
-    // PROPTEST_CASES and PROPTEST_RNG_SEED, where they are set, go before. A world of days takes a tenth of a second.
+    // PROPTEST_CASES and PROPTEST_RNG_SEED, where they are set, go before. A simulation of days takes a tenth of a second.
     let mut config =
         ProptestConfig { failure_persistence: None, max_shrink_iters: 6_000, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
@@ -116,24 +116,26 @@ fn a_day_on_four_platforms() {
         minutes += before;
         minutes <= 24 * 60
     });
-    let mut world = live(1, &StepSequence(steps)).unwrap();
-    let sold_twice = world.sold_too_often();
-    println!("{}", table(&world));
-    world.settle().unwrap();
-    let shown: Vec<i64> = world.nights_ahead().filter(|night| world.house.guests_on(*night) > 1).collect();
-    let truly: Vec<i64> = world.nights_ahead().filter(|night| world.guests_on(*night) > 1).collect();
+    let mut simulation = live(1, &StepSequence(steps)).unwrap();
+    let sold_twice = simulation.sold_too_often();
+    println!("{}", table(&simulation));
+    simulation.settle().unwrap();
+    let shown: Vec<i64> =
+        simulation.nights_ahead().filter(|night| simulation.concord.guests_on(*night) > 1).collect();
+    let truly: Vec<i64> =
+        simulation.nights_ahead().filter(|night| simulation.guests_on(*night) > 1).collect();
     println!(
         "nights sold twice: {sold_twice} at the end of the day; settled: {}, shown: {}",
         truly.len(),
         shown.len()
     );
     assert_eq!(shown, truly);
-    let all = |of: fn(&PlatformTally) -> usize| world.tallies.iter().map(of).sum::<usize>();
+    let all = |of: fn(&PlatformTally) -> usize| simulation.tallies.iter().map(of).sum::<usize>();
     assert!(all(|tally| tally.faults) > 0 && all(|tally| tally.held) > 0 && all(|tally| tally.echoes) > 0);
-    assert!(all(|tally| tally.doubts) > 0);
+    assert!(all(|tally| tally.unconfirmed) > 0);
 }
 
-fn table(world: &ChannelSimulation) -> String {
+fn table(simulation: &ChannelSimulation) -> String {
     let mut text = format!(
         "{:9}{:>9}{:>9}{:>10}{:>8}{:>7}{:>7}{:>9}{:>8}{:>6}{:>8}{:>8}{:>11}\n",
         "",
@@ -147,10 +149,10 @@ fn table(world: &ChannelSimulation) -> String {
         "faults",
         "holds",
         "echoes",
-        "doubts",
+        "unconfirmed",
         "undecided"
     );
-    for (platform, tally) in world.platforms.iter().zip(&world.tallies) {
+    for (platform, tally) in simulation.platforms.iter().zip(&simulation.tallies) {
         let PlatformTally {
             bookings,
             changes,
@@ -161,20 +163,21 @@ fn table(world: &ChannelSimulation) -> String {
             faults,
             held,
             echoes,
-            doubts,
+            unconfirmed,
             undecided,
             actions,
         } = tally;
         writeln!(
             text,
             "{:9}{bookings:>9}{changes:>9}{cancellations:>10}{blocks:>8}{reads:>7}{polls:>7}{actions:>9}{faults:>8}\
-             {held:>6}{echoes:>8}{doubts:>8}{undecided:>11}",
+             {held:>6}{echoes:>8}{unconfirmed:>8}{undecided:>11}",
             format!("{:?}", platform.dialect)
         )
         .unwrap();
     }
-    let (booked, cancelled) = world.direct;
+    let (booked, cancelled) = simulation.direct;
     writeln!(text, "{:9}{booked:>9}{:>9}{cancelled:>10}", "Direct", 0).unwrap();
-    writeln!(text, "bookings and changes that met another, not known there yet: {}", world.races).unwrap();
+    writeln!(text, "bookings and changes that met another, not known there yet: {}", simulation.races)
+        .unwrap();
     text
 }

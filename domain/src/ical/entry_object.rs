@@ -40,9 +40,9 @@ pub fn entry_uid(entry: EntryId) -> String {
 pub fn write_entry(out: &mut Vec<u8>, content: &EntryContent, words: &str, now: DateTime<Utc>) {
     let mut writer = IcalWriter::new(out);
     writer.begin(ComponentName::Calendar);
-    writer.word(p::VERSION, "2.0");
+    writer.keyword(p::VERSION, "2.0");
     writer.text(p::PRODID, PRODUCT);
-    writer.word(p::CALSCALE, "GREGORIAN");
+    writer.keyword(p::CALSCALE, "GREGORIAN");
     let times = event_times(&content.time);
     write_timezones(&mut writer, [&times.0]);
     write_event(&mut writer, content, words, times, now);
@@ -85,8 +85,8 @@ fn write_event(
     if !content.location.is_empty() {
         writer.text(p::LOCATION, &content.location);
     }
-    writer.word(p::STATUS, if content.tentative { "TENTATIVE" } else { "CONFIRMED" });
-    writer.word(p::TRANSP, if content.busy { "OPAQUE" } else { "TRANSPARENT" });
+    writer.keyword(p::STATUS, if content.tentative { "TENTATIVE" } else { "CONFIRMED" });
+    writer.keyword(p::TRANSP, if content.busy { "OPAQUE" } else { "TRANSPARENT" });
     if let Some(category) = category(content) {
         writer.text(p::CATEGORIES, category);
     }
@@ -96,7 +96,7 @@ fn write_event(
     for reminder in &content.reminders {
         // By mail, too: ACTION:EMAIL needs an ATTENDEE (3.6.6), and servers would take that for a guest.
         writer.begin(ComponentName::Alarm);
-        writer.word(p::ACTION, "DISPLAY");
+        writer.keyword(p::ACTION, "DISPLAY");
         writer.text(p::DESCRIPTION, &content.title);
         writer.minutes_before(p::TRIGGER, reminder.minutes);
         writer.end(ComponentName::Alarm);

@@ -43,7 +43,7 @@ impl EscapeTable {
         // A mark of several octets may hold what looks like another.
         let mut after = 0;
         for (index, word) in words.iter().chain([&last]).enumerate() {
-            for place in self.doubts(*word) {
+            for place in self.candidates(*word) {
                 let position = index * WORD + place;
                 let class = self.classes[usize::from(word[place])];
                 if position >= after
@@ -58,7 +58,7 @@ impl EscapeTable {
 
     /// The places in `word` that may be marked: each that is, and few others.
     #[inline]
-    fn doubts(&self, word: [u8; WORD]) -> impl Iterator<Item = usize> {
+    fn candidates(&self, word: [u8; WORD]) -> impl Iterator<Item = usize> {
         const EACH: u64 = u64::MAX / 0xFF;
         let word = u64::from_le_bytes(word);
         let controls = word.wrapping_sub(EACH * 0x20) & !word;

@@ -79,7 +79,7 @@ impl<'a> EventProperties<'a> {
     }
 }
 
-pub(super) fn word(content: PropertyLine<'_>, word: &str) -> bool {
+pub(super) fn keyword(content: PropertyLine<'_>, word: &str) -> bool {
     content.value.trim_ascii().eq_ignore_ascii_case(word)
 }
 
@@ -92,9 +92,9 @@ pub(super) fn uid(content: PropertyLine<'_>) -> String {
 }
 
 pub(super) fn status(content: PropertyLine<'_>) -> FeedStatus {
-    if word(content, "CANCELLED") || word(content, "CANCELED") {
+    if keyword(content, "CANCELLED") || keyword(content, "CANCELED") {
         FeedStatus::Cancelled
-    } else if word(content, "TENTATIVE") {
+    } else if keyword(content, "TENTATIVE") {
         FeedStatus::Tentative
     } else {
         FeedStatus::Confirmed

@@ -57,7 +57,7 @@ pub enum FeedStatus {
 
 impl FeedStatus {
     /// As in STATUS (RFC 5545, 3.8.1.11).
-    pub fn word(self) -> &'static str {
+    pub fn keyword(self) -> &'static str {
         match self {
             Self::Confirmed => "CONFIRMED",
             Self::Tentative => "TENTATIVE",
@@ -124,9 +124,9 @@ pub fn write_feed<'a>(
 }
 
 fn write_header(writer: &mut IcalWriter<'_>, header: &FeedHeader<'_>) {
-    writer.word(p::VERSION, "2.0");
+    writer.keyword(p::VERSION, "2.0");
     writer.text(p::PRODID, header.product);
-    writer.word(p::CALSCALE, "GREGORIAN");
+    writer.keyword(p::CALSCALE, "GREGORIAN");
     Method::Publish.write(writer);
     writer.text(p::RECORDER_NAME, header.name);
     writer.text(p::X_WR_CALNAME, header.name);
@@ -174,11 +174,11 @@ fn write_event(
     if let Some(organizer) = organizer {
         organizer.write(writer);
     }
-    writer.word(p::STATUS, event.status.word());
+    writer.keyword(p::STATUS, event.status.keyword());
     // Google shows PRIVATE events of a subscribed calendar as "busy", even to the subscriber. What may be told is
     // decided by the feed's own privacy, before this.
-    writer.word(p::CLASS, "PUBLIC");
-    writer.word(p::TRANSP, if event.transparent { "TRANSPARENT" } else { "OPAQUE" });
+    writer.keyword(p::CLASS, "PUBLIC");
+    writer.keyword(p::TRANSP, if event.transparent { "TRANSPARENT" } else { "OPAQUE" });
     writer.end(ComponentName::Event);
 }
 

@@ -62,7 +62,7 @@ pub mod kind {
     pub enum Text {}
     /// A word of the standard or of ours, written as it is.
     #[derive(Clone, Copy, Debug)]
-    pub enum Word {}
+    pub enum Keyword {}
     /// An instant in UTC.
     #[derive(Clone, Copy, Debug)]
     pub enum Instant {}
@@ -99,12 +99,12 @@ macro_rules! properties {
 }
 
 properties! {
-    VERSION: Word = "VERSION";
+    VERSION: Keyword = "VERSION";
     /// Who made the calendar (3.7.3).
     PRODID: Text = "PRODID";
-    CALSCALE: Word = "CALSCALE";
+    CALSCALE: Keyword = "CALSCALE";
     /// What the reader should do with it (3.7.2, RFC 5546).
-    METHOD: Word = "METHOD";
+    METHOD: Keyword = "METHOD";
     /// The calendar's name (RFC 7986, 5.1).
     RECORDER_NAME: Text = "NAME";
     /// The same, for readers older than RFC 7986.
@@ -127,19 +127,19 @@ properties! {
     SUMMARY: Text = "SUMMARY";
     DESCRIPTION: Text = "DESCRIPTION";
     LOCATION: Text = "LOCATION";
-    STATUS: Word = "STATUS";
-    CLASS: Word = "CLASS";
+    STATUS: Keyword = "STATUS";
+    CLASS: Keyword = "CLASS";
     /// Whether it takes up time (3.8.2.7).
-    TRANSP: Word = "TRANSP";
+    TRANSP: Keyword = "TRANSP";
     URL: Uri = "URL";
     /// Labels that people sort by (3.8.1.2).
     CATEGORIES: Text = "CATEGORIES";
     /// What an alarm does (3.8.6.1).
-    ACTION: Word = "ACTION";
+    ACTION: Keyword = "ACTION";
     /// When it does it (3.8.6.3).
     TRIGGER: MinutesBefore = "TRIGGER";
     /// A zone's name (3.8.3.1).
-    TZID: Word = "TZID";
+    TZID: Keyword = "TZID";
     /// When a stretch of a zone's time begins, on the clock before it (3.6.5).
     ONSET: Clock = "DTSTART";
     TZOFFSETFROM: Offset = "TZOFFSETFROM";
@@ -179,7 +179,7 @@ impl<'v> PropertyParameter<'v> {
     }
 
     /// A word of the standard.
-    pub fn word(name: &'static str, value: &'static str) -> Self {
+    pub fn keyword(name: &'static str, value: &'static str) -> Self {
         Self { name, value, quoted: false }
     }
 }

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use super::{
     calendar::{BoundedRule, ParsedCalendar, ReadEvent, Recurrence, Until},
     date_time::instant,
-    event_properties::{EventProperties, address_of, attendee, status, uid, word},
+    event_properties::{EventProperties, address_of, attendee, keyword, status, uid},
     feed::FeedStatus,
     limits::{MAX_WARNINGS, ReadError, ReadLimits, Warning},
     objects::{objects, properties},
@@ -134,7 +134,7 @@ impl ObjectReader<'_> {
             description: text(parts.description),
             location: text(parts.location),
             status: parts.status.map_or(FeedStatus::Confirmed, status),
-            transparent: parts.transparency.is_some_and(|content| word(content, "TRANSPARENT")),
+            transparent: parts.transparency.is_some_and(|content| keyword(content, "TRANSPARENT")),
             time,
             ends: told.is_some(),
             organizer: parts.organizer.and_then(address_of),

@@ -18,7 +18,7 @@ pub enum Method {
 
 impl Method {
     /// As in METHOD, and in the `method` of a mail's part (RFC 6047, 2.4).
-    pub fn word(self) -> &'static str {
+    pub fn keyword(self) -> &'static str {
         match self {
             Self::Publish => "PUBLISH",
             Self::Request => "REQUEST",
@@ -28,7 +28,7 @@ impl Method {
 
     /// Appends METHOD, which stands before all components.
     pub fn write(self, writer: &mut IcalWriter<'_>) {
-        writer.word(p::METHOD, self.word());
+        writer.keyword(p::METHOD, self.keyword());
     }
 }
 
@@ -60,10 +60,10 @@ impl Attendee<'_> {
     /// Appends ATTENDEE, which asks for an answer. What is published has none (RFC 5546, 3.2.1).
     pub fn write(&self, writer: &mut IcalWriter<'_>) {
         let parameters = [
-            PropertyParameter::word("CUTYPE", "INDIVIDUAL"),
-            PropertyParameter::word("ROLE", "REQ-PARTICIPANT"),
-            PropertyParameter::word("PARTSTAT", "NEEDS-ACTION"),
-            PropertyParameter::word("RSVP", "TRUE"),
+            PropertyParameter::keyword("CUTYPE", "INDIVIDUAL"),
+            PropertyParameter::keyword("ROLE", "REQ-PARTICIPANT"),
+            PropertyParameter::keyword("PARTSTAT", "NEEDS-ACTION"),
+            PropertyParameter::keyword("RSVP", "TRUE"),
             PropertyParameter::common_name(self.name),
         ];
         writer.address(p::ATTENDEE, &parameters, self.mail);
@@ -86,7 +86,7 @@ mod tests {
             let mut out = Vec::new();
             let mut writer = IcalWriter::new(&mut out);
             writer.begin(ComponentName::Calendar);
-            writer.word(p::VERSION, "2.0");
+            writer.keyword(p::VERSION, "2.0");
             writer.text(p::PRODID, "-//Concord//Concord//EN");
             method.write(&mut writer);
             timezone::write_timezones(&mut writer, [&times]);
@@ -103,7 +103,7 @@ mod tests {
             assert_eq!(lint(&out), []);
             let text = String::from_utf8(out).unwrap().replace("\r\n ", "");
             for line in [
-                &format!("METHOD:{}", method.word()),
+                &format!("METHOD:{}", method.keyword()),
                 "DTSTART;TZID=Asia/Kathmandu:20260710T144500",
                 "TZID:Asia/Kathmandu",
                 "ORGANIZER;CN=\"Casa do Mar\":mailto:book@casa.example",

@@ -120,7 +120,7 @@ pub fn stretches(zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<Ob
 /// Appends the description of `zone` for what lasts from `starts` to `ends`.
 fn write_timezone(writer: &mut IcalWriter<'_>, zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) {
     writer.begin(ComponentName::Timezone);
-    writer.word(p::TZID, zone.name());
+    writer.keyword(p::TZID, zone.name());
     for stretch in stretches(zone, starts, ends) {
         let component = if stretch.daylight { ComponentName::Daylight } else { ComponentName::Standard };
         writer.begin(component);

@@ -63,7 +63,7 @@ impl<'out> IcalWriter<'out> {
 
     /// A word that the program holds.
     #[inline]
-    pub fn word(&mut self, property: Property<kind::Word>, value: &'static str) {
+    pub fn keyword(&mut self, property: Property<kind::Keyword>, value: &'static str) {
         self.name(property.name);
         self.run(value);
         self.end_line();

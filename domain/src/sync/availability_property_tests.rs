@@ -101,7 +101,7 @@ proptest! {
         let left = future.iter().copied().filter(kept).count();
         prop_assert!(future.len() < MIN_GUARDED_EVENTS || left * 2 >= future.len());
         prop_assert!(future.is_empty() || !second.is_empty() || left == future.len());
-        // What the calendar shows is written whatever is doubted.
+        // What the calendar shows is written whatever is quarantined.
         for event in stored(&second) {
             prop_assert!(rows.contains(&event));
         }

@@ -23,7 +23,7 @@ fn busy(busy: &[ObservedBusyTime]) -> StoredCalendarState<'_> {
     StoredCalendarState { busy, ours: &[] }
 }
 
-/// What follows if nothing was doubted before.
+/// What follows if nothing was quarantined before.
 fn plan(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &CalendarRead) -> BusyTimePlan {
     plan_import(busy(known), pages, &[], read, &QuarantinedIds::default())
 }
@@ -31,8 +31,8 @@ fn plan(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &CalendarRead
 /// What is written at once, and what at second sight.
 fn surely(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &CalendarRead) -> BusyTimeChanges {
     let first = plan(known, pages, read);
-    let doubted = first.held.map(|held| held.doubted).unwrap_or_default();
-    applied(plan_import(busy(known), pages, &[], read, &doubted))
+    let quarantined = first.held.map(|held| held.quarantined).unwrap_or_default();
+    applied(plan_import(busy(known), pages, &[], read, &quarantined))
 }
 
 fn hour(number: i64) -> EntryTime {
@@ -157,8 +157,8 @@ fn a_suspicious_read_waits_for_a_second_one() {
         let first = plan(&known, pages, &full());
         let held = first.held.unwrap();
         assert_eq!((first.changes, held.reason), (BusyTimeChanges::default(), reason));
-        let kept = QuarantinedIds::from_text(&held.doubted.to_text());
-        assert_eq!(kept, held.doubted);
+        let kept = QuarantinedIds::from_text(&held.quarantined.to_text());
+        assert_eq!(kept, held.quarantined);
         let second = applied(plan_import(busy(&known), pages, &[], &full(), &kept));
         assert_eq!(second.removals.len(), 12 - pages.len());
         assert_eq!(applied(plan(&known, pages, &read(ReadKind::Incremental))), BusyTimeChanges::default());
@@ -173,7 +173,7 @@ fn a_suspicious_read_waits_for_a_second_one() {
 }
 
 #[test]
-fn what_is_new_does_not_wait_for_what_is_doubted() {
+fn new_busy_times_do_not_wait_for_a_quarantine() {
     let mut calendar = numbered(12);
     let known = stored(&calendar);
     calendar.drain(..8);
@@ -183,29 +183,29 @@ fn what_is_new_does_not_wait_for_what_is_doubted() {
     let written: Vec<_> = first.changes.upserts.iter().map(|event| event.external_id.as_str()).collect();
     assert_eq!((written, first.changes.removals.len()), (vec!["n08", "new"], 0));
     let rows = after(&known, &first.changes);
-    let doubted = first.held.unwrap().doubted;
+    let quarantined = first.held.unwrap().quarantined;
 
     // Before the second sight the calendar has changed again: what is gone twice goes, what has come back stays.
     calendar.push(entry("newer", "1", hour(51)));
     calendar.push(entry("n00", "1", hour(0)));
     calendar.remove(1);
-    let second = applied(plan_import(busy(&rows), &calendar, &[], &full(), &doubted));
+    let second = applied(plan_import(busy(&rows), &calendar, &[], &full(), &quarantined));
     let gone: Vec<_> = second.removals.iter().map(|removal| removal.external_id.as_str()).collect();
     assert_eq!(gone, ["n01", "n02", "n03", "n04", "n05", "n06", "n07", "n09"]);
     assert_eq!(second.upserts.len(), 1);
 }
 
 #[test]
-fn what_is_gone_besides_is_doubted_by_itself() {
+fn further_removals_are_quarantined_by_themselves() {
     let calendar = numbered(30);
     let known = stored(&calendar);
     let first = plan(&known, &calendar[16..], &full()).held.unwrap();
-    let second = plan_import(busy(&known), &[], &[], &full(), &first.doubted);
+    let second = plan_import(busy(&known), &[], &[], &full(), &first.quarantined);
     assert_eq!(second.changes.removals.len(), 16);
     let held = second.held.unwrap();
     assert_eq!(held.reason, CalendarQuarantineReason::Empty { known: 14 });
     let rows = after(&known, &second.changes);
-    assert_eq!(applied(plan_import(busy(&rows), &[], &[], &full(), &held.doubted)).removals.len(), 14);
+    assert_eq!(applied(plan_import(busy(&rows), &[], &[], &full(), &held.quarantined)).removals.len(), 14);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_full_read_tells_of_entries_of_ours_that_it_does_not_name() {
     assert_eq!(plan(full()).missing, [id(1), id(3)]);
     assert_eq!(plan(read(ReadKind::Incremental)).missing, []);
 
-    // A read that is doubted takes nothing away from anybody.
+    // A read that is quarantined takes nothing away from anybody.
     let known = self::stored(&numbered(12));
     let first = plan_import(
         StoredCalendarState { busy: &known, ours: &rows },
@@ -253,8 +253,9 @@ fn a_full_read_tells_of_entries_of_ours_that_it_does_not_name() {
         &QuarantinedIds::default(),
     );
     assert_eq!(first.missing, []);
-    let doubted = first.held.unwrap().doubted;
-    let second = plan_import(StoredCalendarState { busy: &known, ours: &rows }, &[], &[], &full(), &doubted);
+    let quarantined = first.held.unwrap().quarantined;
+    let second =
+        plan_import(StoredCalendarState { busy: &known, ours: &rows }, &[], &[], &full(), &quarantined);
     assert_eq!(second.missing, [id(0), id(1), id(2), id(3)]);
 }
 

@@ -3,7 +3,7 @@
 //! Only times are kept: what people do in their own hours is nobody's business.
 //!
 //! A full read names everything that stands in the window, so what it does not name is gone; it is also where a fault
-//! of the provider could free half a diary at one blow. What such a read takes away is doubted until the next one takes
+//! of the provider could free half a diary at one blow. What such a read takes away is quarantined until the next one takes
 //! it away too; what it brings is written at once, since nobody is to be booked over it meanwhile. An incremental read
 //! names what changed, and only that is touched. Where what recurs changes as a whole, it names the whole, and what is
 //! no longer among its instances is gone.
@@ -129,7 +129,7 @@ pub enum CalendarQuarantineReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BusyTimePlan {
     pub changes: BusyTimeChanges,
-    /// Entries of ours that should stand there and that a full read does not name. None while the read is doubted.
+    /// Entries of ours that should stand there and that a full read does not name. None while the read is quarantined.
     pub missing: Vec<EntryId>,
     /// What is not believed yet: remember it, and read in full again soon.
     pub held: Option<CalendarQuarantine>,
@@ -141,7 +141,7 @@ pub struct CalendarQuarantine {
     /// Why it is not believed.
     pub reason: CalendarQuarantineReason,
     /// What to hand to the plan of the next full read.
-    pub doubted: QuarantinedIds,
+    pub quarantined: QuarantinedIds,
 }
 
 /// The busy times that the full read before took away and that were kept; its text is what is stored of them.
@@ -149,7 +149,7 @@ pub struct CalendarQuarantine {
 pub struct QuarantinedIds(BTreeSet<String>);
 
 impl QuarantinedIds {
-    /// From the text that was stored. Of any other text nothing is doubted that there is.
+    /// From the text that was stored. Of any other text nothing is quarantined that there is.
     pub fn from_text(text: &str) -> Self {
         Self(text.lines().map(str::to_owned).collect())
     }
@@ -165,14 +165,14 @@ pub const MIN_GUARDED_EVENTS: usize = 10;
 
 /// What a read changes. `pages` are all pages of the read, in the order in which they came: of two mentions of an event
 /// the later one holds. `resources` are the ids that the read tells of in whole: what is known under one of them, as itself
-/// or as an instance, and is not in the pages, is gone. `doubted` is what the full read before took away and was not
+/// or as an instance, and is not in the pages, is gone. `quarantined` is what the full read before took away and was not
 /// believed in: seen a second time, it is.
 pub fn plan_import<'e>(
     StoredCalendarState { busy: known, ours }: StoredCalendarState<'_>,
     pages: impl IntoIterator<Item = &'e ObservedEntry>,
     resources: &[String],
     read: &CalendarRead,
-    doubted: &QuarantinedIds,
+    quarantined: &QuarantinedIds,
 ) -> BusyTimePlan {
     let observed: BTreeMap<&str, &ObservedEntry> =
         pages.into_iter().map(|entry| (entry.external_id.as_str(), entry)).collect();
@@ -216,11 +216,11 @@ pub fn plan_import<'e>(
     let mut held = None;
     if read.kind == ReadKind::Full {
         let (believed, new): (Vec<_>, Vec<_>) =
-            changes.removals.drain(..).partition(|removal| doubted.0.contains(&removal.external_id));
+            changes.removals.drain(..).partition(|removal| quarantined.0.contains(&removal.external_id));
         changes.removals = believed;
         if let Some(reason) = quarantine_reason(known, observed.is_empty(), (&changes.removals, &new), read) {
-            let doubted = QuarantinedIds(new.into_iter().map(|removal| removal.external_id).collect());
-            held = Some(CalendarQuarantine { reason, doubted });
+            let quarantined = QuarantinedIds(new.into_iter().map(|removal| removal.external_id).collect());
+            held = Some(CalendarQuarantine { reason, quarantined });
         } else {
             changes.removals.extend(new);
             changes.removals.sort_by(|a, b| a.external_id.cmp(&b.external_id));

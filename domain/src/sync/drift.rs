@@ -3,7 +3,7 @@
 //!
 //! Only what nothing else is about to settle is judged: an entry that waits to be written, or that somebody is asked
 //! about, is neither missing nor different. Where more than half of what should stand is missing at once, it is the read
-//! that is doubted first: nothing is mended until a second compare, a while later, sees the same.
+//! that is checked again first: nothing is mended until a second compare, a while later, sees the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 

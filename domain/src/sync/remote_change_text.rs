@@ -36,7 +36,7 @@ pub struct RemoteChangeText<'a> {
 
 impl RemoteChangeText<'_> {
     /// All of it: what was done, from what to what, and what became of it.
-    pub fn in_words(&self) -> String {
+    pub fn user_message(&self) -> String {
         let parts: Vec<String> = [self.deed()].into_iter().chain(self.times()).chain(self.titles()).collect();
         format!("{}. {}", parts.join(", "), self.outcome())
     }
@@ -248,7 +248,7 @@ mod tests {
                 "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled, decided by Rita.",
             ),
         ] {
-            assert_eq!(told.in_words(), words);
+            assert_eq!(told.user_message(), words);
         }
     }
 
@@ -266,7 +266,7 @@ mod tests {
                         for (detail, decided_by) in [("", None), ("Ana: A-2", Some("Rita"))] {
                             let told =
                                 RemoteChangeText { detail, decided_by, ..told(state, refusal, &edit, &edit) };
-                            let words = told.in_words();
+                            let words = told.user_message();
                             check(&told, &words);
                             all.insert(words);
                         }

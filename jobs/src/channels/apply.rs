@@ -279,7 +279,7 @@ impl ChannelRunContext<'_> {
         self.note(put, to.kind, applied).await
     }
 
-    /// An event in doubt becomes what somebody says that it is.
+    /// An unconfirmed event becomes what somebody says that it is.
     pub(super) async fn settle(
         &self,
         known: &ChannelItem,

@@ -31,7 +31,7 @@ pub(super) fn status(tentative: bool) -> BookingStatus {
 
 pub(super) fn title(kind: ItemKind, summary: &str) -> String {
     match kind {
-        ItemKind::Doubt => line(&format!("Unconfirmed: {summary}")),
+        ItemKind::Unconfirmed => line(&format!("Unconfirmed: {summary}")),
         _ => line(summary),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `poll` is the job that reads a channel at its times; what a person or a program asks for is in `services::channels`. Both
 //! go through `snapshot` (from bytes to a plan), `apply_snapshot` and `apply` (what the plan says, one booking a transaction).
-//! `quarantine` lets through or takes back, `in_doubt` is what people say of events that may be ours, `exposure` says what
+//! `quarantine` lets through or takes back, `unconfirmed` is what people say of events that may be ours, `exposure` says what
 //! a platform does not know, `notices` what people read of all this, `webhook` what channel managers tell, `own_feed` knows
 //! our own addresses.
 //!
@@ -13,12 +13,12 @@ mod apply;
 pub mod apply_snapshot;
 pub mod draft;
 pub mod exposure;
-pub mod in_doubt;
 pub mod notices;
 pub mod own_feed;
 pub mod poll;
 pub mod quarantine;
 pub mod snapshot;
+pub mod unconfirmed;
 pub mod webhook;
 
 use std::ops::RangeInclusive;

@@ -45,7 +45,7 @@ impl JobError {
     /// What people read of it where it is about the calendar of that provider.
     pub fn user_message(&self, provider: &str) -> String {
         match self {
-            Self::Provider(error) => error.in_words(provider),
+            Self::Provider(error) => error.user_message(provider),
             other => other.to_string(),
         }
     }

@@ -84,7 +84,7 @@ struct RedisQueueState {
     connection: ConnectionManager,
     channel: String,
     configs: PerClass<Config>,
-    bells: PerClass<Arc<Notifier>>,
+    notifiers: PerClass<Arc<Notifier>>,
     backlog_limit: usize,
     reach: RedisAvailability,
     /// Where jobs go while Redis is away and this process has workers.
@@ -126,7 +126,7 @@ impl RedisQueue {
             connection,
             channel: format!("{namespace}:wake"),
             configs,
-            bells: PerClass::new(|_| Arc::default()),
+            notifiers: PerClass::new(|_| Arc::default()),
             backlog_limit,
             reach: RedisAvailability::default(),
             here: MemoryQueue::new(backlog_limit),
@@ -285,7 +285,7 @@ impl RedisQueue {
         let config = self.0.configs.of(class).clone().batch_size(batch);
         RedisStorage::new(self.0.connection.clone())
             .with_config(config)
-            .poll_with_strategy(NotifiedPoll::new(Arc::clone(self.0.bells.of(class))))
+            .poll_with_strategy(NotifiedPoll::new(Arc::clone(self.0.notifiers.of(class))))
     }
 
     /// A handler is about to look at the job of this message, which `worker` fetched.
@@ -306,7 +306,7 @@ impl RedisQueue {
 
     /// Rings for what other processes push. Does not end.
     pub(crate) async fn listen(&self) {
-        listen(self.0.client.clone(), self.0.channel.clone(), self.0.bells.clone()).await;
+        listen(self.0.client.clone(), self.0.channel.clone(), self.0.notifiers.clone()).await;
     }
 
     /// Waits until Redis answers.

@@ -46,20 +46,20 @@ impl Notifier {
     }
 }
 
-/// When an apalis worker asks Redis for messages: as soon as the bell rings, and at every tick.
+/// When an apalis worker asks Redis for messages: as soon as the notifier rings, and at every tick.
 ///
 /// apalis' own interval can lose its waker (it makes the next timer without polling it), and its own subscription
 /// never fires, so both are here.
 #[derive(Debug)]
 pub(crate) struct NotifiedPoll {
-    bell: Arc<Notifier>,
+    notifier: Arc<Notifier>,
     tick: Pin<Box<Sleep>>,
     pause: Duration,
 }
 
 impl NotifiedPoll {
-    pub(super) fn new(bell: Arc<Notifier>) -> Self {
-        Self { bell, tick: Box::pin(sleep(TICK)), pause: TICK }
+    pub(super) fn new(notifier: Arc<Notifier>) -> Self {
+        Self { notifier, tick: Box::pin(sleep(TICK)), pause: TICK }
     }
 
     fn tick_after(&mut self, pause: Duration) {
@@ -70,7 +70,7 @@ impl NotifiedPoll {
 
 impl PollStrategy for NotifiedPoll {
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
-        let mut due = self.bell.heard(cx);
+        let mut due = self.notifier.heard(cx);
         if due {
             self.tick_after(ECHO_DELAY);
         }
@@ -83,10 +83,10 @@ impl PollStrategy for NotifiedPoll {
     }
 }
 
-/// Rings the bells for what other processes push. Does not end; a lost connection is made again.
-pub(super) async fn listen(client: Client, channel: String, bells: PerClass<Arc<Notifier>>) {
+/// Rings the notifiers for what other processes push. Does not end; a lost connection is made again.
+pub(super) async fn listen(client: Client, channel: String, notifiers: PerClass<Arc<Notifier>>) {
     loop {
-        if let Err(error) = listen_once(&client, &channel, &bells).await {
+        if let Err(error) = listen_once(&client, &channel, &notifiers).await {
             tracing::debug!(%error, "no signals from Redis; workers look every {TICK:?}");
         }
         sleep(RECONNECT_DELAY).await;
@@ -96,7 +96,7 @@ pub(super) async fn listen(client: Client, channel: String, bells: PerClass<Arc<
 async fn listen_once(
     client: &Client,
     channel: &str,
-    bells: &PerClass<Arc<Notifier>>,
+    notifiers: &PerClass<Arc<Notifier>>,
 ) -> Result<(), redis::RedisError> {
     let connecting = async {
         let mut subscription = client.get_async_pubsub().await?;
@@ -106,12 +106,12 @@ async fn listen_once(
     let Ok(subscription) = timeout(Duration::from_secs(5), connecting).await else { return Ok(()) };
     let mut signals = subscription?.into_on_message();
     for class in QueueClass::ALL {
-        bells.of(*class).ring(); // For what was pushed while nobody listened.
+        notifiers.of(*class).ring(); // For what was pushed while nobody listened.
     }
     while let Some(signal) = signals.next().await {
         let class = signal.get_payload::<String>().ok().and_then(|word| word.parse::<QueueClass>().ok());
         if let Some(class) = class {
-            bells.of(class).ring();
+            notifiers.of(class).ring();
         }
     }
     Ok(())

@@ -123,7 +123,7 @@ impl DriftCheck<'_> {
         self.record(&drift, lost_since, believed).await?;
         let mut told = Self::unknown(&drift, &sights);
         if !believed {
-            told.extend(Self::doubted(&drift, &after, &sights));
+            told.extend(Self::to_recheck(&drift, &after, &sights));
             self.tell(&told).await?;
             return Ok(true);
         }
@@ -267,11 +267,11 @@ impl DriftCheck<'_> {
         unknown.into_iter().map(|(calendar, seen)| EntryDifference::unknown(seen, calendar)).collect()
     }
 
-    fn doubted(drift: &Drift, rows: &ComparedEntries, sights: &ObservedCalendars) -> Vec<EntryDifference> {
+    fn to_recheck(drift: &Drift, rows: &ComparedEntries, sights: &ObservedCalendars) -> Vec<EntryDifference> {
         let told = |(how, id): (DriftKind, &EntryId)| {
             let row = rows.get(id)?;
             let calendar = sights.calendars.get(&row.calendar_id)?;
-            Some(EntryDifference::of(row.booking_id, &calendar.name, how, DriftResolution::Doubted))
+            Some(EntryDifference::of(row.booking_id, &calendar.name, how, DriftResolution::Recheck))
         };
         differing(drift).filter_map(told).collect()
     }

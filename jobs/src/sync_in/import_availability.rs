@@ -161,22 +161,22 @@ impl AvailabilityImport<'_> {
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
         let read = CalendarRead { kind, window, zone: self.zone().await?, now };
         let known = self.known(full, &pages.entries, &pages.resources).await?;
-        let doubted = progress.held.as_deref().map(QuarantinedIds::from_text).unwrap_or_default();
+        let quarantined = progress.held.as_deref().map(QuarantinedIds::from_text).unwrap_or_default();
         let stored = StoredCalendarState { busy: &known, ours: &ours };
         let BusyTimePlan { changes, missing, held } =
-            plan_import(stored, &pages.entries, &pages.resources, &read, &doubted);
+            plan_import(stored, &pages.entries, &pages.resources, &read, &quarantined);
         self.apply(job, &changes).await?;
         touched.note_missing(&missing, &before);
         let stands = ours.iter().filter(|one| one.expected == ExpectedState::Stands).count();
         // A server that was set back, more likely than a person who emptied their calendar.
-        let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
-        let followed = self.handle_touched(job, (touched, reading), is_doubtful).await?;
+        let is_suspicious = missing.len() > 1 && missing.len() * 2 > stands;
+        let followed = self.handle_touched(job, (touched, reading), is_suspicious).await?;
         let Some(held) = held else {
             return self.advance(job, (&changes, followed), &pages, (reading, window), full).await;
         };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
-        calendars::hold(&mut tx, self.calendar.id, &held.doubted.to_text(), &words).await?;
+        calendars::hold(&mut tx, self.calendar.id, &held.quarantined.to_text(), &words).await?;
         commit_held(self.context, job, tx).await?;
         let written = changes.upserts.len();
         Ok(AvailabilityImportSummary {

@@ -5,7 +5,7 @@ use concord_domain::{
     ical::uid,
     people::Actor,
 };
-use concord_jobs::channels::{exposure, in_doubt, quarantine::ReviewError};
+use concord_jobs::channels::{exposure, quarantine::ReviewError, unconfirmed};
 use concord_services::channels::{
     ChannelError,
     import::{self, ImportSource},
@@ -263,15 +263,15 @@ async fn freed(db: &TestDb) -> (ChannelFixture<'_>, concord_domain::ids::Channel
 
 const CLOSED: &str = "CLOSED - Not available";
 
-async fn freed_nights_are_held_while_they_are_in_doubt(db: &TestDb) {
+async fn freed_nights_are_held_while_unconfirmed(db: &TestDb) {
     let (fixture, channel) = freed(db).await;
     // Sold there, under whatever UID.
     fixture.site.events(&[nights("sold", CLOSED, 3, 5)]);
     fixture.later(2).await;
     assert_eq!(fixture.standing().await, ["3-5 block"]);
     assert!(!fixture.book("again", 4, 6).await, "it may be sold there");
-    let doubts = in_doubt::events(&fixture.context, &fixture.channel(channel).await).await.unwrap();
-    assert_eq!(doubts.len(), 1);
+    let warnings = unconfirmed::events(&fixture.context, &fixture.channel(channel).await).await.unwrap();
+    assert_eq!(warnings.len(), 1);
     // A day later it is no echo.
     fixture.later(25).await;
     assert_eq!((fixture.standing().await, fixture.conflicts().await), (vec![sold_there()], 0));
@@ -281,23 +281,23 @@ fn sold_there() -> String {
     format!("3-5 booking_com: {CLOSED}")
 }
 
-async fn doubt_ends_when_the_platform_shows_it_no_more(db: &TestDb) {
+async fn unconfirmed_event_ends_when_the_platform_drops_it(db: &TestDb) {
     let (fixture, channel) = freed(db).await;
     fixture.later(2).await;
-    assert_eq!(fixture.items(channel).await[0].kind, ItemKind::Doubt);
+    assert_eq!(fixture.items(channel).await[0].kind, ItemKind::Unconfirmed);
     fixture.site.events(&[]);
     fixture.later(2).await;
     assert_eq!((fixture.standing().await, fixture.channel(channel).await.import_guard), (vec![], None));
     assert!(fixture.book("again", 4, 6).await);
 }
 
-async fn doubt_is_settled_by_word(db: &TestDb) {
+async fn unconfirmed_event_is_settled_by_an_answer(db: &TestDb) {
     for (settled, standing) in [(Settled::Booking, vec![sold_there()]), (Settled::Ours, vec![])] {
         let (fixture, channel) = freed(db).await;
         fixture.later(2).await;
         let place = (channel, fixture.items(channel).await[0].id);
         let settle = async || {
-            in_doubt::settle(&fixture.context, fixture.business.id, place, settled, &Actor::System).await
+            unconfirmed::settle(&fixture.context, fixture.business.id, place, settled, &Actor::System).await
         };
         settle().await.unwrap();
         assert_eq!(fixture.standing().await, standing);
@@ -316,9 +316,9 @@ concord_storage::on_both_databases!(
     what_was_published_is_no_booking_where_all_is_unclear,
     own_uids_are_no_bookings_on_any_way_in,
     our_own_address_is_refused_before_it_is_fetched,
-    freed_nights_are_held_while_they_are_in_doubt,
-    doubt_ends_when_the_platform_shows_it_no_more,
-    doubt_is_settled_by_word,
+    freed_nights_are_held_while_unconfirmed,
+    unconfirmed_event_ends_when_the_platform_drops_it,
+    unconfirmed_event_is_settled_by_an_answer,
     what_we_published_comes_back_as_an_echo,
     what_a_platform_has_not_read_is_no_echo,
     two_platforms_close_each_other,

@@ -43,7 +43,7 @@ pub(crate) struct ChannelFixture<'a> {
     pub(crate) context: Context,
     pub(crate) jobs: JobRunner,
     pub(crate) business: Business,
-    pub(crate) house: Resource,
+    pub(crate) resource: Resource,
     pub(crate) site: FeedServer,
 }
 
@@ -68,9 +68,9 @@ impl<'a> ChannelFixture<'a> {
             metrics: concord_jobs::Metrics::default(),
         };
         let business = testing::business(db).await;
-        let house = testing::resource(db, &business, 1).await;
+        let resource = testing::resource(db, &business, 1).await;
         let jobs = JobRunner::new(context.clone(), "first");
-        Self { db, clock, context, jobs, business, house, site: FeedServer::start().await }
+        Self { db, clock, context, jobs, business, resource, site: FeedServer::start().await }
     }
 
     pub(crate) fn change(&self) -> ChangeContext {
@@ -93,7 +93,7 @@ impl<'a> ChannelFixture<'a> {
 
     async fn reading(&self, platform: &str, import_url: Option<SecretString>) -> ChannelId {
         let wanted = NewChannelRequest {
-            resource: self.house.id,
+            resource: self.resource.id,
             platform: self.context.platforms.find(platform).unwrap(),
             import_url,
             preference: Preference::Ask,
@@ -163,7 +163,7 @@ impl<'a> ChannelFixture<'a> {
     /// Connects an address, which is read later.
     pub(crate) async fn connect(&self, platform: &str, url: &str) -> Result<Channel, ChannelError> {
         let wanted = NewChannelRequest {
-            resource: self.house.id,
+            resource: self.resource.id,
             platform: self.context.platforms.find(platform).unwrap(),
             import_url: Some(SecretString::from(url)),
             preference: Preference::Ask,
@@ -179,7 +179,7 @@ impl<'a> ChannelFixture<'a> {
     }
 
     pub(crate) async fn book_at(&self, reference: &str, time: BookingTime) -> bool {
-        let draft = BookingDraft { time, ..testing::draft(&self.house, 0, 60) };
+        let draft = BookingDraft { time, ..testing::draft(&self.resource, 0, 60) };
         bookings::put(self.db, &self.change(), reference, &draft, None).await.is_ok()
     }
 

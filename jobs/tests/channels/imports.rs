@@ -27,7 +27,7 @@ impl ChannelFixture<'_> {
         ChannelImportRequest {
             confirmed: false,
             business: self.business.id,
-            resource: self.house.id,
+            resource: self.resource.id,
             platform: self.context.platforms.find(platform).unwrap().clone(),
             from,
             actor: Actor::System,
@@ -222,7 +222,7 @@ async fn what_came_by_a_file_and_is_not_in_the_feed_stands(db: &TestDb) {
     assert_eq!(standing, ["7-9 vrbo: Reserved - Ana", "20-22 vrbo: Reserved - Rui", "24-26 vrbo: Reserved"]);
 }
 
-async fn a_file_for_a_channel_that_is_read_stands_beside_its_feed(db: &TestDb) {
+async fn file_import_leaves_the_feed_of_a_channel_alone(db: &TestDb) {
     let fixture = ChannelFixture::new(db).await;
     let all: Vec<String> = (1..=6)
         .map(|n| nights(&format!("u{n}"), &format!("Reserved - Guest {n}"), n * 4, n * 4 + 2))
@@ -327,7 +327,7 @@ async fn a_calendar_of_another_platform_is_pointed_out(db: &TestDb) {
         let as_vrbo = preview(&fixture.context, &fixture.wish("vrbo", from.clone())).await.unwrap();
         assert_eq!((as_vrbo.told, as_vrbo.warnings), (None, vec![]));
         let refused = import::import(&fixture.context, &wish).await;
-        assert!(matches!(refused, Err(ImportError::Doubtful(_))), "{refused:?}");
+        assert!(matches!(refused, Err(ImportError::NeedsConfirmation(_))), "{refused:?}");
         let taken = import::import(&fixture.context, &ChannelImportRequest { confirmed: true, ..wish })
             .await
             .unwrap();
@@ -415,7 +415,7 @@ async fn what_cannot_be_read_leaves_nothing(db: &TestDb) {
 async fn one_resource_need_not_be_named(db: &TestDb) {
     let fixture = ChannelFixture::new(db).await;
     let only = only_resource(&fixture.context, fixture.business.id).await.unwrap();
-    assert_eq!(only, Some(fixture.house.id));
+    assert_eq!(only, Some(fixture.resource.id));
     testing::resource(db, &fixture.business, 1).await;
     assert_eq!(only_resource(&fixture.context, fixture.business.id).await.unwrap(), None);
 }
@@ -430,7 +430,7 @@ concord_storage::on_both_databases!(
     an_import_is_taken_back_and_brought_back,
     what_came_by_a_file_is_known_when_it_comes_by_its_address,
     what_came_by_a_file_and_is_not_in_the_feed_stands,
-    a_file_for_a_channel_that_is_read_stands_beside_its_feed,
+    file_import_leaves_the_feed_of_a_channel_alone,
     a_second_file_puts_nobody_in_anothers_place,
     a_preview_sees_what_meets_within_the_file,
     a_calendar_of_another_platform_is_pointed_out,

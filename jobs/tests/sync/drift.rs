@@ -112,9 +112,9 @@ async fn a_loss_of_most_is_believed_at_the_second_sight_only(db: &TestDb) {
     }
     let held = fixture.compare(id).await;
     assert_eq!((shown(held), held.held_since.is_some()), ([1, 3, 0, 0], true));
-    let doubted =
+    let to_recheck =
         |number| format!("A-{number}: missing from {ANA}; checked again before anything is changed");
-    assert_eq!(fixture.told_of_each(id).await, [doubted(0), doubted(1), doubted(2)]);
+    assert_eq!(fixture.told_of_each(id).await, [to_recheck(0), to_recheck(1), to_recheck(2)]);
     let again = fixture.compare(id).await;
     assert_eq!(again.held_since, held.held_since, "asking twice is no second sight");
     assert_eq!(fixture.questions().await, 0);

@@ -224,7 +224,7 @@ async fn what_comes_back_meanwhile_was_never_gone(db: &TestDb) {
 }
 
 /// Half of it seems to be gone, and its owner goes on working in it.
-async fn what_is_new_keeps_its_owner_busy_while_the_rest_is_doubted(db: &TestDb) {
+async fn new_busy_times_count_while_the_rest_is_quarantined(db: &TestDb) {
     let fixture = SyncFixture::new(db).await;
     let ids = events(&fixture, 12).await;
     let id = fixture.connected(&fixture.ana).await;
@@ -373,7 +373,7 @@ on_both_databases!(
     the_window_moves_on_by_a_day,
     an_empty_calendar_is_believed_at_second_sight,
     what_comes_back_meanwhile_was_never_gone,
-    what_is_new_keeps_its_owner_busy_while_the_rest_is_doubted,
+    new_busy_times_count_while_the_rest_is_quarantined,
     what_is_deleted_by_name_goes_at_once,
     a_large_calendar_is_read_page_by_page,
     a_read_that_fails_is_tried_again_and_does_not_stop_for_ever,

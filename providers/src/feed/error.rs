@@ -96,7 +96,7 @@ impl FeedError {
     }
 
     /// What went wrong and what to do, for people.
-    pub fn in_words(&self) -> String {
+    pub fn user_message(&self) -> String {
         self.to_string()
     }
 

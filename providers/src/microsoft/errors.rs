@@ -256,7 +256,7 @@ mod tests {
         let old = refusal(404, "ResourceNotFound", "Resource could not be discovered.");
         for refusal in [refusal(404, "MailboxNotEnabledForRESTAPI", ""), old] {
             assert!(!refusal.says_gone() && !refusal.says_cursor_expired());
-            let words = refusal.into_error().in_words("Microsoft");
+            let words = refusal.into_error().user_message("Microsoft");
             assert!(words.contains("connect an account that has one"), "{words}");
         }
     }

@@ -57,7 +57,7 @@ impl ProviderFrontend for MicrosoftSandbox {
 
     fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
         match ConcurrencyPermit::take(&self.throttle, &caller.client, &caller.account) {
-            Ok(seat) => Ok(Some(Box::new(seat))),
+            Ok(permit) => Ok(Some(Box::new(permit))),
             Err(full) => Err(Box::new(full.into_response())),
         }
     }

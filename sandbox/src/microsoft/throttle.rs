@@ -113,12 +113,12 @@ mod tests {
     #[test]
     fn the_fifth_at_a_time_is_refused_until_another_has_gone() {
         let throttle = Arc::default();
-        let mut seats: Vec<_> =
+        let mut permits: Vec<_> =
             (0..4).map(|_| ConcurrencyPermit::take(&throttle, "app", "eva").unwrap()).collect();
         let refused = ConcurrencyPermit::take(&throttle, "app", "eva").unwrap_err();
         assert!(refused.message.contains("MailboxConcurrency") && refused.retry_after.is_some());
         ConcurrencyPermit::take(&throttle, "app", "farid").unwrap();
-        seats.pop();
+        permits.pop();
         ConcurrencyPermit::take(&throttle, "app", "eva").unwrap();
     }
 

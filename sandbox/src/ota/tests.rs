@@ -175,7 +175,7 @@ fn more_than_half_is_missing() {
 }
 
 #[test]
-fn the_samples_are_one_house_on_three_platforms_and_another_one() {
+fn samples_are_two_listings_on_three_platforms() {
     let samples = sample::listings(1, now());
     let ids: Vec<_> = samples.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(

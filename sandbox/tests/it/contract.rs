@@ -6,10 +6,10 @@ use std::process::Command;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::client::{ANA, SandboxClient, hour, send};
 use crate::google_client::python;
 use crate::graph::{EVA, FEBRUARY, GraphTestClient, PROPERTY, event, series};
 use crate::listener::{NotificationListener, ValidationReply};
-use crate::outside::{ANA, SandboxClient, hour, send};
 
 /// Where the providers' definitions and their checker are: `CONCORD_CONTRACTS`, or beside the project.
 fn contracts() -> PathBuf {

@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, BEN, SandboxClient, column, hour};
+use crate::client::{ANA, BEN, SandboxClient, column, hour};
 
-async fn add(outside: &SandboxClient, extra: Value) -> crate::outside::SandboxResponse {
+async fn add(outside: &SandboxClient, extra: Value) -> crate::client::SandboxResponse {
     let mut body = json!({
         "provider": "google", "account": ANA, "title": "Dentist",
         "starts_at": "2026-02-02T09:00:00Z", "ends_at": "2026-02-02T10:00:00Z"

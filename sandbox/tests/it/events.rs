@@ -4,7 +4,7 @@ use reqwest::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, SandboxClient, SandboxResponse, column, hour, send};
+use crate::client::{ANA, SandboxClient, SandboxResponse, column, hour, send};
 
 const EVENT: &str = "/calendars/primary/events/booking1";
 

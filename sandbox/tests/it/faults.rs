@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, BEN, SandboxClient, hour, send};
+use crate::client::{ANA, BEN, SandboxClient, hour, send};
 
 const LIST: &str = "/calendars/primary/events";
 
-async fn refresh(outside: &SandboxClient) -> crate::outside::SandboxResponse {
+async fn refresh(outside: &SandboxClient) -> crate::client::SandboxResponse {
     let form = [
         ("grant_type", "refresh_token"),
         ("refresh_token", &outside.refresh_token),

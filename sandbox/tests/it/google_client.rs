@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::outside::SandboxClient;
+use crate::client::SandboxClient;
 
 /// The Python that has the packages: `CONCORD_TEST_PYTHON`, or the one in the project's `target/python`.
 ///

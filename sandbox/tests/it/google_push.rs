@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{SandboxClient, SandboxResponse, hour};
 use crate::listener::{NotificationListener, ValidationReply};
-use crate::outside::{SandboxClient, SandboxResponse, hour};
 
 const WATCH: &str = "/calendars/primary/events/watch";
 

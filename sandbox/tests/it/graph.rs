@@ -6,7 +6,7 @@ use std::path::Path;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::outside::{SandboxClient, SandboxResponse, send};
+use crate::client::{SandboxClient, SandboxResponse, send};
 
 pub(crate) const EVA: &str = "eva@northwind.example";
 pub(crate) const FARID: &str = "farid@northwind.example";

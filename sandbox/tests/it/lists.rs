@@ -5,7 +5,7 @@ use std::time::Instant;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::outside::{ANA, SandboxClient, column, hour, send};
+use crate::client::{ANA, SandboxClient, column, hour, send};
 
 const EVENTS: &str = "/calendars/primary/events";
 

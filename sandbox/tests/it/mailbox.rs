@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::outside::{SandboxClient, send};
+use crate::client::{SandboxClient, send};
 
 const MAIL: &str = "From: Concord <concord@example.com>\r\nTo: =?utf-8?q?Jos=C3=A9?= <jose@example.com>\r\n\
     Subject: =?utf-8?b?T2zDoQ==?=\r\nMessage-ID: <1@example.com>\r\nMIME-Version: 1.0\r\n\

@@ -1,6 +1,7 @@
 //! The sandbox through HTTP, as applications, persons and tests meet it.
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod client;
 mod contract;
 mod control;
 mod events;
@@ -18,7 +19,6 @@ mod microsoft_oauth;
 mod microsoft_subscriptions;
 mod oauth;
 mod ota;
-mod outside;
 mod pages;
 mod recurring;
 mod restart;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::send;
 use crate::graph::{FEBRUARY, GraphTestClient, code, each, event, series};
-use crate::outside::send;
 
 fn start() -> String {
     format!("/me/calendarView/delta?{FEBRUARY}")

@@ -4,8 +4,8 @@ use reqwest::Method;
 use reqwest::header::IF_MATCH;
 use serde_json::{Value, json};
 
+use crate::client::send;
 use crate::graph::{EVA, FARID, FEBRUARY, GRACE, GraphTestClient, PROPERTY, code, each, event, series};
-use crate::outside::send;
 
 #[tokio::test]
 async fn the_person_and_their_calendars_are_told() {

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
+use crate::client::{SandboxClient, hour, send};
 use crate::graph::{EVA, FEBRUARY, GraphTestClient, code, event};
-use crate::outside::{SandboxClient, hour, send};
 
 const LIST: &str = "/me/events";
 

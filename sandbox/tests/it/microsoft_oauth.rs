@@ -7,8 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::client::{SandboxResponse, send};
 use crate::graph::{EVA, FARID, GRACE, GraphTestClient, code, event};
-use crate::outside::{SandboxResponse, send};
 
 const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
 const CALLBACK: &str = "http://127.0.0.1:9/oauth/calendar/microsoft/callback";

@@ -4,9 +4,9 @@ use chrono::{DateTime, Duration, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::SandboxResponse;
 use crate::graph::{EVA, GraphTestClient, code, event};
 use crate::listener::{NotificationListener, ValidationReply};
-use crate::outside::SandboxResponse;
 
 /// So many minutes from now, as the sandbox's own clock says it.
 async fn later(graph: &GraphTestClient, minutes: i64) -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::outside::{ANA, BEN, SandboxClient, SandboxResponse, send};
+use crate::client::{ANA, BEN, SandboxClient, SandboxResponse, send};
 
 const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
 const CALLBACK: &str = "http://127.0.0.1:9/oauth/calendar/google/callback";
@@ -214,7 +214,7 @@ async fn a_narrow_consent_does_not_open_everything() {
     let narrow = outside.grant(ANA, "https://www.googleapis.com/auth/calendar.events.readonly").await;
     outside.token = narrow["access_token"].as_str().unwrap().into();
     outside.get("/calendars/primary/events").await.expect(200);
-    let refused = outside.insert(crate::outside::hour("no", 9)).await;
+    let refused = outside.insert(crate::client::hour("no", 9)).await;
     assert_eq!((refused.status, refused.reason()), (StatusCode::FORBIDDEN, "insufficientPermissions"));
     assert_eq!(outside.get("/users/me/calendarList").await.reason(), "insufficientPermissions");
     let userinfo = outside.http.get(outside.url("/google/oauth2/v3/userinfo")).bearer_auth(&outside.token);

@@ -11,7 +11,7 @@ use axum::routing::get;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::outside::{SandboxClient, SandboxResponse, send};
+use crate::client::{SandboxClient, SandboxResponse, send};
 
 const AIRBNB: &str = "/ota/airbnb-sea-view-suite";
 const VRBO: &str = "/ota/vrbo-sea-view-suite";

@@ -3,7 +3,7 @@
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 
-use crate::outside::{ANA, SandboxClient, SandboxResponse, hour, send};
+use crate::client::{ANA, SandboxClient, SandboxResponse, hour, send};
 
 const PAGE: &str = "/calendar/google/ana%40example.com";
 

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::outside::{SandboxClient, column, send};
+use crate::client::{SandboxClient, column, send};
 
 const EVENTS: &str = "/calendars/primary/events";
 const AUTUMN: &str =

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::client::{ANA, SandboxClient, column, hour, send};
 use crate::listener::{NotificationListener, ValidationReply};
 use crate::ota::day;
-use crate::outside::{ANA, SandboxClient, column, hour, send};
 
 const EVENTS: &str = "/calendars/primary/events";
 
@@ -45,7 +45,7 @@ fn spawn(folder: &std::path::Path) -> (std::process::Child, String) {
 async fn a_killed_sandbox_comes_back_as_it_was() {
     let data = tempfile::tempdir().unwrap();
     let (mut child, url) = spawn(data.path());
-    let http = crate::outside::client();
+    let http = crate::client::client();
     let grant = json!({ "provider": "google", "account": ANA });
     let grant = send(http.post(format!("{url}/control/grants")).json(&grant)).await.expect(201);
     let events = format!("{url}/google/calendar/v3{EVENTS}");
@@ -98,7 +98,7 @@ async fn a_killed_sandbox_comes_back_as_it_was() {
 async fn a_guest_who_was_told_so_has_booked() {
     let data = tempfile::tempdir().unwrap();
     let (mut child, url) = spawn(data.path());
-    let http = crate::outside::client();
+    let http = crate::client::client();
     let listing = "/control/ota/vrbo-sea-view-suite";
     let new = json!({ "guest": "Ana", "check_in": day(100), "check_out": day(103) });
     let stay = send(http.post(format!("{url}{listing}/bookings")).json(&new)).await.expect(201);
@@ -129,7 +129,7 @@ fn with_base(event: serde_json::Value, old: &str, outside: &SandboxClient) -> se
 async fn microsoft_state_survives_kill() {
     let data = tempfile::tempdir().unwrap();
     let (mut child, url) = spawn(data.path());
-    let http = crate::outside::client();
+    let http = crate::client::client();
     let graph = |path: &str| format!("{url}/microsoft/v1.0{path}");
     let grant = json!({ "provider": "microsoft", "account": crate::graph::EVA });
     let grant = send(http.post(format!("{url}/control/grants")).json(&grant)).await.expect(201);

@@ -87,7 +87,9 @@ async fn warning_from_content(
         Ok(product) => product,
         Err(ImportError::Unread(failure)) => return Ok(Some(AddressWarning::Unread(failure))),
         Err(ImportError::Storage(error)) => return Err(error.into()),
-        Err(ImportError::NoResource | ImportError::Stopped(_) | ImportError::Doubtful(_)) => return Ok(None),
+        Err(ImportError::NoResource | ImportError::Stopped(_) | ImportError::NeedsConfirmation(_)) => {
+            return Ok(None);
+        }
     };
     Ok(another_author(context, asked.platform, &product))
 }

@@ -64,7 +64,7 @@ pub enum ImportError {
     Unread(#[from] FeedReadError),
     /// It seems to be of another platform; nothing was changed.
     #[error(transparent)]
-    Doubtful(AddressWarning),
+    NeedsConfirmation(AddressWarning),
     /// The resource is not of the business.
     #[error("unknown resource")]
     NoResource,
@@ -117,7 +117,7 @@ pub async fn import(
     let request = &request.spelled()?;
     let OpenedImport { mut channel, mut import_context, parsed, is_new } = open(context, request).await?;
     let warning = match another_platform(context, request, &parsed) {
-        Some(warning) if !request.confirmed => return Err(ImportError::Doubtful(warning)),
+        Some(warning) if !request.confirmed => return Err(ImportError::NeedsConfirmation(warning)),
         warning => warning.map(|warning| warning.to_string()),
     };
     if is_new {

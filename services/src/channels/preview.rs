@@ -178,7 +178,7 @@ async fn has_room(
     let own = own.unwrap_or_default();
     let mut rows =
         occupancy::units_of_others(&context.db, resource.business_id, resource.id.0, wanted, own).await?;
-    rows.extend(allocated.iter().filter(|seat| seat.interval.overlaps(&wanted)).copied());
+    rows.extend(allocated.iter().filter(|one| one.interval.overlaps(&wanted)).copied());
     let Placement::Allocated { units, .. } = allocate_fact(&rows, resource.capacity, wanted, 1) else {
         return Ok(false);
     };

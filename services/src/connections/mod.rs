@@ -65,7 +65,7 @@ impl From<JobError> for ConnectionActionError {
             JobError::Provider(ProviderError::RateLimited { .. }) => {
                 Self::Provider("the provider's rate limit was reached; try again in a minute".into())
             }
-            JobError::Provider(error) => Self::Provider(error.in_words("the provider")),
+            JobError::Provider(error) => Self::Provider(error.user_message("the provider")),
             other => Self::NotPossible(other.to_string()),
         }
     }

@@ -23,8 +23,8 @@ use secrecy::SecretString;
 
 use super::problem::{ApiError, Kind};
 use crate::{
-    app::App,
-    http::{admission::CredentialKind, request_origin::RequestOrigin},
+    app::{App, admission::CredentialKind},
+    http::request_origin::RequestOrigin,
 };
 
 /// The program that calls.
@@ -32,7 +32,9 @@ use crate::{
 pub struct ApiCaller {
     /// Whose key it is: all that the request may see.
     pub business: BusinessId,
+    /// For the history.
     pub actor: Actor,
+    /// The key.
     pub key: ApiKeyId,
 }
 

@@ -78,6 +78,7 @@ struct BlockBody {
     notes: Option<String>,
 }
 
+/// A blocked time.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Block)]
 struct BlockResponse {

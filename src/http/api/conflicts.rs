@@ -4,11 +4,7 @@ use axum::{Json, extract::State};
 use concord_storage::occupancy;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    auth::ApiCaller,
-    problem::ApiError,
-    responses::{ConflictResponse, Listing},
-};
+use super::{auth::ApiCaller, occupancy::ConflictResponse, problem::ApiError, responses::Listing};
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {

@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_told_in_words() {
+    fn schemas_are_described() {
         for (schema, words) in [
             (json!({"type": "string"}), "string"),
             (json!({"type": ["string", "null"], "format": "date-time"}), "string (date-time)"),

@@ -12,12 +12,13 @@ use utoipa::{
 };
 
 use super::{
+    ical_import, ical_info,
+    occupancy::{ConflictResponse, FreeTime},
     problem::{FieldProblem, PROBLEM_JSON, ProblemDocument},
-    responses::{ConflictResponse, FreeTime},
 };
 use crate::{
     app::App,
-    http::{api::ical_import, channel_webhooks, feeds, health},
+    http::{channel_webhooks, feeds, health},
 };
 
 const INTRODUCTION: &str = "\
@@ -60,7 +61,7 @@ const TAGS: &[(&str, &str)] = &[
     health::health,
     feeds::read,
     feeds::read_bookings,
-    feeds::info::info,
+    ical_info::info,
     ical_import::import,
     channel_webhooks::channel_webhook
 ))]

@@ -45,6 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(readers))
 }
 
+/// A published feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Feed)]
 struct FeedResponse {

@@ -24,13 +24,10 @@ use super::{
     channels::unknown_platform,
     idempotency,
     problem::{self, ApiError, Kind},
-    request::from_json,
+    request::{from_json, reserve_body_layer},
     schema,
 };
-use crate::{
-    app::App,
-    http::admission::{BodyClass, reserve_body_layer},
-};
+use crate::app::{App, admission::BodyClass};
 
 /// A file is no larger than a feed may be.
 const MAX_BODY_BYTES: usize = 11 * 1024 * 1024;
@@ -54,6 +51,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
 }
 
+/// What to import.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IcalImport, example = json!({
@@ -220,9 +218,9 @@ impl From<ImportError> for ApiError {
                 Kind::Invalid,
                 format!("The calendar cannot be imported: {failure}. Nothing was changed."),
             ),
-            ImportError::Doubtful(doubt) => Self::new(
+            ImportError::NeedsConfirmation(warning) => Self::new(
                 Kind::NotPossible,
-                format!("Nothing was imported: {doubt}. Send `confirm: true` to import anyway."),
+                format!("Nothing was imported: {warning}. Send `confirm: true` to import anyway."),
             ),
             ImportError::NoResource => Self::invalid("resource", "is not one of your resources"),
             ImportError::Stopped(words) => {

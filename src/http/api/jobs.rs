@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// The most failed jobs in one answer.
 const MAX_FAILED_JOBS: u32 = 200;
 
+/// A job.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Job)]
 struct JobResponse {

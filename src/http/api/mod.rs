@@ -21,10 +21,12 @@ mod docs;
 mod document;
 mod feeds;
 mod ical_import;
+mod ical_info;
 pub mod idempotency;
 mod jobs;
 mod json_errors;
 mod mails;
+mod occupancy;
 mod patch_field;
 mod platforms;
 mod preconditions;
@@ -54,11 +56,9 @@ use utoipa_axum::router::OpenApiRouter;
 use self::{
     idempotency::UnknownPath,
     problem::{ApiError, Kind},
+    request::reserve_body_layer,
 };
-use crate::{
-    app::App,
-    http::admission::{BodyClass, reserve_body_layer},
-};
+use crate::app::{App, admission::BodyClass};
 
 /// All endpoints of version 1, without the prefix of their paths.
 fn endpoints() -> OpenApiRouter<App> {
@@ -105,6 +105,7 @@ pub fn router(app: &App) -> Router<App> {
     Router::new()
         .nest("/api/v1", version_1)
         .merge(ical_import::router(app))
+        .merge(ical_info::router())
         .route("/api/{*rest}", any(unknown_path))
         .merge(docs::router(document))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))

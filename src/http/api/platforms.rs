@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(find, change))
 }
 
+/// A booking platform.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Platform)]
 struct PlatformResponse {
@@ -94,6 +95,7 @@ struct PlatformPatch {
     blocks: Option<BlockRule>,
 }
 
+/// List platforms
 #[utoipa::path(get, path = "/platforms", tag = "Channels", operation_id = "list_platforms",
     responses((status = 200, description = "The full list", body = Listing<PlatformResponse>)))]
 async fn list(
@@ -113,6 +115,7 @@ fn find_platform<'a>(app: &'a App, name: &str) -> Result<&'a Platform, ApiError>
     app.context.platforms.find(name).ok_or_else(|| ApiError::not_found("platform"))
 }
 
+/// Read a platform
 #[utoipa::path(get, path = "/platforms/{platform}", tag = "Channels", operation_id = "get_platform",
     params(("platform" = String, Path, description = "Its id, its name or another name of it")),
     responses((status = 200, description = "The platform", body = PlatformResponse)))]

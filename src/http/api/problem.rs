@@ -4,29 +4,23 @@
 //! installation and the id of the request are known. Texts of the inside (of the database, of a provider's answer) go
 //! to the log, never into the document.
 
+mod conversions;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use concord_domain::booking::FieldError;
-use concord_providers::DiscoveryError;
-use concord_services::{
-    ServiceError, connect::ConnectError, connections::ConnectionActionError, remote_changes::AnswerError,
-};
-use concord_storage::{StorageError, bookings::PutError};
+use concord_storage::StorageError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::responses::{ConflictResponse, FreeTime};
-use crate::app::App;
+use super::occupancy::{ConflictResponse, FreeTime};
+use crate::{app::App, http::request_origin::REQUEST_ID};
 
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// The header in which the id of a request travels.
-pub const REQUEST_ID: &str = "x-request-id";
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $slug:literal, $status:ident, $title:literal, $advice:literal;)+) => {
@@ -77,6 +71,7 @@ kinds! {
     /// The path exists, the method does not.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The `Allow` header lists the supported methods.";
+    /// No room.
     Taken = "taken", CONFLICT, "The time is taken",
         "`conflicts` lists what is in the way, `alternatives` free times of the same length.";
     /// Right in itself, but not as things stand.
@@ -92,6 +87,7 @@ kinds! {
     /// `If-Match` or `If-None-Match` does not hold.
     Stale = "stale", PRECONDITION_FAILED, "Changed in the meantime",
         "Read it again, apply your change to the current version, and send the new `ETag` as `If-Match`.";
+    /// Too many bytes.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "Send less data per request.";
     /// Not JSON by its own account.
@@ -134,12 +130,6 @@ pub struct FieldProblem {
     pub message: String,
 }
 
-impl From<FieldError> for FieldProblem {
-    fn from(error: FieldError) -> Self {
-        Self { field: error.field.to_owned(), message: error.message }
-    }
-}
-
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -150,7 +140,7 @@ pub(crate) struct ProblemDocument {
     pub kind: String,
     /// The same title for every problem of this type.
     pub title: &'static str,
-    /// The HTTP status of its answer.
+    /// The HTTP status.
     #[schema(example = 409)]
     pub status: u16,
     /// What is wrong in this case.
@@ -327,127 +317,6 @@ pub async fn render(State(app): State<App>, request: Request, next: Next) -> Res
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, body.into())
-}
-
-impl From<StorageError> for ApiError {
-    fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::NotFound => Self::not_found("thing here"),
-            // Nothing here must be unlike the others but a booking's reference, and who writes that of another booking
-            // at the same moment has lost a race.
-            StorageError::Exists | StorageError::Overlap | StorageError::Busy => {
-                Self::new(Kind::Busy, "The same data is being changed by another request.").retry_after(1)
-            }
-            StorageError::Overloaded => Self::new(Kind::Busy, "Too many changes are waiting.").retry_after(2),
-            StorageError::UnitsTaken { highest } => Self::new(
-                Kind::NotPossible,
-                format!("Unit {highest} still has a current or upcoming booking; move or cancel it first."),
-            ),
-            StorageError::StaysAhead => Self::new(
-                Kind::NotPossible,
-                "The time zone cannot be changed while there are current or upcoming stays.",
-            ),
-            StorageError::BadCursor => {
-                let message = "is not a cursor from a previous page";
-                Self::new(Kind::Malformed, format!("cursor {message}.")).with_errors(vec![FieldProblem {
-                    field: "cursor".to_owned(),
-                    message: message.to_owned(),
-                }])
-            }
-            StorageError::Database(_) | StorageError::Unavailable(_) => {
-                Self::unavailable(&error, "The database is unavailable.")
-            }
-            StorageError::Unwritable(_) => Self::unavailable(&error, "The database is read-only."),
-            _ => Self::internal(error),
-        }
-    }
-}
-
-impl From<Vec<FieldError>> for ApiError {
-    fn from(faults: Vec<FieldError>) -> Self {
-        Self::invalid_fields(faults.into_iter().map(FieldProblem::from).collect())
-    }
-}
-
-impl From<PutError> for ApiError {
-    fn from(error: PutError) -> Self {
-        match error {
-            PutError::Invalid(faults) => faults.into(),
-            PutError::Taken(taken) => {
-                let mut error = Self::new(Kind::Taken, taken_in_words(&taken.obstacles));
-                error.0.conflicts = taken.obstacles.into_iter().map(ConflictResponse::from).collect();
-                error.0.alternatives = Some(taken.alternatives.into_iter().map(FreeTime::from).collect());
-                error
-            }
-            PutError::Stale { current } => Self::stale("booking", current),
-            PutError::Storage(error) => error.into(),
-        }
-    }
-}
-
-fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
-    let [first, others @ ..] = obstacles else { return "The time is taken.".to_owned() };
-    let subject = first.subject_name.as_deref().unwrap_or("The resource");
-    let others = match others.len() {
-        0 => String::new(),
-        1 => " and one other".to_owned(),
-        others => format!(" and {others} others"),
-    };
-    let by = match (&first.reference, &first.calendar) {
-        (Some(reference), _) => format!("by {reference}"),
-        (None, Some(calendar)) => format!("by busy time in the calendar {calendar}"),
-        (None, None) => "already".to_owned(),
-    };
-    format!("{subject} is taken {by}{others}.")
-}
-
-impl From<AnswerError> for ApiError {
-    fn from(error: AnswerError) -> Self {
-        match error {
-            AnswerError::NotFound => Self::not_found("change"),
-            AnswerError::Overtaken => {
-                let words = "Someone already decided this, or the booking has changed since.";
-                Self::new(Kind::NotPossible, words)
-            }
-            AnswerError::Refused(error) => error.into(),
-            AnswerError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl From<ConnectError> for ApiError {
-    fn from(error: ConnectError) -> Self {
-        match error {
-            ConnectError::NotSetUp(_) => Self::new(Kind::NotPossible, error.to_string()),
-            ConnectError::Storage(error) => error.into(),
-            ConnectError::Provider { .. }
-            | ConnectError::MissingScope { .. }
-            | ConnectError::Discovery(DiscoveryError::Unreachable { .. }) => {
-                Self::new(Kind::Provider, error.to_string())
-            }
-            _ => Self::new(Kind::Malformed, error.to_string()),
-        }
-    }
-}
-
-impl From<ServiceError> for ApiError {
-    fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::NotFound(what) => Self::not_found(what),
-            ServiceError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl From<ConnectionActionError> for ApiError {
-    fn from(error: ConnectionActionError) -> Self {
-        match error {
-            ConnectionActionError::NotFound => Self::not_found("calendar integration"),
-            ConnectionActionError::NotPossible(reason) => Self::new(Kind::NotPossible, reason),
-            ConnectionActionError::Provider(reason) => Self::new(Kind::Provider, reason),
-            ConnectionActionError::Storage(error) => error.into(),
-        }
-    }
 }
 
 #[cfg(test)]

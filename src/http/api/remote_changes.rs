@@ -27,9 +27,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     auth::ApiCaller,
+    occupancy::FreeTime,
     problem::ApiError,
     request::{ApiPath, ApiQuery},
-    responses::{FreeTime, Listing, page_request},
+    responses::{Listing, page_request},
     schema,
 };
 use crate::app::App;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(undo))
 }
 
+/// Filters for changes.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -174,7 +176,7 @@ fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeR
         zone,
         today: now.with_timezone(&zone).date_naive(),
     }
-    .in_words();
+    .user_message();
     RemoteChangeResponse {
         summary,
         can_be_undone: change.can_be_undone(),

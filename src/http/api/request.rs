@@ -2,9 +2,10 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::QueryRejection},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
-    response::IntoResponse,
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, FixedOffset, NaiveDate, SubsecRound, Utc};
 use chrono_tz::Tz;
@@ -15,7 +16,10 @@ use super::{
     json_errors::field_problem,
     problem::{ApiError, Kind},
 };
-use crate::app::App;
+use crate::app::{
+    App,
+    admission::{BodyClass, BodySize},
+};
 
 /// A body in JSON; what is wrong with it is a problem.
 #[derive(Clone, Debug)]
@@ -46,6 +50,19 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalApiJson<T> {
         }
         media_type?;
         from_json(&bytes).map(Self)
+    }
+}
+
+/// Holds room for the bodies of the API until they are answered. It stands inside of `auth::require_key`.
+pub(crate) async fn reserve_body_layer(
+    State((app, sort, most)): State<(App, BodyClass, usize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let size = BodySize::of(request.body());
+    match app.admission.reserve_body(sort, size, most).await {
+        Ok(_held) => next.run(request).await,
+        Err(error) => ApiError::from(error).into_response(),
     }
 }
 
@@ -194,6 +211,7 @@ fn parse_date(text: &str) -> Option<NaiveDate> {
 /// One end of a stretch of time in a query: an instant, or a day in the business's zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiTimeBound {
+    /// An instant.
     At(DateTime<Utc>),
     /// The beginning of a day.
     On(NaiveDate),

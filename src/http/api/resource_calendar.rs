@@ -15,10 +15,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::ApiCaller,
     bookings::business_zone,
+    occupancy::ConflictResponse,
     problem::ApiError,
     request::{ApiDate, ApiPath, ApiQuery},
     resources::find_resource,
-    responses::ConflictResponse,
     schema,
 };
 use crate::app::App;
@@ -32,6 +32,7 @@ const MAX_DAYS: i64 = 366;
 /// More than this `storage` does not give at a time.
 const MAX_ROWS: usize = 1000;
 
+/// The date range.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -175,6 +175,7 @@ async fn list(
     Ok(Json(Listing::from_page(page, ResourceResponse::from)))
 }
 
+/// Create a resource
 #[utoipa::path(post, path = "/resources", tag = "Resources", operation_id = "create_resource", request_body = NewResourceBody,
     responses((status = 201, description = "Created", body = ResourceResponse,
         headers(("Location" = String, description = "Its URL")))))]
@@ -199,6 +200,7 @@ pub(super) async fn find_resource(
     found.ok_or_else(|| ApiError::not_found("resource"))
 }
 
+/// Read a resource
 #[utoipa::path(get, path = "/resources/{id}", tag = "Resources", operation_id = "get_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The resource", body = ResourceResponse)))]

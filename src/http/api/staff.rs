@@ -30,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(restore))
 }
 
+/// A staff member.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Staff)]
 pub(crate) struct StaffResponse {

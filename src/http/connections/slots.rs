@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Network, ServerConfig},
-    http::limits::network_of,
+    http::request_origin::network_of,
 };
 
 const IDLE_GRACE: Duration = Duration::from_secs(1);

@@ -4,10 +4,7 @@ use std::net::IpAddr;
 
 use concord_domain::{clock::Clock, ids::FeedId};
 
-use crate::{
-    config::FeedsConfig,
-    http::limits::{KeyedRateLimiter, network_of},
-};
+use crate::{app::rate_limiter::KeyedRateLimiter, config::FeedsConfig, http::request_origin::network_of};
 
 /// The limits of this process.
 pub(super) struct FeedRateLimits {

@@ -2,13 +2,11 @@
 //! years, so that almost every request must end at one lookup and a 304.
 //!
 //! A feed is rendered when its revision has moved or a day has passed, and kept in memory with its compressed form and
-//! its tag. Who has read which revision is remembered (`access`). The token is a secret: it stands in no log and no
-//! answer.
+//! its tag. Who has read which revision is remembered (`app::feed_access`). The token is a secret: it stands in no log
+//! and no answer.
 
-mod access;
 mod cache;
 pub(in crate::http) mod caching;
-pub(super) mod info;
 mod limits;
 mod lookup;
 mod readers;
@@ -34,20 +32,22 @@ use concord_storage::{
     feeds::{Feed, PublishedFeed},
     secret,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-pub use self::access::FeedAccessLog;
-pub(in crate::http) use self::readers::is_shown_as_person;
+pub(in crate::http) use self::readers::{ANY_PLATFORM, is_shown_as_person};
 use self::{
-    access::FeedAccess,
     cache::{FeedCache, FeedVersion},
     limits::FeedRateLimits,
     lookup::FeedLookups,
-    readers::FeedReaderKind,
+    readers::{FeedReaderKind, reader_name},
     render::FeedVariant,
 };
-use crate::{app::App, config::FeedsConfig, http::limits::client_address};
+use crate::{
+    app::{App, feed_access::FeedAccess},
+    config::FeedsConfig,
+    http::request_origin::client_address,
+};
 
 /// How long a booking that is over stays in a feed.
 const PAST_DAYS: u64 = 31;
@@ -81,6 +81,11 @@ pub fn router(app: &App) -> Router<App> {
 /// The address of a feed.
 pub fn feed_url(app: &App, token: &str) -> String {
     app.absolute_url(&format!("/feeds/{token}.ics"))
+}
+
+/// The address of all bookings of a business.
+pub(in crate::http) fn bookings_feed_url(app: &App, token: &SecretString) -> String {
+    app.absolute_url(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()))
 }
 
 /// Lets scripts of the configured websites read feeds.
@@ -227,7 +232,7 @@ impl<'a> FeedHttpRequest<'a> {
         if self.method == Method::GET {
             let reading = FeedAccess {
                 feed,
-                headers: self.headers,
+                reader: reader_name(self.headers),
                 is_theirs: self.is_platform_read(feed).await?,
                 address: self.address,
                 revision: published.contents,

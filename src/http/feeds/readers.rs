@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, HeaderName, header};
 use concord_domain::platform::Platform;
 use concord_storage::feed_reads::FeedRead;
 
-use super::info::ANY_PLATFORM;
+/// The platform of no name: what it says holds for any.
+pub(in crate::http) const ANY_PLATFORM: &str = "generic";
 
 /// Of what a reader calls itself, in characters.
 const MAX_NAME_LENGTH: usize = 120;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{
     PageError,
+    error::STAYS_AHEAD,
     extract::PageForm,
     flash::Flash,
     layout::{Layout, NavItem, render_page},
@@ -100,10 +101,6 @@ async fn save(
     }
     Ok(user.redirect_with_flash(&app, "/settings/business", &Flash::success("Settings saved.")))
 }
-
-/// Why a zone stays as it is.
-pub(super) const STAYS_AHEAD: &str =
-    "The time zone cannot be changed while there are current or upcoming stays.";
 
 async fn refuse(
     app: &App,

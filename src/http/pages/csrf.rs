@@ -6,27 +6,24 @@
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    extract::{Request, State},
+    extract::{FromRequest, Multipart, Request, State},
     http::{HeaderMap, Method, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use url::Url;
 
-use super::{
-    PageError, calendar_sync,
-    session::{CurrentUser, SessionToken},
-};
+use super::{PageError, cookies::SessionToken, session::CurrentUser, uploads};
 use crate::{
-    app::App,
-    http::{
+    app::{
+        App,
         admission::{BodyClass, BodySize},
-        request_origin::RequestOrigin,
     },
+    http::request_origin::RequestOrigin,
 };
 
 /// The field that carries the token.
-pub(super) const FIELD: &str = "csrf";
+const FIELD: &str = "csrf";
 
 /// A form of somebody who is not signed in holds a code at the most.
 const MAX_ANONYMOUS_BYTES: usize = 16 * 1024;
@@ -54,9 +51,9 @@ pub(in crate::http) async fn verify(State(app): State<App>, request: Request, ne
         Err(error) => return error.into_response(),
     };
     // Only there are files taken.
-    let is_upload = calendar_sync::accepts_upload(parts.uri.path());
+    let is_upload = uploads::accepts_upload(parts.uri.path());
     let most =
-        if is_upload { calendar_sync::MAX_UPLOAD_BYTES } else { app.config.server.max_body_kilobytes * 1024 };
+        if is_upload { uploads::MAX_UPLOAD_BYTES } else { app.config.server.max_body_kilobytes * 1024 };
     let sort = if is_upload { BodyClass::Uploads } else { BodyClass::Forms };
     let size = BodySize::of(&body);
     let _held = match app.admission.reserve_body(sort, size, most).await {
@@ -67,7 +64,7 @@ pub(in crate::http) async fn verify(State(app): State<App>, request: Request, ne
         return PageError::TooLarge.into_response();
     };
     let is_ours = if is_upload {
-        calendar_sync::carries_token(&parts.headers, &bytes, &token).await
+        carries_token(&parts.headers, &bytes, &token).await
     } else {
         has_token(&bytes, &token)
     };
@@ -79,6 +76,19 @@ pub(in crate::http) async fn verify(State(app): State<App>, request: Request, ne
 
 fn has_token(form: &Bytes, token: &SessionToken) -> bool {
     url::form_urlencoded::parse(form).any(|(name, value)| name == FIELD && token.is_form_token(&value))
+}
+
+/// The token of the session is the first part of a form; no more of it is looked at.
+const LOOKED_AT: usize = 4096;
+
+/// Whether a form in parts carries the token of the session, as its first part.
+async fn carries_token(headers: &HeaderMap, form: &Bytes, token: &SessionToken) -> bool {
+    let mut start = Request::new(Body::from(form.slice(..form.len().min(LOOKED_AT))));
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
+    start.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
+    let Ok(mut parts) = Multipart::from_request(start, &()).await else { return false };
+    let Ok(Some(first)) = parts.next_field().await else { return false };
+    first.name() == Some(FIELD) && first.text().await.is_ok_and(|sent| token.is_form_token(&sent))
 }
 
 /// `Sec-Fetch-Site` cannot be set by pages; browsers that don't send it send `Origin`. Who sends neither is no browser
@@ -132,5 +142,26 @@ mod tests {
         assert!(!has_token(&form(&SessionToken::new().form_token()), &token));
         assert!(!has_token(&form(""), &token));
         assert!(!has_token(&Bytes::from_static(b"title=A"), &token));
+    }
+
+    #[tokio::test]
+    async fn the_token_is_the_first_part() {
+        let token = SessionToken::new();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=edge"));
+        let part = |name: &str, value: &str| {
+            format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let right = part(FIELD, &token.form_token());
+        let file = part("file", &"x".repeat(100_000));
+        for (form, is_ours) in [
+            (format!("{right}{file}--edge--\r\n"), true),
+            (format!("{file}{right}--edge--\r\n"), false),
+            (format!("{}{file}--edge--\r\n", part(FIELD, "guessed")), false),
+            ("--edge--\r\n".to_owned(), false),
+        ] {
+            assert_eq!(carries_token(&headers, &form.into(), &token).await, is_ours);
+        }
+        assert!(!carries_token(&HeaderMap::new(), &right.into(), &token).await);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     components::Tone,
-    session::{SessionToken, cookie, read_cookie},
+    cookies::{SessionToken, cookie, read_cookie},
 };
 use crate::app::App;
 

@@ -11,8 +11,9 @@ use super::{
     PageError,
     assets::Assets,
     attention::{Attention, SyncIndicator},
+    cookies::with_cookie,
     flash::Flash,
-    session::{CurrentUser, with_cookie},
+    session::CurrentUser,
     theme::Theme,
 };
 use crate::app::App;

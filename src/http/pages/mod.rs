@@ -1,16 +1,17 @@
 //! The pages that people use: rendered here from templates, working without script.
 //!
 //! A page is a file: a struct with what it shows, a template of the same name in `templates/`, and its handlers. A
-//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `page`, `user.go(..)` (back to a page,
-//! with a line that says what happened) or a `PageError`. A POST that carries no token of the session never gets to it
-//! (`forgery`).
+//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `render_page`,
+//! `user.redirect_with_flash(..)` (back to a page, with a line that says what happened) or a `PageError`. A POST that
+//! carries no token of the session never gets to it (`csrf`).
 //!
 //! To add a page: the struct and its handlers in a file here, the template, `router()` merged below; and, if people
-//! should find it in the rail, a `frame::Place`.
+//! should find it in the rail, a `layout::NavItem`.
 
 mod api_keys;
 pub(crate) mod assets;
 mod attention;
+mod booking_paths;
 mod bookings;
 mod business;
 mod calendar_sync;
@@ -18,9 +19,11 @@ mod calendars;
 mod changes;
 mod channels;
 mod components;
+mod cookies;
 mod csrf;
 mod drift;
-pub(crate) mod error;
+mod error;
+pub(crate) mod error_page;
 mod extract;
 mod feeds;
 mod filters;
@@ -29,6 +32,7 @@ mod format;
 mod layout;
 mod mail;
 mod names;
+mod obstacles;
 mod overview;
 mod people;
 mod platforms;
@@ -39,6 +43,7 @@ mod settings;
 mod sign_in;
 mod sync_log;
 mod theme;
+mod uploads;
 
 use axum::{
     Router,
@@ -49,11 +54,12 @@ use axum::{
 
 pub(crate) use assets::Assets;
 pub(crate) use components::join_names;
+pub(crate) use cookies::SessionToken;
 pub(in crate::http) use csrf::verify as refuse_forged;
 pub(crate) use error::PageError;
-pub(crate) use extract::{PageForm, PagePath, PageQuery};
+pub(crate) use extract::{PageForm, PagePath, PageQuery, local_path};
 pub(crate) use flash::Flash;
-pub(crate) use session::{CurrentUser, SessionToken, local_path};
+pub(crate) use session::CurrentUser;
 pub(crate) use theme::Theme;
 
 use crate::app::App;

@@ -22,7 +22,8 @@ use serde::Deserialize;
 
 use super::{
     PageError,
-    business::{STAYS_AHEAD, zones},
+    business::zones,
+    error::STAYS_AHEAD,
     extract::{PageForm, PagePath},
     flash::Flash,
     layout::{Layout, NavItem, render_page},

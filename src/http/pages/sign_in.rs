@@ -29,13 +29,14 @@ use serde::Deserialize;
 use super::{
     PageError,
     assets::Assets,
-    extract::{PagePath, PageQuery},
-    session::{CurrentUser, SessionToken, cookie, local_path, read_cookie, with_cookie},
+    cookies::{SessionToken, cookie, read_cookie, with_cookie},
+    extract::{PagePath, PageQuery, local_path},
+    session::CurrentUser,
     theme::Theme,
 };
 use crate::{
-    app::App,
-    http::{admission::CredentialKind, request_origin::RequestOrigin},
+    app::{App, admission::CredentialKind},
+    http::request_origin::RequestOrigin,
 };
 
 pub(super) fn router() -> Router<App> {
@@ -43,12 +44,6 @@ pub(super) fn router() -> Router<App> {
         .route("/sign-in", get(show))
         .route("/sign-in/{token}", get(show_link).post(sign_in))
         .route("/sign-out", post(sign_out))
-}
-
-/// The page that says how to sign in. Whoever then opens a link in this browser comes to `next`.
-pub(super) fn sign_in_path(next: &str) -> String {
-    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    format!("/sign-in?next={next}")
 }
 
 /// The cookie that holds where somebody wanted to go.

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::{
     PageError,
-    bookings::booking_path,
+    booking_paths::booking_path,
     channels::{channel_name, channel_path},
     components::{Pill, SelectOption, capitalize},
     extract::PageQuery,
@@ -110,41 +110,15 @@ async fn show(
     } else {
         lines(&app, &user, &own, filter, wish.after.clone()).await?
     };
-    let mut names = NameDirectory::load(db, business, user.business.zone).await?;
-    for connection in &own {
-        names.load_staff(db, connection.staff_id).await?;
-    }
     let counts = counts(&app, &user, &own, filter.connection).await?;
-    let mut connections: Vec<SelectOption> = own
-        .iter()
-        .map(|connection| {
-            let label = format!("{}, {}", names.staff_name(connection.staff_id), connection.provider.name());
-            SelectOption::new(connection.id.to_string(), label, &wish.connection)
-        })
-        .collect();
-    let mut outcomes: Vec<SelectOption> = SyncOutcome::ALL
-        .iter()
-        .map(|outcome| SelectOption::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
-        .collect();
-    let mut channels = channel_choices(&app, &user, &wish).await?;
-    let mut unread = InvalidFilters::default();
-    if filter.connection.is_none() && !wish.connection.is_empty() {
-        let text = "Unknown calendar.";
-        unread.add_choice(("connection", "Calendar"), text, &wish.connection, &mut connections);
-    }
-    if filter.channel.is_none() && !wish.channel.is_empty() {
-        unread.add_choice(("channel", "Channel"), "Unknown channel.", &wish.channel, &mut channels);
-    }
-    if filter.outcome.is_none() && !wish.outcome.is_empty() {
-        unread.add_choice(("outcome", "Status"), "Unknown status.", &wish.outcome, &mut outcomes);
-    }
+    let mut choices = FilterChoices::load(&app, &user, &own, &wish).await?;
     let log = SyncLogPage {
         frame: Layout::load(&app, &user, NavItem::Settings, "Sync log").await?,
         rows: rows(&app, &user, lines).await?,
-        connections,
-        channels,
-        outcomes,
-        unread,
+        unread: choices.add_unread(filter, &wish),
+        connections: choices.connections,
+        channels: choices.channels,
+        outcomes: choices.outcomes,
         is_unknown_booking,
         success: success_rate(counts),
         ok: counts.ok,
@@ -157,6 +131,56 @@ async fn show(
         booking: wish.booking,
     };
     render_page(&app, &user, &log)
+}
+
+/// What the log can be narrowed to.
+struct FilterChoices {
+    connections: Vec<SelectOption>,
+    channels: Vec<SelectOption>,
+    outcomes: Vec<SelectOption>,
+}
+
+impl FilterChoices {
+    async fn load(
+        app: &App,
+        user: &CurrentUser,
+        own: &[Connection],
+        wish: &SyncLogPageQuery,
+    ) -> Result<Self, PageError> {
+        let db = &app.context.db;
+        let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
+        for connection in own {
+            names.load_staff(db, connection.staff_id).await?;
+        }
+        let connections = own.iter().map(|connection| {
+            let label = format!("{}, {}", names.staff_name(connection.staff_id), connection.provider.name());
+            SelectOption::new(connection.id.to_string(), label, &wish.connection)
+        });
+        let outcomes = SyncOutcome::ALL
+            .iter()
+            .map(|outcome| SelectOption::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome));
+        Ok(Self {
+            connections: connections.collect(),
+            channels: channel_choices(app, user, wish).await?,
+            outcomes: outcomes.collect(),
+        })
+    }
+
+    /// The filters that cannot be read; what was typed for them stays chosen.
+    fn add_unread(&mut self, filter: SyncLogFilter, wish: &SyncLogPageQuery) -> InvalidFilters {
+        let mut unread = InvalidFilters::default();
+        if filter.connection.is_none() && !wish.connection.is_empty() {
+            let text = "Unknown calendar.";
+            unread.add_choice(("connection", "Calendar"), text, &wish.connection, &mut self.connections);
+        }
+        if filter.channel.is_none() && !wish.channel.is_empty() {
+            unread.add_choice(("channel", "Channel"), "Unknown channel.", &wish.channel, &mut self.channels);
+        }
+        if filter.outcome.is_none() && !wish.outcome.is_empty() {
+            unread.add_choice(("outcome", "Status"), "Unknown status.", &wish.outcome, &mut self.outcomes);
+        }
+        unread
+    }
 }
 
 /// The channels that the person may see.
@@ -324,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_tried_is_told_in_words() {
+    fn attempts_are_described() {
         for (operation, text) in [("nothing", "Check"), ("create", "Create"), ("two_words", "Two words")] {
             assert_eq!(operation_label(operation), text);
         }

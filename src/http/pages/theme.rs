@@ -9,8 +9,10 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::extract::PageForm;
-use super::session::{cookie, local_path, read_cookie, with_cookie};
+use super::{
+    cookies::{cookie, read_cookie, with_cookie},
+    extract::{PageForm, local_path},
+};
 use crate::app::App;
 
 const COOKIE: &str = "concord_theme";

@@ -34,7 +34,7 @@ pub struct ChannelItem {
     pub pinned: bool,
     /// It is not agreed on yet there.
     pub tentative: bool,
-    /// What somebody said of it when it was in doubt.
+    /// What somebody said of it when it was unconfirmed.
     pub settled: Option<Settled>,
     /// What made us read what brought it; `None`: that was forgotten.
     pub brought_by: Option<RunOrigin>,
@@ -103,18 +103,18 @@ pub async fn to_come(
     all!(db, LIST_UPCOMING, business, channel, now)
 }
 
-const IN_DOUBT: &str = select!(
-    "i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 AND i.kind = 'doubt' ORDER BY i.starts_at, i.id"
+const UNCONFIRMED: &str = select!(
+    "i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 AND i.kind = 'unconfirmed' ORDER BY i.starts_at, i.id"
 );
 
 /// Of these, what may be ours or sold there, by start.
-pub async fn in_doubt(
+pub async fn unconfirmed(
     db: &Db,
     business: BusinessId,
     channel: ChannelId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ChannelItem>> {
-    all!(db, IN_DOUBT, business, channel, now)
+    all!(db, UNCONFIRMED, business, channel, now)
 }
 
 const CLOSED: &str = "
@@ -303,9 +303,9 @@ pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Res
 
 const SETTLE: &str = "
     UPDATE channel_items SET settled = $3
-    WHERE business_id = $1 AND id = $2 AND kind = 'doubt' AND removed_at IS NULL";
+    WHERE business_id = $1 AND id = $2 AND kind = 'unconfirmed' AND removed_at IS NULL";
 
-/// Notes what somebody says of an event in doubt. `false`: by now it is not in doubt any more.
+/// Notes what somebody says of an unconfirmed event. `false`: by now it is no longer unconfirmed.
 pub async fn settle(tx: &mut Tx, business: BusinessId, id: ChannelItemId, settled: Settled) -> Result<bool> {
     Ok(changed!(tx, SETTLE, business, id, settled)? == 1)
 }

@@ -115,7 +115,7 @@ pub async fn note_read(tx: &mut Tx, channel: ChannelId, revision: i64, at: DateT
 const LIST_POSSIBLE_ECHOES: &str = "
     SELECT p.starts_at, p.ends_at, p.unseen_at IS NULL AS believed,
            COALESCE((SELECT TRUE FROM channel_items i
-                     WHERE i.booking_id = p.booking_id AND i.kind = 'doubt' LIMIT 1), FALSE) AS of_doubt
+                     WHERE i.booking_id = p.booking_id AND i.kind = 'unconfirmed' LIMIT 1), FALSE) AS of_unconfirmed
     FROM channel_published p
     WHERE p.business_id = $1 AND p.channel_id = $2 AND p.seen_at IS NOT NULL AND p.ends_at > $3
       AND (p.unseen_at IS NULL OR p.unseen_at > $4)
@@ -130,10 +130,10 @@ pub async fn can_come_back(
 ) -> Result<Vec<EchoSource>> {
     let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool, bool)> =
         all!(db, LIST_POSSIBLE_ECHOES, business, channel, now, now - LINGERS_FOR)?;
-    let published = |(start, end, believed, of_doubt)| EchoSource {
+    let published = |(start, end, believed, of_unconfirmed)| EchoSource {
         interval: Interval { start, end },
         believed,
-        of_doubt,
+        of_unconfirmed,
     };
     Ok(rows.into_iter().map(published).collect())
 }
@@ -162,7 +162,10 @@ pub async fn list_subscriber_echoes(
 ) -> Result<Vec<EchoSource>> {
     let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> =
         all!(db, LIST_SUBSCRIBER_ECHOES, business, resource, channel, now, now - SUBSCRIBERS_LINGER_FOR)?;
-    let published =
-        |(start, end, believed)| EchoSource { interval: Interval { start, end }, believed, of_doubt: false };
+    let published = |(start, end, believed)| EchoSource {
+        interval: Interval { start, end },
+        believed,
+        of_unconfirmed: false,
+    };
     Ok(rows.into_iter().map(published).collect())
 }

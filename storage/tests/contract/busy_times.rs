@@ -118,19 +118,19 @@ async fn what_found_no_unit_gets_the_one_that_is_freed(db: &TestDb) {
     let dentist = read(db, &ana, calendar, "dentist", (0, 60)).await;
     read(db, &ana, calendar, "lunch", (30, 90)).await;
     read(db, &ana, calendar, "call", (80, 100)).await;
-    let seats = async || {
+    let units = async || {
         let within = Interval::new(at(0), at(100)).unwrap();
         let rows = occupancy::standing(db, ana.business_id, ana.id.0, within).await.unwrap();
         rows.iter().map(|row| row.unit).collect::<Vec<_>>()
     };
-    assert_eq!(seats().await, [Some(1), None, Some(1)]);
+    assert_eq!(units().await, [Some(1), None, Some(1)]);
     read(db, &ana, calendar, "call", (95, 100)).await;
-    assert_eq!(seats().await, [Some(1), None, Some(1)], "the dentist is still there");
+    assert_eq!(units().await, [Some(1), None, Some(1)], "the dentist is still there");
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
     busy_times::remove(&mut tx, ana.business_id, ana.id, dentist).await.unwrap();
     commit(tx).await;
-    assert_eq!(seats().await, [Some(1), Some(1)]);
+    assert_eq!(units().await, [Some(1), Some(1)]);
 }
 
 async fn whoever_is_busy_cannot_be_booked(db: &TestDb) {

@@ -271,7 +271,7 @@ async fn what_came_by_hand_stands_until_the_feed_has_it(db: &TestDb) {
     }
 }
 
-async fn what_was_said_of_a_doubt_is_said_of_its_nights(db: &TestDb) {
+async fn an_answer_to_an_unconfirmed_event_holds_for_its_nights(db: &TestDb) {
     let fixture = fixture(db).await;
     let [draft, later] =
         [(100, 160), (200, 260)].map(|(from, to)| testing::draft(&fixture.resource, from, to));
@@ -283,7 +283,7 @@ async fn what_was_said_of_a_doubt_is_said_of_its_nights(db: &TestDb) {
         commit(tx).await;
         done
     };
-    assert!(!settle(Settled::Ours).await, "it is not in doubt");
+    assert!(!settle(Settled::Ours).await, "it is not unconfirmed");
     let becomes = async |item: &FeedItem| {
         let mut tx = begin(db).await;
         items::change(&mut tx, fixture.business.id, id, (item, false), (booking, booking)).await.unwrap();
@@ -291,17 +291,20 @@ async fn what_was_said_of_a_doubt_is_said_of_its_nights(db: &TestDb) {
         let item = items::find(db, fixture.business.id, id).await.unwrap().unwrap();
         (item.kind, item.settled, item.tentative)
     };
-    assert_eq!(becomes(&item("a", ItemKind::Doubt, &draft)).await, (ItemKind::Doubt, None, false));
-    let in_doubt =
-        async || items::in_doubt(db, fixture.business.id, fixture.channel.id, at(0)).await.unwrap();
+    assert_eq!(
+        becomes(&item("a", ItemKind::Unconfirmed, &draft)).await,
+        (ItemKind::Unconfirmed, None, false)
+    );
+    let unconfirmed =
+        async || items::unconfirmed(db, fixture.business.id, fixture.channel.id, at(0)).await.unwrap();
     let closed = async || items::closed(db, fixture.business.id, fixture.channel.id, at(0)).await.unwrap();
-    assert_eq!((in_doubt().await, closed().await), (fixture.known(db).await, vec![]));
+    assert_eq!((unconfirmed().await, closed().await), (fixture.known(db).await, vec![]));
     assert!(settle(Settled::Ours).await);
     let echo = item("b", ItemKind::Echo, &draft);
     assert_eq!(becomes(&echo).await, (ItemKind::Echo, Some(Settled::Ours), false));
     let moved = FeedItem { tentative: true, ..item("b", ItemKind::Reservation, &later) };
     assert_eq!(becomes(&moved).await, (ItemKind::Reservation, None, true));
-    assert_eq!((in_doubt().await, closed().await), (vec![], vec![moved.interval]));
+    assert_eq!((unconfirmed().await, closed().await), (vec![], vec![moved.interval]));
 }
 
 async fn bookings_of_a_business_are_known_by_their_ids(db: &TestDb) {
@@ -400,7 +403,7 @@ concord_storage::on_both_databases!(
     an_item_is_missed_found_lost_and_kept,
     an_item_becomes_something_else,
     what_came_by_hand_stands_until_the_feed_has_it,
-    what_was_said_of_a_doubt_is_said_of_its_nights,
+    an_answer_to_an_unconfirmed_event_holds_for_its_nights,
     bookings_of_a_business_are_known_by_their_ids,
     a_key_is_taken_once_in_a_channel,
     what_came_of_a_reading_goes_after_its_time,

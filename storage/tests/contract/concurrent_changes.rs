@@ -36,9 +36,9 @@ async fn a_booking_waits_for_a_calendar_that_is_being_disconnected(db: &TestDb) 
     for ending in [fixture.of_ana, fixture.of_rui] {
         connections::set_state(&mut tx, fixture.business.id, ending, state, None, at(1)).await.unwrap();
     }
-    let (same_world, same_db) = (Arc::clone(&fixture), (**db).clone());
+    let (same_fixture, same_db) = (Arc::clone(&fixture), (**db).clone());
     let mut putting =
-        tokio::spawn(async move { same_world.put(&same_db, &[&same_world.ana], "Massage").await });
+        tokio::spawn(async move { same_fixture.put(&same_db, &[&same_fixture.ana], "Massage").await });
     assert!(timeout(A_WHILE, &mut putting).await.is_err(), "nobody knows yet where the booking must stand");
     commit(tx).await;
     let put = putting.await.unwrap();

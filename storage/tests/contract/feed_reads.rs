@@ -80,7 +80,7 @@ async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
     fixture.read(db, 5, 6, true).await;
     assert_eq!(fixture.can_come_back(db, 7).await, [], "a person is not the platform");
     fixture.read(db, 5, 7, false).await;
-    let believed = |interval| EchoSource { interval, believed: true, of_doubt: false };
+    let believed = |interval| EchoSource { interval, believed: true, of_unconfirmed: false };
     assert_eq!(fixture.can_come_back(db, 8).await, [believed(first)]);
     let standing = published::standing(db, fixture.business.id, fixture.channel.id).await.unwrap();
     assert_eq!((standing.len(), standing[0].seen_at), (1, Some(at(7))));
@@ -95,7 +95,7 @@ async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
         "an older revision is late"
     );
     fixture.read(db, 9, 20, false).await;
-    let lingers = EchoSource { interval: first, believed: false, of_doubt: false };
+    let lingers = EchoSource { interval: first, believed: false, of_unconfirmed: false };
     assert_eq!(fixture.can_come_back(db, 30).await, [lingers, believed(second)]);
     assert_eq!(fixture.can_come_back(db, 170).await, [believed(second)], "what is over does not come back");
 }
@@ -173,7 +173,7 @@ async fn what_subscribers_were_shown_is_known(db: &TestDb) {
     assert_eq!(shown(resource, 5).await, [], "nobody has read it");
     let fixture = FeedReadFixture { feed, ..fixture };
     fixture.read(db, 1, 6, false).await;
-    let ours = EchoSource { interval: fixture.ours.interval, believed: true, of_doubt: false };
+    let ours = EchoSource { interval: fixture.ours.interval, believed: true, of_unconfirmed: false };
     assert_eq!(shown(resource, 6).await, [ours]);
     let other = testing::resource(db, &fixture.business, 1).await.id;
     assert_eq!(shown(other, 6).await, []);

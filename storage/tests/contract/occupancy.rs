@@ -28,7 +28,7 @@ fn arrival(room: &Resource, from: i64, to: i64) -> OccupancyRequest {
 }
 
 /// `false`: there is no room.
-async fn seat(db: &Db, arrival: &OccupancyRequest) -> bool {
+async fn allocate(db: &Db, arrival: &OccupancyRequest) -> bool {
     let mut tx = begin(db).await;
     let room = concord_domain::ids::ResourceId(arrival.subject.id);
     resources::lock(&mut tx, arrival.business, room).await.unwrap();
@@ -70,11 +70,11 @@ fn units(rows: &[OccupiedInterval]) -> Vec<Option<i64>> {
 async fn touching_intervals_share_a_unit(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 1).await;
-    assert!(seat(db, &arrival(&room, 0, 60)).await);
-    assert!(seat(db, &arrival(&room, 60, 120)).await);
-    assert!(seat(db, &arrival(&room, -30, 0)).await);
+    assert!(allocate(db, &arrival(&room, 0, 60)).await);
+    assert!(allocate(db, &arrival(&room, 60, 120)).await);
+    assert!(allocate(db, &arrival(&room, -30, 0)).await);
     for (from, to) in [(59, 61), (0, 60), (10, 20), (-90, 600), (119, 121)] {
-        assert!(!seat(db, &arrival(&room, from, to)).await, "{from} to {to}");
+        assert!(!allocate(db, &arrival(&room, from, to)).await, "{from} to {to}");
     }
     let rows = standing(db, &room, 0, 60).await;
     assert_eq!((rows.len(), rows[0].subject_name.as_deref()), (1, Some("Sea View")));
@@ -86,14 +86,14 @@ async fn alike_units_are_moved_to_make_room(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 2).await;
     // Unit 1: [0,2) and [4,6), unit 2: [2,4) once [0,2) of the second is gone; then [0,4) fits on no one unit.
-    assert!(seat(db, &arrival(&room, 0, 2)).await);
+    assert!(allocate(db, &arrival(&room, 0, 2)).await);
     let in_the_way = arrival(&room, 0, 4);
-    assert!(seat(db, &in_the_way).await);
-    assert!(seat(db, &arrival(&room, 4, 6)).await);
+    assert!(allocate(db, &in_the_way).await);
+    assert!(allocate(db, &arrival(&room, 4, 6)).await);
     release(db, &in_the_way).await;
-    assert!(seat(db, &OccupancyRequest { quantity: 1, ..arrival(&room, 2, 4) }).await);
-    assert!(seat(db, &arrival(&room, 2, 6)).await);
-    assert!(seat(db, &arrival(&room, 0, 2)).await);
+    assert!(allocate(db, &OccupancyRequest { quantity: 1, ..arrival(&room, 2, 4) }).await);
+    assert!(allocate(db, &arrival(&room, 2, 6)).await);
+    assert!(allocate(db, &arrival(&room, 0, 2)).await);
     let rows = standing(db, &room, 0, 6).await;
     assert_eq!(rows.len(), 5);
     for (index, row) in rows.iter().enumerate() {
@@ -102,19 +102,19 @@ async fn alike_units_are_moved_to_make_room(db: &TestDb) {
             assert!(apart || row.unit != other.unit, "{rows:#?}");
         }
     }
-    assert!(!seat(db, &arrival(&room, 1, 5)).await);
+    assert!(!allocate(db, &arrival(&room, 1, 5)).await);
 }
 
 async fn several_units_are_taken_together_or_not_at_all(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 3).await;
     let group = OccupancyRequest { quantity: 2, ..arrival(&room, 0, 60) };
-    assert!(seat(db, &group).await);
-    assert!(!seat(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 30, 90) }).await);
+    assert!(allocate(db, &group).await);
+    assert!(!allocate(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 30, 90) }).await);
     assert_eq!(standing(db, &room, 60, 90).await.len(), 0, "nothing of what was refused was written");
-    assert!(seat(db, &arrival(&room, 30, 90)).await);
+    assert!(allocate(db, &arrival(&room, 30, 90)).await);
     assert_eq!(release(db, &group).await, 0);
-    assert!(seat(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 30, 90) }).await);
+    assert!(allocate(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 30, 90) }).await);
 }
 
 async fn external_occupancy_is_unallocated_until_room_is_free(db: &TestDb) {
@@ -126,11 +126,11 @@ async fn external_occupancy_is_unallocated_until_room_is_free(db: &TestDb) {
     assert!(!record(db, &second, 1).await);
     assert!(!record(db, &outside, 2).await);
     assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1), None, None]);
-    assert!(!seat(db, &arrival(&room, 60, 90)).await, "a fact without a unit is no less true");
+    assert!(!allocate(db, &arrival(&room, 60, 90)).await, "a fact without a unit is no less true");
 
     let within = Interval::new(at(0), at(46)).unwrap();
     let others = occupancy::units_of_others(db, business.id, room.id.0, within, "none").await.unwrap();
-    assert_eq!(others.iter().map(|seat| seat.unit).collect::<Vec<_>>(), [Some(1), None, None]);
+    assert_eq!(others.iter().map(|one| one.unit).collect::<Vec<_>>(), [Some(1), None, None]);
     let conflicts = occupancy::conflicts(db, business.id, at(49)).await.unwrap();
     assert_eq!(conflicts.len(), 2);
     assert_eq!(occupancy::conflicts(db, business.id, at(50)).await.unwrap().len(), 1);
@@ -168,11 +168,11 @@ async fn two_appointments_of_ones_own_are_no_conflict(db: &TestDb) {
 async fn of_many_who_want_the_last_unit_one_gets_it(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 3).await;
-    assert!(seat(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 0, 60) }).await);
+    assert!(allocate(db, &OccupancyRequest { quantity: 2, ..arrival(&room, 0, 60) }).await);
     let allocated = at_once(db, 30, |db, number| {
         let from = i64::try_from(number).unwrap() % 30;
         let wanted = arrival(&room, from, from + 31);
-        async move { seat(&db, &wanted).await }
+        async move { allocate(&db, &wanted).await }
     })
     .await;
     assert_eq!(allocated.iter().filter(|got| **got).count(), 1);
@@ -182,9 +182,9 @@ async fn of_many_who_want_the_last_unit_one_gets_it(db: &TestDb) {
 async fn the_database_itself_refuses_an_overlap(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 2).await;
-    assert!(seat(db, &arrival(&room, 0, 60)).await);
-    assert!(seat(db, &arrival(&room, 30, 90)).await);
-    assert!(seat(db, &arrival(&room, 60, 120)).await);
+    assert!(allocate(db, &arrival(&room, 0, 60)).await);
+    assert!(allocate(db, &arrival(&room, 30, 90)).await);
+    assert!(allocate(db, &arrival(&room, 60, 120)).await);
     let statements = [
         "UPDATE occupancy SET unit = 1 WHERE unit = 2",
         "UPDATE occupancy SET starts_at = (SELECT MIN(starts_at) FROM occupancy) WHERE unit = 1",
@@ -256,8 +256,8 @@ async fn a_thousand_units_take_few_statements(db: &TestDb) {
     let room = testing::resource(db, &business, 1_000).await;
     let many = OccupancyRequest { quantity: 1_000, ..arrival(&room, 0, 60) };
     let before = plans::statements();
-    assert!(seat(db, &many).await);
-    assert!(!seat(db, &arrival(&room, 30, 90)).await, "all of them are taken");
+    assert!(allocate(db, &many).await);
+    assert!(!allocate(db, &arrival(&room, 30, 90)).await, "all of them are taken");
     let fact = OccupancyRequest { quantity: 1_000, ..arrival(&room, 30, 90) };
     assert!(!record(db, &fact, 1).await);
     let ran = plans::statements() - before;

@@ -1,4 +1,4 @@
-//! What Concord knows of one house: the items of its channels, its own bookings, and what each platform has read.
+//! What Concord knows of one concord: the items of its channels, its own bookings, and what each platform has read.
 
 use std::collections::HashSet;
 
@@ -48,8 +48,8 @@ impl ModelItem {
 struct WithdrawnNights {
     nights: ModelNights,
     since: DateTime<Utc>,
-    /// Whether it had been held only because another platform's event was in doubt.
-    of_doubt: bool,
+    /// Whether it had been held only because another platform's event was unconfirmed.
+    of_unconfirmed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -66,13 +66,13 @@ pub(super) struct ModelChannel {
 
 impl ModelChannel {
     pub(super) fn published(&self) -> Vec<EchoSource> {
-        let one = |nights: ModelNights, believed, of_doubt| EchoSource {
+        let one = |nights: ModelNights, believed, of_unconfirmed| EchoSource {
             interval: nights.interval(),
             believed,
-            of_doubt,
+            of_unconfirmed,
         };
         let read = self.read.iter().map(|(_, nights)| one(*nights, true, false));
-        read.chain(self.withdrawn.iter().map(|gone| one(gone.nights, false, gone.of_doubt))).collect()
+        read.chain(self.withdrawn.iter().map(|gone| one(gone.nights, false, gone.of_unconfirmed))).collect()
     }
 
     /// Nights that the platform has read to be free.
@@ -81,9 +81,9 @@ impl ModelChannel {
     }
 
     /// Whether an event on this night raises no doubt: it stands in our feed as far as the platform knows, or was held in
-    /// doubt itself.
+    /// unconfirmed itself.
     pub(super) fn is_ours_for_sure(&self, night: i64) -> bool {
-        let sure = |one: &EchoSource| one.believed || one.of_doubt;
+        let sure = |one: &EchoSource| one.believed || one.of_unconfirmed;
         self.published().iter().any(|one| sure(one) && ModelNights::of(one.interval).holds(night))
     }
 
@@ -119,14 +119,14 @@ impl ModelChannel {
         all.difference(&there).count() * 2 > all.len()
     }
 
-    fn has_read(&mut self, feed: &[(u32, ModelNights)], doubts: &HashSet<u32>, now: DateTime<Utc>) {
+    fn has_read(&mut self, feed: &[(u32, ModelNights)], unconfirmed: &HashSet<u32>, now: DateTime<Utc>) {
         let mut left = feed.to_vec();
         for (number, nights) in std::mem::replace(&mut self.read, feed.to_vec()) {
             if let Some(index) = left.iter().position(|(_, other)| *other == nights) {
                 left.swap_remove(index);
             } else {
-                let of_doubt = doubts.contains(&number);
-                self.withdrawn.push(WithdrawnNights { nights, since: now, of_doubt });
+                let of_unconfirmed = unconfirmed.contains(&number);
+                self.withdrawn.push(WithdrawnNights { nights, since: now, of_unconfirmed });
             }
         }
     }
@@ -138,8 +138,8 @@ pub(super) struct ConcordModel {
     pub(super) channels: [ModelChannel; PLATFORMS],
     pub(super) direct: Vec<(u32, ModelNights)>,
     last_message_number: u32,
-    /// The items that were in doubt when they were last seen.
-    doubts: HashSet<u32>,
+    /// The items that were unconfirmed when they were last seen.
+    unconfirmed: HashSet<u32>,
 }
 
 impl ConcordModel {
@@ -156,7 +156,7 @@ impl ConcordModel {
             channels: ModelDialect::ALL.map(channel),
             direct: vec![],
             last_message_number: 0,
-            doubts: HashSet::new(),
+            unconfirmed: HashSet::new(),
         }
     }
 
@@ -174,7 +174,7 @@ impl ConcordModel {
         }
     }
 
-    /// What takes the house, and what of it came from `of`.
+    /// What takes the concord, and what of it came from `of`.
     fn bookings(&self) -> impl Iterator<Item = (Option<usize>, u32, ModelNights)> {
         let items = self.channels.iter().enumerate().flat_map(|(of, channel)| {
             let taking = channel.items.iter().filter(|item| item.takes());
@@ -197,7 +197,7 @@ impl ConcordModel {
     /// A platform reads its feed.
     pub(super) fn read(&mut self, channel: usize, now: DateTime<Utc>) -> Vec<(u32, ModelNights)> {
         let feed = self.feed_for(channel);
-        self.channels[channel].has_read(&feed, &self.doubts, now);
+        self.channels[channel].has_read(&feed, &self.unconfirmed, now);
         feed
     }
 
@@ -215,10 +215,10 @@ impl ConcordModel {
             }
         }
         for item in &self.channels[channel].items {
-            if item.known.kind == ItemKind::Doubt {
-                self.doubts.insert(item.number());
+            if item.known.kind == ItemKind::Unconfirmed {
+                self.unconfirmed.insert(item.number());
             } else if item.takes() {
-                self.doubts.remove(&item.number());
+                self.unconfirmed.remove(&item.number());
             }
         }
     }

@@ -67,8 +67,9 @@ impl PollCheck<'_> {
         if was.known.contested || self.after.items.iter().any(twin) {
             return Ok(true);
         }
-        // What was in doubt is ours as far as can be told, once we have sold the same nights.
-        if was.known.kind == ItemKind::Doubt && nights.each().all(|night| self.after.is_ours_for_sure(night))
+        // What was unconfirmed is ours as far as can be told, once we have sold the same nights.
+        if was.known.kind == ItemKind::Unconfirmed
+            && nights.each().all(|night| self.after.is_ours_for_sure(night))
         {
             return Ok(true);
         }
@@ -105,7 +106,7 @@ impl PollCheck<'_> {
                 }
             }
             // It may be an echo or not; `settled` sees that no doubt stays for ever.
-            ItemKind::Doubt => Ok(true),
+            ItemKind::Unconfirmed => Ok(true),
             _ if item.truth == EventTruth::Echo && !item.known.contested => {
                 Err(format!("an echo is booked: {item:?}"))
             }
@@ -137,22 +138,22 @@ impl PollCheck<'_> {
 }
 
 /// What must hold when everything has arrived.
-pub(super) fn settled(world: &ChannelSimulation) -> CheckResult {
-    let today = world.today();
-    for (channel, platform) in world.house.channels.iter().zip(&world.platforms) {
+pub(super) fn settled(simulation: &ChannelSimulation) -> CheckResult {
+    let today = simulation.today();
+    for (channel, platform) in simulation.concord.channels.iter().zip(&simulation.platforms) {
         let here = format!("{:?}, settled, day {today}", platform.dialect);
-        let in_doubt = channel.items.iter().find(|item| item.known.kind == ItemKind::Doubt);
-        if let Some(item) = in_doubt {
-            return Err(format!("{here}: still in doubt: {item:?}"));
+        let unconfirmed = channel.items.iter().find(|item| item.known.kind == ItemKind::Unconfirmed);
+        if let Some(item) = unconfirmed {
+            return Err(format!("{here}: still unconfirmed: {item:?}"));
         }
         reservations(channel, platform, today)
             .map_err(|what| format!("{here}: {what}\n{channel:#?}\n{platform:#?}"))?;
         blocks(channel, platform, today)
             .map_err(|what| format!("{here}: {what}\n{channel:#?}\n{platform:#?}"))?;
     }
-    for night in world.nights_ahead() {
-        let (truly, here) = (world.guests_on(night), world.house.guests_on(night));
-        if truly > world.house.units && here < truly {
+    for night in simulation.nights_ahead() {
+        let (truly, here) = (simulation.guests_on(night), simulation.concord.guests_on(night));
+        if truly > simulation.concord.units && here < truly {
             return Err(format!("night {night} is sold {truly} times, and {here} times here"));
         }
     }

@@ -61,7 +61,7 @@ impl ModelNights {
     }
 }
 
-/// The day, in the zone of the house, counted from the first.
+/// The day, in the zone of the concord, counted from the first.
 pub(super) fn day_of(at: DateTime<Utc>) -> i64 {
     (at.with_timezone(&ZONE).date_naive() - first_day()).num_days()
 }

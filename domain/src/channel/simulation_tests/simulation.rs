@@ -1,4 +1,4 @@
-//! The world, step by step: people, three platforms, and Concord between them.
+//! The simulation, step by step: people, three platforms, and Concord between them.
 
 use std::collections::HashSet;
 
@@ -33,7 +33,7 @@ struct FaultEpisode {
 
 pub(super) struct ChannelSimulation {
     pub(super) now: DateTime<Utc>,
-    pub(super) house: ConcordModel,
+    pub(super) concord: ConcordModel,
     pub(super) platforms: [PlatformModel; PLATFORMS],
     pub(super) tallies: [PlatformTally; PLATFORMS],
     /// Those at Concord itself, and how many of them were called off.
@@ -46,9 +46,9 @@ pub(super) struct ChannelSimulation {
 impl ChannelSimulation {
     /// Every platform has been read once, and has read us once.
     pub(super) fn new(units: usize) -> Result<Self, String> {
-        let mut world = Self {
+        let mut simulation = Self {
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
-            house: ConcordModel::new(units),
+            concord: ConcordModel::new(units),
             platforms: ModelDialect::ALL.map(PlatformModel::new),
             tallies: [PlatformTally::default(); PLATFORMS],
             direct: (0, 0),
@@ -56,9 +56,9 @@ impl ChannelSimulation {
             episodes: [None; PLATFORMS],
         };
         for at in 0..PLATFORMS {
-            world.step(&SimulationStep::Poll { at })?;
+            simulation.step(&SimulationStep::Poll { at })?;
         }
-        Ok(world)
+        Ok(simulation)
     }
 
     pub(super) fn today(&self) -> i64 {
@@ -67,7 +67,7 @@ impl ChannelSimulation {
 
     pub(super) fn pass(&mut self, minutes: i64) {
         self.now += Duration::minutes(minutes);
-        self.house.pass(self.now);
+        self.concord.pass(self.now);
         for platform in &mut self.platforms {
             platform.pass(self.now);
         }
@@ -83,7 +83,7 @@ impl ChannelSimulation {
             SimulationStep::Wait => {}
             SimulationStep::Book { at, nights } => self.book(at, self.nights(nights)),
             SimulationStep::Resell { at, which } => {
-                if let Some(nights) = pick(&self.house.channels[at].freed(), which).copied() {
+                if let Some(nights) = pick(&self.concord.channels[at].freed(), which).copied() {
                     self.book(at, nights);
                 }
             }
@@ -100,7 +100,7 @@ impl ChannelSimulation {
             SimulationStep::Close { at, nights } => {
                 let nights = self.nights(nights);
                 if self.platforms[at].closes(nights, today) {
-                    self.platforms[at].take(self.house.number(), nights, false, self.now);
+                    self.platforms[at].take(self.concord.number(), nights, false, self.now);
                     self.tallies[at].blocks += 1;
                 }
             }
@@ -116,22 +116,22 @@ impl ChannelSimulation {
             }
             SimulationStep::Direct { nights } => {
                 let nights = self.nights(nights);
-                if self.house.is_free(nights) {
+                if self.concord.is_free(nights) {
                     self.note_race(nights, None);
-                    let number = self.house.number();
-                    self.house.direct.push((number, nights));
+                    let number = self.concord.number();
+                    self.concord.direct.push((number, nights));
                     self.direct.0 += 1;
                 }
             }
             SimulationStep::CancelDirect { which } => {
-                let numbers: Vec<u32> = self.house.direct.iter().map(|(number, _)| *number).collect();
+                let numbers: Vec<u32> = self.concord.direct.iter().map(|(number, _)| *number).collect();
                 if let Some(number) = pick(&numbers, which) {
-                    self.house.direct.retain(|(other, _)| other != number);
+                    self.concord.direct.retain(|(other, _)| other != number);
                     self.direct.1 += 1;
                 }
             }
             SimulationStep::Read { at } => {
-                let feed = self.house.read(at, self.now);
+                let feed = self.concord.read(at, self.now);
                 self.platforms[at].reads(feed, self.now);
                 self.tallies[at].reads += 1;
             }
@@ -147,7 +147,7 @@ impl ChannelSimulation {
         let until = match self.episodes[at] {
             Some(FaultEpisode { fault: FeedFault::Empty, until })
                 if matches!(fault, FeedFault::Shrunk(_))
-                    && self.house.channels[at].held == Some(ImportGuard::Empty) =>
+                    && self.concord.channels[at].held == Some(ImportGuard::Empty) =>
             {
                 until
             }
@@ -161,7 +161,7 @@ impl ChannelSimulation {
     fn book(&mut self, at: usize, nights: ModelNights) {
         if self.platforms[at].sells(nights, None, self.today()) {
             self.note_race(nights, None);
-            self.platforms[at].take(self.house.number(), nights, true, self.now);
+            self.platforms[at].take(self.concord.number(), nights, true, self.now);
             self.tallies[at].bookings += 1;
         }
     }
@@ -181,7 +181,7 @@ impl ChannelSimulation {
 
     /// Before it is sold, to somebody new or to `number`: whether others have all units already.
     fn note_race(&mut self, nights: ModelNights, number: Option<u32>) {
-        let full = nights.each().any(|night| self.guests_beside(night, number) >= self.house.units);
+        let full = nights.each().any(|night| self.guests_beside(night, number) >= self.concord.units);
         self.races += usize::from(full);
     }
 
@@ -193,7 +193,7 @@ impl ChannelSimulation {
     fn guests_beside(&self, night: i64, number: Option<u32>) -> usize {
         let sold = self.platforms.iter().flat_map(PlatformModel::guests);
         let others = sold.filter(|held| Some(held.number) != number).map(|held| held.nights);
-        let all = others.chain(self.house.direct.iter().map(|(_, nights)| *nights));
+        let all = others.chain(self.concord.direct.iter().map(|(_, nights)| *nights));
         all.filter(|nights| nights.holds(night)).count()
     }
 
@@ -203,7 +203,7 @@ impl ChannelSimulation {
 
     /// How many nights more guests have than there are units.
     pub(super) fn sold_too_often(&self) -> usize {
-        self.nights_ahead().filter(|night| self.guests_on(*night) > self.house.units).count()
+        self.nights_ahead().filter(|night| self.guests_on(*night) > self.concord.units).count()
     }
 
     fn poll(&mut self, at: usize) -> CheckResult {
@@ -239,7 +239,7 @@ impl ChannelSimulation {
     }
 
     fn follow(&mut self, at: usize, snapshot: &Snapshot, events: &[ModelFeedEvent]) -> CheckResult {
-        let before = self.house.channels[at].clone();
+        let before = self.concord.channels[at].clone();
         let known: Vec<_> = before.items.iter().map(|item| item.known.clone()).collect();
         let plan: ChannelPlan = plan(&ChannelPlanInput {
             known: &known,
@@ -251,21 +251,21 @@ impl ChannelSimulation {
             zone: ZONE,
             now: self.now,
         });
-        self.house.apply(at, &plan, self.now);
-        self.house.channels[at].held = plan.held.map(|held| held.import_guard);
+        self.concord.apply(at, &plan, self.now);
+        self.concord.channels[at].held = plan.held.map(|held| held.import_guard);
         let tally = &mut self.tallies[at];
         tally.actions += plan.actions.len();
         tally.held += usize::from(plan.held.is_some());
         tally.echoes += plan.echoes;
-        let doubts = |channel: &ModelChannel| {
-            channel.items.iter().filter(|item| item.known.kind == ItemKind::Doubt).count()
+        let unconfirmed = |channel: &ModelChannel| {
+            channel.items.iter().filter(|item| item.known.kind == ItemKind::Unconfirmed).count()
         };
-        tally.doubts += doubts(&self.house.channels[at]).saturating_sub(doubts(&before));
+        tally.unconfirmed += unconfirmed(&self.concord.channels[at]).saturating_sub(unconfirmed(&before));
         let (platform, today) = (&self.platforms[at], day_of(self.now));
         let reading = invariants::PollCheck {
             platform,
             before: &before,
-            after: &self.house.channels[at],
+            after: &self.concord.channels[at],
             events,
             today,
         };
@@ -293,7 +293,7 @@ impl ChannelSimulation {
                 events = events.iter().flat_map(|event| [event.clone(), event.clone()]).collect();
             }
             Some(FeedFault::Shrunk(first)) => {
-                let (known, today) = (self.house.channels[at].events(), self.today());
+                let (known, today) = (self.concord.channels[at].events(), self.today());
                 let living = events.iter().filter(|event| event.nights.until > today);
                 let (mut dropped, new): (Vec<&ModelFeedEvent>, Vec<&ModelFeedEvent>) =
                     living.partition(|event| known.contains(event.uid.as_str()) || event.is_window());
@@ -310,7 +310,7 @@ impl ChannelSimulation {
                     !uids.is_empty()
                 };
                 let mut more = drop(&mut events, most);
-                while more && !self.house.channels[at].misses_more_than_half(&events, self.now) {
+                while more && !self.concord.channels[at].misses_more_than_half(&events, self.now) {
                     more = drop(&mut events, 1);
                 }
             }
@@ -319,7 +319,7 @@ impl ChannelSimulation {
     }
 
     /// Three days in which nobody does anything and everything arrives, and four hours more: an empty feed is believed after
-    /// 24 hours, what another platform shows because of it may be in doubt for 24 from when that has read it, and what a third
+    /// 24 hours, what another platform shows because of it may be unconfirmed for 24 from when that has read it, and what a third
     /// shows because of that lingers as long.
     pub(super) fn settle(&mut self) -> CheckResult {
         self.episodes = [None; PLATFORMS];

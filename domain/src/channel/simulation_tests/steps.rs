@@ -1,4 +1,4 @@
-//! What may happen in the world, and how often it did.
+//! What may happen in the simulation, and how often it did.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FeedFault {
@@ -82,8 +82,8 @@ pub(super) struct PlatformTally {
     pub(super) faults: usize,
     pub(super) held: usize,
     pub(super) echoes: usize,
-    /// Events that were in doubt.
-    pub(super) doubts: usize,
+    /// Events that were unconfirmed.
+    pub(super) unconfirmed: usize,
     /// Which of two events was ours could not be told.
     pub(super) undecided: usize,
     pub(super) actions: usize,

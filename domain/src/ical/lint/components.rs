@@ -174,7 +174,7 @@ fn check_event<'c>(
             .iter()
             .any(|word| word.eq_ignore_ascii_case(&status.value))
     {
-        faults.add(status.line, Rule::Word, format!("{} is no STATUS of an event", status.value));
+        faults.add(status.line, Rule::Keyword, format!("{} is no STATUS of an event", status.value));
     }
     check_end(event, faults);
     check_method(event, method, faults);

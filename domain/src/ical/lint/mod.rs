@@ -57,7 +57,7 @@ words! {
         /// A whole number within its bounds (3.3.8).
         Number = "number",
         /// STATUS, CLASS, TRANSP, METHOD, CALSCALE and ACTION have their words.
-        Word = "word",
+        Keyword = "keyword",
         /// PARTSTAT, ROLE, CUTYPE and RSVP have their words (3.2).
         ParameterWord = "parameter-word",
         /// ORGANIZER, ATTENDEE and URL are URIs (3.3.3, 3.3.13).

@@ -19,11 +19,11 @@ pub(super) fn check(line: &LintProperty, faults: &mut LintErrors) {
         "TRIGGER" => trigger(line),
         "SEQUENCE" | "REPEAT" => number(&line.value, i64::from(i32::MAX)),
         "PRIORITY" => number(&line.value, 9),
-        "CLASS" => word(&line.value, &["PUBLIC", "PRIVATE", "CONFIDENTIAL"]),
-        "TRANSP" => word(&line.value, &["OPAQUE", "TRANSPARENT"]),
-        "CALSCALE" => word(&line.value, &["GREGORIAN"]),
-        "ACTION" => word(&line.value, &["AUDIO", "DISPLAY", "EMAIL"]),
-        "METHOD" => word(
+        "CLASS" => keyword(&line.value, &["PUBLIC", "PRIVATE", "CONFIDENTIAL"]),
+        "TRANSP" => keyword(&line.value, &["OPAQUE", "TRANSPARENT"]),
+        "CALSCALE" => keyword(&line.value, &["GREGORIAN"]),
+        "ACTION" => keyword(&line.value, &["AUDIO", "DISPLAY", "EMAIL"]),
+        "METHOD" => keyword(
             &line.value,
             &["PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"],
         ),
@@ -154,9 +154,9 @@ fn number(value: &str, most: i64) -> LintResult {
     }
 }
 
-fn word(value: &str, allowed: &[&str]) -> LintResult {
+fn keyword(value: &str, allowed: &[&str]) -> LintResult {
     let known = allowed.iter().any(|word| word.eq_ignore_ascii_case(value));
-    known.then_some(()).ok_or_else(|| (Rule::Word, format!("{value} is none of {}", allowed.join(", "))))
+    known.then_some(()).ok_or_else(|| (Rule::Keyword, format!("{value} is none of {}", allowed.join(", "))))
 }
 
 fn uri(value: &str) -> LintResult {

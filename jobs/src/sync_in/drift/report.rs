@@ -30,7 +30,7 @@ pub(super) enum DriftKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DriftResolution {
     /// A second look comes first.
-    Doubted,
+    Recheck,
     /// It is looked at and written again.
     Anew,
     /// Its owner has changed what a booking does not follow.
@@ -55,7 +55,7 @@ impl EntryDifference {
             DriftKind::Changed => format!("changed in {calendar}"),
             DriftKind::Unwanted => format!("still in {calendar}, but should be deleted"),
         };
-        let outcome = if fate == DriftResolution::Doubted { SyncOutcome::Held } else { SyncOutcome::Ok };
+        let outcome = if fate == DriftResolution::Recheck { SyncOutcome::Held } else { SyncOutcome::Ok };
         Self { booking: Some(booking), detail: format!("{detail}; {}", fate.outcome_message()), outcome }
     }
 
@@ -78,7 +78,7 @@ impl EntryDifference {
 impl DriftResolution {
     fn outcome_message(self) -> &'static str {
         match self {
-            Self::Doubted => "checked again before anything is changed",
+            Self::Recheck => "checked again before anything is changed",
             Self::Anew => "written again",
             Self::Left => "left unchanged until the next write",
             Self::Handled(RemoteChangeOutcome::Followed) => "followed",

@@ -179,16 +179,16 @@ impl AvailabilityImport<'_> {
     }
 
     /// Deals with what people did. Before the cursor moves on: what goes wrong here is read again.
-    /// `is_doubtful`: so much is gone that no deletion is followed without a word.
+    /// `is_suspicious`: so much is gone that no deletion is followed without a word.
     pub(super) async fn handle_touched(
         &self,
         job: &ClaimedJob,
         (touched, reading): (TouchedEntries, ReadSequence),
-        is_doubtful: bool,
+        is_suspicious: bool,
     ) -> Result<usize, JobError> {
         let context = self.context;
         let gone = touched.0.values().filter(|found| found.seen.is_none()).count();
-        let gone = if is_doubtful { NOT_COUNTED } else { gone };
+        let gone = if is_suspicious { NOT_COUNTED } else { gone };
         let (mut followed, mut is_unclear) = (0, false);
         let place =
             CalendarReading { account: self.account(), calendar: &self.calendar.external_id, reading };

@@ -51,7 +51,7 @@ async fn a_status_says_what_follows() {
         let error = answered(answer_of(status, "text/calendar", extra, body)).await.unwrap_err();
         assert_eq!(error.code(), expected, "{status}");
         assert_eq!((error.is_permanent(), error.retry_after()), (permanent, retry_after), "{status} {extra}");
-        let said = format!("{} {error:?}", error.in_words());
+        let said = format!("{} {error:?}", error.user_message());
         assert!(!said.contains("hush") && !said.contains("secret-part"), "{said}");
     }
 }
@@ -75,7 +75,7 @@ async fn feed_is_recognised_by_content_not_content_type() {
     let error = answered(answer_of("200 OK", "text/html", "", page)).await.unwrap_err();
     assert!(!error.is_permanent());
     assert_eq!(
-        error.in_words(),
+        error.user_message(),
         "this is a web page, not a calendar: use the calendar export link \
          (iCal), not the page's address"
     );
@@ -212,7 +212,7 @@ async fn nobody_there_is_said() {
     drop(listener);
     let error = fetch(&url).await.unwrap_err();
     assert_eq!(error.code(), "unreachable");
-    let words = error.in_words();
+    let words = error.user_message();
     assert!(words.contains("no connection") && !words.contains("hush"), "{words}");
     // TLS where there is none, and where nobody answers.
     let hasty = fetcher_with(FeedFetchLimits { connect: Duration::from_millis(300), ..limits() }, &[HOST]);

@@ -58,7 +58,7 @@ async fn of_an_address_only_the_host_is_told() {
         let outcome = fetcher.fetch(request).await;
         let _ = write!(told, "{request:?} {outcome:?} ");
         if let Err(error) = outcome {
-            told += &error.in_words();
+            told += &error.user_message();
         }
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -171,7 +171,7 @@ async fn who_may_be_called_is_said_with_the_setting_that_allows_it() {
     let error = fetch(&"http://10.1.2.3/a.ics?s=hush".parse().unwrap()).await.unwrap_err();
     assert!(error.is_permanent());
     assert_eq!(
-        error.in_words(),
+        error.user_message(),
         "10.1.2.3 has a private address, which this installation does not allow; an administrator can \
          allow it (channels.allowed_hosts)"
     );

@@ -29,6 +29,7 @@ use crate::http::api::{
     "party_size": 2
 }))]
 pub(crate) struct BookingBody {
+    /// What is booked.
     #[schema(value_type = uuid::Uuid)]
     pub resource: ResourceId,
     /// What sort of booking it is; `booking` if it is not said.
@@ -59,8 +60,10 @@ pub(crate) struct BookingBody {
     #[serde(default)]
     #[schema(max_length = 300)]
     pub title: Option<String>,
+    /// For whom.
     #[serde(default)]
     pub customer: Option<CustomerBody>,
+    /// Number of guests.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 100_000)]
     pub party_size: Option<u32>,
@@ -109,6 +112,7 @@ pub(crate) struct BookingBody {
     _overlaps: IgnoredAny,
 }
 
+/// The customer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Customer)]
@@ -198,6 +202,7 @@ fn time_pair_errors(
     }
 }
 
+/// A booking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Booking)]
 pub(crate) struct BookingResponse {
@@ -294,6 +299,7 @@ impl BookingResponse {
     }
 }
 
+/// An overlapping booking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Overlap)]
 pub(crate) struct OverlapResponse {

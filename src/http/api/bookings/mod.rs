@@ -44,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(changes))
 }
 
+/// Filters for bookings.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -139,6 +140,7 @@ async fn find_booking(app: &App, caller: &ApiCaller, reference: &str) -> Result<
     found.ok_or_else(|| ApiError::not_found("booking"))
 }
 
+/// Read a booking
 #[utoipa::path(get, path = "/bookings/{reference}", tag = "Bookings", operation_id = "get_booking",
     params(("reference" = String, Path, description = "Your own reference")),
     responses((status = 200, description = "The booking", body = BookingResponse,
@@ -299,6 +301,7 @@ async fn cancel(
     write_response(&app, written).await
 }
 
+/// A change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = HistoryLine)]
 struct HistoryLineResponse {

@@ -313,6 +313,7 @@ struct CalendarPatch {
     writes: Option<bool>,
 }
 
+/// Update a calendar
 #[utoipa::path(patch, path = "/calendar_integrations/{id}/calendars/{calendar}", tag = "Calendar integrations",
     operation_id = "change_calendar",
     params(("id" = Uuid, Path, description = "The integration's id"), ("calendar" = Uuid, Path, description = "The calendar's id")),

@@ -16,7 +16,7 @@ use concord_storage::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::api::{responses::FreeTime, schema};
+use crate::http::api::{occupancy::FreeTime, schema};
 
 /// A staff member's account at a calendar provider.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -165,6 +165,7 @@ pub(crate) struct CalendarEventsResponse {
     pub busy: Vec<BusyTimeResponse>,
 }
 
+/// A booking's entry.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = CalendarEntry)]
 pub(crate) struct CalendarEntryResponse {

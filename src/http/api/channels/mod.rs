@@ -202,13 +202,13 @@ async fn check_address(
     change: &ChangeContext,
     asked: &AddressCandidate<'_>,
 ) -> Result<(), ApiError> {
-    let mut doubts = address_check::warnings(&app.context, change, asked).await?;
-    doubts.retain(AddressWarning::applies_to_api);
-    if doubts.is_empty() {
+    let mut warnings = address_check::warnings(&app.context, change, asked).await?;
+    warnings.retain(AddressWarning::applies_to_api);
+    if warnings.is_empty() {
         return Ok(());
     }
-    let doubts = doubts.iter().map(AddressWarning::to_string).collect::<Vec<_>>().join("; ");
-    let words = format!("Nothing was connected: {doubts}. Send `confirm: true` to connect anyway.");
+    let warnings = warnings.iter().map(AddressWarning::to_string).collect::<Vec<_>>().join("; ");
+    let words = format!("Nothing was connected: {warnings}. Send `confirm: true` to connect anyway.");
     Err(ApiError::new(Kind::NotPossible, words))
 }
 
@@ -218,6 +218,7 @@ pub(super) fn unknown_platform(app: &App) -> ApiError {
     ApiError::invalid("platform", format!("is unknown; use one of {}", known.join(", ")))
 }
 
+/// Read a channel
 #[utoipa::path(get, path = "/channels/{id}", tag = "Channels", operation_id = "get_channel",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The channel", body = ChannelResponse)))]

@@ -6,8 +6,8 @@ use concord_domain::{
     ids::{ChannelId, ChannelItemId, ChannelRunId},
 };
 use concord_jobs::channels::{
-    in_doubt,
     quarantine::{self, ReviewError, UndoCounts},
+    unconfirmed,
 };
 use concord_storage::{channels::runs, idempotency::in_parts};
 use serde::{Deserialize, Serialize};
@@ -139,10 +139,10 @@ async fn undo(
     Ok(Json(QuarantineDecisionResponse { bookings: brought_back, conflicts, taken_back, left_changed }))
 }
 
-/// What an event in doubt is.
+/// What an unconfirmed event is.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = SettledDoubt, example = json!({ "as": "booking" }))]
+#[schema(as = SettledEvent, example = json!({ "as": "booking" }))]
 struct SettleEventBody {
     /// Whether it was sold there, or is ours, given back.
     #[serde(rename = "as")]
@@ -150,13 +150,13 @@ struct SettleEventBody {
     settled: Settled,
 }
 
-/// Settle an event in doubt
+/// Settle an unconfirmed event
 ///
 /// Nights that were freed here, and that the platform shows as taken after it has read so, are held as taken: it may be late, or
 /// have sold them since. As a booking, they stay taken; as ours, they are free. That holds for as long as the platform shows them.
 #[utoipa::path(post, path = "/channels/{id}/events/{event}/settle", tag = "Channels", operation_id = "settle_channel_event",
     params(("id" = Uuid, Path, description = "The channel's id"),
-        ("event" = Uuid, Path, description = "The event's id, as in the channel's `in_doubt`")),
+        ("event" = Uuid, Path, description = "The event's id, as in the channel's `unconfirmed`")),
     request_body = SettleEventBody,
     responses((status = 200, description = "The channel", body = ChannelResponse)))]
 async fn settle(
@@ -169,7 +169,7 @@ async fn settle(
     let (context, business, actor) = (app.context.clone(), caller.business, caller.actor.clone());
     let settle =
         in_parts(
-            async move { in_doubt::settle(&context, business, (id, event), body.settled, &actor).await },
+            async move { unconfirmed::settle(&context, business, (id, event), body.settled, &actor).await },
         );
     app.run_to_completion(settle).await.map_err(ApiError::internal)??;
     Ok(Json(ChannelResponse::of(&app, find_channel(&app, &caller, id).await?).await?))

@@ -5,7 +5,7 @@ use concord_domain::{
     channel::{BlockRule, ChannelState, ImportGuard, ItemKind, Preference, RunOrigin, RunOutcome},
     ids::{ChannelId, ChannelItemId, ChannelRunId, ResourceId},
 };
-use concord_jobs::channels::{exposure, in_doubt, load_poll_interval};
+use concord_jobs::channels::{exposure, load_poll_interval, unconfirmed};
 use concord_storage::{
     channels::{Channel, items::ChannelItem, runs::ChannelRun},
     feeds, jobs,
@@ -65,7 +65,7 @@ pub(super) struct ChannelResponse {
     /// Cancellations held for review.
     held: Option<QuarantineResponse>,
     /// Unconfirmed events that may be our own or a new reservation; their nights are held until settled.
-    in_doubt: Vec<EventInDoubtResponse>,
+    unconfirmed: Vec<UnconfirmedEventResponse>,
     /// Nights exposed to double bookings.
     exposure: ExposureResponse,
     /// Whether a channel manager may send webhooks.
@@ -89,9 +89,10 @@ struct QuarantineResponse {
     until: Option<DateTime<Utc>>,
 }
 
+/// An unconfirmed event.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = EventInDoubt)]
-struct EventInDoubtResponse {
+#[schema(as = UnconfirmedEvent)]
+struct UnconfirmedEventResponse {
     /// Its id, by which it is settled.
     #[schema(value_type = uuid::Uuid)]
     event: ChannelItemId,
@@ -156,17 +157,17 @@ impl ChannelResponse {
         .await?;
         let known = context.platforms.find(&channel.platform);
         let platform = known.map_or(channel.platform.as_str(), |platform| &platform.name);
-        let in_doubt =
-            in_doubt::events(context, &channel).await?.into_iter().map(|item| EventInDoubtResponse {
+        let unconfirmed =
+            unconfirmed::events(context, &channel).await?.into_iter().map(|item| UnconfirmedEventResponse {
                 event: item.id,
                 starts_at: item.starts_at,
                 ends_at: item.ends_at,
                 summary: item.summary,
                 booking: item.reference,
-                reason: in_doubt::reason(platform),
+                reason: unconfirmed::reason(platform),
             });
         Ok(Self {
-            in_doubt: in_doubt.collect(),
+            unconfirmed: unconfirmed.collect(),
             interval_minutes: load_poll_interval(context, &channel).await?.num_minutes(),
             feed_url: token.map(|token| feed_url(app, token.expose_secret())),
             next_at: next_at.filter(|_| channel.polled && channel.state == ChannelState::Active),

@@ -4,24 +4,20 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use concord_domain::booking::{BookingDraft, BookingStatus};
 use concord_services::bookings;
-use concord_storage::{bookings::PutError, entries, history};
+use concord_storage::{bookings::PutError, entries};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::super::{
     PageError,
+    booking_paths::booking_path,
     extract::{PageForm, PagePath},
     flash::Flash,
     format::span,
     layout::{Layout, NavItem, render_page},
+    obstacles::conflict_summary,
     session::CurrentUser,
 };
-use super::{
-    booking_path,
-    detail::booking_platform,
-    edit::{conflict_summary, resource_zone},
-    find_booking, guest_name,
-};
+use super::{detail::booking_platform, edit::resource_zone, find_booking, guest_name};
 use crate::app::App;
 
 #[derive(Template)]
@@ -159,15 +155,4 @@ pub(super) async fn restore(
         }
         Err(PutError::Storage(error)) => Err(error.into()),
     }
-}
-
-/// What a cancelled booking was before.
-pub(super) fn status_before_cancel(newest_first: &[history::HistoryEntry]) -> BookingStatus {
-    newest_first
-        .iter()
-        .find(|line| line.action == "cancelled")
-        .and_then(|line| line.detail.pointer("/changes/status/0"))
-        .and_then(Value::as_str)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(BookingStatus::Confirmed)
 }

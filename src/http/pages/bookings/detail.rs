@@ -13,9 +13,11 @@ use concord_storage::{
     entries::{self, SyncState},
     history, occupancy, remote_changes,
 };
+use serde_json::Value;
 
 use super::super::{
     PageError,
+    booking_paths::{booking_path, linkable_path},
     changes::{ChangeViewPlacement, RemoteChangeView, change_views},
     channels::{channel_path, labels::hue_class, platform_name},
     components::{Pill, capitalize, kind_label},
@@ -26,12 +28,10 @@ use super::super::{
     session::CurrentUser,
 };
 use super::{
-    booking_path,
-    cancel::status_before_cancel,
     differences::{FieldDifference, action_label, differences, load_names},
     find_booking,
     guest::guest_notes,
-    guest_name, linkable_path,
+    guest_name,
 };
 use crate::app::App;
 
@@ -196,6 +196,17 @@ pub(super) async fn show(
         booking,
     };
     render_page(&app, &user, &shown)
+}
+
+/// What a cancelled booking was before.
+fn status_before_cancel(newest_first: &[history::HistoryEntry]) -> BookingStatus {
+    newest_first
+        .iter()
+        .find(|line| line.action == "cancelled")
+        .and_then(|line| line.detail.pointer("/changes/status/0"))
+        .and_then(Value::as_str)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(BookingStatus::Confirmed)
 }
 
 /// The bookings that it overlaps without room for all of them, each by its name and page.

@@ -1,237 +1,34 @@
-//! The form of a booking, new or as it stands; what is refused comes back with all that was typed.
+//! A booking made or changed by its form; what is refused comes back with all that was typed.
 
-use askama::Template;
 use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, FieldError, check_reference},
-    ids::{ResourceId, StaffId},
-    interval::Interval,
-    occupancy::{OccupancySource, SubjectKind},
+    booking::{Booking, BookingDraft, FieldError, check_reference},
+    ids::ResourceId,
 };
 use concord_services::bookings;
-use concord_storage::bookings::{self as store, Obstacle, PutError, Unavailability};
+use concord_storage::bookings::{self as store, PutError};
 use serde::Deserialize;
 
 use super::super::{
     PageError,
-    components::{SelectOption, kind_label},
+    booking_paths::booking_path,
     extract::{PageForm, PagePath, PageQuery},
     flash::Flash,
-    format::{span, stretch},
-    layout::{Layout, NavItem, render_page},
-    names::NameDirectory,
+    layout::render_page,
     session::CurrentUser,
 };
 use super::{
-    booking_path, field_errors::BookingFieldError, find_booking, form::BookingFormFields, linkable_path,
+    field_errors::BookingFieldError,
+    find_booking,
+    form::BookingFormFields,
+    form_page::{BookingFormErrors, BookingFormPage},
 };
 use crate::app::App;
-
-#[derive(Template)]
-#[template(path = "booking_form.html")]
-struct BookingFormPage {
-    frame: Layout,
-    fields: BookingFormFields,
-    faults: Vec<BookingFieldError>,
-    /// What stands there, and what would be free instead.
-    taken: Option<UnavailableView>,
-    /// The version that somebody else has made meanwhile.
-    stale: bool,
-    /// A free time was put in, and is not saved yet.
-    is_filled_in: bool,
-    resources: Vec<SelectOption>,
-    kinds: Vec<SelectOption>,
-    statuses: Vec<SelectOption>,
-    staff: Vec<SelectOption>,
-    zone: String,
-    action: String,
-    cancel: String,
-    submit: &'static str,
-    /// The page of the booking that is changed; empty for a new one.
-    shown: Option<String>,
-    reference: String,
-}
-
-/// A refusal, in words.
-pub(super) struct UnavailableView {
-    pub(super) obstacles: Vec<ObstacleView>,
-    pub(super) alternatives: Vec<AlternativeSlot>,
-}
-
-pub(super) struct ObstacleView {
-    pub(super) who: String,
-    pub(super) what: String,
-    pub(super) path: Option<String>,
-    pub(super) when: String,
-}
-
-pub(super) struct AlternativeSlot {
-    pub(super) value: String,
-    pub(super) label: String,
-}
-
-impl UnavailableView {
-    pub(super) fn of(taken: &Unavailability, user: &CurrentUser, zone: Tz, today: NaiveDate) -> Self {
-        Self {
-            obstacles: taken
-                .obstacles
-                .iter()
-                .map(|obstacle| obstacle_view(obstacle, user, zone, today))
-                .collect(),
-            alternatives: taken.alternatives.iter().map(|time| alternative_slot(time, zone, today)).collect(),
-        }
-    }
-}
-
-/// What stands there, as the beginning of a sentence: "Sea View is taken (B-7, Massage, Sat 21 Nov, 14:00–15:00)".
-pub(crate) fn conflict_summary(taken: &Unavailability, user: &CurrentUser, now: DateTime<Utc>) -> String {
-    let zone = user.business.zone;
-    let words = UnavailableView::of(taken, user, zone, now.with_timezone(&zone).date_naive());
-    words.obstacles.first().map_or_else(
-        || "This time is taken".to_owned(),
-        |first| format!("{} is taken ({}, {})", first.who, first.what, first.when),
-    )
-}
-
-fn obstacle_view(obstacle: &Obstacle, user: &CurrentUser, zone: Tz, today: NaiveDate) -> ObstacleView {
-    let who = obstacle.subject_name.clone().unwrap_or_else(|| match obstacle.subject_kind {
-        SubjectKind::Resource => "The resource".to_owned(),
-        SubjectKind::Staff => "A staff member".to_owned(),
-    });
-    // What somebody else's calendars are called is not everybody's to know.
-    let calendar = obstacle.calendar.as_ref().filter(|_| user.may_see(StaffId(obstacle.subject_id)));
-    let what = match (&obstacle.reference, calendar, obstacle.source) {
-        (Some(reference), _, _) => match obstacle.title.as_deref().filter(|title| !title.is_empty()) {
-            Some(title) => format!("{reference}, {title}"),
-            None => reference.clone(),
-        },
-        (None, Some(calendar), _) => format!("busy time in the calendar “{calendar}”"),
-        (None, None, OccupancySource::Busy) => "busy time in a connected calendar".to_owned(),
-        (None, None, OccupancySource::Reservation) => "a platform's reservation".to_owned(),
-        (None, None, OccupancySource::Block | OccupancySource::Booking) => "blocked".to_owned(),
-    };
-    ObstacleView {
-        who,
-        what,
-        path: obstacle.reference.as_deref().and_then(linkable_path),
-        when: stretch(Interval { start: obstacle.starts_at, end: obstacle.ends_at }, zone, today),
-    }
-}
-
-fn alternative_slot(time: &BookingTime, zone: Tz, today: NaiveDate) -> AlternativeSlot {
-    AlternativeSlot {
-        value: BookingFormFields::alternative_value(time, zone),
-        label: span(time, zone, today).text,
-    }
-}
-
-/// Why a form came back.
-#[derive(Default)]
-struct BookingFormErrors {
-    faults: Vec<BookingFieldError>,
-    taken: Option<Unavailability>,
-    stale: bool,
-}
-
-impl BookingFormPage {
-    fn fault(&self, field: &str) -> Option<&str> {
-        self.faults.iter().find(|fault| fault.field == field).map(|fault| fault.text.as_str())
-    }
-
-    fn is_stay(&self) -> bool {
-        self.fields.mode == "stay"
-    }
-
-    async fn of(
-        app: &App,
-        user: &CurrentUser,
-        before: Option<&Booking>,
-        fields: BookingFormFields,
-        refused: BookingFormErrors,
-    ) -> Result<Self, PageError> {
-        let db = &app.context.db;
-        let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
-        if let Some(before) = before {
-            names.load_archived(db, std::slice::from_ref(before)).await?;
-        }
-        let chosen: Option<ResourceId> = fields.resource.parse().ok();
-        let zone = chosen.map_or(user.business.zone, |id| names.resource_zone(id));
-        let today = app.now().with_timezone(&zone).date_naive();
-        let title =
-            before.map_or_else(|| "New booking".to_owned(), |before| format!("Edit {}", before.reference));
-        let shown = before.map(booking_path);
-        Ok(Self {
-            is_filled_in: false,
-            frame: Layout::load(app, user, NavItem::Bookings, title).await?,
-            taken: refused.taken.map(|taken| UnavailableView::of(&taken, user, zone, today)),
-            faults: refused.faults,
-            stale: refused.stale,
-            resources: resource_choices(&names, before, &fields.resource),
-            kinds: BookingKind::ALL
-                .iter()
-                .map(|kind| SelectOption::new(kind.as_str(), kind_label(*kind), &fields.kind))
-                .collect(),
-            statuses: BookingStatus::ALL
-                .iter()
-                .map(|status| SelectOption::new(status.as_str(), status.label(), &fields.status))
-                .collect(),
-            staff: staff_choices(&names, before, &fields.staff),
-            zone: zone.name().replace('_', " "),
-            action: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),
-            cancel: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),
-            submit: if before.is_some() { "Save changes" } else { "Create booking" },
-            shown,
-            reference: before.map(|before| before.reference.clone()).unwrap_or_default(),
-            fields,
-        })
-    }
-}
-
-/// An archived resource can be kept, not chosen.
-fn resource_choices(names: &NameDirectory, before: Option<&Booking>, chosen: &str) -> Vec<SelectOption> {
-    let mut choices: Vec<SelectOption> = names
-        .resources
-        .iter()
-        .map(|resource| {
-            let units =
-                if resource.capacity > 1 { format!(" ({} units)", resource.capacity) } else { String::new() };
-            SelectOption::new(resource.id.to_string(), format!("{}{units}", resource.name), chosen)
-        })
-        .collect();
-    if let Some(before) = before
-        && !names.resources.iter().any(|resource| resource.id == before.draft.resource)
-    {
-        let label = format!("{} (archived)", names.resource_name(before.draft.resource));
-        choices.push(SelectOption::new(before.draft.resource.to_string(), label, chosen));
-    }
-    choices
-}
-
-fn staff_choices(names: &NameDirectory, before: Option<&Booking>, chosen: &[String]) -> Vec<SelectOption> {
-    let is_chosen = |id: &String| chosen.contains(id);
-    let mut choices: Vec<SelectOption> = names
-        .staff
-        .iter()
-        .map(|staff| {
-            let value = staff.id.to_string();
-            SelectOption { chosen: is_chosen(&value), value, label: staff.name.clone() }
-        })
-        .collect();
-    for id in before.map(|before| before.draft.staff.as_slice()).unwrap_or_default() {
-        let value = id.to_string();
-        if !choices.iter().any(|choice| choice.value == value) {
-            let label = format!("{} (archived)", names.staff_name(*id));
-            choices.push(SelectOption { chosen: is_chosen(&value), value, label });
-        }
-    }
-    choices
-}
 
 /// What a link to the form may fill in.
 #[derive(Default, Deserialize)]
@@ -416,8 +213,9 @@ async fn show_with_slot(
     before: Option<&Booking>,
     fields: BookingFormFields,
 ) -> Result<Response, PageError> {
-    let form = BookingFormPage::of(app, user, before, fields, BookingFormErrors::default()).await?;
-    render_page(app, user, &BookingFormPage { is_filled_in: true, ..form })
+    let mut form = BookingFormPage::of(app, user, before, fields, BookingFormErrors::default()).await?;
+    form.is_filled_in = true;
+    render_page(app, user, &form)
 }
 
 /// What the form can say about a refusal; the rest is a page of its own.

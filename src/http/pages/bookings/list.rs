@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::super::{
     PageError,
+    booking_paths::booking_path,
     components::{Pill, SelectOption, Tone},
     extract::PageQuery,
     filters::InvalidFilters,
@@ -28,7 +29,7 @@ use super::super::{
     names::NameDirectory,
     session::CurrentUser,
 };
-use super::{booking_path, guest_name, overlap_pill, title_beside_name};
+use super::{guest_name, overlap_pill, title_beside_name};
 use crate::app::App;
 
 /// The filters, as they were typed.

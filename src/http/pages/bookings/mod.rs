@@ -6,6 +6,7 @@ mod differences;
 mod edit;
 mod field_errors;
 mod form;
+mod form_page;
 mod guest;
 mod list;
 
@@ -13,13 +14,10 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use concord_domain::{booking::Booking, ids::BookingId};
+use concord_domain::booking::Booking;
 use concord_storage::{Db, StorageError, bookings};
 
-pub(super) use self::{
-    edit::conflict_summary,
-    guest::{guest_name, overlap_pill, title_beside_name},
-};
+pub(super) use self::guest::{guest_name, overlap_pill, title_beside_name};
 use super::{PageError, session::CurrentUser};
 use crate::app::App;
 
@@ -34,42 +32,6 @@ pub(super) fn router() -> Router<App> {
         .route("/bookings/{key}/restore", post(cancel::restore))
 }
 
-/// Where a booking's page is.
-pub(super) fn booking_path(booking: &Booking) -> String {
-    if needs_id_path(&booking.reference) {
-        format!("/bookings/{}", booking.id)
-    } else {
-        reference_path(&booking.reference)
-    }
-}
-
-/// Where the page of the booking of that reference is.
-fn reference_path(reference: &str) -> String {
-    let mut path = String::from("/bookings/");
-    for byte in reference.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~:@!$'()*,;=".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
-        }
-    }
-    path
-}
-
-fn hex_digit(digit: u8) -> char {
-    char::from(b"0123456789ABCDEF"[usize::from(digit)])
-}
-
-/// The same where only the reference is known; `None` where it alone does not lead there.
-pub(super) fn linkable_path(reference: &str) -> Option<String> {
-    (!needs_id_path(reference)).then(|| reference_path(reference))
-}
-
-/// A reference that would name another page, or that browsers take for a way up.
-fn needs_id_path(reference: &str) -> bool {
-    matches!(reference, "new" | "." | "..") || reference.parse::<BookingId>().is_ok()
-}
-
 /// The booking that a path names: by its reference, or by its id.
 async fn find_booking(db: &Db, user: &CurrentUser, key: &str) -> Result<Booking, PageError> {
     let business = user.business.id;
@@ -82,25 +44,4 @@ async fn find_booking(db: &Db, user: &CurrentUser, key: &str) -> Result<Booking,
         None => bookings::find(db, business, key).await,
     };
     booking?.ok_or(PageError::NotFound("booking"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_reference_has_a_path_of_its_own() {
-        for (reference, path) in [
-            ("B-7", "/bookings/B-7"),
-            ("a?b#c%", "/bookings/a%3Fb%23c%25"),
-            ("Sée", "/bookings/S%C3%A9e"),
-            ("2026-A.7:x", "/bookings/2026-A.7:x"),
-        ] {
-            assert_eq!(reference_path(reference), path);
-        }
-        for awkward in ["new", "..", "0193b5a0-0000-7000-8000-000000000000"] {
-            assert!(needs_id_path(awkward), "{awkward}");
-        }
-        assert!(!needs_id_path("new-1"));
-    }
 }

@@ -275,7 +275,9 @@ pub(super) async fn import(
     let again = job.clone();
     let taken = match app.run_to_completion(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,
-        Err(ImportError::Doubtful(_)) => return confirm_import(&app, &user, wish, &asked, &again).await,
+        Err(ImportError::NeedsConfirmation(_)) => {
+            return confirm_import(&app, &user, wish, &asked, &again).await;
+        }
         Err(error) => {
             let fault = import_error_message(error, &wish)?;
             return refuse(&app, &user, &wish, vec![fault]).await;
@@ -334,11 +336,11 @@ fn import_error_message(
         ImportError::Unread(failure) => {
             Ok((field, format!("{}. Nothing was changed.", capitalize(&failure.to_string()))))
         }
-        ImportError::Doubtful(doubt) => Ok((
+        ImportError::NeedsConfirmation(warning) => Ok((
             "platform",
             format!(
                 "{}. Nothing was changed. Choose the right platform, or confirm below.",
-                capitalize(&doubt.to_string())
+                capitalize(&warning.to_string())
             ),
         )),
         ImportError::NoResource => Ok(("resource", "Choose a listing.".to_owned())),

@@ -1,6 +1,6 @@
 //! Calendar Sync: the address of all bookings to give away, and calendars of platforms taken over once.
 //!
-//! An import is shown first and done then: `take` reads what was sent, previews and imports, `upload` is what was sent.
+//! An import is shown first and done then: `import_calendar` previews and imports what was sent, which `upload` reads.
 
 mod import_calendar;
 mod upload;
@@ -36,21 +36,11 @@ use super::{
     layout::{Layout, NavItem, render_page},
     names::all_resources,
     session::CurrentUser,
+    uploads::{IMPORT, MAX_UPLOAD_BYTES, PREVIEW},
 };
-use crate::{app::App, http::feeds::info::bookings_feed_url};
-
-pub(super) use self::upload::{MAX_UPLOAD_BYTES, carries_token};
+use crate::{app::App, http::feeds::bookings_feed_url};
 
 const PATH: &str = "/calendar-sync";
-
-/// What an import would do.
-const PREVIEW: &str = "/calendar-sync/preview";
-const IMPORT: &str = "/calendar-sync/import";
-
-/// Whether what is sent there may be as large as a calendar, in parts.
-pub(super) fn accepts_upload(path: &str) -> bool {
-    [PREVIEW, IMPORT].contains(&path)
-}
 
 pub(super) fn router() -> Router<App> {
     Router::new()

@@ -6,18 +6,14 @@
 use std::io::{Read, Write};
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{FromRequest, Multipart, Request},
-    http::{HeaderMap, header},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use super::super::{PageError, csrf::FIELD, session::SessionToken};
+use super::super::{PageError, uploads::MAX_UPLOAD_BYTES};
 use crate::app::App;
-
-/// A file is no larger than a feed may be; what is around it in a form is small.
-pub(in crate::http::pages) const MAX_UPLOAD_BYTES: usize = 11 * 1024 * 1024;
 
 /// A page stays small: a file that is larger when it is packed has to be chosen once more.
 const MAX_INLINE_BYTES: usize = 40 * 1024;
@@ -79,27 +75,8 @@ fn decode_file(text: &str) -> Result<Option<Bytes>, PageError> {
     Ok(Some(file.into()))
 }
 
-/// The token of the session is the first part of a form; no more of it is looked at.
-const LOOKED_AT: usize = 4096;
-
-/// Whether a form in parts carries the token of the session, as its first part.
-pub(in crate::http::pages) async fn carries_token(
-    headers: &HeaderMap,
-    form: &Bytes,
-    token: &SessionToken,
-) -> bool {
-    let mut start = Request::new(Body::from(form.slice(..form.len().min(LOOKED_AT))));
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
-    start.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
-    let Ok(mut parts) = Multipart::from_request(start, &()).await else { return false };
-    let Ok(Some(first)) = parts.next_field().await else { return false };
-    first.name() == Some(FIELD) && first.text().await.is_ok_and(|sent| token.is_form_token(&sent))
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -112,26 +89,5 @@ mod tests {
         let noise: Vec<u8> =
             (0..60_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         assert_eq!(encode_file(&noise), None);
-    }
-
-    #[tokio::test]
-    async fn the_token_is_the_first_part() {
-        let token = SessionToken::new();
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=edge"));
-        let part = |name: &str, value: &str| {
-            format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-        };
-        let right = part(FIELD, &token.form_token());
-        let file = part("file", &"x".repeat(100_000));
-        for (form, is_ours) in [
-            (format!("{right}{file}--edge--\r\n"), true),
-            (format!("{file}{right}--edge--\r\n"), false),
-            (format!("{}{file}--edge--\r\n", part(FIELD, "guessed")), false),
-            ("--edge--\r\n".to_owned(), false),
-        ] {
-            assert_eq!(carries_token(&headers, &form.into(), &token).await, is_ours);
-        }
-        assert!(!carries_token(&HeaderMap::new(), &right.into(), &token).await);
     }
 }

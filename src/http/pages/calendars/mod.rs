@@ -4,6 +4,7 @@ mod actions;
 mod caldav;
 mod detail;
 mod list;
+mod live;
 mod push_status;
 mod settings;
 
@@ -25,7 +26,7 @@ pub(super) fn router() -> Router<App> {
         .route("/calendars/sync-pending", post(actions::sync_pending))
         .route("/calendars/import-availability", post(actions::import_availability))
         .route("/calendars/{id}", get(detail::show).post(settings::save))
-        .route("/calendars/{id}/live", get(detail::live))
+        .route("/calendars/{id}/live", get(live::show))
         .route("/calendars/{id}/resync", post(actions::resync))
         .route("/calendars/{id}/compare", post(actions::compare))
         .route("/calendars/{id}/test", post(actions::test))

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        bookings::conflict_summary,
-        extract::{PageForm, PagePath},
+        extract::{PageForm, PagePath, local_path},
         flash::Flash,
-        session::{CurrentUser, local_path},
+        obstacles::conflict_summary,
+        session::CurrentUser,
     },
     find_change,
 };

@@ -14,7 +14,7 @@ use concord_storage::{bookings, remote_changes::RemoteChange};
 
 use super::super::{
     PageError,
-    bookings::booking_path,
+    booking_paths::booking_path,
     components::{Pill, capitalize},
     format::{RelativeTime, span},
     names::NameDirectory,

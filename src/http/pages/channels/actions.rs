@@ -10,8 +10,8 @@ use concord_domain::{
     ids::{ChannelId, ChannelItemId, ChannelRunId},
 };
 use concord_jobs::channels::{
-    in_doubt,
     quarantine::{self, ReviewError, UndoCounts},
+    unconfirmed,
 };
 use concord_services::channels as manage;
 use concord_storage::channels::runs;
@@ -121,7 +121,7 @@ async fn settle(
 ) -> Result<Response, PageError> {
     find_channel(app, user, id).await?;
     let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
-    let settle = async move { in_doubt::settle(&context, business, (id, item), settled, &actor).await };
+    let settle = async move { unconfirmed::settle(&context, business, (id, item), settled, &actor).await };
     let flash = match app.run_to_completion(settle).await? {
         Ok(()) => Flash::success(text),
         Err(ReviewError::Nothing) => Flash::information("This was already decided."),

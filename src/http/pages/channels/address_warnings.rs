@@ -30,21 +30,21 @@ pub(super) struct AddressWarningCheckbox {
 }
 
 impl AddressWarnings {
-    /// `doubts` with what was ticked before.
-    pub(super) fn from_doubts(doubts: &[AddressWarning], ticked: &[String], resource: &str) -> Self {
-        let tick = |doubt: &AddressWarning| AddressWarningCheckbox {
-            question: doubt.question(),
-            reason: format!("{}.", capitalize(&doubt.to_string())),
-            label: warning_label(doubt, resource),
-            help: match doubt.told() {
+    /// `warnings` with what was ticked before.
+    pub(super) fn from_warnings(warnings: &[AddressWarning], ticked: &[String], resource: &str) -> Self {
+        let tick = |warning: &AddressWarning| AddressWarningCheckbox {
+            question: warning.question(),
+            reason: format!("{}.", capitalize(&warning.to_string())),
+            label: warning_label(warning, resource),
+            help: match warning.told() {
                 Some(_) => OTHER_PLATFORM,
                 None => "",
             },
-            is_ticked: ticked.iter().any(|one| one == doubt.question()),
+            is_ticked: ticked.iter().any(|one| one == warning.question()),
         };
-        let platform = doubts.iter().find_map(AddressWarning::told);
+        let platform = warnings.iter().find_map(AddressWarning::told);
         let platform = platform.map(|(told, name)| SelectOption::new(told.as_str(), name, ""));
-        Self { ticks: doubts.iter().map(tick).collect(), platform }
+        Self { ticks: warnings.iter().map(tick).collect(), platform }
     }
 
     /// The reasons that nobody has answered; `None`: there are none.
@@ -58,8 +58,8 @@ impl AddressWarnings {
 /// What another platform than the right one means.
 pub(in crate::http::pages) const OTHER_PLATFORM: &str = "Platforms mark reservations and blocked dates differently. With the wrong platform, they can be mixed up.";
 
-fn warning_label(doubt: &AddressWarning, resource: &str) -> String {
-    match doubt {
+fn warning_label(warning: &AddressWarning, resource: &str) -> String {
+    match warning {
         AddressWarning::ReadFor { .. } => {
             format!("Use it for {resource} too: each of its bookings blocks both")
         }
@@ -90,7 +90,7 @@ mod tests {
         };
         let asked = |ticked: &[&str]| {
             let ticked: Vec<String> = ticked.iter().map(|one| (*one).to_owned()).collect();
-            AddressWarnings::from_doubts(&both(), &ticked, "Sea View").unconfirmed().unwrap_or_default()
+            AddressWarnings::from_warnings(&both(), &ticked, "Sea View").unconfirmed().unwrap_or_default()
         };
         let first = asked(&[]);
         assert!(

@@ -17,9 +17,9 @@ use super::{
     channel_feed_url, channel_path,
     confirm::{self, ChannelConfirmation},
     find_channel,
+    form::ChannelSettingsForm,
     labels::{block_rule_options, fill_steps, preference_options},
     live::{ChannelLive, ChannelPageQuery, build_live},
-    settings::ChannelSettingsForm,
 };
 use crate::app::App;
 

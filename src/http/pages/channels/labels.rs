@@ -23,7 +23,7 @@ pub(in crate::http::pages) fn item_label(kind: ItemKind) -> &'static str {
         ItemKind::Ignored => "Blocked dates (not imported)",
         ItemKind::Window => "End of booking window",
         ItemKind::Echo => "Our own booking",
-        ItemKind::Doubt => "Unconfirmed",
+        ItemKind::Unconfirmed => "Unconfirmed",
     }
 }
 

@@ -9,7 +9,7 @@ use concord_domain::{
     channel::ItemKind,
     ids::{BookingId, ChannelId},
 };
-use concord_jobs::channels::{exposure::Exposure, in_doubt, quarantine};
+use concord_jobs::channels::{exposure::Exposure, quarantine, unconfirmed};
 use concord_storage::{
     PageRequest,
     channels::{
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        bookings::linkable_path,
+        booking_paths::linkable_path,
         components::{Pill, Tone, capitalize},
         extract::{PagePath, PageQuery},
         format::{RelativeTime, exact_time, stretch},
@@ -48,8 +48,8 @@ pub(super) struct ChannelLive {
     /// What is held back.
     pub waiting: Vec<ChannelEventRow>,
     /// What may be ours, or sold there, and why.
-    doubts: Vec<ChannelEventRow>,
-    why_in_doubt: String,
+    unconfirmed: Vec<ChannelEventRow>,
+    unconfirmed_reason: String,
     /// Until when; exact, since somebody may have to hurry.
     until: Option<String>,
     exposed: Vec<ExposureRow>,
@@ -170,8 +170,8 @@ pub(super) async fn build_live(
         Some(_) => quarantine::waiting(&app.context, channel).await?,
         None => Vec::new(),
     };
-    let doubts = found.iter().filter(|one| one.kind == ItemKind::Doubt);
-    let doubts: Vec<ChannelEventRow> = doubts.map(|one| event_row(one, &told)).collect();
+    let unconfirmed = found.iter().filter(|one| one.kind == ItemKind::Unconfirmed);
+    let unconfirmed: Vec<ChannelEventRow> = unconfirmed.map(|one| event_row(one, &told)).collect();
     let is_further = place.after.is_some();
     let ask = PageRequest { limit: SHOWN_RUNS, after: place.after };
     let history = runs::list_for_channel(db, business, channel.id, &ask).await?;
@@ -182,8 +182,8 @@ pub(super) async fn build_live(
     let path = channel_path(channel.id);
     Ok(ChannelLive {
         csrf: user.token.form_token(),
-        doubts,
-        why_in_doubt: in_doubt::reason(&glance.platform),
+        unconfirmed,
+        unconfirmed_reason: unconfirmed::reason(&glance.platform),
         glance,
         waiting: waiting.iter().map(|one| event_row(one, &told)).collect(),
         until: channel.quarantined_until.map(|until| exact_time(until, told.zone)),

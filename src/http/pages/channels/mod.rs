@@ -1,13 +1,14 @@
 //! Resources on booking platforms: which are in step, what each platform does not know yet, and what waits for a word.
 //!
-//! `glance` is how a channel stands, told alike on every page; `list` shows all, `new` connects one, `detail` and its
-//! `live` part show one, `act` does what its buttons say, `ask` asks before it, `settings` is its form, `words` are the
-//! words for all of it. For managers only.
+//! `summary` is how a channel stands, told alike on every page; `list` shows all, `new` connects one, `detail` and its
+//! `live` part show one, `actions` does what its buttons say, `confirm` asks before it, `form` is what is chosen for one
+//! and `settings` saves it, `labels` are the words for all of it. For managers only.
 
 mod actions;
 pub(super) mod address_warnings;
 mod confirm;
 mod detail;
+mod form;
 pub(super) mod labels;
 mod list;
 mod live;
@@ -41,8 +42,8 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}/sync", post(actions::sync))
         .route("/channels/{id}/release", get(confirm::confirm_approve).post(actions::approve_quarantine))
         .route("/channels/{id}/keep", post(actions::keep))
-        .route("/channels/{id}/doubt/{item}/booking", post(actions::settle_as_booking))
-        .route("/channels/{id}/doubt/{item}/ours", post(actions::settle_as_echo))
+        .route("/channels/{id}/unconfirmed/{item}/booking", post(actions::settle_as_booking))
+        .route("/channels/{id}/unconfirmed/{item}/ours", post(actions::settle_as_echo))
         .route("/channels/{id}/runs/{run}/undo", post(actions::undo))
         .route("/channels/{id}/rotate", get(confirm::confirm_rotate).post(actions::rotate))
         .route("/channels/{id}/confirm-read", post(actions::confirm_read))

@@ -225,8 +225,8 @@ pub(super) async fn create(
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
         let ticked = if wish.about == shown.about() { wish.anyway.as_slice() } else { &[] };
-        let doubts = address_check::warnings(&app.context, &change, &asked).await?;
-        let against = AddressWarnings::from_doubts(&doubts, ticked, &resource.name);
+        let warnings = address_check::warnings(&app.context, &change, &asked).await?;
+        let against = AddressWarnings::from_warnings(&warnings, ticked, &resource.name);
         if let Some(text) = against.unconfirmed() {
             shown.told = against.platform;
             shown.ticks = against.ticks;

@@ -1,4 +1,4 @@
-//! What a person chooses for a channel, all in one form.
+//! Saves what a person chooses for a channel, once nothing speaks against it.
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::ids::ChannelId;
@@ -8,8 +8,6 @@ use concord_services::channels::{
     address_warnings::AddressWarning,
 };
 use concord_storage::{ChangeContext, channels::Channel, resources};
-use secrecy::SecretString;
-use serde::Deserialize;
 
 use super::{
     super::{
@@ -20,49 +18,14 @@ use super::{
         session::CurrentUser,
     },
     address_error_message,
-    address_warnings::{AddressWarningCheckbox, AddressWarnings, address_fingerprint},
+    address_warnings::{AddressWarnings, address_fingerprint},
     channel_path,
     detail::build_page,
     find_channel,
-    labels::parse_interval,
+    form::{ChannelSettingsForm, parse_form},
     live::ChannelPageQuery,
 };
 use crate::app::App;
-
-/// The form as it was typed.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ChannelSettingsForm {
-    pub state: String,
-    /// Minutes; empty: as the business or the platform has it.
-    pub interval: String,
-    pub preference: String,
-    pub blocks: String,
-    /// Another address to read; empty: the one that is there stays.
-    pub address: String,
-    /// A tick: nothing is read any more.
-    pub forget: Option<String>,
-    /// What was ticked, of what speaks against the address.
-    pub anyway: Vec<String>,
-    /// What was ticked for.
-    pub about: String,
-    /// What there is to tick.
-    #[serde(skip)]
-    pub ticks: Vec<AddressWarningCheckbox>,
-}
-
-impl ChannelSettingsForm {
-    /// As the channel has it. The address is a secret, of which only the host is shown.
-    pub(super) fn from_channel(channel: &Channel) -> Self {
-        Self {
-            state: channel.state.to_string(),
-            interval: channel.interval_minutes.map(|minutes| minutes.to_string()).unwrap_or_default(),
-            preference: channel.preference.to_string(),
-            blocks: channel.blocks.to_string(),
-            ..Self::default()
-        }
-    }
-}
 
 pub(super) async fn save(
     State(app): State<App>,
@@ -107,45 +70,15 @@ async fn address_warnings(
     let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
     let resource = resource.ok_or(PageError::NotFound("resource"))?;
     let asked = AddressCandidate { resource: resource.id, platform, channel: Some(channel.id), address };
-    let mut doubts = address_check::warnings(&app.context, change, &asked).await?;
+    let mut warnings = address_check::warnings(&app.context, change, &asked).await?;
     // It may be a new one that is not there yet: what cannot be read is said when its time comes.
-    doubts.retain(|doubt| !matches!(doubt, AddressWarning::Unread(_)));
+    warnings.retain(|warning| !matches!(warning, AddressWarning::Unread(_)));
     let ticked = if form.about == address_fingerprint(&channel.platform, &form.address) {
         form.anyway.as_slice()
     } else {
         &[]
     };
-    Ok(Some(AddressWarnings::from_doubts(&doubts, ticked, &resource.name)))
-}
-
-fn parse_form(
-    app: &App,
-    channel: &Channel,
-    form: &ChannelSettingsForm,
-) -> Result<ChannelUpdate, Vec<(&'static str, String)>> {
-    let platform = app.context.platforms.find(&channel.platform);
-    let mut faults = Vec::new();
-    let interval_minutes =
-        parse_interval(&form.interval, platform).map_err(|text| faults.push(("interval", text)));
-    let address = form.address.trim();
-    if !address.is_empty() && form.forget.is_some() {
-        faults.push(("address", "Enter a link, or select “Stop importing”, not both.".to_owned()));
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    Ok(ChannelUpdate {
-        // What no form of ours sends changes nothing.
-        state: form.state.parse().ok(),
-        preference: form.preference.parse().ok(),
-        blocks: form.blocks.parse().ok(),
-        interval_minutes: interval_minutes.ok(),
-        import_url: match (address, &form.forget) {
-            ("", None) => None,
-            ("", Some(_)) => Some(None),
-            (address, _) => Some(Some(SecretString::from(address))),
-        },
-    })
+    Ok(Some(AddressWarnings::from_warnings(&warnings, ticked, &resource.name)))
 }
 
 async fn refuse(

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_platform_knows_is_told_in_words() {
+    fn what_a_platform_knows_is_described() {
         let when = |instant| RelativeTime::new(instant, at("2026-11-21T12:00:00Z"), Tz::UTC);
         let unknown = UnreadBooking {
             booking: BookingId::new(at("2026-11-20T00:00:00Z")),

@@ -3,7 +3,7 @@
 use super::PageError;
 
 impl PageError {
-    pub(super) fn title(&self) -> &'static str {
+    pub(in crate::http::pages) fn title(&self) -> &'static str {
         match self {
             Self::SignedOut { .. } => "You are signed out",
             Self::NotFound(_) => "Not found",
@@ -24,7 +24,7 @@ impl PageError {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::http::pages) fn text(&self) -> String {
         let text = match self {
             Self::NotFound(what) => {
                 return format!("This {what} does not exist, or you do not have access to it.");
@@ -56,7 +56,7 @@ impl PageError {
         text.to_owned()
     }
 
-    pub(super) fn advice(&self) -> &'static str {
+    pub(in crate::http::pages) fn advice(&self) -> &'static str {
         match self {
             Self::SignedOut { .. } => {
                 "Sign in again, then go back and submit the form again. Your browser may still have what you typed."
@@ -78,7 +78,7 @@ impl PageError {
     }
 
     /// A path, and what leads there.
-    pub(super) fn next_step(&self) -> (&str, &'static str) {
+    pub(in crate::http::pages) fn next_step(&self) -> (&str, &'static str) {
         match self {
             Self::SignedOut { .. } => ("/sign-in", "How to sign in"),
             Self::DeadLink => ("/sign-in", "Get a new link"),

@@ -1,10 +1,9 @@
 //! What a person sees when something is wrong: what happened, whether anything was lost, and what to do.
 //!
-//! A handler returns a `PageError`; `render_in_frame` and `render` make the page of it, since only there the reader and
-//! the id of the request are known. Texts of the inside go to the log, never onto the page.
+//! A handler returns a `PageError`; `error_page` makes the page of it, since only there the reader and the id of the
+//! request are known. Texts of the inside go to the log, never onto the page.
 
 mod messages;
-mod render;
 
 use axum::{
     http::StatusCode,
@@ -14,9 +13,11 @@ use concord_services::{ServiceError, connections::ConnectionActionError};
 use concord_storage::StorageError;
 use tokio::task::JoinError;
 
-use super::business::STAYS_AHEAD;
+use crate::app::admission::AdmissionError;
 
-pub(crate) use render::{render, render_in_layout};
+/// Why a zone stays as it is.
+pub(super) const STAYS_AHEAD: &str =
+    "The time zone cannot be changed while there are current or upcoming stays.";
 
 /// Why a page could not be shown, or an action not be done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -103,6 +104,17 @@ impl From<StorageError> for PageError {
     }
 }
 
+impl From<AdmissionError> for PageError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::RateLimited { seconds } => Self::TooMany { seconds },
+            AdmissionError::Full => Self::Full,
+            AdmissionError::TooLarge => Self::TooLarge,
+            AdmissionError::Storage(error) => error.into(),
+        }
+    }
+}
+
 impl From<ServiceError> for PageError {
     fn from(error: ServiceError) -> Self {
         match error {
@@ -136,11 +148,11 @@ impl From<JoinError> for PageError {
     }
 }
 
-/// Without `render` around it an error is its status alone.
+/// Without `error_page::render` around it an error is its status alone.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         if let Self::SignedOut { next: Some(next) } = &self {
-            return Redirect::to(&super::sign_in::sign_in_path(next)).into_response();
+            return Redirect::to(&sign_in_path(next)).into_response();
         }
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
@@ -148,8 +160,14 @@ impl IntoResponse for PageError {
     }
 }
 
+/// The page that says how to sign in. Whoever then opens a link in this browser comes to `next`.
+fn sign_in_path(next: &str) -> String {
+    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("/sign-in?next={next}")
+}
+
 impl PageError {
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,

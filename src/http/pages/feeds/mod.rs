@@ -1,33 +1,31 @@
 //! Published feeds: made, given a new address, changed, ended. An address is shown once; only its digest is kept.
-//! `readers` is who reads one.
+//! `list` is the page of all of them, `readers` is who reads one.
 
+mod list;
 mod readers;
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use concord_domain::{
     feed::FeedScope,
-    ids::{ChannelId, FeedId, ResourceId, StaffId},
+    ids::{FeedId, StaffId},
     privacy::FeedPrivacy,
 };
 use concord_services::feeds;
 use concord_storage::{
-    Tx, channels,
+    Tx,
     feeds::{self as store, Feed, FeedSubject, NewFeed},
-    people::Staff,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
-    components::SelectOption,
     extract::{PageForm, PagePath},
     flash::Flash,
-    format::RelativeTime,
     layout::{Layout, NavItem, render_page},
-    names::{NAME_RULE, NameDirectory, is_name},
-    reveal::{self, RevealQuery},
+    names::{NAME_RULE, is_name},
+    reveal,
     session::CurrentUser,
 };
 use crate::{app::App, http::feeds::feed_url};
@@ -36,51 +34,11 @@ const PATH: &str = "/feeds";
 
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route(PATH, get(show).post(create))
+        .route(PATH, get(list::show).post(create))
         .route("/feeds/{id}/readers", get(readers::show))
         .route("/feeds/{id}/edit", get(edit).post(update))
         .route("/feeds/{id}/rotate", get(confirm_rotate).post(rotate))
         .route("/feeds/{id}/revoke", get(confirm_revoke).post(revoke))
-}
-
-#[derive(Template)]
-#[template(path = "feeds.html")]
-struct FeedsPage {
-    frame: Layout,
-    rows: Vec<FeedRow>,
-    /// What a feed can be about: of the business, its resources, its people.
-    whole: Vec<SelectOption>,
-    resources: Vec<SelectOption>,
-    staff: Vec<SelectOption>,
-    drivers: Vec<SelectOption>,
-    name: String,
-    privacy: FeedPrivacy,
-    /// The field that is wrong, and why.
-    fault: Option<(&'static str, &'static str)>,
-    /// The address of a feed that was just made or rotated.
-    shown_once: Option<FeedUrlReveal>,
-    /// One was made, and shown before.
-    was_shown: bool,
-}
-
-impl FeedsPage {
-    /// Whether there is anything that the person may publish.
-    fn may_publish_any(&self) -> bool {
-        !(self.whole.is_empty() && self.resources.is_empty() && self.staff.is_empty())
-    }
-
-    fn fault(&self, field: &str) -> Option<&'static str> {
-        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
-    }
-}
-
-struct FeedRow {
-    id: FeedId,
-    name: String,
-    about: String,
-    privacy: &'static str,
-    prefix: String,
-    read: Option<RelativeTime>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,13 +58,6 @@ struct NewFeedForm {
     about: String,
     name: String,
     privacy: String,
-}
-
-async fn show(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
-    let feeds = build_page(&app, &user, &NewFeedForm::default()).await?;
-    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
-    let feeds = FeedsPage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..feeds };
-    render_page(&app, &user, &feeds)
 }
 
 async fn create(
@@ -286,7 +237,8 @@ async fn refuse(
     wish: &NewFeedForm,
     fault: (&'static str, &'static str),
 ) -> Result<Response, PageError> {
-    let feeds = FeedsPage { fault: Some(fault), ..build_page(app, user, wish).await? };
+    let mut feeds = list::build_page(app, user, wish).await?;
+    feeds.fault = Some(fault);
     let mut response = render_page(app, user, &feeds)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
@@ -307,95 +259,6 @@ async fn commit_and_reveal(
     Ok(reveal::redirect(PATH, id))
 }
 
-async fn build_page(app: &App, user: &CurrentUser, wish: &NewFeedForm) -> Result<FeedsPage, PageError> {
-    let db = &app.context.db;
-    let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
-    let all = store::list(db, user.business.id).await?;
-    let mut rows = Vec::new();
-    for feed in all.iter().filter(|feed| may_see(user, feed)) {
-        rows.push(feed_row(app, user, feed, &mut names).await?);
-    }
-    let whole = if user.is_manager() {
-        vec![SelectOption::new("business", format!("All bookings of {}", user.business.name), &wish.about)]
-    } else {
-        Vec::new()
-    };
-    let resources = names.resources.iter().filter(|_| user.is_manager());
-    let staff = |scope: &'static str| {
-        let seen = names.staff.iter().filter(|staff| user.may_see(staff.id));
-        let choice =
-            |staff: &Staff| SelectOption::new(format!("{scope}:{}", staff.id), &staff.name, &wish.about);
-        seen.map(choice).collect()
-    };
-    Ok(FeedsPage {
-        frame: Layout::load(app, user, NavItem::Feeds, "Feeds").await?,
-        rows,
-        whole,
-        resources: resources
-            .map(|resource| {
-                SelectOption::new(format!("resource:{}", resource.id), &resource.name, &wish.about)
-            })
-            .collect(),
-        staff: staff("staff"),
-        drivers: staff("driver"),
-        name: wish.name.clone(),
-        privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
-        fault: None,
-        shown_once: None,
-        was_shown: false,
-    })
-}
-
-async fn feed_row(
-    app: &App,
-    user: &CurrentUser,
-    feed: &Feed,
-    names: &mut NameDirectory,
-) -> Result<FeedRow, PageError> {
-    let db = &app.context.db;
-    let about = match (feed.scope, feed.subject_id) {
-        (FeedScope::Resource, Some(id)) => {
-            names.load_resource(db, ResourceId(id)).await?;
-            names.resource_name(ResourceId(id))
-        }
-        (FeedScope::Staff, Some(id)) => {
-            names.load_staff(db, StaffId(id)).await?;
-            names.staff_name(StaffId(id))
-        }
-        (FeedScope::Driver, Some(id)) => {
-            names.load_staff(db, StaffId(id)).await?;
-            format!("Deliveries of {}", names.staff_name(StaffId(id)))
-        }
-        (FeedScope::Channel, Some(id)) => channel_subject(app, user, ChannelId(id), names).await?,
-        _ => "All bookings".to_owned(),
-    };
-    Ok(FeedRow {
-        id: feed.id,
-        name: feed.name.clone(),
-        about,
-        privacy: privacy_label(feed.privacy),
-        prefix: feed.token_prefix.clone(),
-        read: feed.last_read_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
-    })
-}
-
-/// The platform, and what is sold there.
-async fn channel_subject(
-    app: &App,
-    user: &CurrentUser,
-    id: ChannelId,
-    names: &mut NameDirectory,
-) -> Result<String, PageError> {
-    let db = &app.context.db;
-    let Some(channel) = channels::find(db, user.business.id, id).await? else {
-        return Ok("A channel".to_owned());
-    };
-    names.load_resource(db, channel.resource_id).await?;
-    let platform = app.context.platforms.find(&channel.platform);
-    let platform = platform.map_or(channel.platform.as_str(), |platform| platform.name.as_str());
-    Ok(format!("{} for {platform}", names.resource_name(channel.resource_id)))
-}
-
 fn privacy_label(privacy: FeedPrivacy) -> &'static str {
     match privacy {
         FeedPrivacy::Busy => "Busy only",
@@ -406,6 +269,7 @@ fn privacy_label(privacy: FeedPrivacy) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use concord_domain::ids::ResourceId;
     use uuid::Uuid;
 
     use super::*;

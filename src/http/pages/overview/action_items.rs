@@ -21,7 +21,8 @@ use concord_storage::{
 use super::super::{
     PageError,
     attention::{Attention, JobSubject, SyncIndicator},
-    bookings::{booking_path, guest_name},
+    booking_paths::booking_path,
+    bookings::guest_name,
     changes::{ChangeViewPlacement, RemoteChangeView, change_views},
     channels::{self, labels::quarantine_message, platform_name},
     components::{Tone, capitalize},

@@ -17,7 +17,8 @@ use concord_storage::{
 
 use super::super::{
     PageError,
-    bookings::{booking_path, guest_name, overlap_pill, title_beside_name},
+    booking_paths::booking_path,
+    bookings::{guest_name, overlap_pill, title_beside_name},
     components::Pill,
     format::{day_heading, span},
     names::NameDirectory,

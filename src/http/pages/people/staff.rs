@@ -91,11 +91,11 @@ fn parse_form(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'st
     let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), trade };
     let mut faults = FieldErrors::default();
     settings.check(&mut faults);
-    let in_words = |fault: FieldError| match fault.field {
+    let message = |fault: FieldError| match fault.field {
         "name" => ("name", NAME_RULE),
         field => (field, "Enter a valid email address."),
     };
-    faults.into_result().map_err(|faults| faults.into_iter().map(in_words).collect::<Vec<_>>())?;
+    faults.into_result().map_err(|faults| faults.into_iter().map(message).collect::<Vec<_>>())?;
     Ok(settings)
 }
 

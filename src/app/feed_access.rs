@@ -5,13 +5,13 @@
 //! anybody can mean, the newest are left out.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use concord_domain::{feed::FeedScope, ids::FeedId};
 use concord_storage::{
@@ -21,8 +21,6 @@ use concord_storage::{
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-
-use super::readers::reader_name;
 
 /// Readers of all feeds together, between two writings.
 const MAX_READERS: usize = 10_000;
@@ -48,26 +46,28 @@ struct PendingFeedReads {
 }
 
 /// A reading that was answered.
-pub(super) struct FeedAccess<'a> {
-    pub(super) feed: &'a Feed,
-    pub(super) headers: &'a HeaderMap,
+pub(crate) struct FeedAccess<'a> {
+    pub(crate) feed: &'a Feed,
+    /// What the reader calls itself.
+    pub(crate) reader: Cow<'a, str>,
     /// Whether whom the feed is for knows by it what it says, or somebody else has had a look.
-    pub(super) is_theirs: bool,
-    pub(super) address: Option<IpAddr>,
+    pub(crate) is_theirs: bool,
+    pub(crate) address: Option<IpAddr>,
     /// What the reader has by the answer.
-    pub(super) revision: i64,
-    pub(super) at: DateTime<Utc>,
+    pub(crate) revision: i64,
+    pub(crate) at: DateTime<Utc>,
 }
 
 impl FeedAccessLog {
     /// Remembers a reading. `true`: it must be written down before it is answered, by `flush`.
     #[must_use]
-    pub(super) fn record(&self, reading: &FeedAccess<'_>) -> bool {
-        let name = reader_name(reading.headers);
+    pub(crate) fn record(&self, reading: &FeedAccess<'_>) -> bool {
         let person = !reading.is_theirs;
         let mut gathered = self.lock_pending();
-        let known =
-            gathered.feeds.get_mut(&reading.feed.id).and_then(|readers| readers.get_mut(name.as_ref()));
+        let known = gathered
+            .feeds
+            .get_mut(&reading.feed.id)
+            .and_then(|readers| readers.get_mut(reading.reader.as_ref()));
         if let Some(read) = known {
             read.reads += 1;
             read.revision = read.revision.max(reading.revision);
@@ -81,7 +81,7 @@ impl FeedAccessLog {
         }
         gathered.add(NewFeedRead {
             feed: reading.feed.clone(),
-            reader: name.into_owned(),
+            reader: reading.reader.clone().into_owned(),
             address: reading.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
             person,
             revision: reading.revision,
@@ -186,8 +186,6 @@ impl PendingFeedReads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::readers::FeedReaderKind;
-    use axum::http::{HeaderName, header};
     use concord_domain::privacy::FeedPrivacy;
     use concord_storage::{
         feeds::{self, FeedSubject, NewFeed},
@@ -195,10 +193,6 @@ mod tests {
     };
 
     use super::*;
-
-    fn sent(name: HeaderName, value: &[u8]) -> HeaderMap {
-        HeaderMap::from_iter([(name, header::HeaderValue::from_bytes(value).unwrap())])
-    }
 
     async fn feed(db: &Db) -> Feed {
         let business = testing::business(db).await;
@@ -214,10 +208,16 @@ mod tests {
         feed
     }
 
-    fn reading<'a>(feed: &'a Feed, headers: &'a HeaderMap, revision: i64, minute: i64) -> FeedAccess<'a> {
+    fn reading<'a>(feed: &'a Feed, reader: &'a str, revision: i64, minute: i64) -> FeedAccess<'a> {
         let address = "203.0.113.7".parse().ok();
-        let is_theirs = FeedReaderKind::from_headers(headers) != FeedReaderKind::Person;
-        FeedAccess { feed, headers, is_theirs, address, revision, at: testing::at(minute) }
+        FeedAccess {
+            feed,
+            reader: reader.into(),
+            is_theirs: true,
+            address,
+            revision,
+            at: testing::at(minute),
+        }
     }
 
     #[tokio::test]
@@ -225,9 +225,8 @@ mod tests {
         let db = testing::sqlite().await;
         let feed = feed(&db).await;
         let record = FeedAccessLog::default();
-        let (vrbo, apple) = (sent(header::USER_AGENT, b"Vrbo"), sent(header::USER_AGENT, b"Apple"));
-        for (headers, revision, minute) in [(&vrbo, 3, 1), (&vrbo, 5, 2), (&vrbo, 4, 3), (&apple, 2, 1)] {
-            let _ = record.record(&reading(&feed, headers, revision, minute));
+        for (reader, revision, minute) in [("Vrbo", 3, 1), ("Vrbo", 5, 2), ("Vrbo", 4, 3), ("Apple", 2, 1)] {
+            let _ = record.record(&reading(&feed, reader, revision, minute));
         }
         let written = async || feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!(written().await, []);
@@ -244,11 +243,11 @@ mod tests {
     async fn what_could_not_be_written_is_kept() {
         let (db, closed) = (testing::sqlite().await, testing::sqlite().await);
         let feed = feed(&db).await;
-        let (record, headers) = (FeedAccessLog::default(), HeaderMap::new());
-        let _ = record.record(&reading(&feed, &headers, 3, 1));
+        let record = FeedAccessLog::default();
+        let _ = record.record(&reading(&feed, "Vrbo", 3, 1));
         closed.close().await;
         assert!(record.flush(&closed).await.is_err());
-        let _ = record.record(&reading(&feed, &headers, 4, 2));
+        let _ = record.record(&reading(&feed, "Vrbo", 4, 2));
         record.flush(&db).await.unwrap();
         let readers = feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!((readers[0].reads, readers[0].revision), (2, 4));
@@ -260,8 +259,7 @@ mod tests {
         let feed = feed(&db).await;
         let record = FeedAccessLog::default();
         for number in 0..MAX_READERS + 5 {
-            let headers = sent(header::USER_AGENT, number.to_string().as_bytes());
-            let _ = record.record(&reading(&feed, &headers, 1, 1));
+            let _ = record.record(&reading(&feed, &number.to_string(), 1, 1));
         }
         let gathered = record.lock_pending();
         assert_eq!((gathered.readers, gathered.left_out), (MAX_READERS, 5));
@@ -272,15 +270,15 @@ mod tests {
     async fn first_platform_read_is_flushed_before_response() {
         let db = testing::sqlite().await;
         let feed = Feed { scope: FeedScope::Channel, ..feed(&db).await };
-        let (record, platform) = (FeedAccessLog::default(), sent(header::USER_AGENT, b"Airbnb/1.0"));
-        let person = sent(header::ACCEPT, b"text/html,application/xhtml+xml");
-        assert!(!record.record(&reading(&feed, &person, 5, 0)), "a person is no platform");
-        assert!(record.record(&reading(&feed, &platform, 5, 1)));
-        assert!(record.record(&reading(&feed, &platform, 5, 2)), "it is not written down yet");
+        let (record, platform) = (FeedAccessLog::default(), "Airbnb/1.0");
+        let person = FeedAccess { is_theirs: false, ..reading(&feed, "Mozilla/5.0", 5, 0) };
+        assert!(!record.record(&person), "a person is no platform");
+        assert!(record.record(&reading(&feed, platform, 5, 1)));
+        assert!(record.record(&reading(&feed, platform, 5, 2)), "it is not written down yet");
         record.lock_pending().platforms.insert(feed.id, 5);
-        assert!(!record.record(&reading(&feed, &platform, 5, 3)));
-        assert!(record.record(&reading(&feed, &platform, 6, 4)));
+        assert!(!record.record(&reading(&feed, platform, 5, 3)));
+        assert!(record.record(&reading(&feed, platform, 6, 4)));
         let of_a_resource = Feed { scope: FeedScope::Resource, ..feed };
-        assert!(!record.record(&reading(&of_a_resource, &platform, 9, 5)));
+        assert!(!record.record(&reading(&of_a_resource, platform, 9, 5)));
     }
 }

@@ -1,4 +1,4 @@
-//! What people say of events that are in doubt: nights that were freed here, and are shown by the platform all the same. They
+//! What people say of events that are in warning: nights that were freed here, and are shown by the platform all the same. They
 //! are taken until the platform shows them no more, a day is over, or somebody has looked there.
 
 use concord_domain::{
@@ -18,7 +18,7 @@ use concord_storage::{
 use super::{apply::AppliedActions, apply::ChannelRunContext, quarantine::ReviewError};
 use crate::Context;
 
-/// Why an event is in doubt, for people; `platform`: its name.
+/// Why an event is in warning, for people; `platform`: its name.
 pub fn reason(platform: &str) -> String {
     format!(
         "These nights became available here, and {platform} has imported that. It still shows them as unavailable: it may be delayed, \
@@ -26,12 +26,12 @@ pub fn reason(platform: &str) -> String {
     )
 }
 
-/// What is in doubt of a channel, by start.
+/// The unconfirmed events of a channel, by start.
 pub async fn events(context: &Context, channel: &Channel) -> Result<Vec<ChannelItem>, StorageError> {
-    items::in_doubt(&context.db, channel.business_id, channel.id, context.clock.now()).await
+    items::unconfirmed(&context.db, channel.business_id, channel.id, context.clock.now()).await
 }
 
-/// Does what somebody says of an event in doubt: it becomes a booking, or its nights are free. That holds for as long as the
+/// Does what somebody says of an event in warning: it becomes a booking, or its nights are free. That holds for as long as the
 /// platform shows these nights.
 pub async fn settle(
     context: &Context,

@@ -10,17 +10,15 @@ use axum::{
 };
 
 use super::{
-    super::{
-        assets::Assets,
-        layout::{Layout, render_page},
-        session::CurrentUser,
-        theme::Theme,
-    },
     PageError,
+    assets::Assets,
+    layout::{Layout, render_page},
+    session::CurrentUser,
+    theme::Theme,
 };
 use crate::{
     app::App,
-    http::{request_origin::RequestOrigin, security::REQUEST_ID},
+    http::request_origin::{REQUEST_ID, RequestOrigin},
 };
 
 #[derive(Template)]

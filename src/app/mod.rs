@@ -1,5 +1,10 @@
 //! What every request handler is given.
 
+mod address_shares;
+pub(crate) mod admission;
+pub(crate) mod feed_access;
+pub(crate) mod rate_limiter;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,10 +15,8 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use url::Url;
 
-use crate::{
-    config::Config,
-    http::{admission::Admission, feeds::FeedAccessLog},
-};
+use self::{admission::Admission, feed_access::FeedAccessLog};
+use crate::config::Config;
 
 /// What every request handler is given, as axum's state.
 #[derive(Clone, Debug)]

@@ -18,19 +18,19 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use url::Url;
 
+use super::{
+    CommandError, init_telemetry, print_line,
+    serve::{assemble, bind, serve_with_worker},
+    shutdown_signal,
+};
 use crate::{
     app::App,
-    cli::{
-        CommandError, init_telemetry, print_line,
-        serve::{assemble, serve_with_worker},
-        shutdown_signal,
-    },
     config::{Config, ConfigArgument, ConfigSources, ListenAddress},
 };
 
 /// Options of `concord demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// The address, or name, and port to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: ListenAddress,
@@ -50,7 +50,7 @@ pub struct DemoArgs {
 
 /// The contents of `DIR/demo.json`: how to sign in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DemoFile {
+pub(super) struct DemoFile {
     /// Where the demo is served.
     pub url: String,
     /// Signs in as the manager, as often as it is used.
@@ -74,7 +74,7 @@ pub struct DemoFile {
 
 /// A resource or a staff member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DemoSubject {
+pub(super) struct DemoSubject {
     pub id: String,
     pub name: String,
     /// The provider of a staff member's connected calendar.
@@ -82,9 +82,9 @@ pub struct DemoSubject {
     pub provider: Option<String>,
 }
 
-pub(crate) async fn run(options: DemoArgs) -> Result<(), CommandError> {
+pub(super) async fn run(options: DemoArgs) -> Result<(), CommandError> {
     data_dir::claim(&options.data)?;
-    let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
+    let listener = bind("--listen", &options.listen).await?;
     let address = listener.local_addr()?;
     let (sandbox, sandbox_url) = start_sandbox(&options, address).await?;
     let mail_server = sandbox_mail_server(sandbox.as_ref(), &sandbox_url).await?;

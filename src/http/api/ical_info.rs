@@ -1,4 +1,4 @@
-//! `/api/ical/info`: the address of a business's bookings, and where each platform takes it.
+//! `GET /api/ical/info`: the address of a business's bookings, and where each platform takes it.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,26 @@ use concord_domain::{
 };
 use concord_services::channels as manage;
 use concord_storage::{ChangeContext, StorageError, businesses, channels, feeds, resources};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::feed_url;
+use super::{
+    auth,
+    problem::{ApiError, Kind, ProblemDocument},
+};
 use crate::{
-    app::App,
+    app::{App, admission::AdmissionError},
     http::{
-        admission::AdmissionError,
-        api::{
-            auth,
-            problem::{ApiError, Kind},
-        },
+        feeds::{ANY_PLATFORM, bookings_feed_url, feed_url},
         pages::{CurrentUser, PageError},
         request_origin::RequestOrigin,
     },
 };
 
-pub(in crate::http) fn router() -> Router<App> {
+pub(super) fn router() -> Router<App> {
     Router::new().route("/api/ical/info", get(info))
 }
-
-/// The platform of no name: what it says holds for any.
-pub(super) const ANY_PLATFORM: &str = "generic";
 
 /// For whoever gives the address of all bookings to a platform that has no file.
 const FOR_CALENDARS: &str = "`export_url` is for calendar apps. For platforms, use a channel's feed: it covers one listing, \
@@ -51,7 +47,7 @@ const CONNECT_FIRST: &str =
 /// How to export bookings to platforms.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ICalInfo)]
-pub(in crate::http) struct IcalInfoResponse {
+pub(super) struct IcalInfoResponse {
     /// The address of its approved and confirmed bookings, which is a secret: whoever has it can read them.
     export_url: String,
     /// What to do, by platform; `general` for any other. A platform that sells nights is given the addresses of its channels,
@@ -71,9 +67,9 @@ pub(in crate::http) struct IcalInfoResponse {
     responses(
         (status = 200, description = "Address and instructions", body = IcalInfoResponse),
         (status = "default", description = "A problem", content_type = "application/problem+json",
-            body = crate::http::api::problem::ProblemDocument),
+            body = ProblemDocument),
     ))]
-pub(in crate::http) async fn info(
+pub(super) async fn info(
     State(app): State<App>,
     Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
@@ -99,11 +95,6 @@ const FEATURES: &[&str] = &[
     "Feeds of a resource, a member of the staff, a driver or a channel, besides this one of everything",
     "Platform calendars are imported on schedule, without duplicates",
 ];
-
-/// The address of all bookings of a business.
-pub(in crate::http) fn bookings_feed_url(app: &App, token: &SecretString) -> String {
-    app.absolute_url(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()))
-}
 
 /// A program with a key, or a manager with a session.
 async fn authenticate(

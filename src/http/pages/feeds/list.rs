@@ -1,0 +1,172 @@
+//! All feeds that the person may see, and the form of a new one.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use concord_domain::{
+    feed::FeedScope,
+    ids::{ChannelId, FeedId, ResourceId, StaffId},
+    privacy::FeedPrivacy,
+};
+use concord_storage::{
+    channels,
+    feeds::{self, Feed},
+    people::Staff,
+};
+
+use super::{
+    super::{
+        PageError,
+        components::SelectOption,
+        format::RelativeTime,
+        layout::{Layout, NavItem, render_page},
+        names::NameDirectory,
+        reveal::{self, RevealQuery},
+        session::CurrentUser,
+    },
+    FeedUrlReveal, NewFeedForm, PATH, may_see, privacy_label,
+};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "feeds.html")]
+pub(super) struct FeedsPage {
+    frame: Layout,
+    rows: Vec<FeedRow>,
+    /// What a feed can be about: of the business, its resources, its people.
+    whole: Vec<SelectOption>,
+    resources: Vec<SelectOption>,
+    staff: Vec<SelectOption>,
+    drivers: Vec<SelectOption>,
+    name: String,
+    privacy: FeedPrivacy,
+    /// The field that is wrong, and why.
+    pub fault: Option<(&'static str, &'static str)>,
+    /// The address of a feed that was just made or rotated.
+    shown_once: Option<FeedUrlReveal>,
+    /// One was made, and shown before.
+    was_shown: bool,
+}
+
+impl FeedsPage {
+    /// Whether there is anything that the person may publish.
+    fn may_publish_any(&self) -> bool {
+        !(self.whole.is_empty() && self.resources.is_empty() && self.staff.is_empty())
+    }
+
+    fn fault(&self, field: &str) -> Option<&'static str> {
+        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+    }
+}
+
+struct FeedRow {
+    id: FeedId,
+    name: String,
+    about: String,
+    privacy: &'static str,
+    prefix: String,
+    read: Option<RelativeTime>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    shown: RevealQuery,
+) -> Result<Response, PageError> {
+    let feeds = build_page(&app, &user, &NewFeedForm::default()).await?;
+    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+    let feeds = FeedsPage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..feeds };
+    render_page(&app, &user, &feeds)
+}
+
+pub(super) async fn build_page(
+    app: &App,
+    user: &CurrentUser,
+    wish: &NewFeedForm,
+) -> Result<FeedsPage, PageError> {
+    let db = &app.context.db;
+    let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
+    let all = feeds::list(db, user.business.id).await?;
+    let mut rows = Vec::new();
+    for feed in all.iter().filter(|feed| may_see(user, feed)) {
+        rows.push(feed_row(app, user, feed, &mut names).await?);
+    }
+    let whole = if user.is_manager() {
+        vec![SelectOption::new("business", format!("All bookings of {}", user.business.name), &wish.about)]
+    } else {
+        Vec::new()
+    };
+    let resources = names.resources.iter().filter(|_| user.is_manager());
+    let staff = |scope: &'static str| {
+        let seen = names.staff.iter().filter(|staff| user.may_see(staff.id));
+        let choice =
+            |staff: &Staff| SelectOption::new(format!("{scope}:{}", staff.id), &staff.name, &wish.about);
+        seen.map(choice).collect()
+    };
+    Ok(FeedsPage {
+        frame: Layout::load(app, user, NavItem::Feeds, "Feeds").await?,
+        rows,
+        whole,
+        resources: resources
+            .map(|resource| {
+                SelectOption::new(format!("resource:{}", resource.id), &resource.name, &wish.about)
+            })
+            .collect(),
+        staff: staff("staff"),
+        drivers: staff("driver"),
+        name: wish.name.clone(),
+        privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
+        fault: None,
+        shown_once: None,
+        was_shown: false,
+    })
+}
+
+async fn feed_row(
+    app: &App,
+    user: &CurrentUser,
+    feed: &Feed,
+    names: &mut NameDirectory,
+) -> Result<FeedRow, PageError> {
+    let db = &app.context.db;
+    let about = match (feed.scope, feed.subject_id) {
+        (FeedScope::Resource, Some(id)) => {
+            names.load_resource(db, ResourceId(id)).await?;
+            names.resource_name(ResourceId(id))
+        }
+        (FeedScope::Staff, Some(id)) => {
+            names.load_staff(db, StaffId(id)).await?;
+            names.staff_name(StaffId(id))
+        }
+        (FeedScope::Driver, Some(id)) => {
+            names.load_staff(db, StaffId(id)).await?;
+            format!("Deliveries of {}", names.staff_name(StaffId(id)))
+        }
+        (FeedScope::Channel, Some(id)) => channel_subject(app, user, ChannelId(id), names).await?,
+        _ => "All bookings".to_owned(),
+    };
+    Ok(FeedRow {
+        id: feed.id,
+        name: feed.name.clone(),
+        about,
+        privacy: privacy_label(feed.privacy),
+        prefix: feed.token_prefix.clone(),
+        read: feed.last_read_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+    })
+}
+
+/// The platform, and what is sold there.
+async fn channel_subject(
+    app: &App,
+    user: &CurrentUser,
+    id: ChannelId,
+    names: &mut NameDirectory,
+) -> Result<String, PageError> {
+    let db = &app.context.db;
+    let Some(channel) = channels::find(db, user.business.id, id).await? else {
+        return Ok("A channel".to_owned());
+    };
+    names.load_resource(db, channel.resource_id).await?;
+    let platform = app.context.platforms.find(&channel.platform);
+    let platform = platform.map_or(channel.platform.as_str(), |platform| platform.name.as_str());
+    Ok(format!("{} for {platform}", names.resource_name(channel.resource_id)))
+}
