@@ -51,69 +51,90 @@ pub(crate) async fn measure(db: &TestDb, form: &DeploymentMode) {
     );
 
     let cookie = session(db, &town).await;
-    let (room, person) = (town.rooms[0], town.staff[0]);
-    let from = now.format("%Y-%m-%d");
-    let booking = LargeFixture::reference(BOOKINGS - 7);
-    let connection = town.cluster.first_of("/calendar_integrations").await;
-    let channel = town.cluster.first_of("/channels").await;
-    let pages = [
-        "/".to_owned(),
-        "/bookings".to_owned(),
-        "/bookings?from=".to_owned(),
-        format!("/bookings?from={from}&resource={}", LargeFixture::resource(3, 0)),
-        format!("/bookings?from={from}&staff={}", LargeFixture::staff(3, 0)),
-        "/bookings?from=&status=no_show".to_owned(),
-        format!("/bookings/{booking}"),
-        "/bookings/new".to_owned(),
-        format!("/bookings/{booking}/edit"),
-        "/calendars".to_owned(),
-        format!("/calendars/{connection}"),
-        "/calendar-sync".to_owned(),
-        "/channels".to_owned(),
-        format!("/channels/{channel}"),
-        "/changes".to_owned(),
-        "/feeds".to_owned(),
-        "/live/needs".to_owned(),
-        "/settings".to_owned(),
-        "/settings/sync-log".to_owned(),
-        "/settings/mail".to_owned(),
-        "/settings/resources".to_owned(),
-        "/settings/people".to_owned(),
-    ];
-    print_slowest(&town, "pages", &pages, Some(&cookie), PAGE).await;
-    let calls = [
-        "/bookings".to_owned(),
-        format!("/bookings?from={from}"),
-        format!("/bookings?from={from}&staff={person}"),
-        format!("/bookings?resource={room}"),
-        "/bookings?status=no_show".to_owned(),
-        "/bookings?kind=maintenance".to_owned(),
-        format!("/bookings?staff={person}"),
-        format!("/bookings/{booking}"),
-        format!("/bookings/{booking}/history"),
-        "/sync".to_owned(),
-        "/jobs/failed".to_owned(),
-        "/conflicts".to_owned(),
-        "/calendar_integrations".to_owned(),
-        format!("/calendar_integrations/{connection}/events"),
-        "/calendar_availability".to_owned(),
-        "/channels".to_owned(),
-        format!("/channels/{channel}"),
-        format!("/channels/{channel}/events"),
-        format!("/channels/{channel}/runs"),
-        "/feeds".to_owned(),
-        format!("/resources/{room}/calendar?from={from}"),
-        "/sync_log".to_owned(),
-        "/remote_changes".to_owned(),
-        "/resources".to_owned(),
-        "/staff".to_owned(),
-        "/mails".to_owned(),
-    ]
-    .map(|call| format!("/api/v1{call}"));
-    print_slowest(&town, "calls", &calls, None, CALL).await;
+    let subjects = RequestSubjects {
+        from: now.format("%Y-%m-%d").to_string(),
+        booking: LargeFixture::reference(BOOKINGS - 7),
+        connection: town.cluster.first_of("/calendar_integrations").await,
+        channel: town.cluster.first_of("/channels").await,
+    };
+    print_slowest(&town, "pages", &subjects.page_paths(), Some(&cookie), PAGE).await;
+    print_slowest(&town, "calls", &subjects.call_paths(&town), None, CALL).await;
     // No index finds words in the midst of a text: it is measured, and nothing is promised of it.
     for (path, cookie) in [("/api/v1/bookings?search=nobody", None), ("/bookings?q=nobody", Some(&*cookie))] {
         println!("    {path:<60} {:>6.1} ms", millis(median(&town, path, cookie).await));
+    }
+}
+
+/// What stands in the paths of the pages and calls that are measured.
+struct RequestSubjects {
+    from: String,
+    booking: String,
+    connection: String,
+    channel: String,
+}
+
+impl RequestSubjects {
+    fn page_paths(&self) -> Vec<String> {
+        let Self { from, booking, connection, channel } = self;
+        vec![
+            "/".to_owned(),
+            "/bookings".to_owned(),
+            "/bookings?from=".to_owned(),
+            format!("/bookings?from={from}&resource={}", LargeFixture::resource(3, 0)),
+            format!("/bookings?from={from}&staff={}", LargeFixture::staff(3, 0)),
+            "/bookings?from=&status=no_show".to_owned(),
+            format!("/bookings/{booking}"),
+            "/bookings/new".to_owned(),
+            format!("/bookings/{booking}/edit"),
+            "/calendars".to_owned(),
+            format!("/calendars/{connection}"),
+            "/calendar-sync".to_owned(),
+            "/channels".to_owned(),
+            format!("/channels/{channel}"),
+            "/changes".to_owned(),
+            "/feeds".to_owned(),
+            "/live/needs".to_owned(),
+            "/settings".to_owned(),
+            "/settings/sync-log".to_owned(),
+            "/settings/mail".to_owned(),
+            "/settings/resources".to_owned(),
+            "/settings/people".to_owned(),
+        ]
+    }
+
+    fn call_paths(&self, town: &LoadFixture<'_>) -> Vec<String> {
+        let Self { from, booking, connection, channel } = self;
+        let (room, person) = (town.rooms[0], town.staff[0]);
+        [
+            "/bookings".to_owned(),
+            format!("/bookings?from={from}"),
+            format!("/bookings?from={from}&staff={person}"),
+            format!("/bookings?resource={room}"),
+            "/bookings?status=no_show".to_owned(),
+            "/bookings?kind=maintenance".to_owned(),
+            format!("/bookings?staff={person}"),
+            format!("/bookings/{booking}"),
+            format!("/bookings/{booking}/history"),
+            "/sync".to_owned(),
+            "/jobs/failed".to_owned(),
+            "/conflicts".to_owned(),
+            "/calendar_integrations".to_owned(),
+            format!("/calendar_integrations/{connection}/events"),
+            "/calendar_availability".to_owned(),
+            "/channels".to_owned(),
+            format!("/channels/{channel}"),
+            format!("/channels/{channel}/events"),
+            format!("/channels/{channel}/runs"),
+            "/feeds".to_owned(),
+            format!("/resources/{room}/calendar?from={from}"),
+            "/sync_log".to_owned(),
+            "/remote_changes".to_owned(),
+            "/resources".to_owned(),
+            "/staff".to_owned(),
+            "/mails".to_owned(),
+        ]
+        .map(|call| format!("/api/v1{call}"))
+        .to_vec()
     }
 }
 

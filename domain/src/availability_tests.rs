@@ -160,7 +160,7 @@ fn a_day_is_free_partly_free_or_full() {
 }
 
 #[test]
-fn more_than_there_are_units_leaves_none_and_midnight_is_that_of_the_zone() {
+fn daily_vacancy_saturates_and_uses_local_midnight() {
     // The whole of the 1st in Lisbon's summer, which ends an hour before midnight in UTC.
     let whole_day = Interval { start: at("2026-07-31T23:00:00Z"), end: at("2026-08-01T23:00:00Z") };
     let day = |text: &str| text.parse::<NaiveDate>().unwrap();

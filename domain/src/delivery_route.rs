@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_stop_has_one_number_and_the_order_is_that_of_the_starts(
+        fn delivery_route_numbers_stops_once_in_order_of_start(
             minutes in proptest::collection::vec(0_i64..1440, 0..20), turn in 0_usize..20
         ) {
             let mut deliveries: Vec<Booking> =

@@ -95,7 +95,7 @@ CREATE TABLE entries (
     -- The provider's id of the event, decided before the first call where the provider allows that.
     external_id text NOT NULL,
     -- Whether the calendar should have it.
-    wanted boolean NOT NULL,
+    desired boolean NOT NULL,
     state text NOT NULL,
     -- Whether a create may have reached the provider.
     attempted boolean NOT NULL,

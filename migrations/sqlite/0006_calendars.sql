@@ -95,7 +95,7 @@ CREATE TABLE entries (
     -- The provider's id of the event, decided before the first call where the provider allows that.
     external_id TEXT NOT NULL,
     -- Whether the calendar should have it.
-    wanted INTEGER NOT NULL,
+    desired INTEGER NOT NULL,
     state TEXT NOT NULL,
     -- Whether a create may have reached the provider.
     attempted INTEGER NOT NULL,

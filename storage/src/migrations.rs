@@ -1,7 +1,8 @@
 //! The tables' versions: bringing a database up to date, and refusing one that this version cannot work with.
 //!
-//! A migration is a file of the same number and name in `migrations/sqlite` and `migrations/postgres`. Once released it is
-//! never edited: `sqlx` refuses a database whose migrations have another checksum than the program's.
+//! A migration is a file of the same number and name in `migrations/sqlite` and `migrations/postgres`. It is never edited:
+//! `sqlx` refuses a database whose migrations have another checksum than the program, and `migrations/checksums.txt` is held
+//! against them by a test.
 
 use sqlx::migrate::Migrator;
 
@@ -72,5 +73,31 @@ impl Db {
         }
         let is_old: bool = scalar!(self, OLD_NUMBERING)?;
         if is_old { Err(StorageError::OldNumbering) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDED: &str = include_str!("../../migrations/checksums.txt");
+
+    fn checksums(database: &str, migrator: &Migrator) -> Vec<String> {
+        let line = |one: &sqlx::migrate::Migration| {
+            let checksum: String = one.checksum.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            format!("{database} {:04} {} {checksum}", one.version, one.description.replace(' ', "_"))
+        };
+        migrator.iter().map(line).collect()
+    }
+
+    #[test]
+    fn migrations_are_added_and_never_edited() {
+        let mut found = checksums("sqlite", &SQLITE_MIGRATIONS);
+        found.extend(checksums("postgres", &POSTGRES_MIGRATIONS));
+        let recorded: Vec<&str> = RECORDED.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            found, recorded,
+            "a migration that others have run is never edited: add another, and its line to migrations/checksums.txt"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Whatever is wrong with a request is said clearly, and nothing is written.
 
-use concord_storage::testing::TestDb;
+use concord_domain::ids::{ResourceId, StaffId};
+use concord_storage::{resources::Resource, testing::TestDb};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,24 +15,24 @@ fn fields(problem: &Value) -> Vec<&str> {
         .map_or(vec![], |errors| errors.iter().filter_map(|error| error["field"].as_str()).collect())
 }
 
-async fn a_bad_booking_is_not_written(db: &TestDb) {
-    let test_app = TestApp::start(db).await;
-    let room = test_app.resource(2).await;
-    let (other, _) = test_app.other_business().await;
-    let their_room = concord_storage::testing::resource(test_app.db(), &other, 1).await;
-    let their_staff = concord_storage::testing::staff(test_app.db(), &other, "Eva").await;
-    let with = |changes: Value| {
-        let mut body = stay(&room, 1, 2);
-        for (name, value) in changes.as_object().unwrap() {
-            if value == "absent" {
-                body.as_object_mut().unwrap().remove(name);
-            } else {
-                body[name] = value.clone();
-            }
+/// A booking of a room with these members changed; `absent` leaves one out.
+fn altered(room: &Resource, changes: &Value) -> Value {
+    let mut body = stay(room, 1, 2);
+    for (name, value) in changes.as_object().unwrap() {
+        if value == "absent" {
+            body.as_object_mut().unwrap().remove(name);
+        } else {
+            body[name] = value.clone();
         }
-        body
-    };
-    for (changes, field) in [
+    }
+    body
+}
+
+/// Changes, each with the field that they make invalid.
+type InvalidFields = Vec<(Value, &'static str)>;
+
+fn invalid_times() -> InvalidFields {
+    vec![
         (json!({ "check_out": day(1) }), "check_out"),
         (json!({ "check_out": day(0) }), "check_out"),
         (json!({ "check_out": "absent" }), "check_out"),
@@ -58,6 +59,11 @@ async fn a_bad_booking_is_not_written(db: &TestDb) {
         ),
         (json!({ "check_in": "1815-06-18", "check_out": "1815-06-19" }), "check_out"),
         (json!({ "check_out": day(1 + 1_200) }), "check_out"),
+    ]
+}
+
+fn invalid_values() -> InvalidFields {
+    vec![
         (json!({ "title": "x".repeat(5_000) }), "title"),
         (json!({ "title": "one\r\ntwo" }), "title"),
         (json!({ "title": 7 }), "title"),
@@ -74,18 +80,37 @@ async fn a_bad_booking_is_not_written(db: &TestDb) {
         (json!({ "quantity": 5_000_000_000_u64 }), "quantity"),
         (json!({ "kind": "party" }), "kind"),
         (json!({ "status": "maybe" }), "status"),
+        (json!({ "colour": "red" }), "colour"),
+    ]
+}
+
+/// Subjects that there are not, among them those of another business.
+fn invalid_subjects(foreign_room: ResourceId, foreign_staff: StaffId) -> InvalidFields {
+    vec![
         (json!({ "staff": ["nobody"] }), "staff[0]"),
         (json!({ "staff": [Uuid::nil()] }), "staff"),
-        (json!({ "staff": [their_staff.id] }), "staff"),
+        (json!({ "staff": [foreign_staff] }), "staff"),
         (json!({ "staff": "Ana" }), "staff"),
         (json!({ "resource": "absent" }), "resource"),
         (json!({ "resource": "room 7" }), "resource"),
         (json!({ "resource": Uuid::nil() }), "resource"),
-        (json!({ "resource": their_room.id }), "resource"),
-        (json!({ "colour": "red" }), "colour"),
-    ] {
-        let problem =
-            test_app.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+        (json!({ "resource": foreign_room }), "resource"),
+    ]
+}
+
+async fn a_bad_booking_is_not_written(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(2).await;
+    let (other, _) = test_app.other_business().await;
+    let foreign_room = concord_storage::testing::resource(test_app.db(), &other, 1).await.id;
+    let foreign_staff = concord_storage::testing::staff(test_app.db(), &other, "Eva").await.id;
+    let refused = async |changes: &Value| {
+        let body = altered(&room, changes);
+        test_app.api.put("/api/v1/bookings/bad", body).await.problem(422, "invalid")
+    };
+    let subjects = invalid_subjects(foreign_room, foreign_staff);
+    for (changes, field) in [invalid_times(), invalid_values(), subjects].concat() {
+        let problem = refused(&changes).await;
         assert_eq!(fields(&problem), [field], "{changes}: {problem}");
         nothing_written(&test_app, &changes).await;
     }
@@ -96,14 +121,12 @@ async fn a_bad_booking_is_not_written(db: &TestDb) {
         (json!({ "titel": "x" }), "is not a known field; did you mean `title`?"),
         (json!({ "kind": "party" }), "must be one of `booking`, `maintenance`, `delivery`, `block`"),
     ] {
-        let problem =
-            test_app.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+        let problem = refused(&changes).await;
         assert_eq!(problem["errors"][0]["message"], message, "{changes}");
     }
     // All faults at once.
     let changes = json!({ "title": "x".repeat(5_000), "quantity": 0, "check_out": day(1) });
-    let problem =
-        test_app.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+    let problem = refused(&changes).await;
     assert_eq!(fields(&problem), ["title", "quantity", "check_out"]);
     nothing_written(&test_app, &changes).await;
     test_app.stop().await;

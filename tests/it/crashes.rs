@@ -3,6 +3,7 @@
 use concord_domain::{connection::ProviderKind, ids::StaffId, people::Actor};
 use concord_storage::{
     PageRequest, history, idempotency,
+    resources::Resource,
     testing::{self, TestDb},
 };
 use reqwest::Method;
@@ -90,6 +91,29 @@ async fn remote_change(test_app: &TestApp, operation: &str, number: u32) -> Stri
     test_app.remote_change_in_state("open").await["id"].as_str().unwrap().to_owned()
 }
 
+/// The path of a request about a channel, which is there.
+async fn prepare_channel(test_app: &TestApp, operation: &str, number: u32, room: &Resource) -> String {
+    if operation == "confirm_channel_read" {
+        let channel = json!({ "resource": room.id, "platform": "airbnb" });
+        let made = test_app.api.post("/api/v1/channels", channel).await.expect(201);
+        // A person's read is not written down before somebody asks: here, in the middle of the request.
+        let browser = [("accept", "text/html,application/xhtml+xml")];
+        fetch(&test_app.api, Method::GET, made["feed_url"].as_str().unwrap(), &browser).await;
+        return format!("/api/v1/channels/{}/confirm_read", made["id"].as_str().unwrap());
+    }
+    let read = json!({
+        "resource": room.id, "platform": "airbnb",
+        "import_url": format!("{}/ota/{operation}-{number}.ics", test_app.sandbox.url()),
+    });
+    let id = id_of(test_app.api.post("/api/v1/channels", read).await);
+    let deed = match operation {
+        "sync_channel" => "sync",
+        "rotate_channel_feed" => "rotate_feed",
+        _ => "webhook",
+    };
+    format!("/api/v1/channels/{id}/{deed}")
+}
+
 /// Where the request goes and what it says; everything that it needs is there.
 async fn prepared(test_app: &TestApp, operation: &str, number: u32) -> (String, Value) {
     let room = test_app.resource(1).await;
@@ -120,25 +144,8 @@ async fn prepared(test_app: &TestApp, operation: &str, number: u32) -> (String, 
             let id = id_of(test_app.api.post("/api/v1/feeds", feed).await);
             (format!("/api/v1/feeds/{id}/rotate"), empty)
         }
-        "sync_channel" | "rotate_channel_feed" | "allow_channel_webhooks" => {
-            let read = json!({
-                "resource": room.id, "platform": "airbnb",
-                "import_url": format!("{}/ota/{operation}-{number}.ics", test_app.sandbox.url()),
-            });
-            let id = id_of(test_app.api.post("/api/v1/channels", read).await);
-            let deed = match operation {
-                "sync_channel" => "sync",
-                "rotate_channel_feed" => "rotate_feed",
-                _ => "webhook",
-            };
-            (format!("/api/v1/channels/{id}/{deed}"), empty)
-        }
-        "confirm_channel_read" => {
-            let made = test_app.api.post("/api/v1/channels", channel).await.expect(201);
-            // A person's read is not written down before somebody asks: here, in the middle of the request.
-            let browser = [("accept", "text/html,application/xhtml+xml")];
-            fetch(&test_app.api, Method::GET, made["feed_url"].as_str().unwrap(), &browser).await;
-            (format!("/api/v1/channels/{}/confirm_read", made["id"].as_str().unwrap()), empty)
+        "sync_channel" | "rotate_channel_feed" | "allow_channel_webhooks" | "confirm_channel_read" => {
+            (prepare_channel(test_app, operation, number, &room).await, empty)
         }
         "authorize_google" => {
             let ana = test_app.staff("Ana").await;
@@ -152,14 +159,11 @@ async fn prepared(test_app: &TestApp, operation: &str, number: u32) -> (String, 
         }
         "sync_pending" => ("/api/v1/sync/pending".to_owned(), empty),
         "import_availability" => ("/api/v1/sync/availability".to_owned(), empty),
-        "follow_remote_change" => (
-            format!("/api/v1/remote_changes/{}/follow", remote_change(test_app, operation, number).await),
-            empty,
-        ),
-        "revert_remote_change" => (
-            format!("/api/v1/remote_changes/{}/revert", remote_change(test_app, operation, number).await),
-            empty,
-        ),
+        "follow_remote_change" | "revert_remote_change" => {
+            let id = remote_change(test_app, operation, number).await;
+            let deed = operation.split('_').next().unwrap();
+            (format!("/api/v1/remote_changes/{id}/{deed}"), empty)
+        }
         "import_ical" => {
             let path = format!("/api/ical/import?platform=airbnb&resource={}", room.id);
             (path, Value::Null)

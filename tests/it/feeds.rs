@@ -149,55 +149,14 @@ async fn readers_fetch_what_has_changed_only(db: &TestDb) {
         publish(api, json!({ "scope": "resource", "subject": room.id, "name": "Sea View (north)" })).await;
 
     let first = get(api, &url).await;
-    assert_eq!(first.header("content-type"), "text/calendar; charset=utf-8");
-    assert_eq!(first.header("content-disposition"), "inline; filename=\"Sea-View-north.ics\"");
-    assert_eq!(first.header("cache-control"), "private, max-age=300");
-    assert!(first.header("vary").to_lowercase().contains("accept-encoding"));
-    assert_eq!(first.header("content-length"), first.bytes.len().to_string());
+    assert_feed_headers(&first);
     let tag = first.header("etag").to_owned();
-    assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
     let again = get(api, &url).await;
     assert_eq!((&again.bytes, again.header("etag")), (&first.bytes, tag.as_str()));
-
-    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
-        let read = fetch(api, Method::GET, &url, &[("if-none-match", &known)]).await;
-        assert_eq!((read.status, read.bytes.len()), (StatusCode::NOT_MODIFIED, 0), "{known}");
-        assert_eq!(read.header("etag"), tag);
-    }
-    let read = fetch(api, Method::GET, &url, &[("if-none-match", "\"other\"")]).await;
-    assert_eq!(read.bytes, first.bytes);
-    // Within the second in which it was rendered the date lies a second back, so wait for one that holds.
-    let date = until("a date that a reader may come back with", async || {
-        let read = get(api, &url).await;
-        (read.header("last-modified") != first.header("last-modified"))
-            .then(|| read.header("last-modified").to_owned())
-    })
-    .await;
-    assert_eq!(
-        fetch(api, Method::GET, &url, &[("if-modified-since", &date)]).await.status,
-        StatusCode::NOT_MODIFIED
-    );
-    let before =
-        fetch(api, Method::GET, &url, &[("if-modified-since", "Mon, 01 Jan 2024 00:00:00 GMT")]).await;
-    assert_eq!(before.status, StatusCode::OK);
-
-    let head = fetch(api, Method::HEAD, &url, &[]).await;
-    assert_eq!((head.status, head.bytes.len()), (StatusCode::OK, 0));
-    for name in ["etag", "content-type", "content-length", "cache-control"] {
-        assert_eq!(head.header(name), first.header(name), "{name}");
-    }
-    let packed = fetch(api, Method::GET, &url, &[("accept-encoding", "br, gzip;q=0.8")]).await;
-    assert_eq!(packed.header("content-encoding"), "gzip");
-    assert_ne!(packed.header("etag"), tag);
-    assert_eq!(packed.header("content-length"), packed.bytes.len().to_string());
-    let mut unpacked = Vec::new();
-    GzDecoder::new(packed.bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
-    assert_eq!(unpacked, first.bytes);
-    let known = packed.header("etag").to_owned();
-    assert_eq!(
-        fetch(api, Method::GET, &url, &[("if-none-match", &known)]).await.status,
-        StatusCode::NOT_MODIFIED
-    );
+    assert_if_none_match(api, &url, &first).await;
+    let date = assert_if_modified_since(api, &url, &first).await;
+    assert_head(api, &url, &first).await;
+    assert_gzip(api, &url, &first).await;
 
     // A change shows at the next request, and a change elsewhere changes nothing.
     let elsewhere = test_app.resource(1).await;
@@ -215,6 +174,69 @@ async fn readers_fetch_what_has_changed_only(db: &TestDb) {
     api.patch(&format!("/api/v1/feeds/{id}"), json!({ "privacy": "title" })).await.expect(200);
     assert_eq!(get(api, &url).await.summaries(), ["Sea View — Booking"]);
     test_app.stop().await;
+}
+
+fn assert_feed_headers(first: &FetchedFeed) {
+    assert_eq!(first.header("content-type"), "text/calendar; charset=utf-8");
+    assert_eq!(first.header("content-disposition"), "inline; filename=\"Sea-View-north.ics\"");
+    assert_eq!(first.header("cache-control"), "private, max-age=300");
+    assert!(first.header("vary").to_lowercase().contains("accept-encoding"));
+    assert_eq!(first.header("content-length"), first.bytes.len().to_string());
+    let tag = first.header("etag");
+    assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+}
+
+async fn assert_if_none_match(api: &ApiClient, url: &str, first: &FetchedFeed) {
+    let tag = first.header("etag");
+    for known in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        let read = fetch(api, Method::GET, url, &[("if-none-match", &known)]).await;
+        assert_eq!((read.status, read.bytes.len()), (StatusCode::NOT_MODIFIED, 0), "{known}");
+        assert_eq!(read.header("etag"), tag);
+    }
+    let read = fetch(api, Method::GET, url, &[("if-none-match", "\"other\"")]).await;
+    assert_eq!(read.bytes, first.bytes);
+}
+
+/// Returns the date since which nothing was modified.
+async fn assert_if_modified_since(api: &ApiClient, url: &str, first: &FetchedFeed) -> String {
+    // Within the second in which it was rendered the date lies a second back, so wait for one that holds.
+    let date = until("a date that a reader may come back with", async || {
+        let read = get(api, url).await;
+        (read.header("last-modified") != first.header("last-modified"))
+            .then(|| read.header("last-modified").to_owned())
+    })
+    .await;
+    assert_eq!(
+        fetch(api, Method::GET, url, &[("if-modified-since", &date)]).await.status,
+        StatusCode::NOT_MODIFIED
+    );
+    let before =
+        fetch(api, Method::GET, url, &[("if-modified-since", "Mon, 01 Jan 2024 00:00:00 GMT")]).await;
+    assert_eq!(before.status, StatusCode::OK);
+    date
+}
+
+async fn assert_head(api: &ApiClient, url: &str, first: &FetchedFeed) {
+    let head = fetch(api, Method::HEAD, url, &[]).await;
+    assert_eq!((head.status, head.bytes.len()), (StatusCode::OK, 0));
+    for name in ["etag", "content-type", "content-length", "cache-control"] {
+        assert_eq!(head.header(name), first.header(name), "{name}");
+    }
+}
+
+async fn assert_gzip(api: &ApiClient, url: &str, first: &FetchedFeed) {
+    let packed = fetch(api, Method::GET, url, &[("accept-encoding", "br, gzip;q=0.8")]).await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_ne!(packed.header("etag"), first.header("etag"));
+    assert_eq!(packed.header("content-length"), packed.bytes.len().to_string());
+    let mut unpacked = Vec::new();
+    GzDecoder::new(packed.bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, first.bytes);
+    let known = packed.header("etag").to_owned();
+    assert_eq!(
+        fetch(api, Method::GET, url, &[("if-none-match", &known)]).await.status,
+        StatusCode::NOT_MODIFIED
+    );
 }
 
 async fn an_address_can_be_taken_away(db: &TestDb) {

@@ -9,13 +9,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use concord_storage::testing::TestDb;
+use concord_domain::ids::StaffId;
+use concord_storage::{resources::Resource, testing::TestDb};
 use serde_json::{Value, json};
 
 use crate::{
     feed_readers::channel,
     feeds::{get, publish},
-    test_app::{TestApp, hour, stay, today},
+    test_app::{ApiClient, TestApp, hour, stay, today},
 };
 
 /// Runs a program with a value as its input, and reads the one that it prints.
@@ -94,13 +95,12 @@ async fn expected(test_app: &TestApp, summary: impl Fn(&Value) -> Option<String>
     sorted(&list["items"].as_array().unwrap().iter().filter_map(event).collect())
 }
 
-async fn everybody_reads_what_the_api_says(db: &TestDb) {
-    let test_app = TestApp::start(db).await;
-    let (api, room, rui) = (&test_app.api, test_app.resource(99).await, test_app.staff("Rui").await);
+/// A stay and a delivery of each name, with all that has to be escaped.
+async fn put_bookings(api: &ApiClient, room: &Resource, rui: StaffId) {
     let long = "Ünïcödé 🦀 ".repeat(25);
     let longer: String = long.chars().take(200).collect();
     for (index, name) in NAMES.into_iter().chain([long.trim()]).enumerate() {
-        let mut body = stay(&room, index as u64, 2);
+        let mut body = stay(room, index as u64, 2);
         body["customer"] = json!({ "name": name });
         body["title"] =
             json!(format!("Nº {index}, a; b \\ \"c\" {}", if index == 3 { longer.trim() } else { "" }));
@@ -112,18 +112,26 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
         });
         api.put(&format!("/api/v1/bookings/D-{index}"), body).await.expect(201);
     }
-    let wish = |scope: &str, subject: Value, privacy: &str| json!({ "scope": scope, "subject": subject, "name": "A; b, \\ 🦀", "privacy": privacy });
-    let (_, busy) = publish(api, wish("business", Value::Null, "busy")).await;
-    let (_, title) = publish(api, wish("resource", json!(room.id), "title")).await;
-    let (_, full) = publish(api, wish("business", Value::Null, "full")).await;
-    let (_, driver) = publish(api, wish("driver", json!(rui), "full")).await;
-    let (_, channel) = channel(&test_app, &room).await;
+}
+
+/// The address of a feed of each kind.
+async fn publish_feeds(test_app: &TestApp, room: &Resource, rui: StaffId) -> Value {
+    let api = &test_app.api;
+    let feed = |scope: &str, subject: Value, privacy: &str| json!({ "scope": scope, "subject": subject, "name": "A; b, \\ 🦀", "privacy": privacy });
+    let (_, busy) = publish(api, feed("business", Value::Null, "busy")).await;
+    let (_, title) = publish(api, feed("resource", json!(room.id), "title")).await;
+    let (_, full) = publish(api, feed("business", Value::Null, "full")).await;
+    let (_, driver) = publish(api, feed("driver", json!(rui), "full")).await;
+    let (_, channel) = channel(test_app, room).await;
     let info = api.get("/api/ical/info").await.expect(200);
     let guests = info["export_url"].as_str().unwrap().to_owned();
-    let feeds = json!({
+    json!({
         "busy": busy, "title": title, "full": full, "driver": driver, "channel": channel, "guests": guests,
-    });
+    })
+}
 
+/// Of each feed, what the API says is in it.
+async fn expected_feeds(test_app: &TestApp, room: &Resource) -> [(&'static str, Vec<Value>); 6] {
     let name = |one: &Value| one["customer"]["name"].as_str().unwrap().trim().to_owned();
     let first = |one: &Value| name(one).split_whitespace().next().unwrap().to_owned();
     let is_delivery = |one: &Value| one["kind"] == "delivery";
@@ -135,36 +143,36 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
             format!("{} — {who} ({title})", room.name)
         }
     };
-    let expected = [
-        ("busy", expected(&test_app, |_| Some("Busy".to_owned())).await),
-        ("channel", expected(&test_app, |_| Some("Busy".to_owned())).await),
-        ("title", expected(&test_app, |one| Some(called(one, first(one)))).await),
-        ("full", expected(&test_app, |one| Some(called(one, name(one)))).await),
-        (
-            "driver",
-            expected(&test_app, |one| {
-                let stop = format!("Stop 1 of 1: {}, {}", name(one), one["location"].as_str().unwrap());
-                is_delivery(one).then_some(stop)
-            })
-            .await,
-        ),
-        (
-            "guests",
-            expected(&test_app, |one| {
-                let kind = if is_delivery(one) { "Delivery" } else { "Booking" };
-                Some(format!("{kind}: {}", name(one)))
-            })
-            .await,
-        ),
-    ];
+    let stop = |one: &Value| {
+        let stop = format!("Stop 1 of 1: {}, {}", name(one), one["location"].as_str().unwrap());
+        is_delivery(one).then_some(stop)
+    };
+    let guest = |one: &Value| {
+        let kind = if is_delivery(one) { "Delivery" } else { "Booking" };
+        Some(format!("{kind}: {}", name(one)))
+    };
+    [
+        ("busy", expected(test_app, |_| Some("Busy".to_owned())).await),
+        ("channel", expected(test_app, |_| Some("Busy".to_owned())).await),
+        ("title", expected(test_app, |one| Some(called(one, first(one)))).await),
+        ("full", expected(test_app, |one| Some(called(one, name(one)))).await),
+        ("driver", expected(test_app, stop).await),
+        ("guests", expected(test_app, guest).await),
+    ]
+}
+
+async fn everybody_reads_what_the_api_says(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let (room, rui) = (test_app.resource(99).await, test_app.staff("Rui").await);
+    put_bookings(&test_app.api, &room, rui).await;
+    let feeds = publish_feeds(&test_app, &room, rui).await;
     for (feed, address) in feeds.as_object().unwrap() {
         // Lint finds nothing, and the reader in Rust reads it.
-        assert!(!get(api, address.as_str().unwrap()).await.summaries().is_empty(), "{feed}");
+        assert!(!get(&test_app.api, address.as_str().unwrap()).await.summaries().is_empty(), "{feed}");
     }
-    let asked = feeds.clone();
     let (python, ical_js) =
-        tokio::task::spawn_blocking(move || (by_python(&asked), by_ical_js(&asked))).await.unwrap();
-    for (feed, expected) in expected {
+        tokio::task::spawn_blocking(move || (by_python(&feeds), by_ical_js(&feeds))).await.unwrap();
+    for (feed, expected) in expected_feeds(&test_app, &room).await {
         // A separator of lines is a line break to every reader.
         let expected: Vec<Value> =
             serde_json::from_str(&json!(expected).to_string().replace('\u{2028}', "\\n")).unwrap();

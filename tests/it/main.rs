@@ -22,6 +22,7 @@ mod caldav;
 mod calendar_pages;
 mod calendar_sync_pages;
 mod calendars;
+mod channel_connect;
 mod channel_pages;
 mod channels;
 mod check;

@@ -95,7 +95,7 @@ fn what_was_sold_before_we_published_it_stays_sold() {
 }
 
 #[test]
-fn the_end_of_what_is_sold_moves_with_the_days_and_is_no_booking() {
+fn booking_window_end_moves_daily_and_is_no_reservation() {
     let rules = ChannelRules { window_months: vec![3, 6, 12], ..ChannelRules::default() };
     // 21 February 2027 is three months from today: day 83, counted from 30 November.
     let window = |key: &str, day| event(key, EventKind::Block, (day, day + 280));
@@ -124,7 +124,7 @@ fn the_end_of_what_is_sold_moves_with_the_days_and_is_no_booking() {
 }
 
 #[test]
-fn the_end_of_what_is_sold_may_be_joined_with_what_lies_before_it() {
+fn booking_window_is_split_from_adjoining_block() {
     let rules = ChannelRules { window_months: vec![3, 6, 12], ..ChannelRules::default() };
     let joined = |items, published| {
         let events = vec![event("w", EventKind::Block, (70, 363))];
@@ -146,7 +146,7 @@ fn the_end_of_what_is_sold_may_be_joined_with_what_lies_before_it() {
 }
 
 #[test]
-fn what_has_our_very_dates_is_an_echo_before_what_lies_within_them() {
+fn echo_prefers_exact_dates_over_contained_ones() {
     // It was taken for an echo while the other was missing.
     let items = vec![known(1, "r", ItemKind::Echo, (3, 5))];
     let events = vec![event("e", EventKind::Unclear, (2, 6)), event("r", EventKind::Unclear, (3, 5))];

@@ -198,7 +198,7 @@ fn quarantined_feed_keeps_the_end_of_what_is_sold() {
 }
 
 #[test]
-fn what_was_missing_before_it_began_is_believed_to_be_gone_all_the_same() {
+fn import_guard_cancels_item_missing_since_before_its_start() {
     let (items, start) = (known(1, "a", SOLD, (3, 6)), nights(3, 6).1.start);
     let began = |missing_since, now| {
         let known = vec![KnownItem { missing_since: Some(missing_since), ..items.clone() }];
@@ -238,7 +238,7 @@ fn of_two_that_looked_alike_one_goes_with_what_we_withdraw() {
 }
 
 #[test]
-fn a_part_of_a_feed_ends_nothing_and_puts_nobody_in_anothers_place() {
+fn partial_snapshot_cancels_and_replaces_nothing() {
     let rules = ChannelRules { uids: UidKeeps::Volatile, ..ChannelRules::default() };
     let case = |is_part| ChannelPlanCase {
         known: vec![known(1, "k1", SOLD, (3, 9)), known(2, "k2", SOLD, (20, 22))],

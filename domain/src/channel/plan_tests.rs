@@ -199,7 +199,7 @@ fn new_uids_on_the_same_dates_are_the_same() {
 }
 
 #[test]
-fn a_uid_that_changes_with_the_dates_is_followed_where_nothing_else_fits() {
+fn uid_changing_with_dates_is_matched_to_only_candidate() {
     let moved = |rules: ChannelRules, guest: Option<&str>| {
         let guest_before = Some("Ana".to_owned());
         ChannelPlanCase {

@@ -135,7 +135,7 @@ fn several_calendars_in_one_file_are_all_read() {
 
 /// Each zone alone may cost what all of them may cost.
 #[test]
-fn the_zones_of_a_hundred_calendars_cost_no_more_than_those_of_one() {
+fn vtimezone_budget_is_shared_by_all_calendars_of_a_file() {
     let observance = "BEGIN:STANDARD\nDTSTART:19000101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n\
                       RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30\nEND:STANDARD\n";
     let one = format!(

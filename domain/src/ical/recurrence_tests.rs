@@ -75,7 +75,7 @@ fn a_series_keeps_its_hour_when_the_clock_changes() {
 }
 
 #[test]
-fn an_hour_that_the_clock_leaves_out_or_shows_twice_takes_place_once() {
+fn recurrence_in_dst_gap_or_overlap_occurs_once() {
     let gap = "UID:a\nDTSTART;TZID=America/New_York:20260307T023000\nRRULE:FREQ=DAILY;COUNT=3";
     assert_eq!(
         year(&[gap]),

@@ -116,7 +116,7 @@ fn a_calendar_names_its_own_zone() {
 }
 
 #[test]
-fn a_gap_takes_the_offset_before_it_and_an_overlap_the_first_time() {
+fn local_time_in_gap_or_overlap_uses_offset_before() {
     // (zone, wall time, UTC). A gap's hour is read by the offset before the gap (RFC 5545, 3.3.5).
     for (zone, wall, utc) in [
         ("America/New_York", "2026-03-08T02:30:00", "2026-03-08T07:30:00"),

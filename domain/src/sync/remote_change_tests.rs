@@ -90,7 +90,7 @@ fn there(title: &str, time: impl Into<Option<EntryTime>>) -> RemoteEntry {
 }
 
 #[test]
-fn what_we_wrote_ourselves_is_an_echo_whatever_became_of_the_answer() {
+fn own_write_is_echo_whether_or_not_acknowledged() {
     let fixture = massage();
     let as_written = there(&fixture.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
     assert_eq!(fixture.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn gone_is_ours_after_a_removal_or_a_create_that_may_not_have_happened() {
+    fn missing_entry_is_ours_after_unknown_removal_or_create() {
         let base = shape("a", 1);
         let removal = [left("b", 1), UnknownWrite::Removed];
         assert_eq!(resolve_base(Some(&base), &removal, &RemoteEntry::Gone, true), ResolvedBase::Ours);

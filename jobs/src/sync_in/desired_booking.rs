@@ -53,8 +53,11 @@ impl DesiredBooking {
             reminders: context.settings.reminders.clone(),
             mark_cancelled,
         };
-        let desired =
-            if entry.wanted { desired_entry(&booking, entry.id, &names, &settings) } else { Desired::Absent };
+        let desired = if entry.desired {
+            desired_entry(&booking, entry.id, &names, &settings)
+        } else {
+            Desired::Absent
+        };
         Ok(Self { booking, desired, resource, zone })
     }
 }
@@ -66,7 +69,7 @@ async fn load_round(
     booking: &Booking,
     zone: Tz,
 ) -> Result<Option<DeliveryRoute>, StorageError> {
-    if !entry.wanted || !is_stop(booking) {
+    if !entry.desired || !is_stop(booking) {
         return Ok(None);
     }
     let day = day_of(booking.interval.start, zone);

@@ -211,7 +211,7 @@ impl DriftCheck<'_> {
         sights: &ObservedCalendars,
     ) -> Option<EntryExpectation> {
         sights.calendars.get(&row.calendar_id)?;
-        let expected = match (row.wanted, row.state) {
+        let expected = match (row.desired, row.state) {
             (true, EntryState::Synced) => ExpectedState::Stands,
             (false, EntryState::Removed) => ExpectedState::Gone,
             _ => ExpectedState::Unsettled,
@@ -312,7 +312,7 @@ impl DriftCheck<'_> {
                 // A calendar that is read may be changed by its owner in what a booking does not follow, such as a
                 // colour: what they wrote there stays until the next write.
                 RemoteChangeOutcome::Echo
-                    if entry.wanted && !is_missing && self.connection.direction.reads() =>
+                    if entry.desired && !is_missing && self.connection.direction.reads() =>
                 {
                     DriftResolution::Left
                 }

@@ -100,7 +100,7 @@ enum RemovalOutcome {
         /// Why some of them stay, one reason for each calendar.
         refused: Vec<String>,
     },
-    /// To the moment when the person wanted them back.
+    /// To the moment when the person desired them back.
     ConnectedAgain,
 }
 

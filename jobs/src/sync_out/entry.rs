@@ -43,15 +43,15 @@ use crate::{
     },
 };
 
-/// Brings an entry to what it should be, if it is to be there (`wanted`) as this job thinks. Where the booking has been
+/// Brings an entry to what it should be, if it is to be there (`desired`) as this job thinks. Where the booking has been
 /// changed so that it is not, the other job's job stands in the same table and will do it.
 pub(crate) async fn reconcile(
     context: &Context,
     job: &ClaimedJob,
-    wanted: bool,
+    desired: bool,
     then: AfterJob<'_>,
 ) -> Result<RunEnd, JobError> {
-    let Some(run) = EntryRun::begin(context, job, wanted).await? else {
+    let Some(run) = EntryRun::begin(context, job, desired).await? else {
         return Ok(RunEnd::Outcome(JobOutcome::Done));
     };
     let mut lease = JobLease::of(context, job);
@@ -100,11 +100,11 @@ struct PlannedRun {
 
 impl<'a> EntryRun<'a> {
     /// `None`: there is nothing to do, or another job will do it.
-    async fn begin(context: &'a Context, job: &ClaimedJob, wanted: bool) -> Result<Option<Self>, JobError> {
+    async fn begin(context: &'a Context, job: &ClaimedJob, desired: bool) -> Result<Option<Self>, JobError> {
         let business = require_business(job)?;
         let entry = entries::find(&context.db, business, EntryId(job.subject_id)).await?;
         let entry = entry.filter(|one| {
-            one.wanted == wanted && one.connection_state == ConnectionState::Active && !one.is_asked_about
+            one.desired == desired && one.connection_state == ConnectionState::Active && !one.is_asked_about
         });
         Ok(entry.map(|entry| Self {
             context,

@@ -21,7 +21,8 @@ pub(crate) async fn begin(
     version: Option<i64>,
 ) -> Result<Option<Vec<UnknownWrite>>, StorageError> {
     let unknown = push_unknown_write(entry.unknown_writes.clone(), write);
-    let planned = PlannedWrite { external_id, etag, wanted: entry.wanted, version, unknown: &unknown, held };
+    let planned =
+        PlannedWrite { external_id, etag, desired: entry.desired, version, unknown: &unknown, held };
     if !entries::begin_write(&context.db, (entry.id, entry.revision), &planned).await? {
         return Ok(None);
     }

@@ -70,13 +70,64 @@ fn worker(
     }
 }
 
-async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
-    let mut random = StdRng::seed_from_u64(seed());
-    // Leases that do run out: a slow call takes longer, by this clock.
-    let settings = SyncSettings { lease: Duration::seconds(8), ..unhurried() };
-    let fixture = SyncFixture::with(db, settings, StdDuration::from_millis(1_500)).await;
-    fixture.connected(&fixture.ana).await;
-    fixture.connected(&fixture.rui).await;
+/// Draws what is done to a booking next: 12 bookings come, change, change hands, go and come back.
+struct BookingChurn {
+    random: StdRng,
+    /// Of each reference what was last written; `None`: it is cancelled.
+    drafts: HashMap<String, Option<BookingDraft>>,
+}
+
+impl BookingChurn {
+    fn new() -> Self {
+        Self { random: StdRng::seed_from_u64(seed()), drafts: HashMap::new() }
+    }
+
+    async fn apply(&mut self, fixture: &SyncFixture<'_>, change: u32) {
+        let random = &mut self.random;
+        let number = random.random_range(0..12_i64);
+        let reference = format!("A-{number}");
+        let staff = if random.random_bool(0.5) { &fixture.ana } else { &fixture.rui };
+        let starts = number * 120 + random.random_range(0..4) * 15;
+        let draft = BookingDraft {
+            time: BookingTime::Timed { starts_at: at(100_000 + starts), ends_at: at(100_030 + starts) },
+            ..titled(&fixture.draft(&[staff], 0, 1), &format!("Change {change}"))
+        };
+        if random.random_bool(0.25) && self.drafts.contains_key(&reference) {
+            fixture.cancel(&reference).await;
+            self.drafts.insert(reference, None);
+        } else {
+            fixture.put(&reference, &draft).await;
+            self.drafts.insert(reference, Some(draft));
+        }
+    }
+
+    /// Of each entry the account, the title and the start.
+    fn expected_entries(&self, fixture: &SyncFixture<'_>) -> Vec<(String, String, Value)> {
+        let entry = |draft: &BookingDraft| {
+            let owner = if draft.staff[0] == fixture.ana.id { ANA } else { RUI };
+            let BookingTime::Timed { starts_at, .. } = draft.time else { unreachable!("all are timed") };
+            let starts = starts_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            (owner.to_owned(), format!("Sea View — Maria ({})", draft.title), json!(starts))
+        };
+        let mut expected: Vec<_> = self.drafts.values().flatten().map(entry).collect();
+        expected.sort_by_key(|one| format!("{one:?}"));
+        expected
+    }
+}
+
+/// As `BookingChurn::expected_entries`, of what stands.
+async fn remote_entries(fixture: &SyncFixture<'_>) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for account in [ANA, RUI] {
+        for entry in fixture.outside.seen_by(account).await {
+            found.push((account.to_owned(), entry.title, json!(entry.starts_at)));
+        }
+    }
+    found.sort_by_key(|one| format!("{one:?}"));
+    found
+}
+
+async fn inject_faults(fixture: &SyncFixture<'_>) {
     for fault in [
         json!({ "kind": "rate_limit", "probability": 0.05, "value": 1 }),
         json!({ "kind": "server_error", "probability": 0.06 }),
@@ -86,34 +137,34 @@ async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
     ] {
         fixture.outside.fault(fault).await;
     }
+}
 
-    let stop = Arc::new(AtomicBool::new(false));
+/// Four workers in each of four processes.
+fn spawn_workers(fixture: &SyncFixture<'_>, stop: &Arc<AtomicBool>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for process in 0..4 {
         let context = fixture.elsewhere();
         for task in 0..4 {
             let jobs = JobRunner::new(context.clone(), &format!("worker-{process}-{task}"));
-            workers.spawn(worker(jobs, (**db).clone(), fixture.clock.clone(), Arc::clone(&stop)));
+            workers.spawn(worker(jobs, (**fixture.db).clone(), fixture.clock.clone(), Arc::clone(stop)));
         }
     }
-    // Meanwhile: bookings come, change, change hands, go and come back.
-    let mut wanted: HashMap<String, Option<BookingDraft>> = HashMap::new();
+    workers
+}
+
+async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
+    let mut churn = BookingChurn::new();
+    // Leases that do run out: a slow call takes longer, by this clock.
+    let settings = SyncSettings { lease: Duration::seconds(8), ..unhurried() };
+    let fixture = SyncFixture::with(db, settings, StdDuration::from_millis(1_500)).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.connected(&fixture.rui).await;
+    inject_faults(&fixture).await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let workers = spawn_workers(&fixture, &stop);
     for change in 0..120 {
-        let number = random.random_range(0..12_i64);
-        let reference = format!("A-{number}");
-        let staff = if random.random_bool(0.5) { &fixture.ana } else { &fixture.rui };
-        let starts = number * 120 + random.random_range(0..4) * 15;
-        let draft = BookingDraft {
-            time: BookingTime::Timed { starts_at: at(100_000 + starts), ends_at: at(100_030 + starts) },
-            ..titled(&fixture.draft(&[staff], 0, 1), &format!("Change {change}"))
-        };
-        if random.random_bool(0.25) && wanted.contains_key(&reference) {
-            fixture.cancel(&reference).await;
-            wanted.insert(reference, None);
-        } else {
-            fixture.put(&reference, &draft).await;
-            wanted.insert(reference, Some(draft));
-        }
+        churn.apply(&fixture, change).await;
         let count = standing(&fixture).await;
         assert!(count.values().all(|entries| *entries == 1), "after change {change}: {count:?}");
     }
@@ -123,28 +174,10 @@ async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
     fixture.clock.advance(Duration::seconds(10));
     fixture.settle().await;
 
-    let mut expected: Vec<(String, String, Value)> = wanted
-        .values()
-        .flatten()
-        .map(|draft| {
-            let owner = if draft.staff[0] == fixture.ana.id { ANA } else { RUI };
-            let BookingTime::Timed { starts_at, .. } = draft.time else { unreachable!("all are timed") };
-            let starts = starts_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-            (owner.to_owned(), format!("Sea View — Maria ({})", draft.title), json!(starts))
-        })
-        .collect();
-    let mut found = Vec::new();
-    for account in [ANA, RUI] {
-        for entry in fixture.outside.seen_by(account).await {
-            found.push((account.to_owned(), entry.title, json!(entry.starts_at)));
-        }
-    }
-    expected.sort_by_key(|one| format!("{one:?}"));
-    found.sort_by_key(|one| format!("{one:?}"));
-    assert_eq!(found, expected);
+    assert_eq!(remote_entries(&fixture).await, churn.expected_entries(&fixture));
     let open = fixture.open_jobs().await;
     assert!(open.is_empty(), "{open:#?}");
-    for reference in wanted.keys() {
+    for reference in churn.drafts.keys() {
         let booking = bookings::find(db, fixture.business.id, reference).await.unwrap().unwrap();
         let changes = fixture.changes(&booking).await;
         assert!(changes.is_empty(), "nobody but us has touched {reference}: {changes:#?}");

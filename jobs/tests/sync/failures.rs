@@ -239,7 +239,7 @@ async fn die_while_writing(fixture: &SyncFixture<'_>) {
     let unknown = [UnknownWrite::Left(SyncedFields { title: "Sea View".to_owned(), time })];
     let (unknown, held) = (&unknown, &claimed);
     let write =
-        PlannedWrite { external_id: &name, etag: None, wanted: true, version: Some(1), unknown, held };
+        PlannedWrite { external_id: &name, etag: None, desired: true, version: Some(1), unknown, held };
     assert!(entries::begin_write(fixture.db, (entry, row.revision), &write).await.unwrap());
 }
 

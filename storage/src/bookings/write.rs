@@ -107,13 +107,7 @@ async fn put_in(
     expected: Option<i64>,
 ) -> Result<WrittenBooking, PutFailure> {
     let before = find_in(tx, change.business, reference).await?;
-    let draft = match (wish, &before) {
-        (BookingCommand::Say(draft) | BookingCommand::Fact(draft, _), _) => draft.clone().normalised(),
-        (BookingCommand::Cancel, Some(before)) => {
-            BookingDraft { status: BookingStatus::Cancelled, ..before.draft.clone() }
-        }
-        (BookingCommand::Cancel, None) => return Err(StorageError::NotFound.into()),
-    };
+    let draft = draft_of(wish, before.as_ref())?;
     if let (Some(expected), current) = (expected, before.as_ref().map_or(0, |booking| booking.version))
         && expected != current
     {
@@ -131,16 +125,7 @@ async fn put_in(
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, wish).await?;
     let business = business_booking_settings(tx, change.business).await?;
     let zone = resource.zone.unwrap_or(business.zone);
-    let is_as_long = |before: &Booking| before.interval.length() >= draft_duration(&draft, zone);
-    let interval = match wish {
-        BookingCommand::Fact(..) => draft.check_imported(zone),
-        // What came so long may be renamed, called off and made shorter here.
-        _ if before.as_ref().is_some_and(|before| before.channel.is_some() && is_as_long(before)) => {
-            draft.check_imported(zone)
-        }
-        BookingCommand::Say(_) | BookingCommand::Cancel => draft.check(zone),
-    };
-    let interval = interval.map_err(PutError::Invalid)?;
+    let interval = check_interval(wish, before.as_ref(), &draft, zone)?;
     let booking = Booking {
         id: before.as_ref().map_or_else(|| BookingId::new(change.now), |before| before.id),
         business: change.business,
@@ -177,6 +162,35 @@ async fn put_in(
     append_history(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
     Ok(WrittenBooking { booking, created: before.is_none(), allocated, jobs, overtakes })
+}
+
+fn draft_of(wish: BookingCommand<'_>, before: Option<&Booking>) -> Result<BookingDraft> {
+    match (wish, before) {
+        (BookingCommand::Say(draft) | BookingCommand::Fact(draft, _), _) => Ok(draft.clone().normalised()),
+        (BookingCommand::Cancel, Some(before)) => {
+            Ok(BookingDraft { status: BookingStatus::Cancelled, ..before.draft.clone() })
+        }
+        (BookingCommand::Cancel, None) => Err(StorageError::NotFound),
+    }
+}
+
+/// The time that a valid draft takes. What a platform has sold may be longer than what is made here.
+fn check_interval(
+    wish: BookingCommand<'_>,
+    before: Option<&Booking>,
+    draft: &BookingDraft,
+    zone: Tz,
+) -> Result<Interval, PutError> {
+    let is_as_long = |before: &Booking| before.interval.length() >= draft_duration(draft, zone);
+    let interval = match wish {
+        BookingCommand::Fact(..) => draft.check_imported(zone),
+        // What came so long may be renamed, called off and made shorter here.
+        _ if before.is_some_and(|before| before.channel.is_some() && is_as_long(before)) => {
+            draft.check_imported(zone)
+        }
+        BookingCommand::Say(_) | BookingCommand::Cancel => draft.check(zone),
+    };
+    interval.map_err(PutError::Invalid)
 }
 
 /// Zero: it ends before it begins.

@@ -22,7 +22,7 @@ pub struct ComparedEntry {
     /// The version that our last write left, or that was last dealt with.
     pub etag: Option<String>,
     /// Whether it should stand there.
-    pub wanted: bool,
+    pub desired: bool,
     pub state: EntryState,
     /// Whether it stands there as far as is known.
     pub stands: bool,
@@ -39,7 +39,7 @@ pub struct ComparedEntry {
 }
 
 const LIST_FOR_COMPARISON: &str = "
-    SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state, e.base IS NOT NULL AS stands, e.unknown_writes <> '[]' AS has_unknown,
+    SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.desired, e.state, e.base IS NOT NULL AS stands, e.unknown_writes <> '[]' AS has_unknown,
            e.revision,
            EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about,
            b.starts_at, b.ends_at

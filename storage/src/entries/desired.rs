@@ -69,7 +69,7 @@ const TARGETS: &str = concat!(
     ") AND EXISTS (SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id)
            AND NOT EXISTS (
                SELECT 1 FROM entries e JOIN connections o ON o.id = e.connection_id
-               WHERE e.booking_id = $2 AND e.wanted AND o.id <> c.id AND o.staff_id = c.staff_id
+               WHERE e.booking_id = $2 AND e.desired AND o.id <> c.id AND o.staff_id = c.staff_id
                  AND NOT ",
     covers!("o", "p", "$3"),
     " AND o.state <> 'disconnected' AND o.direction IN ('out', 'both'))))
@@ -84,7 +84,7 @@ struct ExistingEntry {
     is_default: bool,
     /// Its connection gets it whoever is assigned.
     covered: bool,
-    wanted: bool,
+    desired: bool,
     state: EntryState,
     concerned: bool,
     homeless: bool,
@@ -95,7 +95,7 @@ struct ExistingEntry {
 const EXISTING: &str = concat!(
     "SELECT e.id, e.connection_id, c.staff_id, c.is_default, ",
     covers!("c", "p", "$3"),
-    " AS covered, e.wanted, e.state, k.missing_since IS NOT NULL AS homeless,
+    " AS covered, e.desired, e.state, k.missing_since IS NOT NULL AS homeless,
            (c.state <> 'disconnected' AND c.direction IN ('out', 'both') AND (",
     covers!("c", "p", "$3"),
     " OR EXISTS (
@@ -112,17 +112,17 @@ const EXISTING: &str = concat!(
 /// an account was connected again whose bookings another one had taken over meanwhile, both have one, and only one of
 /// them is to stay: that in the default connection, or else the newest.
 fn is_in_default_connection(entry: &ExistingEntry, all: &[ExistingEntry]) -> bool {
-    let rank = |one: &ExistingEntry| (one.wanted, one.is_default, one.id);
+    let rank = |one: &ExistingEntry| (one.desired, one.is_default, one.id);
     let rivals = all.iter().filter(|one| one.staff_id == entry.staff_id && one.concerned && !one.covered);
     entry.concerned && (entry.covered || rivals.map(rank).max() == Some(rank(entry)))
 }
 
 const INSERT: &str = "
-    INSERT INTO entries (id, business_id, booking_id, connection_id, calendar_id, external_id, wanted, state, attempted,
+    INSERT INTO entries (id, business_id, booking_id, connection_id, calendar_id, external_id, desired, state, attempted,
         created_at)
     VALUES ($1, $2, $3, $4, $5, $6, TRUE, 'pending', FALSE, $7)";
 
-const SET_DESIRED: &str = "UPDATE entries SET wanted = $2, state = 'pending' WHERE id = $1";
+const SET_DESIRED: &str = "UPDATE entries SET desired = $2, state = 'pending' WHERE id = $1";
 /// Nothing is known of it in the calendar that its connection writes to now.
 const MOVE_CALENDAR: &str = concat!(
     "UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, written_version = NULL, unknown_writes = '[]', ",
@@ -151,19 +151,19 @@ pub async fn aim(
     for entry in &existing {
         let home = is_in_default_connection(entry, &existing);
         // One that gives way to another goes with whatever shows it, or both would stand until the next change.
-        let gives_way = entry.wanted && entry.concerned && !home;
+        let gives_way = entry.desired && entry.concerned && !home;
         if !reach.includes(entry.connection_id) && !gives_way {
             continue;
         }
-        let wanted = home && (occupies || keep_cancelled);
-        if !wanted && !entry.wanted && entry.state == EntryState::Removed {
+        let desired = home && (occupies || keep_cancelled);
+        if !desired && !entry.desired && entry.state == EntryState::Removed {
             continue;
         }
-        exec!(tx, SET_DESIRED, entry.id, wanted)?;
-        if wanted && entry.homeless {
+        exec!(tx, SET_DESIRED, entry.id, desired)?;
+        if desired && entry.homeless {
             exec!(tx, MOVE_CALENDAR, entry.id)?;
         }
-        enqueued.push(enqueue(tx, booking.business, entry.id, wanted, queue, now).await?);
+        enqueued.push(enqueue(tx, booking.business, entry.id, desired, queue, now).await?);
     }
     if occupies && booking.interval.end > now {
         let targets: Vec<EntryTarget> = all!(tx, TARGETS, booking.business, booking.id, booking.draft.kind)?;
@@ -186,18 +186,18 @@ pub(super) async fn enqueue(
     tx: &mut Tx,
     business: BusinessId,
     entry: EntryId,
-    wanted: bool,
+    desired: bool,
     queue: QueueClass,
     now: DateTime<Utc>,
 ) -> Result<JobRef> {
-    let kind = if wanted { JobKind::SyncBooking } else { JobKind::DeleteBooking };
+    let kind = if desired { JobKind::SyncBooking } else { JobKind::DeleteBooking };
     let job = NewJob { business: Some(business), kind, subject: entry.0, queue, due_at: now };
     jobs::enqueue(tx, job, now).await
 }
 
 const LIST_UNDESIRED: &str = "
     SELECT id FROM entries
-    WHERE business_id = $1 AND connection_id = $2 AND NOT wanted AND state <> 'removed' AND id > $3
+    WHERE business_id = $1 AND connection_id = $2 AND NOT desired AND state <> 'removed' AND id > $3
     ORDER BY id LIMIT $4";
 
 /// Enqueues the removal of the next `limit` entries after `after` that should be gone from a connection's calendars, those
@@ -220,7 +220,7 @@ pub async fn remove_unwanted(
 
 const MARK_ALL_PENDING: &str = "
     UPDATE entries SET state = 'pending'
-    WHERE business_id = $1 AND wanted AND state = 'synced'
+    WHERE business_id = $1 AND desired AND state = 'synced'
       AND connection_id IN (SELECT id FROM connections WHERE business_id = $1) AND EXISTS (
         SELECT 1 FROM calendars k WHERE k.id = entries.calendar_id AND k.missing_since IS NULL)";
 
@@ -233,7 +233,7 @@ pub(crate) async fn mark_all_pending(tx: &mut Tx, business: BusinessId) -> Resul
 const MARK_FOR_REWRITE: &str = concat!(
     "UPDATE entries SET content_hash = NULL, state = 'pending', ",
     stored_anew!(),
-    " WHERE business_id = $1 AND id = $2 RETURNING wanted"
+    " WHERE business_id = $1 AND id = $2 RETURNING desired"
 );
 
 /// What stands there is not what should: it is written again, or removed. Returns the job.
@@ -243,15 +243,15 @@ pub async fn enqueue_rewrite(
     id: EntryId,
     now: DateTime<Utc>,
 ) -> Result<JobRef> {
-    let wanted: bool = scalar!(tx, MARK_FOR_REWRITE, business, id)?;
-    enqueue(tx, business, id, wanted, QueueClass::Interactive, now).await
+    let desired: bool = scalar!(tx, MARK_FOR_REWRITE, business, id)?;
+    enqueue(tx, business, id, desired, QueueClass::Interactive, now).await
 }
 
 const MARK_FOR_RECHECK: &str = concat!(
     "UPDATE entries SET content_hash = CASE WHEN content_hash = $3 THEN content_hash END, attempted = TRUE,
         state = 'pending', ",
     stored_anew!(),
-    " WHERE id = $1 AND calendar_id = $2 RETURNING business_id, wanted, content_hash, unknown_writes"
+    " WHERE id = $1 AND calendar_id = $2 RETURNING business_id, desired, content_hash, unknown_writes"
 );
 const STORE_UNKNOWN: &str = "UPDATE entries SET unknown_writes = $2 WHERE id = $1";
 
@@ -268,7 +268,7 @@ pub async fn look_again(
     type RecheckRow = (BusinessId, bool, Option<String>, Json<Vec<UnknownWrite>>);
     // It holds the row from here on, so that no other write is lost from the list.
     let row: Option<RecheckRow> = optional!(tx, MARK_FOR_RECHECK, id, calendar, REMOVED)?;
-    let Some((business, wanted, known, Json(stored))) = row else { return Ok(None) };
+    let Some((business, desired, known, Json(stored))) = row else { return Ok(None) };
     if unknown.contains(&UnknownWrite::Removed) {
         remote_changes::overtake_deletion(tx, id, now).await?;
     }
@@ -276,5 +276,5 @@ pub async fn look_again(
     let removed = (known.is_some() && !unknown.is_empty()).then_some(UnknownWrite::Removed);
     let all = unknown.into_iter().chain(removed).fold(stored, push_unknown_write);
     exec!(tx, STORE_UNKNOWN, id, Json(all))?;
-    enqueue(tx, business, id, wanted, QueueClass::Interactive, now).await.map(Some)
+    enqueue(tx, business, id, desired, QueueClass::Interactive, now).await.map(Some)
 }

@@ -48,7 +48,7 @@ pub struct Entry {
     /// The provider's id of the entry: decided before the first call, or given by the provider then.
     pub external_id: String,
     /// Whether it should stand there.
-    pub wanted: bool,
+    pub desired: bool,
     pub state: EntryState,
     /// Whether a create may have reached the provider.
     pub attempted: bool,
@@ -80,7 +80,7 @@ pub struct Entry {
 
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
-           e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
+           e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.desired, e.state, e.attempted, e.etag,
            e.content_hash, e.written_version, e.last_error, e.base, e.unknown_writes,
            e.revision, e.reading, c.grant_number, c.last_error IS NOT NULL AS connection_fails,
            EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about

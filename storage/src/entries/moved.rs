@@ -23,7 +23,7 @@ pub struct PresentEntry {
 
 const LIST_STORED_SINCE: &str = "
     SELECT id, external_id, etag, reading FROM entries
-    WHERE business_id = $1 AND calendar_id = $2 AND reading >= $3 AND wanted AND base IS NOT NULL AND unknown_writes = '[]'
+    WHERE business_id = $1 AND calendar_id = $2 AND reading >= $3 AND desired AND base IS NOT NULL AND unknown_writes = '[]'
     ORDER BY id";
 
 /// The entries of a calendar that should stand and do as far as is known, if that was stored after this reading had begun.

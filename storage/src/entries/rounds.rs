@@ -59,7 +59,7 @@ const OTHER_STOPS: &str = "
     SELECT e.id FROM bookings b
     JOIN entries e ON e.booking_id = b.id
     JOIN connections c ON c.id = e.connection_id
-    WHERE b.business_id = $1 AND e.wanted AND b.id <> $2 AND b.kind = 'delivery' AND b.starts_at >= $3
+    WHERE b.business_id = $1 AND e.desired AND b.id <> $2 AND b.kind = 'delivery' AND b.starts_at >= $3
       AND b.starts_at < $4 AND c.state <> 'disconnected'
       AND (c.staff_id = $5 OR ($5 IS NULL AND c.coverage = 'trade'))";
 const MARK_PENDING: &str = "UPDATE entries SET state = 'pending' WHERE id = $1 AND state = 'synced'";

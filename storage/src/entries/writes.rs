@@ -21,7 +21,7 @@ pub(super) use stored_anew;
 const BEGIN_WRITE: &str = concat!(
     "UPDATE entries SET attempted = TRUE, content_hash = NULL, external_id = $3, unknown_writes = $4, etag = $7, ",
     stored_anew!(),
-    " WHERE id = $1 AND revision = $2 AND wanted = $5
+    " WHERE id = $1 AND revision = $2 AND desired = $5
         AND ($6 IS NULL OR $6 = (SELECT version FROM bookings WHERE id = entries.booking_id))
         AND EXISTS (SELECT 1 FROM jobs d WHERE d.id = $8 AND d.leased_by = $9)"
 );
@@ -34,7 +34,7 @@ pub struct PlannedWrite<'a> {
     /// The version that it is to replace, or the last that was known.
     pub etag: Option<&'a str>,
     /// Whether it is to stand there.
-    pub wanted: bool,
+    pub desired: bool,
     /// Of the booking; `None`: it is to go, whatever that says.
     pub version: Option<i64>,
     /// What each write would leave whose outcome is not known, with this one.
@@ -49,7 +49,7 @@ pub struct PlannedWrite<'a> {
 pub async fn begin_write(db: &Db, (id, revision): (EntryId, i64), write: &PlannedWrite<'_>) -> Result<bool> {
     let mut tx = db.begin().await?;
     let rows = changed!(tx, BEGIN_WRITE;
-        id, revision, write.external_id, Json(write.unknown), write.wanted, write.version, write.etag,
+        id, revision, write.external_id, Json(write.unknown), write.desired, write.version, write.etag,
         write.held.id, &write.held.leased_by
     )?;
     tx.commit().await?;
@@ -96,7 +96,7 @@ pub struct WrittenEntry<'a> {
 const RECORD_WRITTEN: &str = concat!(
     "UPDATE entries SET external_id = $7, base = $8, etag = $2, content_hash = $3, written_version = $4, written_at = $5,
         attempted = TRUE, unknown_writes = '[]', last_error = NULL,
-        state = CASE WHEN wanted AND $4 >= (SELECT version FROM bookings WHERE id = entries.booking_id)
+        state = CASE WHEN desired AND $4 >= (SELECT version FROM bookings WHERE id = entries.booking_id)
             THEN 'synced' ELSE 'pending' END, ",
     stored_anew!(),
     " WHERE id = $1 AND calendar_id = $6 AND revision = $9"
@@ -118,7 +118,7 @@ pub async fn record_written(
 
 const RECORD_REMOVED: &str = concat!(
     "UPDATE entries SET etag = NULL, base = NULL, unknown_writes = '[]', content_hash = $2, written_version = NULL,
-        written_at = $3, last_error = NULL, state = CASE WHEN wanted THEN 'pending' ELSE 'removed' END, ",
+        written_at = $3, last_error = NULL, state = CASE WHEN desired THEN 'pending' ELSE 'removed' END, ",
     stored_anew!(),
     " WHERE id = $1 AND calendar_id = $4 AND revision = $5"
 );
@@ -152,7 +152,7 @@ pub async fn note_seen(
 }
 
 const ACCEPT_REMOVAL: &str = concat!(
-    "UPDATE entries SET wanted = FALSE, state = 'removed', unknown_writes = '[]', etag = NULL, base = NULL,
+    "UPDATE entries SET desired = FALSE, state = 'removed', unknown_writes = '[]', etag = NULL, base = NULL,
         content_hash = NULL, last_error = NULL, ",
     stored_anew!(),
     " WHERE id = $1"
@@ -165,7 +165,7 @@ pub async fn let_be(tx: &mut Tx, id: EntryId) -> Result<()> {
 }
 
 const MARK_UNDESIRED: &str = "
-    UPDATE entries SET wanted = FALSE
+    UPDATE entries SET desired = FALSE
     WHERE id = $1 AND EXISTS (SELECT 1 FROM connections c WHERE c.id = entries.connection_id AND c.state = 'disconnected')";
 
 /// It goes with its connection, whatever the booking wants; unless that has been connected again.

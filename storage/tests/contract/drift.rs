@@ -74,7 +74,7 @@ async fn entries_are_compared_where_their_bookings_lie_in_the_window(db: &TestDb
     let within = Interval { start: monday(), end: at(61) };
     let rows = async |of, window| entries::compared(db, fixture.business.id, of, window).await.unwrap();
     let row = rows(fixture.of_ana, within).await.remove(0);
-    assert_eq!((row.id, row.wanted, row.state, row.is_asked_about), (id, true, EntryState::Pending, false));
+    assert_eq!((row.id, row.desired, row.state, row.is_asked_about), (id, true, EntryState::Pending, false));
     assert_eq!((row.starts_at, row.ends_at, row.etag), (at(60), at(120), None));
     written(db, id, 1).await;
     let row = rows(fixture.of_ana, within).await.remove(0);

@@ -1,9 +1,11 @@
+//! The entries of a booking: how they are counted, listed and given up, and what other files test them with.
+
 use chrono::Duration;
 use concord_domain::{
     booking::{Booking, BookingDraft},
-    connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
+    connection::{ConnectionState, EntryState},
     entry::EntryTime,
-    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
+    ids::{BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
     job::{JobKind, QueueClass},
     people::Actor,
     sync::{remote_change::RemoteChangeRules, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
@@ -12,10 +14,10 @@ use concord_storage::{
     ChangeContext, Db,
     bookings::{self, WrittenBooking},
     businesses::{self, Business, BusinessSettings},
-    connections::{self, ConnectionSettings},
-    entries::{self, Entry, EntryCounts, PlannedWrite, TargetScope, WrittenEntry},
+    connections,
+    entries::{self, Entry, EntryCounts, PlannedWrite, WrittenEntry},
     jobs::{self, ClaimedJob, JobOutcome, JobRef, NewJob},
-    people::{self, Staff},
+    people::Staff,
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
 };
@@ -77,11 +79,6 @@ impl EntryFixture {
     }
 }
 
-async fn aim_again(tx: &mut concord_storage::Tx, booking: &Booking, of: ConnectionId) -> Vec<JobRef> {
-    let (business, reference) = (booking.business, booking.reference.as_str());
-    bookings::aim_again(tx, business, reference, TargetScope::Only(of), at(1)).await.unwrap()
-}
-
 /// The entry of a booking in a connection: no query function needs to know it by these.
 pub(crate) async fn ids(db: &Db, booking: &Booking, of: ConnectionId) -> EntryId {
     let query = "SELECT id FROM entries WHERE booking_id = $1 AND connection_id = $2";
@@ -132,12 +129,12 @@ pub(crate) async fn planned<'a>(
     held: &'a ClaimedJob,
 ) -> PlannedWrite<'a> {
     const NOW: &str =
-        "SELECT e.wanted, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
-    let (wanted, version): (bool, i64) = match db {
+        "SELECT e.desired, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
+    let (desired, version): (bool, i64) = match db {
         Db::Sqlite { read, .. } => sqlx::query_as(NOW).bind(entry).fetch_one(read).await.unwrap(),
         Db::Postgres(pool) => sqlx::query_as(NOW).bind(entry).fetch_one(pool).await.unwrap(),
     };
-    PlannedWrite { external_id: "given", etag: None, wanted, version: Some(version), unknown, held }
+    PlannedWrite { external_id: "given", etag: None, desired, version: Some(version), unknown, held }
 }
 
 /// What a test's entry says.
@@ -162,31 +159,6 @@ pub(crate) fn kinds(jobs: &[JobRef]) -> Vec<JobKind> {
     kinds
 }
 
-async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
-    let fixture = fixture(db).await;
-    let put = fixture.put(db, &[&fixture.ana, &fixture.eva], "Massage").await;
-    assert_eq!(kinds(&put.jobs), [JobKind::SyncBooking]);
-    assert_eq!(put.jobs[0].queue, QueueClass::Interactive);
-    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert_eq!((entry.booking_id, entry.connection_id), (put.booking.id, fixture.of_ana));
-    assert_eq!((entry.staff_id, entry.provider), (fixture.ana.id, ProviderKind::Google));
-    assert_eq!((entry.state, entry.connection_state), (EntryState::Pending, ConnectionState::Active));
-    assert_eq!(entry.calendar_external_id, "ana@harbour.example");
-    assert!(entry.wanted && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
-
-    let same = fixture.put(db, &[&fixture.eva, &fixture.ana], "Massage").await;
-    assert!(same.jobs.is_empty() && same.booking.version == 1, "nothing changed");
-    let moved = fixture.put(db, &[&fixture.rui], "Massage").await;
-    assert_eq!(kinds(&moved.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
-    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
-    assert!(fixture.entry(db, &put.booking, fixture.of_rui).await.wanted);
-    assert_eq!(fixture.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
-    let back = fixture.put(db, &[&fixture.ana], "Massage").await;
-    assert_eq!(kinds(&back.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
-    let again = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert!(again.wanted && again.id == entry.id && again.external_id == entry.external_id);
-}
-
 async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
     let fixture = fixture(db).await;
     let settings = BusinessSettings {
@@ -201,29 +173,7 @@ async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
     commit(tx).await;
     let put = fixture.put(db, &[&fixture.ana], "Massage").await;
     assert_eq!(kinds(&fixture.cancel(db).await.jobs), [JobKind::SyncBooking]);
-    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
-}
-
-async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
-    let fixture = fixture(db).await;
-    let set = async |direction, coverage| {
-        let mut tx = begin(db).await;
-        let settings = ConnectionSettings { direction: Some(direction), coverage: Some(coverage) };
-        connections::set_settings(&mut tx, fixture.business.id, fixture.of_rui, settings).await.unwrap();
-        commit(tx).await;
-    };
-    set(Direction::In, Coverage::Everything).await;
-    assert!(fixture.put(db, &[&fixture.eva], "Massage").await.jobs.is_empty(), "only read");
-    set(Direction::Both, Coverage::Everything).await;
-    let put = fixture.put(db, &[&fixture.eva], "Sauna").await;
-    assert_eq!(fixture.states(db, &put.booking).await, ["Rui: pending"]);
-    set(Direction::Both, Coverage::Assigned).await;
-    let mut tx = begin(db).await;
-    let enqueued = aim_again(&mut tx, &put.booking, fixture.of_ana).await;
-    assert!(enqueued.is_empty());
-    let enqueued = aim_again(&mut tx, &put.booking, fixture.of_rui).await;
-    commit(tx).await;
-    assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
 }
 
 async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
@@ -241,13 +191,13 @@ async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
     let mut tx = begin(db).await;
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.wanted, "its connection is served");
+    assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired, "its connection is served");
     let mut tx = begin(db).await;
     let state = ConnectionState::Disconnected;
     connections::set_state(&mut tx, business, fixture.of_ana, state, None, at(1)).await.unwrap();
     entries::unwant(&mut tx, id).await.unwrap();
     commit(tx).await;
-    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.wanted);
+    assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
     assert_eq!(
         entries::count_present(db, business, fixture.of_ana).await.unwrap(),
         1,
@@ -258,105 +208,6 @@ async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
     commit(tx).await;
     assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.state, EntryState::Removed);
     assert_eq!(entries::count_present(db, business, fixture.of_ana).await.unwrap(), 0);
-}
-
-async fn another_default_gets_no_second_entry(db: &TestDb) {
-    let fixture = fixture(db).await;
-    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
-    let second = testing::staff(db, &fixture.business, "Second").await;
-    let second = Staff { id: fixture.ana.id, ..second };
-    let second = testing::connection(db, &testing::keyring(), &second).await;
-    testing::calendar(db, &Staff { email: "second@harbour.example".into(), ..fixture.ana.clone() }, second)
-        .await;
-    let mut tx = begin(db).await;
-    connections::set_default(&mut tx, fixture.business.id, second).await.unwrap();
-    assert_eq!(aim_again(&mut tx, &put.booking, second).await, []);
-    // Once it cannot stand where it stood, it goes to the new one.
-    let state = ConnectionState::Disconnected;
-    connections::set_state(&mut tx, fixture.business.id, fixture.of_ana, state, None, at(1)).await.unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, second).await), [JobKind::SyncBooking]);
-    commit(tx).await;
-}
-
-async fn entry_of_missing_calendar_moves_to_written_one(db: &TestDb) {
-    let fixture = fixture(db).await;
-    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
-    let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
-    written(db, id, 1).await;
-    let before = stands(db, id).await;
-    let clinic = concord_storage::calendars::ListedCalendar {
-        external_id: "clinic".into(),
-        name: "Clinic".into(),
-        colour: None,
-        zone: None,
-        owner: None,
-        writable: true,
-        is_primary: true,
-    };
-    let mut tx = begin(db).await;
-    // The main calendar is no longer listed, and there is no other one to go to at first.
-    let reader = concord_storage::calendars::ListedCalendar { writable: false, ..clinic.clone() };
-    concord_storage::calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[reader], at(1))
-        .await
-        .unwrap();
-    assert_eq!(aim_again(&mut tx, &put.booking, fixture.of_ana).await.len(), 1);
-    commit(tx).await;
-    assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.calendar_external_id, fixture.ana.email);
-    let mut tx = begin(db).await;
-    concord_storage::calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[clinic], at(2))
-        .await
-        .unwrap();
-    commit(tx).await;
-    let calendars =
-        concord_storage::calendars::of_connection(db, fixture.business.id, fixture.of_ana).await.unwrap();
-    let clinic = calendars.iter().find(|one| one.external_id == "clinic").unwrap().id;
-    let mut tx = begin(db).await;
-    concord_storage::calendars::set_written(&mut tx, fixture.business.id, fixture.of_ana, clinic)
-        .await
-        .unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, fixture.of_ana).await), [JobKind::SyncBooking]);
-    commit(tx).await;
-    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert_eq!((entry.calendar_external_id.as_str(), &entry.etag, entry.attempted), ("clinic", &None, true));
-    // A write into the calendar that is gone ends only now.
-    let mut tx = begin(db).await;
-    let late = WrittenEntry {
-        external_id: "late",
-        etag: "\"2\"",
-        content_hash: "hash",
-        version: 1,
-        shape: &shape("late"),
-    };
-    assert!(!entries::record_written(&mut tx, before, &late, at(3)).await.unwrap());
-    let unknown = vec![UnknownWrite::Left(shape("late"))];
-    let again = entries::look_again(&mut tx, (before.0, before.1), unknown, at(3)).await.unwrap();
-    assert_eq!(again, None, "of the calendar that it is in now it says nothing");
-    commit(tx).await;
-    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert_eq!((entry.etag, entry.content_hash, entry.state), (None, None, EntryState::Pending));
-    assert_ne!(entry.external_id, "late");
-    written(db, id, 1).await;
-    let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
-    assert_eq!((entry.external_id.as_str(), entry.state), ("given", EntryState::Synced));
-}
-
-async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
-    let fixture = fixture(db).await;
-    let put = fixture.put(db, &[&fixture.ana], "Massage").await;
-    let booking =
-        Booking { draft: BookingDraft { staff: vec![], ..put.booking.draft.clone() }, ..put.booking };
-    let cancelled = Booking {
-        draft: BookingDraft {
-            status: concord_domain::booking::BookingStatus::Cancelled,
-            ..booking.draft.clone()
-        },
-        ..booking.clone()
-    };
-    let mut tx = begin(db).await;
-    let enqueued = entries::aim(&mut tx, &cancelled, false, TargetScope::Everywhere, at(1)).await.unwrap();
-    assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
-    drop(tx);
-    assert!(fixture.entry(db, &booking, fixture.of_ana).await.wanted);
 }
 
 async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
@@ -403,35 +254,6 @@ async fn another_business_finds_no_entry(db: &TestDb) {
     assert_eq!(entries::counts(db, other, None, monday()).await.unwrap(), EntryCounts::default());
 }
 
-async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
-    let fixture = fixture(db).await;
-    let business = fixture.business.id;
-    let set = async |direction| {
-        let mut tx = begin(db).await;
-        let settings =
-            ConnectionSettings { direction: Some(direction), coverage: Some(Coverage::Everything) };
-        connections::set_settings(&mut tx, business, fixture.of_rui, settings).await.unwrap();
-        commit(tx).await;
-    };
-    set(Direction::In).await;
-    let theirs = fixture.put(db, &[&fixture.eva, &fixture.rui], "Massage").await.booking;
-    let mut tx = begin(db).await;
-    people::archive_staff(&mut tx, business, fixture.rui.id, monday()).await.unwrap();
-    commit(tx).await;
-    set(Direction::Both).await;
-    let change = ChangeContext { business, actor: Actor::System, now: monday() };
-    let draft = BookingDraft { staff: vec![fixture.eva.id], ..testing::draft(&fixture.room, 120, 180) };
-    let others = bookings::put(db, &change, "A-2", &draft, None).await.unwrap().booking;
-    assert_eq!(fixture.states(db, &others).await, [""; 0]);
-    let start = BookingId(Uuid::nil());
-    let concerned = bookings::concerning(db, business, fixture.of_rui, monday(), start, 9).await.unwrap();
-    assert_eq!(concerned.iter().map(|one| one.id).collect::<Vec<_>>(), [theirs.id]);
-    let mut tx = begin(db).await;
-    assert_eq!(aim_again(&mut tx, &theirs, fixture.of_rui).await.len(), 1);
-    commit(tx).await;
-    assert_eq!(fixture.states(db, &theirs).await, ["Rui: pending"]);
-}
-
 async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
     let fixture = fixture(db).await;
     let put = fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
@@ -462,14 +284,8 @@ async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     what_waits_for_a_provider_is_due_when_it_answers,
-    a_booking_goes_to_the_calendars_of_its_staff,
     a_business_may_keep_cancelled_entries,
-    a_calendar_for_everything_gets_every_booking,
     what_a_disconnection_would_remove_is_counted,
-    another_default_gets_no_second_entry,
-    entry_of_missing_calendar_moves_to_written_one,
-    aiming_within_a_transaction_is_undone_with_it,
     what_waits_for_a_paused_calendar_counts_apart,
     another_business_finds_no_entry,
-    who_has_left_gets_only_what_they_are_assigned_to,
 );

@@ -110,7 +110,7 @@ async fn an_overtaken_store_is_refused(db: &TestDb) {
     let (_, _, current) = stands(db, id).await;
     for other in [
         PlannedWrite { version: Some(9), ..now.clone() },
-        PlannedWrite { wanted: !now.wanted, ..now.clone() },
+        PlannedWrite { desired: !now.desired, ..now.clone() },
         PlannedWrite { held: &lost, ..now.clone() },
     ] {
         assert!(!entries::begin_write(db, (id, current), &other).await.unwrap(), "{other:?}");

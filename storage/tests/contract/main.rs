@@ -22,6 +22,7 @@ mod coverage;
 mod drift;
 mod entries;
 mod entries_moved;
+mod entries_targeted;
 mod entries_written;
 mod entry_states;
 mod feed_reads;

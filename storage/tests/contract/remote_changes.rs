@@ -290,7 +290,7 @@ async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb
     assert!(bookings::hold(&mut tx, stage.put.booking.id, 1).await.unwrap());
     entries::let_be(&mut tx, stage.entry).await.unwrap();
     commit(tx).await;
-    assert!(!entry().await.wanted);
+    assert!(!entry().await.desired);
 }
 
 async fn an_entry_is_found_by_what_its_calendar_calls_it(db: &TestDb) {

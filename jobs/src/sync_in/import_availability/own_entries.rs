@@ -238,7 +238,7 @@ fn external_ids_in<'a>(
 }
 
 fn expected_of(row: &ComparedEntry) -> ExpectedState {
-    if row.wanted && row.stands && !row.has_unknown {
+    if row.desired && row.stands && !row.has_unknown {
         ExpectedState::Stands
     } else {
         ExpectedState::Unsettled

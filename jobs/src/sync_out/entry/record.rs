@@ -135,7 +135,7 @@ impl EntryRun<'_> {
             connections::note_failure(tx, self.account.connection, &detail).await?;
         }
         entries::record_failure(tx, self.entry.id, state, &detail).await?;
-        let operation = if self.entry.wanted { "write" } else { "remove" };
+        let operation = if self.entry.desired { "write" } else { "remove" };
         Ok(EntryRunRecord { outcome, logged, operation, detail, due: Vec::new() })
     }
 

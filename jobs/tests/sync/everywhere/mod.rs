@@ -12,6 +12,7 @@ mod grants;
 mod moved_away;
 mod own_events;
 mod secrets;
+mod zone_cases;
 mod zones;
 
 use concord_domain::connection::ProviderKind;

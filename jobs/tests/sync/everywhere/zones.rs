@@ -1,10 +1,10 @@
 //! Times in other people's zones: what is written there and read there stays the instant that it is, where the clocks
 //! change and where they do not.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
+use chrono::Duration;
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingTime},
+    booking::{Booking, BookingDraft},
     connection::{EntryState, ProviderKind},
 };
 use concord_jobs::SyncSettings;
@@ -17,205 +17,12 @@ use concord_storage::{
 
 use super::{
     everywhere,
-    own_events::{OwnEventTime, ZoneLabel},
+    zone_cases::{ZoneCase, zone_labels},
 };
 use crate::{
     fixture::{PATIENCE, SyncFixture, titled, unhurried},
     provider_sandbox::SeenEvent,
 };
-
-/// The zone; which part of the night of a change (`once` and `again` are the hour that the clocks show twice); from and
-/// until as clocks there show it; from and until in UTC, as Python's zoneinfo tells it.
-const CASES: &str = "
-# Forward from 02:00 to 03:00.
-America/New_York  before  2026-03-08T00:30  2026-03-08T01:30  2026-03-08T05:30  2026-03-08T06:30
-America/New_York  across  2026-03-08T01:30  2026-03-08T03:30  2026-03-08T06:30  2026-03-08T07:30
-America/New_York  after   2026-03-08T03:30  2026-03-08T04:30  2026-03-08T07:30  2026-03-08T08:30
-America/New_York  nights  2026-03-07        2026-03-09        2026-03-07T05:00  2026-03-09T04:00
-# Back from 02:00 to 01:00.
-America/New_York  before  2026-10-31T23:30  2026-11-01T00:30  2026-11-01T03:30  2026-11-01T04:30
-America/New_York  across  2026-11-01T00:30  2026-11-01T02:30  2026-11-01T04:30  2026-11-01T07:30
-America/New_York  once    2026-11-01T01:10  2026-11-01T01:50  2026-11-01T05:10  2026-11-01T05:50
-America/New_York  again   2026-11-01T01:10  2026-11-01T01:50  2026-11-01T06:10  2026-11-01T06:50
-America/New_York  after   2026-11-01T02:30  2026-11-01T03:30  2026-11-01T07:30  2026-11-01T08:30
-America/New_York  nights  2026-10-31        2026-11-02        2026-10-31T04:00  2026-11-02T05:00
-# Forward from 02:00 to 03:00.
-America/New_York  before  2027-03-14T00:30  2027-03-14T01:30  2027-03-14T05:30  2027-03-14T06:30
-America/New_York  across  2027-03-14T01:30  2027-03-14T03:30  2027-03-14T06:30  2027-03-14T07:30
-America/New_York  after   2027-03-14T03:30  2027-03-14T04:30  2027-03-14T07:30  2027-03-14T08:30
-America/New_York  nights  2027-03-13        2027-03-15        2027-03-13T05:00  2027-03-15T04:00
-# Back from 02:00 to 01:00.
-America/New_York  before  2027-11-06T23:30  2027-11-07T00:30  2027-11-07T03:30  2027-11-07T04:30
-America/New_York  across  2027-11-07T00:30  2027-11-07T02:30  2027-11-07T04:30  2027-11-07T07:30
-America/New_York  once    2027-11-07T01:10  2027-11-07T01:50  2027-11-07T05:10  2027-11-07T05:50
-America/New_York  again   2027-11-07T01:10  2027-11-07T01:50  2027-11-07T06:10  2027-11-07T06:50
-America/New_York  after   2027-11-07T02:30  2027-11-07T03:30  2027-11-07T07:30  2027-11-07T08:30
-America/New_York  nights  2027-11-06        2027-11-08        2027-11-06T04:00  2027-11-08T05:00
-# Forward from 01:00 to 02:00.
-Europe/London     before  2026-03-28T23:30  2026-03-29T00:30  2026-03-28T23:30  2026-03-29T00:30
-Europe/London     across  2026-03-29T00:30  2026-03-29T02:30  2026-03-29T00:30  2026-03-29T01:30
-Europe/London     after   2026-03-29T02:30  2026-03-29T03:30  2026-03-29T01:30  2026-03-29T02:30
-Europe/London     nights  2026-03-28        2026-03-30        2026-03-28T00:00  2026-03-29T23:00
-# Back from 02:00 to 01:00.
-Europe/London     before  2026-10-24T23:30  2026-10-25T00:30  2026-10-24T22:30  2026-10-24T23:30
-Europe/London     across  2026-10-25T00:30  2026-10-25T02:30  2026-10-24T23:30  2026-10-25T02:30
-Europe/London     once    2026-10-25T01:10  2026-10-25T01:50  2026-10-25T00:10  2026-10-25T00:50
-Europe/London     again   2026-10-25T01:10  2026-10-25T01:50  2026-10-25T01:10  2026-10-25T01:50
-Europe/London     after   2026-10-25T02:30  2026-10-25T03:30  2026-10-25T02:30  2026-10-25T03:30
-Europe/London     nights  2026-10-24        2026-10-26        2026-10-23T23:00  2026-10-26T00:00
-# Forward from 01:00 to 02:00.
-Europe/London     before  2027-03-27T23:30  2027-03-28T00:30  2027-03-27T23:30  2027-03-28T00:30
-Europe/London     across  2027-03-28T00:30  2027-03-28T02:30  2027-03-28T00:30  2027-03-28T01:30
-Europe/London     after   2027-03-28T02:30  2027-03-28T03:30  2027-03-28T01:30  2027-03-28T02:30
-Europe/London     nights  2027-03-27        2027-03-29        2027-03-27T00:00  2027-03-28T23:00
-# Back from 02:00 to 01:00.
-Europe/London     before  2027-10-30T23:30  2027-10-31T00:30  2027-10-30T22:30  2027-10-30T23:30
-Europe/London     across  2027-10-31T00:30  2027-10-31T02:30  2027-10-30T23:30  2027-10-31T02:30
-Europe/London     once    2027-10-31T01:10  2027-10-31T01:50  2027-10-31T00:10  2027-10-31T00:50
-Europe/London     again   2027-10-31T01:10  2027-10-31T01:50  2027-10-31T01:10  2027-10-31T01:50
-Europe/London     after   2027-10-31T02:30  2027-10-31T03:30  2027-10-31T02:30  2027-10-31T03:30
-Europe/London     nights  2027-10-30        2027-11-01        2027-10-29T23:00  2027-11-01T00:00
-# Back from 03:00 to 02:00.
-Australia/Sydney  before  2026-04-05T00:30  2026-04-05T01:30  2026-04-04T13:30  2026-04-04T14:30
-Australia/Sydney  across  2026-04-05T01:30  2026-04-05T03:30  2026-04-04T14:30  2026-04-04T17:30
-Australia/Sydney  once    2026-04-05T02:10  2026-04-05T02:50  2026-04-04T15:10  2026-04-04T15:50
-Australia/Sydney  again   2026-04-05T02:10  2026-04-05T02:50  2026-04-04T16:10  2026-04-04T16:50
-Australia/Sydney  after   2026-04-05T03:30  2026-04-05T04:30  2026-04-04T17:30  2026-04-04T18:30
-Australia/Sydney  nights  2026-04-04        2026-04-06        2026-04-03T13:00  2026-04-05T14:00
-# Forward from 02:00 to 03:00.
-Australia/Sydney  before  2026-10-04T00:30  2026-10-04T01:30  2026-10-03T14:30  2026-10-03T15:30
-Australia/Sydney  across  2026-10-04T01:30  2026-10-04T03:30  2026-10-03T15:30  2026-10-03T16:30
-Australia/Sydney  after   2026-10-04T03:30  2026-10-04T04:30  2026-10-03T16:30  2026-10-03T17:30
-Australia/Sydney  nights  2026-10-03        2026-10-05        2026-10-02T14:00  2026-10-04T13:00
-# Back from 03:00 to 02:00.
-Australia/Sydney  before  2027-04-04T00:30  2027-04-04T01:30  2027-04-03T13:30  2027-04-03T14:30
-Australia/Sydney  across  2027-04-04T01:30  2027-04-04T03:30  2027-04-03T14:30  2027-04-03T17:30
-Australia/Sydney  once    2027-04-04T02:10  2027-04-04T02:50  2027-04-03T15:10  2027-04-03T15:50
-Australia/Sydney  again   2027-04-04T02:10  2027-04-04T02:50  2027-04-03T16:10  2027-04-03T16:50
-Australia/Sydney  after   2027-04-04T03:30  2027-04-04T04:30  2027-04-03T17:30  2027-04-03T18:30
-Australia/Sydney  nights  2027-04-03        2027-04-05        2027-04-02T13:00  2027-04-04T14:00
-# Forward from 02:00 to 03:00.
-Australia/Sydney  before  2027-10-03T00:30  2027-10-03T01:30  2027-10-02T14:30  2027-10-02T15:30
-Australia/Sydney  across  2027-10-03T01:30  2027-10-03T03:30  2027-10-02T15:30  2027-10-02T16:30
-Australia/Sydney  after   2027-10-03T03:30  2027-10-03T04:30  2027-10-02T16:30  2027-10-02T17:30
-Australia/Sydney  nights  2027-10-02        2027-10-04        2027-10-01T14:00  2027-10-03T13:00
-# Half an hour, and never another.
-Asia/Kolkata      before  2026-03-29T00:15  2026-03-29T01:15  2026-03-28T18:45  2026-03-28T19:45
-Asia/Kolkata      across  2026-03-29T01:30  2026-03-29T03:30  2026-03-28T20:00  2026-03-28T22:00
-Asia/Kolkata      after   2026-03-29T05:00  2026-03-29T06:00  2026-03-28T23:30  2026-03-29T00:30
-Asia/Kolkata      nights  2026-03-28        2026-03-30        2026-03-27T18:30  2026-03-29T18:30
-Asia/Kolkata      before  2027-10-31T00:15  2027-10-31T01:15  2027-10-30T18:45  2027-10-30T19:45
-Asia/Kolkata      across  2027-10-31T01:30  2027-10-31T03:30  2027-10-30T20:00  2027-10-30T22:00
-Asia/Kolkata      after   2027-10-31T05:00  2027-10-31T06:00  2027-10-30T23:30  2027-10-31T00:30
-Asia/Kolkata      nights  2027-10-30        2027-11-01        2027-10-29T18:30  2027-10-31T18:30
-";
-
-struct ZoneCase {
-    part: &'static str,
-    /// As the clocks show it, or a date.
-    local: (&'static str, &'static str),
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-}
-
-impl ZoneCase {
-    fn all(zone: Tz) -> Vec<Self> {
-        let lines = CASES.lines().filter(|line| line.starts_with(zone.name()));
-        let case = |line: &'static str| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let [_, part, from, until, utc_from, utc_until] = columns[..] else { panic!("{line}") };
-            let utc = |text: &str| format!("{text}:00Z").parse().unwrap();
-            Self { part, local: (from, until), from: utc(utc_from), until: utc(utc_until) }
-        };
-        lines.map(case).collect()
-    }
-
-    fn title(&self) -> String {
-        format!("{} {}", self.part, self.from)
-    }
-
-    fn reference(&self) -> String {
-        self.title().replace(' ', "-")
-    }
-
-    fn is_nights(&self) -> bool {
-        self.part == "nights"
-    }
-
-    fn days(&self) -> (NaiveDate, NaiveDate) {
-        (self.local.0.parse().unwrap(), self.local.1.parse().unwrap())
-    }
-
-    fn time(&self) -> BookingTime {
-        if self.is_nights() {
-            let (check_in, check_out) = self.days();
-            return BookingTime::Stay { check_in, check_out };
-        }
-        BookingTime::Timed { starts_at: self.from, ends_at: self.until }
-    }
-
-    /// What its owner sees of it.
-    fn seen(&self, kind: ProviderKind) -> (String, String, String) {
-        let utc = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let (from, until) = if self.is_nights() {
-            (self.local.0.to_owned(), self.local.1.to_owned())
-        } else if kind == ProviderKind::Caldav && self.part == "once" {
-            // Of two hours the first is meant (RFC 5545, 3.3.5); the foreign reader does not want to tell.
-            (String::new(), String::new())
-        } else {
-            (utc(self.from), utc(self.until))
-        };
-        (format!("Sea View — Maria ({})", self.title()), from, until)
-    }
-
-    /// `None`: no clock can tell which of two hours it is.
-    fn own<'a>(&self, zone: ZoneLabel<'a>) -> Option<OwnEventTime<'a>> {
-        if self.is_nights() {
-            let (from, until) = self.days();
-            return Some(OwnEventTime::Days { from, until });
-        }
-        let clock = |text: &str| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").unwrap();
-        let (from, until) = (clock(self.local.0), clock(self.local.1));
-        (!matches!(self.part, "once" | "again")).then_some(OwnEventTime::Clock { zone, from, until })
-    }
-}
-
-/// By the names that applications there use for the zone, and for CalDAV by one that the object alone explains.
-fn names(kind: ProviderKind, zone: Tz) -> Vec<ZoneLabel<'static>> {
-    let (windows, rules) = match zone {
-        Tz::America__New_York => (
-            "Eastern Standard Time",
-            "BEGIN:DAYLIGHT\nDTSTART:20070311T020000\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=2SU\nTZOFFSETFROM:-0500\n\
-             TZOFFSETTO:-0400\nEND:DAYLIGHT\nBEGIN:STANDARD\nDTSTART:20071104T020000\n\
-             RRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=1SU\nTZOFFSETFROM:-0400\nTZOFFSETTO:-0500\nEND:STANDARD",
-        ),
-        Tz::Europe__London => (
-            "GMT Standard Time",
-            "BEGIN:DAYLIGHT\nDTSTART:19960331T010000\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\nTZOFFSETFROM:+0000\n\
-             TZOFFSETTO:+0100\nEND:DAYLIGHT\nBEGIN:STANDARD\nDTSTART:19961027T020000\n\
-             RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0000\nEND:STANDARD",
-        ),
-        Tz::Australia__Sydney => (
-            "AUS Eastern Standard Time",
-            "BEGIN:STANDARD\nDTSTART:20080406T030000\nRRULE:FREQ=YEARLY;BYMONTH=4;BYDAY=1SU\nTZOFFSETFROM:+1100\n\
-             TZOFFSETTO:+1000\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:20081005T020000\n\
-             RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=1SU\nTZOFFSETFROM:+1000\nTZOFFSETTO:+1100\nEND:DAYLIGHT",
-        ),
-        Tz::Asia__Kolkata => (
-            "India Standard Time",
-            "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0530\nTZOFFSETTO:+0530\nEND:STANDARD",
-        ),
-        other => panic!("there are no cases of {other}"),
-    };
-    let names = match kind {
-        ProviderKind::Google => vec![zone.name()],
-        // Not all of IANA's names are on its list.
-        ProviderKind::Microsoft if zone == Tz::Europe__Lisbon => vec![windows],
-        ProviderKind::Microsoft => vec![zone.name(), windows],
-        ProviderKind::Caldav => vec![zone.name(), windows, "The zone at home"],
-    };
-    names.into_iter().map(|name| ZoneLabel { name, rules }).collect()
-}
 
 /// A business whose room stands in that zone, and a world that looks two years ahead.
 async fn zone_fixture(db: &TestDb, kind: ProviderKind, zone: Tz) -> (SyncFixture<'_>, Resource) {
@@ -269,7 +76,7 @@ fn shows_the_zone(kind: ProviderKind, zone: Tz, case: &ZoneCase, seen: &SeenEven
             return assert!(object.contains(&told), "{told}: {object}");
         }
     };
-    let known = names(kind, zone).iter().any(|name| name.name == shown);
+    let known = zone_labels(kind, zone).iter().any(|name| name.name == shown);
     // It cannot be told to Microsoft which of the two hours is meant, but in UTC.
     let untold = kind == ProviderKind::Microsoft && matches!(case.part, "once" | "again") && shown == "UTC";
     assert!(known || untold, "{}: {shown:?}", case.title());
@@ -281,6 +88,73 @@ fn whose(part: &str) -> usize {
         "across" => 1,
         "nights" => 2,
         _ => 0,
+    }
+}
+
+/// An event's id with the whole of it.
+fn raw_of(seen: SeenEvent) -> (String, String) {
+    (seen.id, seen.raw.to_string())
+}
+
+/// All that stands in the calendars of these people, in order.
+async fn raw_events(fixture: &SyncFixture<'_>, people: &[(Staff, String)]) -> Vec<(String, String)> {
+    let mut events = Vec::new();
+    for (_, email) in people {
+        events.extend(fixture.outside.seen_by(email).await.into_iter().map(raw_of));
+    }
+    events.sort();
+    events
+}
+
+/// Each person sees the bookings of theirs at the right instants.
+fn assert_events(kind: ProviderKind, zone: Tz, cases: &[&ZoneCase], seen: &[SeenEvent]) {
+    let mut found: Vec<_> =
+        seen.iter().map(|one| (one.title.clone(), one.starts_at.clone(), one.ends_at.clone())).collect();
+    let mut expected: Vec<_> = cases.iter().map(|case| case.seen(kind)).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    for case in cases.iter().filter(|case| !case.is_nights()) {
+        let one = seen.iter().find(|one| one.title.contains(&case.title())).unwrap();
+        shows_the_zone(kind, zone, case, one);
+    }
+}
+
+async fn assert_bookings_unchanged(fixture: &SyncFixture<'_>, cases: &[ZoneCase]) {
+    for case in cases {
+        let booking = booking(fixture, &case.reference()).await;
+        assert_eq!((booking.version, booking.draft.time), (1, case.time()));
+        assert_eq!(
+            (booking.interval.start, booking.interval.end),
+            (case.from, case.until),
+            "{}",
+            case.title()
+        );
+        assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
+    }
+}
+
+async fn assert_no_busy_times(fixture: &SyncFixture<'_>, people: &[(Staff, String)]) {
+    for (staff, _) in people {
+        let connections = concord_storage::connections::list(fixture.db, fixture.business.id).await.unwrap();
+        for connection in connections.iter().filter(|one| one.staff_id == staff.id) {
+            for calendar in fixture.calendars(connection.id).await {
+                assert_eq!(fixture.known(calendar.id).await.len(), 0, "taken for a busy time");
+            }
+        }
+    }
+}
+
+/// Entries were created once, and every full compare found them in sync.
+async fn assert_log_in_sync(fixture: &SyncFixture<'_>) {
+    let log = fixture.log_lines().await;
+    assert!(log.iter().any(|line| line.operation == "compare"), "{log:#?}");
+    for line in log {
+        match line.operation.as_str() {
+            "create" => assert_eq!(line.detail, ""),
+            "compare" => assert!(line.detail.ends_with("in sync"), "{line:?}"),
+            _ => panic!("{line:?}"),
+        }
     }
 }
 
@@ -305,61 +179,20 @@ async fn bookings_are_seen_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
     let mut before = Vec::new();
     for (number, (_, email)) in people.iter().enumerate() {
         let seen = fixture.outside.seen_by(email).await;
-        let mut found: Vec<_> =
-            seen.iter().map(|one| (one.title.clone(), one.starts_at.clone(), one.ends_at.clone())).collect();
-        let mut expected: Vec<_> =
-            cases.iter().filter(|case| whose(case.part) == number).map(|case| case.seen(kind)).collect();
-        found.sort();
-        expected.sort();
-        assert_eq!(found, expected);
-        for case in cases.iter().filter(|case| whose(case.part) == number && !case.is_nights()) {
-            let one = seen.iter().find(|one| one.title.contains(&case.title())).unwrap();
-            shows_the_zone(kind, zone, case, one);
-        }
-        before.extend(seen.into_iter().map(|one| (one.id, one.raw.to_string())));
+        let theirs: Vec<_> = cases.iter().filter(|case| whose(case.part) == number).collect();
+        assert_events(kind, zone, &theirs, &seen);
+        before.extend(seen.into_iter().map(raw_of));
     }
+    before.sort();
 
     // Read again, and compared at night.
     fixture.poll().await;
     fixture.clock.advance(Duration::days(1));
     fixture.settle().await;
-    let mut after = Vec::new();
-    for (_, email) in &people {
-        after.extend(
-            fixture.outside.seen_by(email).await.into_iter().map(|one| (one.id, one.raw.to_string())),
-        );
-    }
-    before.sort();
-    after.sort();
-    assert_eq!(after, before, "something was written again");
-    for case in &cases {
-        let booking = booking(&fixture, &case.reference()).await;
-        assert_eq!((booking.version, booking.draft.time), (1, case.time()));
-        assert_eq!(
-            (booking.interval.start, booking.interval.end),
-            (case.from, case.until),
-            "{}",
-            case.title()
-        );
-        assert_eq!(fixture.entry_state(&booking).await, EntryState::Synced);
-    }
-    for (staff, _) in &people {
-        let connections = concord_storage::connections::list(db, fixture.business.id).await.unwrap();
-        for connection in connections.iter().filter(|one| one.staff_id == staff.id) {
-            for calendar in fixture.calendars(connection.id).await {
-                assert_eq!(fixture.known(calendar.id).await.len(), 0, "taken for a busy time");
-            }
-        }
-    }
-    let log = fixture.log_lines().await;
-    assert!(log.iter().any(|line| line.operation == "compare"), "{log:#?}");
-    for line in log {
-        match line.operation.as_str() {
-            "create" => assert_eq!(line.detail, ""),
-            "compare" => assert!(line.detail.ends_with("in sync"), "{line:?}"),
-            _ => panic!("{line:?}"),
-        }
-    }
+    assert_eq!(raw_events(&fixture, &people).await, before, "something was written again");
+    assert_bookings_unchanged(&fixture, &cases).await;
+    assert_no_busy_times(&fixture, &people).await;
+    assert_log_in_sync(&fixture).await;
 }
 
 async fn booking(fixture: &SyncFixture<'_>, reference: &str) -> Booking {
@@ -372,7 +205,7 @@ async fn appointments_are_read_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
     let (staff, email) = add_person(&fixture, "Eva", zone).await;
     let mut expected = Vec::new();
     for case in ZoneCase::all(zone) {
-        for name in names(kind, zone) {
+        for name in zone_labels(kind, zone) {
             let Some(own) = case.own(name) else { continue };
             fixture.outside.person_writes(&email, &format!("{} ({})", case.title(), name.name), own).await;
             expected.push(("busy".to_owned(), case.from, case.until));
