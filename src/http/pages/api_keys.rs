@@ -1,7 +1,7 @@
 //! Keys by which programs act for the business.
 
 use askama::Template;
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{Router, extract::State, response::Response, routing::get};
 use concord_domain::ids::ApiKeyId;
 use concord_services::api_keys;
 use concord_storage::api_keys as store;
@@ -12,8 +12,9 @@ use super::{
     PageError,
     extract::{PageForm, PagePath},
     flash::Flash,
+    form::Form,
     format::RelativeTime,
-    layout::{Layout, NavItem, render_page},
+    layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, is_name},
     reveal::{self, RevealQuery},
     session::CurrentUser,
@@ -33,8 +34,7 @@ pub(super) fn router() -> Router<App> {
 struct ApiKeysPage {
     frame: Layout,
     rows: Vec<ApiKeyRow>,
-    name: String,
-    fault: Option<&'static str>,
+    form: Form<NewApiKeyForm>,
     /// A key that was just made.
     shown_once: Option<ApiKeyReveal>,
     /// One that was made was shown before.
@@ -60,7 +60,7 @@ struct ApiKeyReveal {
 
 async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
     user.require_manager()?;
-    let keys = build_page(&app, &user, String::new()).await?;
+    let keys = build_page(&app, &user, NewApiKeyForm::default().into()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
     render_page(
         &app,
@@ -69,7 +69,11 @@ async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> 
     )
 }
 
-async fn build_page(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeysPage, PageError> {
+async fn build_page(
+    app: &App,
+    user: &CurrentUser,
+    form: Form<NewApiKeyForm>,
+) -> Result<ApiKeysPage, PageError> {
     let mut keys = store::list(&app.context.db, user.business.id).await?;
     // What still opens something first, the newest of each first.
     keys.sort_by_key(|key| (key.revoked_at.is_some(), std::cmp::Reverse(key.created_at)));
@@ -87,17 +91,16 @@ async fn build_page(app: &App, user: &CurrentUser, name: String) -> Result<ApiKe
                 revoked: key.revoked_at.map(when),
             })
             .collect(),
-        name,
-        fault: None,
+        form,
         shown_once: None,
         was_shown: false,
         base: app.absolute_url("/api/v1"),
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct NewApiKeyForm {
-    #[serde(default)]
     name: String,
 }
 
@@ -109,11 +112,8 @@ async fn create(
     user.require_manager()?;
     let name = wish.name.trim();
     if !is_name(name) {
-        let fault = Some(NAME_RULE);
-        let shown = ApiKeysPage { fault, ..build_page(&app, &user, wish.name).await? };
-        let mut response = render_page(&app, &user, &shown)?;
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        return Ok(response);
+        let form = Form::refused(wish, ("name", NAME_RULE));
+        return render_refused(&app, &user, &build_page(&app, &user, form).await?);
     }
     let mut tx = app.context.db.begin().await?;
     let (key, token) = api_keys::create(&mut tx, &user.change(&app), name).await?;

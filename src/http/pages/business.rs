@@ -1,7 +1,7 @@
 //! The business's own settings.
 
 use askama::Template;
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{Router, extract::State, response::Response, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use concord_domain::{privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules};
 use concord_services::business;
@@ -13,7 +13,8 @@ use super::{
     error::STAYS_AHEAD,
     extract::PageForm,
     flash::Flash,
-    layout::{Layout, NavItem, render_page},
+    form::{Faults, Form},
+    layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, is_name},
     session::CurrentUser,
 };
@@ -27,9 +28,8 @@ pub(super) fn router() -> Router<App> {
 #[template(path = "business.html")]
 struct BusinessPage {
     frame: Layout,
-    form: BusinessForm,
+    form: Form<BusinessForm>,
     zones: Vec<&'static str>,
-    faults: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -42,12 +42,6 @@ struct BusinessForm {
     /// What becomes of entries that people move, and of those that they delete.
     moves: String,
     deletions: String,
-}
-
-impl BusinessPage {
-    fn fault(&self, field: &str) -> Option<&'static str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
-    }
 }
 
 /// Every zone that a person would choose: none of the old short names.
@@ -70,18 +64,17 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
         moves: business.outside.moves.to_string(),
         deletions: business.outside.deletions.to_string(),
     };
-    let shown = build_page(&app, &user, form, Vec::new()).await?;
+    let shown = build_page(&app, &user, form.into()).await?;
     render_page(&app, &user, &shown)
 }
 
 async fn build_page(
     app: &App,
     user: &CurrentUser,
-    form: BusinessForm,
-    faults: Vec<(&'static str, &'static str)>,
+    form: Form<BusinessForm>,
 ) -> Result<BusinessPage, PageError> {
     let frame = Layout::load(app, user, NavItem::Settings, "Business").await?;
-    Ok(BusinessPage { frame, form, zones: zones(), faults })
+    Ok(BusinessPage { frame, form, zones: zones() })
 }
 
 async fn save(
@@ -96,7 +89,7 @@ async fn save(
     };
     match business::change(&app.context, &user.change(&app), |_| Ok(settings)).await {
         Ok(_) => {}
-        Err(StorageError::StaysAhead) => return refuse(&app, &user, form, vec![("zone", STAYS_AHEAD)]).await,
+        Err(StorageError::StaysAhead) => return refuse(&app, &user, form, ("zone", STAYS_AHEAD)).await,
         Err(error) => return Err(error.into()),
     }
     Ok(user.redirect_with_flash(&app, "/settings/business", &Flash::success("Settings saved.")))
@@ -106,22 +99,20 @@ async fn refuse(
     app: &App,
     user: &CurrentUser,
     form: BusinessForm,
-    faults: Vec<(&'static str, &'static str)>,
+    faults: impl Into<Faults>,
 ) -> Result<Response, PageError> {
-    let mut response = render_page(app, user, &build_page(app, user, form, faults).await?)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(app, user, &build_page(app, user, Form::refused(form, faults)).await?)
 }
 
-fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Vec<(&'static str, &'static str)>> {
+fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {
     let name = form.name.trim();
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     if !is_name(name) {
-        faults.push(("name", NAME_RULE));
+        faults.add("name", NAME_RULE);
     }
     let zone: Option<Tz> = form.zone.trim().parse().ok();
     if zone.is_none() {
-        faults.push(("zone", "Choose a time zone from the list."));
+        faults.add("zone", "Choose a time zone from the list.");
     }
     let entry_privacy = parse_choice(form.privacy.parse::<EntryPrivacy>(), "privacy", &mut faults);
     let mark_cancelled = match form.cancelled.as_str() {
@@ -144,13 +135,9 @@ fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Vec<(&'static str
 }
 
 /// What was chosen; a choice that is none of those offered is a fault, and nothing is chosen in its place.
-fn parse_choice<T, E>(
-    choice: Result<T, E>,
-    field: &'static str,
-    faults: &mut Vec<(&'static str, &'static str)>,
-) -> Option<T> {
+fn parse_choice<T, E>(choice: Result<T, E>, field: &'static str, faults: &mut Faults) -> Option<T> {
     if choice.is_err() {
-        faults.push((field, "Choose an option."));
+        faults.add(field, "Choose an option.");
     }
     choice.ok()
 }

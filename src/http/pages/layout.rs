@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::{
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 
@@ -161,6 +161,17 @@ pub(super) fn render_page(
     // What is shown is one person's: who sits at the browser after them finds nothing of it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(if user.flash.is_some() { with_cookie(response, Flash::removal_cookie(app)) } else { response })
+}
+
+/// A page with a form to be mended.
+pub(super) fn render_refused(
+    app: &App,
+    user: &CurrentUser,
+    page: &impl Template,
+) -> Result<Response, PageError> {
+    let mut response = render_page(app, user, page)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
 }
 
 /// A part of a page that is asked for again and again.

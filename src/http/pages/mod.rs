@@ -28,6 +28,7 @@ mod extract;
 mod feeds;
 mod filters;
 mod flash;
+mod form;
 mod format;
 mod layout;
 mod mail;

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
@@ -23,7 +22,7 @@ use super::{
     components::SelectOption,
     extract::{PageForm, PagePath},
     flash::Flash,
-    layout::{Layout, NavItem, render_page},
+    layout::{Layout, NavItem, render_page, render_refused},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -173,9 +172,7 @@ async fn save(
         Ok(minutes) => minutes,
         Err(fault) => {
             let shown = build_page(&app, &user, Some((platform, form, fault))).await?;
-            let mut response = render_page(&app, &user, &shown)?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            return Ok(response);
+            return render_refused(&app, &user, &shown);
         }
     };
     let before = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
@@ -26,7 +25,8 @@ use super::{
     error::STAYS_AHEAD,
     extract::{PageForm, PagePath},
     flash::Flash,
-    layout::{Layout, NavItem, render_page},
+    form::{Faults, Form},
+    layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, all_resources},
     session::CurrentUser,
 };
@@ -55,10 +55,9 @@ struct ResourceFormPage {
     frame: Layout,
     /// As it stands; `None`: a new one.
     before: Option<Resource>,
-    form: ResourceFormFields,
+    form: Form<ResourceFormFields>,
     zones: Vec<&'static str>,
     business_zone: String,
-    faults: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -69,12 +68,6 @@ struct ResourceFormFields {
     zone: String,
     before: String,
     after: String,
-}
-
-impl ResourceFormPage {
-    fn fault(&self, field: &str) -> Option<&str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
-    }
 }
 
 async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
@@ -93,7 +86,7 @@ async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response,
         after: "0".to_owned(),
         ..ResourceFormFields::default()
     };
-    let shown = build_page(&app, &user, None, form, Vec::new()).await?;
+    let shown = build_page(&app, &user, None, form.into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -110,7 +103,7 @@ async fn edit(
         before: resource.buffer_before_minutes.to_string(),
         after: resource.buffer_after_minutes.to_string(),
     };
-    let shown = build_page(&app, &user, Some(resource), form, Vec::new()).await?;
+    let shown = build_page(&app, &user, Some(resource), form.into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -118,14 +111,13 @@ async fn build_page(
     app: &App,
     user: &CurrentUser,
     before: Option<Resource>,
-    form: ResourceFormFields,
-    faults: Vec<(&'static str, String)>,
+    form: Form<ResourceFormFields>,
 ) -> Result<ResourceFormPage, PageError> {
     let title =
         before.as_ref().map_or_else(|| "New resource".to_owned(), |before| format!("Edit {}", before.name));
     let frame = Layout::load(app, user, NavItem::Settings, title).await?;
     let business_zone = user.business.zone.name().to_owned();
-    Ok(ResourceFormPage { frame, before, form, zones: zones(), business_zone, faults })
+    Ok(ResourceFormPage { frame, before, form, zones: zones(), business_zone })
 }
 
 async fn refuse(
@@ -133,11 +125,9 @@ async fn refuse(
     user: &CurrentUser,
     before: Option<Resource>,
     form: ResourceFormFields,
-    faults: Vec<(&'static str, String)>,
+    faults: impl Into<Faults>,
 ) -> Result<Response, PageError> {
-    let mut response = render_page(app, user, &build_page(app, user, before, form, faults).await?)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(app, user, &build_page(app, user, before, Form::refused(form, faults)).await?)
 }
 
 async fn find_resource(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource, PageError> {
@@ -180,10 +170,10 @@ async fn update(
         Err(ServiceError::Storage(StorageError::UnitsTaken { highest })) => {
             let text =
                 format!("Unit {highest} still has a current or upcoming booking. Move or cancel it first.");
-            return refuse(&app, &user, Some(shown), form, vec![("capacity", text)]).await;
+            return refuse(&app, &user, Some(shown), form, ("capacity", text)).await;
         }
         Err(ServiceError::Storage(StorageError::StaysAhead)) => {
-            return refuse(&app, &user, Some(shown), form, vec![("zone", STAYS_AHEAD.to_owned())]).await;
+            return refuse(&app, &user, Some(shown), form, ("zone", STAYS_AHEAD)).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -191,7 +181,7 @@ async fn update(
     Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
 }
 
-fn parse_form(form: &ResourceFormFields) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
+fn parse_form(form: &ResourceFormFields) -> Result<ResourceSettings, Faults> {
     // What is no number is beyond all bounds.
     let number = |text: &str| text.trim().parse().unwrap_or(u32::MAX);
     let mut faults = FieldErrors::default();
@@ -206,7 +196,7 @@ fn parse_form(form: &ResourceFormFields) -> Result<ResourceSettings, Vec<(&'stat
         buffer_after_minutes: number(&form.after),
     };
     settings.check(&mut faults);
-    faults.into_result().map_err(|faults| faults.iter().map(field_message).collect::<Vec<_>>())?;
+    faults.into_result().map_err(|faults| faults.iter().map(field_message).collect::<Faults>())?;
     Ok(settings)
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingDraft, FieldError, check_reference},
+    booking::{Booking, BookingDraft, check_reference},
     ids::ResourceId,
 };
 use concord_services::bookings;
@@ -19,14 +19,15 @@ use super::super::{
     booking_paths::booking_path,
     extract::{PageForm, PagePath, PageQuery},
     flash::Flash,
-    layout::render_page,
+    form::Faults,
+    layout::{render_page, render_refused},
     session::CurrentUser,
 };
 use super::{
-    field_errors::BookingFieldError,
+    field_errors::field_message,
     find_booking,
     form::BookingFormFields,
-    form_page::{BookingFormErrors, BookingFormPage},
+    form_page::{BookingFormError, BookingFormPage},
 };
 use crate::app::App;
 
@@ -48,7 +49,7 @@ pub(super) async fn new_form(
     if proposal.mode == "stay" {
         fields.mode = proposal.mode;
     }
-    let form = BookingFormPage::of(&app, &user, None, fields, BookingFormErrors::default()).await?;
+    let form = BookingFormPage::of(&app, &user, None, fields, None).await?;
     render_page(&app, &user, &form)
 }
 
@@ -60,7 +61,7 @@ pub(super) async fn show(
     let booking = find_booking(&app.context.db, &user, &key).await?;
     let zone = resource_zone(&app, &user, booking.draft.resource).await?;
     let fields = BookingFormFields::from_booking(&booking, &app.context.platforms, zone);
-    let form = BookingFormPage::of(&app, &user, Some(&booking), fields, BookingFormErrors::default()).await?;
+    let form = BookingFormPage::of(&app, &user, Some(&booking), fields, None).await?;
     render_page(&app, &user, &form)
 }
 
@@ -76,34 +77,14 @@ pub(super) async fn create(
         "" => fields.proposed.clone(),
         reference => reference.to_owned(),
     };
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     if let Err(wrong) = check_reference(&reference) {
-        faults.push(BookingFieldError::from(&wrong));
+        faults.extend([field_message(&wrong)]);
     }
     let zone = form_zone(&app, &user, &fields).await?;
-    let draft = match fields.parse(zone, &app.context.platforms, None) {
-        Ok(draft) if faults.is_empty() => draft,
-        Ok(_) => {
-            return refuse(
-                &app,
-                &user,
-                None,
-                fields,
-                BookingFormErrors { faults, ..BookingFormErrors::default() },
-            )
-            .await;
-        }
-        Err(more) => {
-            faults.extend(more);
-            return refuse(
-                &app,
-                &user,
-                None,
-                fields,
-                BookingFormErrors { faults, ..BookingFormErrors::default() },
-            )
-            .await;
-        }
+    let parsed = fields.parse(zone, &app.context.platforms, None).map_err(|more| faults.extend(more));
+    let (Ok(draft), true) = (parsed, faults.is_empty()) else {
+        return refuse(&app, &user, None, fields, BookingFormError::Faults(faults)).await;
     };
     let change = user.change(&app);
     // Version 0: there must be none yet.
@@ -130,11 +111,10 @@ pub(super) async fn create(
         }
         Err(PutError::Stale { .. }) => {
             let text = "This reference is already used. Choose another one.";
-            let faults = vec![BookingFieldError { field: "reference", text: text.to_owned() }];
-            refuse(&app, &user, None, fields, BookingFormErrors { faults, ..BookingFormErrors::default() })
-                .await
+            let faults = ("reference", text).into();
+            refuse(&app, &user, None, fields, BookingFormError::Faults(faults)).await
         }
-        Err(error) => refuse(&app, &user, None, fields, form_errors(error)?).await,
+        Err(error) => refuse(&app, &user, None, fields, form_error(error)?).await,
     }
 }
 
@@ -168,14 +148,7 @@ pub(super) async fn update(
     let draft = match fields.parse(zone, &app.context.platforms, Some(&before)) {
         Ok(draft) => draft,
         Err(faults) => {
-            return refuse(
-                &app,
-                &user,
-                Some(&before),
-                fields,
-                BookingFormErrors { faults, ..BookingFormErrors::default() },
-            )
-            .await;
+            return refuse(&app, &user, Some(&before), fields, BookingFormError::Faults(faults)).await;
         }
     };
     let expected = fields.version.parse().ok();
@@ -193,16 +166,9 @@ pub(super) async fn update(
         Err(PutError::Stale { current }) => {
             // Sent once more, it is meant.
             fields.version = current.to_string();
-            refuse(
-                &app,
-                &user,
-                Some(&before),
-                fields,
-                BookingFormErrors { stale: true, ..BookingFormErrors::default() },
-            )
-            .await
+            refuse(&app, &user, Some(&before), fields, BookingFormError::Stale).await
         }
-        Err(error) => refuse(&app, &user, Some(&before), fields, form_errors(error)?).await,
+        Err(error) => refuse(&app, &user, Some(&before), fields, form_error(error)?).await,
     }
 }
 
@@ -213,27 +179,19 @@ async fn show_with_slot(
     before: Option<&Booking>,
     fields: BookingFormFields,
 ) -> Result<Response, PageError> {
-    let mut form = BookingFormPage::of(app, user, before, fields, BookingFormErrors::default()).await?;
+    let mut form = BookingFormPage::of(app, user, before, fields, None).await?;
     form.is_filled_in = true;
     render_page(app, user, &form)
 }
 
 /// What the form can say about a refusal; the rest is a page of its own.
-fn form_errors(error: PutError) -> Result<BookingFormErrors, PageError> {
+fn form_error(error: PutError) -> Result<BookingFormError, PageError> {
     match error {
-        PutError::Invalid(faults) => {
-            Ok(BookingFormErrors { faults: field_errors(&faults), ..BookingFormErrors::default() })
-        }
-        PutError::Taken(taken) => {
-            Ok(BookingFormErrors { taken: Some(*taken), ..BookingFormErrors::default() })
-        }
-        PutError::Stale { .. } => Ok(BookingFormErrors { stale: true, ..BookingFormErrors::default() }),
+        PutError::Invalid(faults) => Ok(BookingFormError::Faults(faults.iter().map(field_message).collect())),
+        PutError::Taken(taken) => Ok(BookingFormError::Taken(taken)),
+        PutError::Stale { .. } => Ok(BookingFormError::Stale),
         PutError::Storage(error) => Err(error.into()),
     }
-}
-
-fn field_errors(faults: &[FieldError]) -> Vec<BookingFieldError> {
-    faults.iter().map(BookingFieldError::from).collect()
 }
 
 async fn refuse(
@@ -241,13 +199,15 @@ async fn refuse(
     user: &CurrentUser,
     before: Option<&Booking>,
     fields: BookingFormFields,
-    refused: BookingFormErrors,
+    refused: BookingFormError,
 ) -> Result<Response, PageError> {
-    let status =
-        if refused.faults.is_empty() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let form = BookingFormPage::of(app, user, before, fields, refused).await?;
+    let is_faulty = matches!(refused, BookingFormError::Faults(_));
+    let form = BookingFormPage::of(app, user, before, fields, Some(refused)).await?;
+    if is_faulty {
+        return render_refused(app, user, &form);
+    }
     let mut response = render_page(app, user, &form)?;
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::CONFLICT;
     Ok(response)
 }
 

@@ -2,46 +2,36 @@
 
 use concord_domain::booking::FieldError;
 
-/// What is wrong with a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BookingFieldError {
-    /// The field's name in the form.
-    pub field: &'static str,
-    pub text: String,
-}
-
 /// For what is no number at all; the rule of the domain says the same of those that are out of bounds.
 pub(super) const PEOPLE: &str = "The number of guests must be a whole number from 1 to 100000.";
 
 /// As `PEOPLE`, for units.
 pub(super) const UNITS: &str = "The number of units must be a whole number from 1 to 1000.";
 
-impl From<&FieldError> for BookingFieldError {
-    /// The API names its own fields; people read the labels of the form.
-    fn from(error: &FieldError) -> Self {
-        let (field, label) = match error.field {
-            "resource" => ("resource", "The resource"),
-            "title" => ("title", "The title"),
-            "customer.name" => ("name", "The name"),
-            "customer.email" => ("email", "The email"),
-            "customer.phone" => ("phone", "The phone number"),
-            "party_size" => ("party_size", "The number of guests"),
-            "quantity" => ("quantity", "The number of units"),
-            "staff" => ("staff", "Staff"),
-            "location" => ("location", "The location"),
-            "notes" => ("notes", "The notes"),
-            "reference" => ("reference", "The reference"),
-            "check_in" => ("check_in", "The arrival"),
-            "check_out" => ("check_out", "The departure"),
-            "starts_at" => ("starts_at", "The start"),
-            "ends_at" => ("ends_at", "The end"),
-            _ => ("title", "The form"),
-        };
-        let message = error
-            .message
-            .replace("starts_at", "the start")
-            .replace("check_in", "the arrival")
-            .replace("must be between 1 and", "must be a whole number from 1 to");
-        Self { field, text: format!("{label} {message}.") }
-    }
+/// The field of the form, and what is wrong with it: the API names its own fields, people read the labels.
+pub(super) fn field_message(error: &FieldError) -> (&'static str, String) {
+    let (field, label) = match error.field {
+        "resource" => ("resource", "The resource"),
+        "title" => ("title", "The title"),
+        "customer.name" => ("name", "The name"),
+        "customer.email" => ("email", "The email"),
+        "customer.phone" => ("phone", "The phone number"),
+        "party_size" => ("party_size", "The number of guests"),
+        "quantity" => ("quantity", "The number of units"),
+        "staff" => ("staff", "Staff"),
+        "location" => ("location", "The location"),
+        "notes" => ("notes", "The notes"),
+        "reference" => ("reference", "The reference"),
+        "check_in" => ("check_in", "The arrival"),
+        "check_out" => ("check_out", "The departure"),
+        "starts_at" => ("starts_at", "The start"),
+        "ends_at" => ("ends_at", "The end"),
+        _ => ("title", "The form"),
+    };
+    let message = error
+        .message
+        .replace("starts_at", "the start")
+        .replace("check_in", "the arrival")
+        .replace("must be between 1 and", "must be a whole number from 1 to");
+    (field, format!("{label} {message}."))
 }

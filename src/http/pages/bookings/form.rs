@@ -13,8 +13,11 @@ use concord_storage::bookings::new_reference;
 use serde::Deserialize;
 
 use super::{
-    super::format::{is_supported_date, parse_date},
-    field_errors::{BookingFieldError, PEOPLE, UNITS},
+    super::{
+        form::Faults,
+        format::{is_supported_date, parse_date},
+    },
+    field_errors::{PEOPLE, UNITS, field_message},
 };
 
 /// The form, as it was typed.
@@ -148,11 +151,9 @@ impl BookingFormFields {
         zone: Tz,
         platforms: &Platforms,
         before: Option<&Booking>,
-    ) -> Result<BookingDraft, Vec<BookingFieldError>> {
-        let mut faults = Vec::new();
-        let mut fault = |field, text: &str| {
-            faults.push(BookingFieldError { field, text: text.to_owned() });
-        };
+    ) -> Result<BookingDraft, Faults> {
+        let mut faults = Faults::default();
+        let mut fault = |field, text: &'static str| faults.add(field, text);
         let resource = self.resource.parse();
         if resource.is_err() {
             fault("resource", "Choose a resource.");
@@ -194,9 +195,9 @@ impl BookingFormFields {
         };
         // What came from a platform may be longer than anything that is made here: whoever writes it down judges that.
         if let Err(wrong) = draft.check_imported(zone) {
-            faults.extend(wrong.iter().map(BookingFieldError::from));
+            faults.extend(wrong.iter().map(field_message));
         }
-        if faults.is_empty() { Ok(draft) } else { Err(faults) }
+        faults.or(draft)
     }
 
     /// What was not touched stays as it is kept, whatever it is called in the form.
@@ -217,7 +218,7 @@ impl BookingFormFields {
         &self,
         zone: Tz,
         before: Option<&Booking>,
-        fault: &mut impl FnMut(&'static str, &str),
+        fault: &mut impl FnMut(&'static str, &'static str),
     ) -> Option<BookingTime> {
         if self.mode == "stay" {
             let (check_in, check_out) = (parse_date(&self.check_in), parse_date(&self.check_out));
@@ -331,8 +332,8 @@ mod tests {
         let fields: Vec<_> = wrong
             .parse(ZONE, &Platforms::builtin(), None)
             .unwrap_err()
-            .iter()
-            .map(|fault| fault.field)
+            .into_iter()
+            .map(|(field, _)| field)
             .collect();
         assert_eq!(fields, ["resource", "starts_at", "ends_at", "party_size"]);
         let backwards = BookingFormFields {
@@ -341,7 +342,7 @@ mod tests {
             ..typed()
         };
         let faults = backwards.parse(ZONE, &Platforms::builtin(), None).unwrap_err();
-        let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
+        let texts: Vec<_> = faults.into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["The email is not a valid email address.", "The end must be after the start."]);
     }
 
@@ -353,10 +354,10 @@ mod tests {
                 quantity: typed_number.to_owned(),
                 ..typed()
             };
-            let mut faults = wrong.parse(ZONE, &Platforms::builtin(), None).unwrap_err();
-            faults.sort_by_key(|fault| fault.field);
-            let faults: Vec<_> = faults.iter().map(|fault| (fault.field, fault.text.as_str())).collect();
-            assert_eq!(faults, [("party_size", PEOPLE), ("quantity", UNITS)], "{typed_number}");
+            let faults = wrong.parse(ZONE, &Platforms::builtin(), None).unwrap_err();
+            let mut faults: Vec<_> = faults.into_iter().collect();
+            faults.sort_unstable();
+            assert_eq!(faults, [("party_size", PEOPLE.into()), ("quantity", UNITS.into())], "{typed_number}");
         }
     }
 

@@ -13,21 +13,21 @@ use super::super::{
     PageError,
     booking_paths::booking_path,
     components::{SelectOption, kind_label},
+    form::{Faults, Form},
     format::span,
     layout::{Layout, NavItem},
     names::NameDirectory,
     obstacles::{ObstacleView, obstacle_view},
     session::CurrentUser,
 };
-use super::{field_errors::BookingFieldError, form::BookingFormFields};
+use super::form::BookingFormFields;
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "booking_form.html")]
 pub(super) struct BookingFormPage {
     frame: Layout,
-    fields: BookingFormFields,
-    faults: Vec<BookingFieldError>,
+    fields: Form<BookingFormFields>,
     /// What stands there, and what would be free instead.
     taken: Option<UnavailableView>,
     /// The version that somebody else has made meanwhile.
@@ -79,18 +79,14 @@ fn alternative_slot(time: &BookingTime, zone: Tz, today: NaiveDate) -> Alternati
 }
 
 /// Why a form came back.
-#[derive(Default)]
-pub(super) struct BookingFormErrors {
-    pub faults: Vec<BookingFieldError>,
-    pub taken: Option<Unavailability>,
-    pub stale: bool,
+pub(super) enum BookingFormError {
+    Faults(Faults),
+    Taken(Box<Unavailability>),
+    /// Somebody else has changed the booking meanwhile.
+    Stale,
 }
 
 impl BookingFormPage {
-    fn fault(&self, field: &str) -> Option<&str> {
-        self.faults.iter().find(|fault| fault.field == field).map(|fault| fault.text.as_str())
-    }
-
     fn is_stay(&self) -> bool {
         self.fields.mode == "stay"
     }
@@ -100,7 +96,7 @@ impl BookingFormPage {
         user: &CurrentUser,
         before: Option<&Booking>,
         fields: BookingFormFields,
-        refused: BookingFormErrors,
+        refused: Option<BookingFormError>,
     ) -> Result<Self, PageError> {
         let db = &app.context.db;
         let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
@@ -113,12 +109,19 @@ impl BookingFormPage {
         let title =
             before.map_or_else(|| "New booking".to_owned(), |before| format!("Edit {}", before.reference));
         let shown = before.map(booking_path);
+        let (faults, taken, stale) = match refused {
+            None => (Faults::default(), None, false),
+            Some(BookingFormError::Faults(faults)) => (faults, None, false),
+            Some(BookingFormError::Taken(taken)) => {
+                (Faults::default(), Some(UnavailableView::of(&taken, user, zone, today)), false)
+            }
+            Some(BookingFormError::Stale) => (Faults::default(), None, true),
+        };
         Ok(Self {
             is_filled_in: false,
             frame: Layout::load(app, user, NavItem::Bookings, title).await?,
-            taken: refused.taken.map(|taken| UnavailableView::of(&taken, user, zone, today)),
-            faults: refused.faults,
-            stale: refused.stale,
+            taken,
+            stale,
             resources: resource_choices(&names, before, &fields.resource),
             kinds: BookingKind::ALL
                 .iter()
@@ -135,7 +138,7 @@ impl BookingFormPage {
             submit: if before.is_some() { "Save changes" } else { "Create booking" },
             shown,
             reference: before.map(|before| before.reference.clone()).unwrap_or_default(),
-            fields,
+            fields: Form::refused(fields, faults),
         })
     }
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::header,
     response::{Html, IntoResponse, Redirect, Response},
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
@@ -31,8 +31,9 @@ use crate::{
         },
         components::{Pill, SelectOption, Tone, capitalize, pluralize},
         flash::Flash,
+        form::{Faults, Form},
         format::stretch,
-        layout::{Layout, NavItem, render_page},
+        layout::{Layout, NavItem, render_refused},
         reveal::{self, Reveal, RevealQuery},
         session::CurrentUser,
     },
@@ -85,17 +86,15 @@ struct ImportTarget<'a> {
     resource: Resource,
 }
 
-type ImportFormErrors = Vec<(&'static str, String)>;
-
 async fn resolve_target<'a>(
     app: &'a App,
     user: &CurrentUser,
     wish: &CalendarImportForm,
-) -> Result<Result<ImportTarget<'a>, ImportFormErrors>, PageError> {
-    let mut faults = ImportFormErrors::new();
+) -> Result<Result<ImportTarget<'a>, Faults>, PageError> {
+    let mut faults = Faults::default();
     let platform = app.context.platforms.find(&wish.platform);
     if platform.is_none() {
-        faults.push(("platform", "Choose a platform.".to_owned()));
+        faults.add("platform", "Choose a platform.");
     }
     let id = match wish.resource.parse::<ResourceId>() {
         Ok(id) => Some(id),
@@ -107,13 +106,13 @@ async fn resolve_target<'a>(
     };
     let resource = resource.filter(|resource| resource.archived_at.is_none());
     if resource.is_none() {
-        faults.push(("resource", "Choose a listing.".to_owned()));
+        faults.add("resource", "Choose a listing.");
     }
     match (wish.address.is_empty(), &wish.file) {
         (true, None) => {
-            faults.push(("address", "Paste the calendar link or choose a file.".to_owned()));
+            faults.add("address", "Paste the calendar link or choose a file.");
         }
-        (false, Some(_)) => faults.push(("address", "Enter a link or choose a file, not both.".to_owned())),
+        (false, Some(_)) => faults.add("address", "Enter a link or choose a file, not both."),
         _ => {}
     }
     Ok(match (platform, resource) {
@@ -150,7 +149,7 @@ pub(super) async fn preview(
     let wish = read_form(&app, request).await?;
     let asked = match resolve_target(&app, &user, &wish).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&app, &user, &wish, faults).await,
+        Err(faults) => return refuse(&app, &user, wish, faults).await,
     };
     let job = import_command(&user, &asked, &wish);
     let _place = app.admission.acquire_heavy().await?;
@@ -165,7 +164,7 @@ pub(super) async fn preview(
         }
         Err(error) => {
             let fault = import_error_message(error, &wish)?;
-            refuse(&app, &user, &wish, vec![fault]).await
+            refuse(&app, &user, wish, fault).await
         }
     }
 }
@@ -267,7 +266,7 @@ pub(super) async fn import(
     let wish = read_form(&app, request).await?;
     let asked = match resolve_target(&app, &user, &wish).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&app, &user, &wish, faults).await,
+        Err(faults) => return refuse(&app, &user, wish, faults).await,
     };
     let job = import_command(&user, &asked, &wish);
     let _place = app.admission.acquire_heavy().await?;
@@ -280,7 +279,7 @@ pub(super) async fn import(
         }
         Err(error) => {
             let fault = import_error_message(error, &wish)?;
-            return refuse(&app, &user, &wish, vec![fault]).await;
+            return refuse(&app, &user, wish, fault).await;
         }
     };
     let text =
@@ -313,17 +312,10 @@ async fn confirm_import(
         Ok(preview) => preview,
         Err(error) => {
             let fault = import_error_message(error, &wish)?;
-            return refuse(app, user, &wish, vec![fault]).await;
+            return refuse(app, user, wish, fault).await;
         }
     };
-    unprocessable_page(app, user, &build_preview(app, user, wish, asked, preview).await?)
-}
-
-/// A page with something to mend.
-fn unprocessable_page(app: &App, user: &CurrentUser, shown: &impl Template) -> Result<Response, PageError> {
-    let mut response = render_page(app, user, shown)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(app, user, &build_preview(app, user, wish, asked, preview).await?)
 }
 
 /// At which field an import failed, and why; other errors are pages of their own.
@@ -357,12 +349,9 @@ fn import_error_message(
 async fn refuse(
     app: &App,
     user: &CurrentUser,
-    wish: &CalendarImportForm,
-    faults: ImportFormErrors,
+    wish: CalendarImportForm,
+    faults: impl Into<Faults>,
 ) -> Result<Response, PageError> {
-    unprocessable_page(
-        app,
-        user,
-        &build_page(app, user, CalendarSyncPageQuery::default(), wish, faults).await?,
-    )
+    let form = Form::refused(wish, faults);
+    render_refused(app, user, &build_page(app, user, CalendarSyncPageQuery::default(), form).await?)
 }

@@ -32,6 +32,7 @@ use super::{
     components::{Pill, SelectOption, capitalize},
     extract::{PageForm, PageQuery},
     flash::Flash,
+    form::Form,
     format::RelativeTime,
     layout::{Layout, NavItem, render_page},
     names::all_resources,
@@ -63,8 +64,7 @@ struct CalendarSyncPage {
     guides: Vec<PlatformGuide>,
     platforms: Vec<SelectOption>,
     resources: Vec<SelectOption>,
-    address: String,
-    faults: Vec<(&'static str, String)>,
+    form: Form<CalendarImportForm>,
     runs: Vec<ImportRunRow>,
     older: Option<String>,
     is_further: bool,
@@ -95,12 +95,6 @@ struct ImportRunRow {
     can_be_undone: bool,
 }
 
-impl CalendarSyncPage {
-    fn fault(&self, field: &str) -> Option<&str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
-    }
-}
-
 const SHOWN_RUNS: u32 = 20;
 
 #[derive(Clone, Default, Deserialize)]
@@ -115,7 +109,7 @@ async fn show(
     PageQuery(place): PageQuery<CalendarSyncPageQuery>,
 ) -> Result<Response, PageError> {
     user.require_manager()?;
-    let shown = build_page(&app, &user, place, &CalendarImportForm::default(), Vec::new()).await?;
+    let shown = build_page(&app, &user, place, CalendarImportForm::default().into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -145,8 +139,7 @@ async fn build_page(
     app: &App,
     user: &CurrentUser,
     place: CalendarSyncPageQuery,
-    wish: &CalendarImportForm,
-    faults: Vec<(&'static str, String)>,
+    form: Form<CalendarImportForm>,
 ) -> Result<CalendarSyncPage, PageError> {
     let feed = manage::business_feed(&app.context, user.business.id).await?;
     let feed = feed.map(|(feed, token)| PublishedFeedView {
@@ -174,14 +167,13 @@ async fn build_page(
     Ok(CalendarSyncPage {
         frame: Layout::load(app, user, NavItem::Settings, "Calendar sync").await?,
         guides: guides.collect(),
-        platforms: offers.map(|one| SelectOption::new(one.id.as_str(), &one.name, &wish.platform)).collect(),
+        platforms: offers.map(|one| SelectOption::new(one.id.as_str(), &one.name, &form.platform)).collect(),
         resources: all_resources(&app.context.db, user.business.id)
             .await?
             .iter()
-            .map(|one| SelectOption::new(one.id.to_string(), &one.name, &wish.resource))
+            .map(|one| SelectOption::new(one.id.to_string(), &one.name, &form.resource))
             .collect(),
-        address: wish.address.clone(),
-        faults,
+        form,
         runs,
         older: next.map(|after| format!("{PATH}?after={after}")),
         is_further,

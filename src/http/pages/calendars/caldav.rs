@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::{
     extract::State,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use concord_domain::ids::StaffId;
@@ -19,7 +18,7 @@ use super::super::{
     PageError,
     extract::{PageForm, PageQuery},
     flash::Flash,
-    layout::{Layout, NavItem, render_page},
+    layout::{Layout, NavItem, render_page, render_refused},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -144,9 +143,7 @@ pub(super) async fn connect(
         presets: PRESETS,
         refused: Some(refused),
     };
-    let mut response = render_page(&app, &user, &shown)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(&app, &user, &shown)
 }
 
 fn title(staff: &Staff) -> String {

@@ -11,6 +11,7 @@ use super::{
         PageError,
         components::SelectOption,
         extract::{PagePath, PageQuery},
+        form::Form,
         layout::{Layout, NavItem as InRail, render_page},
         session::CurrentUser,
     },
@@ -41,7 +42,7 @@ pub(super) struct ChannelPage {
     notes: Vec<String>,
     has_address: bool,
     has_webhooks: bool,
-    form: ChannelSettingsForm,
+    form: Form<ChannelSettingsForm>,
     states: Vec<SelectOption>,
     preferences: Vec<SelectOption>,
     blocks: Vec<SelectOption>,
@@ -49,14 +50,7 @@ pub(super) struct ChannelPage {
     usual_minutes: i64,
     fewest_minutes: i64,
     most_minutes: i64,
-    faults: Vec<(&'static str, String)>,
     questions: Vec<ChannelConfirmation>,
-}
-
-impl ChannelPage {
-    fn fault(&self, field: &str) -> Option<&str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
-    }
 }
 
 pub(super) async fn show(
@@ -67,7 +61,7 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
     let form = ChannelSettingsForm::from_channel(&channel);
-    let shown = build_page(&app, &user, &channel, place, (form, Vec::new())).await?;
+    let shown = build_page(&app, &user, &channel, place, form.into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -76,7 +70,7 @@ pub(super) async fn build_page(
     user: &CurrentUser,
     channel: &Channel,
     place: ChannelPageQuery,
-    (form, faults): (ChannelSettingsForm, Vec<(&'static str, String)>),
+    form: Form<ChannelSettingsForm>,
 ) -> Result<ChannelPage, PageError> {
     let path = channel_path(channel.id);
     let live_path = match &place.after {
@@ -123,7 +117,6 @@ pub(super) async fn build_page(
         fewest_minutes: *allowed.start(),
         most_minutes: *allowed.end(),
         form,
-        faults,
         questions,
         feed_url,
         live,

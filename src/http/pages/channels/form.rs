@@ -5,7 +5,7 @@ use concord_storage::channels::Channel;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{address_warnings::AddressWarningCheckbox, labels::parse_interval};
+use super::{super::form::Faults, address_warnings::AddressWarningCheckbox, labels::parse_interval};
 use crate::app::App;
 
 /// The form as it was typed.
@@ -47,19 +47,16 @@ pub(super) fn parse_form(
     app: &App,
     channel: &Channel,
     form: &ChannelSettingsForm,
-) -> Result<ChannelUpdate, Vec<(&'static str, String)>> {
+) -> Result<ChannelUpdate, Faults> {
     let platform = app.context.platforms.find(&channel.platform);
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     let interval_minutes =
-        parse_interval(&form.interval, platform).map_err(|text| faults.push(("interval", text)));
+        parse_interval(&form.interval, platform).map_err(|text| faults.add("interval", text));
     let address = form.address.trim();
     if !address.is_empty() && form.forget.is_some() {
-        faults.push(("address", "Enter a link, or select “Stop importing”, not both.".to_owned()));
+        faults.add("address", "Enter a link, or select “Stop importing”, not both.");
     }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    Ok(ChannelUpdate {
+    faults.or(ChannelUpdate {
         // What no form of ours sends changes nothing.
         state: form.state.parse().ok(),
         preference: form.preference.parse().ok(),

@@ -1,7 +1,7 @@
 //! Connecting a platform: which resource and where, then what is sold there comes here.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_services::channels::{
     self as manage, NewChannelRequest,
@@ -17,7 +17,8 @@ use super::{
         components::SelectOption,
         extract::{PageForm, PageQuery},
         flash::Flash,
-        layout::{Layout, NavItem, render_page},
+        form::{Faults, Form},
+        layout::{Layout, NavItem, render_page, render_refused},
         names::all_resources,
         session::CurrentUser,
     },
@@ -35,7 +36,7 @@ struct ChooseChannelPage {
     frame: Layout,
     resources: Vec<SelectOption>,
     platforms: Vec<PlatformOption>,
-    faults: Vec<(&'static str, String)>,
+    form: Form<()>,
 }
 
 struct PlatformOption {
@@ -64,21 +65,16 @@ struct NewChannelPage {
     import_steps: Vec<String>,
     /// What is done there by hand, where there is no feed.
     by_hand: Vec<String>,
-    address: String,
+    form: Form<NewChannelForm>,
     /// The platform that it seems to be of, if that is another one.
     told: Option<SelectOption>,
     /// What to tick if the address is meant all the same.
     ticks: Vec<AddressWarningCheckbox>,
-    faults: Vec<(&'static str, String)>,
 }
 
 impl NewChannelPage {
     fn about(&self) -> String {
-        address_fingerprint(&self.platform_id, &self.address)
-    }
-
-    fn fault(&self, field: &str) -> Option<&str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
+        address_fingerprint(&self.platform_id, &self.form.address)
     }
 }
 
@@ -104,7 +100,7 @@ pub(super) async fn show(
     user.require_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
     if wish.resource.is_none() || wish.platform.is_none() {
-        return choose_page(&app, &user, &resources, &wish, Vec::new()).await;
+        return choose_page(&app, &user, &resources, &wish, Faults::default()).await;
     }
     match parse_choice(&app, &resources, &wish) {
         Ok((resource, platform)) => {
@@ -120,7 +116,7 @@ fn parse_choice<'a>(
     app: &'a App,
     resources: &'a [Resource],
     wish: &NewChannelForm,
-) -> Result<(&'a Resource, &'a Platform), Vec<(&'static str, String)>> {
+) -> Result<(&'a Resource, &'a Platform), Faults> {
     let id = wish.resource.as_deref().and_then(|id| id.parse::<ResourceId>().ok());
     let resource = resources.iter().find(|resource| Some(resource.id) == id);
     let name = wish.instead.as_deref().or(wish.platform.as_deref()).unwrap_or_default();
@@ -128,12 +124,12 @@ fn parse_choice<'a>(
     match (resource, platform) {
         (Some(resource), Some(platform)) => Ok((resource, platform)),
         (resource, platform) => {
-            let mut faults = Vec::new();
+            let mut faults = Faults::default();
             if resource.is_none() {
-                faults.push(("resource", "Choose a listing.".to_owned()));
+                faults.add("resource", "Choose a listing.");
             }
             if platform.is_none() {
-                faults.push(("platform", "Choose a platform.".to_owned()));
+                faults.add("platform", "Choose a platform.");
             }
             Err(faults)
         }
@@ -145,7 +141,7 @@ async fn choose_page(
     user: &CurrentUser,
     resources: &[Resource],
     wish: &NewChannelForm,
-    faults: Vec<(&'static str, String)>,
+    faults: Faults,
 ) -> Result<Response, PageError> {
     let (resource, platform) =
         (wish.resource.as_deref().unwrap_or_default(), wish.platform.as_deref().unwrap_or_default());
@@ -165,13 +161,9 @@ async fn choose_page(
             .map(|one| SelectOption::new(one.id.to_string(), &one.name, resource))
             .collect(),
         platforms: app.context.platforms.iter().map(offer).collect(),
-        faults,
+        form: Form::refused((), faults),
     };
-    let mut response = render_page(app, user, &shown)?;
-    if is_refused {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    if is_refused { render_refused(app, user, &shown) } else { render_page(app, user, &shown) }
 }
 
 async fn build_page(
@@ -198,10 +190,9 @@ async fn build_page(
         export_steps: fill_steps(&platform.export_steps, &values),
         import_steps: fill_steps(&platform.import_steps, &values),
         by_hand: checklist.map(|list| manual_steps(list, &resource.name, business)).unwrap_or_default(),
-        address: wish.address.trim().to_owned(),
+        form: NewChannelForm { address: wish.address.trim().to_owned(), ..wish.clone() }.into(),
         told: None,
         ticks: Vec::new(),
-        faults: Vec::new(),
     })
 }
 
@@ -221,7 +212,8 @@ pub(super) async fn create(
         return Err(PageError::NotPossible(format!("{} has no calendar to connect.", platform.name)));
     }
     let change = user.change(&app);
-    let typed = Some(SecretString::from(shown.address.as_str())).filter(|_| !shown.address.is_empty());
+    let typed =
+        Some(SecretString::from(shown.form.address.as_str())).filter(|_| !shown.form.address.is_empty());
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
         let ticked = if wish.about == shown.about() { wish.anyway.as_slice() } else { &[] };
@@ -263,8 +255,6 @@ fn refuse(
     mut shown: NewChannelPage,
     text: String,
 ) -> Result<Response, PageError> {
-    shown.faults.push(("address", text));
-    let mut response = render_page(app, user, &shown)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    shown.form = Form::refused(shown.form.clone(), ("address", text));
+    render_refused(app, user, &shown)
 }

@@ -1,6 +1,6 @@
 //! Saves what a person chooses for a channel, once nothing speaks against it.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use concord_domain::ids::ChannelId;
 use concord_services::channels::{
     self as manage, ChannelUpdate,
@@ -14,7 +14,8 @@ use super::{
         PageError,
         extract::{PageForm, PagePath},
         flash::Flash,
-        layout::render_page,
+        form::{Faults, Form},
+        layout::render_refused,
         session::CurrentUser,
     },
     address_error_message,
@@ -36,7 +37,7 @@ pub(super) async fn save(
     let channel = find_channel(&app, &user, id).await?;
     let changes = match parse_form(&app, &channel, &form) {
         Ok(changes) => changes,
-        Err(faults) => return refuse(&app, &user, &channel, (form, faults)).await,
+        Err(faults) => return refuse(&app, &user, &channel, form, faults).await,
     };
     let change = user.change(&app);
     if let Some(against) = address_warnings(&app, &change, &channel, (&form, &changes)).await?
@@ -47,13 +48,13 @@ pub(super) async fn save(
             about: address_fingerprint(&channel.platform, &form.address),
             ..form
         };
-        return refuse(&app, &user, &channel, (form, vec![("address", text)])).await;
+        return refuse(&app, &user, &channel, form, ("address", text)).await;
     }
     match manage::update(&app.context, &change, id, &changes).await {
         Ok(_) => Ok(user.redirect_with_flash(&app, &channel_path(id), &Flash::success("Settings saved."))),
         Err(error) => {
-            let faults = vec![("address", address_error_message(error)?)];
-            refuse(&app, &user, &channel, (form, faults)).await
+            let fault = ("address", address_error_message(error)?);
+            refuse(&app, &user, &channel, form, fault).await
         }
     }
 }
@@ -85,10 +86,10 @@ async fn refuse(
     app: &App,
     user: &CurrentUser,
     channel: &Channel,
-    sent: (ChannelSettingsForm, Vec<(&'static str, String)>),
+    form: ChannelSettingsForm,
+    faults: impl Into<Faults>,
 ) -> Result<Response, PageError> {
-    let shown = build_page(app, user, channel, ChannelPageQuery::default(), sent).await?;
-    let mut response = render_page(app, user, &shown)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    let form = Form::refused(form, faults);
+    let shown = build_page(app, user, channel, ChannelPageQuery::default(), form).await?;
+    render_refused(app, user, &shown)
 }

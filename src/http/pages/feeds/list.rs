@@ -17,6 +17,7 @@ use super::{
     super::{
         PageError,
         components::SelectOption,
+        form::Form,
         format::RelativeTime,
         layout::{Layout, NavItem, render_page},
         names::NameDirectory,
@@ -37,10 +38,8 @@ pub(super) struct FeedsPage {
     resources: Vec<SelectOption>,
     staff: Vec<SelectOption>,
     drivers: Vec<SelectOption>,
-    name: String,
+    form: Form<NewFeedForm>,
     privacy: FeedPrivacy,
-    /// The field that is wrong, and why.
-    pub fault: Option<(&'static str, &'static str)>,
     /// The address of a feed that was just made or rotated.
     shown_once: Option<FeedUrlReveal>,
     /// One was made, and shown before.
@@ -51,10 +50,6 @@ impl FeedsPage {
     /// Whether there is anything that the person may publish.
     fn may_publish_any(&self) -> bool {
         !(self.whole.is_empty() && self.resources.is_empty() && self.staff.is_empty())
-    }
-
-    fn fault(&self, field: &str) -> Option<&'static str> {
-        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
     }
 }
 
@@ -72,7 +67,7 @@ pub(super) async fn show(
     user: CurrentUser,
     shown: RevealQuery,
 ) -> Result<Response, PageError> {
-    let feeds = build_page(&app, &user, &NewFeedForm::default()).await?;
+    let feeds = build_page(&app, &user, NewFeedForm::default().into()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
     let feeds = FeedsPage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..feeds };
     render_page(&app, &user, &feeds)
@@ -81,7 +76,7 @@ pub(super) async fn show(
 pub(super) async fn build_page(
     app: &App,
     user: &CurrentUser,
-    wish: &NewFeedForm,
+    form: Form<NewFeedForm>,
 ) -> Result<FeedsPage, PageError> {
     let db = &app.context.db;
     let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
@@ -91,7 +86,7 @@ pub(super) async fn build_page(
         rows.push(feed_row(app, user, feed, &mut names).await?);
     }
     let whole = if user.is_manager() {
-        vec![SelectOption::new("business", format!("All bookings of {}", user.business.name), &wish.about)]
+        vec![SelectOption::new("business", format!("All bookings of {}", user.business.name), &form.about)]
     } else {
         Vec::new()
     };
@@ -99,7 +94,7 @@ pub(super) async fn build_page(
     let staff = |scope: &'static str| {
         let seen = names.staff.iter().filter(|staff| user.may_see(staff.id));
         let choice =
-            |staff: &Staff| SelectOption::new(format!("{scope}:{}", staff.id), &staff.name, &wish.about);
+            |staff: &Staff| SelectOption::new(format!("{scope}:{}", staff.id), &staff.name, &form.about);
         seen.map(choice).collect()
     };
     Ok(FeedsPage {
@@ -108,14 +103,13 @@ pub(super) async fn build_page(
         whole,
         resources: resources
             .map(|resource| {
-                SelectOption::new(format!("resource:{}", resource.id), &resource.name, &wish.about)
+                SelectOption::new(format!("resource:{}", resource.id), &resource.name, &form.about)
             })
             .collect(),
         staff: staff("staff"),
         drivers: staff("driver"),
-        name: wish.name.clone(),
-        privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
-        fault: None,
+        privacy: form.privacy.parse().unwrap_or(FeedPrivacy::Busy),
+        form,
         shown_once: None,
         was_shown: false,
     })

@@ -5,7 +5,7 @@ mod list;
 mod readers;
 
 use askama::Template;
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{Router, extract::State, response::Response, routing::get};
 use concord_domain::{
     feed::FeedScope,
     ids::{FeedId, StaffId},
@@ -23,7 +23,8 @@ use super::{
     PageError,
     extract::{PageForm, PagePath},
     flash::Flash,
-    layout::{Layout, NavItem, render_page},
+    form::Form,
+    layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, is_name},
     reveal,
     session::CurrentUser,
@@ -66,11 +67,11 @@ async fn create(
     PageForm(wish): PageForm<NewFeedForm>,
 ) -> Result<Response, PageError> {
     let Some(subject) = parse_subject(&wish.about).filter(|subject| may_publish(&user, *subject)) else {
-        return refuse(&app, &user, &wish, ("about", "Choose which bookings the feed shows.")).await;
+        return refuse(&app, &user, wish, ("about", "Choose which bookings the feed shows.")).await;
     };
     let name = wish.name.trim();
     if !is_name(name) {
-        return refuse(&app, &user, &wish, ("name", NAME_RULE)).await;
+        return refuse(&app, &user, wish, ("name", NAME_RULE)).await;
     }
     let new = NewFeed {
         business: user.business.id,
@@ -120,15 +121,8 @@ async fn update(
     let feed = find_feed(&app, &user, id).await?;
     let name = settings.name.trim();
     if !is_name(name) {
-        let form = EditFeedPage {
-            name: settings.name,
-            privacy: settings.privacy,
-            fault: Some(NAME_RULE),
-            ..EditFeedPage::from_feed(&app, &user, feed).await?
-        };
-        let mut response = render_page(&app, &user, &form)?;
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        return Ok(response);
+        let form = Form::refused(settings, ("name", NAME_RULE));
+        return render_refused(&app, &user, &EditFeedPage::of(&app, &user, &feed, form).await?);
     }
     let (by, settings) = (user.change(&app), (name.to_owned(), settings.privacy));
     let feed = feeds::change::<PageError>(&app.context, &by, id, |_| Ok(settings)).await?;
@@ -141,16 +135,19 @@ async fn update(
 struct EditFeedPage {
     frame: Layout,
     id: FeedId,
-    name: String,
+    form: Form<FeedSettingsForm>,
     privacy: FeedPrivacy,
-    /// What is wrong with the name.
-    fault: Option<&'static str>,
 }
 
 impl EditFeedPage {
-    async fn from_feed(app: &App, user: &CurrentUser, feed: Feed) -> Result<Self, PageError> {
+    async fn of(
+        app: &App,
+        user: &CurrentUser,
+        feed: &Feed,
+        form: Form<FeedSettingsForm>,
+    ) -> Result<Self, PageError> {
         let frame = Layout::load(app, user, NavItem::Feeds, format!("Edit {}", feed.name)).await?;
-        Ok(Self { frame, id: feed.id, name: feed.name, privacy: feed.privacy, fault: None })
+        Ok(Self { frame, id: feed.id, privacy: form.privacy, form })
     }
 }
 
@@ -160,7 +157,8 @@ async fn edit(
     PagePath(id): PagePath<FeedId>,
 ) -> Result<Response, PageError> {
     let feed = find_feed(&app, &user, id).await?;
-    render_page(&app, &user, &EditFeedPage::from_feed(&app, &user, feed).await?)
+    let form = FeedSettingsForm { name: feed.name.clone(), privacy: feed.privacy }.into();
+    render_page(&app, &user, &EditFeedPage::of(&app, &user, &feed, form).await?)
 }
 
 #[derive(Template)]
@@ -234,14 +232,10 @@ async fn find_feed(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, Pa
 async fn refuse(
     app: &App,
     user: &CurrentUser,
-    wish: &NewFeedForm,
+    wish: NewFeedForm,
     fault: (&'static str, &'static str),
 ) -> Result<Response, PageError> {
-    let mut feeds = list::build_page(app, user, wish).await?;
-    feeds.fault = Some(fault);
-    let mut response = render_page(app, user, &feeds)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(app, user, &list::build_page(app, user, Form::refused(wish, fault)).await?)
 }
 
 /// Commits, and leads to the page that shows the address: it must be nowhere else.

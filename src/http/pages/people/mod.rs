@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     PageError,
     components::SelectOption,
+    form::Form,
     layout::{Layout, NavItem, render_page},
     names::all_staff,
     reveal::{self, RevealQuery},
@@ -50,21 +51,13 @@ struct PeoplePage {
     staff: Vec<StaffRow>,
     archived: Vec<Staff>,
     users: Vec<UserRow>,
-    form: users::UserForm,
+    form: Form<users::UserForm>,
     /// Whom a new user may stand for.
     standing_for: Vec<SelectOption>,
-    /// The fields that are wrong, and why.
-    faults: Vec<(&'static str, &'static str)>,
     /// A link that was just made.
     shown_once: Option<SignInLinkReveal>,
     /// One was made, and shown before.
     was_shown: bool,
-}
-
-impl PeoplePage {
-    fn fault(&self, field: &str) -> Option<&'static str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
-    }
 }
 
 struct StaffRow {
@@ -108,7 +101,7 @@ fn role_label(role: Role) -> &'static str {
 
 async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
     user.require_manager()?;
-    let people = build_page(&app, &user, users::UserForm::default()).await?;
+    let people = build_page(&app, &user, users::UserForm::default().into()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
     render_page(
         &app,
@@ -117,7 +110,11 @@ async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> 
     )
 }
 
-async fn build_page(app: &App, user: &CurrentUser, form: users::UserForm) -> Result<PeoplePage, PageError> {
+async fn build_page(
+    app: &App,
+    user: &CurrentUser,
+    form: Form<users::UserForm>,
+) -> Result<PeoplePage, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let staff = all_staff(db, business).await?;
     let users = people::list_users(db, business).await?;
@@ -154,7 +151,6 @@ async fn build_page(app: &App, user: &CurrentUser, form: users::UserForm) -> Res
             .collect(),
         archived: people::list_archived_staff(db, business).await?,
         form,
-        faults: Vec::new(),
         shown_once: None,
         was_shown: false,
     })

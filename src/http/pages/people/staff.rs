@@ -1,7 +1,7 @@
 //! Staff: added, changed, archived.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use concord_domain::{booking::FieldError, ids::StaffId, people::Trade, settings::FieldErrors};
 use concord_services::staff;
 use concord_storage::people::{self, Staff, StaffSettings};
@@ -13,7 +13,8 @@ use super::{
         components::SelectOption,
         extract::{PageForm, PagePath},
         flash::Flash,
-        layout::{Layout, NavItem, render_page},
+        form::{Faults, Form},
+        layout::{Layout, NavItem, render_page, render_refused},
         names::NAME_RULE,
         session::CurrentUser,
     },
@@ -26,9 +27,8 @@ use crate::app::App;
 struct StaffFormPage {
     frame: Layout,
     id: Option<StaffId>,
-    form: StaffForm,
+    form: Form<StaffForm>,
     trades: Vec<SelectOption>,
-    faults: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -40,16 +40,11 @@ pub(super) struct StaffForm {
 }
 
 impl StaffFormPage {
-    fn fault(&self, field: &str) -> Option<&'static str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
-    }
-
     async fn of(
         app: &App,
         user: &CurrentUser,
         id: Option<StaffId>,
-        form: StaffForm,
-        faults: Vec<(&'static str, &'static str)>,
+        form: Form<StaffForm>,
     ) -> Result<Self, PageError> {
         let title = if id.is_some() { format!("Edit {}", form.name) } else { "New staff member".to_owned() };
         let frame = Layout::load(app, user, NavItem::Settings, title).await?;
@@ -57,13 +52,13 @@ impl StaffFormPage {
             .iter()
             .map(|trade| SelectOption::new(trade.as_str(), trade_label(*trade), &form.trade))
             .collect();
-        Ok(Self { frame, id, form, trades, faults })
+        Ok(Self { frame, id, form, trades })
     }
 }
 
 pub(super) async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     user.require_manager()?;
-    let shown = StaffFormPage::of(&app, &user, None, StaffForm::default(), Vec::new()).await?;
+    let shown = StaffFormPage::of(&app, &user, None, StaffForm::default().into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -74,7 +69,7 @@ pub(super) async fn edit(
 ) -> Result<Response, PageError> {
     let staff = find_staff(&app, &user, id).await?;
     let form = StaffForm { name: staff.name, email: staff.email, trade: staff.trade.as_str().to_owned() };
-    let shown = StaffFormPage::of(&app, &user, Some(id), form, Vec::new()).await?;
+    let shown = StaffFormPage::of(&app, &user, Some(id), form.into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -86,7 +81,7 @@ async fn find_staff(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff,
         .ok_or(PageError::NotFound("staff member"))
 }
 
-fn parse_form(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'static str)>> {
+fn parse_form(form: &StaffForm) -> Result<StaffSettings, Faults> {
     let trade = form.trade.parse().unwrap_or(Trade::General);
     let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), trade };
     let mut faults = FieldErrors::default();
@@ -95,7 +90,7 @@ fn parse_form(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'st
         "name" => ("name", NAME_RULE),
         field => (field, "Enter a valid email address."),
     };
-    faults.into_result().map_err(|faults| faults.into_iter().map(message).collect::<Vec<_>>())?;
+    faults.into_result().map_err(|faults| faults.into_iter().map(message).collect::<Faults>())?;
     Ok(settings)
 }
 
@@ -104,11 +99,9 @@ async fn refuse(
     user: &CurrentUser,
     id: Option<StaffId>,
     form: StaffForm,
-    faults: Vec<(&'static str, &'static str)>,
+    faults: Faults,
 ) -> Result<Response, PageError> {
-    let mut response = render_page(app, user, &StaffFormPage::of(app, user, id, form, faults).await?)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(app, user, &StaffFormPage::of(app, user, id, Form::refused(form, faults)).await?)
 }
 
 pub(super) async fn create(

@@ -1,7 +1,7 @@
 //! Those who sign in: let in, given a link, made something else, shut out.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use concord_domain::{
     booking::looks_like_mail_address,
     ids::{StaffId, UserId},
@@ -21,14 +21,15 @@ use super::{
         components::SelectOption,
         extract::{PageForm, PagePath},
         flash::Flash,
+        form::{Faults, Form},
         format::exact_time,
-        layout::{Layout, NavItem, render_page},
+        layout::{Layout, NavItem, render_page, render_refused},
         names::all_staff,
         names::{NAME_RULE, is_name},
         reveal,
         session::CurrentUser,
     },
-    ConfirmArchivePage, PATH, PeoplePage, SignInLinkReveal, build_page, role_label,
+    ConfirmArchivePage, PATH, SignInLinkReveal, build_page, role_label,
 };
 use crate::app::App;
 
@@ -49,12 +50,12 @@ pub(super) async fn invite(
 ) -> Result<Response, PageError> {
     user.require_manager()?;
     let (name, email) = (form.name.trim(), form.email.trim());
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     if !is_name(name) {
-        faults.push(("name", NAME_RULE));
+        faults.add("name", NAME_RULE);
     }
     if !looks_like_mail_address(email) {
-        faults.push(("email", "Enter a valid email address."));
+        faults.add("email", "Enter a valid email address.");
     }
     if !faults.is_empty() {
         return refuse(&app, &user, form, faults).await;
@@ -72,7 +73,7 @@ pub(super) async fn invite(
         Err(StorageError::Exists) => {
             drop(tx);
             let text = "This email is already used by another user.";
-            return refuse(&app, &user, form, vec![("email", text)]).await;
+            return refuse(&app, &user, form, ("email", text)).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -83,12 +84,9 @@ async fn refuse(
     app: &App,
     user: &CurrentUser,
     form: UserForm,
-    faults: Vec<(&'static str, &'static str)>,
+    faults: impl Into<Faults>,
 ) -> Result<Response, PageError> {
-    let shown = PeoplePage { faults, ..build_page(app, user, form).await? };
-    let mut response = render_page(app, user, &shown)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    render_refused(app, user, &build_page(app, user, Form::refused(form, faults)).await?)
 }
 
 async fn find_user(app: &App, user: &CurrentUser, id: UserId) -> Result<User, PageError> {
@@ -105,26 +103,19 @@ struct UserFormPage {
     frame: Layout,
     id: UserId,
     email: String,
-    form: UserForm,
+    form: Form<UserForm>,
     roles: Vec<SelectOption>,
     /// Whom they may stand for.
     standing_for: Vec<SelectOption>,
-    /// The fields that are wrong, and why.
-    faults: Vec<(&'static str, &'static str)>,
     is_you: bool,
 }
 
 impl UserFormPage {
-    fn fault(&self, field: &str) -> Option<&'static str> {
-        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
-    }
-
     async fn of(
         app: &App,
         user: &CurrentUser,
         person: &User,
-        form: UserForm,
-        faults: Vec<(&'static str, &'static str)>,
+        form: Form<UserForm>,
     ) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
         let mut standing_for: Vec<SelectOption> = all_staff(db, business)
@@ -146,7 +137,7 @@ impl UserFormPage {
             .collect();
         let frame = Layout::load(app, user, NavItem::Settings, format!("Edit {}", person.name)).await?;
         let (email, is_you) = (person.email.clone(), person.id == user.user.id);
-        Ok(Self { frame, id: person.id, email, form, roles, standing_for, faults, is_you })
+        Ok(Self { frame, id: person.id, email, form, roles, standing_for, is_you })
     }
 }
 
@@ -162,7 +153,7 @@ pub(super) async fn edit(
         role: person.role.as_str().to_owned(),
         staff: person.staff_id.map(|id| id.to_string()).unwrap_or_default(),
     };
-    render_page(&app, &user, &UserFormPage::of(&app, &user, &person, form, Vec::new()).await?)
+    render_page(&app, &user, &UserFormPage::of(&app, &user, &person, form.into()).await?)
 }
 
 pub(super) async fn update(
@@ -175,10 +166,8 @@ pub(super) async fn update(
     let settings = match parse_form(&form, &person, &user) {
         Ok(settings) => settings,
         Err(faults) => {
-            let shown = UserFormPage::of(&app, &user, &person, form, faults).await?;
-            let mut response = render_page(&app, &user, &shown)?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            return Ok(response);
+            let form = Form::refused(form, faults);
+            return render_refused(&app, &user, &UserFormPage::of(&app, &user, &person, form).await?);
         }
     };
     let changed = users::change(&app.context, &user.change(&app), id, &settings).await?;
@@ -187,29 +176,25 @@ pub(super) async fn update(
 }
 
 /// What the form asks for, or why it cannot be.
-fn parse_form(
-    form: &UserForm,
-    person: &User,
-    user: &CurrentUser,
-) -> Result<UserSettings, Vec<(&'static str, &'static str)>> {
+fn parse_form(form: &UserForm, person: &User, user: &CurrentUser) -> Result<UserSettings, Faults> {
     let name = form.name.trim();
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     if !is_name(name) {
-        faults.push(("name", NAME_RULE));
+        faults.add("name", NAME_RULE);
     }
     let role = form.role.parse().unwrap_or_else(|_| {
-        faults.push(("role", "Choose a role."));
+        faults.add("role", "Choose a role.");
         person.role
     });
     // Then there is always one who can give the role back.
     if person.id == user.user.id && role != Role::Manager {
-        faults.push(("role", "You cannot remove your own manager role. Ask another manager."));
+        faults.add("role", "You cannot remove your own manager role. Ask another manager.");
     }
     let staff: Option<StaffId> = form.staff.trim().parse().ok();
     if staff.is_none() && !form.staff.trim().is_empty() {
-        faults.push(("staff", "Choose a staff member or None."));
+        faults.add("staff", "Choose a staff member or None.");
     }
-    if faults.is_empty() { Ok(UserSettings { staff, name: name.to_owned(), role }) } else { Err(faults) }
+    faults.or(UserSettings { staff, name: name.to_owned(), role })
 }
 
 pub(super) async fn create_sign_in_link(
