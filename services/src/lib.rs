@@ -4,8 +4,8 @@
 //! ([`ChangeContext`](concord_storage::ChangeContext)) and checked settings of the domain. It opens the
 //! transaction, looks everything up together with its business, writes the rows, leaves its line in the history, enqueues
 //! what follows, commits, and only then pushes the jobs; where a secret is made that is shown once, the transaction is that of
-//! whoever shows it. After a [`ServiceError`] nothing was written; a subject whose
-//! callers must tell more apart has an error of its own, such as [`connect::ConnectError`].
+//! whoever shows it. After a [`ServiceError`] nothing was written; a subject whose callers must tell more apart has an error of
+//! its own, such as [`connect::ConnectError`].
 //!
 //! It must never know HTTP, a form, a template or a cookie, and never run by itself: what does is a job.
 //!

@@ -1,4 +1,4 @@
-//! What people answer to a question about an remote change, and the taking back of what was followed.
+//! What people answer to a question about a remote change, and the taking back of what was followed.
 
 use concord_domain::{
     ids::RemoteChangeId,

@@ -84,8 +84,9 @@ mod tests {
 
     fn checksums(database: &str, migrator: &Migrator) -> Vec<String> {
         let line = |one: &sqlx::migrate::Migration| {
-            let checksum: String = one.checksum.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-            format!("{database} {:04} {} {checksum}", one.version, one.description.replace(' ', "_"))
+            let checksum =
+                one.checksum.iter().take(16).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
+            format!("{database} {:04} {} {checksum:032x}", one.version, one.description.replace(' ', "_"))
         };
         migrator.iter().map(line).collect()
     }
