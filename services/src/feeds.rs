@@ -15,10 +15,9 @@ use crate::{ServiceError, error::OrNotFound, history};
 /// What is not found; a revoked one is found, but no longer changes.
 const WHAT: &str = "published feed";
 
-/// The address opens the feed to whoever has it, so it is as long as a key. By the prefix people and secret scanners
-/// know it.
+/// The address opens the feed to whoever has it, so it is as long as a key.
 pub(crate) fn new_token() -> SecretString {
-    secret::new_token("cf_")
+    secret::new_token(feeds::TOKEN_PREFIX)
 }
 
 /// Publishes a feed. `NotFound`: its subject is not of the business.

@@ -17,6 +17,9 @@ use crate::{
     secret,
 };
 
+/// What the tokens of feeds begin with, so that people, secret scanners and we ourselves know an address of one.
+pub const TOKEN_PREFIX: &str = "cf_";
+
 /// A feed, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Feed {

@@ -48,6 +48,19 @@ pub(super) struct ChannelRunContext<'a> {
     pub(super) job: Option<&'a ClaimedJob>,
 }
 
+impl<'a> ChannelRunContext<'a> {
+    /// A run that begins now and reads no feed: somebody has decided something, or a webhook has brought it.
+    pub(super) fn begin(
+        context: &'a Context,
+        channel: &'a Channel,
+        known: HashMap<ChannelItemId, &'a ChannelItem>,
+        actor: Actor,
+    ) -> Self {
+        let run = ChannelRunId::new(context.clock.now());
+        Self { context, channel, known, run, actor, if_missing: false, by_hand: false, job: None }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct AppliedActions {

@@ -36,11 +36,10 @@ fn is_public_address(own: &Url, address: &Url) -> bool {
 
 /// What could be the token of a feed, in a path or a query.
 fn tokens_in(address: &Url) -> impl Iterator<Item = String> + '_ {
-    const TOKEN: &str = "cf_";
     let queried = address.query_pairs().map(|(_, value)| value.into_owned());
     let named = address.path_segments().into_iter().flatten().map(str::to_owned);
     queried.chain(named).filter_map(|text| {
-        let token = &text[text.find(TOKEN)?..];
+        let token = &text[text.find(feeds::TOKEN_PREFIX)?..];
         let end = token.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
         Some(token[..end.unwrap_or(token.len())].to_owned())
     })

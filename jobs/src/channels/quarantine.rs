@@ -74,18 +74,10 @@ pub async fn release(
     if held.is_empty() {
         return Err(ReviewError::Nothing);
     }
-    let run = ChannelRunId::new(context.clock.now());
     let known = held.iter().map(|item| (item.id, item)).collect();
-    let actor = actor.clone();
     let reading = ChannelRunContext {
-        context,
-        channel: &channel,
-        known,
-        run,
-        actor,
         if_missing: true,
-        by_hand: false,
-        job: None,
+        ..ChannelRunContext::begin(context, &channel, known, actor.clone())
     };
     let released = (RunOrigin::Person, RunOutcome::Released);
     reading.record(released, "cancellations applied", RunCounts::default()).await?;
@@ -97,7 +89,7 @@ pub async fn release(
     reading.record(released, &message, applied.counts).await?;
     ended?;
     clear_quarantine(context, &channel).await?;
-    Ok((run, applied.counts.cancelled))
+    Ok((reading.run, applied.counts.cancelled))
 }
 
 /// Keeps what is held back of a channel although its feed lacks it, until it has been there again. Returns how many.
@@ -157,18 +149,7 @@ pub async fn undo(
     brought.retain(|item| item.starts_at > now);
     let known: HashMap<ChannelItemId, &ChannelItem> =
         lost.iter().chain(&brought).map(|item| (item.id, item)).collect();
-    let own = ChannelRunId::new(now);
-    let actor = actor.clone();
-    let reading = ChannelRunContext {
-        context,
-        channel: &channel,
-        known,
-        run: own,
-        actor,
-        if_missing: false,
-        by_hand: false,
-        job: None,
-    };
+    let reading = ChannelRunContext::begin(context, &channel, known, actor.clone());
     let undone = (RunOrigin::Person, RunOutcome::Undone);
     // First: what is taken back names the reading that did it, and so can be brought back itself.
     reading.record(undone, "in progress", RunCounts::default()).await?;

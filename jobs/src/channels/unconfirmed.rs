@@ -3,7 +3,7 @@
 
 use concord_domain::{
     channel::{ItemKind, RunOrigin, RunOutcome, Settled, plan::FeedItem},
-    ids::{BusinessId, ChannelId, ChannelItemId, ChannelRunId},
+    ids::{BusinessId, ChannelId, ChannelItemId},
     people::Actor,
 };
 use concord_storage::{
@@ -65,19 +65,7 @@ pub async fn settle(
         return Err(ReviewError::Nothing);
     }
     tx.commit().await?;
-    let run = ChannelRunId::new(context.clock.now());
-    let known = [(item, &found)].into();
-    let actor = actor.clone();
-    let reading = ChannelRunContext {
-        context,
-        channel: &channel,
-        known,
-        run,
-        actor,
-        if_missing: false,
-        by_hand: false,
-        job: None,
-    };
+    let reading = ChannelRunContext::begin(context, &channel, [(item, &found)].into(), actor.clone());
     let mut applied = AppliedActions::default();
     reading.settle(&found, &to, &mut applied).await?;
     let message = match settled {

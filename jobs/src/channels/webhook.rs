@@ -13,7 +13,6 @@ use concord_domain::{
         plan::{FeedItem, ItemAction},
     },
     ical,
-    ids::ChannelRunId,
     job::QueueClass,
     json::{self, StrictStructs},
 };
@@ -345,23 +344,12 @@ async fn apply(
     before: Option<&ChannelItem>,
     action: ItemAction,
 ) -> Result<(), WebhookError> {
-    let run = ChannelRunId::new(context.clock.now());
     let keys: Vec<String> = match &action {
         ItemAction::Add(item) | ItemAction::Change { to: item, .. } => vec![item.key.clone()],
         ItemAction::Return(_) | ItemAction::Miss(_) | ItemAction::Lose(_) => Vec::new(),
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
-    let actor = notices::actor(context, channel);
-    let reading = ChannelRunContext {
-        context,
-        channel,
-        known,
-        run,
-        actor,
-        if_missing: false,
-        by_hand: false,
-        job: None,
-    };
+    let reading = ChannelRunContext::begin(context, channel, known, notices::actor(context, channel));
     let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
     reading.record(told_by_webhook, "in progress", RunCounts::default()).await?;
     let mut applied = AppliedActions::default();
