@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use chrono::Duration;
 use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
@@ -57,7 +58,7 @@ pub(super) async fn run(config: Config, role: ProcessRole) -> Result<(), Command
     let shutdown = shutdown_signal()?;
     let _claim = if role == ProcessRole::Both { None } else { app.context.db.claim(InstanceMode::Shared)? };
     match role {
-        ProcessRole::Worker => run_worker(&app, shutdown).await?,
+        ProcessRole::Worker => watched_worker(&app, shutdown).await?,
         ProcessRole::Front => serve(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
         ProcessRole::Both => serve_with_worker(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
     }
@@ -125,16 +126,35 @@ pub(super) async fn connect_queue(config: &Config) -> Result<Queue, QueueError> 
 /// for its own.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<(), CommandError> {
     tracing::info!(address = %listener.local_addr()?, public_url = %app.public_url, "serving");
-    let patience = app.config.worker.shutdown;
     let served = CancellationToken::new();
     let every = app.config.feeds.note_readers;
     let noting =
         tokio::spawn(app.access.clone().flush_periodically(app.context.db.clone(), every, served.clone()));
-    let places = ConnectionSlots::of(&app.config.server);
-    http::connections::serve(http::router(&app), listener, places, &app.in_hand, patience, shutdown).await;
+    answer(&app, http::router(&app), listener, shutdown).await;
     served.cancel();
     noting.await?;
     Ok(())
+}
+
+async fn answer(app: &App, router: Router, listener: TcpListener, shutdown: CancellationToken) {
+    let places = ConnectionSlots::of(&app.config.server);
+    let patience = app.config.worker.shutdown;
+    http::connections::serve(router, listener, places, &app.in_hand, patience, shutdown).await;
+}
+
+/// A worker alone, and, where `worker.listen` is set, its metrics and health: what its jobs counted is in no front. They are
+/// answered until it has finished.
+async fn watched_worker(app: &App, shutdown: CancellationToken) -> Result<(), CommandError> {
+    let Some(listen) = &app.config.worker.listen else { return run_worker(app, shutdown).await };
+    let listener = bind("worker.listen", listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "serving metrics and health");
+    let worked = CancellationToken::new();
+    let work = async {
+        let result = run_worker(app, shutdown).await;
+        worked.cancel();
+        result
+    };
+    futures::join!(work, answer(app, http::health::standalone(app), listener, worked.clone())).0
 }
 
 /// Does the work until `shutdown`, then finishes or gives back what is in hand.

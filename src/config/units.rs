@@ -9,6 +9,8 @@ use serde::{
 };
 use url::Url;
 
+use super::ListenAddress;
+
 pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     whole(from, 1)
 }
@@ -65,6 +67,12 @@ pub(super) fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
     let text = String::deserialize(from)?;
     let expected = "expected an address such as \"https://book.example.org\"";
     text.parse().map_err(|_| D::Error::custom(format!("{expected}, found \"{text}\"")))
+}
+
+/// An address to listen on; empty is none.
+pub(super) fn optional_listen<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ListenAddress>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
 /// A URL; empty is none.

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{check::SectionFaults, units};
+use super::{ListenAddress, check::SectionFaults, units};
 
 /// The processes that do the work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerConfig {
+    /// Where a `concord worker` answers `/metrics` and health checks; `None`: it answers nothing.
+    #[serde(deserialize_with = "units::optional_listen")]
+    pub listen: Option<ListenAddress>,
     /// Jobs at once, of those that a person waits for.
     #[serde(deserialize_with = "units::number")]
     pub interactive: usize,

@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use bytes::Bytes;
+use concord_providers::{HttpClient, HttpConfig};
 use tempfile::TempDir;
 
 use crate::test_app::until;
@@ -118,6 +120,32 @@ async fn two_do_not_work_with_one_file() {
     let _web = ChildGuard::start(&["web", "--listen", "127.0.0.1:0"], &variables, &log);
     until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
     refusal(&concord(&serve, &variables).output().unwrap());
+}
+
+/// What a worker counts is in no front.
+#[tokio::test]
+async fn a_worker_answers_for_itself_where_it_is_set_to() {
+    let folder = TempDir::new().unwrap();
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let variables =
+        [("CONCORD__DATA_DIR", data.to_str().unwrap()), ("CONCORD__WORKER__LISTEN", "127.0.0.1:0")];
+    let _worker = ChildGuard::start(&["worker"], &variables, &log);
+    let address = until("it answers", async || {
+        let said = fs::read_to_string(&log).unwrap();
+        let (_, rest) = said.split_once("serving metrics and health address=")?;
+        rest.split_once('\n').map(|(address, _)| address.trim().to_owned())
+    });
+    let address = address.await;
+    let http = HttpClient::new(HttpConfig::default()).unwrap();
+    let get = |url: &str| http::Request::get(url).body(Bytes::new()).unwrap();
+    let place = format!("http://{address}");
+    let metrics = http.send(get(&format!("{place}/metrics"))).await.unwrap();
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    assert!(metrics.contains("concord_database_up{kind=\"sqlite\"} 1"), "{metrics}");
+    assert!(metrics.contains("concord_jobs{kind=\"retention\""), "{metrics}");
+    assert!(concord(&["health", "--url", &place], &[]).status().unwrap().success());
+    let page = http.send(get(&format!("{place}/sign-in"))).await.unwrap();
+    assert_eq!(page.status, http::StatusCode::NOT_FOUND, "it serves no pages");
 }
 
 fn refusal(output: &Output) -> String {

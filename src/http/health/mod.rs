@@ -8,6 +8,7 @@ use axum::{
     Extension, Json, Router,
     extract::State,
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -25,6 +26,11 @@ pub fn router() -> Router<App> {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::scrape))
         .layer(Extension(metrics::LastScrape::default()))
+}
+
+/// The three of them alone, for a process that answers nothing else.
+pub fn standalone(app: &App) -> Router {
+    router().layer(middleware::from_fn(metrics::count_requests)).with_state(app.clone())
 }
 
 /// Health of the installation.
