@@ -10,7 +10,6 @@ macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -40,6 +39,8 @@ macro_rules! ids {
                 Uuid::from_str(text).map(Self)
             }
         }
+
+        crate::column::column!('v, $name as Uuid, |id| id.0, |id| Ok(Self(id)));
     )*};
 }
 

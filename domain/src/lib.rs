@@ -21,6 +21,7 @@ pub mod availability;
 pub mod booking;
 pub mod channel;
 pub mod clock;
+mod column;
 pub mod connection;
 pub mod delivery_route;
 pub mod entry;
@@ -49,13 +50,11 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray, strum::VariantNames)]
         #[strum(parse_err_ty = $crate::UnknownWord, parse_err_fn = $crate::UnknownWord::of::<$name>)]
-        #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(type_name = "text"))]
         pub enum $name {
             $(
                 $(#[$word_doc])*
                 #[serde(rename = $text)]
                 #[strum(serialize = $text)]
-                #[cfg_attr(feature = "sqlx", sqlx(rename = $text))]
                 $word,
             )+
         }
@@ -69,6 +68,8 @@ macro_rules! words {
                 self.into()
             }
         }
+
+        $crate::column::column!('v, $name as &'v str, |word| word.as_str(), |text| Ok(text.parse()?));
     };
 }
 pub(crate) use words;

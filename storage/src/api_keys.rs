@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{Db, Result, Tx, oauth_states, secret, sign_in::SEEN_INTERVAL};
 
 /// A key, without its token.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct ApiKey {
     pub id: ApiKeyId,
     pub business_id: BusinessId,

@@ -8,10 +8,14 @@ use concord_domain::{
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 
-use crate::{Db, Result, StorageError, Tx, column::ZoneName, connections, entries};
+use crate::{
+    Db, Result, StorageError, Tx,
+    column::{ZoneName, sqlx},
+    connections, entries,
+};
 
 /// A tenant and its settings.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Business {
     pub id: BusinessId,
     pub name: String,
@@ -56,7 +60,7 @@ impl Business {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RemoteChangeColumns {
     remote_moves: RemoteChangePolicy,
     remote_deletions: RemoteChangePolicy,

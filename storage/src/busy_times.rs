@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A busy time as it was last read.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct BusyTime {
     pub id: BusyTimeId,
     pub calendar_id: CalendarId,

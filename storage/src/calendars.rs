@@ -14,7 +14,7 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 use crate::{Db, Open, Result, Tx};
 
 /// A calendar of a connection.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Calendar {
     pub id: CalendarId,
     pub business_id: BusinessId,
@@ -235,7 +235,7 @@ pub async fn choose(
 }
 
 /// How far the reading of a calendar has come.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct CalendarReadState {
     /// The provider's cursor; `None`: begin with everything.
     pub cursor: Option<String>,

@@ -40,7 +40,7 @@ struct CheckpointState {
 }
 
 /// What a checkpoint says of the log, in pages.
-#[derive(Clone, Copy, sqlx::FromRow)]
+#[derive(Clone, Copy, sqlx_macros::FromRow)]
 struct WalStatus {
     log: i64,
     checkpointed: i64,

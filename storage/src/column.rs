@@ -7,10 +7,23 @@ use sqlx::{Database, Decode, Type, error::BoxDynError};
 
 use crate::{Result, StorageError};
 
-/// The name of a time zone.
-pub(crate) struct ZoneName(Tz);
+/// What a derived `FromRow` means by `sqlx::`: sqlx, and the macro that makes the error of a `try_from` one of sqlx. That one
+/// comes with sqlx's own derives alone, for which the drivers would be compiled a second time, for the compiler.
+pub(crate) mod sqlx {
+    pub(crate) use ::sqlx::*;
 
-impl<DB: Database> Type<DB> for ZoneName
+    macro_rules! __spec_error {
+        ($error:expr) => {
+            $error.into()
+        };
+    }
+    pub(crate) use __spec_error;
+}
+
+/// The name of a time zone, or `NULL` (`ZoneName<Option<Tz>>`).
+pub(crate) struct ZoneName<T = Tz>(T);
+
+impl<T, DB: Database> Type<DB> for ZoneName<T>
 where
     String: Type<DB>,
 {
@@ -34,25 +47,30 @@ where
     }
 }
 
+impl<'r, DB: Database> Decode<'r, DB> for ZoneName<Option<Tz>>
+where
+    Option<ZoneName>: Decode<'r, DB>,
+{
+    fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        let name: Option<ZoneName> = Decode::decode(value)?;
+        Ok(Self(name.map(Tz::from)))
+    }
+}
+
 impl From<ZoneName> for Tz {
     fn from(ZoneName(zone): ZoneName) -> Self {
         zone
     }
 }
 
-/// A zone's name, or `NULL`.
-#[derive(sqlx::Type)]
-#[sqlx(transparent, no_pg_array)]
-pub(crate) struct OptionalZoneName(Option<ZoneName>);
-
-impl From<OptionalZoneName> for Option<Tz> {
-    fn from(OptionalZoneName(name): OptionalZoneName) -> Self {
-        name.map(Tz::from)
+impl From<ZoneName<Option<Tz>>> for Option<Tz> {
+    fn from(ZoneName(zone): ZoneName<Option<Tz>>) -> Self {
+        zone
     }
 }
 
 /// Two columns that are an interval: `#[sqlx(flatten, try_from = "IntervalColumns")]`.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(crate) struct IntervalColumns {
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
@@ -65,7 +83,7 @@ impl From<IntervalColumns> for Interval {
 }
 
 /// When a booking takes place, as its row says it: instants in UTC, and the dates of a stay.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, sqlx_macros::FromRow)]
 pub(crate) struct TimeColumns {
     pub(crate) starts_at: DateTime<Utc>,
     pub(crate) ends_at: DateTime<Utc>,

@@ -28,7 +28,7 @@ pub struct NewFeedRead {
 }
 
 /// A reader of a feed.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct FeedRead {
     /// What it calls itself.
     pub reader: String,

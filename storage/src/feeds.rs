@@ -21,7 +21,7 @@ use crate::{
 pub const TOKEN_PREFIX: &str = "cf_";
 
 /// A feed, without its token.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Feed {
     pub id: FeedId,
     pub business_id: BusinessId,
@@ -155,7 +155,7 @@ macro_rules! revision {
 }
 
 /// A feed as its readers find it.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct PublishedFeed {
     #[sqlx(flatten)]
     pub feed: Feed,

@@ -26,7 +26,7 @@ pub struct NewHistoryEntry<'a> {
 }
 
 /// A line of the history.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow)]
 pub struct HistoryEntry {
     pub id: HistoryId,
     #[sqlx(json)]

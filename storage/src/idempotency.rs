@@ -85,7 +85,7 @@ const FIND_CLAIM: &str = "
     SELECT request_hash, status, response, created_at, lease_until, done_at, subject_kind, subject_id
     FROM idempotency_keys WHERE business_id = $1 AND key = $2";
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct IdempotencyRow {
     request_hash: String,
     status: Option<i64>,

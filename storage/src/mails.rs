@@ -37,7 +37,7 @@ pub struct NewMail<'a> {
 }
 
 /// A mail as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct StoredMail {
     pub id: MailId,
     pub business_id: BusinessId,
@@ -139,7 +139,7 @@ pub async fn list(
 }
 
 /// How the mails of a business stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct MailCounts {
     /// Those that are yet to be sent.
     pub waiting: i64,

@@ -8,8 +8,8 @@ use sqlx::migrate::Migrator;
 
 use crate::{Db, Result, StorageError, statistics};
 
-pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
-pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
+pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx_macros::migrate!("../migrations/postgres");
 
 const APPLIED: &str = "SELECT version FROM _sqlx_migrations";
 

@@ -60,7 +60,7 @@ pub struct NewNotice<'a> {
 }
 
 /// A notice as it is told.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Notice {
     pub id: NoticeId,
     pub kind: NoticeKind,

@@ -35,7 +35,7 @@ pub struct NewOAuthState {
 }
 
 /// What was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct OAuthState {
     pub business_id: BusinessId,
     /// Whose account it will be.
@@ -150,7 +150,7 @@ pub async fn take(tx: &mut Tx, nonce_digest: &str, now: DateTime<Utc>) -> Result
 }
 
 /// What is so at this moment, for whoever comes back from a consent page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct CallbackRights {
     /// Somebody is signed in in that browser.
     pub is_signed_in: bool,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{Db, Page, PageRequest, Result, Tx, oauth_states};
 
 /// A person who does the work.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Staff {
     pub id: StaffId,
     pub business_id: BusinessId,
@@ -36,7 +36,7 @@ impl Staff {
 }
 
 /// A person who signs in.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct User {
     pub id: UserId,
     pub business_id: BusinessId,

@@ -8,7 +8,7 @@ use concord_domain::{
 use crate::{Db, Result, Tx};
 
 /// What a business says of a platform.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct PlatformSettings {
     pub platform: String,
     /// Between two readings of a feed; `None`: as the platform's file has it.

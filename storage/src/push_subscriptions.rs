@@ -13,7 +13,7 @@ use concord_domain::{
 use crate::{Db, Result, Tx, calendars::Calendar};
 
 /// A provider's subscription to the changes of a calendar.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct PushSubscription {
     /// Which; providers are told this id.
     pub id: PushSubscriptionId,
@@ -172,7 +172,7 @@ pub async fn of_connection(
 }
 
 /// What is needed to judge a notification, and whether what follows from it is going to happen anyhow.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct NotificationTarget {
     #[sqlx(flatten)]
     pub channel: PushSubscription,
@@ -238,7 +238,7 @@ pub async fn astray(db: &Db, base: Option<&str>) -> Result<Vec<(BusinessId, Cale
 }
 
 /// How many channels there are at a provider in a state.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct PushSubscriptionCount {
     pub provider: ProviderKind,
     pub state: PushState,

@@ -40,7 +40,7 @@ pub struct NewRemoteChange<'a> {
 }
 
 /// A person's change, with what is needed to tell people of it.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct RemoteChange {
     pub id: RemoteChangeId,
     pub booking_id: BookingId,

@@ -13,18 +13,18 @@ use uuid::Uuid;
 
 use crate::{
     Db, Page, PageRequest, Result, StorageError, Tx, businesses,
-    column::OptionalZoneName,
+    column::{ZoneName, sqlx},
     occupancy::{self, OccupancySubject},
 };
 
 /// A room, a machine, a chair.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Resource {
     pub id: ResourceId,
     pub business_id: BusinessId,
     pub name: String,
     /// Where it stands; `None`: in the business's zone.
-    #[sqlx(try_from = "OptionalZoneName")]
+    #[sqlx(try_from = "ZoneName<Option<Tz>>")]
     pub zone: Option<Tz>,
     /// How many units of it can be booked at one time, 1 to 1000.
     #[sqlx(try_from = "i64")]

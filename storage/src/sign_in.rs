@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A browser that is signed in.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Session {
     /// The digest of its token.
     pub token_hash: String,

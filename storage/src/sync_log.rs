@@ -33,7 +33,7 @@ pub struct NewSyncLogEntry<'a> {
 }
 
 /// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct SyncLogEntry {
     pub id: SyncLogId,
     pub business_id: BusinessId,
@@ -149,7 +149,7 @@ pub async fn differences(
 }
 
 /// How often it went well and how often not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct SyncLogCounts {
     /// Attempts that ended `ok`.
     pub ok: i64,
@@ -178,7 +178,7 @@ pub async fn counts_since(
 }
 
 /// How many attempts at a provider ended in a way.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct OutcomeCount {
     pub provider: ProviderKind,
     pub operation: String,

@@ -62,9 +62,10 @@ words! {
 
 /// The name of a platform in addresses, files and the database: `a-z`, `0-9` and `_`, at most 32 of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct PlatformId(String);
+
+crate::column::column!('v, PlatformId as String, |id| id.0.clone(), |id| Ok(Self(id)));
 
 /// A text that cannot be a platform's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

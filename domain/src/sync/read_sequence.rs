@@ -7,8 +7,9 @@
 
 /// The number of a reading of a connection's calendars, or of those that had begun when something was stored; 0: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 pub struct ReadSequence(pub i64);
+
+crate::column::column!('v, ReadSequence as i64, |number| number.0, |number| Ok(Self(number)));
 
 impl ReadSequence {
     /// Whether what this reading shows of an entry is at least as new as what is known of it, if that was last stored at

@@ -10,7 +10,7 @@ use concord_domain::{
 use super::read::{BookingRow, booking_columns, staff_of};
 use crate::{
     Db, Result,
-    column::{OptionalZoneName, ZoneName},
+    column::{ZoneName, sqlx},
 };
 
 /// A booking, and what an entry of it is made of beside it.
@@ -30,12 +30,12 @@ pub struct BookingContext {
     pub mark_cancelled: bool,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct BookingContextRow {
     #[sqlx(flatten)]
     booking: BookingRow,
     resource_name: String,
-    #[sqlx(try_from = "OptionalZoneName")]
+    #[sqlx(try_from = "ZoneName<Option<Tz>>")]
     resource_zone: Option<Tz>,
     business_name: String,
     #[sqlx(try_from = "ZoneName")]

@@ -13,7 +13,7 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 use crate::{Db, Open, Result, StorageError, Tx, column::TimeColumns};
 
 /// A booking without who is assigned to it.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct BookingRow {
     id: BookingId,
     business_id: BusinessId,

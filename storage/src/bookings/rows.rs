@@ -8,10 +8,14 @@ use concord_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{ChangeContext, Result, Tx, column::ZoneName, history};
+use crate::{
+    ChangeContext, Result, Tx,
+    column::{ZoneName, sqlx},
+    history,
+};
 
 /// What of its business's settings a booking is written by.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct BusinessBookingSettings {
     #[sqlx(try_from = "ZoneName")]
     pub(super) zone: Tz,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{ChangeContext, Db, Result, Tx, occupancy, resources};
 
 /// Something that stands where a booking was wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx_macros::FromRow)]
 pub struct Obstacle {
     /// What sort of fact.
     pub source: OccupancySource,

@@ -9,11 +9,11 @@ use concord_domain::{
 
 use crate::{
     Db, Result,
-    column::{IntervalColumns, ZoneName},
+    column::{IntervalColumns, ZoneName, sqlx},
 };
 
 /// A stretch of time of a channel's resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct ChannelInterval {
     #[sqlx(rename = "channel_id")]
     pub channel: ChannelId,

@@ -14,7 +14,7 @@ use concord_domain::{
 use crate::{Db, Result, StorageError, Tx};
 
 /// An item, with what of its booking people want to know.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct ChannelItem {
     pub id: ChannelItemId,
     /// Its key in the feed.

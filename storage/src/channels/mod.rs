@@ -32,7 +32,7 @@ pub use address::{
 pub use feed_read::{ChannelQuarantine, FeedReadOutcome, hold, look_again, note_read};
 
 /// A resource on a platform, without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Channel {
     pub id: ChannelId,
     pub business_id: BusinessId,

@@ -18,7 +18,7 @@ use crate::{Db, Result, Tx};
 pub const LINGERS_FOR: Duration = Duration::hours(24);
 
 /// A stretch that stands in a channel's feed now.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct PublishedInterval {
     id: Uuid,
     /// The booking that takes it.

@@ -14,7 +14,7 @@ use crate::{Db, Page, PageRequest, Result, Tx, sync_log::newest};
 pub const UNDO_WINDOW: Duration = Duration::days(7);
 
 /// What an import counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct RunCounts {
     pub imported: i64,
     /// Bookings that were changed.
@@ -46,7 +46,7 @@ pub struct NewChannelRun<'a> {
 }
 
 /// A reading that came to something.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx_macros::FromRow)]
 pub struct ChannelRun {
     pub id: ChannelRunId,
     pub channel_id: ChannelId,

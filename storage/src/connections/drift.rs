@@ -9,7 +9,7 @@ use concord_domain::{
 use crate::{Db, Result, Tx};
 
 /// How calendar and rows agreed when they were last compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct DriftFigures {
     /// When; `None`: not yet.
     #[sqlx(rename = "drift_checked_at")]
@@ -61,7 +61,7 @@ pub async fn record_drift(
 }
 
 /// What the last compares of all connections to a provider found together.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct DriftTotal {
     pub provider: ProviderKind,
     /// Entries that stood as they should.

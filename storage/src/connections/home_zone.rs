@@ -3,9 +3,12 @@
 use chrono_tz::Tz;
 use concord_domain::ids::{BusinessId, ConnectionId};
 
-use crate::{Db, Result, column::ZoneName};
+use crate::{
+    Db, Result,
+    column::{ZoneName, sqlx},
+};
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct HomeZones {
     own: Option<String>,
     #[sqlx(try_from = "ZoneName")]

@@ -32,7 +32,7 @@ pub use self::{
 use crate::{Db, Result, Tx, seal::Keyring};
 
 /// A connection, without its tokens.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Connection {
     pub id: ConnectionId,
     pub business_id: BusinessId,
@@ -200,7 +200,7 @@ pub async fn list_active_of_staff(
 }
 
 /// Whose a connection is, in words.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct ConnectionOwner {
     pub staff_id: StaffId,
     pub staff_name: String,

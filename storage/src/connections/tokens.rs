@@ -91,7 +91,7 @@ pub async fn store_tokens(
     )? == 1)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct TokenRow {
     access_token: Option<String>,
     access_expires_at: Option<DateTime<Utc>>,
@@ -158,7 +158,7 @@ pub async fn delete_tokens(tx: &mut Tx, id: ConnectionId, over_since: DateTime<U
     Ok(changed!(tx, DELETE_TOKENS, id, over_since)? == 1)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct SealedTokensRow {
     id: ConnectionId,
     access_token: Option<String>,

@@ -12,7 +12,7 @@ use super::IDS_PER_QUERY;
 use crate::{Db, Open, Result};
 
 /// An entry, and how it should stand.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct ComparedEntry {
     pub id: EntryId,
     pub booking_id: BookingId,

@@ -46,7 +46,7 @@ impl TargetScope {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct EntryTarget {
     connection_id: ConnectionId,
     calendar_id: CalendarId,
@@ -76,7 +76,7 @@ const TARGETS: &str = concat!(
     ORDER BY c.id"
 );
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ExistingEntry {
     id: EntryId,
     connection_id: ConnectionId,

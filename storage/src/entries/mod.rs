@@ -31,7 +31,7 @@ pub use self::{
 use crate::{Db, Open, Result};
 
 /// An entry, with what is needed to reach it.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Entry {
     pub id: EntryId,
     pub business_id: BusinessId,
@@ -95,7 +95,7 @@ pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<E
 }
 
 /// An entry by what its calendar calls it.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct NamedEntry {
     pub id: EntryId,
     pub connection_id: ConnectionId,

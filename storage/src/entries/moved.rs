@@ -10,7 +10,7 @@ use super::writes::stored_anew;
 use crate::{Db, Result, Tx};
 
 /// An entry that stands as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct PresentEntry {
     pub id: EntryId,
     /// What its calendar calls it.

@@ -15,7 +15,7 @@ use super::IDS_PER_QUERY;
 use crate::{Db, Open, Result, column::TimeColumns};
 
 /// How a booking stands in one connected calendar, for the API and the page.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, sqlx_macros::FromRow)]
 pub struct SyncState {
     #[serde(skip)]
     pub booking_id: BookingId,
@@ -104,7 +104,7 @@ pub async fn sync_states(db: &Db, business: BusinessId, booking: BookingId) -> R
 }
 
 /// An entry of a booking that is still to come, with what people know the booking by.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct UpcomingEntry {
     pub booking_id: BookingId,
     pub reference: String,

@@ -12,7 +12,7 @@ use super::{JobRef, waits_until};
 use crate::{Db, Result, Tx};
 
 /// A job as the job board shows it.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, sqlx_macros::FromRow)]
 pub struct JobBoardRow {
     pub id: JobId,
     pub kind: JobKind,
@@ -31,7 +31,7 @@ pub struct JobBoardRow {
 }
 
 /// How many jobs there are of a kind in a state.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct JobCount {
     pub kind: JobKind,
     pub queue: QueueClass,

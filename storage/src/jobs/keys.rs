@@ -132,7 +132,7 @@ pub async fn reclaim_lease(tx: &mut Tx, claimed: &ClaimedJob, lease_until: DateT
 }
 
 /// What keeps a key's jobs waiting.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct KeyWait {
     /// What people wait for begins no sooner.
     pub wait_until: DateTime<Utc>,

@@ -60,7 +60,7 @@ pub struct NewJob {
 }
 
 /// What a queue carries: enough to claim the job, nothing of its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx_macros::FromRow)]
 pub struct JobRef {
     pub id: JobId,
     pub kind: JobKind,
@@ -85,7 +85,7 @@ impl JobRef {
 }
 
 /// A job whose lease this process holds.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct ClaimedJob {
     pub id: JobId,
     /// `None`: not of one business.
@@ -228,7 +228,7 @@ const FINISH: &str = "
     WHERE id = $1 AND leased_by = $2
     RETURNING id, kind, queue, version, key_id, due_at";
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct FinishedJobRow {
     #[sqlx(flatten)]
     job: JobRef,

@@ -15,7 +15,7 @@ use super::{AllocationRow, overlaps_postgres, overlaps_sqlite};
 use crate::{Db, Result};
 
 /// A row as it stands, with what it stands for in words.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct OccupiedInterval {
     pub id: OccupancyId,
     /// Resource or staff member.
@@ -153,7 +153,7 @@ pub async fn conflicts(db: &Db, business: BusinessId, now: DateTime<Utc>) -> Res
 }
 
 /// Two facts that want the same place at the same time, of which the first found no room.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct DoubleBooking {
     /// Resource or staff member.
     pub subject_kind: SubjectKind,
@@ -170,7 +170,7 @@ pub struct DoubleBooking {
 }
 
 /// What sort of fact wants the place, its id, and the calendar that it was read from, if it was.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct OccupancyParty {
     /// What sort of fact.
     pub source: OccupancySource,
@@ -179,7 +179,7 @@ pub struct OccupancyParty {
 }
 
 /// The same, as the second of two.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct OtherOccupancyParty {
     #[sqlx(rename = "other_source")]
     source: OccupancySource,

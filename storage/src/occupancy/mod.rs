@@ -54,7 +54,7 @@ pub struct OccupancyRequest {
     pub quantity: u32,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct AllocationRow {
     id: OccupancyId,
     unit: Option<i64>,
@@ -286,7 +286,7 @@ async fn set_unit(tx: &mut Tx, id: OccupancyId, unit: Option<u32>) -> Result<()>
 }
 
 /// Room that became free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct FreedInterval {
     /// Resource or staff member.
     pub subject_kind: SubjectKind,

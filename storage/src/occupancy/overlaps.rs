@@ -10,7 +10,7 @@ use super::{overlaps_postgres, overlaps_sqlite};
 use crate::{Db, Open, Result};
 
 /// A booking that overlaps another one, where one of the two holds no unit.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Overlap {
     /// Of which booking this is said.
     pub booking_id: BookingId,

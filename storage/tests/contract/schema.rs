@@ -7,7 +7,7 @@ use concord_storage::{
     testing::{self, TestDb},
 };
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx_macros::FromRow)]
 struct SchemaColumn {
     of_table: String,
     name: String,
@@ -15,14 +15,14 @@ struct SchemaColumn {
     nullable: bool,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx_macros::FromRow)]
 struct SchemaReference {
     of_table: String,
     name: String,
     to_table: String,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, sqlx_macros::FromRow)]
 struct SchemaUnique {
     of_table: String,
     /// In order, with commas.
