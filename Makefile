@@ -37,7 +37,7 @@ screenshots: ## Make the pictures of the documentation from the demo; with CONCO
 openapi-lint: ## Hold the OpenAPI document of a Concord that runs at http://$(LISTEN) against redocly's rules
 	scripts/openapi_lint.sh http://$(LISTEN)
 
-bench: ## Measure: seats, queue, feeds, from an edit to the calendar, very many rows, many and large calendars (takes half an hour)
+bench: ## Measure: units, queue, feeds, from an edit to the calendar, very many rows, many and large calendars (takes half an hour)
 	scripts/bench.sh
 
 bench-ical: ## Measure reading and writing calendars against libical and others, which it installs; fails if they are too near

@@ -72,7 +72,7 @@ pub enum Placement {
     },
 }
 
-/// Seats a booking of ours: every row that overlaps counts, allocated or not, since an outside fact without a unit is
+/// Allocates a booking of ours: every row that overlaps counts, allocated or not, since an outside fact without a unit is
 /// no less true.
 ///
 /// `rows` must hold all rows of the subject that overlap `wanted`, and all that overlap those in turn if allocated rows
@@ -84,7 +84,7 @@ pub fn allocate_booking(rows: &[Allocation], capacity: u32, wanted: Interval, qu
     allocate_units(rows, capacity, wanted, quantity)
 }
 
-/// Seats a fact from outside if a unit can be found or made free; otherwise it stays without one.
+/// Allocates a fact from outside if a unit can be found or made free; otherwise it stays without one.
 pub fn allocate_fact(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
     if peak_occupancy(rows.iter().filter(|row| row.unit.is_some()), wanted).saturating_add(quantity)
         > capacity

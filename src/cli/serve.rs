@@ -183,7 +183,7 @@ pub async fn serve_with_worker(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), CommandError> {
-    let claim = app.context.db.claim(InstanceMode::Alone)?;
+    let claim = app.context.db.claim(InstanceMode::Exclusive)?;
     if claim.is_some() {
         dispatch::release_former(&app.context).await?;
     }

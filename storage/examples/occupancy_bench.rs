@@ -23,9 +23,9 @@ use uuid::Uuid;
 
 /// Resources that the rows are spread over.
 const RESOURCES: usize = 500;
-/// Seats that are given in a measurement.
+/// Units that are allocated in a measurement.
 const ALLOCATIONS: usize = 5_000;
-/// Seats in one transaction on SQLite, as in an import; on PostgreSQL each has its own.
+/// Units in one transaction on SQLite, as in an import; on PostgreSQL each has its own.
 const IN_ONE_TRANSACTION: usize = 100;
 /// Clients at once on PostgreSQL.
 const CLIENTS: usize = 8;
@@ -90,7 +90,7 @@ impl BenchFixture {
         }
     }
 
-    /// The `index`-th seat of a round: the next free hour of some resource.
+    /// The `index`-th allocation of a round: the next free hour of some resource.
     fn place(&self, round: usize, index: usize) -> (ResourceId, usize) {
         let each = ALLOCATIONS / RESOURCES;
         (self.rooms[index % RESOURCES], self.taken + round * each + index / RESOURCES)
@@ -128,7 +128,7 @@ const INSERT: &str = "
         (id, business_id, subject_kind, subject_id, unit, starts_at, ends_at, source, source_id, part, created_at)
     VALUES ($1, $2, 'resource', $3, 1, $4, $5, 'booking', $6, 0, $7)";
 
-/// One seat by hand: lock, look, insert.
+/// One allocation by hand: lock, look, insert.
 macro_rules! raw_allocation {
     ($connection:expr, $taken:expr, $fixture:expr, $room:expr, $interval:expr, $now:expr) => {{
         let (room, interval, now): (ResourceId, Interval, DateTime<Utc>) = ($room, $interval, $now);
@@ -226,8 +226,9 @@ async fn find_overlaps(db: &Db, fixture: &BenchFixture, name: &str) {
     let began = Instant::now();
     for index in 0..asked as usize {
         let room = fixture.rooms[index % RESOURCES];
-        let found =
-            occupancy::standing(db, fixture.business, room.0, hour_of(index % fixture.taken)).await.unwrap();
+        let found = occupancy::list_occupied(db, fixture.business, room.0, hour_of(index % fixture.taken))
+            .await
+            .unwrap();
         assert_eq!(found.len(), 1, "each of these hours is taken once");
     }
     say(&format!("{name}: what stands in an hour is found in {:?}", began.elapsed() / asked));

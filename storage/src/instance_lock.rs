@@ -11,7 +11,7 @@ use crate::{Db, Result, StorageError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceMode {
     /// It takes itself for the only one.
-    Alone,
+    Exclusive,
     /// It gets on with others that do.
     Shared,
 }
@@ -32,7 +32,7 @@ impl Db {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(unusable)?;
         let locked = match company {
-            InstanceMode::Alone => file.try_lock(),
+            InstanceMode::Exclusive => file.try_lock(),
             InstanceMode::Shared => file.try_lock_shared(),
         };
         match locked {

@@ -138,7 +138,7 @@ async fn what_a_platform_reads_is_written_down_before_it_can(db: &TestDb) {
     let ours = test_app.api.put("/api/v1/bookings/ours", stay(&room, 1, 2)).await.expect(201);
     let standing = async || {
         test_app.app.access.flush(test_app.db()).await.unwrap();
-        let rows = published::standing(test_app.db(), test_app.business.id, channel).await.unwrap();
+        let rows = published::list_current(test_app.db(), test_app.business.id, channel).await.unwrap();
         rows.into_iter().map(|row| (row.booking_id.to_string(), row.seen_at.is_some())).collect::<Vec<_>>()
     };
     assert_eq!(standing().await, []);
@@ -163,7 +163,7 @@ async fn calendars_and_previews_are_no_platform(db: &TestDb) {
     test_app.api.put("/api/v1/bookings/ours", stay(&room, 1, 2)).await.expect(201);
     let is_seen = async |channel: ChannelId| {
         test_app.app.access.flush(test_app.db()).await.unwrap();
-        let rows = published::standing(test_app.db(), test_app.business.id, channel).await.unwrap();
+        let rows = published::list_current(test_app.db(), test_app.business.id, channel).await.unwrap();
         rows.iter().any(|row| row.seen_at.is_some())
     };
     let (airbnb, feed, url) = channel_at(&test_app, &room, "airbnb").await;

@@ -308,5 +308,5 @@ fn quarantine_reason(
 }
 
 #[cfg(test)]
-#[path = "availability_tests.rs"]
+#[path = "busy_times_tests.rs"]
 mod tests;

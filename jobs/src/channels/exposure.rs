@@ -63,7 +63,7 @@ pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<
     };
     let ask = FeedRange { from: now, most: MAX_BOOKINGS };
     let taken = bookings::list_for_channel_feed(db, channel, ask).await?;
-    let seen: HashSet<(BookingId, Interval)> = published::standing(db, channel.business_id, channel.id)
+    let seen: HashSet<(BookingId, Interval)> = published::list_current(db, channel.business_id, channel.id)
         .await?
         .into_iter()
         .filter(|row| row.seen_at.is_some())

@@ -37,7 +37,7 @@ pub struct CallLimits {
 
 impl CallLimits {
     /// So many calls a minute: a tenth of a connection's at once, and a twentieth of the installation's.
-    pub fn a_minute(connection: u32, project: u32) -> Self {
+    pub fn per_minute(connection: u32, project: u32) -> Self {
         let apart = |per_minute: u32| Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)));
         Self {
             connection_interval: apart(connection),
@@ -72,19 +72,19 @@ impl ProviderLimits {
     /// From the calls a minute, of a connection and of the installation. A provider that is not named has its
     /// usual ones.
     pub fn new(calls_per_minute: impl IntoIterator<Item = (ProviderKind, (u32, u32))>) -> Self {
-        let limits = |(connection, project)| CallLimits::a_minute(connection, project);
+        let limits = |(connection, project)| CallLimits::per_minute(connection, project);
         Self(calls_per_minute.into_iter().map(|(kind, calls)| (kind, limits(calls))).collect())
     }
 
     /// The same for all of them.
-    pub fn alike(limits: CallLimits) -> Self {
+    pub fn uniform(limits: CallLimits) -> Self {
         Self(ProviderKind::ALL.iter().map(|kind| (*kind, limits)).collect())
     }
 
     /// Those of one provider.
     pub fn of(&self, provider: ProviderKind) -> CallLimits {
         let (connection, project) = provider.description().calls_per_minute;
-        self.0.get(&provider).copied().unwrap_or_else(|| CallLimits::a_minute(connection, project))
+        self.0.get(&provider).copied().unwrap_or_else(|| CallLimits::per_minute(connection, project))
     }
 }
 

@@ -67,7 +67,7 @@ async fn remove_unwanted(context: &Context, business: BusinessId, id: Connection
         let mut tx = context.db.begin().await?;
         let now = context.clock.now();
         let (enqueued, more) =
-            entries::remove_unwanted(&mut tx, (business, id), after, BATCH_SIZE, now).await?;
+            entries::remove_undesired(&mut tx, (business, id), after, BATCH_SIZE, now).await?;
         context.commit(tx, &enqueued).await?;
         let Some(last) = more else { return Ok(()) };
         after = last;

@@ -118,7 +118,10 @@ impl Disconnection<'_> {
     async fn remove_entries(&self, lease: &mut JobLease<'_>) -> Result<RemovalOutcome, JobError> {
         let Self { context, account, .. } = *self;
         let first = EntryId(Uuid::nil());
-        if entries::standing(&context.db, account.business, account.connection, first, 1).await?.is_empty() {
+        if entries::list_present(&context.db, account.business, account.connection, first, 1)
+            .await?
+            .is_empty()
+        {
             return Ok(RemovalOutcome::Ended { refused: Vec::new() });
         }
         let provider = context.providers.get(account.provider).ok_or_else(|| {
@@ -127,8 +130,9 @@ impl Disconnection<'_> {
         let mut refused: BTreeMap<String, String> = BTreeMap::new();
         let mut after = first;
         loop {
-            let ids = entries::standing(&context.db, account.business, account.connection, after, BATCH_SIZE)
-                .await?;
+            let ids =
+                entries::list_present(&context.db, account.business, account.connection, after, BATCH_SIZE)
+                    .await?;
             let Some(last) = ids.last() else {
                 return Ok(RemovalOutcome::Ended { refused: refused.into_values().collect() });
             };
@@ -218,7 +222,7 @@ impl Disconnection<'_> {
         let gone = EntryWriteState::new(entry.external_id.as_str()).removed();
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
-        entries::unwant(&mut tx, entry.id).await?;
+        entries::mark_undesired(&mut tx, entry.id).await?;
         let here = (entry.id, entry.calendar_id, entry.revision);
         let mut again = None;
         if !entries::record_removed(&mut tx, here, gone.hash.as_deref(), now).await? {

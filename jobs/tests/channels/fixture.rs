@@ -136,7 +136,7 @@ impl<'a> ChannelFixture<'a> {
 
     /// All bookings, those that stand first told as `3-5 airbnb: Reserved`, blocks as `3-5 block`.
     pub(crate) async fn standing(&self) -> Vec<String> {
-        let filter = BookingFilter { standing: true, ..BookingFilter::default() };
+        let filter = BookingFilter { active_only: true, ..BookingFilter::default() };
         let ask = PageRequest { limit: 100, after: None };
         let page = bookings::list(self.db, self.business.id, &filter, &ask).await.unwrap();
         page.items.iter().map(describe).collect()

@@ -184,7 +184,7 @@ async fn an_entry_of_another_business_keeps_its_owner_busy(db: &TestDb) {
 
     // Her own business knows her booking, and does not take its entry for another.
     let within = concord_domain::interval::Interval { start: testing::at(0), end: testing::at(1000) };
-    let standing = concord_storage::occupancy::standing(db, other.id, hers.id.0, within).await.unwrap();
+    let standing = concord_storage::occupancy::list_occupied(db, other.id, hers.id.0, within).await.unwrap();
     assert_eq!(standing.len(), 1);
 
     let change = concord_storage::ChangeContext { now: fixture.clock.now(), ..change };

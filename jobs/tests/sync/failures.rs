@@ -281,7 +281,7 @@ async fn killed_single_process_resumes_its_jobs_at_once(db: &TestDb) {
 /// The provider asks for a pause; the calls that keep to our own limit are not many either.
 async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        limits: ProviderLimits::alike(CallLimits {
+        limits: ProviderLimits::uniform(CallLimits {
             connection_interval: Duration::milliseconds(100),
             connection_burst: 20,
             ..ProviderLimits::default().of(ProviderKind::Google)
@@ -313,7 +313,7 @@ async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
 /// What a person waits for has a part of the limit that no batch uses up, and comes first in what is left.
 async fn a_batch_does_not_keep_a_person_waiting(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        limits: ProviderLimits::alike(CallLimits {
+        limits: ProviderLimits::uniform(CallLimits {
             connection_interval: Duration::seconds(30),
             connection_burst: 20,
             ..ProviderLimits::default().of(ProviderKind::Google)
@@ -342,7 +342,7 @@ async fn a_batch_does_not_keep_a_person_waiting(db: &TestDb) {
 /// Whom the installation's limit makes wait has not used up what their own account may do.
 async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        limits: ProviderLimits::alike(CallLimits {
+        limits: ProviderLimits::uniform(CallLimits {
             connection_interval: Duration::minutes(2),
             connection_burst: 1,
             project_interval: Duration::seconds(5),

@@ -80,7 +80,7 @@ pub(crate) fn unhurried() -> SyncSettings {
         project_burst: 100_000,
         ..ProviderLimits::default().of(ProviderKind::Google)
     };
-    SyncSettings { limits: ProviderLimits::alike(limits), ..SyncSettings::default() }
+    SyncSettings { limits: ProviderLimits::uniform(limits), ..SyncSettings::default() }
 }
 
 impl<'a> SyncFixture<'a> {
@@ -341,7 +341,7 @@ impl<'a> SyncFixture<'a> {
     /// When a person is taken, and why, as `source: from - to` in minutes after `monday`.
     pub(crate) async fn taken(&self, staff: &Staff) -> Vec<String> {
         let within = Interval { start: monday() - Duration::days(30), end: monday() + Duration::days(400) };
-        let standing = occupancy::standing(self.db, self.business.id, staff.id.0, within).await;
+        let standing = occupancy::list_occupied(self.db, self.business.id, staff.id.0, within).await;
         let minutes = |at: DateTime<Utc>| (at - monday()).num_minutes();
         standing
             .expect("occupancy can be read")

@@ -81,7 +81,7 @@ async fn a_long_list_waits_for_the_limit_where_it_is(db: &TestDb) {
         connection_burst: 1,
         ..ProviderLimits::default().of(ProviderKind::Google)
     };
-    let settings = SyncSettings { limits: ProviderLimits::alike(limits), ..SyncSettings::default() };
+    let settings = SyncSettings { limits: ProviderLimits::uniform(limits), ..SyncSettings::default() };
     let fixture = SyncFixture::with(db, settings, StdDuration::from_secs(30)).await;
     // Google gives 2,500 a page.
     for number in 0..15 {

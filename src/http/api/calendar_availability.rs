@@ -155,7 +155,7 @@ async fn list(
 ) -> Result<Json<Listing<BlockResponse>>, ApiError> {
     let filter = BookingFilter {
         kind: Some(BookingKind::Block),
-        standing: true,
+        active_only: true,
         from: Some(app.now()),
         ..BookingFilter::default()
     };

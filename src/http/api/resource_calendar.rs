@@ -135,7 +135,7 @@ async fn load_calendar(
     let (from, until) = bounds(days, today)?;
     let within = Interval::new(start_of_day(from, zone), start_of_day(until, zone))
         .ok_or_else(|| ApiError::invalid("until", "must be after from"))?;
-    let standing = occupancy::standing(&app.context.db, caller.business, id.0, within).await?;
+    let standing = occupancy::list_occupied(&app.context.db, caller.business, id.0, within).await?;
     if standing.len() >= MAX_ROWS {
         return Err(ApiError::invalid("until", "covers too many results; request fewer days"));
     }

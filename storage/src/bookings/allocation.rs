@@ -1,4 +1,4 @@
-//! The seats of a booking: one row a unit of its resource, and one with each of its people.
+//! What a booking occupies: one row a unit of its resource, and one with each of its people.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
@@ -15,24 +15,24 @@ use crate::{
     resources::{self, Resource},
 };
 
-/// Whose word a booking is.
+/// Where a booking comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BookingOrigin {
     /// Ours: what finds no room is refused.
-    Ours,
-    /// A platform's: it has been sold there, and is kept without a seat where there is no room.
-    Theirs,
+    Local,
+    /// A platform's: it has been sold there, and is kept without a unit where there is no room.
+    Channel,
 }
 
-/// Gives the booking the seats that it needs now. What it has and still needs it keeps: a booking over which somebody
+/// Gives the booking the units that it needs now. What it has and still needs it keeps: a booking over which somebody
 /// has put an appointment in their own calendar stands, and can be retitled or completed all the same.
 ///
-/// `Ok` inside: whether all that is new has a seat; `Err`: what is in the way.
+/// `Ok` inside: whether all that is new has a unit; `Err`: what is in the way.
 pub(super) async fn allocate_anew(
     tx: &mut Tx,
     before: Option<&Booking>,
     booking: &Booking,
-    (resource, word): (&Resource, BookingOrigin),
+    (resource, origin): (&Resource, BookingOrigin),
     now: DateTime<Utc>,
 ) -> Result<Result<bool, Vec<OccupancyId>>> {
     let had = before.map(required_occupancy).unwrap_or_default();
@@ -49,16 +49,16 @@ pub(super) async fn allocate_anew(
     let mut all_allocated = true;
     for need in wants.iter().filter(|need| !had.contains(need)) {
         let arrival = arrival(booking, resource, need);
-        match word {
-            BookingOrigin::Ours => {
+        match origin {
+            BookingOrigin::Local => {
                 if let Err(in_the_way) = occupancy::allocate(tx, &arrival, now).await? {
                     return Ok(Err(in_the_way));
                 }
             }
-            BookingOrigin::Theirs if booking.draft.kind == BookingKind::Block => {
+            BookingOrigin::Channel if booking.draft.kind == BookingKind::Block => {
                 record_free_parts(tx, &arrival, now).await?;
             }
-            BookingOrigin::Theirs => all_allocated &= occupancy::record(tx, &arrival, now).await?,
+            BookingOrigin::Channel => all_allocated &= occupancy::record(tx, &arrival, now).await?,
         }
     }
     for room in freed {

@@ -69,7 +69,7 @@ async fn list_for_feed(
     filter: BookingFilter,
     ask: FeedRange,
 ) -> Result<Vec<Booking>> {
-    let filter = BookingFilter { from: Some(ask.from), standing: true, ..filter };
+    let filter = BookingFilter { from: Some(ask.from), active_only: true, ..filter };
     let limit = i64::try_from(ask.most).unwrap_or(i64::MAX);
     let list = BookingListParams {
         business,

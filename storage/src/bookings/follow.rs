@@ -17,9 +17,9 @@ pub async fn follow(
     reference: &str,
     draft: &BookingDraft,
     expected: i64,
-    along: LinkedWrite<'_>,
+    linked: LinkedWrite<'_>,
 ) -> Result<WrittenBooking, PutError> {
-    write(db, change, reference, BookingCommand::Say(draft), Some(expected), along).await
+    write(db, change, reference, BookingCommand::Put(draft), Some(expected), linked).await
 }
 
 // Nothing changes but that the row is held, on either database.

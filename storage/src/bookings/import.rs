@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{ChangeContext, Db, Result};
 
-/// Writes the booking of that reference as a platform has sold it: it stands without a seat where there is no room.
+/// Writes the booking of that reference as a platform has sold it: it stands without a unit where there is no room.
 /// `expected`: the version of the booking that the draft was made from. `Exists` inside: the channel has an item with that
 /// key, or another reading was faster.
 pub async fn import(
@@ -20,7 +20,7 @@ pub async fn import(
     item: &ChannelItemWrite<'_>,
     expected: Option<i64>,
 ) -> Result<WrittenBooking, PutError> {
-    write(db, change, reference, BookingCommand::Fact(draft, channel), expected, LinkedWrite::Item(item))
+    write(db, change, reference, BookingCommand::Import(draft, channel), expected, LinkedWrite::Item(item))
         .await
 }
 

@@ -24,7 +24,7 @@ pub struct BookingFilter {
     /// do not count, nor what follows the first 300.
     pub search: Option<String>,
     /// Only what holds its place: neither cancelled nor a no-show.
-    pub standing: bool,
+    pub active_only: bool,
 }
 
 /// What is looked for is not longer; a database compares no pattern of any length.
@@ -125,7 +125,7 @@ macro_rules! narrow {
         if let Some(until) = filter.until {
             query.push(" AND ").push(column).push("starts_at < ").push_bind(until);
         }
-        if filter.standing {
+        if filter.active_only {
             query.push(" AND b.status NOT IN ('cancelled', 'no_show')");
         }
         if let Some(search) = &filter.search {

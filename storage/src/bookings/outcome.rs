@@ -12,9 +12,9 @@ use crate::{StorageError, jobs::JobRef};
 /// What a booking is to say.
 #[derive(Clone, Copy)]
 pub(super) enum BookingCommand<'a> {
-    Say(&'a BookingDraft),
+    Put(&'a BookingDraft),
     /// This, which came by the feed of a channel and stands whether there is room or not.
-    Fact(&'a BookingDraft, ChannelId),
+    Import(&'a BookingDraft, ChannelId),
     /// What it says by then, but cancelled: somebody may be changing it at this moment.
     Cancel,
 }
@@ -26,7 +26,7 @@ pub struct WrittenBooking {
     pub booking: Booking,
     /// Whether it is new.
     pub created: bool,
-    /// Whether all that it newly takes has a seat; only what a platform has sold may have none.
+    /// Whether all that it newly takes has a unit; only what a platform has sold may have none.
     pub allocated: bool,
     /// What to push to the queue, now that it is committed.
     pub jobs: Vec<JobRef>,

@@ -1,4 +1,4 @@
-//! Changing a booking: its rows, its seats, its entries in calendars, its history and the jobs that follow, in one
+//! Changing a booking: its rows, its units, its entries in calendars, its history and the jobs that follow, in one
 //! transaction.
 
 use chrono::{DateTime, Duration, Utc};
@@ -40,24 +40,24 @@ pub async fn put(
     expected: Option<i64>,
 ) -> Result<WrittenBooking, PutError> {
     check_reference(reference).map_err(|fault| PutError::Invalid(vec![fault]))?;
-    write(db, change, reference, BookingCommand::Say(draft), expected, LinkedWrite::Nothing).await
+    write(db, change, reference, BookingCommand::Put(draft), expected, LinkedWrite::Nothing).await
 }
 
 pub(super) async fn write(
     db: &Db,
     change: &ChangeContext,
     reference: &str,
-    wish: BookingCommand<'_>,
+    command: BookingCommand<'_>,
     expected: Option<i64>,
-    along: LinkedWrite<'_>,
+    linked: LinkedWrite<'_>,
 ) -> Result<WrittenBooking, PutError> {
     let mut tries = 0;
     loop {
         tries += 1;
         let mut tx = db.begin().await?;
-        match put_in(&mut tx, change, reference, wish, expected).await {
+        match put_in(&mut tx, change, reference, command, expected).await {
             Ok(put) => {
-                write_linked(&mut tx, change, &put, along).await?;
+                write_linked(&mut tx, change, &put, linked).await?;
                 if let Some(why) = put.overtakes {
                     remote_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
@@ -103,11 +103,11 @@ async fn put_in(
     tx: &mut Tx,
     change: &ChangeContext,
     reference: &str,
-    wish: BookingCommand<'_>,
+    command: BookingCommand<'_>,
     expected: Option<i64>,
 ) -> Result<WrittenBooking, PutFailure> {
     let before = find_in(tx, change.business, reference).await?;
-    let draft = draft_of(wish, before.as_ref())?;
+    let draft = draft_of(command, before.as_ref())?;
     if let (Some(expected), current) = (expected, before.as_ref().map_or(0, |booking| booking.version))
         && expected != current
     {
@@ -122,19 +122,19 @@ async fn put_in(
             overtakes: None,
         });
     }
-    let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, wish).await?;
+    let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, command).await?;
     let business = business_booking_settings(tx, change.business).await?;
     let zone = resource.zone.unwrap_or(business.zone);
-    let interval = check_interval(wish, before.as_ref(), &draft, zone)?;
+    let interval = check_interval(command, before.as_ref(), &draft, zone)?;
     let booking = Booking {
         id: before.as_ref().map_or_else(|| BookingId::new(change.now), |before| before.id),
         business: change.business,
         reference: reference.to_owned(),
         version: before.as_ref().map_or(1, |before| before.version + 1),
         interval,
-        channel: match wish {
-            BookingCommand::Fact(_, channel) => Some(channel),
-            BookingCommand::Say(_) | BookingCommand::Cancel => {
+        channel: match command {
+            BookingCommand::Import(_, channel) => Some(channel),
+            BookingCommand::Put(_) | BookingCommand::Cancel => {
                 before.as_ref().and_then(|before| before.channel)
             }
         },
@@ -142,19 +142,25 @@ async fn put_in(
         updated_at: change.now,
         draft,
     };
-    let word =
-        if matches!(wish, BookingCommand::Fact(..)) { BookingOrigin::Theirs } else { BookingOrigin::Ours };
-    if let (BookingOrigin::Ours, Some(fault)) = (word, too_many_units(before.as_ref(), &booking, &resource)) {
+    let origin = if matches!(command, BookingCommand::Import(..)) {
+        BookingOrigin::Channel
+    } else {
+        BookingOrigin::Local
+    };
+    if let (BookingOrigin::Local, Some(fault)) =
+        (origin, too_many_units(before.as_ref(), &booking, &resource))
+    {
         return Err(PutError::Invalid(vec![fault]).into());
     }
     write_rows(tx, &booking).await?;
-    let allocated = match allocate_anew(tx, before.as_ref(), &booking, (&resource, word), change.now).await? {
-        Ok(allocated) => allocated,
-        Err(in_the_way) => {
-            let obstacles = obstacles(tx, change.business, &in_the_way).await?;
-            return Err(PutFailure::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
-        }
-    };
+    let allocated =
+        match allocate_anew(tx, before.as_ref(), &booking, (&resource, origin), change.now).await? {
+            Ok(allocated) => allocated,
+            Err(in_the_way) => {
+                let obstacles = obstacles(tx, change.business, &in_the_way).await?;
+                return Err(PutFailure::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
+            }
+        };
     let rounds = rounds::begin(tx, (before.as_ref(), &booking), business.zone).await?;
     let mut jobs =
         entries::aim(tx, &booking, business.mark_cancelled, TargetScope::Everywhere, change.now).await?;
@@ -164,9 +170,9 @@ async fn put_in(
     Ok(WrittenBooking { booking, created: before.is_none(), allocated, jobs, overtakes })
 }
 
-fn draft_of(wish: BookingCommand<'_>, before: Option<&Booking>) -> Result<BookingDraft> {
-    match (wish, before) {
-        (BookingCommand::Say(draft) | BookingCommand::Fact(draft, _), _) => Ok(draft.clone().normalised()),
+fn draft_of(command: BookingCommand<'_>, before: Option<&Booking>) -> Result<BookingDraft> {
+    match (command, before) {
+        (BookingCommand::Put(draft) | BookingCommand::Import(draft, _), _) => Ok(draft.clone().normalised()),
         (BookingCommand::Cancel, Some(before)) => {
             Ok(BookingDraft { status: BookingStatus::Cancelled, ..before.draft.clone() })
         }
@@ -176,19 +182,19 @@ fn draft_of(wish: BookingCommand<'_>, before: Option<&Booking>) -> Result<Bookin
 
 /// The time that a valid draft takes. What a platform has sold may be longer than what is made here.
 fn check_interval(
-    wish: BookingCommand<'_>,
+    command: BookingCommand<'_>,
     before: Option<&Booking>,
     draft: &BookingDraft,
     zone: Tz,
 ) -> Result<Interval, PutError> {
     let is_as_long = |before: &Booking| before.interval.length() >= draft_duration(draft, zone);
-    let interval = match wish {
-        BookingCommand::Fact(..) => draft.check_imported(zone),
+    let interval = match command {
+        BookingCommand::Import(..) => draft.check_imported(zone),
         // What came so long may be renamed, called off and made shorter here.
         _ if before.is_some_and(|before| before.channel.is_some() && is_as_long(before)) => {
             draft.check_imported(zone)
         }
-        BookingCommand::Say(_) | BookingCommand::Cancel => draft.check(zone),
+        BookingCommand::Put(_) | BookingCommand::Cancel => draft.check(zone),
     };
     interval.map_err(PutError::Invalid)
 }
@@ -214,12 +220,12 @@ pub async fn aim_again(
     tx: &mut Tx,
     business: BusinessId,
     reference: &str,
-    reach: TargetScope,
+    scope: TargetScope,
     now: DateTime<Utc>,
 ) -> Result<Vec<JobRef>> {
     let Some(booking) = find_in(tx, business, reference).await? else { return Ok(vec![]) };
     let business = business_booking_settings(tx, business).await?;
-    entries::aim(tx, &booking, business.mark_cancelled, reach, now).await
+    entries::aim(tx, &booking, business.mark_cancelled, scope, now).await
 }
 
 /// Locks everything whose occupancy changes, resources before staff and each in the order of ids, so that two changes
@@ -229,7 +235,7 @@ async fn lock_subjects(
     business: BusinessId,
     before: Option<&Booking>,
     draft: &BookingDraft,
-    wish: BookingCommand<'_>,
+    command: BookingCommand<'_>,
 ) -> Result<Resource, PutError> {
     let mut resources = vec![draft.resource];
     let mut staff = draft.staff.clone();
@@ -258,7 +264,7 @@ async fn lock_subjects(
     let wanted = wanted.ok_or(StorageError::NotFound)?;
     let is_new = |id| before.is_none_or(|before| !before.draft.staff.contains(&id));
     // What a platform has sold is sold, though nobody books it here any more.
-    let is_fact = matches!(wish, BookingCommand::Fact(..));
+    let is_fact = matches!(command, BookingCommand::Import(..));
     if !is_fact
         && wanted.archived_at.is_some()
         && before.is_none_or(|before| before.draft.resource != draft.resource)

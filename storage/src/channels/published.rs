@@ -35,13 +35,17 @@ impl PublishedInterval {
     }
 }
 
-const STANDING: &str = "
+const LIST_CURRENT: &str = "
     SELECT id, booking_id, starts_at, ends_at, seen_at FROM channel_published
     WHERE business_id = $1 AND channel_id = $2 AND until_revision IS NULL ORDER BY starts_at, id";
 
 /// What stands in the feed of a channel, by start.
-pub async fn standing(db: &Db, business: BusinessId, channel: ChannelId) -> Result<Vec<PublishedInterval>> {
-    all!(db, STANDING, business, channel)
+pub async fn list_current(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+) -> Result<Vec<PublishedInterval>> {
+    all!(db, LIST_CURRENT, business, channel)
 }
 
 async fn list_published_in(
@@ -49,7 +53,7 @@ async fn list_published_in(
     business: BusinessId,
     channel: ChannelId,
 ) -> Result<Vec<PublishedInterval>> {
-    all!(tx, STANDING, business, channel)
+    all!(tx, LIST_CURRENT, business, channel)
 }
 
 const NEWEST: &str = "
@@ -72,7 +76,7 @@ pub async fn publish(
 ) -> Result<()> {
     let wanted: HashSet<(BookingId, Interval)> = stretches.iter().copied().collect();
     let keys = |rows: &[PublishedInterval]| rows.iter().map(PublishedInterval::key).collect::<HashSet<_>>();
-    if keys(&standing(db, business, channel).await?) == wanted {
+    if keys(&list_current(db, business, channel).await?) == wanted {
         return Ok(());
     }
     let mut tx = db.begin().await?;

@@ -202,7 +202,7 @@ const LIST_UNDESIRED: &str = "
 
 /// Enqueues the removal of the next `limit` entries after `after` that should be gone from a connection's calendars, those
 /// of the past too. Returns the jobs, and the last entry if there may be more.
-pub async fn remove_unwanted(
+pub async fn remove_undesired(
     tx: &mut Tx,
     (business, connection): (BusinessId, ConnectionId),
     after: EntryId,

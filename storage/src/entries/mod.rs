@@ -20,12 +20,12 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 pub(crate) use self::desired::mark_all_pending;
 pub use self::{
     comparison::{ComparedEntry, compared, of_anybody},
-    desired::{TargetScope, aim, enqueue_rewrite, look_again, remove_unwanted},
+    desired::{TargetScope, aim, enqueue_rewrite, look_again, remove_undesired},
     moved::{MovedEntry, PresentEntry, list_stored_since, move_to},
     states::{SyncState, UpcomingEntry, sync_states, sync_states_of, upcoming},
     writes::{
-        PlannedWrite, WrittenEntry, begin_write, is_being_written, let_be, note_seen, record_failure,
-        record_removed, record_written, refuse_write, unwant,
+        PlannedWrite, WrittenEntry, begin_write, is_being_written, let_be, mark_undesired, note_seen,
+        record_failure, record_removed, record_written, refuse_write,
     },
 };
 use crate::{Db, Open, Result};
@@ -165,7 +165,7 @@ const TO_REMOVE: &str = "
     ORDER BY id LIMIT $4";
 
 /// The entries of a connection that may stand at the provider, in order, after `after`.
-pub async fn standing(
+pub async fn list_present(
     db: &Db,
     business: BusinessId,
     connection: ConnectionId,

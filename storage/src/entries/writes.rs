@@ -169,7 +169,7 @@ const MARK_UNDESIRED: &str = "
     WHERE id = $1 AND EXISTS (SELECT 1 FROM connections c WHERE c.id = entries.connection_id AND c.state = 'disconnected')";
 
 /// It goes with its connection, whatever the booking wants; unless that has been connected again.
-pub async fn unwant(tx: &mut Tx, id: EntryId) -> Result<()> {
+pub async fn mark_undesired(tx: &mut Tx, id: EntryId) -> Result<()> {
     exec!(tx, MARK_UNDESIRED, id)
 }
 

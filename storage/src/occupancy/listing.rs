@@ -70,7 +70,7 @@ pub async fn units_of_others(
     Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
-macro_rules! standing {
+macro_rules! occupied {
     ($where:expr) => {
         concat!(
             "
@@ -88,21 +88,21 @@ macro_rules! standing {
     };
 }
 
-macro_rules! standing_on {
+macro_rules! occupied_on {
     ($overlaps:ident) => {
-        standing!(concat!(
+        occupied!(concat!(
             "o.business_id = $1 AND o.subject_id = $2 AND ",
             $overlaps!("o.starts_at", "o.ends_at", "$3", "$4"),
             " ORDER BY o.starts_at, o.id LIMIT 1000"
         ))
     };
 }
-const LIST_OCCUPIED_SQLITE: &str = standing_on!(overlaps_sqlite);
-const LIST_OCCUPIED_POSTGRES: &str = standing_on!(overlaps_postgres);
+const LIST_OCCUPIED_SQLITE: &str = occupied_on!(overlaps_sqlite);
+const LIST_OCCUPIED_POSTGRES: &str = occupied_on!(overlaps_postgres);
 
 /// Everything that occupies a resource or a staff member in a stretch of time, in order: the answer to "why is this
 /// taken?".
-pub async fn standing(
+pub async fn list_occupied(
     db: &Db,
     business: BusinessId,
     subject: Uuid,
@@ -118,10 +118,10 @@ pub async fn standing(
     )
 }
 
-/// What else stands on the resource of a booking in its time, each once; and whether the booking itself has a seat.
+/// What else stands on the resource of a booking in its time, each once; and whether the booking itself has a unit.
 pub async fn beside(db: &Db, booking: &Booking) -> Result<(Vec<OccupiedInterval>, bool)> {
     let (resource, source) = (booking.draft.resource.0, booking.id.0);
-    let mut rows = standing(db, booking.business, resource, booking.interval).await?;
+    let mut rows = list_occupied(db, booking.business, resource, booking.interval).await?;
     let is_allocated = !rows.iter().any(|row| row.source_id == source && row.unit.is_none());
     rows.retain(|row| row.source_id != source);
     rows.dedup_by_key(|row| row.source_id);
@@ -130,7 +130,7 @@ pub async fn beside(db: &Db, booking: &Booking) -> Result<(Vec<OccupiedInterval>
 
 macro_rules! conflicts {
     ($overlaps:ident) => {
-        standing!(concat!(
+        occupied!(concat!(
             "o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2
              AND NOT (b.id IS NOT NULL AND b.channel_id IS NOT NULL AND b.kind = 'block') AND EXISTS (
                 SELECT 1 FROM occupancy other LEFT JOIN bookings against ON against.id = other.source_id

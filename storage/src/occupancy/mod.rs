@@ -24,7 +24,7 @@ pub(crate) use self::listing::postgres_statements;
 
 pub use self::{
     listing::{
-        DoubleBooking, OccupancyParty, OccupiedInterval, beside, conflicts, double_bookings, standing,
+        DoubleBooking, OccupancyParty, OccupiedInterval, beside, conflicts, double_bookings, list_occupied,
         units_of_others,
     },
     overlaps::{Overlap, overlaps_of},
@@ -152,7 +152,7 @@ async fn find_placement(tx: &mut Tx, arrival: &OccupancyRequest, rule: Placement
     }
 }
 
-/// Seats a booking of ours. `Err` inside: there is no room, and these rows stand in the way.
+/// Allocates a booking of ours. `Err` inside: there is no room, and these rows stand in the way.
 pub async fn allocate(
     tx: &mut Tx,
     arrival: &OccupancyRequest,

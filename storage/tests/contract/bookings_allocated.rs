@@ -143,7 +143,7 @@ async fn people_do_one_thing_at_a_time(db: &TestDb) {
     assert_eq!(taken.obstacles[0].subject_name.as_deref(), Some("Ana"));
     assert!(
         !is_taken(db, business.id, "A-2", &draft(&rooms[1], 100, 160)).await,
-        "nobody's seat stays behind"
+        "nobody's unit stays behind"
     );
     put(db, business.id, "A-1", &draft(&rooms[0], 60, 120)).await.unwrap();
     assert!(!is_taken(db, business.id, "A-2", &with_ana(1, 100, 160)).await);

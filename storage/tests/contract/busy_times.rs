@@ -81,7 +81,7 @@ async fn an_instance_is_found_by_its_series(db: &TestDb) {
 
 async fn busy(db: &Db, ana: &Staff) -> Vec<(i64, i64)> {
     let within = Interval::new(at(-600), at(600)).unwrap();
-    let rows = occupancy::standing(db, ana.business_id, ana.id.0, within).await.unwrap();
+    let rows = occupancy::list_occupied(db, ana.business_id, ana.id.0, within).await.unwrap();
     rows.iter()
         .map(|row| ((row.starts_at - monday()).num_minutes(), (row.ends_at - monday()).num_minutes()))
         .collect()
@@ -120,7 +120,7 @@ async fn what_found_no_unit_gets_the_one_that_is_freed(db: &TestDb) {
     read(db, &ana, calendar, "call", (80, 100)).await;
     let units = async || {
         let within = Interval::new(at(0), at(100)).unwrap();
-        let rows = occupancy::standing(db, ana.business_id, ana.id.0, within).await.unwrap();
+        let rows = occupancy::list_occupied(db, ana.business_id, ana.id.0, within).await.unwrap();
         rows.iter().map(|row| row.unit).collect::<Vec<_>>()
     };
     assert_eq!(units().await, [Some(1), None, Some(1)]);

@@ -185,17 +185,17 @@ async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
     let id = fixture.entry(db, &put.booking, fixture.of_ana).await.id;
     written(db, id, 1).await;
     assert_eq!(entries::count_present(db, business, fixture.of_ana).await.unwrap(), 1);
-    assert_eq!(entries::standing(db, business, fixture.of_ana, first, 10).await.unwrap(), [id]);
-    assert_eq!(entries::standing(db, business, fixture.of_ana, id, 10).await.unwrap(), []);
-    assert_eq!(entries::standing(db, business, fixture.of_rui, first, 10).await.unwrap(), []);
+    assert_eq!(entries::list_present(db, business, fixture.of_ana, first, 10).await.unwrap(), [id]);
+    assert_eq!(entries::list_present(db, business, fixture.of_ana, id, 10).await.unwrap(), []);
+    assert_eq!(entries::list_present(db, business, fixture.of_rui, first, 10).await.unwrap(), []);
     let mut tx = begin(db).await;
-    entries::unwant(&mut tx, id).await.unwrap();
+    entries::mark_undesired(&mut tx, id).await.unwrap();
     commit(tx).await;
     assert!(fixture.entry(db, &put.booking, fixture.of_ana).await.desired, "its connection is served");
     let mut tx = begin(db).await;
     let state = ConnectionState::Disconnected;
     connections::set_state(&mut tx, business, fixture.of_ana, state, None, at(1)).await.unwrap();
-    entries::unwant(&mut tx, id).await.unwrap();
+    entries::mark_undesired(&mut tx, id).await.unwrap();
     commit(tx).await;
     assert!(!fixture.entry(db, &put.booking, fixture.of_ana).await.desired);
     assert_eq!(
@@ -249,7 +249,9 @@ async fn another_business_finds_no_entry(db: &TestDb) {
     let other = testing::business(db).await.id;
     assert!(entries::find(db, other, id).await.unwrap().is_none());
     assert!(entries::sync_states(db, other, put.booking.id).await.unwrap().is_empty());
-    assert!(entries::standing(db, other, fixture.of_ana, EntryId(Uuid::nil()), 10).await.unwrap().is_empty());
+    assert!(
+        entries::list_present(db, other, fixture.of_ana, EntryId(Uuid::nil()), 10).await.unwrap().is_empty()
+    );
     assert_eq!(entries::count_present(db, other, fixture.of_ana).await.unwrap(), 0);
     assert_eq!(entries::counts(db, other, None, monday()).await.unwrap(), EntryCounts::default());
 }

@@ -211,18 +211,18 @@ async fn what_should_be_gone_is_raised_again_also_when_it_is_over(db: &TestDb) {
     let (business, first) = (fixture.business.id, EntryId(Uuid::nil()));
     let of_ana = (business, fixture.of_ana);
     let mut tx = begin(db).await;
-    let nothing = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
+    let nothing = entries::remove_undesired(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
     assert_eq!(nothing, (vec![], None));
     commit(tx).await;
     fixture.cancel(db).await;
     let mut tx = begin(db).await;
-    let (enqueued, more) = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
+    let (enqueued, more) = entries::remove_undesired(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
     assert_eq!((kinds(&enqueued), more), (vec![JobKind::DeleteBooking], Some(id)));
-    assert_eq!(entries::remove_unwanted(&mut tx, of_ana, id, 1, at(600)).await.unwrap(), (vec![], None));
+    assert_eq!(entries::remove_undesired(&mut tx, of_ana, id, 1, at(600)).await.unwrap(), (vec![], None));
     let of_rui = (business, fixture.of_rui);
-    assert_eq!(entries::remove_unwanted(&mut tx, of_rui, first, 1, at(600)).await.unwrap(), (vec![], None));
+    assert_eq!(entries::remove_undesired(&mut tx, of_rui, first, 1, at(600)).await.unwrap(), (vec![], None));
     entries::record_removed(&mut tx, stands(db, id).await, None, at(601)).await.unwrap();
-    assert_eq!(entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap(), (vec![], None));
+    assert_eq!(entries::remove_undesired(&mut tx, of_ana, first, 1, at(600)).await.unwrap(), (vec![], None));
     commit(tx).await;
 }
 

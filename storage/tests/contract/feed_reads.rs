@@ -82,13 +82,13 @@ async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
     fixture.read(db, 5, 7, false).await;
     let believed = |interval| EchoSource { interval, believed: true, of_unconfirmed: false };
     assert_eq!(fixture.can_come_back(db, 8).await, [believed(first)]);
-    let standing = published::standing(db, fixture.business.id, fixture.channel.id).await.unwrap();
+    let standing = published::list_current(db, fixture.business.id, fixture.channel.id).await.unwrap();
     assert_eq!((standing.len(), standing[0].seen_at), (1, Some(at(7))));
 
     fixture.publish(db, 9, &[second]).await;
     fixture.publish(db, 8, &[first]).await;
     assert_eq!(fixture.can_come_back(db, 10).await, [believed(first)], "it does not know that it is free");
-    let standing = published::standing(db, fixture.business.id, fixture.channel.id).await.unwrap();
+    let standing = published::list_current(db, fixture.business.id, fixture.channel.id).await.unwrap();
     assert_eq!(
         (standing[0].starts_at, standing[0].seen_at),
         (second.start, None),

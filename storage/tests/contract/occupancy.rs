@@ -60,7 +60,7 @@ async fn release(db: &Db, arrival: &OccupancyRequest) -> u32 {
 
 async fn standing(db: &Db, room: &Resource, from: i64, to: i64) -> Vec<OccupiedInterval> {
     let within = Interval::new(at(from), at(to)).unwrap();
-    occupancy::standing(db, room.business_id, room.id.0, within).await.unwrap()
+    occupancy::list_occupied(db, room.business_id, room.id.0, within).await.unwrap()
 }
 
 fn units(rows: &[OccupiedInterval]) -> Vec<Option<i64>> {
@@ -208,7 +208,9 @@ async fn another_business_sees_and_frees_nothing(db: &TestDb) {
     record(db, &first, 0).await;
     record(db, &second, 1).await;
     let theirs: Vec<OccupiedInterval> =
-        occupancy::standing(db, other.id, room.id.0, Interval::new(at(0), at(90)).unwrap()).await.unwrap();
+        occupancy::list_occupied(db, other.id, room.id.0, Interval::new(at(0), at(90)).unwrap())
+            .await
+            .unwrap();
     assert!(theirs.is_empty());
     assert!(occupancy::conflicts(db, other.id, at(0)).await.unwrap().is_empty());
     let mut tx = begin(db).await;

@@ -106,7 +106,7 @@ async fn change(db: &Db, room: &Resource, to: &ResourceSettings) -> Result<Resou
     Ok(changed)
 }
 
-/// Seats a block of two units, from and to minutes after `monday`.
+/// Allocates a block of two units, from and to minutes after `monday`.
 async fn occupy_two(db: &Db, room: &Resource, from: i64, to: i64) {
     let arrival = OccupancyRequest {
         business: room.business_id,

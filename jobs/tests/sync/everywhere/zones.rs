@@ -217,7 +217,7 @@ async fn appointments_are_read_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
         end: "2028-01-01T00:00:00Z".parse().unwrap(),
     };
     let standing =
-        concord_storage::occupancy::standing(db, fixture.business.id, staff.id.0, within).await.unwrap();
+        concord_storage::occupancy::list_occupied(db, fixture.business.id, staff.id.0, within).await.unwrap();
     let mut found: Vec<_> =
         standing.iter().map(|row| (row.source.to_string(), row.starts_at, row.ends_at)).collect();
     found.sort();

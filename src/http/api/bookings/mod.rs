@@ -98,7 +98,7 @@ async fn list(
         from: filter.from.map(|from| from.instant(zone)),
         until: filter.until.map(|until| until.instant(zone)),
         search: filter.search.filter(|search| !search.trim().is_empty()),
-        standing: false,
+        active_only: false,
     };
     let db = &app.context.db;
     let page = store::list(db, caller.business, &wanted, &ask).await?;

@@ -210,7 +210,7 @@ fn filter(wish: &BookingsPageQuery, from: &str, zone: chrono_tz::Tz) -> BookingF
         // The last day belongs to what is asked for.
         until: parse_date(&wish.until).map(|date| start_of_day(date + Duration::days(1), zone)),
         search: Some(wish.q.trim().to_owned()).filter(|search| !search.is_empty()),
-        standing: false,
+        active_only: false,
     }
 }
 

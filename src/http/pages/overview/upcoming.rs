@@ -60,7 +60,7 @@ pub(super) async fn upcoming_bookings(
     names: &mut NameDirectory,
 ) -> Result<UpcomingBookings, PageError> {
     let (db, now) = (&app.context.db, app.now());
-    let filter = BookingFilter { from: Some(now), standing: true, ..BookingFilter::default() };
+    let filter = BookingFilter { from: Some(now), active_only: true, ..BookingFilter::default() };
     let ask = PageRequest { limit: SHOWN_NEXT, after: None };
     let next = bookings::list(db, user.business.id, &filter, &ask).await?.items;
     names.load_archived(db, &next).await?;

@@ -1,39 +1,12 @@
-//! Staff, who do the work and may connect calendars, and users, who sign in. A user may stand for a staff member.
+//! Users, who sign in.
 
 use chrono::{DateTime, Utc};
-pub use concord_domain::settings::StaffSettings;
 use concord_domain::{
     ids::{BusinessId, StaffId, UserId},
-    people::{Role, Trade},
+    people::Role,
 };
-use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::{Db, Page, PageRequest, Result, Tx, oauth_states};
-
-/// A person who does the work.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
-pub struct Staff {
-    pub id: StaffId,
-    pub business_id: BusinessId,
-    pub name: String,
-    pub email: String,
-    /// Which bookings suit them.
-    pub trade: Trade,
-    /// Counts the changes of them and of what they do.
-    pub revision: i64,
-    /// Since when they no longer work here.
-    pub archived_at: Option<DateTime<Utc>>,
-    /// When they were entered.
-    pub created_at: DateTime<Utc>,
-}
-
-impl Staff {
-    /// What the history says of it, whoever changed it: by a page as by the API.
-    pub fn for_history(&self) -> Value {
-        json!({ "name": self.name, "email": self.email, "trade": self.trade })
-    }
-}
+use crate::{Db, Result, Tx, oauth_states};
 
 /// A person who signs in.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
@@ -66,118 +39,7 @@ pub struct NewUser {
     pub role: Role,
 }
 
-macro_rules! staff_columns {
-    () => {
-        "id, business_id, name, email, trade, revision, archived_at, created_at"
-    };
-}
-
-const CREATE_STAFF: &str = concat!(
-    "INSERT INTO staff (id, business_id, name, email, trade, revision, created_at)
-     VALUES ($1, $2, $3, $4, $5, 1, $6) RETURNING ",
-    staff_columns!()
-);
-
-/// Enters a staff member.
-pub async fn create_staff(
-    tx: &mut Tx,
-    business: BusinessId,
-    settings: &StaffSettings,
-    now: DateTime<Utc>,
-) -> Result<Staff> {
-    one!(tx, CREATE_STAFF, StaffId::new(now), business, &settings.name, &settings.email, settings.trade, now)
-}
-
-const FIND_STAFF: &str =
-    concat!("SELECT ", staff_columns!(), " FROM staff WHERE business_id = $1 AND id = $2");
-
-/// One staff member, archived or not.
-pub async fn find_staff(db: &Db, business: BusinessId, id: StaffId) -> Result<Option<Staff>> {
-    optional!(db, FIND_STAFF, business, id)
-}
-
-const LIST_STAFF: &str = concat!(
-    "SELECT ",
-    staff_columns!(),
-    " FROM staff WHERE business_id = $1 AND archived_at IS NULL AND (name, id) > ($2, $3)
-     ORDER BY name, id LIMIT $4"
-);
-
-/// Those who work here, by name.
-pub async fn list_staff(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<Staff>> {
-    let (name, id) = ask.after_key::<(String, Uuid)>()?.unwrap_or_default();
-    let rows = all!(db, LIST_STAFF, business, name, id, ask.fetch())?;
-    Ok(Page::cut(rows, ask, |last: &Staff| (last.name.clone(), last.id.0)))
-}
-
-const LIST_ARCHIVED_STAFF: &str = concat!(
-    "SELECT ",
-    staff_columns!(),
-    " FROM staff WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id"
-);
-
-/// Those who no longer work here, by name.
-pub async fn list_archived_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>> {
-    all!(db, LIST_ARCHIVED_STAFF, business)
-}
-
-const UPDATE_STAFF: &str = concat!(
-    "UPDATE staff SET name = $3, email = $4, trade = $5, revision = revision + 1
-     WHERE business_id = $1 AND id = $2 RETURNING ",
-    staff_columns!()
-);
-
-/// Changes what is entered of a staff member.
-pub async fn update_staff(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: StaffId,
-    settings: &StaffSettings,
-) -> Result<Staff> {
-    one!(tx, UPDATE_STAFF, business, id, &settings.name, &settings.email, settings.trade)
-}
-
-const ARCHIVE_STAFF: &str = "
-    UPDATE staff SET archived_at = COALESCE(archived_at, $3), revision = revision + 1
-    WHERE business_id = $1 AND id = $2";
-
-/// They no longer work here; what they are assigned to stays.
-pub async fn archive_staff(tx: &mut Tx, business: BusinessId, id: StaffId, now: DateTime<Utc>) -> Result<()> {
-    must_change!(tx, ARCHIVE_STAFF, business, id, now)
-}
-
-const RESTORE_STAFF: &str = "
-    UPDATE staff SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
-
-/// They work here again.
-pub async fn restore_staff(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<()> {
-    must_change!(tx, RESTORE_STAFF, business, id)
-}
-
-const LOCK: &str = concat!(
-    "UPDATE staff SET revision = revision + 1 WHERE business_id = $1 AND id = $2 RETURNING ",
-    staff_columns!()
-);
-
-/// Locks the row until the end of the transaction, and counts the change that is about to be made, as
-/// `resources::lock` does. Whoever locks several goes in the order of their ids (`bump_revision` does), or two
-/// transactions wait for each other.
-pub async fn lock(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<Staff> {
-    one!(tx, LOCK, business, id)
-}
-
-/// The feeds of these people count as changed. `NotFound` if one of them is not of the business.
-pub async fn bump_revision(tx: &mut Tx, business: BusinessId, staff: &[StaffId]) -> Result<()> {
-    let mut ordered = staff.to_vec();
-    ordered.sort_unstable();
-    ordered.dedup();
-    for id in ordered {
-        lock(tx, business, id).await?;
-    }
-    Ok(())
-}
-
-macro_rules! user_columns {
+macro_rules! columns {
     () => {
         "id, business_id, staff_id, name, email, role, archived_at, created_at"
     };
@@ -188,7 +50,7 @@ const CREATE_USER: &str = concat!(
      SELECT $1, $2, $3, $4, $5, $6, $7
      WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $3)
      RETURNING ",
-    user_columns!()
+    columns!()
 );
 
 // The address stays theirs, so that the history knows one person; who comes back is the one who went.
@@ -197,7 +59,7 @@ const REVIVE_USER: &str = concat!(
      WHERE business_id = $1 AND email = $2 AND archived_at IS NOT NULL
        AND ($3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $1 AND id = $3))
      RETURNING ",
-    user_columns!()
+    columns!()
 );
 const DELETE_LINKS: &str = "DELETE FROM sign_in_links WHERE user_id = $1";
 const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
@@ -231,7 +93,7 @@ const UPDATE_USER: &str = concat!(
      WHERE business_id = $1 AND id = $2 AND archived_at IS NULL
        AND ($3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $1 AND id = $3))
      RETURNING ",
-    user_columns!()
+    columns!()
 );
 
 /// What may be changed of a person who signs in.
@@ -268,7 +130,7 @@ fn normalize_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-const FIND_USER: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE business_id = $1 AND id = $2");
+const FIND_USER: &str = concat!("SELECT ", columns!(), " FROM users WHERE business_id = $1 AND id = $2");
 
 /// One user, archived or not.
 pub async fn find_user(db: &Db, business: BusinessId, id: UserId) -> Result<Option<User>> {
@@ -277,7 +139,7 @@ pub async fn find_user(db: &Db, business: BusinessId, id: UserId) -> Result<Opti
 
 const USERS_BY_EMAIL: &str = concat!(
     "SELECT ",
-    user_columns!(),
+    columns!(),
     " FROM users WHERE email = $1 AND archived_at IS NULL ORDER BY created_at, id"
 );
 
@@ -288,7 +150,7 @@ pub async fn find_users_by_email(db: &Db, email: &str) -> Result<Vec<User>> {
 
 const LIST_USERS: &str = concat!(
     "SELECT ",
-    user_columns!(),
+    columns!(),
     " FROM users WHERE business_id = $1 AND archived_at IS NULL ORDER BY name, id"
 );
 

@@ -5,7 +5,7 @@ use chrono::{Duration, NaiveDate};
 use super::*;
 use crate::{ical::fixtures::at, sync::drift::ExpectedState};
 
-#[path = "availability_property_tests.rs"]
+#[path = "busy_times_property_tests.rs"]
 mod properties;
 
 const LISBON: Tz = chrono_tz::Europe::Lisbon;
