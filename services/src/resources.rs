@@ -75,14 +75,10 @@ async fn set_archived(
     if before.archived_at.is_some() == archived {
         return Ok(before);
     }
-    if archived {
-        resources::archive(&mut tx, by.business, id, by.now).await?;
-    } else {
-        resources::restore(&mut tx, by.business, id).await?;
-    }
-    record(&mut tx, by, if archived { "archived" } else { "restored" }, &before).await?;
+    let resource = resources::set_archived(&mut tx, by.business, id, archived.then_some(by.now)).await?;
+    record(&mut tx, by, if archived { "archived" } else { "restored" }, &resource).await?;
     tx.commit().await?;
-    resources::find(&context.db, by.business, id).await?.or_not_found(WHAT)
+    Ok(resource)
 }
 
 async fn record(

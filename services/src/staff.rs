@@ -67,15 +67,14 @@ async fn set_archived(
         return Ok(before);
     }
     let mut enqueued = Vec::new();
-    if archived {
-        people::archive_staff(&mut tx, by.business, id, by.now).await?;
-    } else {
-        people::restore_staff(&mut tx, by.business, id).await?;
+    let since = archived.then_some(by.now);
+    let staff = people::set_staff_archived(&mut tx, by.business, id, since).await?;
+    if !archived {
         enqueued = enqueue::batch_sync_of_staff(&mut tx, context, by.business, id).await?;
     }
-    record(&mut tx, by, if archived { "archived" } else { "restored" }, &before).await?;
+    record(&mut tx, by, if archived { "archived" } else { "restored" }, &staff).await?;
     context.commit(tx, &enqueued).await?;
-    people::find_staff(&context.db, by.business, id).await?.or_not_found(WHAT)
+    Ok(staff)
 }
 
 async fn record(tx: &mut Tx, by: &ChangeContext, action: &str, staff: &Staff) -> Result<(), StorageError> {

@@ -156,27 +156,17 @@ pub async fn of_connections(
     business: BusinessId,
     connections: &[ConnectionId],
 ) -> Result<HashMap<ConnectionId, Vec<Calendar>>> {
-    macro_rules! listed {
-        ($database:ty, $pool:expr, $connections:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(select!("WHERE business_id = "));
-            query.push_bind(business).push(" AND connection_id IN (");
-            let mut ids = query.separated(", ");
-            for id in $connections {
-                ids.push_bind(*id);
-            }
-            query.push(") ORDER BY is_primary DESC, name, id");
-            query.build_query_as::<Calendar>().fetch_all($pool).await?
-        }};
-    }
+    let calendars: Vec<Calendar> = all_in!(
+        db,
+        build_query_as,
+        [select!("WHERE business_id = "), business, " AND connection_id IN ("],
+        connections,
+        CONNECTIONS_PER_QUERY,
+        ") ORDER BY is_primary DESC, name, id"
+    );
     let mut all: HashMap<ConnectionId, Vec<Calendar>> = HashMap::new();
-    for part in connections.chunks(CONNECTIONS_PER_QUERY) {
-        let calendars = match db.open() {
-            Open::Sqlite(pool) => listed!(Sqlite, pool, part),
-            Open::Postgres(pool) => listed!(Postgres, pool, part),
-        };
-        for calendar in calendars {
-            all.entry(calendar.connection_id).or_default().push(calendar);
-        }
+    for calendar in calendars {
+        all.entry(calendar.connection_id).or_default().push(calendar);
     }
     Ok(all)
 }

@@ -312,8 +312,8 @@ const SEAL_AGAIN: &str = "UPDATE feeds SET token_sealed = $3 WHERE id = $1 AND t
 pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
     let rows: Vec<(FeedId, String)> = all!(tx, SEALED)?;
     let mut sealed = 0;
-    for (id, old) in rows.into_iter().filter(|(_, old)| !ring.is_current(old)) {
-        let new = ring.seal(&ring.open(&old, associated_data(id))?, associated_data(id));
+    for (id, old) in rows {
+        let Some(new) = ring.reseal(&old, associated_data(id))? else { continue };
         exec!(tx, SEAL_AGAIN, id, &old, &new)?;
         sealed += 1;
     }

@@ -238,16 +238,8 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
         let Some((business, key, _)) = rows.last() else { return Ok(changed) };
         after = (*business, key.clone());
         for (business, key, sealed) in rows {
-            let Some(again) = again(ring, business, &sealed) else { continue };
+            let Ok(Some(again)) = ring.reseal(&sealed, place(business)) else { continue };
             changed += changed!(tx, RESEAL, business, key, sealed, again)?;
         }
     }
-}
-
-fn again(ring: &Keyring, business: BusinessId, sealed: &str) -> Option<String> {
-    if ring.is_current(sealed) {
-        return None;
-    }
-    let answer = ring.open(sealed, place(business)).ok()?;
-    Some(ring.seal(&answer, place(business)))
 }

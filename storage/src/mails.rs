@@ -113,12 +113,7 @@ pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<St
 const LIST: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4"
-);
-const LIST_IN_STATE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) AND state = $5
+    " FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) AND ($5 IS NULL OR state = $5)
      ORDER BY created_at DESC, id DESC LIMIT $4"
 );
 
@@ -130,11 +125,7 @@ pub async fn list(
     ask: &PageRequest,
 ) -> Result<Page<StoredMail>> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
-    let rows = if let Some(state) = state {
-        all!(db, LIST_IN_STATE, business, at, id, ask.fetch(), state)?
-    } else {
-        all!(db, LIST, business, at, id, ask.fetch())?
-    };
+    let rows = all!(db, LIST, business, at, id, ask.fetch(), state)?;
     Ok(Page::cut(rows, ask, |last: &StoredMail| (last.created_at, last.id.0)))
 }
 

@@ -92,12 +92,7 @@ const RESEAL: &str = "UPDATE oauth_states SET pkce_verifier = $2 WHERE nonce_has
 pub(crate) async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<()> {
     let rows: Vec<(String, String)> = all!(tx, LIST_PENDING)?;
     for (nonce_digest, sealed) in rows {
-        let place = verifier_associated_data(&nonce_digest);
-        if ring.is_current(&sealed) {
-            continue;
-        }
-        if let Ok(verifier) = ring.open(&sealed, place) {
-            let again = ring.seal(&verifier, place);
+        if let Ok(Some(again)) = ring.reseal(&sealed, verifier_associated_data(&nonce_digest)) {
             exec!(tx, RESEAL, &nonce_digest, again)?;
         }
     }

@@ -127,6 +127,32 @@ macro_rules! all {
     ($($query:tt)*) => { run!(c, query_as, [.fetch_all(c).await], $($query)*) };
 }
 
+/// All rows of a query with a list of ids, asked for in parts of so many: more binds in one statement are slow to plan.
+/// `all_in!(db, build_query_as, ["... WHERE business_id = ", business, " AND id IN ("], ids, 500, ") ORDER BY id")`.
+macro_rules! all_in {
+    ($db:expr, $build:ident, [$head:expr $(, $bind:expr, $text:expr)*], $ids:expr, $size:expr, $tail:expr) => {{
+        macro_rules! ask {
+            ($database:ty, $pool:expr, $part:expr) => {{
+                let mut query = sqlx::QueryBuilder::<$database>::new($head);
+                $(query.push_bind($bind).push($text);)*
+                let mut list = query.separated(", ");
+                for id in $part {
+                    list.push_bind(*id);
+                }
+                query.push($tail).$build().fetch_all($pool).await?
+            }};
+        }
+        let mut rows = Vec::new();
+        for part in $ids.chunks($size) {
+            rows.extend(match $db.open() {
+                $crate::Open::Sqlite(pool) => ask!(sqlx::Sqlite, pool, part),
+                $crate::Open::Postgres(pool) => ask!(sqlx::Postgres, pool, part),
+            });
+        }
+        rows
+    }};
+}
+
 /// The first column of one row; `NotFound` without one.
 macro_rules! scalar {
     ($($query:tt)*) => { run!(c, query_scalar, [.fetch_one(c).await], $($query)*) };

@@ -152,16 +152,6 @@ const WHAT_WAITS: Duration = Duration::days(36_500);
 const HAS_FUTURE_STAYS: &str = "
     SELECT EXISTS (SELECT 1 FROM bookings WHERE business_id = $1 AND resource_id = $2 AND check_in IS NOT NULL
                      AND ends_at > $3 AND status NOT IN ('cancelled', 'no_show'))";
-
-async fn has_future_stays(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: ResourceId,
-    now: DateTime<Utc>,
-) -> Result<bool> {
-    scalar!(tx, HAS_FUTURE_STAYS, business, id, now)
-}
-
 const HIGHEST_UNIT: &str = "
     SELECT MAX(unit) FROM occupancy WHERE business_id = $1 AND subject_id = $2 AND unit IS NOT NULL AND ends_at > $3";
 const UPDATE: &str = concat!(
@@ -181,7 +171,7 @@ pub async fn update(
     now: DateTime<Utc>,
 ) -> Result<Resource> {
     let before = lock(tx, business, id).await?;
-    if settings.zone != before.zone && has_future_stays(tx, business, id, now).await? {
+    if settings.zone != before.zone && scalar!(tx, HAS_FUTURE_STAYS, business, id, now)? {
         return Err(StorageError::StaysAhead);
     }
     let subject = OccupancySubject { kind: SubjectKind::Resource, id: id.0, capacity: settings.capacity };
@@ -203,19 +193,19 @@ pub async fn update(
     )
 }
 
-const ARCHIVE: &str = "
-    UPDATE resources SET archived_at = COALESCE(archived_at, $3), revision = revision + 1
-    WHERE business_id = $1 AND id = $2";
+const SET_ARCHIVED: &str = concat!(
+    "UPDATE resources SET archived_at = CASE WHEN $3 IS NOT NULL THEN COALESCE(archived_at, $3) END,
+         revision = revision + 1
+     WHERE business_id = $1 AND id = $2 RETURNING ",
+    columns!()
+);
 
-/// It can no longer be booked; what is booked stays.
-pub async fn archive(tx: &mut Tx, business: BusinessId, id: ResourceId, now: DateTime<Utc>) -> Result<()> {
-    must_change!(tx, ARCHIVE, business, id, now)
-}
-
-const RESTORE: &str = "
-    UPDATE resources SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
-
-/// It can be booked again.
-pub async fn restore(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<()> {
-    must_change!(tx, RESTORE, business, id)
+/// It can no longer be booked since then, what is booked stays; or it can be booked again (`None`).
+pub async fn set_archived(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ResourceId,
+    since: Option<DateTime<Utc>>,
+) -> Result<Resource> {
+    one!(tx, SET_ARCHIVED, business, id, since)
 }

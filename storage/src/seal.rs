@@ -125,6 +125,12 @@ impl Keyring {
     pub fn is_current(&self, sealed: &str) -> bool {
         key_id(sealed) == Some(self.current.id.as_str())
     }
+
+    /// What another key sealed, sealed with the current one; `None`: it is already.
+    pub(crate) fn reseal(&self, sealed: &str, place: AssociatedData) -> Result<Option<String>> {
+        let is_current = self.is_current(sealed);
+        (!is_current).then(|| Ok(self.seal(&self.open(sealed, place)?, place))).transpose()
+    }
 }
 
 fn key_id(sealed: &str) -> Option<&str> {

@@ -73,26 +73,29 @@ struct UidGroup<'a> {
 fn groups(events: &[ReadEvent]) -> Vec<UidGroup<'_>> {
     let mut groups: Vec<UidGroup<'_>> = Vec::with_capacity(events.len());
     let mut by_uid: HashMap<&str, usize> = HashMap::with_capacity(events.len());
+    let mut siblings: HashMap<(&str, IcalTime), usize> = HashMap::new();
     for event in events {
-        let index = if event.uid.is_empty() {
-            groups.len()
-        } else {
-            *by_uid.entry(&event.uid).or_insert(groups.len())
-        };
-        if index == groups.len() {
+        let new = groups.len();
+        let mut index = if event.uid.is_empty() { new } else { *by_uid.entry(&event.uid).or_insert(new) };
+        if event.recurrence_id.is_none()
+            && let Some(first) = groups.get(index).and_then(|group| group.master)
+            && first.start != event.start
+        {
+            let start = (event.uid.as_str(), event.start.moment());
+            index = match siblings.get(&start) {
+                Some(sibling) => *sibling,
+                None if first.sequence == event.sequence => *siblings.entry(start).or_insert(new),
+                None => index,
+            };
+        }
+        if index == new {
             groups.push(UidGroup::default());
         }
         let group = &mut groups[index];
-        let newer = |old: &ReadEvent| (event.sequence, event.stamp) >= (old.sequence, old.stamp);
+        let newer = |old: &&ReadEvent| (event.sequence, event.stamp) >= (old.sequence, old.stamp);
         match event.recurrence_id {
-            None if group
-                .master
-                .is_some_and(|old| old.sequence == event.sequence && old.start != event.start) =>
-            {
-                groups.push(UidGroup { master: Some(event), ..UidGroup::default() });
-            }
-            None if group.master.is_none_or(newer) => group.master = Some(event),
-            Some(place) if group.overrides.get(&place).is_none_or(|old| newer(old)) => {
+            None if group.master.as_ref().is_none_or(newer) => group.master = Some(event),
+            Some(place) if group.overrides.get(&place).is_none_or(newer) => {
                 group.overrides.insert(place, event);
             }
             _ => {}

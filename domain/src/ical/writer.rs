@@ -16,7 +16,7 @@ use super::{
 pub(super) const MAX_LINE_OCTETS: usize = 75;
 
 /// An instant in UTC or a date: what DTSTART and DTEND hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IcalTime {
     At(DateTime<Utc>),
     On(NaiveDate),

@@ -380,7 +380,9 @@ async fn nobody_begins_for_who_is_not_there(db: &TestDb) {
     let page = connect::begin(&fixture.context, begin).await.unwrap();
     let answer = fixture.answer(&page, "allow").await;
     let mut tx = testing::begin(db).await;
-    people::archive_staff(&mut tx, fixture.business.id, fixture.ana.id, fixture.clock.now()).await.unwrap();
+    people::set_staff_archived(&mut tx, fixture.business.id, fixture.ana.id, Some(fixture.clock.now()))
+        .await
+        .unwrap();
     testing::commit(tx).await;
     let left = fixture.finish(answer, None).await;
     assert!(matches!(left, Err(ConnectError::UnknownStaff)), "{left:?}");

@@ -163,7 +163,9 @@ async fn who_has_left_is_not_told(db: &TestDb) {
     let id = fixture.connected(&fixture.ana).await;
     let mut tx = testing::begin(db).await;
     people::archive_user(&mut tx, fixture.business.id, former.id, fixture.clock.now()).await.unwrap();
-    people::archive_staff(&mut tx, fixture.business.id, fixture.ana.id, fixture.clock.now()).await.unwrap();
+    people::set_staff_archived(&mut tx, fixture.business.id, fixture.ana.id, Some(fixture.clock.now()))
+        .await
+        .unwrap();
     testing::commit(tx).await;
     fixture.outside.fault(json!({ "kind": "revoke_grant", "count": 1 })).await;
     fixture.poll().await;

@@ -79,13 +79,7 @@ async fn list_for_feed(
         limit,
         by_staff: false,
     };
-    let rows = list_rows(db, list).await?;
-    let mut bookings = Vec::with_capacity(rows.len());
-    // Many parameters in one statement are slow to plan: ask for the staff of some hundred bookings at a time.
-    let mut rows = rows.into_iter().rev().peekable();
-    while rows.peek().is_some() {
-        let part: Vec<BookingRow> = rows.by_ref().take(500).collect();
-        bookings.extend(all_with_staff(db, part).await?);
-    }
-    Ok(bookings)
+    let mut rows = list_rows(db, list).await?;
+    rows.reverse();
+    all_with_staff(db, rows).await
 }

@@ -8,9 +8,8 @@ use concord_domain::{
     ids::{BookingId, BusinessId, ChannelId, ResourceId, StaffId},
     interval::Interval,
 };
-use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use crate::{Db, Open, Result, StorageError, Tx, column::TimeColumns};
+use crate::{Db, Result, StorageError, Tx, column::TimeColumns};
 
 /// A booking without who is assigned to it.
 #[derive(sqlx_macros::FromRow)]
@@ -111,20 +110,6 @@ pub async fn by_id(db: &Db, business: BusinessId, id: BookingId) -> Result<Optio
     with_staff(db, optional!(db, BY_ID, business, id)?).await
 }
 
-/// `$select` of the bookings of a business that have one of these ids.
-macro_rules! with_ids {
-    ($database:ty, $select:expr, $business:expr, $ids:expr) => {{
-        let mut query = QueryBuilder::<$database>::new($select);
-        query.push(" WHERE b.business_id = ").push_bind($business).push(" AND b.id IN (");
-        let mut separated = query.separated(", ");
-        for id in $ids {
-            separated.push_bind(*id);
-        }
-        query.push(")");
-        query
-    }};
-}
-
 /// So many parameters in one statement: more are slow to plan, and from some hundreds on PostgreSQL would rather read the index
 /// of all bookings of the business.
 const IDS_AT_ONCE: usize = 100;
@@ -135,19 +120,16 @@ pub async fn find_by_ids(
     business: BusinessId,
     ids: &[BookingId],
 ) -> Result<HashMap<BookingId, Booking>> {
-    let mut found = HashMap::new();
-    for ids in ids.chunks(IDS_AT_ONCE) {
-        let rows: Vec<BookingRow> = match db.open() {
-            Open::Sqlite(pool) => {
-                with_ids!(Sqlite, SELECT, business, ids).build_query_as().fetch_all(pool).await?
-            }
-            Open::Postgres(pool) => {
-                with_ids!(Postgres, SELECT, business, ids).build_query_as().fetch_all(pool).await?
-            }
-        };
-        found.extend(all_with_staff(db, rows).await?.into_iter().map(|booking| (booking.id, booking)));
-    }
-    Ok(found)
+    let rows = all_in!(
+        db,
+        build_query_as,
+        [select!(" WHERE b.business_id = "), business, " AND b.id IN ("],
+        ids,
+        IDS_AT_ONCE,
+        ")"
+    );
+    let bookings = all_with_staff(db, rows).await?;
+    Ok(bookings.into_iter().map(|booking| (booking.id, booking)).collect())
 }
 
 pub(super) async fn staff_of(db: &Db, id: BookingId) -> Result<Vec<StaffId>> {
@@ -175,26 +157,15 @@ pub(super) async fn find_in(tx: &mut Tx, business: BusinessId, reference: &str) 
 
 /// The bookings of these rows, each with who is assigned to it.
 pub(super) async fn all_with_staff(db: &Db, rows: Vec<BookingRow>) -> Result<Vec<Booking>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    macro_rules! staff_of {
-        ($database:ty, $pool:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(
-                "SELECT booking_id, staff_id FROM booking_staff WHERE booking_id IN (",
-            );
-            let mut ids = query.separated(", ");
-            for row in &rows {
-                ids.push_bind(row.id);
-            }
-            query.push(") ORDER BY staff_id");
-            query.build_query_as::<(BookingId, StaffId)>().fetch_all($pool).await?
-        }};
-    }
-    let staff = match db.open() {
-        Open::Sqlite(pool) => staff_of!(Sqlite, pool),
-        Open::Postgres(pool) => staff_of!(Postgres, pool),
-    };
+    let ids: Vec<BookingId> = rows.iter().map(|row| row.id).collect();
+    let staff: Vec<(BookingId, StaffId)> = all_in!(
+        db,
+        build_query_as,
+        ["SELECT booking_id, staff_id FROM booking_staff WHERE booking_id IN ("],
+        ids,
+        500,
+        ") ORDER BY staff_id"
+    );
     let mut of_booking: HashMap<BookingId, Vec<StaffId>> = HashMap::new();
     for (booking, member) in staff {
         of_booking.entry(booking).or_default().push(member);
@@ -209,18 +180,13 @@ pub(super) async fn all_with_staff(db: &Db, rows: Vec<BookingRow>) -> Result<Vec
 
 /// Which of these are bookings of the business, whatever has become of them.
 pub async fn existing_ids(db: &Db, business: BusinessId, ids: &[BookingId]) -> Result<HashSet<BookingId>> {
-    const IDS: &str = "SELECT b.id FROM bookings b";
-    let mut found = HashSet::new();
-    for ids in ids.chunks(IDS_AT_ONCE) {
-        let there: Vec<BookingId> = match db.open() {
-            Open::Sqlite(pool) => {
-                with_ids!(Sqlite, IDS, business, ids).build_query_scalar().fetch_all(pool).await?
-            }
-            Open::Postgres(pool) => {
-                with_ids!(Postgres, IDS, business, ids).build_query_scalar().fetch_all(pool).await?
-            }
-        };
-        found.extend(there);
-    }
-    Ok(found)
+    let found: Vec<BookingId> = all_in!(
+        db,
+        build_query_scalar,
+        ["SELECT b.id FROM bookings b WHERE b.business_id = ", business, " AND b.id IN ("],
+        ids,
+        IDS_AT_ONCE,
+        ")"
+    );
+    Ok(found.into_iter().collect())
 }

@@ -123,8 +123,8 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
     let mut sealed = 0;
     for (id, url, secret) in rows {
         for (old, place, text) in [(url, place(id), SEAL_URL), (secret, webhooks::place(id), SEAL_SECRET)] {
-            let Some(old) = old.filter(|old| !ring.is_current(old)) else { continue };
-            let new = ring.seal(&ring.open(&old, place)?, place);
+            let Some(old) = old else { continue };
+            let Some(new) = ring.reseal(&old, place)? else { continue };
             exec!(tx, dynamic(text), id, &old, &new)?;
             sealed += 1;
         }

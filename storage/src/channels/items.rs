@@ -188,6 +188,11 @@ pub async fn add(
     )
 }
 
+/// `Exists` where nothing was changed: somebody else was faster.
+fn unless_overtaken(changed: u64) -> Result<()> {
+    if changed == 0 { Err(StorageError::Exists) } else { Ok(()) }
+}
+
 const CHANGE: &str = "
     UPDATE channel_items SET item_key = $3, kind = $4, starts_at = $5, ends_at = $6, summary = $7, guest = $8,
         contested = $9, booking_id = $10, missing_since = NULL,
@@ -206,15 +211,10 @@ pub async fn change(
     (item, by_hand): (&FeedItem, bool),
     (was, booking): (Option<BookingId>, Option<BookingId>),
 ) -> Result<()> {
-    if changed!(tx, CHANGE;
+    unless_overtaken(changed!(tx, CHANGE;
         business, id, &item.key, item.kind, item.interval.start, item.interval.end, &item.summary,
         &item.guest, item.contested, booking, by_hand, was, item.tentative
-    )? == 0
-    {
-        Err(StorageError::Exists)
-    } else {
-        Ok(())
-    }
+    )?)
 }
 
 const PARK_KEY: &str = "
@@ -236,8 +236,7 @@ pub async fn miss(tx: &mut Tx, business: BusinessId, id: ChannelItemId, now: Dat
 }
 
 const MARK_PRESENT: &str = "
-    UPDATE channel_items SET missing_since = NULL, pinned = $3
-    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
+    UPDATE channel_items SET missing_since = NULL, pinned = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// The feed has it again.
 pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<()> {
@@ -267,19 +266,12 @@ pub async fn lose(
     loss: ChannelItemLoss,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if changed!(tx, MARK_LOST, business, id, now, loss.run, loss.status, loss.if_missing)? == 0 {
-        Err(StorageError::Exists)
-    } else {
-        Ok(())
-    }
+    unless_overtaken(changed!(tx, MARK_LOST, business, id, now, loss.run, loss.status, loss.if_missing)?)
 }
-
-const PIN: &str = "
-    UPDATE channel_items SET missing_since = NULL, pinned = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Somebody says that it stands, whatever the feed lacks. `false`: by now it was found gone.
 pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<bool> {
-    Ok(changed!(tx, PIN, business, id, true)? == 1)
+    Ok(changed!(tx, MARK_PRESENT, business, id, true)? == 1)
 }
 
 const PIN_ALL: &str = "
@@ -298,7 +290,7 @@ const REVIVE: &str = "
 /// Brings one back that was found gone; it stands, whatever the feed lacks. `Exists`: somebody was faster, or by now there
 /// is another event with its key.
 pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<()> {
-    if changed!(tx, REVIVE, business, id, true)? == 0 { Err(StorageError::Exists) } else { Ok(()) }
+    unless_overtaken(changed!(tx, REVIVE, business, id, true)?)
 }
 
 const SETTLE: &str = "

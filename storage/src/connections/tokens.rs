@@ -173,7 +173,9 @@ const SEALED: &str = "
 const SEALED_AND_LOCKED: &str = "
     SELECT id, access_token, refresh_token FROM connections
     WHERE access_token IS NOT NULL OR refresh_token IS NOT NULL ORDER BY id FOR NO KEY UPDATE";
-const RESEAL: &str = "UPDATE connections SET access_token = $2, refresh_token = $3 WHERE id = $1";
+const RESEAL: &str = "
+    UPDATE connections SET access_token = COALESCE($2, access_token), refresh_token = COALESCE($3, refresh_token)
+    WHERE id = $1";
 
 /// Seals again, with the current key, all that an older key sealed; the consents that are under way, too. Returns how
 /// many connections changed.
@@ -182,20 +184,14 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
     let rows: Vec<SealedTokensRow> = all!(tx, either(SEALED, SEALED_AND_LOCKED))?;
     let mut changed = 0;
     for row in rows {
-        if [&row.access_token, &row.refresh_token].into_iter().flatten().all(|sealed| ring.is_current(sealed))
-        {
+        let again = |sealed: &Option<String>, column| {
+            sealed.as_ref().map_or(Ok(None), |sealed| ring.reseal(sealed, place(column, row.id)))
+        };
+        let access = again(&row.access_token, "connections.access_token")?;
+        let refresh = again(&row.refresh_token, "connections.refresh_token")?;
+        if access.is_none() && refresh.is_none() {
             continue;
         }
-        let again = |sealed: Option<String>, column| {
-            sealed
-                .map(|sealed| {
-                    let place = place(column, row.id);
-                    ring.open(&sealed, place).map(|secret| ring.seal(&secret, place))
-                })
-                .transpose()
-        };
-        let access = again(row.access_token, "connections.access_token")?;
-        let refresh = again(row.refresh_token, "connections.refresh_token")?;
         exec!(tx, RESEAL, row.id, access, refresh)?;
         changed += 1;
     }

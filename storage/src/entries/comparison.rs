@@ -60,23 +60,5 @@ pub async fn compared(
 /// Which of these are entries of anybody on this installation. It tells no more than that: who compares a calendar that
 /// two businesses write to must not take the other's entries for lost ones.
 pub async fn of_anybody(db: &Db, ids: &[EntryId]) -> Result<Vec<EntryId>> {
-    macro_rules! ask {
-        ($database:ty, $pool:expr, $part:expr) => {{
-            let mut query = QueryBuilder::<$database>::new("SELECT id FROM entries WHERE id IN (");
-            let mut list = query.separated(", ");
-            for id in $part {
-                list.push_bind(*id);
-            }
-            list.push_unseparated(")");
-            query.build_query_scalar::<EntryId>().fetch_all($pool).await?
-        }};
-    }
-    let mut found = Vec::new();
-    for part in ids.chunks(IDS_PER_QUERY) {
-        found.extend(match db.open() {
-            Open::Sqlite(pool) => ask!(Sqlite, pool, part),
-            Open::Postgres(pool) => ask!(Postgres, pool, part),
-        });
-    }
-    Ok(found)
+    Ok(all_in!(db, build_query_scalar, ["SELECT id FROM entries WHERE id IN ("], ids, IDS_PER_QUERY, ")"))
 }

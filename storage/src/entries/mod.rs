@@ -116,32 +116,6 @@ const NAMED: &str =
 /// Ids in one question: SQLite takes about thirty thousand, and no question needs to be that long.
 const IDS_PER_QUERY: usize = 500;
 
-macro_rules! named_where {
-    ($db:expr, $business:expr, $ids:expr, $query:ident => $narrow:expr) => {{
-        macro_rules! ask {
-            ($database:ty, $pool:expr, $part:expr) => {{
-                let mut $query = QueryBuilder::<$database>::new(NAMED);
-                $query.push_bind($business);
-                $narrow;
-                let mut list = $query.separated(", ");
-                for id in $part {
-                    list.push_bind(*id);
-                }
-                list.push_unseparated(")");
-                $query.build_query_as::<NamedEntry>().fetch_all($pool).await?
-            }};
-        }
-        let mut found = Vec::new();
-        for part in $ids.chunks(IDS_PER_QUERY) {
-            found.extend(match $db.open() {
-                Open::Sqlite(pool) => ask!(Sqlite, pool, part),
-                Open::Postgres(pool) => ask!(Postgres, pool, part),
-            });
-        }
-        Ok(found)
-    }};
-}
-
 /// The entries of a calendar that it calls by these names.
 pub async fn named(
     db: &Db,
@@ -149,14 +123,19 @@ pub async fn named(
     calendar: CalendarId,
     external_ids: &[&str],
 ) -> Result<Vec<NamedEntry>> {
-    named_where!(db, business, external_ids, query => {
-        query.push(" AND calendar_id = ").push_bind(calendar).push(" AND external_id IN (");
-    })
+    Ok(all_in!(
+        db,
+        build_query_as,
+        [NAMED, business, " AND calendar_id = ", calendar, " AND external_id IN ("],
+        external_ids,
+        IDS_PER_QUERY,
+        ")"
+    ))
 }
 
 /// Which of these are entries of the business.
 pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Vec<NamedEntry>> {
-    named_where!(db, business, ids, query => { query.push(" AND id IN ("); })
+    Ok(all_in!(db, build_query_as, [NAMED, business, " AND id IN ("], ids, IDS_PER_QUERY, ")"))
 }
 
 const TO_REMOVE: &str = "

@@ -73,27 +73,17 @@ pub async fn sync_states_of(
     business: BusinessId,
     bookings: &[BookingId],
 ) -> Result<HashMap<BookingId, Vec<SyncState>>> {
-    macro_rules! ask {
-        ($database:ty, $pool:expr, $bookings:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(SYNC_STATES);
-            query.push_bind(business).push(" AND e.booking_id IN (");
-            let mut list = query.separated(", ");
-            for booking in $bookings {
-                list.push_bind(*booking);
-            }
-            list.push_unseparated(") ORDER BY e.created_at, e.id");
-            query.build_query_as::<SyncState>().fetch_all($pool).await?
-        }};
-    }
+    let states: Vec<SyncState> = all_in!(
+        db,
+        build_query_as,
+        [SYNC_STATES, business, " AND e.booking_id IN ("],
+        bookings,
+        IDS_PER_QUERY,
+        ") ORDER BY e.created_at, e.id"
+    );
     let mut found: HashMap<BookingId, Vec<SyncState>> = HashMap::new();
-    for part in bookings.chunks(IDS_PER_QUERY) {
-        let states = match db.open() {
-            Open::Sqlite(pool) => ask!(Sqlite, pool, part),
-            Open::Postgres(pool) => ask!(Postgres, pool, part),
-        };
-        for state in states {
-            found.entry(state.booking_id).or_default().push(state);
-        }
+    for state in states {
+        found.entry(state.booking_id).or_default().push(state);
     }
     Ok(found)
 }

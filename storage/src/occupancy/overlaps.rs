@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use concord_domain::ids::{BookingId, BusinessId};
-use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::{overlaps_postgres, overlaps_sqlite};
 use crate::{Db, Open, Result};
@@ -64,28 +63,21 @@ pub async fn overlaps_of(
     bookings: &[BookingId],
     now: DateTime<Utc>,
 ) -> Result<HashMap<BookingId, Vec<Overlap>>> {
-    macro_rules! ask {
-        ($database:ty, $pool:expr, $bookings:expr, $pairs:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(MINE);
-            query.push_bind(business).push(" AND o.ends_at > ").push_bind(now).push(" AND o.source_id IN (");
-            let mut list = query.separated(", ");
-            for booking in $bookings {
-                list.push_bind(*booking);
-            }
-            list.push_unseparated(")");
-            query.push($pairs);
-            query.build_query_as::<Overlap>().fetch_all($pool).await?
-        }};
-    }
+    let pairs = match db.open() {
+        Open::Sqlite(_) => pairs!(overlaps_sqlite),
+        Open::Postgres(_) => pairs!(overlaps_postgres),
+    };
+    let overlaps: Vec<Overlap> = all_in!(
+        db,
+        build_query_as,
+        [MINE, business, " AND o.ends_at > ", now, " AND o.source_id IN ("],
+        bookings,
+        BOOKINGS_PER_QUERY,
+        pairs
+    );
     let mut found: HashMap<BookingId, Vec<Overlap>> = HashMap::new();
-    for part in bookings.chunks(BOOKINGS_PER_QUERY) {
-        let overlaps = match db.open() {
-            Open::Sqlite(pool) => ask!(Sqlite, pool, part, pairs!(overlaps_sqlite)),
-            Open::Postgres(pool) => ask!(Postgres, pool, part, pairs!(overlaps_postgres)),
-        };
-        for overlap in overlaps {
-            found.entry(overlap.booking_id).or_default().push(overlap);
-        }
+    for overlap in overlaps {
+        found.entry(overlap.booking_id).or_default().push(overlap);
     }
     Ok(found)
 }

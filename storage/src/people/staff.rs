@@ -105,21 +105,21 @@ pub async fn update_staff(
     one!(tx, UPDATE_STAFF, business, id, &settings.name, &settings.email, settings.trade)
 }
 
-const ARCHIVE_STAFF: &str = "
-    UPDATE staff SET archived_at = COALESCE(archived_at, $3), revision = revision + 1
-    WHERE business_id = $1 AND id = $2";
+const SET_STAFF_ARCHIVED: &str = concat!(
+    "UPDATE staff SET archived_at = CASE WHEN $3 IS NOT NULL THEN COALESCE(archived_at, $3) END,
+         revision = revision + 1
+     WHERE business_id = $1 AND id = $2 RETURNING ",
+    columns!()
+);
 
-/// They no longer work here; what they are assigned to stays.
-pub async fn archive_staff(tx: &mut Tx, business: BusinessId, id: StaffId, now: DateTime<Utc>) -> Result<()> {
-    must_change!(tx, ARCHIVE_STAFF, business, id, now)
-}
-
-const RESTORE_STAFF: &str = "
-    UPDATE staff SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
-
-/// They work here again.
-pub async fn restore_staff(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<()> {
-    must_change!(tx, RESTORE_STAFF, business, id)
+/// They no longer work here since then, what they are assigned to stays; or they work here again (`None`).
+pub async fn set_staff_archived(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: StaffId,
+    since: Option<DateTime<Utc>>,
+) -> Result<Staff> {
+    one!(tx, SET_STAFF_ARCHIVED, business, id, since)
 }
 
 const LOCK: &str = concat!(

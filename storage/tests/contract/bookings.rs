@@ -168,7 +168,7 @@ async fn what_is_not_of_the_business_is_refused_by_field(db: &TestDb) {
     assert_eq!(field("A 1", &draft(&room, 0, 60)).await, "reference");
     assert_eq!(field("A-1", &draft(&room, 60, 60)).await, "ends_at");
     let mut tx = begin(db).await;
-    resources::archive(&mut tx, business.id, room.id, monday()).await.unwrap();
+    resources::set_archived(&mut tx, business.id, room.id, Some(monday())).await.unwrap();
     commit(tx).await;
     assert_eq!(field("A-1", &draft(&room, 0, 60)).await, "resource");
     assert_eq!(

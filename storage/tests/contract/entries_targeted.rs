@@ -175,7 +175,7 @@ async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
     set(Direction::In).await;
     let theirs = fixture.put(db, &[&fixture.eva, &fixture.rui], "Massage").await.booking;
     let mut tx = begin(db).await;
-    people::archive_staff(&mut tx, business, fixture.rui.id, monday()).await.unwrap();
+    people::set_staff_archived(&mut tx, business, fixture.rui.id, Some(monday())).await.unwrap();
     commit(tx).await;
     set(Direction::Both).await;
     let change = ChangeContext { business, actor: Actor::System, now: monday() };

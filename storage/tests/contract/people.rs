@@ -50,7 +50,7 @@ async fn staff_are_entered_changed_and_archived(db: &TestDb) {
 
     for minute in [5, 9] {
         let mut tx = begin(db).await;
-        people::archive_staff(&mut tx, business.id, made.id, at(minute)).await.unwrap();
+        people::set_staff_archived(&mut tx, business.id, made.id, Some(at(minute))).await.unwrap();
         commit(tx).await;
     }
     let archived = people::find_staff(db, business.id, made.id).await.unwrap().unwrap();
@@ -59,7 +59,7 @@ async fn staff_are_entered_changed_and_archived(db: &TestDb) {
     assert_eq!(people::list_archived_staff(db, business.id).await.unwrap(), std::slice::from_ref(&archived));
 
     let mut tx = begin(db).await;
-    people::restore_staff(&mut tx, business.id, made.id).await.unwrap();
+    people::set_staff_archived(&mut tx, business.id, made.id, None).await.unwrap();
     commit(tx).await;
     let restored = people::list_staff(db, business.id, &first(10)).await.unwrap().items;
     assert_eq!(restored, [people::Staff { archived_at: None, revision: archived.revision + 1, ..archived }]);
@@ -207,8 +207,8 @@ async fn another_business_finds_nobody(db: &TestDb) {
     assert_eq!(people::list_users(db, other.id).await.unwrap(), []);
     let mut tx = begin(db).await;
     is_not_found(people::update_staff(&mut tx, other.id, ana.id, &driver("Rui")).await);
-    is_not_found(people::archive_staff(&mut tx, other.id, ana.id, monday()).await);
-    is_not_found(people::restore_staff(&mut tx, other.id, ana.id).await);
+    is_not_found(people::set_staff_archived(&mut tx, other.id, ana.id, Some(monday())).await);
+    is_not_found(people::set_staff_archived(&mut tx, other.id, ana.id, None).await);
     is_not_found(people::lock(&mut tx, other.id, ana.id).await);
     is_not_found(people::bump_revision(&mut tx, other.id, &[ana.id]).await);
     is_not_found(people::archive_user(&mut tx, other.id, login.id, monday()).await);

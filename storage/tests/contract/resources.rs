@@ -51,8 +51,8 @@ async fn resources_are_listed_by_name_a_page_at_a_time(db: &TestDb) {
         commit(tx).await;
     }
     let mut tx = begin(db).await;
-    resources::archive(&mut tx, business.id, made[3].id, at(1)).await.unwrap();
-    resources::archive(&mut tx, business.id, made[3].id, at(2)).await.unwrap();
+    resources::set_archived(&mut tx, business.id, made[3].id, Some(at(1))).await.unwrap();
+    resources::set_archived(&mut tx, business.id, made[3].id, Some(at(2))).await.unwrap();
     commit(tx).await;
     let archived = resources::find(db, business.id, made[3].id).await.unwrap().unwrap();
     assert_eq!(archived.archived_at, Some(at(1)));
@@ -70,15 +70,15 @@ async fn what_was_archived_is_listed_and_can_be_booked_again(db: &TestDb) {
     testing::resource(db, &business, 1).await;
     assert_eq!(resources::list_archived(db, business.id).await.unwrap(), []);
     let mut tx = begin(db).await;
-    resources::archive(&mut tx, business.id, room.id, at(1)).await.unwrap();
+    resources::set_archived(&mut tx, business.id, room.id, Some(at(1))).await.unwrap();
     commit(tx).await;
     let archived = resources::list_archived(db, business.id).await.unwrap();
     assert_eq!(archived.iter().map(|one| one.id).collect::<Vec<_>>(), [room.id]);
     assert_eq!(resources::list_archived(db, other.id).await.unwrap(), []);
 
     let mut tx = begin(db).await;
-    is_not_found(resources::restore(&mut tx, other.id, room.id).await);
-    resources::restore(&mut tx, business.id, room.id).await.unwrap();
+    is_not_found(resources::set_archived(&mut tx, other.id, room.id, None).await);
+    resources::set_archived(&mut tx, business.id, room.id, None).await.unwrap();
     commit(tx).await;
     assert_eq!(resources::list_archived(db, business.id).await.unwrap(), []);
     let restored = resources::find(db, business.id, room.id).await.unwrap().unwrap();
@@ -196,7 +196,7 @@ async fn another_business_finds_no_resource(db: &TestDb) {
     is_not_found(resources::capacity(&mut tx, other.id, room.id.0).await);
     is_not_found(resources::bump_revision(&mut tx, other.id, room.id).await);
     is_not_found(resources::update(&mut tx, other.id, room.id, &settings("Boat", 1), monday()).await);
-    is_not_found(resources::archive(&mut tx, other.id, room.id, monday()).await);
+    is_not_found(resources::set_archived(&mut tx, other.id, room.id, Some(monday())).await);
     commit(tx).await;
     assert_eq!(resources::find(db, business.id, room.id).await.unwrap(), Some(room));
 }
