@@ -9,9 +9,7 @@ use concord_domain::{
     sync::read_sequence::ReadSequence,
 };
 
-use sqlx::{Postgres, QueryBuilder, Sqlite};
-
-use crate::{Db, Open, Result, Tx};
+use crate::{Db, Result, Tx};
 
 /// A calendar of a connection.
 #[derive(Clone, Debug, sqlx_macros::FromRow)]

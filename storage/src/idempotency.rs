@@ -5,7 +5,7 @@
 //! `forget` gives the key back when nothing was done through no fault of the caller.
 //!
 //! A process that dies after the work and before the answer leaves a key that is done: who repeats the request is told so,
-//! and what it was done to. One that dies before leaves a key that nobody renews: after `ABANDONED_AFTER` it is taken over,
+//! and what it was done to. One that dies before leaves a key that nobody renews: after `ABANDON_TIMEOUT` it is taken over,
 //! and were its owner alive after all, frozen or with another clock, their commit would find that and never be.
 //!
 //! Work of several transactions, each of which finds out for itself whether it is done, runs `in_parts`.
@@ -144,7 +144,7 @@ const RENEW: &str = "
     UPDATE idempotency_keys SET lease_until = $5
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
-/// A sign of life, to be given several times within `ABANDONED_AFTER`.
+/// A sign of life, to be given several times within `ABANDON_TIMEOUT`.
 pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<()> {
     let mut tx = db.begin_async_commit().await?;
     set_alive(&mut tx, request, now + ABANDON_TIMEOUT).await?;

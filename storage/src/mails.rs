@@ -1,6 +1,6 @@
 //! Mails: each to one person, written once by a key, sent by a job of its own.
 //!
-//! The row is written in the transaction that gives rise to it; sending and its outcome come later (`jobs::mail`).
+//! The row is written in the transaction that gives rise to it; sending and its outcome come later (`jobs::notify`).
 
 use chrono::{DateTime, Utc};
 use concord_domain::{

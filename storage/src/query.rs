@@ -144,7 +144,7 @@ macro_rules! all_in {
         }
         let mut rows = Vec::new();
         for part in $ids.chunks($size) {
-            rows.extend(match $db.open() {
+            rows.append(&mut match $db.open() {
                 $crate::Open::Sqlite(pool) => ask!(sqlx::Sqlite, pool, part),
                 $crate::Open::Postgres(pool) => ask!(sqlx::Postgres, pool, part),
             });

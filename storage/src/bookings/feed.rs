@@ -8,7 +8,7 @@ use concord_domain::{
 
 use super::{
     list::{BookingFilter, BookingListParams, ListOrder, list_rows},
-    read::{BookingRow, all_with_staff},
+    read::all_with_staff,
 };
 use crate::{
     Db, Result,

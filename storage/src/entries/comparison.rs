@@ -6,10 +6,9 @@ use concord_domain::{
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
     interval::Interval,
 };
-use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::IDS_PER_QUERY;
-use crate::{Db, Open, Result};
+use crate::{Db, Result};
 
 /// An entry, and how it should stand.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]

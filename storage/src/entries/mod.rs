@@ -1,5 +1,6 @@
-//! A booking's entry in each connected calendar: what should stand there (`aim`), what we last wrote (`written`), and how it
-//! stands there (`states`, and `compared` for a compare with what does), and where its owner has put it (`moved`). A driver's day is the matter of `rounds`.
+//! A booking's entry in each connected calendar: what should stand there (`desired`), what we last wrote (`writes`), how it
+//! stands there (`states`, and `comparison` for a compare with what does), and where its owner has put it (`moved`). A
+//! driver's day is the matter of `rounds`.
 
 mod comparison;
 mod desired;
@@ -15,7 +16,6 @@ use concord_domain::{
     sync::{read_sequence::ReadSequence, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
 };
 use serde::Serialize;
-use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 pub(crate) use self::desired::mark_all_pending;
 pub use self::{
@@ -28,7 +28,7 @@ pub use self::{
         record_failure, record_removed, record_written, refuse_write,
     },
 };
-use crate::{Db, Open, Result};
+use crate::{Db, Result};
 
 /// An entry, with what is needed to reach it.
 #[derive(Clone, Debug, sqlx_macros::FromRow)]
@@ -165,7 +165,7 @@ pub async fn count_present(db: &Db, business: BusinessId, connection: Connection
 /// How the entries of a business stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EntryCounts {
-    /// As they should be, of bookings that are not over; at most `MOST_COUNTED`.
+    /// As they should be, of bookings that are not over; at most `COUNT_LIMIT`.
     pub synced: i64,
     /// To be written, by connections that are served.
     pub pending: i64,

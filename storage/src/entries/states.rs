@@ -9,10 +9,9 @@ use concord_domain::{
     ids::{BookingId, BusinessId, ConnectionId, StaffId},
 };
 use serde::Serialize;
-use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::IDS_PER_QUERY;
-use crate::{Db, Open, Result, column::TimeColumns};
+use crate::{Db, Result, column::TimeColumns};
 
 /// How a booking stands in one connected calendar, for the API and the page.
 #[derive(Clone, Debug, Serialize, sqlx_macros::FromRow)]
