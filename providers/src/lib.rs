@@ -44,6 +44,7 @@ pub mod http;
 pub mod microsoft;
 pub mod net;
 pub mod oauth;
+mod pages;
 pub mod provider;
 pub mod push;
 mod quote;

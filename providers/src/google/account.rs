@@ -1,15 +1,12 @@
 //! Whose account a token opens.
 
-use bytes::Bytes;
-use http::{Method, Request, header::AUTHORIZATION};
+use http::Method;
 use serde::Deserialize;
 
-use super::{
-    GoogleCalendar,
-    errors::{GoogleErrorResponse, unreadable},
-};
+use super::GoogleCalendar;
 use crate::{
     error::ProviderError,
+    error_response::parse_json,
     provider::{ProviderAccount, ProviderCredentials},
 };
 
@@ -23,24 +20,12 @@ struct GoogleUserInfo {
 }
 
 impl GoogleCalendar {
-    /// Over the shared client: the hub knows the calendar's API only.
     pub(super) async fn read_account(
         &self,
         credentials: &ProviderCredentials,
     ) -> Result<ProviderAccount, ProviderError> {
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = self.userinfo.as_str().parse().map_err(|_| {
-            ProviderError::Rejected("the address of Google's API cannot be called".to_owned())
-        })?;
-        request.headers_mut().insert(AUTHORIZATION, credentials.bearer()?);
-        let answer = self.http.send(request).await?;
-        if !answer.status.is_success() {
-            let now = self.clock.now();
-            return Err(GoogleErrorResponse::read(&answer, now).into_error());
-        }
-        let user: GoogleUserInfo =
-            serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+        let response = self.call(credentials, Method::GET, self.userinfo.clone(), None, None).await?;
+        let user: GoogleUserInfo = parse_json(&response, "Google")?;
         Ok(ProviderAccount { subject: user.sub, email: user.email })
     }
 }

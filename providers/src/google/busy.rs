@@ -5,7 +5,7 @@ use concord_domain::interval::Interval;
 use google_calendar3::api::{FreeBusyCalendar, FreeBusyRequest, FreeBusyRequestItem, FreeBusyResponse};
 
 use super::GoogleCalendar;
-use crate::{error::ProviderError, provider::ProviderCredentials};
+use crate::{error::ProviderError, error_response::parse_json, provider::ProviderCredentials};
 
 /// Google refuses a stretch of more than about 90 days with `timeRangeTooLong` (reported), so longer ones are asked in
 /// parts.
@@ -26,9 +26,8 @@ impl GoogleCalendar {
                 items: Some(vec![FreeBusyRequestItem { id: Some(calendar.to_owned()) }]),
                 ..FreeBusyRequest::default()
             };
-            let mut session = self.session(credentials)?;
-            let result = session.hub.freebusy().query(request).delegate(&mut session.capture).doit().await;
-            busy.extend(parse_busy(calendar, session.outcome(result)?)?);
+            let response = self.post(credentials, "freeBusy", &request).await?;
+            busy.extend(parse_busy(calendar, parse_json(&response, "Google")?)?);
         }
         Ok(busy)
     }
@@ -49,7 +48,7 @@ fn parse_busy(calendar: &str, response: FreeBusyResponse) -> Result<Vec<Interval
     let mut calendars = response.calendars.unwrap_or_default();
     let Some(FreeBusyCalendar { busy, errors }) = calendars.remove(calendar) else {
         return Err(ProviderError::Transient(
-            "Google's answer has no busy times for the calendar".to_owned(),
+            "Google's response has no busy times for the calendar".to_owned(),
         ));
     };
     // A calendar that cannot be read does not fail the query: the refusal stands inside.

@@ -1,14 +1,15 @@
 //! The calendars of an account.
 
-use google_calendar3::api::CalendarListEntry;
+use google_calendar3::api::{CalendarList, CalendarListEntry};
 
 use super::GoogleCalendar;
 use crate::{
     error::ProviderError,
+    error_response::parse_json,
     provider::{ProviderCredentials, RemoteCalendar, is_colour},
 };
 
-const PAGE_SIZE: i32 = 250;
+const PAGE_SIZE: u32 = 250;
 
 /// Nobody has 10,000 calendars; a server that gives page after page must not keep us for ever.
 const MAX_PAGES: usize = 40;
@@ -21,14 +22,11 @@ impl GoogleCalendar {
         let mut calendars = Vec::new();
         let mut page: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut session = self.session(credentials)?;
             // What its owner does not want to see is still theirs: left out, it would be taken for gone.
-            let mut call = session.hub.calendar_list().list().max_results(PAGE_SIZE).show_hidden(true);
-            if let Some(page) = &page {
-                call = call.page_token(page);
-            }
-            let result = call.delegate(&mut session.capture).doit().await;
-            let list = session.outcome(result)?;
+            let mut query = vec![("maxResults", PAGE_SIZE.to_string()), ("showHidden", true.to_string())];
+            query.extend(page.map(|page| ("pageToken", page)));
+            let response = self.get(credentials, "users/me/calendarList", &query).await?;
+            let list: CalendarList = parse_json(&response, "Google")?;
             calendars.extend(list.items.into_iter().flatten().filter_map(calendar));
             page = list.next_page_token;
             if page.is_none() {

@@ -2,25 +2,33 @@
 
 use chrono_tz::Tz;
 use concord_domain::{entry::ObservedEntry, ids::EntryId, interval::Interval};
-use google_calendar3::{
-    api::{Event, Events},
-    common,
-};
-use http::StatusCode;
+use google_calendar3::{api::Event, common::serde::datetime_to_string};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, ids::segment};
 use crate::{
     error::ProviderError,
+    error_response::{parse_json, unreadable},
+    pages::{parse_items, read_page},
     provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, is_unclear, unclear},
-    quote::describe_json_error,
 };
 
-const PAGE_SIZE: i32 = 2_500;
+const PAGE_SIZE: u32 = 2_500;
 
 /// What is asked for where such a page takes too long: Google's own default.
-const SMALL_PAGE_SIZE: i32 = 250;
+const SMALL_PAGE_SIZE: u32 = 250;
+
+/// The crate's `Events`, its items unread: it would lose a page for one item that nobody understands.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventsPage {
+    #[serde(default)]
+    items: Vec<Value>,
+    time_zone: Option<String>,
+    next_page_token: Option<String>,
+    next_sync_token: Option<String>,
+}
 
 impl GoogleCalendar {
     pub(super) async fn list_changes(
@@ -30,23 +38,16 @@ impl GoogleCalendar {
         window: Interval,
         from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
-        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE_SIZE } else { PAGE_SIZE };
-        let answer = match self.page(credentials, calendar, (window, from), size).await {
-            Err(trouble) if size > SMALL_PAGE_SIZE && is_timeout(&trouble) => {
-                tracing::info!("a page of Google's takes too long; smaller ones are asked for");
-                self.slow.note(calendar, self.clock.now());
-                self.page(credentials, calendar, (window, from), SMALL_PAGE_SIZE).await
-            }
-            answer => answer,
-        };
-        match answer {
-            Ok(ParsedEventsPage { events, unclear }) => to_changes_page(events, unclear),
+        let sizes = (PAGE_SIZE, SMALL_PAGE_SIZE);
+        let read = |size| self.page(credentials, calendar, window, from, size);
+        match read_page(&self.slow, calendar, self.clock.now(), sizes, read).await {
+            Ok(page) => to_changes_page(page),
             Err(GoogleCallError::Refused(refusal))
                 if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
             {
                 Err(ProviderError::CursorExpired)
             }
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -54,33 +55,28 @@ impl GoogleCalendar {
         &self,
         credentials: &ProviderCredentials,
         calendar: &str,
-        (window, from): (Interval, &SyncPosition),
-        size: i32,
-    ) -> Result<ParsedEventsPage, GoogleCallError> {
+        window: Interval,
+        from: &SyncPosition,
+        size: u32,
+    ) -> Result<EventsPage, GoogleCallError> {
         let (page, cursor) = match from {
             SyncPosition::Start => (None, None),
             SyncPosition::Cursor(cursor) => (None, Some(cursor)),
             SyncPosition::Page { page, cursor } => (Some(page), cursor.as_ref()),
         };
-        let calendar = segment(calendar)?;
-        let mut session = self.session(credentials)?;
-        let mut call = session.hub.events().list(&calendar).single_events(true).max_results(size);
+        let path = format!("calendars/{}/events", segment(calendar)?);
+        let mut query = vec![("singleEvents", true.to_string()), ("maxResults", size.to_string())];
         // The window belongs to the cursor; to repeat it beside a sync token is refused. All else is to be as it was in
         // the first read. Deleted entries come beside a sync token without being asked for.
-        call = match cursor {
-            Some(cursor) => call.sync_token(cursor),
-            None => call.time_min(window.start).time_max(window.end),
-        };
-        if let Some(page) = page {
-            call = call.page_token(page);
+        match cursor {
+            Some(cursor) => query.push(("syncToken", cursor.clone())),
+            None => query.extend([
+                ("timeMin", datetime_to_string(&window.start)),
+                ("timeMax", datetime_to_string(&window.end)),
+            ]),
         }
-        let result = call.delegate(&mut session.capture).doit().await;
-        if let Err(common::Error::JsonDecodeError(text, _)) = &result
-            && let Some(listed) = ParsedEventsPage::parse_items(text)
-        {
-            return Ok(listed);
-        }
-        Ok(ParsedEventsPage { events: session.outcome(result)?, unclear: Vec::new() })
+        query.extend(page.map(|page| ("pageToken", page.clone())));
+        Ok(parse_json(&self.get(credentials, &path, &query).await?, "Google")?)
     }
 
     /// An event keeps its id when it is moved (Events: move), and copies have another.
@@ -104,80 +100,37 @@ impl GoogleCalendar {
         calendar: &str,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let (calendar, event) = (segment(calendar)?, segment(external_id)?);
-        let mut session = self.session(credentials)?;
-        let result = session.hub.events().get(&calendar, &event).delegate(&mut session.capture).doit().await;
-        if let Err(common::Error::JsonDecodeError(text, _)) = &result
-            && let Some(unclear) = serde_json::from_str(text).ok().as_ref().and_then(unreadable_item)
-        {
-            return Ok(Some(unclear));
-        }
-        match session.outcome(result) {
+        let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
+        let item: Value = match self.get(credentials, &path, &[]).await {
+            Ok(response) => parse_json(&response, "Google")?,
+            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        match Event::deserialize(&item) {
             Ok(event) => Ok(observed(event, Tz::UTC)),
-            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => unclear_of(&item).map(Some).ok_or_else(|| unreadable(&error, "Google")),
         }
     }
 }
 
-/// A page as it was read.
-struct ParsedEventsPage {
-    events: Events,
-    /// What nobody understood of it.
-    unclear: Vec<Option<ObservedEntry>>,
-}
-
-impl ParsedEventsPage {
-    /// A page that cannot be read as a whole, item by item: what one of them says that nobody understands is no reason to
-    /// lose the others. `None`: it is no page.
-    fn parse_items(text: &str) -> Option<Self> {
-        let mut page: Value = serde_json::from_str(text).ok()?;
-        let Value::Array(items) = page.get_mut("items")?.take() else { return None };
-        let mut events: Events = serde_json::from_value(page).ok()?;
-        let (mut read, mut unclear) = (Vec::new(), Vec::new());
-        for item in items {
-            match Event::deserialize(&item) {
-                Ok(event) => read.push(event),
-                Err(error) => {
-                    let fault = describe_json_error(&error);
-                    tracing::warn!(fault, "an event of Google's cannot be read");
-                    unclear.push(unreadable_item(&item));
-                }
-            }
-        }
-        events.items = Some(read);
-        Some(Self { events, unclear })
-    }
-}
-
-fn unreadable_item(item: &Value) -> Option<ObservedEntry> {
+/// What is known of an event that cannot be read; `None` for one without an id.
+fn unclear_of(item: &Value) -> Option<ObservedEntry> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
     Some(unclear(text("id")?, text("recurringEventId"), text("etag")))
 }
 
-/// Whether less may be answered: our own patience ended, or that of a server in between.
-fn is_timeout(trouble: &GoogleCallError) -> bool {
-    match trouble {
-        GoogleCallError::Slow(_) => true,
-        GoogleCallError::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
-        GoogleCallError::Other(_) => false,
-    }
-}
-
-fn to_changes_page(
-    events: Events,
-    unclear: Vec<Option<ObservedEntry>>,
-) -> Result<ChangesPage, ProviderError> {
-    let next = match (events.next_page_token, events.next_sync_token) {
+fn to_changes_page(page: EventsPage) -> Result<ChangesPage, ProviderError> {
+    let next = match (page.next_page_token, page.next_sync_token) {
         (Some(page), _) => NextPage::Page(page),
         (None, Some(cursor)) => NextPage::Cursor(cursor),
         // Taken for complete, it would make everything that is missing look deleted.
-        (None, None) => return Err(ProviderError::Transient("the list ends without an end".to_owned())),
+        (None, None) => return Err(ProviderError::Transient("the response was incomplete".to_owned())),
     };
-    let zone = events.time_zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
-    let unreadable = unclear.len();
-    let read = events.items.into_iter().flatten().filter_map(|event| observed(event, zone));
-    let entries = read.chain(unclear.into_iter().flatten()).collect();
+    let zone = page.time_zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    let (events, unreadable) = parse_items::<Event>(page.items);
+    let read = events.into_iter().filter_map(|event| observed(event, zone));
+    let entries = read.chain(unreadable.iter().filter_map(unclear_of)).collect();
+    let unreadable = unreadable.len();
     Ok(ChangesPage { entries, resources: Vec::new(), series: Vec::new(), may_miss: false, unreadable, next })
 }
 
@@ -188,7 +141,7 @@ mod tests {
     use super::*;
 
     fn page(json: serde_json::Value) -> Result<ChangesPage, ProviderError> {
-        to_changes_page(serde_json::from_value(json).unwrap(), Vec::new())
+        to_changes_page(serde_json::from_value(json).unwrap())
     }
 
     #[test]
@@ -204,16 +157,11 @@ mod tests {
 
     #[test]
     fn an_item_of_another_form_leaves_the_others_as_they_are() {
-        let page = json!({ "nextSyncToken": "c", "items": [
-            { "id": "odd", "start": "soon" }, { "id": "fine", "summary": "Dentist" } ] });
-        let ParsedEventsPage { events, unclear } = ParsedEventsPage::parse_items(&page.to_string()).unwrap();
-        let found = to_changes_page(events, unclear).unwrap();
+        let found = page(json!({ "nextSyncToken": "c", "items": [
+            { "id": "odd", "start": "soon" }, { "id": "fine", "summary": "Dentist" } ] }));
+        let found = found.unwrap();
         let ids: Vec<&str> = found.entries.iter().map(|entry| entry.external_id.as_str()).collect();
         assert_eq!((ids, found.unreadable), (vec!["fine", "odd"], 1));
-        assert!(
-            ParsedEventsPage::parse_items("{\"items\": [").is_none()
-                && ParsedEventsPage::parse_items("{}").is_none()
-        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     error::ProviderError,
     error_response::{self, ErrorBody},
-    quote::{describe_json_error, quote},
+    quote::quote,
 };
 
 /// Over quota; with 403 or with 429.
@@ -55,7 +55,20 @@ impl GoogleErrorResponse {
 
 impl ErrorBody for GoogleErrorBody {
     fn read(body: &[u8]) -> Option<Self> {
-        Self::of(&serde_json::from_slice(body).ok()?)
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let error = body.get("error").filter(|error| error.is_object())?;
+        let text = |pointer: &str| error.pointer(pointer).and_then(Value::as_str);
+        // Newer parts of Google give `details` and `status` instead of `errors`.
+        let detail = || {
+            let details = error.get("details").and_then(Value::as_array)?;
+            details.iter().find_map(|detail| detail.get("reason").and_then(Value::as_str))
+        };
+        let reason = text("/errors/0/reason").or_else(detail).or_else(|| text("/status")).unwrap_or_default();
+        Some(Self {
+            reason: quote(reason, &[]),
+            message: quote(text("/message").unwrap_or_default(), &[]),
+            location: quote(text("/errors/0/location").unwrap_or_default(), &[]),
+        })
     }
 
     fn judge(refusal: GoogleErrorResponse) -> ProviderError {
@@ -91,25 +104,6 @@ impl ErrorBody for GoogleErrorBody {
     }
 }
 
-impl GoogleErrorBody {
-    /// From the whole of the body.
-    pub(super) fn of(body: &Value) -> Option<Self> {
-        let error = body.get("error").filter(|error| error.is_object())?;
-        let text = |pointer: &str| error.pointer(pointer).and_then(Value::as_str);
-        // Newer parts of Google give `details` and `status` instead of `errors`.
-        let detail = || {
-            let details = error.get("details").and_then(Value::as_array)?;
-            details.iter().find_map(|detail| detail.get("reason").and_then(Value::as_str))
-        };
-        let reason = text("/errors/0/reason").or_else(detail).or_else(|| text("/status")).unwrap_or_default();
-        Some(Self {
-            reason: quote(reason, &[]),
-            message: quote(text("/message").unwrap_or_default(), &[]),
-            location: quote(text("/errors/0/location").unwrap_or_default(), &[]),
-        })
-    }
-}
-
 /// The calendar API is switched off in the project that the OAuth client belongs to.
 const API_DISABLED_REASONS: &[&str] = &["accessNotConfigured", "SERVICE_DISABLED"];
 
@@ -132,11 +126,6 @@ fn advice(reason: &str) -> Option<&'static str> {
         "timeRangeEmpty" => "the end is not after the start",
         _ => return None,
     })
-}
-
-/// An answer that should be JSON of a certain form.
-pub(super) fn unreadable(error: &serde_json::Error) -> ProviderError {
-    ProviderError::Transient(format!("Google's answer is {}", describe_json_error(error)))
 }
 
 #[cfg(test)]

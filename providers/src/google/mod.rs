@@ -1,9 +1,8 @@
 //! Google Calendar (API version 3).
 //!
-//! Reading goes through the hub of `google-calendar3` (`hub.rs`), which itself calls through the shared client
-//! (`pipe.rs`). Writing goes through the shared client with the crate's typed `Event` (`writes.rs`): the hub has no
-//! `If-Match`, and its patch drops the nulls that would clear a field. What an entry looks like at Google is in
-//! `entries.rs`, what its refusals mean in `errors.rs`.
+//! The models are those of `google-calendar3`; the shared client makes the calls (`requests.rs`). Its hub is not used: it
+//! wants a hyper client of its own, without limits, time-outs and proxy, has no `If-Match`, and its patch drops the nulls
+//! that would clear a field. What an entry looks like at Google is in `entries.rs`, what its errors mean in `errors.rs`.
 
 mod account;
 mod busy;
@@ -11,10 +10,9 @@ mod calendars;
 mod changes;
 mod entries;
 mod errors;
-mod hub_session;
 mod ids;
-mod pipe;
 pub(crate) mod push;
+mod requests;
 mod writes;
 
 use std::sync::Arc;
@@ -78,7 +76,7 @@ impl Default for GoogleEndpoints {
 /// Google Calendar as a provider.
 #[derive(Clone, Debug)]
 pub struct GoogleCalendar {
-    /// Ends in `/calendar/v3/`, as the hub wants it.
+    /// Ends in `/calendar/v3/`, so that paths are joined to it.
     calendar_base: Url,
     userinfo: Url,
     http: HttpClient,

@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use super::{GoogleCalendar, errors::GoogleCallError, ids::segment};
 use crate::{
     error::ProviderError,
+    error_response::parse_json,
     provider::ProviderCredentials,
     push::{
         ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
@@ -45,10 +46,8 @@ impl PushProvider for GoogleCalendar {
             )])),
             ..Channel::default()
         };
-        let mut session = self.session(credentials)?;
-        let call = session.hub.events().watch(channel, &segment(calendar)?);
-        let result = call.delegate(&mut session.capture).doit().await;
-        let opened = session.outcome(result)?;
+        let path = format!("calendars/{}/events/watch", segment(calendar)?);
+        let opened: Channel = parse_json(&self.post(credentials, &path, &channel).await?, "Google")?;
         let expires_at = opened.expiration.and_then(DateTime::from_timestamp_millis);
         match (opened.id, opened.resource_id, expires_at) {
             (Some(remote_id), Some(resource), Some(expires_at)) => Ok(ActivePushSubscription {
@@ -77,10 +76,8 @@ impl PushProvider for GoogleCalendar {
             resource_id: channel.resource_id.clone(),
             ..Channel::default()
         };
-        let mut session = self.session(credentials)?;
-        let result = session.hub.channels().stop(channel).delegate(&mut session.capture).doit().await;
-        match session.outcome(result.map(|response| (response, ()))) {
-            Ok(()) => Ok(()),
+        match self.post(credentials, "channels/stop", &channel).await {
+            Ok(_) => Ok(()),
             Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }

@@ -1,25 +1,23 @@
 //! Writing entries: inserts, conditional replacements, removals.
 //!
-//! Over the shared client: the hub has no `If-Match`, and its patch drops the nulls that would clear a field. A
-//! replacement (PUT) clears whatever it does not name.
+//! An entry that stands is patched: a replacement (PUT) clears whatever it does not name.
 
 use bytes::Bytes;
 use concord_domain::entry::EntryContent;
-use google_calendar3::{api::Event, common::remove_json_null_values};
-use http::{
-    HeaderValue, Method, Request,
-    header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH},
-};
+use google_calendar3::api::Event;
+use http::{HeaderValue, Method, header::ETAG};
 use serde_json::Value;
 
 use super::{
     GoogleCalendar,
     entries::{self, event},
-    errors::{GoogleCallError, GoogleErrorResponse, unreadable},
+    errors::GoogleCallError,
     ids::segment,
+    requests::{serialization_error, without_nulls},
 };
 use crate::{
     error::ProviderError,
+    error_response::parse_json,
     http::BufferedResponse,
     provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
 };
@@ -34,7 +32,7 @@ impl GoogleCalendar {
     ) -> Result<WriteReceipt, ProviderError> {
         let path = format!("calendars/{}/events", segment(calendar)?);
         let event = Event { id: Some(external_id.to_owned()), ..event(content) };
-        let body = body(&event).map_err(serialization_error)?;
+        let body = without_nulls(&event)?;
         let answer = self.write(credentials, Method::POST, &path, None, Some(body)).await?;
         write_receipt(&answer, external_id)
     }
@@ -103,40 +101,13 @@ impl GoogleCalendar {
         body: Option<Bytes>,
     ) -> Result<BufferedResponse, GoogleCallError> {
         // One party invites, and it is not Google.
-        let address = format!("{}{path}?sendUpdates=none", self.calendar_base);
-        let has_body = body.is_some();
-        let mut request = Request::new(body.unwrap_or_default());
-        *request.method_mut() = method;
-        *request.uri_mut() = address.parse().map_err(|_| ProviderError::NotFound)?;
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, credentials.bearer()?);
-        if has_body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(etag) = if_match {
-            headers.insert(IF_MATCH, etag);
-        }
-        let answer = self.http.send(request).await?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        Err(GoogleCallError::Refused(GoogleErrorResponse::read(&answer, self.clock.now())))
+        let url = self.address(path, &[("sendUpdates", "none".to_owned())])?;
+        self.call(credentials, method, url, if_match, body).await
     }
 }
 
-/// The model writes every field that it has, absent ones as null.
-fn body(event: &Event) -> serde_json::Result<Bytes> {
-    let mut value: Value = serde_json::to_value(event)?;
-    remove_json_null_values(&mut value);
-    Ok(serde_json::to_vec(&value)?.into())
-}
-
-fn serialization_error(_: serde_json::Error) -> ProviderError {
-    ProviderError::Rejected("the request cannot be written down".to_owned())
-}
-
 fn parse_event(answer: &BufferedResponse) -> Result<Event, ProviderError> {
-    serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))
+    parse_json(answer, "Google")
 }
 
 fn write_receipt(answer: &BufferedResponse, external_id: &str) -> Result<WriteReceipt, ProviderError> {

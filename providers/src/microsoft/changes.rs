@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use concord_domain::{entry::ObservedEntry, interval::Interval};
 use graph_rs_sdk::ODataQuery;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,8 +19,8 @@ use super::{
 use crate::{
     error::ProviderError,
     http::BufferedResponse,
+    pages::{parse_items, read_page},
     provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, unclear},
-    quote::describe_json_error,
 };
 
 /// What an occurrence shares with its series.
@@ -39,15 +38,6 @@ const SERIES_FIELDS: &[&str] = &[
 /// What is asked for where a page takes too long: a mailbox with large invitations, or a busy server.
 const SMALL_PAGE_SIZE: u32 = 50;
 
-/// Whether less may be answered: our own patience ended, or that of a server in between.
-fn is_timeout(trouble: &GraphCallError) -> bool {
-    match trouble {
-        GraphCallError::Slow(_) => true,
-        GraphCallError::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
-        GraphCallError::Other(_) => false,
-    }
-}
-
 impl MicrosoftCalendar {
     pub(super) async fn list_changes(
         &self,
@@ -57,15 +47,9 @@ impl MicrosoftCalendar {
         from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
         let calendar = segment(calendar)?;
-        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE_SIZE } else { PAGE };
-        let answer = match self.page(credentials, calendar, (window, from), size).await {
-            Err(trouble) if size > SMALL_PAGE_SIZE && is_timeout(&trouble) => {
-                tracing::info!(calendar, "a page of Microsoft's takes too long; smaller ones are asked for");
-                self.slow.note(calendar, self.clock.now());
-                self.page(credentials, calendar, (window, from), SMALL_PAGE_SIZE).await
-            }
-            answer => answer,
-        };
+        let sizes = (PAGE, SMALL_PAGE_SIZE);
+        let read = |size| self.page(credentials, calendar, window, from, size);
+        let answer = read_page(&self.slow, calendar, self.clock.now(), sizes, read).await;
         let answer = match answer {
             Err(GraphCallError::Refused(refusal))
                 if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
@@ -77,21 +61,28 @@ impl MicrosoftCalendar {
         let page: GraphPage<Value> = json(&answer)?;
         let next = self.after(&page)?;
         let is_first_read = matches!(from, SyncPosition::Start | SyncPosition::Page { cursor: None, .. });
-        let ParsedItems { events, mut unclear } = ParsedItems::read(page.value);
-        let unreadable = unclear.len();
+        let (events, unreadable) = parse_items::<GraphEvent>(page.value);
         let series = if is_first_read { Vec::new() } else { complete_resources(&events) };
         let mut entries = self.entries(credentials, calendar, events, is_first_read).await?;
-        entries.append(&mut unclear);
+        entries.extend(unreadable.iter().filter_map(unclear_of));
         // Nothing says that a delta names what came and went between two of them, and what is moved out of a calendar and
         // into it again it is known not to name.
-        Ok(ChangesPage { entries, resources: Vec::new(), series, may_miss: true, unreadable, next })
+        Ok(ChangesPage {
+            entries,
+            resources: Vec::new(),
+            series,
+            may_miss: true,
+            unreadable: unreadable.len(),
+            next,
+        })
     }
 
     async fn page(
         &self,
         credentials: &ProviderCredentials,
         calendar: &str,
-        (window, from): (Interval, &SyncPosition),
+        window: Interval,
+        from: &SyncPosition,
         size: u32,
     ) -> Result<BufferedResponse, GraphCallError> {
         match from {
@@ -139,7 +130,7 @@ impl MicrosoftCalendar {
             (Some(link), _) => self.own_link(link).map(|_| NextPage::Page(link.clone())),
             (None, Some(link)) => self.own_link(link).map(|_| NextPage::Cursor(link.clone())),
             // Taken for complete, it would make everything that is missing look deleted.
-            (None, None) => Err(ProviderError::Transient("the list ends without an end".to_owned())),
+            (None, None) => Err(ProviderError::Transient("the response was incomplete".to_owned())),
         }
     }
 
@@ -190,38 +181,15 @@ impl MicrosoftCalendar {
     }
 }
 
-/// The items of a page, one by one: what one of them says that nobody understands is no reason to lose the others.
-struct ParsedItems {
-    events: Vec<GraphEvent>,
-    unclear: Vec<ObservedEntry>,
-}
-
-impl ParsedItems {
-    fn read(items: Vec<Value>) -> Self {
-        let mut read = Self { events: Vec::new(), unclear: Vec::new() };
-        for item in items {
-            match GraphEvent::deserialize(&item) {
-                Ok(event) => read.events.push(event),
-                Err(error) => {
-                    let fault = describe_json_error(&error);
-                    tracing::warn!(fault, "an event of Microsoft's cannot be read");
-                    read.unclear.extend(unclear_of(&item));
-                }
-            }
-        }
-        read
-    }
-}
-
 /// What is known of an event that cannot be read; `None` for one without an id.
 pub(super) fn unclear_of(item: &Value) -> Option<ObservedEntry> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
     Some(unclear(text("id")?, text("seriesMasterId"), text("@odata.etag")))
 }
 
-/// Of what a later read tells in whole: of all but occurrences, which are told with their series. Whatever else is known of
-/// a series is no longer so: an occurrence that was deleted, or has another id since the series was put to another time, is
-/// named by nothing (reported: microsoftgraph/microsoft-graph-docs, "delta query deleted occurrence").
+/// Ids of events that an incremental page reports completely, so anything else stored under them is stale: an occurrence
+/// that was deleted, or has another id since the series was put to another time, is named by nothing (reported:
+/// microsoftgraph/microsoft-graph-docs, "delta query deleted occurrence"). Occurrences come with their series.
 fn complete_resources(events: &[GraphEvent]) -> Vec<String> {
     events
         .iter()
@@ -268,10 +236,11 @@ mod tests {
             json!({ "start": 7 }),
             json!({ "id": "b", "subject": "Dentist" }),
         ];
-        let read = ParsedItems::read(items);
-        assert_eq!(read.events.len(), 1);
-        assert_eq!(read.unclear.len(), 1);
-        assert_eq!((read.unclear[0].external_id.as_str(), read.unclear[0].busy), ("a", true));
+        let (events, unreadable) = parse_items::<GraphEvent>(items);
+        assert_eq!((events.len(), unreadable.len()), (1, 2));
+        let unclear: Vec<ObservedEntry> = unreadable.iter().filter_map(unclear_of).collect();
+        assert_eq!(unclear.len(), 1);
+        assert_eq!((unclear[0].external_id.as_str(), unclear[0].busy), ("a", true));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     error::ProviderError,
-    error_response::{self, ErrorBody},
+    error_response::{self, ErrorBody, parse_json},
     http::BufferedResponse,
-    quote::{describe_json_error, quote},
+    quote::quote,
 };
 
 pub(super) type GraphErrorResponse = error_response::ProviderErrorResponse<GraphErrorBody>;
@@ -177,11 +177,7 @@ pub(super) fn json<T: DeserializeOwned>(answer: &BufferedResponse) -> Result<T, 
         tracing::warn!(kind, "what should be Microsoft's answer is no JSON");
         return Err(ProviderError::Transient("Microsoft's answer is no JSON".to_owned()));
     }
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        let fault = describe_json_error(&error);
-        tracing::warn!(fault, "Microsoft's answer cannot be read");
-        ProviderError::Transient(format!("Microsoft's answer is {fault}"))
-    })
+    parse_json(answer, "Microsoft")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{
     extended_properties::{entry_filter, entry_of_transaction, expand},
     requests::segment,
 };
-use crate::{error::ProviderError, provider::ProviderCredentials, quote::describe_json_error};
+use crate::{error::ProviderError, error_response::unreadable, provider::ProviderCredentials};
 
 /// Nobody has that many copies of one entry.
 const MAX_PAGES: usize = 5;
@@ -69,12 +69,7 @@ impl MicrosoftCalendar {
                 Ok(Some(item)) => match GraphEvent::deserialize(&item) {
                     Ok(event) => self.if_listed(credentials, calendar, event).await,
                     Err(error) => {
-                        let fault = describe_json_error(&error);
-                        tracing::warn!(fault, "an event of Microsoft's cannot be read");
-                        return match unclear_of(&item) {
-                            Some(unclear) => Ok(Some(unclear)),
-                            None => Err(unlike_an_event(&error)),
-                        };
+                        return unclear_of(&item).map(Some).ok_or_else(|| unreadable(&error, "Microsoft"));
                     }
                 },
                 Ok(None) => Ok(None),
@@ -148,7 +143,7 @@ impl MicrosoftCalendar {
         id: &str,
     ) -> Result<Option<GraphEvent>, GraphCallError> {
         let Some(item) = self.item(credentials, calendar, id).await? else { return Ok(None) };
-        Ok(Some(GraphEvent::deserialize(&item).map_err(|error| unlike_an_event(&error))?))
+        Ok(Some(GraphEvent::deserialize(&item).map_err(|error| unreadable(&error, "Microsoft"))?))
     }
 
     /// The event with that id as it comes, whether it can be understood or not.
@@ -198,10 +193,6 @@ fn first_made(events: &[GraphEvent], entry: EntryId) -> Option<&GraphEvent> {
         let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
         (!by_us, event.created_date_time.clone())
     })
-}
-
-fn unlike_an_event(error: &serde_json::Error) -> ProviderError {
-    ProviderError::Transient(format!("Microsoft's answer is {}", describe_json_error(error)))
 }
 
 #[cfg(test)]

@@ -15,14 +15,10 @@ use url::Url;
 
 use super::{
     MicrosoftCalendar,
-    errors::{GraphCallError, GraphErrorResponse, json},
+    errors::{GraphCallError, json},
     links,
 };
-use crate::{
-    error::ProviderError,
-    http::{BufferedResponse, HttpCallError},
-    provider::ProviderCredentials,
-};
+use crate::{error::ProviderError, http::BufferedResponse, provider::ProviderCredentials};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -52,7 +48,7 @@ pub(super) fn segment(id: &str) -> Result<&str, ProviderError> {
 
 impl MicrosoftCalendar {
     /// Sends what the SDK has built: `self.call(credentials, self.graph.me().get_user().build().await)`. An answer that is
-    /// no success is a [`Trouble::Refused`].
+    /// no success is a [`GraphCallError::Refused`].
     pub(super) async fn call(
         &self,
         credentials: &ProviderCredentials,
@@ -162,16 +158,9 @@ impl MicrosoftCalendar {
                 .map_err(|_| ProviderError::Rejected("the request cannot be written down".to_owned()))?,
         );
         let place = self.mailboxes.place(&bearer).await?;
-        let answer = self.http.attempt(request).await;
+        let response = self.http.call(request, &self.clock).await;
         drop(place);
-        let answer = answer.map_err(|error| match error {
-            HttpCallError::Timeout(_) => GraphCallError::Slow(error.into()),
-            error => GraphCallError::Other(error.into()),
-        })?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        Err(GraphCallError::Refused(GraphErrorResponse::read(&answer, self.clock.now())))
+        response
     }
 }
 

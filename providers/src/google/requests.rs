@@ -1,0 +1,76 @@
+//! One call to Google's API, over the shared client.
+
+use bytes::Bytes;
+use google_calendar3::common::remove_json_null_values;
+use http::{
+    HeaderValue, Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH},
+};
+use serde::Serialize;
+use url::Url;
+
+use super::{GoogleCalendar, errors::GoogleCallError};
+use crate::{error::ProviderError, http::BufferedResponse, provider::ProviderCredentials};
+
+impl GoogleCalendar {
+    /// Reads `path`, whose ids are segments (`ids.rs`), below the calendar API's address.
+    pub(super) async fn get(
+        &self,
+        credentials: &ProviderCredentials,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<BufferedResponse, GoogleCallError> {
+        self.call(credentials, Method::GET, self.address(path, query)?, None, None).await
+    }
+
+    pub(super) async fn post(
+        &self,
+        credentials: &ProviderCredentials,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<BufferedResponse, GoogleCallError> {
+        self.call(credentials, Method::POST, self.address(path, &[])?, None, Some(without_nulls(body)?)).await
+    }
+
+    pub(super) fn address(&self, path: &str, query: &[(&str, String)]) -> Result<Url, ProviderError> {
+        let mut url = self.calendar_base.join(path).map_err(|_| ProviderError::NotFound)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+
+    pub(super) async fn call(
+        &self,
+        credentials: &ProviderCredentials,
+        method: Method,
+        url: Url,
+        if_match: Option<HeaderValue>,
+        body: Option<Bytes>,
+    ) -> Result<BufferedResponse, GoogleCallError> {
+        let has_body = body.is_some();
+        let mut request = Request::new(body.unwrap_or_default());
+        *request.method_mut() = method;
+        *request.uri_mut() = url.as_str().parse().map_err(|_| ProviderError::NotFound)?;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, credentials.bearer()?);
+        if has_body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(etag) = if_match {
+            headers.insert(IF_MATCH, etag);
+        }
+        self.http.call(request, &self.clock).await
+    }
+}
+
+/// The crate's models write every field that they have, absent ones as null.
+pub(super) fn without_nulls(model: &impl Serialize) -> Result<Bytes, ProviderError> {
+    let mut value = serde_json::to_value(model).map_err(serialization_error)?;
+    remove_json_null_values(&mut value);
+    Ok(serde_json::to_vec(&value).map_err(serialization_error)?.into())
+}
+
+pub(super) fn serialization_error(_: serde_json::Error) -> ProviderError {
+    ProviderError::Rejected("the request cannot be written as JSON".to_owned())
+}
