@@ -6,12 +6,11 @@ use std::{fmt, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use concord_domain::{clock::Clock, provider::OAuthDescription};
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
 use oauth2::{
     AccessToken, AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret,
     CsrfToken, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RefreshToken, RequestTokenError, RevocationUrl, Scope, StandardRevocableToken,
-    TokenResponse, TokenUrl,
+    RedirectUrl, RefreshToken, Scope, TokenResponse, TokenUrl,
     basic::{BasicClient, BasicTokenResponse},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +21,6 @@ use self::refusal::operator_advice;
 use crate::{
     error::ProviderError,
     http::{HttpClient, retry_after},
-    quote::quote,
 };
 
 /// Where a provider's OAuth stands.
@@ -130,9 +128,6 @@ type TokenClient = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, Endp
 /// How oauth2 reaches the token endpoint. Named types, since with closures no future that awaits these calls would be
 /// `Send` (rust-lang/rust#102211).
 struct TokenEndpointClient<'a>(&'a OAuthApp);
-/// How oauth2 reaches the revocation endpoint.
-struct RevocationEndpointClient<'a>(&'a OAuthApp);
-
 type OAuthCallFuture<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
@@ -141,15 +136,6 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.0.call(request))
-    }
-}
-
-impl<'c> AsyncHttpClient<'c> for RevocationEndpointClient<'_> {
-    type Error = ProviderError;
-    type Future = OAuthCallFuture<'c>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.0.call_revocation(request))
     }
 }
 
@@ -209,22 +195,32 @@ impl OAuthApp {
     /// and so is a provider that has no revocation.
     pub async fn revoke(&self, token: &SecretString) -> Result<(), ProviderError> {
         let Some(revoke_url) = &self.config.endpoints.revoke_url else { return Ok(()) };
-        let call = RevocationEndpointClient(self);
-        let secret = token.expose_secret().to_owned();
-        // RFC 7009 wants a hint only where it helps; Google finds either kind of token without one, so `token` is sent
-        // as a refresh token, the kind that callers hold on to.
-        self.client()
-            .set_revocation_url(RevocationUrl::from_url(as_https(revoke_url)))
-            .revoke_token(StandardRevocableToken::RefreshToken(RefreshToken::new(secret)))
-            .map_err(|error| ProviderError::Rejected(format!("the revocation address is no good: {error}")))?
-            .request_async(&call)
-            .await
-            .map_err(|error| match error {
-                RequestTokenError::Request(error) => error,
-                other => {
-                    ProviderError::Rejected(quote(&other.to_string(), &[token, &self.config.client_secret]))
-                }
-            })
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("token", token.expose_secret())
+            .append_pair("token_type_hint", "refresh_token")
+            .append_pair("client_id", &self.config.client_id)
+            .append_pair("client_secret", self.config.client_secret.expose_secret())
+            .finish();
+        let mut request = Request::new(Bytes::from(form));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = revoke_url
+            .as_str()
+            .parse()
+            .map_err(|_| ProviderError::Rejected("the revocation address cannot be called".to_owned()))?;
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        let response = self.http.send(request).await?;
+        match response.status {
+            // With any body (RFC 7009, 2.2).
+            status if status.is_success() || says_token_is_dead(&response.body) => Ok(()),
+            StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited {
+                retry_after: retry_after(&response.headers, self.clock.now()),
+            }),
+            status if status.is_server_error() => {
+                Err(ProviderError::Transient(format!("the revocation endpoint answered {status}")))
+            }
+            status => Err(ProviderError::Rejected(format!("the revocation endpoint answered {status}"))),
+        }
     }
 
     /// What a refusal means, of the consent page or of the token endpoint, if anything is known of its code.
@@ -284,28 +280,6 @@ impl OAuthApp {
             }
         }
     }
-
-    /// The same for a revocation, which succeeds with any body (RFC 7009, section 2.2) and goes to the address as it is
-    /// configured: oauth2 takes https only, a sandbox may speak http.
-    async fn call_revocation(&self, mut request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-        if let Some(url) = self.config.endpoints.revoke_url.as_ref().and_then(|url| url.as_str().parse().ok())
-        {
-            *request.uri_mut() = url;
-        }
-        let answer = self.http.send(request.map(Bytes::from)).await?;
-        match answer.status {
-            status if status.is_success() || says_token_is_dead(&answer.body) => {
-                Ok(HttpResponse::new(Vec::new()))
-            }
-            StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited {
-                retry_after: retry_after(&answer.headers, self.clock.now()),
-            }),
-            status if status.is_server_error() => {
-                Err(ProviderError::Transient(format!("the revocation endpoint answered {status}")))
-            }
-            status => Err(ProviderError::Rejected(format!("the revocation endpoint answered {status}"))),
-        }
-    }
 }
 
 /// Scopes that come back under other names or not at all, and that nobody can untick.
@@ -332,13 +306,6 @@ fn says_token_is_dead(body: &[u8]) -> bool {
     }
     // Google's word for a token that is unknown, expired or revoked.
     serde_json::from_slice::<RevocationErrorBody>(body).is_ok_and(|refusal| refusal.error == "invalid_token")
-}
-
-fn as_https(url: &Url) -> Url {
-    let mut url = url.clone();
-    // From http to https is always allowed, so this cannot fail for an address that the client can call.
-    let _ = url.set_scheme("https");
-    url
 }
 
 impl From<BasicTokenResponse> for OAuthTokens {

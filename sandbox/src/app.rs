@@ -52,10 +52,18 @@ impl SandboxApp {
         let server = Arc::new(SandboxServer { faults, recorder, push, url, shutdown });
         let (of_google, google_changes) = unbounded_channel();
         let (of_microsoft, microsoft_changes) = unbounded_channel();
-        let (google, clients) = (path.join("google.jsonl"), config.oauth_clients);
-        let google = GoogleSandbox::open(&google, clients, of_google, Arc::clone(&server))?;
-        let (microsoft, clients) = (path.join("microsoft.jsonl"), config.microsoft_clients);
-        let microsoft = MicrosoftSandbox::open(&microsoft, clients, of_microsoft, Arc::clone(&server))?;
+        let (google_path, clients) = (path.join("google.jsonl"), config.oauth_clients);
+        let google = GoogleSandbox::open(
+            &google::GoogleDialect,
+            &google_path,
+            clients,
+            of_google,
+            Arc::clone(&server),
+        )?;
+        let (microsoft_path, clients) = (path.join("microsoft.jsonl"), config.microsoft_clients);
+        let dialect = &microsoft::MicrosoftDialect;
+        let microsoft =
+            MicrosoftSandbox::open(dialect, &microsoft_path, clients, of_microsoft, Arc::clone(&server))?;
         let ota = Ota::open(&path.join("ota.jsonl"), config.seed, clock::now(), Arc::clone(&server))?;
         let (mailbox, listener) = Mailbox::open(path.join("mailbox.jsonl"), ip).await?;
         let app = Self {
@@ -80,8 +88,8 @@ impl SandboxApp {
     /// The applications that are registered with a provider.
     pub(crate) fn clients(&self, provider: Provider) -> &[OAuthClient] {
         match provider {
-            Provider::Google => self.google.clients(),
-            Provider::Microsoft => self.microsoft.clients(),
+            Provider::Google => &self.google.clients,
+            Provider::Microsoft => &self.microsoft.clients,
         }
     }
 }

@@ -11,8 +11,8 @@ use url::Url;
 use crate::clock;
 use crate::html::escape;
 use crate::store::{
-    AuthorizationCodeRecord, CODE_LIFETIME_SECONDS, PkceChallenge, PkceMethod, ProviderStore, StoreError,
-    StoreRecord, StoredAccount, secret,
+    AuthorizationCodeRecord, CODE_LIFETIME_SECONDS, PkceChallenge, ProviderStore, StoreError, StoreRecord,
+    StoredAccount, secret,
 };
 
 /// A request for consent that is in order.
@@ -47,7 +47,6 @@ impl ConsentRequest<'_> {
             scope: self.scopes.join(" "),
             challenge: self.challenge.clone(),
             offline,
-            nonce: self.get("nonce").map(String::from),
             expires_at: clock::now() + Duration::seconds(CODE_LIFETIME_SECONDS),
             used: false,
         };
@@ -72,14 +71,9 @@ pub(crate) fn redirect_uri(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// The challenge (RFC 7636, 4.3); `None` if there is no such method.
+/// The challenge (RFC 7636, 4.3); `None` if it is not made by S256.
 pub(crate) fn challenge(value: &str, method: Option<&str>) -> Option<PkceChallenge> {
-    let method = match method {
-        Some("S256") => PkceMethod::S256,
-        None | Some("plain") => PkceMethod::Plain,
-        Some(_) => return None,
-    };
-    Some(PkceChallenge { method, value: value.into() })
+    (method == Some("S256")).then(|| PkceChallenge { value: value.into() })
 }
 
 /// The accounts to choose from; the one that `hint` names is chosen, or else the first.

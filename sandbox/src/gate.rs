@@ -1,5 +1,5 @@
 //! What every call of an application passes: faults, authentication, quotas, and the recorder. What differs between the
-//! providers is their [`Front`].
+//! providers is their [`ProviderFrontend`].
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;

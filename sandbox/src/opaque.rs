@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Makes a token of its content.
@@ -20,10 +19,4 @@ pub(crate) fn decode<T: DeserializeOwned>(token: &str) -> Option<T> {
 /// A short name for a text that needs not be read back.
 pub(crate) fn fingerprint(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..9])
-}
-
-/// A JWT with `alg: none`: well formed, signed by nobody.
-pub(crate) fn unsigned_jwt(claims: &Value) -> String {
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.", part(&json!({ "alg": "none", "typ": "JWT" })), part(claims))
 }

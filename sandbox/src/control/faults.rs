@@ -138,8 +138,8 @@ pub(super) async fn quotas(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
 
 fn current_quotas(app: &SandboxApp) -> Value {
     json!({
-        Provider::Google.as_str(): app.google.quota().limits(),
-        Provider::Microsoft.as_str(): app.microsoft.throttle().limits(),
+        Provider::Google.as_str(): app.google.limits().limits(),
+        Provider::Microsoft.as_str(): app.microsoft.limits().limits(),
     })
 }
 
@@ -151,14 +151,14 @@ pub(super) async fn set_quotas(
     match read(&body)? {
         QuotasBody::Google { per_user_per_minute, per_project_per_minute } => {
             let own = GoogleQuotaLimits::default();
-            app.google.quota().set(GoogleQuotaLimits {
+            app.google.limits().set(GoogleQuotaLimits {
                 per_user_per_minute: per_user_per_minute.unwrap_or(own.per_user_per_minute),
                 per_project_per_minute: per_project_per_minute.unwrap_or(own.per_project_per_minute),
             });
         }
         QuotasBody::Microsoft { concurrent_per_mailbox, per_mailbox_per_ten_minutes } => {
             let own = microsoft::GraphThrottleLimits::default();
-            app.microsoft.throttle().set(microsoft::GraphThrottleLimits {
+            app.microsoft.limits().set(microsoft::GraphThrottleLimits {
                 concurrent_per_mailbox: concurrent_per_mailbox.unwrap_or(own.concurrent_per_mailbox),
                 per_mailbox_per_ten_minutes: per_mailbox_per_ten_minutes
                     .unwrap_or(own.per_mailbox_per_ten_minutes),

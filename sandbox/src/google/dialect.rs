@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::resource::{GoogleEventView, etag};
 use super::{draft, sample, writes};
 use crate::store::{
-    CalendarAccessRole, EntryDraft, EntryEdit, EventTime, ProviderDialect, StoreError, StoreRecord,
-    StoredCalendar, StoredEntry, TokenRules,
+    EntryDraft, EntryEdit, EventTime, ProviderDialect, StoreError, StoreRecord, StoredCalendar, StoredEntry,
+    TokenRules,
 };
 use crate::timing::DateOrDateTime;
 
@@ -27,16 +27,8 @@ impl ProviderDialect for GoogleDialect {
         sample::account(email, name, zone, seq)
     }
 
-    fn calendar(
-        &self,
-        owner: &str,
-        key: &str,
-        name: &str,
-        zone: Tz,
-        role: CalendarAccessRole,
-        seq: &mut u64,
-    ) -> Vec<StoreRecord> {
-        sample::calendar(owner, key, name, zone, role, seq)
+    fn calendar_id(&self, owner: &str, key: &str) -> String {
+        sample::calendar_id(owner, key)
     }
 
     fn new_ids(&self) -> (String, String) {
@@ -109,7 +101,7 @@ impl ProviderDialect for GoogleDialect {
 
     fn raw(&self, calendar: &StoredCalendar, entry: &StoredEntry, base_url: &str) -> Value {
         let info = &calendar.info;
-        GoogleEventView { account: &info.owner, calendar: info, zone: info.zone, base_url }.event(entry)
+        GoogleEventView { account: &info.owner, calendar: info, base_url }.event(entry)
     }
 
     fn shown_id(&self, entry: &StoredEntry) -> String {
@@ -124,8 +116,8 @@ impl ProviderDialect for GoogleDialect {
         false
     }
 
-    fn another_calendar_id(&self, _: &str) -> Option<String> {
-        None
+    fn renumbers_calendars(&self) -> bool {
+        false
     }
 
     fn tokens(&self) -> TokenRules {

@@ -57,7 +57,7 @@ impl ProviderFrontend for GoogleSandbox {
     }
 
     fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
-        let spent = self.quota().spend(&caller.client, &caller.account, now);
+        let spent = self.limits().spend(&caller.client, &caller.account, now);
         spent.map_err(|error| Box::new(error.into_response()))
     }
 

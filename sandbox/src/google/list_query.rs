@@ -1,7 +1,6 @@
-//! The parameters of `events.list` and `events.instances`, read and checked.
+//! The parameters of `events.list`, read and checked.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::errors::GoogleApiError;
 use super::sync_token::{GooglePageToken, GoogleSyncToken};
@@ -12,25 +11,12 @@ use crate::store::ListWindow;
 pub(crate) const DEFAULT_PAGE: usize = 250;
 const MAX_PAGE_SIZE: usize = 2500;
 
-/// What may not stand beside a sync token.
-const FORBIDDEN_WITH_SYNC_TOKEN: [&str; 8] = [
-    "iCalUID",
-    "orderBy",
-    "privateExtendedProperty",
-    "q",
-    "sharedExtendedProperty",
-    "timeMin",
-    "timeMax",
-    "updatedMin",
-];
+/// The parameters that the sandbox knows.
+const KNOWN_PARAMETERS: [&str; 7] =
+    ["maxResults", "pageToken", "showDeleted", "singleEvents", "syncToken", "timeMin", "timeMax"];
 
-/// The order of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EventOrder {
-    /// By the last change, which is also what comes if nothing is asked for.
-    Updated,
-    StartTime,
-}
+/// Those of any call, which say how its answer is written.
+const COMMON_PARAMETERS: [&str; 5] = ["alt", "fields", "prettyPrint", "key", "quotaUser"];
 
 #[derive(Debug, Clone)]
 pub(crate) struct EventListQuery {
@@ -40,15 +26,6 @@ pub(crate) struct EventListQuery {
     pub(crate) single_events: bool,
     pub(crate) show_deleted: bool,
     pub(crate) window: ListWindow,
-    pub(crate) updated_min: Option<DateTime<Utc>>,
-    pub(crate) order: EventOrder,
-    pub(crate) text: Option<String>,
-    pub(crate) ical_uid: Option<String>,
-    pub(crate) private: Vec<(String, String)>,
-    pub(crate) shared: Vec<(String, String)>,
-    pub(crate) zone: Option<Tz>,
-    /// Whether the last page carries a sync token: not for a selection of events.
-    pub(crate) can_sync: bool,
     /// Of all parameters that must be the same on each page.
     pub(crate) parameters: String,
     /// Of those that must be the same in each further read.
@@ -62,39 +39,19 @@ impl EventListQuery {
     /// 400 for a bad parameter or combination, 410 for a sync token that is not good any more.
     pub(crate) fn read(pairs: &[(String, String)], calendar: &str) -> Result<Self, GoogleApiError> {
         let parameters = EventListParameters(pairs);
-        let order = match parameters.get("orderBy") {
-            None | Some("updated") => EventOrder::Updated,
-            Some("startTime") => EventOrder::StartTime,
-            Some(_) => return Err(GoogleApiError::bad_parameter("orderBy", "Invalid order.")),
-        };
+        parameters.check_known(&KNOWN_PARAMETERS)?;
         let window = ListWindow { from: parameters.time("timeMin")?, to: parameters.time("timeMax")? };
         if window.from.zip(window.to).is_some_and(|(from, to)| to <= from) {
             return Err(GoogleApiError::time_range_empty());
         }
-        let single_events = parameters.switch("singleEvents")?.unwrap_or(false);
-        if order == EventOrder::StartTime && !single_events {
-            let message = "The requested ordering is not available for the particular query.";
-            return Err(GoogleApiError::bad_parameter("orderBy", message));
-        }
         let show_deleted = parameters.switch("showDeleted")?;
-        let text = |name| parameters.get(name).map(String::from);
-        let selections =
-            ["iCalUID", "privateExtendedProperty", "sharedExtendedProperty", "q", "orderBy", "updatedMin"];
         let query = Self {
             max_results: parameters.max_results()?,
             page: parameters.page()?,
             sync: parameters.sync(calendar)?,
-            single_events,
+            single_events: parameters.switch("singleEvents")?.unwrap_or(false),
             show_deleted: show_deleted.unwrap_or(false),
             window,
-            updated_min: parameters.time("updatedMin")?,
-            order,
-            text: text("q").map(|text| text.to_lowercase()),
-            ical_uid: text("iCalUID"),
-            private: parameters.properties("privateExtendedProperty")?,
-            shared: parameters.properties("sharedExtendedProperty")?,
-            zone: parameters.zone()?,
-            can_sync: selections.iter().all(|name| parameters.get(name).is_none()),
             parameters: parameters.fingerprint(),
             kept: parameters.kept(),
         };
@@ -112,7 +69,7 @@ impl EventListQuery {
     ) -> Result<(), GoogleApiError> {
         let Some(sync) = &self.sync else { return Ok(()) };
         let invalid = |message: String| GoogleApiError::bad_parameter("syncToken", message);
-        for name in FORBIDDEN_WITH_SYNC_TOKEN {
+        for name in ["timeMin", "timeMax"] {
             if parameters.get(name).is_some() {
                 return Err(invalid(format!("Sync token cannot be used with {name}.")));
             }
@@ -153,13 +110,6 @@ impl<'a> EventListParameters<'a> {
         at.map(|at| Some(at.to_utc())).map_err(|_| GoogleApiError::bad_parameter(name, "Bad Request"))
     }
 
-    fn zone(&self) -> Result<Option<Tz>, GoogleApiError> {
-        let parse = |name: &str| {
-            name.parse().map_err(|_| GoogleApiError::bad_parameter("timeZone", "Invalid time zone."))
-        };
-        self.get("timeZone").map(parse).transpose()
-    }
-
     pub(crate) fn max_results(&self) -> Result<usize, GoogleApiError> {
         let Some(text) = self.get("maxResults") else { return Ok(DEFAULT_PAGE) };
         match text.parse::<usize>() {
@@ -180,14 +130,16 @@ impl<'a> EventListParameters<'a> {
         token.map(Some).ok_or_else(GoogleApiError::full_sync_required)
     }
 
-    fn properties(&self, name: &'static str) -> Result<Vec<(String, String)>, GoogleApiError> {
-        let invalid = || GoogleApiError::bad_parameter(name, "A property is asked for as name=value.");
-        let all = self.0.iter().filter(|(key, _)| key == name);
-        all.map(|(_, value)| {
-            let (name, value) = value.split_once('=').ok_or_else(invalid)?;
-            Ok((name.into(), value.into()))
-        })
-        .collect()
+    /// # Errors
+    /// 400 for a parameter that is not `known`. Google passes some over; a sandbox must not hide a mistake.
+    pub(crate) fn check_known(&self, known: &[&str]) -> Result<(), GoogleApiError> {
+        let mut names = self.0.iter().map(|(name, _)| name.as_str());
+        match names.find(|name| !known.contains(name) && !COMMON_PARAMETERS.contains(name)) {
+            Some(name) => {
+                Err(GoogleApiError::invalid(format!("The sandbox does not know the parameter {name}.")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Of what every page of a list repeats.
@@ -201,8 +153,9 @@ impl<'a> EventListParameters<'a> {
     }
 
     fn fingerprint_without(&self, names: &[&str]) -> String {
-        let varying = ["pageToken", "maxResults", "alt", "fields", "prettyPrint", "key", "quotaUser"];
-        let counts = |name: &str| !varying.contains(&name) && !names.contains(&name);
+        let varies =
+            |name: &str| matches!(name, "pageToken" | "maxResults") || COMMON_PARAMETERS.contains(&name);
+        let counts = |name: &str| !varies(name) && !names.contains(&name);
         let mut pairs: Vec<_> = self.0.iter().filter(|(key, _)| counts(key)).collect();
         pairs.sort();
         fingerprint(&format!("{pairs:?}"))

@@ -1,19 +1,17 @@
 //! Events as Google writes them.
 
 use chrono::SecondsFormat;
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use crate::store::{CalendarRecord, EventTime, ListedEvent, StoredEntry, materialize};
 use crate::timing::DateOrDateTime;
 
-/// For whom, from which calendar and in which zone events are written.
+/// For whom and from which calendar events are written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GoogleEventView<'a> {
     pub(crate) account: &'a str,
     pub(crate) calendar: &'a CalendarRecord,
-    pub(crate) zone: Tz,
     pub(crate) base_url: &'a str,
 }
 
@@ -74,12 +72,12 @@ impl GoogleEventView<'_> {
         event
     }
 
-    /// `{"date"}` or `{"dateTime", "timeZone"}`: the offset is that of the zone asked for, the name the event's own.
+    /// `{"date"}` or `{"dateTime", "timeZone"}`: the offset is that of the calendar's zone, the name the event's own.
     fn time(&self, time: EventTime) -> Value {
         match time.when {
             DateOrDateTime::On(day) => json!({ "date": day.to_string() }),
             DateOrDateTime::At(at) => {
-                let local = at.with_timezone(&self.zone);
+                let local = at.with_timezone(&self.calendar.zone);
                 json!({
                     "dateTime": local.to_rfc3339_opts(SecondsFormat::Secs, true),
                     "timeZone": time.zone.unwrap_or(self.calendar.zone).name(),

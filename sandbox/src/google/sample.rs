@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::resource::etag;
 use crate::store::{
-    CalendarAccessRole, CalendarListItem, CalendarRecord, EntryHistoryItem, EntryStatus, EventTime,
-    StoreRecord, StoredAccount, StoredEntry, StoredEntryAction,
+    CalendarAccessRole, CalendarRecord, EntryHistoryItem, EntryStatus, EventTime, StoreRecord, StoredAccount,
+    StoredEntry, StoredEntryAction, make_primary, new_calendar, new_subscription,
 };
 use crate::timing::DateOrDateTime;
 
@@ -59,7 +59,8 @@ pub(crate) fn records(now: DateTime<Utc>) -> Vec<StoreRecord> {
     }
     for (email, name, second) in PERSONS {
         records.extend(account(email, name, zone, &mut seq));
-        records.extend(calendar(email, second, second, zone, CalendarAccessRole::Owner, &mut seq));
+        let id = calendar_id(email, second);
+        records.extend(new_calendar((&id, second), email, zone, CalendarAccessRole::Owner, &mut seq));
     }
     records
 }
@@ -95,53 +96,17 @@ fn holiday(date: NaiveDate, name: &str, seq: u64, now: DateTime<Utc>) -> StoredE
 /// A new account with its primary calendar and the holidays in its list. `seq` is the last number used.
 pub(crate) fn account(email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord> {
     let account = StoredAccount { email: email.into(), name: name.into(), sub: subject(email), zone };
-    *seq += 1;
-    let info =
-        CalendarRecord { id: email.into(), summary: email.into(), zone, owner: email.into(), seq: *seq };
-    let primary = subscription(email, email, CalendarAccessRole::Owner, "14", seq);
-    let holidays = subscription(email, HOLIDAYS, CalendarAccessRole::Reader, "8", seq);
-    vec![
-        StoreRecord::Account { account },
-        StoreRecord::Calendar { calendar: info },
-        StoreRecord::Subscription { subscription: CalendarListItem { primary: true, ..primary } },
-        StoreRecord::Subscription { subscription: holidays },
-    ]
+    let mut records = vec![StoreRecord::Account { account }];
+    records.extend(new_calendar((email, email), email, zone, CalendarAccessRole::Owner, seq));
+    make_primary(&mut records);
+    let subscription = new_subscription(email, HOLIDAYS, CalendarAccessRole::Reader, seq);
+    records.push(StoreRecord::Subscription { subscription });
+    records
 }
 
-/// A further calendar of `owner`, whose id is made from `owner` and `key`.
-pub(crate) fn calendar(
-    owner: &str,
-    key: &str,
-    name: &str,
-    zone: Tz,
-    role: CalendarAccessRole,
-    seq: &mut u64,
-) -> Vec<StoreRecord> {
+pub(super) fn calendar_id(owner: &str, key: &str) -> String {
     let digest = Sha256::digest(format!("{owner}/{key}"));
-    let id = format!("c_{digest:x}@group.calendar.google.com");
-    *seq += 1;
-    let info = CalendarRecord { id: id.clone(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
-    let subscription = subscription(owner, &id, role, "10", seq);
-    vec![StoreRecord::Calendar { calendar: info }, StoreRecord::Subscription { subscription }]
-}
-
-fn subscription(
-    account: &str,
-    calendar: &str,
-    role: CalendarAccessRole,
-    color: &str,
-    seq: &mut u64,
-) -> CalendarListItem {
-    *seq += 1;
-    CalendarListItem {
-        account: account.into(),
-        calendar: calendar.into(),
-        role,
-        primary: false,
-        hidden: false,
-        color_id: color.into(),
-        seq: *seq,
-    }
+    format!("c_{digest:x}@group.calendar.google.com")
 }
 
 /// 21 digits that stay the same for an address.

@@ -29,11 +29,9 @@ pub(crate) const EVERYTHING: &str = "openid email https://www.googleapis.com/aut
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GooglePermission {
     ListCalendars,
-    ReadCalendar,
     ReadEvents,
     WriteEvents,
     FreeBusy,
-    Colors,
 }
 
 impl GooglePermission {
@@ -42,9 +40,6 @@ impl GooglePermission {
         match self {
             GooglePermission::ListCalendars => {
                 &["calendar", "calendar.readonly", "calendar.calendarlist", "calendar.calendarlist.readonly"]
-            }
-            GooglePermission::ReadCalendar => {
-                &["calendar", "calendar.readonly", "calendar.calendars", "calendar.calendars.readonly"]
             }
             GooglePermission::ReadEvents => &[
                 "calendar",
@@ -56,9 +51,6 @@ impl GooglePermission {
             GooglePermission::WriteEvents => &["calendar", "calendar.events", "calendar.events.owned"],
             GooglePermission::FreeBusy => {
                 &["calendar", "calendar.readonly", "calendar.freebusy", "calendar.events.freebusy"]
-            }
-            GooglePermission::Colors => {
-                &["calendar", "calendar.readonly", "calendar.events", "calendar.events.readonly"]
             }
         }
     }

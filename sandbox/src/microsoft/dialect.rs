@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::resource::{GraphEventView, etag};
 use super::{draft, ids, prefer, sample, zones};
 use crate::store::{
-    CalendarAccessRole, EntryDraft, EntryEdit, EventTime, ProviderDialect, StoreError, StoreRecord,
-    StoredCalendar, StoredEntry, TokenRules, secret,
+    EntryDraft, EntryEdit, EventTime, ProviderDialect, StoreError, StoreRecord, StoredCalendar, StoredEntry,
+    TokenRules,
 };
 use crate::timing::DateOrDateTime;
 
@@ -24,16 +24,8 @@ impl ProviderDialect for MicrosoftDialect {
         sample::account(email, name, zone, seq)
     }
 
-    fn calendar(
-        &self,
-        owner: &str,
-        key: &str,
-        name: &str,
-        zone: Tz,
-        role: CalendarAccessRole,
-        seq: &mut u64,
-    ) -> Vec<StoreRecord> {
-        sample::calendar(owner, key, name, zone, role, seq)
+    fn calendar_id(&self, owner: &str, key: &str) -> String {
+        ids::calendar(owner, key)
     }
 
     fn new_ids(&self) -> (String, String) {
@@ -130,8 +122,8 @@ impl ProviderDialect for MicrosoftDialect {
         true
     }
 
-    fn another_calendar_id(&self, owner: &str) -> Option<String> {
-        Some(ids::calendar(owner, &secret()))
+    fn renumbers_calendars(&self) -> bool {
+        true
     }
 
     fn tokens(&self) -> TokenRules {

@@ -1,6 +1,6 @@
 //! What a client wants an event to be: read from a request's body and checked as Graph checks it.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
@@ -194,15 +194,6 @@ fn event_time(
         DateOrDateTime::At(resolve(local.trunc_subsecs(0), zone))
     };
     Ok((EventTime { when, zone: Some(zone) }, zone_name.into()))
-}
-
-/// The instant of a time that is no event's.
-///
-/// # Errors
-/// 400 if it is none.
-pub(crate) fn instant(value: Option<&Value>, name: &str) -> Result<DateTime<Utc>, GraphApiError> {
-    let (time, _) = event_time(value, name, false)?;
-    Ok(time.when.instant(Tz::UTC))
 }
 
 fn fields(body: &Map<String, Value>) -> Result<Map<String, Value>, GraphApiError> {

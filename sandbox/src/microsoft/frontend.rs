@@ -56,7 +56,7 @@ impl ProviderFrontend for MicrosoftSandbox {
     }
 
     fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
-        match ConcurrencyPermit::take(&self.throttle, &caller.client, &caller.account) {
+        match ConcurrencyPermit::take(&self.limits, &caller.client, &caller.account) {
             Ok(permit) => Ok(Some(Box::new(permit))),
             Err(full) => Err(Box::new(full.into_response())),
         }
@@ -67,7 +67,7 @@ impl ProviderFrontend for MicrosoftSandbox {
     }
 
     fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
-        let spent = self.throttle().spend(&caller.client, &caller.account, now);
+        let spent = self.limits().spend(&caller.client, &caller.account, now);
         spent.map_err(|error| Box::new(error.into_response()))
     }
 

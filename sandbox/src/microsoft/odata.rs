@@ -17,17 +17,13 @@ pub(crate) struct ODataOptions {
     /// The extended properties that are asked for.
     expand: Option<Vec<String>>,
     pub(crate) filter: Option<ODataFilter>,
-    descending: bool,
-    order: Option<String>,
 }
 
-/// A condition on events.
+/// That an extended property of an event has this value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ODataFilter {
-    /// An extended property has this value.
-    Property { id: String, value: String },
-    /// A member of the event has this value.
-    Member { name: String, value: String },
+pub(crate) struct ODataFilter {
+    id: String,
+    value: String,
 }
 
 impl ODataOptions {
@@ -49,14 +45,6 @@ impl ODataOptions {
                 "$select" => options.select = Some(value.split(',').map(|one| one.trim().into()).collect()),
                 "$expand" => options.expand = Some(expanded(value).ok_or_else(bad)?),
                 "$filter" => options.filter = Some(ODataFilter::read(value).ok_or_else(bad)?),
-                "$orderby" => {
-                    let (order, way) = value.split_once(' ').unwrap_or((value, "asc"));
-                    let known = ["start/dateTime", "subject", "lastModifiedDateTime", "createdDateTime"];
-                    if !known.contains(&order) || !["asc", "desc"].contains(&way) {
-                        return Err(bad());
-                    }
-                    (options.order, options.descending) = (Some(order.into()), way == "desc");
-                }
                 name if known.contains(&name) => {}
                 _ => return Err(bad()),
             }
@@ -87,50 +75,31 @@ impl ODataOptions {
         }
         Value::Object(event)
     }
-
-    /// Puts events into the order that was asked for.
-    pub(crate) fn sort(&self, events: &mut [(StoredEntry, Value)]) {
-        let Some(order) = &self.order else { return };
-        let pointer = format!("/{order}");
-        events.sort_by_cached_key(|(_, event)| event.pointer(&pointer).map(ToString::to_string));
-        if self.descending {
-            events.reverse();
-        }
-    }
 }
 
 impl ODataFilter {
-    /// `singleValueExtendedProperties/Any(ep: ep/id eq '...' and ep/value eq '...')`, or `name eq '...'`.
+    /// `singleValueExtendedProperties/Any(ep: ep/id eq '...' and ep/value eq '...')`.
     fn read(text: &str) -> Option<Self> {
         let text = text.trim();
-        let lower = text.to_ascii_lowercase();
-        if lower.starts_with("singlevalueextendedproperties/any(") {
-            let inner = text[text.find('(')? + 1..].trim_end().strip_suffix(')')?;
-            let (variable, conditions) = inner.split_once(':')?;
-            let variable = variable.trim();
-            let (id, rest) = equals(conditions, &format!("{variable}/id"))?;
-            let rest = rest.trim_start().strip_prefix("and")?;
-            let (value, rest) = equals(rest, &format!("{variable}/value"))?;
-            return rest.trim().is_empty().then_some(Self::Property { id, value });
+        if !text.to_ascii_lowercase().starts_with("singlevalueextendedproperties/any(") {
+            return None;
         }
-        let name =
-            ["iCalUId", "subject", "seriesMasterId"].into_iter().find(|name| text.starts_with(name))?;
-        let (value, rest) = equals(text, name)?;
-        rest.trim().is_empty().then(|| Self::Member { name: name.into(), value })
+        let inner = text[text.find('(')? + 1..].trim_end().strip_suffix(')')?;
+        let (variable, conditions) = inner.split_once(':')?;
+        let variable = variable.trim();
+        let (id, rest) = equals(conditions, &format!("{variable}/id"))?;
+        let rest = rest.trim_start().strip_prefix("and")?;
+        let (value, rest) = equals(rest, &format!("{variable}/value"))?;
+        rest.trim().is_empty().then_some(Self { id, value })
     }
 
     /// Whether an event is meant.
-    pub(crate) fn takes(&self, entry: &StoredEntry, event: &Value) -> bool {
-        match self {
-            Self::Member { name, value } => event[name].as_str() == Some(value),
-            Self::Property { id, value } => {
-                let properties = entry.fields.get("singleValueExtendedProperties").and_then(Value::as_array);
-                properties.into_iter().flatten().any(|one| {
-                    one["id"].as_str().is_some_and(|known| is_same_property(known, id))
-                        && one["value"].as_str() == Some(value)
-                })
-            }
-        }
+    pub(crate) fn takes(&self, entry: &StoredEntry) -> bool {
+        let properties = entry.fields.get("singleValueExtendedProperties").and_then(Value::as_array);
+        properties.into_iter().flatten().any(|one| {
+            one["id"].as_str().is_some_and(|known| is_same_property(known, &self.id))
+                && one["value"].as_str() == Some(self.value.as_str())
+        })
     }
 }
 
@@ -197,7 +166,7 @@ mod tests {
         let id = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Booking";
         let filter =
             format!("singleValueExtendedProperties/Any(ep: ep/id eq '{id}' and ep/value eq 'it''s 7')");
-        let expected = ODataFilter::Property { id: id.into(), value: "it's 7".into() };
+        let expected = ODataFilter { id: id.into(), value: "it's 7".into() };
         assert_eq!(read("$filter", &filter).unwrap().filter, Some(expected));
         let expand = format!("singleValueExtendedProperties($filter=id eq '{id}')");
         assert_eq!(read("$expand", &expand).unwrap().expand, Some(vec![id.to_owned()]));
@@ -215,7 +184,7 @@ mod tests {
             ("$skip", "x"),
             ("$expand", "singleValueExtendedProperties"),
             ("$filter", "contains(subject, 'x')"),
-            ("$orderby", "colour"),
+            ("$orderby", "subject"),
             ("$search", "x"),
             ("pageToken", "x"),
         ] {

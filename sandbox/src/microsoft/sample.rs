@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::{ids, tenants};
-use crate::store::{CalendarAccessRole, CalendarListItem, CalendarRecord, StoreRecord, StoredAccount};
+use crate::store::{CalendarAccessRole, StoreRecord, StoredAccount, make_primary, new_calendar};
 
 /// Two of one tenant and a private person.
 const PERSONS: [(&str, &str); 3] = [
@@ -22,7 +22,8 @@ pub(crate) fn records() -> Vec<StoreRecord> {
     let mut records: Vec<_> =
         PERSONS.iter().flat_map(|(email, name)| account(email, name, zone, &mut seq)).collect();
     let (owner, name) = SECOND;
-    records.extend(calendar(owner, name, name, zone, CalendarAccessRole::Owner, &mut seq));
+    let id = ids::calendar(owner, name);
+    records.extend(new_calendar((&id, name), owner, zone, CalendarAccessRole::Owner, &mut seq));
     records
 }
 
@@ -31,39 +32,9 @@ pub(crate) fn account(email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<S
     let sub = tenants::object_id(email);
     let account = StoredAccount { email: email.into(), name: name.into(), sub, zone };
     let mut records = vec![StoreRecord::Account { account }];
-    for record in calendar(email, "Calendar", "Calendar", zone, CalendarAccessRole::Owner, seq) {
-        records.push(match record {
-            StoreRecord::Subscription { subscription } => {
-                StoreRecord::Subscription { subscription: CalendarListItem { primary: true, ..subscription } }
-            }
-            other => other,
-        });
+    for (name, role) in [("Calendar", CalendarAccessRole::Owner), ("Birthdays", CalendarAccessRole::Reader)] {
+        records.extend(new_calendar((&ids::calendar(email, name), name), email, zone, role, seq));
     }
-    records.extend(calendar(email, "Birthdays", "Birthdays", zone, CalendarAccessRole::Reader, seq));
+    make_primary(&mut records);
     records
-}
-
-/// A further calendar of `owner`, whose id is made from `owner` and `key`.
-pub(crate) fn calendar(
-    owner: &str,
-    key: &str,
-    name: &str,
-    zone: Tz,
-    role: CalendarAccessRole,
-    seq: &mut u64,
-) -> Vec<StoreRecord> {
-    let id = ids::calendar(owner, key);
-    *seq += 1;
-    let info = CalendarRecord { id: id.clone(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
-    *seq += 1;
-    let subscription = CalendarListItem {
-        account: owner.into(),
-        calendar: id,
-        role,
-        primary: false,
-        hidden: false,
-        color_id: "auto".into(),
-        seq: *seq,
-    };
-    vec![StoreRecord::Calendar { calendar: info }, StoreRecord::Subscription { subscription }]
 }

@@ -26,7 +26,6 @@ pub(crate) enum GraphPermission {
     ReadUser,
     ReadCalendars,
     WriteCalendars,
-    FreeBusy,
 }
 
 impl GraphPermission {
@@ -41,7 +40,6 @@ impl GraphPermission {
                 "calendars.readwrite.shared",
             ],
             GraphPermission::WriteCalendars => &["calendars.readwrite", "calendars.readwrite.shared"],
-            GraphPermission::FreeBusy => &["calendars.readbasic", "calendars.read", "calendars.readwrite"],
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::draft::{EntryDraft, EntryEdit};
 use super::entry::StoredEntry;
-use super::records::{CalendarAccessRole, StoreRecord, StoredCalendar};
+use super::records::{StoreRecord, StoredCalendar};
 use super::refusal::StoreError;
 use crate::timing::DateOrDateTime;
 
@@ -20,16 +20,8 @@ pub(crate) trait ProviderDialect: Debug + Send + Sync {
     /// A new account with what comes with it. `seq` is the last number used.
     fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<StoreRecord>;
 
-    /// A further calendar of `owner`, whose id is made from `owner` and `key`.
-    fn calendar(
-        &self,
-        owner: &str,
-        key: &str,
-        name: &str,
-        zone: Tz,
-        role: CalendarAccessRole,
-        seq: &mut u64,
-    ) -> Vec<StoreRecord>;
+    /// The id of a calendar of `owner` that is neither their own nor named by it, made from `owner` and `key`.
+    fn calendar_id(&self, owner: &str, key: &str) -> String;
 
     /// The id and the iCalendar UID of an entry that comes without.
     fn new_ids(&self) -> (String, String);
@@ -66,8 +58,8 @@ pub(crate) trait ProviderDialect: Debug + Send + Sync {
     /// Whether a change to one occurrence is a change to its series, which gets another version by it.
     fn series_changes_as_one(&self) -> bool;
 
-    /// Another id for a calendar of `owner`, where ids of calendars can change.
-    fn another_calendar_id(&self, owner: &str) -> Option<String>;
+    /// Whether ids of calendars can change.
+    fn renumbers_calendars(&self) -> bool;
 
     /// How tokens look and live.
     fn tokens(&self) -> TokenRules;

@@ -4,11 +4,49 @@ use chrono_tz::Tz;
 
 use super::grants::secret;
 use super::provider_store::ProviderStore;
-use super::records::{CalendarAccessRole, CalendarListItem, StoreRecord, StoredCalendar};
+use super::records::{CalendarAccessRole, CalendarListItem, CalendarRecord, StoreRecord, StoredCalendar};
 use super::refusal::StoreError;
 
 /// By this name an account's own calendar is meant, whatever its id is.
 pub(crate) const PRIMARY: &str = "primary";
+
+/// A calendar of `owner`, by its id and its name, in their list. `seq` is the last number used.
+pub(crate) fn new_calendar(
+    (id, name): (&str, &str),
+    owner: &str,
+    zone: Tz,
+    role: CalendarAccessRole,
+    seq: &mut u64,
+) -> Vec<StoreRecord> {
+    *seq += 1;
+    let calendar =
+        CalendarRecord { id: id.into(), summary: name.into(), zone, owner: owner.into(), seq: *seq };
+    let subscription = new_subscription(owner, id, role, seq);
+    vec![StoreRecord::Calendar { calendar }, StoreRecord::Subscription { subscription }]
+}
+
+/// A calendar, whoever owns it, in the list of `account`.
+pub(crate) fn new_subscription(
+    account: &str,
+    calendar: &str,
+    role: CalendarAccessRole,
+    seq: &mut u64,
+) -> CalendarListItem {
+    *seq += 1;
+    let (account, calendar) = (account.to_owned(), calendar.to_owned());
+    CalendarListItem { account, calendar, role, primary: false, hidden: false, seq: *seq }
+}
+
+/// Makes the first calendar among `records` the account's own.
+pub(crate) fn make_primary(records: &mut [StoreRecord]) {
+    let first = records.iter_mut().find_map(|record| match record {
+        StoreRecord::Subscription { subscription } => Some(subscription),
+        _ => None,
+    });
+    if let Some(subscription) = first {
+        subscription.primary = true;
+    }
+}
 
 impl ProviderStore {
     /// Makes an account with a primary calendar.
@@ -37,15 +75,9 @@ impl ProviderStore {
     ) -> Result<String, StoreError> {
         let own_zone = self.accounts.get(account).map(|one| one.zone).ok_or(StoreError::NotFound)?;
         let mut seq = self.seq;
-        let key = secret();
-        let zone = zone.unwrap_or(own_zone);
-        let records = self.dialect().calendar(account, &key, name, zone, role, &mut seq);
-        let id = records.iter().find_map(|record| match record {
-            StoreRecord::Calendar { calendar } => Some(calendar.id.clone()),
-            _ => None,
-        });
-        self.commit(records)?;
-        id.ok_or(StoreError::NotFound)
+        let id = self.dialect().calendar_id(account, &secret());
+        self.commit(new_calendar((&id, name), account, zone.unwrap_or(own_zone), role, &mut seq))?;
+        Ok(id)
     }
 
     /// A person takes a calendar out of the list that they see, or puts it back.
@@ -78,8 +110,10 @@ impl ProviderStore {
     /// `NotFound` if there is no such calendar, `Invalid` where ids of calendars stay.
     pub(crate) fn renumber_calendar(&mut self, id: &str) -> Result<String, StoreError> {
         let owner = &self.calendars.get(id).ok_or(StoreError::NotFound)?.info.owner;
-        let new = self.dialect().another_calendar_id(owner);
-        let new = new.ok_or_else(|| StoreError::invalid("Ids of calendars stay there."))?;
+        if !self.dialect().renumbers_calendars() {
+            return Err(StoreError::invalid("Ids of calendars stay there."));
+        }
+        let new = self.dialect().calendar_id(owner, &secret());
         self.commit(vec![StoreRecord::CalendarRenumbered { from: id.into(), to: new.clone() }])?;
         Ok(new)
     }

@@ -134,7 +134,7 @@ impl ProviderStore {
     /// A person makes a copy of an entry beside it, with all that an application has put into it.
     ///
     /// # Errors
-    /// As [`World::person_deletes`].
+    /// As [`ProviderStore::person_deletes`].
     pub(crate) fn person_duplicates(
         &mut self,
         place: &EntryLocation,
@@ -153,7 +153,7 @@ impl ProviderStore {
     /// A person puts an entry into another calendar of theirs.
     ///
     /// # Errors
-    /// As [`World::person_deletes`]; `ReadOnly`; `Invalid` for a part of a series.
+    /// As [`ProviderStore::person_deletes`]; `ReadOnly`; `Invalid` for a part of a series.
     pub(crate) fn person_moves(
         &mut self,
         place: &EntryLocation,
@@ -177,7 +177,7 @@ impl ProviderStore {
     /// copy has other ids, all that an application has put into it, and nothing of the call that made the first.
     ///
     /// # Errors
-    /// As [`World::person_moves`].
+    /// As [`ProviderStore::person_moves`].
     pub(crate) fn person_remakes(
         &mut self,
         place: &EntryLocation,

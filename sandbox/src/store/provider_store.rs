@@ -1,4 +1,4 @@
-//! The state of a provider with its journal: every change goes through [`World::commit`].
+//! The state of a provider with its journal: every change goes through [`ProviderStore::commit`].
 
 use std::ops::Deref;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::watch::EntryChanged;
 use crate::journal::Journal;
 use crate::{SandboxError, clock};
 
-/// All accounts, calendars, entries and grants. Reads go to the [`State`] that it dereferences to.
+/// All accounts, calendars, entries and grants. Reads go to the [`StoreState`] that it dereferences to.
 #[derive(Debug)]
 pub(crate) struct ProviderStore {
     state: StoreState,

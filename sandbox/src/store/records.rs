@@ -64,7 +64,6 @@ pub(crate) struct CalendarListItem {
     /// Whether the person has taken it out of the list that they see.
     #[serde(default)]
     pub(crate) hidden: bool,
-    pub(crate) color_id: String,
     pub(crate) seq: u64,
 }
 
@@ -78,33 +77,20 @@ pub(crate) struct AuthorizationCodeRecord {
     pub(crate) scope: String,
     pub(crate) challenge: Option<PkceChallenge>,
     pub(crate) offline: bool,
-    pub(crate) nonce: Option<String>,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) used: bool,
 }
 
-/// What PKCE binds a code to (RFC 7636).
+/// What PKCE binds a code to, by SHA-256 (RFC 7636).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PkceChallenge {
-    pub(crate) method: PkceMethod,
     pub(crate) value: String,
-}
-
-/// How a verifier is turned into its challenge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum PkceMethod {
-    S256,
-    #[serde(rename = "plain")]
-    Plain,
 }
 
 impl PkceChallenge {
     /// Whether `verifier` is what was challenged.
     pub(crate) fn is_met_by(&self, verifier: &str) -> bool {
-        match self.method {
-            PkceMethod::S256 => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == self.value,
-            PkceMethod::Plain => verifier == self.value,
-        }
+        URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == self.value
     }
 }
 

@@ -163,21 +163,6 @@ async fn bad_events_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn an_import_is_known_by_its_uid() {
-    let outside = SandboxClient::start().await;
-    let mut body = hour("Imported", 9);
-    body["iCalUID"] = "uid@example.com".into();
-    let path = "/calendars/primary/events/import";
-    let first = outside.call(Method::POST, path, body.clone()).await.expect(200);
-    body["summary"] = "Again".into();
-    let second = outside.call(Method::POST, path, body).await.expect(200);
-    assert_eq!((&first["id"], &second["summary"]), (&second["id"], &json!("Again")));
-    let found = outside.get("/calendars/primary/events?iCalUID=uid%40example.com").await.expect(200);
-    assert_eq!(column(&found, "summary"), ["Again"]);
-    assert_eq!(outside.call(Method::POST, path, hour("x", 9)).await.reason(), "required");
-}
-
-#[tokio::test]
 async fn busy_times_are_joined_and_free_ones_left_out() {
     let outside = SandboxClient::start().await;
     let with = |hour_of_day, name: &str, value: Value| {

@@ -28,20 +28,6 @@ async fn the_list_of_calendars_says_what_may_be_done() {
     assert_eq!(list["items"][0]["primary"], true);
     assert!(list["items"][1]["primary"].is_null());
     assert_eq!(column(&list, "accessRole"), ["owner", "owner", "reader"]);
-    let writable = outside.get("/users/me/calendarList?minAccessRole=writer").await.expect(200);
-    assert_eq!(writable["items"].as_array().unwrap().len(), 2);
-    let second = list["items"][1]["id"].as_str().unwrap();
-    let one = outside.get(&format!("/users/me/calendarList/{second}")).await.expect(200);
-    assert_eq!(one["summary"], "Clinic rota");
-    assert_eq!(outside.get(&format!("/calendars/{second}")).await.expect(200)["timeZone"], "Europe/Lisbon");
-
-    let token = list["nextSyncToken"].as_str().unwrap();
-    let path = format!("/users/me/calendarList?syncToken={token}");
-    assert!(column(&outside.get(&path).await.expect(200), "id").is_empty());
-    let body = json!({ "provider": "google", "account": ANA, "name": "New" });
-    outside.control(Method::POST, "/calendars", Some(body)).await.expect(201);
-    assert_eq!(column(&outside.get(&path).await.expect(200), "summary"), ["New"]);
-    outside.get("/colors").await.expect(200);
 }
 
 #[tokio::test]
@@ -49,16 +35,13 @@ async fn a_hidden_calendar_is_told_to_who_asks_for_it() {
     const LIST: &str = "/users/me/calendarList";
     let outside = SandboxClient::start().await;
     let list = outside.get(LIST).await.expect(200);
-    let token = list["nextSyncToken"].as_str().unwrap();
     let second = list["items"][1]["id"].as_str().unwrap();
     let hidden = json!({ "provider": "google", "account": ANA, "hidden": true });
     outside.control(Method::PATCH, &format!("/calendars/{second}"), Some(hidden)).await.expect(204);
     assert_eq!(column(&outside.get(LIST).await.expect(200), "accessRole"), ["owner", "reader"]);
     let all = outside.get(&format!("{LIST}?showHidden=true")).await.expect(200);
     assert_eq!((&all["items"][1]["id"], &all["items"][1]["hidden"]), (&json!(second), &json!(true)));
-    let new = outside.get(&format!("{LIST}?syncToken={token}")).await.expect(200);
-    assert_eq!(column(&new, "id"), [second]);
-    outside.get(&format!("{LIST}?syncToken={token}&showHidden=false")).await.expect(400);
+    outside.get(&format!("{LIST}?minAccessRole=writer")).await.expect(400);
     // It is there all the same.
     outside.get(&format!("/calendars/{second}/events")).await.expect(200);
 }
@@ -125,16 +108,9 @@ async fn a_sync_token_is_good_for_its_own_calendar_and_query_only() {
     let forbidden = [
         "timeMin=2026-01-01T00:00:00Z",
         "timeMax=2026-01-01T00:00:00Z",
-        "q=a",
-        "orderBy=updated",
-        "updatedMin=2026-01-01T00:00:00Z",
-        "iCalUID=x",
-        "privateExtendedProperty=a%3Db",
-        "sharedExtendedProperty=a%3Db",
         "showDeleted=false",
         "singleEvents=true",
         "showDeleted=true",
-        "timeZone=Europe/Lisbon",
     ];
     for parameter in forbidden {
         outside.get(&format!("{EVENTS}?syncToken={token}&{parameter}")).await.expect(400);
@@ -149,7 +125,7 @@ async fn a_sync_token_is_good_for_its_own_calendar_and_query_only() {
 }
 
 #[tokio::test]
-async fn selections_and_orders() {
+async fn lists_take_windows_and_tombstones() {
     let outside = with_events(&["a", "b", "c"]).await;
     let titles =
         async |query: &str| column(&outside.get(&format!("{EVENTS}?{query}")).await.expect(200), "summary");
@@ -158,11 +134,6 @@ async fn selections_and_orders() {
         .await
         .expect(200);
     assert_eq!(titles("").await, ["b", "c", "a"]);
-    assert_eq!(titles("orderBy=updated").await, ["b", "c", "a"]);
-    assert_eq!(titles("singleEvents=true&orderBy=startTime").await, ["a", "b", "c"]);
-    assert_eq!(titles("q=PORTO").await, ["a"]);
-    let both = "privateExtendedProperty=by%3Dconcord&privateExtendedProperty=title%3Db";
-    assert_eq!(titles(both).await, ["b"]);
     assert_eq!(titles("timeMin=2026-02-02T10:00:00Z&timeMax=2026-02-02T11:00:00Z").await, ["b"]);
     assert_eq!(
         titles("timeMin=2026-02-02T12:00:00%2B01:00&timeMax=2026-02-02T12:30:00%2B01:00").await,
@@ -171,18 +142,11 @@ async fn selections_and_orders() {
     send(outside.calendar(Method::DELETE, &format!("{EVENTS}/event10"))).await.expect(200);
     assert_eq!(titles("").await, ["c", "a"]);
     assert_eq!(titles("showDeleted=true").await, ["c", "a", "b"]);
-    assert_eq!(titles("updatedMin=2020-01-01T00:00:00Z").await, ["c", "a", "b"]);
-    assert_eq!(titles("updatedMin=2120-01-01T00:00:00Z").await, Vec::<String>::new());
-    for wrong in
-        ["orderBy=startTime", "orderBy=title", "timeMin=yesterday", "singleEvents=1", "timeZone=Mars"]
-    {
+    for wrong in ["orderBy=startTime", "q=a", "timeMin=yesterday", "singleEvents=1"] {
         outside.get(&format!("{EVENTS}?{wrong}")).await.expect(400);
     }
     let empty = format!("{EVENTS}?timeMin=2026-02-02T10:00:00Z&timeMax=2026-02-02T10:00:00Z");
     assert_eq!(outside.get(&empty).await.reason(), "timeRangeEmpty");
-    let elsewhere = outside.get(&format!("{EVENTS}?timeZone=America/New_York&q=b&showDeleted=true")).await;
-    let start = &elsewhere.expect(200)["items"][0]["start"];
-    assert_eq!(start, &json!({ "dateTime": "2026-02-02T05:00:00-05:00", "timeZone": "Europe/Lisbon" }));
 }
 
 /// The bound is loose (an unoptimised build on a busy machine): it is there to catch a list that reads everything for
@@ -197,14 +161,10 @@ async fn a_page_of_twenty_thousand_events_is_quick() {
     multiply_last_entry(&data.path().join("google.jsonl"), 20_000);
     let mut outside = SandboxClient::start_in(data.path()).await;
     outside.token = token;
-    let mut quickest = [u128::MAX; 3];
+    let mut quickest = [u128::MAX; 2];
     for _ in 0..5 {
         let window = "timeMin=2026-02-02T08:00:00Z&timeMax=2026-02-02T12:00:00Z";
-        let queries = [
-            String::new(),
-            format!("{window}&singleEvents=true&orderBy=startTime"),
-            format!("{window}&q=seed"),
-        ];
+        let queries = [String::new(), format!("{window}&singleEvents=true")];
         for (quickest, query) in quickest.iter_mut().zip(queries) {
             let start = Instant::now();
             let page = outside.get(&format!("{EVENTS}?{query}")).await.expect(200);
@@ -212,8 +172,8 @@ async fn a_page_of_twenty_thousand_events_is_quick() {
             assert_eq!(page["items"].as_array().unwrap().len(), 250);
         }
     }
-    println!("first page of 20,000: plain, sorted, searched: {quickest:?} ms");
-    assert!(quickest[0] < 250 && quickest[1] < 2500 && quickest[2] < 250, "{quickest:?} ms");
+    println!("first page of 20,000: plain, in a window: {quickest:?} ms");
+    assert!(quickest.iter().all(|ms| *ms < 250), "{quickest:?} ms");
 }
 
 /// Writes copies of the journal's last entry with ids and numbers of their own.

@@ -7,7 +7,6 @@ mod events;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::HeaderMap;
 use axum::routing::{any, get, post};
 use serde_json::{Map, Value};
 
@@ -19,19 +18,14 @@ use crate::store::AuthenticatedCaller;
 pub(crate) fn router() -> Router<Arc<GoogleSandbox>> {
     Router::new()
         .route("/users/me/calendarList", get(calendars::list))
-        .route("/users/me/calendarList/{calendar}", get(calendars::list_entry))
-        .route("/calendars/{calendar}", get(calendars::get))
-        .route("/colors", get(calendars::colors))
         .route("/freeBusy", post(calendars::free_busy))
         .route("/calendars/{calendar}/events", get(events::list).post(events::insert))
-        .route("/calendars/{calendar}/events/import", post(events::import))
         .route("/calendars/{calendar}/events/watch", post(channels::watch))
         .route("/channels/stop", post(channels::stop))
         .route(
             "/calendars/{calendar}/events/{event}",
             get(events::get).put(events::update).patch(events::patch).delete(events::delete),
         )
-        .route("/calendars/{calendar}/events/{event}/instances", get(events::instances))
         .route("/{*unknown}", any(|| async { GoogleApiError::not_found() }))
 }
 
@@ -54,9 +48,4 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, GoogleApiError> {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(GoogleApiError { reason: "parseError", ..GoogleApiError::invalid("Parse Error") }),
     }
-}
-
-/// A header as text.
-fn text_of(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -15,7 +15,7 @@ use crate::html::{document, escape};
 use crate::store::StoredAccount;
 
 /// The parameters that come back with the decision.
-const FORWARDED_PARAMETERS: [&str; 12] = [
+const FORWARDED_PARAMETERS: [&str; 11] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -25,7 +25,6 @@ const FORWARDED_PARAMETERS: [&str; 12] = [
     "prompt",
     "code_challenge",
     "code_challenge_method",
-    "nonce",
     "include_granted_scopes",
     "login_hint",
 ];

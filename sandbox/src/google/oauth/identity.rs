@@ -1,18 +1,15 @@
-//! Who the person is: the userinfo endpoint and the ID token.
+//! Who the person is: the userinfo endpoint.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::super::GoogleSandbox;
-use super::super::dialect::ACCESS_TOKEN_LIFETIME_SECONDS;
 use super::super::errors::GoogleApiError;
 use super::super::scopes;
-use crate::opaque::unsigned_jwt;
-use crate::store::{AuthenticatedCaller, GrantRecord, StoredAccount};
+use crate::store::AuthenticatedCaller;
 
 /// Answers with the identity, if it was consented to.
 pub(super) async fn userinfo(
@@ -24,28 +21,7 @@ pub(super) async fn userinfo(
     }
     let store = google.store();
     let account = store.accounts.get(&caller.account).ok_or_else(GoogleApiError::unauthenticated)?;
-    Ok(Json(claims(account)))
-}
-
-fn claims(account: &StoredAccount) -> Value {
-    json!({ "sub": account.sub, "email": account.email, "email_verified": true, "name": account.name })
-}
-
-/// Who consented, for the application.
-pub(super) fn id_token(
-    account: &StoredAccount,
-    grant: &GrantRecord,
-    nonce: Option<&str>,
-    now: DateTime<Utc>,
-) -> String {
-    let mut claims = claims(account);
-    claims["iss"] = "https://accounts.google.com".into();
-    claims["aud"] = grant.client.clone().into();
-    claims["azp"] = grant.client.clone().into();
-    claims["iat"] = now.timestamp().into();
-    claims["exp"] = (now.timestamp() + ACCESS_TOKEN_LIFETIME_SECONDS).into();
-    if let Some(nonce) = nonce {
-        claims["nonce"] = nonce.into();
-    }
-    unsigned_jwt(&claims)
+    Ok(Json(json!({
+        "sub": account.sub, "email": account.email, "email_verified": true, "name": account.name
+    })))
 }

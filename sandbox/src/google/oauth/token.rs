@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Form, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::GoogleSandbox;
 use super::super::dialect::ACCESS_TOKEN_LIFETIME_SECONDS;
-use super::super::scopes;
-use super::identity::id_token;
 use crate::clock;
-use crate::oauth_client::shown;
 use crate::store::{IssuedTokens, PkceChallenge, ProviderStore};
 
 /// An error of the token endpoint.
@@ -62,10 +59,9 @@ type GoogleTokenParameters = HashMap<String, String>;
 /// Gives tokens for a code or a refresh token.
 pub(super) async fn exchange(
     State(google): State<Arc<GoogleSandbox>>,
-    headers: HeaderMap,
     Form(parameters): Form<GoogleTokenParameters>,
 ) -> Response {
-    let answer = authenticate(&google, &headers, &parameters).and_then(|client| {
+    let answer = authenticate(&google, &parameters).and_then(|client| {
         match parameters.get("grant_type").map(String::as_str) {
             Some("authorization_code") => redeem(&mut google.store(), &client, &parameters),
             Some("refresh_token") => refresh(&mut google.store(), &client, &parameters),
@@ -94,22 +90,20 @@ pub(super) async fn revoke(
     }
 }
 
-/// The application's id, from the body or the Basic scheme, if its secret is right.
+/// The application's id, if its secret is right.
 fn authenticate(
     google: &GoogleSandbox,
-    headers: &HeaderMap,
     parameters: &GoogleTokenParameters,
 ) -> Result<String, GoogleOAuthError> {
-    let (id, secret) = shown(headers, parameters);
-    if id.is_empty() {
+    let Some(id) = parameters.get("client_id") else {
         return Err(GoogleOAuthError::new("invalid_request", "Could not determine client ID from request."));
-    }
-    let client = google.client(&id);
+    };
+    let client = google.client(id);
     let client = client.ok_or_else(|| GoogleOAuthError::invalid_client("The OAuth client was not found."))?;
-    if client.client_secret != secret {
+    if parameters.get("client_secret") != Some(&client.client_secret) {
         return Err(GoogleOAuthError::invalid_client("Unauthorized"));
     }
-    Ok(id)
+    Ok(id.clone())
 }
 
 fn redeem(
@@ -128,16 +122,12 @@ fn redeem(
         return Err(GoogleOAuthError::new("redirect_uri_mismatch", "Bad Request"));
     }
     verify(code.challenge.as_ref(), parameters.get("code_verifier").map(String::as_str))?;
-    let account = store.accounts.get(&code.account).cloned().ok_or_else(GoogleOAuthError::server)?;
     let issued = store
         .issue(&code.account, client, &code.scope, code.offline, Some(code.clone()), now)
         .map_err(|_| GoogleOAuthError::server())?;
     let mut answer = tokens(&issued);
     if let Some(token) = &issued.grant.refresh_token {
         answer["refresh_token"] = token.clone().into();
-    }
-    if scopes::includes_identity(&code.scope) {
-        answer["id_token"] = id_token(&account, &issued.grant, code.nonce.as_deref(), now).into();
     }
     Ok(answer)
 }

@@ -1,23 +1,18 @@
-//! The person, their calendars, and when people are busy.
+//! The person, and their calendars.
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::extract::{OriginalUri, RawQuery, State};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
 use super::super::MicrosoftSandbox;
 use super::super::errors::GraphApiError;
 use super::super::odata::{DEFAULT_PAGE, ODataOptions, page};
-use super::super::prefer::PreferHeader;
 use super::super::scopes::GraphPermission;
-use super::super::{ids, resource, schedule, tenants};
-use super::{answer, object, pairs};
-use crate::clock;
-use crate::store::{AuthenticatedCaller, PRIMARY, ProviderStore};
+use super::super::{resource, tenants};
+use super::pairs;
+use crate::store::{AuthenticatedCaller, ProviderStore};
 
 pub(super) async fn me(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
@@ -68,47 +63,6 @@ pub(super) async fn list(
     Ok(Json(page(items, next)))
 }
 
-pub(super) async fn own(
-    State(microsoft): State<Arc<MicrosoftSandbox>>,
-    Extension(caller): Extension<AuthenticatedCaller>,
-) -> Result<Json<Value>, GraphApiError> {
-    show(&microsoft, &caller, PRIMARY)
-}
-
-pub(super) async fn get(
-    State(microsoft): State<Arc<MicrosoftSandbox>>,
-    Extension(caller): Extension<AuthenticatedCaller>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, GraphApiError> {
-    if !ids::is_of_calendar(&id) {
-        return Err(GraphApiError::malformed_id());
-    }
-    show(&microsoft, &caller, &id)
-}
-
-fn show(
-    microsoft: &MicrosoftSandbox,
-    caller: &AuthenticatedCaller,
-    id: &str,
-) -> Result<Json<Value>, GraphApiError> {
-    caller.can(GraphPermission::ReadCalendars)?;
-    let store = microsoft.store();
-    let (calendar, one) = store.visible(&caller.account, id)?;
-    Ok(Json(resource::calendar(calendar, one, &name_of(&store, &caller.account))))
-}
-
 fn name_of(store: &ProviderStore, account: &str) -> String {
     store.accounts.get(account).map_or_else(String::new, |account| account.name.clone())
-}
-
-pub(super) async fn schedule(
-    State(microsoft): State<Arc<MicrosoftSandbox>>,
-    Extension(caller): Extension<AuthenticatedCaller>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, GraphApiError> {
-    caller.can(GraphPermission::FreeBusy)?;
-    let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, &body)?);
-    let answered = schedule::query(&microsoft.store(), &caller.account, &body, &prefer, clock::now())?;
-    Ok(answer(StatusCode::OK, &prefer, answered))
 }

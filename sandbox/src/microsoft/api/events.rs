@@ -3,18 +3,19 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path, RawQuery, State};
+use axum::extract::{FromRequestParts, OriginalUri, Path};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::MicrosoftSandbox;
 use super::super::delta::{self as tracking, DeltaToken as DeltaState};
 use super::super::errors::GraphApiError;
-use super::super::odata::{DEFAULT_PAGE, LARGEST_PAGE, ODataFilter, ODataOptions, page};
+use super::super::odata::{DEFAULT_PAGE, LARGEST_PAGE, ODataOptions, page};
 use super::super::prefer::PreferHeader;
 use super::super::resource::{GraphEventView, etag};
 use super::super::scopes::GraphPermission;
@@ -23,35 +24,52 @@ use super::{answer, object, pairs};
 use crate::clock;
 use crate::store::{
     AuthenticatedCaller, EntryLocation, ListWindow, ListedEvent, ProviderStore, StoredCalendar, StoredEntry,
-    StoredEntryAction, WriteAuthor, expand, materialize, standing, standing_between,
+    StoredEntryAction, WriteAuthor, materialize, standing, standing_between,
 };
 
-/// What a request that reads many events says.
-struct EventsRequest {
+#[derive(Deserialize)]
+struct EventPath {
+    /// `None`: the person's own.
+    calendar: Option<String>,
+    #[serde(default)]
+    event: String,
+}
+
+/// A request about the events of a calendar, or about one of them.
+pub(super) struct EventsRequest {
     microsoft: Arc<MicrosoftSandbox>,
     caller: AuthenticatedCaller,
+    path: EventPath,
     uri: Uri,
     pairs: Vec<(String, String)>,
     prefer: PreferHeader,
+    headers: HeaderMap,
 }
 
-type EventsExtractors =
-    (State<Arc<MicrosoftSandbox>>, Extension<AuthenticatedCaller>, OriginalUri, RawQuery, HeaderMap);
+impl FromRequestParts<Arc<MicrosoftSandbox>> for EventsRequest {
+    type Rejection = GraphApiError;
 
-impl EventsRequest {
-    fn read(
-        (State(microsoft), Extension(caller), OriginalUri(uri), RawQuery(query), headers): EventsExtractors,
+    async fn from_request_parts(
+        parts: &mut Parts,
+        microsoft: &Arc<MicrosoftSandbox>,
     ) -> Result<Self, GraphApiError> {
-        caller.can(GraphPermission::ReadCalendars)?;
+        let Path(path) =
+            Path::from_request_parts(parts, microsoft).await.map_err(|_| GraphApiError::no_segment())?;
+        let caller = parts.extensions.get::<AuthenticatedCaller>().cloned();
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
         Ok(Self {
-            microsoft,
-            caller,
-            uri,
-            pairs: pairs(query.as_deref()),
-            prefer: PreferHeader::read(&headers)?,
+            microsoft: Arc::clone(microsoft),
+            caller: caller.ok_or_else(|| GraphApiError::unauthenticated(false))?,
+            path,
+            uri: uri.clone(),
+            pairs: pairs(uri.query()),
+            prefer: PreferHeader::read(&parts.headers)?,
+            headers: parts.headers.clone(),
         })
     }
+}
 
+impl EventsRequest {
     fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -93,9 +111,7 @@ impl EventsRequest {
 
     /// One page of what a list has come to, with the address of the next.
     fn list(&self, options: &ODataOptions, mut events: Vec<(StoredEntry, Value)>) -> Response {
-        events
-            .retain(|(entry, event)| options.filter.as_ref().is_none_or(|filter| filter.takes(entry, event)));
-        options.sort(&mut events);
+        events.retain(|(entry, _)| options.filter.as_ref().is_none_or(|filter| filter.takes(entry)));
         let size = options.top.or(self.prefer.page_size).unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE);
         let end = options.skip.saturating_add(size);
         let next = (events.len() > end).then(|| {
@@ -118,13 +134,39 @@ impl EventsRequest {
     }
 
     /// The calendar that the path names.
-    fn calendar<'w>(
-        &self,
-        store: &'w ProviderStore,
-        named: CalendarSegment<'_>,
-    ) -> Result<&'w StoredCalendar, GraphApiError> {
-        let id = calendar_of(store, &self.caller.account, named)?;
+    fn calendar<'w>(&self, store: &'w ProviderStore) -> Result<&'w StoredCalendar, GraphApiError> {
+        let id = calendar_of(store, &self.caller.account, self.named())?;
         store.calendars.get(&id).ok_or_else(GraphApiError::not_found)
+    }
+
+    fn named(&self) -> CalendarSegment<'_> {
+        self.path.calendar.as_deref()
+    }
+
+    fn if_match(&self) -> Option<&str> {
+        self.headers.get(header::IF_MATCH)?.to_str().ok()
+    }
+
+    fn author(&self, action: StoredEntryAction) -> WriteAuthor<'_> {
+        WriteAuthor { account: &self.caller.account, action, now: clock::now() }
+    }
+
+    /// An event as the client prefers it, with its etag in the header too.
+    fn show(
+        &self,
+        store: &ProviderStore,
+        place: &EntryLocation,
+        status: StatusCode,
+        options: &ODataOptions,
+    ) -> Result<Response, GraphApiError> {
+        let calendar = store.calendars.get(&place.calendar).ok_or_else(GraphApiError::not_found)?;
+        let entry = standing(calendar, &place.id).ok_or_else(GraphApiError::not_found)?;
+        let event = self.view(calendar).event(&entry);
+        let mut response = answer(status, &self.prefer, options.shape(&entry, event));
+        if let Ok(etag) = etag(entry.seq).parse() {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        Ok(response)
     }
 }
 
@@ -141,10 +183,11 @@ fn written(view: GraphEventView<'_>, shown: &ListedEvent<'_>) -> (StoredEntry, V
 }
 
 /// Single events and series, not their occurrences.
-fn list_events(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Response, GraphApiError> {
+pub(super) async fn list(asked: EventsRequest) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::ReadCalendars)?;
     let options = ODataOptions::read(&asked.pairs, &[])?;
     let store = asked.microsoft.store();
-    let calendar = asked.calendar(&store, named)?;
+    let calendar = asked.calendar(&store)?;
     let view = asked.view(calendar);
     let stored = calendar.by_seq.values().filter_map(|id| calendar.entries.get(id));
     let stored = stored.filter(|entry| !entry.cancelled() && entry.occurrence_of.is_none());
@@ -152,51 +195,27 @@ fn list_events(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Resp
     Ok(asked.list(&options, events))
 }
 
-/// What stands in a window, series as their occurrences.
-fn list_calendar_view(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Response, GraphApiError> {
+/// What stands in a window by its start, series as their occurrences.
+pub(super) async fn view(asked: EventsRequest) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::ReadCalendars)?;
     let options = ODataOptions::read(&asked.pairs, &["startDateTime", "endDateTime"])?;
     // The real service fails on it (microsoftgraph/msgraph-sdk-dotnet#2375).
-    if matches!(options.filter, Some(ODataFilter::Property { .. })) {
+    if options.filter.is_some() {
         return Err(GraphApiError::internal());
     }
     let (from, to) = asked.window()?;
     let store = asked.microsoft.store();
-    let calendar = asked.calendar(&store, named)?;
+    let calendar = asked.calendar(&store)?;
     let window = ListWindow { from: Some(from), to: Some(to) };
-    let view = asked.view(calendar);
-    Ok(asked.list(&options, by_start(calendar, view, standing_between(calendar, window, clock::now()))))
-}
-
-fn by_start(
-    calendar: &StoredCalendar,
-    view: GraphEventView<'_>,
-    mut shown: Vec<ListedEvent<'_>>,
-) -> Vec<(StoredEntry, Value)> {
+    let mut shown = standing_between(calendar, window, clock::now());
     shown.sort_by_cached_key(|one| (one.span().0.instant(calendar.info.zone), one.id()));
-    shown.iter().map(|one| written(view, one)).collect()
-}
-
-/// All occurrences of one series in a window.
-fn list_instances(
-    asked: &EventsRequest,
-    named: CalendarSegment<'_>,
-    event: &str,
-) -> Result<Response, GraphApiError> {
-    let options = ODataOptions::read(&asked.pairs, &["startDateTime", "endDateTime"])?;
-    let (from, to) = asked.window()?;
-    let store = asked.microsoft.store();
-    let (place, master) = find(&store, &asked.caller.account, named, event)?;
-    let calendar = store.calendars.get(&place.calendar).ok_or_else(GraphApiError::not_found)?;
-    if master.series.is_none() {
-        return Err(GraphApiError::bad("ErrorInvalidRequest", "The event is not the master of a series."));
-    }
-    let mut shown = expand(calendar, &master, ListWindow { from: Some(from), to: Some(to) }, clock::now());
-    shown.retain(|one| !one.cancelled());
-    Ok(asked.list(&options, by_start(calendar, asked.view(calendar), shown)))
+    let view = asked.view(calendar);
+    Ok(asked.list(&options, shown.iter().map(|one| written(view, one)).collect()))
 }
 
 /// One page of change tracking.
-fn list_delta(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Response, GraphApiError> {
+pub(super) async fn delta(asked: EventsRequest) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::ReadCalendars)?;
     let token = asked.get("$skiptoken").or_else(|| asked.get("$deltatoken"));
     let known = ["startDateTime", "endDateTime", "$skiptoken", "$deltatoken"];
     if asked.pairs.iter().any(|(name, _)| !known.contains(&name.as_str())) {
@@ -206,7 +225,7 @@ fn list_delta(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Respo
         ));
     }
     let store = asked.microsoft.store();
-    let calendar = asked.calendar(&store, named)?;
+    let calendar = asked.calendar(&store)?;
     let state = match token {
         Some(token) => DeltaState::read(token, calendar)?,
         None => DeltaState::first(&calendar.info.id, asked.window()?),
@@ -215,186 +234,36 @@ fn list_delta(asked: &EventsRequest, named: CalendarSegment<'_>) -> Result<Respo
     Ok(answer(StatusCode::OK, &asked.prefer, page))
 }
 
-/// A request about one event.
-type EventExtractors = (State<Arc<MicrosoftSandbox>>, Extension<AuthenticatedCaller>, RawQuery, HeaderMap);
-
-fn get_event(
-    (State(microsoft), Extension(caller), RawQuery(query), headers): EventExtractors,
-    named: CalendarSegment<'_>,
-    event: &str,
-) -> Result<Response, GraphApiError> {
-    caller.can(GraphPermission::ReadCalendars)?;
-    let (prefer, options) =
-        (PreferHeader::read(&headers)?, ODataOptions::read(&pairs(query.as_deref()), &[])?);
-    let store = microsoft.store();
-    let (place, _) = find(&store, &caller.account, named, event)?;
-    show(&microsoft, &store, &place, StatusCode::OK, &prefer, &options)
+pub(super) async fn get(asked: EventsRequest) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::ReadCalendars)?;
+    let options = ODataOptions::read(&asked.pairs, &[])?;
+    let store = asked.microsoft.store();
+    let (place, _) = find(&store, &asked.caller.account, asked.named(), &asked.path.event)?;
+    asked.show(&store, &place, StatusCode::OK, &options)
 }
 
-fn create_event(
-    (State(microsoft), Extension(caller), _, headers): EventExtractors,
-    named: CalendarSegment<'_>,
-    body: &[u8],
-) -> Result<Response, GraphApiError> {
-    caller.can(GraphPermission::WriteCalendars)?;
-    let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, body)?);
-    let mut store = microsoft.store();
-    let place = writes::insert(&mut store, named, body, author(&caller, StoredEntryAction::Insert))?;
-    show(&microsoft, &store, &place, StatusCode::CREATED, &prefer, &ODataOptions::default())
+pub(super) async fn insert(asked: EventsRequest, body: Bytes) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::WriteCalendars)?;
+    let body = object(&asked.headers, &body)?;
+    let mut store = asked.microsoft.store();
+    let place = writes::insert(&mut store, asked.named(), body, asked.author(StoredEntryAction::Insert))?;
+    asked.show(&store, &place, StatusCode::CREATED, &ODataOptions::default())
 }
 
-fn change(
-    (State(microsoft), Extension(caller), _, headers): EventExtractors,
-    named: CalendarSegment<'_>,
-    event: &str,
-    body: &[u8],
-) -> Result<Response, GraphApiError> {
-    caller.can(GraphPermission::WriteCalendars)?;
-    let (prefer, body) = (PreferHeader::read(&headers)?, object(&headers, body)?);
-    let mut store = microsoft.store();
-    let author = author(&caller, StoredEntryAction::Patch);
-    let place = writes::change(&mut store, (named, event), body, if_match(&headers), author)?;
-    show(&microsoft, &store, &place, StatusCode::OK, &prefer, &ODataOptions::default())
+pub(super) async fn patch(asked: EventsRequest, body: Bytes) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::WriteCalendars)?;
+    let body = object(&asked.headers, &body)?;
+    let mut store = asked.microsoft.store();
+    let (place, author) =
+        ((asked.named(), asked.path.event.as_str()), asked.author(StoredEntryAction::Patch));
+    let place = writes::change(&mut store, place, body, asked.if_match(), author)?;
+    asked.show(&store, &place, StatusCode::OK, &ODataOptions::default())
 }
 
-fn delete_event(
-    (State(microsoft), Extension(caller), _, headers): EventExtractors,
-    named: CalendarSegment<'_>,
-    event: &str,
-) -> Result<Response, GraphApiError> {
-    caller.can(GraphPermission::WriteCalendars)?;
-    let author = author(&caller, StoredEntryAction::Delete);
-    writes::delete(&mut microsoft.store(), (named, event), if_match(&headers), author)?;
+pub(super) async fn delete(asked: EventsRequest) -> Result<Response, GraphApiError> {
+    asked.caller.can(GraphPermission::WriteCalendars)?;
+    let (place, author) =
+        ((asked.named(), asked.path.event.as_str()), asked.author(StoredEntryAction::Delete));
+    writes::delete(&mut asked.microsoft.store(), place, asked.if_match(), author)?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn if_match(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::IF_MATCH)?.to_str().ok()
-}
-
-fn author(caller: &AuthenticatedCaller, action: StoredEntryAction) -> WriteAuthor<'_> {
-    WriteAuthor { account: &caller.account, action, now: clock::now() }
-}
-
-/// An event as the client prefers it, with its etag in the header too.
-fn show(
-    microsoft: &MicrosoftSandbox,
-    store: &ProviderStore,
-    place: &EntryLocation,
-    status: StatusCode,
-    prefer: &PreferHeader,
-    options: &ODataOptions,
-) -> Result<Response, GraphApiError> {
-    let calendar = store.calendars.get(&place.calendar).ok_or_else(GraphApiError::not_found)?;
-    let entry = standing(calendar, &place.id).ok_or_else(GraphApiError::not_found)?;
-    let view = GraphEventView { calendar: &calendar.info, prefer, base_url: &microsoft.server.url };
-    let mut response = answer(status, prefer, options.shape(&entry, view.event(&entry)));
-    if let Ok(etag) = etag(entry.seq).parse() {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    Ok(response)
-}
-
-/// The handlers of a list, for the person's own calendar and for one that is named.
-macro_rules! many {
-    ($own:ident, $named:ident, $work:ident) => {
-        pub(super) async fn $own(
-            state: State<Arc<MicrosoftSandbox>>,
-            caller: Extension<AuthenticatedCaller>,
-            uri: OriginalUri,
-            query: RawQuery,
-            headers: HeaderMap,
-        ) -> Result<Response, GraphApiError> {
-            $work(&EventsRequest::read((state, caller, uri, query, headers))?, None)
-        }
-
-        pub(super) async fn $named(
-            state: State<Arc<MicrosoftSandbox>>,
-            caller: Extension<AuthenticatedCaller>,
-            Path(calendar): Path<String>,
-            uri: OriginalUri,
-            query: RawQuery,
-            headers: HeaderMap,
-        ) -> Result<Response, GraphApiError> {
-            $work(&EventsRequest::read((state, caller, uri, query, headers))?, Some(&calendar))
-        }
-    };
-}
-
-many!(list, list_in, list_events);
-many!(view, view_in, list_calendar_view);
-many!(delta, delta_in, list_delta);
-
-/// The handlers of one event, for the person's own calendar and for one that is named; `body`: with what is written.
-macro_rules! one {
-    ($own:ident, $named:ident, $work:ident $(, $body:ident)?) => {
-        pub(super) async fn $own(
-            state: State<Arc<MicrosoftSandbox>>,
-            caller: Extension<AuthenticatedCaller>,
-            Path(event): Path<String>,
-            query: RawQuery,
-            headers: HeaderMap,
-            $($body: Bytes,)?
-        ) -> Result<Response, GraphApiError> {
-            $work((state, caller, query, headers), None, &event $(, &$body)?)
-        }
-
-        pub(super) async fn $named(
-            state: State<Arc<MicrosoftSandbox>>,
-            caller: Extension<AuthenticatedCaller>,
-            Path((calendar, event)): Path<(String, String)>,
-            query: RawQuery,
-            headers: HeaderMap,
-            $($body: Bytes,)?
-        ) -> Result<Response, GraphApiError> {
-            $work((state, caller, query, headers), Some(&calendar), &event $(, &$body)?)
-        }
-    };
-}
-
-one!(get, get_in, get_event);
-one!(patch, patch_in, change, body);
-one!(delete, delete_in, delete_event);
-
-pub(super) async fn instances(
-    state: State<Arc<MicrosoftSandbox>>,
-    caller: Extension<AuthenticatedCaller>,
-    Path(event): Path<String>,
-    uri: OriginalUri,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, GraphApiError> {
-    list_instances(&EventsRequest::read((state, caller, uri, query, headers))?, None, &event)
-}
-
-pub(super) async fn instances_in(
-    state: State<Arc<MicrosoftSandbox>>,
-    caller: Extension<AuthenticatedCaller>,
-    Path((calendar, event)): Path<(String, String)>,
-    uri: OriginalUri,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, GraphApiError> {
-    list_instances(&EventsRequest::read((state, caller, uri, query, headers))?, Some(&calendar), &event)
-}
-
-pub(super) async fn insert(
-    state: State<Arc<MicrosoftSandbox>>,
-    caller: Extension<AuthenticatedCaller>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, GraphApiError> {
-    create_event((state, caller, query, headers), None, &body)
-}
-
-pub(super) async fn insert_in(
-    state: State<Arc<MicrosoftSandbox>>,
-    caller: Extension<AuthenticatedCaller>,
-    Path(calendar): Path<String>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, GraphApiError> {
-    create_event((state, caller, query, headers), Some(&calendar), &body)
 }

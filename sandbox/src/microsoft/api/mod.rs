@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{any, get, patch, post};
 use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value};
 
@@ -26,41 +26,21 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 pub(crate) fn router() -> Router<Arc<MicrosoftSandbox>> {
     let mut router = Router::new()
         .route("/me", get(calendars::me))
-        .route("/me/calendar", get(calendars::own))
         .route("/me/calendars", get(calendars::list))
-        .route("/me/calendars/{calendar}", get(calendars::get))
-        .route("/me/calendar/getSchedule", post(calendars::schedule))
-        .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
-        .route(
-            "/subscriptions/{subscription}",
-            get(subscriptions::get).patch(subscriptions::renew).delete(subscriptions::delete),
-        )
-        .route("/me/calendars/{calendar}/events", get(events::list_in).post(events::insert_in))
-        .route("/me/calendars/{calendar}/calendarView", get(events::view_in))
-        .route("/me/calendars/{calendar}/events/{event}", calendar_event_routes())
-        .route("/me/calendars/{calendar}/events/{event}/instances", get(events::instances_in));
-    for delta in ["delta", "delta()"] {
-        router =
-            router.route(&format!("/me/calendars/{{calendar}}/calendarView/{delta}"), get(events::delta_in));
-    }
-    for own in ["/me", "/me/calendar"] {
+        .route("/subscriptions", post(subscriptions::create))
+        .route("/subscriptions/{subscription}", patch(subscriptions::renew).delete(subscriptions::delete));
+    for calendar in ["/me", "/me/calendar", "/me/calendars/{calendar}"] {
         router = router
-            .route(&format!("{own}/events"), get(events::list).post(events::insert))
-            .route(&format!("{own}/calendarView"), get(events::view))
-            .route(&format!("{own}/calendarView/delta"), get(events::delta))
-            .route(&format!("{own}/calendarView/delta()"), get(events::delta))
-            .route(&format!("{own}/events/{{event}}"), one())
-            .route(&format!("{own}/events/{{event}}/instances"), get(events::instances));
+            .route(&format!("{calendar}/events"), get(events::list).post(events::insert))
+            .route(&format!("{calendar}/calendarView"), get(events::view))
+            .route(&format!("{calendar}/calendarView/delta"), get(events::delta))
+            .route(&format!("{calendar}/calendarView/delta()"), get(events::delta))
+            .route(
+                &format!("{calendar}/events/{{event}}"),
+                get(events::get).patch(events::patch).delete(events::delete),
+            );
     }
     router.route("/{*unknown}", any(|| async { GraphApiError::no_segment() }))
-}
-
-fn one() -> MethodRouter<Arc<MicrosoftSandbox>> {
-    get(events::get).patch(events::patch).delete(events::delete)
-}
-
-fn calendar_event_routes() -> MethodRouter<Arc<MicrosoftSandbox>> {
-    get(events::get_in).patch(events::patch_in).delete(events::delete_in)
 }
 
 impl AuthenticatedCaller {

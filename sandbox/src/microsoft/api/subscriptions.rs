@@ -1,4 +1,4 @@
-//! Subscriptions: create with the handshake, read, renew, delete.
+//! Subscriptions: create with the handshake, renew, delete.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::MicrosoftSandbox;
 use super::super::errors::GraphApiError;
@@ -34,29 +34,6 @@ pub(super) async fn create(
     let mut store = microsoft.store();
     store.put_channel(channel.clone())?;
     Ok((StatusCode::CREATED, Json(subscription_json(&store, &channel, true))))
-}
-
-/// `GET /subscriptions`: those of the same application and person.
-pub(super) async fn list(
-    State(microsoft): State<Arc<MicrosoftSandbox>>,
-    Extension(caller): Extension<AuthenticatedCaller>,
-) -> Result<Json<Value>, GraphApiError> {
-    caller.can(GraphPermission::ReadCalendars)?;
-    let store = microsoft.store();
-    let own = store.live_channels(clock::now()).filter(|one| is_own(&caller, one));
-    let items: Vec<_> = own.map(|one| subscription_json(&store, one, false)).collect();
-    Ok(Json(json!({ "value": items })))
-}
-
-pub(super) async fn get(
-    State(microsoft): State<Arc<MicrosoftSandbox>>,
-    Extension(caller): Extension<AuthenticatedCaller>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, GraphApiError> {
-    caller.can(GraphPermission::ReadCalendars)?;
-    let store = microsoft.store();
-    let channel = own(&store, &caller, &id)?;
-    Ok(Json(subscription_json(&store, channel, false)))
 }
 
 /// `PATCH /subscriptions/{id}`: a later end, and nothing else.

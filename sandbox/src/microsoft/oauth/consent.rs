@@ -18,7 +18,7 @@ use crate::html::{document, escape, path_part};
 use crate::store::{StoredAccount, secret};
 
 /// The parameters that come back with the decision.
-const FORWARDED_PARAMETERS: [&str; 12] = [
+const FORWARDED_PARAMETERS: [&str; 11] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -28,7 +28,6 @@ const FORWARDED_PARAMETERS: [&str; 12] = [
     "prompt",
     "code_challenge",
     "code_challenge_method",
-    "nonce",
     "login_hint",
     "domain_hint",
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -13,9 +13,7 @@ use super::super::MicrosoftSandbox;
 use super::super::{scopes, tenants};
 use super::error::EntraOAuthError;
 use crate::clock;
-use crate::oauth_client::shown;
-use crate::opaque::unsigned_jwt;
-use crate::store::{IssuedTokens, PkceChallenge, ProviderStore, StoredAccount};
+use crate::store::{IssuedTokens, PkceChallenge, ProviderStore};
 
 type EntraTokenParameters = HashMap<String, String>;
 
@@ -23,11 +21,10 @@ type EntraTokenParameters = HashMap<String, String>;
 pub(super) async fn exchange(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
     Path(tenant): Path<String>,
-    headers: HeaderMap,
     Form(parameters): Form<EntraTokenParameters>,
 ) -> Response {
     let answer = check_tenant(&microsoft, &tenant)
-        .and_then(|()| authenticate(&microsoft, &headers, &parameters))
+        .and_then(|()| authenticate(&microsoft, &parameters))
         .and_then(|client| match parameters.get("grant_type").map(String::as_str) {
             Some("authorization_code") => redeem(&mut microsoft.store(), &tenant, &client, &parameters),
             Some("refresh_token") => refresh(&mut microsoft.store(), &tenant, &client, &parameters),
@@ -60,26 +57,22 @@ fn check_tenant(microsoft: &MicrosoftSandbox, tenant: &str) -> Result<(), EntraO
 /// The application's id, if its secret is right.
 fn authenticate(
     microsoft: &MicrosoftSandbox,
-    headers: &HeaderMap,
     parameters: &EntraTokenParameters,
 ) -> Result<String, EntraOAuthError> {
-    let (id, secret) = shown(headers, parameters);
-    if id.is_empty() {
-        return Err(missing("client_id"));
-    }
-    let client = microsoft.client(&id).ok_or_else(|| {
+    let id = parameters.get("client_id").ok_or_else(|| missing("client_id"))?;
+    let client = microsoft.client(id).ok_or_else(|| {
         let message = format!("Application with identifier '{id}' was not found in the directory.");
         EntraOAuthError::new("unauthorized_client", 700_016, message)
     })?;
-    if secret.is_empty() {
+    let Some(secret) = parameters.get("client_secret") else {
         let message =
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(EntraOAuthError::new("invalid_client", 7_000_218, message));
-    }
-    if client.client_secret != secret {
+    };
+    if client.client_secret != *secret {
         return Err(EntraOAuthError::new("invalid_client", 7_000_215, "Invalid client secret provided."));
     }
-    Ok(id)
+    Ok(id.clone())
 }
 
 fn redeem(
@@ -113,16 +106,10 @@ fn redeem(
         return Err(EntraOAuthError::new("invalid_client", 500_112, message));
     }
     verify(code.challenge.as_ref(), parameters.get("code_verifier").map(String::as_str))?;
-    let account = store.accounts.get(&code.account).cloned().ok_or_else(EntraOAuthError::server)?;
     let issued = store
         .issue(&code.account, client, &code.scope, code.offline, Some(code.clone()), now)
         .map_err(|_| EntraOAuthError::server())?;
-    let mut answer = tokens(&issued, store);
-    if scopes::asks_for(&code.scope, "openid") {
-        answer["id_token"] =
-            unsigned_jwt(&claims(&account, client, code.nonce.as_deref(), now.timestamp())).into();
-    }
-    Ok(answer)
+    Ok(tokens(&issued, store))
 }
 
 /// PKCE: what was challenged must be shown.
@@ -179,26 +166,4 @@ fn tokens(issued: &IssuedTokens, store: &ProviderStore) -> Value {
         answer["refresh_token"] = token.clone().into();
     }
     answer
-}
-
-fn claims(account: &StoredAccount, client: &str, nonce: Option<&str>, now: i64) -> Value {
-    let tenant = tenants::tenant_of(&account.email);
-    let mut claims = json!({
-        "ver": "2.0",
-        "iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
-        "aud": client,
-        "sub": account.sub.replace('-', ""),
-        "oid": account.sub,
-        "tid": tenant,
-        "name": account.name,
-        "preferred_username": account.email,
-        "email": account.email,
-        "iat": now,
-        "nbf": now,
-        "exp": now + 3600,
-    });
-    if let Some(nonce) = nonce {
-        claims["nonce"] = nonce.into();
-    }
-    claims
 }
