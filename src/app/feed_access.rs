@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 /// Readers of all feeds together, between two writings.
 const MAX_READERS: usize = 10_000;
 
+const UNKNOWN_ADDRESS: &str = "unknown";
+
 /// What was read since it was last written down; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct FeedAccessLog(Arc<FeedAccessLogState>);
@@ -58,37 +60,27 @@ pub(crate) struct FeedAccess<'a> {
     pub(crate) at: DateTime<Utc>,
 }
 
+impl FeedAccess<'_> {
+    fn to_read(&self) -> NewFeedRead {
+        NewFeedRead {
+            feed: self.feed.clone(),
+            reader: self.reader.clone().into_owned(),
+            address: self.address.map_or_else(|| UNKNOWN_ADDRESS.to_owned(), |address| address.to_string()),
+            person: !self.is_theirs,
+            revision: self.revision,
+            reads: 1,
+            at: self.at,
+        }
+    }
+}
+
 impl FeedAccessLog {
     /// Remembers a reading. `true`: it must be written down before it is answered, by `flush`.
     #[must_use]
     pub(crate) fn record(&self, reading: &FeedAccess<'_>) -> bool {
-        let person = !reading.is_theirs;
         let mut gathered = self.lock_pending();
-        let known = gathered
-            .feeds
-            .get_mut(&reading.feed.id)
-            .and_then(|readers| readers.get_mut(reading.reader.as_ref()));
-        if let Some(read) = known {
-            read.reads += 1;
-            read.revision = read.revision.max(reading.revision);
-            read.at = read.at.max(reading.at);
-            // One name stands for both: then a program is among them.
-            read.person &= person;
-            if let Some(address) = reading.address.map(|address| address.to_string()) {
-                read.address = address;
-            }
-            return gathered.must_flush_now(reading, person);
-        }
-        gathered.add(NewFeedRead {
-            feed: reading.feed.clone(),
-            reader: reading.reader.clone().into_owned(),
-            address: reading.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
-            person,
-            revision: reading.revision,
-            reads: 1,
-            at: reading.at,
-        });
-        gathered.must_flush_now(reading, person)
+        gathered.add(reading.to_read());
+        gathered.must_flush_now(reading)
     }
 
     /// Writes down what was gathered, in one transaction. What fails is kept for the next time.
@@ -161,10 +153,10 @@ impl FeedAccessLog {
 
 impl PendingFeedReads {
     /// Whether a platform has something by it that it was not known to have.
-    fn must_flush_now(&self, reading: &FeedAccess<'_>, person: bool) -> bool {
+    fn must_flush_now(&self, reading: &FeedAccess<'_>) -> bool {
         let known = self.platforms.get(&reading.feed.id).copied();
         reading.feed.scope == FeedScope::Channel
-            && !person
+            && reading.is_theirs
             && known.is_none_or(|known| known < reading.revision)
     }
 
@@ -174,6 +166,11 @@ impl PendingFeedReads {
         if let Some(known) = known {
             known.reads += read.reads;
             known.revision = known.revision.max(read.revision);
+            // One name stands for both: then a program is among them.
+            known.person &= read.person;
+            if read.address != UNKNOWN_ADDRESS && (read.at >= known.at || known.address == UNKNOWN_ADDRESS) {
+                known.address = read.address;
+            }
             known.at = known.at.max(read.at);
         } else if self.readers < MAX_READERS {
             self.readers += 1;
@@ -251,6 +248,24 @@ mod tests {
         record.flush(&db).await.unwrap();
         let readers = feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!((readers[0].reads, readers[0].revision), (2, 4));
+    }
+
+    /// As after a flush that failed while the other one was recorded.
+    #[tokio::test]
+    async fn platform_read_stays_one_when_merged_with_a_persons() {
+        let db = testing::sqlite().await;
+        let feed = feed(&db).await;
+        let address = "203.0.113.9".parse().ok();
+        let person = FeedAccess { is_theirs: false, address, ..reading(&feed, "Reader", 4, 2) };
+        let platform = reading(&feed, "Reader", 5, 1);
+        for both in [[&person, &platform], [&platform, &person]] {
+            let mut gathered = PendingFeedReads::default();
+            both.into_iter().for_each(|one| gathered.add(one.to_read()));
+            let read = &gathered.feeds[&feed.id]["Reader"];
+            assert_eq!((read.reads, read.revision, read.at), (2, 5, testing::at(2)));
+            assert!(!read.person);
+            assert_eq!(read.address, "203.0.113.9", "the later one's");
+        }
     }
 
     #[tokio::test]
