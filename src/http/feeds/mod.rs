@@ -7,7 +7,6 @@
 
 mod cache;
 pub(in crate::http) mod caching;
-mod limits;
 mod lookup;
 mod readers;
 pub(in crate::http) mod render;
@@ -26,7 +25,10 @@ use axum::{
     routing::get,
 };
 use chrono::{DateTime, Days, Utc};
-use concord_domain::{feed::FeedScope, ids::ChannelId};
+use concord_domain::{
+    feed::FeedScope,
+    ids::{ChannelId, FeedId},
+};
 use concord_storage::{
     StorageError, channels,
     feeds::{Feed, PublishedFeed},
@@ -38,15 +40,14 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 pub(in crate::http) use self::readers::{ANY_PLATFORM, is_shown_as_person};
 use self::{
     cache::{FeedCache, FeedVersion},
-    limits::FeedRateLimits,
     lookup::FeedLookups,
     readers::{FeedReaderKind, reader_name},
     render::FeedVariant,
 };
 use crate::{
-    app::{App, feed_access::FeedAccess},
+    app::{App, feed_access::FeedAccess, rate_limiter::KeyedRateLimiter},
     config::FeedsConfig,
-    http::request_origin::client_address,
+    http::request_origin::{client_address, network_of},
 };
 
 /// How long a booking that is over stays in a feed.
@@ -56,16 +57,18 @@ const PAST_DAYS: u64 = 31;
 #[derive(Clone)]
 pub(in crate::http) struct FeedRouterState {
     feeds: FeedCache,
-    limits: Arc<FeedRateLimits>,
+    feed_limit: Arc<KeyedRateLimiter<FeedId>>,
+    address_limit: Arc<KeyedRateLimiter<IpAddr>>,
     lookups: Arc<FeedLookups>,
 }
 
 /// The routes of published feeds.
 pub fn router(app: &App) -> Router<App> {
-    let config = &app.config.feeds;
+    let (config, clock) = (&app.config.feeds, &app.context.clock);
     let kept = FeedRouterState {
         feeds: FeedCache::new(config.cache_bytes),
-        limits: Arc::new(FeedRateLimits::new(config, &app.context.clock)),
+        feed_limit: Arc::new(KeyedRateLimiter::new(config.requests_per_minute_per_token, clock)),
+        address_limit: Arc::new(KeyedRateLimiter::new(config.requests_per_minute_per_address, clock)),
         lookups: Arc::default(),
     };
     let router = Router::new()
@@ -196,7 +199,8 @@ impl<'a> FeedHttpRequest<'a> {
     }
 
     async fn respond(&self, token: Option<&str>) -> Response {
-        if let Some(Err(seconds)) = self.address.map(|address| self.kept.limits.acquire_address(address)) {
+        let network = self.address.map(network_of);
+        if let Some(Err(seconds)) = network.map(|network| self.kept.address_limit.try_acquire(&network)) {
             return response::rate_limited(seconds);
         }
         match self.serve_feed(token).await {
@@ -212,7 +216,7 @@ impl<'a> FeedHttpRequest<'a> {
     async fn serve_feed(&self, token: Option<&str>) -> Result<Response, StorageError> {
         let published = self.published_feed(token).await?;
         let feed = &published.feed;
-        if let Err(seconds) = self.kept.limits.acquire_feed(feed.id) {
+        if let Err(seconds) = self.kept.feed_limit.try_acquire(&feed.id) {
             return Ok(response::rate_limited(seconds));
         }
         let today = self.now.date_naive();
