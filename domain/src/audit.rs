@@ -4,7 +4,7 @@ use crate::words;
 
 words! {
     /// How one attempt to bring a calendar and the bookings into agreement ended.
-    SyncOutcome {
+    SyncOutcome "Result of an attempt." {
         Ok = "ok",
         /// It failed and is tried again soon, or it had to wait.
         Retry = "retry",

@@ -127,7 +127,7 @@ pub struct DayVacancy {
 
 crate::words! {
     /// How much of a day is free: of a resource by the hour a day is seldom free or full.
-    DayRoom {
+    DayRoom "Availability of a day." {
         /// Every unit, all day.
         Free = "free",
         /// Some unit, at some time.

@@ -12,7 +12,7 @@ use crate::{
 
 words! {
     /// What sort of booking it is.
-    BookingKind {
+    BookingKind "Booking type." {
         Booking = "booking",
         Maintenance = "maintenance",
         Delivery = "delivery",
@@ -22,7 +22,7 @@ words! {
 
 words! {
     /// Where a booking stands.
-    BookingStatus {
+    BookingStatus "Booking status." {
         /// Asked for; it holds its place.
         Pending = "pending",
         Approved = "approved",

@@ -5,7 +5,7 @@ use crate::words;
 
 words! {
     /// Which way facts flow.
-    Direction {
+    Direction "Sync direction." {
         /// Bookings are written; nothing is read.
         Out = "out",
         /// Busy times are read; nothing is written.
@@ -28,7 +28,7 @@ impl Direction {
 
 words! {
     /// Whether a connection is being served.
-    ConnectionState {
+    ConnectionState "Calendar integration status." {
         /// It is kept in step.
         Active = "active",
         /// Its grant is dead: nothing is tried until the person connects again.
@@ -42,7 +42,7 @@ words! {
 
 words! {
     /// Which bookings a connection gets.
-    Coverage {
+    Coverage "Which bookings are written." {
         /// Those that its staff member is assigned to.
         Assigned = "assigned",
         /// Those too that suit its staff member's trade, assigned or not: all maintenance for a technician, all
@@ -55,7 +55,7 @@ words! {
 
 words! {
     /// Where a booking's entry in a calendar stands.
-    EntryState {
+    EntryState "Sync status of a booking's entry." {
         /// To be written, changed or removed.
         Pending = "pending",
         /// As it should be.

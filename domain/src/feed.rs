@@ -4,7 +4,7 @@ use crate::words;
 
 words! {
     /// Whose bookings a feed shows.
-    FeedScope {
+    FeedScope "Which bookings a feed contains." {
         /// All of the business.
         Business = "business",
         /// Those on one resource.

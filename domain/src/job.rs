@@ -6,7 +6,7 @@ use crate::words;
 
 words! {
     /// The kinds of work. Each is one file in `jobs`.
-    JobKind {
+    JobKind "Job type." {
         /// Bring one calendar's entry of a booking up to date. Subject: the entry.
         SyncBooking = "sync_booking",
         /// Take one calendar's entry of a booking away. Subject: the entry.
@@ -35,7 +35,7 @@ words! {
 }
 
 words! {
-    QueueClass {
+    QueueClass "Job priority." {
         /// What a person waits for.
         Interactive = "interactive",
         /// Batches and first imports.
@@ -46,7 +46,7 @@ words! {
 
 words! {
     /// Where a job stands.
-    JobState {
+    JobState "Job status." {
         /// Due at its time.
         Waiting = "waiting",
         /// Nothing to do until it is enqueued again.

@@ -5,8 +5,8 @@
 //! tests, on its own.
 //!
 //! It must never do I/O, read the clock (`clock::Clock` is only handed through), hold an async function, or know a
-//! provider's or a database's types. The one concession is the feature `sqlx`, by which `storage` lets ids and enums
-//! be columns.
+//! provider's or a database's types. The concessions are the features `sqlx`, by which `storage` lets ids and enums be
+//! columns, and `openapi`, by which the API describes the enums.
 //!
 //! To add a rule: write a function from values to a value in the module that the rule is about, a table of cases
 //! beside it, and a property that holds for all cases; then call it from the one place in `storage` or `jobs` that
@@ -43,13 +43,16 @@ pub mod settings;
 pub mod sync;
 pub mod time_text;
 
-/// Defines a closed set of words that is stored, sent and shown as its snake-case name.
+/// Defines a closed set of words that is stored, sent and shown as its snake-case name. What stands after the name is
+/// what the OpenAPI document says of the set.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident $($description:literal)? { $($(#[$word_doc:meta])* $word:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray, strum::VariantNames)]
         #[strum(parse_err_ty = $crate::UnknownWord, parse_err_fn = $crate::UnknownWord::of::<$name>)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        $(#[cfg_attr(feature = "openapi", schema(description = $description))])?
         pub enum $name {
             $(
                 $(#[$word_doc])*

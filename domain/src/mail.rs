@@ -4,7 +4,7 @@ use crate::words;
 
 words! {
     /// What a mail is about.
-    MailKind {
+    MailKind "Email type." {
         /// One thing that happened.
         Notice = "notice",
         /// Several things that happened.
@@ -16,7 +16,7 @@ words! {
 
 words! {
     /// Where a mail stands.
-    MailState {
+    MailState "Email status." {
         /// It is yet to be sent.
         Waiting = "waiting",
         /// A mail server has taken it.

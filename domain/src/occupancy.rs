@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::{ids::OccupancyId, interval::Interval, words};
 
 words! {
-    SubjectKind {
+    SubjectKind "What is occupied." {
         Resource = "resource",
         Staff = "staff",
     }
@@ -19,7 +19,7 @@ words! {
 
 words! {
     /// Where a row came from.
-    OccupancySource {
+    OccupancySource "Source." {
         /// A booking of ours, refused when there is no room.
         Booking = "booking",
         Block = "block",

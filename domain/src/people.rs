@@ -20,7 +20,7 @@ words! {
 
 words! {
     /// What a staff member does, which decides the bookings that suit them.
-    Trade {
+    Trade "Trade of a staff member." {
         General = "general",
         Technician = "technician",
         Driver = "driver",

@@ -41,7 +41,7 @@ use crate::words;
 
 words! {
     /// Whether a channel is kept in step.
-    ChannelState {
+    ChannelState "Channel status." {
         Active = "active",
         /// Not until somebody says so.
         Paused = "paused",
@@ -50,7 +50,7 @@ words! {
 
 words! {
     /// Whose booking gives way where a channel's meets another one: what people are advised to do.
-    Preference {
+    Preference "Which booking to keep in a conflict." {
         /// Somebody decides each time.
         Ask = "ask",
         Keep = "keep",
@@ -61,7 +61,7 @@ words! {
 
 words! {
     /// What becomes of nights that a platform only closes.
-    BlockRule {
+    BlockRule "How blocked dates are handled." {
         /// They are taken here too, and so on every other platform.
         Occupy = "occupy",
         /// They are the platform's own affair.
@@ -71,7 +71,7 @@ words! {
 
 words! {
     /// What an event of a platform's feed is.
-    ItemKind {
+    ItemKind "Event type in a platform's feed." {
         Reservation = "reservation",
         /// The owner wants nobody to come.
         Block = "block",
@@ -105,7 +105,7 @@ impl ItemKind {
 
 words! {
     /// What somebody said of an event that was unconfirmed.
-    Settled {
+    Settled "Decision about an unconfirmed event." {
         /// It was sold there.
         Booking = "booking",
         /// It is what we published, given back.
@@ -115,7 +115,7 @@ words! {
 
 words! {
     /// Why cancellations are held back.
-    ImportGuard {
+    ImportGuard "Why cancellations are held for review." {
         /// The feed has no event at all.
         Empty = "empty",
         /// It lacks more than half of what it had.
@@ -125,7 +125,7 @@ words! {
 
 words! {
     /// What made us read a feed.
-    RunOrigin {
+    RunOrigin "What started a sync." {
         /// Its time had come.
         Poll = "poll",
         /// Somebody asked for it.
@@ -141,7 +141,7 @@ words! {
 
 words! {
     /// How a reading of a feed ended.
-    RunOutcome {
+    RunOutcome "Sync result." {
         /// Something followed from it.
         Applied = "applied",
         /// It says what it said.

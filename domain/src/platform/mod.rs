@@ -28,7 +28,7 @@ pub use text::{TextField, TextMatch, TextRule};
 
 words! {
     /// How a platform learns of what is taken, and tells of it.
-    PlatformKind {
+    PlatformKind "How a platform is updated." {
         /// By iCalendar feeds alone.
         Ical = "ical",
         /// By a person who follows a checklist.

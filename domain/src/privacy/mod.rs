@@ -18,7 +18,7 @@ pub use stops::{stop_feed_text, stop_text};
 
 words! {
     /// What a published feed tells its readers.
-    FeedPrivacy {
+    FeedPrivacy "Feed privacy." {
         /// That the time is taken; the default for platforms.
         Busy = "busy",
         /// Title, resource, reference and first name.
@@ -30,7 +30,7 @@ words! {
 
 words! {
     /// What an entry in a connected calendar tells.
-    EntryPrivacy {
+    EntryPrivacy "Privacy of entries in connected calendars." {
         /// Title, resource, reference and first name.
         Minimal = "minimal",
         /// All that the people who serve the customer need.

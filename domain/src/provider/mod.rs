@@ -11,7 +11,7 @@ use crate::{ids::EntryId, words};
 
 words! {
     /// Who keeps the calendar.
-    ProviderKind {
+    ProviderKind "Calendar provider." {
         Google = "google",
         /// Microsoft 365 and Outlook.com.
         Microsoft = "microsoft",

@@ -27,7 +27,7 @@ use crate::{
 
 words! {
     /// What becomes of what people do to entries of ours.
-    RemoteChangePolicy {
+    RemoteChangePolicy "Policy for remote changes." {
         Follow = "follow",
         /// Somebody is asked first; until then both stay as they are.
         Ask = "ask",
@@ -38,7 +38,7 @@ words! {
 
 words! {
     /// What a person did.
-    RemoteChangeKind {
+    RemoteChangeKind "Remote change type." {
         /// It begins at another time.
         Moved = "moved",
         /// It begins when it did and ends at another time.
@@ -55,7 +55,7 @@ words! {
 
 words! {
     /// Why a booking does not follow, or why nobody is asked any more whether it should.
-    Refusal {
+    Refusal "Why a remote change was not followed." {
         /// The business, or the connection, wants it so.
         Policy = "policy",
         /// The booking is over.
@@ -85,7 +85,7 @@ words! {
 
 words! {
     /// What became of a person's change.
-    RemoteChangeState {
+    RemoteChangeState "Remote change status." {
         /// Somebody is asked; both sides stay as they are.
         Open = "open",
         /// The booking has followed.

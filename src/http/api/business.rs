@@ -25,7 +25,6 @@ use super::{
     preconditions::{Precondition, entity_tag},
     problem::{ApiError, Kind},
     request::ApiJson,
-    schema,
 };
 use crate::app::App;
 
@@ -48,15 +47,12 @@ struct BusinessResponse {
     #[schema(value_type = String, example = "Europe/Lisbon")]
     zone: &'static str,
     /// Privacy of entries in connected calendars.
-    #[schema(value_type = schema::EntryPrivacy)]
     entry_privacy: EntryPrivacy,
     /// Whether the entry of a cancelled booking is kept, marked as cancelled, instead of deleted.
     mark_cancelled: bool,
     /// What to do when entries are moved, resized or renamed in calendars, unless an integration overrides it.
-    #[schema(value_type = schema::RemoteChangePolicy)]
     remote_moves: RemoteChangePolicy,
     /// What to do when entries are deleted or restored in calendars, unless an integration overrides it.
-    #[schema(value_type = schema::RemoteChangePolicy)]
     remote_deletions: RemoteChangePolicy,
     /// When it was created.
     created_at: DateTime<Utc>,
@@ -89,15 +85,12 @@ struct BusinessPatch {
     /// An IANA name. It cannot change while stays that have not ended are counted in its nights.
     zone: Option<String>,
     /// Privacy of entries in connected calendars. Entries that show too much are rewritten.
-    #[schema(value_type = Option<schema::EntryPrivacy>)]
     entry_privacy: Option<EntryPrivacy>,
     /// Whether the entry of a cancelled booking is kept, marked as cancelled, instead of deleted.
     mark_cancelled: Option<bool>,
     /// What to do when entries are moved, resized or renamed in calendars.
-    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
     remote_moves: Option<RemoteChangePolicy>,
     /// What to do when entries are deleted or restored in calendars.
-    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
     remote_deletions: Option<RemoteChangePolicy>,
 }
 

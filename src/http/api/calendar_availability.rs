@@ -27,7 +27,6 @@ use super::{
     problem::ApiError,
     request::{ApiDate, ApiInstant, ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
-    schema,
 };
 use crate::app::App;
 
@@ -112,7 +111,6 @@ struct BlockResponse {
     /// For staff.
     notes: String,
     /// Whether it still blocks.
-    #[schema(value_type = schema::BookingStatus)]
     status: BookingStatus,
     /// When it was created.
     created_at: DateTime<Utc>,

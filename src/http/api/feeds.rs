@@ -30,7 +30,6 @@ use super::{
     problem::ApiError,
     request::{ApiJson, ApiPath},
     responses::Listing,
-    schema,
 };
 use crate::{
     app::App,
@@ -53,14 +52,12 @@ struct FeedResponse {
     #[schema(value_type = uuid::Uuid)]
     id: FeedId,
     /// Whose bookings it shows.
-    #[schema(value_type = schema::FeedScope)]
     scope: FeedScope,
     /// The resource or staff member; null for the whole business.
     subject: Option<Uuid>,
     /// What readers call the calendar.
     name: String,
     /// How much it tells: `busy` says only that the time is taken.
-    #[schema(value_type = schema::FeedPrivacy)]
     privacy: FeedPrivacy,
     /// How its token begins, to know it again.
     token_prefix: String,
@@ -106,7 +103,6 @@ impl FeedResponse {
 }))]
 struct NewFeedBody {
     /// Whose bookings it shows.
-    #[schema(value_type = schema::FeedScope)]
     scope: FeedScope,
     /// The resource or staff member; nothing for the whole business.
     #[serde(default)]
@@ -116,7 +112,6 @@ struct NewFeedBody {
     name: String,
     /// How much it tells; `busy` if it is not said.
     #[serde(default)]
-    #[schema(value_type = Option<schema::FeedPrivacy>)]
     privacy: Option<FeedPrivacy>,
 }
 
@@ -185,7 +180,6 @@ struct FeedPatch {
     name: Option<String>,
     /// Its privacy.
     #[serde(default)]
-    #[schema(value_type = Option<schema::FeedPrivacy>)]
     privacy: Option<FeedPrivacy>,
 }
 

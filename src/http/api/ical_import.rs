@@ -25,7 +25,6 @@ use super::{
     idempotency,
     problem::{self, ApiError, Kind},
     request::{from_json, reserve_body_layer},
-    schema,
 };
 use crate::app::{App, admission::BodyClass};
 
@@ -129,7 +128,6 @@ struct IcalImportPreviewEvent {
     /// `new`, `changed`, `cancelled`, `held`, `echo` (our own booking) or `ignored`.
     what: &'static str,
     /// What it is.
-    #[schema(value_type = schema::ItemKind)]
     kind: ItemKind,
     /// From when.
     starts_at: DateTime<Utc>,
@@ -192,7 +190,7 @@ pub(in crate::http) async fn import(
     };
     // Who names no platform has said nothing that could be wrong.
     let confirmed = wanted.confirm || wanted.named_platform().is_none();
-    let wish = ChannelImportRequest {
+    let request = ChannelImportRequest {
         business: caller.business,
         resource,
         platform,
@@ -202,11 +200,11 @@ pub(in crate::http) async fn import(
     };
     let _place = app.admission.acquire_heavy().await?;
     if wanted.dry_run {
-        let preview = preview::preview(&app.context, &wish).await?;
+        let preview = preview::preview(&app.context, &request).await?;
         return Ok(Json(IcalImportResponse::from_preview(preview)));
     }
     let context = app.context.clone();
-    let taken = in_parts(async move { import::import(&context, &wish).await });
+    let taken = in_parts(async move { import::import(&context, &request).await });
     let taken = app.run_to_completion(taken).await.map_err(ApiError::internal)??;
     Ok(Json(IcalImportResponse::from_import(taken)))
 }

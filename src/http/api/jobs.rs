@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{auth::ApiCaller, problem::ApiError, request::ApiPath, responses::Listing, schema};
+use super::{auth::ApiCaller, problem::ApiError, request::ApiPath, responses::Listing};
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -39,15 +39,12 @@ struct JobResponse {
     #[schema(value_type = uuid::Uuid)]
     id: JobId,
     /// What is done.
-    #[schema(value_type = schema::JobKind)]
     kind: JobKind,
     /// What it is about: the id of an entry, a calendar or a calendar integration, as the kind says.
     subject: Uuid,
     /// Its priority.
-    #[schema(value_type = schema::QueueClass)]
     queue: QueueClass,
     /// Its status.
-    #[schema(value_type = schema::JobState)]
     state: JobState,
     /// The next automatic retry; null: manual only.
     next_try_at: Option<DateTime<Utc>>,
@@ -94,7 +91,6 @@ struct StartedJobResponse {
     #[schema(value_type = uuid::Uuid)]
     id: JobId,
     /// What is done.
-    #[schema(value_type = schema::JobKind)]
     kind: JobKind,
 }
 
@@ -160,7 +156,7 @@ async fn sync_pending(
     Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }
 
-/// Import all availability
+/// Import busy times
 ///
 /// Imports the busy times of every calendar that is read. `started` counts the calendars.
 #[utoipa::path(post, path = "/sync/availability", tag = "Sync", operation_id = "import_availability",

@@ -17,7 +17,6 @@ use super::{
     problem::ApiError,
     request::{ApiPath, ApiQuery},
     responses::{Listing, page_request},
-    schema,
 };
 use crate::app::App;
 
@@ -31,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 struct ListMailsQuery {
     /// With this status.
-    #[param(value_type = Option<schema::MailState>, inline)]
+    #[param(inline)]
     state: Option<MailState>,
     /// Page size, 1 to 200; default 50.
     limit: Option<u32>,
@@ -47,7 +46,6 @@ struct MailResponse {
     #[schema(value_type = uuid::Uuid)]
     id: MailId,
     /// What it is about.
-    #[schema(value_type = schema::MailKind)]
     kind: MailKind,
     /// The recipient.
     to: String,
@@ -58,7 +56,6 @@ struct MailResponse {
     /// By which mailboxes know it; with its angle brackets.
     message_id: String,
     /// Its status.
-    #[schema(value_type = schema::MailState)]
     state: MailState,
     /// When it was last tried.
     attempted_at: Option<DateTime<Utc>>,

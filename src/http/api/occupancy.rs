@@ -10,8 +10,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::schema;
-
 /// A free time: either two instants or two dates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FreeTime {
@@ -47,10 +45,8 @@ impl From<BookingTime> for FreeTime {
 #[schema(as = Conflict)]
 pub(crate) struct ConflictResponse {
     /// Its type.
-    #[schema(value_type = schema::OccupancySource)]
     pub source: OccupancySource,
     /// Whether a resource or a staff member is occupied.
-    #[schema(value_type = schema::SubjectKind)]
     pub subject_kind: SubjectKind,
     /// The resource or staff member.
     pub subject_id: Uuid,

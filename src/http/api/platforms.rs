@@ -18,7 +18,6 @@ use super::{
     problem::ApiError,
     request::{ApiJson, ApiPath},
     responses::Listing,
-    schema,
 };
 use crate::app::App;
 
@@ -36,7 +35,6 @@ struct PlatformResponse {
     /// Its name for people.
     name: String,
     /// How it is updated.
-    #[schema(value_type = schema::PlatformKind)]
     kind: PlatformKind,
     /// Whether it can import our feed.
     reads_our_feed: bool,
@@ -45,10 +43,8 @@ struct PlatformResponse {
     /// Sync interval in minutes.
     interval_minutes: i64,
     /// Which booking to keep in a conflict, for new channels.
-    #[schema(value_type = schema::Preference)]
     preference: Preference,
     /// How blocked dates are handled, for new channels.
-    #[schema(value_type = schema::BlockRule)]
     blocks: BlockRule,
     /// Steps to import our feed there.
     import_steps: Vec<String>,
@@ -87,11 +83,9 @@ struct PlatformPatch {
     interval_minutes: PatchField<i64>,
     /// Which booking to keep in a conflict, for new channels.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Preference>)]
     preference: Option<Preference>,
     /// How blocked dates are handled, for new channels.
     #[serde(default)]
-    #[schema(value_type = Option<schema::BlockRule>)]
     blocks: Option<BlockRule>,
 }
 

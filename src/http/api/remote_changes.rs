@@ -31,7 +31,6 @@ use super::{
     problem::ApiError,
     request::{ApiPath, ApiQuery},
     responses::{Listing, page_request},
-    schema,
 };
 use crate::app::App;
 
@@ -50,7 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 struct ListRemoteChangesQuery {
     /// With this status.
-    #[param(value_type = Option<schema::RemoteChangeState>, inline)]
+    #[param(inline)]
     state: Option<RemoteChangeState>,
     /// Those in the calendars of this staff member.
     #[param(value_type = Option<uuid::Uuid>)]
@@ -73,7 +72,6 @@ struct RemoteEditResponse {
     title: Option<String>,
     /// The booking's status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::BookingStatus>)]
     status: Option<BookingStatus>,
 }
 
@@ -100,7 +98,6 @@ struct RemoteChangeResponse {
     #[schema(value_type = uuid::Uuid)]
     connection: ConnectionId,
     /// The calendar provider.
-    #[schema(value_type = schema::ProviderKind)]
     provider: ProviderKind,
     /// Whose calendar it is.
     #[schema(value_type = uuid::Uuid)]
@@ -108,13 +105,10 @@ struct RemoteChangeResponse {
     /// Their name.
     staff_name: String,
     /// The action.
-    #[schema(value_type = schema::RemoteChangeKind)]
     kind: RemoteChangeKind,
     /// Its status.
-    #[schema(value_type = schema::RemoteChangeState)]
     state: RemoteChangeState,
     /// Why it was not followed, if no person decided; for a superseded change, by what.
-    #[schema(value_type = Option<schema::Refusal>)]
     refusal: Option<Refusal>,
     /// A summary in plain words.
     #[schema(

@@ -19,7 +19,6 @@ use super::{
     problem::ApiError,
     request::{ApiDate, ApiPath, ApiQuery},
     resources::find_resource,
-    schema,
 };
 use crate::app::App;
 
@@ -80,7 +79,6 @@ struct ResourceDayResponse {
     available: bool,
     /// How much of the day is free, for what is booked by the hour: `free` (every unit, all day), `partly`, or `full` (no
     /// unit at any time).
-    #[schema(value_type = schema::DayRoom)]
     room: DayRoom,
 }
 

@@ -19,7 +19,6 @@ use super::{
     problem::ApiError,
     request::{ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
-    schema,
 };
 use crate::app::App;
 
@@ -42,7 +41,6 @@ pub(crate) struct StaffResponse {
     /// May be empty.
     pub email: String,
     /// Their trade.
-    #[schema(value_type = schema::Trade)]
     pub trade: Trade,
     /// Since when they are archived.
     pub archived_at: Option<DateTime<Utc>>,
@@ -77,7 +75,6 @@ struct NewStaffBody {
     email: Option<String>,
     /// Their trade; default `general`.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Trade>)]
     trade: Option<Trade>,
 }
 
@@ -96,7 +93,6 @@ struct StaffPatch {
     email: Option<String>,
     /// Their trade.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Trade>)]
     trade: Option<Trade>,
 }
 

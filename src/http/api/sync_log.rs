@@ -17,7 +17,6 @@ use super::{
     problem::ApiError,
     request::{ApiQuery, ApiTimeBound},
     responses::page_request,
-    schema,
 };
 use crate::app::App;
 
@@ -40,7 +39,7 @@ struct ListSyncLogQuery {
     #[param(value_type = Option<uuid::Uuid>)]
     channel: Option<ChannelId>,
     /// With this result.
-    #[param(value_type = Option<schema::SyncOutcome>, inline)]
+    #[param(inline)]
     outcome: Option<SyncOutcome>,
     /// Those since this instant, or since the beginning of this day in the business's zone.
     #[param(value_type = Option<String>, example = "2026-12-01T00:00:00Z")]
@@ -106,7 +105,6 @@ struct SyncLogLineResponse {
     #[schema(example = "create")]
     operation: String,
     /// The result.
-    #[schema(value_type = schema::SyncOutcome)]
     outcome: SyncOutcome,
     /// Details, in plain words.
     detail: String,

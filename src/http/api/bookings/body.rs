@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use crate::http::api::{
     problem::{ApiError, FieldProblem},
     request::{ApiDate, ApiInstant},
-    schema,
 };
 
 /// A booking to create or replace. Omitted or null fields get their defaults. Send either `starts_at` and `ends_at`,
@@ -34,11 +33,9 @@ pub(crate) struct BookingBody {
     pub resource: ResourceId,
     /// What sort of booking it is; `booking` if it is not said.
     #[serde(default)]
-    #[schema(value_type = Option<schema::BookingKind>)]
     pub kind: Option<BookingKind>,
     /// Where it stands; `confirmed` if it is not said.
     #[serde(default)]
-    #[schema(value_type = Option<schema::BookingStatus>)]
     pub status: Option<BookingStatus>,
     /// When it starts: RFC 3339 with any offset.
     #[serde(default)]
@@ -218,10 +215,8 @@ pub(crate) struct BookingResponse {
     #[schema(value_type = uuid::Uuid)]
     pub resource: ResourceId,
     /// The booking type.
-    #[schema(value_type = schema::BookingKind)]
     pub kind: BookingKind,
     /// Its status.
-    #[schema(value_type = schema::BookingStatus)]
     pub status: BookingStatus,
     /// When it starts, in UTC; only of bookings by the hour.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -336,7 +331,6 @@ pub(crate) struct SyncStateResponse {
     #[schema(value_type = uuid::Uuid)]
     pub connection: ConnectionId,
     /// The calendar provider.
-    #[schema(value_type = schema::ProviderKind)]
     pub provider: ProviderKind,
     /// Whose calendar it is.
     #[schema(value_type = uuid::Uuid)]
@@ -348,7 +342,6 @@ pub(crate) struct SyncStateResponse {
     /// The provider's id of the entry.
     pub external_id: String,
     /// Its status.
-    #[schema(value_type = schema::EntryState)]
     pub state: EntryState,
     /// When it was last written.
     pub written_at: Option<DateTime<Utc>>,

@@ -33,7 +33,6 @@ use super::{
     problem::{ApiError, Kind},
     request::{ApiJson, ApiPath, ApiQuery, ApiTimeBound},
     responses::{Listing, Paging, page_request},
-    schema,
 };
 use crate::app::App;
 
@@ -56,10 +55,10 @@ struct ListBookingsQuery {
     #[param(value_type = Option<uuid::Uuid>)]
     staff: Option<StaffId>,
     /// With this status.
-    #[param(value_type = Option<schema::BookingStatus>, inline)]
+    #[param(inline)]
     status: Option<BookingStatus>,
     /// Of this type.
-    #[param(value_type = Option<schema::BookingKind>, inline)]
+    #[param(inline)]
     kind: Option<BookingKind>,
     /// Ending after this instant, or after the beginning of this day in the business's zone.
     #[param(value_type = Option<String>, example = "2026-12-01")]

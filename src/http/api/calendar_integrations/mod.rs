@@ -31,7 +31,6 @@ use super::{
     problem::ApiError,
     request::{ApiJson, ApiPath, ApiQuery},
     responses::Listing,
-    schema,
 };
 use crate::app::App;
 
@@ -112,26 +111,23 @@ async fn find(
 struct IntegrationPatch {
     /// Sync direction.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Direction>)]
     direction: Option<Direction>,
     /// Which bookings are written to it.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Coverage>)]
     coverage: Option<Coverage>,
     /// What to do when entries are moved, resized or renamed there; null: the business default.
     #[serde(default)]
-    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    #[schema(value_type = Option<RemoteChangePolicy>)]
     remote_moves: PatchField<RemoteChangePolicy>,
     /// What to do when entries are deleted or restored there; null: the business default.
     #[serde(default)]
-    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    #[schema(value_type = Option<RemoteChangePolicy>)]
     remote_deletions: PatchField<RemoteChangePolicy>,
     /// `true`: new bookings of its staff member go here. To end that, make another one the default.
     #[serde(default)]
     is_default: Option<bool>,
     /// `paused` or `active`.
     #[serde(default)]
-    #[schema(value_type = Option<schema::ConnectionState>)]
     state: Option<ConnectionState>,
 }
 

@@ -16,7 +16,7 @@ use concord_storage::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::api::{occupancy::FreeTime, schema};
+use crate::http::api::occupancy::FreeTime;
 
 /// A staff member's account at a calendar provider.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -26,7 +26,6 @@ pub(crate) struct IntegrationResponse {
     #[schema(value_type = uuid::Uuid)]
     pub id: ConnectionId,
     /// The calendar provider.
-    #[schema(value_type = schema::ProviderKind)]
     pub provider: ProviderKind,
     /// Whose it is.
     #[schema(value_type = uuid::Uuid)]
@@ -35,19 +34,14 @@ pub(crate) struct IntegrationResponse {
     #[schema(example = "ana@example.org")]
     pub account_email: String,
     /// Its status.
-    #[schema(value_type = schema::ConnectionState)]
     pub state: ConnectionState,
     /// Sync direction.
-    #[schema(value_type = schema::Direction)]
     pub direction: Direction,
     /// Which bookings are written to it.
-    #[schema(value_type = schema::Coverage)]
     pub coverage: Coverage,
     /// What to do when entries are moved, resized or renamed there; null: the business default.
-    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
     pub remote_moves: Option<RemoteChangePolicy>,
     /// What to do when entries are deleted or restored there; null: the business default.
-    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
     pub remote_deletions: Option<RemoteChangePolicy>,
     /// Whether new bookings of its staff member are written here.
     pub is_default: bool,
@@ -175,7 +169,6 @@ pub(crate) struct CalendarEntryResponse {
     /// The booking's reference.
     pub reference: String,
     /// The booking's status.
-    #[schema(value_type = schema::BookingStatus)]
     pub status: BookingStatus,
     /// When it takes place.
     #[serde(flatten)]
@@ -185,7 +178,6 @@ pub(crate) struct CalendarEntryResponse {
     /// The provider's id of the entry.
     pub external_id: String,
     /// The entry's status.
-    #[schema(value_type = schema::EntryState)]
     pub state: EntryState,
     /// When it was last written.
     pub written_at: Option<DateTime<Utc>>,

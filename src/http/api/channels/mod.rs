@@ -34,7 +34,6 @@ use super::{
     problem::{ApiError, Kind},
     request::{ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
-    schema,
 };
 use crate::app::App;
 
@@ -90,11 +89,9 @@ struct NewChannelBody {
     import_url: Option<String>,
     /// Whose booking gives way; as the business has it for the platform if it is not said.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Preference>)]
     preference: Option<Preference>,
     /// What becomes of nights that the platform only closes; likewise.
     #[serde(default)]
-    #[schema(value_type = Option<schema::BlockRule>)]
     blocks: Option<BlockRule>,
     /// Minutes between two readings, 30 to 1440; likewise.
     #[serde(default)]
@@ -112,7 +109,6 @@ struct NewChannelBody {
 struct ChannelPatch {
     /// Its status.
     #[serde(default)]
-    #[schema(value_type = Option<schema::ChannelState>)]
     state: Option<ChannelState>,
     /// Where the platform's feed is; null: nothing is read any more.
     #[serde(default)]
@@ -120,11 +116,9 @@ struct ChannelPatch {
     import_url: PatchField<String>,
     /// Which booking to keep in a conflict.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Preference>)]
     preference: Option<Preference>,
     /// How blocked dates are handled.
     #[serde(default)]
-    #[schema(value_type = Option<schema::BlockRule>)]
     blocks: Option<BlockRule>,
     /// Minutes between two readings; null: as the business or the platform has it.
     #[serde(default)]
@@ -187,8 +181,8 @@ async fn create(
     };
     let change = caller.change(app.now());
     if let Some(address) = wanted.import_url.as_ref().filter(|_| body.confirm != Some(true)) {
-        let asked = AddressCandidate { resource: wanted.resource, platform, channel: None, address };
-        check_address(&app, &change, &asked).await?;
+        let candidate = AddressCandidate { resource: wanted.resource, platform, channel: None, address };
+        check_address(&app, &change, &candidate).await?;
     }
     let channel = manage::create(&app.context, &change, &wanted).await?;
     let location = app.absolute_url(&format!("/api/v1/channels/{}", channel.id));
@@ -200,9 +194,9 @@ async fn create(
 async fn check_address(
     app: &App,
     change: &ChangeContext,
-    asked: &AddressCandidate<'_>,
+    candidate: &AddressCandidate<'_>,
 ) -> Result<(), ApiError> {
-    let mut warnings = address_check::warnings(&app.context, change, asked).await?;
+    let mut warnings = address_check::warnings(&app.context, change, candidate).await?;
     warnings.retain(AddressWarning::applies_to_api);
     if warnings.is_empty() {
         return Ok(());
@@ -264,8 +258,9 @@ async fn change(
     if let (Some(Some(address)), Some(platform), false) =
         (&changes.import_url, known, body.confirm == Some(true))
     {
-        let asked = AddressCandidate { resource: before.resource_id, platform, channel: Some(id), address };
-        check_address(&app, &change, &asked).await?;
+        let candidate =
+            AddressCandidate { resource: before.resource_id, platform, channel: Some(id), address };
+        check_address(&app, &change, &candidate).await?;
     }
     let channel = manage::update(&app.context, &change, id, &changes).await?;
     Ok(Json(ChannelResponse::of(&app, channel).await?))

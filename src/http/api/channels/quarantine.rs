@@ -24,7 +24,6 @@ use crate::{
         auth::ApiCaller,
         problem::{ApiError, Kind},
         request::{ApiJson, ApiPath},
-        schema,
     },
 };
 
@@ -146,7 +145,6 @@ async fn undo(
 struct SettleEventBody {
     /// Whether it was sold there, or is ours, given back.
     #[serde(rename = "as")]
-    #[schema(value_type = schema::Settled)]
     settled: Settled,
 }
 

@@ -16,10 +16,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    http::{
-        api::{problem::ApiError, schema},
-        feeds::feed_url,
-    },
+    http::{api::problem::ApiError, feeds::feed_url},
 };
 
 /// A listing on a platform.
@@ -36,13 +33,10 @@ pub(super) struct ChannelResponse {
     #[schema(example = "airbnb")]
     platform: String,
     /// Its status.
-    #[schema(value_type = schema::ChannelState)]
     state: ChannelState,
     /// Which booking to keep in a conflict.
-    #[schema(value_type = schema::Preference)]
     preference: Preference,
     /// How blocked dates are handled.
-    #[schema(value_type = schema::BlockRule)]
     blocks: BlockRule,
     /// The host of the platform's feed; the address itself is a secret, and empty if there is none.
     import_host: String,
@@ -79,7 +73,6 @@ pub(super) struct ChannelResponse {
 #[schema(as = HeldBack)]
 struct QuarantineResponse {
     /// Why they are held for review.
-    #[schema(value_type = schema::ImportGuard)]
     reason: ImportGuard,
     /// How many bookings ...
     bookings: i64,
@@ -222,7 +215,6 @@ pub(super) struct ChannelEventResponse {
     /// The platform's UID of it.
     uid: String,
     /// What it is.
-    #[schema(value_type = schema::ItemKind)]
     kind: ItemKind,
     /// From when.
     starts_at: DateTime<Utc>,
@@ -267,10 +259,8 @@ pub(super) struct ChannelRunResponse {
     /// When it ended.
     at: DateTime<Utc>,
     /// What made Concord read it.
-    #[schema(value_type = schema::RunOrigin)]
     origin: RunOrigin,
     /// How it ended.
-    #[schema(value_type = schema::RunOutcome)]
     outcome: RunOutcome,
     /// The result, in plain words.
     message: String,
