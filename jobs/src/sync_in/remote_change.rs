@@ -24,11 +24,13 @@ use concord_domain::{
 };
 use concord_storage::{
     ChangeContext, StorageError, Tx,
-    bookings::{self, LinkedWrite, Obstacle, PutError},
+    bookings::{self, LinkedWrite, PutError},
     connections,
     entries::{self, Entry},
     jobs::JobRef,
-    notices, people,
+    notices,
+    occupancy::OccupiedInterval,
+    people,
     remote_changes::{self, NewRemoteChange},
 };
 
@@ -404,8 +406,8 @@ fn inverse(edit: &BookingEdit, booking: &Booking) -> BookingEdit {
 
 /// Names what stands there, for people: "Sea View: SV-2; Ana: an entry in Private". What calendars are called is told to
 /// their owner alone.
-fn obstacles_message(obstacles: &[Obstacle], owner: StaffId) -> String {
-    let name = |one: &Obstacle| {
+fn obstacles_message(obstacles: &[OccupiedInterval], owner: StaffId) -> String {
+    let name = |one: &OccupiedInterval| {
         let calendar = one.calendar.as_ref().filter(|_| one.subject_id == owner.0);
         let what = match (&one.reference, calendar) {
             (Some(reference), _) => reference.clone(),

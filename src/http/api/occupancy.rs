@@ -5,7 +5,7 @@ use concord_domain::{
     booking::BookingTime,
     occupancy::{OccupancySource, SubjectKind},
 };
-use concord_storage::{bookings::Obstacle, occupancy::OccupiedInterval};
+use concord_storage::occupancy::OccupiedInterval;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -62,22 +62,6 @@ pub(crate) struct ConflictResponse {
     pub title: Option<String>,
     /// The calendar it was imported from, if any.
     pub calendar: Option<String>,
-}
-
-impl From<Obstacle> for ConflictResponse {
-    fn from(obstacle: Obstacle) -> Self {
-        Self {
-            source: obstacle.source,
-            subject_kind: obstacle.subject_kind,
-            subject_id: obstacle.subject_id,
-            subject_name: obstacle.subject_name,
-            starts_at: obstacle.starts_at,
-            ends_at: obstacle.ends_at,
-            reference: obstacle.reference,
-            title: obstacle.title,
-            calendar: obstacle.calendar,
-        }
-    }
 }
 
 impl From<OccupiedInterval> for ConflictResponse {

@@ -7,7 +7,7 @@ use concord_domain::{
     interval::Interval,
     occupancy::{OccupancySource, SubjectKind},
 };
-use concord_storage::bookings::{Obstacle, Unavailability};
+use concord_storage::{bookings::Unavailability, occupancy::OccupiedInterval};
 
 use super::{booking_paths::linkable_path, format::stretch, session::CurrentUser};
 
@@ -29,7 +29,7 @@ pub(super) fn conflict_summary(taken: &Unavailability, user: &CurrentUser, now: 
 
 /// One that is in the way, as far as the person may know it.
 pub(super) fn obstacle_view(
-    obstacle: &Obstacle,
+    obstacle: &OccupiedInterval,
     user: &CurrentUser,
     zone: Tz,
     today: NaiveDate,

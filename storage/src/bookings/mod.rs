@@ -23,7 +23,7 @@ pub use linked::{ChannelItemWrite, LinkedWrite};
 pub use list::{BookingFilter, list};
 pub use outcome::{PutError, WrittenBooking};
 pub use read::{by_id, existing_ids, find, find_by_ids};
-pub use unavailability::{Obstacle, Unavailability};
+pub use unavailability::Unavailability;
 pub use write::{aim_again, cancel, put};
 
 use crate::secret::fill_random;

@@ -1,69 +1,44 @@
 //! Why a booking was refused, and what would be free instead.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use chrono_tz::Tz;
 use concord_domain::{
     availability::{SlotSearch, SubjectDemand, find_free_slots},
     booking::{BookingDraft, BookingTime},
     ids::{BusinessId, OccupancyId},
     interval::Interval,
-    occupancy::{OccupancySource, SubjectKind},
 };
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::{ChangeContext, Db, Result, Tx, occupancy, resources};
-
-/// Something that stands where a booking was wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx_macros::FromRow)]
-pub struct Obstacle {
-    /// What sort of fact.
-    pub source: OccupancySource,
-    /// Resource or staff member.
-    pub subject_kind: SubjectKind,
-    pub subject_id: Uuid,
-    pub subject_name: Option<String>,
-    pub starts_at: DateTime<Utc>,
-    pub ends_at: DateTime<Utc>,
-    /// The booking's reference, if it is one.
-    pub reference: Option<String>,
-    /// The booking's title, if it is one.
-    pub title: Option<String>,
-    /// The calendar that it was read from, if it was.
-    pub calendar: Option<String>,
-}
+use crate::{
+    ChangeContext, Db, Result, Tx,
+    occupancy::{self, OccupiedInterval},
+    resources,
+};
 
 /// Why a booking is refused, and what is free instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unavailability {
     /// What stands there; at most ten.
-    pub obstacles: Vec<Obstacle>,
+    pub obstacles: Vec<OccupiedInterval>,
     /// Times of the same length that are free for the same resource and people; at most five. The nearest first,
     /// and those at night last unless a night was wanted.
     pub alternatives: Vec<BookingTime>,
 }
-
-const OBSTACLE: &str = "
-    SELECT o.source, o.subject_kind, o.subject_id, COALESCE(r.name, s.name) AS subject_name, o.starts_at, o.ends_at,
-           b.reference, b.title, k.name AS calendar
-    FROM occupancy o
-    LEFT JOIN resources r ON r.id = o.subject_id
-    LEFT JOIN staff s ON s.id = o.subject_id
-    LEFT JOIN bookings b ON b.id = o.source_id
-    LEFT JOIN busy_times e ON e.id = o.source_id
-    LEFT JOIN calendars k ON k.id = e.calendar_id
-    WHERE o.business_id = $1 AND o.id = $2";
 
 /// What the rows in the way stand for. A booking that takes several units is named once.
 pub(super) async fn obstacles(
     tx: &mut Tx,
     business: BusinessId,
     in_the_way: &[OccupancyId],
-) -> Result<Vec<Obstacle>> {
-    let mut found: Vec<Obstacle> = Vec::new();
+) -> Result<Vec<OccupiedInterval>> {
+    let mut found: Vec<OccupiedInterval> = Vec::new();
     for id in in_the_way.iter().take(50) {
-        let obstacle: Option<Obstacle> = optional!(tx, OBSTACLE, business, id)?;
-        if let Some(obstacle) = obstacle.filter(|obstacle| !found.contains(obstacle)) {
+        let obstacle = occupancy::occupied(tx, business, *id).await?;
+        let is_named = |one: &OccupiedInterval| {
+            found.iter().any(|known| (known.source_id, known.subject_id) == (one.source_id, one.subject_id))
+        };
+        if let Some(obstacle) = obstacle.filter(|obstacle| !is_named(obstacle)) {
             found.push(obstacle);
         }
         if found.len() == 10 {

@@ -16,12 +16,13 @@ use super::{
     outcome::{BookingCommand, PutError, WrittenBooking},
     read::find_in,
     rows::{append_history, business_booking_settings, write_rows},
-    unavailability::{Obstacle, Unavailability, alternatives, obstacles},
+    unavailability::{Unavailability, alternatives, obstacles},
 };
 use crate::{
     ChangeContext, Db, Result, StorageError, Tx,
     entries::{self, TargetScope, rounds},
     jobs::JobRef,
+    occupancy::OccupiedInterval,
     people, remote_changes,
     resources::{self, Resource},
 };
@@ -90,7 +91,7 @@ pub async fn cancel(
 
 enum PutFailure {
     Error(PutError),
-    Full { obstacles: Vec<Obstacle>, draft: Box<BookingDraft>, interval: Interval, zone: Tz },
+    Full { obstacles: Vec<OccupiedInterval>, draft: Box<BookingDraft>, interval: Interval, zone: Tz },
 }
 
 impl<E: Into<PutError>> From<E> for PutFailure {

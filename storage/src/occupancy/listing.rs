@@ -12,10 +12,10 @@ use concord_domain::{
 use uuid::Uuid;
 
 use super::{AllocationRow, overlaps_postgres, overlaps_sqlite};
-use crate::{Db, Result};
+use crate::{Db, Result, Tx};
 
 /// A row as it stands, with what it stands for in words.
-#[derive(Clone, Debug, sqlx_macros::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx_macros::FromRow)]
 pub struct OccupiedInterval {
     pub id: OccupancyId,
     /// Resource or staff member.
@@ -116,6 +116,17 @@ pub async fn list_occupied(
         within.start,
         within.end
     )
+}
+
+const FIND_OCCUPIED: &str = occupied!("o.business_id = $1 AND o.id = $2");
+
+/// One row with what it stands for.
+pub(crate) async fn occupied(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: OccupancyId,
+) -> Result<Option<OccupiedInterval>> {
+    optional!(tx, FIND_OCCUPIED, business, id)
 }
 
 /// What else stands on the resource of a booking in its time, each once; and whether the booking itself has a unit.

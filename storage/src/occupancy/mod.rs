@@ -22,6 +22,7 @@ use uuid::Uuid;
 #[cfg(feature = "testing")]
 pub(crate) use self::listing::postgres_statements;
 
+pub(crate) use self::listing::occupied;
 pub use self::{
     listing::{
         DoubleBooking, OccupancyParty, OccupiedInterval, beside, conflicts, double_bookings, list_occupied,

@@ -5,10 +5,7 @@ use concord_providers::DiscoveryError;
 use concord_services::{
     ServiceError, connect::ConnectError, connections::ConnectionActionError, remote_changes::AnswerError,
 };
-use concord_storage::{
-    StorageError,
-    bookings::{Obstacle, PutError},
-};
+use concord_storage::{StorageError, bookings::PutError, occupancy::OccupiedInterval};
 
 use super::{
     super::occupancy::{ConflictResponse, FreeTime},
@@ -19,7 +16,7 @@ use crate::app::admission::AdmissionError;
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::NotFound => Self::not_found("thing here"),
+            StorageError::NotFound => Self::new(Kind::NotFound, "It was not found."),
             // Nothing here must be unlike the others but a booking's reference, and who writes that of another booking
             // at the same moment has lost a race.
             StorageError::Exists | StorageError::Overlap | StorageError::Busy => {
@@ -97,7 +94,7 @@ impl From<PutError> for ApiError {
     }
 }
 
-fn taken_message(obstacles: &[Obstacle]) -> String {
+fn taken_message(obstacles: &[OccupiedInterval]) -> String {
     let [first, others @ ..] = obstacles else { return "The time is taken.".to_owned() };
     let subject = first.subject_name.as_deref().unwrap_or("The resource");
     let others = match others.len() {
