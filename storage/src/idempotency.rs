@@ -14,7 +14,7 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{audit::HistorySubject, ids::BusinessId};
 use uuid::Uuid;
 
-pub use crate::tx::idempotent_work::IdempotentWork;
+pub use crate::tx::idempotent_work::{IdempotentWork, KeyedRequest};
 use crate::{
     Db, Result, StorageError, Tx,
     seal::{AssociatedData, Keyring},
@@ -25,18 +25,6 @@ pub const KEPT_FOR: Duration = Duration::hours(24);
 
 /// After so long without a sign of life whoever began is taken for dead. However long a request takes, it gives signs.
 pub const ABANDON_TIMEOUT: Duration = Duration::seconds(30);
-
-/// One request of a caller who gave a key.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyedRequest<'a> {
-    pub business: BusinessId,
-    /// What the caller gave.
-    pub key: &'a str,
-    /// A digest of method, path and body.
-    pub request_hash: &'a str,
-    /// When this attempt began: it tells the attempts of one request apart.
-    pub began_at: DateTime<Utc>,
-}
 
 /// That a request was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,15 +111,15 @@ impl IdempotencyRow {
 
 /// Claims the key for this attempt, or says what became of an earlier one. Commit before the work: other attempts are
 /// then told that it is under way instead of waiting.
-pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<KeyClaim> {
+pub async fn begin(tx: &mut Tx, request: &KeyedRequest) -> Result<KeyClaim> {
     if changed!(tx, BEGIN;
-        request.business, request.key, request.request_hash, request.began_at,
+        request.business, &request.key, &request.request_hash, request.began_at,
         request.began_at - KEPT_FOR, request.began_at + ABANDON_TIMEOUT
     )? == 1
     {
         return Ok(KeyClaim::Fresh);
     }
-    let row: Option<IdempotencyRow> = optional!(tx, FIND_CLAIM, request.business, request.key)?;
+    let row: Option<IdempotencyRow> = optional!(tx, FIND_CLAIM, request.business, &request.key)?;
     // Forgotten between the two statements.
     let row = row.ok_or(StorageError::Busy)?;
     if row.request_hash != request.request_hash {
@@ -145,14 +133,14 @@ const RENEW: &str = "
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
 /// A sign of life, to be given several times within `ABANDON_TIMEOUT`.
-pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<()> {
+pub async fn renew(db: &Db, request: &KeyedRequest, now: DateTime<Utc>) -> Result<()> {
     let mut tx = db.begin_async_commit().await?;
     set_alive(&mut tx, request, now + ABANDON_TIMEOUT).await?;
     tx.commit().await
 }
 
-async fn set_alive(tx: &mut Tx, request: &KeyedRequest<'_>, until: DateTime<Utc>) -> Result<()> {
-    exec!(tx, RENEW, request.business, request.key, request.request_hash, request.began_at, until)
+async fn set_alive(tx: &mut Tx, request: &KeyedRequest, until: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RENEW, request.business, &request.key, &request.request_hash, request.began_at, until)
 }
 
 const RELEASE_FORMER: &str = "UPDATE idempotency_keys SET lease_until = created_at WHERE status IS NULL";
@@ -163,10 +151,8 @@ pub async fn release_former(tx: &mut Tx) -> Result<u64> {
 }
 
 /// Does the work that a key stands for: the first transaction that it commits marks the key as done.
-pub async fn during<T>(request: &KeyedRequest<'_>, work: impl Future<Output = T>) -> T {
-    IdempotentWork::for_key(request.business, request.key, request.request_hash, request.began_at)
-        .go_on(work)
-        .await
+pub async fn during<T>(request: &KeyedRequest, work: impl Future<Output = T>) -> T {
+    IdempotentWork::for_key(request).go_on(work).await
 }
 
 /// Does work that is more than one transaction, none of which does a second time what is done. A repetition after a crash
@@ -180,9 +166,9 @@ const FINISH: &str = "
     WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
 
 /// Keeps the answer. `NotFound`: the attempt was taken for dead and another took over; roll back.
-pub async fn finish(tx: &mut Tx, request: &KeyedRequest<'_>, status: u16, response: &str) -> Result<()> {
+pub async fn finish(tx: &mut Tx, request: &KeyedRequest, status: u16, response: &str) -> Result<()> {
     must_change!(tx, FINISH;
-        request.business, request.key, request.request_hash, request.began_at, i64::from(status),
+        request.business, &request.key, &request.request_hash, request.began_at, i64::from(status),
         response
     )
 }
@@ -194,9 +180,9 @@ const ABANDON: &str = "
 
 /// The attempt has ended without an answer to be kept. If nothing was done, the next one is fresh; else it is told that it
 /// was done. Leaves alone what another attempt has taken over.
-pub async fn forget(db: &Db, request: &KeyedRequest<'_>) -> Result<()> {
+pub async fn forget(db: &Db, request: &KeyedRequest) -> Result<()> {
     let mut tx = db.begin().await?;
-    exec!(tx, ABANDON, request.business, request.key, request.request_hash, request.began_at)?;
+    exec!(tx, ABANDON, request.business, &request.key, &request.request_hash, request.began_at)?;
     set_alive(&mut tx, request, request.began_at).await?;
     tx.commit().await
 }
@@ -208,9 +194,9 @@ const DISCARD: &str = "
 
 /// Forgets an answer that nobody can read any more, to a request by which nothing was done: the next attempt is fresh.
 /// Leaves alone any other answer.
-pub async fn discard(db: &Db, request: &KeyedRequest<'_>, response: &str) -> Result<()> {
+pub async fn discard(db: &Db, request: &KeyedRequest, response: &str) -> Result<()> {
     let mut tx = db.begin().await?;
-    exec!(tx, DISCARD, request.business, request.key, request.request_hash, response)?;
+    exec!(tx, DISCARD, request.business, &request.key, &request.request_hash, response)?;
     tx.commit().await
 }
 

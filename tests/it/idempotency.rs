@@ -150,7 +150,7 @@ async fn a_caller_who_hangs_up_finds_the_answer_later(db: &TestDb) {
         // The request is known to be in hand before its caller goes.
         until("the key is claimed", async || {
             let (business, began_at) = (test_app.business.id, test_app.app.now());
-            let other = KeyedRequest { business, key: "gone", request_hash: "other", began_at };
+            let other = KeyedRequest { business, key: "gone".into(), request_hash: "other".into(), began_at };
             let mut tx = testing::begin(db).await;
             (idempotency::begin(&mut tx, &other).await.unwrap() == KeyClaim::Mismatch).then_some(())
         })
@@ -241,6 +241,27 @@ async fn what_was_done_is_told_although_the_answer_cannot_be_kept(db: &TestDb) {
     assert!(again.header("location").ends_with(never["id"].as_str().unwrap()));
     again.problem(409, "already-done");
     assert_eq!(made("never").await, 1);
+
+    // A booking of whichever kind is where the answer to its request says.
+    let room = test_app.resource(9).await;
+    for (path, kind) in [
+        ("bookings", Some("maintenance")),
+        ("bookings", Some("delivery")),
+        ("bookings", Some("booking")),
+        ("calendar_availability", None),
+    ] {
+        let mut body = json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
+        if let Some(kind) = kind {
+            body["kind"] = json!(kind);
+        }
+        let key = [("idempotency-key", kind.unwrap_or("block"))];
+        let send = async || {
+            test_app.api.send(Method::POST, &format!("/api/v1/{path}"), Some(body.clone()), &key).await
+        };
+        let location = send().await.header("location").to_owned();
+        assert!(location.contains("/api/v1/bookings/"), "{kind:?}: {location}");
+        assert_eq!(send().await.header("location"), location, "{kind:?}");
+    }
 
     // It is tried again: the database comes back in time.
     let mended = async {

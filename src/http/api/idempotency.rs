@@ -13,10 +13,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use concord_domain::{
     audit::HistorySubject,
-    booking::BookingKind,
     ids::{BookingId, BusinessId},
 };
 use concord_storage::{
@@ -58,26 +56,6 @@ struct StoredResponse {
     body: String,
 }
 
-/// A request that goes with a key.
-#[derive(Clone)]
-struct IdempotentRequest {
-    business: BusinessId,
-    key: String,
-    request_hash: String,
-    began_at: DateTime<Utc>,
-}
-
-impl IdempotentRequest {
-    fn stored(&self) -> KeyedRequest<'_> {
-        KeyedRequest {
-            business: self.business,
-            key: &self.key,
-            request_hash: &self.request_hash,
-            began_at: self.began_at,
-        }
-    }
-}
-
 /// Stands around the API, inside of `auth::require_key`. PUT, PATCH and DELETE may carry the header too; they are
 /// idempotent by themselves.
 pub async fn idempotent(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -98,7 +76,7 @@ pub async fn idempotent(State(app): State<App>, request: Request, next: Next) ->
 }
 
 /// Reads the whole request, since its body belongs to what the key stands for.
-async fn read_keyed_request(app: &App, request: Request) -> Result<(IdempotentRequest, Request), ApiError> {
+async fn read_keyed_request(app: &App, request: Request) -> Result<(KeyedRequest, Request), ApiError> {
     let key = idempotency_key(request.headers())?;
     let business = request
         .extensions()
@@ -111,18 +89,17 @@ async fn read_keyed_request(app: &App, request: Request) -> Result<(IdempotentRe
         .map_err(|rejection| body_problem(rejection.into_response().status()))?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let request_hash = digest(parts.method.as_str(), path, &bytes);
-    let keyed = IdempotentRequest { business, key, request_hash, began_at: app.now() };
+    let keyed = KeyedRequest { business, key, request_hash, began_at: app.now() };
     Ok((keyed, Request::from_parts(parts, Body::from(bytes))))
 }
 
 async fn run_once(
     app: &App,
-    keyed: &IdempotentRequest,
+    keyed: &KeyedRequest,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let stored = keyed.stored();
-    let mut begun = begin(app, &stored).await?;
+    let mut begun = begin(app, keyed).await?;
     if let KeyClaim::Repeat { status, response, done } = &begun {
         match replay_stored(app, keyed.business, *status, response) {
             Ok(response) => return Ok(response),
@@ -132,16 +109,16 @@ async fn run_once(
                 if let Some(done) = done {
                     return Err(already_done_error(app, keyed.business, done).await?);
                 }
-                idempotency::discard(&app.context.db, &stored, response).await?;
-                begun = begin(app, &stored).await?;
+                idempotency::discard(&app.context.db, keyed, response).await?;
+                begun = begin(app, keyed).await?;
             }
         }
     }
     match begun {
         KeyClaim::Fresh => {
             let _alive = spawn_heartbeat(app, keyed);
-            let response = idempotency::during(&stored, next.run(request)).await;
-            store_response(app, &stored, response).await
+            let response = idempotency::during(keyed, next.run(request)).await;
+            store_response(app, keyed, response).await
         }
         KeyClaim::Mismatch => {
             Err(ApiError::new(Kind::KeyReused, "This key was already used with another path or body."))
@@ -159,12 +136,12 @@ fn in_progress_error(ask_again: i64) -> ApiError {
 }
 
 /// Says again and again that the request is still being answered, as long as what this returns lives.
-fn spawn_heartbeat(app: &App, keyed: &IdempotentRequest) -> AbortOnDropHandle<()> {
+fn spawn_heartbeat(app: &App, keyed: &KeyedRequest) -> AbortOnDropHandle<()> {
     let (app, keyed) = (app.clone(), keyed.clone());
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-            if let Err(error) = idempotency::renew(&app.context.db, &keyed.stored(), app.now()).await {
+            if let Err(error) = idempotency::renew(&app.context.db, &keyed, app.now()).await {
                 tracing::warn!(%error, "a request with an idempotency key could not say that it is under way");
             }
         }
@@ -211,12 +188,10 @@ async fn resource_location(
         HistorySubject::Feed => format!("/api/v1/feeds/{id}"),
         HistorySubject::Channel => format!("/api/v1/channels/{id}"),
         HistorySubject::Platform => "/api/v1/platforms".to_owned(),
-        HistorySubject::Booking => match bookings::by_id(&app.context.db, business, BookingId(id)).await? {
-            Some(booking) if booking.draft.kind == BookingKind::Booking => {
-                format!("/api/v1/bookings/{}", booking.reference)
-            }
-            _ => "/api/v1/calendar_availability".to_owned(),
-        },
+        HistorySubject::Booking => {
+            let booking = bookings::by_id(&app.context.db, business, BookingId(id)).await?;
+            return Ok(booking.map(|booking| format!("/api/v1/bookings/{}", booking.reference)));
+        }
         HistorySubject::User | HistorySubject::ApiKey => return Ok(None),
     }))
 }
@@ -237,7 +212,7 @@ fn digest(method: &str, path: &str, body: &[u8]) -> String {
     secret::digest_bytes(&[method.as_bytes(), b"\0", path.as_bytes(), b"\0", body].concat())
 }
 
-async fn begin(app: &App, keyed: &KeyedRequest<'_>) -> Result<KeyClaim, ApiError> {
+async fn begin(app: &App, keyed: &KeyedRequest) -> Result<KeyClaim, ApiError> {
     let mut tx = app.context.db.begin().await?;
     let begun = idempotency::begin(&mut tx, keyed).await?;
     tx.commit().await?;
@@ -266,11 +241,7 @@ fn is_final(response: &Response) -> bool {
 
 /// Keeps what was decided; otherwise the key is as good as never used. What was done is done, so the caller is told of
 /// it whether or not that can be written down.
-async fn store_response(
-    app: &App,
-    keyed: &KeyedRequest<'_>,
-    response: Response,
-) -> Result<Response, ApiError> {
+async fn store_response(app: &App, keyed: &KeyedRequest, response: Response) -> Result<Response, ApiError> {
     let status = response.status();
     if !is_final(&response) {
         record_outcome(app, keyed, None).await;
@@ -293,7 +264,7 @@ async fn store_response(
 
 /// Writes down what came of a request, some times over if need be: without it the same request is done again as soon as
 /// this one is taken for dead.
-async fn record_outcome(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(StatusCode, &str)>) {
+async fn record_outcome(app: &App, keyed: &KeyedRequest, kept: Option<(StatusCode, &str)>) {
     let mut waits = RECORD_RETRY_DELAYS.into_iter();
     while let Err(cause) = try_record_outcome(app, keyed, kept).await {
         let Some(wait) = waits.next() else {
@@ -311,7 +282,7 @@ async fn record_outcome(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(Statu
 
 async fn try_record_outcome(
     app: &App,
-    keyed: &KeyedRequest<'_>,
+    keyed: &KeyedRequest,
     kept: Option<(StatusCode, &str)>,
 ) -> Result<(), StorageError> {
     let Some((status, sealed)) = kept else { return idempotency::forget(&app.context.db, keyed).await };

@@ -27,12 +27,21 @@ pub struct IdempotentWork {
     in_parts: bool,
 }
 
+/// One request of a caller who gave a key.
+#[derive(Clone, Debug)]
+pub struct KeyedRequest {
+    pub business: BusinessId,
+    /// What the caller gave.
+    pub key: String,
+    /// A digest of method, path and body.
+    pub request_hash: String,
+    /// When this attempt began: it tells the attempts of one request apart.
+    pub began_at: DateTime<Utc>,
+}
+
 #[derive(Debug)]
 struct IdempotencyMark {
-    business: BusinessId,
-    key: String,
-    request_hash: String,
-    began_at: DateTime<Utc>,
+    request: KeyedRequest,
     is_marked: AtomicBool,
     subject: Mutex<Option<(HistorySubject, Uuid)>>,
 }
@@ -48,18 +57,10 @@ impl IdempotentWork {
         CURRENT_WORK.scope(self, work).await
     }
 
-    /// That of a key, for the attempt that began then.
-    pub(crate) fn for_key(
-        business: BusinessId,
-        key: &str,
-        request_hash: &str,
-        began_at: DateTime<Utc>,
-    ) -> Self {
+    /// That of a key, for this attempt.
+    pub(crate) fn for_key(request: &KeyedRequest) -> Self {
         let keyed = IdempotencyMark {
-            business,
-            key: key.to_owned(),
-            request_hash: request_hash.to_owned(),
-            began_at,
+            request: request.clone(),
             is_marked: AtomicBool::new(false),
             subject: Mutex::default(),
         };
@@ -77,7 +78,7 @@ impl IdempotentWork {
 
     #[cfg(feature = "testing")]
     pub(crate) fn key(&self) -> Option<&str> {
-        self.keyed.as_ref().map(|keyed| keyed.key.as_str())
+        self.keyed.as_ref().map(|keyed| keyed.request.key.as_str())
     }
 }
 
@@ -94,8 +95,9 @@ pub(crate) async fn mark(tx: &mut Tx) -> Result<bool> {
     let work = IdempotentWork::current();
     let Some(keyed) = work.unmarked() else { return Ok(false) };
     let subject = *keyed.subject.lock().unwrap_or_else(PoisonError::into_inner);
+    let request = &keyed.request;
     if changed!(tx, MARK;
-        keyed.business, &keyed.key, &keyed.request_hash, keyed.began_at, keyed.began_at,
+        request.business, &request.key, &request.request_hash, request.began_at, request.began_at,
         subject.map(|(kind, _)| kind), subject.map(|(_, id)| id)
     )? == 0
     {

@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use crate::{at_once, is_not_found, precise};
 
-fn request(business: BusinessId, hash: &'static str, began_at: DateTime<Utc>) -> KeyedRequest<'static> {
-    KeyedRequest { business, key: "order-17", request_hash: hash, began_at }
+fn request(business: BusinessId, hash: &'static str, began_at: DateTime<Utc>) -> KeyedRequest {
+    KeyedRequest { business, key: "order-17".into(), request_hash: hash.into(), began_at }
 }
 
-async fn start(db: &Db, request: &KeyedRequest<'_>) -> KeyClaim {
+async fn start(db: &Db, request: &KeyedRequest) -> KeyClaim {
     let mut tx = begin(db).await;
     let begun = idempotency::begin(&mut tx, request).await.unwrap();
     commit(tx).await;
@@ -32,7 +32,7 @@ fn repeat() -> KeyClaim {
     KeyClaim::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: None }
 }
 
-async fn end(db: &Db, request: &KeyedRequest<'_>) {
+async fn end(db: &Db, request: &KeyedRequest) {
     let mut tx = begin(db).await;
     idempotency::finish(&mut tx, request, 201, r#"{"id":1}"#).await.unwrap();
     commit(tx).await;
@@ -145,7 +145,12 @@ async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
     let after = Keyring::new(new, vec![kept]);
     let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
     let keys: Vec<String> = (0..103).map(|number| format!("order-{number}")).collect();
-    let of = |business, key| KeyedRequest { business, key, request_hash: "x", began_at: precise(0) };
+    let of = |business, key: &str| KeyedRequest {
+        business,
+        key: key.into(),
+        request_hash: "x".into(),
+        began_at: precise(0),
+    };
     for (number, key) in keys.iter().enumerate() {
         let owner = if number < 3 { other } else { business };
         start(db, &of(owner, key)).await;

@@ -129,7 +129,12 @@ async fn what_has_expired_goes(db: &TestDb) {
         .unwrap();
     }
     for (key, minute) in [("first", 0), ("second", 1)] {
-        let request = KeyedRequest { business: business.id, key, request_hash: "same", began_at: at(minute) };
+        let request = KeyedRequest {
+            business: business.id,
+            key: key.into(),
+            request_hash: "same".into(),
+            began_at: at(minute),
+        };
         idempotency::begin(&mut tx, &request).await.unwrap();
     }
     commit(tx).await;
