@@ -11,7 +11,7 @@ use concord_domain::{
 };
 use concord_services::users;
 use concord_storage::{
-    ChangeContext, Db, PageRequest,
+    ChangeContext, Db, Page,
     businesses::{self, BusinessSettings},
     people::{self, NewUser, User},
 };
@@ -174,18 +174,11 @@ async fn open_or_create(config: &Config) -> Result<Db, CommandError> {
 
 /// Who is meant by a name, in any case of letters, or by an id.
 async fn staff_member(db: &Db, business: BusinessId, wanted: &str) -> Result<StaffId, CommandError> {
-    let mut found = Vec::new();
-    let mut ask = PageRequest { limit: 200, after: None };
-    loop {
-        let page = people::list_staff(db, business, &ask).await?;
-        found.extend(page.items.into_iter().filter(|staff| {
-            staff.id.to_string() == wanted || staff.name.to_lowercase() == wanted.trim().to_lowercase()
-        }));
-        ask.after = page.next;
-        if ask.after.is_none() {
-            break;
-        }
-    }
+    let list = |page| async move { people::list_staff(db, business, &page).await };
+    let mut found = Page::collect_all(list).await?;
+    found.retain(|staff| {
+        staff.id.to_string() == wanted || staff.name.to_lowercase() == wanted.trim().to_lowercase()
+    });
     match found.as_slice() {
         [only] => Ok(only.id),
         [] => Err(format!(

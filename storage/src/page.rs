@@ -60,6 +60,22 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
+    /// All rows of a list, of which `list` reads a page.
+    pub async fn collect_all<F: Future<Output = crate::Result<Self>>>(
+        list: impl Fn(PageRequest) -> F,
+    ) -> crate::Result<Vec<T>> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = list(PageRequest { limit: 200, after }).await?;
+            all.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// The same page of something made from the rows.
     pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(make).collect(), next: self.next }

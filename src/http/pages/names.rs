@@ -9,7 +9,7 @@ use concord_domain::{
     ids::{BusinessId, ResourceId, StaffId},
 };
 use concord_storage::{
-    Db, PageRequest, StorageError,
+    Db, Page, StorageError,
     people::{self, Staff},
     resources::{self, Resource},
 };
@@ -114,30 +114,12 @@ impl NameDirectory {
 
 /// All resources that can be booked.
 pub(super) async fn all_resources(db: &Db, business: BusinessId) -> Result<Vec<Resource>, StorageError> {
-    let mut all = Vec::new();
-    let mut ask = PageRequest { limit: 200, after: None };
-    loop {
-        let page = resources::list(db, business, &ask).await?;
-        all.extend(page.items);
-        ask.after = page.next;
-        if ask.after.is_none() {
-            return Ok(all);
-        }
-    }
+    Page::collect_all(|page| async move { resources::list(db, business, &page).await }).await
 }
 
 /// All staff who are there.
 pub(super) async fn all_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>, StorageError> {
-    let mut all = Vec::new();
-    let mut ask = PageRequest { limit: 200, after: None };
-    loop {
-        let page = people::list_staff(db, business, &ask).await?;
-        all.extend(page.items);
-        ask.after = page.next;
-        if ask.after.is_none() {
-            return Ok(all);
-        }
-    }
+    Page::collect_all(|page| async move { people::list_staff(db, business, &page).await }).await
 }
 
 #[cfg(test)]
