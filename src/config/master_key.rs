@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use rand::{TryRngCore, rngs::OsRng};
+use concord_domain::hex;
+use concord_storage::{seal::MasterKey, secret};
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroize};
 
-use super::{Config, security::is_master_key};
+use super::Config;
 
 const FILE: &str = "master.key";
 
@@ -44,9 +44,6 @@ pub enum MasterKeyError {
         path: PathBuf,
         source: io::Error,
     },
-    /// The system gave no random bytes.
-    #[error("the system gave no random bytes for a master key")]
-    NoRandomness,
 }
 
 impl Config {
@@ -79,20 +76,12 @@ pub fn load_or_create_master_key(data_dir: &Path) -> Result<SecretString, Master
     }
     create_private_folder(data_dir)
         .map_err(|source| MasterKeyError::Io { path: data_dir.to_path_buf(), source })?;
-    let key = random_key()?;
+    let key = MasterKey::generate().to_base64();
     match write_new(&path, &key) {
         Ok(()) => Ok(key),
         Err(source) if source.kind() == io::ErrorKind::AlreadyExists => read(&path),
         Err(source) => Err(MasterKeyError::Io { path, source }),
     }
-}
-
-fn random_key() -> Result<SecretString, MasterKeyError> {
-    let mut bytes = [0_u8; 32];
-    OsRng.try_fill_bytes(&mut bytes).map_err(|_| MasterKeyError::NoRandomness)?;
-    let key = SecretString::from(STANDARD.encode(bytes));
-    bytes.zeroize();
-    Ok(key)
 }
 
 fn read(path: &Path) -> Result<SecretString, MasterKeyError> {
@@ -105,14 +94,18 @@ fn read(path: &Path) -> Result<SecretString, MasterKeyError> {
     file.read_to_string(&mut text).map_err(io_error)?;
     let key = SecretString::from(text.trim());
     text.zeroize();
-    if is_master_key(&key) { Ok(key) } else { Err(MasterKeyError::NotAKey(path.to_path_buf())) }
+    match MasterKey::from_base64(&key) {
+        Ok(_) => Ok(key),
+        Err(_) => Err(MasterKeyError::NotAKey(path.to_path_buf())),
+    }
 }
 
 /// Written aside and then linked to its name, which fails if the name is taken: nobody ever reads half a key, and of
 /// two that are made at once one wins for both.
 fn write_new(path: &Path, key: &SecretString) -> io::Result<()> {
-    let unique = OsRng.try_next_u64().map_err(io::Error::other)?;
-    let aside = path.with_extension(format!("key.{unique:016x}"));
+    let mut unique = [0_u8; 8];
+    secret::fill_random(&mut unique);
+    let aside = path.with_extension(format!("key.{}", hex(&unique)));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -162,7 +155,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("a/b");
         let first = exposed(load_or_create_master_key(&data));
-        assert_eq!(STANDARD.decode(&first).unwrap().len(), 32);
+        MasterKey::from_base64(&first.as_str().into()).unwrap();
         assert_eq!(exposed(load_or_create_master_key(&data)), first);
         let other = exposed(load_or_create_master_key(&folder.path().join("c")));
         assert_ne!(other, first);

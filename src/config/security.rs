@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use secrecy::{ExposeSecret, SecretString};
+use concord_storage::seal::MasterKey;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{check::SectionFaults, units};
@@ -33,6 +33,7 @@ const NO_KEY: &str = "must be 32 bytes in base64, as `openssl rand -base64 32` p
 
 impl SecurityConfig {
     pub(super) fn validate(&self, check: &mut SectionFaults) {
+        let is_master_key = |text: &SecretString| MasterKey::from_base64(text).is_ok();
         if self.master_key.as_ref().is_some_and(|key| !is_master_key(key)) {
             check.add("master_key", NO_KEY);
         }
@@ -45,9 +46,4 @@ impl SecurityConfig {
         check.check_range("session_days", self.session.as_secs() / 86_400, 1..=400);
         check.check_range("sign_in_link_minutes", self.sign_in_link.as_secs() / 60, 1..=10_080);
     }
-}
-
-/// Whether a text is a master key, spaces around it aside.
-pub(super) fn is_master_key(text: &SecretString) -> bool {
-    STANDARD.decode(text.expose_secret().trim()).is_ok_and(|bytes| bytes.len() == 32)
 }
