@@ -92,11 +92,7 @@ fn read(
     if !calendar.whole {
         return Err(UnreadableFeed::CutOff);
     }
-    let window = Interval { start: now - READ_BACK, end: now + READ_AHEAD };
-    let mut snapshot = snapshot(&calendar, window, zone, &limits, |event| told_by(platform, event))?;
-    for event in &mut snapshot.events {
-        event.tentative |= platform.is_tentative(&event.summary, &event.description);
-    }
+    let (snapshot, window) = take_snapshot(&calendar, platform, zone, now)?;
     let mut warnings = calendar.warnings.clone();
     let far = BeyondHorizon { calendar: &calendar, end: window.end, zone, platform };
     let beyond = match schedule {
@@ -107,6 +103,22 @@ fn read(
     let far = [far.events(schedule), beyond.clone()];
     warnings.extend(far.into_iter().flatten().map(|what| Warning { line: 0, what }));
     Ok(ParsedFeed { snapshot, warnings, beyond, product: calendar.product })
+}
+
+/// What an import at `now` looks at in a calendar of the platform, and in which time.
+pub fn take_snapshot(
+    calendar: &ParsedCalendar,
+    platform: &Platform,
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> Result<(Snapshot, Interval), ReadError> {
+    let window = Interval { start: now - READ_BACK, end: now + READ_AHEAD };
+    let limits = ReadLimits::default();
+    let mut snapshot = snapshot(calendar, window, zone, &limits, |event| told_by(platform, event))?;
+    for event in &mut snapshot.events {
+        event.tentative |= platform.is_tentative(&event.summary, &event.description);
+    }
+    Ok((snapshot, window))
 }
 
 /// What lies after the end of all that is read.

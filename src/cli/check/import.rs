@@ -2,27 +2,25 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingTime,
-    channel::snapshot::{SnapshotEvent, snapshot, told_by},
+    channel::snapshot::{SnapshotEvent, told_by},
     clock::Clock,
-    ical::{FeedStatus, ParsedCalendar, ReadError, ReadEvent, ReadLimits},
-    interval::{Interval, start_of_day},
+    ical::{FeedStatus, ParsedCalendar, ReadError, ReadEvent},
+    interval::Interval,
     mail::one_line,
     platform::{Platform, Platforms},
     time_text::span,
 };
+use concord_jobs::channels::snapshot::take_snapshot;
 use serde::Serialize;
 
 use super::{
     CheckReport, count,
     source::{CalendarSource, SourceError},
 };
-
-/// How far ahead is looked: further than any platform can be booked.
-const AHEAD: Duration = Duration::days(3 * 365);
 
 /// What a calendar is of which no platform is known.
 const ANY: &str = "generic";
@@ -67,7 +65,7 @@ struct ImportReportItem {
 /// Events that are not imported.
 #[derive(Serialize)]
 struct SkippedEvents {
-    /// They ended before today.
+    /// They have ended by now.
     over: usize,
     /// They begin in more than three years.
     later: usize,
@@ -108,17 +106,15 @@ pub(super) fn preview_import(
     zone: Tz,
     platform: &Platform,
 ) -> Result<ImportReport, ReadError> {
-    let today = Clock::system().now().with_timezone(&zone).date_naive();
-    let start = start_of_day(today, zone);
-    let window = Interval { start, end: start + AHEAD };
-    let found = snapshot(calendar, window, zone, &ReadLimits::default(), |event| told_by(platform, event))?;
+    let now = Clock::system().now();
+    let (found, window) = take_snapshot(calendar, platform, zone, now)?;
     // What is cut off is not taken over: what is missing in it may be there all the same.
-    let events = if calendar.whole { &found.events[..] } else { &[] };
+    let events = found.events.iter().filter(|event| calendar.whole && event.interval.end > now);
     let told = calendar.warnings.iter();
     let mut warnings: Vec<ParseWarning> =
         told.map(|warning| ParseWarning { line: warning.line, text: one_line(&warning.what) }).collect();
     warnings.sort_by_key(|warning| warning.line);
-    let items: Vec<ImportReportItem> = events.iter().map(|event| item(event, zone)).collect();
+    let items: Vec<ImportReportItem> = events.map(|event| item(event, zone)).collect();
     Ok(ImportReport {
         source: source.name.clone(),
         notes: source.notes.clone(),
@@ -127,10 +123,10 @@ pub(super) fn preview_import(
         whole: calendar.whole,
         zone,
         nights: items.iter().map(|item| item.nights).sum(),
-        left_out: skipped_events(&calendar.events, window, zone, platform),
+        left_out: skipped_events(&calendar.events, Interval { start: now, ..window }, zone, platform),
         items,
         warnings,
-        today,
+        today: now.with_timezone(&zone).date_naive(),
     })
 }
 
@@ -147,6 +143,7 @@ fn item(event: &SnapshotEvent, zone: Tz) -> ImportReportItem {
     }
 }
 
+/// What of a calendar would not be imported; `window`: from now on.
 fn skipped_events(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platform) -> SkippedEvents {
     let mut counts = SkippedEvents { over: 0, later: 0, cancelled: 0, free: 0 };
     for event in events {

@@ -29,7 +29,7 @@ enum CheckCommand {
     /// Says what would be imported from a calendar. Nothing is stored.
     Import {
         #[command(flatten)]
-        asked: CheckTargetArgs,
+        target: CheckTargetArgs,
         /// The platform whose calendar it is, such as airbnb; otherwise the one that the address tells.
         #[arg(long, value_name = "NAME")]
         platform: Option<String>,
@@ -70,38 +70,38 @@ struct UnreadableReport<'a> {
 /// Exit codes: 0 fine, 1 there are findings that matter, 2 it could not be read.
 pub(super) async fn run(options: CheckArgs, config: &Config) -> Result<ExitCode, CommandError> {
     match options.command {
-        CheckCommand::Feed(asked) => {
-            let read = read(&asked, config).await;
-            print_report(&asked, read.map(|(source, calendar)| feed::check(&source, &calendar)))
+        CheckCommand::Feed(target) => {
+            let read = read(&target, config).await;
+            print_report(&target, read.map(|(source, calendar)| feed::check(&source, &calendar)))
         }
-        CheckCommand::Import { asked, platform } => {
+        CheckCommand::Import { target, platform } => {
             let platforms = config.platforms.load()?;
-            let read = read(&asked, config).await;
+            let read = read(&target, config).await;
             let foreseen = read.and_then(|(source, calendar)| {
                 let platform = import::platform_of(&platforms, platform.as_deref(), &source)?;
-                import::preview_import(&source, &calendar, asked.zone, platform).map_err(SourceError::from)
+                import::preview_import(&source, &calendar, target.zone, platform).map_err(SourceError::from)
             });
-            print_report(&asked, foreseen)
+            print_report(&target, foreseen)
         }
     }
 }
 
 async fn read(
-    asked: &CheckTargetArgs,
+    target: &CheckTargetArgs,
     config: &Config,
 ) -> Result<(CalendarSource, ParsedCalendar), SourceError> {
-    let source = source::open(&asked.place, asked.allow_private, config).await?;
-    let calendar = ical::read(&source.bytes, asked.zone, &ReadLimits::default())?;
+    let source = source::open(&target.place, target.allow_private, config).await?;
+    let calendar = ical::read(&source.bytes, target.zone, &ReadLimits::default())?;
     Ok((source, calendar))
 }
 
 fn print_report(
-    asked: &CheckTargetArgs,
+    target: &CheckTargetArgs,
     checked: Result<impl CheckReport, SourceError>,
 ) -> Result<ExitCode, CommandError> {
     match checked {
         Ok(report) => {
-            print_line(&if asked.json {
+            print_line(&if target.json {
                 serde_json::to_string_pretty(&report)?
             } else {
                 report.user_message()
@@ -110,7 +110,7 @@ fn print_report(
         }
         Err(unread) => {
             let message = unread.to_string();
-            if asked.json {
+            if target.json {
                 print_line(&serde_json::to_string_pretty(&UnreadableReport {
                     error: unread.code(),
                     message,
