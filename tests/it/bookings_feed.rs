@@ -126,18 +126,21 @@ async fn the_address_is_for_managers_and_programs(db: &TestDb) {
     let test_app = TestApp::start(db).await;
     test_app.api.send_unauthenticated(Method::GET, "/api/ical/info").await.problem(401, "unauthorized");
     let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
-    // Whoever asks first, there is one.
-    let both = futures::future::join_all((0..4).map(|_| manager.get("/api/ical/info"))).await;
-    let urls: Vec<Value> = both
-        .iter()
-        .map(|page| {
-            assert_eq!(page.status, 200, "{}", page.text);
-            serde_json::from_str::<Value>(&page.text).unwrap()["export_url"].clone()
-        })
-        .collect();
+    // The cookie comes with a link on any page: it publishes nothing.
+    let page = manager.get("/api/ical/info").await;
+    assert_eq!(page.status, 404, "{}", page.text);
+    assert!(page.text.contains("not published yet"), "{}", page.text);
+    let feeds =
+        async || test_app.api.get("/api/v1/feeds").await.expect(200)["items"].as_array().unwrap().len();
+    assert_eq!(feeds().await, 0);
+    // Whichever program asks first, there is one.
+    let all = futures::future::join_all((0..4).map(|_| test_app.api.get("/api/ical/info"))).await;
+    let urls: Vec<Value> = all.into_iter().map(|info| info.expect(200)["export_url"].clone()).collect();
     assert!(urls.iter().all(|url| *url == urls[0]), "{urls:?}");
-    assert_eq!(test_app.api.get("/api/ical/info").await.expect(200)["export_url"], urls[0]);
-    assert_eq!(test_app.api.get("/api/v1/feeds").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(feeds().await, 1);
+    let page = manager.get("/api/ical/info").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert_eq!(serde_json::from_str::<Value>(&page.text).unwrap()["export_url"], urls[0]);
 
     let rui = test_app.staff("Rui").await;
     let staff = person_at(&test_app, "rui@example.org", Role::Staff, Some(rui)).await;

@@ -44,6 +44,8 @@ const FOR_CALENDARS: &str = "`export_url` is for calendar apps. For platforms, u
 const CONNECT_FIRST: &str =
     "First connect a channel (POST /api/v1/channels) to get a feed for the platform. Then:";
 
+const UNPUBLISHED: &str = "The feed of all bookings is not published yet. Publish it on the page Calendar sync, or ask with an API key.";
+
 /// How to export bookings to platforms.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ICalInfo)]
@@ -60,8 +62,8 @@ pub(super) struct IcalInfoResponse {
 /// Get the export URL and instructions
 ///
 /// The address of `/api/ical/bookings.ics` with its token, and what each platform wants to be done with it. The feed is
-/// made when this is first asked for; it tells all there is (`full`) until a manager changes that, at the page of feeds
-/// or at `/api/v1/feeds`. For programs with a key, and for managers who are signed in.
+/// published when this is first asked for with a key; it tells all there is (`full`) until a manager changes that, at the
+/// page of feeds or at `/api/v1/feeds`. Managers who are signed in may read it too, once the feed is published.
 #[utoipa::path(get, path = "/api/ical/info", tag = "Feeds", operation_id = "ical_info",
     security(("key" = [])),
     responses(
@@ -74,10 +76,16 @@ pub(super) async fn info(
     Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Result<([(HeaderName, &'static str); 1], Json<IcalInfoResponse>), ApiError> {
-    let change = authenticate(&app, &headers, &visit).await?;
+    let (caller, change) = authenticate(&app, &headers, &visit).await?;
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
-    let (token, _) = manage::publish_business_feed(&app.context, &change, FeedPrivacy::Full).await?;
+    let token = match caller {
+        Caller::Program => manage::publish_business_feed(&app.context, &change, FeedPrivacy::Full).await?.0,
+        Caller::Manager => {
+            let published = manage::business_feed(&app.context, business.id).await?;
+            published.map(|(_, token)| token).ok_or_else(|| ApiError::new(Kind::NotFound, UNPUBLISHED))?
+        }
+    };
     let export_url = bookings_feed_url(&app, &token);
     let channels = channel_feed_urls(&app, business.id).await?;
     let instructions = instructions(&app.context.platforms, (&export_url, &channels), &business.name);
@@ -96,12 +104,18 @@ const FEATURES: &[&str] = &[
     "Platform calendars are imported on schedule, without duplicates",
 ];
 
+/// Who asks. A session's cookie comes with every link that a manager follows, so that it publishes nothing.
+enum Caller {
+    Program,
+    Manager,
+}
+
 /// A program with a key, or a manager with a session.
 async fn authenticate(
     app: &App,
     headers: &HeaderMap,
     visit: &RequestOrigin,
-) -> Result<ChangeContext, ApiError> {
+) -> Result<(Caller, ChangeContext), ApiError> {
     if !headers.contains_key(header::AUTHORIZATION)
         && let Some(user) =
             CurrentUser::of(app, headers, visit).await.map_err(|error| to_api_error(&error))?
@@ -109,9 +123,9 @@ async fn authenticate(
         if !user.is_manager() {
             return Err(ApiError::new(Kind::Forbidden, "Only managers can see the feed of all bookings."));
         }
-        return Ok(user.change(app));
+        return Ok((Caller::Manager, user.change(app)));
     }
-    Ok(auth::identify(app, headers, visit).await?.change(app.now()))
+    Ok((Caller::Program, auth::identify(app, headers, visit).await?.change(app.now())))
 }
 
 fn to_api_error(error: &PageError) -> ApiError {

@@ -65,8 +65,8 @@ pub(super) fn not_found() -> Response {
 }
 
 pub(super) fn missing_token() -> Response {
-    const WORDS: &str = "The URL must end with ?token=cf_... A manager can find the complete \
-         URL at /api/ical/info.\n";
+    const WORDS: &str = "The URL must end with ?token=cf_... A manager finds the complete URL on the page \
+         Calendar sync.\n";
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"concord\"")];
     (StatusCode::UNAUTHORIZED, NO_STORE, challenge, WORDS).into_response()
 }
