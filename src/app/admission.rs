@@ -46,7 +46,7 @@ pub(crate) enum AdmissionError {
         seconds: u64,
     },
     /// All places are taken.
-    #[error("too much is being done at once")]
+    #[error("The server is busy. Try again in a moment.")]
     Full,
     /// Larger than the route takes.
     #[error("the body is too large")]
@@ -79,18 +79,18 @@ const NOTIFICATIONS_PER_ADDRESS: u32 = NOTIFICATIONS / 8;
 pub struct Admission {
     unproven: KeyedRateLimiter<(CredentialKind, IpAddr)>,
     /// Of notifications and webhooks.
-    disbelieved: KeyedRateLimiter<(CredentialKind, IpAddr)>,
+    rejected_credentials: KeyedRateLimiter<(CredentialKind, IpAddr)>,
     keys: KeyedRateLimiter<ApiKeyId>,
     /// Digests of what has opened something.
     known: Cache<String, ()>,
-    strangers: Semaphore,
+    anonymous: Semaphore,
     /// Of their own, so that nobody who floods the rest keeps people from signing in.
     sign_ins: Semaphore,
     heavy: Semaphore,
     bodies: ByteBudget,
     uploads: ByteBudget,
     notifications: ByteBudget,
-    notifiers: AddressShares,
+    webhooks: AddressShares,
     wait: Duration,
 }
 
@@ -98,19 +98,19 @@ impl Admission {
     pub(crate) fn new(config: &ServerConfig, clock: &Clock) -> Self {
         Self {
             unproven: KeyedRateLimiter::new(config.unproven_per_minute, clock),
-            disbelieved: KeyedRateLimiter::new(MAX_FAILED_NOTIFICATIONS, clock),
+            rejected_credentials: KeyedRateLimiter::new(MAX_FAILED_NOTIFICATIONS, clock),
             keys: KeyedRateLimiter::new(config.per_minute_per_key, clock),
             known: Cache::builder()
                 .max_capacity(MAX_KNOWN_CREDENTIALS)
                 .time_to_live(KNOWN_CREDENTIAL_TTL)
                 .build(),
-            strangers: Semaphore::new(UNKNOWN_PERMITS),
+            anonymous: Semaphore::new(UNKNOWN_PERMITS),
             sign_ins: Semaphore::new(UNKNOWN_PERMITS),
             heavy: Semaphore::new(HEAVY_PERMITS),
             bodies: ByteBudget::of(BODIES),
             uploads: ByteBudget::of(UPLOADS),
             notifications: ByteBudget::of(NOTIFICATIONS),
-            notifiers: AddressShares::new(NOTIFICATIONS_PER_ADDRESS),
+            webhooks: AddressShares::new(NOTIFICATIONS_PER_ADDRESS),
             wait: WAIT,
         }
     }
@@ -118,20 +118,20 @@ impl Admission {
     /// Looks up what somebody shows, by its digest. `None`: it opens nothing, which is counted.
     pub(crate) async fn look_up<T>(
         &self,
-        proof: CredentialKind,
+        credential_kind: CredentialKind,
         network: Option<IpAddr>,
         digest: &str,
         lookup: impl Future<Output = Result<Option<T>, StorageError>>,
     ) -> Result<Option<T>, AdmissionError> {
         if !self.is_known(digest) {
-            self.check_failures(proof, network)?;
+            self.check_failures(credential_kind, network)?;
         }
         let found = lookup.await?;
         if found.is_some() {
             self.known.insert(digest.to_owned(), ()).await;
         } else {
             self.known.invalidate(digest).await;
-            self.record_failure(proof, network);
+            self.record_failure(credential_kind, network);
         }
         Ok(found)
     }
@@ -149,23 +149,28 @@ impl Admission {
     /// Refuses an address that has shown too much that opened nothing.
     pub(crate) fn check_failures(
         &self,
-        proof: CredentialKind,
+        credential_kind: CredentialKind,
         network: Option<IpAddr>,
     ) -> Result<(), AdmissionError> {
         let Some(network) = network else { return Ok(()) };
-        self.failure_limiter(proof)
-            .check(&(proof, network))
+        self.failure_limiter(credential_kind)
+            .check(&(credential_kind, network))
             .map_err(|seconds| AdmissionError::RateLimited { seconds })
     }
 
     /// Counts what opened nothing. Returns whether the address had any left: then it is worth a line in the log.
-    pub(crate) fn record_failure(&self, proof: CredentialKind, network: Option<IpAddr>) -> bool {
-        network.is_none_or(|network| self.failure_limiter(proof).try_acquire(&(proof, network)).is_ok())
+    pub(crate) fn record_failure(&self, credential_kind: CredentialKind, network: Option<IpAddr>) -> bool {
+        network.is_none_or(|network| {
+            self.failure_limiter(credential_kind).try_acquire(&(credential_kind, network)).is_ok()
+        })
     }
 
-    fn failure_limiter(&self, proof: CredentialKind) -> &KeyedRateLimiter<(CredentialKind, IpAddr)> {
-        match proof {
-            CredentialKind::Notification | CredentialKind::Webhook => &self.disbelieved,
+    fn failure_limiter(
+        &self,
+        credential_kind: CredentialKind,
+    ) -> &KeyedRateLimiter<(CredentialKind, IpAddr)> {
+        match credential_kind {
+            CredentialKind::Notification | CredentialKind::Webhook => &self.rejected_credentials,
             _ => &self.unproven,
         }
     }
@@ -181,7 +186,7 @@ impl Admission {
             self.check_failures(CredentialKind::Anonymous, network)?;
             self.record_failure(CredentialKind::Anonymous, network);
         }
-        self.acquire(if is_link { &self.sign_ins } else { &self.strangers }, 1).await
+        self.acquire(if is_link { &self.sign_ins } else { &self.anonymous }, 1).await
     }
 
     /// Counts a request of a key.
@@ -218,7 +223,7 @@ impl Admission {
         most: usize,
     ) -> Result<Option<NotificationPermit<'_>>, AdmissionError> {
         let Some(bytes) = size.capped(most)? else { return Ok(None) };
-        let share = self.notifiers.acquire(network, self.notifications.permits_for(bytes));
+        let share = self.webhooks.acquire(network, self.notifications.permits_for(bytes));
         let share = timeout(self.wait, share).await.map_err(|_| AdmissionError::Full)?;
         let room = self.reserve_body(BodyClass::Notifications, size, most).await?;
         Ok(room.map(|room| NotificationPermit { _room: room, _share: share }))
@@ -322,12 +327,12 @@ mod tests {
 
     async fn shown(
         admission: &Admission,
-        proof: CredentialKind,
+        credential_kind: CredentialKind,
         digest: &str,
         opens: bool,
     ) -> Result<bool, AdmissionError> {
         let lookup = async { Ok(opens.then_some(())) };
-        admission.look_up(proof, Some(NETWORK), digest, lookup).await.map(|found| found.is_some())
+        admission.look_up(credential_kind, Some(NETWORK), digest, lookup).await.map(|found| found.is_some())
     }
 
     #[tokio::test]

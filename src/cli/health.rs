@@ -28,7 +28,7 @@ pub(super) async fn run(
     let request = http::Request::get(url.as_str()).body(bytes::Bytes::new())?;
     let answer = client.send(request).await?;
     if answer.status.is_success() {
-        print_line("well")
+        print_line("ok")
     } else {
         Err(format!("it answers {}: {}", answer.status, String::from_utf8_lossy(&answer.body)).into())
     }

@@ -1,4 +1,4 @@
-//! `concord keys`: making a master key, and sealing everything again with a new one.
+//! `concord keys`: making a master key, and re-encrypting everything with a new one.
 
 use clap::{Args, Subcommand};
 use concord_storage::{channels, connections, feeds, idempotency, seal::MasterKey};
@@ -21,7 +21,7 @@ pub(super) struct KeysArgs {
 enum KeysCommand {
     /// Prints a new key, for CONCORD_MASTER_KEY.
     Generate,
-    /// Seals again, with the current key, all that a previous key sealed (security.previous_master_keys).
+    /// Re-encrypts, with the current key, all that a previous key encrypted (security.previous_master_keys).
     Rotate,
 }
 
@@ -47,9 +47,9 @@ async fn rotate(config: &Config) -> Result<(), CommandError> {
     db.close().await;
     print_line(&format!(
         "{connections} connections, {channels} secrets of channels, {feeds} addresses of feeds and {answers} kept answers \
-         were sealed again; everything is sealed with key {} now.\n\
-         A process that was started with another key goes on sealing with it. Restart every process that still runs \
-         with the old configuration, then run this command once more; when it seals nothing again, previous keys may \
+         were re-encrypted; everything is encrypted with key {} now.\n\
+         A process that was started with another key goes on encrypting with it. Restart every process that still runs \
+         with the old configuration, then run this command once more; when it re-encrypts nothing, previous keys may \
          be taken out of the configuration.",
         ring.current_id()
     ))

@@ -1,6 +1,6 @@
 //! `/hooks/{provider}`: where providers say that something has changed.
 //!
-//! Nobody signs in here. A notification proves itself by the word of its channel (`concord_jobs::push`), and whoever
+//! Nobody signs in here. A notification proves itself by the word of its channel (`concord_jobs::accounts::push`), and whoever
 //! cannot do that gets the same answer as one who can: nobody learns which channels there are. What has not the form of a
 //! notification is refused, and who sends much that is not believed is not listened to for a while.
 
@@ -47,12 +47,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Before anything of a message is read: whether its sender is listened to, and whether there is room for it.
 pub(super) async fn admit_notification(
-    State((app, proof, most)): State<(App, CredentialKind, usize)>,
+    State((app, credential_kind, most)): State<(App, CredentialKind, usize)>,
     request: Request,
     next: Next,
 ) -> Response {
     let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
-    if let Err(error) = app.admission.check_failures(proof, network) {
+    if let Err(error) = app.admission.check_failures(credential_kind, network) {
         return refusal_response(&error);
     }
     let size = BodySize::of(request.body());
@@ -68,7 +68,7 @@ pub(super) async fn admit_notification(
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(_)) => refusal_response(&AdmissionError::TooLarge),
         Err(_) => {
-            app.admission.record_failure(proof, network);
+            app.admission.record_failure(credential_kind, network);
             StatusCode::REQUEST_TIMEOUT.into_response()
         }
     }

@@ -108,7 +108,7 @@ impl fmt::Display for SmtpServerAddress {
 
 impl fmt::Debug for SmtpServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerAddress")
+        f.debug_struct("SmtpServerAddress")
             .field("server", &self.to_string())
             .field("guard", &self.guard)
             .field("user", &self.credentials.as_ref().map(|(user, _)| user))

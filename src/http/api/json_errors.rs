@@ -7,7 +7,7 @@ use super::problem::FieldProblem;
 use crate::spelling::nearest;
 
 /// What only answers say. A body may repeat it, but nobody should be led to it.
-const READ_ONLY_FIELDS: [&str; 6] = ["id", "reference", "version", "created_at", "updated_at", "sync"];
+const READ_ONLY_FIELDS: [&str; 6] = ["id", "version", "created_at", "updated_at", "sync", "overlaps"];
 
 /// The fault at `path` (empty: the whole) of which serde says `words`.
 pub(super) fn field_problem(path: &str, words: &str) -> FieldProblem {
@@ -120,6 +120,11 @@ mod tests {
                 "unknown field `versoin`, expected one of `id`, `version`, `notes`",
                 "versoin|is not a known field",
             ),
+            (
+                "unknown field `referense`, expected one of `id`, `reference`, `overlaps`",
+                "referense|is not a known field; did you mean `reference`?",
+            ),
+            ("unknown field `overlap`, expected one of `id`, `overlaps`", "overlap|is not a known field"),
             ("unknown field `x`, there are no fields", "x|is not a known field"),
             ("unknown field `a`, expected `b`, expected `title`", "a`, expected `b|is not a known field"),
         ] {

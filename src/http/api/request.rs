@@ -165,7 +165,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiPath<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match Path::<T>::from_request_parts(parts, app).await {
             Ok(Path(value)) => Ok(Self(value)),
-            Err(_) => Err(ApiError::not_found("thing: an id in the path is not one")),
+            Err(_) => Err(ApiError::new(Kind::NotFound, "An id in the path is not valid.")),
         }
     }
 }

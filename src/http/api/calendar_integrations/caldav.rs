@@ -67,9 +67,9 @@ async fn connect_caldav(
         return Err(ApiError::invalid("user", "is required without email"));
     };
     let field = if body.url.is_some() { "url" } else { "email" };
-    let asked = CaldavLogin { address, user, password: body.password };
+    let login = CaldavLogin { address, user, password: body.password };
     let whose = (caller.business, body.staff);
-    match connect::connect_with_password(&app.context, whose, &asked, "/calendars".to_owned()).await {
+    match connect::connect_with_password(&app.context, whose, &login, "/calendars".to_owned()).await {
         Ok(finished) => {
             let connection = find_connection(&app, &caller, finished.connection).await?;
             Ok((StatusCode::CREATED, Json(integration_response(&app, connection).await?)))
