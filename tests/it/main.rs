@@ -3,7 +3,7 @@
 //! `test_app` starts it all; each other file is about one group of endpoints. A test is written once and run on SQLite and
 //! PostgreSQL by `on_both_databases!`. Nobody sleeps: what takes its time is awaited by `until`.
 //!
-//! To add a test: a function that takes a `&TestDb`, `TestApp::on(db)`, requests by `test_app.api`, and its name in the
+//! To add a test: a function that takes a `&TestDb`, `TestApp::start(db)`, requests by `test_app.api`, and its name in the
 //! macro at the end of the file.
 #![expect(
     clippy::expect_used,

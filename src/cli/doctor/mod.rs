@@ -1,7 +1,7 @@
 //! `concord doctor`: looks at everything that an installation needs, one after the other, and says what to do where
 //! something is wrong. It changes nothing, sends no mail, and prints no secret.
 //!
-//! `here` looks at what is this installation's own: configuration, key, database, queue. `external_services` looks at what others
+//! `installation` looks at what is this installation's own: configuration, key, database, queue. `external_services` looks at what others
 //! run: mail server, calendar providers, the way from the public address.
 
 mod external_services;
