@@ -16,6 +16,8 @@ words! {
         FeedUnread = "feed_unread",
         /// A platform's feed lacks so much that it is not believed.
         FeedQuarantined = "feed_quarantined",
+        /// A platform's feed lacks what was imported by hand.
+        NotInFeed = "not_in_feed",
     }
 }
 

@@ -25,6 +25,10 @@ digest-counted = { $kind ->
         [one] { $count } Plattformkalender mit Synchronisierungsfehlern
        *[other] { $count } Plattformkalender mit Synchronisierungsfehlern
     }
+    [not_in_feed] { $count ->
+        [one] { $count } Plattformkalender ohne von Hand importierte Buchungen
+       *[other] { $count } Plattformkalender ohne von Hand importierte Buchungen
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } zur Prüfung zurückgehaltener Plattformkalender
        *[other] { $count } zur Prüfung zurückgehaltene Plattformkalender

@@ -25,6 +25,10 @@ digest-counted = { $kind ->
         [one] { $count } platform calendar with sync errors
        *[other] { $count } platform calendars with sync errors
     }
+    [not_in_feed] { $count ->
+        [one] { $count } platform calendar without manually imported bookings
+       *[other] { $count } platform calendars without manually imported bookings
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } platform calendar held for review
        *[other] { $count } platform calendars held for review

@@ -126,7 +126,19 @@ pub async fn close_unless_failing(
     changed!(tx, CLOSE_UNLESS_FAILING, business, dedupe_key, now, connection, now - ABANDON_AFTER)
 }
 
-macro_rules! untold {
+const CLOSE_PAST_CONFLICTS: &str = "
+    UPDATE notices SET closed_at = $2 WHERE business_id = $1 AND kind = 'conflict' AND closed_at IS NULL
+      AND NOT EXISTS (
+        SELECT 1 FROM occupancy o
+        WHERE o.source_id = notices.subject_id AND o.business_id = notices.business_id AND o.unit IS NULL
+          AND o.ends_at > $2)";
+
+/// Closes what was told of bookings that have found room by now, were cancelled, or are over.
+pub async fn close_past_conflicts(tx: &mut Tx, business: BusinessId, now: DateTime<Utc>) -> Result<u64> {
+    changed!(tx, CLOSE_PAST_CONFLICTS, business, now)
+}
+
+macro_rules! unsent {
     ($whose:literal) => {
         concat!(
             "SELECT id, kind, headline, detail, link, dedupe_key, created_at FROM notices
@@ -137,11 +149,11 @@ macro_rules! untold {
     };
 }
 
-const LIST_UNSENT_TO_STAFF: &str = untold!("staff_id = $3");
-const LIST_UNSENT_TO_MANAGERS: &str = untold!("staff_id IS NULL");
+const LIST_UNSENT_TO_STAFF: &str = unsent!("staff_id = $3");
+const LIST_UNSENT_TO_MANAGERS: &str = unsent!("staff_id IS NULL");
 
-/// What is open and these people have not been told of, the oldest first.
-pub async fn untold(db: &Db, business: BusinessId, audience: Audience, limit: u32) -> Result<Vec<Notice>> {
+/// What is open and was not sent to these people yet, the oldest first.
+pub async fn unsent(db: &Db, business: BusinessId, audience: Audience, limit: u32) -> Result<Vec<Notice>> {
     let limit = i64::from(limit);
     Ok(match audience {
         Audience::Staff(staff) => all!(db, LIST_UNSENT_TO_STAFF, business, limit, staff)?,

@@ -71,12 +71,15 @@ const SYNC_LOG: &str = "
 const MAILS: &str = "
     DELETE FROM mails WHERE state <> 'waiting'
     AND id IN (SELECT id FROM mails WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
-// What somebody did in their calendar does not last, so that nobody closes it once it has been told.
+// What somebody did in their calendar does not last, and a conflict has its booking's page: nobody may close them once they
+// have been told.
 const NOTICES: &str = "
-    DELETE FROM notices WHERE (closed_at IS NOT NULL OR (kind = 'remote_change' AND notified_at IS NOT NULL))
+    DELETE FROM notices
+    WHERE (closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict') AND notified_at IS NOT NULL))
     AND id IN (
         SELECT id FROM notices
-        WHERE id < $1 AND (closed_at IS NOT NULL OR (kind = 'remote_change' AND notified_at IS NOT NULL))
+        WHERE id < $1
+          AND (closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict') AND notified_at IS NOT NULL))
         ORDER BY id LIMIT $2)";
 const SESSIONS: &str = "
     DELETE FROM sessions WHERE expires_at <= $1

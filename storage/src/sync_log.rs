@@ -32,6 +32,50 @@ pub struct NewSyncLogEntry<'a> {
     pub at: DateTime<Utc>,
 }
 
+impl<'a> NewSyncLogEntry<'a> {
+    /// About a connection, and no booking; that took no time worth a word.
+    pub fn of_connection(
+        (business, connection): (BusinessId, ConnectionId),
+        (operation, outcome): (&'a str, SyncOutcome),
+        detail: &'a str,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let connection = Some(connection);
+        Self {
+            business,
+            connection,
+            booking: None,
+            channel: None,
+            operation,
+            outcome,
+            detail,
+            duration_ms: 0,
+            at,
+        }
+    }
+
+    /// The same about a channel.
+    pub fn of_channel(
+        (business, channel): (BusinessId, ChannelId),
+        (operation, outcome): (&'a str, SyncOutcome),
+        detail: &'a str,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let channel = Some(channel);
+        Self {
+            business,
+            connection: None,
+            booking: None,
+            channel,
+            operation,
+            outcome,
+            detail,
+            duration_ms: 0,
+            at,
+        }
+    }
+}
+
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct SyncLogEntry {

@@ -12,8 +12,7 @@ use concord_domain::{
 use concord_providers::{OAuthTokens, ProviderCredentials, ProviderError};
 use concord_storage::{
     connections::{self, ConnectionTokens, StoredTokens},
-    history,
-    sync_log::{self, NewSyncLogEntry},
+    history, sync_log,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -144,11 +143,7 @@ async fn recheck_password(
     if secret(&current) != secret(refused) {
         return Ok(current);
     }
-    let provider = context
-        .providers
-        .get(account.provider)
-        .ok_or_else(|| JobError::Permanent(format!("{} is not set up", account.provider.name())))?;
-    match provider.account(&current).await {
+    match context.provider(account.provider)?.account(&current).await {
         Err(ProviderError::Unauthorized) => {
             let reason = "the user name and password are no longer accepted";
             if !mark_grant_invalid(context, account, &stored, reason).await?
@@ -350,21 +345,8 @@ async fn mark_grant_invalid(
     let changed = connections::grant_died(&mut tx, whose, refused, &words, now).await?;
     if changed {
         tracing::warn!(connection = %account.connection, reason, "a grant is dead");
-        sync_log::append(
-            &mut tx,
-            &NewSyncLogEntry {
-                business: account.business,
-                connection: Some(account.connection),
-                booking: None,
-                channel: None,
-                operation: "refresh",
-                outcome: SyncOutcome::Failed,
-                detail: &words,
-                duration_ms: 0,
-                at: now,
-            },
-        )
-        .await?;
+        let line = account.log_entry(("refresh", SyncOutcome::Failed), &words, now);
+        sync_log::append(&mut tx, &line).await?;
         let line = history::NewHistoryEntry {
             business: account.business,
             actor: &Actor::System,

@@ -13,7 +13,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    ChangeContext, StorageError,
+    ChangeContext, StorageError, Tx,
     bookings::{self, ChannelItemWrite, PutError, WrittenBooking},
     channels::{
         Channel,
@@ -32,14 +32,17 @@ use crate::{
     job::{JobError, keep},
 };
 
-/// Who reads a channel, and what for.
+/// One run of a channel: who changes its bookings, and why.
 pub(super) struct ChannelRunContext<'a> {
     pub(super) context: &'a Context,
     pub(super) channel: &'a Channel,
     /// What is known of it, by id.
     pub(super) known: HashMap<ChannelItemId, &'a ChannelItem>,
-    pub(super) run: ChannelRunId,
-    pub(super) actor: Actor,
+    pub(super) id: ChannelRunId,
+    pub(super) origin: RunOrigin,
+    /// Who asked for it. What nobody asked for is the platform's doing.
+    pub(super) requested_by: Actor,
+    pub(super) started_at: DateTime<Utc>,
     /// Whether what goes does so only while the feed lacks it: somebody has said so of what they saw.
     pub(super) if_missing: bool,
     /// Whether it is a file, or another part of what the platform has: what it brings stands until the feed has had it.
@@ -49,19 +52,30 @@ pub(super) struct ChannelRunContext<'a> {
 }
 
 impl<'a> ChannelRunContext<'a> {
-    /// A run that begins now and reads no feed: somebody has decided something, or a webhook has brought it.
+    /// A run that begins now.
     pub(super) fn begin(
         context: &'a Context,
         channel: &'a Channel,
         known: HashMap<ChannelItemId, &'a ChannelItem>,
-        actor: Actor,
+        (origin, requested_by): (RunOrigin, Actor),
     ) -> Self {
-        let run = ChannelRunId::new(context.clock.now());
-        Self { context, channel, known, run, actor, if_missing: false, by_hand: false, job: None }
+        let started_at = context.clock.now();
+        Self {
+            context,
+            channel,
+            known,
+            id: ChannelRunId::new(started_at),
+            origin,
+            requested_by,
+            started_at,
+            if_missing: false,
+            by_hand: false,
+            job: None,
+        }
     }
 }
 
-/// What came of it.
+/// What a run has done so far.
 #[derive(Debug, Default)]
 pub(super) struct AppliedActions {
     pub(super) counts: RunCounts,
@@ -72,31 +86,64 @@ pub(super) struct AppliedActions {
     enqueued: Vec<JobRef>,
 }
 
+impl AppliedActions {
+    /// One booking that could not be written keeps none of the others from being written.
+    fn note_result(&mut self, result: Result<(), PutError>) -> Result<(), JobError> {
+        match result {
+            Ok(()) => return Ok(()),
+            // Another run was faster with the same event, or somebody goes on changing the booking.
+            Err(PutError::Storage(StorageError::Exists) | PutError::Stale { .. }) => self.overtaken = true,
+            Err(PutError::Storage(error)) => return Err(error.into()),
+            Err(error @ PutError::Invalid(_)) => self.refused.push(error.to_string()),
+            Err(error @ PutError::Taken(_)) => return Err(JobError::Permanent(error.to_string())),
+        }
+        self.counts.skipped += 1;
+        Ok(())
+    }
+}
+
 /// Somebody else was faster this often in a row: then it waits for the next reading.
 const MAX_TRIES: u32 = 5;
 
 impl ChannelRunContext<'_> {
-    /// Writes down what this reading came to, when it begins and again when it has ended.
+    /// Records that it has begun: what it cancels or brings back names it.
+    pub(super) async fn record_start(&self, outcome: RunOutcome) -> Result<(), StorageError> {
+        self.record(outcome, "in progress", RunCounts::default()).await
+    }
+
+    /// Records what it came to.
     pub(super) async fn record(
         &self,
-        (origin, outcome): (RunOrigin, RunOutcome),
+        outcome: RunOutcome,
         message: &str,
         counts: RunCounts,
     ) -> Result<(), StorageError> {
+        let mut tx = self.context.db.begin().await?;
+        self.record_in(&mut tx, outcome, message, counts).await?;
+        tx.commit().await
+    }
+
+    /// The same, together with what else follows from it.
+    pub(super) async fn record_in(
+        &self,
+        tx: &mut Tx,
+        outcome: RunOutcome,
+        message: &str,
+        counts: RunCounts,
+    ) -> Result<(), StorageError> {
+        let now = self.now();
         let run = NewChannelRun {
-            id: self.run,
+            id: self.id,
             business: self.channel.business_id,
             channel: self.channel.id,
-            origin,
-            actor: &self.actor,
+            origin: self.origin,
+            actor: &self.requested_by,
             outcome,
             message,
             counts,
-            duration_ms: 0,
+            duration_ms: (now - self.started_at).num_milliseconds(),
         };
-        let mut tx = self.context.db.begin().await?;
-        runs::record(&mut tx, &run, self.now()).await?;
-        tx.commit().await
+        runs::record(tx, &run, now).await
     }
 
     /// Carries out all actions.
@@ -110,20 +157,8 @@ impl ChannelRunContext<'_> {
             if let (Some(job), true) = (self.job, number % 20 == 0) {
                 keep(self.context, job).await?;
             }
-            match self.one(action, applied).await {
-                // Another reading of the same feed was faster.
-                Err(PutError::Storage(StorageError::Exists)) => {
-                    applied.counts.skipped += 1;
-                    applied.overtaken = true;
-                }
-                Err(PutError::Invalid(faults)) => {
-                    applied.counts.skipped += 1;
-                    applied.refused.push(PutError::Invalid(faults).to_string());
-                }
-                Err(PutError::Storage(error)) => return Err(error.into()),
-                Err(error) => return Err(JobError::Permanent(error.to_string())),
-                Ok(()) => {}
-            }
+            let result = self.one(action, applied).await;
+            applied.note_result(result)?;
             // Whoever waits for the first bookings need not wait for the last.
             self.context.push(&std::mem::take(&mut applied.enqueued)).await;
         }
@@ -184,12 +219,16 @@ impl ChannelRunContext<'_> {
     }
 
     fn change_context(&self) -> ChangeContext {
-        ChangeContext { business: self.channel.business_id, actor: self.actor.clone(), now: self.now() }
+        let actor = match &self.requested_by {
+            Actor::System => notices::actor(self.context, self.channel),
+            person => person.clone(),
+        };
+        ChangeContext { business: self.channel.business_id, actor, now: self.now() }
     }
 
     async fn add(&self, item: &FeedItem, applied: &mut AppliedActions) -> Result<(), PutError> {
         let id = ChannelItemId::new(self.now());
-        let new = NewChannelItem { id, channel: self.channel.id, run: self.run, item, by_hand: self.by_hand };
+        let new = NewChannelItem { id, channel: self.channel.id, run: self.id, item, by_hand: self.by_hand };
         if !item.kind.takes() {
             applied.counts.skipped += 1;
             let mut tx = self.context.db.begin().await?;
@@ -305,7 +344,7 @@ impl ChannelRunContext<'_> {
     }
 
     async fn lose(&self, known: &ChannelItem, applied: &mut AppliedActions) -> Result<(), PutError> {
-        let loss = ChannelItemLoss { run: self.run, if_missing: self.if_missing, status: None };
+        let loss = ChannelItemLoss { run: self.id, if_missing: self.if_missing, status: None };
         let Some(reference) = known.reference.as_deref().filter(|_| known.kind.takes()) else {
             let mut tx = self.context.db.begin().await?;
             items::lose(&mut tx, self.channel.business_id, known.id, loss, self.now()).await?;
@@ -367,7 +406,7 @@ impl ChannelRunContext<'_> {
     ) -> Result<(), PutError> {
         if !put.allocated && kind == ItemKind::Reservation {
             applied.counts.conflicts += 1;
-            applied.enqueued.extend(notices::conflict(self.context, self.channel, &put.booking).await?);
+            notices::conflict(self.context, self.channel, &put.booking).await?;
         }
         applied.enqueued.extend(put.jobs);
         Ok(())
@@ -377,5 +416,22 @@ impl ChannelRunContext<'_> {
     fn new_reference(&self) -> String {
         let id = BookingId::new(self.now()).0.simple().to_string();
         format!("{}-{}", self.channel.platform, &id[id.len() - 12..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overtaken_booking_is_left_to_the_next_reading() {
+        let mut applied = AppliedActions::default();
+        for error in [PutError::Storage(StorageError::Exists), PutError::Stale { current: 3 }] {
+            applied.overtaken = false;
+            applied.note_result(Err(error)).unwrap();
+            assert!(applied.overtaken);
+        }
+        assert_eq!(applied.counts.skipped, 2);
+        assert!(applied.note_result(Err(PutError::Storage(StorageError::Busy))).is_err());
     }
 }

@@ -1,6 +1,5 @@
-//! Takes over what a feed that was understood says: plans it, does it, and writes down what came of it.
+//! Takes over what a feed that was parsed says: plans it, does it, and writes down what came of it.
 
-use chrono::{DateTime, Utc};
 use concord_domain::{
     channel::{
         RunOrigin, RunOutcome,
@@ -11,11 +10,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    channels::{
-        self, Channel, ChannelQuarantine,
-        items::ChannelItem,
-        runs::{self, RunCounts},
-    },
+    channels::{self, Channel, ChannelQuarantine, items::ChannelItem, runs::RunCounts},
     jobs::ClaimedJob,
 };
 
@@ -44,7 +39,7 @@ pub struct ChannelImportOutcome {
     /// The reading, if it came to anything.
     pub run: Option<ChannelRunId>,
     pub counts: RunCounts,
-    /// What waits for a second sight.
+    /// What waits for a second look.
     pub held: Option<Quarantine>,
     pub message: String,
     /// What of the file was not understood.
@@ -69,88 +64,60 @@ impl ChannelImportOutcome {
     }
 }
 
-/// Plans and does what follows from a feed that was understood.
+/// Plans and does what follows from a feed that was parsed.
 pub async fn take_over(
     context: &Context,
     channel: &Channel,
-    surroundings: &ImportContext,
-    understood: &ParsedFeed,
-    source: &ImportTrigger<'_>,
+    import_context: &ImportContext,
+    parsed: &ParsedFeed,
+    trigger: &ImportTrigger<'_>,
 ) -> Result<ChannelImportOutcome, JobError> {
-    let started_at = context.clock.now();
-    let plan = surroundings.plan(&understood.snapshot, started_at);
-    let run = ChannelRunId::new(started_at);
-    let says = |outcome, message, counts, duration_ms| runs::NewChannelRun {
-        id: run,
-        business: channel.business_id,
-        channel: channel.id,
-        origin: source.origin,
-        actor: &source.actor,
-        outcome,
-        message,
-        counts,
-        duration_ms,
+    let known = import_context.items.iter().map(|item| (item.id, item)).collect();
+    let run = ChannelRunContext {
+        by_hand: import_context.is_part,
+        job: trigger.job,
+        ..ChannelRunContext::begin(context, channel, known, (trigger.origin, trigger.actor.clone()))
     };
+    let plan = import_context.plan(&parsed.snapshot, run.started_at);
     if !plan.actions.is_empty() {
-        // First: what is lost names the reading that found it gone.
-        let mut tx = context.db.begin().await?;
-        let begun = says(RunOutcome::Applied, "in progress", RunCounts::default(), 0);
-        runs::record(&mut tx, &begun, started_at).await?;
-        tx.commit().await?;
+        run.record_start(RunOutcome::Applied).await?;
     }
-    let known = surroundings.items.iter().map(|item| (item.id, item)).collect();
-    let actor = match &source.actor {
-        // Read at its time: then it is the platform that changes bookings.
-        Actor::System => notices::actor(context, channel),
-        asked => asked.clone(),
-    };
-    let by_hand = surroundings.is_part;
-    let reading = ChannelRunContext {
-        context,
-        channel,
-        known,
-        run,
-        actor,
-        if_missing: false,
-        by_hand,
-        job: source.job,
-    };
     let mut applied = AppliedActions::default();
-    let ended = reading.apply(&plan.actions, &mut applied).await;
+    let ended = run.apply(&plan.actions, &mut applied).await;
     let mut counts = applied.counts;
     counts.skipped += i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
     let mut message = notices::counted(counts, plan.held.as_ref(), &applied.refused);
-    if matches!(source.origin, RunOrigin::Url | RunOrigin::File) {
-        // `held::undo` takes back what came by it; what a booking was before is not kept.
+    if matches!(trigger.origin, RunOrigin::Url | RunOrigin::File) {
+        // `quarantine::undo` takes back what came by it; what a booking was before is not kept.
         let changed = (counts.updated > 0).then_some("changes cannot be undone");
-        for remark in changed.into_iter().chain(understood.beyond.as_deref()) {
+        for remark in changed.into_iter().chain(parsed.beyond.as_deref()) {
             message.push_str("; ");
             message.push_str(remark);
         }
     }
-    let taken = ChannelImportOutcome {
+    let imported = ChannelImportOutcome {
         channel: channel.id,
-        run: (!plan.actions.is_empty()).then_some(run),
+        run: (!plan.actions.is_empty()).then_some(run.id),
         counts,
         held: plan.held,
-        warnings: warnings(channel, surroundings, understood, &plan),
+        warnings: warnings(channel, import_context, parsed, &plan),
         overtaken: applied.overtaken,
         message,
     };
     // What was done stands, and can be undone, whatever kept the rest from being done.
-    record_run(context, channel, &taken, surroundings.is_part, says, started_at).await?;
-    if !surroundings.is_part {
-        notify_manual_items(context, channel, surroundings, &plan).await?;
+    record_outcome(&run, &imported).await?;
+    if !import_context.is_part {
+        notify_manual_items(context, channel, import_context, &plan).await?;
     }
     ended?;
-    Ok(taken)
+    Ok(imported)
 }
 
 /// Tells of what came by hand and is not in the feed, or that there is nothing of the kind any more.
 async fn notify_manual_items(
     context: &Context,
     channel: &Channel,
-    surroundings: &ImportContext,
+    import_context: &ImportContext,
     plan: &ChannelPlan,
 ) -> Result<(), JobError> {
     let now = context.clock.now();
@@ -162,45 +129,40 @@ async fn notify_manual_items(
     };
     let stands =
         |item: &&ChannelItem| item.is_manual() && item.kind.takes() && item.ends_at > now && !has(item);
-    let stand = surroundings.items.iter().filter(stands).count();
+    let stand = import_context.items.iter().filter(stands).count();
     let mut tx = context.db.begin().await?;
     notices::not_in_the_feed(&mut tx, context, channel, stand).await?;
     Ok(tx.commit().await?)
 }
 
-async fn record_run<'a>(
-    context: &Context,
-    channel: &Channel,
-    taken: &'a ChannelImportOutcome,
-    is_part: bool,
-    says: impl Fn(RunOutcome, &'a str, RunCounts, i64) -> runs::NewChannelRun<'a>,
-    started_at: DateTime<Utc>,
+async fn record_outcome(
+    run: &ChannelRunContext<'_>,
+    imported: &ChannelImportOutcome,
 ) -> Result<(), JobError> {
-    let now = context.clock.now();
+    let (context, channel) = (run.context, run.channel);
     let mut tx = context.db.begin().await?;
-    if taken.run.is_some() {
-        let outcome = match (taken.held, taken.changed()) {
+    if imported.run.is_some() {
+        let outcome = match (imported.held, imported.changed()) {
             (Some(_), _) => RunOutcome::Held,
             (None, true) => RunOutcome::Applied,
             (None, false) => RunOutcome::Unchanged,
         };
-        let ended = says(outcome, &taken.message, taken.counts, (now - started_at).num_milliseconds());
-        runs::record(&mut tx, &ended, now).await?;
+        run.record_in(&mut tx, outcome, &imported.message, imported.counts).await?;
     }
-    if is_part {
-        // It says nothing of what waits for a second sight.
+    if run.by_hand {
+        // It says nothing of what waits for a second look.
         return Ok(tx.commit().await?);
     }
-    let holding = taken.held.map(|held| ChannelQuarantine {
+    let holding = imported.held.map(|held| ChannelQuarantine {
         import_guard: held.import_guard,
         items: i64::try_from(held.items).unwrap_or(i64::MAX),
         of: i64::try_from(held.of).unwrap_or(i64::MAX),
         until: held.until,
     });
     channels::hold(&mut tx, channel.id, holding).await?;
-    match &taken.held {
+    match &imported.held {
         Some(held) => notices::notify_quarantined(&mut tx, context, channel, held).await?,
-        None => notices::close_quarantined(&mut tx, channel, now).await?,
+        None => notices::close_quarantined(&mut tx, channel, context.clock.now()).await?,
     }
     Ok(tx.commit().await?)
 }
@@ -208,8 +170,8 @@ async fn record_run<'a>(
 /// What was not understood of a feed, each in a line.
 pub fn warnings(
     channel: &Channel,
-    surroundings: &ImportContext,
-    understood: &ParsedFeed,
+    import_context: &ImportContext,
+    parsed: &ParsedFeed,
     plan: &ChannelPlan,
 ) -> Vec<String> {
     let endless = match plan.endless {
@@ -217,8 +179,8 @@ pub fn warnings(
         1 => Some("1 event has no end: it was not changed".to_owned()),
         all => Some(format!("{all} events have no end: they were not changed")),
     };
-    let beyond = if surroundings.is_part && channel.polled { not_in_the_feed(plan) } else { None };
-    beyond.into_iter().chain(endless).chain(understood.warnings.iter().map(warning_message)).collect()
+    let beyond = if import_context.is_part && channel.polled { not_in_the_feed(plan) } else { None };
+    beyond.into_iter().chain(endless).chain(parsed.warnings.iter().map(warning_message)).collect()
 }
 
 /// What a file brings to a channel whose feed, as it was last read, does not have it.

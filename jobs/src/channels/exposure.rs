@@ -11,7 +11,6 @@ use concord_domain::{
 use concord_storage::{
     Db, StorageError,
     bookings::{self, FeedRange},
-    businesses,
     channels::{
         Channel,
         exposure::{self, ChannelInterval},
@@ -20,6 +19,8 @@ use concord_storage::{
     feed_reads::{self, FeedRead},
     feeds, resources,
 };
+
+use super::zone_of;
 
 /// What a platform knows of a channel.
 #[derive(Clone, Debug, Default)]
@@ -98,10 +99,10 @@ async fn retain_exposed(
     if unknown.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let business = businesses::find(db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
-    let resource = resources::find(db, business.id, channel.resource_id).await?;
-    let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
-    let closed = items::closed(db, business.id, channel.id, now).await?;
+    let business = channel.business_id;
+    let resource = resources::find(db, business, channel.resource_id).await?;
+    let zone = zone_of(db, business, resource.as_ref()).await?;
+    let closed = items::closed(db, business, channel.id, now).await?;
     let exposed = exposed_nights(unknown.iter().map(|one| one.interval), closed, zone, now);
     unknown.retain(|one| nights(one.interval, zone).any(|night| exposed.contains(&night)));
     Ok(exposed)

@@ -24,11 +24,13 @@ pub mod webhook;
 use std::ops::RangeInclusive;
 
 use chrono::Duration;
-use concord_domain::platform::Platform;
+use chrono_tz::Tz;
+use concord_domain::{ids::BusinessId, platform::Platform};
 use concord_storage::{
-    StorageError,
+    Db, StorageError, businesses,
     channels::Channel,
     platform_settings::{self, PlatformSettings},
+    resources::Resource,
 };
 
 use crate::Context;
@@ -59,4 +61,12 @@ pub async fn load_poll_interval(context: &Context, channel: &Channel) -> Result<
     }
     let said = platform_settings::find(&context.db, channel.business_id, &channel.platform).await?;
     Ok(interval(channel, &said, context.platforms.find(&channel.platform)))
+}
+
+/// The zone in which the days of a channel begin: that of its resource, or else of its business.
+async fn zone_of(db: &Db, business: BusinessId, resource: Option<&Resource>) -> Result<Tz, StorageError> {
+    if let Some(zone) = resource.and_then(|resource| resource.zone) {
+        return Ok(zone);
+    }
+    Ok(businesses::find(db, business).await?.ok_or(StorageError::NotFound)?.zone)
 }

@@ -13,17 +13,15 @@ use concord_domain::{
 use concord_storage::{
     StorageError, Tx, bookings, businesses,
     channels::{Channel, runs::RunCounts},
-    jobs::JobRef,
-    notices::{self, Audience, NewNotice},
-    occupancy,
+    notices, occupancy,
     resources::{self, Resource},
 };
 
-use uuid::Uuid;
-
+use super::zone_of;
 use crate::{
     Context,
     language::{NOTICE_LANGUAGE, TextKey, dates::date_time, text},
+    notify::NoticeContent,
 };
 
 /// The name of a platform, or its id if it is not known any more.
@@ -92,51 +90,30 @@ fn by_hand_key(channel: ChannelId) -> String {
     format!("channel_by_hand:{channel}")
 }
 
-fn held_key(channel: ChannelId) -> String {
+fn quarantined_key(channel: ChannelId) -> String {
     format!("channel_held:{channel}")
 }
 
-/// What managers are told of a channel.
-struct ChannelNotice {
-    kind: NoticeKind,
-    subject: (HistorySubject, Uuid),
-    headline: String,
-    detail: String,
-    link: String,
-    /// It is told once while one with this key is open.
-    key: String,
+/// What managers are told of the channel itself.
+async fn raise(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    (kind, dedupe_key): (NoticeKind, String),
+    (headline, detail): (String, String),
+) -> Result<(), StorageError> {
+    let subject = (HistorySubject::Channel, channel.id.0);
+    let content = NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key };
+    content.raise_to_managers(tx, context, channel.business_id).await
 }
 
-impl ChannelNotice {
-    /// Of the channel itself, in the words `said`: headline and detail.
-    fn of(channel: &Channel, kind: NoticeKind, key: String, said: (String, String)) -> Self {
-        let (headline, detail) = said;
-        let subject = (HistorySubject::Channel, channel.id.0);
-        Self { kind, subject, headline, detail, link: link(channel.id), key }
-    }
-
-    async fn raise(&self, tx: &mut Tx, context: &Context, channel: &Channel) -> Result<(), StorageError> {
-        let notice = NewNotice {
-            business: channel.business_id,
-            kind: self.kind,
-            audience: Audience::Managers,
-            subject: self.subject,
-            headline: &self.headline,
-            detail: &self.detail,
-            link: &self.link,
-            dedupe_key: &self.key,
-            wait: context.mail.digest,
-        };
-        notices::raise(tx, &notice, context.clock.now()).await.map(drop)
-    }
-}
-
-/// Tells that a platform's reservation has no room. It is told once a booking.
+/// Tells that a platform's reservation has no room, once for each booking and start. `storage::notices::close_past_conflicts`
+/// closes it.
 pub(super) async fn conflict(
     context: &Context,
     channel: &Channel,
     booking: &Booking,
-) -> Result<Option<JobRef>, StorageError> {
+) -> Result<(), StorageError> {
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
     let when = when(context, channel, (booking, resource.as_ref())).await?;
     let name = name(resource, context, channel);
@@ -146,19 +123,17 @@ pub(super) async fn conflict(
         ("preference", channel.preference.as_str().into()),
         ("platform", platform_name(context, channel).into()),
     ];
-    let news = ChannelNotice {
+    let content = NoticeContent {
         kind: NoticeKind::Conflict,
         subject: (HistorySubject::Booking, booking.id.0),
         headline: text(NOTICE_LANGUAGE, TextKey::ConflictHeadline, [("channel", name.into())]),
         detail: text(NOTICE_LANGUAGE, TextKey::ConflictDetail, named),
         link: format!("/bookings/{}", booking.reference),
-        key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
+        dedupe_key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
     };
     let mut tx = context.db.begin().await?;
-    news.raise(&mut tx, context, channel).await?;
-    tx.commit().await?;
-    // It waits for others; the sweep brings it.
-    Ok(None)
+    content.raise_to_managers(&mut tx, context, channel.business_id).await?;
+    tx.commit().await
 }
 
 /// When a booking takes place, as a guest of its resource would say it: "Sat 5 to Tue 8 Dec".
@@ -167,8 +142,7 @@ async fn when(
     channel: &Channel,
     (booking, resource): (&Booking, Option<&Resource>),
 ) -> Result<String, StorageError> {
-    let business = businesses::find(&context.db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
-    let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
+    let zone = zone_of(&context.db, channel.business_id, resource).await?;
     let today = context.clock.now().with_timezone(&zone).date_naive();
     Ok(span(&booking.draft.time, zone, today).text)
 }
@@ -212,8 +186,8 @@ pub(super) async fn unread(
     let name = channel_name_in(tx, context, channel).await?;
     let headline = text(NOTICE_LANGUAGE, TextKey::FeedUnreadHeadline, [("channel", name.into())]);
     let detail = text(NOTICE_LANGUAGE, TextKey::FeedUnreadDetail, [("reason", reason.into())]);
-    let news = ChannelNotice::of(channel, NoticeKind::FeedUnread, unread_key(channel.id), (headline, detail));
-    news.raise(tx, context, channel).await
+    let what = (NoticeKind::FeedUnread, unread_key(channel.id));
+    raise(tx, context, channel, what, (headline, detail)).await
 }
 
 /// Tells that cancellations are held back, once while that lasts.
@@ -229,9 +203,8 @@ pub(super) async fn notify_quarantined(
     let headline = text(NOTICE_LANGUAGE, TextKey::FeedQuarantinedHeadline, named);
     let until = date_time(held.until, zone, NOTICE_LANGUAGE);
     let detail = text(NOTICE_LANGUAGE, TextKey::FeedQuarantinedDetail, [("until", until.into())]);
-    let news =
-        ChannelNotice::of(channel, NoticeKind::FeedQuarantined, held_key(channel.id), (headline, detail));
-    news.raise(tx, context, channel).await
+    let what = (NoticeKind::FeedQuarantined, quarantined_key(channel.id));
+    raise(tx, context, channel, what, (headline, detail)).await
 }
 
 /// Tells that the feed lacks what was imported by hand, once while that lasts; `items`: how many, none: it has them.
@@ -248,9 +221,8 @@ pub(super) async fn not_in_the_feed(
     let named = [("channel", channel_name_in(tx, context, channel).await?.into()), ("count", items.into())];
     let headline = text(NOTICE_LANGUAGE, TextKey::NotInFeedHeadline, named);
     let detail = text(NOTICE_LANGUAGE, TextKey::NotInFeedDetail, []);
-    let news =
-        ChannelNotice::of(channel, NoticeKind::FeedQuarantined, by_hand_key(channel.id), (headline, detail));
-    news.raise(tx, context, channel).await
+    let what = (NoticeKind::NotInFeed, by_hand_key(channel.id));
+    raise(tx, context, channel, what, (headline, detail)).await
 }
 
 /// The feed can be read again.
@@ -268,5 +240,13 @@ pub async fn close_quarantined(
     channel: &Channel,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    notices::close(tx, channel.business_id, &held_key(channel.id), now).await.map(drop)
+    notices::close(tx, channel.business_id, &quarantined_key(channel.id), now).await.map(drop)
+}
+
+/// The feed is not read any more: nothing that was said of it is still so.
+pub async fn close_all(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
+    for key in [unread_key, by_hand_key, quarantined_key] {
+        notices::close(tx, channel.business_id, &key(channel.id), now).await?;
+    }
+    Ok(())
 }

@@ -4,25 +4,29 @@
 //! something else. Plans by `concord_domain::channel`; what a broken feed may only seem to cancel is kept until it is seen
 //! again for some hours, or somebody says so. A feed that cannot be read changes nothing. Sets its own next time.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::SyncOutcome,
     channel::{ChannelState, RunOrigin, RunOutcome},
-    ids::{ChannelId, ChannelRunId},
-    job::NextAttempt,
+    ids::ChannelId,
+    job::QueueClass,
     people::Actor,
     platform::Platform,
 };
 use concord_providers::{FeedBody, FeedError, FeedFetchOutcome, FeedRequest, feed_address};
 use concord_storage::{
-    channels::{self, Channel, FeedReadOutcome, runs},
+    Tx,
+    channels::{self, Channel, FeedReadOutcome, runs::RunCounts},
     jobs::{ClaimedJob, JobOutcome},
-    sync_log,
+    sync_log::{self, NewSyncLogEntry},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{
+    apply::ChannelRunContext,
     apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
     load_poll_interval, notices,
     own_feed::is_our_feed,
@@ -30,7 +34,7 @@ use super::{
 };
 use crate::{
     Context,
-    job::{JobError, jitter, jittered_part, renew_lease_for, require_business},
+    job::{JobError, jitter, jittered_part, renew_lease_for, require_business, retry_or_fail},
 };
 
 /// Why a feed was not read.
@@ -105,12 +109,12 @@ struct ChannelPoll<'a> {
 impl ChannelPoll<'_> {
     async fn read(&self) -> Result<(), PollError> {
         let (context, channel) = (self.context, self.channel);
-        let surroundings = ImportContext::load(context, channel, self.platform).await?;
+        let import_context = ImportContext::load(context, channel, self.platform).await?;
         let url = channels::import_url(&context.db, &context.ring, channel.business_id, channel.id).await?;
         let Some(url) = url else {
             return Err(PollError::Job(JobError::Permanent("no calendar link is set".into())));
         };
-        let mark = surroundings.mark(&url, self.started_at);
+        let mark = import_context.mark(&url, self.started_at);
         let is_same = channel.body_digest.as_deref().is_some_and(|digest| digest.starts_with(&mark));
         let body = match self.fetch(&url, is_same && channel.import_guard.is_none()).await? {
             FeedFetchOutcome::NotModified => return self.same().await,
@@ -120,17 +124,17 @@ impl ChannelPoll<'_> {
         if channel.import_guard.is_none() && channel.body_digest.as_ref() == Some(&digest) {
             return self.same().await;
         }
-        let mut understood = parse_feed(
+        let mut parsed = parse_feed(
             body.bytes.clone(),
             self.platform,
-            surroundings.zone,
+            import_context.zone,
             (FeedSchedule::Polled, self.started_at),
         )
         .await
         .map_err(|error| PollError::Unread(error.into()))?;
-        mark_ours(context, channel.business_id, &mut understood).await?;
-        let source = ImportTrigger {
-            origin: if self.job.queue == concord_domain::job::QueueClass::Interactive {
+        mark_ours(context, channel.business_id, &mut parsed).await?;
+        let trigger = ImportTrigger {
+            origin: if self.job.queue == QueueClass::Interactive {
                 RunOrigin::Person
             } else {
                 RunOrigin::Poll
@@ -138,8 +142,8 @@ impl ChannelPoll<'_> {
             actor: Actor::System,
             job: Some(self.job),
         };
-        let taken = take_over(context, channel, &surroundings, &understood, &source).await?;
-        self.note(&taken, &body, &digest).await
+        let imported = take_over(context, channel, &import_context, &parsed, &trigger).await?;
+        self.note(&imported, &body, &digest).await
     }
 
     /// `conditional`: what was read the last time would mean the same now.
@@ -173,46 +177,44 @@ impl ChannelPoll<'_> {
 
     async fn note(
         &self,
-        taken: &ChannelImportOutcome,
+        imported: &ChannelImportOutcome,
         body: &FeedBody,
         digest: &str,
     ) -> Result<(), PollError> {
         let now = self.context.clock.now();
-        let remark = taken.remark();
+        let remark = imported.remark();
         let read = FeedReadOutcome::Whole {
             etag: body.etag.as_deref(),
             last_modified: body.last_modified.as_deref(),
-            digest: Some(digest).filter(|_| !taken.overtaken),
-            changed: taken.changed(),
+            digest: Some(digest).filter(|_| !imported.overtaken),
+            changed: imported.changed(),
             remark: remark.as_deref(),
         };
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, read, now).await?;
         notices::close_unreadable(&mut tx, self.channel, now).await?;
-        if taken.changed() || taken.held.is_some() && self.channel.import_guard.is_none() {
-            let outcome = if taken.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
-            self.log(&mut tx, outcome, &taken.message, now).await?;
+        if imported.changed() || imported.held.is_some() && self.channel.import_guard.is_none() {
+            let outcome = if imported.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
+            self.log(&mut tx, outcome, &imported.message, now).await?;
         }
         Ok(tx.commit().await?)
     }
 
     async fn log(
         &self,
-        tx: &mut concord_storage::Tx,
+        tx: &mut Tx,
         outcome: SyncOutcome,
         detail: &str,
         now: DateTime<Utc>,
     ) -> Result<(), JobError> {
-        let line = sync_log::NewSyncLogEntry {
-            business: self.channel.business_id,
-            connection: None,
-            booking: None,
-            channel: Some(self.channel.id),
-            operation: "read_feed",
-            outcome,
-            detail,
+        let line = NewSyncLogEntry {
             duration_ms: (now - self.started_at).num_milliseconds(),
-            at: now,
+            ..NewSyncLogEntry::of_channel(
+                (self.channel.business_id, self.channel.id),
+                ("read_feed", outcome),
+                detail,
+                now,
+            )
         };
         sync_log::append(tx, &line).await?;
         Ok(())
@@ -231,7 +233,7 @@ impl ChannelPoll<'_> {
         let (context, channel, now) = (self.context, self.channel, self.context.clock.now());
         let reason = failure.to_string();
         tracing::info!(channel = %channel.id, host = channel.import_host, reason, "a feed was not read");
-        let outcome = self.outcome_of(failure, &reason).await?;
+        let outcome = self.after_failure(failure, &reason).await?;
         let mut tx = context.db.begin().await?;
         channels::note_read(&mut tx, channel.id, FeedReadOutcome::Failed { error: &reason }, now).await?;
         if channel.last_error.as_ref() != Some(&reason) {
@@ -241,18 +243,11 @@ impl ChannelPoll<'_> {
                 SyncOutcome::Retry
             };
             self.log(&mut tx, logged, &reason, now).await?;
-            let run = runs::NewChannelRun {
-                id: ChannelRunId::new(now),
-                business: channel.business_id,
-                channel: channel.id,
-                origin: RunOrigin::Poll,
-                actor: &Actor::System,
-                outcome: RunOutcome::Failed,
-                message: &reason,
-                counts: runs::RunCounts::default(),
-                duration_ms: (now - self.started_at).num_milliseconds(),
+            let run = ChannelRunContext {
+                started_at: self.started_at,
+                ..ChannelRunContext::begin(context, channel, HashMap::new(), (RunOrigin::Poll, Actor::System))
             };
-            runs::record(&mut tx, &run, now).await?;
+            run.record_in(&mut tx, RunOutcome::Failed, &reason, RunCounts::default()).await?;
         }
         if matches!(outcome, JobOutcome::Failed { .. }) {
             notices::unread(&mut tx, context, channel, &reason).await?;
@@ -261,7 +256,7 @@ impl ChannelPoll<'_> {
         Ok(outcome)
     }
 
-    async fn outcome_of(&self, failure: &FeedReadError, reason: &str) -> Result<JobOutcome, JobError> {
+    async fn after_failure(&self, failure: &FeedReadError, reason: &str) -> Result<JobOutcome, JobError> {
         let (context, now) = (self.context, self.context.clock.now());
         let reason = reason.to_owned();
         let next = now + self.pause().await?;
@@ -272,10 +267,9 @@ impl ChannelPoll<'_> {
             let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
             return Ok(JobOutcome::Snooze { until: wait.map_or(next, |wait| now + wait), reason });
         }
-        let attempts = u32::try_from(self.job.attempts).unwrap_or(u32::MAX);
-        Ok(match context.settings.retry.after_failure(attempts, now, jitter(self.job.id, attempts)) {
-            NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
-            NextAttempt::FailedUntil(_) => JobOutcome::Failed { retry_at: Some(next), reason },
+        Ok(match retry_or_fail(context, self.job, reason) {
+            JobOutcome::Failed { reason, .. } => JobOutcome::Failed { retry_at: Some(next), reason },
+            retry => retry,
         })
     }
 }

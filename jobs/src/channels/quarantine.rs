@@ -75,34 +75,41 @@ pub async fn release(
         return Err(ReviewError::Nothing);
     }
     let known = held.iter().map(|item| (item.id, item)).collect();
-    let reading = ChannelRunContext {
+    let run = ChannelRunContext {
         if_missing: true,
-        ..ChannelRunContext::begin(context, &channel, known, actor.clone())
+        ..ChannelRunContext::begin(context, &channel, known, (RunOrigin::Person, actor.clone()))
     };
-    let released = (RunOrigin::Person, RunOutcome::Released);
-    reading.record(released, "cancellations applied", RunCounts::default()).await?;
+    run.record_start(RunOutcome::Released).await?;
     let actions: Vec<ItemAction> = held.iter().map(|item| ItemAction::Lose(item.id)).collect();
     let mut applied = AppliedActions::default();
-    let ended = reading.apply(&actions, &mut applied).await;
+    let ended = run.apply(&actions, &mut applied).await;
     let message =
         format!("{} cancellations applied", notices::counted(applied.counts, None, &applied.refused));
-    reading.record(released, &message, applied.counts).await?;
+    run.record(RunOutcome::Released, &message, applied.counts).await?;
     ended?;
     clear_quarantine(context, &channel).await?;
-    Ok((reading.run, applied.counts.cancelled))
+    Ok((run.id, applied.counts.cancelled))
 }
 
 /// Keeps what is held back of a channel although its feed lacks it, until it has been there again. Returns how many.
-pub async fn keep(context: &Context, business: BusinessId, id: ChannelId) -> Result<usize, ReviewError> {
+pub async fn keep(
+    context: &Context,
+    business: BusinessId,
+    id: ChannelId,
+    actor: &Actor,
+) -> Result<usize, ReviewError> {
     let channel = channels::find(&context.db, business, id).await?.ok_or(ReviewError::Nothing)?;
     let held = waiting(context, &channel).await?;
     if held.is_empty() {
         return Err(ReviewError::Nothing);
     }
+    let run = ChannelRunContext::begin(context, &channel, HashMap::new(), (RunOrigin::Person, actor.clone()));
     let (mut tx, mut kept) = (context.db.begin().await?, 0);
     for item in &held {
         kept += usize::from(items::keep(&mut tx, business, item.id).await?);
     }
+    let message = format!("{kept} kept although the calendar is missing them");
+    run.record_in(&mut tx, RunOutcome::Applied, &message, RunCounts::default()).await?;
     tx.commit().await?;
     clear_quarantine(context, &channel).await?;
     Ok(kept)
@@ -129,9 +136,10 @@ pub async fn undo(
     actor: &Actor,
 ) -> Result<UndoCounts, ReviewError> {
     let now = context.clock.now();
-    let run = runs::find(&context.db, business, id).await?.ok_or(ReviewError::Nothing)?;
-    let channel = channels::find(&context.db, business, run.channel_id).await?.ok_or(ReviewError::Nothing)?;
-    if !run.can_be_undone(now) {
+    let undone = runs::find(&context.db, business, id).await?.ok_or(ReviewError::Nothing)?;
+    let channel =
+        channels::find(&context.db, business, undone.channel_id).await?.ok_or(ReviewError::Nothing)?;
+    if !undone.can_be_undone(now) {
         return Err(ReviewError::TooLate);
     }
     let mut lost = items::list_lost_in_run(&context.db, business, id).await?;
@@ -142,30 +150,28 @@ pub async fn undo(
     };
     lost.retain(|item| item.ends_at > now && !is_there(item));
     let mut brought =
-        if run.is_import() { items::found_by(&context.db, business, id).await? } else { Vec::new() };
+        if undone.is_import() { items::found_by(&context.db, business, id).await? } else { Vec::new() };
     // What is read at its times would bring again what its feed has.
     brought.retain(|item| !channel.polled || item.pinned);
     // Who has arrived is not sent away by this either.
     brought.retain(|item| item.starts_at > now);
     let known: HashMap<ChannelItemId, &ChannelItem> =
         lost.iter().chain(&brought).map(|item| (item.id, item)).collect();
-    let reading = ChannelRunContext::begin(context, &channel, known, actor.clone());
-    let undone = (RunOrigin::Person, RunOutcome::Undone);
-    // First: what is taken back names the reading that did it, and so can be brought back itself.
-    reading.record(undone, "in progress", RunCounts::default()).await?;
+    let run = ChannelRunContext::begin(context, &channel, known, (RunOrigin::Person, actor.clone()));
+    run.record_start(RunOutcome::Undone).await?;
     let mut applied = AppliedActions::default();
-    let ended = undo_each(&reading, &lost, &brought, &mut applied).await;
+    let ended = undo_each(&run, &lost, &brought, &mut applied).await;
     let RunCounts { imported: brought_back, conflicts, cancelled: taken_back, .. } = applied.counts;
     let mut said = Vec::new();
     said.extend((brought_back > 0).then(|| format!("{brought_back} restored")));
     said.extend((taken_back > 0).then(|| format!("{taken_back} undone")));
-    let left_changed = run.counts.updated;
+    let left_changed = undone.counts.updated;
     if said.is_empty() {
         said.push("there was nothing left to undo".to_owned());
     }
     said.extend((left_changed > 0).then(|| format!("{left_changed} changes kept")));
     let message = said.join(", ");
-    reading.record(undone, &message, applied.counts).await?;
+    run.record(RunOutcome::Undone, &message, applied.counts).await?;
     ended?;
     // Last: what fails on the way can be asked for again.
     let mut tx = context.db.begin().await?;
@@ -175,20 +181,20 @@ pub async fn undo(
 }
 
 async fn undo_each(
-    reading: &ChannelRunContext<'_>,
+    run: &ChannelRunContext<'_>,
     lost: &[ChannelItem],
     brought: &[ChannelItem],
     applied: &mut AppliedActions,
 ) -> Result<(), ReviewError> {
     for item in lost {
-        match reading.restore_lost(item, applied).await {
+        match run.restore_lost(item, applied).await {
             // By now the feed has it again, under the same name.
             Err(PutError::Storage(StorageError::Exists)) | Ok(()) => {}
             Err(error) => return Err(error.into()),
         }
     }
     let takes: Vec<ItemAction> = brought.iter().map(|item| ItemAction::Lose(item.id)).collect();
-    Ok(reading.apply(&takes, applied).await?)
+    Ok(run.apply(&takes, applied).await?)
 }
 
 async fn clear_quarantine(context: &Context, channel: &Channel) -> Result<(), StorageError> {

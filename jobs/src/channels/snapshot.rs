@@ -19,7 +19,7 @@ use concord_domain::{
     platform::Platform,
 };
 use concord_storage::{
-    StorageError, bookings, businesses,
+    StorageError, bookings,
     channels::{
         Channel,
         items::{self, ChannelItem},
@@ -30,6 +30,7 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::zone_of;
 use crate::Context;
 
 /// How far ahead a feed is read: platforms sell at most two years ahead.
@@ -49,7 +50,7 @@ pub enum UnreadableFeed {
     CutOff,
 }
 
-/// A feed as it was understood.
+/// A feed as it was parsed.
 #[derive(Clone, Debug)]
 pub struct ParsedFeed {
     pub snapshot: Snapshot,
@@ -77,8 +78,8 @@ pub async fn parse_feed(
     (schedule, now): (FeedSchedule, DateTime<Utc>),
 ) -> Result<ParsedFeed, UnreadableFeed> {
     let platform = platform.clone();
-    let read = tokio::task::spawn_blocking(move || read(&bytes, &platform, zone, (schedule, now)));
-    read.await.unwrap_or(Err(UnreadableFeed::Calendar(ReadError::NotCalendar)))
+    let parsed = tokio::task::spawn_blocking(move || read(&bytes, &platform, zone, (schedule, now)));
+    parsed.await.unwrap_or(Err(UnreadableFeed::Calendar(ReadError::NotCalendar)))
 }
 
 fn read(
@@ -203,11 +204,11 @@ pub struct ImportContext {
 pub async fn mark_ours(
     context: &Context,
     business: BusinessId,
-    understood: &mut ParsedFeed,
+    parsed: &mut ParsedFeed,
 ) -> Result<(), StorageError> {
-    let named = understood.snapshot.named();
+    let named = parsed.snapshot.named();
     let ours = bookings::existing_ids(&context.db, business, &named).await?;
-    understood.snapshot.mark_ours(&ours);
+    parsed.snapshot.mark_ours(&ours);
     Ok(())
 }
 
@@ -221,7 +222,7 @@ impl ImportContext {
         let (db, business, now) = (&context.db, channel.business_id, context.clock.now());
         let resource =
             resources::find(db, business, channel.resource_id).await?.ok_or(StorageError::NotFound)?;
-        let zone = zone_of(context, &resource).await?;
+        let zone = zone_of(db, business, Some(&resource)).await?;
         Ok(Self {
             // A stay that has just ended may be found to last longer.
             items: items::to_come(db, business, channel.id, now - READ_BACK).await?,
@@ -279,15 +280,6 @@ impl ImportContext {
         let said = format!("{today} {:?} {:?} {:?} {address}", self.rules, self.published, self.subscribed);
         concord_domain::hex(&Sha256::digest(said)[..8])
     }
-}
-
-/// The zone in which the days of a resource begin.
-pub(super) async fn zone_of(context: &Context, resource: &Resource) -> Result<Tz, StorageError> {
-    if let Some(zone) = resource.zone {
-        return Ok(zone);
-    }
-    let business = businesses::find(&context.db, resource.business_id).await?;
-    Ok(business.ok_or(StorageError::NotFound)?.zone)
 }
 
 fn rules_of(channel: &Channel, platform: &Platform) -> ChannelRules {

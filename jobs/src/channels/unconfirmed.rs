@@ -1,4 +1,4 @@
-//! What people say of events that are in warning: nights that were freed here, and are shown by the platform all the same. They
+//! What people say of unconfirmed events: nights that were freed here, and are shown by the platform all the same. They
 //! are taken until the platform shows them no more, a day is over, or somebody has looked there.
 
 use concord_domain::{
@@ -18,7 +18,7 @@ use concord_storage::{
 use super::{apply::AppliedActions, apply::ChannelRunContext, quarantine::ReviewError};
 use crate::Context;
 
-/// Why an event is in warning, for people; `platform`: its name.
+/// Why an event is unconfirmed, for people; `platform`: its name.
 pub fn reason(platform: &str) -> String {
     format!(
         "These nights became available here, and {platform} has imported that. It still shows them as unavailable: it may be delayed, \
@@ -31,7 +31,7 @@ pub async fn events(context: &Context, channel: &Channel) -> Result<Vec<ChannelI
     items::unconfirmed(&context.db, channel.business_id, channel.id, context.clock.now()).await
 }
 
-/// Does what somebody says of an event in warning: it becomes a booking, or its nights are free. That holds for as long as the
+/// Does what somebody says of an unconfirmed event: it becomes a booking, or its nights are free. That holds for as long as the
 /// platform shows these nights.
 pub async fn settle(
     context: &Context,
@@ -65,13 +65,14 @@ pub async fn settle(
         return Err(ReviewError::Nothing);
     }
     tx.commit().await?;
-    let reading = ChannelRunContext::begin(context, &channel, [(item, &found)].into(), actor.clone());
+    let by = (RunOrigin::Person, actor.clone());
+    let run = ChannelRunContext::begin(context, &channel, [(item, &found)].into(), by);
     let mut applied = AppliedActions::default();
-    reading.settle(&found, &to, &mut applied).await?;
+    run.settle(&found, &to, &mut applied).await?;
     let message = match settled {
         Settled::Booking => "confirmed as a booking",
         Settled::Ours => "marked as ours, nights available again",
     };
-    reading.record((RunOrigin::Person, RunOutcome::Applied), message, RunCounts::default()).await?;
+    run.record(RunOutcome::Applied, message, RunCounts::default()).await?;
     Ok(())
 }

@@ -21,7 +21,6 @@ use concord_storage::{
     channels::{
         self, Channel,
         items::{self, ChannelItem},
-        runs::RunCounts,
         webhooks,
     },
     resources,
@@ -34,8 +33,7 @@ use sha2::Sha256;
 
 use super::{
     apply::{AppliedActions, ChannelRunContext},
-    notices,
-    snapshot::zone_of,
+    notices, zone_of,
 };
 use crate::{Context, job::JobError};
 
@@ -44,7 +42,7 @@ pub const TOLERANCE: Duration = Duration::minutes(5);
 
 /// Longer ids are nobody's.
 const MAX_ID_BYTES: usize = 200;
-/// For so long a message that something is new may come after one that it was called off.
+/// For so long a message about a reservation may come after one that it was called off.
 const OVERTAKES_FOR: Duration = Duration::days(1);
 
 /// A message as it came.
@@ -128,12 +126,12 @@ impl WebhookEvent {
             T::deserialize(StrictStructs(data))
         }
 
-        let said: WebhookEnvelope = json::from_slice(body)?;
-        match said.kind.as_str() {
+        let envelope: WebhookEnvelope = json::from_slice(body)?;
+        match envelope.kind.as_str() {
             "calendar.changed" => Ok(Self::Changed),
-            "reservation.created" => data(said.data).map(Self::Created),
-            "reservation.updated" => data(said.data).map(Self::Updated),
-            "reservation.cancelled" => data(said.data).map(Self::Cancelled),
+            "reservation.created" => data(envelope.data).map(Self::Created),
+            "reservation.updated" => data(envelope.data).map(Self::Updated),
+            "reservation.cancelled" => data(envelope.data).map(Self::Cancelled),
             other => Err(serde_json::Error::custom(format!("there is no type `{other}`"))),
         }
     }
@@ -192,14 +190,14 @@ pub async fn hear(
     if webhooks::is_taken(&context.db, channel.id, message.id).await? {
         return Ok(WebhookOutcome::Before);
     }
-    let said =
+    let event =
         WebhookEvent::read(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
-    let heard = apply_event(context, &channel, &said).await?;
+    let outcome = apply_event(context, &channel, &event).await?;
     // Last: what fails on the way is done when it comes again, and what is done twice is done once.
     let mut tx = context.db.begin().await?;
     let first = webhooks::take(&mut tx, channel.id, message.id, now).await?;
     tx.commit().await?;
-    Ok(if first { heard } else { WebhookOutcome::Before })
+    Ok(if first { outcome } else { WebhookOutcome::Before })
 }
 
 fn is_recent(timestamp: &str, now: DateTime<Utc>) -> bool {
@@ -224,9 +222,9 @@ fn is_signed(message: &WebhookMessage<'_>, key: &SecretString) -> bool {
 async fn apply_event(
     context: &Context,
     channel: &Channel,
-    said: &WebhookEvent,
+    event: &WebhookEvent,
 ) -> Result<WebhookOutcome, WebhookError> {
-    let (uid, reserved) = match said {
+    let (uid, reserved) = match event {
         WebhookEvent::Changed => return poll_now(context, channel).await,
         WebhookEvent::Cancelled(cancelled) => (&cancelled.uid, None),
         WebhookEvent::Created(reserved) | WebhookEvent::Updated(reserved) => (&reserved.uid, Some(reserved)),
@@ -241,12 +239,17 @@ async fn apply_event(
     if channel.polled && (reserved.is_none() || before.is_some()) {
         return defer_to_feed(context, channel, before.filter(|_| reserved.is_none())).await;
     }
-    if let WebhookEvent::Created(_) = said {
-        // It was overtaken by what was told of it since.
-        let place = (channel.business_id, channel.id);
-        if before.is_some() || items::was_lost(&context.db, place, key, now - OVERTAKES_FOR).await? {
-            return Ok(WebhookOutcome::Nothing);
+    // It was overtaken by a later message: senders repeat what was not answered, in any order.
+    let is_overtaken = match (event, before) {
+        (WebhookEvent::Created(_), Some(_)) => true,
+        (WebhookEvent::Created(_) | WebhookEvent::Updated(_), None) => {
+            let place = (channel.business_id, channel.id);
+            items::was_lost(&context.db, place, key, now - OVERTAKES_FOR).await?
         }
+        _ => false,
+    };
+    if is_overtaken {
+        return Ok(WebhookOutcome::Nothing);
     }
     if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
         return Err(WebhookError::Malformed("data.uid must name the reservation".to_owned()));
@@ -316,7 +319,7 @@ async fn item_of(
     let missing = "data must have check_in and check_out, or starts_at and ends_at";
     let time = reserved.time().ok_or_else(|| WebhookError::Malformed(missing.to_owned()))?;
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
-    let zone = zone_of(context, &resource.ok_or(StorageError::NotFound)?).await?;
+    let zone = zone_of(&context.db, channel.business_id, resource.as_ref()).await?;
     let backwards = "data ends before it begins";
     let interval = time.interval(zone).ok_or_else(|| WebhookError::Malformed(backwards.to_owned()))?;
     let summary = match (&reserved.guest, reserved.summary.trim()) {
@@ -349,14 +352,22 @@ async fn apply(
         ItemAction::Return(_) | ItemAction::Miss(_) | ItemAction::Lose(_) => Vec::new(),
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
-    let reading = ChannelRunContext::begin(context, channel, known, notices::actor(context, channel));
-    let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
-    reading.record(told_by_webhook, "in progress", RunCounts::default()).await?;
+    let by = (RunOrigin::Webhook, notices::actor(context, channel));
+    let run = ChannelRunContext::begin(context, channel, known, by);
+    run.record_start(RunOutcome::Applied).await?;
     let mut applied = AppliedActions::default();
-    reading.apply(&[action], &mut applied).await?;
-    let message = notices::counted(applied.counts, None, &applied.refused);
+    let ended = run.apply(&[action], &mut applied).await;
+    let (outcome, message) = match &ended {
+        Ok(()) => (RunOutcome::Applied, notices::counted(applied.counts, None, &applied.refused)),
+        Err(error) => (RunOutcome::Failed, error.to_string()),
+    };
+    run.record(outcome, &message, applied.counts).await?;
+    ended?;
+    // Sent again, it finds the booking as somebody has changed it meanwhile.
+    if applied.overtaken && before.is_some() {
+        return Err(WebhookError::Failed("the booking is being updated".to_owned()));
+    }
     pin_items(context, channel, &keys).await?;
-    reading.record(told_by_webhook, &message, applied.counts).await?;
     match applied.refused.into_iter().next() {
         Some(refused) => Err(WebhookError::Malformed(refused)),
         None => Ok(()),

@@ -13,6 +13,7 @@ use concord_storage::{
     jobs::{self, ClaimedJob, JobRef},
 };
 use futures::FutureExt;
+use tracing::Instrument;
 
 use self::serve::{claim, run_claimed, run_within, serve};
 use crate::{
@@ -48,7 +49,8 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
 
 /// A job that panics has failed like any other, or nobody would ever be told of it.
 async fn run_job(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> RunEnd {
-    let run = AssertUnwindSafe(dispatch(context, job, then)).catch_unwind();
+    let span = tracing::info_span!("job", id = %job.id, kind = %job.kind, attempt = job.attempts);
+    let run = AssertUnwindSafe(dispatch(context, job, then).instrument(span)).catch_unwind();
     let ended = run.await.unwrap_or_else(|panic| {
         let panic = panic_message(&*panic);
         tracing::error!(job = %job.id, kind = %job.kind, panic, "a job panicked");
@@ -97,21 +99,6 @@ impl JobRunner {
             tracing::info!(count, "taking over what others held for too long without a word");
         }
         jobs::due(&self.context.db, now, limit).await
-    }
-
-    /// Runs all that is due, here and now, until nothing is: how tests let work be done without waiting for it.
-    /// Returns how many jobs ran.
-    pub async fn drain(&self) -> Result<usize, StorageError> {
-        let mut ran = 0;
-        loop {
-            let due = self.find_due(100).await?;
-            if due.is_empty() {
-                return Ok(ran);
-            }
-            for job in due {
-                ran += self.run(job).await?;
-            }
-        }
     }
 }
 

@@ -4,15 +4,24 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration as StdDuration};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    clock::Clock, connection::ProviderKind, entry::EntryReminder, job::RetryPolicy, platform::Platforms,
+    audit::SyncOutcome,
+    booking::BookingStatus,
+    clock::Clock,
+    connection::ProviderKind,
+    entry::EntryReminder,
+    ids::{BusinessId, ConnectionId},
+    job::RetryPolicy,
+    platform::Platforms,
 };
 use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry};
 use concord_storage::{
     Db, StorageError, Tx,
+    connections::Connection,
     jobs::{ClaimedJob, JobRef},
     limits::BucketRate,
     retention::RetentionPeriods,
     seal::Keyring,
+    sync_log::NewSyncLogEntry,
 };
 use url::Url;
 
@@ -60,7 +69,7 @@ impl CallLimits {
 
 /// How fast each provider is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderLimits(BTreeMap<ProviderKind, CallLimits>);
+pub struct ProviderLimits(pub BTreeMap<ProviderKind, CallLimits>);
 
 impl Default for ProviderLimits {
     fn default() -> Self {
@@ -74,11 +83,6 @@ impl ProviderLimits {
     pub fn new(calls_per_minute: impl IntoIterator<Item = (ProviderKind, (u32, u32))>) -> Self {
         let limits = |(connection, project)| CallLimits::per_minute(connection, project);
         Self(calls_per_minute.into_iter().map(|(kind, calls)| (kind, limits(calls))).collect())
-    }
-
-    /// The same for all of them.
-    pub fn uniform(limits: CallLimits) -> Self {
-        Self(ProviderKind::ALL.iter().map(|kind| (*kind, limits)).collect())
     }
 
     /// Those of one provider.
@@ -107,7 +111,7 @@ pub struct SyncSettings {
     /// For how long a worker does the jobs of one key before it is another key's turn.
     pub slice: StdDuration,
     /// Colour of an entry by the booking's status.
-    pub colours: Vec<(concord_domain::booking::BookingStatus, String)>,
+    pub colours: Vec<(BookingStatus, String)>,
     /// The provider's own reminders on an entry.
     pub reminders: Vec<EntryReminder>,
     /// How fast each provider is called.
@@ -119,35 +123,38 @@ pub struct SyncSettings {
     pub keep: RetentionPeriods,
 }
 
-impl Default for SyncSettings {
-    fn default() -> Self {
-        Self {
-            retry: RetryPolicy::default(),
-            poll_every: Duration::minutes(15),
-            channels_every: None,
-            window_past: Duration::days(1),
-            window_future: Duration::days(180),
-            lease: Duration::seconds(15),
-            slice: StdDuration::from_millis(500),
-            colours: Vec::new(),
-            reminders: Vec::new(),
-            limits: ProviderLimits::default(),
-            push: None,
-            keep: RetentionPeriods {
-                sync_log: Duration::days(90),
-                mails: Duration::days(90),
-                done_jobs: Duration::days(7),
-                history: Duration::days(730),
-            },
-        }
-    }
-}
-
 /// How a claimed job is run, for a long one that gives way to it. The list of handlers is above all jobs, so whoever runs
 /// jobs hands it in; where nobody has, nothing gives way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handlers {
     pub(crate) run: Option<for<'a> fn(&'a Context, &'a ClaimedJob, AfterJob<'a>) -> RunFuture<'a>>,
+}
+
+/// The connected account that a job is about, or a call is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionAccount {
+    pub business: BusinessId,
+    pub connection: ConnectionId,
+    /// Where its calendars are.
+    pub provider: ProviderKind,
+}
+
+impl ConnectionAccount {
+    /// A line of the sync log about it.
+    pub(crate) fn log_entry<'a>(
+        &self,
+        (operation, outcome): (&'a str, SyncOutcome),
+        detail: &'a str,
+        at: DateTime<Utc>,
+    ) -> NewSyncLogEntry<'a> {
+        NewSyncLogEntry::of_connection((self.business, self.connection), (operation, outcome), detail, at)
+    }
+}
+
+impl From<&Connection> for ConnectionAccount {
+    fn from(connection: &Connection) -> Self {
+        Self { business: connection.business_id, connection: connection.id, provider: connection.provider }
+    }
 }
 
 /// What every job is given: all that it may touch.

@@ -5,7 +5,8 @@ use concord_domain::clock::Clock;
 use concord_providers::ProviderError;
 use concord_storage::StorageError;
 
-/// Why a job stopped; what follows is decided in one place, `outcome_of`.
+/// Why a job stopped. What follows is decided by `outcome_of`; mails, feeds, calendars that are read and push subscriptions
+/// have rules of their own besides (`notify::send`, `channels::poll`, `sync_in::import_availability`, `accounts::push`).
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The provider said so.
@@ -25,7 +26,7 @@ pub enum JobError {
     /// It is not its turn yet, through no fault of its own.
     #[error("{reason}")]
     Snooze { until: DateTime<Utc>, reason: &'static str },
-    /// It cannot work as things are; a person must change something. It is tried again slowly.
+    /// It cannot work as things are; a person must change something. It counts as a rejection: tried again slowly.
     #[error("{0}")]
     Permanent(String),
     #[error("internal error; see the log")]
@@ -33,8 +34,9 @@ pub enum JobError {
 }
 
 impl JobError {
-    /// Whether it will never work as it is.
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Whether it would be rejected again as things are. It is tried again slowly all the same: what is wrong may have been the
+    /// installation's settings.
+    pub(crate) fn is_rejection(&self) -> bool {
         matches!(
             self,
             Self::Provider(ProviderError::Rejected(_) | ProviderError::AccountUnusable(_))

@@ -24,7 +24,7 @@ const CREDENTIALS_TTL: Duration = Duration::seconds(60);
 const WAIT_TTL: Duration = Duration::seconds(1);
 /// Failures further apart are not in a row.
 const FAILURE_WINDOW: Duration = Duration::minutes(2);
-/// How often the waits of all keys of a server end with one answer at most; each time within `IN_A_ROW_WITHIN` the pause doubles
+/// How often the waits of all keys of a server end with one answer at most; each time within `FAILURE_WINDOW` the pause doubles
 /// up to the longest, for a server that answers every other call is not back.
 const MIN_PAUSE: Duration = Duration::seconds(1);
 const MAX_PAUSE: Duration = Duration::seconds(60);
@@ -34,18 +34,23 @@ const SYNC_RECORD_INTERVAL: Duration = Duration::seconds(5);
 /// The keys of one process; clones share them.
 #[derive(Clone, Debug)]
 pub struct KeyRegistry {
-    at_work: Arc<Mutex<HashMap<JobKey, ActiveKey>>>,
-    credentials: Arc<Mutex<HashMap<ConnectionId, CachedCredentials>>>,
-    failures: Arc<Mutex<HashMap<JobKey, KeyFailures>>>,
-    /// Keys of which nothing can be done before that.
-    waits: Arc<Mutex<HashMap<JobKey, CachedWait>>>,
-    /// When the last sync of a connection was written down by this process.
-    noted: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
-    /// Servers of which this process has ended the waits of all keys.
-    recoveries: Arc<Mutex<HashMap<CalendarServer, ServerRecovery>>>,
-    /// Those whose provider refuses, and of which a call of this process tries whether it still does.
-    trials: Arc<Mutex<HashSet<ConnectionId>>>,
+    state: Arc<Mutex<KeyState>>,
     process: Arc<str>,
+}
+
+#[derive(Debug, Default)]
+struct KeyState {
+    at_work: HashMap<JobKey, ActiveKey>,
+    credentials: HashMap<ConnectionId, CachedCredentials>,
+    failures: HashMap<JobKey, KeyFailures>,
+    /// Keys of which nothing can be done before that.
+    waits: HashMap<JobKey, CachedWait>,
+    /// When the last sync of a connection was written down by this process.
+    recorded_syncs: HashMap<JobKey, DateTime<Utc>>,
+    /// Servers of which this process has ended the waits of all keys.
+    recoveries: HashMap<CalendarServer, ServerRecovery>,
+    /// Those whose provider refuses, and of which a call of this process tries whether it still does.
+    trials: HashSet<ConnectionId>,
 }
 
 #[derive(Debug, Default)]
@@ -96,23 +101,14 @@ struct CachedCredentials {
 
 impl fmt::Debug for CachedCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("CachedCredentials").field("until", &self.until).finish_non_exhaustive()
     }
 }
 
 impl Default for KeyRegistry {
     fn default() -> Self {
         let process = format!("process-{}", Uuid::new_v4().simple()).into();
-        Self {
-            at_work: Arc::default(),
-            credentials: Arc::default(),
-            waits: Arc::default(),
-            noted: Arc::default(),
-            failures: Arc::default(),
-            recoveries: Arc::default(),
-            trials: Arc::default(),
-            process,
-        }
+        Self { state: Arc::default(), process }
     }
 }
 
@@ -125,22 +121,27 @@ pub(crate) struct ActiveKeyGuard {
 }
 
 impl KeyRegistry {
+    /// Nothing here can be left half done by a panic.
+    fn state(&self) -> MutexGuard<'_, KeyState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Begins to work for a key. `None`: this process is at work for it, and whoever is will look again.
     pub(crate) fn begin(&self, key: JobKey) -> Option<ActiveKeyGuard> {
-        let mut at_work = locked(&self.at_work);
-        if let Some(work) = at_work.get_mut(&key) {
+        let mut state = self.state();
+        if let Some(work) = state.at_work.get_mut(&key) {
             work.is_woken = true;
             return None;
         }
-        at_work.insert(key, ActiveKey::default());
+        state.at_work.insert(key, ActiveKey::default());
         Some(ActiveKeyGuard { keys: self.clone(), key, is_over: false })
     }
 
     /// Notes that a job has synced something, which whoever is at work for its key makes known when they end.
     /// `false`: nobody is.
     pub(crate) fn note_synced(&self, account: ConnectionAccount) -> bool {
-        let mut at_work = locked(&self.at_work);
-        let work = at_work.get_mut(&account.connection.into());
+        let mut state = self.state();
+        let work = state.at_work.get_mut(&account.connection.into());
         work.map(|work| work.synced = Some(account)).is_some()
     }
 
@@ -151,9 +152,9 @@ impl KeyRegistry {
         grant_number: i64,
         now: DateTime<Utc>,
     ) -> Option<ProviderCredentials> {
-        let held = locked(&self.credentials);
-        let held = held.get(&connection).filter(|held| held.grant_number == grant_number && held.until > now);
-        held.map(|held| held.credentials.clone())
+        let state = self.state();
+        let cached = state.credentials.get(&connection)?;
+        (cached.grant_number == grant_number && cached.until > now).then(|| cached.credentials.clone())
     }
 
     /// Keeps credentials of a grant for a moment.
@@ -164,53 +165,53 @@ impl KeyRegistry {
         now: DateTime<Utc>,
     ) {
         let until = now + CREDENTIALS_TTL;
-        let mut held = locked(&self.credentials);
-        held.retain(|_, held| held.until > now);
-        held.insert(connection, CachedCredentials { grant_number, until, credentials });
+        let mut state = self.state();
+        state.credentials.retain(|_, cached| cached.until > now);
+        state.credentials.insert(connection, CachedCredentials { grant_number, until, credentials });
     }
 
     pub(crate) fn evict_credentials(&self, connection: ConnectionId) {
-        locked(&self.credentials).remove(&connection);
+        self.state().credentials.remove(&connection);
     }
 
     /// All jobs of the key wait until then: whoever is woken for one of them meanwhile need not ask.
     pub(crate) fn cache_wait(&self, key: JobKey, until: DateTime<Utc>, now: DateTime<Utc>) {
-        let mut waits = locked(&self.waits);
-        waits.retain(|_, wait| wait.until > now);
+        let mut state = self.state();
+        state.waits.retain(|_, wait| wait.until > now);
         // Another process may find out sooner that it is over.
         let until = until.min(now + WAIT_TTL);
-        waits.insert(key, CachedWait { until, has_turned_away: false });
+        state.waits.insert(key, CachedWait { until, has_turned_away: false });
     }
 
     /// Until when the key is believed to wait, and whether nobody has asked before; `None`: it is not.
     pub(crate) fn cached_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<(DateTime<Utc>, bool)> {
-        let mut waits = locked(&self.waits);
+        let mut state = self.state();
         // One that is further off was noted by a clock that has been put right since.
         let is_believed = |wait: &&mut CachedWait| wait.until > now && wait.until - now <= WAIT_TTL;
-        let wait = waits.get_mut(&key).filter(is_believed)?;
+        let wait = state.waits.get_mut(&key).filter(is_believed)?;
         Some((wait.until, !std::mem::replace(&mut wait.has_turned_away, true)))
     }
 
     /// The key does not wait any longer.
     pub(crate) fn end_wait(&self, key: JobKey) {
-        locked(&self.waits).remove(&key);
+        self.state().waits.remove(&key);
     }
 
     /// Whether the last sync of a connection is to be written down now: nobody reads it to the second.
     pub(crate) fn should_record_sync(&self, key: JobKey, now: DateTime<Utc>) -> bool {
-        let mut noted = locked(&self.noted);
-        if noted.get(&key).is_some_and(|at| *at <= now && now - *at < SYNC_RECORD_INTERVAL) {
+        let recorded = &mut self.state().recorded_syncs;
+        if recorded.get(&key).is_some_and(|at| *at <= now && now - *at < SYNC_RECORD_INTERVAL) {
             return false;
         }
-        noted.retain(|_, at| now - *at < SYNC_RECORD_INTERVAL);
-        noted.insert(key, now);
+        recorded.retain(|_, at| now - *at < SYNC_RECORD_INTERVAL);
+        recorded.insert(key, now);
         true
     }
 
     /// A call for a job of the key brought no answer, or one that may pass. One that is `worn`, as its tries are used up, fails
     /// whether its provider is there or not: it says that an outage goes on, not that one begins.
     pub(crate) fn note_failure(&self, key: JobKey, (job, is_worn): (JobId, bool), now: DateTime<Utc>) {
-        let mut failures = locked(&self.failures);
+        let failures = &mut self.state().failures;
         // What is so long ago may have been followed by answers that another process was given.
         failures.retain(|_, failures| now - failures.last < FAILURE_WINDOW);
         if is_worn && !failures.get(&key).is_some_and(KeyFailures::is_outage) {
@@ -227,25 +228,22 @@ impl KeyRegistry {
 
     /// The provider answers calls for the connection. Whether it was taken to be away.
     pub(crate) fn note_answer(&self, connection: ConnectionId) -> bool {
-        let failures = locked(&self.failures).remove(&connection.into());
+        let failures = self.state().failures.remove(&connection.into());
         failures.is_some_and(|failures| failures.is_outage())
     }
 
     /// How many calls for the key failed in a row, if they were of more than one job: then it is not the job's own fault.
     pub(crate) fn failures(&self, key: JobKey, now: DateTime<Utc>) -> Option<i64> {
-        let failures = locked(&self.failures);
-        let is_recent = |failures: &&KeyFailures| now - failures.last < FAILURE_WINDOW;
-        failures
-            .get(&key)
-            .filter(is_recent)
-            .filter(|failures| failures.is_outage())
-            .map(|failures| failures.in_a_row - 1)
+        let state = self.state();
+        let failures = state.failures.get(&key)?;
+        let is_recent = now - failures.last < FAILURE_WINDOW;
+        (is_recent && failures.is_outage()).then(|| failures.in_a_row - 1)
     }
 
     /// Whether the waits of all keys of a server end now, as it answers: where it answers every other call, they would all be
     /// tried without a pause.
     pub(crate) fn may_end_outages(&self, server: &CalendarServer, now: DateTime<Utc>) -> bool {
-        let mut ended = locked(&self.recoveries);
+        let ended = &mut self.state().recoveries;
         // One that is further off was noted by a clock that has been put right since.
         ended.retain(|_, ended| ended.at <= now && now - ended.at < FAILURE_WINDOW);
         let pause = match ended.get(server) {
@@ -264,38 +262,36 @@ impl KeyRegistry {
 
     /// The next answer to a call for the connection tells whether its provider still refuses.
     pub(crate) fn begin_trial(&self, connection: ConnectionId) {
-        locked(&self.trials).insert(connection);
+        self.state().trials.insert(connection);
     }
 
     /// `true` for the first answer after a trial has begun.
     pub(crate) fn end_trial(&self, connection: ConnectionId) -> bool {
-        locked(&self.trials).remove(&connection)
+        self.state().trials.remove(&connection)
     }
 }
 
 impl ActiveKeyGuard {
     /// Whether somebody came for the key since this was last asked.
     pub(crate) fn was_woken(&self) -> bool {
-        let mut at_work = locked(&self.keys.at_work);
-        at_work.get_mut(&self.key).is_some_and(|work| std::mem::take(&mut work.is_woken))
+        self.keys.state().at_work.get_mut(&self.key).is_some_and(|work| std::mem::take(&mut work.is_woken))
     }
 
     /// Whose calendars a job of the key has written since this was last asked.
     pub(crate) fn synced(&self) -> Option<ConnectionAccount> {
-        let mut at_work = locked(&self.keys.at_work);
-        at_work.get_mut(&self.key)?.synced.take()
+        self.keys.state().at_work.get_mut(&self.key)?.synced.take()
     }
 
     /// Ends the work, unless somebody has come for the key since it was last looked for more.
     pub(crate) fn end(mut self) -> Result<(), Self> {
         let keys = self.keys.clone();
-        let mut at_work = locked(&keys.at_work);
-        if at_work.get(&self.key).is_some_and(|work| work.is_woken) {
-            drop(at_work);
+        let mut state = keys.state();
+        if state.at_work.get(&self.key).is_some_and(|work| work.is_woken) {
+            drop(state);
             return Err(self);
         }
-        at_work.remove(&self.key);
-        drop(at_work);
+        state.at_work.remove(&self.key);
+        drop(state);
         self.is_over = true;
         Ok(())
     }
@@ -305,14 +301,9 @@ impl Drop for ActiveKeyGuard {
     fn drop(&mut self) {
         // When it is over, somebody else may have begun.
         if !self.is_over {
-            locked(&self.keys.at_work).remove(&self.key);
+            self.keys.state().at_work.remove(&self.key);
         }
     }
-}
-
-/// Nothing here can be left half done by a panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@ pub(crate) fn outcome_of(
         JobError::Provider(ProviderError::GrantDead(_)) => JobOutcome::Done,
         // No use to try it again soon. But what was refused may have been the installation and not the entry, and
         // nobody enqueues every job again when a wrong secret has been put right.
-        _ if error.is_refusal() => {
-            let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
+        _ if error.is_rejection() => {
+            let attempts = attempts(job);
             let at = context.settings.retry.after_rejection(attempts, now, jitter(job.id, attempts));
             JobOutcome::Failed { retry_at: Some(at), reason }
         }
@@ -50,12 +50,30 @@ pub(crate) fn outcome_of(
                 let is_worn = job.attempts > i64::from(context.settings.retry.tries);
                 context.keys.note_failure(key, (job.id, is_worn), now);
             }
-            let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
-            match context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts)) {
-                NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
-                NextAttempt::FailedUntil(at) => JobOutcome::Failed { retry_at: Some(at), reason },
-            }
+            retry_or_fail(context, job, reason)
         }
+    }
+}
+
+/// Tried again soon a few times; then it has failed, and is tried again slowly.
+pub(crate) fn retry_or_fail(context: &Context, job: &ClaimedJob, reason: String) -> JobOutcome {
+    let (attempts, now) = (attempts(job), context.clock.now());
+    match context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts)) {
+        NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
+        NextAttempt::FailedUntil(at) => JobOutcome::Failed { retry_at: Some(at), reason },
+    }
+}
+
+fn attempts(job: &ClaimedJob) -> u32 {
+    u32::try_from(job.attempts).unwrap_or(u32::MAX)
+}
+
+/// Whether the same reason as the last time need not be logged again: it still waits, or has failed once more.
+pub(crate) fn is_repeat(outcome: &JobOutcome, had_failed: bool) -> bool {
+    match outcome {
+        JobOutcome::Snooze { .. } | JobOutcome::Wait { .. } => true,
+        JobOutcome::Failed { .. } => had_failed,
+        JobOutcome::Done | JobOutcome::Again(_) | JobOutcome::Retry { .. } => false,
     }
 }
 

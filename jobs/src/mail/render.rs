@@ -94,13 +94,13 @@ struct DigestHtml<'a> {
 }
 
 /// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
-pub fn told(language: Language, business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
+pub fn digest(language: Language, business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
     let frame = &MailFrame { language, business };
-    let as_told = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
+    let as_lines = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
         let lines = notice.detail.lines().map(str::to_owned).collect();
         (notice.headline.clone(), lines, mail.address(&notice.link))
     };
-    let owned: Vec<_> = notices.iter().take(MAX_LISTED_NOTICES).map(as_told).collect();
+    let owned: Vec<_> = notices.iter().take(MAX_LISTED_NOTICES).map(as_lines).collect();
     let shown: Vec<MailNotice<'_>> = owned
         .iter()
         .map(|(headline, lines, link)| MailNotice {
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn one_thing_is_told_in_a_mail_about_it() {
         let one = notice(NoticeKind::Reconnect, "Zoë <b>'s Google calendar needs to be reconnected");
-        insta::assert_snapshot!(shown(&told(Language::En, "Harbour & House", &mail(), &[&one])));
+        insta::assert_snapshot!(shown(&digest(Language::En, "Harbour & House", &mail(), &[&one])));
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             notice(NoticeKind::FailedSync, "Bookings are not reaching Rui's Google calendar"),
             notice(NoticeKind::Reconnect, "Rui's Google calendar needs to be reconnected"),
         ];
-        insta::assert_snapshot!(shown(&told(
+        insta::assert_snapshot!(shown(&digest(
             Language::En,
             "Harbour House",
             &mail(),
@@ -210,7 +210,7 @@ mod tests {
     fn of_a_flood_the_first_are_told_and_the_others_counted() {
         let many: Vec<Notice> =
             (0..50).map(|number| notice(NoticeKind::Conflict, &format!("Number {number}"))).collect();
-        let rendered = told(Language::En, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
+        let rendered = digest(Language::En, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
         for part in [&rendered.text, &rendered.html] {
             assert!(part.contains("50 conflicts") && part.contains("30 more"), "{part}");
             assert!(part.contains("Number 19") && !part.contains("Number 20"), "{part}");
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn german_mails_are_german_around_what_happened() {
         let many: Vec<Notice> = (0..22).map(|_| notice(NoticeKind::Reconnect, "Ana")).collect();
-        let rendered = told(Language::De, "Hafenhaus", &mail(), &many.iter().collect::<Vec<_>>());
+        let rendered = digest(Language::De, "Hafenhaus", &mail(), &many.iter().collect::<Vec<_>>());
         assert_eq!(rendered.subject, "22 Vorgänge bei Hafenhaus brauchen Aufmerksamkeit");
         for part in [&rendered.text, &rendered.html] {
             assert!(part.contains("22 Kalender, die neu zu verbinden sind"), "{part}");

@@ -1,8 +1,8 @@
 //! Tells a person, or the managers, what happened: all that they have not been told of yet, in one mail.
 //!
 //! Claims a staff member, or the business for its managers. Gathers their open notices, writes a mail to each of them and
-//! marks the notices as told, in one transaction. `raise` is how a notice comes to be; the words of each are here too, so
-//! that they read alike.
+//! marks the notices as sent, in one transaction. `NoticeContent` is how a notice comes to be; the words of each are here too,
+//! so that they read alike; those of channels are in `channels::notices`.
 
 mod outbox;
 pub(crate) mod send;
@@ -10,7 +10,7 @@ pub(crate) mod send;
 use chrono::Duration;
 use concord_domain::{
     audit::HistorySubject,
-    ids::{BookingId, BusinessId, ConnectionId, StaffId},
+    ids::{BusinessId, ConnectionId, StaffId},
     mail::MailKind,
     notice::NoticeKind,
     people::Role,
@@ -46,183 +46,188 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     } else {
         Audience::Staff(StaffId(job.subject_id))
     };
-    let untold = notices::untold(&context.db, business, audience, MAX_NOTICES).await?;
-    if untold.is_empty() {
+    // What is over by now need not be told.
+    let mut tx = context.db.begin().await?;
+    notices::close_past_conflicts(&mut tx, business, context.clock.now()).await?;
+    tx.commit().await?;
+    let unsent = notices::unsent(&context.db, business, audience, MAX_NOTICES).await?;
+    if unsent.is_empty() {
         return Ok(JobOutcome::Done);
     }
     let now = context.clock.now();
     if context.mail.mailer.is_none() {
         return Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() });
     }
-    let letters = letters(context, business, audience, &untold).await?;
-    if letters.is_empty() {
+    let digests = digests(context, business, audience, &unsent).await?;
+    if digests.is_empty() {
         // Nobody has an address. They are told with what happens next, if somebody has one by then.
         tracing::info!(%business, "nobody with an email address to notify");
         return Ok(JobOutcome::Done);
     }
-    write(context, business, &untold, &letters).await?;
-    let more = untold.len() >= MAX_NOTICES as usize;
+    write(context, business, &unsent, &digests).await?;
+    let more = unsent.len() >= MAX_NOTICES as usize;
     Ok(if more { JobOutcome::Again(now) } else { JobOutcome::Done })
 }
 
 type Digest<'a> = (Recipient, Vec<&'a Notice>);
 
 /// To each of the audience what concerns them: managers who are staff too are told once.
-async fn letters<'a>(
+async fn digests<'a>(
     context: &Context,
     business: BusinessId,
     audience: Audience,
-    untold: &'a [Notice],
+    unsent: &'a [Notice],
 ) -> Result<Vec<Digest<'a>>, StorageError> {
     let db = &context.db;
     let users = people::list_users(db, business).await?;
-    let mut letters = Vec::new();
+    let mut digests = Vec::new();
     match audience {
         Audience::Staff(id) => {
             let staff = people::find_staff(db, business, id).await?;
-            let Some(staff) = staff.filter(|staff| staff.archived_at.is_none()) else { return Ok(letters) };
+            let Some(staff) = staff.filter(|staff| staff.archived_at.is_none()) else { return Ok(digests) };
             let own = Some(staff.email).filter(|email| !email.is_empty());
             let signs_in = || users.into_iter().find(|user| user.staff_id == Some(id)).map(|user| user.email);
             if let Some(address) = own.or_else(signs_in) {
-                letters.push((Recipient { address, name: staff.name }, untold.iter().collect()));
+                digests.push((Recipient { address, name: staff.name }, unsent.iter().collect()));
             }
         }
         Audience::Managers => {
             for user in users.into_iter().filter(|user| user.role == Role::Manager) {
-                let told = match user.staff_id {
+                let as_staff = match user.staff_id {
                     Some(staff) => notices::open_keys_of_staff(db, business, staff).await?,
                     None => Vec::new(),
                 };
                 let theirs: Vec<&Notice> =
-                    untold.iter().filter(|notice| !told.contains(&notice.dedupe_key)).collect();
-                letters.push((Recipient { address: user.email, name: user.name }, theirs));
+                    unsent.iter().filter(|notice| !as_staff.contains(&notice.dedupe_key)).collect();
+                digests.push((Recipient { address: user.email, name: user.name }, theirs));
             }
         }
     }
-    Ok(letters)
+    Ok(digests)
 }
 
 async fn write(
     context: &Context,
     business: BusinessId,
-    untold: &[Notice],
-    letters: &[Digest<'_>],
+    unsent: &[Notice],
+    digests: &[Digest<'_>],
 ) -> Result<(), JobError> {
     let name = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.name;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    for notice in untold {
+    for notice in unsent {
         // Another worker has taken this for abandoned and told them: nothing of ours is written.
         if !notices::mark_sent(&mut tx, business, notice.id, now).await? {
             return Ok(());
         }
     }
-    let mut raised = Vec::new();
-    for (to, told) in letters {
-        let Some(newest) = told.last() else { continue };
-        let kind = if told.len() == 1 { MailKind::Notice } else { MailKind::Digest };
-        let rendered = render::told(NOTICE_LANGUAGE, &name, &context.mail, told);
+    let mut enqueued = Vec::new();
+    for (to, notices) in digests {
+        let Some(newest) = notices.last() else { continue };
+        let kind = if notices.len() == 1 { MailKind::Notice } else { MailKind::Digest };
+        let rendered = render::digest(NOTICE_LANGUAGE, &name, &context.mail, notices);
         let key = format!("notice:{}:{}", newest.id, to.address);
-        raised.extend(outbox::write(&mut tx, context, (business, kind), to, &rendered, &key).await?);
+        enqueued.extend(outbox::write(&mut tx, context, (business, kind), to, &rendered, &key).await?);
     }
-    context.commit(tx, &raised).await?;
+    context.commit(tx, &enqueued).await?;
     Ok(())
 }
 
 /// What happened, before it is known who is told.
-struct NoticeContent<'a> {
-    kind: NoticeKind,
-    subject: (HistorySubject, Uuid),
-    headline: &'a str,
-    detail: &'a str,
-    link: &'a str,
-    dedupe_key: &'a str,
+pub(crate) struct NoticeContent {
+    pub(crate) kind: NoticeKind,
+    pub(crate) subject: (HistorySubject, Uuid),
+    pub(crate) headline: String,
+    pub(crate) detail: String,
+    pub(crate) link: String,
+    /// It is told once while one with this key is open.
+    pub(crate) dedupe_key: String,
 }
 
-impl<'a> NoticeContent<'a> {
-    /// For the staff member and for the managers.
-    fn notices(&self, context: &Context, (business, staff): (BusinessId, StaffId)) -> [NewNotice<'a>; 2] {
-        let wait = if self.kind.is_urgent() { Duration::zero() } else { context.mail.digest };
-        [Audience::Staff(staff), Audience::Managers].map(|audience| NewNotice {
+impl NoticeContent {
+    fn to(&self, context: &Context, business: BusinessId, audience: Audience) -> NewNotice<'_> {
+        NewNotice {
             business,
             kind: self.kind,
             audience,
             subject: self.subject,
-            headline: self.headline,
-            detail: self.detail,
-            link: self.link,
-            dedupe_key: self.dedupe_key,
-            wait,
-        })
+            headline: &self.headline,
+            detail: &self.detail,
+            link: &self.link,
+            dedupe_key: &self.dedupe_key,
+            wait: if self.kind.is_urgent() { Duration::zero() } else { context.mail.digest },
+        }
     }
-}
 
-/// Tells the staff member and the managers, once while it lasts. The caller pushes what this returns after the commit.
-async fn raise(
-    tx: &mut Tx,
-    context: &Context,
-    concerned: (BusinessId, StaffId),
-    happened: &NoticeContent<'_>,
-) -> Result<Vec<JobRef>, StorageError> {
-    let mut raised = Vec::new();
-    for new in happened.notices(context, concerned) {
-        raised.extend(notices::raise(tx, &new, context.clock.now()).await?.filter(|_| new.wait.is_zero()));
+    /// Tells the managers alone. It waits for others, so that there is nothing to push.
+    pub(crate) async fn raise_to_managers(
+        &self,
+        tx: &mut Tx,
+        context: &Context,
+        business: BusinessId,
+    ) -> Result<(), StorageError> {
+        let new = self.to(context, business, Audience::Managers);
+        notices::raise(tx, &new, context.clock.now()).await.map(drop)
     }
-    // What is not due yet the sweep brings.
-    Ok(raised)
+
+    /// Tells the staff member and the managers. The caller pushes what this returns after the commit.
+    async fn raise(
+        &self,
+        tx: &mut Tx,
+        context: &Context,
+        (business, staff): (BusinessId, StaffId),
+    ) -> Result<Vec<JobRef>, StorageError> {
+        let mut raised = Vec::new();
+        for audience in [Audience::Staff(staff), Audience::Managers] {
+            let new = self.to(context, business, audience);
+            // What is not due yet the sweep brings.
+            raised
+                .extend(notices::raise(tx, &new, context.clock.now()).await?.filter(|_| new.wait.is_zero()));
+        }
+        Ok(raised)
+    }
 }
 
 /// What people are told of what a staff member did in their calendar. It waits for others, so that there is nothing to
 /// push once it is raised.
 pub(crate) struct RemoteChangeNotice {
-    staff: StaffId,
     business: BusinessId,
-    booking: BookingId,
-    headline: String,
-    detail: String,
-    link: String,
-    key: String,
+    staff: StaffId,
+    content: NoticeContent,
 }
 
 impl RemoteChangeNotice {
-    /// `told`: in the words for mails, which say nothing of customers.
-    pub(crate) fn of(change: &NewRemoteChange<'_>, staff: StaffId, told: &RemoteChangeText<'_>) -> Self {
-        let times = told.times().map(|times| format!("{}.", capitalize(&times)));
+    /// `words`: those for mails, which say nothing of customers.
+    pub(crate) fn of(change: &NewRemoteChange<'_>, staff: StaffId, words: &RemoteChangeText<'_>) -> Self {
+        let times = words.times().map(|times| format!("{}.", capitalize(&times)));
         let advice = match change.state {
             RemoteChangeState::Open => Some(TextKey::RemoteChangeOpen),
             RemoteChangeState::Followed => Some(TextKey::RemoteChangeFollowed),
             RemoteChangeState::Revert | RemoteChangeState::Overtaken | RemoteChangeState::Undone => None,
         };
         let advice = advice.map(|advice| text(NOTICE_LANGUAGE, advice, []));
-        let lines: Vec<String> = times.into_iter().chain([told.outcome()]).chain(advice).collect();
-        Self {
-            staff,
-            business: change.business,
-            booking: change.booking,
-            headline: told.deed(),
+        let lines: Vec<String> = times.into_iter().chain([words.outcome()]).chain(advice).collect();
+        let content = NoticeContent {
+            kind: NoticeKind::RemoteChange,
+            subject: (HistorySubject::Booking, change.booking.0),
+            headline: words.deed(),
             detail: lines.join("\n"),
             link: format!("/bookings/{}", change.booking),
-            key: notice_key(change.id),
-        }
+            dedupe_key: notice_key(change.id),
+        };
+        Self { business: change.business, staff, content }
     }
 
     /// To be raised in the transaction that writes the change down.
     pub(crate) fn notices(&self, context: &Context) -> [NewNotice<'_>; 2] {
-        let happened = NoticeContent {
-            kind: NoticeKind::RemoteChange,
-            subject: (HistorySubject::Booking, self.booking.0),
-            headline: &self.headline,
-            detail: &self.detail,
-            link: &self.link,
-            dedupe_key: &self.key,
-        };
-        happened.notices(context, (self.business, self.staff))
+        [Audience::Staff(self.staff), Audience::Managers]
+            .map(|audience| self.content.to(context, self.business, audience))
     }
 }
 
 fn capitalize(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn reconnect_key(connection: ConnectionId) -> String {
@@ -245,16 +250,15 @@ pub(crate) async fn needs_reconnect(
     let named = [("person", owner.staff_name.into()), ("provider", provider.into())];
     let headline = text(NOTICE_LANGUAGE, TextKey::ReconnectHeadline, named);
     let named = [("provider", provider.into()), ("account", owner.account_email.into())];
-    let detail = text(NOTICE_LANGUAGE, TextKey::ReconnectDetail, named);
-    let happened = NoticeContent {
+    let content = NoticeContent {
         kind: NoticeKind::Reconnect,
         subject: (HistorySubject::Connection, connection.0),
-        headline: &headline,
-        detail: &detail,
-        link: &link_to(connection),
-        dedupe_key: &reconnect_key(connection),
+        headline,
+        detail: text(NOTICE_LANGUAGE, TextKey::ReconnectDetail, named),
+        link: link_to(connection),
+        dedupe_key: reconnect_key(connection),
     };
-    raise(tx, context, (business, owner.staff_id), &happened).await
+    content.raise(tx, context, (business, owner.staff_id)).await
 }
 
 /// An entry could not be written, for `reason`, and its tries are used up.
@@ -263,21 +267,20 @@ pub(crate) async fn sync_failed(
     context: &Context,
     account: ConnectionAccount,
     reason: &str,
-) -> Result<Vec<JobRef>, StorageError> {
+) -> Result<(), StorageError> {
     let ConnectionAccount { business, connection, provider } = account;
-    let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
+    let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(()) };
     let named = [("person", owner.staff_name.into()), ("provider", provider.name().into())];
-    let headline = text(NOTICE_LANGUAGE, TextKey::FailedSyncHeadline, named);
-    let detail = text(NOTICE_LANGUAGE, TextKey::FailedSyncDetail, [("reason", reason.into())]);
-    let happened = NoticeContent {
+    let content = NoticeContent {
         kind: NoticeKind::FailedSync,
         subject: (HistorySubject::Connection, connection.0),
-        headline: &headline,
-        detail: &detail,
-        link: &link_to(connection),
-        dedupe_key: &failed_sync_key(connection),
+        headline: text(NOTICE_LANGUAGE, TextKey::FailedSyncHeadline, named),
+        detail: text(NOTICE_LANGUAGE, TextKey::FailedSyncDetail, [("reason", reason.into())]),
+        link: link_to(connection),
+        dedupe_key: failed_sync_key(connection),
     };
-    raise(tx, context, (business, owner.staff_id), &happened).await
+    // It waits for others, so that there is nothing to push.
+    content.raise(tx, context, (business, owner.staff_id)).await.map(drop)
 }
 
 fn link_to(connection: ConnectionId) -> String {

@@ -3,7 +3,7 @@
 //! Claims the mail. Hands it to the mail server, and writes down what that said.
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{ids::MailId, job::NextAttempt, mail::MailState};
+use concord_domain::{ids::MailId, mail::MailState};
 use concord_storage::{
     jobs::{self, ClaimedJob, JobOutcome},
     limits::{self, BucketRate, RateDecision},
@@ -12,7 +12,7 @@ use concord_storage::{
 
 use crate::{
     Context,
-    job::{JobError, jitter, require_business},
+    job::{JobError, require_business, retry_or_fail},
     mail::{MailError, Mailer, Recipient, compose},
 };
 
@@ -90,20 +90,12 @@ fn outcome_of_error(
 ) -> (MailState, JobOutcome) {
     let now = context.clock.now();
     let reason = error.to_string();
-    let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
     match error {
         MailError::Refused(_) => (MailState::Failed, JobOutcome::Failed { retry_at: None, reason }),
         MailError::Transient(_) if row.created_at + MAX_AGE < now => {
             (MailState::Failed, JobOutcome::Failed { retry_at: None, reason })
         }
-        MailError::Transient(_) => {
-            let after = context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts));
-            let outcome = match after {
-                NextAttempt::Retry(at) => JobOutcome::Retry { at, reason },
-                NextAttempt::FailedUntil(at) => JobOutcome::Failed { retry_at: Some(at), reason },
-            };
-            (MailState::Waiting, outcome)
-        }
+        MailError::Transient(_) => (MailState::Waiting, retry_or_fail(context, job, reason)),
     }
 }
 

@@ -99,11 +99,7 @@ struct ObservedCalendars {
 
 impl DriftCheck<'_> {
     fn account(&self) -> ConnectionAccount {
-        ConnectionAccount {
-            business: self.connection.business_id,
-            connection: self.connection.id,
-            provider: self.connection.provider,
-        }
+        (&self.connection).into()
     }
 
     /// Returns whether it is to be done again soon: to see a second time, or whether it has been mended.
@@ -237,16 +233,11 @@ impl DriftCheck<'_> {
         let (business, connection) = (self.connection.business_id, self.connection.id);
         let mut tx = self.context.db.begin().await?;
         store::record_drift(&mut tx, (business, connection), &figures).await?;
+        let outcome = if believed { SyncOutcome::Ok } else { SyncOutcome::Held };
+        let message = report::summary_message(drift, believed);
         let line = NewSyncLogEntry {
-            business,
-            connection: Some(connection),
-            booking: None,
-            channel: None,
-            operation: "compare",
-            outcome: if believed { SyncOutcome::Ok } else { SyncOutcome::Held },
-            detail: &report::summary_message(drift, believed),
             duration_ms: (now - self.started_at).num_milliseconds(),
-            at: now,
+            ..self.account().log_entry(("compare", outcome), &message, now)
         };
         sync_log::append(&mut tx, &line).await?;
         commit_held(self.context, self.job, tx).await.map(drop)
@@ -254,7 +245,7 @@ impl DriftCheck<'_> {
 
     async fn tell(&self, told: &[EntryDifference]) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
-        report::write_down(&mut tx, &self.connection, told, self.context.clock.now()).await?;
+        report::write_down(&mut tx, self.account(), told, self.context.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -78,9 +78,9 @@ pub(crate) struct EntrySearch {
 /// What a search asks the provider.
 #[derive(Debug)]
 pub(crate) enum SearchStep {
-    /// Whether the entry stands in this calendar: [`Search::answered`].
+    /// Whether the entry stands in this calendar: [`EntrySearch::answered`].
     Calendar(Box<Calendar>),
-    /// Which calendars there are by now: [`Search::list`].
+    /// Which calendars there are by now: [`EntrySearch::list`].
     List,
 }
 
@@ -235,16 +235,11 @@ pub(crate) async fn follow(
     if !entries::move_to(&mut tx, (entry.id, entry.calendar_id, entry.revision), &moved).await? {
         return Ok(false);
     }
+    let detail = format!("it was moved to {} and is synced there from now on", calendar.name);
+    let whose = (business, entry.connection_id);
     let line = NewSyncLogEntry {
-        business,
-        connection: Some(entry.connection_id),
         booking: Some(entry.booking_id),
-        channel: None,
-        operation: "follow",
-        outcome: SyncOutcome::Ok,
-        detail: &format!("it was moved to {} and is synced there from now on", calendar.name),
-        duration_ms: 0,
-        at: now,
+        ..NewSyncLogEntry::of_connection(whose, ("follow", SyncOutcome::Ok), &detail, now)
     };
     sync_log::append(&mut tx, &line).await?;
     tx.commit().await?;

@@ -1,7 +1,7 @@
 //! Reads the busy times of a calendar, so that nobody is booked while they are elsewhere.
 //!
 //! Claims the calendar. Reads what changed since the cursor, or everything in a rolling window when there is none, it
-//! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::availability`; what a full
+//! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::busy_times`; what a full
 //! read would free much of at once is held until it is seen again. Sets its own next time: it is a poll.
 
 mod busy_time_rows;
@@ -43,7 +43,8 @@ use crate::{
         limits::{acquire_waiting, note_success, take_turn},
     },
     job::{
-        ConnectionAccount, JobError, commit_held, jitter, jittered_part, keep, outcome_of, require_business,
+        ConnectionAccount, JobError, commit_held, is_repeat, jitter, jittered_part, keep, outcome_of,
+        require_business,
     },
     notify,
 };
@@ -130,11 +131,7 @@ fn drop_superseded(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
 
 impl AvailabilityImport<'_> {
     fn account(&self) -> ConnectionAccount {
-        ConnectionAccount {
-            business: self.calendar.business_id,
-            connection: self.connection.id,
-            provider: self.connection.provider,
-        }
+        (&self.connection).into()
     }
 
     fn is_read(&self) -> bool {
@@ -323,14 +320,10 @@ impl AvailabilityImport<'_> {
         }
         let mut outcome = outcome_of(context, job, &error, provider);
         let words = error.user_message(provider);
-        let tries = if error.is_refusal() { 1 } else { i64::from(context.settings.retry.tries) };
-        let again = match outcome {
-            JobOutcome::Snooze { .. } | JobOutcome::Wait { .. } => true,
-            JobOutcome::Failed { .. } => job.attempts > tries,
-            JobOutcome::Done | JobOutcome::Again(_) | JobOutcome::Retry { .. } => false,
-        };
+        let tries = if error.is_rejection() { 1 } else { i64::from(context.settings.retry.tries) };
+        let is_repeat = is_repeat(&outcome, job.attempts > tries) && job.last_error.as_ref() == Some(&words);
         if let JobOutcome::Failed { retry_at, reason } = &mut outcome {
-            if !error.is_refusal() {
+            if !error.is_rejection() {
                 let poll = context.clock.now() + context.settings.poll_every;
                 *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
             }
@@ -340,7 +333,7 @@ impl AvailabilityImport<'_> {
         }
         let failed = matches!(outcome, JobOutcome::Failed { .. });
         let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };
-        if !again || job.last_error.as_ref() != Some(&words) {
+        if !is_repeat {
             self.log(logged, &words).await?;
         }
         Ok(outcome)
@@ -353,16 +346,10 @@ impl AvailabilityImport<'_> {
         }
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
+        let detail = format!("{}: {detail}", self.calendar.name);
         let line = NewSyncLogEntry {
-            business: self.calendar.business_id,
-            connection: Some(self.connection.id),
-            booking: None,
-            channel: None,
-            operation: "import",
-            outcome,
-            detail: &format!("{}: {detail}", self.calendar.name),
             duration_ms: (now - self.started_at).num_milliseconds(),
-            at: now,
+            ..self.account().log_entry(("import", outcome), &detail, now)
         };
         sync_log::append(&mut tx, &line).await?;
         tx.commit().await?;

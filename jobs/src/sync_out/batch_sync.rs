@@ -32,14 +32,14 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     if connection.state != ConnectionState::Active {
         return Ok(JobOutcome::Done);
     }
-    remove_unwanted(context, business, id).await?;
+    remove_unwanted(context, job, (business, id)).await?;
     let mut after = BookingId(Uuid::nil());
     loop {
         let now = context.clock.now();
         let part = bookings::concerning(&context.db, business, id, now, after, BATCH_SIZE).await?;
         let Some(last) = part.last() else { return Ok(JobOutcome::Done) };
         after = last.id;
-        // Who changes one delivery writes to the entries of others: each is aimed alone, or the two could wait for each
+        // Who changes one delivery writes to the entries of others: each has a transaction of its own, or the two could wait for each
         // other.
         for together in part.chunk_by(|one, next| !is_delivery(one) && !is_delivery(next)) {
             let mut tx = context.db.begin().await?;
@@ -61,15 +61,19 @@ fn is_delivery(booking: &Booking) -> bool {
 }
 
 /// What should have gone while the connection was not served goes now, also where the booking is over by now.
-async fn remove_unwanted(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), JobError> {
+async fn remove_unwanted(
+    context: &Context,
+    job: &ClaimedJob,
+    whose: (BusinessId, ConnectionId),
+) -> Result<(), JobError> {
     let mut after = EntryId(Uuid::nil());
     loop {
         let mut tx = context.db.begin().await?;
         let now = context.clock.now();
-        let (enqueued, more) =
-            entries::remove_undesired(&mut tx, (business, id), after, BATCH_SIZE, now).await?;
+        let (enqueued, more) = entries::remove_undesired(&mut tx, whose, after, BATCH_SIZE, now).await?;
         context.commit(tx, &enqueued).await?;
         let Some(last) = more else { return Ok(()) };
         after = last;
+        keep(context, job).await?;
     }
 }

@@ -1,5 +1,5 @@
-//! Finishes a disconnection: removes the entries if that was chosen, ends the channels by which the provider tells of
-//! changes and the grant, forgets the tokens.
+//! Finishes a disconnection: removes the entries if that was chosen, ends the push subscriptions and the grant,
+//! forgets the tokens.
 //!
 //! Claims the connection, which is `disconnected` already, so that nobody else begins to write to it. What it has
 //! removed stays removed: a run that was stopped is begun again with what is left. If the person connects the account
@@ -21,7 +21,7 @@ use concord_storage::{
     connections::{self, StoredTokens},
     entries::{self, Entry},
     jobs::{ClaimedJob, JobOutcome},
-    sync_log::{self, NewSyncLogEntry},
+    sync_log,
 };
 use uuid::Uuid;
 
@@ -52,14 +52,14 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     if connection.state != ConnectionState::Disconnected {
         return Ok(JobOutcome::Done);
     }
-    let account = ConnectionAccount { business, connection: id, provider: connection.provider };
+    let account = ConnectionAccount::from(&connection);
     let ending = Disconnection { context, account, over_since: connection.state_changed_at };
     // Before anything else: what is ended at the provider is this consent, and none that comes later.
     let tokens = connections::tokens(&context.db, &context.ring, business, id).await?;
-    let mut said = "access revoked".to_owned();
+    let mut message = "access revoked".to_owned();
     if connection.remove_entries {
         let mut lease = JobLease::of(context, job);
-        said = match ending.remove_entries(&mut lease).await {
+        message = match ending.remove_entries(&mut lease).await {
             Ok(RemovalOutcome::ConnectedAgain) => return Ok(JobOutcome::Done),
             Ok(RemovalOutcome::Ended { refused }) if refused.is_empty() => {
                 "entries deleted, access revoked".to_owned()
@@ -81,7 +81,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     }
     push::close_all(context, &connection).await?;
     ending.revoke(tokens).await?;
-    ending.forget(&said).await?;
+    ending.forget(&message).await?;
     Ok(JobOutcome::Done)
 }
 
@@ -100,7 +100,7 @@ enum RemovalOutcome {
         /// Why some of them stay, one reason for each calendar.
         refused: Vec<String>,
     },
-    /// To the moment when the person desired them back.
+    /// Stopped because the person reconnected.
     ConnectedAgain,
 }
 
@@ -124,9 +124,7 @@ impl Disconnection<'_> {
         {
             return Ok(RemovalOutcome::Ended { refused: Vec::new() });
         }
-        let provider = context.providers.get(account.provider).ok_or_else(|| {
-            JobError::Permanent(format!("{} is not set up, so the entries are kept", account.provider.name()))
-        })?;
+        let provider = context.provider(account.provider)?;
         let mut refused: BTreeMap<String, String> = BTreeMap::new();
         let mut after = first;
         loop {
@@ -265,23 +263,13 @@ impl Disconnection<'_> {
         Ok(format!("access ended; {left} could not be deleted: {reason}"))
     }
 
-    async fn forget(&self, said: &str) -> Result<(), StorageError> {
-        let ConnectionAccount { business, connection, .. } = self.account;
+    async fn forget(&self, message: &str) -> Result<(), StorageError> {
+        let connection = self.account.connection;
         let mut tx = self.context.db.begin().await?;
         if !connections::delete_tokens(&mut tx, connection, self.over_since).await? {
             return Ok(());
         }
-        let line = NewSyncLogEntry {
-            business,
-            connection: Some(connection),
-            booking: None,
-            channel: None,
-            operation: "disconnect",
-            outcome: SyncOutcome::Ok,
-            detail: said,
-            duration_ms: 0,
-            at: self.context.clock.now(),
-        };
+        let line = self.account.log_entry(("disconnect", SyncOutcome::Ok), message, self.context.clock.now());
         sync_log::append(&mut tx, &line).await?;
         tx.commit().await
     }

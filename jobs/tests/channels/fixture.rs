@@ -13,7 +13,7 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use concord_jobs::{
-    Context, Handlers, KeyRegistry, SyncSettings,
+    Context, Handlers, KeyRegistry,
     dispatch::JobRunner,
     mail::MailSettings,
     queue::{Queue, QueueConfig},
@@ -35,7 +35,10 @@ use concord_storage::{
 };
 use secrecy::SecretString;
 
-use crate::feed_server::FeedServer;
+use crate::{
+    feed_server::FeedServer,
+    shared::{DrainJobs, default_settings},
+};
 
 pub(crate) struct ChannelFixture<'a> {
     pub(crate) db: &'a TestDb,
@@ -59,7 +62,7 @@ impl<'a> ChannelFixture<'a> {
             clock: clock.clone(),
             providers: Arc::new(ProviderRegistry::new(ProviderRegistryConfig::default(), &clock).unwrap()),
             queue: Queue::connect(&QueueConfig::default()).await.unwrap(),
-            settings: Arc::new(SyncSettings::default()),
+            settings: Arc::new(default_settings()),
             mail: Arc::new(MailSettings::without_server("https://book.example".parse().unwrap())),
             keys: KeyRegistry::default(),
             handlers: Handlers::default(),
@@ -148,7 +151,7 @@ impl<'a> ChannelFixture<'a> {
 
     /// What managers were told and is still so.
     pub(crate) async fn notices(&self) -> Vec<String> {
-        let untold = notices::untold(self.db, self.business.id, Audience::Managers, 100).await.unwrap();
+        let untold = notices::unsent(self.db, self.business.id, Audience::Managers, 100).await.unwrap();
         untold.into_iter().map(|notice| notice.headline).collect()
     }
 

@@ -11,5 +11,7 @@ mod fixture;
 mod imports;
 mod polls;
 mod quarantine;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod stays;
 mod webhooks;

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use crate::{
     feed_server::{FeedServer, nights, reserved},
     fixture::ChannelFixture,
+    shared::DrainJobs,
 };
 
 async fn what_is_sold_arrives_changes_and_goes(db: &TestDb) {
@@ -159,7 +160,7 @@ async fn a_double_booking_is_told_by_guests_that_people_know(db: &TestDb) {
     let vrbo = FeedServer::start().await;
     vrbo.events(&[nights("v", "Reserved - Maria Silva", 4, 7)]);
     fixture.add_channel_at("vrbo", &vrbo).await;
-    let told = notices::untold(db, fixture.business.id, Audience::Managers, 100).await.unwrap();
+    let told = notices::unsent(db, fixture.business.id, Audience::Managers, 100).await.unwrap();
     let details: Vec<&str> = told.iter().map(|notice| notice.detail.as_str()).collect();
     assert!(details.iter().any(|detail| detail.contains("overlaps “Airbnb guest” (")), "{details:?}");
     assert!(details.iter().all(|detail| !detail.contains("Reserved")), "{details:?}");

@@ -1,5 +1,5 @@
 use concord_domain::{
-    channel::{ImportGuard, RunOutcome},
+    channel::{ImportGuard, RunOrigin, RunOutcome},
     people::Actor,
 };
 use concord_jobs::channels::quarantine::{self, ReviewError, UndoCounts};
@@ -94,10 +94,14 @@ async fn somebody_keeps_what_the_feed_lacks(db: &TestDb) {
     let airbnb = fixture.on("airbnb").await;
     fixture.site.events(&[]);
     fixture.later(2).await;
-    assert_eq!(quarantine::keep(&fixture.context, fixture.business.id, airbnb).await.unwrap(), 3);
+    let keep = || quarantine::keep(&fixture.context, fixture.business.id, airbnb, &Actor::System);
+    assert_eq!(keep().await.unwrap(), 3);
+    let run = fixture.runs(airbnb).await[0].clone();
+    assert_eq!(run.message, "3 kept although the calendar is missing them");
+    assert_eq!((run.origin, run.outcome), (RunOrigin::Person, RunOutcome::Applied));
     fixture.later(72).await;
     assert_eq!((fixture.standing().await.len(), fixture.channel(airbnb).await.import_guard), (3, None));
-    let nothing = quarantine::keep(&fixture.context, fixture.business.id, airbnb).await;
+    let nothing = keep().await;
     assert!(matches!(nothing, Err(ReviewError::Nothing)), "{nothing:?}");
 }
 

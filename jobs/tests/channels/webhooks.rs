@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::fixture::ChannelFixture;
+use crate::{fixture::ChannelFixture, shared::DrainJobs};
 
 /// As a channel manager signs it, by the text of Standard Webhooks.
 fn sign(keys: &WebhookCredentials, id: &str, timestamp: &str, body: &str) -> String {

@@ -28,7 +28,10 @@ use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{ANA, RUI, SyncFixture, titled, unhurried};
+use crate::{
+    fixture::{ANA, RUI, SyncFixture, titled, unhurried},
+    shared::DrainJobs,
+};
 
 /// The seed of a run, so that it can be repeated with `CONCORD_TEST_SEED`.
 fn seed() -> u64 {

@@ -12,7 +12,10 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::fixture::{ANA, RUI, SyncFixture, titled};
+use crate::{
+    fixture::{ANA, RUI, SyncFixture, titled},
+    shared::DrainJobs,
+};
 
 async fn entries_stay_if_that_is_chosen_and_access_ends(db: &TestDb) {
     let fixture = SyncFixture::new(db).await;

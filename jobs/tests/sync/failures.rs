@@ -22,8 +22,11 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::fixture::{ANA, RUI, SyncFixture, titled, unhurried};
-use crate::provider_sandbox::GrantedTokens;
+use crate::{
+    fixture::{ANA, RUI, SyncFixture, titled, unhurried, uniform_limits},
+    provider_sandbox::GrantedTokens,
+    shared::{DrainJobs, default_settings},
+};
 
 async fn a_rate_limit_is_a_wait_and_costs_no_try(db: &TestDb) {
     let fixture = SyncFixture::new(db).await;
@@ -281,12 +284,12 @@ async fn killed_single_process_resumes_its_jobs_at_once(db: &TestDb) {
 /// The provider asks for a pause; the calls that keep to our own limit are not many either.
 async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        limits: ProviderLimits::uniform(CallLimits {
+        limits: uniform_limits(CallLimits {
             connection_interval: Duration::milliseconds(100),
             connection_burst: 20,
             ..ProviderLimits::default().of(ProviderKind::Google)
         }),
-        ..concord_jobs::SyncSettings::default()
+        ..default_settings()
     };
     let fixture = SyncFixture::with(db, settings, StdDuration::from_secs(5)).await;
     fixture.connected(&fixture.ana).await;
@@ -313,12 +316,12 @@ async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
 /// What a person waits for has a part of the limit that no batch uses up, and comes first in what is left.
 async fn a_batch_does_not_keep_a_person_waiting(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        limits: ProviderLimits::uniform(CallLimits {
+        limits: uniform_limits(CallLimits {
             connection_interval: Duration::seconds(30),
             connection_burst: 20,
             ..ProviderLimits::default().of(ProviderKind::Google)
         }),
-        ..concord_jobs::SyncSettings::default()
+        ..default_settings()
     };
     let fixture = SyncFixture::with(db, settings, StdDuration::from_secs(5)).await;
     for number in 0..40 {
@@ -342,14 +345,14 @@ async fn a_batch_does_not_keep_a_person_waiting(db: &TestDb) {
 /// Whom the installation's limit makes wait has not used up what their own account may do.
 async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        limits: ProviderLimits::uniform(CallLimits {
+        limits: uniform_limits(CallLimits {
             connection_interval: Duration::minutes(2),
             connection_burst: 1,
             project_interval: Duration::seconds(5),
             project_burst: 1,
         }),
         poll_every: Duration::days(1),
-        ..concord_jobs::SyncSettings::default()
+        ..default_settings()
     };
     let fixture = SyncFixture::with(db, settings, StdDuration::from_secs(5)).await;
     fixture.connected(&fixture.ana).await;

@@ -41,7 +41,10 @@ use concord_storage::{
     testing::{self, TestDb, monday},
 };
 
-use crate::provider_sandbox::{GrantedTokens, ProviderSandbox};
+use crate::{
+    provider_sandbox::{GrantedTokens, ProviderSandbox},
+    shared::{DrainJobs, default_settings},
+};
 
 pub(crate) const ANA: &str = "ana@harbour.example";
 pub(crate) const RUI: &str = "rui@harbour.example";
@@ -80,7 +83,12 @@ pub(crate) fn unhurried() -> SyncSettings {
         project_burst: 100_000,
         ..ProviderLimits::default().of(ProviderKind::Google)
     };
-    SyncSettings { limits: ProviderLimits::uniform(limits), ..SyncSettings::default() }
+    SyncSettings { limits: uniform_limits(limits), ..default_settings() }
+}
+
+/// The same limits for all providers.
+pub(crate) fn uniform_limits(limits: CallLimits) -> ProviderLimits {
+    ProviderLimits(ProviderKind::ALL.iter().map(|kind| (*kind, limits)).collect())
 }
 
 impl<'a> SyncFixture<'a> {

@@ -1,6 +1,6 @@
 //! What reaches a calendar and what comes back from it: real databases, a real sandbox over HTTP, real providers.
 //!
-//! A test makes a `fixture::World`, does what people do there, and lets the work be done with `settle`, which runs all
+//! A test makes a `fixture::SyncFixture`, does what people do there, and lets the work be done with `settle`, which runs all
 //! that is due and moves the set clock to whatever is due soon. Nothing here waits for time to pass.
 
 #![allow(
@@ -39,6 +39,8 @@ mod replay;
 mod rounds;
 mod secrets;
 mod settings;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod statements;
 mod takeover;
 mod two_way;

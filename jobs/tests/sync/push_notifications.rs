@@ -16,7 +16,10 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::fixture::{ANA, SyncFixture};
+use crate::{
+    fixture::{ANA, SyncFixture},
+    shared::DrainJobs,
+};
 
 impl SyncFixture<'_> {
     /// The channels of a connection that are not over.

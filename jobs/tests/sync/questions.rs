@@ -20,7 +20,7 @@ impl SyncFixture<'_> {
         assert!(open.is_empty(), "{open:#?}");
         let staff = notices::Audience::Staff(self.ana.id);
         for audience in [notices::Audience::Managers, staff] {
-            let untold = notices::untold(self.db, self.business.id, audience, 10).await.unwrap();
+            let untold = notices::unsent(self.db, self.business.id, audience, 10).await.unwrap();
             assert!(untold.is_empty(), "{untold:#?}");
         }
     }

@@ -11,7 +11,10 @@ use concord_storage::{
 };
 use serde_json::{Value, json};
 
-use crate::fixture::{ANA, SyncFixture, unhurried};
+use crate::{
+    fixture::{ANA, SyncFixture, unhurried, uniform_limits},
+    shared::default_settings,
+};
 
 async fn events(fixture: &SyncFixture<'_>, count: i64) -> Vec<String> {
     let mut ids = Vec::new();
@@ -81,7 +84,7 @@ async fn a_long_list_waits_for_the_limit_where_it_is(db: &TestDb) {
         connection_burst: 1,
         ..ProviderLimits::default().of(ProviderKind::Google)
     };
-    let settings = SyncSettings { limits: ProviderLimits::uniform(limits), ..SyncSettings::default() };
+    let settings = SyncSettings { limits: uniform_limits(limits), ..default_settings() };
     let fixture = SyncFixture::with(db, settings, StdDuration::from_secs(30)).await;
     // Google gives 2,500 a page.
     for number in 0..15 {
@@ -107,7 +110,7 @@ async fn a_long_list_waits_for_the_limit_where_it_is(db: &TestDb) {
 
 /// All that are due at once.
 async fn bookings_come_between_the_slices_of_a_long_import(db: &TestDb) {
-    bookings_come_between(db, SyncSettings::default().slice).await;
+    bookings_come_between(db, default_settings().slice).await;
 }
 
 /// Where a slice is over with the first of them.

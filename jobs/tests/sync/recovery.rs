@@ -18,7 +18,10 @@ use concord_storage::{
 use concord_testing::ProxyFault;
 use serde_json::json;
 
-use crate::fixture::{ANA, PATIENCE, SyncFixture, unhurried};
+use crate::{
+    fixture::{ANA, PATIENCE, SyncFixture, unhurried},
+    shared::DrainJobs,
+};
 
 /// Lets the work be done for as long as that, whenever some of it is due.
 async fn work_for(fixture: &SyncFixture<'_>, time: Duration) {

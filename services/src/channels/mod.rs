@@ -176,6 +176,9 @@ pub async fn update(
         "interval_minutes": channel.interval_minutes, "host": channel.import_host,
     });
     record(&mut tx, by, id, "changed", &said).await?;
+    if !channel.polled || channel.state != ChannelState::Active {
+        notices::close_all(&mut tx, &channel, by.now).await?;
+    }
     let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
     context.commit(tx, enqueued.as_slice()).await?;
     Ok(channel)
@@ -192,8 +195,7 @@ pub async fn remove(context: &Context, by: &ChangeContext, id: ChannelId) -> Res
             Err(error) => return Err(error.into()),
         }
     }
-    notices::close_quarantined(&mut tx, &channel, by.now).await?;
-    notices::close_unreadable(&mut tx, &channel, by.now).await?;
+    notices::close_all(&mut tx, &channel, by.now).await?;
     record(&mut tx, by, id, "removed", &json!({})).await?;
     Ok(tx.commit().await?)
 }

@@ -75,11 +75,11 @@ async fn each_is_told_of_what_is_open_and_theirs_once(db: &TestDb) {
     raise(db, &notice(business, Audience::Managers, "c"), 2).await;
     close(db, business, "b", 3).await;
     assert_eq!(notices::count_unsent(db, business).await.unwrap(), 3);
-    let untold = async |audience| notices::untold(db, business, audience, 10).await.unwrap();
+    let untold = async |audience| notices::unsent(db, business, audience, 10).await.unwrap();
     let to_managers = untold(Audience::Managers).await;
     let keys: Vec<_> = to_managers.iter().map(|one| one.dedupe_key.as_str()).collect();
     assert_eq!(keys, ["a", "c"]);
-    assert_eq!(notices::untold(db, business, Audience::Managers, 1).await.unwrap().len(), 1);
+    assert_eq!(notices::unsent(db, business, Audience::Managers, 1).await.unwrap().len(), 1);
     let one = &to_managers[0];
     assert_eq!((one.kind, one.link.as_str()), (NoticeKind::Reconnect, "/calendars/1"));
     assert_eq!(one.headline, "Ana's Google calendar needs to be reconnected");
@@ -134,7 +134,7 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     let once = NewNotice { kind: NoticeKind::RemoteChange, ..notice(business, Audience::Managers, "c") };
     raise(db, &once, 0).await;
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 0);
-    let untold = notices::untold(db, business, Audience::Managers, 10).await.unwrap();
+    let untold = notices::unsent(db, business, Audience::Managers, 10).await.unwrap();
     let mut tx = begin(db).await;
     for told in untold {
         notices::mark_sent(&mut tx, business, told.id, at(1)).await.unwrap();

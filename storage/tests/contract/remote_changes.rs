@@ -98,7 +98,7 @@ impl RemoteChangeFixture {
 
     /// The keys of what managers are yet to be told.
     async fn untold(&self, db: &Db) -> Vec<String> {
-        let untold = notices::untold(db, self.business(), Audience::Managers, 10).await.unwrap();
+        let untold = notices::unsent(db, self.business(), Audience::Managers, 10).await.unwrap();
         untold.into_iter().map(|notice| notice.dedupe_key).collect()
     }
 

@@ -21,8 +21,7 @@ use concord_storage::{
     connections::{self, Connection},
     jobs::{ClaimedJob, JobOutcome},
     push_subscriptions::{self, AgreedSubscription, PushSubscription},
-    secret,
-    sync_log::{self, NewSyncLogEntry},
+    secret, sync_log,
 };
 use url::Url;
 
@@ -96,7 +95,7 @@ impl SubscriptionUpkeep<'_> {
     }
 
     fn account(&self) -> ConnectionAccount {
-        account_of(self.connection)
+        self.connection.into()
     }
 
     async fn open(&self, channels: &[PushSubscription], address: &Url) -> Result<(), JobError> {
@@ -115,7 +114,7 @@ impl SubscriptionUpkeep<'_> {
         let opened = with_access!(context, self.account(), access => push.open(&access, calendar, wanted));
         match opened {
             Ok(opened) => self.agreed(id, &opened, !channels.iter().any(is_open)).await,
-            Err(error) if is_refusal(&error) => self.refused(id, channels, &error).await,
+            Err(error) if is_rejection(&error) => self.refused(id, channels, &error).await,
             Err(error) => {
                 self.forget(id, Some(&error.user_message(self.connection.provider.name()))).await?;
                 Err(error)
@@ -190,20 +189,11 @@ impl SubscriptionUpkeep<'_> {
         let mut tx = context.db.begin().await?;
         push_subscriptions::refused(&mut tx, id, (refusals, &words), due_at, now).await?;
         if before.and_then(|before| before.last_error.as_deref()) != Some(words.as_str()) {
-            let line = NewSyncLogEntry {
-                business: self.calendar.business_id,
-                connection: Some(self.connection.id),
-                booking: None,
-                channel: None,
-                operation: "push",
-                outcome: SyncOutcome::Nothing,
-                detail: &format!(
-                    "{}: instant updates unavailable, checking on schedule instead: {words}",
-                    self.calendar.name
-                ),
-                duration_ms: 0,
-                at: now,
-            };
+            let detail = format!(
+                "{}: instant updates unavailable, checking on schedule instead: {words}",
+                self.calendar.name
+            );
+            let line = self.account().log_entry(("push", SyncOutcome::Nothing), &detail, now);
             sync_log::append(&mut tx, &line).await?;
         }
         tx.commit().await?;
@@ -224,7 +214,7 @@ impl SubscriptionUpkeep<'_> {
 
 /// Ends all channels of a connection that is over, as long as it can be spoken for.
 pub(crate) async fn close_all(context: &Context, connection: &Connection) -> Result<(), JobError> {
-    let account = account_of(connection);
+    let account = ConnectionAccount::from(connection);
     let push = context.providers.push(connection.provider);
     for channel in
         push_subscriptions::of_connection(&context.db, account.business, account.connection).await?
@@ -250,7 +240,7 @@ async fn close(
         let remote = &remote;
         match with_access!(context, account, access => push.close(&access, remote)) {
             Ok(()) => {}
-            Err(error) if is_refusal(&error) => why = Some(error.user_message(account.provider.name())),
+            Err(error) if is_rejection(&error) => why = Some(error.user_message(account.provider.name())),
             Err(JobError::Provider(ProviderError::GrantDead(_) | ProviderError::Unauthorized)) => {
                 why = Some("access had ended before".to_owned());
             }
@@ -267,14 +257,6 @@ async fn forget(context: &Context, id: PushSubscriptionId, why: Option<&str>) ->
     tx.commit().await
 }
 
-fn account_of(connection: &Connection) -> ConnectionAccount {
-    ConnectionAccount {
-        business: connection.business_id,
-        connection: connection.id,
-        provider: connection.provider,
-    }
-}
-
 fn is_open(channel: &PushSubscription) -> bool {
     channel.state == PushState::Open
 }
@@ -284,9 +266,9 @@ fn remote(channel: &PushSubscription) -> Option<RemotePushSubscription> {
     Some(RemotePushSubscription { remote_id, resource_id: channel.resource_id.clone() })
 }
 
-/// Whether it would be refused again: what is not there, nobody can be told of.
-fn is_refusal(error: &JobError) -> bool {
-    error.is_refusal() || matches!(error, JobError::Provider(ProviderError::NotFound))
+/// Whether it would be rejected again: what is not there, nobody can be told of.
+fn is_rejection(error: &JobError) -> bool {
+    error.is_rejection() || matches!(error, JobError::Provider(ProviderError::NotFound))
 }
 
 fn known(channels: &[PushSubscription], address: Option<&Url>) -> Vec<KnownSubscription> {

@@ -9,11 +9,10 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError, Tx,
-    connections::Connection,
     sync_log::{self, NewSyncLogEntry},
 };
 
-use crate::sync_in::remote_change::RemoteChangeOutcome;
+use crate::{job::ConnectionAccount, sync_in::remote_change::RemoteChangeOutcome};
 
 /// So many are named one by one; what is more than these is a figure.
 const MAX_RECORDED: usize = 100;
@@ -97,21 +96,15 @@ impl DriftResolution {
 /// Writes a line for each of the first ones.
 pub(super) async fn write_down(
     tx: &mut Tx,
-    connection: &Connection,
+    account: ConnectionAccount,
     differences: &[EntryDifference],
     at: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     for difference in differences.iter().take(MAX_RECORDED) {
+        let what = ("difference", difference.outcome);
         let line = NewSyncLogEntry {
-            business: connection.business_id,
-            connection: Some(connection.id),
             booking: difference.booking,
-            channel: None,
-            operation: "difference",
-            outcome: difference.outcome,
-            detail: &difference.detail,
-            duration_ms: 0,
-            at,
+            ..account.log_entry(what, &difference.detail, at)
         };
         sync_log::append(tx, &line).await?;
     }

@@ -12,7 +12,7 @@ use concord_storage::{
 use super::{EntryRun, EntryRunResult, PlannedRun};
 use crate::{
     accounts::limits::on_recovery,
-    job::{AfterJob, JobError, RunEnd, finish_in, outcome_of},
+    job::{AfterJob, JobError, RunEnd, finish_in, is_repeat, outcome_of},
     notify,
 };
 
@@ -36,7 +36,7 @@ impl EntryRun<'_> {
     ) -> Result<RunEnd, JobError> {
         let context = self.context;
         let is_past_care = match &result {
-            Err(error) if error.is_refusal() => self.is_past_care().await?,
+            Err(error) if error.is_rejection() => self.is_past_care().await?,
             _ => false,
         };
         let now = context.clock.now();
@@ -64,7 +64,6 @@ impl EntryRun<'_> {
             again = entries::look_again(&mut tx, here, write, now).await?;
         }
         if record.logged == SyncOutcome::Failed {
-            // It waits for others and is due only then, so that there is nothing to push.
             notify::sync_failed(&mut tx, context, self.account, &record.detail).await?;
         }
         context.commit(tx, again.as_slice()).await?;
@@ -144,31 +143,22 @@ impl EntryRun<'_> {
         Ok(booking.is_none_or(|booking| is_past_care(booking.interval.end, self.context.clock.now())))
     }
 
-    /// Told to wait again for the same reason, or failed again as the last time, it says so once.
+    /// What waits or fails again for the same reason is logged once.
     async fn log(
         &self,
         tx: &mut Tx,
         record: &EntryRunRecord,
         now: DateTime<Utc>,
     ) -> Result<(), StorageError> {
-        let again = match record.outcome {
-            JobOutcome::Snooze { .. } | JobOutcome::Wait { .. } => true,
-            JobOutcome::Failed { .. } => self.entry.state == EntryState::Failed,
-            JobOutcome::Done | JobOutcome::Again(_) | JobOutcome::Retry { .. } => false,
-        };
-        if again && self.entry.last_error.as_deref() == Some(&record.detail) {
+        let had_failed = self.entry.state == EntryState::Failed;
+        if is_repeat(&record.outcome, had_failed) && self.entry.last_error.as_deref() == Some(&record.detail)
+        {
             return Ok(());
         }
         let line = NewSyncLogEntry {
-            business: self.account.business,
-            connection: Some(self.account.connection),
             booking: Some(self.entry.booking_id),
-            channel: None,
-            operation: record.operation,
-            outcome: record.logged,
-            detail: &record.detail,
             duration_ms: (now - self.started_at).num_milliseconds(),
-            at: now,
+            ..self.account.log_entry((record.operation, record.logged), &record.detail, now)
         };
         sync_log::append(tx, &line).await.map(drop)
     }

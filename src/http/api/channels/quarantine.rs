@@ -107,7 +107,7 @@ async fn reject_quarantine(
 ) -> Result<Json<QuarantineDecisionResponse>, ApiError> {
     find_channel(&app, &caller, id).await?;
     // The first transaction keeps them; the second only says that nothing waits, as the next reading does too.
-    let kept = quarantine::keep(&app.context, caller.business, id).await?;
+    let kept = quarantine::keep(&app.context, caller.business, id, &caller.actor).await?;
     Ok(Json(QuarantineDecisionResponse {
         bookings: i64::try_from(kept).unwrap_or(i64::MAX),
         conflicts: 0,

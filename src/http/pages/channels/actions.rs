@@ -83,7 +83,7 @@ pub(super) async fn keep(
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
-    let flash = match quarantine::keep(&app.context, user.business.id, id).await {
+    let flash = match quarantine::keep(&app.context, user.business.id, id, &user.actor()).await {
         Ok(number) => Flash::success(format!(
             "{}, though {}'s calendar is missing {}.",
             pluralize(i64::try_from(number).unwrap_or(i64::MAX), "booking is kept", "bookings are kept"),
