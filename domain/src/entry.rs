@@ -84,7 +84,7 @@ impl EntryContent {
     /// A digest over all that we write: equal hashes need no write.
     pub fn hash(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        crate::hex(&Sha256::digest(json))
+        crate::hex(Sha256::digest(json))
     }
 }
 

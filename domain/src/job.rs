@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::words;
 
 words! {
-    /// The kinds of work. Each is one file in `jobs`.
+    /// The kinds of work. `jobs::dispatch` names the handler of each.
     JobKind "Job type." {
         /// Bring one calendar's entry of a booking up to date. Subject: the entry.
         SyncBooking = "sync_booking",

@@ -78,14 +78,7 @@ macro_rules! words {
 pub(crate) use words;
 
 /// Bytes as hexadecimal digits, in lower case.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub use hex::encode as hex;
 
 /// A word that is not in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The work that Concord does by itself: where storage and providers meet.
 //!
-//! A job (a row of `storage::jobs`) says that something must be done. A handler does it: it claims nothing and retries
-//! nothing by itself, but loads the rows as they are now, lets a pure function of the domain plan, acts on the plan and
+//! A job (a row of `storage::jobs`) says that something must be done. Jobs are claimed before the handler runs; it
+//! retries nothing by itself, but loads the rows as they are now, lets a pure function of the domain plan, acts on the plan and
 //! returns a `JobOutcome`. `dispatch` claims, runs and records, one job of a key (a connection) after the other; `queue` and
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!

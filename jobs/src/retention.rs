@@ -1,7 +1,7 @@
 //! Deletes what is kept for a time only: old log lines, ended sessions, answered consents. Then PostgreSQL looks how much is
 //! left, and SQLite is told again what to assume.
 //!
-//! Claims nothing but itself; comes back every hour.
+//! Comes back every hour.
 
 use chrono::Duration;
 use concord_domain::job::{JobKind, QueueClass};

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use concord_domain::hex;
 use sha2::{Digest, Sha256};
 
 /// Hexadecimal digits for a line. Two lines of one text that share them cost a person a line, once in sixteen millions.
@@ -59,7 +60,7 @@ pub(crate) fn merged(current: &str, mark: Option<&str>, wanted: &str) -> String 
     if wanted.is_empty() { theirs.to_owned() } else { format!("{wanted}\n\n{theirs}") }
 }
 
-/// Where so many lines with that digest stand one after the other, others that say nothing between them.
+/// The range of `count` consecutive non-blank lines with this digest.
 fn run_of(said: &[Option<String>], count: usize, wanted: &str) -> Option<Range<usize>> {
     let lines: Vec<(usize, &str)> =
         said.iter().enumerate().filter_map(|(at, one)| Some((at, one.as_deref()?))).collect();
@@ -70,7 +71,7 @@ fn run_of(said: &[Option<String>], count: usize, wanted: &str) -> Option<Range<u
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    hex(&Sha256::digest(text)[..16])
 }
 
 /// Whether both say the same to who reads them.
@@ -90,9 +91,7 @@ fn fingerprint(line: &str) -> Option<String> {
     if said.is_empty() {
         return None;
     }
-    let digest = Sha256::digest(said.join(" "));
-    let hex: Vec<String> = digest.iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
-    Some(hex.concat())
+    Some(hex(&Sha256::digest(said.join(" "))[..HASH_DIGITS / 2]))
 }
 
 fn is_among(mark: &str, one: &str) -> bool {

@@ -45,7 +45,7 @@ pub fn digest(token: &SecretString) -> String {
 
 /// The SHA-256 of anything, in hexadecimal.
 pub fn digest_bytes(bytes: &[u8]) -> String {
-    concord_domain::hex(&Sha256::digest(bytes))
+    concord_domain::hex(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

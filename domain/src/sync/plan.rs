@@ -4,9 +4,9 @@
 //!
 //! 1. Read what is desired and what is known; `plan_entry`. To compare with what really stands there, ask the
 //!    provider first and hand the observation in.
-//! 2. Before a call that writes, store `Known::begun`: from then on nobody trusts what was known of the content. For
+//! 2. Before a call that writes, store `EntryWriteState::begun`: from then on nobody trusts what was known of the content. For
 //!    `Look`, ask the provider and plan again with the observation.
-//! 3. Afterwards store `Known::written` or `Known::removed`. If the provider refused it, store `Known::refused`: it did
+//! 3. Afterwards store `EntryWriteState::written` or `removed`. If the provider refused it, store `refused`: it did
 //!    not happen. Of `Precondition` or `NotFound` `after` tells what follows; with any other error the run ends: what is
 //!    stored is enough for the next one, which looks first if the outcome of a write is not known.
 //! 4. Until `Nothing`, and at most `MAX_STEPS` calls: an entry that somebody else keeps changing waits for its next
@@ -144,7 +144,7 @@ pub enum EntryAction {
 }
 
 impl EntryAction {
-    /// Whether it changes something at the provider, so that `Known::begun` must be stored before it.
+    /// Whether it changes something at the provider, so that `EntryWriteState::begun` must be stored before it.
     pub fn writes(&self) -> bool {
         matches!(self, Self::Create | Self::Update { .. } | Self::Remove)
     }

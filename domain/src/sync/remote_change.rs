@@ -1,7 +1,7 @@
 //! What a person did to an entry of ours in their own calendar, and what follows from it.
 //!
 //! Three things are compared: what the entry said after our last write (`base`), what it should say now (`desired`) and
-//! what it says (`Sight`). So our own writes are known again whatever became of their answers, a person's change is
+//! what it says (`RemoteEntry`). So our own writes are known again whatever became of their answers, a person's change is
 //! found though one of ours is under way, and where both sides changed the same thing the booking stands.
 //!
 //! What is to be followed may still be refused by whoever writes the booking, when the time is taken: the entry is then

@@ -77,6 +77,12 @@ impl<'a> Access<'a> {
         note_answer(self.context, self.account, self.began, result).await
     }
 
+    /// In which a call is made.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let ConnectionAccount { connection, provider, .. } = self.account;
+        tracing::info_span!("provider_call", %provider, %connection)
+    }
+
     pub(crate) fn credentials(&self) -> ProviderCredentials {
         self.credentials.clone()
     }
@@ -184,7 +190,7 @@ macro_rules! with_open {
             let mut is_unknown = false;
             loop {
                 let $access = $held.credentials();
-                let result = $call.await;
+                let result = tracing::Instrument::instrument($call, $held.span()).await;
                 is_unknown |= result.as_ref().err().is_none_or(|error| !error.is_definite());
                 let result = result.map_err(concord_providers::ProviderError::cause);
                 let failed = |error| $crate::accounts::access::CallError { error, is_unknown };

@@ -1,6 +1,6 @@
 //! Reads a platform's feed at its times.
 //!
-//! Claims the channel. Asks for what has changed since, unless something else has moved by which the same feed means
+//! Asks for what has changed since, unless something else has moved by which the same feed means
 //! something else. Plans by `concord_domain::channel`; what a broken feed may only seem to cancel is kept until it is seen
 //! again for some hours, or somebody says so. A feed that cannot be read changes nothing. Sets its own next time.
 
@@ -120,7 +120,7 @@ impl ChannelPoll<'_> {
             FeedFetchOutcome::NotModified => return self.same().await,
             FeedFetchOutcome::Body(body) => body,
         };
-        let digest = format!("{mark}:{}", concord_domain::hex(&Sha256::digest(&body.bytes)));
+        let digest = format!("{mark}:{}", concord_domain::hex(Sha256::digest(&body.bytes)));
         if channel.import_guard.is_none() && channel.body_digest.as_ref() == Some(&digest) {
             return self.same().await;
         }

@@ -218,6 +218,16 @@ mod tests {
     }
 
     #[test]
+    fn manual_imports_are_not_held_for_review() {
+        let many = [NoticeKind::NotInFeed, NoticeKind::FeedQuarantined].map(|kind| notice(kind, "Sea View"));
+        for language in [Language::En, Language::De] {
+            let rendered = digest(language, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
+            let counts = rendered.text.lines().filter(|line| line.starts_with("* 1 "));
+            assert_eq!(counts.collect::<std::collections::BTreeSet<_>>().len(), 2, "{}", rendered.text);
+        }
+    }
+
+    #[test]
     fn german_mails_are_german_around_what_happened() {
         let many: Vec<Notice> = (0..22).map(|_| notice(NoticeKind::Reconnect, "Ana")).collect();
         let rendered = digest(Language::De, "Hafenhaus", &mail(), &many.iter().collect::<Vec<_>>());

@@ -1,6 +1,6 @@
 //! Tells a person, or the managers, what happened: all that they have not been told of yet, in one mail.
 //!
-//! Claims a staff member, or the business for its managers. Gathers their open notices, writes a mail to each of them and
+//! Its subject is a staff member, or the business for its managers. Gathers their open notices, writes a mail to each of them and
 //! marks the notices as sent, in one transaction. `NoticeContent` is how a notice comes to be; the words of each are here too,
 //! so that they read alike; those of channels are in `channels::notices`.
 

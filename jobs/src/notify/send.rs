@@ -1,6 +1,6 @@
 //! Sends one mail.
 //!
-//! Claims the mail. Hands it to the mail server, and writes down what that said.
+//! Hands it to the mail server, and writes down what that said.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{ids::MailId, mail::MailState};

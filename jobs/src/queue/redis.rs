@@ -2,7 +2,7 @@
 //!
 //! Nothing stays in Redis but what waits. apalis-redis keeps finished messages for ever and, with its own
 //! acknowledgements off, all that a worker ever fetched; so a message is removed here as soon as a handler looks at
-//! its job (`taken`), and what a worker leaves behind goes back when it ends (`end_of`). A worker that died without a
+//! its job (`taken`), and what a worker leaves behind goes back when it ends (`release_worker`). A worker that died without a
 //! word is buried by apalis: others take over its messages after a minute.
 //!
 //! Redis stand-alone or behind Sentinel's address; not Redis Cluster, for which the keys would need hash tags.

@@ -1,6 +1,6 @@
 //! Closes a question about what a person did in their calendar, once its booking is over: nobody needs to answer it then.
 //!
-//! Claims the change. It is due when the booking ends; whatever else closes the question leaves it nothing to do.
+//! It is due when the booking ends; whatever else closes the question leaves it nothing to do.
 
 use concord_domain::{
     ids::RemoteChangeId,

@@ -1,6 +1,6 @@
 //! Compares what stands in a connection's calendars with what should: every night, and when a person wants to know.
 //!
-//! Claims the connection. Reads every calendar that is written or holds entries, in full over the window of the imports,
+//! Keyed by the connection. Reads every calendar that is written or holds entries, in full over the window of the imports,
 //! and keeps of it only what is ours. Plans by `concord_domain::sync::drift`, notes the figures on the connection, and
 //! deals with each entry that differs as with what a person did: a missing one may be somebody's deletion, and is asked
 //! about and not silently written again. Where nobody did anything that matters, the entry is looked at and written anew.

@@ -1,6 +1,6 @@
 //! Reads the busy times of a calendar, so that nobody is booked while they are elsewhere.
 //!
-//! Claims the calendar. Reads what changed since the cursor, or everything in a rolling window when there is none, it
+//! Reads what changed since the cursor, or everything in a rolling window when there is none, it
 //! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::busy_times`; what a full
 //! read would free much of at once is held until it is seen again. Sets its own next time: it is a poll.
 

@@ -1,6 +1,6 @@
 //! Brings everything that a connection should hold up to date: after connecting, resuming, or by hand.
 //!
-//! Claims the connection. Goes through the bookings still to come that it should hold or has an entry of, and enqueues
+//! Keyed by the connection. Goes through the bookings still to come that it should hold or has an entry of, and enqueues
 //! a job for each entry, on the bulk queue; what is as it should be costs no call.
 
 use concord_domain::{
@@ -46,8 +46,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
             let mut enqueued = Vec::new();
             for booking in together {
                 let reach = TargetScope::Only(id);
-                enqueued
-                    .extend(bookings::aim_again(&mut tx, business, &booking.reference, reach, now).await?);
+                enqueued.extend(bookings::retarget(&mut tx, business, &booking.reference, reach, now).await?);
             }
             context.commit(tx, &enqueued).await?;
         }

@@ -1,7 +1,7 @@
 //! Finishes a disconnection: removes the entries if that was chosen, ends the push subscriptions and the grant,
 //! forgets the tokens.
 //!
-//! Claims the connection, which is `disconnected` already, so that nobody else begins to write to it. What it has
+//! Keyed by the connection, which is `disconnected` already, so that nobody else begins to write to it. What it has
 //! removed stays removed: a run that was stopped is begun again with what is left. If the person connects the account
 //! again meanwhile, it stops: their new consent, and what they want to have there, is not its business.
 

@@ -1,4 +1,4 @@
-//! Bringing one calendar's entry of a booking to what it should be: the way that `sync_booking` and `delete_booking`
+//! Bringing one calendar's entry of a booking to what it should be: what `sync_booking` and `delete_booking`
 //! share. The plan is `concord_domain::sync::plan`; here it is carried out and written down.
 
 mod record;
@@ -43,28 +43,28 @@ use crate::{
     },
 };
 
-/// Brings an entry to what it should be, if it is to be there (`desired`) as this job thinks. Where the booking has been
-/// changed so that it is not, the other job's job stands in the same table and will do it.
+/// Brings an entry to what it should be, if it is to be there (`desired`) as this job thinks. If the booking no longer needs
+/// the entry, the delete job removes it.
 pub(crate) async fn reconcile(
     context: &Context,
     job: &ClaimedJob,
     desired: bool,
     then: AfterJob<'_>,
 ) -> Result<RunEnd, JobError> {
-    let Some(run) = EntryRun::begin(context, job, desired).await? else {
+    let Some(entry_run) = EntryRun::begin(context, job, desired).await? else {
         return Ok(RunEnd::Outcome(JobOutcome::Done));
     };
     let mut lease = JobLease::of(context, job);
-    let mut way = run.plan().await?;
-    match run.carry_out(&mut lease, &mut way).await {
+    let mut run = entry_run.plan().await?;
+    match entry_run.carry_out(&mut lease, &mut run).await {
         Err(error @ (JobError::Snooze { .. } | JobError::Wait { .. })) => Err(error),
         Ok(false) => Ok(RunEnd::Outcome(JobOutcome::Done)),
-        Ok(true) => run.record((job, then), way, Ok(())).await,
-        Err(error) => run.record((job, then), way, Err(error)).await,
+        Ok(true) => entry_run.record((job, then), run, Ok(())).await,
+        Err(error) => entry_run.record((job, then), run, Err(error)).await,
     }
 }
 
-/// One entry on its way to what it should be.
+/// One entry that is brought to what it should be.
 struct EntryRun<'a> {
     context: &'a Context,
     account: ConnectionAccount,
@@ -153,14 +153,14 @@ impl<'a> EntryRun<'a> {
     }
 
     /// `false`: a person has changed the entry, and what follows from that is under way.
-    async fn carry_out(&self, lease: &mut JobLease<'_>, way: &mut PlannedRun) -> Result<bool, JobError> {
+    async fn carry_out(&self, lease: &mut JobLease<'_>, run: &mut PlannedRun) -> Result<bool, JobError> {
         for _ in 0..MAX_STEPS {
-            match &way.action {
+            match &run.action {
                 None => return Ok(false),
                 Some(EntryAction::Nothing) => return Ok(true),
                 Some(action) => {
                     let action = action.clone();
-                    self.step(lease, action, way).await?;
+                    self.step(lease, action, run).await?;
                 }
             }
         }
@@ -171,53 +171,53 @@ impl<'a> EntryRun<'a> {
     async fn step(
         &self,
         lease: &mut JobLease<'_>,
-        now: EntryAction,
-        way: &mut PlannedRun,
+        action: EntryAction,
+        run: &mut PlannedRun,
     ) -> Result<(), JobError> {
         // Each call takes a place at the provider's limit, credentials and the lease: all that may fail or wait before it
         // comes before the mark of a write begun.
         take_turn(self.context, self.account, self.class).await?;
         let mut held = Access::open_grant(self.context, self.account, self.entry.grant_number).await?;
         lease.keep().await?;
-        let earlier = if now.writes() { self.begin_write(lease, way, &now).await? } else { Vec::new() };
-        let id = way.done.known.external_id.clone();
-        let failed = match lease.during(Box::pin(self.act(&mut held, &now, &id, &way.desired))).await {
+        let earlier = if action.writes() { self.begin_write(lease, run, &action).await? } else { Vec::new() };
+        let id = run.done.known.external_id.clone();
+        let failed = match lease.during(Box::pin(self.act(&mut held, &action, &id, &run.desired))).await {
             Ok(CallOutcome::Removed(RemoveOutcome::Before))
-                if entry_search::prior_state(&way.entry).has_stood =>
+                if entry_search::prior_state(&run.entry).has_stood =>
             {
                 // Nothing was removed, which is stored at once, as of every write that did not happen.
-                self.refuse_write(way, earlier).await?;
-                self.follow_if_moved(lease, way).await?;
-                way.action = self.after_step(lease, CallOutcome::Removed(RemoveOutcome::Now), way).await?;
+                self.refuse_write(run, earlier).await?;
+                self.follow_if_moved(lease, run).await?;
+                run.action = self.after_step(lease, CallOutcome::Removed(RemoveOutcome::Now), run).await?;
                 return Ok(());
             }
             Ok(step) => {
-                way.action = self.after_step(lease, step, way).await?;
+                run.action = self.after_step(lease, step, run).await?;
                 return Ok(());
             }
             Err(failed) => failed,
         };
-        if now.writes() && !failed.is_unknown {
-            self.refuse_write(way, earlier).await?;
+        if action.writes() && !failed.is_unknown {
+            self.refuse_write(run, earlier).await?;
         }
         let fault = match failed.error {
             JobError::Provider(ProviderError::Precondition) => EntryWriteError::Precondition,
             JobError::Provider(ProviderError::NotFound) => EntryWriteError::NotFound,
             error => return Err(error),
         };
-        if now.writes() && failed.is_unknown {
+        if action.writes() && failed.is_unknown {
             // A part of it was written before it was refused.
-            way.action = Some(EntryAction::Look);
+            run.action = Some(EntryAction::Look);
             return Ok(());
         }
-        if now == EntryAction::Create && fault == EntryWriteError::Precondition {
+        if action == EntryAction::Create && fault == EntryWriteError::Precondition {
             // It was looked for since the first refusal, and found nowhere.
-            if way.is_somewhere {
+            if run.is_somewhere {
                 return Err(ProviderError::Rejected(STANDS_ELSEWHERE.to_owned()).into());
             }
-            way.is_somewhere = true;
+            run.is_somewhere = true;
         }
-        way.action = Some(self.follow(&now, fault, &mut way.done.known).await?);
+        run.action = Some(self.follow(&action, fault, &mut run.done.known).await?);
         Ok(())
     }
 
@@ -225,33 +225,33 @@ impl<'a> EntryRun<'a> {
     async fn begin_write(
         &self,
         lease: &JobLease<'_>,
-        way: &mut PlannedRun,
-        now: &EntryAction,
+        run: &mut PlannedRun,
+        action: &EntryAction,
     ) -> Result<Vec<UnknownWrite>, JobError> {
-        let write = match &way.desired {
-            Desired::Present(content) if *now != EntryAction::Remove => {
+        let write = match &run.desired {
+            Desired::Present(content) if *action != EntryAction::Remove => {
                 UnknownWrite::Left(SyncedFields::from(content))
             }
             Desired::Present(_) | Desired::Absent => UnknownWrite::Removed,
         };
-        let own = way.entry.provider.external_id(way.entry.id);
-        let found_by = if *now == EntryAction::Create { &own } else { &way.done.known.external_id };
-        let begun = way.done.known.begun(now);
+        let own = run.entry.provider.external_id(run.entry.id);
+        let found_by = if *action == EntryAction::Create { &own } else { &run.done.known.external_id };
+        let begun = run.done.known.begun(action);
         let at = (found_by.as_str(), begun.etag.as_deref());
-        let version = Some(way.done.version);
+        let version = Some(run.done.version);
         let held = (self.context, lease.job);
-        let earlier = pending_write::begin(held, &mut way.entry, write.clone(), at, version).await?;
+        let earlier = pending_write::begin(held, &mut run.entry, write.clone(), at, version).await?;
         let earlier = earlier.ok_or_else(|| self.concurrent_write_error())?;
-        way.done.operation = operation_name(now);
-        way.done.known = begun;
-        way.done.write = Some(write);
+        run.done.operation = operation_name(action);
+        run.done.known = begun;
+        run.done.write = Some(write);
         Ok(earlier)
     }
 
-    async fn refuse_write(&self, way: &mut PlannedRun, earlier: Vec<UnknownWrite>) -> Result<(), JobError> {
-        way.done.known = way.done.known.refused(!earlier.is_empty());
-        way.done.write = None;
-        Ok(pending_write::refuse(self.context, &mut way.entry, earlier).await?)
+    async fn refuse_write(&self, run: &mut PlannedRun, earlier: Vec<UnknownWrite>) -> Result<(), JobError> {
+        run.done.known = run.done.known.refused(!earlier.is_empty());
+        run.done.write = None;
+        Ok(pending_write::refuse(self.context, &mut run.entry, earlier).await?)
     }
 
     /// What follows from a call that was answered.
@@ -259,15 +259,15 @@ impl<'a> EntryRun<'a> {
         &self,
         lease: &mut JobLease<'_>,
         step: CallOutcome,
-        way: &mut PlannedRun,
+        run: &mut PlannedRun,
     ) -> Result<Option<EntryAction>, JobError> {
         if let CallOutcome::Seen(observation) = &step
-            && (entry_search::may_be_moved(&way.entry, observation)
-                || (way.is_somewhere && *observation == Observation::Missing))
+            && (entry_search::may_be_moved(&run.entry, observation)
+                || (run.is_somewhere && *observation == Observation::Missing))
         {
-            self.follow_if_moved(lease, way).await?;
+            self.follow_if_moved(lease, run).await?;
         }
-        let PlannedRun { entry, done, desired, .. } = way;
+        let PlannedRun { entry, done, desired, .. } = run;
         let observation = match step {
             CallOutcome::Written(written) => {
                 let Desired::Present(content) = &*desired else { return Err(unexpected_action()) };

@@ -179,7 +179,7 @@ async fn an_import_is_taken_back_and_brought_back(db: &TestDb) {
     assert!(!second.changed(), "{second:?}");
 }
 
-fn file(events: &[String]) -> ImportSource {
+pub(crate) fn file(events: &[String]) -> ImportSource {
     ImportSource::File(
         format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}END:VCALENDAR\r\n", events.concat()).into(),
     )

@@ -9,6 +9,7 @@ mod echoes;
 mod feed_server;
 mod fixture;
 mod imports;
+mod notices;
 mod polls;
 mod quarantine;
 #[path = "../shared/mod.rs"]

@@ -2,13 +2,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::Duration;
 use concord_domain::{
-    channel::ChannelState,
+    channel::{ChannelState, RunOutcome},
     ical::uid,
     ids::{BookingId, ChannelId},
 };
 use concord_jobs::channels::webhook::{WebhookError, WebhookMessage, WebhookOutcome, hear};
 use concord_services::channels::{self as manage, ChannelUpdate, WebhookCredentials};
-use concord_storage::testing::TestDb;
+use concord_storage::{
+    Db,
+    testing::{self, TestDb},
+};
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -146,6 +149,26 @@ async fn a_message_that_was_overtaken_changes_nothing(db: &TestDb) {
     manager.tell("m-4", &json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } })).await.unwrap();
     manager.tell("m-5", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
     assert_eq!(fixture.standing().await, Vec::<String>::new());
+    assert_eq!(manager.tell("m-6", &moved).await.unwrap(), WebhookOutcome::Nothing);
+    assert_eq!(fixture.standing().await, Vec::<String>::new());
+}
+
+async fn failed_webhook_is_recorded_as_failed(db: &TestDb) {
+    let fixture = ChannelFixture::new(db).await;
+    let vrbo = fixture.add_channel_without_feed("vrbo").await;
+    let manager = ChannelManagerClient::of(&fixture, vrbo).await;
+    let refuse_bookings = match &**db {
+        Db::Sqlite { .. } => {
+            "CREATE TRIGGER refused BEFORE INSERT ON bookings BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        }
+        Db::Postgres(_) => "ALTER TABLE bookings ADD CONSTRAINT refused CHECK (FALSE) NOT VALID",
+    };
+    testing::raw(db, refuse_bookings).await;
+    let failed = manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let runs = fixture.runs(vrbo).await;
+    assert_eq!((runs.len(), runs[0].outcome), (1, RunOutcome::Failed));
+    assert_ne!(runs[0].message, "in progress");
 }
 
 /// Some channel managers tell of what they have read in our feed as of any other reservation.
@@ -248,4 +271,5 @@ concord_storage::on_both_databases!(
     a_changed_calendar_is_read_at_once,
     what_is_not_signed_is_not_believed,
     what_makes_no_sense_is_told,
+    failed_webhook_is_recorded_as_failed,
 );

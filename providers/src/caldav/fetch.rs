@@ -142,8 +142,7 @@ fn digest(data: &str) -> String {
         sum.update(line.trim_end());
         sum.update("\n");
     }
-    let hex: Vec<String> = sum.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("{DIGEST_PREFIX}{}", hex.concat())
+    format!("{DIGEST_PREFIX}{}", concord_domain::hex(sum.finalize()))
 }
 
 #[cfg(test)]

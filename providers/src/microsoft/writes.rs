@@ -65,7 +65,7 @@ impl MicrosoftCalendar {
             // It lies among the deleted items, or nowhere: bring it back as what was deleted is brought back.
             transaction_id = transaction(content.entry, Some(&existing));
         }
-        Err(ProviderError::Transient("each transaction of the entry has been used up".into()))
+        Err(ProviderError::Transient("the event could not be recreated after several attempts".into()))
     }
 
     /// What a POST brought, or a former one whose answer was lost, perhaps from before the booking changed.

@@ -24,7 +24,7 @@ pub use list::{BookingFilter, list};
 pub use outcome::{PutError, WrittenBooking};
 pub use read::{by_id, existing_ids, find, find_by_ids};
 pub use unavailability::Unavailability;
-pub use write::{aim_again, cancel, put};
+pub use write::{cancel, put, retarget};
 
 use crate::secret::fill_random;
 

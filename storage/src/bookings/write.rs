@@ -164,7 +164,7 @@ async fn put_in(
         };
     let rounds = rounds::begin(tx, (before.as_ref(), &booking), business.zone).await?;
     let mut jobs =
-        entries::aim(tx, &booking, business.mark_cancelled, TargetScope::Everywhere, change.now).await?;
+        entries::target(tx, &booking, business.mark_cancelled, TargetScope::Everywhere, change.now).await?;
     jobs.extend(rounds.enqueue(tx, change.now).await?);
     append_history(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
@@ -217,7 +217,7 @@ fn overtakes(before: Option<&Booking>, after: &Booking) -> remote_change::Refusa
 
 /// Enqueues again what follows from a booking as it stands, such as for a calendar that was connected after it was made.
 /// The booking is read and locked here: whoever decided that it is concerned may have read it before it was changed.
-pub async fn aim_again(
+pub async fn retarget(
     tx: &mut Tx,
     business: BusinessId,
     reference: &str,
@@ -226,7 +226,7 @@ pub async fn aim_again(
 ) -> Result<Vec<JobRef>> {
     let Some(booking) = find_in(tx, business, reference).await? else { return Ok(vec![]) };
     let business = business_booking_settings(tx, business).await?;
-    entries::aim(tx, &booking, business.mark_cancelled, scope, now).await
+    entries::target(tx, &booking, business.mark_cancelled, scope, now).await
 }
 
 /// Locks everything whose occupancy changes, resources before staff and each in the order of ids, so that two changes

@@ -189,7 +189,7 @@ const ACTIVE_OF_STAFF: &str = "
     SELECT id FROM connections WHERE business_id = $1 AND staff_id = $2 AND state = 'active' ORDER BY created_at, id";
 
 /// The same of one person, for whoever changes which bookings suit them: until the end of the transaction no booking is
-/// aimed.
+/// targeted.
 pub async fn list_active_of_staff(
     tx: &mut Tx,
     business: BusinessId,

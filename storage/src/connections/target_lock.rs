@@ -1,8 +1,8 @@
-//! Bookings are aimed at connections while connections come, change and go.
+//! Bookings are given their target connections while connections come, change and go.
 //!
 //! Whoever changes a connection looks, when that is committed, which bookings it concerns. A booking that is being
-//! written at that moment is not among them yet, and was aimed at the connections as they were before. So a change of
-//! connections waits for the bookings of its business that are being aimed, and lets no other one begin. SQLite has one
+//! written at that moment is not among them yet, and was given the connections as they were before. So a change of
+//! connections waits for the bookings of its business that are being targeted, and lets no other one begin. SQLite has one
 //! writer, who is alone anyway. For PostgreSQL the rows that either of them locks are not enough: a connection may get
 //! every booking, also those of people whose calendar it is not, and a new one has no row yet.
 
@@ -32,12 +32,12 @@ pub(crate) use covers;
 const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1)";
 const LOCK_EXCLUSIVE: &str = "SELECT pg_advisory_xact_lock($1)";
 
-/// Until the end of the transaction no connection of the business changes. Any number of bookings are aimed at a time.
+/// Until the end of the transaction no connection of the business changes. Any number of bookings are targeted at a time.
 pub(crate) async fn lock_targets_shared(tx: &mut Tx, business: BusinessId) -> Result<()> {
     lock(tx, LOCK_SHARED, business).await
 }
 
-/// Until the end of the transaction no booking of the business is aimed but by it.
+/// Until the end of the transaction no booking of the business is targeted but by it.
 pub(crate) async fn lock_targets_exclusive(tx: &mut Tx, business: BusinessId) -> Result<()> {
     lock(tx, LOCK_EXCLUSIVE, business).await
 }

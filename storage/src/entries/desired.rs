@@ -136,7 +136,7 @@ const MOVE_CALENDAR: &str = concat!(
 /// Decides where the booking must stand now, in the transaction that changed it, and enqueues what follows.
 ///
 /// `keep_cancelled`: a cancelled booking's entry is marked instead of removed.
-pub async fn aim(
+pub async fn target(
     tx: &mut Tx,
     booking: &Booking,
     keep_cancelled: bool,

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub(crate) use self::desired::mark_all_pending;
 pub use self::{
     comparison::{ComparedEntry, compared, of_anybody},
-    desired::{TargetScope, aim, enqueue_rewrite, look_again, remove_undesired},
+    desired::{TargetScope, enqueue_rewrite, look_again, remove_undesired, target},
     moved::{MovedEntry, PresentEntry, list_stored_since, move_to},
     states::{SyncState, UpcomingEntry, sync_states, sync_states_of, upcoming},
     writes::{

@@ -27,7 +27,7 @@ pub(crate) struct AffectedRounds {
 /// Those who change the days of drivers do so one after another: each writes to the rows of the others.
 const LOCK_ROUNDS: &str = "SELECT pg_advisory_xact_lock(1, $1)";
 
-/// Finds out whether a change is of a driver's day, before and after. Before the booking is aimed: where it is, whoever
+/// Finds out whether a change is of a driver's day, before and after. Before the booking is targeted: where it is, whoever
 /// changes another delivery of the business waits until the end of the transaction.
 pub(crate) async fn begin(
     tx: &mut Tx,

@@ -42,7 +42,7 @@ async fn a_booking_waits_for_a_calendar_that_is_being_disconnected(db: &TestDb) 
     assert!(timeout(A_WHILE, &mut putting).await.is_err(), "nobody knows yet where the booking must stand");
     commit(tx).await;
     let put = putting.await.unwrap();
-    assert_eq!(fixture.states(db, &put.booking).await, [""; 0], "it is aimed at nothing that is over");
+    assert_eq!(fixture.states(db, &put.booking).await, [""; 0], "it is targeted at nothing that is over");
 }
 
 async fn a_calendar_waits_for_a_booking_that_is_being_written(db: &TestDb) {
@@ -50,7 +50,7 @@ async fn a_calendar_waits_for_a_booking_that_is_being_written(db: &TestDb) {
     let put = fixture.put(db, &[&fixture.eva], "Massage").await;
     let mut tx = begin(db).await;
     assert_eq!(
-        entries::aim(&mut tx, &put.booking, false, TargetScope::Everywhere, at(1)).await.unwrap(),
+        entries::target(&mut tx, &put.booking, false, TargetScope::Everywhere, at(1)).await.unwrap(),
         [],
         "nobody covers it"
     );
@@ -73,9 +73,9 @@ async fn bookings_of_a_business_are_aimed_at_the_same_time() {
     let fixture = fixture(&db).await;
     let put = fixture.put(&db, &[&fixture.eva], "Massage").await;
     let [mut one, mut other] = [begin(&db).await, begin(&db).await];
-    entries::aim(&mut one, &put.booking, false, TargetScope::Everywhere, at(1)).await.unwrap();
-    let aimed = entries::aim(&mut other, &put.booking, false, TargetScope::Everywhere, at(1));
-    timeout(A_WHILE * 20, aimed).await.expect("neither waits for the other").unwrap();
+    entries::target(&mut one, &put.booking, false, TargetScope::Everywhere, at(1)).await.unwrap();
+    let targeted = entries::target(&mut other, &put.booking, false, TargetScope::Everywhere, at(1));
+    timeout(A_WHILE * 20, targeted).await.expect("neither waits for the other").unwrap();
 }
 
 /// A process that runs since before the keys were changed refreshes a token while the command changes them.

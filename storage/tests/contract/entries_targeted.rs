@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use crate::entries::{fixture, kinds, shape, stands, written};
 
-async fn aim_again(tx: &mut Tx, booking: &Booking, of: ConnectionId) -> Vec<JobRef> {
+async fn retarget(tx: &mut Tx, booking: &Booking, of: ConnectionId) -> Vec<JobRef> {
     let (business, reference) = (booking.business, booking.reference.as_str());
-    bookings::aim_again(tx, business, reference, TargetScope::Only(of), at(1)).await.unwrap()
+    bookings::retarget(tx, business, reference, TargetScope::Only(of), at(1)).await.unwrap()
 }
 
 async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
@@ -66,9 +66,9 @@ async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
     assert_eq!(fixture.states(db, &put.booking).await, ["Rui: pending"]);
     set(Direction::Both, Coverage::Assigned).await;
     let mut tx = begin(db).await;
-    let enqueued = aim_again(&mut tx, &put.booking, fixture.of_ana).await;
+    let enqueued = retarget(&mut tx, &put.booking, fixture.of_ana).await;
     assert!(enqueued.is_empty());
-    let enqueued = aim_again(&mut tx, &put.booking, fixture.of_rui).await;
+    let enqueued = retarget(&mut tx, &put.booking, fixture.of_rui).await;
     commit(tx).await;
     assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
 }
@@ -83,11 +83,11 @@ async fn another_default_gets_no_second_entry(db: &TestDb) {
         .await;
     let mut tx = begin(db).await;
     connections::set_default(&mut tx, fixture.business.id, second).await.unwrap();
-    assert_eq!(aim_again(&mut tx, &put.booking, second).await, []);
+    assert_eq!(retarget(&mut tx, &put.booking, second).await, []);
     // Once it cannot stand where it stood, it goes to the new one.
     let state = ConnectionState::Disconnected;
     connections::set_state(&mut tx, fixture.business.id, fixture.of_ana, state, None, at(1)).await.unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, second).await), [JobKind::SyncBooking]);
+    assert_eq!(kinds(&retarget(&mut tx, &put.booking, second).await), [JobKind::SyncBooking]);
     commit(tx).await;
 }
 
@@ -110,7 +110,7 @@ async fn entry_of_missing_calendar_moves_to_written_one(db: &TestDb) {
     // The main calendar is no longer listed, and there is no other one to go to at first.
     let reader = ListedCalendar { writable: false, ..clinic.clone() };
     calendars::take_over(&mut tx, fixture.business.id, fixture.of_ana, &[reader], at(1)).await.unwrap();
-    assert_eq!(aim_again(&mut tx, &put.booking, fixture.of_ana).await.len(), 1);
+    assert_eq!(retarget(&mut tx, &put.booking, fixture.of_ana).await.len(), 1);
     commit(tx).await;
     assert_eq!(fixture.entry(db, &put.booking, fixture.of_ana).await.calendar_external_id, fixture.ana.email);
     let mut tx = begin(db).await;
@@ -120,7 +120,7 @@ async fn entry_of_missing_calendar_moves_to_written_one(db: &TestDb) {
     let clinic = calendars.iter().find(|one| one.external_id == "clinic").unwrap().id;
     let mut tx = begin(db).await;
     calendars::set_written(&mut tx, fixture.business.id, fixture.of_ana, clinic).await.unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, fixture.of_ana).await), [JobKind::SyncBooking]);
+    assert_eq!(kinds(&retarget(&mut tx, &put.booking, fixture.of_ana).await), [JobKind::SyncBooking]);
     commit(tx).await;
     let entry = fixture.entry(db, &put.booking, fixture.of_ana).await;
     assert_eq!((entry.calendar_external_id.as_str(), &entry.etag, entry.attempted), ("clinic", &None, true));
@@ -156,7 +156,7 @@ async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
         ..booking.clone()
     };
     let mut tx = begin(db).await;
-    let enqueued = entries::aim(&mut tx, &cancelled, false, TargetScope::Everywhere, at(1)).await.unwrap();
+    let enqueued = entries::target(&mut tx, &cancelled, false, TargetScope::Everywhere, at(1)).await.unwrap();
     assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
     drop(tx);
     assert!(fixture.entry(db, &booking, fixture.of_ana).await.desired);
@@ -186,7 +186,7 @@ async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
     let concerned = bookings::concerning(db, business, fixture.of_rui, monday(), start, 9).await.unwrap();
     assert_eq!(concerned.iter().map(|one| one.id).collect::<Vec<_>>(), [theirs.id]);
     let mut tx = begin(db).await;
-    assert_eq!(aim_again(&mut tx, &theirs, fixture.of_rui).await.len(), 1);
+    assert_eq!(retarget(&mut tx, &theirs, fixture.of_rui).await.len(), 1);
     commit(tx).await;
     assert_eq!(fixture.states(db, &theirs).await, ["Rui: pending"]);
 }

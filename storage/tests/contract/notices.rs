@@ -121,6 +121,30 @@ async fn a_failure_is_over_when_no_entry_of_the_connection_has_failed(db: &TestD
     assert_eq!(close(32 * 24 * 60).await, 1);
 }
 
+async fn conflict_is_over_when_its_booking_has_room(db: &TestDb) {
+    let fixture = fixture(db).await;
+    let business = fixture.business.id;
+    let booking = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let new = NewNotice {
+        kind: NoticeKind::Conflict,
+        subject: (HistorySubject::Booking, booking.booking.id.0),
+        ..notice(business, Audience::Managers, "conflict")
+    };
+    raise(db, &new, 0).await;
+    raise(db, &notice(business, Audience::Managers, KEY), 0).await;
+    let close = async || {
+        let mut tx = begin(db).await;
+        let closed = notices::close_past_conflicts(&mut tx, business, at(0)).await.unwrap();
+        commit(tx).await;
+        closed
+    };
+    testing::raw(db, "UPDATE occupancy SET unit = NULL").await;
+    assert_eq!(close().await, 0);
+    testing::raw(db, "UPDATE occupancy SET unit = 1").await;
+    assert_eq!(close().await, 1);
+    assert_eq!(notices::count_unsent(db, business).await.unwrap(), 1, "others are not conflicts");
+}
+
 async fn old_notices_go_but_those_that_last(db: &TestDb) {
     let business = testing::business(db).await.id;
     raise(db, &notice(business, Audience::Managers, "a"), 0).await;
@@ -147,5 +171,6 @@ concord_storage::on_both_databases!(
     a_notice_is_raised_once_for_each_who_is_told_while_it_lasts,
     each_is_told_of_what_is_open_and_theirs_once,
     a_failure_is_over_when_no_entry_of_the_connection_has_failed,
+    conflict_is_over_when_its_booking_has_room,
     old_notices_go_but_those_that_last,
 );

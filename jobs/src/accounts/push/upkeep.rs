@@ -1,6 +1,6 @@
 //! Sees to it that a provider tells of the changes of a calendar as long as somebody wants to know them.
 //!
-//! Claims the calendar. Plans by `concord_domain::push` from the channels that there are, and carries that out; comes back
+//! Plans by `concord_domain::push` from the channels that there are, and carries that out; comes back
 //! when the next of them is due. A channel is written down before it is asked for, and whatever changed between the last
 //! read and its opening is read once it is open.
 

@@ -31,7 +31,7 @@ impl EntryRun<'_> {
     pub(super) async fn record(
         &self,
         (job, then): (&ClaimedJob, AfterJob<'_>),
-        way: PlannedRun,
+        run: PlannedRun,
         result: Result<(), JobError>,
     ) -> Result<RunEnd, JobError> {
         let context = self.context;
@@ -46,10 +46,10 @@ impl EntryRun<'_> {
             Ok(()) => context.db.begin_async_commit().await?,
             Err(_) => context.db.begin().await?,
         };
-        let write: Vec<_> = way.done.write.clone().into_iter().collect();
+        let write: Vec<_> = run.done.write.clone().into_iter().collect();
         let here = (self.entry.id, self.entry.calendar_id);
         let (record, is_stored) = match result {
-            Ok(()) => self.record_done(&mut tx, way.done, way.entry.revision, now).await?,
+            Ok(()) => self.record_done(&mut tx, run.done, run.entry.revision, now).await?,
             Err(error) => (self.record_failure(&mut tx, job, &error, is_past_care).await?, true),
         };
         self.log(&mut tx, &record, now).await?;

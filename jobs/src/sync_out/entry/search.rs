@@ -17,17 +17,17 @@ impl EntryRun<'_> {
     pub(super) async fn follow_if_moved(
         &self,
         lease: &mut JobLease<'_>,
-        way: &mut PlannedRun,
+        run: &mut PlannedRun,
     ) -> Result<(), JobError> {
-        let mut known = entry_search::prior_state(&way.entry);
-        known.has_stood |= way.is_somewhere;
+        let mut known = entry_search::prior_state(&run.entry);
+        known.has_stood |= run.is_somewhere;
         let by = (self.account, self.class);
-        let search = EntrySearch::begin(self.context, &way.entry, (known, way.is_somewhere)).await?;
-        let SearchOutcome::There(found) = search.run_under_lease(self.context, by, lease, &way.entry).await?
+        let search = EntrySearch::begin(self.context, &run.entry, (known, run.is_somewhere)).await?;
+        let SearchOutcome::There(found) = search.run_under_lease(self.context, by, lease, &run.entry).await?
         else {
             return Ok(());
         };
-        entry_search::follow(self.context, &mut way.entry, &found).await?;
+        entry_search::follow(self.context, &mut run.entry, &found).await?;
         Err(JobError::snooze(&self.context.clock, RECHECK_DELAY, "it was moved to another calendar"))
     }
 
