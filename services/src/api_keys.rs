@@ -29,8 +29,7 @@ pub async fn create(
 
 /// A key that still opens something.
 pub async fn find(db: &Db, business: BusinessId, id: ApiKeyId) -> Result<ApiKey, ServiceError> {
-    let keys = api_keys::list(db, business).await?;
-    keys.into_iter().find(|key| key.id == id && key.revoked_at.is_none()).or_not_found("key")
+    api_keys::find(db, business, id).await?.or_not_found("key")
 }
 
 /// Revokes a key: it opens nothing any more, and what it was connecting ends.

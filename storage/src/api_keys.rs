@@ -60,6 +60,17 @@ pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<ApiKey>> {
     all!(db, LIST, business)
 }
 
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_keys WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL"
+);
+
+/// A key of a business that still opens something.
+pub async fn find(db: &Db, business: BusinessId, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    optional!(db, FIND, business, id)
+}
+
 const FIND_BY_DIGEST: &str =
     concat!("SELECT ", columns!(), " FROM api_keys WHERE token_hash = $1 AND revoked_at IS NULL");
 

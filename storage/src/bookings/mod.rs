@@ -4,8 +4,6 @@ mod allocation;
 mod concerning;
 mod context;
 mod feed;
-mod follow;
-mod import;
 mod linked;
 mod list;
 mod outcome;
@@ -17,14 +15,12 @@ mod write;
 pub use concerning::{concerning, round};
 pub use context::{BookingContext, in_context};
 pub use feed::{FeedRange, list_for_channel_feed, list_for_resource_feed, of_business, of_staff};
-pub use follow::{follow, hold};
-pub use import::{cancel_imported, import};
 pub use linked::{ChannelItemWrite, LinkedWrite};
 pub use list::{BookingFilter, list};
 pub use outcome::{PutError, WrittenBooking};
 pub use read::{by_id, existing_ids, find, find_by_ids};
 pub use unavailability::Unavailability;
-pub use write::{cancel, put, retarget};
+pub use write::{cancel, cancel_imported, follow, hold, import, put, retarget};
 
 use crate::secret::fill_random;
 

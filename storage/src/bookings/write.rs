@@ -5,14 +5,14 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingStatus, FieldError, check_reference},
-    ids::{BookingId, BusinessId, StaffId},
+    ids::{BookingId, BusinessId, ChannelId, StaffId},
     interval::Interval,
     sync::remote_change,
 };
 
 use super::{
     allocation::{BookingOrigin, allocate_anew, too_many_units},
-    linked::{LinkedWrite, write_linked},
+    linked::{ChannelItemWrite, LinkedWrite, write_linked},
     outcome::{BookingCommand, PutError, WrittenBooking},
     read::find_in,
     rows::{append_history, business_booking_settings, write_rows},
@@ -44,7 +44,7 @@ pub async fn put(
     write(db, change, reference, BookingCommand::Put(draft), expected, LinkedWrite::Nothing).await
 }
 
-pub(super) async fn write(
+async fn write(
     db: &Db,
     change: &ChangeContext,
     reference: &str,
@@ -87,6 +87,53 @@ pub async fn cancel(
     expected: Option<i64>,
 ) -> Result<WrittenBooking, PutError> {
     write(db, change, reference, BookingCommand::Cancel, expected, LinkedWrite::Nothing).await
+}
+
+/// Writes the booking of that reference as a platform has sold it: it stands without a unit where there is no room.
+/// `expected`: the version of the booking that the draft was made from. `Exists` inside: the channel has an item with that
+/// key, or another reading was faster.
+pub async fn import(
+    db: &Db,
+    change: &ChangeContext,
+    reference: &str,
+    (draft, channel): (&BookingDraft, ChannelId),
+    item: &ChannelItemWrite<'_>,
+    expected: Option<i64>,
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Import(draft, channel), expected, LinkedWrite::Item(item))
+        .await
+}
+
+/// Cancels the booking of that reference because its item is gone, or is nothing that takes time any more.
+pub async fn cancel_imported(
+    db: &Db,
+    change: &ChangeContext,
+    reference: &str,
+    item: &ChannelItemWrite<'_>,
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Cancel, None, LinkedWrite::Item(item)).await
+}
+
+/// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
+/// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
+pub async fn follow(
+    db: &Db,
+    change: &ChangeContext,
+    reference: &str,
+    draft: &BookingDraft,
+    expected: i64,
+    linked: LinkedWrite<'_>,
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Put(draft), Some(expected), linked).await
+}
+
+// Nothing changes but that the row is held, on either database.
+const LOCK_VERSION: &str = "UPDATE bookings SET version = version WHERE id = $1 AND version = $2";
+
+/// Whether the booking is at that version, at which it then stays until the end of the transaction. Before the booking's
+/// entries are touched, as whoever writes it takes them.
+pub async fn hold(tx: &mut Tx, id: BookingId, version: i64) -> Result<bool> {
+    Ok(changed!(tx, LOCK_VERSION, id, version)? == 1)
 }
 
 enum PutFailure {

@@ -25,6 +25,7 @@ async fn a_key_opens_until_it_is_revoked(db: &TestDb) {
     assert_eq!(api_keys::find_by_digest(db, &digest).await.unwrap(), Some(made.clone()));
     assert_eq!(api_keys::find_by_digest(db, token.expose_secret()).await.unwrap(), None);
     assert_eq!(api_keys::list(db, business.id).await.unwrap(), std::slice::from_ref(&made));
+    assert_eq!(api_keys::find(db, business.id, made.id).await.unwrap(), Some(made.clone()));
 
     for minute in [4, 8] {
         let mut tx = begin(db).await;
@@ -33,6 +34,7 @@ async fn a_key_opens_until_it_is_revoked(db: &TestDb) {
     }
     assert_eq!(api_keys::find_by_digest(db, &digest).await.unwrap(), None);
     assert_eq!(api_keys::list(db, business.id).await.unwrap()[0].revoked_at, Some(at(4)));
+    assert_eq!(api_keys::find(db, business.id, made.id).await.unwrap(), None);
 }
 
 async fn a_key_is_noted_as_used_once_a_minute(db: &TestDb) {
@@ -51,6 +53,7 @@ async fn another_business_finds_no_key(db: &TestDb) {
     let [business, other] = [testing::business(db).await, testing::business(db).await];
     let (made, token) = key(db, &business).await;
     assert_eq!(api_keys::list(db, other.id).await.unwrap(), []);
+    assert_eq!(api_keys::find(db, other.id, made.id).await.unwrap(), None);
     let mut tx = begin(db).await;
     is_not_found(api_keys::revoke(&mut tx, other.id, made.id, monday()).await);
     commit(tx).await;
