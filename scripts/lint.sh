@@ -12,6 +12,9 @@ cargo fmt --all --check
 step "names and sizes"
 python3 scripts/lint_names.py --self-test
 python3 scripts/lint_names.py
+step "names in comments"
+python3 scripts/lint_comments.py --self-test
+python3 scripts/lint_comments.py
 step "circles between modules"
 python3 scripts/lint_cycles.py --self-test
 python3 scripts/lint_cycles.py

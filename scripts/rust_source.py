@@ -22,10 +22,10 @@ def _blank(text):
 
 
 class Source:
-    """A file as its code (comments and texts blanked, every position kept) and its texts."""
+    """A file as its code (comments and texts blanked, every position kept), its texts and its comments."""
 
     def __init__(self, name, text):
-        self.name, self.text, self.texts = name, text, []
+        self.name, self.text, self.texts, self.comments = name, text, [], []
         out, at = [], 0
         while match := _TOKEN.search(text, at):
             end = match.end()
@@ -39,6 +39,8 @@ class Source:
                     end = len(text)
             elif match["raw"] or match["text"]:
                 self.texts.append((match.start(), match.group()))
+            if match["line"] or match["block"]:
+                self.comments.append((match.start(), text[match.start() : end]))
             out.append(_blank(text[match.start() : end]))
             at = end
         out.append(text[at:])

@@ -1,7 +1,7 @@
 //! JSON as schemas mean it: what is an object there is an object, at every depth.
 //!
 //! serde's structs also take a list of their fields' values, in the order in which somebody has written them in Rust: no
-//! schema says so, and whoever adds a field would move them all. [`Objects`] stands around any reader and refuses it.
+//! schema says so, and whoever adds a field would move them all. [`StrictStructs`] stands around any reader and refuses it.
 
 use std::fmt;
 

@@ -51,7 +51,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Cuts what was fetched by `PageAsk::fetch` down to the page; `key` is what the order is by.
+    /// Cuts what was fetched by `PageRequest::fetch` down to the page; `key` is what the order is by.
     pub(crate) fn cut<K: Serialize>(mut rows: Vec<T>, ask: &PageRequest, key: impl Fn(&T) -> K) -> Self {
         let limit = ask.limit.clamp(1, 200) as usize;
         let more = rows.len() > limit;

@@ -131,7 +131,7 @@ const TOUCH_SESSION: &str = "
     WHERE token_hash = $1 AND last_seen_at < $2 AND expires_at > $2";
 
 /// Notes that a session was seen, at most once a minute: from then on it holds for as long as it `lasts`, but no longer
-/// than `longest_session`. Returns whether it was noted.
+/// than `max_session_age`. Returns whether it was noted.
 pub async fn touch_session(
     db: &Db,
     session: &Session,

@@ -1,4 +1,4 @@
-//! How much of a booking leaves the house.
+//! What calendars and feeds tell of a booking.
 //!
 //! An entry in a staff member's calendar and an event of a feed are both read by people and programs that Concord
 //! does not know. So their texts are made here and nowhere else, from the business's own choice of privacy.

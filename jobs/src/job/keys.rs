@@ -208,7 +208,7 @@ impl KeyRegistry {
         true
     }
 
-    /// A call for a job of the key brought no answer, or one that may pass. One that is `worn`, as its tries are used up, fails
+    /// A call for a job of the key brought no answer, or one that may pass. One whose tries are used up (`is_worn`) fails
     /// whether its provider is there or not: it says that an outage goes on, not that one begins.
     pub(crate) fn note_failure(&self, key: JobKey, (job, is_worn): (JobId, bool), now: DateTime<Utc>) {
         let failures = &mut self.state().failures;

@@ -26,8 +26,8 @@ pub(crate) use people::{PRIMARY, make_primary, new_calendar, new_subscription};
 pub(crate) use person::EntryLocation;
 pub(crate) use provider_store::ProviderStore;
 pub(crate) use records::{
-    AuthorizationCodeRecord, CalendarAccessRole, CalendarListItem, CalendarRecord,
-    PkceChallenge, StoreRecord, StoredAccount, StoredCalendar,
+    AuthorizationCodeRecord, CalendarAccessRole, CalendarListItem, CalendarRecord, PkceChallenge,
+    StoreRecord, StoredAccount, StoredCalendar,
 };
 pub(crate) use refusal::StoreError;
 pub(crate) use watch::{EntryChangeKind, EntryChanged, WatchChannel};

@@ -24,7 +24,7 @@ pub struct ChannelInterval {
     pub zone: Tz,
 }
 
-/// As `bookings::for_channel` says which bookings a platform should know of. What it has read stands in its feed now: each
+/// As `bookings::list_for_channel_feed` says which bookings a platform should know of. What it has read stands in its feed now: each
 /// is counted by an index, where `NOT EXISTS` would let PostgreSQL read all that was ever published.
 const UNREAD_BOOKINGS: &str = "
     SELECT c.id AS channel_id, b.starts_at, b.ends_at,

@@ -1,7 +1,7 @@
 //! Who occupies what, when. The rules are in `concord_domain::occupancy`; the database itself refuses two overlapping
 //! rows on one unit.
 //!
-//! Whoever allocations rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
+//! Whoever allocates rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
 //! nobody chooses a unit from a state that is about to change.
 
 mod listing;
