@@ -77,7 +77,7 @@ impl ProviderError {
             Self::Precondition => format!("it was changed at {provider} in the meantime"),
             Self::CursorExpired => format!("{provider} requires a full read of the calendar"),
             Self::Rejected(why) => format!("{provider} refused it: {why}"),
-            Self::Transient(why) => format!("{provider} could not be reached: {why}"),
+            Self::Transient(why) => format!("couldn't reach {provider}: {why}"),
             Self::Partly(cause) => cause.user_message(provider),
         }
     }

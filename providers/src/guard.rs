@@ -23,7 +23,7 @@ pub struct SsrfGuard {
     pub allowed: Vec<String>,
     /// Whether a name that means a private address is refused in the same words as one that means nothing: whoever may
     /// type addresses learns nothing of the network behind.
-    pub discreet: bool,
+    pub hide_private_hosts: bool,
 }
 
 /// Why no name is called: it means nothing, or nothing that may be called.
@@ -61,7 +61,7 @@ pub struct PlaintextHost {
 impl SsrfGuard {
     /// One that lets nothing private be called; `setting` is the key of the configuration that would.
     pub fn of(setting: &'static str) -> Self {
-        Self { setting, allow_private: false, allowed: Vec::new(), discreet: false }
+        Self { setting, allow_private: false, allowed: Vec::new(), hide_private_hosts: false }
     }
 
     /// The same, and these names and addresses may be called too.
@@ -101,7 +101,7 @@ impl SsrfGuard {
     }
 
     /// The addresses of `host` to which a password may go unprotected; whether they may be called at all is judged after.
-    fn sieve_plain(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, PlaintextHost> {
+    fn filter_plain(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, PlaintextHost> {
         if self.names(host) || found.is_empty() {
             return Ok(found);
         }
@@ -125,7 +125,7 @@ impl SsrfGuard {
     }
 
     /// The addresses of `host` that may be called.
-    fn sieve(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
+    fn filter(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
         if found.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
         }
@@ -161,23 +161,23 @@ impl DnsResolver for SystemDnsResolver {
 #[derive(Clone, Debug)]
 pub(crate) struct GuardedResolver {
     pub(crate) guard: Arc<SsrfGuard>,
-    pub(crate) names: Arc<dyn DnsResolver>,
+    pub(crate) resolver: Arc<dyn DnsResolver>,
     /// Whether what is sent is a password that goes unprotected.
     pub(crate) plain: bool,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let Self { guard, names, plain } = self.clone();
+        let Self { guard, resolver, plain } = self.clone();
         Box::pin(async move {
             let host = name.as_str();
-            let found = match names.addresses(host).await {
-                // Of a public name, whoever has typed it may know.
-                Ok(found) if plain => Ok(guard.sieve_plain(host, found)?),
+            let found = match resolver.addresses(host).await {
+                // The user may see this error: the host is public.
+                Ok(found) if plain => Ok(guard.filter_plain(host, found)?),
                 found => found,
             };
-            let kept = match found.map_err(Into::into).and_then(|found| guard.sieve(host, found)) {
-                Err(reason) if guard.discreet => {
+            let kept = match found.map_err(Into::into).and_then(|found| guard.filter(host, found)) {
+                Err(reason) if guard.hide_private_hosts => {
                     tracing::info!(host, %reason, "a name that somebody has typed is not called");
                     return Err(NoPublicAddress { host: host.to_owned(), setting: guard.setting }.into());
                 }
@@ -245,9 +245,9 @@ mod tests {
         assert!(check(&guard, "http://10.0.0.5/") && check(&guard, "http://[fd00::5]/"));
         assert!(!check(&guard, "http://10.0.0.6/"));
         let private: IpAddr = "10.0.0.9".parse().unwrap();
-        assert!(guard.sieve("nextcloud.lan.", vec![private]).is_ok());
-        assert!(guard.sieve("other.lan", vec![private]).is_err());
-        assert!(guard.sieve("other.lan", vec!["10.0.0.5".parse().unwrap()]).is_ok());
+        assert!(guard.filter("nextcloud.lan.", vec![private]).is_ok());
+        assert!(guard.filter("other.lan", vec![private]).is_err());
+        assert!(guard.filter("other.lan", vec!["10.0.0.5".parse().unwrap()]).is_ok());
         assert!(check(&SsrfGuard { allow_private: true, ..strict() }, "http://127.0.0.1/"));
     }
 
@@ -256,15 +256,15 @@ mod tests {
     fn a_name_is_judged_by_each_of_its_addresses() {
         let [public, private]: [IpAddr; 2] = ["1.1.1.1", "127.0.0.1"].map(|text| text.parse().unwrap());
         let guard = strict();
-        assert_eq!(guard.sieve("two.example", vec![private, public]).unwrap(), [public]);
-        let refused = guard.sieve("one.example", vec![private]).unwrap_err();
+        assert_eq!(guard.filter("two.example", vec![private, public]).unwrap(), [public]);
+        let refused = guard.filter("one.example", vec![private]).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "one.example has a private address, which this installation does not allow; an administrator \
              can allow it (channels.allowed_hosts)"
         );
         assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{refused}");
-        assert!(guard.sieve("none.example", Vec::new()).is_err());
+        assert!(guard.filter("none.example", Vec::new()).is_err());
     }
 
     #[test]
@@ -274,9 +274,9 @@ mod tests {
         let plain = |url: &str| guard.check_plain(&url.parse().unwrap()).is_ok();
         assert!(!plain("http://1.1.1.1/") && !plain("http://[2606:4700:4700::1111]/"));
         assert!(plain("http://192.168.1.7/") && plain("http://8.8.8.8/"));
-        assert_eq!(guard.sieve_plain("two.example", vec![public, private]), Ok(vec![private]));
-        assert_eq!(guard.sieve_plain("old.example", vec![public]), Ok(vec![public]));
-        let refused = guard.sieve_plain("one.example", vec![public]).unwrap_err().to_string();
+        assert_eq!(guard.filter_plain("two.example", vec![public, private]), Ok(vec![private]));
+        assert_eq!(guard.filter_plain("old.example", vec![public]), Ok(vec![public]));
+        let refused = guard.filter_plain("one.example", vec![public]).unwrap_err().to_string();
         assert!(refused.contains("one.example") && refused.contains("https://"), "{refused}");
     }
 
@@ -296,8 +296,8 @@ mod tests {
 
     #[tokio::test]
     async fn private_name_is_refused_like_an_unknown_one() {
-        let guard = Arc::new(SsrfGuard { discreet: true, ..strict() });
-        let resolver = GuardedResolver { guard, names: Arc::new(StaticNames), plain: false };
+        let guard = Arc::new(SsrfGuard { hide_private_hosts: true, ..strict() });
+        let resolver = GuardedResolver { guard, resolver: Arc::new(StaticNames), plain: false };
         for host in ["inside.example", "empty.example", "unknown.example"] {
             let Err(refused) = resolver.resolve(host.parse().unwrap()).await else { panic!("{host}") };
             assert_eq!(
@@ -312,8 +312,8 @@ mod tests {
     #[tokio::test]
     async fn the_resolver_refuses_this_machine_by_any_name() {
         for name in ["localhost", "LOCALHOST"] {
-            let (guard, names) = (Arc::new(strict()), Arc::new(SystemDnsResolver));
-            let resolver = GuardedResolver { guard, names, plain: false };
+            let (guard, resolver) = (Arc::new(strict()), Arc::new(SystemDnsResolver));
+            let resolver = GuardedResolver { guard, resolver, plain: false };
             let refused = resolver.resolve(name.parse().unwrap()).await.err().unwrap();
             assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{name}: {refused}");
         }

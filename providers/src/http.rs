@@ -5,8 +5,8 @@ use std::{error::Error, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use http::{
-    HeaderMap, Request, StatusCode,
-    header::{DATE, RETRY_AFTER},
+    HeaderMap, HeaderName, Request, StatusCode,
+    header::{CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use tokio::time::Instant;
 use url::Url;
@@ -56,6 +56,18 @@ pub struct BufferedResponse {
     pub body: Bytes,
 }
 
+impl BufferedResponse {
+    /// A header, if it is there and text.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether its type is this one, whatever its parameters.
+    pub(crate) fn is_of_type(&self, kind: &str) -> bool {
+        self.header(&CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase().starts_with(kind)
+    }
+}
+
 /// The shared client; clones share one pool of connections.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
@@ -83,15 +95,15 @@ impl HttpClient {
         self.guarded_with(guard, Arc::new(SystemDnsResolver))
     }
 
-    /// The same with names that mean what `names` says.
+    /// The same with names that mean what `resolver` says.
     pub(crate) fn guarded_with(
         &self,
         guard: SsrfGuard,
-        names: Arc<dyn DnsResolver>,
+        resolver: Arc<dyn DnsResolver>,
     ) -> Result<Self, SetupError> {
         let guard = Arc::new(guard);
-        let resolver = GuardedResolver { guard: guard.clone(), names, plain: false };
-        let client = builder(&self.config).dns_resolver(Arc::new(resolver)).no_proxy().build()?;
+        let guarded = GuardedResolver { guard: guard.clone(), resolver, plain: false };
+        let client = builder(&self.config).dns_resolver(Arc::new(guarded)).no_proxy().build()?;
         Ok(Self { client, config: self.config.clone(), guard: Some(guard), plain: None })
     }
 
@@ -101,15 +113,16 @@ impl HttpClient {
         self.guarded_for_passwords_with(guard, Arc::new(SystemDnsResolver))
     }
 
-    /// The same with names that mean what `names` says.
+    /// The same with names that mean what `resolver` says.
     pub(crate) fn guarded_for_passwords_with(
         &self,
         guard: SsrfGuard,
-        names: Arc<dyn DnsResolver>,
+        resolver: Arc<dyn DnsResolver>,
     ) -> Result<Self, SetupError> {
-        let resolver = GuardedResolver { guard: Arc::new(guard.clone()), names: names.clone(), plain: true };
-        let plain = builder(&self.config).dns_resolver(Arc::new(resolver)).no_proxy().build()?;
-        Ok(Self { plain: Some(plain), ..self.guarded_with(guard, names)? })
+        let guarded =
+            GuardedResolver { guard: Arc::new(guard.clone()), resolver: resolver.clone(), plain: true };
+        let plain = builder(&self.config).dns_resolver(Arc::new(guarded)).no_proxy().build()?;
+        Ok(Self { plain: Some(plain), ..self.guarded_with(guard, resolver)? })
     }
 
     /// Sends `request` once and reads the answer to its end.
@@ -130,8 +143,8 @@ impl HttpClient {
         let ms = started.elapsed().as_millis();
         // Headers, query and bodies stay out: they hold tokens, codes and people's appointments.
         match &outcome {
-            Ok(answer) => {
-                tracing::debug!(%method, host, path, status = answer.status.as_u16(), ms, "called a provider");
+            Ok(response) => {
+                tracing::debug!(%method, host, path, status = response.status.as_u16(), ms, "called a provider");
             }
             Err(error) => tracing::debug!(%method, host, path, %error, ms, "a call to a provider failed"),
         }
@@ -199,18 +212,18 @@ pub(crate) enum HttpCallError {
     /// The server answers, and not in TLS.
     #[error("{NO_TLS}")]
     NoTls,
-    #[error("no answer in time{}", cause_suffix(.0.as_deref()))]
+    #[error("no response in time{}", cause_suffix(.0.as_deref()))]
     Timeout(Option<String>),
     /// No such name, nobody there (in time), or TLS failed.
     #[error("no connection{}", cause_suffix(.0.as_deref()))]
     NoConnection(Option<String>),
     /// It ended too soon, or cannot be unpacked.
-    #[error("the answer was cut short{}", cause_suffix(.0.as_deref()))]
+    #[error("the response was cut short{}", cause_suffix(.0.as_deref()))]
     CutShort(Option<String>),
     /// It is no HTTP, or ended before the headers.
     #[error("the connection failed{}", cause_suffix(.0.as_deref()))]
     Broken(Option<String>),
-    #[error("the answer is larger than {limit} bytes")]
+    #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
 }
 

@@ -256,27 +256,23 @@ impl OAuthApp {
     /// Carries a request of oauth2's over the shared client. That crate keeps neither status nor headers of a refusal,
     /// so what they decide is decided here.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-        let answer = self.http.send(request.map(Bytes::from)).await?;
-        let json = answer
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/json"));
-        match answer.status {
+        let response = self.http.send(request.map(Bytes::from)).await?;
+        let json = response.is_of_type("application/json");
+        match response.status {
             StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited {
-                retry_after: retry_after(&answer.headers, self.clock.now()),
+                retry_after: retry_after(&response.headers, self.clock.now()),
             }),
             status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 Err(ProviderError::Transient(format!("the token endpoint answered {status}")))
             }
-            status if !json || answer.body.is_empty() => Err(ProviderError::Transient(format!(
+            status if !json || response.body.is_empty() => Err(ProviderError::Transient(format!(
                 "the token endpoint answered {status} with something that is no token; if this lasts, check its address"
             ))),
             status => {
-                let mut response = HttpResponse::new(answer.body.to_vec());
-                *response.status_mut() = status;
-                *response.headers_mut() = answer.headers;
-                Ok(response)
+                let mut read = HttpResponse::new(response.body.to_vec());
+                *read.status_mut() = status;
+                *read.headers_mut() = response.headers;
+                Ok(read)
             }
         }
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use concord_domain::{
-    entry::{EntryContent, ObservedEntry},
+    entry::{EntryContent, EntryTime, ObservedEntry},
     ids::EntryId,
-    interval::Interval,
+    interval::{Interval, stay},
 };
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -153,6 +153,22 @@ pub(crate) fn unclear(external_id: String, series: Option<String>, etag: Option<
         entry: None,
         updated_at: None,
         unreadable: true,
+    }
+}
+
+/// Whether it takes no time.
+pub(crate) fn is_empty(time: &EntryTime) -> bool {
+    match time {
+        EntryTime::Timed { starts_at, ends_at, .. } => starts_at >= ends_at,
+        EntryTime::AllDay { from, until } => from >= until,
+    }
+}
+
+/// What it takes, its days being those of `zone`; `None`: nothing.
+pub(crate) fn interval_of(time: &EntryTime, zone: Tz) -> Option<Interval> {
+    match time {
+        EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(*starts_at, *ends_at),
+        EntryTime::AllDay { from, until } => stay(*from, *until, zone),
     }
 }
 

@@ -49,7 +49,8 @@ pub(crate) fn merged(current: &str, mark: Option<&str>, wanted: &str) -> String 
     };
     let Some(run) = run else { return wanted.to_owned() };
     let each = mark.filter(|_| whole.is_none()).unwrap_or_default();
-    let is_ours = |at: usize, one: &String| run.contains(&at) || new.contains(one) || is_among(each, one);
+    let is_ours =
+        |at: usize, one: &String| run.contains(&at) || new.contains(one) || mark_contains(each, one);
     let is_theirs = |at: &usize| said[*at].as_ref().is_some_and(|one| !is_ours(*at, one));
     let Some(first) = (0..all.len()).find(is_theirs) else { return wanted.to_owned() };
     // An empty line between theirs is theirs, too.
@@ -94,7 +95,7 @@ fn fingerprint(line: &str) -> Option<String> {
     Some(hex(&Sha256::digest(said.join(" "))[..HASH_DIGITS / 2]))
 }
 
-fn is_among(mark: &str, one: &str) -> bool {
+fn mark_contains(mark: &str, one: &str) -> bool {
     mark.as_bytes().chunks(HASH_DIGITS).any(|chunk| chunk == one.as_bytes())
 }
 

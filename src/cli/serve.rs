@@ -289,7 +289,7 @@ pub(super) fn providers(config: &Config) -> Result<ProviderRegistryConfig, Comma
             setting: "providers.caldav.allowed_hosts",
             allow_private: section.caldav.allow_private_hosts,
             allowed: section.caldav.allowed_hosts.clone(),
-            discreet: true,
+            hide_private_hosts: true,
         }),
     })
 }
@@ -300,7 +300,7 @@ pub(super) fn feed_guard(config: &Config) -> SsrfGuard {
         setting: "channels.allowed_hosts",
         allow_private: config.channels.allow_private_hosts,
         allowed: config.channels.allowed_hosts.clone(),
-        discreet: true,
+        hide_private_hosts: true,
     }
 }
 

@@ -43,7 +43,7 @@ impl CaldavSession<'_> {
                 {
                     Vec::new()
                 }
-                Err(trouble) => return Err(trouble),
+                Err(error) => return Err(error),
             };
         }
         mail_addresses.extend(Some(self.user.to_owned()).filter(|user| user.contains('@')));

@@ -13,7 +13,7 @@ use url::Url;
 use super::{
     Caldav,
     address::{collection, name_of, object},
-    cursor::{CaldavCursor, CaldavPageToken, CollectionVersion, differences},
+    cursor::{self, CaldavCursor, CaldavPageToken, CollectionVersion, differences},
     errors::{CaldavCallError, unreadable},
     objects::{
         CalendarObject, ObjectContext, busy_time, depends_on_zone, entry_of, gone, is_of, read_entries,
@@ -63,10 +63,8 @@ impl Caldav {
             SyncPosition::Cursor(_) => false,
             SyncPosition::Page { cursor, .. } => cursor.is_none(),
         };
-        match reader.read(from, full).await {
-            Ok(page) => Ok(page),
-            Err(trouble) => Err(reader.session.meaning(&reader.collection, trouble).await),
-        }
+        let page = reader.read(from, full).await;
+        reader.meaning_of(page).await
     }
 
     pub(super) async fn read_entry(
@@ -81,13 +79,8 @@ impl Caldav {
             Err(ProviderError::NotFound) => return Ok(None),
             reader => reader?,
         };
-        match reader.entry(external_id).await {
-            Ok(entry) => Ok(entry),
-            Err(trouble) => match reader.session.meaning(&reader.collection, trouble).await {
-                ProviderError::NotFound => Ok(None),
-                error => Err(error),
-            },
-        }
+        let entry = reader.entry(external_id).await;
+        none_if_not_found(reader.meaning_of(entry).await)
     }
 
     /// The object of an entry in a calendar into which it was not written: under its name, or whatever that is called by whose
@@ -110,13 +103,8 @@ impl Caldav {
             Err(ProviderError::NotFound) => return Ok(None),
             reader => reader?,
         };
-        match reader.entry_with_uid(entry).await {
-            Ok(found) => Ok(found),
-            Err(trouble) => match reader.session.meaning(&reader.collection, trouble).await {
-                ProviderError::NotFound => Ok(None),
-                error => Err(error),
-            },
-        }
+        let found = reader.entry_with_uid(entry).await;
+        none_if_not_found(reader.meaning_of(found).await)
     }
 
     /// From the objects: servers' own free-busy reports differ in what they count, where they have any.
@@ -127,10 +115,8 @@ impl Caldav {
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
         let reader = self.reader(credentials, calendar, window)?;
-        match reader.busy().await {
-            Ok(busy) => Ok(busy),
-            Err(trouble) => Err(reader.session.meaning(&reader.collection, trouble).await),
-        }
+        let busy = reader.busy().await;
+        reader.meaning_of(busy).await
     }
 
     fn reader<'a>(
@@ -145,13 +131,27 @@ impl Caldav {
     }
 }
 
+fn none_if_not_found<T>(found: Result<Option<T>, ProviderError>) -> Result<Option<T>, ProviderError> {
+    match found {
+        Err(ProviderError::NotFound) => Ok(None),
+        found => found,
+    }
+}
+
 impl CollectionReader<'_> {
+    async fn meaning_of<T>(&self, outcome: Result<T, CaldavCallError>) -> Result<T, ProviderError> {
+        match outcome {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.session.meaning(&self.collection, error).await),
+        }
+    }
+
     async fn read(&self, from: &SyncPosition, full: bool) -> Result<ChangesPage, CaldavCallError> {
         let step = match from {
             SyncPosition::Start => self.everything().await?,
-            SyncPosition::Cursor(cursor) => self.since(CaldavCursor::parse(cursor)?).await?,
+            SyncPosition::Cursor(cursor) => self.since(cursor::parse(cursor)?).await?,
             SyncPosition::Page { page, .. } => {
-                let CaldavPageToken { cursor, names, more } = CaldavPageToken::parse(page)?;
+                let CaldavPageToken { cursor, names, more } = cursor::parse(page)?;
                 if names.is_empty() && more {
                     self.since(cursor).await?
                 } else {
@@ -173,7 +173,7 @@ impl CollectionReader<'_> {
 
     async fn single(&self, object: &CalendarObject) -> Result<ObservedEntry, CaldavCallError> {
         // It costs a call of its own, which hardly any entry needs.
-        let zone = if depends_on_zone(object) { self.standing().await?.0 } else { None };
+        let zone = if depends_on_zone(object) { self.collection_properties().await?.0 } else { None };
         let zone = zone.unwrap_or(self.session.zone);
         Ok(entry_of(object, zone).unwrap_or_else(|| unclear(&object.name, object.etag.clone())))
     }
@@ -192,7 +192,7 @@ impl CollectionReader<'_> {
                 return Ok((!found.deleted).then_some(found));
             }
         }
-        // Where all that is named is withheld, it may be the one. Where others are named, the filter was none.
+        // If every match is unreadable, it may be ours: retry. If others came back, the server ignored the filter.
         if fetched.objects.is_empty() {
             fetched.known()?;
         }
@@ -200,7 +200,7 @@ impl CollectionReader<'_> {
     }
 
     async fn busy(&self) -> Result<Vec<Interval>, CaldavCallError> {
-        let (zone, _) = self.standing().await?;
+        let (zone, _) = self.collection_properties().await?;
         let owner = self.session.owner().await?.mail_addresses;
         let zone = zone.unwrap_or(self.session.zone);
         let reading = ObjectContext { zone, window: self.window, owner: &owner };
@@ -215,19 +215,19 @@ impl CollectionReader<'_> {
         Ok(busy)
     }
 
-    /// The calendar's zone, and its mark; one of versions without any objects yet.
-    async fn standing(&self) -> Result<(Option<Tz>, CollectionVersion), CaldavCallError> {
-        let found = self.session.propfind(&self.collection, 0, requests::standing()).await?;
+    /// The calendar's zone, and its version; one of versions without any objects yet.
+    async fn collection_properties(&self) -> Result<(Option<Tz>, CollectionVersion), CaldavCallError> {
+        let found = self.session.propfind(&self.collection, 0, requests::collection_properties()).await?;
         let found = found.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?;
         if found.status == Some(404) || !found.found.is_calendar {
             return Err(ProviderError::NotFound.into());
         }
         let zone = found.found.zone();
-        let mark = match found.found.sync_token {
+        let version = match found.found.sync_token {
             Some(token) => CollectionVersion::Token(token),
             None => CollectionVersion::Versions { collection: found.found.ctag, objects: BTreeMap::new() },
         };
-        Ok((zone, mark))
+        Ok((zone, version))
     }
 
     /// All objects with events, or those that touch the window, with their versions.
@@ -240,7 +240,7 @@ impl CollectionReader<'_> {
                 ProviderError::Rejected("the calendar is too large for its server to list".into()).into()
             );
         }
-        // What is there and not told of otherwise than by a fault is there.
+        // A response with an error other than 404 and 410 still means that the object exists.
         let versions = found.responses.into_iter().filter(|response| !response.status.is_some_and(says_gone));
         Ok(versions
             .filter_map(|response| {
@@ -251,21 +251,21 @@ impl CollectionReader<'_> {
     }
 
     async fn everything(&self) -> Result<ChangeBatch, CaldavCallError> {
-        let (zone, mut mark) = self.standing().await?;
+        let (zone, mut version) = self.collection_properties().await?;
         let owner = self.session.owner().await?.mail_addresses;
-        if let CollectionVersion::Versions { objects, .. } = &mut mark {
+        if let CollectionVersion::Versions { objects, .. } = &mut version {
             *objects = self.query(false).await?;
         }
         let changed = self.query(true).await?.into_keys().collect();
-        let otherwise = Some(self.session.zone);
-        let cursor = CaldavCursor { zone, otherwise, owner, withheld: Vec::new(), mark };
+        let fallback_zone = Some(self.session.zone);
+        let cursor = CaldavCursor { zone, fallback_zone, owner, withheld: Vec::new(), version };
         Ok(ChangeBatch { cursor, changed, gone: Vec::new(), more: false })
     }
 
     /// What the server would not give before is asked for again, as if it had changed.
     async fn since(&self, mut cursor: CaldavCursor) -> Result<ChangeBatch, CaldavCallError> {
         let withheld = std::mem::take(&mut cursor.withheld);
-        let mut step = self.since_mark(cursor).await?;
+        let mut step = self.since_version(cursor).await?;
         for name in withheld {
             if !step.changed.contains(&name) && !step.gone.contains(&name) {
                 step.changed.push(name);
@@ -274,16 +274,16 @@ impl CollectionReader<'_> {
         Ok(step)
     }
 
-    async fn since_mark(&self, cursor: CaldavCursor) -> Result<ChangeBatch, CaldavCallError> {
+    async fn since_version(&self, cursor: CaldavCursor) -> Result<ChangeBatch, CaldavCallError> {
         // Its owner lives elsewhere by now, and all that floats with them.
         if !cursor.holds_in(self.session.zone) {
             return Err(ProviderError::CursorExpired.into());
         }
-        match &cursor.mark {
+        match &cursor.version {
             CollectionVersion::Token(token) => self.since_token(&cursor, token).await,
             CollectionVersion::Versions { collection: before, objects } => {
-                let (zone, mark) = self.standing().await?;
-                let collection = match mark {
+                let (zone, version) = self.collection_properties().await?;
+                let collection = match version {
                     CollectionVersion::Versions { collection, .. } => collection,
                     // It has learned to give tokens.
                     CollectionVersion::Token(_) => return Err(ProviderError::CursorExpired.into()),
@@ -291,8 +291,13 @@ impl CollectionReader<'_> {
                 let same = collection.is_some() && collection == *before;
                 let now = if same { objects.clone() } else { self.query(false).await? };
                 let (changed, gone) = differences(objects, &now);
-                let mark = CollectionVersion::Versions { collection, objects: now };
-                Ok(ChangeBatch { cursor: CaldavCursor { zone, mark, ..cursor }, changed, gone, more: false })
+                let version = CollectionVersion::Versions { collection, objects: now };
+                Ok(ChangeBatch {
+                    cursor: CaldavCursor { zone, version, ..cursor },
+                    changed,
+                    gone,
+                    more: false,
+                })
             }
         }
     }
@@ -314,7 +319,7 @@ impl CollectionReader<'_> {
         }
         let (changed, gone) = self.named(found);
         Ok(ChangeBatch {
-            cursor: CaldavCursor { mark: CollectionVersion::Token(next), ..before.clone() },
+            cursor: CaldavCursor { version: CollectionVersion::Token(next), ..before.clone() },
             changed,
             gone,
             more,
@@ -359,9 +364,9 @@ impl CollectionReader<'_> {
             resources.push(name);
         }
         let next = if rest.is_empty() && !more {
-            NextPage::Cursor(cursor.text()?)
+            NextPage::Cursor(cursor::to_text(&cursor)?)
         } else {
-            NextPage::Page(CaldavPageToken { cursor, names: rest, more }.text()?)
+            NextPage::Page(cursor::to_text(&CaldavPageToken { cursor, names: rest, more })?)
         };
         // A comparison of two lists tells nothing of what is in neither, and some servers' reports do not, either (Xandikos).
         let may_miss = !full;

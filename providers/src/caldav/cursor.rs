@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::ProviderError;
 
@@ -13,15 +13,16 @@ pub(super) struct CaldavCursor {
     /// The calendar's own zone, where it tells it.
     pub(super) zone: Option<Tz>,
     /// The zone in which its floating times were read, where it tells none.
-    #[serde(default)]
-    pub(super) otherwise: Option<Tz>,
+    #[serde(default, rename = "otherwise")]
+    pub(super) fallback_zone: Option<Tz>,
     /// The owner's mail addresses, in lower case.
     #[serde(default)]
     pub(super) owner: Vec<String>,
     /// The names of objects that the server would not give: the next read asks for them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) withheld: Vec<String>,
-    pub(super) mark: CollectionVersion,
+    #[serde(rename = "mark")]
+    pub(super) version: CollectionVersion,
 }
 
 /// How its changes are found.
@@ -53,38 +54,23 @@ pub(super) struct CaldavPageToken {
 impl CaldavCursor {
     /// The zone of floating times and whole days.
     pub(super) fn read_in(&self) -> Tz {
-        self.zone.or(self.otherwise).unwrap_or(Tz::UTC)
+        self.zone.or(self.fallback_zone).unwrap_or(Tz::UTC)
     }
 
-    /// Whether what was read before it would be read alike by whose owner lives in that zone.
+    /// Whether the cursor is still valid if the owner's zone is `zone`.
     pub(super) fn holds_in(&self, zone: Tz) -> bool {
-        self.zone.is_some() || self.otherwise == Some(zone)
-    }
-
-    /// `CursorExpired`: it is none of ours.
-    pub(super) fn parse(text: &str) -> Result<Self, ProviderError> {
-        serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
-    }
-
-    pub(super) fn text(&self) -> Result<String, ProviderError> {
-        text(self)
+        self.zone.is_some() || self.fallback_zone == Some(zone)
     }
 }
 
-impl CaldavPageToken {
-    /// `CursorExpired`: it is none of ours.
-    pub(super) fn parse(text: &str) -> Result<Self, ProviderError> {
-        serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
-    }
-
-    pub(super) fn text(&self) -> Result<String, ProviderError> {
-        text(self)
-    }
+/// Errors with `CursorExpired` if the text isn't a cursor.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ProviderError> {
+    serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
 }
 
-fn text(value: &impl Serialize) -> Result<String, ProviderError> {
-    serde_json::to_string(value)
-        .map_err(|_| ProviderError::Rejected("the cursor cannot be written down".to_owned()))
+pub(super) fn to_text(cursor: &impl Serialize) -> Result<String, ProviderError> {
+    serde_json::to_string(cursor)
+        .map_err(|_| ProviderError::Rejected("the cursor cannot be written as JSON".to_owned()))
 }
 
 /// Which objects have come or changed, and which are gone. One without a version may have changed.
@@ -104,18 +90,18 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_was_and_any_other_text_has_expired() {
         let objects = BTreeMap::from([("a".to_owned(), "\"1\"".to_owned())]);
-        for mark in [
+        for version in [
             CollectionVersion::Token("urn:x\"<&".to_owned()),
             CollectionVersion::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
         ] {
             let owner = vec!["ana@example.org".to_owned()];
             let withheld = vec!["a.ics".to_owned()];
             let zone = Some(Tz::Europe__Lisbon);
-            let cursor = CaldavCursor { zone, otherwise: None, owner, withheld, mark };
-            assert_eq!(CaldavCursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
+            let cursor = CaldavCursor { zone, fallback_zone: None, owner, withheld, version };
+            assert_eq!(parse::<CaldavCursor>(&to_text(&cursor).unwrap()).unwrap(), cursor);
         }
         for text in ["", "never", "{}", "{\"zone\":null}"] {
-            assert!(matches!(CaldavCursor::parse(text), Err(ProviderError::CursorExpired)), "{text}");
+            assert!(matches!(parse::<CaldavCursor>(text), Err(ProviderError::CursorExpired)), "{text}");
         }
     }
 
@@ -138,12 +124,12 @@ mod tests {
 
     #[test]
     fn floating_times_that_were_read_in_another_zone_are_read_again() {
-        let cursor = |zone, otherwise| CaldavCursor {
+        let cursor = |zone, fallback_zone| CaldavCursor {
             zone,
-            otherwise,
+            fallback_zone,
             owner: Vec::new(),
             withheld: Vec::new(),
-            mark: CollectionVersion::Token("t".to_owned()),
+            version: CollectionVersion::Token("t".to_owned()),
         };
         assert!(cursor(None, Some(Tz::America__New_York)).holds_in(Tz::America__New_York));
         assert!(!cursor(None, Some(Tz::America__New_York)).holds_in(Tz::Europe__Lisbon));

@@ -129,7 +129,7 @@ impl DiscoveryError {
 pub(super) struct DiscoveryCandidate {
     pub(super) url: Url,
     /// Whether the person named this server, rather than their mail's domain: then the password may go there at once.
-    pub(super) named: bool,
+    pub(super) user_supplied: bool,
 }
 
 /// Where to look, in this order.
@@ -148,7 +148,7 @@ fn candidates(address: &str) -> Result<Vec<DiscoveryCandidate>, DiscoveryError> 
     if let Some(preset) = preset(&url) {
         return Ok(preset);
     }
-    let given = DiscoveryCandidate { url: url.clone(), named: true };
+    let given = DiscoveryCandidate { url: url.clone(), user_supplied: true };
     // A bare name is rarely the place itself; an address with a path mostly is.
     Ok(if url.path() == "/" {
         vec![well_known(&url, true), given]
@@ -181,13 +181,13 @@ fn parse_web_address(text: &str) -> Result<Url, DiscoveryError> {
 
 fn preset(url: &Url) -> Option<Vec<DiscoveryCandidate>> {
     let address = presets::preset_for_domain(url.domain()?)?.address?;
-    Some(vec![DiscoveryCandidate { url: address.parse().ok()?, named: true }])
+    Some(vec![DiscoveryCandidate { url: address.parse().ok()?, user_supplied: true }])
 }
 
-fn well_known(url: &Url, named: bool) -> DiscoveryCandidate {
+fn well_known(url: &Url, user_supplied: bool) -> DiscoveryCandidate {
     let mut url = url.clone();
     url.set_path("/.well-known/caldav");
-    DiscoveryCandidate { url, named }
+    DiscoveryCandidate { url, user_supplied }
 }
 
 impl Caldav {
@@ -280,7 +280,7 @@ mod tests {
     /// The domain of somebody's mail is not the server that they gave their password for.
     #[test]
     fn a_mails_domain_is_asked_without_the_password_first() {
-        assert!(!candidates("ana@example.org").unwrap()[0].named);
-        assert!(candidates("example.org").unwrap().iter().all(|candidate| candidate.named));
+        assert!(!candidates("ana@example.org").unwrap()[0].user_supplied);
+        assert!(candidates("example.org").unwrap().iter().all(|candidate| candidate.user_supplied));
     }
 }

@@ -149,7 +149,7 @@ fn transient_error(status: StatusCode) -> ProviderError {
 
 /// An answer that should be something else.
 pub(super) fn unreadable(what: &str) -> ProviderError {
-    ProviderError::Transient(format!("the CalDAV server's answer is no {what}"))
+    ProviderError::Transient(format!("the CalDAV server's response is no {what}"))
 }
 
 #[cfg(test)]

@@ -102,20 +102,20 @@ impl CaldavSession<'_> {
 
     /// What a trouble with a calendar, or with what is in it, means. Cyrus refuses everything in a calendar that was deleted
     /// with 403 and a page for people ("Mailbox does not exist"), which others say of one that may not be read.
-    pub(super) async fn meaning(&self, collection: &Url, trouble: CaldavCallError) -> ProviderError {
-        match trouble {
+    pub(super) async fn meaning(&self, collection: &Url, error: CaldavCallError) -> ProviderError {
+        match error {
             CaldavCallError::Refused(refusal) if refusal.may_mean_gone() => {
                 self.unless_gone(collection, refusal.into_error()).await
             }
-            trouble => trouble.into(),
+            error => error.into(),
         }
     }
 
     /// The error, unless the account has no such calendar (any more): then `NotFound`.
     pub(super) async fn unless_gone(&self, collection: &Url, error: ProviderError) -> ProviderError {
-        let listed = match self.propfind(self.home, 1, requests::standing()).await {
+        let listed = match self.propfind(self.home, 1, requests::collection_properties()).await {
             Ok(listed) => listed,
-            Err(trouble) => return trouble.into(),
+            Err(error) => return error.into(),
         };
         let is_it = |href: &str| {
             self.home.join(href).is_ok_and(|mut url| {

@@ -54,7 +54,7 @@ pub(super) fn whole(content: &EntryContent, now: DateTime<Utc>) -> Vec<u8> {
 
 /// The object to write where `remote` stands. What cannot be read, or holds no event of its own, is written over.
 pub(super) fn merged(remote: &str, content: &EntryContent, now: DateTime<Utc>) -> Vec<u8> {
-    into(remote, content, now).unwrap_or_else(|| whole(content, now))
+    merge_into(remote, content, now).unwrap_or_else(|| whole(content, now))
 }
 
 /// Ours, with this description in whole.
@@ -66,7 +66,7 @@ fn written(content: &EntryContent, description: &str, now: DateTime<Utc>) -> Vec
     object
 }
 
-fn into(remote: &str, content: &EntryContent, now: DateTime<Utc>) -> Option<Vec<u8>> {
+fn merge_into(remote: &str, content: &EntryContent, now: DateTime<Utc>) -> Option<Vec<u8>> {
     let observed = parse_master_event(remote)?;
     let mut calendar = RawComponent::read(remote).filter(|object| object.is("VCALENDAR"))?;
     let event = calendar.components().find(|one| is_own(one))?;

@@ -11,10 +11,10 @@ use concord_domain::{
         read,
     },
     ids::EntryId,
-    interval::{Interval, stay},
+    interval::Interval,
 };
 
-use crate::provider;
+use crate::provider::{self, interval_of};
 
 /// An object as a server gave it.
 #[derive(Clone, Debug)]
@@ -113,20 +113,13 @@ pub(super) fn gone(name: &str) -> ObservedEntry {
 
 /// Whether any of it falls into the window; what does not say when may.
 pub(super) fn touches(entry: &ObservedEntry, reading: ObjectContext<'_>) -> bool {
-    let interval = match &entry.time {
-        Some(EntryTime::Timed { starts_at, ends_at, .. }) => Interval::new(*starts_at, *ends_at),
-        Some(EntryTime::AllDay { from, until }) => stay(*from, *until, reading.zone),
-        None => None,
-    };
+    let interval = entry.time.as_ref().and_then(|time| interval_of(time, reading.zone));
     interval.is_none_or(|interval| interval.overlaps(&reading.window))
 }
 
 /// When the entry takes up its owner's time.
 pub(super) fn busy_time(entry: &ObservedEntry, reading: ObjectContext<'_>) -> Option<Interval> {
-    let interval = match entry.time.as_ref()? {
-        EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(*starts_at, *ends_at),
-        EntryTime::AllDay { from, until } => stay(*from, *until, reading.zone),
-    };
+    let interval = interval_of(entry.time.as_ref()?, reading.zone);
     interval.filter(|interval| entry.busy && !entry.deleted && interval.overlaps(&reading.window))
 }
 

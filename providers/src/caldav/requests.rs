@@ -21,8 +21,8 @@ pub(super) fn calendars() -> String {
     )
 }
 
-/// Where a calendar stands (RFC 6578, 4; getctag of calendarserver.org).
-pub(super) fn standing() -> String {
+/// What a calendar is at, and its zone (RFC 6578, 4; getctag of calendarserver.org).
+pub(super) fn collection_properties() -> String {
     propfind("<resourcetype/><sync-token/><S:getctag/><C:calendar-timezone/><C:calendar-timezone-id/>")
 }
 

@@ -93,14 +93,14 @@ impl CaldavSession<'_> {
         if !is_kindred(self.home, url) {
             return Err(ProviderError::NotFound.into());
         }
-        let answer = self.caldav.send(method, url, Some(&self.authorization), headers, body).await?;
-        if is_html(&answer) {
+        let response = self.caldav.send(method, url, Some(&self.authorization), headers, body).await?;
+        if is_html(&response) {
             return Err(unreadable("calendar server's, but a page for people").into());
         }
-        if answer.status.is_success() {
-            return Ok(answer);
+        if response.status.is_success() {
+            return Ok(response);
         }
-        Err(CaldavCallError::Refused(CaldavErrorResponse::read(&answer, self.caldav.clock.now())))
+        Err(CaldavCallError::Refused(CaldavErrorResponse::read(&response, self.caldav.clock.now())))
     }
 
     /// The properties of a resource, and with `depth` 1 of what is in it.
@@ -132,16 +132,15 @@ impl CaldavSession<'_> {
     ) -> Result<Multistatus, CaldavCallError> {
         let method = Method::from_bytes(method).map_err(|_| unreadable("method"))?;
         let headers = [(DEPTH, depth_value(depth)), (CONTENT_TYPE, XML)];
-        let answer = self.call(&method, url, &headers, body.into()).await?;
-        Ok(xml::multistatus(&answer.body).ok_or_else(|| unreadable("multistatus"))?)
+        let response = self.call(&method, url, &headers, body.into()).await?;
+        Ok(xml::multistatus(&response.body).ok_or_else(|| unreadable("multistatus"))?)
     }
 }
 
 /// What a network that wants people to sign in says to everything, and what must not be taken for the outcome of a write.
 /// (Some servers say 201 with a page: mod_dav, of a PUT.)
-fn is_html(answer: &BufferedResponse) -> bool {
-    let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    answer.status == StatusCode::OK && kind.to_ascii_lowercase().starts_with("text/html")
+fn is_html(response: &BufferedResponse) -> bool {
+    response.status == StatusCode::OK && response.is_of_type("text/html")
 }
 
 pub(super) fn depth_value(depth: u8) -> HeaderValue {

@@ -90,7 +90,7 @@ impl Caldav {
                 ProviderError::NotFound => Ok(RemoveOutcome::Before),
                 error => Err(error),
             },
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -117,7 +117,7 @@ impl WriteTarget<'_> {
     async fn version(&self) -> Result<Option<String>, ProviderError> {
         match self.session.version(&self.collection, self.name).await {
             Ok(version) => Ok(version),
-            Err(trouble) => Err(self.session.meaning(&self.collection, trouble).await),
+            Err(error) => Err(self.session.meaning(&self.collection, error).await),
         }
     }
 
@@ -127,7 +127,7 @@ impl WriteTarget<'_> {
         let names = [self.name.to_owned()];
         match self.session.objects(&self.collection, &names).await {
             Ok(fetched) => fetched.known()?.into_iter().next().ok_or(ProviderError::NotFound),
-            Err(trouble) => Err(self.session.meaning(&self.collection, trouble).await),
+            Err(error) => Err(self.session.meaning(&self.collection, error).await),
         }
     }
 
@@ -146,13 +146,12 @@ impl WriteTarget<'_> {
     ) -> Result<WriteReceipt, ProviderError> {
         let kind = (CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
         let headers: Vec<_> = condition.into_iter().chain([kind]).collect();
-        let answer = match self.session.call(&Method::PUT, &self.object, &headers, body).await {
+        let response = match self.session.call(&Method::PUT, &self.object, &headers, body).await {
             Err(CaldavCallError::Refused(refusal)) => return Err(self.meaning(refusal.of_write(new)).await),
-            answer => answer?,
+            response => response?,
         };
-        let told = answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        if let Some(etag) = told {
-            return Ok(WriteReceipt { external_id: self.name.to_owned(), etag });
+        if let Some(etag) = response.header(&ETAG) {
+            return Ok(WriteReceipt { external_id: self.name.to_owned(), etag: etag.to_owned() });
         }
         // A server that has stored something else than it was sent gives no version (RFC 4791, 5.3.4).
         let version = self.version().await.map_err(ProviderError::after_a_part)?;

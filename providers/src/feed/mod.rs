@@ -130,7 +130,7 @@ impl FeedFetcher {
     pub fn with_resolver(
         limits: FeedFetchLimits,
         guard: SsrfGuard,
-        names: Arc<dyn DnsResolver>,
+        resolver: Arc<dyn DnsResolver>,
         clock: Clock,
     ) -> Result<Self, SetupError> {
         let config = HttpConfig {
@@ -139,7 +139,7 @@ impl FeedFetcher {
             max_body_bytes: limits.bytes,
             unpack: false,
         };
-        let http = HttpClient::new(config)?.guarded_with(guard, names)?;
+        let http = HttpClient::new(config)?.guarded_with(guard, resolver)?;
         Ok(Self { http, limits, clock })
     }
 

@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(calendar: &Value) -> Result<Vec<Interval>, ProviderError> {
+    fn response(calendar: &Value) -> Result<Vec<Interval>, ProviderError> {
         parse_busy("x", serde_json::from_value(json!({ "calendars": { "x": calendar } })).unwrap())
     }
 
@@ -99,14 +99,15 @@ mod tests {
             ("internalError", "transient"),
             ("groupTooBig", "rejected"),
         ] {
-            let error = answer(&json!({ "errors": [{ "domain": "global", "reason": reason }] })).unwrap_err();
+            let error =
+                response(&json!({ "errors": [{ "domain": "global", "reason": reason }] })).unwrap_err();
             assert_eq!(error.code(), code, "{reason}");
         }
     }
 
     #[test]
     fn a_period_that_is_none_is_left_out() {
-        let found = answer(&json!({ "busy": [
+        let found = response(&json!({ "busy": [
             { "start": "2026-03-01T10:00:00Z", "end": "2026-03-01T10:00:00Z" },
             { "start": "2026-03-01T10:00:00Z" },
             { "start": "2026-03-01T11:00:00+01:00", "end": "2026-03-01T12:00:00+01:00" },

@@ -124,7 +124,7 @@ fn to_changes_page(page: EventsPage) -> Result<ChangesPage, ProviderError> {
         (Some(page), _) => NextPage::Page(page),
         (None, Some(cursor)) => NextPage::Cursor(cursor),
         // Taken for complete, it would make everything that is missing look deleted.
-        (None, None) => return Err(ProviderError::Transient("the response was incomplete".to_owned())),
+        (None, None) => return Err(ProviderError::Transient("its response was incomplete".to_owned())),
     };
     let zone = page.time_zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
     let (events, unreadable) = parse_items::<Event>(page.items);

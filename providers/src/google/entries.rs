@@ -12,13 +12,13 @@ use concord_domain::{
 use google_calendar3::api::{Event, EventDateTime, EventExtendedProperties, EventReminder, EventReminders};
 use serde_json::{Value, json};
 
-use crate::text_merge;
+use crate::{provider::is_empty, text_merge};
 
 /// The private properties by which we know our own entries again.
 const ENTRY: &str = "concord_entry";
 const BOOKING: &str = "concord_booking";
 
-/// What we wrote last of what people change, too, so that a later write knows theirs from ours.
+/// What we wrote last of the fields that people may also edit, so that a later write knows theirs from ours.
 const TEXT_MARK: &str = "concord_words";
 const COLOUR: &str = "concord_colour";
 
@@ -92,7 +92,7 @@ pub(super) fn patch(content: &EntryContent) -> Value {
     patch
 }
 
-/// What a later write sets besides of what people change, too; `None` if it is as it should be. A text is brought up to date
+/// What a later write sets besides, of the fields that people may also edit; `None` if it is as it should be. A text is brought up to date
 /// around what they added, a colour that they chose stays.
 pub(super) fn shared_patch(stands: &Event, content: &EntryContent) -> Option<Value> {
     let kept =
@@ -209,13 +209,6 @@ fn entry_time(event: &Event, calendar_zone: Tz) -> Option<EntryTime> {
     }
     let (from, until) = (start.date?, end.date?);
     Some(EntryTime::AllDay { from, until })
-}
-
-fn is_empty(time: &EntryTime) -> bool {
-    match time {
-        EntryTime::Timed { starts_at, ends_at, .. } => starts_at >= ends_at,
-        EntryTime::AllDay { from, until } => from >= until,
-    }
 }
 
 #[cfg(test)]

@@ -146,12 +146,12 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> GoogleErrorResponse {
-        let answer = BufferedResponse {
+        let response = BufferedResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect(),
             body: body.to_owned().into(),
         };
-        GoogleErrorResponse::read(&answer, DateTime::UNIX_EPOCH)
+        GoogleErrorResponse::read(&response, DateTime::UNIX_EPOCH)
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl PushProvider for GoogleCalendar {
                 channel: RemotePushSubscription { remote_id, resource_id: Some(resource) },
                 expires_at,
             }),
-            _ => Err(ProviderError::Transient("Google's answer about a channel is incomplete".to_owned())),
+            _ => Err(ProviderError::Transient("Google's response about a channel is incomplete".to_owned())),
         }
     }
 
@@ -79,34 +79,34 @@ impl PushProvider for GoogleCalendar {
         match self.post(credentials, "channels/stop", &channel).await {
             Ok(_) => Ok(()),
             Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
 pub(crate) fn read_webhook(request: WebhookRequest<'_>) -> Result<WebhookContent, WebhookError> {
-    Ok(WebhookContent::Notifications(vec![Ok(notice(request.headers)?)]))
+    Ok(WebhookContent::Notifications(vec![Ok(notification(request.headers)?)]))
 }
 
 /// Everything is in the headers.
-fn notice(headers: &HeaderMap) -> Result<PushNotification, InvalidPushNotification> {
+fn notification(headers: &HeaderMap) -> Result<PushNotification, InvalidPushNotification> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let channel = text("x-goog-channel-id").and_then(|id| id.parse().ok());
-    let told = match text("x-goog-resource-state") {
+    let subscription = text("x-goog-channel-id").and_then(|id| id.parse().ok());
+    let kind = match text("x-goog-resource-state") {
         Some("sync") => PushNotificationKind::Opened,
         Some("exists" | "not_exists") => PushNotificationKind::Changed,
         _ => return Err(InvalidPushNotification("there is no state of a resource")),
     };
     Ok(PushNotification {
         provider: ProviderKind::Google,
-        channel: channel.ok_or(InvalidPushNotification("there is no channel of ours"))?,
+        channel: subscription.ok_or(InvalidPushNotification("there is no channel of ours"))?,
         secret: text("x-goog-channel-token").unwrap_or_default().into(),
         remote_id: None,
         resource_id: Some(
             text("x-goog-resource-id").ok_or(InvalidPushNotification("there is no resource"))?.to_owned(),
         ),
         number: text("x-goog-message-number").and_then(|number| number.parse().ok()),
-        told,
+        told: kind,
     })
 }
 
@@ -132,12 +132,12 @@ mod tests {
             ("x-goog-resource-state", "exists"),
             ("x-goog-message-number", "10"),
         ]);
-        let read = notice(&all).unwrap();
+        let read = notification(&all).unwrap();
         assert_eq!((read.channel.to_string().as_str(), read.told), (CHANNEL, PushNotificationKind::Changed));
         assert_eq!((read.secret.expose_secret(), read.number), ("hush", Some(10)));
         assert_eq!(read.resource_id.as_deref(), Some("ret08u3rv24htgh289g"));
         all.insert("x-goog-resource-state", "sync".parse().unwrap());
-        assert_eq!(notice(&all).unwrap().told, PushNotificationKind::Opened);
+        assert_eq!(notification(&all).unwrap().told, PushNotificationKind::Opened);
         for (name, value) in [
             ("x-goog-channel-id", "7"),
             ("x-goog-resource-state", "gone"),
@@ -148,7 +148,7 @@ mod tests {
                 Ok(value) => bad.insert(name, value),
                 Err(_) => bad.remove(name),
             };
-            assert!(notice(&bad).is_err(), "{name}: {value}");
+            assert!(notification(&bad).is_err(), "{name}: {value}");
         }
         assert!(!format!("{read:?}").contains("hush"));
     }

@@ -33,8 +33,8 @@ impl GoogleCalendar {
         let path = format!("calendars/{}/events", segment(calendar)?);
         let event = Event { id: Some(external_id.to_owned()), ..event(content) };
         let body = without_nulls(&event)?;
-        let answer = self.write(credentials, Method::POST, &path, None, Some(body)).await?;
-        write_receipt(&answer, external_id)
+        let response = self.write(credentials, Method::POST, &path, None, Some(body)).await?;
+        write_receipt(&response, external_id)
     }
 
     pub(super) async fn replace(
@@ -48,17 +48,17 @@ impl GoogleCalendar {
         // What cannot be sent as an etag is not the entry's etag either.
         let etag = etag.map(HeaderValue::from_str).transpose().map_err(|_| ProviderError::Precondition)?;
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
-        let answer = self.patch(credentials, &path, &entries::patch(content), etag).await?;
-        let stands = parse_event(&answer)?;
+        let response = self.patch(credentials, &path, &entries::patch(content), etag).await?;
+        let stands = parse_event(&response)?;
         let Some(rest) = entries::shared_patch(&stands, content) else {
-            return write_receipt(&answer, external_id);
+            return write_receipt(&response, external_id);
         };
         // Nobody has written in between, or it is looked at again.
-        let etag = write_receipt(&answer, external_id)?.etag;
+        let etag = write_receipt(&response, external_id)?.etag;
         let etag = HeaderValue::from_str(&etag).map_err(|_| ProviderError::Precondition.after_a_part())?;
-        let answer = self.patch(credentials, &path, &rest, Some(etag)).await;
-        let answer = answer.map_err(|trouble| ProviderError::from(trouble).after_a_part())?;
-        write_receipt(&answer, external_id)
+        let response = self.patch(credentials, &path, &rest, Some(etag)).await;
+        let response = response.map_err(|error| ProviderError::from(error).after_a_part())?;
+        write_receipt(&response, external_id)
     }
 
     async fn patch(
@@ -81,14 +81,14 @@ impl GoogleCalendar {
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
         match self.write(credentials, Method::DELETE, &path, None, None).await {
             // "If successful, this method returns an empty response body" (Events: delete).
-            Ok(answer) if answer.body.is_empty() => Ok(RemoveOutcome::Now),
+            Ok(response) if response.body.is_empty() => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
-            Ok(answer) => {
-                let status = answer.status;
+            Ok(response) => {
+                let status = response.status;
                 Err(ProviderError::Transient(format!("Google answered {status} with a body to a removal")))
             }
             Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -106,15 +106,14 @@ impl GoogleCalendar {
     }
 }
 
-fn parse_event(answer: &BufferedResponse) -> Result<Event, ProviderError> {
-    parse_json(answer, "Google")
+fn parse_event(response: &BufferedResponse) -> Result<Event, ProviderError> {
+    parse_json(response, "Google")
 }
 
-fn write_receipt(answer: &BufferedResponse, external_id: &str) -> Result<WriteReceipt, ProviderError> {
-    let event = parse_event(answer)?;
-    let header = || answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    match event.etag.or_else(header) {
+fn write_receipt(response: &BufferedResponse, external_id: &str) -> Result<WriteReceipt, ProviderError> {
+    let event = parse_event(response)?;
+    match event.etag.or_else(|| response.header(&ETAG).map(str::to_owned)) {
         Some(etag) => Ok(WriteReceipt { external_id: external_id.to_owned(), etag }),
-        None => Err(ProviderError::Transient("Google's answer to a write has no etag".to_owned())),
+        None => Err(ProviderError::Transient("Google's response to a write has no etag".to_owned())),
     }
 }

@@ -49,16 +49,16 @@ impl MicrosoftCalendar {
         let calendar = segment(calendar)?;
         let sizes = (PAGE, SMALL_PAGE_SIZE);
         let read = |size| self.page(credentials, calendar, window, from, size);
-        let answer = read_page(&self.slow, calendar, self.clock.now(), sizes, read).await;
-        let answer = match answer {
+        let response = read_page(&self.slow, calendar, self.clock.now(), sizes, read).await;
+        let response = match response {
             Err(GraphCallError::Refused(refusal))
                 if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
             {
                 return Err(ProviderError::CursorExpired);
             }
-            answer => answer?,
+            response => response?,
         };
-        let page: GraphPage<Value> = json(&answer)?;
+        let page: GraphPage<Value> = json(&response)?;
         let next = self.after(&page)?;
         let is_first_read = matches!(from, SyncPosition::Start | SyncPosition::Page { cursor: None, .. });
         let (events, unreadable) = parse_items::<GraphEvent>(page.value);
@@ -130,7 +130,7 @@ impl MicrosoftCalendar {
             (Some(link), _) => self.own_link(link).map(|_| NextPage::Page(link.clone())),
             (None, Some(link)) => self.own_link(link).map(|_| NextPage::Cursor(link.clone())),
             // Taken for complete, it would make everything that is missing look deleted.
-            (None, None) => Err(ProviderError::Transient("the response was incomplete".to_owned())),
+            (None, None) => Err(ProviderError::Transient("its response was incomplete".to_owned())),
         }
     }
 
@@ -174,9 +174,9 @@ impl MicrosoftCalendar {
         match self.call(credentials, built).await {
             // One that nobody understands is no reason to lose the rest of the page: its occurrences say when they are, and
             // count as busy.
-            Ok(answer) => json::<Value>(&answer).map(|item| GraphEvent::deserialize(&item).ok()),
+            Ok(response) => json::<Value>(&response).map(|item| GraphEvent::deserialize(&item).ok()),
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }

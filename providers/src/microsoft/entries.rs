@@ -14,7 +14,10 @@ use super::{
     extended_properties::{EntryProperty, entry_of_transaction},
     zones,
 };
-use crate::text_merge;
+use crate::{
+    provider::{interval_of, is_empty},
+    text_merge,
+};
 
 /// What counts of a Graph event (<https://learn.microsoft.com/graph/api/resources/event>).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -304,22 +307,12 @@ fn zone(event: &GraphEvent) -> Tz {
     }
 }
 
-fn is_empty(time: &EntryTime) -> bool {
-    match time {
-        EntryTime::Timed { starts_at, ends_at, .. } => starts_at >= ends_at,
-        EntryTime::AllDay { from, until } => from >= until,
-    }
-}
-
 /// When an event takes up its owner's time. Whole days are those of the zone that it was written in.
 pub(super) fn busy_time(event: &GraphEvent) -> Option<Interval> {
     if !is_busy(event) {
         return None;
     }
-    match entry_time(event)? {
-        EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(starts_at, ends_at),
-        EntryTime::AllDay { from, until } => stay(from, until, zone(event)),
-    }
+    interval_of(&entry_time(event)?, zone(event))
 }
 
 /// Whether an event stands for a whole series, whose occurrences come beside it.

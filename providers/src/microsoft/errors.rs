@@ -170,14 +170,13 @@ fn advice(code: &str) -> Option<&'static str> {
 }
 
 /// The JSON of a successful answer. What is no JSON was said by somebody else: a sign-in page of a network, a proxy.
-pub(super) fn json<T: DeserializeOwned>(answer: &BufferedResponse) -> Result<T, ProviderError> {
-    let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !kind.to_ascii_lowercase().starts_with("application/json") {
-        let kind = quote(kind, &[]);
-        tracing::warn!(kind, "what should be Microsoft's answer is no JSON");
-        return Err(ProviderError::Transient("Microsoft's answer is no JSON".to_owned()));
+pub(super) fn json<T: DeserializeOwned>(response: &BufferedResponse) -> Result<T, ProviderError> {
+    if !response.is_of_type("application/json") {
+        let kind = quote(response.header(&CONTENT_TYPE).unwrap_or_default(), &[]);
+        tracing::warn!(kind, "what should be Microsoft's response is no JSON");
+        return Err(ProviderError::Transient("Microsoft's response is no JSON".to_owned()));
     }
-    parse_json(answer, "Microsoft")
+    parse_json(response, "Microsoft")
 }
 
 #[cfg(test)]
@@ -195,12 +194,12 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> GraphErrorResponse {
-        let answer = BufferedResponse {
+        let response = BufferedResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        GraphErrorResponse::read(&answer, DateTime::UNIX_EPOCH)
+        GraphErrorResponse::read(&response, DateTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -233,12 +232,12 @@ mod tests {
     #[test]
     fn a_wait_that_is_named_is_kept() {
         for status in [429, 503] {
-            let answer = BufferedResponse {
+            let response = BufferedResponse {
                 status: StatusCode::from_u16(status).unwrap(),
                 headers: [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect(),
                 body: "{}".into(),
             };
-            let error = GraphErrorResponse::read(&answer, DateTime::UNIX_EPOCH).into_error();
+            let error = GraphErrorResponse::read(&response, DateTime::UNIX_EPOCH).into_error();
             let nine = Some(Duration::from_secs(9));
             assert!(
                 matches!(error, ProviderError::RateLimited { retry_after } if retry_after == nine),

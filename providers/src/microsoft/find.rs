@@ -50,7 +50,7 @@ impl MicrosoftCalendar {
         let live = match self.with_mark(credentials, calendar, entry).await {
             Ok(events) => live(events),
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
-            Err(trouble) => return Err(trouble.into()),
+            Err(error) => return Err(error.into()),
         };
         let same = live.iter().find(|event| event.id.as_deref() == Some(external_id));
         Ok(same.or_else(|| first_made(&live, entry)).and_then(observed))
@@ -73,19 +73,19 @@ impl MicrosoftCalendar {
                     }
                 },
                 Ok(None) => Ok(None),
-                Err(trouble) => Err(trouble),
+                Err(error) => Err(error),
             },
         };
         match found {
             Ok(event) => Ok(event.as_ref().and_then(observed)),
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The event with that id, if the calendar shows it. An immutable id survives the move to the deleted items, where it
     /// is still answered for (<https://learn.microsoft.com/graph/outlook-immutable-id>).
-    pub(super) async fn standing(
+    pub(super) async fn find_live(
         &self,
         credentials: &ProviderCredentials,
         calendar: &str,

@@ -1,7 +1,7 @@
 //! Microsoft 365 and Outlook.com by Microsoft Graph (version 1.0).
 //!
 //! `graph-rs-sdk` builds the requests, the shared client sends them (`requests.rs`): below the configured address,
-//! with the token of the call, no more than four at once to a mailbox (`mailboxes.rs`). Links to further pages are only
+//! with the token of the call, no more than four at once to a mailbox (`mailbox_limiter.rs`). Links to further pages are only
 //! followed below that address (`links.rs`). What an entry looks like at Microsoft is in `entries.rs`, its zones in
 //! `zones.rs`, what refusals mean in `errors.rs` for Graph and in `consent.rs` for the sign-in.
 

@@ -42,7 +42,7 @@ struct GraphSubscription {
 impl GraphSubscription {
     fn opened(self) -> Result<ActivePushSubscription, ProviderError> {
         let end = DateTime::parse_from_rfc3339(&self.expiration_date_time).map_err(|_| {
-            ProviderError::Transient("Microsoft's answer about a subscription has no end".to_owned())
+            ProviderError::Transient("Microsoft's response about a subscription has no end".to_owned())
         })?;
         let channel = RemotePushSubscription { remote_id: self.id, resource_id: None };
         Ok(ActivePushSubscription { channel, expires_at: end.to_utc() })
@@ -96,7 +96,7 @@ impl PushProvider for MicrosoftCalendar {
         match self.call(credentials, built).await {
             Ok(_) => Ok(()),
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -116,7 +116,7 @@ pub(crate) fn read_webhook(request: WebhookRequest<'_>) -> Result<WebhookContent
         }
         Some(token) => Ok(WebhookContent::Validation(token)),
         None if !is_json(request.headers) => Err(WebhookError::MediaType),
-        None => Ok(WebhookContent::Notifications(notices(request.body)?)),
+        None => Ok(WebhookContent::Notifications(notifications(request.body)?)),
     }
 }
 
@@ -153,7 +153,7 @@ struct GraphChangeNotification {
 }
 
 /// A message may hold notifications of many channels.
-fn notices(
+fn notifications(
     body: &[u8],
 ) -> Result<Vec<Result<PushNotification, InvalidPushNotification>>, InvalidPushNotification> {
     let batch: ChangeNotificationBatch =
@@ -161,20 +161,20 @@ fn notices(
     if batch.value.len() > MAX_NOTIFICATIONS {
         return Err(InvalidPushNotification("there are too many at once"));
     }
-    Ok(batch.value.into_iter().map(notice).collect())
+    Ok(batch.value.into_iter().map(notification).collect())
 }
 
-fn notice(item: Value) -> Result<PushNotification, InvalidPushNotification> {
+fn notification(item: Value) -> Result<PushNotification, InvalidPushNotification> {
     let item: GraphChangeNotification = GraphChangeNotification::deserialize(StrictStructs(item))
         .map_err(|_| InvalidPushNotification("it has not the fields of a notification"))?;
-    let (channel, secret) = item
+    let (subscription, secret) = item
         .client_state
         .as_deref()
         .and_then(|state| state.split_once('.'))
         .ok_or(InvalidPushNotification("there is no clientState of ours"))?;
-    let channel = PushSubscriptionId::from_str(channel)
+    let subscription = PushSubscriptionId::from_str(subscription)
         .map_err(|_| InvalidPushNotification("there is no clientState of ours"))?;
-    let told = match item.lifecycle_event.as_deref() {
+    let kind = match item.lifecycle_event.as_deref() {
         None => PushNotificationKind::Changed,
         Some("reauthorizationRequired") => PushNotificationKind::RenewNow,
         Some("subscriptionRemoved") => PushNotificationKind::Ended,
@@ -183,12 +183,12 @@ fn notice(item: Value) -> Result<PushNotification, InvalidPushNotification> {
     };
     Ok(PushNotification {
         provider: ProviderKind::Microsoft,
-        channel,
+        channel: subscription,
         secret: secret.into(),
         remote_id: Some(item.subscription_id.ok_or(InvalidPushNotification("there is no subscriptionId"))?),
         resource_id: None,
         number: None,
-        told,
+        told: kind,
     })
 }
 
@@ -213,9 +213,9 @@ mod tests {
             7,
             ["s-1", STATE, null],
         ] });
-        let read = notices(body.to_string().as_bytes()).unwrap();
-        let told: Vec<Option<PushNotificationKind>> =
-            read.iter().map(|one| one.as_ref().ok().map(|notice| notice.told)).collect();
+        let read = notifications(body.to_string().as_bytes()).unwrap();
+        let kinds: Vec<Option<PushNotificationKind>> =
+            read.iter().map(|one| one.as_ref().ok().map(|notification| notification.told)).collect();
         let expected = [
             PushNotificationKind::Changed,
             PushNotificationKind::Missed,
@@ -223,7 +223,7 @@ mod tests {
             PushNotificationKind::Ended,
         ]
         .map(Some);
-        assert_eq!(told, [&expected[..], &[None; 7]].concat());
+        assert_eq!(kinds, [&expected[..], &[None; 7]].concat());
         let first = read[0].as_ref().unwrap();
         assert_eq!(first.channel.0.simple().to_string(), STATE.split('.').next().unwrap());
         assert_eq!((first.secret.expose_secret(), first.remote_id.as_deref()), ("hush", Some("s-1")));
@@ -235,7 +235,7 @@ mod tests {
         let list = format!("[[[\"s-1\",\"{STATE}\",null]]]");
         let many = format!("{{\"value\":[{}]}}", vec!["{}"; 1_001].join(","));
         for body in ["", "[]", "{}", "{\"value\":7}", "\u{0}", many.as_str(), list.as_str()] {
-            assert!(notices(body.as_bytes()).is_err(), "{body:.40}");
+            assert!(notifications(body.as_bytes()).is_err(), "{body:.40}");
         }
     }
 

@@ -98,8 +98,8 @@ impl MicrosoftCalendar {
     pub(super) fn own_link(&self, link: &str) -> Result<Url, ProviderError> {
         links::ours(&self.base, link).ok_or_else(|| {
             let place = links::place(link);
-            tracing::warn!(place, "Microsoft's answer names a page elsewhere, which is not followed");
-            ProviderError::Transient("its answer leads to another address".to_owned())
+            tracing::warn!(place, "Microsoft's response names a page elsewhere, which is not followed");
+            ProviderError::Transient("its response leads to another address".to_owned())
         })
     }
 
@@ -111,15 +111,15 @@ impl MicrosoftCalendar {
         built: GraphResult<reqwest::RequestBuilder>,
         pages: usize,
     ) -> Result<Vec<T>, GraphCallError> {
-        let mut answer = self.call(credentials, built).await?;
+        let mut response = self.call(credentials, built).await?;
         let mut all = Vec::new();
         for number in 1..=pages {
-            let page: GraphPage<T> = json(&answer)?;
+            let page: GraphPage<T> = json(&response)?;
             all.extend(page.value);
             match page.next_link {
                 None => return Ok(all),
                 Some(link) if number < pages => {
-                    answer = self.follow(credentials, &link, PAGE).await?;
+                    response = self.follow(credentials, &link, PAGE).await?;
                 }
                 Some(_) => break,
             }
@@ -169,7 +169,7 @@ fn get(url: &Url) -> Result<Request<Bytes>, ProviderError> {
     *request.uri_mut() = url
         .as_str()
         .parse()
-        .map_err(|_| ProviderError::Transient("its answer leads to no address".to_owned()))?;
+        .map_err(|_| ProviderError::Transient("its response leads to no address".to_owned()))?;
     Ok(request)
 }
 

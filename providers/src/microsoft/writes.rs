@@ -4,7 +4,7 @@
 //! that the first made) and an extended property by which the entry can be asked for.
 
 use concord_domain::{entry::EntryContent, ids::EntryId};
-use http::StatusCode;
+use http::{StatusCode, header::ETAG};
 use serde_json::{Value, json};
 
 use super::{
@@ -53,8 +53,8 @@ impl MicrosoftCalendar {
                     Some(existing) => existing.to_owned(),
                     None => return Err(GraphCallError::Refused(refusal).into()),
                 },
-                answer => {
-                    let made = parse_event(&answer?)?;
+                response => {
+                    let made = parse_event(&response?)?;
                     let written = self.bring_up_to_date(credentials, calendar, content, made).await;
                     return written.map_err(ProviderError::after_a_part);
                 }
@@ -95,7 +95,7 @@ impl MicrosoftCalendar {
         match event_id_kind(external_id) {
             EventIdKind::Given(id) if etag.is_none() => {
                 // A version would tell of a deletion; without one it would be written among the deleted items.
-                self.standing(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
+                self.find_live(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
                 self.patch(credentials, calendar, id, content, None).await
             }
             EventIdKind::Given(id) => self.patch(credentials, calendar, id, content, etag).await,
@@ -126,21 +126,21 @@ impl MicrosoftCalendar {
                 Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => {
                     return Ok(RemoveOutcome::Before);
                 }
-                Err(trouble) => return Err(trouble.into()),
+                Err(error) => return Err(error.into()),
             },
         };
         // Nothing has such an id, so there is nothing to remove.
         let Ok(id) = segment(id) else { return Ok(RemoveOutcome::Before) };
         let built = self.graph.me().calendar(calendar).event(id).delete_events().build().await;
         match self.call(credentials, built).await {
-            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(RemoveOutcome::Now),
+            Ok(response) if response.status == StatusCode::NO_CONTENT => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
-            Ok(answer) => {
-                let status = answer.status;
+            Ok(response) => {
+                let status = response.status;
                 Err(ProviderError::Transient(format!("Microsoft answered {status} to a removal")))
             }
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -169,7 +169,7 @@ impl MicrosoftCalendar {
     ) -> Result<Option<GraphEvent>, GraphCallError> {
         match self.ours(credentials, calendar, entry).await? {
             Some(live) => Ok(Some(live)),
-            None => self.standing(credentials, calendar, existing).await,
+            None => self.find_live(credentials, calendar, existing).await,
         }
     }
 
@@ -192,12 +192,12 @@ impl MicrosoftCalendar {
         etag: Option<&str>,
     ) -> Result<WriteReceipt, ProviderError> {
         let id = segment(id)?;
-        let answer = self
+        let response = self
             .in_either_spelling(calendar, |spelling| {
                 self.put(credentials, (calendar, id), patch(content, spelling), etag)
             })
             .await?;
-        let event = parse_event(&answer)?;
+        let event = parse_event(&response)?;
         if is_same_text(text(&event), &content.description) {
             return written(event);
         }
@@ -217,8 +217,8 @@ impl MicrosoftCalendar {
         let stands = self.by_id(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
         let Some(said) = merged_body_text(&stands, content) else { return written(patched) };
         let body = body_patch(&said, content);
-        let answer = self.put(credentials, (calendar, id), body, patched.etag.as_deref()).await?;
-        written(parse_event(&answer)?)
+        let response = self.put(credentials, (calendar, id), body, patched.etag.as_deref()).await?;
+        written(parse_event(&response)?)
     }
 
     async fn put(
@@ -256,24 +256,20 @@ impl MicrosoftCalendar {
     }
 }
 
-fn parse_event(answer: &BufferedResponse) -> Result<GraphEvent, ProviderError> {
-    let mut event: GraphEvent = json(answer)?;
-    event.etag = event.etag.or_else(|| etag_of(answer));
+fn parse_event(response: &BufferedResponse) -> Result<GraphEvent, ProviderError> {
+    let mut event: GraphEvent = json(response)?;
+    event.etag = event.etag.or_else(|| response.header(&ETAG).map(str::to_owned));
     Ok(event)
-}
-
-fn etag_of(answer: &BufferedResponse) -> Option<String> {
-    answer.headers.get(http::header::ETAG)?.to_str().ok().map(str::to_owned)
 }
 
 fn written(event: GraphEvent) -> Result<WriteReceipt, ProviderError> {
     let external_id = event.id.ok_or_else(missing_id)?;
     match event.etag {
         Some(etag) => Ok(WriteReceipt { external_id, etag }),
-        None => Err(ProviderError::Transient("Microsoft's answer to a write has no etag".to_owned())),
+        None => Err(ProviderError::Transient("Microsoft's response to a write has no etag".to_owned())),
     }
 }
 
 fn missing_id() -> ProviderError {
-    ProviderError::Transient("Microsoft's answer to a write has no id".to_owned())
+    ProviderError::Transient("Microsoft's response to a write has no id".to_owned())
 }

@@ -29,7 +29,7 @@ impl OAuthApp {
             RequestTokenError::ServerResponse(refusal) => self.refusal(&refusal, asked, sent),
             // Neither its text nor the body, which may hold a token.
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                ProviderError::Transient("the token endpoint's answer cannot be read".to_owned())
+                ProviderError::Transient("the token endpoint's response cannot be read".to_owned())
             }
         }
     }

@@ -57,7 +57,7 @@ async fn an_answer_without_an_end_is_cut_off() {
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
     let body = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", chunk.repeat(50));
     let server = CannedServer::start(CannedReply::Bytes(body.into_bytes())).await;
-    assert_eq!(transient(get(server.url.as_str()).await), "the answer is larger than 10000 bytes");
+    assert_eq!(transient(get(server.url.as_str()).await), "the response is larger than 10000 bytes");
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_small_answer_that_unpacks_to_a_large_one_is_cut_off() {
     let body = ZEROS_BY_GZIP.to_vec();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
     let server = CannedServer::start(CannedReply::Bytes([head.into_bytes(), body].concat())).await;
-    assert_eq!(transient(get(server.url.as_str()).await), "the answer is larger than 10000 bytes");
+    assert_eq!(transient(get(server.url.as_str()).await), "the response is larger than 10000 bytes");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_cut_connection_is_passing() {
 #[tokio::test]
 async fn silence_ends_in_time_and_hangs_up() {
     let mut server = CannedServer::start(CannedReply::Silence).await;
-    assert!(transient(get(server.url.as_str()).await).starts_with("no answer in time"));
+    assert!(transient(get(server.url.as_str()).await).starts_with("no response in time"));
     server.client_left().await;
 }
 

@@ -100,7 +100,7 @@ async fn read(name: &str, from: impl AsyncRead + Unpin) -> Result<CalendarSource
 async fn fetch(url: Url, allow_private: bool, config: &Config) -> Result<CalendarSource, SourceError> {
     let mut notes = Vec::new();
     // Whoever sits at the console may know why.
-    let mut guard = SsrfGuard { discreet: false, ..feed_guard(config) };
+    let mut guard = SsrfGuard { hide_private_hosts: false, ..feed_guard(config) };
     if allow_private && !guard.allow_private {
         guard = SsrfGuard { allow_private: true, ..guard };
         notes.push("private addresses were allowed for this once (--allow-private)".to_owned());

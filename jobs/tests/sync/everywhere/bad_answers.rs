@@ -23,19 +23,19 @@ fn words(kind: ProviderKind, bad: BadResponse, writing: bool) -> Option<&'static
     use BadResponse as B;
     use ProviderKind as P;
     Some(match (kind, bad) {
-        (_, B::Huge) => "the answer is larger than 33554432 bytes",
-        (P::Google, B::Html) => "Google's answer is no JSON",
-        (P::Google, B::Half) => "Google's answer is cut short",
+        (_, B::Huge) => "the response is larger than 33554432 bytes",
+        (P::Google, B::Html) => "Google's response is no JSON",
+        (P::Google, B::Half) => "Google's response is cut short",
         (P::Google, B::Elsewhere) => "Google answered 302 Found",
-        (P::Microsoft, B::Html | B::WrongType) => "Microsoft's answer is no JSON",
-        (P::Microsoft, B::Half) => "Microsoft's answer is cut short",
+        (P::Microsoft, B::Html | B::WrongType) => "Microsoft's response is no JSON",
+        (P::Microsoft, B::Half) => "Microsoft's response is cut short",
         (P::Microsoft, B::Elsewhere) => "Microsoft answered 302 Found",
-        (P::Microsoft, B::NextElsewhere) => "its answer leads to another address",
-        (P::Caldav, B::Html) => "the CalDAV server's answer is no calendar server's, but a page for people",
+        (P::Microsoft, B::NextElsewhere) => "its response leads to another address",
+        (P::Caldav, B::Html) => "the CalDAV server's response is no calendar server's, but a page for people",
         // What it says when it has written something is empty.
         (P::Caldav, B::Half) if writing => return None,
         // It comes compressed.
-        (P::Caldav, B::Half) => "the answer was cut short",
+        (P::Caldav, B::Half) => "the response was cut short",
         (P::Caldav, B::Elsewhere) => "it sends us elsewhere (302 Found)",
         // Nobody minds who can read what it says, and nobody else's lists name whole addresses.
         (P::Google | P::Caldav, B::WrongType | B::NextElsewhere) => return None,

@@ -37,7 +37,7 @@ impl<'a> DiscoveryWalk<'a> {
     ) -> Result<Self, DiscoveryError> {
         let wrong = |_| DiscoveryError::WrongPassword { host: host(&from.url) };
         let authorization = basic(&asked.credentials(from.url.clone(), Tz::UTC)).map_err(wrong)?;
-        Ok(Self { caldav, authorization, at: from.url, signed_in: from.named })
+        Ok(Self { caldav, authorization, at: from.url, signed_in: from.user_supplied })
     }
 
     /// What the resource says of itself, after its redirects.
@@ -46,11 +46,12 @@ impl<'a> DiscoveryWalk<'a> {
         for _ in 0..=MAX_HOPS {
             let authorization = self.signed_in.then_some(&self.authorization);
             let body = Bytes::from(requests::principal());
-            let answer = self.caldav.send(&method, &self.at, authorization, &propfind_headers(), body).await;
-            let answer = answer.map_err(|error| self.failed(error))?;
-            match answer.status {
+            let response =
+                self.caldav.send(&method, &self.at, authorization, &propfind_headers(), body).await;
+            let response = response.map_err(|error| self.failed(error))?;
+            match response.status {
                 StatusCode::MULTI_STATUS => {
-                    let read = xml::multistatus(&answer.body).ok_or_else(|| self.no_caldav())?;
+                    let read = xml::multistatus(&response.body).ok_or_else(|| self.no_caldav())?;
                     let first = read.responses.into_iter().next();
                     return Ok(first.map(|response| response.found).unwrap_or_default());
                 }
@@ -60,7 +61,7 @@ impl<'a> DiscoveryWalk<'a> {
                 // A server that asks for a password at the well-known place is the one that has the calendars.
                 StatusCode::UNAUTHORIZED => self.signed_in = true,
                 status if status.is_redirection() => {
-                    let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                    let location = response.header(&LOCATION);
                     let next = location.and_then(|location| self.at.join(location).ok());
                     let next = next.ok_or_else(|| self.no_caldav())?;
                     self.follow(next)?;

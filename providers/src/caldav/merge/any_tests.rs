@@ -59,7 +59,7 @@ fn real_calendars_keep_all_that_is_not_ours() {
             let object = after(&remote, &content());
             assert_matches(&object, &content());
             assert_eq!(after(&object, &content()), object, "{}", path.display());
-            if into(&remote, &content(), now()).is_none() {
+            if merge_into(&remote, &content(), now()).is_none() {
                 continue;
             }
             merged_into += 1;
