@@ -1,5 +1,8 @@
 //! Text made safe for HTML, and the frame around every page.
 
+use crate::provider::Provider;
+use crate::store::{CalendarRecord, StoredEntry};
+
 /// `text` with the five characters replaced that mean something in HTML, in content and in quoted attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -36,6 +39,22 @@ pub(crate) fn document_with_head(title: &str, class: &str, head: &str, body: &st
 /// `pairs` as a query, safe in an attribute.
 pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     escape(&url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+}
+
+/// The page on which a person sees an entry of a calendar of theirs.
+pub(crate) fn entry_address(
+    base_url: &str,
+    provider: Provider,
+    (account, calendar): (&str, &CalendarRecord),
+    entry: &StoredEntry,
+) -> String {
+    let day = entry.start.when.instant(calendar.zone).with_timezone(&calendar.zone).date_naive();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("calendar", &calendar.id)
+        .append_pair("week", &day.to_string())
+        .append_pair("entry", &entry.id)
+        .finish();
+    format!("{base_url}/calendar/{}/{}?{query}", provider.as_str(), path_part(account))
 }
 
 /// `text` as one part of a path.

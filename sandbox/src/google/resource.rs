@@ -2,8 +2,9 @@
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
-use url::form_urlencoded;
 
+use crate::html::entry_address;
+use crate::provider::Provider;
 use crate::store::{CalendarRecord, EventTime, ListedEvent, StoredEntry, materialize};
 use crate::timing::DateOrDateTime;
 
@@ -37,7 +38,8 @@ impl GoogleEventView<'_> {
         put("etag", etag(entry.seq).into());
         put("id", entry.id.clone().into());
         put("status", entry.status.as_str().into());
-        put("htmlLink", self.link(entry).into());
+        let page = entry_address(self.base_url, Provider::Google, (self.account, self.calendar), entry);
+        put("htmlLink", page.into());
         put("created", timestamp(entry.created));
         put("updated", timestamp(entry.updated));
         put("creator", self.person(&entry.creator));
@@ -109,19 +111,6 @@ impl GoogleEventView<'_> {
                 attendee["self"] = true.into();
             }
         }
-    }
-
-    /// The page on which a person sees the event.
-    fn link(&self, entry: &StoredEntry) -> String {
-        let day =
-            entry.start.when.instant(self.calendar.zone).with_timezone(&self.calendar.zone).date_naive();
-        let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("calendar", &self.calendar.id)
-            .append_pair("week", &day.to_string())
-            .append_pair("entry", &entry.id)
-            .finish();
-        let account: String = form_urlencoded::byte_serialize(self.account.as_bytes()).collect();
-        format!("{}/calendar/google/{account}?{query}", self.base_url)
     }
 }
 

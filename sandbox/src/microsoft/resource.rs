@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use url::form_urlencoded;
 
 use super::prefer::PreferHeader;
 use super::{ids, recurrence_patterns};
-use crate::html::escape;
+use crate::html::{entry_address, escape};
+use crate::provider::Provider;
 use crate::store::{
     CalendarAccessRole, CalendarListItem, CalendarRecord, EventTime, ListedEvent, StoredCalendar,
     StoredEntry, materialize,
@@ -69,7 +69,12 @@ impl GraphEventView<'_> {
             "iCalUId": entry.ical_uid,
             "seriesMasterId": master.map(|one| ids::shown(&one.master, entry.moves, self.prefer.immutable_ids)),
             "type": kind(entry),
-            "webLink": self.link(entry),
+            "webLink": entry_address(
+                self.base_url,
+                Provider::Microsoft,
+                (&self.calendar.owner, self.calendar),
+                entry,
+            ),
             "recurrence": self.recurrence(entry),
             "organizer": { "emailAddress": { "name": self.calendar.summary, "address": self.calendar.owner } },
         })
@@ -156,19 +161,6 @@ impl GraphEventView<'_> {
         let head = "<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\">";
         let content = format!("<html><head>\r\n{head}</head><body>{content}</body></html>\r\n");
         json!({ "contentType": "html", "content": content })
-    }
-
-    /// The page on which a person sees the event.
-    fn link(&self, entry: &StoredEntry) -> String {
-        let zone = self.calendar.zone;
-        let day = entry.start.when.instant(zone).with_timezone(&zone).date_naive();
-        let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("calendar", &self.calendar.id)
-            .append_pair("week", &day.to_string())
-            .append_pair("entry", &entry.id)
-            .finish();
-        let account: String = form_urlencoded::byte_serialize(self.calendar.owner.as_bytes()).collect();
-        format!("{}/calendar/microsoft/{account}?{query}", self.base_url)
     }
 }
 

@@ -18,8 +18,8 @@ use crate::clock;
 use crate::html::{document_with_head, escape, path_part, query};
 use crate::provider::Provider;
 use crate::store::{
-    CalendarAccessRole, CalendarListItem, EntryEdit, EntryLocation, PRIMARY, ProviderStore, StoredCalendar,
-    standing,
+    CalendarAccessRole, CalendarListItem, EntryEdit, EntryLocation, PRIMARY, ProviderStore, StoreError,
+    StoredCalendar, standing,
 };
 
 /// What the address says.
@@ -59,93 +59,19 @@ pub(super) async fn revision(
     }
 }
 
-/// A person adds an entry.
-pub(super) async fn add(
+/// What a person does by a form: goes back to the week of the entry, or shows the form again with what was typed.
+pub(super) async fn act(
     State(app): State<Arc<SandboxApp>>,
-    Path(place): Path<(String, String)>,
+    Path((provider, account, action)): Path<(String, String, String)>,
     Form(form): Form<EntryForm>,
-) -> Response {
-    apply_action(&app, place, form, "added", |store, account, form, now| {
-        let wish = form.wish()?;
-        may_write(store, account, &form.calendar)?;
-        store.person_adds(account, Some(&form.calendar), &wish, now).map_err(|refusal| refusal.to_string())
-    })
-}
-
-/// A person changes or moves an entry.
-pub(super) async fn change(
-    State(app): State<Arc<SandboxApp>>,
-    Path(place): Path<(String, String)>,
-    Form(form): Form<EntryForm>,
-) -> Response {
-    apply_action(&app, place, form, "changed", |store, account, form, now| {
-        let wish = form.wish()?;
-        let place = may_write(store, account, &form.calendar)
-            .map(|calendar| EntryLocation { calendar, id: form.entry.clone() })?;
-        store.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
-        Ok(place)
-    })
-}
-
-/// A person deletes an entry.
-pub(super) async fn delete(
-    State(app): State<Arc<SandboxApp>>,
-    Path(place): Path<(String, String)>,
-    Form(form): Form<EntryForm>,
-) -> Response {
-    apply_action(&app, place, form, "deleted", |store, account, form, now| {
-        let place = may_write(store, account, &form.calendar)
-            .map(|calendar| EntryLocation { calendar, id: form.entry.clone() })?;
-        store.person_deletes(&place, now).map_err(|refusal| refusal.to_string())?;
-        Ok(place)
-    })
-}
-
-/// A person copies an entry.
-pub(super) async fn duplicate(
-    State(app): State<Arc<SandboxApp>>,
-    Path(place): Path<(String, String)>,
-    Form(form): Form<EntryForm>,
-) -> Response {
-    apply_action(&app, place, form, "copied", |store, account, form, now| {
-        let calendar = may_write(store, account, &form.calendar)?;
-        store
-            .person_duplicates(&EntryLocation { calendar, id: form.entry.clone() }, now)
-            .map_err(|refusal| refusal.to_string())
-    })
-}
-
-/// A person fetches a deleted entry back.
-pub(super) async fn restore(
-    State(app): State<Arc<SandboxApp>>,
-    Path(place): Path<(String, String)>,
-    Form(form): Form<EntryForm>,
-) -> Response {
-    apply_action(&app, place, form, "restored", |store, account, form, now| {
-        let place = may_write(store, account, &form.calendar)
-            .map(|calendar| EntryLocation { calendar, id: form.entry.clone() })?;
-        let wish = EntryEdit { status: Some("confirmed".into()), ..EntryEdit::default() };
-        store.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
-        Ok(place)
-    })
-}
-
-fn may_write(store: &ProviderStore, account: &str, calendar: &str) -> Result<String, String> {
-    store.writable(account, calendar).map_err(|refusal| refusal.to_string())
-}
-
-/// Does what a form asks for and goes back to the week of the entry; or shows the form again with what was typed.
-fn apply_action(
-    app: &SandboxApp,
-    (provider, account): (String, String),
-    form: EntryForm,
-    done: &str,
-    work: impl FnOnce(&mut ProviderStore, &str, &EntryForm, DateTime<Utc>) -> Result<EntryLocation, String>,
 ) -> Response {
     let Some(known) = Provider::parse(&provider) else {
         return not_found("This provider does not exist in the sandbox.");
     };
-    let outcome = work(&mut app.store(known), &account, &form, clock::now());
+    if !DONE.iter().any(|(name, _)| *name == action) {
+        return not_found("This cannot be done in the sandbox.");
+    }
+    let outcome = apply_action(&mut app.store(known), &account, &action, &form);
     match outcome {
         Ok(place) => {
             let store = app.store(known);
@@ -154,7 +80,7 @@ fn apply_action(
                 .and_then(|one| Some(day_of(standing(one, &place.id)?.start.when, one.info.zone).to_string()))
                 .unwrap_or_else(|| form.week.clone());
             let query = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([("calendar", place.calendar.as_str()), ("week", &week), ("done", done)])
+                .extend_pairs([("calendar", place.calendar.as_str()), ("week", &week), ("done", &action)])
                 .finish();
             Redirect::to(&format!("/calendar/{provider}/{}?{query}", path_part(&account))).into_response()
         }
@@ -166,13 +92,44 @@ fn apply_action(
                 done: None,
             };
             let mut page =
-                render(app, &provider, &account, &wanted, Some(&RejectedEntryForm { form, message }));
+                render(&app, &provider, &account, &wanted, Some(&RejectedEntryForm { form, message }));
             if page.status() == StatusCode::OK {
                 *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             }
             page
         }
     }
+}
+
+/// What can be done by a form, and what is said then.
+const DONE: [(&str, &str); 5] = [
+    ("add", "Added to the calendar."),
+    ("change", "Changed."),
+    ("delete", "Deleted."),
+    ("duplicate", "Copied."),
+    ("restore", "Restored."),
+];
+
+fn apply_action(
+    store: &mut ProviderStore,
+    account: &str,
+    action: &str,
+    form: &EntryForm,
+) -> Result<EntryLocation, String> {
+    let (now, sentence) = (clock::now(), |refusal: StoreError| refusal.to_string());
+    let wish = match action {
+        "add" | "change" => form.wish()?,
+        _ => EntryEdit { status: Some("confirmed".into()), ..EntryEdit::default() },
+    };
+    let calendar = store.writable(account, &form.calendar).map_err(sentence)?;
+    let place = EntryLocation { calendar, id: form.entry.clone() };
+    let done = match action {
+        "add" => return store.person_adds(account, Some(&form.calendar), &wish, now).map_err(sentence),
+        "duplicate" => return store.person_duplicates(&place, now).map_err(sentence),
+        "delete" => store.person_deletes(&place, now),
+        _ => store.person_changes(&place, &wish, now),
+    };
+    done.map(|()| place).map_err(sentence)
 }
 
 fn render(
@@ -267,14 +224,7 @@ impl SandboxCalendarPage<'_> {
         } else {
             self.first.format("%-d %B").to_string()
         };
-        let done = match done {
-            Some("added") => "Added to the calendar.",
-            Some("changed") => "Changed.",
-            Some("deleted") => "Deleted.",
-            Some("copied") => "Copied.",
-            Some("restored") => "Restored.",
-            _ => "",
-        };
+        let done = DONE.iter().find(|(name, _)| Some(*name) == done).map_or("", |(_, says)| *says);
         format!(
             "<div class=\"head\"><h2>{first} – {} <small>{}</small></h2><nav class=\"weeks\" aria-label=\"Weeks\">\
              <a href=\"{}\">← Previous</a><a href=\"{}\">Today</a><a href=\"{}\">Next →</a></nav></div>\
