@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
-use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId, people::Actor};
 use concord_providers::caldav::CaldavLogin;
 use concord_services::connect;
 use concord_storage::{
-    PageRequest, busy_times, calendars,
+    ChangeContext, PageRequest, busy_times, calendars,
     sync_log::{self, SyncLogFilter},
     testing::{self, TestDb},
 };
@@ -77,7 +77,9 @@ impl LargeCalendar {
                 user: user.clone(),
                 password: password.clone().into(),
             };
-            let whose = (staff.business_id, staff.id);
+            let by =
+                ChangeContext { business: staff.business_id, actor: Actor::System, now: context.clock.now() };
+            let whose = (&by, staff.id);
             let connected = connect::connect_with_password(&context, whose, &asked, "/".to_owned()).await;
             let connection = connected.expect("it is connected").connection;
             let first = format!("{}{}", server.calendar_of(&user), objects[0].0);

@@ -46,7 +46,7 @@ pub async fn rotate(
     Ok((feed, token))
 }
 
-/// Gives a feed the name and privacy that `apply` makes of it as it is.
+/// Gives a feed the name and privacy that `apply` makes of it as it is; where they are the same, nothing is written.
 pub async fn change<E: From<ServiceError> + From<StorageError>>(
     context: &Context,
     by: &ChangeContext,
@@ -56,6 +56,9 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
     let mut tx = context.db.begin().await?;
     let before = feeds::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
     let (name, privacy) = apply(&before)?;
+    if (&name, privacy) == (&before.name, before.privacy) {
+        return Ok(before);
+    }
     let feed = feeds::update(&mut tx, by.business, id, &name, privacy, by.now).await?;
     record(&mut tx, by, "changed", &feed).await?;
     tx.commit().await?;

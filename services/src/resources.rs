@@ -25,7 +25,8 @@ pub async fn create(
     Ok(resource)
 }
 
-/// Gives a resource the settings that `apply` makes of it as it is. Entries follow where its name or zone is another.
+/// Gives a resource the settings that `apply` makes of it as it is; where they are the same, nothing is
+/// written. Entries follow where its name or zone is another.
 /// `UnitsTaken`: a unit that would go is booked. `StaysAhead`: nights are counted in its zone.
 pub async fn change<E: From<ServiceError> + From<StorageError>>(
     context: &Context,
@@ -36,6 +37,9 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
     let mut tx = context.db.begin().await?;
     let before = resources::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
     let settings = apply(&before)?;
+    if settings == before.settings() {
+        return Ok(before);
+    }
     let resource = resources::update(&mut tx, by.business, id, &settings, by.now).await?;
     record(&mut tx, by, "changed", &resource).await?;
     let mut enqueued = Vec::new();

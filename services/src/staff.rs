@@ -25,7 +25,8 @@ pub async fn create(
     Ok(staff)
 }
 
-/// Gives a staff member the settings that `apply` makes of them as they are. Entries follow where their trade is another.
+/// Gives a staff member the settings that `apply` makes of them as they are; where they are the same,
+/// nothing is written. Entries follow where their trade is another.
 pub async fn change<E: From<ServiceError> + From<StorageError>>(
     context: &Context,
     by: &ChangeContext,
@@ -35,6 +36,9 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
     let mut tx = context.db.begin().await?;
     let before = people::lock(&mut tx, by.business, id).await.or_not_found(WHAT)?;
     let settings = apply(&before)?;
+    if settings == before.settings() {
+        return Ok(before);
+    }
     let staff = people::update_staff(&mut tx, by.business, id, &settings).await?;
     record(&mut tx, by, "changed", &staff).await?;
     let mut enqueued = Vec::new();

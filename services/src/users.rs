@@ -3,10 +3,13 @@
 //! The command line lets people in before anything else runs, so what it calls takes a transaction and no `Context`.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{audit::HistorySubject, ids::UserId};
+use concord_domain::{
+    audit::HistorySubject,
+    ids::{BusinessId, UserId},
+};
 use concord_jobs::Context;
 use concord_storage::{
-    ChangeContext, StorageError, Tx,
+    ChangeContext, StorageError, Tx, businesses,
     people::{self, NewUser, User, UserSettings},
     secret,
     sign_in::{self, NewSession, NewSignInLink},
@@ -39,7 +42,7 @@ pub async fn create_sign_in_link(
     Ok(token)
 }
 
-/// Changes what somebody is and may do, from their next request on.
+/// Changes what somebody is and may do, from their next request on. `NotPossible`: nobody would be a manager.
 pub async fn change(
     context: &Context,
     by: &ChangeContext,
@@ -47,17 +50,32 @@ pub async fn change(
     settings: &UserSettings,
 ) -> Result<User, ServiceError> {
     let mut tx = context.db.begin().await?;
+    businesses::lock(&mut tx, by.business).await?;
     let user = people::update_user(&mut tx, by.business, id, settings).await?;
+    ensure_manager(&mut tx, by.business).await?;
     record(&mut tx, by, "changed", (id, &user.name)).await?;
     tx.commit().await?;
     Ok(user)
 }
 
-/// Shuts somebody out: they can no longer sign in, and are signed out everywhere.
+/// There is always one who can give a role back. Whoever takes one away has locked the business, so that two managers
+/// cannot do it to each other at the same time.
+async fn ensure_manager(tx: &mut Tx, business: BusinessId) -> Result<(), ServiceError> {
+    if people::has_manager(tx, business).await? {
+        return Ok(());
+    }
+    Err(ServiceError::NotPossible(
+        "the last manager cannot be removed; make somebody else a manager first".into(),
+    ))
+}
+
+/// Shuts somebody out: they can no longer sign in, and are signed out everywhere. `NotPossible`: nobody would be a manager.
 pub async fn archive(context: &Context, by: &ChangeContext, id: UserId) -> Result<User, ServiceError> {
     let user = people::find_user(&context.db, by.business, id).await?.or_not_found("person")?;
     let mut tx = context.db.begin().await?;
+    businesses::lock(&mut tx, by.business).await?;
     people::archive_user(&mut tx, by.business, id, by.now).await?;
+    ensure_manager(&mut tx, by.business).await?;
     sign_in::end_all_sessions(&mut tx, by.business, id).await?;
     record(&mut tx, by, "archived", (id, &user.name)).await?;
     tx.commit().await?;

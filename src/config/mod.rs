@@ -182,6 +182,11 @@ impl Config {
         self.channels.timeout.min(self.server.request_timeout * 2 / 3)
     }
 
+    /// The most bytes of a form with a file: a file is no larger than a feed may be, and what is around it is small.
+    pub fn max_upload_bytes(&self) -> usize {
+        (self.channels.max_megabytes + 1) * 1024 * 1024
+    }
+
     /// The database: as set, or a file in the data folder.
     pub fn database_url(&self) -> SecretString {
         let file = || SecretString::from(format!("sqlite:{}", self.data_dir.join("concord.db").display()));

@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use super::pages::{
     Assets, CurrentUser, Flash, PageError, PageForm, PagePath, PageQuery, SessionToken, Theme, join_names,
-    local_path, refuse_forged,
+    refuse_forged, sentence,
 };
 use crate::{
     app::{App, admission::CredentialKind},
@@ -110,7 +110,6 @@ async fn finish(
             return connect_failed(app, user, provider, error);
         }
     };
-    let to = local_path(&finished.return_to).unwrap_or("/calendars").to_owned();
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
     let whose = staff.map_or_else(|| "The".to_owned(), |staff| format!("{}'s", staff.name));
     let said = format!(
@@ -121,8 +120,8 @@ async fn finish(
         shared_account_warning(&app.context.db, &finished).await?
     );
     match user {
-        Some(user) => Ok(user.redirect_with_flash(app, &to, &Flash::success(said))),
-        None => connected_page(headers, &said, &to),
+        Some(user) => Ok(user.redirect_with_flash(app, &finished.return_to, &Flash::success(said))),
+        None => connected_page(headers, &said, &finished.return_to),
     }
 }
 
@@ -250,8 +249,7 @@ fn connect_failed(
     };
     let Some(user) = user else { return Err(connect_page_error(provider, error)) };
     tracing::info!(%provider, reason = %error, "a calendar was not connected");
-    let to = local_path(return_to).unwrap_or("/calendars");
-    Ok(user.redirect_with_flash(app, to, &Flash::information(words)))
+    Ok(user.redirect_with_flash(app, return_to, &Flash::information(words)))
 }
 
 /// What went wrong in words, and where to try again.
@@ -262,7 +260,7 @@ fn connect_page_error(provider: ProviderKind, error: ConnectError) -> PageError 
     let message = match &error {
         // "There is no such staff member" would be true, and tell the person nothing.
         ConnectError::UnknownStaff => "You are no longer an active staff member.".to_owned(),
-        error => as_sentence(&error.to_string()),
+        error => sentence(error),
     };
     let (advice, is_providers) = match &error {
         ConnectError::Denied { .. } => ("Nothing was changed. Connect again and allow access.", false),
@@ -302,30 +300,9 @@ fn connect_page_error(provider: ProviderKind, error: ConnectError) -> PageError 
         ConnectError::Denied { return_to }
         | ConnectError::MissingScope { return_to }
         | ConnectError::Refused { return_to, .. }
-        | ConnectError::Provider { return_to, .. } => {
-            local_path(return_to).unwrap_or("/calendars").to_owned()
-        }
+        | ConnectError::Provider { return_to, .. } => return_to.clone(),
         _ => "/calendars".to_owned(),
     };
     tracing::info!(%provider, reason = %message, "a calendar was not connected");
     PageError::Connect { message, advice, is_providers, back }
-}
-
-/// With a capital and a full stop.
-fn as_sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    let rest = letters.as_str().trim_end_matches('.');
-    format!("{first}{rest}.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_are_sentences() {
-        assert_eq!(as_sentence("access was not granted"), "Access was not granted.");
-        assert_eq!(as_sentence("Google answered: no."), "Google answered: no.");
-    }
 }

@@ -44,6 +44,17 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// What a business has chosen of it, as it is.
+    pub fn settings(&self) -> ResourceSettings {
+        ResourceSettings {
+            name: self.name.clone(),
+            zone: self.zone,
+            capacity: self.capacity,
+            buffer_before_minutes: self.buffer_before_minutes,
+            buffer_after_minutes: self.buffer_after_minutes,
+        }
+    }
+
     /// What the history says of it, whoever changed it: by a page as by the API.
     pub fn for_history(&self) -> Value {
         json!({

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     audit::SyncOutcome,
     connection::ProviderKind,
-    ids::{BookingId, BusinessId, ChannelId, ConnectionId, SyncLogId},
+    ids::{BookingId, BusinessId, ChannelId, ConnectionId, StaffId, SyncLogId},
 };
 use uuid::Uuid;
 
@@ -109,6 +109,8 @@ pub struct SyncLogFilter {
     pub outcome: Option<SyncOutcome>,
     /// Those from then on.
     pub since: Option<DateTime<Utc>>,
+    /// Those about connections of this staff member.
+    pub staff: Option<StaffId>,
 }
 
 const APPEND: &str = "
@@ -137,7 +139,17 @@ const LINES: &str = "
     SELECT id, business_id, connection_id, booking_id, channel_id, operation, outcome, detail, duration_ms, at
     FROM sync_log
     WHERE business_id = $1 AND (at, id) < ($2, $3)";
-const NEWEST_FIRST: &str = "ORDER BY at DESC, id DESC LIMIT $9";
+const NEWEST_FIRST: &str = "ORDER BY at DESC, id DESC LIMIT $10";
+/// Those of the connections of a person, whose parameter has that number.
+macro_rules! of_staff {
+    ($number:literal) => {
+        concat!(
+            "AND connection_id IN (SELECT id FROM connections WHERE business_id = $1 AND staff_id = ",
+            $number,
+            ")"
+        )
+    };
+}
 
 /// The lines of a business that pass the filter, newest first.
 pub async fn list(
@@ -154,6 +166,7 @@ pub async fn list(
         if filter.outcome.is_some() { "AND outcome = $6" } else { "AND $6 IS NULL" },
         if filter.since.is_some() { "AND at >= $7" } else { "AND $7 IS NULL" },
         if filter.channel.is_some() { "AND channel_id = $8" } else { "AND $8 IS NULL" },
+        if filter.staff.is_some() { of_staff!("$9") } else { "AND $9 IS NULL" },
     ];
     let text = format!("{LINES} {} {NEWEST_FIRST}", conditions.join(" "));
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
@@ -168,6 +181,7 @@ pub async fn list(
         filter.outcome,
         filter.since,
         filter.channel,
+        filter.staff,
         ask.fetch()
     )?;
     Ok(Page::cut(lines, ask, |last: &SyncLogEntry| (last.at, last.id.0)))
@@ -219,6 +233,17 @@ pub async fn counts_since(
     };
     let text = format!("{COUNTS} {OF_CONNECTION}");
     one!(db, unprepared(sqlx::AssertSqlSafe(text)), business, since, connection)
+}
+
+/// The same for the connections of one staff member.
+pub async fn counts_of_staff(
+    db: &Db,
+    business: BusinessId,
+    staff: StaffId,
+    since: DateTime<Utc>,
+) -> Result<SyncLogCounts> {
+    let text = format!("{COUNTS} {}", of_staff!("$3"));
+    one!(db, unprepared(sqlx::AssertSqlSafe(text)), business, since, staff)
 }
 
 /// How many attempts at a provider ended in a way.

@@ -43,7 +43,7 @@ async fn a_calendar_is_connected_by_password_and_goes_both_ways() {
     let renamed = written.text.replace(&written.title, "Peter brings a friend");
     assert_ne!(renamed, written.text);
     owner.puts(&written.path, &renamed).await;
-    browser.click_on("Import all availability").await;
+    browser.click_on("Import busy times").await;
     browser.see("Importing busy times from").await;
     until("the change is told", async || {
         browser.go(&demo_app.url("/changes")).await;

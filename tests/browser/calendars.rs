@@ -90,7 +90,7 @@ async fn what_is_busy_outside_is_busy_here() {
     assert!(made.status().is_success(), "{}", made.text().await.unwrap());
 
     browser.go(&demo_app.url("/calendars")).await;
-    browser.click_on("Import all availability").await;
+    browser.click_on("Import busy times").await;
     browser.see("Importing busy times from").await;
     browser.click_on("Manage ana@example.com").await;
     browser.see(&told(day(40))).await;

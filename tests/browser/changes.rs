@@ -9,7 +9,7 @@ use crate::{
 
 async fn read_calendars(browser: &Browser, demo_app: &DemoApp) {
     browser.go(&demo_app.url("/calendars")).await;
-    browser.click_on("Import all availability").await;
+    browser.click_on("Import busy times").await;
     browser.see("Importing busy times from").await;
 }
 

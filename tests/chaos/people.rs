@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId, job::JobState};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId, job::JobState, people::Actor};
 use concord_jobs::Context;
 use concord_providers::caldav::CaldavLogin;
 use concord_services::connect;
 use concord_storage::{
-    jobs,
+    ChangeContext, jobs,
     people::Staff,
     testing::{self, TestDb},
 };
@@ -96,7 +96,9 @@ impl<'a> CalendarUsers<'a> {
             user: user.clone(),
             password: password.clone().into(),
         };
-        let whose = (staff.business_id, staff.id);
+        let by =
+            ChangeContext { business: staff.business_id, actor: Actor::System, now: context.clock.now() };
+        let whose = (&by, staff.id);
         let connected = connect::connect_with_password(context, whose, &asked, "/".to_owned()).await;
         connected.expect("it is connected");
         self.passwords.insert(person, (user, password));

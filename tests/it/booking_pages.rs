@@ -211,7 +211,7 @@ async fn all_that_a_form_refuses_is_said_at_once_where_the_eye_is(db: &TestDb) {
         ("/settings/business", [("name", ""), ("zone", "Mars")], ["name", "zone"]),
         ("/settings/business", [("privacy", "some"), ("cancelled", "perhaps")], ["privacy", "cancelled"]),
         ("/settings/business", [("moves", "jump"), ("deletions", "")], ["moves", "deletions"]),
-        (&myself, [("name", ""), ("role", "staff")], ["name", "role"]),
+        (&myself, [("name", ""), ("role", "owner")], ["name", "role"]),
         ("/settings/resources", [("name", ""), ("capacity", "none")], ["name", "capacity"]),
     ] {
         let page = visitor.send(path, &fields).await;

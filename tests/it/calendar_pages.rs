@@ -1,8 +1,14 @@
 //! What the pages of calendars do with what is sent to them, without a browser.
 
-use concord_domain::{connection::ConnectionState, people::Role};
+use chrono::Duration;
+use concord_domain::{
+    audit::SyncOutcome,
+    connection::ConnectionState,
+    people::{Actor, Role},
+};
 use concord_storage::{
-    connections,
+    PageRequest, connections, history,
+    sync_log::{self, NewSyncLogEntry},
     testing::{TestDb, begin, commit},
 };
 use reqwest::Method;
@@ -160,7 +166,89 @@ async fn the_page_of_a_calendar_names_what_a_compare_found(db: &TestDb) {
     test_app.stop().await;
 }
 
+/// The last of its fields is wrong: none of those before it is saved.
+async fn settings_are_saved_together_or_not_at_all(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let ana = test_app.staff("Ana").await;
+    let before = test_app.connect_google(ana, "ana@example.com").await;
+    let path = format!("/calendars/{}", before["id"].as_str().unwrap());
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
+    let settings = |deletions| {
+        [("direction", "out"), ("coverage", "everything"), ("moves", "ask"), ("deletions", deletions)]
+    };
+    assert_eq!(visitor.send(&path, &settings("sometimes")).await.status, 400);
+    let list = format!("/api/v1/calendar_integrations?staff={ana}");
+    let after = test_app.api.get(&list).await.expect(200)["items"][0].clone();
+    for field in ["direction", "coverage", "remote_moves", "remote_deletions"] {
+        assert_eq!(after[field], before[field]);
+    }
+    assert_eq!(visitor.send(&path, &settings("revert")).await.leads_to(), path);
+    let after = test_app.api.get(&list).await.expect(200)["items"][0].clone();
+    let told =
+        ["direction", "coverage", "remote_moves", "remote_deletions"].map(|field| after[field].clone());
+    assert_eq!(told, ["out", "everything", "ask", "revert"].map(Value::from));
+    test_app.stop().await;
+}
+
+async fn own_log_of_several_calendars_goes_on(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let ana = test_app.staff("Ana").await;
+    test_app.connect_google(ana, "ana@example.com").await;
+    test_app.connect_google(ana, "ben@example.com").await;
+    let connections = connections::of_staff(test_app.db(), test_app.business.id, ana).await.unwrap();
+    assert_eq!(connections.len(), 2);
+    let mut tx = begin(test_app.db()).await;
+    for number in 0..60 {
+        let line = NewSyncLogEntry {
+            business: test_app.business.id,
+            connection: Some(connections[number % 2].id),
+            booking: None,
+            channel: None,
+            operation: "create",
+            outcome: SyncOutcome::Ok,
+            detail: &format!("line {number} of sixty"),
+            duration_ms: 1,
+            at: test_app.app.now() + Duration::seconds(600 - i64::try_from(number).unwrap()),
+        };
+        sync_log::append(&mut tx, &line).await.unwrap();
+    }
+    commit(tx).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Staff, Some(ana)).await).await;
+    let first = visitor.get("/settings/sync-log").await.text;
+    assert!(first.contains("Line 0 of sixty") && first.contains("Line 49 of sixty"), "{first}");
+    let older = first.split("href=\"/settings/sync-log?after=").nth(1).expect("there is more");
+    let older = older.split('"').next().unwrap();
+    let second = visitor.get(&format!("/settings/sync-log?after={older}")).await.text;
+    assert!(second.contains("Line 50 of sixty") && second.contains("Line 59 of sixty"), "{second}");
+    assert!(!second.contains("Line 49 of sixty"), "{second}");
+    test_app.stop().await;
+}
+
+async fn whoever_connects_a_calendar_is_in_the_history(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let ana = test_app.staff("Ana").await;
+    let me = person(&test_app, Role::Manager, None).await;
+    let visitor = PageClient::signed_in(&test_app, &me).await;
+    let sent = visitor.send("/calendars/connect/google", &[("staff", &ana.to_string())]).await;
+    let consent: url::Url = sent.leads_to().parse().unwrap();
+    let callback = test_app.consent(&consent, "ana@example.com", "allow").await;
+    visitor.get(callback.strip_prefix(&test_app.api.base).unwrap()).await.leads_to();
+    let ben = test_app.staff("Ben").await;
+    test_app.connect_google(ben, "ben@example.com").await;
+    let lines = history::list(test_app.db(), test_app.business.id, &PageRequest::default()).await.unwrap();
+    let actors: Vec<_> =
+        lines.items.iter().filter(|line| line.action == "connected").map(|line| &line.actor).collect();
+    assert!(
+        matches!(actors[..], [Actor::ApiKey { .. }, Actor::User { id, .. }] if *id == me.id),
+        "{actors:?}"
+    );
+    test_app.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    settings_are_saved_together_or_not_at_all,
+    own_log_of_several_calendars_goes_on,
+    whoever_connects_a_calendar_is_in_the_history,
     the_page_of_a_calendar_names_what_a_compare_found,
     another_persons_calendar_has_no_name_and_what_waits_for_it_counts_apart,
     what_stays_in_a_calendar_that_was_disconnected_is_left_there,

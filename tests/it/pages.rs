@@ -1,7 +1,12 @@
 //! What the pages do with what is sent to them, without a browser: the stories of people are told in `tests/browser`.
 
-use concord_domain::people::Role;
-use concord_storage::{people, testing::TestDb};
+use concord_domain::people::{Actor, Role};
+use concord_services::users;
+use concord_storage::{
+    ChangeContext, PageRequest, history,
+    people::{self, UserSettings},
+    testing::TestDb,
+};
 use serde_json::json;
 
 use crate::{
@@ -78,9 +83,19 @@ async fn a_person_is_made_something_else_and_comes_back_after_removal(db: &TestD
     assert_eq!(found().await, ("Nina Novak".to_owned(), Role::Manager, Some(ana.clone()), false));
 
     let mine = format!("/settings/people/users/{}", me.id);
-    let refused = manager.send(&mine, &[("name", "Nina"), ("role", "staff"), ("staff", "")]).await;
+    let given_up = manager.send(&mine, &[("name", "Nina"), ("role", "staff"), ("staff", "")]).await;
+    assert_eq!(given_up.leads_to(), "/settings/people", "there is another manager");
+    let last = PageClient::signed_in(&test_app, &user).await;
+    let refused = last.send(&path, &[("name", "Nina"), ("role", "staff"), ("staff", "")]).await;
     assert_eq!(refused.status, 422);
-    assert!(refused.text.contains("You cannot remove your own manager role"));
+    assert!(refused.text.contains("The last manager cannot be removed"), "{}", refused.text);
+    assert_eq!(last.send(&format!("{path}/archive"), &[]).await.status, 409);
+    let again = [("name", "Nora"), ("role", "manager"), ("staff", "")];
+    assert_eq!(last.send(&mine, &again).await.leads_to(), "/settings/people");
+    for bad in [[("role", "owner"), ("staff", "")], [("role", "staff"), ("staff", "nobody")]] {
+        let fields = [&bad[..], &[("name", "Zoë"), ("email", "zoe@example.org")]].concat();
+        assert_eq!(last.send("/settings/people/users", &fields).await.status, 422, "{bad:?}");
+    }
 
     manager.send(&format!("{path}/archive"), &[]).await.leads_to();
     assert!(found().await.3);
@@ -152,6 +167,43 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
         assert_eq!(page.status, 422, "{path}");
         assert!(page.text.contains(&format!("value=\"{kept}\"")), "{path}: {}", page.text);
         assert!(page.text.contains(&format!("id=\"{fault}\"")), "{path}: {}", page.text);
+    }
+    test_app.stop().await;
+}
+
+/// Each takes the role of the other: somebody has to be left who can give it back.
+async fn two_managers_cannot_shut_each_other_out(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let (context, now) = (&test_app.app.context, test_app.app.now());
+    let one = person(&test_app, Role::Manager, None).await;
+    let other = person_at(&test_app, "other@example.org", Role::Manager, None).await;
+    let by = ChangeContext { business: test_app.business.id, actor: Actor::System, now };
+    let demoted = UserSettings { staff: None, name: "Nina".to_owned(), role: Role::Staff };
+    let (archived, changed) =
+        tokio::join!(users::archive(context, &by, one.id), users::change(context, &by, other.id, &demoted));
+    assert_ne!(archived.is_ok(), changed.is_ok());
+    let left = people::list_users(test_app.db(), test_app.business.id).await.unwrap();
+    assert_eq!(left.iter().filter(|user| user.role == Role::Manager).count(), 1);
+    test_app.stop().await;
+}
+
+/// What says what is there already is no change.
+async fn nothing_to_change_leaves_no_history(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let (room, ana) = (test_app.resource(1).await, test_app.staff("Ana").await);
+    let feed = json!({ "scope": "business", "name": "All" });
+    let feed = test_app.api.post("/api/v1/feeds", feed).await.expect(201);
+    let name_of = async |path: &str| test_app.api.get(path).await.expect(200)["name"].clone();
+    let count = async || {
+        let lines = history::list(test_app.db(), test_app.business.id, &PageRequest::default()).await;
+        lines.unwrap().items.len()
+    };
+    let before = count().await;
+    let feed = format!("/api/v1/feeds/{}", feed["id"].as_str().unwrap());
+    for path in [format!("/api/v1/resources/{}", room.id), format!("/api/v1/staff/{ana}"), feed] {
+        let same = json!({ "name": name_of(&path).await });
+        test_app.api.patch(&path, same).await.expect(200);
+        assert_eq!(count().await, before, "{path}");
     }
     test_app.stop().await;
 }
@@ -236,6 +288,8 @@ async fn personal_pages_are_kept_by_no_cache(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    two_managers_cannot_shut_each_other_out,
+    nothing_to_change_leaves_no_history,
     who_signs_in_and_out_is_in_the_history,
     personal_pages_are_kept_by_no_cache,
     what_a_form_refuses_is_said_at_the_field_and_kept,

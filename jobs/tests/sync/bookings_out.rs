@@ -11,7 +11,10 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::fixture::{ANA, RUI, SyncFixture, titled, with_status};
+use crate::{
+    connection_choices,
+    fixture::{ANA, RUI, SyncFixture, titled, with_status},
+};
 
 async fn it_arrives_with_the_least_that_is_needed(db: &TestDb) {
     let fixture = SyncFixture::new(db).await;
@@ -199,7 +202,7 @@ async fn another_default_takes_new_bookings_and_leaves_the_old_ones(db: &TestDb)
     fixture.put("A-1", &draft).await;
     fixture.settle().await;
 
-    manage::set_default(&fixture.context, &fixture.change(), second).await.unwrap();
+    connection_choices::set_default(&fixture.context, &fixture.change(), second).await.unwrap();
     fixture.settle().await;
     fixture.put("A-2", &fixture.draft(&[&fixture.ana], 120, 180)).await;
     // The old one is changed: still one entry, where it was.
@@ -381,7 +384,7 @@ async fn reconnected_account_does_not_duplicate_entries(db: &TestDb) {
     fixture.settle().await;
     assert_eq!(stands().await, (1, 1));
     assert_eq!(fixture.connect(&fixture.ana, SECOND).await, second);
-    manage::set_default(&fixture.context, &fixture.change(), second).await.unwrap();
+    connection_choices::set_default(&fixture.context, &fixture.change(), second).await.unwrap();
     fixture.settle().await;
     let (old, new) = stands().await;
     assert_eq!(old + new, 1, "{old} and {new}");

@@ -19,6 +19,7 @@ use concord_storage::{
 use concord_testing::ProxyFault;
 
 use crate::{
+    connection_choices,
     fixture::{ANA, PATIENCE, SyncFixture, titled, unhurried, with_status},
     two_way::minutes,
 };
@@ -67,7 +68,7 @@ async fn a_calendar_that_is_gone_behind_a_refusal_is_noticed(db: &TestDb) {
     let clinic = fixture.clinic().await;
     let id = fixture.connected(&fixture.ana).await;
     let known = fixture.at_path(id, &clinic).await;
-    manage::set_reads(&fixture.context, &fixture.change(), id, known.id, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, known.id, true).await.unwrap();
     fixture.settle().await;
     let busy = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n\
         DTSTART:20270301T180000Z\r\nDTEND:20270301T190000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
@@ -87,7 +88,7 @@ async fn another_calendar_gets_at_once_what_stood_in_one_that_is_gone(db: &TestD
     let clinic = fixture.clinic().await;
     let id = fixture.connected(&fixture.ana).await;
     let known = fixture.at_path(id, &clinic).await;
-    manage::set_written(&fixture.context, &fixture.change(), id, known.id).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, known.id).await.unwrap();
     let draft = fixture.draft(&[&fixture.ana], 60, 120);
     let booking = fixture.put("A-1", &draft).await;
     fixture.put("A-2", &fixture.draft(&[&fixture.ana], 120, 180)).await;
@@ -97,7 +98,7 @@ async fn another_calendar_gets_at_once_what_stood_in_one_that_is_gone(db: &TestD
     fixture.deletes_at_cyrus(&clinic).await;
     // Before anything has been read or written there.
     let main = fixture.at_path(id, &fixture.outside.radicale().calendar_of(ANA)).await;
-    manage::set_written(&fixture.context, &fixture.change(), id, main.id).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, main.id).await.unwrap();
     fixture.settle().await;
     assert_eq!(
         fixture.outside.titles(ANA).await,
@@ -112,7 +113,7 @@ async fn a_write_to_a_calendar_that_is_gone_behind_a_refusal_says_so(db: &TestDb
     let clinic = fixture.clinic().await;
     let id = fixture.connected(&fixture.ana).await;
     let known = fixture.at_path(id, &clinic).await;
-    manage::set_written(&fixture.context, &fixture.change(), id, known.id).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, known.id).await.unwrap();
     let draft = fixture.draft(&[&fixture.ana], 60, 120);
     fixture.put("A-1", &draft).await;
     fixture.settle().await;
@@ -132,7 +133,8 @@ async fn calendar_named_by_address_is_written_to(db: &TestDb) {
     let fixture = with_radicale(db).await;
     let clinic = fixture.clinic().await;
     let asked = fixture.outside.asked(ANA);
-    let whose = (fixture.business.id, fixture.ana.id);
+    let by = fixture.change();
+    let whose = (&by, fixture.ana.id);
     let to = |path: &str| CaldavLogin { address: format!("{}{path}", asked.address), ..asked.clone() };
     let finished =
         connect::connect_with_password(&fixture.context, whose, &to(&clinic), "/".to_owned()).await;
@@ -292,8 +294,8 @@ async fn entry_that_stands_elsewhere_is_looked_for_and_not_refused(db: &TestDb) 
     let clinic = fixture.clinic().await;
     let id = fixture.connected(&fixture.ana).await;
     let main = fixture.at_path(id, &fixture.outside.radicale().calendar_of(ANA)).await;
-    manage::set_written(&fixture.context, &fixture.change(), id, main.id).await.unwrap();
-    manage::set_reads(&fixture.context, &fixture.change(), id, main.id, true).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, main.id).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, main.id, true).await.unwrap();
     fixture.settle().await;
     let conflict = || {
         let named = r#"<error xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><C:unique-scheduling-object-resource><href>/x</href></C:unique-scheduling-object-resource></error>"#;
@@ -338,9 +340,9 @@ async fn entry_pasted_after_a_question_answers_it(db: &TestDb) {
     let main = fixture.at_path(id, &fixture.outside.radicale().calendar_of(ANA)).await;
     let other = fixture.at_path(id, &clinic).await;
     let change = fixture.change();
-    manage::set_written(&fixture.context, &change, id, main.id).await.unwrap();
+    connection_choices::set_written(&fixture.context, &change, id, main.id).await.unwrap();
     for calendar in [&main, &other] {
-        manage::set_reads(&fixture.context, &change, id, calendar.id, true).await.unwrap();
+        connection_choices::set_reads(&fixture.context, &change, id, calendar.id, true).await.unwrap();
     }
     let booking = fixture.put("A-1", &fixture.draft(&[&fixture.ana], 6_000, 6_060)).await;
     fixture.settle().await;
@@ -364,7 +366,7 @@ async fn entry_moved_away_is_found_by_a_compare(db: &TestDb) {
     let clinic = fixture.clinic().await;
     let id = fixture.connected(&fixture.ana).await;
     let main = fixture.at_path(id, &fixture.outside.radicale().calendar_of(ANA)).await;
-    manage::set_written(&fixture.context, &fixture.change(), id, main.id).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, main.id).await.unwrap();
     let booking = fixture.put("A-1", &fixture.draft(&[&fixture.ana], 6_000, 6_060)).await;
     fixture.put("A-2", &fixture.draft(&[&fixture.ana], 7_000, 7_060)).await;
     fixture.settle().await;
@@ -373,9 +375,14 @@ async fn entry_moved_away_is_found_by_a_compare(db: &TestDb) {
     let path = seen.iter().find(|one| one.starts_at.contains("T12:00")).unwrap().id.clone();
     let name = path.rsplit('/').next().unwrap();
     // Another entry of ours stands there already, so that all of it is compared.
-    manage::set_written(&fixture.context, &fixture.change(), id, fixture.at_path(id, &clinic).await.id)
-        .await
-        .unwrap();
+    connection_choices::set_written(
+        &fixture.context,
+        &fixture.change(),
+        id,
+        fixture.at_path(id, &clinic).await.id,
+    )
+    .await
+    .unwrap();
     fixture.put("A-3", &fixture.draft(&[&fixture.ana], 8_000, 8_060)).await;
     fixture.settle().await;
     fixture.outside.person(ANA).moves(&path, &format!("{clinic}{name}")).await;

@@ -1,14 +1,17 @@
 //! The calendars of an account: which are read, which one is written, and those that are gone.
 
 use concord_domain::connection::EntryState;
-use concord_services::connections::{self as manage, ConnectionActionError};
+use concord_services::{ServiceError, connections as manage};
 use concord_storage::{
     on_both_databases,
     testing::{TestDb, at},
 };
 use serde_json::json;
 
-use crate::fixture::{ANA, SyncFixture, titled};
+use crate::{
+    connection_choices,
+    fixture::{ANA, SyncFixture, titled},
+};
 
 async fn a_new_connection_reads_and_writes_the_main_calendar(db: &TestDb) {
     let fixture = SyncFixture::new(db).await;
@@ -32,10 +35,10 @@ async fn a_calendar_that_is_no_longer_read_frees_its_owner(db: &TestDb) {
     assert_eq!(fixture.taken(&fixture.ana).await, [""; 0]);
 
     let clinic = fixture.calendar(id, &second).await.id;
-    manage::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.taken(&fixture.ana).await, ["busy: 600 - 660"]);
-    manage::set_reads(&fixture.context, &fixture.change(), id, clinic, false).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, clinic, false).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.taken(&fixture.ana).await, [""; 0]);
     fixture.outside.forget_calls().await;
@@ -46,7 +49,7 @@ async fn a_calendar_that_is_no_longer_read_frees_its_owner(db: &TestDb) {
         "{asked:?}"
     );
     // And back again: all of it, not only what has changed since.
-    manage::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.taken(&fixture.ana).await, ["busy: 600 - 660"]);
 }
@@ -59,7 +62,7 @@ async fn another_written_calendar_gets_what_is_new(db: &TestDb) {
     fixture.put("A-1", &draft).await;
     fixture.settle().await;
     let clinic = fixture.calendar(id, &second).await.id;
-    manage::set_written(&fixture.context, &fixture.change(), id, clinic).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, clinic).await.unwrap();
     fixture.put("A-1", &titled(&draft, "Changed")).await;
     fixture.put("A-2", &fixture.draft(&[&fixture.ana], 120, 180)).await;
     fixture.settle().await;
@@ -83,12 +86,14 @@ async fn a_calendar_that_nobody_knows_or_may_write_is_refused(db: &TestDb) {
     let of_rui = fixture.calendars(other).await[0].id;
     let unknown = concord_domain::ids::CalendarId(uuid::Uuid::from_u128(7));
     for calendar in [holidays, of_rui, unknown] {
-        let refused = manage::set_written(&fixture.context, &fixture.change(), id, calendar).await;
-        assert!(matches!(refused, Err(ConnectionActionError::NotFound)), "{refused:?}");
+        let refused =
+            connection_choices::set_written(&fixture.context, &fixture.change(), id, calendar).await;
+        assert!(matches!(refused, Err(ServiceError::NotFound(_))), "{refused:?}");
     }
     for calendar in [of_rui, unknown] {
-        let refused = manage::set_reads(&fixture.context, &fixture.change(), id, calendar, false).await;
-        assert!(matches!(refused, Err(ConnectionActionError::NotFound)), "{refused:?}");
+        let refused =
+            connection_choices::set_reads(&fixture.context, &fixture.change(), id, calendar, false).await;
+        assert!(matches!(refused, Err(ServiceError::NotFound(_))), "{refused:?}");
     }
     assert!(fixture.calendars(id).await[0].writes);
     assert!(fixture.calendars(other).await[0].reads);
@@ -100,7 +105,7 @@ async fn remotely_deleted_calendar_is_noticed_on_read(db: &TestDb) {
     fixture.outside.person_adds(ANA, (at(600), at(660)), json!({ "calendar": second })).await;
     let id = fixture.connected(&fixture.ana).await;
     let clinic = fixture.calendar(id, &second).await.id;
-    manage::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.taken(&fixture.ana).await, ["busy: 600 - 660"]);
 
@@ -120,7 +125,7 @@ async fn remotely_deleted_calendar_moves_bookings_to_chosen_one(db: &TestDb) {
     let second = fixture.outside.calendar(ANA, "Clinic").await;
     let id = fixture.connected(&fixture.ana).await;
     let clinic = fixture.calendar(id, &second).await.id;
-    manage::set_written(&fixture.context, &fixture.change(), id, clinic).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, clinic).await.unwrap();
     let draft = fixture.draft(&[&fixture.ana], 60, 120);
     fixture.put("A-1", &draft).await;
     fixture.put("A-2", &fixture.draft(&[&fixture.ana], 120, 180)).await;
@@ -137,7 +142,7 @@ async fn remotely_deleted_calendar_moves_bookings_to_chosen_one(db: &TestDb) {
     assert!(fixture.calendar(id, &second).await.writes, "what the person chose is not forgotten");
 
     let main = fixture.calendar(id, ANA).await.id;
-    manage::set_written(&fixture.context, &fixture.change(), id, main).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, main).await.unwrap();
     fixture.settle().await;
     assert_eq!(
         fixture.outside.titles(ANA).await,
@@ -157,7 +162,7 @@ async fn a_test_tells_what_is_there_and_frees_what_is_gone(db: &TestDb) {
     fixture.outside.person_adds(ANA, (at(600), at(660)), json!({ "calendar": second })).await;
     let id = fixture.connected(&fixture.ana).await;
     let clinic = fixture.calendar(id, &second).await.id;
-    manage::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
     fixture.settle().await;
     let report = manage::test(&fixture.context, fixture.business.id, id).await.unwrap();
     assert!(report.ok, "{report:?}");
@@ -183,8 +188,8 @@ async fn a_calendar_that_its_owner_does_not_look_at_is_not_gone(db: &TestDb) {
     fixture.outside.person_adds(ANA, (at(600), at(660)), json!({ "calendar": second })).await;
     let id = fixture.connected(&fixture.ana).await;
     let clinic = fixture.calendar(id, &second).await.id;
-    manage::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
-    manage::set_written(&fixture.context, &fixture.change(), id, clinic).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, clinic, true).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, clinic).await.unwrap();
     fixture.settle().await;
     fixture.outside.hide_calendar(ANA, &second).await;
     assert!(manage::test(&fixture.context, fixture.business.id, id).await.unwrap().ok);

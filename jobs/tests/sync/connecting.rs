@@ -28,7 +28,7 @@ async fn try_it(
     context: &Context,
     asked: &CaldavLogin,
 ) -> Result<ConnectedAccount, ConnectError> {
-    let whose = (fixture.business.id, fixture.ana.id);
+    let whose = (&fixture.change(), fixture.ana.id);
     connect::connect_with_password(context, whose, asked, "/settings".to_owned()).await
 }
 

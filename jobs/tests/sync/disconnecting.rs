@@ -13,6 +13,7 @@ use concord_storage::{
 use serde_json::json;
 
 use crate::{
+    connection_choices,
     fixture::{ANA, RUI, SyncFixture, titled},
     shared::DrainJobs,
 };
@@ -277,12 +278,12 @@ async fn another_business_cannot_touch_it(db: &TestDb) {
     let change = concord_storage::ChangeContext { business: stranger.id, ..fixture.change() };
     manage::disconnect(&fixture.context, &change, id, true).await.unwrap_err();
     manage::pause(&fixture.context, &change, id).await.unwrap_err();
-    manage::set_default(&fixture.context, &change, id).await.unwrap_err();
+    connection_choices::set_default(&fixture.context, &change, id).await.unwrap_err();
     manage::test(&fixture.context, stranger.id, id).await.unwrap_err();
     manage::resync(&fixture.context, stranger.id, id).await.unwrap_err();
     let calendar = fixture.calendars(id).await[0].id;
-    manage::set_reads(&fixture.context, &change, id, calendar, false).await.unwrap_err();
-    manage::set_written(&fixture.context, &change, id, calendar).await.unwrap_err();
+    connection_choices::set_reads(&fixture.context, &change, id, calendar, false).await.unwrap_err();
+    connection_choices::set_written(&fixture.context, &change, id, calendar).await.unwrap_err();
     assert_eq!(fixture.state(id).await, ConnectionState::Active);
     assert!(fixture.calendars(id).await[0].reads);
 }

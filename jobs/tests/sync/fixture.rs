@@ -23,7 +23,7 @@ use concord_jobs::{
 use concord_providers::{FeedFetchLimits, FeedFetcher, ProviderRegistry, SsrfGuard};
 use concord_services::{
     connect::{self, ConnectTarget},
-    connections as manage,
+    connections::{self as manage, ConnectionUpdate},
 };
 use concord_storage::{
     ChangeContext, PageRequest,
@@ -31,7 +31,7 @@ use concord_storage::{
     businesses::{self, Business, BusinessSettings},
     busy_times::{self, BusyTime},
     calendars::{self, Calendar},
-    connections::{self, Connection, ConnectionSettings, ConnectionTokens},
+    connections::{self, Connection, ConnectionTokens},
     entries::{self, SyncState},
     jobs::{self, JobBoardRow, JobCount},
     occupancy,
@@ -211,7 +211,7 @@ impl<'a> SyncFixture<'a> {
     /// Connects an account of a person.
     pub(crate) async fn connect(&self, staff: &Staff, email: &str) -> ConnectionId {
         if self.outside.kind() == ProviderKind::Caldav {
-            let (whose, asked) = ((staff.business_id, staff.id), self.outside.asked(email));
+            let (whose, asked) = ((&self.change(), staff.id), self.outside.asked(email));
             let finished = connect::connect_with_password(&self.context, whose, &asked, "/".to_owned()).await;
             return finished.expect("an account is connected").connection;
         }
@@ -372,7 +372,7 @@ impl<'a> SyncFixture<'a> {
     }
 
     pub(crate) async fn failed(&self) -> Vec<JobBoardRow> {
-        jobs::failed(self.db, self.business.id, 100).await.expect("jobs can be read")
+        jobs::failed(self.db, self.business.id, None, 100).await.expect("jobs can be read")
     }
 
     /// The jobs that are not done, but for polls and for what people are told later.
@@ -395,8 +395,12 @@ impl<'a> SyncFixture<'a> {
     }
 
     pub(crate) async fn set(&self, id: ConnectionId, direction: Direction, coverage: Coverage) {
-        let settings = ConnectionSettings { direction: Some(direction), coverage: Some(coverage) };
-        manage::set_settings(&self.context, &self.change(), id, settings).await.expect("it is set");
+        let wanted = ConnectionUpdate {
+            direction: Some(direction),
+            coverage: Some(coverage),
+            ..ConnectionUpdate::default()
+        };
+        manage::update(&self.context, &self.change(), id, &wanted).await.expect("it is set");
     }
 
     /// The business keeps entries of cancelled bookings and marks them.

@@ -18,6 +18,7 @@ mod caldav_servers;
 mod calendars;
 mod concurrency;
 mod connecting;
+mod connection_choices;
 mod consent;
 mod disconnecting;
 mod drift;

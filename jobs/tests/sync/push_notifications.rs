@@ -17,6 +17,7 @@ use concord_storage::{
 use serde_json::json;
 
 use crate::{
+    connection_choices,
     fixture::{ANA, SyncFixture},
     shared::DrainJobs,
 };
@@ -158,10 +159,10 @@ async fn what_nobody_wants_to_know_is_not_told(db: &TestDb) {
     fixture.set(id, Direction::Both, Coverage::Assigned).await;
     fixture.settle().await;
     let calendar = fixture.calendar(id, ANA).await;
-    manage::set_reads(&fixture.context, &fixture.change(), id, calendar.id, false).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, calendar.id, false).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.at_provider().await.len(), 0, "not read");
-    manage::set_reads(&fixture.context, &fixture.change(), id, calendar.id, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, calendar.id, true).await.unwrap();
     fixture.settle().await;
     assert_eq!(fixture.at_provider().await.len(), 1);
     manage::disconnect(&fixture.context, &fixture.change(), id, false).await.unwrap();
@@ -175,7 +176,7 @@ async fn a_refusal_is_said_once_and_tried_again_later(db: &TestDb) {
     let id = fixture.connected(&fixture.ana).await;
     let calendars = fixture.calendars(id).await;
     let holidays = calendars.iter().find(|one| one.external_id.contains("holiday")).unwrap();
-    manage::set_reads(&fixture.context, &fixture.change(), id, holidays.id, true).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, holidays.id, true).await.unwrap();
     fixture.settle().await;
     let refused = async || {
         let channels = fixture.channels(id).await;

@@ -7,7 +7,7 @@ use concord_domain::{
     sync::remote_change::RemoteChangePolicy,
 };
 use concord_jobs::enqueue;
-use concord_services::connections::{self as manage, ConnectionActionError};
+use concord_services::{ServiceError, connections as manage};
 use concord_storage::{
     on_both_databases,
     testing::{self, TestDb, at},
@@ -119,13 +119,13 @@ async fn a_pause_and_an_end_at_the_same_time_leave_it_ended(db: &TestDb) {
         ended.unwrap();
         assert_eq!(fixture.state(id).await, ConnectionState::Disconnected);
         let refused = manage::pause(&fixture.context, &change, id).await;
-        assert!(matches!(refused, Err(ConnectionActionError::NotFound)), "{refused:?}");
+        assert!(matches!(refused, Err(ServiceError::NotFound(_))), "{refused:?}");
         let again = manage::disconnect(&fixture.context, &change, id, true).await;
-        assert!(matches!(again, Err(ConnectionActionError::NotFound)), "{again:?}");
+        assert!(matches!(again, Err(ServiceError::NotFound(_))), "{again:?}");
         assert_eq!(fixture.connect(&fixture.ana, ANA).await, id);
     }
     let refused = manage::resume(&fixture.context, &fixture.change(), id).await;
-    assert!(matches!(refused, Err(ConnectionActionError::NotPossible(_))), "{refused:?}");
+    assert!(matches!(refused, Err(ServiceError::NotPossible(_))), "{refused:?}");
 }
 
 /// A booking changes just when a batch goes over it.

@@ -17,7 +17,7 @@ pub enum ConnectError {
     #[error("{} is not set up on this installation yet", .0.name())]
     NotSetUp(ProviderKind),
     /// The staff member is not of the business, or archived.
-    #[error("unknown staff member")]
+    #[error("this staff member doesn't exist")]
     UnknownStaff,
     /// Nobody here sent the person there.
     #[error("this connection was not started here; start again")]

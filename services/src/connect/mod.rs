@@ -15,13 +15,15 @@ use chrono_tz::Tz;
 use concord_domain::{
     connection::ProviderKind,
     ids::{ApiKeyId, BusinessId, ConnectionId, StaffId},
+    people::Actor,
 };
 use concord_jobs::{Context, accounts::access::tokens_from_response};
 use concord_providers::{ProviderCredentials, caldav::CaldavLogin};
 use concord_storage::{
+    ChangeContext, StorageError, api_keys,
     connections::ConnectionTokens,
     oauth_states::{self, NewOAuthState, OAuthState, verifier_associated_data},
-    people, secret,
+    people, secret, sign_in,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -121,7 +123,7 @@ pub async fn begin(context: &Context, begin: ConnectRequest) -> Result<Url, Conn
         session_hash,
         api_key,
         provider: begin.provider,
-        return_to: local_path(&begin.return_to),
+        return_to: local_path(&begin.return_to).unwrap_or("/").to_owned(),
         expires_at: now + STATE_TTL,
     };
     let mut tx = context.db.begin().await?;
@@ -150,7 +152,19 @@ pub async fn finish(
     let tokens = exchange_code(context, &state, &code).await?;
     let credentials = ProviderCredentials::Bearer(tokens.access.clone());
     let opened = OpenedAccount { credentials, tokens, calendar: None };
-    store(context, account, opened, return_to, Some((&state.0, browser))).await
+    let actor = initiator(context, &state.0).await?;
+    store(context, (account, actor), opened, return_to, Some((&state.0, browser))).await
+}
+
+/// Who began it: the person of the session, or the program of the key.
+async fn initiator(context: &Context, state: &OAuthState) -> Result<Actor, StorageError> {
+    if let Some(session) = &state.session_hash {
+        let found = sign_in::find_session(&context.db, session, context.clock.now()).await?;
+        return Ok(found.map_or(Actor::System, |(_, user)| Actor::User { id: user.id, name: user.name }));
+    }
+    let keys = api_keys::list(&context.db, state.business_id).await?;
+    let key = keys.into_iter().find(|key| Some(key.id) == state.api_key_id);
+    Ok(key.map_or(Actor::System, |key| Actor::ApiKey { id: key.id, name: key.name }))
 }
 
 /// Whose account it will be, and where.
@@ -164,7 +178,7 @@ pub struct ConnectTarget {
     pub provider: ProviderKind,
 }
 
-/// Stores a grant: asks whose account it is and which calendars it has, adopts the connection, and enqueues what follows.
+/// Stores a grant that nobody asked for at a page: asks whose account it is and which calendars it has, adopts the connection, and enqueues what follows.
 pub async fn adopt(
     context: &Context,
     wanted: ConnectTarget,
@@ -172,18 +186,19 @@ pub async fn adopt(
     return_to: String,
 ) -> Result<ConnectedAccount, ConnectError> {
     let credentials = ProviderCredentials::Bearer(tokens.access.clone());
-    store(context, wanted, OpenedAccount { credentials, tokens, calendar: None }, return_to, None).await
+    let opened = OpenedAccount { credentials, tokens, calendar: None };
+    store(context, (wanted, Actor::System), opened, return_to, None).await
 }
 
 /// Finds the calendars of an account that opens to a name and a password, and connects it. The same account is adopted:
 /// so a new password is given. Where the address is that of a calendar, this is the one that is written from now on.
 pub async fn connect_with_password(
     context: &Context,
-    (business, staff): (BusinessId, StaffId),
+    (by, staff): (&ChangeContext, StaffId),
     asked: &CaldavLogin,
     return_to: String,
 ) -> Result<ConnectedAccount, ConnectError> {
-    let provider = ProviderKind::Caldav;
+    let (business, provider) = (by.business, ProviderKind::Caldav);
     let caldav = context.providers.caldav().ok_or(ConnectError::NotSetUp(provider))?;
     check_staff(context, business, staff).await?;
     let found = caldav
@@ -199,7 +214,8 @@ pub async fn connect_with_password(
         refresh: None,
     };
     let opened = OpenedAccount { credentials, tokens, calendar: found.calendar };
-    store(context, ConnectTarget { business, staff, provider }, opened, local_path(&return_to), None).await
+    let wanted = (ConnectTarget { business, staff, provider }, by.actor.clone());
+    store(context, wanted, opened, return_to, None).await
 }
 
 async fn check_staff(context: &Context, business: BusinessId, id: StaffId) -> Result<(), ConnectError> {
@@ -226,13 +242,14 @@ async fn exchange_code(
     Ok(tokens_from_response(grant, context.clock.now()))
 }
 
-/// Only a path of ours: `//host` and `/\host` are other people's addresses to a browser.
-fn local_path(path: &str) -> String {
-    let local = path.starts_with('/')
+/// The path if it leads to a page of ours, and not elsewhere.
+pub fn local_path(path: &str) -> Option<&str> {
+    // Browsers read `//host`, `/\host` and what has tabs or line breaks in it as the way to another site.
+    let is_local = path.starts_with('/')
         && !path.starts_with("//")
-        && !path.contains(['\\', '\n', '\r', '\t'])
+        && !path.chars().any(|c| c.is_control() || c == '\\')
         && path.len() < 1_000;
-    if local { path.to_owned() } else { "/".to_owned() }
+    is_local.then_some(path)
 }
 
 #[cfg(test)]
@@ -241,9 +258,22 @@ mod tests {
 
     #[test]
     fn only_paths_of_ours_are_returned_to() {
-        assert_eq!(local_path("/settings/calendars?a=1"), "/settings/calendars?a=1");
-        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb", ""] {
-            assert_eq!(local_path(elsewhere), "/", "{elsewhere:?}");
+        for path in ["/", "/bookings?q=a%20b", "/a//b"] {
+            assert_eq!(local_path(path), Some(path));
+        }
+        let long = format!("/{}", "a".repeat(1_000));
+        for elsewhere in [
+            "",
+            "bookings",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\n/b",
+            "/a\u{b}b",
+            "/a\\b",
+            &long,
+        ] {
+            assert_eq!(local_path(elsewhere), None, "{elsewhere:?}");
         }
     }
 }

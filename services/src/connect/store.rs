@@ -43,7 +43,7 @@ fn check_named_calendar(
 /// meanwhile, so what they may do is looked at anew with what is written.
 pub(super) async fn store(
     context: &Context,
-    wanted: ConnectTarget,
+    (wanted, actor): (ConnectTarget, Actor),
     OpenedAccount { credentials, tokens, calendar }: OpenedAccount,
     return_to: String,
     asked: Option<(&OAuthState, CallbackBrowser<'_>)>,
@@ -79,7 +79,7 @@ pub(super) async fn store(
     }
     push_subscriptions::renew_all(&mut tx, business, connection, now).await?;
     let detail = json!({ "provider": provider, "account": new.account_email, "staff": staff });
-    let by = ChangeContext { business, actor: Actor::System, now };
+    let by = ChangeContext { business, actor, now };
     history::record(&mut tx, &by, "connected", (HistorySubject::Connection, connection.0), &detail).await?;
     notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.

@@ -12,7 +12,7 @@ pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result
     Ok(enqueued.len())
 }
 
-/// "Import all availability": every calendar of the business that is read. Returns how many.
+/// "Import busy times": every calendar of the business that is read. Returns how many.
 pub async fn import_all(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
     let connections = connections::list(&context.db, business).await?;
     let mut calendars = Vec::new();

@@ -11,13 +11,7 @@ use concord_domain::{
     ids::{BusinessId, ConnectionId},
     job::QueueClass,
 };
-use concord_jobs::{
-    Context,
-    accounts::calendar_list,
-    enqueue,
-    job::{ConnectionAccount, JobError},
-};
-use concord_providers::ProviderError;
+use concord_jobs::{Context, accounts::calendar_list, enqueue, job::ConnectionAccount};
 use concord_storage::{
     ChangeContext, StorageError, Tx,
     connections::{self as store, Connection},
@@ -27,49 +21,13 @@ use serde_json::Value;
 
 pub use self::{
     all::{import_all, sync_all_pending},
-    settings::{set_default, set_reads, set_remote_change_rules, set_settings, set_written},
+    settings::{ConnectionUpdate, update},
     state::{disconnect, pause, resume},
 };
-use crate::history;
+use crate::{ServiceError, error::OrNotFound, history};
 
-/// Why it was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectionActionError {
-    /// There is no such connection or calendar in this business.
-    #[error("not found")]
-    NotFound,
-    /// It cannot be as things are.
-    #[error("{0}")]
-    NotPossible(String),
-    /// The provider refused or could not be reached.
-    #[error("{0}")]
-    Provider(String),
-    /// The database refused or is away.
-    #[error(transparent)]
-    Storage(StorageError),
-}
-
-impl From<StorageError> for ConnectionActionError {
-    fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::NotFound => Self::NotFound,
-            other => Self::Storage(other),
-        }
-    }
-}
-
-impl From<JobError> for ConnectionActionError {
-    fn from(error: JobError) -> Self {
-        match error {
-            JobError::Storage(error) => error.into(),
-            JobError::Provider(ProviderError::RateLimited { .. }) => {
-                Self::Provider("the provider's rate limit was reached; try again in a minute".into())
-            }
-            JobError::Provider(error) => Self::Provider(error.user_message("the provider")),
-            other => Self::NotPossible(other.to_string()),
-        }
-    }
-}
+/// What is not found; one that is over is as good as none.
+const WHAT: &str = "calendar integration";
 
 /// What a test found.
 #[derive(Clone, Debug)]
@@ -87,7 +45,7 @@ pub async fn test(
     context: &Context,
     business: BusinessId,
     id: ConnectionId,
-) -> Result<ConnectionTestReport, ConnectionActionError> {
+) -> Result<ConnectionTestReport, ServiceError> {
     let connection = find(context, business, id).await?;
     let began_at = context.clock.now();
     let report = match refresh_calendars(context, business, id).await {
@@ -103,9 +61,7 @@ pub async fn test(
             },
             calendars,
         },
-        Err(ConnectionActionError::Provider(message)) => {
-            ConnectionTestReport { ok: false, message, calendars: 0 }
-        }
+        Err(ServiceError::Provider(message)) => ConnectionTestReport { ok: false, message, calendars: 0 },
         Err(other) => return Err(other),
     };
     let now = context.clock.now();
@@ -131,10 +87,10 @@ pub async fn refresh_calendars(
     context: &Context,
     business: BusinessId,
     id: ConnectionId,
-) -> Result<usize, ConnectionActionError> {
+) -> Result<usize, ServiceError> {
     let connection = find(context, business, id).await?;
     let account = ConnectionAccount { business, connection: id, provider: connection.provider };
-    Ok(calendar_list::refresh(context, account).await?.external_ids.len())
+    Ok(calendar_list::refresh(context, account).await.or_not_found(WHAT)?.external_ids.len())
 }
 
 /// What waits is written by then and what is new is read, so that little is left to find.
@@ -142,11 +98,7 @@ const COMPARE_DELAY: Duration = Duration::seconds(10);
 
 /// Writes what waits and reads what is new, now, and then compares all that stands there with what should: what people have
 /// done to it is dealt with by the rules, as when a poll finds it, and nothing is written that stands as it should.
-pub async fn resync(
-    context: &Context,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<(), ConnectionActionError> {
+pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ServiceError> {
     let connection = find(context, business, id).await?;
     ensure_served(&connection)?;
     let mut tx = context.db.begin().await?;
@@ -158,24 +110,20 @@ pub async fn resync(
     Ok(())
 }
 
-fn ensure_served(connection: &Connection) -> Result<(), ConnectionActionError> {
+fn ensure_served(connection: &Connection) -> Result<(), ServiceError> {
     match connection.state {
         ConnectionState::Active => Ok(()),
         ConnectionState::Paused => {
-            Err(ConnectionActionError::NotPossible("the connection is paused; resume it first".into()))
+            Err(ServiceError::NotPossible("the connection is paused; resume it first".into()))
         }
         ConnectionState::NeedsReconnect | ConnectionState::Disconnected => {
-            Err(ConnectionActionError::NotPossible("reconnect the calendar first".into()))
+            Err(ServiceError::NotPossible("reconnect the calendar first".into()))
         }
     }
 }
 
 /// Compares what stands in its calendars with what should, now instead of at night.
-pub async fn compare(
-    context: &Context,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<(), ConnectionActionError> {
+pub async fn compare(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ServiceError> {
     ensure_served(&find(context, business, id).await?)?;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
@@ -184,13 +132,9 @@ pub async fn compare(
     Ok(())
 }
 
-async fn find(
-    context: &Context,
-    business: BusinessId,
-    id: ConnectionId,
-) -> Result<Connection, ConnectionActionError> {
+async fn find(context: &Context, business: BusinessId, id: ConnectionId) -> Result<Connection, ServiceError> {
     let found = store::find(&context.db, business, id).await?;
-    found.filter(|one| one.state != ConnectionState::Disconnected).ok_or(ConnectionActionError::NotFound)
+    found.filter(|one| one.state != ConnectionState::Disconnected).or_not_found(WHAT)
 }
 
 async fn record(

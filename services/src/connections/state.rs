@@ -12,14 +12,11 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use super::{ConnectionActionError, find, record};
+use super::{WHAT, find, record};
+use crate::{ServiceError, error::OrNotFound};
 
 /// Stops the connection for a while: nothing is written, read or told; what changes meanwhile waits.
-pub async fn pause(
-    context: &Context,
-    by: &ChangeContext,
-    id: ConnectionId,
-) -> Result<(), ConnectionActionError> {
+pub async fn pause(context: &Context, by: &ChangeContext, id: ConnectionId) -> Result<(), ServiceError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Active, ConnectionState::Paused);
     move_state(&mut tx, by, id, states, "paused").await?;
@@ -32,11 +29,7 @@ pub async fn pause(
 }
 
 /// Ends a pause; what waited is written.
-pub async fn resume(
-    context: &Context,
-    by: &ChangeContext,
-    id: ConnectionId,
-) -> Result<(), ConnectionActionError> {
+pub async fn resume(context: &Context, by: &ChangeContext, id: ConnectionId) -> Result<(), ServiceError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Paused, ConnectionState::Active);
     let direction = move_state(&mut tx, by, id, states, "resumed").await?;
@@ -52,15 +45,18 @@ async fn move_state(
     id: ConnectionId,
     states: (ConnectionState, ConnectionState),
     action: &str,
-) -> Result<Direction, ConnectionActionError> {
+) -> Result<Direction, ServiceError> {
     let Some(direction) = store::move_state(tx, (by.business, id), states, by.now).await? else {
         let connection = store::find_in(tx, by.business, id).await?;
-        // One that is over is as good as none.
         let connection = connection.filter(|one| one.state != ConnectionState::Disconnected);
-        let connection = connection.ok_or(ConnectionActionError::NotFound)?;
-        let (from, state) = (states.0, connection.state);
-        let message = format!("only a connection that is {from} can be {action}; this one is {state}");
-        return Err(ConnectionActionError::NotPossible(message));
+        let rest = match connection.or_not_found(WHAT)?.state {
+            ConnectionState::NeedsReconnect => "reconnect this one first".to_owned(),
+            state => format!("this one is {state}"),
+        };
+        return Err(ServiceError::NotPossible(format!(
+            "only {} calendars can be {action}; {rest}",
+            states.0
+        )));
     };
     record(tx, by, id, action, &json!({})).await?;
     Ok(direction)
@@ -74,7 +70,7 @@ pub async fn disconnect(
     by: &ChangeContext,
     id: ConnectionId,
     remove_entries: bool,
-) -> Result<(), ConnectionActionError> {
+) -> Result<(), ServiceError> {
     let business = by.business;
     let connection = find(context, business, id).await?;
     let others = store::of_staff(&context.db, business, connection.staff_id).await?;
@@ -82,7 +78,7 @@ pub async fn disconnect(
     let mut tx = context.db.begin().await?;
     let state = ConnectionState::Disconnected;
     if !store::set_state(&mut tx, business, id, state, None, by.now).await? {
-        return Err(ConnectionActionError::NotFound);
+        return Err(ServiceError::NotFound(WHAT));
     }
     store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
     store::ensure_default(&mut tx, business, connection.staff_id).await?;

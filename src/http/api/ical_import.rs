@@ -28,9 +28,6 @@ use super::{
 };
 use crate::app::{App, admission::BodyClass};
 
-/// A file is no larger than a feed may be.
-const MAX_BODY_BYTES: usize = 11 * 1024 * 1024;
-
 /// What the names of parts of a form are.
 const FILE: &str = "file";
 
@@ -41,9 +38,9 @@ pub(super) fn router(app: &App) -> Router<App> {
         // What a repetition is answered is kept as it is sent, so errors are written before.
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::idempotent))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::max(app.config.max_upload_bytes()))
         .layer(middleware::from_fn_with_state(
-            (app.clone(), BodyClass::Uploads, MAX_BODY_BYTES),
+            (app.clone(), BodyClass::Uploads, app.config.max_upload_bytes()),
             reserve_body_layer,
         ))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))

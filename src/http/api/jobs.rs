@@ -79,7 +79,7 @@ impl From<JobBoardRow> for JobResponse {
 #[utoipa::path(get, path = "/jobs/failed", tag = "Sync", operation_id = "list_failed_jobs",
     responses((status = 200, description = "Failed jobs", body = Listing<JobResponse>)))]
 async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<JobResponse>>, ApiError> {
-    let found = jobs::failed(&app.context.db, caller.business, MAX_FAILED_JOBS).await?;
+    let found = jobs::failed(&app.context.db, caller.business, None, MAX_FAILED_JOBS).await?;
     Ok(Json(Listing::complete(found.into_iter().map(JobResponse::from).collect())))
 }
 

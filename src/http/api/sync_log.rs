@@ -147,6 +147,7 @@ async fn list(
         channel: wanted.channel,
         outcome: wanted.outcome,
         since,
+        staff: None,
     };
     let db = &app.context.db;
     let page = sync_log::list(db, caller.business, filter, &ask).await?;

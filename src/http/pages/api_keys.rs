@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
+    confirm::{Confirmation, confirm_page, isolated},
     extract::{PageForm, PagePath},
     flash::Flash,
     form::Form,
@@ -17,7 +18,7 @@ use super::{
     layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, is_name},
     reveal::{self, RevealQuery},
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -32,8 +33,9 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "api_keys.html")]
 struct ApiKeysPage {
-    frame: Layout,
+    layout: Layout,
     rows: Vec<ApiKeyRow>,
+    questions: Vec<Confirmation>,
     form: Form<NewApiKeyForm>,
     /// A key that was just made.
     shown_once: Option<ApiKeyReveal>,
@@ -58,8 +60,7 @@ struct ApiKeyReveal {
     token: String,
 }
 
-async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn list(State(app): State<App>, user: Manager, shown: RevealQuery) -> Result<Response, PageError> {
     let keys = build_page(&app, &user, NewApiKeyForm::default().into()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
     render_page(
@@ -79,7 +80,12 @@ async fn build_page(
     keys.sort_by_key(|key| (key.revoked_at.is_some(), std::cmp::Reverse(key.created_at)));
     let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
     Ok(ApiKeysPage {
-        frame: Layout::load(app, user, NavItem::Settings, "API keys").await?,
+        layout: Layout::load(app, user, NavItem::Settings, "API keys").await?,
+        questions: keys
+            .iter()
+            .filter(|key| key.revoked_at.is_none())
+            .map(|key| revoke_confirmation(key.id, &key.name))
+            .collect(),
         rows: keys
             .into_iter()
             .map(|key| ApiKeyRow {
@@ -106,13 +112,12 @@ struct NewApiKeyForm {
 
 async fn create(
     State(app): State<App>,
-    user: CurrentUser,
-    PageForm(wish): PageForm<NewApiKeyForm>,
+    user: Manager,
+    PageForm(new_key): PageForm<NewApiKeyForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let name = wish.name.trim();
+    let name = new_key.name.trim();
     if !is_name(name) {
-        let form = Form::refused(wish, ("name", NAME_RULE));
+        let form = Form::refused(new_key, ("name", NAME_RULE));
         return render_refused(&app, &user, &build_page(&app, &user, form).await?);
     }
     let mut tx = app.context.db.begin().await?;
@@ -123,31 +128,29 @@ async fn create(
     Ok(reveal::redirect(PATH, id))
 }
 
-#[derive(Template)]
-#[template(path = "api_key_revoke.html")]
-struct RevokeApiKeyPage {
-    frame: Layout,
-    id: ApiKeyId,
-    name: String,
+fn revoke_confirmation(id: ApiKeyId, name: &str) -> Confirmation {
+    Confirmation::danger(
+        (format!("revoke-{id}"), format!("{PATH}/{id}/revoke")),
+        format!("Revoke “{}”?", isolated(name)),
+        "Apps using this key lose access immediately. This cannot be undone.",
+        "Revoke key",
+    )
 }
 
 async fn confirm_revoke(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ApiKeyId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let key = api_keys::find(&app.context.db, user.business.id, id).await?;
-    let frame = Layout::load(&app, &user, NavItem::Settings, format!("Revoke {}", key.name)).await?;
-    render_page(&app, &user, &RevokeApiKeyPage { frame, id, name: key.name })
+    confirm_page(&app, &user, (NavItem::Settings, PATH), revoke_confirmation(id, &key.name)).await
 }
 
 async fn revoke(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ApiKeyId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let key = api_keys::revoke(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("The key “{}” was revoked.", key.name));
     Ok(user.redirect_with_flash(&app, PATH, &flash))

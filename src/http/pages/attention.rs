@@ -8,13 +8,12 @@ use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     channel::ChannelState,
     connection::ConnectionState,
-    ids::{BookingId, BusinessId, CalendarId, ChannelId, ConnectionId, EntryId, RemoteChangeId, StaffId},
-    job::JobKind,
+    ids::{ChannelId, StaffId},
     occupancy::SubjectKind,
 };
 use concord_jobs::channels::exposure::exposed_nights_by_channel;
 use concord_storage::{
-    Db, StorageError, bookings, calendars,
+    StorageError,
     channels::{self, Channel, exposure},
     connections::{self, Connection},
     entries::{self, EntryCounts},
@@ -34,6 +33,7 @@ use crate::app::App;
 const MAX_FAILURES: u32 = 100;
 
 /// What a person has to see to.
+#[derive(Default)]
 pub(super) struct Attention {
     /// All connections that they may see.
     pub connections: Vec<Connection>,
@@ -57,32 +57,38 @@ impl Attention {
     /// Looks at all that the person may see.
     pub(crate) async fn of(app: &App, user: &CurrentUser) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
-        let (connections, failures, conflicts, questions, channels, entries) = futures::try_join!(
-            connections::list(db, business),
-            jobs::failed(db, business, MAX_FAILURES),
-            occupancy::double_bookings(db, business, app.now()),
-            open_remote_changes(app, user),
-            channels::list(db, business),
-            entries::count_unsettled(db, business, None),
+        let mut conflicts = occupancy::double_bookings(db, business, app.now()).await?;
+        conflicts.retain(|conflict| {
+            conflict.subject_kind == SubjectKind::Resource || user.may_see(StaffId(conflict.subject_id))
+        });
+        let Some(staff) = user.calendar_scope() else { return Ok(Self { conflicts, ..Self::default() }) };
+        let connections = async {
+            match staff {
+                Some(staff) => connections::of_staff(db, business, staff).await,
+                None => connections::list(db, business).await,
+            }
+        };
+        let channels =
+            async { if user.is_manager() { channels::list(db, business).await } else { Ok(Vec::new()) } };
+        let (connections, failures, questions, channels, entries) = futures::try_join!(
+            connections,
+            jobs::failed(db, business, staff, MAX_FAILURES),
+            remote_changes::open(db, business, staff),
+            channels,
+            entries::count_unsettled(db, business, staff),
         )?;
-        let (exposed, unread) = (BTreeMap::new(), BTreeSet::new());
-        let mut all =
-            Self { connections, failures, conflicts, questions, channels, exposed, unread, entries };
-        if user.is_manager() {
-            all.load_exposure(app, user).await?;
-        } else {
-            all.restrict_to_own(db, user).await?;
-        }
-        Ok(all)
+        let found =
+            Self { connections, failures, conflicts, questions, channels, entries, ..Self::default() };
+        Ok(found.with_exposure(app, user).await?)
     }
 
-    /// What the platforms of the business do not know.
-    async fn load_exposure(&mut self, app: &App, user: &CurrentUser) -> Result<(), StorageError> {
+    /// With what the platforms of the business do not know.
+    async fn with_exposure(self, app: &App, user: &CurrentUser) -> Result<Self, StorageError> {
         if self.channels.is_empty() {
-            return Ok(());
+            return Ok(self);
         }
         let (db, business) = (&app.context.db, user.business.id);
-        let (mut nights, never_read) = futures::try_join!(
+        let (mut exposed, never_read) = futures::try_join!(
             exposed_nights_by_channel(db, business, app.now()),
             exposure::never_read(db, business),
         )?;
@@ -92,33 +98,9 @@ impl Attention {
                 app.context.platforms.find(&channel.platform).is_none_or(|platform| platform.imports)
             })
         };
-        nights.retain(|id, _| reads_ours(id));
-        self.unread = never_read.into_iter().filter(reads_ours).collect();
-        self.exposed = nights;
-        Ok(())
-    }
-
-    /// Leaves what is the person's own.
-    async fn restrict_to_own(&mut self, db: &Db, user: &CurrentUser) -> Result<(), StorageError> {
-        self.channels.clear();
-        self.connections.retain(|connection| user.may_see(connection.staff_id));
-        self.conflicts.retain(|conflict| {
-            conflict.subject_kind == SubjectKind::Resource || user.may_see(StaffId(conflict.subject_id))
-        });
-        let mut own = Vec::new();
-        for job in std::mem::take(&mut self.failures) {
-            if let Some(about) = JobSubject::of(db, user.business.id, &job).await?
-                && user.may_see(about.staff)
-            {
-                own.push(job);
-            }
-        }
-        self.failures = own;
-        self.entries = match user.user.staff_id {
-            Some(staff) => entries::count_unsettled(db, user.business.id, Some(staff)).await?,
-            None => EntryCounts::default(),
-        };
-        Ok(())
+        exposed.retain(|id, _| reads_ours(id));
+        let unread = never_read.into_iter().filter(reads_ours).collect();
+        Ok(Self { exposed, unread, ..self })
     }
 
     /// Those whose person must connect again.
@@ -151,61 +133,40 @@ impl Attention {
 
     /// All of it in a word.
     pub(crate) fn indicator(&self) -> SyncIndicator {
-        let wrong = self.count();
-        if wrong > 0 {
-            let text = if wrong >= MAX_FAILURES as usize {
-                format!("{MAX_FAILURES}+ items need attention")
-            } else if wrong == 1 {
-                "1 item needs attention".to_owned()
-            } else {
-                format!("{wrong} items need attention")
-            };
-            return SyncIndicator { tone: Tone::Wrong, text, is_under_way: false };
-        }
-        if self.connections.is_empty() && self.channels.is_empty() {
-            return SyncIndicator {
-                tone: Tone::Neutral,
-                text: "No calendars yet".to_owned(),
-                is_under_way: false,
-            };
-        }
-        if self.entries.pending > 0 {
-            let text = format!("{} pending", pluralize(self.entries.pending, "entry", "entries"));
-            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: true };
-        }
-        if !self.exposed.is_empty() {
-            let nights = self.exposed.values().sum::<i64>();
-            let text = format!("{} exposed", pluralize(nights, "night", "nights"));
-            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: false };
-        }
-        if !self.unread.is_empty() {
-            let feeds = i64::try_from(self.unread.len()).unwrap_or(i64::MAX);
-            let text = format!("{} not read yet", pluralize(feeds, "feed", "feeds"));
-            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: false };
-        }
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let wrong = count(self.count());
+        let feeds = |number: usize| pluralize(count(number), "feed", "feeds");
+        let entries = |number: i64| pluralize(number, "entry", "entries");
+        let nights = self.exposed.values().sum::<i64>();
+        // What fails for a while, such as a platform that asks to come later, is never given up as work.
         let failing = self.failing().count();
-        if failing > 0 {
-            // What fails for a while, such as a platform that asks to come later, is never given up as work.
-            let feeds = i64::try_from(failing).unwrap_or(i64::MAX);
-            let text = format!("{} failed to sync", pluralize(feeds, "feed", "feeds"));
-            return SyncIndicator { tone: Tone::Waiting, text, is_under_way: false };
-        }
-        if self.entries.waiting > 0 {
+        let (tone, text) = if wrong >= i64::from(MAX_FAILURES) {
+            (Tone::Wrong, format!("{MAX_FAILURES}+ items need attention"))
+        } else if wrong > 0 {
+            (Tone::Wrong, pluralize(wrong, "item needs attention", "items need attention"))
+        } else if self.connections.is_empty() && self.channels.is_empty() {
+            (Tone::Neutral, "No calendars yet".to_owned())
+        } else if self.entries.pending > 0 {
+            (Tone::Waiting, format!("{} pending", entries(self.entries.pending)))
+        } else if nights > 0 {
+            (Tone::Waiting, nights_at_risk(nights))
+        } else if !self.unread.is_empty() {
+            (Tone::Waiting, format!("{} not read yet", feeds(self.unread.len())))
+        } else if failing > 0 {
+            (Tone::Waiting, format!("{} failed to sync", feeds(failing)))
+        } else if self.entries.waiting > 0 {
             // Not until somebody resumes the calendar.
-            let text = format!("{} on hold", pluralize(self.entries.waiting, "entry", "entries"));
-            return SyncIndicator { tone: Tone::Neutral, text, is_under_way: false };
-        }
-        SyncIndicator { tone: Tone::Good, text: "In sync".to_owned(), is_under_way: false }
+            (Tone::Neutral, format!("{} on hold", entries(self.entries.waiting)))
+        } else {
+            (Tone::Good, "In sync".to_owned())
+        };
+        SyncIndicator { tone, text, is_under_way: wrong == 0 && self.entries.pending > 0 }
     }
 }
 
-/// Those that are the person's to decide.
-async fn open_remote_changes(app: &App, user: &CurrentUser) -> Result<Vec<RemoteChange>, StorageError> {
-    let own = user.user.staff_id;
-    if !user.is_manager() && own.is_none() {
-        return Ok(Vec::new());
-    }
-    remote_changes::open(&app.context.db, user.business.id, own.filter(|_| !user.is_manager())).await
+/// "3 nights at risk of double booking": their platforms may sell them although they are taken.
+pub(super) fn nights_at_risk(nights: i64) -> String {
+    format!("{} at risk of double booking", pluralize(nights, "night", "nights"))
 }
 
 /// The state of sync in a word, which leads to what is wrong.
@@ -225,82 +186,5 @@ impl HtmlSafe for SyncIndicator {}
 impl SyncIndicator {
     fn icon(&self) -> Icon {
         self.tone.icon()
-    }
-}
-
-/// What a job is about.
-pub(super) struct JobSubject {
-    pub staff: StaffId,
-    pub connection: ConnectionId,
-    /// Which booking, if one.
-    pub booking: Option<BookingId>,
-    /// Which calendar's name, if one.
-    pub calendar: Option<String>,
-}
-
-impl JobSubject {
-    /// `None`: what it was about is gone, or it is about nobody's calendar.
-    pub(crate) async fn of(
-        db: &Db,
-        business: BusinessId,
-        job: &JobBoardRow,
-    ) -> Result<Option<Self>, StorageError> {
-        match job.kind {
-            JobKind::SyncBooking | JobKind::DeleteBooking => {
-                let entry = entries::find(db, business, EntryId(job.subject_id)).await?;
-                Ok(entry.map(|entry| Self {
-                    staff: entry.staff_id,
-                    connection: entry.connection_id,
-                    booking: Some(entry.booking_id),
-                    calendar: None,
-                }))
-            }
-            JobKind::ImportAvailability | JobKind::RenewPush => {
-                let Some(calendar) = calendars::find(db, business, CalendarId(job.subject_id)).await? else {
-                    return Ok(None);
-                };
-                let about = Self::of_connection(db, business, calendar.connection_id).await?;
-                Ok(about.map(|about| Self { calendar: Some(calendar.name), ..about }))
-            }
-            JobKind::BatchSync | JobKind::CompareDrift | JobKind::Disconnect => {
-                Self::of_connection(db, business, ConnectionId(job.subject_id)).await
-            }
-            JobKind::CloseRemoteChange => {
-                let change = remote_changes::find(db, business, RemoteChangeId(job.subject_id)).await?;
-                Ok(change.map(|change| Self {
-                    staff: change.staff_id,
-                    connection: change.connection_id,
-                    booking: Some(change.booking_id),
-                    calendar: None,
-                }))
-            }
-            JobKind::SendMail | JobKind::Notify | JobKind::PollChannel | JobKind::Retention => Ok(None),
-        }
-    }
-
-    async fn of_connection(
-        db: &Db,
-        business: BusinessId,
-        id: ConnectionId,
-    ) -> Result<Option<Self>, StorageError> {
-        let connection = connections::find(db, business, id).await?;
-        Ok(connection.map(|connection| Self {
-            staff: connection.staff_id,
-            connection: id,
-            booking: None,
-            calendar: None,
-        }))
-    }
-
-    /// The booking's reference and title.
-    pub(crate) async fn booking(
-        &self,
-        db: &Db,
-        business: BusinessId,
-    ) -> Result<Option<concord_domain::booking::Booking>, StorageError> {
-        match self.booking {
-            Some(id) => bookings::by_id(db, business, id).await,
-            None => Ok(None),
-        }
     }
 }

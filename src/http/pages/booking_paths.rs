@@ -1,6 +1,7 @@
 //! Where the pages of bookings are.
 
 use concord_domain::{booking::Booking, ids::BookingId};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Where a booking's page is.
 pub(super) fn booking_path(booking: &Booking) -> String {
@@ -11,21 +12,12 @@ pub(super) fn booking_path(booking: &Booking) -> String {
     }
 }
 
+/// What stands in a segment of a path as it is: the unreserved characters of RFC 3986, and the colon.
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
+
 /// Where the page of the booking of that reference is.
 fn reference_path(reference: &str) -> String {
-    let mut path = String::from("/bookings/");
-    for byte in reference.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~:@!$'()*,;=".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
-        }
-    }
-    path
-}
-
-fn hex_digit(digit: u8) -> char {
-    char::from(b"0123456789ABCDEF"[usize::from(digit)])
+    format!("/bookings/{}", utf8_percent_encode(reference, &SEGMENT))
 }
 
 /// The same where only the reference is known; `None` where it alone does not lead there.

@@ -16,7 +16,7 @@ use super::{
     form::{Faults, Form},
     layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, is_name},
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -27,7 +27,7 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "business.html")]
 struct BusinessPage {
-    frame: Layout,
+    layout: Layout,
     form: Form<BusinessForm>,
     zones: Vec<&'static str>,
 }
@@ -53,8 +53,7 @@ pub(super) fn zones() -> Vec<&'static str> {
         .collect()
 }
 
-async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let business = &user.business;
     let form = BusinessForm {
         name: business.name.clone(),
@@ -73,16 +72,15 @@ async fn build_page(
     user: &CurrentUser,
     form: Form<BusinessForm>,
 ) -> Result<BusinessPage, PageError> {
-    let frame = Layout::load(app, user, NavItem::Settings, "Business").await?;
-    Ok(BusinessPage { frame, form, zones: zones() })
+    let layout = Layout::load(app, user, NavItem::Settings, "Business").await?;
+    Ok(BusinessPage { layout, form, zones: zones() })
 }
 
 async fn save(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PageForm(form): PageForm<BusinessForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, form, faults).await,

@@ -151,6 +151,11 @@ pub(crate) fn capitalize(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// With a capital at its beginning and a full stop.
+pub(crate) fn sentence(text: &impl ToString) -> String {
+    format!("{}.", capitalize(text.to_string().trim_end_matches('.')))
+}
+
 /// A number of entries, which are counted up to a limit: "1,000+".
 pub(super) fn capped_count(entries: i64) -> String {
     if entries < COUNT_LIMIT { entries.to_string() } else { "1,000+".to_owned() }
@@ -234,6 +239,8 @@ mod tests {
         assert_eq!(capitalize("ÿ"), "Ÿ");
         assert_eq!(capitalize("ana@example.com: 1 written"), "ana@example.com: 1 written");
         assert_eq!(capitalize(""), "");
+        assert_eq!(sentence(&"access was not granted"), "Access was not granted.");
+        assert_eq!(sentence(&"Google answered: no."), "Google answered: no.");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(in crate::http) async fn verify(State(app): State<App>, request: Request, ne
     // Only there are files taken.
     let is_upload = uploads::accepts_upload(parts.uri.path());
     let most =
-        if is_upload { uploads::MAX_UPLOAD_BYTES } else { app.config.server.max_body_kilobytes * 1024 };
+        if is_upload { app.config.max_upload_bytes() } else { app.config.server.max_body_kilobytes * 1024 };
     let sort = if is_upload { BodyClass::Uploads } else { BodyClass::Forms };
     let size = BodySize::of(&body);
     let _held = match app.admission.reserve_body(sort, size, most).await {

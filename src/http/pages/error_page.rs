@@ -1,4 +1,4 @@
-//! The page of an error: in the frame for whoever is signed in, by itself for everybody else and where the database may
+//! The page of an error: in the layout for whoever is signed in, by itself for everybody else and where the database may
 //! be what is in trouble.
 
 use askama::Template;
@@ -30,9 +30,9 @@ struct ErrorPage {
 }
 
 #[derive(Template)]
-#[template(path = "error_in_frame.html")]
+#[template(path = "error_in_layout.html")]
 struct ErrorPageInLayout {
-    frame: Layout,
+    layout: Layout,
     said: ErrorPageText,
 }
 
@@ -86,7 +86,7 @@ async fn page_in_layout(
     visit: &RequestOrigin,
     error: &PageError,
 ) -> Option<Response> {
-    // The frame asks the database for its word on sync, which may be what is in trouble; and whoever was not let in is
+    // The layout asks the database for its word on sync, which may be what is in trouble; and whoever was not let in is
     // not looked up again.
     let asks_too_much = matches!(
         error,
@@ -102,11 +102,11 @@ async fn page_in_layout(
         return None;
     }
     let user = CurrentUser::of(app, headers, visit).await.ok()??;
-    let frame = Layout::load(app, &user, None, error.title()).await.ok()?;
+    let layout = Layout::load(app, &user, None, error.title()).await.ok()?;
     let shown = render_page(
         app,
         &user,
-        &ErrorPageInLayout { frame, said: ErrorPageText::from_error(error, headers) },
+        &ErrorPageInLayout { layout, said: ErrorPageText::from_error(error, headers) },
     )
     .ok()?;
     Some(finish_response(error, shown))

@@ -10,6 +10,8 @@ use axum::{
 };
 use axum_extra::extract::{Form, FormRejection};
 
+pub(crate) use concord_services::connect::local_path;
+
 use super::PageError;
 
 /// What stands after the question mark.
@@ -46,32 +48,6 @@ impl From<FormRejection> for PageError {
         match rejection.into_response().status() {
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
             _ => Self::Malformed(words),
-        }
-    }
-}
-
-/// The path if it leads to a page of ours, and not elsewhere.
-pub(crate) fn local_path(path: &str) -> Option<&str> {
-    // Browsers read `//host`, `/\host` and what has tabs or line breaks in it as the way to another site.
-    let is_local = path.starts_with('/')
-        && !path[1..].starts_with(['/', '\\'])
-        && !path.chars().any(|c| c.is_control() || c == '\\');
-    is_local.then_some(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_stays_in_the_house() {
-        for path in ["/", "/bookings?q=a%20b", "/a//b"] {
-            assert_eq!(local_path(path), Some(path));
-        }
-        for elsewhere in
-            ["", "bookings", "//evil.example", "/\\evil.example", "https://evil.example", "/a\n/b", "/a\\b"]
-        {
-            assert_eq!(local_path(elsewhere), None, "{elsewhere:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What stands around every page: the business, search, the word on sync, the person's menu, the places, and the line
+//! What stands around every page: the business, search, the word on sync, the person's menu, the navigation, and the line
 //! that says what the last action came to.
 
 use askama::Template;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::app::App;
 
-/// A place in the rail.
+/// Where in the navigation a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NavItem {
     /// Is anything wrong, and what is next?
@@ -32,54 +32,41 @@ pub(super) enum NavItem {
     Settings,
 }
 
-impl NavItem {
-    /// As the rail shows them to a person. The bar at the bottom of phones has room for five: the first four and the last.
-    fn visible_to(user: &CurrentUser) -> Vec<Self> {
-        let all =
-            [Self::Overview, Self::Bookings, Self::Calendars, Self::Channels, Self::Feeds, Self::Settings];
-        all.into_iter().filter(|place| user.is_manager() || *place != Self::Channels).collect()
-    }
-
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Overview => "/",
-            Self::Bookings => "/bookings",
-            Self::Calendars => "/calendars",
-            Self::Channels => "/channels",
-            Self::Feeds => "/feeds",
-            Self::Settings => "/settings",
-        }
-    }
-
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Overview => "Overview",
-            Self::Bookings => "Bookings",
-            Self::Calendars => "Calendars",
-            Self::Channels => "Channels",
-            Self::Feeds => "Feeds",
-            Self::Settings => "Settings",
-        }
-    }
-
+/// A line of the navigation.
+pub(super) struct NavEntry {
+    pub item: NavItem,
+    pub path: &'static str,
+    pub label: &'static str,
     /// An SVG of ours.
-    pub(crate) fn icon(self) -> &'static str {
-        match self {
-            Self::Overview => include_str!("../../../templates/icons/overview.svg"),
-            Self::Bookings => include_str!("../../../templates/icons/bookings.svg"),
-            Self::Calendars => include_str!("../../../templates/icons/calendars.svg"),
-            Self::Channels => include_str!("../../../templates/icons/channels.svg"),
-            Self::Feeds => include_str!("../../../templates/icons/feeds.svg"),
-            Self::Settings => include_str!("../../../templates/icons/settings.svg"),
-        }
-    }
+    pub icon: &'static str,
 }
+
+macro_rules! nav_entry {
+    ($item:ident, $path:literal, $icon:literal) => {
+        NavEntry {
+            item: NavItem::$item,
+            path: $path,
+            label: stringify!($item),
+            icon: include_str!(concat!("../../../templates/icons/", $icon, ".svg")),
+        }
+    };
+}
+
+/// The bar at the bottom of phones has room for five: the first four and the last.
+static NAV: [NavEntry; 6] = [
+    nav_entry!(Overview, "/", "overview"),
+    nav_entry!(Bookings, "/bookings", "bookings"),
+    nav_entry!(Calendars, "/calendars", "calendars"),
+    nav_entry!(Channels, "/channels", "channels"),
+    nav_entry!(Feeds, "/feeds", "feeds"),
+    nav_entry!(Settings, "/settings", "settings"),
+];
 
 /// What stands around a page.
 pub(super) struct Layout {
     pub title: String,
-    /// Where in the rail it is; `None`: nowhere.
-    pub place: Option<NavItem>,
+    /// Where in the navigation it is; `None`: nowhere.
+    pub nav_item: Option<NavItem>,
     pub business: String,
     pub user: String,
     /// The person's mail address.
@@ -93,7 +80,7 @@ pub(super) struct Layout {
     pub flash: Option<Flash>,
     /// What is being searched for.
     pub search: String,
-    pub places: Vec<NavItem>,
+    pub nav: Vec<&'static NavEntry>,
     /// What the colours may be.
     pub themes: [Theme; 3],
     /// The addresses of style, script and icon.
@@ -101,27 +88,27 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The frame of a page.
+    /// What stands around the page.
     pub(crate) async fn load(
         app: &App,
         user: &CurrentUser,
-        place: impl Into<Option<NavItem>>,
+        nav_item: impl Into<Option<NavItem>>,
         title: impl Into<String>,
     ) -> Result<Self, PageError> {
         let attention = Attention::of(app, user).await?;
-        Ok(Self::with_attention(user, place, title, &attention))
+        Ok(Self::with_attention(user, nav_item, title, &attention))
     }
 
     /// The same for a page that has looked already.
     pub(crate) fn with_attention(
         user: &CurrentUser,
-        place: impl Into<Option<NavItem>>,
+        nav_item: impl Into<Option<NavItem>>,
         title: impl Into<String>,
         attention: &Attention,
     ) -> Self {
         Self {
             title: title.into(),
-            place: place.into(),
+            nav_item: nav_item.into(),
             business: user.business.name.clone(),
             user: user.user.name.clone(),
             email: user.user.email.clone(),
@@ -131,15 +118,15 @@ impl Layout {
             sync_word: attention.indicator(),
             flash: user.flash.clone(),
             search: String::new(),
-            places: NavItem::visible_to(user),
+            nav: NAV.iter().filter(|entry| user.is_manager() || entry.item != NavItem::Channels).collect(),
             themes: Theme::ALL,
             assets: Assets::current(),
         }
     }
 
-    /// The path of the place that the page belongs to; empty: it belongs to none.
-    pub(crate) fn here(&self) -> &'static str {
-        self.place.map_or("", NavItem::path)
+    /// Whether the page is where the line leads.
+    pub(crate) fn is_here(&self, entry: &NavEntry) -> bool {
+        self.nav_item == Some(entry.item)
     }
 
     /// Two letters that stand for the person.

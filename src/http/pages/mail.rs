@@ -27,7 +27,7 @@ use super::{
     flash::Flash,
     format::RelativeTime,
     layout::{Layout, NavItem, render_page},
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -44,7 +44,7 @@ const PAGE_SIZE: u32 = 50;
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct MailPage {
-    frame: Layout,
+    layout: Layout,
     /// Host and port of the mail server, if there is one.
     server: Option<String>,
     /// What mails come from.
@@ -80,16 +80,16 @@ struct MailPageQuery {
 
 async fn show(
     State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(wish): PageQuery<MailPageQuery>,
+    user: Manager,
+    PageQuery(query): PageQuery<MailPageQuery>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let (db, business) = (&app.context.db, user.business.id);
-    let is_further = wish.after.is_some();
-    let found = mails::list(db, business, None, &PageRequest { limit: PAGE_SIZE, after: wish.after }).await?;
+    let is_further = query.after.is_some();
+    let found =
+        mails::list(db, business, None, &PageRequest { limit: PAGE_SIZE, after: query.after }).await?;
     let mail = &app.context.mail;
     let shown = MailPage {
-        frame: Layout::load(&app, &user, NavItem::Settings, "Email").await?,
+        layout: Layout::load(&app, &user, NavItem::Settings, "Email").await?,
         server: mail.mailer.as_ref().map(|mailer| mailer.server().to_owned()),
         from: format!("{} <{}>", mail.from_name, mail.from_address),
         counts: mails::counts(db, business).await?,
@@ -128,8 +128,7 @@ fn mail_row(app: &App, user: &CurrentUser, mail: StoredMail) -> MailRow {
 }
 
 /// To whoever asks, and nobody else.
-async fn test(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn test(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let to = Recipient { address: user.user.email.clone(), name: user.user.name.clone() };
     enqueue_test_mail(&app.context, user.business.id, &user.business.name, &to).await?;
     let text = if app.context.mail.mailer.is_some() {
@@ -142,10 +141,9 @@ async fn test(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
 
 async fn resend(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<MailId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     retries::retry_mail(&app.context, user.business.id, id).await?;
     Ok(user.redirect_with_flash(&app, PATH, &Flash::information("Sending again. The status appears below.")))
 }

@@ -1,12 +1,20 @@
 //! The pages that people use: rendered here from templates, working without script.
 //!
 //! A page is a file: a struct with what it shows, a template of the same name in `templates/`, and its handlers. A
-//! handler is given a `CurrentUser`, asks `storage` or `jobs`, and answers with `render_page`,
-//! `user.redirect_with_flash(..)` (back to a page, with a line that says what happened) or a `PageError`. A POST that
-//! carries no token of the session never gets to it (`csrf`).
+//! handler is given a `CurrentUser`, or a `Manager` where nobody else may come. It reads from `storage`, and what it
+//! changes goes through a use case of `services`. It answers with `render_page`, `user.redirect_with_flash(..)` (back to
+//! a page, with a line that says what happened) or a `PageError`.
+//!
+//! A form is a `<form method="post">` with the hidden input `csrf`, whose value is `layout.csrf`: without the token of the
+//! session it never gets to a handler (`csrf`). The handler takes it as a `PageForm<T>`. What is wrong with it is gathered
+//! in `Faults`; the page is then answered with `render_refused` and a `Form::refused(typed, faults)`, which holds what was
+//! typed. `faults.html` says above the fields what is wrong, each with a link to the field of that id, and the macros of
+//! `fields.html` say it at the fields. Whoever loads the address of a form again is led to the page that it stands on:
+//! `form_page_path` knows where that is not the path above.
 //!
 //! To add a page: the struct and its handlers in a file here, the template, `router()` merged below; and, if people
-//! should find it in the rail, a `layout::NavItem`.
+//! should find it in the navigation, a `layout::NavItem` and its line in `NAV`. Phones show the first four of them and
+//! the last.
 
 mod api_keys;
 pub(crate) mod assets;
@@ -19,6 +27,7 @@ mod calendars;
 mod changes;
 mod channels;
 mod components;
+mod confirm;
 mod cookies;
 mod csrf;
 mod drift;
@@ -30,6 +39,7 @@ mod filters;
 mod flash;
 mod form;
 mod format;
+mod job_subject;
 mod layout;
 mod mail;
 mod names;
@@ -54,11 +64,11 @@ use axum::{
 };
 
 pub(crate) use assets::Assets;
-pub(crate) use components::join_names;
+pub(crate) use components::{join_names, sentence};
 pub(crate) use cookies::SessionToken;
 pub(in crate::http) use csrf::verify as refuse_forged;
 pub(crate) use error::PageError;
-pub(crate) use extract::{PageForm, PagePath, PageQuery, local_path};
+pub(crate) use extract::{PageForm, PagePath, PageQuery};
 pub(crate) use flash::Flash;
 pub(crate) use session::CurrentUser;
 pub(crate) use theme::Theme;
@@ -79,7 +89,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(calendars::router())
         .merge(changes::router())
         .merge(channels::router())
-        .merge(calendar_sync::router())
+        .merge(calendar_sync::router(app))
         .merge(platforms::router())
         .merge(feeds::router())
         .merge(settings::router())

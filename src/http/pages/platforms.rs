@@ -23,7 +23,7 @@ use super::{
     extract::{PageForm, PagePath},
     flash::Flash,
     layout::{Layout, NavItem, render_page, render_refused},
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -34,7 +34,7 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "platforms.html")]
 struct PlatformsPage {
-    frame: Layout,
+    layout: Layout,
     platforms: Vec<PlatformRow>,
 }
 
@@ -83,8 +83,7 @@ impl PlatformForm {
     }
 }
 
-async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let shown = build_page(&app, &user, None).await?;
     render_page(&app, &user, &shown)
 }
@@ -109,7 +108,7 @@ async fn build_page(
         platform_row(platform, user, &PlatformForm::from_settings(&said), None)
     };
     Ok(PlatformsPage {
-        frame: Layout::load(app, user, NavItem::Settings, "Platforms").await?,
+        layout: Layout::load(app, user, NavItem::Settings, "Platforms").await?,
         platforms: app.context.platforms.iter().map(row).collect(),
     })
 }
@@ -162,11 +161,10 @@ fn kind_label(kind: PlatformKind) -> &'static str {
 
 async fn save(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(name): PagePath<String>,
     PageForm(form): PageForm<PlatformForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let platform = app.context.platforms.find(&name).ok_or(PageError::NotFound("platform"))?;
     let interval_minutes = match parse_interval(&form.interval, Some(platform)) {
         Ok(minutes) => minutes,

@@ -22,13 +22,14 @@ use serde::Deserialize;
 use super::{
     PageError,
     business::zones,
+    confirm::{Confirmation, confirm_page, isolated},
     error::STAYS_AHEAD,
     extract::{PageForm, PagePath},
     flash::Flash,
     form::{Faults, Form},
     layout::{Layout, NavItem, render_page, render_refused},
     names::{NAME_RULE, all_resources},
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -44,7 +45,7 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "resources.html")]
 struct ResourcesPage {
-    frame: Layout,
+    layout: Layout,
     rows: Vec<Resource>,
     archived: Vec<Resource>,
 }
@@ -52,9 +53,10 @@ struct ResourcesPage {
 #[derive(Template)]
 #[template(path = "resource_form.html")]
 struct ResourceFormPage {
-    frame: Layout,
+    layout: Layout,
     /// As it stands; `None`: a new one.
     before: Option<Resource>,
+    archive: Option<Confirmation>,
     form: Form<ResourceFormFields>,
     zones: Vec<&'static str>,
     business_zone: String,
@@ -70,16 +72,14 @@ struct ResourceFormFields {
     after: String,
 }
 
-async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let frame = Layout::load(&app, &user, NavItem::Settings, "Resources").await?;
+async fn list(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
+    let layout = Layout::load(&app, &user, NavItem::Settings, "Resources").await?;
     let rows = all_resources(&app.context.db, user.business.id).await?;
     let archived = store::list_archived(&app.context.db, user.business.id).await?;
-    render_page(&app, &user, &ResourcesPage { frame, rows, archived })
+    render_page(&app, &user, &ResourcesPage { layout, rows, archived })
 }
 
-async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn new_form(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let form = ResourceFormFields {
         capacity: "1".to_owned(),
         before: "0".to_owned(),
@@ -92,7 +92,7 @@ async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response,
 
 async fn edit(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
     let resource = find_resource(&app, &user, id).await?;
@@ -115,9 +115,10 @@ async fn build_page(
 ) -> Result<ResourceFormPage, PageError> {
     let title =
         before.as_ref().map_or_else(|| "New resource".to_owned(), |before| format!("Edit {}", before.name));
-    let frame = Layout::load(app, user, NavItem::Settings, title).await?;
+    let layout = Layout::load(app, user, NavItem::Settings, title).await?;
     let business_zone = user.business.zone.name().to_owned();
-    Ok(ResourceFormPage { frame, before, form, zones: zones(), business_zone })
+    let archive = before.as_ref().map(archive_confirmation);
+    Ok(ResourceFormPage { layout, before, archive, form, zones: zones(), business_zone })
 }
 
 async fn refuse(
@@ -130,8 +131,7 @@ async fn refuse(
     render_refused(app, user, &build_page(app, user, before, Form::refused(form, faults)).await?)
 }
 
-async fn find_resource(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource, PageError> {
-    user.require_manager()?;
+async fn find_resource(app: &App, user: &Manager, id: ResourceId) -> Result<Resource, PageError> {
     store::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|resource| resource.archived_at.is_none())
@@ -140,10 +140,9 @@ async fn find_resource(app: &App, user: &CurrentUser, id: ResourceId) -> Result<
 
 async fn create(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PageForm(form): PageForm<ResourceFormFields>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, None, form, faults).await,
@@ -155,7 +154,7 @@ async fn create(
 
 async fn update(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ResourceId>,
     PageForm(form): PageForm<ResourceFormFields>,
 ) -> Result<Response, PageError> {
@@ -212,30 +211,30 @@ fn field_message(fault: &FieldError) -> (&'static str, String) {
     }
 }
 
-#[derive(Template)]
-#[template(path = "resource_archive.html")]
-struct ArchiveResourcePage {
-    frame: Layout,
-    id: ResourceId,
-    name: String,
+fn archive_confirmation(resource: &Resource) -> Confirmation {
+    Confirmation::danger(
+        ("archive", format!("/settings/resources/{}/archive", resource.id)),
+        format!("Archive “{}”?", isolated(&resource.name)),
+        "It can no longer be booked. Existing bookings and history are kept. You can restore it under Resources.",
+        "Archive resource",
+    )
 }
 
 async fn confirm_archive(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
     let resource = find_resource(&app, &user, id).await?;
-    let frame = Layout::load(&app, &user, NavItem::Settings, format!("Archive {}", resource.name)).await?;
-    render_page(&app, &user, &ArchiveResourcePage { frame, id, name: resource.name })
+    let place = (NavItem::Settings, format!("/settings/resources/{id}"));
+    confirm_page(&app, &user, place, archive_confirmation(&resource)).await
 }
 
 async fn archive(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let resource = resources::archive(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("“{}” was archived. Existing bookings are kept.", resource.name))
         .with_undo(format!("/settings/resources/{id}/restore"), &[]);
@@ -244,10 +243,9 @@ async fn archive(
 
 async fn restore(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ResourceId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let resource = resources::restore(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("“{}” was restored.", resource.name));
     Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))

@@ -1,5 +1,7 @@
 //! Who is signed in: whom the session in the browser's cookie belongs to, and what they may do.
 
+use std::ops::Deref;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Method, request::Parts},
@@ -69,14 +71,14 @@ impl CurrentUser {
         self.user.role == Role::Manager
     }
 
-    /// Refuses whoever is not a manager.
-    pub(crate) fn require_manager(&self) -> Result<(), PageError> {
-        if self.is_manager() { Ok(()) } else { Err(PageError::ManagersOnly) }
-    }
-
     /// Whether a staff member's calendars are theirs to see: another's do not exist for them.
     pub(crate) fn may_see(&self, staff: StaffId) -> bool {
         self.is_manager() || self.user.staff_id == Some(staff)
+    }
+
+    /// Whose calendars are theirs to see: `Some(None)`: everybody's; `None`: nobody's.
+    pub(crate) fn calendar_scope(&self) -> Option<Option<StaffId>> {
+        if self.is_manager() { Some(None) } else { self.user.staff_id.map(Some) }
     }
 
     /// Whether there is somebody whose calendar they could connect.
@@ -107,6 +109,26 @@ impl FromRequestParts<App> for CurrentUser {
             // A form that was sent too late is not sent again by itself.
             next: (parts.method == Method::GET).then(|| parts.uri.to_string()),
         })
+    }
+}
+
+/// Who is signed in, if they are a manager: everybody else is refused before the handler runs.
+pub(crate) struct Manager(CurrentUser);
+
+impl Deref for Manager {
+    type Target = CurrentUser;
+
+    fn deref(&self) -> &CurrentUser {
+        &self.0
+    }
+}
+
+impl FromRequestParts<App> for Manager {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+        let user = CurrentUser::from_request_parts(parts, app).await?;
+        if user.is_manager() { Ok(Self(user)) } else { Err(PageError::ManagersOnly) }
     }
 }
 

@@ -17,13 +17,13 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "settings.html")]
 struct SettingsPage {
-    frame: Layout,
+    layout: Layout,
     is_manager: bool,
     has_mail: bool,
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let frame = Layout::load(&app, &user, NavItem::Settings, "Settings").await?;
+    let layout = Layout::load(&app, &user, NavItem::Settings, "Settings").await?;
     let has_mail = app.context.mail.mailer.is_some();
-    render_page(&app, &user, &SettingsPage { frame, is_manager: user.is_manager(), has_mail })
+    render_page(&app, &user, &SettingsPage { layout, is_manager: user.is_manager(), has_mail })
 }

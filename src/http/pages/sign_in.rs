@@ -94,10 +94,10 @@ struct SignInQuery {
 async fn show(
     State(app): State<App>,
     user: Result<CurrentUser, PageError>,
-    PageQuery(wish): PageQuery<SignInQuery>,
+    PageQuery(query): PageQuery<SignInQuery>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let next = wish.next.as_deref().filter(|next| is_return_path(next));
+    let next = query.next.as_deref().filter(|next| is_return_path(next));
     if user.is_ok() {
         return Ok(Redirect::to(next.unwrap_or("/")).into_response());
     }

@@ -11,9 +11,9 @@ use concord_domain::{
     ids::{BookingId, ChannelId, ConnectionId},
 };
 use concord_storage::{
-    PageRequest, bookings, channels,
+    Page, PageRequest, StorageError, bookings, channels,
     connections::{self, Connection},
-    sync_log::{self, SyncLogEntry, SyncLogFilter},
+    sync_log::{self, SyncLogCounts, SyncLogEntry, SyncLogFilter},
 };
 use serde::Deserialize;
 
@@ -39,7 +39,7 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "sync_log.html")]
 struct SyncLogPage {
-    frame: Layout,
+    layout: Layout,
     rows: Vec<SyncLogRow>,
     connections: Vec<SelectOption>,
     channels: Vec<SelectOption>,
@@ -85,7 +85,7 @@ const PAGE_SIZE: u32 = 50;
 async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    PageQuery(wish): PageQuery<SyncLogPageQuery>,
+    PageQuery(query): PageQuery<SyncLogPageQuery>,
 ) -> Result<Response, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let own: Vec<Connection> = connections::list(db, business)
@@ -93,29 +93,35 @@ async fn show(
         .into_iter()
         .filter(|connection| user.may_see(connection.staff_id))
         .collect();
-    let booking = match wish.booking.trim() {
+    let booking = match query.booking.trim() {
         "" => None,
         reference => Some(bookings::find(db, business, reference).await?),
     };
+    let scope = user.calendar_scope();
     let filter = SyncLogFilter {
-        connection: wish.connection.parse().ok(),
+        staff: scope.flatten(),
+        connection: query.connection.parse().ok(),
         booking: booking.as_ref().and_then(Option::as_ref).map(|booking| booking.id),
-        outcome: wish.outcome.parse().ok(),
+        outcome: query.outcome.parse().ok(),
         since: None,
-        channel: wish.channel.parse().ok(),
+        channel: query.channel.parse().ok(),
     };
     let is_unknown_booking = matches!(booking, Some(None));
-    let (lines, next) = if is_unknown_booking {
-        (Vec::new(), None)
+    if filter.connection.is_some_and(|id| !user.is_manager() && !own.iter().any(|one| one.id == id)) {
+        return Err(PageError::NotFound("calendar"));
+    }
+    let page = PageRequest { limit: PAGE_SIZE, after: query.after.clone() };
+    let lines = if is_unknown_booking || scope.is_none() {
+        Page { items: Vec::new(), next: None }
     } else {
-        lines(&app, &user, &own, filter, wish.after.clone()).await?
+        sync_log::list(db, business, filter, &page).await?
     };
-    let counts = counts(&app, &user, &own, filter.connection).await?;
-    let mut choices = FilterChoices::load(&app, &user, &own, &wish).await?;
+    let counts = if scope.is_some() { counts(&app, &user, filter).await? } else { SyncLogCounts::default() };
+    let mut choices = FilterChoices::load(&app, &user, &own, &query).await?;
     let log = SyncLogPage {
-        frame: Layout::load(&app, &user, NavItem::Settings, "Sync log").await?,
-        rows: rows(&app, &user, lines).await?,
-        unread: choices.add_unread(filter, &wish),
+        layout: Layout::load(&app, &user, NavItem::Settings, "Sync log").await?,
+        rows: rows(&app, &user, lines.items).await?,
+        unread: choices.add_unread(filter, &query),
         connections: choices.connections,
         channels: choices.channels,
         outcomes: choices.outcomes,
@@ -123,12 +129,12 @@ async fn show(
         success: success_rate(counts),
         ok: counts.ok,
         failed: counts.failed,
-        next: next.map(|after| page_url(&wish, &after)),
-        is_further: wish.after.is_some(),
-        is_narrowed: [&wish.connection, &wish.channel, &wish.outcome, &wish.booking]
+        next: lines.next.map(|after| page_url(&query, &after)),
+        is_further: query.after.is_some(),
+        is_narrowed: [&query.connection, &query.channel, &query.outcome, &query.booking]
             .iter()
             .any(|text| !text.is_empty()),
-        booking: wish.booking,
+        booking: query.booking,
     };
     render_page(&app, &user, &log)
 }
@@ -145,7 +151,7 @@ impl FilterChoices {
         app: &App,
         user: &CurrentUser,
         own: &[Connection],
-        wish: &SyncLogPageQuery,
+        query: &SyncLogPageQuery,
     ) -> Result<Self, PageError> {
         let db = &app.context.db;
         let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
@@ -154,30 +160,30 @@ impl FilterChoices {
         }
         let connections = own.iter().map(|connection| {
             let label = format!("{}, {}", names.staff_name(connection.staff_id), connection.provider.name());
-            SelectOption::new(connection.id.to_string(), label, &wish.connection)
+            SelectOption::new(connection.id.to_string(), label, &query.connection)
         });
         let outcomes = SyncOutcome::ALL
             .iter()
-            .map(|outcome| SelectOption::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome));
+            .map(|outcome| SelectOption::new(outcome.as_str(), Pill::from(*outcome).word, &query.outcome));
         Ok(Self {
             connections: connections.collect(),
-            channels: channel_choices(app, user, wish).await?,
+            channels: channel_choices(app, user, query).await?,
             outcomes: outcomes.collect(),
         })
     }
 
     /// The filters that cannot be read; what was typed for them stays chosen.
-    fn add_unread(&mut self, filter: SyncLogFilter, wish: &SyncLogPageQuery) -> InvalidFilters {
+    fn add_unread(&mut self, filter: SyncLogFilter, query: &SyncLogPageQuery) -> InvalidFilters {
         let mut unread = InvalidFilters::default();
-        if filter.connection.is_none() && !wish.connection.is_empty() {
+        if filter.connection.is_none() && !query.connection.is_empty() {
             let text = "Unknown calendar.";
-            unread.add_choice(("connection", "Calendar"), text, &wish.connection, &mut self.connections);
+            unread.add_choice(("connection", "Calendar"), text, &query.connection, &mut self.connections);
         }
-        if filter.channel.is_none() && !wish.channel.is_empty() {
-            unread.add_choice(("channel", "Channel"), "Unknown channel.", &wish.channel, &mut self.channels);
+        if filter.channel.is_none() && !query.channel.is_empty() {
+            unread.add_choice(("channel", "Channel"), "Unknown channel.", &query.channel, &mut self.channels);
         }
-        if filter.outcome.is_none() && !wish.outcome.is_empty() {
-            unread.add_choice(("outcome", "Status"), "Unknown status.", &wish.outcome, &mut self.outcomes);
+        if filter.outcome.is_none() && !query.outcome.is_empty() {
+            unread.add_choice(("outcome", "Status"), "Unknown status.", &query.outcome, &mut self.outcomes);
         }
         unread
     }
@@ -187,84 +193,41 @@ impl FilterChoices {
 async fn channel_choices(
     app: &App,
     user: &CurrentUser,
-    wish: &SyncLogPageQuery,
+    query: &SyncLogPageQuery,
 ) -> Result<Vec<SelectOption>, PageError> {
     let mut choices = Vec::new();
     if user.is_manager() {
         for channel in channels::list(&app.context.db, user.business.id).await? {
             let name = channel_name(app, &channel).await?;
-            choices.push(SelectOption::new(channel.id.to_string(), name, &wish.channel));
+            choices.push(SelectOption::new(channel.id.to_string(), name, &query.channel));
         }
     }
     Ok(choices)
 }
 
 /// How often it went well in the last 24 hours, in what the person may see.
-async fn counts(
-    app: &App,
-    user: &CurrentUser,
-    own: &[Connection],
-    wanted: Option<ConnectionId>,
-) -> Result<sync_log::SyncLogCounts, PageError> {
+async fn counts(app: &App, user: &CurrentUser, filter: SyncLogFilter) -> Result<SyncLogCounts, StorageError> {
     let (db, business, since) = (&app.context.db, user.business.id, app.now() - Duration::hours(24));
-    if user.is_manager() {
-        return Ok(sync_log::counts_since(db, business, wanted, since).await?);
+    match (filter.connection, filter.staff) {
+        (None, Some(staff)) => sync_log::counts_of_staff(db, business, staff, since).await,
+        (connection, _) => sync_log::counts_since(db, business, connection, since).await,
     }
-    let mut all = sync_log::SyncLogCounts::default();
-    for connection in own.iter().filter(|one| wanted.is_none_or(|wanted| wanted == one.id)) {
-        let counts = sync_log::counts_since(db, business, Some(connection.id), since).await?;
-        all.ok += counts.ok;
-        all.failed += counts.failed;
-    }
-    Ok(all)
 }
 
-/// A manager reads the log as it is. Everybody else reads the lines of their own connections: with one connection that
-/// is one list, with several those that are newest of all.
-async fn lines(
-    app: &App,
-    user: &CurrentUser,
-    own: &[Connection],
-    filter: SyncLogFilter,
-    after: Option<String>,
-) -> Result<(Vec<SyncLogEntry>, Option<String>), PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
-    let ask = PageRequest { limit: PAGE_SIZE, after };
-    let is_own = |id: ConnectionId| own.iter().any(|connection| connection.id == id);
-    if user.is_manager() || filter.connection.is_some_and(is_own) {
-        let page = sync_log::list(db, business, filter, &ask).await?;
-        return Ok((page.items, page.next));
-    }
-    if filter.connection.is_some() {
-        return Err(PageError::NotFound("calendar"));
-    }
-    let mut all = Vec::new();
-    let mut more = None;
-    for connection in own {
-        let filter = SyncLogFilter { connection: Some(connection.id), ..filter };
-        let page = sync_log::list(db, business, filter, &ask).await?;
-        all.extend(page.items);
-        more = page.next.filter(|_| own.len() == 1);
-    }
-    all.sort_by_key(|line| std::cmp::Reverse((line.at, line.id)));
-    all.truncate(PAGE_SIZE as usize);
-    Ok((all, more))
-}
-
-fn page_url(wish: &SyncLogPageQuery, after: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
+fn page_url(query: &SyncLogPageQuery, after: &str) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in [
-        ("connection", &wish.connection),
-        ("channel", &wish.channel),
-        ("outcome", &wish.outcome),
-        ("booking", &wish.booking),
+        ("connection", &query.connection),
+        ("channel", &query.channel),
+        ("outcome", &query.outcome),
+        ("booking", &query.booking),
     ] {
         if !value.is_empty() {
-            query.append_pair(name, value);
+            pairs.append_pair(name, value);
         }
     }
-    query.append_pair("after", after);
-    format!("/settings/sync-log?{}", query.finish())
+    pairs.append_pair("after", after);
+    format!("/settings/sync-log?{}", pairs.finish())
 }
 
 /// Lines in words, with what they are about.

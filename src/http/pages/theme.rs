@@ -1,4 +1,4 @@
-//! Light, dark, or as the device has it: a choice that the browser keeps.
+//! Light, dark, or as the device has it: a form that the browser keeps.
 
 use axum::{
     Router,
@@ -65,14 +65,10 @@ struct ThemeForm {
     theme: Theme,
 }
 
-async fn choose(
-    State(app): State<App>,
-    headers: HeaderMap,
-    PageForm(choice): PageForm<ThemeForm>,
-) -> Response {
+async fn choose(State(app): State<App>, headers: HeaderMap, PageForm(form): PageForm<ThemeForm>) -> Response {
     with_cookie(
         Redirect::to(&referer_path(&headers)).into_response(),
-        cookie(&app, COOKIE, choice.theme.as_str(), YEAR),
+        cookie(&app, COOKIE, form.theme.as_str(), YEAR),
     )
 }
 

@@ -1,7 +1,4 @@
-//! Which forms may carry a file, and how large it may be.
-
-/// A file is no larger than a feed may be; what is around it in a form is small.
-pub(super) const MAX_UPLOAD_BYTES: usize = 11 * 1024 * 1024;
+//! Which forms may carry a file.
 
 /// What an import would do.
 pub(super) const PREVIEW: &str = "/calendar-sync/preview";

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    ids::{BusinessId, ConnectionId, JobId},
+    ids::{BusinessId, ConnectionId, JobId, StaffId},
     job::{JobKind, JobState, QueueClass},
 };
 use serde::Serialize;
@@ -54,11 +54,22 @@ pub async fn next_due_at(
 
 const FAILED: &str = "
     SELECT id, kind, subject_id, queue, state, due_at, attempts, last_error, enqueued_at FROM jobs
-    WHERE business_id = $1 AND state = 'failed' ORDER BY enqueued_at DESC, id LIMIT $2";
+    WHERE business_id = $1 AND state = 'failed' AND ($3 IS NULL OR $3 = COALESCE(
+        (SELECT staff_id FROM connections WHERE id = subject_id),
+        (SELECT c.staff_id FROM calendars k JOIN connections c ON c.id = k.connection_id WHERE k.id = subject_id),
+        (SELECT c.staff_id FROM entries e JOIN connections c ON c.id = e.connection_id WHERE e.id = subject_id),
+        (SELECT c.staff_id FROM remote_changes o JOIN connections c ON c.id = o.connection_id
+         WHERE o.id = subject_id)))
+    ORDER BY enqueued_at DESC, id LIMIT $2";
 
-/// The failed jobs of a business, with their reasons.
-pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<JobBoardRow>> {
-    all!(db, FAILED, business, i64::from(limit))
+/// The failed jobs of a business, with their reasons; of the calendars of one person, if one is named.
+pub async fn failed(
+    db: &Db,
+    business: BusinessId,
+    staff: Option<StaffId>,
+    limit: u32,
+) -> Result<Vec<JobBoardRow>> {
+    all!(db, FAILED, business, i64::from(limit), staff)
 }
 
 const COUNT_ACTIVE: &str = "

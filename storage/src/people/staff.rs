@@ -29,6 +29,11 @@ pub struct Staff {
 }
 
 impl Staff {
+    /// What is entered of them, as it is.
+    pub fn settings(&self) -> StaffSettings {
+        StaffSettings { name: self.name.clone(), email: self.email.clone(), trade: self.trade }
+    }
+
     /// What the history says of it, whoever changed it: by a page as by the API.
     pub fn for_history(&self) -> Value {
         json!({ "name": self.name, "email": self.email, "trade": self.trade })

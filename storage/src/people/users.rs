@@ -159,6 +159,14 @@ pub async fn list_users(db: &Db, business: BusinessId) -> Result<Vec<User>> {
     all!(db, LIST_USERS, business)
 }
 
+const HAS_MANAGER: &str = "
+    SELECT EXISTS (SELECT 1 FROM users WHERE business_id = $1 AND role = 'manager' AND archived_at IS NULL)";
+
+/// Whether anybody can sign in to a business as a manager.
+pub async fn has_manager(tx: &mut Tx, business: BusinessId) -> Result<bool> {
+    scalar!(tx, HAS_MANAGER, business)
+}
+
 const ARCHIVE_USER: &str = "
     UPDATE users SET archived_at = COALESCE(archived_at, $3) WHERE business_id = $1 AND id = $2";
 

@@ -187,6 +187,28 @@ async fn a_worker_that_stops_gives_back_what_it_holds(db: &TestDb) {
     assert_eq!(claimed.attempts, 1, "a stop costs no try");
 }
 
+/// Whoever may see one person's calendars is not kept from their failures by those of others.
+async fn failures_are_listed_of_one_person(db: &TestDb) {
+    let (business, ring) = (testing::business(db).await, testing::keyring());
+    let ana = testing::staff(db, &business, "Ana").await;
+    let rui = testing::staff(db, &business, "Rui").await;
+    let of_ana = testing::connection(db, &ring, &ana).await;
+    let of_rui = testing::connection(db, &ring, &rui).await;
+    for (minute, connection) in [(0, of_ana), (1, of_rui), (2, of_rui)] {
+        let kind = if minute == 1 { JobKind::CompareDrift } else { JobKind::BatchSync };
+        let job = enqueue(db, NewJob { kind, ..new(business.id, connection.0, minute) }, minute).await;
+        let claimed = claim(db, job, "w#1", minute).await.unwrap();
+        let outcome = JobOutcome::Failed { retry_at: None, reason: "Google refused it".to_owned() };
+        finish(db, &claimed, &outcome, minute).await;
+    }
+    for (staff, expected) in
+        [(Some(ana.id), vec![of_ana.0]), (Some(rui.id), vec![of_rui.0]), (None, vec![of_rui.0])]
+    {
+        let failed = jobs::failed(db, business.id, staff, 1).await.unwrap();
+        assert_eq!(failed.iter().map(|job| job.subject_id).collect::<Vec<_>>(), expected);
+    }
+}
+
 async fn what_failed_is_listed_counted_and_tried_again_by_hand(db: &TestDb) {
     let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
     let subject = new_uuid(monday());
@@ -197,7 +219,7 @@ async fn what_failed_is_listed_counted_and_tried_again_by_hand(db: &TestDb) {
     enqueue(db, NewJob { business: None, kind: JobKind::Retention, ..new(business, Uuid::nil(), 9) }, 0)
         .await;
 
-    let failed = jobs::failed(db, business, 10).await.unwrap();
+    let failed = jobs::failed(db, business, None, 10).await.unwrap();
     assert_eq!(failed.len(), 1);
     assert_eq!((failed[0].id, failed[0].subject_id, failed[0].state), (job.id, subject, JobState::Failed));
     assert_eq!((failed[0].due_at, failed[0].attempts), (None, 1));
@@ -208,7 +230,7 @@ async fn what_failed_is_listed_counted_and_tried_again_by_hand(db: &TestDb) {
     let expected = [(JobKind::SyncBooking, JobState::Failed, 1), (JobKind::Retention, JobState::Waiting, 1)];
     assert_eq!(counts, expected);
 
-    assert!(jobs::failed(db, other, 10).await.unwrap().is_empty());
+    assert!(jobs::failed(db, other, None, 10).await.unwrap().is_empty());
     let mut tx = begin(db).await;
     is_not_found(jobs::retry(&mut tx, other, job.id, at(2)).await);
     let again = jobs::retry(&mut tx, business, job.id, at(2)).await.unwrap();
@@ -304,6 +326,7 @@ concord_storage::on_both_databases!(
     the_outcome_says_when_it_is_due_again,
     a_lease_that_ran_out_is_anothers,
     a_worker_that_stops_gives_back_what_it_holds,
+    failures_are_listed_of_one_person,
     what_failed_is_listed_counted_and_tried_again_by_hand,
     the_longest_due_come_first,
     what_people_wait_for_comes_before_what_is_longer_due,

@@ -1,6 +1,6 @@
 use concord_domain::{
     audit::SyncOutcome,
-    ids::{BookingId, BusinessId, ConnectionId},
+    ids::{BookingId, BusinessId, ConnectionId, StaffId},
 };
 use concord_storage::{
     Db,
@@ -16,6 +16,7 @@ struct SyncLogFixture {
     other: BusinessId,
     ana: ConnectionId,
     rui: ConnectionId,
+    staff: StaffId,
     booking: BookingId,
 }
 
@@ -28,6 +29,7 @@ async fn fixture(db: &Db) -> SyncLogFixture {
     SyncLogFixture {
         business: business.id,
         other: testing::business(db).await.id,
+        staff: ana.id,
         ana: testing::connection(db, &ring, &ana).await,
         rui: testing::connection(db, &ring, &rui).await,
         booking: testing::booking(db, &business, "A-1", &testing::draft(&room, 0, 60)).await.id,
@@ -89,6 +91,7 @@ async fn every_filter_narrows(db: &TestDb) {
     let all = SyncLogFilter::default();
     let cases = [
         (SyncLogFilter { connection: Some(fixture.ana), ..all }, vec![5, 4, 1, 0]),
+        (SyncLogFilter { staff: Some(fixture.staff), ..all }, vec![5, 4, 1, 0]),
         (SyncLogFilter { booking: Some(fixture.booking), ..all }, vec![2, 1, 0]),
         (SyncLogFilter { outcome: Some(SyncOutcome::Failed), ..all }, vec![6, 2]),
         (SyncLogFilter { since: Some(precise(5)), ..all }, vec![6, 5]),
@@ -100,6 +103,7 @@ async fn every_filter_narrows(db: &TestDb) {
                 outcome: Some(SyncOutcome::Ok),
                 since: Some(precise(0)),
                 channel: None,
+                staff: None,
             },
             vec![1],
         ),
@@ -136,6 +140,8 @@ async fn the_success_rate_counts_ends_only(db: &TestDb) {
         SyncLogCounts { ok: 0, failed: 1 }
     );
     assert_eq!(counts(fixture.business, None, precise(7)).await, SyncLogCounts::default());
+    let of_ana = sync_log::counts_of_staff(db, fixture.business, fixture.staff, precise(0)).await.unwrap();
+    assert_eq!(of_ana, SyncLogCounts { ok: 2, failed: 0 });
 }
 
 async fn another_business_reads_nothing(db: &TestDb) {

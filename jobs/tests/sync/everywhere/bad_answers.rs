@@ -15,7 +15,10 @@ use super::{
     faults::BadResponse,
     grants::{book, own_hour, standing},
 };
-use crate::fixture::{ANA, SyncFixture};
+use crate::{
+    connection_choices,
+    fixture::{ANA, SyncFixture},
+};
 use concord_testing::logs;
 
 /// What the sync log says of a bad answer, if anybody notices; `writing`: in answer to a write.
@@ -191,8 +194,8 @@ async fn a_calendar_that_is_no_more_is_said_and_nothing_is_lost(db: &TestDb, kin
     let further = fixture.outside.further_calendar(ANA).await;
     let id = fixture.connected(&fixture.ana).await;
     let chosen = fixture.calendar(id, &further).await.id;
-    manage::set_written(&fixture.context, &fixture.change(), id, chosen).await.unwrap();
-    manage::set_reads(&fixture.context, &fixture.change(), id, chosen, true).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, chosen).await.unwrap();
+    connection_choices::set_reads(&fixture.context, &fixture.change(), id, chosen, true).await.unwrap();
     book(&fixture, "stands", 1).await;
     fixture.settle().await;
 
@@ -211,7 +214,7 @@ async fn a_calendar_that_is_no_more_is_said_and_nothing_is_lost(db: &TestDb, kin
     assert_eq!(fixture.state(id).await, ConnectionState::Active);
 
     let main = fixture.calendars(id).await.into_iter().find(|one| one.is_primary).unwrap().id;
-    manage::set_written(&fixture.context, &fixture.change(), id, main).await.unwrap();
+    connection_choices::set_written(&fixture.context, &fixture.change(), id, main).await.unwrap();
     fixture.settle_in_the_end().await;
     assert_eq!(standing(&fixture).await, ["1: (stands)", "2: (is made)", "3: (is made when that is known)"]);
 }

@@ -18,6 +18,7 @@ use url::form_urlencoded;
 
 use super::everywhere;
 use crate::{
+    connection_choices,
     fixture::{ANA, SyncFixture, titled},
     provider_sandbox::{ProviderSandbox, SeenEvent},
     two_way::minutes,
@@ -145,7 +146,9 @@ impl<'a> MovedEntryFixture<'a> {
         fixture.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
         // Of two calendars at CalDAV either may be taken for the main one.
         let calendar = calendar(&fixture, connection, &main).await;
-        manage::set_written(&fixture.context, &fixture.change(), connection, calendar.id).await.unwrap();
+        connection_choices::set_written(&fixture.context, &fixture.change(), connection, calendar.id)
+            .await
+            .unwrap();
         let booking = fixture.put("A-1", &titled(&fixture.hour(), "Massage")).await;
         let mut scene = Self { fixture, connection, main, rota, booking, id: String::new() };
         scene.read(&calendar, true).await;
@@ -165,7 +168,9 @@ impl<'a> MovedEntryFixture<'a> {
     async fn read(&self, calendar: &Calendar, reads: bool) {
         let fixture = &self.fixture;
         let change = fixture.change();
-        manage::set_reads(&fixture.context, &change, self.connection, calendar.id, reads).await.unwrap();
+        connection_choices::set_reads(&fixture.context, &change, self.connection, calendar.id, reads)
+            .await
+            .unwrap();
         fixture.settle().await;
     }
 

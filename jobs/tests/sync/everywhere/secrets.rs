@@ -44,7 +44,7 @@ async fn no_secret_shows_in_a_whole_life(db: &TestDb, kind: ProviderKind) {
             ..asked.clone()
         };
         for asked in [wrong, in_address] {
-            let whose = (fixture.business.id, fixture.ana.id);
+            let whose = (&fixture.change(), fixture.ana.id);
             let refused = concord_services::connect::connect_with_password(
                 &fixture.context,
                 whose,

@@ -68,7 +68,7 @@ async fn connect_caldav(
     };
     let field = if body.url.is_some() { "url" } else { "email" };
     let login = CaldavLogin { address, user, password: body.password };
-    let whose = (caller.business, body.staff);
+    let whose = (&caller.change(app.now()), body.staff);
     match connect::connect_with_password(&app.context, whose, &login, "/calendars".to_owned()).await {
         Ok(finished) => {
             let connection = find_connection(&app, &caller, finished.connection).await?;

@@ -6,10 +6,10 @@ use concord_domain::{
     ids::{CalendarId, ConnectionId, StaffId},
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_services::connections as jobs;
+use concord_services::connections::{self as jobs, ConnectionUpdate};
 use concord_storage::{
     busy_times, calendars,
-    connections::{self, Connection, ConnectionSettings},
+    connections::{self, Connection},
     entries,
     idempotency::in_parts,
 };
@@ -160,10 +160,6 @@ async fn change(
     body.validate()?;
     let before = find_connection(&app, &caller, id).await?;
     let change = caller.change(app.now());
-    let settings = ConnectionSettings {
-        direction: body.direction.filter(|direction| *direction != before.direction),
-        coverage: body.coverage.filter(|coverage| *coverage != before.coverage),
-    };
     // The state first: it is the one that can be refused.
     match body.state {
         Some(state) if state == before.state => {}
@@ -171,19 +167,15 @@ async fn change(
         Some(ConnectionState::Active) => jobs::resume(&app.context, &change, id).await?,
         _ => {}
     }
-    if settings.direction.is_some() || settings.coverage.is_some() {
-        jobs::set_settings(&app.context, &change, id, settings).await?;
-    }
-    let rules = (
-        body.remote_moves.apply_to(before.remote_moves),
-        body.remote_deletions.apply_to(before.remote_deletions),
-    );
-    if rules != (before.remote_moves, before.remote_deletions) {
-        jobs::set_remote_change_rules(&app.context, &change, id, rules).await?;
-    }
-    if body.is_default == Some(true) && !before.is_default {
-        jobs::set_default(&app.context, &change, id).await?;
-    }
+    let wanted = ConnectionUpdate {
+        direction: body.direction,
+        coverage: body.coverage,
+        moves: Some(body.remote_moves.apply_to(before.remote_moves)),
+        deletions: Some(body.remote_deletions.apply_to(before.remote_deletions)),
+        make_default: body.is_default == Some(true),
+        ..ConnectionUpdate::default()
+    };
+    jobs::update(&app.context, &change, id, &wanted).await?;
     let after = find_connection(&app, &caller, id).await?;
     integration_response(&app, after).await.map(Json)
 }
@@ -340,13 +332,12 @@ async fn change_calendar(
         }
         _ => {}
     }
-    let change = caller.change(app.now());
-    if let Some(reads) = body.reads {
-        jobs::set_reads(&app.context, &change, id, calendar, reads).await?;
-    }
-    if body.writes == Some(true) && !found.writes {
-        jobs::set_written(&app.context, &change, id, calendar).await?;
-    }
+    let wanted = ConnectionUpdate {
+        reads: body.reads.map(|reads| (calendar, reads)).into_iter().collect(),
+        writes: body.writes.and_then(|writes| writes.then_some(calendar)),
+        ..ConnectionUpdate::default()
+    };
+    jobs::update(&app.context, &caller.change(app.now()), id, &wanted).await?;
     let connection = find_connection(&app, &caller, id).await?;
     integration_response(&app, connection).await.map(Json)
 }

@@ -2,9 +2,7 @@
 
 use concord_domain::booking::FieldError;
 use concord_providers::DiscoveryError;
-use concord_services::{
-    ServiceError, connect::ConnectError, connections::ConnectionActionError, remote_changes::AnswerError,
-};
+use concord_services::{ServiceError, connect::ConnectError, remote_changes::AnswerError};
 use concord_storage::{StorageError, bookings::PutError, occupancy::OccupiedInterval};
 
 use super::{
@@ -143,18 +141,9 @@ impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::NotFound(what) => Self::not_found(what),
+            ServiceError::NotPossible(reason) => Self::new(Kind::NotPossible, reason),
+            ServiceError::Provider(reason) => Self::new(Kind::Provider, reason),
             ServiceError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl From<ConnectionActionError> for ApiError {
-    fn from(error: ConnectionActionError) -> Self {
-        match error {
-            ConnectionActionError::NotFound => Self::not_found("calendar integration"),
-            ConnectionActionError::NotPossible(reason) => Self::new(Kind::NotPossible, reason),
-            ConnectionActionError::Provider(reason) => Self::new(Kind::Provider, reason),
-            ConnectionActionError::Storage(error) => error.into(),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Cancelling a booking, and taking that back.
 
-use askama::Template;
 use axum::{extract::State, response::Response};
-use concord_domain::booking::{BookingDraft, BookingStatus};
+use concord_domain::booking::{Booking, BookingDraft, BookingStatus};
 use concord_services::bookings;
 use concord_storage::{bookings::PutError, entries};
 use serde::Deserialize;
@@ -10,28 +9,44 @@ use serde::Deserialize;
 use super::super::{
     PageError,
     booking_paths::booking_path,
+    confirm::{Confirmation, confirm_page, isolated},
     extract::{PageForm, PagePath},
     flash::Flash,
     format::span,
-    layout::{Layout, NavItem, render_page},
+    layout::NavItem,
     obstacles::conflict_summary,
     session::CurrentUser,
 };
-use super::{detail::booking_platform, edit::resource_zone, find_booking, guest_name};
+use super::{edit::resource_zone, find_booking, guest_name, platform::booking_platform};
 use crate::app::App;
 
-#[derive(Template)]
-#[template(path = "booking_cancel.html")]
-struct CancelBookingPage {
-    frame: Layout,
-    path: String,
-    name: String,
-    when: String,
-    /// In how many calendars it stands.
-    calendars: usize,
-    /// The platform that sold it, and still has it.
-    sold_by: Option<String>,
-    version: i64,
+/// `when` it is; `places`: the calendars from which it goes, where there are any; `sold_by`: the platform that still has it.
+pub(super) fn cancel_confirmation(
+    app: &App,
+    booking: &Booking,
+    when: &str,
+    places: Option<String>,
+    sold_by: Option<&str>,
+) -> Confirmation {
+    let name = isolated(&guest_name(booking, &app.context.platforms));
+    let deleted =
+        places.map(|places| format!(", and the entry is deleted from {places}")).unwrap_or_default();
+    let elsewhere = sold_by.map(|platform| {
+        format!(
+            "\nCancel it at {platform} too. Otherwise it stays booked there while the time can be booked again here."
+        )
+    });
+    let text = format!(
+        "{name}, {when}\nThe time becomes available immediately{deleted}. The customer is not notified. You can undo \
+         this while the time is still free.{}",
+        elsewhere.unwrap_or_default()
+    );
+    let action = format!("{}/cancel", booking_path(booking));
+    Confirmation {
+        fields: vec![("version", booking.version.to_string())],
+        cancel_label: "Keep booking",
+        ..Confirmation::danger(("cancel", action), "Cancel this booking?", text, "Cancel booking")
+    }
 }
 
 /// The question on a page of its own, for whoever has no script.
@@ -42,18 +57,16 @@ pub(super) async fn confirm_cancel(
 ) -> Result<Response, PageError> {
     let booking = find_booking(&app.context.db, &user, &key).await?;
     let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
-    let calendars = states.iter().filter(|entry| entry.is_kept_up()).count();
-    let zone = resource_zone(&app, &user, booking.draft.resource).await?;
-    let question = CancelBookingPage {
-        frame: Layout::load(&app, &user, NavItem::Bookings, format!("Cancel {}", booking.reference)).await?,
-        path: booking_path(&booking),
-        name: guest_name(&booking, &app.context.platforms),
-        when: span(&booking.draft.time, zone, app.now().with_timezone(&zone).date_naive()).text,
-        calendars,
-        sold_by: booking_platform(&app, &user, &booking).await?.map(|origin| origin.platform),
-        version: booking.version,
+    let places = match states.iter().filter(|entry| entry.is_kept_up()).count() {
+        0 => None,
+        1 => Some("its calendar".to_owned()),
+        many => Some(format!("{many} calendars")),
     };
-    render_page(&app, &user, &question)
+    let zone = resource_zone(&app, &user, booking.draft.resource).await?;
+    let when = span(&booking.draft.time, zone, app.now().with_timezone(&zone).date_naive()).text;
+    let sold_by = booking_platform(&app, &user, &booking).await?.map(|origin| origin.platform);
+    let question = cancel_confirmation(&app, &booking, &when, places, sold_by.as_deref());
+    confirm_page(&app, &user, (NavItem::Bookings, booking_path(&booking)), question).await
 }
 
 #[derive(Deserialize)]
@@ -65,7 +78,7 @@ pub(super) async fn cancel(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(key): PagePath<String>,
-    PageForm(sent): PageForm<CancelBookingForm>,
+    PageForm(form): PageForm<CancelBookingForm>,
 ) -> Result<Response, PageError> {
     let before = find_booking(&app.context.db, &user, &key).await?;
     let path = booking_path(&before);
@@ -77,7 +90,7 @@ pub(super) async fn cancel(
         ));
     }
     let change = user.change(&app);
-    match bookings::cancel(&app.context, &change, &before.reference, sent.version).await {
+    match bookings::cancel(&app.context, &change, &before.reference, form.version).await {
         Ok(put) => {
             let there = match booking_platform(&app, &user, &before).await? {
                 Some(origin) => format!(" Cancel it at {} too.", origin.platform),
@@ -114,7 +127,7 @@ pub(super) async fn restore(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(key): PagePath<String>,
-    PageForm(former): PageForm<RestoreBookingForm>,
+    PageForm(form): PageForm<RestoreBookingForm>,
 ) -> Result<Response, PageError> {
     let before = find_booking(&app.context.db, &user, &key).await?;
     let path = booking_path(&before);
@@ -125,9 +138,9 @@ pub(super) async fn restore(
             &Flash::information("This booking is not cancelled. There is nothing to undo."),
         ));
     }
-    let status = if former.status.occupies() { former.status } else { BookingStatus::Confirmed };
+    let status = if form.status.occupies() { form.status } else { BookingStatus::Confirmed };
     let draft = BookingDraft { status, ..before.draft.clone() };
-    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, former.version).await {
+    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, form.version).await {
         Ok(_) => {
             let flash = Flash::success(format!(
                 "Booking {} was restored: {}.",

@@ -9,7 +9,7 @@ use concord_domain::{
     connection::EntryState,
 };
 use concord_storage::{
-    PageRequest, bookings, channels,
+    PageRequest, bookings,
     entries::{self, SyncState},
     history, occupancy, remote_changes,
 };
@@ -19,8 +19,8 @@ use super::super::{
     PageError,
     booking_paths::{booking_path, linkable_path},
     changes::{ChangeViewPlacement, RemoteChangeView, change_views},
-    channels::{channel_path, labels::hue_class, platform_name},
     components::{Pill, capitalize, kind_label},
+    confirm::Confirmation,
     extract::PagePath,
     format::{RelativeTime, span},
     layout::{Layout, NavItem, render_page, render_partial},
@@ -28,17 +28,19 @@ use super::super::{
     session::CurrentUser,
 };
 use super::{
+    cancel::cancel_confirmation,
     differences::{FieldDifference, action_label, differences, load_names},
     find_booking,
     guest::guest_notes,
     guest_name,
+    platform::{BookingPlatform, booking_platform},
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "booking.html")]
 struct BookingPage {
-    frame: Layout,
+    layout: Layout,
     path: String,
     booking: Booking,
     name: String,
@@ -66,18 +68,10 @@ struct BookingPage {
     outside: Vec<RemoteChangeView>,
     history: Vec<BookingHistoryRow>,
     is_cancelled: bool,
+    /// Asks before it is cancelled.
+    cancel: Confirmation,
     /// What it would be again.
-    former: BookingStatus,
-}
-
-/// The platform that a booking came by.
-pub(super) struct BookingPlatform {
-    pub(super) platform: String,
-    hue: String,
-    /// The channel's page, for those who may see it.
-    path: Option<String>,
-    /// When the channel was last read.
-    read: Option<RelativeTime>,
+    status_before: BookingStatus,
 }
 
 /// How it stands in each calendar: the part that changes while it is looked at.
@@ -127,7 +121,7 @@ const SHOWN_OVERLAPS: usize = 5;
 struct BookingHistoryRow {
     at: RelativeTime,
     who: String,
-    deed: String,
+    action: String,
     differences: Vec<FieldDifference>,
 }
 
@@ -140,15 +134,17 @@ pub(super) async fn show(
     let booking = find_booking(db, &user, &key).await?;
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     names.load_archived(db, std::slice::from_ref(&booking)).await?;
-    let told = history::list_for_subject(db, business, booking.id.0, &PageRequest::default()).await?.items;
-    load_names(&mut names, db, &told).await?;
+    let lines = history::list_for_subject(db, business, booking.id.0, &PageRequest::default()).await?.items;
+    load_names(&mut names, db, &lines).await?;
     let zone = names.resource_zone(booking.draft.resource);
     let today = now.with_timezone(&zone).date_naive();
     let time = span(&booking.draft.time, zone, today);
-    let former = status_before_cancel(&told);
+    let status_before = status_before_cancel(&lines);
     let outside = remote_changes::of_booking(db, business, booking.id).await?;
+    let origin = booking_platform(&app, &user, &booking).await?;
+    let live = build_live(&app, &user, &booking, zone).await?;
     let shown = BookingPage {
-        frame: Layout::load(&app, &user, NavItem::Bookings, guest_name(&booking, &app.context.platforms))
+        layout: Layout::load(&app, &user, NavItem::Bookings, guest_name(&booking, &app.context.platforms))
             .await?,
         path: booking_path(&booking),
         name: guest_name(&booking, &app.context.platforms),
@@ -157,8 +153,6 @@ pub(super) async fn show(
         notes: guest_notes(&booking).to_owned(),
         kind: kind_label(booking.draft.kind),
         status: booking.draft.status.into(),
-        when: time.text,
-        length: time.length,
         zone: zone.name().replace('_', " "),
         resource: names.resource_name(booking.draft.resource),
         staff: names.staff_names(&booking.draft.staff),
@@ -171,9 +165,18 @@ pub(super) async fn show(
             _ if booking.channel.is_some() => String::new(),
             other => format!(", from {other}"),
         },
-        origin: booking_platform(&app, &user, &booking).await?,
+        cancel: cancel_confirmation(
+            &app,
+            &booking,
+            &time.text,
+            live.places(),
+            origin.as_ref().map(|origin| origin.platform.as_str()),
+        ),
+        when: time.text,
+        length: time.length,
+        origin,
         overlaps: overlaps(&app, &booking).await?,
-        live: build_live(&app, &user, &booking, zone).await?,
+        live,
         outside: change_views(
             &app,
             &user,
@@ -182,17 +185,17 @@ pub(super) async fn show(
             (ChangeViewPlacement::Booking, &booking_path(&booking)),
         )
         .await?,
-        history: told
+        history: lines
             .iter()
             .map(|line| BookingHistoryRow {
                 at: RelativeTime::new(line.at, now, zone),
                 who: line.actor.label(),
-                deed: action_label(line),
+                action: action_label(line),
                 differences: differences(line, &names, zone, today),
             })
             .collect(),
         is_cancelled: booking.draft.status == BookingStatus::Cancelled,
-        former,
+        status_before,
         booking,
     };
     render_page(&app, &user, &shown)
@@ -223,26 +226,6 @@ async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>,
         named.push((name, path));
     }
     Ok(named)
-}
-
-/// `None`: it came by no channel.
-pub(super) async fn booking_platform(
-    app: &App,
-    user: &CurrentUser,
-    booking: &Booking,
-) -> Result<Option<BookingPlatform>, PageError> {
-    let Some(id) = booking.channel else { return Ok(None) };
-    // One that was removed has no page.
-    let channel = channels::find(&app.context.db, user.business.id, id).await?;
-    let platform = channel.as_ref().map_or(&booking.draft.source, |channel| &channel.platform);
-    Ok(Some(BookingPlatform {
-        platform: platform_name(app, platform),
-        hue: hue_class(app.context.platforms.find(platform)),
-        path: channel.as_ref().filter(|_| user.is_manager()).map(|channel| channel_path(channel.id)),
-        read: channel
-            .and_then(|channel| channel.read_at)
-            .map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
-    }))
 }
 
 pub(super) async fn live(

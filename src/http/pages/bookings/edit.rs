@@ -42,12 +42,12 @@ pub(super) struct NewBookingQuery {
 pub(super) async fn new_form(
     State(app): State<App>,
     user: CurrentUser,
-    PageQuery(proposal): PageQuery<NewBookingQuery>,
+    PageQuery(query): PageQuery<NewBookingQuery>,
 ) -> Result<Response, PageError> {
     let mut fields = BookingFormFields::for_new(app.now(), user.business.zone);
-    fields.resource = proposal.resource;
-    if proposal.mode == "stay" {
-        fields.mode = proposal.mode;
+    fields.resource = query.resource;
+    if query.mode == "stay" {
+        fields.mode = query.mode;
     }
     let form = BookingFormPage::of(&app, &user, None, fields, None).await?;
     render_page(&app, &user, &form)
@@ -151,7 +151,10 @@ pub(super) async fn update(
             return refuse(&app, &user, Some(&before), fields, BookingFormError::Faults(faults)).await;
         }
     };
-    let expected = fields.version.parse().ok();
+    let expected = match fields.version.as_str() {
+        "" => None,
+        version => Some(version.parse().map_err(|_| PageError::Malformed(format!("a version: {version}")))?),
+    };
     match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, expected).await {
         Ok(put) => {
             let flash = if put.booking.version == before.version {

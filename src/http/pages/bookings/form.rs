@@ -1,7 +1,9 @@
 //! What a person types into the form of a booking, and what it means. Whatever was typed goes back into the form when
 //! it cannot be accepted.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Timelike, Utc};
+use std::str::FromStr;
+
+use chrono::{DateTime, Duration, NaiveDateTime, Timelike, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
@@ -13,11 +15,9 @@ use concord_storage::bookings::new_reference;
 use serde::Deserialize;
 
 use super::{
-    super::{
-        form::Faults,
-        format::{is_supported_date, parse_date},
-    },
+    super::{form::Faults, format::parse_date},
     field_errors::{PEOPLE, UNITS, field_message},
+    local_time::{MINUTE, at_noon, parse_local},
 };
 
 /// The form, as it was typed.
@@ -49,8 +49,6 @@ pub(super) struct BookingFormFields {
     /// A free time that was chosen instead: its two ends, with a bar between.
     pub instead: String,
 }
-
-const MINUTE: &str = "%Y-%m-%dT%H:%M";
 
 impl BookingFormFields {
     /// The form of a new booking: the next full hour, for an hour.
@@ -170,10 +168,17 @@ impl BookingFormFields {
                 1
             }),
         };
-        let kind = self.kind.parse().unwrap_or(BookingKind::Booking);
-        let status = self.status.parse().unwrap_or(BookingStatus::Confirmed);
-        let staff: Vec<StaffId> = self.staff.iter().filter_map(|id| id.parse().ok()).collect();
-        let (Ok(resource), Some(time)) = (resource, time) else { return Err(faults) };
+        let kind =
+            parse_choice(&self.kind, BookingKind::Booking).ok_or_else(|| fault("kind", "Choose a kind."));
+        let status = parse_choice(&self.status, BookingStatus::Confirmed);
+        let status = status.ok_or_else(|| fault("status", "Choose a status."));
+        let staff: Result<Vec<StaffId>, _> = self.staff.iter().map(|id| id.parse()).collect();
+        let staff = staff.map_err(|_| fault("staff", "Choose staff from the list."));
+        let (Ok(resource), Some(time), Ok(kind), Ok(status), Ok(staff)) =
+            (resource, time, kind, status, staff)
+        else {
+            return Err(faults);
+        };
         let draft = BookingDraft {
             resource,
             kind,
@@ -257,17 +262,9 @@ impl BookingFormFields {
     }
 }
 
-fn at_noon(date: NaiveDate) -> NaiveDateTime {
-    date.and_hms_opt(12, 0, 0).unwrap_or_default()
-}
-
-/// Browsers send seconds too, where somebody typed them.
-fn parse_local(text: &str) -> Option<NaiveDateTime> {
-    let text = text.trim();
-    NaiveDateTime::parse_from_str(text, MINUTE)
-        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"))
-        .ok()
-        .filter(|at| is_supported_date(at.date()))
+/// A choice that was not sent is the usual one; one that is none of those offered is `None`.
+fn parse_choice<T: FromStr>(text: &str, usual: T) -> Option<T> {
+    if text.is_empty() { Some(usual) } else { text.parse().ok() }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "booking_form.html")]
 pub(super) struct BookingFormPage {
-    frame: Layout,
+    layout: Layout,
     fields: Form<BookingFormFields>,
     /// What stands there, and what would be free instead.
     taken: Option<UnavailableView>,
@@ -119,7 +119,7 @@ impl BookingFormPage {
         };
         Ok(Self {
             is_filled_in: false,
-            frame: Layout::load(app, user, NavItem::Bookings, title).await?,
+            layout: Layout::load(app, user, NavItem::Bookings, title).await?,
             taken,
             stale,
             resources: resource_choices(&names, before, &fields.resource),

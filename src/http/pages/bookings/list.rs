@@ -49,7 +49,7 @@ pub(super) struct BookingsPageQuery {
 #[derive(Template)]
 #[template(path = "bookings.html")]
 struct BookingsPage {
-    frame: Layout,
+    layout: Layout,
     rows: Vec<BookingListRow>,
     resources: Vec<SelectOption>,
     staff: Vec<SelectOption>,
@@ -92,17 +92,17 @@ const PAGE_SIZE: u32 = 25;
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    PageQuery(wish): PageQuery<BookingsPageQuery>,
+    PageQuery(query): PageQuery<BookingsPageQuery>,
 ) -> Result<Response, PageError> {
     let (db, now, zone) = (&app.context.db, app.now(), user.business.zone);
     let today = now.with_timezone(&zone).date_naive();
-    let from = wish.from.clone().unwrap_or_else(|| today.to_string());
-    let filter = filter(&wish, &from, zone);
-    let ask = PageRequest { limit: PAGE_SIZE, after: wish.after.clone() };
+    let from = query.from.clone().unwrap_or_else(|| today.to_string());
+    let filter = filter(&query, &from, zone);
+    let ask = PageRequest { limit: PAGE_SIZE, after: query.after.clone() };
     let found = bookings::list(db, user.business.id, &filter, &ask).await?;
     let mut names = NameDirectory::load(db, user.business.id, zone).await?;
     names.load_archived(db, &found.items).await?;
-    let choices = filter_choices(db, &wish, &filter, &mut names).await?;
+    let choices = filter_choices(db, &query, &filter, &mut names).await?;
     let ids: Vec<BookingId> = found.items.iter().map(|booking| booking.id).collect();
     let synced = entries::sync_states_of(db, user.business.id, &ids).await?;
     let sync = |booking: &Booking| synced.get(&booking.id).map(Vec::as_slice).unwrap_or_default();
@@ -113,22 +113,22 @@ pub(super) async fn show(
         ..row(booking, sync(booking), context, today, now)
     });
     let rows = rows.collect();
-    let mut frame = Layout::load(&app, &user, NavItem::Bookings, "Bookings").await?;
-    frame.search.clone_from(&wish.q);
+    let mut layout = Layout::load(&app, &user, NavItem::Bookings, "Bookings").await?;
+    layout.search.clone_from(&query.q);
     let bookings = BookingsPage {
-        frame,
+        layout,
         rows,
         resources: choices.resources,
         staff: choices.staff,
         statuses: choices.statuses,
-        unread: add_invalid_dates(&wish, &from, choices.unread),
-        is_narrowed: is_narrowed(&wish),
-        next: found.next.map(|after| page_url(&wish, &from, &after)),
-        first: wish.after.is_some().then(|| page_url(&wish, &from, "")),
+        unread: add_invalid_dates(&query, &from, choices.unread),
+        is_narrowed: is_narrowed(&query),
+        next: found.next.map(|after| page_url(&query, &from, &after)),
+        first: query.after.is_some().then(|| page_url(&query, &from, "")),
         from_words: from_label(&from, today),
         from,
-        until: wish.until,
-        search: wish.q,
+        until: query.until,
+        search: query.q,
         zone: zone.name().replace('_', " "),
     };
     render_page(&app, &user, &bookings)
@@ -144,7 +144,7 @@ struct BookingFilterChoices {
 
 async fn filter_choices(
     db: &Db,
-    wish: &BookingsPageQuery,
+    query: &BookingsPageQuery,
     filter: &BookingFilter,
     names: &mut NameDirectory,
 ) -> Result<BookingFilterChoices, StorageError> {
@@ -152,47 +152,47 @@ async fn filter_choices(
     let mut resources: Vec<SelectOption> = names
         .resources
         .iter()
-        .map(|resource| SelectOption::new(resource.id.to_string(), &resource.name, &wish.resource))
+        .map(|resource| SelectOption::new(resource.id.to_string(), &resource.name, &query.resource))
         .collect();
     let mut staff: Vec<SelectOption> = names
         .staff
         .iter()
-        .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &wish.staff))
+        .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &query.staff))
         .collect();
     let mut statuses: Vec<SelectOption> = BookingStatus::ALL
         .iter()
-        .map(|status| SelectOption::new(status.as_str(), status.label(), &wish.status))
+        .map(|status| SelectOption::new(status.as_str(), status.label(), &query.status))
         .collect();
     let is_missing = |asked: &str, choices: &[SelectOption]| {
         !asked.trim().is_empty() && !choices.iter().any(|choice| choice.chosen)
     };
-    if is_missing(&wish.resource, &resources) {
+    if is_missing(&query.resource, &resources) {
         if let Some(id) = filter.resource {
             names.load_resource(db, id).await?;
-            resources.push(SelectOption::new(&wish.resource, names.resource_name(id), &wish.resource));
+            resources.push(SelectOption::new(&query.resource, names.resource_name(id), &query.resource));
         } else {
             let text = "Unknown resource.";
-            unread.add_choice(("resource", "Resource"), text, &wish.resource, &mut resources);
+            unread.add_choice(("resource", "Resource"), text, &query.resource, &mut resources);
         }
     }
-    if is_missing(&wish.staff, &staff) {
+    if is_missing(&query.staff, &staff) {
         if let Some(id) = filter.staff {
             names.load_staff(db, id).await?;
-            staff.push(SelectOption::new(&wish.staff, names.staff_name(id), &wish.staff));
+            staff.push(SelectOption::new(&query.staff, names.staff_name(id), &query.staff));
         } else {
-            unread.add_choice(("staff", "Staff"), "Unknown staff member.", &wish.staff, &mut staff);
+            unread.add_choice(("staff", "Staff"), "Unknown staff member.", &query.staff, &mut staff);
         }
     }
-    if is_missing(&wish.status, &statuses) {
+    if is_missing(&query.status, &statuses) {
         let text = "Unknown status.";
-        unread.add_choice(("status", "Status"), text, &wish.status, &mut statuses);
+        unread.add_choice(("status", "Status"), text, &query.status, &mut statuses);
     }
     Ok(BookingFilterChoices { resources, staff, statuses, unread })
 }
 
 /// Adds the dates that are none.
-fn add_invalid_dates(wish: &BookingsPageQuery, from: &str, mut unread: InvalidFilters) -> InvalidFilters {
-    for (field, label, typed) in [("from", "From", from), ("until", "To", &wish.until)] {
+fn add_invalid_dates(query: &BookingsPageQuery, from: &str, mut unread: InvalidFilters) -> InvalidFilters {
+    for (field, label, typed) in [("from", "From", from), ("until", "To", &query.until)] {
         if !typed.trim().is_empty() && parse_date(typed).is_none() {
             unread.add(field, label, "Enter a date, such as 2026-12-31.");
         }
@@ -200,16 +200,16 @@ fn add_invalid_dates(wish: &BookingsPageQuery, from: &str, mut unread: InvalidFi
     unread
 }
 
-fn filter(wish: &BookingsPageQuery, from: &str, zone: chrono_tz::Tz) -> BookingFilter {
+fn filter(query: &BookingsPageQuery, from: &str, zone: chrono_tz::Tz) -> BookingFilter {
     BookingFilter {
-        resource: wish.resource.parse().ok(),
-        staff: wish.staff.parse().ok(),
-        status: wish.status.parse().ok(),
+        resource: query.resource.parse().ok(),
+        staff: query.staff.parse().ok(),
+        status: query.status.parse().ok(),
         kind: None,
         from: parse_date(from).map(|date| start_of_day(date, zone)),
         // The last day belongs to what is asked for.
-        until: parse_date(&wish.until).map(|date| start_of_day(date + Duration::days(1), zone)),
-        search: Some(wish.q.trim().to_owned()).filter(|search| !search.is_empty()),
+        until: parse_date(&query.until).map(|date| start_of_day(date + Duration::days(1), zone)),
+        search: Some(query.q.trim().to_owned()).filter(|search| !search.is_empty()),
         active_only: false,
     }
 }
@@ -222,28 +222,28 @@ fn from_label(from: &str, today: NaiveDate) -> String {
     }
 }
 
-fn is_narrowed(wish: &BookingsPageQuery) -> bool {
-    [&wish.q, &wish.resource, &wish.staff, &wish.status, &wish.until]
+fn is_narrowed(query: &BookingsPageQuery) -> bool {
+    [&query.q, &query.resource, &query.staff, &query.status, &query.until]
         .iter()
         .any(|text| !text.trim().is_empty())
 }
 
-fn page_url(wish: &BookingsPageQuery, from: &str, after: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
+fn page_url(query: &BookingsPageQuery, from: &str, after: &str) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in [
-        ("q", wish.q.as_str()),
-        ("resource", &wish.resource),
-        ("staff", &wish.staff),
-        ("status", &wish.status),
+        ("q", query.q.as_str()),
+        ("resource", &query.resource),
+        ("staff", &query.staff),
+        ("status", &query.status),
         ("from", from),
-        ("until", &wish.until),
+        ("until", &query.until),
         ("after", after),
     ] {
         if !value.is_empty() || name == "from" {
-            query.append_pair(name, value);
+            pairs.append_pair(name, value);
         }
     }
-    format!("/bookings?{}", query.finish())
+    format!("/bookings?{}", pairs.finish())
 }
 
 fn row(
@@ -301,26 +301,26 @@ mod tests {
 
     #[test]
     fn the_next_page_asks_for_the_same() {
-        let wish = BookingsPageQuery {
+        let query = BookingsPageQuery {
             q: "a&b".to_owned(),
             status: "confirmed".to_owned(),
             ..BookingsPageQuery::default()
         };
-        assert_eq!(page_url(&wish, "", "key"), "/bookings?q=a%26b&status=confirmed&from=&after=key");
+        assert_eq!(page_url(&query, "", "key"), "/bookings?q=a%26b&status=confirmed&from=&after=key");
     }
 
     #[test]
     fn the_last_day_belongs_to_what_is_asked_for() {
-        let wish = BookingsPageQuery { until: "2026-12-01".to_owned(), ..BookingsPageQuery::default() };
-        let filter = filter(&wish, "2026-12-01", chrono_tz::Europe::Berlin);
+        let query = BookingsPageQuery { until: "2026-12-01".to_owned(), ..BookingsPageQuery::default() };
+        let filter = filter(&query, "2026-12-01", chrono_tz::Europe::Berlin);
         assert_eq!(filter.from.unwrap().to_rfc3339(), "2026-11-30T23:00:00+00:00");
         assert_eq!(filter.until.unwrap().to_rfc3339(), "2026-12-01T23:00:00+00:00");
     }
 
     #[test]
     fn a_date_that_is_none_is_named() {
-        let wish = BookingsPageQuery { until: "soon".to_owned(), ..BookingsPageQuery::default() };
-        let unread = add_invalid_dates(&wish, "2026-13-45", InvalidFilters::default());
+        let query = BookingsPageQuery { until: "soon".to_owned(), ..BookingsPageQuery::default() };
+        let unread = add_invalid_dates(&query, "2026-13-45", InvalidFilters::default());
         assert!(unread.fault("from").is_some() && unread.fault("until").is_some());
         let unread =
             add_invalid_dates(&BookingsPageQuery::default(), "2026-12-01", InvalidFilters::default());
@@ -330,8 +330,8 @@ mod tests {
     #[test]
     fn dates_beyond_all_bookings_narrow_nothing() {
         for beyond in ["+262142-12-31", "-262143-01-01", "9999-12-31", "1969-12-31"] {
-            let wish = BookingsPageQuery { until: beyond.to_owned(), ..BookingsPageQuery::default() };
-            let filter = filter(&wish, beyond, chrono_tz::Pacific::Kiritimati);
+            let query = BookingsPageQuery { until: beyond.to_owned(), ..BookingsPageQuery::default() };
+            let filter = filter(&query, beyond, chrono_tz::Pacific::Kiritimati);
             assert_eq!((filter.from, filter.until), (None, None), "{beyond}");
             assert_eq!(from_label(beyond, "2026-12-01".parse().unwrap()), "");
         }

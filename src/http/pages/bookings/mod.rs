@@ -9,6 +9,8 @@ mod form;
 mod form_page;
 mod guest;
 mod list;
+mod local_time;
+mod platform;
 
 use axum::{
     Router,

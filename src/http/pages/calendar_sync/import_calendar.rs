@@ -35,15 +35,15 @@ use crate::{
         format::stretch,
         layout::{Layout, NavItem, render_refused},
         reveal::{self, Reveal, RevealQuery},
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
 };
 
 #[derive(Template)]
 #[template(path = "calendar_preview.html")]
 struct ImportPreviewPage {
-    frame: Layout,
-    wish: CalendarImportForm,
+    layout: Layout,
+    form: CalendarImportForm,
     platform: String,
     hue: String,
     resource: String,
@@ -60,7 +60,7 @@ struct ImportPreviewPage {
     /// How many cancellations wait, since so much is missing.
     held: Option<String>,
     /// The button: "Import 3 bookings"; `None`: there is nothing to do.
-    deed: Option<String>,
+    confirm_label: Option<String>,
     /// The file, for the import.
     kept: Option<String>,
     /// Whether it has to be chosen once more.
@@ -89,14 +89,14 @@ struct ImportTarget<'a> {
 async fn resolve_target<'a>(
     app: &'a App,
     user: &CurrentUser,
-    wish: &CalendarImportForm,
+    form: &CalendarImportForm,
 ) -> Result<Result<ImportTarget<'a>, Faults>, PageError> {
     let mut faults = Faults::default();
-    let platform = app.context.platforms.find(&wish.platform);
+    let platform = app.context.platforms.find(&form.platform);
     if platform.is_none() {
         faults.add("platform", "Choose a platform.");
     }
-    let id = match wish.resource.parse::<ResourceId>() {
+    let id = match form.resource.parse::<ResourceId>() {
         Ok(id) => Some(id),
         Err(_) => import::only_resource(&app.context, user.business.id).await?,
     };
@@ -108,7 +108,7 @@ async fn resolve_target<'a>(
     if resource.is_none() {
         faults.add("resource", "Choose a listing.");
     }
-    match (wish.address.is_empty(), &wish.file) {
+    match (form.address.is_empty(), &form.file) {
         (true, None) => {
             faults.add("address", "Paste the calendar link or choose a file.");
         }
@@ -125,37 +125,36 @@ async fn resolve_target<'a>(
 fn import_command(
     user: &CurrentUser,
     asked: &ImportTarget<'_>,
-    wish: &CalendarImportForm,
+    form: &CalendarImportForm,
 ) -> import::ChannelImportRequest {
     import::ChannelImportRequest {
         business: user.business.id,
         resource: asked.resource.id,
         platform: asked.platform.clone(),
-        from: match &wish.file {
+        from: match &form.file {
             Some(file) => Source::File(file.clone()),
-            None => Source::Address(wish.address.clone().into()),
+            None => Source::Address(form.address.clone().into()),
         },
         actor: user.actor(),
-        confirmed: wish.confirmed,
+        confirmed: form.confirmed,
     }
 }
 
 pub(super) async fn preview(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     request: Request,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let wish = read_form(&app, request).await?;
-    let asked = match resolve_target(&app, &user, &wish).await? {
+    let form = read_form(&app, request).await?;
+    let asked = match resolve_target(&app, &user, &form).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&app, &user, wish, faults).await,
+        Err(faults) => return refuse(&app, &user, form, faults).await,
     };
-    let job = import_command(&user, &asked, &wish);
+    let job = import_command(&user, &asked, &form);
     let _place = app.admission.acquire_heavy().await?;
     match preview::preview(&app.context, &job).await {
         Ok(preview) => {
-            let shown = build_preview(&app, &user, wish, &asked, preview).await?;
+            let shown = build_preview(&app, &user, form, &asked, preview).await?;
             // The address is on the page, and opens the platform's calendar.
             let mut tx = app.context.db.begin().await?;
             let id = reveal::store(&mut tx, &app, &user, PREVIEW, &shown.render()?).await?;
@@ -163,8 +162,8 @@ pub(super) async fn preview(
             Ok(reveal::redirect(PREVIEW, id))
         }
         Err(error) => {
-            let fault = import_error_message(error, &wish)?;
-            refuse(&app, &user, wish, fault).await
+            let fault = import_error_message(error, &form)?;
+            refuse(&app, &user, form, fault).await
         }
     }
 }
@@ -172,10 +171,9 @@ pub(super) async fn preview(
 /// What was shown, as it was: to load it again asks the platform for nothing.
 pub(super) async fn show_preview(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     shown: RevealQuery,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     Ok(match reveal::peek::<String>(&app, &user, PREVIEW, &shown).await? {
         Reveal::NotRequested => Redirect::to(PATH).into_response(),
         Reveal::Value(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
@@ -189,7 +187,7 @@ pub(super) async fn show_preview(
 async fn build_preview(
     app: &App,
     user: &CurrentUser,
-    wish: CalendarImportForm,
+    form: CalendarImportForm,
     asked: &ImportTarget<'_>,
     preview: ImportPreview,
 ) -> Result<ImportPreviewPage, PageError> {
@@ -205,11 +203,11 @@ async fn build_preview(
     };
     let counts = preview.counts;
     let changes = counts.imported + counts.updated + counts.cancelled;
-    let kept = wish.file.as_ref().and_then(|file| encode_file(file));
-    let frame = Layout::load(app, user, NavItem::Settings, "Import preview").await?;
+    let kept = form.file.as_ref().and_then(|file| encode_file(file));
+    let layout = Layout::load(app, user, NavItem::Settings, "Import preview").await?;
     Ok(ImportPreviewPage {
         // It may be shown again.
-        frame: Layout { flash: None, ..frame },
+        layout: Layout { flash: None, ..layout },
         platform: asked.platform.name.clone(),
         hue: hue_class(Some(asked.platform)),
         resource: asked.resource.name.clone(),
@@ -233,16 +231,16 @@ async fn build_preview(
         held: preview.held.map(|held| {
             pluralize(i64::try_from(held.items).unwrap_or(i64::MAX), "cancellation", "cancellations")
         }),
-        deed: (changes > 0).then(|| {
+        confirm_label: (changes > 0).then(|| {
             let bookings = pluralize(changes, "booking", "bookings");
             match counts.conflicts {
                 0 => format!("Import {bookings}"),
                 conflicts => format!("Import {bookings}, {conflicts} in conflict"),
             }
         }),
-        is_file_lost: wish.file.is_some() && kept.is_none(),
+        is_file_lost: form.file.is_some() && kept.is_none(),
         kept,
-        wish,
+        form,
     })
 }
 
@@ -259,27 +257,26 @@ fn action_pill(what: &str) -> Pill {
 
 pub(super) async fn import(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     request: Request,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let wish = read_form(&app, request).await?;
-    let asked = match resolve_target(&app, &user, &wish).await? {
+    let form = read_form(&app, request).await?;
+    let asked = match resolve_target(&app, &user, &form).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&app, &user, wish, faults).await,
+        Err(faults) => return refuse(&app, &user, form, faults).await,
     };
-    let job = import_command(&user, &asked, &wish);
+    let job = import_command(&user, &asked, &form);
     let _place = app.admission.acquire_heavy().await?;
     let context = app.context.clone();
     let again = job.clone();
     let taken = match app.run_to_completion(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,
         Err(ImportError::NeedsConfirmation(_)) => {
-            return confirm_import(&app, &user, wish, &asked, &again).await;
+            return confirm_import(&app, &user, form, &asked, &again).await;
         }
         Err(error) => {
-            let fault = import_error_message(error, &wish)?;
-            return refuse(&app, &user, wish, fault).await;
+            let fault = import_error_message(error, &form)?;
+            return refuse(&app, &user, form, fault).await;
         }
     };
     let text =
@@ -304,26 +301,26 @@ pub(super) async fn import(
 async fn confirm_import(
     app: &App,
     user: &CurrentUser,
-    wish: CalendarImportForm,
+    form: CalendarImportForm,
     asked: &ImportTarget<'_>,
     job: &import::ChannelImportRequest,
 ) -> Result<Response, PageError> {
     let preview = match preview::preview(&app.context, job).await {
         Ok(preview) => preview,
         Err(error) => {
-            let fault = import_error_message(error, &wish)?;
-            return refuse(app, user, wish, fault).await;
+            let fault = import_error_message(error, &form)?;
+            return refuse(app, user, form, fault).await;
         }
     };
-    render_refused(app, user, &build_preview(app, user, wish, asked, preview).await?)
+    render_refused(app, user, &build_preview(app, user, form, asked, preview).await?)
 }
 
 /// At which field an import failed, and why; other errors are pages of their own.
 fn import_error_message(
     error: ImportError,
-    wish: &CalendarImportForm,
+    form: &CalendarImportForm,
 ) -> Result<(&'static str, String), PageError> {
-    let field = if wish.file.is_some() { "file" } else { "address" };
+    let field = if form.file.is_some() { "file" } else { "address" };
     match error {
         ImportError::Unread(failure) => {
             Ok((field, format!("{}. Nothing was changed.", capitalize(&failure.to_string()))))
@@ -349,9 +346,9 @@ fn import_error_message(
 async fn refuse(
     app: &App,
     user: &CurrentUser,
-    wish: CalendarImportForm,
+    form: CalendarImportForm,
     faults: impl Into<Faults>,
 ) -> Result<Response, PageError> {
-    let form = Form::refused(wish, faults);
+    let form = Form::refused(form, faults);
     render_refused(app, user, &build_page(app, user, CalendarSyncPageQuery::default(), form).await?)
 }

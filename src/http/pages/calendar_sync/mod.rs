@@ -1,4 +1,4 @@
-//! Calendar Sync: the address of all bookings to give away, and calendars of platforms taken over once.
+//! Import and export: the address of all bookings to give away, and calendars of platforms taken over once.
 //!
 //! An import is shown first and done then: `import_calendar` previews and imports what was sent, which `upload` reads.
 
@@ -36,26 +36,26 @@ use super::{
     format::RelativeTime,
     layout::{Layout, NavItem, render_page},
     names::all_resources,
-    session::CurrentUser,
-    uploads::{IMPORT, MAX_UPLOAD_BYTES, PREVIEW},
+    session::{CurrentUser, Manager},
+    uploads::{IMPORT, PREVIEW},
 };
 use crate::{app::App, http::feeds::bookings_feed_url};
 
 const PATH: &str = "/calendar-sync";
 
-pub(super) fn router() -> Router<App> {
+pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
         .route(PATH, get(show))
         .route("/calendar-sync/publish", post(publish))
         .route(PREVIEW, get(import_calendar::show_preview).post(import_calendar::preview))
         .route(IMPORT, post(import_calendar::import))
-        .layer(DefaultBodyLimit::max(MAX_UPLOAD_BYTES))
+        .layer(DefaultBodyLimit::max(app.config.max_upload_bytes()))
 }
 
 #[derive(Template)]
 #[template(path = "calendar_sync.html")]
 struct CalendarSyncPage {
-    frame: Layout,
+    layout: Layout,
     /// The address of all bookings, with what it tells; `None`: it is not published.
     feed: Option<PublishedFeedView>,
     /// What it is to tell, in the form that publishes it.
@@ -105,11 +105,10 @@ struct CalendarSyncPageQuery {
 
 async fn show(
     State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(place): PageQuery<CalendarSyncPageQuery>,
+    user: Manager,
+    PageQuery(query): PageQuery<CalendarSyncPageQuery>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let shown = build_page(&app, &user, place, CalendarImportForm::default().into()).await?;
+    let shown = build_page(&app, &user, query, CalendarImportForm::default().into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -121,12 +120,10 @@ struct FeedPrivacyForm {
 
 async fn publish(
     State(app): State<App>,
-    user: CurrentUser,
-    PageForm(telling): PageForm<FeedPrivacyForm>,
+    user: Manager,
+    PageForm(form): PageForm<FeedPrivacyForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let (_, is_new) =
-        manage::publish_business_feed(&app.context, &user.change(&app), telling.privacy).await?;
+    let (_, is_new) = manage::publish_business_feed(&app.context, &user.change(&app), form.privacy).await?;
     let flash = if is_new {
         Flash::success("Calendar published.")
     } else {
@@ -138,7 +135,7 @@ async fn publish(
 async fn build_page(
     app: &App,
     user: &CurrentUser,
-    place: CalendarSyncPageQuery,
+    query: CalendarSyncPageQuery,
     form: Form<CalendarImportForm>,
 ) -> Result<CalendarSyncPage, PageError> {
     let feed = manage::business_feed(&app.context, user.business.id).await?;
@@ -161,11 +158,11 @@ async fn build_page(
         notes: platform.notes.clone(),
     });
     let offers = app.context.platforms.iter().filter(|platform| platform.exports);
-    let is_further = place.after.is_some();
-    let ask = PageRequest { limit: SHOWN_RUNS, after: place.after };
+    let is_further = query.after.is_some();
+    let ask = PageRequest { limit: SHOWN_RUNS, after: query.after };
     let (runs, next) = import_runs(app, user, &ask).await?;
     Ok(CalendarSyncPage {
-        frame: Layout::load(app, user, NavItem::Settings, "Calendar sync").await?,
+        layout: Layout::load(app, user, NavItem::Settings, "Import and export").await?,
         guides: guides.collect(),
         platforms: offers.map(|one| SelectOption::new(one.id.as_str(), &one.name, &form.platform)).collect(),
         resources: all_resources(&app.context.db, user.business.id)

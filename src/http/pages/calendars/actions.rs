@@ -11,6 +11,7 @@ use concord_domain::{
     ids::{ConnectionId, StaffId},
 };
 use concord_services::{
+    ServiceError,
     connect::{self, ConnectError, ConnectInitiator, ConnectRequest},
     connections as manage,
 };
@@ -20,10 +21,10 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        components::pluralize,
+        components::{pluralize, sentence},
         extract::{PageForm, PagePath},
         flash::Flash,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
     find_connection, revoke_note,
 };
@@ -39,13 +40,13 @@ pub(super) async fn connect(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(provider): PagePath<String>,
-    PageForm(whose): PageForm<ConnectCalendarForm>,
+    PageForm(form): PageForm<ConnectCalendarForm>,
 ) -> Result<Response, PageError> {
     let provider = ProviderKind::from_str(&provider).map_err(|_| PageError::NotFound("provider"))?;
-    if !user.may_see(whose.staff) {
+    if !user.may_see(form.staff) {
         return Err(PageError::NotFound("staff member"));
     }
-    let staff = people::find_staff(&app.context.db, user.business.id, whose.staff)
+    let staff = people::find_staff(&app.context.db, user.business.id, form.staff)
         .await?
         .ok_or(PageError::NotFound("staff member"))?;
     let begin = ConnectRequest {
@@ -59,13 +60,12 @@ pub(super) async fn connect(
     match connect::begin(&app.context, begin).await {
         Ok(consent_page) => Ok(Redirect::to(consent_page.as_str()).into_response()),
         Err(ConnectError::Storage(error)) => Err(error.into()),
-        Err(other) => Err(PageError::NotPossible(format!("{other}."))),
+        Err(other) => Err(PageError::NotPossible(sentence(&other))),
     }
 }
 
 /// Everything of the business, for managers.
-pub(super) async fn sync_pending(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+pub(super) async fn sync_pending(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let number = manage::sync_all_pending(&app.context, user.business.id).await?;
     let calendars = pluralize(to_i64(number), "calendar", "calendars");
     Ok(user.redirect_with_flash(&app, "/calendars", &Flash::success(format!("Syncing {calendars} now."))))
@@ -74,9 +74,8 @@ pub(super) async fn sync_pending(State(app): State<App>, user: CurrentUser) -> R
 /// Everything of the business, for managers.
 pub(super) async fn import_availability(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let number = manage::import_all(&app.context, user.business.id).await?;
     let calendars = pluralize(to_i64(number), "calendar", "calendars");
     Ok(user.redirect_with_flash(
@@ -182,10 +181,10 @@ pub(super) async fn disconnect(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<ConnectionId>,
-    PageForm(fate): PageForm<DisconnectForm>,
+    PageForm(form): PageForm<DisconnectForm>,
 ) -> Result<Response, PageError> {
     let connection = find_connection(&app, &user, id).await?;
-    let remove = match fate.entries.as_str() {
+    let remove = match form.entries.as_str() {
         "remove" => true,
         "keep" => false,
         other => return Err(PageError::Malformed(format!("entries: {other}"))),
@@ -206,14 +205,13 @@ fn redirect_with_outcome(
     app: &App,
     user: &CurrentUser,
     id: ConnectionId,
-    done: Result<(), manage::ConnectionActionError>,
+    done: Result<(), ServiceError>,
     words: &str,
 ) -> Result<Response, PageError> {
-    use manage::ConnectionActionError::{NotPossible, Provider};
     let flash = match done {
         Ok(()) => Flash::success(words),
-        Err(NotPossible(reason) | Provider(reason)) => {
-            Flash::failure(format!("Could not do that: {reason}."))
+        Err(ServiceError::NotPossible(reason) | ServiceError::Provider(reason)) => {
+            Flash::failure(sentence(&reason))
         }
         Err(other) => return Err(other.into()),
     };

@@ -26,7 +26,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "calendar_caldav.html")]
 struct CaldavPage {
-    frame: Layout,
+    layout: Layout,
     staff: StaffId,
     address: String,
     user: String,
@@ -58,7 +58,7 @@ impl CaldavFormError {
             ConnectError::Discovery(_) => Some("address"),
             _ => None,
         };
-        Self { field, text: super::super::components::capitalize(&format!("{error}.")) }
+        Self { field, text: super::super::components::sentence(error) }
     }
 }
 
@@ -82,12 +82,12 @@ pub(super) struct CaldavForm {
 pub(super) async fn show_form(
     State(app): State<App>,
     user: CurrentUser,
-    PageQuery(whose): PageQuery<CaldavPageQuery>,
+    PageQuery(query): PageQuery<CaldavPageQuery>,
 ) -> Result<Response, PageError> {
-    let staff = find_staff(&app, &user, whose.staff).await?;
-    let frame = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
+    let staff = find_staff(&app, &user, query.staff).await?;
+    let layout = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
     let shown = CaldavPage {
-        frame,
+        layout,
         staff: staff.id,
         address: staff.email.clone(),
         user: staff.email,
@@ -114,7 +114,7 @@ pub(super) async fn connect(
             user: form.user.trim().to_owned(),
             password: form.password.as_str().into(),
         };
-        let whose = (user.business.id, staff.id);
+        let whose = (&user.change(&app), staff.id);
         match connect::connect_with_password(&app.context, whose, &account, "/calendars".to_owned()).await {
             Ok(finished) => {
                 let words = if finished.calendars == 0 {
@@ -134,9 +134,9 @@ pub(super) async fn connect(
             Err(error) => CaldavFormError::new(&error),
         }
     };
-    let frame = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
+    let layout = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
     let shown = CaldavPage {
-        frame,
+        layout,
         staff: staff.id,
         address: form.address,
         user: form.user,

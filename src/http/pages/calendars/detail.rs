@@ -36,12 +36,11 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "calendar.html")]
 struct CalendarPage {
-    frame: Layout,
+    layout: Layout,
     path: String,
     staff: String,
     staff_id: String,
-    provider: &'static str,
-    provider_word: &'static str,
+    provider: ProviderKind,
     end_of_access: String,
     account: String,
     state: Pill,
@@ -104,11 +103,10 @@ async fn build_page(
     let title = format!("{staff}'s {} calendar", connection.provider.name());
     let live = build_live(app, user, connection, &all).await?;
     Ok(CalendarPage {
-        frame: Layout::load(app, user, NavItem::Calendars, title).await?,
+        layout: Layout::load(app, user, NavItem::Calendars, title).await?,
         path: format!("/calendars/{}", connection.id),
         staff_id: connection.staff_id.to_string(),
-        provider: connection.provider.name(),
-        provider_word: connection.provider.as_str(),
+        provider: connection.provider,
         end_of_access: access_end_note(connection.provider),
         account: connection.account_email.clone(),
         state: connection.state.into(),
@@ -216,10 +214,10 @@ fn is_colour(text: &str) -> bool {
 #[derive(Template)]
 #[template(path = "calendar_disconnect.html")]
 struct DisconnectPage {
-    frame: Layout,
+    layout: Layout,
     path: String,
     staff: String,
-    provider: &'static str,
+    provider: ProviderKind,
     end_of_access: String,
     standing: String,
     has_standing: bool,
@@ -239,7 +237,7 @@ pub(super) async fn confirm_disconnect(
     let connection = find_connection(&app, &user, id).await?;
     let shown = build_page(&app, &user, &connection).await?;
     let question = DisconnectPage {
-        frame: Layout { title: format!("Disconnect {}'s calendar", shown.staff), ..shown.frame },
+        layout: Layout { title: format!("Disconnect {}'s calendar", shown.staff), ..shown.layout },
         path: shown.path,
         staff: shown.staff,
         provider: shown.provider,

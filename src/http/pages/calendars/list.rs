@@ -30,7 +30,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "calendars.html")]
 struct CalendarsPage {
-    frame: Layout,
+    layout: Layout,
     people: Vec<StaffCalendarsRow>,
     /// Providers that can be connected here.
     providers: Vec<ProviderKind>,
@@ -52,20 +52,17 @@ struct StaffCalendarsRow {
 }
 
 impl StaffCalendarsRow {
-    fn has(&self, provider_word: &str) -> bool {
-        self.connections.iter().any(|line| line.provider_word == provider_word)
+    fn has(&self, provider: &ProviderKind) -> bool {
+        self.connections.iter().any(|line| line.provider == *provider)
     }
 }
 
 struct CalendarConnectionRow {
     path: String,
-    provider: &'static str,
-    provider_word: &'static str,
+    provider: ProviderKind,
     account: String,
     state: Pill,
     needs_reconnect: bool,
-    /// Whether it opens to a password.
-    by_password: bool,
     is_default: bool,
     /// Which calendars are written and read.
     what: String,
@@ -105,7 +102,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     let with_oauth = ProviderKind::ALL.iter().filter(|kind| kind.oauth().is_some());
     let with_oauth: Vec<String> = with_oauth.map(|kind| kind.name().to_owned()).collect();
     let calendars = CalendarsPage {
-        frame: Layout::with_attention(&user, NavItem::Calendars, "Calendars", &attention),
+        layout: Layout::with_attention(&user, NavItem::Calendars, "Calendars", &attention),
         providers,
         missing_providers: (!has_oauth).then(|| join_names(&with_oauth)),
         is_manager: user.is_manager(),
@@ -121,11 +118,8 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
 
 /// How many entries stand as they should in the calendars that the person may see.
 async fn synced_entries(app: &App, user: &CurrentUser) -> Result<String, PageError> {
-    let whose = user.user.staff_id.filter(|_| !user.is_manager());
-    if whose.is_none() && !user.is_manager() {
-        return Ok(capped_count(0));
-    }
-    Ok(capped_count(entries::count_synced(&app.context.db, user.business.id, whose, app.now()).await?))
+    let Some(staff) = user.calendar_scope() else { return Ok(capped_count(0)) };
+    Ok(capped_count(entries::count_synced(&app.context.db, user.business.id, staff, app.now()).await?))
 }
 
 /// All staff for managers, oneself for everybody else.
@@ -163,12 +157,10 @@ fn connection_row(
     let needs_reconnect = connection.state == ConnectionState::NeedsReconnect;
     CalendarConnectionRow {
         path: format!("/calendars/{}", connection.id),
-        provider: connection.provider.name(),
-        provider_word: connection.provider.as_str(),
+        provider: connection.provider,
         account: connection.account_email.clone(),
         state: connection.state.into(),
         needs_reconnect,
-        by_password: connection.provider.oauth().is_none(),
         is_default: connection.is_default,
         what: capitalize(&what.join("; ")),
         last: connection.last_sync_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),

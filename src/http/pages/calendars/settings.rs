@@ -6,8 +6,8 @@ use concord_domain::{
     ids::{CalendarId, ConnectionId},
     sync::remote_change::RemoteChangePolicy,
 };
-use concord_services::connections as manage;
-use concord_storage::{calendars, connections::ConnectionSettings};
+use concord_services::connections::{self, ConnectionUpdate};
+use concord_storage::calendars;
 use serde::Deserialize;
 
 use super::{
@@ -30,7 +30,7 @@ pub(super) struct CalendarSettingsForm {
     reads: Vec<CalendarId>,
     /// The one that is written.
     writes: Option<CalendarId>,
-    /// What becomes of entries that are moved, and of those that are deleted.
+    /// What becomes of entries that are moved, and of those that are deleted; not sent: as it was.
     moves: Option<String>,
     deletions: Option<String>,
     /// A tick, or nothing.
@@ -40,53 +40,30 @@ pub(super) struct CalendarSettingsForm {
 /// The choice of no rule of one's own: forms cannot tell an empty field from one that is not sent.
 pub(super) const BUSINESS_DEFAULT: &str = "business";
 
-/// A field that is not sent changes nothing.
-fn parse_policy(
-    sent: Option<&str>,
-    before: Option<RemoteChangePolicy>,
-) -> Result<Option<RemoteChangePolicy>, PageError> {
-    match sent {
-        None => Ok(before),
-        Some(BUSINESS_DEFAULT) => Ok(None),
-        Some(policy) => {
-            policy.parse().map(Some).map_err(|_| PageError::Malformed(format!("a policy: {policy}")))
-        }
+fn parse_policy(policy: &str) -> Result<Option<RemoteChangePolicy>, PageError> {
+    if policy == BUSINESS_DEFAULT {
+        return Ok(None);
     }
+    policy.parse().map(Some).map_err(|_| PageError::Malformed(format!("a policy: {policy}")))
 }
 
 pub(super) async fn save(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<ConnectionId>,
-    PageForm(choices): PageForm<CalendarSettingsForm>,
+    PageForm(form): PageForm<CalendarSettingsForm>,
 ) -> Result<Response, PageError> {
-    let connection = find_connection(&app, &user, id).await?;
-    let (context, change) = (&app.context, user.change(&app));
-    for calendar in calendars::of_connection(&context.db, user.business.id, id).await? {
-        let reads = choices.reads.contains(&calendar.id);
-        if reads != calendar.reads {
-            manage::set_reads(context, &change, id, calendar.id, reads).await?;
-        }
-        if choices.writes == Some(calendar.id) && !calendar.writes {
-            manage::set_written(context, &change, id, calendar.id).await?;
-        }
-    }
-    if choices.default.is_some() && !connection.is_default {
-        manage::set_default(context, &change, id).await?;
-    }
-    let settings = ConnectionSettings {
-        direction: (choices.direction != connection.direction).then_some(choices.direction),
-        coverage: (choices.coverage != connection.coverage).then_some(choices.coverage),
+    find_connection(&app, &user, id).await?;
+    let calendars = calendars::of_connection(&app.context.db, user.business.id, id).await?;
+    let wanted = ConnectionUpdate {
+        direction: Some(form.direction),
+        coverage: Some(form.coverage),
+        moves: form.moves.as_deref().map(parse_policy).transpose()?,
+        deletions: form.deletions.as_deref().map(parse_policy).transpose()?,
+        reads: calendars.iter().map(|calendar| (calendar.id, form.reads.contains(&calendar.id))).collect(),
+        writes: form.writes,
+        make_default: form.default.is_some(),
     };
-    if settings.direction.is_some() || settings.coverage.is_some() {
-        manage::set_settings(context, &change, id, settings).await?;
-    }
-    let rules = (
-        parse_policy(choices.moves.as_deref(), connection.remote_moves)?,
-        parse_policy(choices.deletions.as_deref(), connection.remote_deletions)?,
-    );
-    if rules != (connection.remote_moves, connection.remote_deletions) {
-        manage::set_remote_change_rules(context, &change, id, rules).await?;
-    }
+    connections::update(&app.context, &user.change(&app), id, &wanted).await?;
     Ok(user.redirect_with_flash(&app, &format!("/calendars/{id}"), &Flash::success("Settings saved.")))
 }

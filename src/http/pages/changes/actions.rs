@@ -34,39 +34,39 @@ pub(super) async fn follow(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<RemoteChangeId>,
-    PageForm(whence): PageForm<AnswerChangeForm>,
+    PageForm(form): PageForm<AnswerChangeForm>,
 ) -> Result<Response, PageError> {
-    answer_change(&app, &user, id, &whence, RemoteChangeAnswer::Follow).await
+    answer_change(&app, &user, id, &form, RemoteChangeAnswer::Follow).await
 }
 
 pub(super) async fn revert(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<RemoteChangeId>,
-    PageForm(whence): PageForm<AnswerChangeForm>,
+    PageForm(form): PageForm<AnswerChangeForm>,
 ) -> Result<Response, PageError> {
-    answer_change(&app, &user, id, &whence, RemoteChangeAnswer::Revert).await
+    answer_change(&app, &user, id, &form, RemoteChangeAnswer::Revert).await
 }
 
 pub(super) async fn undo(
     State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<RemoteChangeId>,
-    PageForm(whence): PageForm<AnswerChangeForm>,
+    PageForm(form): PageForm<AnswerChangeForm>,
 ) -> Result<Response, PageError> {
-    answer_change(&app, &user, id, &whence, RemoteChangeAnswer::Undo).await
+    answer_change(&app, &user, id, &form, RemoteChangeAnswer::Undo).await
 }
 
 async fn answer_change(
     app: &App,
     user: &CurrentUser,
     id: RemoteChangeId,
-    whence: &AnswerChangeForm,
+    form: &AnswerChangeForm,
     with: RemoteChangeAnswer,
 ) -> Result<Response, PageError> {
     let change = find_change(app, user, id).await?;
     let flash = match answer(&app.context, &user.change(app), id, with).await {
-        Ok(()) => outcome_flash(&change, with, whence.return_path()),
+        Ok(()) => outcome_flash(&change, with, form.return_path()),
         Err(AnswerError::NotFound) => return Err(PageError::NotFound("change")),
         Err(AnswerError::Overtaken) => Flash::information(
             "Someone already decided this, or the booking has changed since. Nothing was changed.",
@@ -82,14 +82,14 @@ async fn answer_change(
         }
         Err(AnswerError::Storage(error)) => return Err(error.into()),
     };
-    Ok(user.redirect_with_flash(app, whence.return_path(), &flash))
+    Ok(user.redirect_with_flash(app, form.return_path(), &flash))
 }
 
 fn outcome_flash(change: &RemoteChange, with: RemoteChangeAnswer, back: &str) -> Flash {
     let RemoteChange { reference, staff_name, .. } = change;
     match (with, change.kind) {
         (RemoteChangeAnswer::Follow, kind) => {
-            let deed = match kind {
+            let outcome = match kind {
                 RemoteChangeKind::Deleted => "was cancelled",
                 RemoteChangeKind::Restored => "was confirmed again",
                 RemoteChangeKind::Renamed => "was renamed too",
@@ -97,7 +97,7 @@ fn outcome_flash(change: &RemoteChange, with: RemoteChangeAnswer, back: &str) ->
                     "was changed too"
                 }
             };
-            Flash::success(format!("Booking {reference} {deed}."))
+            Flash::success(format!("Booking {reference} {outcome}."))
                 .with_undo(format!("/changes/{}/undo", change.id), &[("back", back.to_owned())])
         }
         (RemoteChangeAnswer::Revert, RemoteChangeKind::Restored) => Flash::success(format!(

@@ -23,7 +23,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "changes.html")]
 struct RemoteChangesPage {
-    frame: Layout,
+    layout: Layout,
     lines: Vec<RemoteChangeView>,
     states: Vec<SelectOption>,
     /// For managers: everybody else sees their own alone.
@@ -49,16 +49,16 @@ const PAGE_SIZE: u32 = 50;
 pub(super) async fn show(
     State(app): State<App>,
     user: CurrentUser,
-    PageQuery(wish): PageQuery<RemoteChangesPageQuery>,
+    PageQuery(query): PageQuery<RemoteChangesPageQuery>,
 ) -> Result<Response, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
-    let state: Option<RemoteChangeState> = wish.state.parse().ok();
-    let wanted: Option<StaffId> = wish.staff.parse().ok();
-    let ask = PageRequest { limit: PAGE_SIZE, after: wish.after.clone() };
-    let whose = if user.is_manager() { wanted } else { user.user.staff_id };
-    let (found, next) = if user.is_manager() || whose.is_some() {
-        let found = remote_changes::list(db, business, (whose, state), &ask).await?;
+    let state: Option<RemoteChangeState> = query.state.parse().ok();
+    let wanted: Option<StaffId> = query.staff.parse().ok();
+    let ask = PageRequest { limit: PAGE_SIZE, after: query.after.clone() };
+    let staff_filter = if user.is_manager() { wanted } else { user.user.staff_id };
+    let (found, next) = if user.is_manager() || staff_filter.is_some() {
+        let found = remote_changes::list(db, business, (staff_filter, state), &ask).await?;
         (found.items, found.next)
     } else {
         (Vec::new(), None)
@@ -66,44 +66,44 @@ pub(super) async fn show(
     let mut staff: Vec<SelectOption> = names
         .staff
         .iter()
-        .map(|person| SelectOption::new(person.id.to_string(), person.name.as_str(), &wish.staff))
+        .map(|person| SelectOption::new(person.id.to_string(), person.name.as_str(), &query.staff))
         .collect();
     let mut states: Vec<SelectOption> = RemoteChangeState::ALL
         .iter()
-        .map(|state| SelectOption::new(state.as_str(), Pill::from(*state).word, &wish.state))
+        .map(|state| SelectOption::new(state.as_str(), Pill::from(*state).word, &query.state))
         .collect();
     let mut unread = InvalidFilters::default();
-    if state.is_none() && !wish.state.is_empty() {
-        unread.add_choice(("state", "Status"), "Unknown status.", &wish.state, &mut states);
+    if state.is_none() && !query.state.is_empty() {
+        unread.add_choice(("state", "Status"), "Unknown status.", &query.state, &mut states);
     }
-    if wanted.is_none() && !wish.staff.is_empty() {
-        unread.add_choice(("staff", "Staff"), "Unknown staff member.", &wish.staff, &mut staff);
+    if wanted.is_none() && !query.staff.is_empty() {
+        unread.add_choice(("staff", "Staff"), "Unknown staff member.", &query.staff, &mut staff);
     }
-    let back = page_url(&wish, wish.after.as_deref());
+    let back = page_url(&query, query.after.as_deref());
     let shown = RemoteChangesPage {
-        frame: Layout::load(&app, &user, NavItem::Calendars, "Changes from calendars").await?,
+        layout: Layout::load(&app, &user, NavItem::Calendars, "Changes from calendars").await?,
         lines: change_views(&app, &user, &mut names, &found, (ChangeViewPlacement::List, &back)).await?,
         states,
         staff,
         is_manager: user.is_manager(),
         unread,
-        next: next.map(|after| page_url(&wish, Some(&after))),
-        is_further: wish.after.is_some(),
-        is_narrowed: !wish.state.is_empty() || !wish.staff.is_empty(),
+        next: next.map(|after| page_url(&query, Some(&after))),
+        is_further: query.after.is_some(),
+        is_narrowed: !query.state.is_empty() || !query.staff.is_empty(),
     };
     render_page(&app, &user, &shown)
 }
 
-fn page_url(wish: &RemoteChangesPageQuery, after: Option<&str>) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [("state", &wish.state), ("staff", &wish.staff)] {
+fn page_url(query: &RemoteChangesPageQuery, after: Option<&str>) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [("state", &query.state), ("staff", &query.staff)] {
         if !value.is_empty() {
-            query.append_pair(name, value);
+            pairs.append_pair(name, value);
         }
     }
     if let Some(after) = after {
-        query.append_pair("after", after);
+        pairs.append_pair("after", after);
     }
-    let query = query.finish();
+    let query = pairs.finish();
     if query.is_empty() { "/changes".to_owned() } else { format!("/changes?{query}") }
 }

@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     super::{
         PageError,
-        components::{capitalize, pluralize},
+        components::{pluralize, sentence},
         extract::PagePath,
         flash::Flash,
         layout::{Layout, NavItem, render_page},
         reveal::{self, Reveal, RevealQuery},
-        session::CurrentUser,
+        session::Manager,
     },
     channel_name, channel_path, find_channel, platform_name,
 };
@@ -34,7 +34,7 @@ use crate::app::App;
 
 pub(super) async fn sync(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     find_channel(&app, &user, id).await?;
@@ -52,7 +52,7 @@ pub(super) async fn sync(
 fn refusal_flash(error: ReviewError) -> Result<Flash, PageError> {
     match error {
         ReviewError::Nothing => Ok(Flash::information("Nothing is held for review any more.")),
-        ReviewError::TooLate => Ok(Flash::failure(format!("{}.", capitalize(&error.to_string())))),
+        ReviewError::TooLate => Ok(Flash::failure(sentence(&error))),
         ReviewError::Storage(error) => Err(error.into()),
         ReviewError::Other(words) => Err(PageError::Broken(words)),
     }
@@ -60,7 +60,7 @@ fn refusal_flash(error: ReviewError) -> Result<Flash, PageError> {
 
 pub(super) async fn approve_quarantine(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     find_channel(&app, &user, id).await?;
@@ -79,7 +79,7 @@ pub(super) async fn approve_quarantine(
 
 pub(super) async fn keep(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
@@ -97,7 +97,7 @@ pub(super) async fn keep(
 
 pub(super) async fn settle_as_booking(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath((id, item)): PagePath<(ChannelId, ChannelItemId)>,
 ) -> Result<Response, PageError> {
     let text = "Confirmed as a booking. Its nights stay blocked.";
@@ -106,7 +106,7 @@ pub(super) async fn settle_as_booking(
 
 pub(super) async fn settle_as_echo(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath((id, item)): PagePath<(ChannelId, ChannelItemId)>,
 ) -> Result<Response, PageError> {
     settle(&app, &user, (id, item), Settled::Ours, "Marked as ours. Its nights are available again.").await
@@ -114,7 +114,7 @@ pub(super) async fn settle_as_echo(
 
 async fn settle(
     app: &App,
-    user: &CurrentUser,
+    user: &Manager,
     (id, item): (ChannelId, ChannelItemId),
     settled: Settled,
     text: &str,
@@ -132,7 +132,7 @@ async fn settle(
 
 pub(super) async fn undo(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath((id, run)): PagePath<(ChannelId, ChannelRunId)>,
 ) -> Result<Response, PageError> {
     find_channel(&app, &user, id).await?;
@@ -178,7 +178,7 @@ fn undone_flash(undone: UndoCounts) -> Flash {
 
 pub(super) async fn rotate(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
@@ -190,7 +190,7 @@ pub(super) async fn rotate(
 
 pub(super) async fn confirm_read(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
@@ -204,7 +204,7 @@ pub(super) async fn confirm_read(
 
 pub(super) async fn remove(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
@@ -218,7 +218,7 @@ pub(super) async fn remove(
 #[derive(Template)]
 #[template(path = "channel_keys.html")]
 struct ChannelWebhookPage {
-    frame: Layout,
+    layout: Layout,
     name: String,
     back: String,
     /// `None`: they were shown before.
@@ -237,7 +237,7 @@ fn webhook_path(id: ChannelId) -> String {
 
 pub(super) async fn enable_webhooks(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     find_channel(&app, &user, id).await?;
@@ -254,23 +254,23 @@ pub(super) async fn enable_webhooks(
 
 pub(super) async fn show_webhooks(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
     shown: RevealQuery,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
-    let frame = Layout::load(&app, &user, NavItem::Channels, "Webhooks").await?;
+    let layout = Layout::load(&app, &user, NavItem::Channels, "Webhooks").await?;
     let name = channel_name(&app, &channel).await?;
     let keys = match reveal::take(&app, &user, &webhook_path(id), &shown).await? {
         Reveal::NotRequested => return Ok(Redirect::to(&channel_path(id)).into_response()),
         reveal => reveal.into_value(),
     };
-    render_page(&app, &user, &ChannelWebhookPage { frame, name, back: channel_path(id), keys })
+    render_page(&app, &user, &ChannelWebhookPage { layout, name, back: channel_path(id), keys })
 }
 
 pub(super) async fn forbid_webhooks(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
 ) -> Result<Response, PageError> {
     find_channel(&app, &user, id).await?;

@@ -2,7 +2,7 @@
 
 use concord_services::channels::address_warnings::AddressWarning;
 
-use super::super::components::{SelectOption, capitalize};
+use super::super::components::{SelectOption, sentence};
 
 /// What ticks are about: those for another address or platform answer nothing.
 pub(super) fn address_fingerprint(platform: &str, address: &str) -> String {
@@ -34,7 +34,7 @@ impl AddressWarnings {
     pub(super) fn from_warnings(warnings: &[AddressWarning], ticked: &[String], resource: &str) -> Self {
         let tick = |warning: &AddressWarning| AddressWarningCheckbox {
             question: warning.question(),
-            reason: format!("{}.", capitalize(&warning.to_string())),
+            reason: sentence(warning),
             label: warning_label(warning, resource),
             help: match warning.told() {
                 Some(_) => OTHER_PLATFORM,

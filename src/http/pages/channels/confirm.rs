@@ -1,7 +1,9 @@
-//! What is asked before something is done: in a dialog, or on a page of its own for whoever has no script.
+//! What is asked before something is done with a channel.
 
-use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    routing::{MethodRouter, get},
+};
 use concord_domain::ids::ChannelId;
 use concord_jobs::channels::quarantine;
 use concord_storage::channels::Channel;
@@ -9,26 +11,24 @@ use concord_storage::channels::Channel;
 use super::{
     super::{
         PageError,
+        confirm::{Confirmation, confirm_page},
         extract::PagePath,
-        layout::{Layout, NavItem, render_page},
-        session::CurrentUser,
+        layout::NavItem,
+        session::Manager,
     },
     channel_path, find_channel, platform_name,
 };
 use crate::app::App;
 
-/// A question, and the form that answers it with yes.
-pub(super) struct ChannelConfirmation {
-    pub id: &'static str,
-    /// Where the form is sent.
-    pub path: String,
-    pub title: String,
-    pub text: String,
-    /// The button that leaves things as they are.
-    pub keep: &'static str,
-    /// The button that does it.
-    pub deed: String,
-    pub is_danger: bool,
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub(super) enum ChannelQuestion {
+    /// To cancel what is held back.
+    Approve,
+    RotateFeed,
+    Remove,
+    RenewWebhooks,
+    DisableWebhooks,
 }
 
 /// "these 3 bookings", "this booking".
@@ -39,149 +39,85 @@ pub(super) fn bookings_phrase(number: usize) -> String {
     }
 }
 
-pub(super) fn approve_confirmation(channel: &Channel, platform: &str, waiting: usize) -> ChannelConfirmation {
-    let they = if waiting == 1 { "It will be" } else { "They will be" };
-    ChannelConfirmation {
-        id: "release",
-        path: format!("{}/release", channel_path(channel.id)),
-        title: format!("Cancel {}?", bookings_phrase(waiting)),
-        text: format!(
-            "{they} cancelled here because {platform}'s calendar no longer shows {}. The nights \
-             become available again here and on other platforms. You can undo this for a week.",
-            if waiting == 1 { "it" } else { "them" }
-        ),
-        keep: "Not yet",
-        deed: format!("Cancel {}", bookings_phrase(waiting)),
-        is_danger: true,
+impl ChannelQuestion {
+    /// In words; `waiting`: how many bookings are held back.
+    pub(super) fn confirmation(self, channel: &Channel, platform: &str, waiting: usize) -> Confirmation {
+        let path = channel_path(channel.id);
+        match self {
+            Self::Approve => Confirmation {
+                cancel_label: "Not yet",
+                ..Confirmation::danger(
+                    ("release", format!("{path}/release")),
+                    format!("Cancel {}?", bookings_phrase(waiting)),
+                    format!(
+                        "{} cancelled here because {platform}'s calendar no longer shows {}. The nights become \
+                         available again here and on other platforms. You can undo this for a week.",
+                        if waiting == 1 { "It will be" } else { "They will be" },
+                        if waiting == 1 { "it" } else { "them" }
+                    ),
+                    format!("Cancel {}", bookings_phrase(waiting)),
+                )
+            },
+            Self::RotateFeed => Confirmation {
+                is_danger: false,
+                ..Confirmation::danger(
+                    ("rotate", format!("{path}/rotate")),
+                    "Generate a new link?",
+                    format!(
+                        "The old link stops working immediately. {platform} does not see your availability \
+                         until you paste the new one there."
+                    ),
+                    "Generate link",
+                )
+            },
+            Self::Remove => Confirmation::danger(
+                ("remove", format!("{path}/remove")),
+                "Remove this channel?",
+                format!(
+                    "Bookings from {platform} are kept. Syncing stops, and {platform} no longer sees your \
+                     availability: it may sell the same nights again."
+                ),
+                "Remove channel",
+            ),
+            Self::RenewWebhooks => Confirmation {
+                is_danger: false,
+                ..Confirmation::danger(
+                    ("renew", format!("{path}/webhooks")),
+                    "Generate a new URL and key?",
+                    "The old URL and key stop working immediately. No reservations arrive until you enter the \
+                     new ones at your channel manager.",
+                    "Generate new URL and key",
+                )
+            },
+            Self::DisableWebhooks => Confirmation::danger(
+                ("forbid", format!("{path}/webhooks/forbid")),
+                "Disable webhooks?",
+                "New messages from the channel manager are refused. Bookings it already sent are kept.",
+                "Disable webhooks",
+            ),
+        }
     }
 }
 
-pub(super) fn rotate_confirmation(channel: &Channel, platform: &str) -> ChannelConfirmation {
-    ChannelConfirmation {
-        id: "rotate",
-        path: format!("{}/rotate", channel_path(channel.id)),
-        title: "Generate a new link?".to_owned(),
-        text: format!(
-            "The old link stops working immediately. {platform} does not see your availability until you \
-             paste the new one there."
-        ),
-        keep: "Cancel",
-        deed: "Generate link".to_owned(),
-        is_danger: false,
-    }
-}
-
-pub(super) fn remove_confirmation(channel: &Channel, platform: &str) -> ChannelConfirmation {
-    ChannelConfirmation {
-        id: "remove",
-        path: format!("{}/remove", channel_path(channel.id)),
-        title: "Remove this channel?".to_owned(),
-        text: format!(
-            "Bookings from {platform} are kept. Syncing stops, and {platform} no longer \
-             sees your availability: it may sell the same nights again."
-        ),
-        keep: "Cancel",
-        deed: "Remove channel".to_owned(),
-        is_danger: true,
-    }
-}
-
-pub(super) fn renew_webhooks_confirmation(channel: &Channel) -> ChannelConfirmation {
-    ChannelConfirmation {
-        id: "renew",
-        path: format!("{}/webhooks", channel_path(channel.id)),
-        title: "Generate a new URL and key?".to_owned(),
-        text: "The old URL and key stop working immediately. No reservations arrive until you \
-               enter the new ones at your channel manager."
-            .to_owned(),
-        keep: "Cancel",
-        deed: "Generate new URL and key".to_owned(),
-        is_danger: false,
-    }
-}
-
-pub(super) fn disable_webhooks_confirmation(channel: &Channel) -> ChannelConfirmation {
-    ChannelConfirmation {
-        id: "forbid",
-        path: format!("{}/webhooks/forbid", channel_path(channel.id)),
-        title: "Disable webhooks?".to_owned(),
-        text: "New messages from the channel manager are refused. Bookings it already sent are kept."
-            .to_owned(),
-        keep: "Cancel",
-        deed: "Disable webhooks".to_owned(),
-        is_danger: true,
-    }
-}
-
-#[derive(Template)]
-#[template(path = "channel_ask.html")]
-struct ConfirmChannelPage {
-    frame: Layout,
-    back: String,
-    question: ChannelConfirmation,
-}
-
-async fn confirm_page(
-    app: &App,
-    user: &CurrentUser,
-    channel: &Channel,
-    question: ChannelConfirmation,
-) -> Result<Response, PageError> {
-    let frame = Layout::load(app, user, NavItem::Channels, question.title.clone()).await?;
-    render_page(app, user, &ConfirmChannelPage { frame, back: channel_path(channel.id), question })
-}
-
-pub(super) async fn confirm_approve(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let waiting = quarantine::waiting(&app.context, &channel).await?.len();
-    if waiting == 0 || channel.import_guard.is_none() {
-        return Err(PageError::NotPossible("Nothing is held for review any more.".to_owned()));
-    }
-    let question = approve_confirmation(&channel, &platform_name(&app, &channel.platform), waiting);
-    confirm_page(&app, &user, &channel, question).await
-}
-
-pub(super) async fn confirm_rotate(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let question = rotate_confirmation(&channel, &platform_name(&app, &channel.platform));
-    confirm_page(&app, &user, &channel, question).await
-}
-
-pub(super) async fn confirm_remove(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let question = remove_confirmation(&channel, &platform_name(&app, &channel.platform));
-    confirm_page(&app, &user, &channel, question).await
-}
-
-pub(super) async fn confirm_renew_webhooks(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    if !channel.has_webhook {
-        return Err(PageError::NotPossible("Webhooks are not enabled for this channel.".to_owned()));
-    }
-    confirm_page(&app, &user, &channel, renew_webhooks_confirmation(&channel)).await
-}
-
-pub(super) async fn confirm_disable_webhooks(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    confirm_page(&app, &user, &channel, disable_webhooks_confirmation(&channel)).await
+/// The page that asks it.
+pub(super) fn ask(question: ChannelQuestion) -> MethodRouter<App> {
+    get(async move |State(app): State<App>, user: Manager, PagePath(id): PagePath<ChannelId>| {
+        let channel = find_channel(&app, &user, id).await?;
+        let refuse = |text: &str| Err(PageError::NotPossible(text.to_owned()));
+        let waiting = match question {
+            ChannelQuestion::Approve => quarantine::waiting(&app.context, &channel).await?.len(),
+            _ => 0,
+        };
+        match question {
+            ChannelQuestion::Approve if waiting == 0 || channel.import_guard.is_none() => {
+                return refuse("Nothing is held for review any more.");
+            }
+            ChannelQuestion::RenewWebhooks if !channel.has_webhook => {
+                return refuse("Webhooks are not enabled for this channel.");
+            }
+            _ => {}
+        }
+        let question = question.confirmation(&channel, &platform_name(&app, &channel.platform), waiting);
+        confirm_page(&app, &user, (NavItem::Channels, channel_path(id)), question).await
+    })
 }

@@ -10,13 +10,14 @@ use super::{
     super::{
         PageError,
         components::SelectOption,
+        confirm::Confirmation,
         extract::{PagePath, PageQuery},
         form::Form,
-        layout::{Layout, NavItem as InRail, render_page},
-        session::CurrentUser,
+        layout::{Layout, NavItem, render_page},
+        session::{CurrentUser, Manager},
     },
     channel_feed_url, channel_path,
-    confirm::{self, ChannelConfirmation},
+    confirm::ChannelQuestion,
     find_channel,
     form::ChannelSettingsForm,
     labels::{block_rule_options, fill_steps, preference_options},
@@ -27,7 +28,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "channel.html")]
 pub(super) struct ChannelPage {
-    frame: Layout,
+    layout: Layout,
     path: String,
     /// Where the part that changes is asked for again.
     live_path: String,
@@ -48,20 +49,30 @@ pub(super) struct ChannelPage {
     blocks: Vec<SelectOption>,
     /// "every 60 minutes", if nothing is said here.
     usual_minutes: i64,
-    fewest_minutes: i64,
-    most_minutes: i64,
-    questions: Vec<ChannelConfirmation>,
+    /// Which minutes may be chosen.
+    interval_range: String,
+    questions: Vec<Confirmation>,
+}
+
+impl ChannelPage {
+    fn address_help(&self) -> &'static str {
+        if self.has_address {
+            "Leave empty to keep the current link. It is stored encrypted and not shown again."
+        } else {
+            "Leave empty to import nothing."
+        }
+    }
 }
 
 pub(super) async fn show(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
-    PageQuery(place): PageQuery<ChannelPageQuery>,
+    PageQuery(query): PageQuery<ChannelPageQuery>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
     let form = ChannelSettingsForm::from_channel(&channel);
-    let shown = build_page(&app, &user, &channel, place, form.into()).await?;
+    let shown = build_page(&app, &user, &channel, query, form.into()).await?;
     render_page(&app, &user, &shown)
 }
 
@@ -69,15 +80,15 @@ pub(super) async fn build_page(
     app: &App,
     user: &CurrentUser,
     channel: &Channel,
-    place: ChannelPageQuery,
+    query: ChannelPageQuery,
     form: Form<ChannelSettingsForm>,
 ) -> Result<ChannelPage, PageError> {
     let path = channel_path(channel.id);
-    let live_path = match &place.after {
+    let live_path = match &query.after {
         Some(after) => format!("{path}/live?after={after}"),
         None => format!("{path}/live"),
     };
-    let live = build_live(app, user, channel, place).await?;
+    let live = build_live(app, user, channel, query).await?;
     let known = app.context.platforms.find(&channel.platform);
     let feed_url = channel_feed_url(app, channel).await?;
     let values = [
@@ -85,22 +96,22 @@ pub(super) async fn build_page(
         ("business", user.business.name.as_str()),
         ("feed_url", feed_url.as_deref().unwrap_or_default()),
     ];
-    let mut questions = vec![confirm::remove_confirmation(channel, &live.glance.platform)];
-    if channel.import_guard.is_some() && !live.waiting.is_empty() {
-        questions.push(confirm::approve_confirmation(channel, &live.glance.platform, live.waiting.len()));
-    }
-    if feed_url.is_some() {
-        questions.push(confirm::rotate_confirmation(channel, &live.glance.platform));
-    }
-    if channel.has_webhook {
-        questions.push(confirm::renew_webhooks_confirmation(channel));
-        questions.push(confirm::disable_webhooks_confirmation(channel));
-    }
+    let offered = [
+        (ChannelQuestion::Remove, true),
+        (ChannelQuestion::Approve, channel.import_guard.is_some() && !live.waiting.is_empty()),
+        (ChannelQuestion::RotateFeed, feed_url.is_some()),
+        (ChannelQuestion::RenewWebhooks, channel.has_webhook),
+        (ChannelQuestion::DisableWebhooks, channel.has_webhook),
+    ];
+    let offered = offered.into_iter().filter(|(_, is_offered)| *is_offered);
+    let questions = offered
+        .map(|(question, _)| question.confirmation(channel, &live.glance.platform, live.waiting.len()))
+        .collect();
     let allowed = intervals(known);
     let unset = Channel { interval_minutes: None, ..channel.clone() };
     let title = format!("{} on {}", live.glance.resource, live.glance.platform);
     Ok(ChannelPage {
-        frame: Layout::load(app, user, InRail::Channels, title).await?,
+        layout: Layout::load(app, user, NavItem::Channels, title).await?,
         path,
         live_path,
         offers_feed: known.is_none_or(|platform| platform.exports),
@@ -114,8 +125,7 @@ pub(super) async fn build_page(
         preferences: preference_options(&form.preference),
         blocks: block_rule_options(&form.blocks),
         usual_minutes: load_poll_interval(&app.context, &unset).await?.num_minutes(),
-        fewest_minutes: *allowed.start(),
-        most_minutes: *allowed.end(),
+        interval_range: format!("From {} to {}.", allowed.start(), allowed.end()),
         form,
         questions,
         feed_url,

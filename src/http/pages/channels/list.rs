@@ -9,7 +9,7 @@ use super::{
         PageError,
         layout::{Layout, NavItem, render_page, render_partial},
         names::NameDirectory,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
     summary::ChannelSummary,
 };
@@ -18,7 +18,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "channels.html")]
 struct ChannelsPage {
-    frame: Layout,
+    layout: Layout,
     live: ChannelsLive,
     has_resources: bool,
 }
@@ -52,16 +52,14 @@ impl ChannelsLive {
     }
 }
 
-pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+pub(super) async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let mut names = NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await?;
     let live = build_live(&app, &user, &mut names).await?;
-    let frame = Layout::load(&app, &user, NavItem::Channels, "Channels").await?;
-    render_page(&app, &user, &ChannelsPage { frame, live, has_resources: !names.resources.is_empty() })
+    let layout = Layout::load(&app, &user, NavItem::Channels, "Channels").await?;
+    render_page(&app, &user, &ChannelsPage { layout, live, has_resources: !names.resources.is_empty() })
 }
 
-pub(super) async fn live(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+pub(super) async fn live(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let mut names = NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await?;
     render_partial(&build_live(&app, &user, &mut names).await?)
 }

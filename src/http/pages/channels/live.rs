@@ -30,7 +30,7 @@ use super::{
         format::{RelativeTime, exact_time, stretch},
         layout::render_partial,
         names::NameDirectory,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
     channel_path,
     confirm::bookings_phrase,
@@ -131,12 +131,12 @@ pub(super) struct ChannelPageQuery {
 
 pub(super) async fn show(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
-    PageQuery(place): PageQuery<ChannelPageQuery>,
+    PageQuery(query): PageQuery<ChannelPageQuery>,
 ) -> Result<Response, PageError> {
     let channel = find_channel(&app, &user, id).await?;
-    render_partial(&build_live(&app, &user, &channel, place).await?)
+    render_partial(&build_live(&app, &user, &channel, query).await?)
 }
 
 /// How times are told on the page.
@@ -152,7 +152,7 @@ pub(super) async fn build_live(
     app: &App,
     user: &CurrentUser,
     channel: &Channel,
-    place: ChannelPageQuery,
+    query: ChannelPageQuery,
 ) -> Result<ChannelLive, PageError> {
     let (db, business, now) = (&app.context.db, user.business.id, app.now());
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
@@ -172,8 +172,8 @@ pub(super) async fn build_live(
     };
     let unconfirmed = found.iter().filter(|one| one.kind == ItemKind::Unconfirmed);
     let unconfirmed: Vec<ChannelEventRow> = unconfirmed.map(|one| event_row(one, &told)).collect();
-    let is_further = place.after.is_some();
-    let ask = PageRequest { limit: SHOWN_RUNS, after: place.after };
+    let is_further = query.after.is_some();
+    let ask = PageRequest { limit: SHOWN_RUNS, after: query.after };
     let history = runs::list_for_channel(db, business, channel.id, &ask).await?;
     let readers = match channel.feed_id {
         Some(feed) => feed_reads::of_feed(db, business, feed).await?,

@@ -29,10 +29,11 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 
-use super::{PageError, components::capitalize, session::CurrentUser};
+use super::{PageError, components::sentence, session::Manager};
 use crate::{app::App, http::feeds::feed_url};
 
 pub(super) fn router() -> Router<App> {
+    use confirm::ChannelQuestion::{Approve, DisableWebhooks, Remove, RenewWebhooks, RotateFeed};
     Router::new()
         .route("/channels", get(list::show))
         .route("/channels/live", get(list::live))
@@ -40,25 +41,21 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}", get(detail::show).post(settings::save))
         .route("/channels/{id}/live", get(live::show))
         .route("/channels/{id}/sync", post(actions::sync))
-        .route("/channels/{id}/release", get(confirm::confirm_approve).post(actions::approve_quarantine))
+        .route("/channels/{id}/release", confirm::ask(Approve).post(actions::approve_quarantine))
         .route("/channels/{id}/keep", post(actions::keep))
         .route("/channels/{id}/unconfirmed/{item}/booking", post(actions::settle_as_booking))
         .route("/channels/{id}/unconfirmed/{item}/ours", post(actions::settle_as_echo))
         .route("/channels/{id}/runs/{run}/undo", post(actions::undo))
-        .route("/channels/{id}/rotate", get(confirm::confirm_rotate).post(actions::rotate))
+        .route("/channels/{id}/rotate", confirm::ask(RotateFeed).post(actions::rotate))
         .route("/channels/{id}/confirm-read", post(actions::confirm_read))
         .route("/channels/{id}/webhooks", get(actions::show_webhooks).post(actions::enable_webhooks))
-        .route("/channels/{id}/webhooks/renew", get(confirm::confirm_renew_webhooks))
-        .route(
-            "/channels/{id}/webhooks/forbid",
-            get(confirm::confirm_disable_webhooks).post(actions::forbid_webhooks),
-        )
-        .route("/channels/{id}/remove", get(confirm::confirm_remove).post(actions::remove))
+        .route("/channels/{id}/webhooks/renew", confirm::ask(RenewWebhooks))
+        .route("/channels/{id}/webhooks/forbid", confirm::ask(DisableWebhooks).post(actions::forbid_webhooks))
+        .route("/channels/{id}/remove", confirm::ask(Remove).post(actions::remove))
 }
 
 /// The channel, for managers, if it is not removed.
-async fn find_channel(app: &App, user: &CurrentUser, id: ChannelId) -> Result<Channel, PageError> {
-    user.require_manager()?;
+async fn find_channel(app: &App, user: &Manager, id: ChannelId) -> Result<Channel, PageError> {
     let found = channels::find(&app.context.db, user.business.id, id).await?;
     found.ok_or(PageError::NotFound("channel"))
 }
@@ -94,7 +91,7 @@ impl From<ChannelError> for PageError {
             ChannelError::NoChannel => Self::NotFound("channel"),
             ChannelError::NoResource => Self::NotFound("resource"),
             ChannelError::Storage(error) => error.into(),
-            other => Self::NotPossible(format!("{}.", capitalize(&other.to_string()))),
+            other => Self::NotPossible(sentence(&other)),
         }
     }
 }
@@ -106,7 +103,7 @@ fn address_error_message(error: ChannelError) -> Result<String, PageError> {
         | ChannelError::AddressTaken
         | ChannelError::Published
         | ChannelError::OwnFeed
-        | ChannelError::NothingToRead(_) => Ok(format!("{}.", capitalize(&error.to_string()))),
+        | ChannelError::NothingToRead(_) => Ok(sentence(&error)),
         other => Err(other.into()),
     }
 }

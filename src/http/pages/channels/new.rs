@@ -20,7 +20,7 @@ use super::{
         form::{Faults, Form},
         layout::{Layout, NavItem, render_page, render_refused},
         names::all_resources,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
     address_error_message,
     address_warnings::{AddressWarningCheckbox, AddressWarnings, address_fingerprint},
@@ -33,7 +33,7 @@ use crate::app::App;
 #[derive(Template)]
 #[template(path = "channel_choose.html")]
 struct ChooseChannelPage {
-    frame: Layout,
+    layout: Layout,
     resources: Vec<SelectOption>,
     platforms: Vec<PlatformOption>,
     form: Form<()>,
@@ -52,7 +52,7 @@ struct PlatformOption {
 #[derive(Template)]
 #[template(path = "channel_new.html")]
 struct NewChannelPage {
-    frame: Layout,
+    layout: Layout,
     resource_id: String,
     resource: String,
     platform_id: String,
@@ -94,20 +94,19 @@ pub(super) struct NewChannelForm {
 
 pub(super) async fn show(
     State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(wish): PageQuery<NewChannelForm>,
+    user: Manager,
+    PageQuery(form): PageQuery<NewChannelForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
-    if wish.resource.is_none() || wish.platform.is_none() {
-        return choose_page(&app, &user, &resources, &wish, Faults::default()).await;
+    if form.resource.is_none() || form.platform.is_none() {
+        return choose_page(&app, &user, &resources, &form, Faults::default()).await;
     }
-    match parse_choice(&app, &resources, &wish) {
+    match parse_choice(&app, &resources, &form) {
         Ok((resource, platform)) => {
-            let shown = build_page(&app, &user, resource, platform, &wish).await?;
+            let shown = build_page(&app, &user, resource, platform, &form).await?;
             render_page(&app, &user, &shown)
         }
-        Err(faults) => choose_page(&app, &user, &resources, &wish, faults).await,
+        Err(faults) => choose_page(&app, &user, &resources, &form, faults).await,
     }
 }
 
@@ -115,11 +114,11 @@ pub(super) async fn show(
 fn parse_choice<'a>(
     app: &'a App,
     resources: &'a [Resource],
-    wish: &NewChannelForm,
+    form: &NewChannelForm,
 ) -> Result<(&'a Resource, &'a Platform), Faults> {
-    let id = wish.resource.as_deref().and_then(|id| id.parse::<ResourceId>().ok());
+    let id = form.resource.as_deref().and_then(|id| id.parse::<ResourceId>().ok());
     let resource = resources.iter().find(|resource| Some(resource.id) == id);
-    let name = wish.instead.as_deref().or(wish.platform.as_deref()).unwrap_or_default();
+    let name = form.instead.as_deref().or(form.platform.as_deref()).unwrap_or_default();
     let platform = app.context.platforms.find(name);
     match (resource, platform) {
         (Some(resource), Some(platform)) => Ok((resource, platform)),
@@ -140,11 +139,11 @@ async fn choose_page(
     app: &App,
     user: &CurrentUser,
     resources: &[Resource],
-    wish: &NewChannelForm,
+    form: &NewChannelForm,
     faults: Faults,
 ) -> Result<Response, PageError> {
     let (resource, platform) =
-        (wish.resource.as_deref().unwrap_or_default(), wish.platform.as_deref().unwrap_or_default());
+        (form.resource.as_deref().unwrap_or_default(), form.platform.as_deref().unwrap_or_default());
     let is_refused = !faults.is_empty();
     let offer = |one: &Platform| PlatformOption {
         id: one.id.to_string(),
@@ -155,7 +154,7 @@ async fn choose_page(
         chosen: one.id.as_str() == platform,
     };
     let shown = ChooseChannelPage {
-        frame: Layout::load(app, user, NavItem::Channels, "Connect a platform").await?,
+        layout: Layout::load(app, user, NavItem::Channels, "Connect a platform").await?,
         resources: resources
             .iter()
             .map(|one| SelectOption::new(one.id.to_string(), &one.name, resource))
@@ -171,14 +170,14 @@ async fn build_page(
     user: &CurrentUser,
     resource: &Resource,
     platform: &Platform,
-    wish: &NewChannelForm,
+    form: &NewChannelForm,
 ) -> Result<NewChannelPage, PageError> {
     let business = user.business.name.as_str();
     let to_come = "(the link shown in the next step)";
     let values = [("resource", resource.name.as_str()), ("business", business), ("feed_url", to_come)];
     let checklist = platform.checklist.as_ref();
     Ok(NewChannelPage {
-        frame: Layout::load(app, user, NavItem::Channels, format!("Connect {}", platform.name)).await?,
+        layout: Layout::load(app, user, NavItem::Channels, format!("Connect {}", platform.name)).await?,
         resource_id: resource.id.to_string(),
         resource: resource.name.clone(),
         platform_id: platform.id.to_string(),
@@ -190,7 +189,7 @@ async fn build_page(
         export_steps: fill_steps(&platform.export_steps, &values),
         import_steps: fill_steps(&platform.import_steps, &values),
         by_hand: checklist.map(|list| manual_steps(list, &resource.name, business)).unwrap_or_default(),
-        form: NewChannelForm { address: wish.address.trim().to_owned(), ..wish.clone() }.into(),
+        form: NewChannelForm { address: form.address.trim().to_owned(), ..form.clone() }.into(),
         told: None,
         ticks: Vec::new(),
     })
@@ -198,16 +197,15 @@ async fn build_page(
 
 pub(super) async fn create(
     State(app): State<App>,
-    user: CurrentUser,
-    PageForm(wish): PageForm<NewChannelForm>,
+    user: Manager,
+    PageForm(form): PageForm<NewChannelForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
-    let (resource, platform) = match parse_choice(&app, &resources, &wish) {
+    let (resource, platform) = match parse_choice(&app, &resources, &form) {
         Ok(chosen) => chosen,
-        Err(faults) => return choose_page(&app, &user, &resources, &wish, faults).await,
+        Err(faults) => return choose_page(&app, &user, &resources, &form, faults).await,
     };
-    let mut shown = build_page(&app, &user, resource, platform, &wish).await?;
+    let mut shown = build_page(&app, &user, resource, platform, &form).await?;
     if !platform.exports && !platform.imports {
         return Err(PageError::NotPossible(format!("{} has no calendar to connect.", platform.name)));
     }
@@ -216,7 +214,7 @@ pub(super) async fn create(
         Some(SecretString::from(shown.form.address.as_str())).filter(|_| !shown.form.address.is_empty());
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
-        let ticked = if wish.about == shown.about() { wish.anyway.as_slice() } else { &[] };
+        let ticked = if form.about == shown.about() { form.anyway.as_slice() } else { &[] };
         let warnings = address_check::warnings(&app.context, &change, &asked).await?;
         let against = AddressWarnings::from_warnings(&warnings, ticked, &resource.name);
         if let Some(text) = against.unconfirmed() {

@@ -16,7 +16,7 @@ use super::{
         flash::Flash,
         form::{Faults, Form},
         layout::render_refused,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
     address_error_message,
     address_warnings::{AddressWarnings, address_fingerprint},
@@ -30,7 +30,7 @@ use crate::app::App;
 
 pub(super) async fn save(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<ChannelId>,
     PageForm(form): PageForm<ChannelSettingsForm>,
 ) -> Result<Response, PageError> {

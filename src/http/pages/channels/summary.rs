@@ -7,6 +7,7 @@ use concord_storage::{channels::Channel, jobs};
 use super::{
     super::{
         PageError,
+        attention::nights_at_risk,
         components::{Pill, Tone, capitalize, pluralize},
         format::RelativeTime,
         names::NameDirectory,
@@ -127,7 +128,7 @@ fn exposure_summary(
         };
     }
     let nights = exposure.nights();
-    let exposed = || format!("{} exposed", pluralize(nights, "night", "nights"));
+    let exposed = || nights_at_risk(nights);
     match &exposure.last_read {
         None if nights == 0 => ExposureSummary {
             tone: Tone::Waiting,
@@ -225,11 +226,11 @@ mod tests {
             (
                 of(None, vec![unknown.clone()]),
                 true,
-                "2 nights exposed: has not imported our calendar yet",
+                "2 nights at risk of double booking: has not imported our calendar yet",
                 None,
             ),
             (of(Some(read.clone()), vec![]), true, "Up to date", Some((812, 815))),
-            (of(Some(read), vec![unknown]), true, "2 nights exposed", Some((812, 815))),
+            (of(Some(read), vec![unknown]), true, "2 nights at risk of double booking", Some((812, 815))),
         ] {
             let known = exposure_summary(&exposure, reads_ours, when);
             assert_eq!(known.words, words);

@@ -9,10 +9,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use concord_services::{ServiceError, connections::ConnectionActionError};
+use concord_services::ServiceError;
 use concord_storage::StorageError;
 use tokio::task::JoinError;
 
+use super::components::sentence;
 use crate::app::admission::AdmissionError;
 
 /// Why a zone stays as it is.
@@ -88,7 +89,7 @@ pub(crate) enum PageError {
 impl From<StorageError> for PageError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::NotFound => Self::NotFound("thing here"),
+            StorageError::NotFound => Self::NotFound("item"),
             StorageError::Busy | StorageError::Overlap | StorageError::Overloaded => Self::Busy,
             StorageError::Unavailable(_) | StorageError::Unwritable(_) => {
                 Self::Unavailable(error.to_string())
@@ -119,19 +120,10 @@ impl From<ServiceError> for PageError {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::NotFound(what) => Self::NotFound(what),
-            ServiceError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl From<ConnectionActionError> for PageError {
-    fn from(error: ConnectionActionError) -> Self {
-        match error {
-            ConnectionActionError::NotFound => Self::NotFound("calendar"),
-            ConnectionActionError::NotPossible(reason) | ConnectionActionError::Provider(reason) => {
-                Self::NotPossible(reason)
+            ServiceError::NotPossible(reason) | ServiceError::Provider(reason) => {
+                Self::NotPossible(sentence(&reason))
             }
-            ConnectionActionError::Storage(error) => error.into(),
+            ServiceError::Storage(error) => error.into(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{
     super::{
         PageError,
         components::SelectOption,
+        confirm::Confirmation,
         form::Form,
         format::RelativeTime,
         layout::{Layout, NavItem, render_page},
@@ -24,15 +25,16 @@ use super::{
         reveal::{self, RevealQuery},
         session::CurrentUser,
     },
-    FeedUrlReveal, NewFeedForm, PATH, may_see, privacy_label,
+    FeedUrlReveal, NewFeedForm, PATH, may_see, privacy_label, revoke_confirmation, rotate_confirmation,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "feeds.html")]
 pub(super) struct FeedsPage {
-    frame: Layout,
+    layout: Layout,
     rows: Vec<FeedRow>,
+    questions: Vec<Confirmation>,
     /// What a feed can be about: of the business, its resources, its people.
     whole: Vec<SelectOption>,
     resources: Vec<SelectOption>,
@@ -81,9 +83,10 @@ pub(super) async fn build_page(
     let db = &app.context.db;
     let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
     let all = feeds::list(db, user.business.id).await?;
-    let mut rows = Vec::new();
+    let (mut rows, mut questions) = (Vec::new(), Vec::new());
     for feed in all.iter().filter(|feed| may_see(user, feed)) {
         rows.push(feed_row(app, user, feed, &mut names).await?);
+        questions.extend([rotate_confirmation(feed), revoke_confirmation(feed)]);
     }
     let whole = if user.is_manager() {
         vec![SelectOption::new("business", format!("All bookings of {}", user.business.name), &form.about)]
@@ -98,8 +101,9 @@ pub(super) async fn build_page(
         seen.map(choice).collect()
     };
     Ok(FeedsPage {
-        frame: Layout::load(app, user, NavItem::Feeds, "Feeds").await?,
+        layout: Layout::load(app, user, NavItem::Feeds, "Feeds").await?,
         rows,
+        questions,
         whole,
         resources: resources
             .map(|resource| {

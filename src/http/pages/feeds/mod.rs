@@ -5,7 +5,12 @@ mod list;
 mod readers;
 
 use askama::Template;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    response::Response,
+    routing::{MethodRouter, get},
+};
 use concord_domain::{
     feed::FeedScope,
     ids::{FeedId, StaffId},
@@ -21,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
+    confirm::{Confirmation, confirm_page, isolated},
     extract::{PageForm, PagePath},
     flash::Flash,
     form::Form,
@@ -38,8 +44,8 @@ pub(super) fn router() -> Router<App> {
         .route(PATH, get(list::show).post(create))
         .route("/feeds/{id}/readers", get(readers::show))
         .route("/feeds/{id}/edit", get(edit).post(update))
-        .route("/feeds/{id}/rotate", get(confirm_rotate).post(rotate))
-        .route("/feeds/{id}/revoke", get(confirm_revoke).post(revoke))
+        .route("/feeds/{id}/rotate", ask(rotate_confirmation).post(rotate))
+        .route("/feeds/{id}/revoke", ask(revoke_confirmation).post(revoke))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,20 +70,20 @@ struct NewFeedForm {
 async fn create(
     State(app): State<App>,
     user: CurrentUser,
-    PageForm(wish): PageForm<NewFeedForm>,
+    PageForm(form): PageForm<NewFeedForm>,
 ) -> Result<Response, PageError> {
-    let Some(subject) = parse_subject(&wish.about).filter(|subject| may_publish(&user, *subject)) else {
-        return refuse(&app, &user, wish, ("about", "Choose which bookings the feed shows.")).await;
+    let Some(subject) = parse_subject(&form.about).filter(|subject| may_publish(&user, *subject)) else {
+        return refuse(&app, &user, form, ("about", "Choose which bookings the feed shows.")).await;
     };
-    let name = wish.name.trim();
+    let name = form.name.trim();
     if !is_name(name) {
-        return refuse(&app, &user, wish, ("name", NAME_RULE)).await;
+        return refuse(&app, &user, form, ("name", NAME_RULE)).await;
     }
     let new = NewFeed {
         business: user.business.id,
         subject,
         name: name.to_owned(),
-        privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
+        privacy: form.privacy.parse().unwrap_or(FeedPrivacy::Busy),
     };
     let mut tx = app.context.db.begin().await?;
     let (feed, token) = feeds::create(&mut tx, &user.change(&app), &new).await?;
@@ -133,7 +139,7 @@ async fn update(
 #[derive(Template)]
 #[template(path = "feed_edit.html")]
 struct EditFeedPage {
-    frame: Layout,
+    layout: Layout,
     id: FeedId,
     form: Form<FeedSettingsForm>,
     privacy: FeedPrivacy,
@@ -146,8 +152,8 @@ impl EditFeedPage {
         feed: &Feed,
         form: Form<FeedSettingsForm>,
     ) -> Result<Self, PageError> {
-        let frame = Layout::load(app, user, NavItem::Feeds, format!("Edit {}", feed.name)).await?;
-        Ok(Self { frame, id: feed.id, privacy: form.privacy, form })
+        let layout = Layout::load(app, user, NavItem::Feeds, format!("Edit {}", feed.name)).await?;
+        Ok(Self { layout, id: feed.id, privacy: form.privacy, form })
     }
 }
 
@@ -161,41 +167,32 @@ async fn edit(
     render_page(&app, &user, &EditFeedPage::of(&app, &user, &feed, form).await?)
 }
 
-#[derive(Template)]
-#[template(path = "feed_ask.html")]
-struct ConfirmFeedPage {
-    frame: Layout,
-    id: FeedId,
-    name: String,
-    /// Whether it gets a new address, or ends.
-    rotates: bool,
+fn rotate_confirmation(feed: &Feed) -> Confirmation {
+    Confirmation {
+        is_danger: false,
+        ..Confirmation::danger(
+            (format!("rotate-{}", feed.id), format!("/feeds/{}/rotate", feed.id)),
+            format!("New link for “{}”?", isolated(&feed.name)),
+            "The old link stops working immediately. Subscribers need the new one.",
+            "Generate link",
+        )
+    }
 }
 
-async fn confirm_rotate(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<FeedId>,
-) -> Result<Response, PageError> {
-    confirm_page(&app, &user, id, true).await
+fn revoke_confirmation(feed: &Feed) -> Confirmation {
+    Confirmation::danger(
+        (format!("revoke-{}", feed.id), format!("/feeds/{}/revoke", feed.id)),
+        format!("Revoke “{}”?", isolated(&feed.name)),
+        "The link stops working immediately and permanently. Subscribers see no more changes.",
+        "Revoke feed",
+    )
 }
 
-async fn confirm_revoke(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<FeedId>,
-) -> Result<Response, PageError> {
-    confirm_page(&app, &user, id, false).await
-}
-
-async fn confirm_page(
-    app: &App,
-    user: &CurrentUser,
-    id: FeedId,
-    rotates: bool,
-) -> Result<Response, PageError> {
-    let feed = find_feed(app, user, id).await?;
-    let frame = Layout::load(app, user, NavItem::Feeds, feed.name.clone()).await?;
-    render_page(app, user, &ConfirmFeedPage { frame, id, name: feed.name, rotates })
+fn ask(question: fn(&Feed) -> Confirmation) -> MethodRouter<App> {
+    get(async move |State(app): State<App>, user: CurrentUser, PagePath(id): PagePath<FeedId>| {
+        let feed = find_feed(&app, &user, id).await?;
+        confirm_page(&app, &user, (NavItem::Feeds, PATH), question(&feed)).await
+    })
 }
 
 fn parse_subject(text: &str) -> Option<FeedSubject> {
@@ -232,10 +229,10 @@ async fn find_feed(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, Pa
 async fn refuse(
     app: &App,
     user: &CurrentUser,
-    wish: NewFeedForm,
+    form: NewFeedForm,
     fault: (&'static str, &'static str),
 ) -> Result<Response, PageError> {
-    render_refused(app, user, &list::build_page(app, user, Form::refused(wish, fault)).await?)
+    render_refused(app, user, &list::build_page(app, user, Form::refused(form, fault)).await?)
 }
 
 /// Commits, and leads to the page that shows the address: it must be nowhere else.
@@ -257,7 +254,7 @@ fn privacy_label(privacy: FeedPrivacy) -> &'static str {
     match privacy {
         FeedPrivacy::Busy => "Busy only",
         FeedPrivacy::Title => "Titles",
-        FeedPrivacy::Full => "All bookings",
+        FeedPrivacy::Full => "Full details",
     }
 }
 

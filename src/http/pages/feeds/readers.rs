@@ -23,7 +23,7 @@ use crate::{app::App, http::feeds::is_shown_as_person};
 #[derive(Template)]
 #[template(path = "feed_readers.html")]
 struct FeedReadersPage {
-    frame: Layout,
+    layout: Layout,
     feed: Feed,
     privacy: &'static str,
     /// Of what it says now.
@@ -63,7 +63,7 @@ pub(super) async fn show(
         revision: read.revision,
     };
     let shown = FeedReadersPage {
-        frame: Layout::load(&app, &user, NavItem::Feeds, feed.name.clone()).await?,
+        layout: Layout::load(&app, &user, NavItem::Feeds, feed.name.clone()).await?,
         privacy: privacy_label(feed.privacy),
         readers: readers.into_iter().map(reader).collect(),
         revision,

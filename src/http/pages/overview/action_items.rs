@@ -4,6 +4,7 @@ use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
     booking::Booking,
+    connection::ProviderKind,
     ids::{BookingId, ChannelId, JobId},
     interval::Interval,
     job::JobKind,
@@ -20,13 +21,14 @@ use concord_storage::{
 
 use super::super::{
     PageError,
-    attention::{Attention, JobSubject, SyncIndicator},
+    attention::{Attention, SyncIndicator},
     booking_paths::booking_path,
     bookings::guest_name,
     changes::{ChangeViewPlacement, RemoteChangeView, change_views},
     channels::{self, labels::quarantine_message, platform_name},
     components::{Tone, capitalize},
     format::{RelativeTime, stretch},
+    job_subject::JobSubject,
     names::NameDirectory,
     session::CurrentUser,
 };
@@ -54,13 +56,12 @@ impl HtmlSafe for ActionItems {}
 struct ReconnectItem {
     staff: String,
     staff_id: String,
-    provider: &'static str,
-    provider_word: &'static str,
+    provider: ProviderKind,
     account: String,
     since: RelativeTime,
 }
 
-/// A channel whose platform seems to have cancelled much at once.
+/// A channel calendar_of platform seems to have cancelled much at once.
 struct QuarantineItem {
     name: String,
     text: String,
@@ -101,7 +102,7 @@ impl ActionItems {
 const SHOWN_FAILURES: usize = 8;
 /// So many double bookings are shown one by one.
 const SHOWN_CONFLICTS: usize = 8;
-/// So many questions are asked one by one.
+/// So many questions are shown_questions one by one.
 const SHOWN_QUESTIONS: usize = 8;
 /// So many of the last changes are shown, of so many that are looked at.
 const SHOWN_RECENT: usize = 5;
@@ -126,8 +127,7 @@ pub(super) async fn action_items(
         reconnect.push(ReconnectItem {
             staff: names.staff_name(connection.staff_id),
             staff_id: connection.staff_id.to_string(),
-            provider: connection.provider.name(),
-            provider_word: connection.provider.as_str(),
+            provider: connection.provider,
             account: connection.account_email.clone(),
             since: RelativeTime::new(connection.state_changed_at, now, zone),
         });
@@ -143,12 +143,12 @@ pub(super) async fn action_items(
     }
     let shown = attention.conflicts.get(..SHOWN_CONFLICTS).unwrap_or(&attention.conflicts);
     let conflicts = conflict_items(app, user, shown, today).await?;
-    let asked = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
+    let shown_questions = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
     Ok(ActionItems {
         csrf: user.token.form_token(),
         word: attention.indicator(),
-        questions: change_views(app, user, names, asked, (ChangeViewPlacement::Needs, "/")).await?,
-        more_questions: attention.questions.len() - asked.len(),
+        questions: change_views(app, user, names, shown_questions, (ChangeViewPlacement::Needs, "/")).await?,
+        more_questions: attention.questions.len() - shown_questions.len(),
         recent: recent_changes(app, user, names).await?,
         reconnect,
         held,
@@ -165,13 +165,10 @@ async fn recent_changes(
     user: &CurrentUser,
     names: &mut NameDirectory,
 ) -> Result<Vec<RemoteChangeView>, PageError> {
-    let own = user.user.staff_id;
-    if !user.is_manager() && own.is_none() {
-        return Ok(Vec::new());
-    }
-    let (whose, since) = (own.filter(|_| !user.is_manager()), app.now() - Duration::hours(24));
+    let Some(staff) = user.calendar_scope() else { return Ok(Vec::new()) };
+    let since = app.now() - Duration::hours(24);
     let ask = PageRequest { limit: LOOKED_AT, after: None };
-    let mut found = remote_changes::list(&app.context.db, user.business.id, (whose, None), &ask).await?.items;
+    let mut found = remote_changes::list(&app.context.db, user.business.id, (staff, None), &ask).await?.items;
     found.retain(|change| {
         change.seen_at > since
             && matches!(change.state, RemoteChangeState::Followed | RemoteChangeState::Revert)
@@ -188,7 +185,7 @@ async fn failed_job_item(
 ) -> Result<FailedJobItem, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let about = JobSubject::of(db, business, job).await?;
-    let mut whose = "a calendar".to_owned();
+    let mut calendar_of = "a calendar".to_owned();
     let mut path = match job.kind {
         JobKind::SendMail | JobKind::Notify => "/settings/mail".to_owned(),
         JobKind::PollChannel => channels::channel_path(ChannelId(job.subject_id)),
@@ -201,7 +198,7 @@ async fn failed_job_item(
     let mut booking = None;
     if let Some(about) = &about {
         names.load_staff(db, about.staff).await?;
-        whose = format!("{}'s calendar", names.staff_name(about.staff));
+        calendar_of = format!("{}'s calendar", names.staff_name(about.staff));
         path = format!("/calendars/{}", about.connection);
         booking = about.booking(db, business).await?;
     }
@@ -211,19 +208,21 @@ async fn failed_job_item(
     let booking =
         booking.map_or_else(|| "a booking".to_owned(), |booking| format!("booking {}", booking.reference));
     let what = match job.kind {
-        JobKind::SyncBooking => format!("{} could not be written to {whose}", capitalize(&booking)),
-        JobKind::DeleteBooking => format!("{} could not be removed from {whose}", capitalize(&booking)),
+        JobKind::SyncBooking => format!("{} could not be written to {calendar_of}", capitalize(&booking)),
+        JobKind::DeleteBooking => format!("{} could not be removed from {calendar_of}", capitalize(&booking)),
         JobKind::ImportAvailability => match about.and_then(|about| about.calendar) {
-            Some(calendar) => format!("Busy times could not be read from “{calendar}” in {whose}"),
-            None => format!("Busy times could not be read from {whose}"),
+            Some(calendar) => format!("Busy times could not be read from “{calendar}” in {calendar_of}"),
+            None => format!("Busy times could not be read from {calendar_of}"),
         },
         JobKind::RenewPush => match about.and_then(|about| about.calendar) {
-            Some(calendar) => format!("Instant updates are off for “{calendar}” in {whose}"),
-            None => format!("Instant updates are off for {whose}"),
+            Some(calendar) => format!("Instant updates are off for “{calendar}” in {calendar_of}"),
+            None => format!("Instant updates are off for {calendar_of}"),
         },
-        JobKind::BatchSync => format!("{} could not be synced", capitalize(&whose)),
-        JobKind::CompareDrift => format!("{} could not be compared with the bookings", capitalize(&whose)),
-        JobKind::Disconnect => format!("{} could not be fully disconnected", capitalize(&whose)),
+        JobKind::BatchSync => format!("{} could not be synced", capitalize(&calendar_of)),
+        JobKind::CompareDrift => {
+            format!("{} could not be compared with the bookings", capitalize(&calendar_of))
+        }
+        JobKind::Disconnect => format!("{} could not be fully disconnected", capitalize(&calendar_of)),
         JobKind::SendMail => "An email could not be sent".to_owned(),
         JobKind::Notify => "A notification could not be sent".to_owned(),
         JobKind::PollChannel => match channel {

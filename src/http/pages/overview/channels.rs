@@ -5,9 +5,9 @@ use concord_storage::channels::Channel;
 
 use super::super::{
     PageError,
-    attention::Attention,
+    attention::{Attention, nights_at_risk},
     channels::{self, labels::hue_class, platform_name, summary},
-    components::{Pill, pluralize},
+    components::Pill,
     format::RelativeTime,
     names::NameDirectory,
     session::CurrentUser,
@@ -32,7 +32,7 @@ struct OverviewChannelRow {
     hue: String,
     state: Pill,
     read: Option<RelativeTime>,
-    /// What the platform does not know: "2 nights exposed".
+    /// What the platform does not know: "2 nights at risk of double booking".
     unknown: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn channels(
 
 fn exposure_message(attention: &Attention, channel: &Channel) -> Option<String> {
     let nights = attention.exposed.get(&channel.id);
-    let exposed = nights.map(|nights| format!("{} exposed", pluralize(*nights, "night", "nights")));
+    let exposed = nights.map(|nights| nights_at_risk(*nights));
     match (exposed, attention.unread.contains(&channel.id)) {
         (Some(exposed), true) => Some(format!("{exposed}: has not imported our calendar yet")),
         (None, true) => Some("Has not imported our calendar yet".to_owned()),

@@ -29,7 +29,7 @@ use super::{
     format::RelativeTime,
     layout::{Layout, NavItem, render_page, render_partial},
     names::NameDirectory,
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -47,7 +47,7 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
-    frame: Layout,
+    layout: Layout,
     needs: ActionItems,
     next: UpcomingBookings,
     calendars: OverviewCalendars,
@@ -95,7 +95,7 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
     )?;
     let next = upcoming::upcoming_bookings(&app, &user, &mut names).await?;
     let overview = OverviewPage {
-        frame: Layout::with_attention(&user, NavItem::Overview, "Overview", &attention),
+        layout: Layout::with_attention(&user, NavItem::Overview, "Overview", &attention),
         needs: action_items(&app, &user, &attention, &mut names).await?,
         next,
         calendars: calendars(&app, &user, (&attention, counts), &mut names).await?,
@@ -118,8 +118,7 @@ async fn live_upcoming(State(app): State<App>, user: CurrentUser) -> Result<Resp
     render_partial(&upcoming::upcoming_bookings(&app, &user, &mut names).await?)
 }
 
-async fn live_channels(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn live_channels(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let attention = Attention::of(&app, &user).await?;
     render_partial(&channels(&app, &user, &attention, &mut names(&app, &user).await?).await?)
 }

@@ -24,7 +24,7 @@ use super::{
     layout::{Layout, NavItem, render_page},
     names::all_staff,
     reveal::{self, RevealQuery},
-    session::CurrentUser,
+    session::{CurrentUser, Manager},
 };
 use crate::app::App;
 
@@ -47,13 +47,14 @@ pub(super) fn router() -> Router<App> {
 #[derive(Template)]
 #[template(path = "people.html")]
 struct PeoplePage {
-    frame: Layout,
+    layout: Layout,
     staff: Vec<StaffRow>,
     archived: Vec<Staff>,
     users: Vec<UserRow>,
     form: Form<users::UserForm>,
     /// Whom a new user may stand for.
-    standing_for: Vec<SelectOption>,
+    linked_staff: Vec<SelectOption>,
+    roles: Vec<SelectOption>,
     /// A link that was just made.
     shown_once: Option<SignInLinkReveal>,
     /// One was made, and shown before.
@@ -72,7 +73,7 @@ struct UserRow {
     name: String,
     email: String,
     role: &'static str,
-    stands_for: String,
+    linked_to: String,
     is_you: bool,
 }
 
@@ -86,10 +87,15 @@ struct SignInLinkReveal {
 /// What a staff member does, for people.
 pub(super) fn trade_label(trade: Trade) -> &'static str {
     match trade {
-        Trade::General => "Customer service",
+        Trade::General => "General",
         Trade::Technician => "Technician",
         Trade::Driver => "Driver",
     }
+}
+
+fn role_options(chosen: &str) -> Vec<SelectOption> {
+    let roles = [Role::Staff, Role::Manager].iter();
+    roles.map(|role| SelectOption::new(role.as_str(), role_label(*role), chosen)).collect()
 }
 
 fn role_label(role: Role) -> &'static str {
@@ -99,8 +105,7 @@ fn role_label(role: Role) -> &'static str {
     }
 }
 
-async fn list(State(app): State<App>, user: CurrentUser, shown: RevealQuery) -> Result<Response, PageError> {
-    user.require_manager()?;
+async fn list(State(app): State<App>, user: Manager, shown: RevealQuery) -> Result<Response, PageError> {
     let people = build_page(&app, &user, users::UserForm::default().into()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
     render_page(
@@ -124,7 +129,7 @@ async fn build_page(
             .unwrap_or_default()
     };
     Ok(PeoplePage {
-        frame: Layout::load(app, user, NavItem::Settings, "People").await?,
+        layout: Layout::load(app, user, NavItem::Settings, "People").await?,
         users: users
             .iter()
             .map(|other| UserRow {
@@ -132,11 +137,12 @@ async fn build_page(
                 name: other.name.clone(),
                 email: other.email.clone(),
                 role: role_label(other.role),
-                stands_for: name_of(other.staff_id),
+                linked_to: name_of(other.staff_id),
                 is_you: other.id == user.user.id,
             })
             .collect(),
-        standing_for: staff
+        roles: role_options(&form.role),
+        linked_staff: staff
             .iter()
             .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &form.staff))
             .collect(),
@@ -154,15 +160,4 @@ async fn build_page(
         shown_once: None,
         was_shown: false,
     })
-}
-
-/// Asks before somebody is taken away.
-#[derive(Template)]
-#[template(path = "people_ask.html")]
-struct ConfirmArchivePage {
-    frame: Layout,
-    action: String,
-    question: String,
-    text: &'static str,
-    button: &'static str,
 }

@@ -11,21 +11,22 @@ use super::{
     super::{
         PageError,
         components::SelectOption,
+        confirm::{Confirmation, confirm_page, isolated},
         extract::{PageForm, PagePath},
         flash::Flash,
         form::{Faults, Form},
         layout::{Layout, NavItem, render_page, render_refused},
         names::NAME_RULE,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
-    ConfirmArchivePage, trade_label,
+    PATH, trade_label,
 };
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "staff_form.html")]
 struct StaffFormPage {
-    frame: Layout,
+    layout: Layout,
     id: Option<StaffId>,
     form: Form<StaffForm>,
     trades: Vec<SelectOption>,
@@ -47,24 +48,23 @@ impl StaffFormPage {
         form: Form<StaffForm>,
     ) -> Result<Self, PageError> {
         let title = if id.is_some() { format!("Edit {}", form.name) } else { "New staff member".to_owned() };
-        let frame = Layout::load(app, user, NavItem::Settings, title).await?;
+        let layout = Layout::load(app, user, NavItem::Settings, title).await?;
         let trades = Trade::ALL
             .iter()
             .map(|trade| SelectOption::new(trade.as_str(), trade_label(*trade), &form.trade))
             .collect();
-        Ok(Self { frame, id, form, trades })
+        Ok(Self { layout, id, form, trades })
     }
 }
 
-pub(super) async fn new_form(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    user.require_manager()?;
+pub(super) async fn new_form(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
     let shown = StaffFormPage::of(&app, &user, None, StaffForm::default().into()).await?;
     render_page(&app, &user, &shown)
 }
 
 pub(super) async fn edit(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
     let staff = find_staff(&app, &user, id).await?;
@@ -73,8 +73,7 @@ pub(super) async fn edit(
     render_page(&app, &user, &shown)
 }
 
-async fn find_staff(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
-    user.require_manager()?;
+async fn find_staff(app: &App, user: &Manager, id: StaffId) -> Result<Staff, PageError> {
     people::find_staff(&app.context.db, user.business.id, id)
         .await?
         .filter(|staff| staff.archived_at.is_none())
@@ -82,12 +81,20 @@ async fn find_staff(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff,
 }
 
 fn parse_form(form: &StaffForm) -> Result<StaffSettings, Faults> {
-    let trade = form.trade.parse().unwrap_or(Trade::General);
-    let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), trade };
     let mut faults = FieldErrors::default();
+    let trade = form.trade.parse();
+    let mut settings = StaffSettings {
+        name: form.name.clone(),
+        email: form.email.clone(),
+        trade: trade.unwrap_or(Trade::General),
+    };
     settings.check(&mut faults);
+    if trade.is_err() {
+        faults.add("trade", "is none of them");
+    }
     let message = |fault: FieldError| match fault.field {
         "name" => ("name", NAME_RULE),
+        "trade" => ("trade", "Choose a position."),
         field => (field, "Enter a valid email address."),
     };
     faults.into_result().map_err(|faults| faults.into_iter().map(message).collect::<Faults>())?;
@@ -106,22 +113,21 @@ async fn refuse(
 
 pub(super) async fn create(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PageForm(form): PageForm<StaffForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, None, form, faults).await,
     };
     let made = staff::create(&app.context, &user.change(&app), &settings).await?;
     let flash = Flash::success(format!("{} was added. Connect their calendar under Calendars.", made.name));
-    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }
 
 pub(super) async fn update(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<StaffId>,
     PageForm(form): PageForm<StaffForm>,
 ) -> Result<Response, PageError> {
@@ -133,47 +139,44 @@ pub(super) async fn update(
     let change = user.change(&app);
     let changed = staff::change::<PageError>(&app.context, &change, id, |_| Ok(settings)).await?;
     let flash = Flash::success(format!("{} was changed.", changed.name));
-    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }
 
 pub(super) async fn archive(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let staff = staff::archive(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("{} was archived. Existing bookings are kept.", staff.name))
         .with_undo(format!("/settings/people/staff/{id}/restore"), &[]);
-    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }
 
 pub(super) async fn restore(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
     let staff = staff::restore(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("{} was restored.", staff.name));
-    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }
 
 pub(super) async fn confirm_archive(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<StaffId>,
 ) -> Result<Response, PageError> {
     let staff = find_staff(&app, &user, id).await?;
-    let question = ConfirmArchivePage {
-        frame: Layout::load(&app, &user, NavItem::Settings, format!("Archive {}", staff.name)).await?,
-        action: format!("/settings/people/staff/{id}/archive"),
-        question: format!("Archive {}?", staff.name),
-        text: "They can no longer be booked. Existing bookings and connected calendars are kept. \
-               You can restore them under People.",
-        button: "Archive",
-    };
-    render_page(&app, &user, &question)
+    let question = Confirmation::danger(
+        ("archive", format!("{PATH}/staff/{id}/archive")),
+        format!("Archive {}?", isolated(&staff.name)),
+        "They can no longer be booked. Existing bookings and connected calendars are kept. You can restore them \
+         under People.",
+        "Archive",
+    );
+    confirm_page(&app, &user, (NavItem::Settings, PATH), question).await
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use concord_domain::{
     ids::{StaffId, UserId},
     people::Role,
 };
-use concord_services::users;
+use concord_services::{ServiceError, users};
 use concord_storage::{
     StorageError, Tx,
     people::{self, NewUser, User, UserSettings},
@@ -18,7 +18,8 @@ use serde::Deserialize;
 use super::{
     super::{
         PageError,
-        components::SelectOption,
+        components::{SelectOption, sentence},
+        confirm::{Confirmation, confirm_page, isolated},
         extract::{PageForm, PagePath},
         flash::Flash,
         form::{Faults, Form},
@@ -27,9 +28,9 @@ use super::{
         names::all_staff,
         names::{NAME_RULE, is_name},
         reveal,
-        session::CurrentUser,
+        session::{CurrentUser, Manager},
     },
-    ConfirmArchivePage, PATH, SignInLinkReveal, build_page, role_label,
+    PATH, SignInLinkReveal, build_page, role_options,
 };
 use crate::app::App;
 
@@ -45,28 +46,19 @@ pub(super) struct UserForm {
 
 pub(super) async fn invite(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PageForm(form): PageForm<UserForm>,
 ) -> Result<Response, PageError> {
-    user.require_manager()?;
-    let (name, email) = (form.name.trim(), form.email.trim());
     let mut faults = Faults::default();
-    if !is_name(name) {
-        faults.add("name", NAME_RULE);
-    }
-    if !looks_like_mail_address(email) {
+    let UserSettings { staff, name, role } = parse_form(&form, &mut faults);
+    let email = form.email.trim().to_owned();
+    if !looks_like_mail_address(&email) {
         faults.add("email", "Enter a valid email address.");
     }
     if !faults.is_empty() {
         return refuse(&app, &user, form, faults).await;
     }
-    let new = NewUser {
-        business: user.business.id,
-        staff: form.staff.parse().ok(),
-        name: name.to_owned(),
-        email: email.to_owned(),
-        role: form.role.parse().unwrap_or(Role::Staff),
-    };
+    let new = NewUser { business: user.business.id, staff, name, email, role };
     let mut tx = app.context.db.begin().await?;
     let made = match users::create(&mut tx, &user.change(&app), &new).await {
         Ok(made) => made,
@@ -89,8 +81,7 @@ async fn refuse(
     render_refused(app, user, &build_page(app, user, Form::refused(form, faults)).await?)
 }
 
-async fn find_user(app: &App, user: &CurrentUser, id: UserId) -> Result<User, PageError> {
-    user.require_manager()?;
+async fn find_user(app: &App, user: &Manager, id: UserId) -> Result<User, PageError> {
     people::find_user(&app.context.db, user.business.id, id)
         .await?
         .filter(|found| found.archived_at.is_none())
@@ -100,13 +91,13 @@ async fn find_user(app: &App, user: &CurrentUser, id: UserId) -> Result<User, Pa
 #[derive(Template)]
 #[template(path = "user_form.html")]
 struct UserFormPage {
-    frame: Layout,
+    layout: Layout,
     id: UserId,
     email: String,
     form: Form<UserForm>,
     roles: Vec<SelectOption>,
     /// Whom they may stand for.
-    standing_for: Vec<SelectOption>,
+    linked_staff: Vec<SelectOption>,
     is_you: bool,
 }
 
@@ -118,32 +109,29 @@ impl UserFormPage {
         form: Form<UserForm>,
     ) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
-        let mut standing_for: Vec<SelectOption> = all_staff(db, business)
+        let mut linked_staff: Vec<SelectOption> = all_staff(db, business)
             .await?
             .iter()
             .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &form.staff))
             .collect();
         // Whom they stand for can be kept, also when nobody can be booked with them any more.
         if let Some(id) = person.staff_id
-            && !standing_for.iter().any(|choice| choice.value == id.to_string())
+            && !linked_staff.iter().any(|choice| choice.value == id.to_string())
             && let Some(staff) = people::find_staff(db, business, id).await?
         {
             let label = format!("{} (archived)", staff.name);
-            standing_for.push(SelectOption::new(id.to_string(), label, &form.staff));
+            linked_staff.push(SelectOption::new(id.to_string(), label, &form.staff));
         }
-        let roles = [Role::Staff, Role::Manager]
-            .iter()
-            .map(|role| SelectOption::new(role.as_str(), role_label(*role), &form.role))
-            .collect();
-        let frame = Layout::load(app, user, NavItem::Settings, format!("Edit {}", person.name)).await?;
+        let roles = role_options(&form.role);
+        let layout = Layout::load(app, user, NavItem::Settings, format!("Edit {}", person.name)).await?;
         let (email, is_you) = (person.email.clone(), person.id == user.user.id);
-        Ok(Self { frame, id: person.id, email, form, roles, standing_for, is_you })
+        Ok(Self { layout, id: person.id, email, form, roles, linked_staff, is_you })
     }
 }
 
 pub(super) async fn edit(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
     let person = find_user(&app, &user, id).await?;
@@ -158,48 +146,47 @@ pub(super) async fn edit(
 
 pub(super) async fn update(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<UserId>,
     PageForm(form): PageForm<UserForm>,
 ) -> Result<Response, PageError> {
     let person = find_user(&app, &user, id).await?;
-    let settings = match parse_form(&form, &person, &user) {
-        Ok(settings) => settings,
-        Err(faults) => {
-            let form = Form::refused(form, faults);
-            return render_refused(&app, &user, &UserFormPage::of(&app, &user, &person, form).await?);
+    let mut faults = Faults::default();
+    let settings = parse_form(&form, &mut faults);
+    if faults.is_empty() {
+        match users::change(&app.context, &user.change(&app), id, &settings).await {
+            Ok(changed) => {
+                let flash = Flash::success(format!("{} was changed.", changed.name));
+                return Ok(user.redirect_with_flash(&app, PATH, &flash));
+            }
+            Err(ServiceError::NotPossible(reason)) => faults.add("role", sentence(&reason)),
+            Err(error) => return Err(error.into()),
         }
-    };
-    let changed = users::change(&app.context, &user.change(&app), id, &settings).await?;
-    let flash = Flash::success(format!("{} was changed.", changed.name));
-    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
+    }
+    let form = Form::refused(form, faults);
+    render_refused(&app, &user, &UserFormPage::of(&app, &user, &person, form).await?)
 }
 
-/// What the form asks for, or why it cannot be.
-fn parse_form(form: &UserForm, person: &User, user: &CurrentUser) -> Result<UserSettings, Faults> {
+/// What the form asks for, once no fault is added.
+fn parse_form(form: &UserForm, faults: &mut Faults) -> UserSettings {
     let name = form.name.trim();
-    let mut faults = Faults::default();
     if !is_name(name) {
         faults.add("name", NAME_RULE);
     }
     let role = form.role.parse().unwrap_or_else(|_| {
         faults.add("role", "Choose a role.");
-        person.role
+        Role::Staff
     });
-    // Then there is always one who can give the role back.
-    if person.id == user.user.id && role != Role::Manager {
-        faults.add("role", "You cannot remove your own manager role. Ask another manager.");
-    }
     let staff: Option<StaffId> = form.staff.trim().parse().ok();
     if staff.is_none() && !form.staff.trim().is_empty() {
         faults.add("staff", "Choose a staff member or None.");
     }
-    faults.or(UserSettings { staff, name: name.to_owned(), role })
+    UserSettings { staff, name: name.to_owned(), role }
 }
 
 pub(super) async fn create_sign_in_link(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
     let person = find_user(&app, &user, id).await?;
@@ -229,30 +216,26 @@ async fn reveal_sign_in_link(
 
 pub(super) async fn archive(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
     let person = find_user(&app, &user, id).await?;
-    if person.id == user.user.id {
-        return Err(PageError::NotPossible("You cannot remove your own access.".to_owned()));
-    }
     users::archive(&app.context, &user.change(&app), id).await?;
     let flash = Flash::success(format!("{} can no longer sign in.", person.name));
-    Ok(user.redirect_with_flash(&app, "/settings/people", &flash))
+    Ok(user.redirect_with_flash(&app, PATH, &flash))
 }
 
 pub(super) async fn confirm_archive(
     State(app): State<App>,
-    user: CurrentUser,
+    user: Manager,
     PagePath(id): PagePath<UserId>,
 ) -> Result<Response, PageError> {
     let person = find_user(&app, &user, id).await?;
-    let question = ConfirmArchivePage {
-        frame: Layout::load(&app, &user, NavItem::Settings, format!("Remove {}", person.name)).await?,
-        action: format!("/settings/people/users/{id}/archive"),
-        question: format!("Remove {}'s access?", person.name),
-        text: "They are signed out everywhere and can no longer sign in. Their history is kept.",
-        button: "Remove access",
-    };
-    render_page(&app, &user, &question)
+    let question = Confirmation::danger(
+        ("archive", format!("{PATH}/users/{id}/archive")),
+        format!("Remove {}'s access?", isolated(&person.name)),
+        "They are signed out everywhere and can no longer sign in. Their history is kept.",
+        "Remove access",
+    );
+    confirm_page(&app, &user, (NavItem::Settings, PATH), question).await
 }
