@@ -4,24 +4,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration as StdDuration};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    audit::SyncOutcome,
-    booking::BookingStatus,
-    clock::Clock,
-    connection::ProviderKind,
-    entry::EntryReminder,
-    ids::{BusinessId, ConnectionId},
-    job::RetryPolicy,
+    booking::BookingStatus, clock::Clock, connection::ProviderKind, entry::EntryReminder, job::RetryPolicy,
     platform::Platforms,
 };
 use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry};
 use concord_storage::{
     Db, StorageError, Tx,
-    connections::Connection,
     jobs::{ClaimedJob, JobRef},
     limits::BucketRate,
     retention::RetentionPeriods,
     seal::Keyring,
-    sync_log::NewSyncLogEntry,
 };
 use url::Url;
 
@@ -128,33 +120,6 @@ pub struct SyncSettings {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handlers {
     pub(crate) run: Option<for<'a> fn(&'a Context, &'a ClaimedJob, AfterJob<'a>) -> RunFuture<'a>>,
-}
-
-/// The connected account that a job is about, or a call is made for.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionAccount {
-    pub business: BusinessId,
-    pub connection: ConnectionId,
-    /// Where its calendars are.
-    pub provider: ProviderKind,
-}
-
-impl ConnectionAccount {
-    /// A line of the sync log about it.
-    pub(crate) fn log_entry<'a>(
-        &self,
-        (operation, outcome): (&'a str, SyncOutcome),
-        detail: &'a str,
-        at: DateTime<Utc>,
-    ) -> NewSyncLogEntry<'a> {
-        NewSyncLogEntry::of_connection((self.business, self.connection), (operation, outcome), detail, at)
-    }
-}
-
-impl From<&Connection> for ConnectionAccount {
-    fn from(connection: &Connection) -> Self {
-        Self { business: connection.business_id, connection: connection.id, provider: connection.provider }
-    }
 }
 
 /// What every job is given: all that it may touch.

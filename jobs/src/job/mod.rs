@@ -2,6 +2,7 @@
 //!
 //! It must never know a handler: `dispatch` does, and hands in how other jobs are run while a long one gives way.
 
+mod account;
 mod backoff;
 mod context;
 mod end;
@@ -11,15 +12,16 @@ mod keys;
 mod lease;
 mod outcome;
 
+pub use self::{
+    account::ConnectionAccount,
+    context::{CallLimits, Context, Handlers, ProviderLimits, SyncSettings},
+    error::JobError,
+    keys::KeyRegistry,
+};
 pub(crate) use self::{
     backoff::{jitter, jitter_of, jittered_part, refusal_backoff},
     end::{AfterJob, EndedRun, RunEnd, RunFuture},
     finish::finish_in,
     lease::{JobLease, commit_held, commit_slice, keep, new_lease, renew_lease_for},
     outcome::{is_repeat, outcome_of, require_business, retry_or_fail},
-};
-pub use self::{
-    context::{CallLimits, ConnectionAccount, Context, Handlers, ProviderLimits, SyncSettings},
-    error::JobError,
-    keys::KeyRegistry,
 };

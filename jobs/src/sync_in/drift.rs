@@ -102,7 +102,7 @@ impl DriftCheck<'_> {
         (&self.connection).into()
     }
 
-    /// Returns whether it is to be done again soon: to see a second time, or whether it has been mended.
+    /// Returns whether it is to be done again soon: to see a second time, or whether it has been repaired.
     async fn run(&self) -> Result<bool, JobError> {
         let before = found_entries::rows(self.context, &self.connection, self.window).await?;
         let mut sights = self.read(&before).await?;
@@ -117,18 +117,18 @@ impl DriftCheck<'_> {
         let lost_since = drift.lost_since(self.connection.drift.held_since, now);
         let believed = is_believed(lost_since, now);
         self.record(&drift, lost_since, believed).await?;
-        let mut told = Self::unknown(&drift, &sights);
+        let mut differences = Self::unknown(&drift, &sights);
         if !believed {
-            told.extend(Self::to_recheck(&drift, &after, &sights));
-            self.tell(&told).await?;
+            differences.extend(Self::to_recheck(&drift, &after, &sights));
+            self.record_differences(&differences).await?;
             return Ok(true);
         }
-        let mended = self.mend(&drift, &after, &mut sights, &mut told).await;
+        let repaired = self.repair(&drift, &after, &mut sights, &mut differences).await;
         // Those too that were dealt with before something went wrong.
-        self.tell(&told).await?;
-        let mended = mended?;
+        self.record_differences(&differences).await?;
+        let repaired = repaired?;
         let was_told = self.connection.drift.checked_at.is_some_and(|at| now - at < Duration::hours(1));
-        Ok(mended > 0 && !was_told)
+        Ok(repaired > 0 && !was_told)
     }
 
     async fn read(&self, rows: &ComparedEntries) -> Result<ObservedCalendars, JobError> {
@@ -243,9 +243,9 @@ impl DriftCheck<'_> {
         commit_held(self.context, self.job, tx).await.map(drop)
     }
 
-    async fn tell(&self, told: &[EntryDifference]) -> Result<(), JobError> {
+    async fn record_differences(&self, differences: &[EntryDifference]) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
-        report::write_down(&mut tx, self.account(), told, self.context.clock.now()).await?;
+        report::write_down(&mut tx, self.account(), differences, self.context.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -259,23 +259,23 @@ impl DriftCheck<'_> {
     }
 
     fn to_recheck(drift: &Drift, rows: &ComparedEntries, sights: &ObservedCalendars) -> Vec<EntryDifference> {
-        let told = |(how, id): (DriftKind, &EntryId)| {
+        let difference = |(how, id): (DriftKind, &EntryId)| {
             let row = rows.get(id)?;
             let calendar = sights.calendars.get(&row.calendar_id)?;
             Some(EntryDifference::of(row.booking_id, &calendar.name, how, DriftResolution::Recheck))
         };
-        differing(drift).filter_map(told).collect()
+        differing(drift).filter_map(difference).collect()
     }
 
     /// Deals with each entry that differs, and notes what became of it. Returns how many are being put right.
-    async fn mend(
+    async fn repair(
         &self,
         drift: &Drift,
         rows: &ComparedEntries,
         sights: &mut ObservedCalendars,
-        told: &mut Vec<EntryDifference>,
+        differences: &mut Vec<EntryDifference>,
     ) -> Result<usize, JobError> {
-        let mut mended = 0;
+        let mut repaired = 0;
         let gone = drift.missing.len();
         for (how, id) in differing(drift) {
             let Some(row) = rows.get(id) else { continue };
@@ -314,16 +314,16 @@ impl DriftCheck<'_> {
                 }
                 outcome => DriftResolution::Handled(outcome),
             };
-            mended += usize::from(matches!(
+            repaired += usize::from(matches!(
                 fate,
                 DriftResolution::Anew
                     | DriftResolution::Handled(
                         RemoteChangeOutcome::Followed | RemoteChangeOutcome::Revert(..)
                     )
             ));
-            told.push(EntryDifference::of(row.booking_id, &calendar.name, how, fate));
+            differences.push(EntryDifference::of(row.booking_id, &calendar.name, how, fate));
         }
-        Ok(mended)
+        Ok(repaired)
     }
 
     async fn write_again(&self, id: EntryId) -> Result<(), JobError> {

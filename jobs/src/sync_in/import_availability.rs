@@ -122,10 +122,10 @@ struct ReadPages {
 
 /// Of two pages that tell of one resource in whole the later one holds.
 fn drop_superseded(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
-    let told: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
+    let whole: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
     entries.retain(|entry| {
-        !told.contains(entry.external_id.as_str())
-            && !entry.series.as_deref().is_some_and(|series| told.contains(series))
+        !whole.contains(entry.external_id.as_str())
+            && !entry.series.as_deref().is_some_and(|series| whole.contains(series))
     });
 }
 

@@ -164,6 +164,7 @@ async fn failed_webhook_is_recorded_as_failed(db: &TestDb) {
         Db::Postgres(_) => "ALTER TABLE bookings ADD CONSTRAINT refused CHECK (FALSE) NOT VALID",
     };
     testing::raw(db, refuse_bookings).await;
+    db.spoil().await;
     let failed = manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await;
     assert!(failed.is_err(), "{failed:?}");
     let runs = fixture.runs(vrbo).await;

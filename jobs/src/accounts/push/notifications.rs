@@ -1,7 +1,7 @@
 //! What providers tell: who may believe it, and what follows.
 //!
-//! A notification comes without a login, from anywhere, again and again. It is believed if it brings the word of the
-//! channel that it names, and all that follows from it is that a job is enqueued. Where that import is going to begin
+//! A notification comes without a login, from anywhere, again and again. It is believed if it brings the secret of
+//! the subscription that it names, and all that follows from it is that a job is enqueued. Where that import is going to begin
 //! anyhow, nothing is written: ten thousand notifications cost as many reads and a write an import.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub enum NotificationOutcome {
     Enqueued,
     /// An import that has not begun yet will find what it is about.
     Covered,
-    /// It says nothing that matters: the channel stands, is over, or has told of something later.
+    /// It says nothing that matters: the subscription stands, is over, or has told of something later.
     Nothing,
     /// It is not believed, for this reason.
     Refused(&'static str),
@@ -58,60 +58,68 @@ impl NotificationHandler {
 
     /// Judges a notification and enqueues what follows from it. An error: it is not known whether it is true, and it should
     /// be sent again.
-    pub async fn hear(&self, notice: &PushNotification) -> Result<NotificationOutcome, StorageError> {
+    pub async fn hear(&self, notification: &PushNotification) -> Result<NotificationOutcome, StorageError> {
         let db = &self.context.db;
-        let found = push_subscriptions::listen(db, notice.channel).await?;
-        if let Some(heard) = judge(notice, found.as_ref(), self.context.clock.now()) {
+        let found = push_subscriptions::listen(db, notification.channel).await?;
+        if let Some(heard) = judge(notification, found.as_ref(), self.context.clock.now()) {
             return Ok(heard);
         }
         // Whoever was first has enqueued it by the time that the next one looks again.
-        let place = notice.channel.0.as_u128() % LOCK_SHARDS as u128;
+        let place = notification.channel.0.as_u128() % LOCK_SHARDS as u128;
         let _turn = self.enqueuing[usize::try_from(place).unwrap_or(0)].lock().await;
-        let found = push_subscriptions::listen(db, notice.channel).await?;
-        match (judge(notice, found.as_ref(), self.context.clock.now()), found) {
+        let found = push_subscriptions::listen(db, notification.channel).await?;
+        match (judge(notification, found.as_ref(), self.context.clock.now()), found) {
             (Some(heard), _) => Ok(heard),
-            (None, Some(listening)) => self.follow(notice, &listening).await,
+            (None, Some(listening)) => self.follow(notification, &listening).await,
             (None, None) => Ok(NotificationOutcome::Nothing),
         }
     }
 
     async fn follow(
         &self,
-        notice: &PushNotification,
+        notification: &PushNotification,
         listening: &NotificationTarget,
     ) -> Result<NotificationOutcome, StorageError> {
         let context = &self.context;
         let now = context.clock.now();
-        let channel = &listening.channel;
+        let subscription = &listening.channel;
         let mut tx = context.db.begin().await?;
         let (mut enqueued, mut later) = (Vec::new(), None);
-        match notice.told {
+        match notification.told {
             PushNotificationKind::RenewNow => {
-                push_subscriptions::renew_soon(&mut tx, channel.id, now).await?;
+                push_subscriptions::renew_soon(&mut tx, subscription.id, now).await?;
             }
             PushNotificationKind::Ended => {
-                push_subscriptions::closed(&mut tx, channel.id, Some("the provider has ended it"), now)
+                push_subscriptions::closed(&mut tx, subscription.id, Some("the provider has ended it"), now)
                     .await?;
             }
-            PushNotificationKind::Missed => calendars::forget_cursor(&mut tx, channel.calendar_id).await?,
+            PushNotificationKind::Missed => {
+                calendars::forget_cursor(&mut tx, subscription.calendar_id).await?
+            }
             PushNotificationKind::Opened | PushNotificationKind::Changed => {}
         }
-        if matches!(notice.told, PushNotificationKind::RenewNow | PushNotificationKind::Ended) {
+        if matches!(notification.told, PushNotificationKind::RenewNow | PushNotificationKind::Ended) {
             enqueued.push(
-                enqueue::push_renewal_of(&mut tx, context, channel.business_id, channel.calendar_id).await?,
+                enqueue::push_renewal_of(
+                    &mut tx,
+                    context,
+                    subscription.business_id,
+                    subscription.calendar_id,
+                )
+                .await?,
             );
         }
-        if notice.told != PushNotificationKind::RenewNow {
+        if notification.told != PushNotificationKind::RenewNow {
             let due_at = listening.import_began_at.map_or(now, |began| now.max(began + MIN_IMPORT_INTERVAL));
             let import = NewJob {
-                business: Some(channel.business_id),
+                business: Some(subscription.business_id),
                 kind: JobKind::ImportAvailability,
-                subject: channel.calendar_id.0,
+                subject: subscription.calendar_id.0,
                 queue: QueueClass::Poll,
                 due_at,
             };
             let job = jobs::enqueue(&mut tx, import, now).await?;
-            push_subscriptions::heard(&mut tx, channel.id, notice.number, now).await?;
+            push_subscriptions::heard(&mut tx, subscription.id, notification.number, now).await?;
             if due_at <= now {
                 enqueued.push(job);
             } else {
@@ -122,8 +130,8 @@ impl NotificationHandler {
         if let Some((job, due_at)) = later {
             context.push_at(job, due_at);
         }
-        if notice.told != PushNotificationKind::Changed {
-            tracing::info!(channel = %channel.id, told = ?notice.told, "a provider told of a channel");
+        if notification.told != PushNotificationKind::Changed {
+            tracing::info!(subscription = %subscription.id, told = ?notification.told, "a provider told of a subscription");
         }
         Ok(NotificationOutcome::Enqueued)
     }
@@ -131,30 +139,33 @@ impl NotificationHandler {
 
 /// What becomes of a notification; `None`: what it says has consequences.
 ///
-/// One that is not believed is refused the same way whether or not there is such a channel: its digest is made and
+/// One that is not believed is refused the same way whether or not there is such a subscription: its digest is made and
 /// compared in any case.
 fn judge(
-    notice: &PushNotification,
+    notification: &PushNotification,
     found: Option<&NotificationTarget>,
     now: DateTime<Utc>,
 ) -> Option<NotificationOutcome> {
-    let brought = secret::digest(&notice.secret);
+    let brought = secret::digest(&notification.secret);
     let expected = found.map_or("", |found| found.secret_digest.as_str());
     let is_known = bool::from(brought.as_bytes().ct_eq(expected.as_bytes()));
-    let Some(found) = found else { return Some(NotificationOutcome::Refused("there is no such channel")) };
-    let channel = &found.channel;
-    if !is_known || channel.provider != notice.provider {
+    let Some(found) = found else {
+        return Some(NotificationOutcome::Refused("there is no such subscription"));
+    };
+    let subscription = &found.channel;
+    if !is_known || subscription.provider != notification.provider {
         return Some(NotificationOutcome::Refused("its secret is wrong"));
     }
-    if differ(channel.remote_id.as_deref(), notice.remote_id.as_deref())
-        || differ(channel.resource_id.as_deref(), notice.resource_id.as_deref())
+    if differ(subscription.remote_id.as_deref(), notification.remote_id.as_deref())
+        || differ(subscription.resource_id.as_deref(), notification.resource_id.as_deref())
     {
-        return Some(NotificationOutcome::Refused("it is about another channel or resource"));
+        return Some(NotificationOutcome::Refused("it is about another subscription or resource"));
     }
-    let is_live = matches!(channel.state, PushState::Opening | PushState::Open);
-    let is_old =
-        notice.number.is_some_and(|number| found.last_message_number.is_some_and(|last| number <= last));
-    match notice.told {
+    let is_live = matches!(subscription.state, PushState::Opening | PushState::Open);
+    let is_old = notification
+        .number
+        .is_some_and(|number| found.last_message_number.is_some_and(|last| number <= last));
+    match notification.told {
         _ if !is_live => Some(NotificationOutcome::Nothing),
         PushNotificationKind::Opened => Some(NotificationOutcome::Nothing),
         PushNotificationKind::Changed if is_old => Some(NotificationOutcome::Nothing),
@@ -225,7 +236,7 @@ mod tests {
         }
     }
 
-    fn notice() -> PushNotification {
+    fn notification() -> PushNotification {
         PushNotification {
             provider: ProviderKind::Google,
             channel: PushSubscriptionId(Uuid::nil()),
@@ -237,26 +248,26 @@ mod tests {
         }
     }
 
-    fn becomes(notice: &PushNotification, found: &NotificationTarget) -> Option<NotificationOutcome> {
-        judge(notice, Some(found), now())
+    fn becomes(notification: &PushNotification, found: &NotificationTarget) -> Option<NotificationOutcome> {
+        judge(notification, Some(found), now())
     }
 
     #[test]
     fn only_who_knows_the_word_of_the_channel_is_believed() {
-        assert_eq!(becomes(&notice(), &listening()), None);
+        assert_eq!(becomes(&notification(), &listening()), None);
         for forged in [
-            PushNotification { secret: "hush!".into(), ..notice() },
-            PushNotification { secret: "".into(), ..notice() },
-            PushNotification { provider: ProviderKind::Microsoft, ..notice() },
-            PushNotification { resource_id: Some("r-2".to_owned()), ..notice() },
-            PushNotification { remote_id: Some("another".to_owned()), ..notice() },
+            PushNotification { secret: "hush!".into(), ..notification() },
+            PushNotification { secret: "".into(), ..notification() },
+            PushNotification { provider: ProviderKind::Microsoft, ..notification() },
+            PushNotification { resource_id: Some("r-2".to_owned()), ..notification() },
+            PushNotification { remote_id: Some("another".to_owned()), ..notification() },
         ] {
             assert!(
                 matches!(becomes(&forged, &listening()), Some(NotificationOutcome::Refused(_))),
                 "{forged:?}"
             );
         }
-        assert!(matches!(judge(&notice(), None, now()), Some(NotificationOutcome::Refused(_))));
+        assert!(matches!(judge(&notification(), None, now()), Some(NotificationOutcome::Refused(_))));
     }
 
     #[test]
@@ -264,8 +275,8 @@ mod tests {
         for (number, becomes_of_it) in
             [(9, Some(NotificationOutcome::Nothing)), (10, Some(NotificationOutcome::Nothing)), (11, None)]
         {
-            let notice = PushNotification { number: Some(number), ..notice() };
-            assert_eq!(becomes(&notice, &listening()), becomes_of_it, "{number}");
+            let notification = PushNotification { number: Some(number), ..notification() };
+            assert_eq!(becomes(&notification, &listening()), becomes_of_it, "{number}");
         }
     }
 
@@ -274,7 +285,7 @@ mod tests {
         for state in [PushState::Closed, PushState::Refused] {
             let mut found = listening();
             found.channel.state = state;
-            assert_eq!(becomes(&notice(), &found), Some(NotificationOutcome::Nothing), "{state}");
+            assert_eq!(becomes(&notification(), &found), Some(NotificationOutcome::Nothing), "{state}");
         }
     }
 
@@ -298,9 +309,9 @@ mod tests {
                 ..listening()
             };
             let expected = covered.then_some(NotificationOutcome::Covered);
-            assert_eq!(becomes(&notice(), &found), expected, "{due:?} {in_hand} {failed}");
+            assert_eq!(becomes(&notification(), &found), expected, "{due:?} {in_hand} {failed}");
         }
         let again = NotificationTarget { import_in_hand: true, import_enqueued_again: true, ..listening() };
-        assert_eq!(becomes(&notice(), &again), Some(NotificationOutcome::Covered));
+        assert_eq!(becomes(&notification(), &again), Some(NotificationOutcome::Covered));
     }
 }

@@ -1,7 +1,7 @@
 //! Sees to it that a provider tells of the changes of a calendar as long as somebody wants to know them.
 //!
-//! Plans by `concord_domain::push` from the channels that there are, and carries that out; comes back
-//! when the next of them is due. A channel is written down before it is asked for, and whatever changed between the last
+//! Plans by `concord_domain::push` from the push subscriptions that there are, and carries that out; comes back
+//! when the next of them is due. A subscription is written down before it is asked for, and whatever changed between the last
 //! read and its opening is read once it is open.
 
 use chrono::{DateTime, Utc};
@@ -52,7 +52,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     keeping.run().await
 }
 
-/// The care for the channels of one calendar.
+/// The care for the subscriptions of one calendar.
 struct SubscriptionUpkeep<'a> {
     context: &'a Context,
     job: &'a ClaimedJob,
@@ -64,25 +64,25 @@ struct SubscriptionUpkeep<'a> {
 impl SubscriptionUpkeep<'_> {
     async fn run(&self) -> Result<JobOutcome, JobError> {
         let address = address(self.context, self.connection.provider);
-        let channels = self.channels().await?;
-        let before = known(&channels, address.as_ref());
+        let subscriptions = self.subscriptions().await?;
+        let before = known(&subscriptions, address.as_ref());
         let wanted = self.is_read() && address.is_some();
         for step in plan(wanted, self.push.renews(), &before, self.context.clock.now()) {
             keep(self.context, self.job).await?;
             match (step, &address) {
-                (PushSubscriptionAction::Open, Some(address)) => self.open(&channels, address).await?,
+                (PushSubscriptionAction::Open, Some(address)) => self.open(&subscriptions, address).await?,
                 (PushSubscriptionAction::Open, None) => {}
-                (PushSubscriptionAction::Renew(id), _) => self.renew(&channels, id).await?,
-                (PushSubscriptionAction::Close(id), _) => self.close(&channels, id).await?,
+                (PushSubscriptionAction::Renew(id), _) => self.renew(&subscriptions, id).await?,
+                (PushSubscriptionAction::Close(id), _) => self.close(&subscriptions, id).await?,
                 (PushSubscriptionAction::Forget(id), _) => self.forget(id, None).await?,
             }
         }
-        let after = known(&self.channels().await?, address.as_ref());
+        let after = known(&self.subscriptions().await?, address.as_ref());
         let next = next_check_at(&after, self.context.clock.now());
         Ok(next.map_or(JobOutcome::Done, JobOutcome::Again))
     }
 
-    async fn channels(&self) -> Result<Vec<PushSubscription>, StorageError> {
+    async fn subscriptions(&self) -> Result<Vec<PushSubscription>, StorageError> {
         let Calendar { business_id, id, .. } = *self.calendar;
         push_subscriptions::of_calendar(&self.context.db, business_id, id).await
     }
@@ -98,7 +98,7 @@ impl SubscriptionUpkeep<'_> {
         self.connection.into()
     }
 
-    async fn open(&self, channels: &[PushSubscription], address: &Url) -> Result<(), JobError> {
+    async fn open(&self, subscriptions: &[PushSubscription], address: &Url) -> Result<(), JobError> {
         let context = self.context;
         take_turn(context, self.account(), QueueClass::Poll).await?;
         let secret = secret::new_token("");
@@ -113,8 +113,8 @@ impl SubscriptionUpkeep<'_> {
         let wanted = &PushSubscriptionRequest { id, secret, address: address.clone() };
         let opened = with_access!(context, self.account(), access => push.open(&access, calendar, wanted));
         match opened {
-            Ok(opened) => self.agreed(id, &opened, !channels.iter().any(is_open)).await,
-            Err(error) if is_rejection(&error) => self.refused(id, channels, &error).await,
+            Ok(opened) => self.agreed(id, &opened, !subscriptions.iter().any(is_open)).await,
+            Err(error) if is_rejection(&error) => self.refused(id, subscriptions, &error).await,
             Err(error) => {
                 self.forget(id, Some(&error.user_message(self.connection.provider.name()))).await?;
                 Err(error)
@@ -123,16 +123,20 @@ impl SubscriptionUpkeep<'_> {
     }
 
     /// Of one that cannot be renewed the calendar is told by a new one.
-    async fn renew(&self, channels: &[PushSubscription], id: PushSubscriptionId) -> Result<(), JobError> {
-        let Some(channel) = channels.iter().find(|one| one.id == id) else { return Ok(()) };
-        let Some(remote) = remote(channel) else { return Ok(()) };
+    async fn renew(
+        &self,
+        subscriptions: &[PushSubscription],
+        id: PushSubscriptionId,
+    ) -> Result<(), JobError> {
+        let Some(subscription) = subscriptions.iter().find(|one| one.id == id) else { return Ok(()) };
+        let Some(remote) = remote(subscription) else { return Ok(()) };
         take_turn(self.context, self.account(), QueueClass::Poll).await?;
         let (push, remote) = (self.push, &remote);
         match with_access!(self.context, self.account(), access => push.renew(&access, remote)) {
             Ok(opened) => self.agreed(id, &opened, false).await,
             Err(JobError::Provider(ProviderError::NotFound | ProviderError::Rejected(_))) => {
                 self.forget(id, Some("the provider had ended it")).await?;
-                let others: Vec<_> = channels.iter().filter(|one| one.id != id).cloned().collect();
+                let others: Vec<_> = subscriptions.iter().filter(|one| one.id != id).cloned().collect();
                 match address(self.context, self.connection.provider) {
                     Some(address) => self.open(&others, &address).await,
                     None => Ok(()),
@@ -151,10 +155,10 @@ impl SubscriptionUpkeep<'_> {
     ) -> Result<(), JobError> {
         let context = self.context;
         let now = context.clock.now();
-        let ActivePushSubscription { channel, expires_at } = opened;
+        let ActivePushSubscription { channel: subscription, expires_at } = opened;
         let agreed = AgreedSubscription {
-            remote_id: &channel.remote_id,
-            resource_id: channel.resource_id.as_deref(),
+            remote_id: &subscription.remote_id,
+            resource_id: subscription.resource_id.as_deref(),
             expires_at: *expires_at,
             due_at: renewal(now, *expires_at, jitter(self.job.id, low_bits(now))),
         };
@@ -165,7 +169,7 @@ impl SubscriptionUpkeep<'_> {
             enqueued.push(enqueue::import(&mut tx, context, self.calendar, QueueClass::Poll).await?);
         }
         context.commit(tx, &enqueued).await?;
-        tracing::info!(calendar = %self.calendar.id, channel = %id, until = %expires_at, "told of changes");
+        tracing::info!(calendar = %self.calendar.id, subscription = %id, until = %expires_at, "told of changes");
         Ok(())
     }
 
@@ -173,7 +177,7 @@ impl SubscriptionUpkeep<'_> {
     async fn refused(
         &self,
         id: PushSubscriptionId,
-        channels: &[PushSubscription],
+        subscriptions: &[PushSubscription],
         error: &JobError,
     ) -> Result<(), JobError> {
         let context = self.context;
@@ -182,7 +186,8 @@ impl SubscriptionUpkeep<'_> {
             JobError::Provider(ProviderError::Rejected(reason)) => reason.clone(),
             other => other.user_message(self.connection.provider.name()),
         };
-        let before = channels.iter().filter(|one| one.state == PushState::Refused).max_by_key(|one| one.id);
+        let before =
+            subscriptions.iter().filter(|one| one.state == PushState::Refused).max_by_key(|one| one.id);
         let refusals = before.map_or(0, |before| before.refusals) + 1;
         let tries = u32::try_from(refusals).unwrap_or(u32::MAX);
         let due_at = context.settings.retry.after_rejection(tries, now, jitter(self.job.id, tries));
@@ -200,9 +205,13 @@ impl SubscriptionUpkeep<'_> {
         Ok(())
     }
 
-    async fn close(&self, channels: &[PushSubscription], id: PushSubscriptionId) -> Result<(), JobError> {
-        match channels.iter().find(|one| one.id == id) {
-            Some(channel) => close(self.context, self.account(), self.push, channel).await,
+    async fn close(
+        &self,
+        subscriptions: &[PushSubscription],
+        id: PushSubscriptionId,
+    ) -> Result<(), JobError> {
+        match subscriptions.iter().find(|one| one.id == id) {
+            Some(subscription) => close(self.context, self.account(), self.push, subscription).await,
             None => Ok(()),
         }
     }
@@ -212,16 +221,16 @@ impl SubscriptionUpkeep<'_> {
     }
 }
 
-/// Ends all channels of a connection that is over, as long as it can be spoken for.
+/// Ends all subscriptions of a connection that is over, as long as it can be spoken for.
 pub(crate) async fn close_all(context: &Context, connection: &Connection) -> Result<(), JobError> {
     let account = ConnectionAccount::from(connection);
     let push = context.providers.push(connection.provider);
-    for channel in
+    for subscription in
         push_subscriptions::of_connection(&context.db, account.business, account.connection).await?
     {
         match push {
-            Some(push) => close(context, account, &**push, &channel).await?,
-            None => forget(context, channel.id, Some("the provider is not set up")).await?,
+            Some(push) => close(context, account, &**push, &subscription).await?,
+            None => forget(context, subscription.id, Some("the provider is not set up")).await?,
         }
     }
     Ok(())
@@ -232,10 +241,10 @@ async fn close(
     context: &Context,
     account: ConnectionAccount,
     push: &dyn PushProvider,
-    channel: &PushSubscription,
+    subscription: &PushSubscription,
 ) -> Result<(), JobError> {
     let mut why = None;
-    if let Some(remote) = remote(channel).filter(|_| is_open(channel)) {
+    if let Some(remote) = remote(subscription).filter(|_| is_open(subscription)) {
         take_turn(context, account, QueueClass::Poll).await?;
         let remote = &remote;
         match with_access!(context, account, access => push.close(&access, remote)) {
@@ -247,7 +256,7 @@ async fn close(
             Err(error) => return Err(error),
         }
     }
-    forget(context, channel.id, why.as_deref()).await?;
+    forget(context, subscription.id, why.as_deref()).await?;
     Ok(())
 }
 
@@ -257,13 +266,13 @@ async fn forget(context: &Context, id: PushSubscriptionId, why: Option<&str>) ->
     tx.commit().await
 }
 
-fn is_open(channel: &PushSubscription) -> bool {
-    channel.state == PushState::Open
+fn is_open(subscription: &PushSubscription) -> bool {
+    subscription.state == PushState::Open
 }
 
-fn remote(channel: &PushSubscription) -> Option<RemotePushSubscription> {
-    let remote_id = channel.remote_id.clone()?;
-    Some(RemotePushSubscription { remote_id, resource_id: channel.resource_id.clone() })
+fn remote(subscription: &PushSubscription) -> Option<RemotePushSubscription> {
+    let remote_id = subscription.remote_id.clone()?;
+    Some(RemotePushSubscription { remote_id, resource_id: subscription.resource_id.clone() })
 }
 
 /// Whether it would be rejected again: what is not there, nobody can be told of.
@@ -271,7 +280,7 @@ fn is_rejection(error: &JobError) -> bool {
     error.is_rejection() || matches!(error, JobError::Provider(ProviderError::NotFound))
 }
 
-fn known(channels: &[PushSubscription], address: Option<&Url>) -> Vec<KnownSubscription> {
+fn known(subscriptions: &[PushSubscription], address: Option<&Url>) -> Vec<KnownSubscription> {
     let known = |one: &PushSubscription| KnownSubscription {
         id: one.id,
         state: one.state,
@@ -279,7 +288,7 @@ fn known(channels: &[PushSubscription], address: Option<&Url>) -> Vec<KnownSubsc
         due_at: one.due_at,
         expires_at: one.expires_at,
     };
-    channels.iter().map(known).collect()
+    subscriptions.iter().map(known).collect()
 }
 
 fn low_bits(now: DateTime<Utc>) -> u32 {
