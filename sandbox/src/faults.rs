@@ -163,10 +163,10 @@ pub(crate) struct FaultRequest<'a> {
 
 impl<'a> FaultRequest<'a> {
     /// One that is neither authenticated nor for a list.
-    pub(crate) fn of(provider: FaultTarget, account: &'a str) -> Self {
+    pub(crate) const fn of(provider: FaultTarget, account: Option<&'a str>) -> Self {
         Self {
             provider,
-            account: Some(account),
+            account,
             has_access_token: false,
             has_grant: false,
             has_cursor: false,
@@ -280,6 +280,12 @@ impl FaultInjector {
 }
 
 impl ActiveFault {
+    /// One that hits all accounts each time, until it is deleted.
+    pub(crate) fn of(provider: FaultTarget, kind: FaultKind) -> Self {
+        let (probability, count, skip, account, value) = (1.0, None, 0, None, None);
+        Self { id: 0, provider, kind, probability, count, skip, account, value, hits: 0 }
+    }
+
     fn is_of(&self, provider: FaultTarget, account: &str) -> bool {
         self.provider == provider && self.account.as_deref().is_none_or(|own| own == account)
     }
@@ -327,30 +333,13 @@ mod tests {
     use super::*;
 
     const REQUEST: FaultRequest<'_> = FaultRequest {
-        provider: FaultTarget::Google,
-        account: Some("ana@example.com"),
         has_access_token: true,
         has_grant: true,
-        has_cursor: false,
-        page_size: None,
-        is_read: false,
-        is_for_tokens: false,
-        pages_by_link: false,
-        is_notification: false,
+        ..FaultRequest::of(FaultTarget::Google, Some("ana@example.com"))
     };
 
     fn fault(kind: FaultKind, probability: f64, count: Option<u64>) -> ActiveFault {
-        ActiveFault {
-            id: 0,
-            provider: FaultTarget::Google,
-            kind,
-            probability,
-            count,
-            skip: 0,
-            account: None,
-            value: Some(7),
-            hits: 0,
-        }
+        ActiveFault { probability, count, value: Some(7), ..ActiveFault::of(FaultTarget::Google, kind) }
     }
 
     #[test]

@@ -201,8 +201,6 @@ impl IncomingRequest {
 
     fn target(&self, front: &dyn ProviderFrontend) -> FaultRequest<'_> {
         FaultRequest {
-            provider: front.provider().into(),
-            account: self.grant.as_ref().map(|(account, _)| account.as_str()),
             has_access_token: self.caller.as_ref().is_some_and(|caller| caller.live),
             has_grant: self.grant.is_some(),
             has_cursor: front.has_cursor(&self.query),
@@ -212,7 +210,10 @@ impl IncomingRequest {
             pages_by_link: front.next_link().is_some()
                 && self.parts.method == axum::http::Method::GET
                 && !front.is_token_endpoint(&self.path),
-            is_notification: false,
+            ..FaultRequest::of(
+                front.provider().into(),
+                self.grant.as_ref().map(|(account, _)| account.as_str()),
+            )
         }
     }
 

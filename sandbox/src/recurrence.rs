@@ -1,45 +1,29 @@
-//! Recurring entries: the part of RFC 5545's recurrence rules that persons use, expanded in the entry's own zone so that
-//! "every Monday at nine" stays at nine when the clocks change.
+//! Recurring entries (RFC 5545), expanded in the entry's own zone so that "every Monday at nine" stays at nine when the
+//! clocks change: `rrule` counts on the clock on the wall, and each wall time is resolved in the zone.
 //!
-//! Understood: `FREQ` of `DAILY`, `WEEKLY`, `MONTHLY`, `YEARLY` with `INTERVAL`, `COUNT`, `UNTIL`, `BYDAY` (with ordinals
-//! in `MONTHLY`), `BYMONTHDAY` (in `MONTHLY`), `WKST`; one `RRULE`, and `EXDATE` and `RDATE`. Anything else is refused
-//! aloud, never expanded wrongly.
+//! One `RRULE` of days or more, and `EXDATE` and `RDATE`. Anything else is refused aloud, never expanded wrongly.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, NaiveDateTime, NaiveTime, Utc, Weekday};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
+use rrule::{Frequency, NWeekday, RRule, RRuleSet, Unvalidated};
 
 use crate::timing::{DateOrDateTime, resolve};
 
-/// How many steps one expansion may take. A daily series of a century has 36,500.
-const MAX_STEPS: usize = 50_000;
-
 /// The parsed recurrence of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct RecurrenceSet {
     rule: Option<RecurrenceRule>,
     added: BTreeSet<DateOrDateTime>,
     excluded: BTreeSet<DateOrDateTime>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct RecurrenceRule {
-    frequency: RecurrenceFrequency,
-    interval: u32,
-    count: Option<usize>,
+    /// Without `UNTIL`, which is an instant, not a time on the wall.
+    parts: RRule<Unvalidated>,
     until: Option<DateOrDateTime>,
-    days: Vec<(Option<i8>, Weekday)>,
-    month_days: Vec<i8>,
-    week_start: Weekday,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RecurrenceFrequency {
-    Daily,
-    Weekly,
-    Monthly,
-    Yearly,
 }
 
 impl RecurrenceSet {
@@ -79,64 +63,33 @@ impl RecurrenceSet {
 
 impl RecurrenceRule {
     fn parse(text: &str, zone: Tz) -> Result<Self, String> {
-        let mut rule = RecurrenceRule {
-            frequency: RecurrenceFrequency::Daily,
-            interval: 1,
-            count: None,
-            until: None,
-            days: Vec::new(),
-            month_days: Vec::new(),
-            week_start: Weekday::Mon,
-        };
-        let mut frequency = None;
+        let (mut until, mut parts) = (None, Vec::new());
         for part in text.split(';').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').ok_or_else(|| format!("no rule part: {part}"))?;
-            let bad = || format!("bad {name} in a recurrence rule: {value}");
-            match name.to_ascii_uppercase().as_str() {
-                "FREQ" => {
-                    frequency = Some(match value.to_ascii_uppercase().as_str() {
-                        "DAILY" => RecurrenceFrequency::Daily,
-                        "WEEKLY" => RecurrenceFrequency::Weekly,
-                        "MONTHLY" => RecurrenceFrequency::Monthly,
-                        "YEARLY" => RecurrenceFrequency::Yearly,
-                        _ => return Err(bad()),
-                    });
+            match part.split_once('=') {
+                Some((name, value)) if name.eq_ignore_ascii_case("UNTIL") => {
+                    let read = date(value, zone);
+                    until = Some(read.ok_or_else(|| format!("bad UNTIL in a recurrence rule: {value}"))?);
                 }
-                "INTERVAL" => {
-                    rule.interval = value.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(bad)?;
-                }
-                "COUNT" => rule.count = Some(value.parse().ok().filter(|n| *n > 0).ok_or_else(bad)?),
-                "UNTIL" => rule.until = Some(date(value, zone).ok_or_else(bad)?),
-                "BYDAY" => rule.days = value.split(',').map(by_day).collect::<Option<_>>().ok_or_else(bad)?,
-                "BYMONTHDAY" => {
-                    let day = |text: &str| text.parse().ok().filter(|n: &i8| *n != 0 && n.abs() <= 31);
-                    rule.month_days = value.split(',').map(day).collect::<Option<_>>().ok_or_else(bad)?;
-                }
-                "WKST" => rule.week_start = weekday(value).ok_or_else(bad)?,
-                _ => return Err(format!("not supported in a recurrence rule: {name}")),
+                _ => parts.push(part),
             }
         }
-        rule.frequency = frequency.ok_or("a recurrence rule needs FREQ")?;
-        rule.check()?;
-        Ok(rule)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        if self.count.is_some() && self.until.is_some() {
+        let parts: RRule<Unvalidated> =
+            parts.join(";").parse().map_err(|error: rrule::RRuleError| error.to_string())?;
+        let any_start = rrule::Tz::UTC.from_utc_datetime(&DateTime::UNIX_EPOCH.naive_utc());
+        parts.clone().validate(any_start).map_err(|error| error.to_string())?;
+        let frequency = parts.get_freq();
+        if !matches!(frequency, Frequency::Daily | Frequency::Weekly | Frequency::Monthly | Frequency::Yearly)
+        {
+            return Err("entries recur by days, weeks, months or years".into());
+        }
+        if parts.get_count().is_some() && until.is_some() {
             return Err("a recurrence rule has COUNT or UNTIL, not both".into());
         }
-        if self.frequency != RecurrenceFrequency::Monthly {
-            if self.days.iter().any(|(ordinal, _)| ordinal.is_some()) {
-                return Err("BYDAY with a number is for FREQ=MONTHLY".into());
-            }
-            if !self.month_days.is_empty() {
-                return Err("BYMONTHDAY is supported with FREQ=MONTHLY only".into());
-            }
+        let has_ordinal = parts.get_by_weekday().iter().any(|day| matches!(day, NWeekday::Nth(..)));
+        if has_ordinal && matches!(frequency, Frequency::Daily | Frequency::Weekly) {
+            return Err("BYDAY with a number is for months and years".into());
         }
-        if self.frequency == RecurrenceFrequency::Yearly && !self.days.is_empty() {
-            return Err("BYDAY is not supported with FREQ=YEARLY".into());
-        }
-        Ok(())
+        Ok(Self { parts, until })
     }
 
     fn starts(&self, start: DateOrDateTime, zone: Tz, end: DateTime<Utc>) -> Vec<DateOrDateTime> {
@@ -147,9 +100,9 @@ impl RecurrenceRule {
                 (local.date(), Some(local.time()))
             }
         };
-        let at = |day: NaiveDate| match time {
-            None => DateOrDateTime::On(day),
-            Some(time) => DateOrDateTime::At(resolve(day.and_time(time), zone)),
+        let at = |wall: NaiveDateTime| match time {
+            None => DateOrDateTime::On(wall.date()),
+            Some(_) => DateOrDateTime::At(resolve(wall, zone)),
         };
         // An UNTIL that is a date holds for the whole of that day (RFC 5545, 3.3.10).
         let last = self.until.map(|until| match (until, time) {
@@ -159,105 +112,16 @@ impl RecurrenceRule {
             (DateOrDateTime::At(at), None) => DateOrDateTime::On(at.with_timezone(&zone).date_naive()),
             _ => until,
         });
-        let mut starts = Vec::new();
-        for step in 0..MAX_STEPS {
-            let Some(days) = self.days_of_step(first_day, step) else { break };
-            for day in days.into_iter().filter(|day| *day >= first_day) {
-                let found = at(day);
-                let past_last = last.is_some_and(|last| found > last);
-                let counted_out = self.count.is_some_and(|count| starts.len() >= count);
-                if past_last || counted_out || found.instant(zone) >= end {
-                    return starts;
-                }
-                starts.push(found);
-            }
-        }
-        starts
+        let first = rrule::Tz::UTC.from_utc_datetime(&first_day.and_time(time.unwrap_or(NaiveTime::MIN)));
+        let Ok(rule) = self.parts.clone().validate(first) else { return Vec::new() };
+        RRuleSet::new(first)
+            .rrule(rule)
+            .limit()
+            .into_iter()
+            .map(|wall| at(wall.naive_utc()))
+            .take_while(|found| last.is_none_or(|last| *found <= last) && found.instant(zone) < end)
+            .collect()
     }
-
-    /// The days of the `step`-th period, in order, those before the first day included. `None` past the calendar's end.
-    fn days_of_step(&self, first: NaiveDate, step: usize) -> Option<Vec<NaiveDate>> {
-        let nth = u32::try_from(step).ok()?.checked_mul(self.interval)?;
-        match self.frequency {
-            RecurrenceFrequency::Daily => {
-                let day = first.checked_add_signed(Duration::days(i64::from(nth)))?;
-                let wanted = self.days.is_empty() || self.days.iter().any(|(_, name)| *name == day.weekday());
-                Some(if wanted { vec![day] } else { Vec::new() })
-            }
-            RecurrenceFrequency::Weekly => {
-                let monday = first - Duration::days(i64::from(days_from(self.week_start, first.weekday())));
-                let week = monday.checked_add_signed(Duration::days(7 * i64::from(nth)))?;
-                if self.days.is_empty() {
-                    return Some(vec![week + (first - monday)]);
-                }
-                let offsets: BTreeSet<u8> =
-                    self.days.iter().map(|(_, day)| days_from(self.week_start, *day)).collect();
-                Some(offsets.into_iter().map(|offset| week + Duration::days(i64::from(offset))).collect())
-            }
-            RecurrenceFrequency::Monthly => {
-                Some(self.days_of_month(first.with_day(1)?.checked_add_months(Months::new(nth))?, first))
-            }
-            RecurrenceFrequency::Yearly => {
-                let year = first.year().checked_add(i32::try_from(nth).ok()?)?;
-                if year > 9999 {
-                    return None;
-                }
-                // The 29th of February exists in leap years only; other years are passed over.
-                Some(first.with_year(year).into_iter().collect())
-            }
-        }
-    }
-
-    fn days_of_month(&self, month: NaiveDate, first: NaiveDate) -> Vec<NaiveDate> {
-        let length = i8::try_from(month.num_days_in_month()).unwrap_or(31);
-        let day = |number: i8| month.with_day(u32::try_from(number).ok()?);
-        let mut days = BTreeSet::new();
-        for number in &self.month_days {
-            days.extend(day(if *number < 0 { length + 1 + number } else { *number }));
-        }
-        for (ordinal, name) in &self.days {
-            let named: Vec<_> = (1..=length).filter_map(day).filter(|day| day.weekday() == *name).collect();
-            match ordinal {
-                None => days.extend(named),
-                Some(nth) if *nth > 0 => days.extend(named.get(usize::from(nth.unsigned_abs()) - 1)),
-                Some(nth) => {
-                    days.extend(named.len().checked_sub(usize::from(nth.unsigned_abs())).map(|at| named[at]));
-                }
-            }
-        }
-        if self.month_days.is_empty() && self.days.is_empty() {
-            days.extend(month.with_day(first.day()));
-        }
-        days.into_iter().collect()
-    }
-}
-
-/// How many days after `week_start` the weekday `day` comes.
-fn days_from(week_start: Weekday, day: Weekday) -> u8 {
-    u8::try_from(day.days_since(week_start)).unwrap_or(0)
-}
-
-fn by_day(text: &str) -> Option<(Option<i8>, Weekday)> {
-    let split = text.len().checked_sub(2).filter(|at| text.is_char_boundary(*at))?;
-    let (ordinal, name) = text.split_at(split);
-    let ordinal = match ordinal {
-        "" => None,
-        number => Some(number.parse().ok().filter(|n: &i8| *n != 0 && n.abs() <= 5)?),
-    };
-    Some((ordinal, weekday(name)?))
-}
-
-fn weekday(name: &str) -> Option<Weekday> {
-    Some(match name.to_ascii_uppercase().as_str() {
-        "MO" => Weekday::Mon,
-        "TU" => Weekday::Tue,
-        "WE" => Weekday::Wed,
-        "TH" => Weekday::Thu,
-        "FR" => Weekday::Fri,
-        "SA" => Weekday::Sat,
-        "SU" => Weekday::Sun,
-        _ => return None,
-    })
 }
 
 fn dates(head: &str, value: &str, zone: Tz) -> Result<Vec<DateOrDateTime>, String> {
@@ -354,7 +218,7 @@ mod tests {
             "RRULE:FREQ=HOURLY",
             "RRULE:COUNT=2",
             "RRULE:FREQ=DAILY;COUNT=2;UNTIL=20260101",
-            "RRULE:FREQ=DAILY;BYSETPOS=1",
+            "RRULE:FREQ=DAILY;BYHOUR=25",
             "RRULE:FREQ=WEEKLY;BYDAY=1MO",
             "EXDATE:20260101",
             "nonsense",

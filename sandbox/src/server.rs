@@ -36,7 +36,7 @@ impl SandboxServer {
     pub(crate) fn notify(&self, notification: OutgoingNotification) {
         let request = FaultRequest {
             is_notification: true,
-            ..FaultRequest::of(notification.provider.into(), &notification.account)
+            ..FaultRequest::of(notification.provider.into(), Some(&notification.account))
         };
         let fault = self.faults.strike(request).fault;
         if fault.is_none_or(|strike| strike.kind != FaultKind::DropWebhook) {

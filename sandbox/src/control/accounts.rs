@@ -135,14 +135,15 @@ pub(super) async fn delete_calendar(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     let of: ProviderQuery = read_query(query.as_deref())?;
-    for provider in providers(of.provider.as_deref())? {
-        let mut store = app.store(provider);
-        if store.calendars.contains_key(&id) {
-            store.delete_calendar(&id)?;
-            return Ok(StatusCode::NO_CONTENT);
-        }
-    }
-    Err(ControlError::not_found(format!("there is no calendar {id}")))
+    app.store(provider_of(&app, &id, of.provider.as_deref())?).delete_calendar(&id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose calendar `id` is, of the provider that is named or of all.
+fn provider_of(app: &SandboxApp, id: &str, name: Option<&str>) -> Result<Provider, ControlError> {
+    let mut all = providers(name)?.into_iter();
+    all.find(|one| app.store(*one).calendars.contains_key(id))
+        .ok_or_else(|| ControlError::not_found(format!("there is no calendar {id}")))
 }
 
 /// The provider gives a calendar another id, as when a mailbox is moved; the ids of its entries stay.
@@ -150,14 +151,9 @@ pub(super) async fn renumber_calendar(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
-    for provider in providers(None)? {
-        let mut store = app.store(provider);
-        if store.calendars.contains_key(&id) {
-            let new = store.renumber_calendar(&id)?;
-            return Ok(Json(json!({ "provider": provider, "id": new })));
-        }
-    }
-    Err(ControlError::not_found(format!("there is no calendar {id}")))
+    let provider = provider_of(&app, &id, None)?;
+    let new = app.store(provider).renumber_calendar(&id)?;
+    Ok(Json(json!({ "provider": provider, "id": new })))
 }
 
 #[derive(Deserialize)]

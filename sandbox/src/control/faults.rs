@@ -87,15 +87,12 @@ pub(super) fn activate(
         FaultCount::Unsaid | FaultCount::UntilDeleted => None,
     };
     let fault = app.server.faults.add(ActiveFault {
-        id: 0,
-        provider: party,
-        kind: new.kind,
         probability,
         count,
         skip: new.skip,
         account: new.account,
         value: new.value.or((new.kind == FaultKind::LatencyMs).then_some(LATENCY_MS)),
-        hits: 0,
+        ..ActiveFault::of(party, new.kind)
     });
     Ok((StatusCode::CREATED, Json(json!(fault))))
 }

@@ -194,9 +194,7 @@ impl SmtpSession {
             self.say("552 5.3.4 the mail is too large").await?;
             return Ok(SmtpStep::Line);
         }
-        let account = to.first().cloned();
-        let target =
-            FaultRequest { account: account.as_deref(), ..FaultRequest::of(FaultTarget::Mailbox, "") };
+        let target = FaultRequest::of(FaultTarget::Mailbox, to.first().map(String::as_str));
         let verdict = self.server.faults.strike(target);
         if !verdict.latency.is_zero() {
             self.wait(verdict.latency).await;

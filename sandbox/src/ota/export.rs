@@ -49,7 +49,7 @@ async fn answer(
     if listing.site == OtaPlatform::Airbnb && !headers.contains_key(header::USER_AGENT) {
         return spoiled::refusal(403);
     }
-    let verdict = ota.server.faults.strike(FaultRequest::of(FaultTarget::Ota, &listing.id));
+    let verdict = ota.server.faults.strike(FaultRequest::of(FaultTarget::Ota, Some(&listing.id)));
     if ota.server.hold(verdict.latency).await.is_err() {
         return gone(breaker);
     }

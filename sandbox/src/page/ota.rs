@@ -194,15 +194,9 @@ fn inject_feed_fault(app: &SandboxApp, listing: &OtaListing, name: &str) -> Resu
     app.server.faults.clear_of(FaultTarget::Ota, &listing.id);
     if let Some((_, kind, _)) = fault {
         app.server.faults.add(ActiveFault {
-            id: 0,
-            provider: FaultTarget::Ota,
-            kind: *kind,
-            probability: 1.0,
-            count: None,
-            skip: 0,
             account: Some(listing.id.clone()),
             value: (*kind == FaultKind::Status).then_some(404),
-            hits: 0,
+            ..ActiveFault::of(FaultTarget::Ota, *kind)
         });
     }
     Ok(())

@@ -160,11 +160,7 @@ impl ProviderStore {
         to: &str,
         now: DateTime<Utc>,
     ) -> Result<EntryLocation, StoreError> {
-        let (account, old) = self.living(place)?;
-        if old.occurrence_of.is_some() {
-            return Err(StoreError::invalid("One occurrence cannot leave its series."));
-        }
-        let to = self.writable(&account, to)?;
+        let (account, old, to) = self.leaving(place, to)?;
         if to == place.calendar {
             return Err(StoreError::invalid("It stands there already."));
         }
@@ -184,11 +180,7 @@ impl ProviderStore {
         to: &str,
         now: DateTime<Utc>,
     ) -> Result<EntryLocation, StoreError> {
-        let (account, old) = self.living(place)?;
-        if old.occurrence_of.is_some() {
-            return Err(StoreError::invalid("One occurrence cannot leave its series."));
-        }
-        let to = self.writable(&account, to)?;
+        let (account, old, to) = self.leaving(place, to)?;
         let zone = self.calendars.get(&to).ok_or(StoreError::NotFound)?.info.zone;
         let mut body = self.dialect().writable(&old);
         body.remove("transactionId");
@@ -210,6 +202,16 @@ impl ProviderStore {
             return Err(StoreError::Deleted);
         }
         Ok((calendar.info.owner.clone(), old))
+    }
+
+    /// The same of one that is put into the calendar `to`, and the id of that.
+    fn leaving(&self, place: &EntryLocation, to: &str) -> Result<(String, StoredEntry, String), StoreError> {
+        let (account, old) = self.living(place)?;
+        if old.occurrence_of.is_some() {
+            return Err(StoreError::invalid("One occurrence cannot leave its series."));
+        }
+        let to = self.writable(&account, to)?;
+        Ok((account, old, to))
     }
 
     /// All calendars in which an entry `id` stands, or an occurrence with that id.

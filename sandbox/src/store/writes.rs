@@ -59,7 +59,6 @@ impl ProviderStore {
         draft: EntryDraft,
         author: WriteAuthor<'_>,
     ) -> Result<(), StoreError> {
-        let calendar = self.calendar(calendar_id)?;
         let recurrence = if old.occurrence_of.is_some() { Vec::new() } else { draft.recurrence };
         let status = draft.status.unwrap_or(if old.cancelled() {
             EntryStatus::Cancelled
@@ -88,10 +87,7 @@ impl ProviderStore {
             let (start, recurrence) = (old.start, old.recurrence.clone());
             new.former.push(FormerSeries { start: start.when, zone: start.zone, recurrence });
         }
-        let mut records = orphans(calendar, &new, author);
-        records.extend(self.series_of(calendar, &new, author));
-        records.insert(0, written(calendar_id, new, author.action));
-        self.commit_numbered(records)
+        self.write(calendar_id, new, author)
     }
 
     /// Makes a tombstone of `old`, and of its changed occurrences.
@@ -101,8 +97,17 @@ impl ProviderStore {
         old: &StoredEntry,
         author: WriteAuthor<'_>,
     ) -> Result<(), StoreError> {
+        self.write(calendar_id, tombstone(old, author.now), author)
+    }
+
+    /// Writes a changed entry, and what that does to the series around it.
+    fn write(
+        &mut self,
+        calendar_id: &str,
+        new: StoredEntry,
+        author: WriteAuthor<'_>,
+    ) -> Result<(), StoreError> {
         let calendar = self.calendar(calendar_id)?;
-        let new = tombstone(old, author.now);
         let mut records = orphans(calendar, &new, author);
         records.extend(self.series_of(calendar, &new, author));
         records.insert(0, written(calendar_id, new, author.action));

@@ -20,13 +20,13 @@ async fn mondays() -> SandboxClient {
     outside
 }
 
+/// In order: a list has them by their last change.
 fn starts(list: &Value) -> Vec<&str> {
-    list["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|item| item["start"]["dateTime"].as_str().unwrap_or("-"))
-        .collect()
+    let items = list["items"].as_array().unwrap();
+    let mut starts: Vec<_> =
+        items.iter().map(|item| item["start"]["dateTime"].as_str().unwrap_or("-")).collect();
+    starts.sort_unstable();
+    starts
 }
 
 #[tokio::test]
