@@ -117,15 +117,15 @@ async fn find_moved_unreadable_event_is_transient() {
 }
 
 #[tokio::test]
-async fn refusals_keep_their_wait_on_both_ways() {
+async fn refusals_keep_their_wait() {
     let body = r#"{"error": {"code": 403, "message": "m", "errors": [{"reason": "userRateLimitExceeded"}]}}"#;
     let server =
         CannedServer::start(answer_of("403 Forbidden", "application/json", "retry-after: 17\r\n", body))
             .await;
     let google = google(&server.url);
-    let by_hub = google.calendars(&token()).await.map(|_| ()).unwrap_err();
-    let by_client = google.remove(&token(), "c", "e").await.unwrap_err();
-    for error in [by_hub, by_client] {
+    let by_read = google.calendars(&token()).await.map(|_| ()).unwrap_err();
+    let by_write = google.remove(&token(), "c", "e").await.unwrap_err();
+    for error in [by_read, by_write] {
         let expected = Some(Duration::from_secs(17));
         assert!(
             matches!(error, ProviderError::RateLimited { retry_after } if retry_after == expected),
