@@ -64,6 +64,12 @@ fn the_defaults_alone_give_every_key() {
 }
 
 #[test]
+fn a_form_may_carry_the_largest_feed() {
+    let config = from_env(&[("CONCORD__CHANNELS__MAX_MEGABYTES", "16")]).unwrap();
+    assert!(config.max_upload_bytes() > config.channels.max_megabytes * 1024 * 1024);
+}
+
+#[test]
 fn environment_overrides_file_overrides_defaults() {
     let file = "[server]\nlisten = \"127.0.0.1:1000\"\n[sync]\npoll_minutes = 30\ntries = 5\n";
     let config = with_file(file, &[("CONCORD__SYNC__TRIES", "7")]).unwrap();

@@ -1,7 +1,10 @@
 //! Calendars that open to a name and a password, connected by the API and by the form.
 
-use concord_domain::people::Role;
-use concord_storage::{connections, testing::TestDb};
+use concord_domain::{connection::ConnectionState, people::Role};
+use concord_storage::{
+    connections,
+    testing::{TestDb, begin, commit},
+};
 use concord_testing::{CaldavServer, ServerSoftware};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -157,7 +160,30 @@ async fn the_form_says_it_at_the_field(db: &TestDb) {
     logs::check();
 }
 
+/// A password is asked for again, wherever somebody is told that the grant is dead.
+async fn reconnecting_leads_to_the_form_of_the_password(db: &TestDb) {
+    let (test_app, server, (user, password)) = fixture(db).await;
+    let ana = test_app.staff("Ana").await;
+    let body = json!({ "staff": ana, "url": server.proxy.url(), "user": user, "password": password });
+    let made = test_app.api.post(PATH, body).await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let mut tx = begin(test_app.db()).await;
+    let (business, now) = (test_app.business.id, test_app.app.now());
+    let state = ConnectionState::NeedsReconnect;
+    connections::set_state(&mut tx, business, id.parse().unwrap(), state, None, now).await.unwrap();
+    commit(tx).await;
+    let visitor = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
+    let form = format!("/calendars/connect/caldav?staff={ana}");
+    for path in ["/", "/calendars", &format!("/calendars/{id}")] {
+        let page = visitor.get(path).await.text;
+        assert!(page.contains(&format!("href=\"{form}\">Reconnect</a>")), "{path}: {page}");
+    }
+    assert_eq!(visitor.get(&form).await.status, 200);
+    test_app.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    reconnecting_leads_to_the_form_of_the_password,
     the_api_connects_an_account,
     the_api_says_which_field_is_wrong,
     nobody_connects_for_others,
