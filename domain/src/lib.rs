@@ -44,15 +44,13 @@ pub mod sync;
 pub mod time_text;
 
 /// Defines a closed set of words that is stored, sent and shown as its snake-case name. What stands after the name is
-/// what the OpenAPI document says of the set.
+/// what the OpenAPI document says of the set; one without it is not in the document.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident $($description:literal)? { $($(#[$word_doc:meta])* $word:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray, strum::VariantNames)]
         #[strum(parse_err_ty = $crate::UnknownWord, parse_err_fn = $crate::UnknownWord::of::<$name>)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        $(#[cfg_attr(feature = "openapi", schema(description = $description))])?
         pub enum $name {
             $(
                 $(#[$word_doc])*
@@ -73,6 +71,25 @@ macro_rules! words {
         }
 
         $crate::column::column!('v, $name as &'v str, |word| word.as_str(), |text| Ok(text.parse()?));
+
+        // Not derived: utoipa does not see the names that serde is given by this macro.
+        $(#[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .description(Some($description))
+                    .enum_values(Some(Self::ALL.iter().map(|word| word.as_str())))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        })?
     };
 }
 pub(crate) use words;

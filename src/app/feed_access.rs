@@ -260,7 +260,9 @@ mod tests {
         let platform = reading(&feed, "Reader", 5, 1);
         for both in [[&person, &platform], [&platform, &person]] {
             let mut gathered = PendingFeedReads::default();
-            both.into_iter().for_each(|one| gathered.add(one.to_read()));
+            for one in both {
+                gathered.add(one.to_read());
+            }
             let read = &gathered.feeds[&feed.id]["Reader"];
             assert_eq!((read.reads, read.revision, read.at), (2, 5, testing::at(2)));
             assert!(!read.person);

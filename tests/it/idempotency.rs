@@ -244,13 +244,17 @@ async fn what_was_done_is_told_although_the_answer_cannot_be_kept(db: &TestDb) {
 
     // A booking of whichever kind is where the answer to its request says.
     let room = test_app.resource(9).await;
-    for (path, kind) in [
+    for (number, (path, kind)) in [
         ("bookings", Some("maintenance")),
         ("bookings", Some("delivery")),
         ("bookings", Some("booking")),
         ("calendar_availability", None),
-    ] {
-        let mut body = json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (from, to) = (day(number as u64), day(number as u64 + 1));
+        let mut body = json!({ "resource": room.id, "check_in": from, "check_out": to });
         if let Some(kind) = kind {
             body["kind"] = json!(kind);
         }

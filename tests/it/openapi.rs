@@ -65,6 +65,9 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, place: &str) {
         let target = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
         return check_schema(document, target, value, &format!("{place} {reference}"));
     }
+    if let Some(words) = schema["enum"].as_array().filter(|_| !value.is_null()) {
+        assert!(words.contains(value), "{place}: {value} is none of {words:?}");
+    }
     for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         assert!(value.get(required).is_some(), "{place}: {required} is missing in {value}");
     }
