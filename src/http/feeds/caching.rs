@@ -1,7 +1,7 @@
 //! Conditional and compressed answers (RFC 9110, sections 12.5.3 and 13).
 
 use axum::http::{HeaderMap, HeaderName, header};
-use chrono::{DateTime, Duration, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, Duration, SubsecRound, Utc};
 
 /// Which bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub(in crate::http) fn is_fresh(headers: &HeaderMap, tags: &[String], rendered_a
         });
     }
     header_text(headers, header::IF_MODIFIED_SINCE)
-        .and_then(|date| NaiveDateTime::parse_from_str(&date, HTTP_DATE).ok())
-        .is_some_and(|since| rendered_at.trunc_subsecs(0) <= since.and_utc())
+        .and_then(|date| httpdate::parse_http_date(&date).ok())
+        .is_some_and(|since| rendered_at.trunc_subsecs(0) <= DateTime::<Utc>::from(since))
 }
 
 /// The date that goes with what was rendered at `rendered_at`.
@@ -54,11 +54,9 @@ pub(super) fn last_modified(rendered_at: DateTime<Utc>, now: DateTime<Utc>) -> D
     if now.trunc_subsecs(0) > second { second } else { second - Duration::seconds(1) }
 }
 
-const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
-
 /// As HTTP writes dates.
 pub(super) fn http_date(at: DateTime<Utc>) -> String {
-    at.format(HTTP_DATE).to_string()
+    httpdate::fmt_http_date(at.into())
 }
 
 #[cfg(test)]
@@ -108,6 +106,7 @@ mod tests {
         let changed = "2026-12-01T10:00:00Z".parse().unwrap();
         for (since, fresh) in [
             ("Tue, 01 Dec 2026 10:00:00 GMT", true),
+            ("Tuesday, 01-Dec-26 10:00:00 GMT", true),
             ("Tue, 01 Dec 2026 09:59:59 GMT", false),
             ("yesterday", false),
         ] {
