@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Business)]
 struct BusinessResponse {
-    /// Its id.
+    /// Concord's id of the business.
     #[schema(value_type = uuid::Uuid)]
     id: BusinessId,
     /// Display name.

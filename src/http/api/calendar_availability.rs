@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, Customer},
     ids::{BookingId, ResourceId, StaffId, new_uuid},
 };
 use concord_services::bookings;
@@ -24,6 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::ApiCaller,
     bookings::body::time_from_pairs,
+    occupancy::FreeTime,
     problem::ApiError,
     request::{ApiDate, ApiInstant, ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
@@ -72,7 +73,7 @@ struct BlockBody {
     #[serde(default)]
     #[schema(max_length = 300)]
     title: Option<String>,
-    /// For staff.
+    /// Notes for staff; may be empty.
     #[serde(default)]
     notes: Option<String>,
 }
@@ -81,7 +82,7 @@ struct BlockBody {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Block)]
 struct BlockResponse {
-    /// Its id.
+    /// Its id, for `DELETE /calendar_availability/{id}`.
     #[schema(value_type = uuid::Uuid)]
     id: BookingId,
     /// Its booking reference.
@@ -108,7 +109,7 @@ struct BlockResponse {
     quantity: u32,
     /// Why, in one line.
     title: String,
-    /// For staff.
+    /// Notes for staff; may be empty.
     notes: String,
     /// Whether it still blocks.
     status: BookingStatus,
@@ -119,10 +120,7 @@ struct BlockResponse {
 impl From<Booking> for BlockResponse {
     fn from(booking: Booking) -> Self {
         let draft = booking.draft;
-        let (starts_at, ends_at, check_in, check_out) = match draft.time {
-            BookingTime::Timed { starts_at, ends_at } => (Some(starts_at), Some(ends_at), None, None),
-            BookingTime::Stay { check_in, check_out } => (None, None, Some(check_in), Some(check_out)),
-        };
+        let FreeTime { starts_at, ends_at, check_in, check_out } = draft.time.into();
         Self {
             id: booking.id,
             reference: booking.reference,

@@ -48,7 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Feed)]
 struct FeedResponse {
-    /// Its id.
+    /// Its id, for `/feeds/{id}`.
     #[schema(value_type = uuid::Uuid)]
     id: FeedId,
     /// Whose bookings it shows.

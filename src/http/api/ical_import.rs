@@ -126,9 +126,9 @@ struct IcalImportPreviewEvent {
     what: &'static str,
     /// What it is.
     kind: ItemKind,
-    /// From when.
+    /// When it starts, in UTC.
     starts_at: DateTime<Utc>,
-    /// Until when.
+    /// When it ends, in UTC (exclusive).
     ends_at: DateTime<Utc>,
     /// The platform's own text.
     summary: String,

@@ -35,7 +35,7 @@ const MAX_FAILED_JOBS: u32 = 200;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Job)]
 struct JobResponse {
-    /// Its id.
+    /// Its id, for `/jobs/{id}/retry`.
     #[schema(value_type = uuid::Uuid)]
     id: JobId,
     /// What is done.
@@ -87,7 +87,7 @@ async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listin
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = StartedJob)]
 struct StartedJobResponse {
-    /// Its id.
+    /// Its id, as in `/jobs/failed`.
     #[schema(value_type = uuid::Uuid)]
     id: JobId,
     /// What is done.

@@ -42,7 +42,7 @@ struct ListMailsQuery {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Mail)]
 struct MailResponse {
-    /// Its id.
+    /// Its id, for `/mails/{id}/retry`.
     #[schema(value_type = uuid::Uuid)]
     id: MailId,
     /// What it is about.

@@ -86,7 +86,7 @@ impl From<BookingEdit> for RemoteEditResponse {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = RemoteChange)]
 struct RemoteChangeResponse {
-    /// Its id.
+    /// Its id, for `/remote_changes/{id}`.
     #[schema(value_type = uuid::Uuid)]
     id: RemoteChangeId,
     /// The booking.

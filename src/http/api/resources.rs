@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Resource)]
 pub(crate) struct ResourceResponse {
-    /// Its id.
+    /// Its id, for `/resources/{id}`, and for the `resource` of a booking.
     #[schema(value_type = uuid::Uuid)]
     pub id: ResourceId,
     /// Display name.

@@ -87,7 +87,7 @@ impl From<SyncLogCounts> for LastDayResponse {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncLogLine)]
 struct SyncLogLineResponse {
-    /// Its id.
+    /// Concord's id of the attempt.
     #[schema(value_type = uuid::Uuid)]
     id: SyncLogId,
     /// When it ended.

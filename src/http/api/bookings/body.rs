@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::ToSchema;
 
 use crate::http::api::{
+    occupancy::FreeTime,
     problem::{ApiError, FieldProblem},
     request::{ApiDate, ApiInstant},
 };
@@ -244,7 +245,7 @@ pub(crate) struct BookingResponse {
     pub staff: Vec<StaffId>,
     /// Location, if different from the resource.
     pub location: String,
-    /// For staff.
+    /// Notes for staff; may be empty.
     pub notes: String,
     /// Its source.
     pub source: String,
@@ -263,10 +264,7 @@ impl BookingResponse {
     /// The answer for `booking`, which stands in calendars as `states` say and beside `overlaps`.
     pub(crate) fn new(booking: Booking, states: Vec<SyncState>, overlaps: Vec<Overlap>) -> Self {
         let draft = booking.draft;
-        let (starts_at, ends_at, check_in, check_out) = match draft.time {
-            BookingTime::Timed { starts_at, ends_at } => (Some(starts_at), Some(ends_at), None, None),
-            BookingTime::Stay { check_in, check_out } => (None, None, Some(check_in), Some(check_out)),
-        };
+        let FreeTime { starts_at, ends_at, check_in, check_out } = draft.time.into();
         Self {
             id: booking.id,
             reference: booking.reference,

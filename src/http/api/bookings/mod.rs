@@ -304,7 +304,7 @@ async fn cancel(
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = HistoryLine)]
 struct HistoryLineResponse {
-    /// Its id.
+    /// Concord's id of the line.
     #[schema(value_type = uuid::Uuid)]
     id: HistoryId,
     /// When it was created.

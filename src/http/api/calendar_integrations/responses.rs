@@ -22,7 +22,7 @@ use crate::http::api::occupancy::FreeTime;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = CalendarIntegration)]
 pub(crate) struct IntegrationResponse {
-    /// Its id.
+    /// Its id, for `/calendar_integrations/{id}`.
     #[schema(value_type = uuid::Uuid)]
     pub id: ConnectionId,
     /// The calendar provider.
@@ -109,7 +109,7 @@ impl DriftResponse {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Calendar)]
 pub(crate) struct CalendarResponse {
-    /// Its id.
+    /// Concord's id of the calendar.
     #[schema(value_type = uuid::Uuid)]
     pub id: CalendarId,
     /// The provider's id of it.
@@ -205,7 +205,7 @@ impl From<UpcomingEntry> for CalendarEntryResponse {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = BusyTime)]
 pub(crate) struct BusyTimeResponse {
-    /// Its id.
+    /// Concord's id of the busy time.
     #[schema(value_type = uuid::Uuid)]
     pub id: BusyTimeId,
     /// The calendar.

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Channel)]
 pub(super) struct ChannelResponse {
-    /// Its id.
+    /// Its id, for `/channels/{id}`.
     #[schema(value_type = uuid::Uuid)]
     id: ChannelId,
     /// The listing's resource.
@@ -89,9 +89,9 @@ struct UnconfirmedEventResponse {
     /// Its id, by which it is settled.
     #[schema(value_type = uuid::Uuid)]
     event: ChannelItemId,
-    /// From when.
+    /// When it starts, in UTC.
     starts_at: DateTime<Utc>,
-    /// Until when.
+    /// When it ends, in UTC (exclusive).
     ends_at: DateTime<Utc>,
     /// The platform's own text.
     summary: String,
@@ -125,9 +125,9 @@ struct ExposureResponse {
 struct ExposedBookingResponse {
     /// Its reference.
     reference: String,
-    /// From when.
+    /// When it starts, in UTC.
     starts_at: DateTime<Utc>,
-    /// Until when.
+    /// When it ends, in UTC (exclusive).
     ends_at: DateTime<Utc>,
     /// Since when it is so.
     since: DateTime<Utc>,
@@ -209,16 +209,16 @@ impl ChannelResponse {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ChannelEvent)]
 pub(super) struct ChannelEventResponse {
-    /// Its id.
+    /// Concord's id of the event.
     #[schema(value_type = uuid::Uuid)]
     id: ChannelItemId,
     /// The platform's UID of it.
     uid: String,
     /// What it is.
     kind: ItemKind,
-    /// From when.
+    /// When it starts, in UTC.
     starts_at: DateTime<Utc>,
-    /// Until when.
+    /// When it ends, in UTC (exclusive).
     ends_at: DateTime<Utc>,
     /// The platform's own text.
     summary: String,
