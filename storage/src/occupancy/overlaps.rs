@@ -38,7 +38,7 @@ const MINE: &str = "
 macro_rules! pairs {
     ($overlaps:ident) => {
         concat!(
-            ")
+            "))
     SELECT mine.source_id AS booking_id, b.id AS other_id, b.reference, b.title, b.customer_name, b.starts_at, b.ends_at
     FROM mine JOIN occupancy other ON other.business_id = mine.business_id AND other.subject_id = mine.subject_id
          AND other.source_id <> mine.source_id AND other.unit IS NULL AND ",
