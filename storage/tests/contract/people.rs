@@ -224,6 +224,22 @@ async fn another_business_finds_nobody(db: &TestDb) {
     assert_eq!(people::find_staff(db, business.id, ana.id).await.unwrap(), Some(ana));
 }
 
+async fn only_who_can_sign_in_counts_as_a_manager(db: &TestDb) {
+    let business = testing::business(db).await;
+    let mut tx = begin(db).await;
+    assert!(!people::has_manager(&mut tx, business.id).await.unwrap());
+    commit(tx).await;
+    let ana = user(db, &business, "ana@harbour.example", None).await;
+    let rui = user(db, &business, "rui@harbour.example", None).await;
+    let as_staff = UserSettings { staff: None, name: rui.name.clone(), role: Role::Staff };
+    let mut tx = begin(db).await;
+    people::update_user(&mut tx, business.id, rui.id, &as_staff).await.unwrap();
+    assert!(people::has_manager(&mut tx, business.id).await.unwrap());
+    people::archive_user(&mut tx, business.id, ana.id, at(1)).await.unwrap();
+    assert!(!people::has_manager(&mut tx, business.id).await.unwrap());
+    commit(tx).await;
+}
+
 concord_storage::on_both_databases!(
     staff_are_entered_changed_and_archived,
     staff_are_listed_by_name_a_page_at_a_time,
@@ -231,5 +247,6 @@ concord_storage::on_both_databases!(
     users_are_known_by_their_address_in_any_case,
     who_was_archived_can_come_back_as_something_else,
     what_a_user_is_and_may_do_can_change,
+    only_who_can_sign_in_counts_as_a_manager,
     another_business_finds_nobody,
 );
