@@ -24,7 +24,8 @@
 //!    (`sandbox/src/lib.rs`); the lines of its settings in `configuration` of `src/cli/demo/mod.rs`, and its account in
 //!    `src/cli/demo/sample.rs`;
 //! 5. `tests/contract/fourth.rs` after the pattern of `tests/contract/google.rs`, and one line in `tests/contract/main.rs`: the
-//!    suite does the rest.
+//!    suite does most of the rest; its cases in `push.rs`, `secrets.rs` and `recorded.rs` there, and its line in `everywhere!`
+//!    (`jobs/tests/sync/everywhere/mod.rs`).
 //!
 //! Nothing else names a provider by its kind, apart from what is CalDAV's alone (an account that opens to address, name and
 //! password):

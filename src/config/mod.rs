@@ -6,8 +6,8 @@
 //! It must never show a secret's value, nor run with a value that it did not understand: whatever is wrong is named
 //! by key and by the place where it was set, and nothing starts.
 //!
-//! To add a key: a field in its section's struct, a line in `config/default.toml`, the same line with its
-//! explanation in `config/example.toml`, a range in `validate`; then run the tests with `CONCORD_WRITE_DOCS=1`, which
+//! To add a key: a field in its section's struct, a line in `config/default.toml`, the same line, commented out as
+//! `#key = value`, with its explanation in `config/example.toml`, a range in `validate`; then run the tests with `CONCORD_WRITE_DOCS=1`, which
 //! brings `docs/configuration.md` up to date. A key that holds a secret goes into `layers::SECRET` too,
 //! one whose variable has a name of its own into `NAMED_VARIABLES` in `sources`. Jobs know no configuration: what one of
 //! them goes by is a field of `SyncSettings` in `jobs`, filled by `sync_settings` in `cli/serve.rs`.

@@ -258,7 +258,7 @@ fn connect_page_error(provider: ProviderKind, error: ConnectError) -> PageError 
         return error.into();
     }
     let message = match &error {
-        // "There is no such staff member" would be true, and tell the person nothing.
+        // That the staff member does not exist would tell the person nothing.
         ConnectError::UnknownStaff => "You are no longer an active staff member.".to_owned(),
         error => sentence(error),
     };

@@ -7,7 +7,7 @@
 //! What it must never do: hold a test, or answer in the place of what is tested.
 //!
 //! The most common change, another server to be held against: a variant of [`ServerSoftware`], its command line and how it
-//! makes an account in `foreign/server.rs`, its package in `scripts/python.sh`.
+//! makes an account in `foreign/server.rs`, its package in `scripts/python-requirements.txt`.
 #![expect(
     clippy::expect_used,
     clippy::panic,

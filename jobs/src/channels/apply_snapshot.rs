@@ -141,6 +141,7 @@ async fn record_outcome(
 ) -> Result<(), JobError> {
     let (context, channel) = (run.context, run.channel);
     let mut tx = context.db.begin().await?;
+    notices::close_past_conflicts(&mut tx, channel, context.clock.now()).await?;
     if imported.run.is_some() {
         let outcome = match (imported.held, imported.changed()) {
             (Some(_), _) => RunOutcome::Held,

@@ -234,6 +234,15 @@ pub async fn close_unreadable(
     notices::close(tx, channel.business_id, &unread_key(channel.id), now).await.map(drop)
 }
 
+/// What was told of conflicts that are over closes, so that one that comes back is told again.
+pub(super) async fn close_past_conflicts(
+    tx: &mut Tx,
+    channel: &Channel,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    notices::close_past_conflicts(tx, channel.business_id, now).await.map(drop)
+}
+
 /// Nothing is held back any more.
 pub async fn close_quarantined(
     tx: &mut Tx,

@@ -364,7 +364,7 @@ async fn apply(
     run.record(outcome, &message, applied.counts).await?;
     ended?;
     // Sent again, it finds the booking as somebody has changed it meanwhile.
-    if applied.overtaken && before.is_some() {
+    if applied.overtaken {
         return Err(WebhookError::Failed("the booking is being updated".to_owned()));
     }
     pin_items(context, channel, &keys).await?;

@@ -32,21 +32,21 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     if connection.state != ConnectionState::Active {
         return Ok(JobOutcome::Done);
     }
-    remove_unwanted(context, job, (business, id)).await?;
+    remove_undesired(context, job, (business, id)).await?;
     let mut after = BookingId(Uuid::nil());
     loop {
         let now = context.clock.now();
         let part = bookings::concerning(&context.db, business, id, now, after, BATCH_SIZE).await?;
         let Some(last) = part.last() else { return Ok(JobOutcome::Done) };
         after = last.id;
-        // Who changes one delivery writes to the entries of others: each has a transaction of its own, or the two could wait for each
-        // other.
+        // Who changes one delivery writes to the entries of others: each has a transaction of its own, or two of them could
+        // wait for each other.
         for together in part.chunk_by(|one, next| !is_delivery(one) && !is_delivery(next)) {
             let mut tx = context.db.begin().await?;
             let mut enqueued = Vec::new();
             for booking in together {
-                let reach = TargetScope::Only(id);
-                enqueued.extend(bookings::retarget(&mut tx, business, &booking.reference, reach, now).await?);
+                let scope = TargetScope::Only(id);
+                enqueued.extend(bookings::retarget(&mut tx, business, &booking.reference, scope, now).await?);
             }
             context.commit(tx, &enqueued).await?;
         }
@@ -60,7 +60,7 @@ fn is_delivery(booking: &Booking) -> bool {
 }
 
 /// What should have gone while the connection was not served goes now, also where the booking is over by now.
-async fn remove_unwanted(
+async fn remove_undesired(
     context: &Context,
     job: &ClaimedJob,
     whose: (BusinessId, ConnectionId),

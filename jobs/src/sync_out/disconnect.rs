@@ -124,7 +124,10 @@ impl Disconnection<'_> {
         {
             return Ok(RemovalOutcome::Ended { refused: Vec::new() });
         }
-        let provider = context.provider(account.provider)?;
+        let provider = context.provider(account.provider).map_err(|_| {
+            let name = account.provider.name();
+            JobError::Permanent(format!("{name} is not set up, so the entries are kept"))
+        })?;
         let mut refused: BTreeMap<String, String> = BTreeMap::new();
         let mut after = first;
         loop {

@@ -50,8 +50,8 @@ async fn notice_of_unreadable_feed_closes_when_paused(db: &TestDb) {
 async fn notice_of_manual_import_closes_when_removed(db: &TestDb) {
     let fixture = ChannelFixture::new(db).await;
     let vrbo = fixture.on("vrbo").await;
-    let wish = fixture.wish("vrbo", file(&[nights("u1", "Reserved - Maria", 4, 6)]));
-    import::import(&fixture.context, &wish).await.unwrap();
+    let request = fixture.wish("vrbo", file(&[nights("u1", "Reserved - Maria", 4, 6)]));
+    import::import(&fixture.context, &request).await.unwrap();
     fixture.later(2).await;
     assert_eq!(fixture.notices().await.len(), 1);
     manage::remove(&fixture.context, &fixture.change(), vrbo).await.unwrap();

@@ -7,7 +7,7 @@ use crate::error::ProviderError;
 /// Unreserved characters (RFC 3986, section 2.3), and `@`, which calendar ids have and paths allow.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
-/// `id` as one segment of a path; the hub puts it in as it is given. `NotFound`: no provider has such an id, and in a
+/// `id` as one segment of a path. `NotFound`: no provider has such an id, and in a
 /// path it would mean another place.
 pub(super) fn segment(id: &str) -> Result<String, ProviderError> {
     match id {

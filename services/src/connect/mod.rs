@@ -162,8 +162,10 @@ async fn initiator(context: &Context, state: &OAuthState) -> Result<Actor, Stora
         let found = sign_in::find_session(&context.db, session, context.clock.now()).await?;
         return Ok(found.map_or(Actor::System, |(_, user)| Actor::User { id: user.id, name: user.name }));
     }
-    let keys = api_keys::list(&context.db, state.business_id).await?;
-    let key = keys.into_iter().find(|key| Some(key.id) == state.api_key_id);
+    let key = match state.api_key_id {
+        Some(id) => api_keys::find(&context.db, state.business_id, id).await?,
+        None => None,
+    };
     Ok(key.map_or(Actor::System, |key| Actor::ApiKey { id: key.id, name: key.name }))
 }
 

@@ -45,15 +45,15 @@ pub async fn update(
     wanted: &ConnectionUpdate,
 ) -> Result<(), ServiceError> {
     let before = find(context, by.business, id).await?;
-    let known = calendars::of_connection(&context.db, by.business, id).await?;
+    let mut known = calendars::of_connection(&context.db, by.business, id).await?;
     let writes = wanted.writes.filter(|wanted| !known.iter().any(|one| one.id == *wanted && one.writes));
     // That its calendar is gone may be why another one is chosen, so it is looked first: what stood there moves at once,
     // and not when somebody finds out.
-    if writes.is_some()
-        && known.iter().any(|one| one.writes)
-        && let Err(error) = refresh_calendars(context, by.business, id).await
-    {
-        tracing::info!(connection = %id, %error, "nobody told which calendars there are");
+    if writes.is_some() && known.iter().any(|one| one.writes) {
+        match refresh_calendars(context, by.business, id).await {
+            Ok(_) => known = calendars::of_connection(&context.db, by.business, id).await?,
+            Err(error) => tracing::info!(connection = %id, %error, "nobody told which calendars there are"),
+        }
     }
     let mut tx = context.db.begin().await?;
     // What waits for the bookings of the business comes before what locks single rows.
@@ -65,15 +65,16 @@ pub async fn update(
     }
     set_remote_change_rules(&mut tx, by, &before, wanted).await?;
     if let Some(calendar) = writes {
-        calendars::set_written(&mut tx, by.business, id, calendar).await.or_not_found(WHAT)?;
+        calendars::set_written(&mut tx, by.business, id, calendar).await.or_not_found("calendar")?;
         record(&mut tx, by, id, "calendar_written", &json!({ "calendar": calendar })).await?;
     }
     if make_default || writes.is_some() {
         enqueued.push(enqueue::batch_sync(&mut tx, context, by.business, id).await?);
     }
     for &(calendar, reads) in &wanted.reads {
-        let calendar = known.iter().find(|one| one.id == calendar).or_not_found(WHAT)?;
-        if calendar.reads != reads {
+        // One that is gone by now has nothing to be read.
+        let calendar = known.iter().find(|one| one.id == calendar && one.reads != reads);
+        if let Some(calendar) = calendar {
             enqueued.extend(set_reads(&mut tx, context, by, calendar, reads).await?);
         }
     }
@@ -135,7 +136,7 @@ async fn set_reads(
     reads: bool,
 ) -> Result<Vec<JobRef>, ServiceError> {
     let id = calendar.connection_id;
-    calendars::set_reads(tx, by.business, calendar.id, reads).await.or_not_found(WHAT)?;
+    calendars::set_reads(tx, by.business, calendar.id, reads).await.or_not_found("calendar")?;
     record(tx, by, id, "calendar_read", &json!({ "calendar": calendar.id, "reads": reads })).await?;
     let mut enqueued = vec![enqueue::import(tx, context, calendar, QueueClass::Interactive).await?];
     enqueued.extend(enqueue::push_renewal(tx, context, calendar).await?);

@@ -23,6 +23,15 @@ impl<T> PatchField<T> {
             Self::Value(value) => Some(value),
         }
     }
+
+    /// What shall stand there; `None`: nothing is said of it.
+    pub(super) fn into_change(self) -> Option<Option<T>> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(None),
+            Self::Value(value) => Some(Some(value)),
+        }
+    }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for PatchField<T> {

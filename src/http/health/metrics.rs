@@ -2,7 +2,7 @@
 //! calling the providers.
 //!
 //! Nothing in it is about one business. To add what the database knows: read it in `register_database_metrics`; what a
-//! process counts itself is a field of `concord_jobs::metrics::Metrics`, registered by `Metrics::register`.
+//! process counts itself is a field of `concord_jobs::Metrics`, registered by `Metrics::register`.
 
 use std::{
     collections::HashMap,

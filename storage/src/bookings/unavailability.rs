@@ -35,9 +35,8 @@ pub(super) async fn obstacles(
     let mut found: Vec<OccupiedInterval> = Vec::new();
     for id in in_the_way.iter().take(50) {
         let obstacle = occupancy::occupied(tx, business, *id).await?;
-        let is_named = |one: &OccupiedInterval| {
-            found.iter().any(|known| (known.source_id, known.subject_id) == (one.source_id, one.subject_id))
-        };
+        let key = |one: &OccupiedInterval| (one.source_id, one.subject_id, one.starts_at, one.ends_at);
+        let is_named = |one: &OccupiedInterval| found.iter().any(|known| key(known) == key(one));
         if let Some(obstacle) = obstacle.filter(|obstacle| !is_named(obstacle)) {
             found.push(obstacle);
         }

@@ -2,7 +2,7 @@
 //! proxy.
 //!
 //! A case is a function of a database and a provider; `everywhere!` makes a test of it for each of them. What people do
-//! there, and what goes wrong there, is in `outside`: the cases do not know which provider it is.
+//! there, and what goes wrong there, is in `provider_sandbox`: the cases do not know which provider it is.
 
 mod bad_answers;
 mod deleted;

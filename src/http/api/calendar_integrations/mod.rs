@@ -170,8 +170,8 @@ async fn change(
     let wanted = ConnectionUpdate {
         direction: body.direction,
         coverage: body.coverage,
-        moves: Some(body.remote_moves.apply_to(before.remote_moves)),
-        deletions: Some(body.remote_deletions.apply_to(before.remote_deletions)),
+        moves: body.remote_moves.into_change(),
+        deletions: body.remote_deletions.into_change(),
         make_default: body.is_default == Some(true),
         ..ConnectionUpdate::default()
     };

@@ -119,6 +119,8 @@ impl From<AdmissionError> for PageError {
 impl From<ServiceError> for PageError {
     fn from(error: ServiceError) -> Self {
         match error {
+            // As pages call it.
+            ServiceError::NotFound("calendar integration") => Self::NotFound("calendar"),
             ServiceError::NotFound(what) => Self::NotFound(what),
             ServiceError::NotPossible(reason) | ServiceError::Provider(reason) => {
                 Self::NotPossible(sentence(&reason))

@@ -61,7 +61,7 @@ struct ReconnectItem {
     since: RelativeTime,
 }
 
-/// A channel calendar_of platform seems to have cancelled much at once.
+/// A channel whose platform seems to have cancelled much at once.
 struct QuarantineItem {
     name: String,
     text: String,
@@ -102,7 +102,7 @@ impl ActionItems {
 const SHOWN_FAILURES: usize = 8;
 /// So many double bookings are shown one by one.
 const SHOWN_CONFLICTS: usize = 8;
-/// So many questions are shown_questions one by one.
+/// So many questions are shown one by one.
 const SHOWN_QUESTIONS: usize = 8;
 /// So many of the last changes are shown, of so many that are looked at.
 const SHOWN_RECENT: usize = 5;

@@ -157,7 +157,9 @@ pub(super) async fn update(
         match users::change(&app.context, &user.change(&app), id, &settings).await {
             Ok(changed) => {
                 let flash = Flash::success(format!("{} was changed.", changed.name));
-                return Ok(user.redirect_with_flash(&app, PATH, &flash));
+                // Who has given up the role does not see the page of the people any more.
+                let to = if id == user.user.id && changed.role != Role::Manager { "/" } else { PATH };
+                return Ok(user.redirect_with_flash(&app, to, &flash));
             }
             Err(ServiceError::NotPossible(reason)) => faults.add("role", sentence(&reason)),
             Err(error) => return Err(error.into()),
