@@ -34,7 +34,7 @@ async fn what_a_platform_sells_comes_and_it_learns_what_is_taken(db: &TestDb) {
         page.contains("Reserved") && page.contains("Reservation") && page.contains("Blocked dates"),
         "{page}"
     );
-    assert!(page.contains("nights at risk of double booking: has not imported our calendar yet"), "{page}");
+    assert!(page.contains("nights exposed: has not imported our calendar yet"), "{page}");
     assert!(!page.contains(&address), "the platform's address is not shown again");
     let ours = format!("{}/feeds/cf_", test_app.api.base);
     assert_eq!(page.matches(&ours).count(), 2, "beside its copy button and in the steps: {page}");

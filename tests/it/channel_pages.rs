@@ -116,10 +116,7 @@ async fn a_reader_in_java_is_the_platform_and_people_can_confirm_another(db: &Te
     assert_eq!(nights().await, 2);
     for page in ["/", "/bookings"] {
         let shown = visitor.get(page).await.text;
-        assert!(
-            shown.contains("2 nights at risk of double booking") && !shown.contains("In sync</a>"),
-            "{page}: {shown}"
-        );
+        assert!(shown.contains("2 nights exposed") && !shown.contains("In sync</a>"), "{page}: {shown}");
     }
     let nobody = visitor.send(&format!("{path}/confirm-read"), &[]).await;
     assert!(

@@ -42,20 +42,19 @@ pub(crate) fn list(
     };
     let items: Vec<_> = page.items.iter().map(write).collect();
     let mut answer = list_body(calendar, subscription, &items);
-    match page.next {
-        Some(next) => answer["nextPageToken"] = encode(&next).into(),
+    if let Some(next) = page.next {
+        answer["nextPageToken"] = encode(&next).into();
+    } else {
         // Only the last page says from where on something will be new.
-        None => {
-            let window = query.sync.as_ref().map_or(query.window, GoogleSyncToken::window);
-            let token = GoogleSyncToken {
-                of: fingerprint(&calendar.info.id),
-                seq: last_seq,
-                parameters: query.kept.clone(),
-                from: window.from,
-                to: window.to,
-            };
-            answer["nextSyncToken"] = encode(&token).into();
-        }
+        let window = query.sync.as_ref().map_or(query.window, GoogleSyncToken::window);
+        let token = GoogleSyncToken {
+            of: fingerprint(&calendar.info.id),
+            seq: last_seq,
+            parameters: query.kept.clone(),
+            from: window.from,
+            to: window.to,
+        };
+        answer["nextSyncToken"] = encode(&token).into();
     }
     Ok(answer)
 }

@@ -46,6 +46,9 @@ pub async fn update(
 ) -> Result<(), ServiceError> {
     let before = find(context, by.business, id).await?;
     let mut known = calendars::of_connection(&context.db, by.business, id).await?;
+    if !wanted.reads.iter().all(|(wanted, _)| known.iter().any(|one| one.id == *wanted)) {
+        return Err(ServiceError::NotFound("calendar"));
+    }
     let writes = wanted.writes.filter(|wanted| !known.iter().any(|one| one.id == *wanted && one.writes));
     // That its calendar is gone may be why another one is chosen, so it is looked first: what stood there moves at once,
     // and not when somebody finds out.

@@ -164,9 +164,9 @@ impl Attention {
     }
 }
 
-/// "3 nights at risk of double booking": their platforms may sell them although they are taken.
+/// "3 nights exposed": their platforms may sell them although they are taken.
 pub(super) fn nights_at_risk(nights: i64) -> String {
-    format!("{} at risk of double booking", pluralize(nights, "night", "nights"))
+    format!("{} exposed", pluralize(nights, "night", "nights"))
 }
 
 /// The state of sync in a word, which leads to what is wrong.

@@ -226,11 +226,11 @@ mod tests {
             (
                 of(None, vec![unknown.clone()]),
                 true,
-                "2 nights at risk of double booking: has not imported our calendar yet",
+                "2 nights exposed: has not imported our calendar yet",
                 None,
             ),
             (of(Some(read.clone()), vec![]), true, "Up to date", Some((812, 815))),
-            (of(Some(read), vec![unknown]), true, "2 nights at risk of double booking", Some((812, 815))),
+            (of(Some(read), vec![unknown]), true, "2 nights exposed", Some((812, 815))),
         ] {
             let known = exposure_summary(&exposure, reads_ours, when);
             assert_eq!(known.words, words);

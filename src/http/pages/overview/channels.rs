@@ -32,7 +32,7 @@ struct OverviewChannelRow {
     hue: String,
     state: Pill,
     read: Option<RelativeTime>,
-    /// What the platform does not know: "2 nights at risk of double booking".
+    /// What the platform does not know: "2 nights exposed".
     unknown: Option<String>,
 }
 
