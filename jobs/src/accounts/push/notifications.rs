@@ -94,7 +94,7 @@ impl NotificationHandler {
                     .await?;
             }
             PushNotificationKind::Missed => {
-                calendars::forget_cursor(&mut tx, subscription.calendar_id).await?
+                calendars::forget_cursor(&mut tx, subscription.calendar_id).await?;
             }
             PushNotificationKind::Opened | PushNotificationKind::Changed => {}
         }
