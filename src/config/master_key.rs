@@ -105,7 +105,7 @@ fn read(path: &Path) -> Result<SecretString, MasterKeyError> {
 fn write_new(path: &Path, key: &SecretString) -> io::Result<()> {
     let mut unique = [0_u8; 8];
     secret::fill_random(&mut unique);
-    let aside = path.with_extension(format!("key.{}", hex(&unique)));
+    let aside = path.with_extension(format!("key.{}", hex(unique)));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

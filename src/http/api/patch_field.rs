@@ -25,6 +25,7 @@ impl<T> PatchField<T> {
     }
 
     /// What shall stand there; `None`: nothing is said of it.
+    #[expect(clippy::option_option, reason = "nothing said, cleared, or a value: the three of a merge patch")]
     pub(super) fn into_change(self) -> Option<Option<T>> {
         match self {
             Self::Absent => None,

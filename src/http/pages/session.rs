@@ -77,6 +77,7 @@ impl CurrentUser {
     }
 
     /// Whose calendars are theirs to see: `Some(None)`: everybody's; `None`: nobody's.
+    #[expect(clippy::option_option, reason = "no scope, nobody, or one staff member")]
     pub(crate) fn calendar_scope(&self) -> Option<Option<StaffId>> {
         if self.is_manager() { Some(None) } else { self.user.staff_id.map(Some) }
     }

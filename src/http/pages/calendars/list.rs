@@ -52,6 +52,7 @@ struct StaffCalendarsRow {
 }
 
 impl StaffCalendarsRow {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates call it with a reference")]
     fn has(&self, provider: &ProviderKind) -> bool {
         self.connections.iter().any(|line| line.provider == *provider)
     }
