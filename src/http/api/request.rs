@@ -99,23 +99,20 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Reads JSON; what is no JSON is `Malformed`, what has the wrong fields is `Invalid` and names the field.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_json::Value::deserialize(&mut reader).map_err(|error| json_problem("", &error))?;
-    from_value::<T>(value)?;
+    let value = serde_path_to_error::deserialize(StrictStructs(&mut reader)).map_err(|error| {
+        let field = json_pointer(&error.path().to_string());
+        json_problem(&field, error.inner())
+    })?;
     reader.end().map_err(|error| json_problem("", &error))?;
-    // A value knows each name once: that one is given twice is seen in the text alone.
-    from_reader(&mut serde_json::Deserializer::from_slice(bytes))
+    Ok(value)
 }
 
 /// As `from_json`, of a value that is JSON already.
 pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
-    from_reader(StrictStructs(value))
-}
-
-fn from_reader<'de, T: DeserializeOwned>(
-    reader: impl Deserializer<'de, Error = serde_json::Error>,
-) -> Result<T, ApiError> {
-    serde_path_to_error::deserialize(reader)
-        .map_err(|error| json_problem(&json_pointer(&error.path().to_string()), error.inner()))
+    serde_path_to_error::deserialize(StrictStructs(value)).map_err(|error| {
+        let field = json_pointer(&error.path().to_string());
+        json_problem(&field, error.inner())
+    })
 }
 
 /// The root is written as a dot.
