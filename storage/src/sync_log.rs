@@ -36,43 +36,31 @@ impl<'a> NewSyncLogEntry<'a> {
     /// About a connection, and no booking; that took no time worth a word.
     pub fn of_connection(
         (business, connection): (BusinessId, ConnectionId),
-        (operation, outcome): (&'a str, SyncOutcome),
+        what: (&'a str, SyncOutcome),
         detail: &'a str,
         at: DateTime<Utc>,
     ) -> Self {
-        let connection = Some(connection);
-        Self {
-            business,
-            connection,
-            booking: None,
-            channel: None,
-            operation,
-            outcome,
-            detail,
-            duration_ms: 0,
-            at,
-        }
+        Self { connection: Some(connection), ..Self::of_business(business, what, detail, at) }
     }
 
     /// The same about a channel.
     pub fn of_channel(
         (business, channel): (BusinessId, ChannelId),
+        what: (&'a str, SyncOutcome),
+        detail: &'a str,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self { channel: Some(channel), ..Self::of_business(business, what, detail, at) }
+    }
+
+    fn of_business(
+        business: BusinessId,
         (operation, outcome): (&'a str, SyncOutcome),
         detail: &'a str,
         at: DateTime<Utc>,
     ) -> Self {
-        let channel = Some(channel);
-        Self {
-            business,
-            connection: None,
-            booking: None,
-            channel,
-            operation,
-            outcome,
-            detail,
-            duration_ms: 0,
-            at,
-        }
+        let (connection, booking, channel) = (None, None, None);
+        Self { business, connection, booking, channel, operation, outcome, detail, duration_ms: 0, at }
     }
 }
 
