@@ -107,8 +107,8 @@ async fn raise(
     content.raise_to_managers(tx, context, channel.business_id).await
 }
 
-/// Tells that a platform's reservation has no room, once for each booking and start. `storage::notices::close_past_conflicts`
-/// closes it.
+/// Tells that a platform's reservation has no room, once for each booking and start. What is over is closed by
+/// `close_past_conflicts`.
 pub(super) async fn conflict(
     context: &Context,
     channel: &Channel,

@@ -92,8 +92,8 @@ pub(super) fn patch(content: &EntryContent) -> Value {
     patch
 }
 
-/// What a later write sets besides, of the fields that people may also edit; `None` if it is as it should be. A text is brought up to date
-/// around what they added, a colour that they chose stays.
+/// What a later write sets besides, of the fields that people may also edit; `None` if it is as it should be. A text is
+/// brought up to date around what they added, a colour that they chose stays.
 pub(super) fn shared_patch(stands: &Event, content: &EntryContent) -> Option<Value> {
     let kept =
         |name: &str| stands.extended_properties.as_ref()?.private.as_ref()?.get(name).map(String::as_str);

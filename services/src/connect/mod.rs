@@ -180,7 +180,8 @@ pub struct ConnectTarget {
     pub provider: ProviderKind,
 }
 
-/// Stores a grant that nobody asked for at a page: asks whose account it is and which calendars it has, adopts the connection, and enqueues what follows.
+/// Stores a grant that nobody asked for at a page: asks whose account it is and which calendars it has, adopts the
+/// connection, and enqueues what follows.
 pub async fn adopt(
     context: &Context,
     wanted: ConnectTarget,

@@ -149,7 +149,7 @@ impl Attention {
         } else if self.entries.pending > 0 {
             (Tone::Waiting, format!("{} pending", entries(self.entries.pending)))
         } else if nights > 0 {
-            (Tone::Waiting, nights_at_risk(nights))
+            (Tone::Waiting, exposed_nights(nights))
         } else if !self.unread.is_empty() {
             (Tone::Waiting, format!("{} not read yet", feeds(self.unread.len())))
         } else if failing > 0 {
@@ -165,7 +165,7 @@ impl Attention {
 }
 
 /// "3 nights exposed": their platforms may sell them although they are taken.
-pub(super) fn nights_at_risk(nights: i64) -> String {
+pub(super) fn exposed_nights(nights: i64) -> String {
     format!("{} exposed", pluralize(nights, "night", "nights"))
 }
 

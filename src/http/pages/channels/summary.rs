@@ -7,7 +7,7 @@ use concord_storage::{channels::Channel, jobs};
 use super::{
     super::{
         PageError,
-        attention::nights_at_risk,
+        attention::exposed_nights,
         components::{Pill, Tone, capitalize, pluralize},
         format::RelativeTime,
         names::NameDirectory,
@@ -128,7 +128,7 @@ fn exposure_summary(
         };
     }
     let nights = exposure.nights();
-    let exposed = || nights_at_risk(nights);
+    let exposed = || exposed_nights(nights);
     match &exposure.last_read {
         None if nights == 0 => ExposureSummary {
             tone: Tone::Waiting,

@@ -5,7 +5,7 @@ use concord_storage::channels::Channel;
 
 use super::super::{
     PageError,
-    attention::{Attention, nights_at_risk},
+    attention::{Attention, exposed_nights},
     channels::{self, labels::hue_class, platform_name, summary},
     components::Pill,
     format::RelativeTime,
@@ -70,7 +70,7 @@ pub(super) async fn channels(
 
 fn exposure_message(attention: &Attention, channel: &Channel) -> Option<String> {
     let nights = attention.exposed.get(&channel.id);
-    let exposed = nights.map(|nights| nights_at_risk(*nights));
+    let exposed = nights.map(|nights| exposed_nights(*nights));
     match (exposed, attention.unread.contains(&channel.id)) {
         (Some(exposed), true) => Some(format!("{exposed}: has not imported our calendar yet")),
         (None, true) => Some("Has not imported our calendar yet".to_owned()),
