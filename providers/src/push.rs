@@ -38,7 +38,7 @@ pub struct RemotePushSubscription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActivePushSubscription {
     /// As it is to be named from now on.
-    pub channel: RemotePushSubscription,
+    pub subscription: RemotePushSubscription,
     /// When the provider ends it: as it says itself, whatever was asked for.
     pub expires_at: DateTime<Utc>,
 }
@@ -128,16 +128,16 @@ pub enum PushNotificationKind {
 pub struct PushNotification {
     /// From whom it says to come.
     pub provider: ProviderKind,
-    /// Which channel it names.
-    pub channel: PushSubscriptionId,
+    /// Which subscription it names.
+    pub subscription: PushSubscriptionId,
     /// The word that it brings.
     pub secret: SecretString,
-    /// The provider's names for the channel and for what it watches, where it says them.
+    /// The provider's names for the subscription and for what it watches, where it says them.
     pub remote_id: Option<String>,
     pub resource_id: Option<String>,
-    /// Which message of the channel it is: later ones have higher numbers, where they have any.
+    /// Which message of the subscription it is: later ones have higher numbers, where they have any.
     pub number: Option<i64>,
-    pub told: PushNotificationKind,
+    pub kind: PushNotificationKind,
 }
 
 /// It does not have the form of a notification.

@@ -130,19 +130,22 @@ struct NotificationSender {
 
 impl NotificationSender {
     /// The same for what is believed and what is not. Only what could not be judged is asked for again.
-    async fn respond(&self, notices: Vec<Result<PushNotification, InvalidPushNotification>>) -> Response {
-        for notice in notices {
-            let notice = match notice {
-                Ok(notice) => notice,
+    async fn respond(
+        &self,
+        notifications: Vec<Result<PushNotification, InvalidPushNotification>>,
+    ) -> Response {
+        for notification in notifications {
+            let notification = match notification {
+                Ok(notification) => notification,
                 Err(InvalidPushNotification(reason)) => {
                     self.log_rejection(reason);
                     continue;
                 }
             };
-            match self.listener.hear(&notice).await {
+            match self.listener.hear(&notification).await {
                 Ok(NotificationOutcome::Refused(reason)) => self.log_rejection(reason),
                 Ok(heard) => {
-                    tracing::debug!(channel = %notice.channel, ?heard, "a provider told of a change");
+                    tracing::debug!(subscription = %notification.subscription, ?heard, "a provider told of a change");
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a notification could not be judged");

@@ -175,8 +175,8 @@ pub async fn of_connection(
 #[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct NotificationTarget {
     #[sqlx(flatten)]
-    pub channel: PushSubscription,
-    /// SHA-256 of the word that it must bring.
+    pub subscription: PushSubscription,
+    /// SHA-256 of the secret that it must bring.
     pub secret_digest: String,
     /// The highest number that enqueued an import.
     pub last_message_number: Option<i64>,

@@ -38,12 +38,12 @@ impl SyncFixture<'_> {
     fn notice(&self, channel: &PushSubscription, number: i64) -> PushNotification {
         PushNotification {
             provider: ProviderKind::Google,
-            channel: channel.id,
+            subscription: channel.id,
             secret: self.outside.word_of(&channel.id.to_string()).into(),
             remote_id: None,
             resource_id: channel.resource_id.clone(),
             number: Some(number),
-            told: PushNotificationKind::Changed,
+            kind: PushNotificationKind::Changed,
         }
     }
 
@@ -102,11 +102,11 @@ async fn what_is_forged_or_replayed_changes_nothing(db: &TestDb) {
     for forged in [
         PushNotification { secret: "guessed".into(), ..truth.clone() },
         PushNotification {
-            channel: concord_domain::ids::PushSubscriptionId::new(fixture.clock.now()),
+            subscription: concord_domain::ids::PushSubscriptionId::new(fixture.clock.now()),
             ..truth.clone()
         },
         PushNotification { resource_id: Some("another".to_owned()), ..truth.clone() },
-        PushNotification { told: PushNotificationKind::Missed, secret: "".into(), ..truth.clone() },
+        PushNotification { kind: PushNotificationKind::Missed, secret: "".into(), ..truth.clone() },
     ] {
         assert!(
             matches!(listener.hear(&forged).await.unwrap(), NotificationOutcome::Refused(_)),
@@ -228,7 +228,7 @@ async fn a_channel_that_is_lost_is_replaced_and_everything_read_again(db: &TestD
     let old = fixture.only_channel(id).await;
     let listener = NotificationHandler::new(fixture.context.clone());
     let ended =
-        PushNotification { told: PushNotificationKind::Ended, number: None, ..fixture.notice(&old, 0) };
+        PushNotification { kind: PushNotificationKind::Ended, number: None, ..fixture.notice(&old, 0) };
     fixture.person_is_busy(20).await;
     assert_eq!(listener.hear(&ended).await.unwrap(), NotificationOutcome::Enqueued);
     fixture.settle().await;
@@ -238,7 +238,7 @@ async fn a_channel_that_is_lost_is_replaced_and_everything_read_again(db: &TestD
     assert_eq!(listener.hear(&ended).await.unwrap(), NotificationOutcome::Nothing, "it is over");
 
     let missed =
-        PushNotification { told: PushNotificationKind::Missed, number: None, ..fixture.notice(&new, 0) };
+        PushNotification { kind: PushNotificationKind::Missed, number: None, ..fixture.notice(&new, 0) };
     assert_eq!(listener.hear(&missed).await.unwrap(), NotificationOutcome::Enqueued);
     let calendar = fixture.calendar(id, ANA).await;
     let progress = calendars::progress(db, fixture.business.id, calendar.id).await.unwrap();

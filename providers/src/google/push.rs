@@ -51,7 +51,7 @@ impl PushProvider for GoogleCalendar {
         let expires_at = opened.expiration.and_then(DateTime::from_timestamp_millis);
         match (opened.id, opened.resource_id, expires_at) {
             (Some(remote_id), Some(resource), Some(expires_at)) => Ok(ActivePushSubscription {
-                channel: RemotePushSubscription { remote_id, resource_id: Some(resource) },
+                subscription: RemotePushSubscription { remote_id, resource_id: Some(resource) },
                 expires_at,
             }),
             _ => Err(ProviderError::Transient("Google's response about a channel is incomplete".to_owned())),
@@ -99,14 +99,14 @@ fn notification(headers: &HeaderMap) -> Result<PushNotification, InvalidPushNoti
     };
     Ok(PushNotification {
         provider: ProviderKind::Google,
-        channel: subscription.ok_or(InvalidPushNotification("there is no channel of ours"))?,
+        subscription: subscription.ok_or(InvalidPushNotification("there is no channel of ours"))?,
         secret: text("x-goog-channel-token").unwrap_or_default().into(),
         remote_id: None,
         resource_id: Some(
             text("x-goog-resource-id").ok_or(InvalidPushNotification("there is no resource"))?.to_owned(),
         ),
         number: text("x-goog-message-number").and_then(|number| number.parse().ok()),
-        told: kind,
+        kind,
     })
 }
 
@@ -133,11 +133,14 @@ mod tests {
             ("x-goog-message-number", "10"),
         ]);
         let read = notification(&all).unwrap();
-        assert_eq!((read.channel.to_string().as_str(), read.told), (CHANNEL, PushNotificationKind::Changed));
+        assert_eq!(
+            (read.subscription.to_string().as_str(), read.kind),
+            (CHANNEL, PushNotificationKind::Changed)
+        );
         assert_eq!((read.secret.expose_secret(), read.number), ("hush", Some(10)));
         assert_eq!(read.resource_id.as_deref(), Some("ret08u3rv24htgh289g"));
         all.insert("x-goog-resource-state", "sync".parse().unwrap());
-        assert_eq!(notification(&all).unwrap().told, PushNotificationKind::Opened);
+        assert_eq!(notification(&all).unwrap().kind, PushNotificationKind::Opened);
         for (name, value) in [
             ("x-goog-channel-id", "7"),
             ("x-goog-resource-state", "gone"),

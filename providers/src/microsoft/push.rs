@@ -44,8 +44,8 @@ impl GraphSubscription {
         let end = DateTime::parse_from_rfc3339(&self.expiration_date_time).map_err(|_| {
             ProviderError::Transient("Microsoft's response about a subscription has no end".to_owned())
         })?;
-        let channel = RemotePushSubscription { remote_id: self.id, resource_id: None };
-        Ok(ActivePushSubscription { channel, expires_at: end.to_utc() })
+        let subscription = RemotePushSubscription { remote_id: self.id, resource_id: None };
+        Ok(ActivePushSubscription { subscription, expires_at: end.to_utc() })
     }
 }
 
@@ -183,12 +183,12 @@ fn notification(item: Value) -> Result<PushNotification, InvalidPushNotification
     };
     Ok(PushNotification {
         provider: ProviderKind::Microsoft,
-        channel: subscription,
+        subscription,
         secret: secret.into(),
         remote_id: Some(item.subscription_id.ok_or(InvalidPushNotification("there is no subscriptionId"))?),
         resource_id: None,
         number: None,
-        told: kind,
+        kind,
     })
 }
 
@@ -215,7 +215,7 @@ mod tests {
         ] });
         let read = notifications(body.to_string().as_bytes()).unwrap();
         let kinds: Vec<Option<PushNotificationKind>> =
-            read.iter().map(|one| one.as_ref().ok().map(|notification| notification.told)).collect();
+            read.iter().map(|one| one.as_ref().ok().map(|notification| notification.kind)).collect();
         let expected = [
             PushNotificationKind::Changed,
             PushNotificationKind::Missed,
@@ -225,7 +225,7 @@ mod tests {
         .map(Some);
         assert_eq!(kinds, [&expected[..], &[None; 7]].concat());
         let first = read[0].as_ref().unwrap();
-        assert_eq!(first.channel.0.simple().to_string(), STATE.split('.').next().unwrap());
+        assert_eq!(first.subscription.0.simple().to_string(), STATE.split('.').next().unwrap());
         assert_eq!((first.secret.expose_secret(), first.remote_id.as_deref()), ("hush", Some("s-1")));
         assert!(!format!("{read:?}").contains("hush"));
     }

@@ -55,7 +55,7 @@ impl NotificationHook {
                 panic!("it asks whether there is anybody");
             };
             let notice = notices.remove(0).unwrap();
-            if notice.told == PushNotificationKind::Changed {
+            if notice.kind == PushNotificationKind::Changed {
                 return notice;
             }
         }
@@ -102,16 +102,16 @@ async fn a_channel_tells_of_changes_until_it_is_closed(fixture: SandboxFixture) 
         .person_adds(&place, &appointment("Dentist", "2026-03-12T09:00:00Z", "2026-03-12T10:00:00Z"))
         .await;
     let told = hook.change(fixture.kind()).await;
-    assert_eq!((told.channel, told.provider), (wanted.id, fixture.kind()));
+    assert_eq!((told.subscription, told.provider), (wanted.id, fixture.kind()));
     assert_eq!(told.secret.expose_secret(), wanted.secret.expose_secret());
     for (ours, theirs) in [
-        (told.remote_id, Some(opened.channel.remote_id.clone())),
-        (told.resource_id, opened.channel.resource_id.clone()),
+        (told.remote_id, Some(opened.subscription.remote_id.clone())),
+        (told.resource_id, opened.subscription.resource_id.clone()),
     ] {
         assert!(ours.is_none() || ours == theirs, "{ours:?} {theirs:?}");
     }
     for _ in 0..2 {
-        push.close(&place.credentials, &opened.channel).await.unwrap();
+        push.close(&place.credentials, &opened.subscription).await.unwrap();
         assert!(fixture.channels().await.is_empty());
     }
 }
@@ -120,17 +120,17 @@ async fn a_channel_is_renewed_or_replaced(fixture: SandboxFixture) {
     let (hook, place, push) = (NotificationHook::start().await, fixture.place().await, fixture.push());
     let opened = open(&fixture, &place, &wanted(&hook)).await;
     if push.renews() {
-        let renewed = push.renew(&place.credentials, &opened.channel).await.unwrap();
-        assert_eq!(renewed.channel, opened.channel);
+        let renewed = push.renew(&place.credentials, &opened.subscription).await.unwrap();
+        assert_eq!(renewed.subscription, opened.subscription);
         assert!(renewed.expires_at >= opened.expires_at);
-        push.close(&place.credentials, &opened.channel).await.unwrap();
+        push.close(&place.credentials, &opened.subscription).await.unwrap();
     } else {
         let next = open(&fixture, &place, &wanted(&hook)).await;
         assert_eq!(fixture.channels().await.len(), 2, "both stand for a while");
-        push.close(&place.credentials, &opened.channel).await.unwrap();
-        assert_eq!(fixture.channels().await[0]["id"], next.channel.remote_id.as_str());
+        push.close(&place.credentials, &opened.subscription).await.unwrap();
+        assert_eq!(fixture.channels().await[0]["id"], next.subscription.remote_id.as_str());
     }
-    assert_eq!(code(push.renew(&place.credentials, &opened.channel).await), "not_found");
+    assert_eq!(code(push.renew(&place.credentials, &opened.subscription).await), "not_found");
 }
 
 async fn what_cannot_be_told_is_refused(fixture: SandboxFixture) {

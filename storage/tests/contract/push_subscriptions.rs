@@ -83,7 +83,7 @@ async fn a_channel_is_asked_for_opened_and_closed(db: &TestDb) {
     let known =
         push_subscriptions::of_connection(db, calendar.business_id, calendar.connection_id).await.unwrap();
     assert_eq!((known.len(), known[0].id, known[0].due_at), (1, second, Some(at(3))));
-    assert_eq!(listening(db, id).await.channel.state, PushState::Closed);
+    assert_eq!(listening(db, id).await.subscription.state, PushState::Closed);
 
     let mut tx = begin(db).await;
     push_subscriptions::closed(&mut tx, second, None, at(4)).await.unwrap();
@@ -133,8 +133,8 @@ async fn whoever_listens_knows_how_the_import_stands(db: &TestDb) {
     commit(tx).await;
     let enqueued = listening(db, id).await;
     assert_eq!((enqueued.import_due_at, enqueued.import_in_hand), (Some(at(7)), false));
-    assert_eq!((enqueued.last_message_number, enqueued.channel.heard), (Some(12), 3));
-    assert_eq!(enqueued.channel.last_notified_at, Some(at(8)));
+    assert_eq!((enqueued.last_message_number, enqueued.subscription.heard), (Some(12), 3));
+    assert_eq!(enqueued.subscription.last_notified_at, Some(at(8)));
 
     let claimed = jobs::claim(db, job, "worker#1", at(9), at(8)).await.unwrap().unwrap();
     let running = listening(db, id).await;

@@ -1,8 +1,8 @@
 //! What providers tell: who may believe it, and what follows.
 //!
 //! A notification comes without a login, from anywhere, again and again. It is believed if it brings the secret of
-//! the subscription that it names, and all that follows from it is that a job is enqueued. Where that import is going to begin
-//! anyhow, nothing is written: ten thousand notifications cost as many reads and a write an import.
+//! the subscription that it names, and all that follows from it is that a job is enqueued. Where that import is going to
+//! begin anyhow, nothing is written: ten thousand notifications cost as many reads and a write an import.
 
 use std::sync::Arc;
 
@@ -60,14 +60,14 @@ impl NotificationHandler {
     /// be sent again.
     pub async fn hear(&self, notification: &PushNotification) -> Result<NotificationOutcome, StorageError> {
         let db = &self.context.db;
-        let found = push_subscriptions::listen(db, notification.channel).await?;
+        let found = push_subscriptions::listen(db, notification.subscription).await?;
         if let Some(heard) = judge(notification, found.as_ref(), self.context.clock.now()) {
             return Ok(heard);
         }
         // Whoever was first has enqueued it by the time that the next one looks again.
-        let place = notification.channel.0.as_u128() % LOCK_SHARDS as u128;
+        let place = notification.subscription.0.as_u128() % LOCK_SHARDS as u128;
         let _turn = self.enqueuing[usize::try_from(place).unwrap_or(0)].lock().await;
-        let found = push_subscriptions::listen(db, notification.channel).await?;
+        let found = push_subscriptions::listen(db, notification.subscription).await?;
         match (judge(notification, found.as_ref(), self.context.clock.now()), found) {
             (Some(heard), _) => Ok(heard),
             (None, Some(listening)) => self.follow(notification, &listening).await,
@@ -82,10 +82,10 @@ impl NotificationHandler {
     ) -> Result<NotificationOutcome, StorageError> {
         let context = &self.context;
         let now = context.clock.now();
-        let subscription = &listening.channel;
+        let subscription = &listening.subscription;
         let mut tx = context.db.begin().await?;
         let (mut enqueued, mut later) = (Vec::new(), None);
-        match notification.told {
+        match notification.kind {
             PushNotificationKind::RenewNow => {
                 push_subscriptions::renew_soon(&mut tx, subscription.id, now).await?;
             }
@@ -98,7 +98,7 @@ impl NotificationHandler {
             }
             PushNotificationKind::Opened | PushNotificationKind::Changed => {}
         }
-        if matches!(notification.told, PushNotificationKind::RenewNow | PushNotificationKind::Ended) {
+        if matches!(notification.kind, PushNotificationKind::RenewNow | PushNotificationKind::Ended) {
             enqueued.push(
                 enqueue::push_renewal_of(
                     &mut tx,
@@ -109,7 +109,7 @@ impl NotificationHandler {
                 .await?,
             );
         }
-        if notification.told != PushNotificationKind::RenewNow {
+        if notification.kind != PushNotificationKind::RenewNow {
             let due_at = listening.import_began_at.map_or(now, |began| now.max(began + MIN_IMPORT_INTERVAL));
             let import = NewJob {
                 business: Some(subscription.business_id),
@@ -130,8 +130,8 @@ impl NotificationHandler {
         if let Some((job, due_at)) = later {
             context.push_at(job, due_at);
         }
-        if notification.told != PushNotificationKind::Changed {
-            tracing::info!(subscription = %subscription.id, told = ?notification.told, "a provider told of a subscription");
+        if notification.kind != PushNotificationKind::Changed {
+            tracing::info!(subscription = %subscription.id, kind = ?notification.kind, "a provider told of a subscription");
         }
         Ok(NotificationOutcome::Enqueued)
     }
@@ -152,7 +152,7 @@ fn judge(
     let Some(found) = found else {
         return Some(NotificationOutcome::Refused("there is no such subscription"));
     };
-    let subscription = &found.channel;
+    let subscription = &found.subscription;
     if !is_known || subscription.provider != notification.provider {
         return Some(NotificationOutcome::Refused("its secret is wrong"));
     }
@@ -165,7 +165,7 @@ fn judge(
     let is_old = notification
         .number
         .is_some_and(|number| found.last_message_number.is_some_and(|last| number <= last));
-    match notification.told {
+    match notification.kind {
         _ if !is_live => Some(NotificationOutcome::Nothing),
         PushNotificationKind::Opened => Some(NotificationOutcome::Nothing),
         PushNotificationKind::Changed if is_old => Some(NotificationOutcome::Nothing),
@@ -209,7 +209,7 @@ mod tests {
 
     fn listening() -> NotificationTarget {
         NotificationTarget {
-            channel: PushSubscription {
+            subscription: PushSubscription {
                 id: PushSubscriptionId(Uuid::nil()),
                 business_id: BusinessId(Uuid::nil()),
                 calendar_id: CalendarId(Uuid::nil()),
@@ -239,12 +239,12 @@ mod tests {
     fn notification() -> PushNotification {
         PushNotification {
             provider: ProviderKind::Google,
-            channel: PushSubscriptionId(Uuid::nil()),
+            subscription: PushSubscriptionId(Uuid::nil()),
             secret: "hush".into(),
             remote_id: None,
             resource_id: Some("r-1".to_owned()),
             number: Some(11),
-            told: PushNotificationKind::Changed,
+            kind: PushNotificationKind::Changed,
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_knows_the_word_of_the_channel_is_believed() {
+    fn only_who_knows_its_secret_is_believed() {
         assert_eq!(becomes(&notification(), &listening()), None);
         for forged in [
             PushNotification { secret: "hush!".into(), ..notification() },
@@ -281,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_over_says_nothing() {
+    fn a_subscription_that_is_over_says_nothing() {
         for state in [PushState::Closed, PushState::Refused] {
             let mut found = listening();
-            found.channel.state = state;
+            found.subscription.state = state;
             assert_eq!(becomes(&notification(), &found), Some(NotificationOutcome::Nothing), "{state}");
         }
     }

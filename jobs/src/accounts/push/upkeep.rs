@@ -155,7 +155,7 @@ impl SubscriptionUpkeep<'_> {
     ) -> Result<(), JobError> {
         let context = self.context;
         let now = context.clock.now();
-        let ActivePushSubscription { channel: subscription, expires_at } = opened;
+        let ActivePushSubscription { subscription, expires_at } = opened;
         let agreed = AgreedSubscription {
             remote_id: &subscription.remote_id,
             resource_id: subscription.resource_id.as_deref(),
