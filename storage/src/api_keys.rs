@@ -88,9 +88,7 @@ pub async fn touch(db: &Db, key: &ApiKey, now: DateTime<Utc>) -> Result<bool> {
     if key.last_used_at.is_some_and(|last| now - last < SEEN_INTERVAL) {
         return Ok(false);
     }
-    let mut tx = db.begin().await?;
-    let noted = changed!(tx, TOUCH, key.business_id, key.id, now)?;
-    tx.commit().await?;
+    let noted = in_tx!(db, tx => changed!(tx, TOUCH, key.business_id, key.id, now))?;
     Ok(noted == 1)
 }
 

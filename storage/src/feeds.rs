@@ -198,10 +198,7 @@ pub async fn contents_since(
     if let Some(since) = known {
         return Ok(since);
     }
-    let mut tx = db.begin().await?;
-    let since = scalar!(tx, NOTE_CONTENTS, business, feed, form, digest, now)?;
-    tx.commit().await?;
-    Ok(since)
+    in_tx!(db, tx => scalar!(tx, NOTE_CONTENTS, business, feed, form, digest, now))
 }
 
 const ROTATE: &str = concat!(

@@ -134,9 +134,7 @@ const RENEW: &str = "
 
 /// A sign of life, to be given several times within `ABANDON_TIMEOUT`.
 pub async fn renew(db: &Db, request: &KeyedRequest, now: DateTime<Utc>) -> Result<()> {
-    let mut tx = db.begin_async_commit().await?;
-    set_alive(&mut tx, request, now + ABANDON_TIMEOUT).await?;
-    tx.commit().await
+    in_tx!(db, async_commit, tx => set_alive(&mut tx, request, now + ABANDON_TIMEOUT).await)
 }
 
 async fn set_alive(tx: &mut Tx, request: &KeyedRequest, until: DateTime<Utc>) -> Result<()> {
@@ -195,9 +193,7 @@ const DISCARD: &str = "
 /// Forgets an answer that nobody can read any more, to a request by which nothing was done: the next attempt is fresh.
 /// Leaves alone any other answer.
 pub async fn discard(db: &Db, request: &KeyedRequest, response: &str) -> Result<()> {
-    let mut tx = db.begin().await?;
-    exec!(tx, DISCARD, request.business, &request.key, &request.request_hash, response)?;
-    tx.commit().await
+    in_tx!(db, tx => exec!(tx, DISCARD, request.business, &request.key, &request.request_hash, response))
 }
 
 /// What the answers of a business are sealed for.

@@ -183,6 +183,26 @@ macro_rules! must_change {
     ($($query:tt)*) => { changed!($($query)*).and_then($crate::query::at_least_one) };
 }
 
+/// A change alone in its transaction: `in_tx!(db, tx => items::miss(&mut tx, business, id, now).await)?`. It is a macro
+/// because a closure's future cannot be required to be `Send`. With `async_commit` the commit does not wait for the disk
+/// (`Db::begin_async_commit`).
+#[macro_export]
+macro_rules! in_tx {
+    ($db:expr, $tx:ident => $change:expr) => { $crate::in_tx!(@begun $db.begin(), $tx => $change) };
+    ($db:expr, async_commit, $tx:ident => $change:expr) => {
+        $crate::in_tx!(@begun $db.begin_async_commit(), $tx => $change)
+    };
+    (@begun $begin:expr, $tx:ident => $change:expr) => {
+        async {
+            let mut $tx = $begin.await?;
+            let changed = $change?;
+            $tx.commit().await?;
+            Ok::<_, $crate::StorageError>(changed)
+        }
+        .await
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::{checked_now, fits};

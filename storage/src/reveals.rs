@@ -66,9 +66,7 @@ pub async fn take(
     id: RevealId,
     now: DateTime<Utc>,
 ) -> Result<Option<SecretString>> {
-    let mut tx = db.begin().await?;
-    let sealed: Option<String> = sealed!(tx, CONSUME, viewer, id, now)?;
-    tx.commit().await?;
+    let sealed: Option<String> = in_tx!(db, tx => sealed!(tx, CONSUME, viewer, id, now))?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }
 

@@ -13,7 +13,7 @@ use concord_domain::{
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError, Tx, connections,
+    StorageError, Tx, connections, in_tx,
     jobs::{self, ClaimedJob, JobRef},
     limits::{self, BucketRate, RateBucket, RateDecision},
 };
@@ -137,9 +137,9 @@ async fn pause_connection(
 ) -> Result<(), StorageError> {
     let until = context.clock.now() + wait;
     let rate = context.settings.limits.of(account.provider).connection();
-    let mut tx = context.db.begin_async_commit().await?;
-    limits::hold_until(&mut tx, &bucket_of(account), until, rate).await?;
-    tx.commit().await
+    in_tx!(context.db, async_commit, tx =>
+        limits::hold_until(&mut tx, &bucket_of(account), until, rate).await
+    )
 }
 
 /// Notes what a provider has said to a call that began at `began`: a refusal that does not say for how long gets the wait
@@ -204,9 +204,9 @@ async fn refused(
         let spread = jitter_of(account.connection.0, u32::try_from(refusals).unwrap_or(0));
         refusal_backoff(refusals, spread)
     };
-    let mut tx = context.db.begin_async_commit().await?;
-    let until = limits::refused(&mut tx, &bucket_of(account), (began, now), waits).await?;
-    tx.commit().await?;
+    let until = in_tx!(context.db, async_commit, tx =>
+        limits::refused(&mut tx, &bucket_of(account), (began, now), waits).await
+    )?;
     Ok((until - now).to_std().unwrap_or_default())
 }
 

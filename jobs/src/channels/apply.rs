@@ -20,6 +20,7 @@ use concord_storage::{
         items::{self, ChannelItem, ChannelItemLoss, NewChannelItem},
         runs::{self, NewChannelRun, RunCounts},
     },
+    in_tx,
     jobs::{ClaimedJob, JobRef},
 };
 
@@ -118,9 +119,7 @@ impl ChannelRunContext<'_> {
         message: &str,
         counts: RunCounts,
     ) -> Result<(), StorageError> {
-        let mut tx = self.context.db.begin().await?;
-        self.record_in(&mut tx, outcome, message, counts).await?;
-        tx.commit().await
+        in_tx!(self.context.db, tx => self.record_in(&mut tx, outcome, message, counts).await)
     }
 
     /// The same, together with what else follows from it.
@@ -198,15 +197,11 @@ impl ChannelRunContext<'_> {
                 None => Ok(()),
             },
             ItemAction::Return(id) => {
-                let mut tx = self.context.db.begin().await?;
-                items::back(&mut tx, self.channel.business_id, *id).await?;
-                Ok(tx.commit().await?)
+                Ok(in_tx!(self.context.db, tx => items::back(&mut tx, self.channel.business_id, *id).await)?)
             }
-            ItemAction::Miss(id) => {
-                let mut tx = self.context.db.begin().await?;
-                items::miss(&mut tx, self.channel.business_id, *id, self.now()).await?;
-                Ok(tx.commit().await?)
-            }
+            ItemAction::Miss(id) => Ok(in_tx!(self.context.db, tx =>
+                items::miss(&mut tx, self.channel.business_id, *id, self.now()).await
+            )?),
             ItemAction::Lose(id) => match self.known.get(id) {
                 Some(known) => self.lose(known, applied).await,
                 None => Ok(()),
@@ -231,9 +226,9 @@ impl ChannelRunContext<'_> {
         let new = NewChannelItem { id, channel: self.channel.id, run: self.id, item, by_hand: self.by_hand };
         if !item.kind.takes() {
             applied.counts.skipped += 1;
-            let mut tx = self.context.db.begin().await?;
-            items::add(&mut tx, self.channel.business_id, new, None, self.now()).await?;
-            return Ok(tx.commit().await?);
+            return Ok(in_tx!(self.context.db, tx =>
+                items::add(&mut tx, self.channel.business_id, new, None, self.now()).await
+            )?);
         }
         let put = self
             .import(&self.new_reference(), &draft_of(self.channel, item), &ChannelItemWrite::Add(new), None)
@@ -346,9 +341,9 @@ impl ChannelRunContext<'_> {
     async fn lose(&self, known: &ChannelItem, applied: &mut AppliedActions) -> Result<(), PutError> {
         let loss = ChannelItemLoss { run: self.id, if_missing: self.if_missing, status: None };
         let Some(reference) = known.reference.as_deref().filter(|_| known.kind.takes()) else {
-            let mut tx = self.context.db.begin().await?;
-            items::lose(&mut tx, self.channel.business_id, known.id, loss, self.now()).await?;
-            return Ok(tx.commit().await?);
+            return Ok(in_tx!(self.context.db, tx =>
+                items::lose(&mut tx, self.channel.business_id, known.id, loss, self.now()).await
+            )?);
         };
         let before = bookings::find(&self.context.db, self.channel.business_id, reference).await?;
         let status = before.as_ref().map(|before| before.draft.status);

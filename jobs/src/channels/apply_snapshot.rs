@@ -11,6 +11,7 @@ use concord_domain::{
 };
 use concord_storage::{
     channels::{self, Channel, ChannelQuarantine, items::ChannelItem, runs::RunCounts},
+    in_tx,
     jobs::ClaimedJob,
 };
 
@@ -130,9 +131,7 @@ async fn notify_manual_items(
     let stands =
         |item: &&ChannelItem| item.is_manual() && item.kind.takes() && item.ends_at > now && !has(item);
     let stand = import_context.items.iter().filter(stands).count();
-    let mut tx = context.db.begin().await?;
-    notices::not_in_the_feed(&mut tx, context, channel, stand).await?;
-    Ok(tx.commit().await?)
+    Ok(in_tx!(context.db, tx => notices::not_in_the_feed(&mut tx, context, channel, stand).await)?)
 }
 
 async fn record_outcome(

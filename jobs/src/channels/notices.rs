@@ -13,7 +13,7 @@ use concord_domain::{
 use concord_storage::{
     StorageError, Tx, bookings, businesses,
     channels::{Channel, runs::RunCounts},
-    notices, occupancy,
+    in_tx, notices, occupancy,
     resources::{self, Resource},
 };
 
@@ -131,9 +131,7 @@ pub(super) async fn conflict(
         link: format!("/bookings/{}", booking.reference),
         dedupe_key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
     };
-    let mut tx = context.db.begin().await?;
-    content.raise_to_managers(&mut tx, context, channel.business_id).await?;
-    tx.commit().await
+    in_tx!(context.db, tx => content.raise_to_managers(&mut tx, context, channel.business_id).await)
 }
 
 /// When a booking takes place, as a guest of its resource would say it: "Sat 5 to Tue 8 Dec".

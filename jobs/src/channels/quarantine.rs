@@ -15,6 +15,7 @@ use concord_storage::{
         items::{self, ChannelItem},
         runs::{self, RunCounts},
     },
+    in_tx,
 };
 
 use super::{apply::AppliedActions, apply::ChannelRunContext, notices};
@@ -174,9 +175,7 @@ pub async fn undo(
     run.record(RunOutcome::Undone, &message, applied.counts).await?;
     ended?;
     // Last: what fails on the way can be asked for again.
-    let mut tx = context.db.begin().await?;
-    runs::undo(&mut tx, business, id, now).await?;
-    tx.commit().await?;
+    in_tx!(context.db, tx => runs::undo(&mut tx, business, id, now).await)?;
     Ok(UndoCounts { brought_back, conflicts, taken_back, left_changed })
 }
 

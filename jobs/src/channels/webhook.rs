@@ -23,7 +23,7 @@ use concord_storage::{
         items::{self, ChannelItem},
         webhooks,
     },
-    resources,
+    in_tx, resources,
 };
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -194,9 +194,7 @@ pub async fn hear(
         WebhookEvent::read(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
     let outcome = apply_event(context, &channel, &event).await?;
     // Last: what fails on the way is done when it comes again, and what is done twice is done once.
-    let mut tx = context.db.begin().await?;
-    let first = webhooks::take(&mut tx, channel.id, message.id, now).await?;
-    tx.commit().await?;
+    let first = in_tx!(context.db, tx => webhooks::take(&mut tx, channel.id, message.id, now).await)?;
     Ok(if first { outcome } else { WebhookOutcome::Before })
 }
 

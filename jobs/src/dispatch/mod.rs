@@ -9,7 +9,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use async_trait::async_trait;
 use concord_domain::job::JobKind;
 use concord_storage::{
-    StorageError, connections, idempotency,
+    StorageError, connections, idempotency, in_tx,
     jobs::{self, ClaimedJob, JobRef},
 };
 use futures::FutureExt;
@@ -126,9 +126,9 @@ impl JobHandler for JobRunner {
         let context = &self.context;
         let released = async {
             let count = jobs::release_leases_of_worker(&context.db, worker).await?;
-            let mut tx = context.db.begin().await?;
-            connections::release_refresh_leases_of_process(&mut tx, context.keys.process()).await?;
-            tx.commit().await?;
+            in_tx!(context.db, tx =>
+                connections::release_refresh_leases_of_process(&mut tx, context.keys.process()).await
+            )?;
             Ok::<_, StorageError>(count)
         };
         match released.await {

@@ -17,7 +17,7 @@ use concord_domain::{
     sync::{remote_change::RemoteChangeState, remote_change_text::RemoteChangeText},
 };
 use concord_storage::{
-    StorageError, Tx, businesses, connections,
+    StorageError, Tx, businesses, connections, in_tx,
     jobs::{ClaimedJob, JobOutcome, JobRef},
     notices::{self, Audience, NewNotice, Notice},
     people,
@@ -47,9 +47,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
         Audience::Staff(StaffId(job.subject_id))
     };
     // What is over by now need not be told.
-    let mut tx = context.db.begin().await?;
-    notices::close_past_conflicts(&mut tx, business, context.clock.now()).await?;
-    tx.commit().await?;
+    in_tx!(context.db, tx => notices::close_past_conflicts(&mut tx, business, context.clock.now()).await)?;
     let unsent = notices::unsent(&context.db, business, audience, MAX_NOTICES).await?;
     if unsent.is_empty() {
         return Ok(JobOutcome::Done);

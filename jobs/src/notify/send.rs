@@ -5,6 +5,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{ids::MailId, mail::MailState};
 use concord_storage::{
+    in_tx,
     jobs::{self, ClaimedJob, JobOutcome},
     limits::{self, BucketRate, RateDecision},
     mails::{self, StoredMail as Row},
@@ -49,9 +50,9 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
 async fn without_server(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
     let now = context.clock.now();
     if row.last_error.as_deref() != Some(NO_SERVER) {
-        let mut tx = context.db.begin().await?;
-        mails::record_failure(&mut tx, row.id, now, MailState::Waiting, NO_SERVER).await?;
-        tx.commit().await?;
+        in_tx!(context.db, tx =>
+            mails::record_failure(&mut tx, row.id, now, MailState::Waiting, NO_SERVER).await
+        )?;
     }
     Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() })
 }

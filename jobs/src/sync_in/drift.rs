@@ -32,6 +32,7 @@ use concord_storage::{
     calendars::{self, Calendar},
     connections::{self as store, Connection, DriftFigures},
     entries::{self, ComparedEntry},
+    in_tx,
     jobs::{ClaimedJob, JobOutcome},
     sync_log::{self, NewSyncLogEntry},
 };
@@ -244,9 +245,9 @@ impl DriftCheck<'_> {
     }
 
     async fn record_differences(&self, differences: &[EntryDifference]) -> Result<(), JobError> {
-        let mut tx = self.context.db.begin().await?;
-        report::write_down(&mut tx, self.account(), differences, self.context.clock.now()).await?;
-        tx.commit().await?;
+        in_tx!(self.context.db, tx =>
+            report::write_down(&mut tx, self.account(), differences, self.context.clock.now()).await
+        )?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use concord_domain::sync::unknown_writes::{UnknownWrite, push_unknown_write};
 use concord_storage::{
     StorageError,
     entries::{self, Entry, PlannedWrite},
+    in_tx,
     jobs::ClaimedJob,
 };
 
@@ -36,9 +37,8 @@ pub(crate) async fn refuse(
     entry: &mut Entry,
     earlier: Vec<UnknownWrite>,
 ) -> Result<(), StorageError> {
-    let mut tx = context.db.begin().await?;
-    let is_stored = entries::refuse_write(&mut tx, (entry.id, entry.revision), &earlier).await?;
-    tx.commit().await?;
+    let is_stored =
+        in_tx!(context.db, tx => entries::refuse_write(&mut tx, (entry.id, entry.revision), &earlier).await)?;
     // Stored by somebody else meanwhile, it is found out by the next write.
     entry.revision += i64::from(is_stored);
     entry.unknown_writes = earlier;

@@ -29,18 +29,14 @@ pub async fn acquire_refresh_lease(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let mut tx = db.begin().await?;
-    let rows = changed!(tx, ACQUIRE_REFRESH_LEASE, id, until, now, holder)?;
-    tx.commit().await?;
+    let rows = in_tx!(db, tx => changed!(tx, ACQUIRE_REFRESH_LEASE, id, until, now, holder))?;
     Ok(rows == 1)
 }
 
 /// Gives up a refresh that brought nothing; `store_tokens` ends one that did. Where it took so long that somebody else is at
 /// it by now, it is theirs.
 pub async fn release_refresh_lease(db: &Db, id: ConnectionId, holder: &str) -> Result<()> {
-    let mut tx = db.begin().await?;
-    exec!(tx, RELEASE_REFRESH_LEASE, id, holder)?;
-    tx.commit().await
+    in_tx!(db, tx => exec!(tx, RELEASE_REFRESH_LEASE, id, holder))
 }
 
 const RELEASE_REFRESH_LEASES_OF_PROCESS: &str = "

@@ -9,8 +9,5 @@ const BEGIN: &str = "UPDATE connections SET readings = readings + 1 WHERE id = $
 /// Takes the number of a reading, before its first call.
 pub async fn begin_reading(db: &Db, id: ConnectionId) -> Result<ReadSequence> {
     // One that is forgotten is given out again: what was stored since then does not count as older than it.
-    let mut tx = db.begin_async_commit().await?;
-    let reading = scalar!(tx, BEGIN, id)?;
-    tx.commit().await?;
-    Ok(reading)
+    in_tx!(db, async_commit, tx => scalar!(tx, BEGIN, id))
 }

@@ -38,10 +38,7 @@ pub async fn extend(
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<LeaseRenewal> {
-    let mut tx = db.begin_async_commit().await?;
-    let extended = renew_lease_in(&mut tx, claimed, lease_until, now).await?;
-    tx.commit().await?;
-    Ok(extended)
+    in_tx!(db, async_commit, tx => renew_lease_in(&mut tx, claimed, lease_until, now).await)
 }
 
 /// The same in a transaction that writes what only who holds the lease may write: if it was lost, drop that.

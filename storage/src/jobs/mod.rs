@@ -207,10 +207,7 @@ pub async fn claim(
     if let Some(key) = job.key {
         return claim_next(db, (key, job.queue), (lease, lease_until), now).await;
     }
-    let mut tx = db.begin_async_commit().await?;
-    let claimed = optional!(tx, CLAIM, job.id, job.version, now, lease_until, lease)?;
-    tx.commit().await?;
-    Ok(claimed)
+    in_tx!(db, async_commit, tx => optional!(tx, CLAIM, job.id, job.version, now, lease_until, lease))
 }
 
 const FINISH: &str = "

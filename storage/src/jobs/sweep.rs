@@ -22,10 +22,7 @@ pub async fn release_expired(db: &Db, now: DateTime<Utc>) -> Result<u64> {
     if !scalar!(db, HAS_EXPIRED, now)? {
         return Ok(0);
     }
-    let mut tx = db.begin_async_commit().await?;
-    let rows = changed!(tx, RELEASE_EXPIRED, now)?;
-    tx.commit().await?;
-    Ok(rows)
+    in_tx!(db, async_commit, tx => changed!(tx, RELEASE_EXPIRED, now))
 }
 
 macro_rules! in_turn {

@@ -6,7 +6,7 @@ mod notifications;
 mod upkeep;
 
 use concord_domain::connection::ProviderKind;
-use concord_storage::{StorageError, push_subscriptions};
+use concord_storage::{StorageError, in_tx, push_subscriptions};
 use url::Url;
 
 pub use self::notifications::{NotificationHandler, NotificationOutcome};
@@ -28,9 +28,7 @@ pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     for (business, calendar) in
         push_subscriptions::astray(&context.db, base.as_ref().map(Url::as_str)).await?
     {
-        let mut tx = context.db.begin().await?;
-        enqueue::push_renewal_of(&mut tx, context, business, calendar).await?;
-        tx.commit().await?;
+        in_tx!(context.db, tx => enqueue::push_renewal_of(&mut tx, context, business, calendar).await)?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use concord_storage::{
     StorageError,
     calendars::{self, Calendar},
     connections::{self, Connection},
+    in_tx,
     jobs::{ClaimedJob, JobOutcome},
     push_subscriptions::{self, AgreedSubscription, PushSubscription},
     secret, sync_log,
@@ -261,9 +262,7 @@ async fn close(
 }
 
 async fn forget(context: &Context, id: PushSubscriptionId, why: Option<&str>) -> Result<(), StorageError> {
-    let mut tx = context.db.begin().await?;
-    push_subscriptions::closed(&mut tx, id, why, context.clock.now()).await?;
-    tx.commit().await
+    in_tx!(context.db, tx => push_subscriptions::closed(&mut tx, id, why, context.clock.now()).await)
 }
 
 fn is_open(subscription: &PushSubscription) -> bool {
