@@ -35,10 +35,8 @@ macro_rules! columns {
     };
 }
 
-const CREATE: &str = concat!(
-    "INSERT INTO api_keys (id, business_id, name, prefix, token_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-     RETURNING ",
-    columns!()
+const CREATE: &str = returning!(
+    "INSERT INTO api_keys (id, business_id, name, prefix, token_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
 );
 
 /// Stores a key. The token comes from `secret::new_token("ck_")` and is shown once.
@@ -52,27 +50,21 @@ pub async fn create(
     one!(tx, CREATE, ApiKeyId::new(now), business, name, display_prefix(token), secret::digest(token), now)
 }
 
-const LIST: &str =
-    concat!("SELECT ", columns!(), " FROM api_keys WHERE business_id = $1 ORDER BY created_at, id");
+const LIST: &str = select!("FROM api_keys WHERE business_id = $1 ORDER BY created_at, id");
 
 /// All keys of a business, the revoked ones too.
 pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<ApiKey>> {
     all!(db, LIST, business)
 }
 
-const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM api_keys WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL"
-);
+const FIND: &str = select!("FROM api_keys WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL");
 
 /// A key of a business that still opens something.
 pub async fn find(db: &Db, business: BusinessId, id: ApiKeyId) -> Result<Option<ApiKey>> {
     optional!(db, FIND, business, id)
 }
 
-const FIND_BY_DIGEST: &str =
-    concat!("SELECT ", columns!(), " FROM api_keys WHERE token_hash = $1 AND revoked_at IS NULL");
+const FIND_BY_DIGEST: &str = select!("FROM api_keys WHERE token_hash = $1 AND revoked_at IS NULL");
 
 /// The key that has this digest (`secret::digest`), if it still opens anything.
 pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<ApiKey>> {

@@ -78,11 +78,10 @@ macro_rules! columns {
     };
 }
 
-const CREATE: &str = concat!(
+const CREATE: &str = returning!(
     "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at, remote_moves,
         remote_deletions)
-     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9) RETURNING ",
-    columns!()
+     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9)"
 );
 
 /// Makes a business. `Exists`: another one has the slug.
@@ -98,7 +97,7 @@ pub async fn create(
     )
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1");
+const FIND: &str = select!("FROM businesses WHERE id = $1");
 
 /// One business; `None` if there is none.
 pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>> {
@@ -110,25 +109,24 @@ pub async fn find_in(tx: &mut Tx, id: BusinessId) -> Result<Option<Business>> {
     optional!(tx, FIND, id)
 }
 
-const BY_SLUG: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE slug = $1");
+const BY_SLUG: &str = select!("FROM businesses WHERE slug = $1");
 
 /// The business that a public address names.
 pub async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Business>> {
     optional!(db, BY_SLUG, slug)
 }
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM businesses ORDER BY name, id");
+const LIST: &str = select!("FROM businesses ORDER BY name, id");
 
 /// All businesses of the installation, for the command line.
 pub async fn list(db: &Db) -> Result<Vec<Business>> {
     all!(db, LIST)
 }
 
-const UPDATE: &str = concat!(
+const UPDATE: &str = returning!(
     "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, remote_moves = $6,
         remote_deletions = $7, revision = revision + 1
-     WHERE id = $1 RETURNING ",
-    columns!()
+     WHERE id = $1"
 );
 
 /// Whether the zone would become another one while stays are counted in its nights.
@@ -141,7 +139,7 @@ const HAS_FUTURE_STAYS_IN_BUSINESS_ZONE: &str = "
           AND b.status NOT IN ('cancelled', 'no_show'))";
 
 /// Another change of the settings waits: each compares with the one before it.
-const LOCK: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1 FOR NO KEY UPDATE");
+const LOCK: &str = select!("FROM businesses WHERE id = $1 FOR NO KEY UPDATE");
 
 /// The business, which nobody else changes until this transaction ends.
 pub async fn lock(tx: &mut Tx, id: BusinessId) -> Result<Business> {

@@ -44,18 +44,21 @@ pub struct NewBusyTime<'a> {
     pub tentative: bool,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT id, calendar_id, external_id, series, etag, starts_at, ends_at, tentative, seen_at FROM busy_times ", $rest)
+macro_rules! columns {
+    () => {
+        "id, calendar_id, external_id, series, etag, starts_at, ends_at, tentative, seen_at"
     };
 }
-const OF_CALENDAR: &str = select!("WHERE business_id = $1 AND calendar_id = $2 ORDER BY starts_at, id");
-const NAMED: &str = select!("WHERE business_id = $1 AND calendar_id = $2 AND external_id = $3");
+const OF_CALENDAR: &str =
+    select!("FROM busy_times WHERE business_id = $1 AND calendar_id = $2 ORDER BY starts_at, id");
+const NAMED: &str =
+    select!("FROM busy_times WHERE business_id = $1 AND calendar_id = $2 AND external_id = $3");
 const WITHIN: &str = select!(
-    "WHERE business_id = $1 AND calendar_id = $2 AND (external_id = $3 OR series = $3) ORDER BY external_id"
+    "FROM busy_times WHERE business_id = $1 AND calendar_id = $2 AND (external_id = $3 OR series = $3) ORDER BY external_id"
 );
-const STILL_TO_COME: &str =
-    select!("WHERE business_id = $1 AND calendar_id = $2 AND ends_at > $3 ORDER BY starts_at, id LIMIT 200");
+const STILL_TO_COME: &str = select!(
+    "FROM busy_times WHERE business_id = $1 AND calendar_id = $2 AND ends_at > $3 ORDER BY starts_at, id LIMIT 200"
+);
 
 /// All that is known of a calendar.
 pub async fn of_calendar(db: &Db, business: BusinessId, calendar: CalendarId) -> Result<Vec<BusyTime>> {

@@ -56,10 +56,10 @@ pub struct ListedCalendar {
     pub is_primary: bool,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT id, business_id, connection_id, external_id, name, colour, zone, owner, writable, is_primary, reads, writes,
-    last_import_at, quarantine_reason, missing_since FROM calendars ", $rest)
+macro_rules! columns {
+    () => {
+        "id, business_id, connection_id, external_id, name, colour, zone, owner, writable, is_primary, reads, writes,
+    last_import_at, quarantine_reason, missing_since"
     };
 }
 
@@ -131,9 +131,10 @@ pub async fn change_external_id(
     must_change!(tx, CHANGE_EXTERNAL_ID, business, id, external_id)
 }
 
-const FIND: &str = select!("WHERE business_id = $1 AND id = $2");
-const OF_CONNECTION: &str =
-    select!("WHERE business_id = $1 AND connection_id = $2 ORDER BY is_primary DESC, name, id");
+const FIND: &str = select!("FROM calendars WHERE business_id = $1 AND id = $2");
+const OF_CONNECTION: &str = select!(
+    "FROM calendars WHERE business_id = $1 AND connection_id = $2 ORDER BY is_primary DESC, name, id"
+);
 
 /// One calendar of the business.
 pub async fn find(db: &Db, business: BusinessId, id: CalendarId) -> Result<Option<Calendar>> {
@@ -157,7 +158,7 @@ pub async fn of_connections(
     let calendars: Vec<Calendar> = all_in!(
         db,
         build_query_as,
-        [select!("WHERE business_id = "), business, " AND connection_id IN ("],
+        [select!("FROM calendars WHERE business_id = "), business, " AND connection_id IN ("],
         connections,
         CONNECTIONS_PER_QUERY,
         ") ORDER BY is_primary DESC, name, id"
@@ -169,8 +170,9 @@ pub async fn of_connections(
     Ok(all)
 }
 
-const READ: &str =
-    select!("WHERE business_id = $1 AND connection_id = $2 AND reads AND missing_since IS NULL ORDER BY id");
+const READ: &str = select!(
+    "FROM calendars WHERE business_id = $1 AND connection_id = $2 AND reads AND missing_since IS NULL ORDER BY id"
+);
 
 /// The calendars of a connection whose busy times are read.
 pub async fn list_read(tx: &mut Tx, business: BusinessId, connection: ConnectionId) -> Result<Vec<Calendar>> {

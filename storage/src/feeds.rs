@@ -96,16 +96,14 @@ macro_rules! columns {
     };
 }
 
-const CREATE: &str = concat!(
+const CREATE: &str = returning!(
     "INSERT INTO feeds (id, business_id, scope, subject_id, name, privacy, token_hash, token_prefix, revision,
          changed_at, created_at)
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9
      WHERE $3 = 'business'
         OR ($3 = 'resource' AND EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $4))
         OR ($3 IN ('staff', 'driver') AND EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $4))
-        OR ($3 = 'channel' AND EXISTS (SELECT 1 FROM channels WHERE business_id = $2 AND id = $4))
-     RETURNING ",
-    columns!()
+        OR ($3 = 'channel' AND EXISTS (SELECT 1 FROM channels WHERE business_id = $2 AND id = $4))"
 );
 
 /// Publishes a feed under a token of `secret::new_token`. `NotFound`: its subject is not of the business.
@@ -117,18 +115,15 @@ pub async fn create(tx: &mut Tx, new: &NewFeed, token: &SecretString, now: DateT
     )
 }
 
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM feeds WHERE business_id = $1 AND revoked_at IS NULL ORDER BY created_at, id"
-);
+const LIST: &str =
+    select!("FROM feeds WHERE business_id = $1 AND revoked_at IS NULL ORDER BY created_at, id");
 
 /// The feeds that a business publishes, in the order of their making.
 pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Feed>> {
     all!(db, LIST, business)
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM feeds WHERE business_id = $1 AND id = $2");
+const FIND: &str = select!("FROM feeds WHERE business_id = $1 AND id = $2");
 
 /// One feed, revoked or not.
 pub async fn find(db: &Db, business: BusinessId, id: FeedId) -> Result<Option<Feed>> {
@@ -201,11 +196,10 @@ pub async fn contents_since(
     in_tx!(db, tx => scalar!(tx, NOTE_CONTENTS, business, feed, form, digest, now))
 }
 
-const ROTATE: &str = concat!(
+const ROTATE: &str = returning!(
     "UPDATE feeds SET token_hash = $3, token_prefix = $4, revision = revision + 1, changed_at = $5,
          token_sealed = CASE WHEN token_sealed IS NULL THEN NULL ELSE $6 END
-     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL"
 );
 
 /// Publishes it under a new token, which is kept if the old one was; that opens nothing any more. A revoked feed is
@@ -221,10 +215,9 @@ pub async fn rotate(
     one!(tx, ROTATE, business, id, secret::digest(token), display_prefix(token), now, sealed)
 }
 
-const LOCK: &str = concat!(
+const LOCK: &str = returning!(
     "UPDATE feeds SET revision = revision + 1
-     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL"
 );
 
 /// Locks the row until the end of the transaction, for whoever changes a part of what it says. A revoked feed is
@@ -233,10 +226,9 @@ pub async fn lock(tx: &mut Tx, business: BusinessId, id: FeedId) -> Result<Feed>
     one!(tx, LOCK, business, id)
 }
 
-const UPDATE: &str = concat!(
+const UPDATE: &str = returning!(
     "UPDATE feeds SET name = $3, privacy = $4, revision = revision + 1, changed_at = $5
-     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL"
 );
 
 /// Changes what it is called and how much it tells. A revoked feed is `NotFound`.
@@ -277,10 +269,8 @@ pub async fn remembered(
     sealed.map(|sealed| ring.open(&sealed, associated_data(id))).transpose()
 }
 
-const FIND_BUSINESS_FEED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM feeds
+const FIND_BUSINESS_FEED: &str = select!(
+    "FROM feeds
       WHERE business_id = $1 AND scope = 'business' AND revoked_at IS NULL AND token_sealed IS NOT NULL
       ORDER BY created_at, id LIMIT 1"
 );

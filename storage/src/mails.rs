@@ -103,17 +103,15 @@ macro_rules! columns {
     };
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM mails WHERE business_id = $1 AND id = $2");
+const FIND: &str = select!("FROM mails WHERE business_id = $1 AND id = $2");
 
 /// One mail of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<StoredMail>> {
     optional!(db, FIND, business, id)
 }
 
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) AND ($5 IS NULL OR state = $5)
+const LIST: &str = select!(
+    "FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) AND ($5 IS NULL OR state = $5)
      ORDER BY created_at DESC, id DESC LIMIT $4"
 );
 

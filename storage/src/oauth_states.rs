@@ -105,11 +105,7 @@ macro_rules! columns {
     };
 }
 
-const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM oauth_states WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2"
-);
+const FIND: &str = select!("FROM oauth_states WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2");
 
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM oauth_states WHERE nonce_hash = $1)";
 
@@ -124,9 +120,8 @@ pub async fn find(tx: &mut Tx, nonce_digest: &str, now: DateTime<Utc>) -> Result
 }
 
 // The condition and the mark are one statement: of two answers at once, one goes on.
-const CONSUME: &str = concat!(
-    "UPDATE oauth_states SET used_at = $2 WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING ",
-    columns!()
+const CONSUME: &str = returning!(
+    "UPDATE oauth_states SET used_at = $2 WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2"
 );
 const USED_AT: &str = "SELECT used_at FROM oauth_states WHERE nonce_hash = $1";
 

@@ -43,10 +43,10 @@ pub struct PushSubscription {
     pub last_notified_at: Option<DateTime<Utc>>,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT id, business_id, calendar_id, connection_id, provider, address, state, remote_id, resource_id,
-    due_at, expires_at, refusals, last_error, heard, last_notified_at FROM push_subscriptions ", $rest)
+macro_rules! columns {
+    () => {
+        "id, business_id, calendar_id, connection_id, provider, address, state, remote_id, resource_id,
+    due_at, expires_at, refusals, last_error, heard, last_notified_at"
     };
 }
 
@@ -147,8 +147,9 @@ pub async fn renew_all(
     exec!(tx, RENEW_ALL, business, connection, now)
 }
 
-const OF_CALENDAR: &str =
-    select!("WHERE business_id = $1 AND calendar_id = $2 AND state <> 'closed' ORDER BY id");
+const OF_CALENDAR: &str = select!(
+    "FROM push_subscriptions WHERE business_id = $1 AND calendar_id = $2 AND state <> 'closed' ORDER BY id"
+);
 
 /// The channels of a calendar that are not over.
 pub async fn of_calendar(
@@ -159,8 +160,9 @@ pub async fn of_calendar(
     all!(db, OF_CALENDAR, business, calendar)
 }
 
-const OF_CONNECTION: &str =
-    select!("WHERE business_id = $1 AND connection_id = $2 AND state <> 'closed' ORDER BY id");
+const OF_CONNECTION: &str = select!(
+    "FROM push_subscriptions WHERE business_id = $1 AND connection_id = $2 AND state <> 'closed' ORDER BY id"
+);
 
 /// The channels of a connection that are not over.
 pub async fn of_connection(

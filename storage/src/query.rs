@@ -183,6 +183,20 @@ macro_rules! must_change {
     ($($query:tt)*) => { changed!($($query)*).and_then($crate::query::at_least_one) };
 }
 
+/// What to read of a table, in the `columns!` of the module: `select!("FROM feeds WHERE business_id = $1 AND id = $2")`.
+macro_rules! select {
+    ($from:literal) => {
+        concat!("SELECT ", columns!(), " ", $from)
+    };
+}
+
+/// A statement that answers with the rows that it wrote, in the same columns.
+macro_rules! returning {
+    ($write:literal) => {
+        concat!($write, " RETURNING ", columns!())
+    };
+}
+
 /// A change alone in its transaction: `in_tx!(db, tx => items::miss(&mut tx, business, id, now).await)?`. It is a macro
 /// because a closure's future cannot be required to be `Send`. With `async_commit` the commit does not wait for the disk
 /// (`Db::begin_async_commit`).

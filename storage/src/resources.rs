@@ -74,11 +74,10 @@ macro_rules! columns {
     };
 }
 
-const CREATE: &str = concat!(
+const CREATE: &str = returning!(
     "INSERT INTO resources (id, business_id, name, zone, capacity, buffer_before_minutes, buffer_after_minutes,
          revision, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8) RETURNING ",
-    columns!()
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)"
 );
 
 /// Adds a resource and its units.
@@ -95,7 +94,7 @@ pub async fn create(
     )
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM resources WHERE business_id = $1 AND id = $2");
+const FIND: &str = select!("FROM resources WHERE business_id = $1 AND id = $2");
 
 /// One resource, archived or not.
 pub async fn find(db: &Db, business: BusinessId, id: ResourceId) -> Result<Option<Resource>> {
@@ -107,10 +106,8 @@ pub async fn find_in(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Resul
     optional!(tx, FIND, business, id)
 }
 
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM resources WHERE business_id = $1 AND archived_at IS NULL AND (name, id) > ($2, $3)
+const LIST: &str = select!(
+    "FROM resources WHERE business_id = $1 AND archived_at IS NULL AND (name, id) > ($2, $3)
      ORDER BY name, id LIMIT $4"
 );
 
@@ -121,21 +118,16 @@ pub async fn list(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Pa
     Ok(Page::cut(resources, ask, |last: &Resource| (last.name.clone(), last.id.0)))
 }
 
-const LIST_ARCHIVED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM resources WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id"
-);
+const LIST_ARCHIVED: &str =
+    select!("FROM resources WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id");
 
 /// Those that can no longer be booked, by name.
 pub async fn list_archived(db: &Db, business: BusinessId) -> Result<Vec<Resource>> {
     all!(db, LIST_ARCHIVED, business)
 }
 
-const LOCK: &str = concat!(
-    "UPDATE resources SET revision = revision + 1 WHERE business_id = $1 AND id = $2 RETURNING ",
-    columns!()
-);
+const LOCK: &str =
+    returning!("UPDATE resources SET revision = revision + 1 WHERE business_id = $1 AND id = $2");
 
 /// Locks the row until the end of the transaction, and counts the change that is about to be made: whoever changes
 /// what occupies a resource goes through here, one after the other. `NotFound` without such a resource.
@@ -165,10 +157,9 @@ const HAS_FUTURE_STAYS: &str = "
                      AND ends_at > $3 AND status NOT IN ('cancelled', 'no_show'))";
 const HIGHEST_UNIT: &str = "
     SELECT MAX(unit) FROM occupancy WHERE business_id = $1 AND subject_id = $2 AND unit IS NOT NULL AND ends_at > $3";
-const UPDATE: &str = concat!(
+const UPDATE: &str = returning!(
     "UPDATE resources SET name = $3, zone = $4, capacity = $5, buffer_before_minutes = $6, buffer_after_minutes = $7
-     WHERE business_id = $1 AND id = $2 RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2"
 );
 
 /// Changes a resource. `UnitsTaken`: what has not ended does not fit on the new number of units. `StaysAhead`: the zone
@@ -204,11 +195,10 @@ pub async fn update(
     )
 }
 
-const SET_ARCHIVED: &str = concat!(
+const SET_ARCHIVED: &str = returning!(
     "UPDATE resources SET archived_at = CASE WHEN $3 IS NOT NULL THEN COALESCE(archived_at, $3) END,
          revision = revision + 1
-     WHERE business_id = $1 AND id = $2 RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2"
 );
 
 /// It can no longer be booked since then, what is booked stays; or it can be booked again (`None`).

@@ -7,11 +7,11 @@ use concord_domain::{
     interval::Interval,
 };
 
-use super::read::{all_with_staff, booking_columns, select};
+use super::read::{all_with_staff, booking_columns, select_booking};
 use crate::{Db, Result, connections::covers};
 
 // What is still to come is found by its end, and what waits by its entry: the past is not walked.
-const LIST_FOR_CONNECTION: &str = select!(
+const LIST_FOR_CONNECTION: &str = select_booking!(
     " WHERE b.business_id = $1 AND b.id IN (
         SELECT e.booking_id FROM entries e
         WHERE e.connection_id = $2 AND e.state IN ('pending', 'failed') AND e.booking_id > $4
@@ -45,7 +45,7 @@ pub async fn concerning(
         .await
 }
 
-const LIST_FOR_ROUND: &str = select!(
+const LIST_FOR_ROUND: &str = select_booking!(
     "
     WHERE b.business_id = $1 AND b.kind = 'delivery' AND b.status NOT IN ('cancelled', 'no_show')
       AND b.starts_at >= $3 AND b.starts_at < $4 AND EXISTS (

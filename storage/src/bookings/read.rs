@@ -83,17 +83,17 @@ macro_rules! booking_columns {
 }
 pub(super) use booking_columns;
 
-macro_rules! select {
+macro_rules! select_booking {
     ($($rest:expr),*) => {
         concat!("SELECT ", booking_columns!(), " FROM bookings b", $($rest),*)
     };
 }
-pub(super) use select;
+pub(super) use select_booking;
 
-pub(super) const SELECT: &str = select!();
-const FIND: &str = select!(" WHERE b.business_id = $1 AND b.reference = $2");
-const FIND_LOCKED: &str = select!(" WHERE b.business_id = $1 AND b.reference = $2 FOR NO KEY UPDATE");
-const BY_ID: &str = select!(" WHERE b.business_id = $1 AND b.id = $2");
+pub(super) const SELECT: &str = select_booking!();
+const FIND: &str = select_booking!(" WHERE b.business_id = $1 AND b.reference = $2");
+const FIND_LOCKED: &str = select_booking!(" WHERE b.business_id = $1 AND b.reference = $2 FOR NO KEY UPDATE");
+const BY_ID: &str = select_booking!(" WHERE b.business_id = $1 AND b.id = $2");
 
 const STAFF: &str = "SELECT staff_id FROM booking_staff WHERE booking_id = $1 ORDER BY staff_id";
 
@@ -123,7 +123,7 @@ pub async fn find_by_ids(
     let rows = all_in!(
         db,
         build_query_as,
-        [select!(" WHERE b.business_id = "), business, " AND b.id IN ("],
+        [select_booking!(" WHERE b.business_id = "), business, " AND b.id IN ("],
         ids,
         IDS_AT_ONCE,
         ")"

@@ -28,10 +28,8 @@ pub(super) fn place(id: ChannelId) -> AssociatedData {
     AssociatedData { column: "channels.import_url", row: id.0 }
 }
 
-const BY_ADDRESS: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM channels WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND removed_at IS NULL
+const BY_ADDRESS: &str = select!(
+    "FROM channels WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND removed_at IS NULL
       AND (import_digest = $4 OR ($4 IS NULL AND import_digest IS NULL AND NOT polled))
       ORDER BY created_at, id LIMIT 1"
 );
@@ -64,10 +62,8 @@ pub async fn find_by_listing_in(tx: &mut Tx, listing: ListingKey<'_>) -> Result<
     by_address!(tx, listing)
 }
 
-const OF_ADDRESS: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM channels WHERE business_id = $1 AND import_digest = $2 AND removed_at IS NULL ORDER BY created_at, id"
+const OF_ADDRESS: &str = select!(
+    "FROM channels WHERE business_id = $1 AND import_digest = $2 AND removed_at IS NULL ORDER BY created_at, id"
 );
 
 /// The channels that read this address, for whatever resource.
@@ -76,11 +72,10 @@ pub async fn of_address(db: &Db, business: BusinessId, url: &SecretString) -> Re
     all!(db, OF_ADDRESS, business, digest)
 }
 
-const SET_IMPORT: &str = concat!(
+const SET_IMPORT: &str = returning!(
     "UPDATE channels SET import_url = $3, import_host = $4, import_digest = $5, polled = $6, etag = NULL,
          last_modified = NULL, body_digest = NULL, failing_since = NULL, last_error = NULL
-     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL"
 );
 
 /// Gives it another address to read, or none. What is known of the old one stays known, so that what the new one lacks

@@ -76,7 +76,7 @@ impl From<&ChannelItem> for KnownItem {
     }
 }
 
-macro_rules! select {
+macro_rules! select_item {
     ($where:literal) => {
         concat!(
             "SELECT i.id, i.item_key, i.kind, i.starts_at, i.ends_at, i.summary, i.guest, i.contested, i.booking_id,
@@ -91,7 +91,7 @@ macro_rules! select {
 }
 
 const LIST_UPCOMING: &str =
-    select!("i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 ORDER BY i.starts_at, i.id");
+    select_item!("i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 ORDER BY i.starts_at, i.id");
 
 /// What is known of a channel and ends after `now`, by start.
 pub async fn to_come(
@@ -103,7 +103,7 @@ pub async fn to_come(
     all!(db, LIST_UPCOMING, business, channel, now)
 }
 
-const UNCONFIRMED: &str = select!(
+const UNCONFIRMED: &str = select_item!(
     "i.channel_id = $2 AND i.removed_at IS NULL AND i.ends_at > $3 AND i.kind = 'unconfirmed' ORDER BY i.starts_at, i.id"
 );
 
@@ -133,14 +133,14 @@ pub async fn closed(
     Ok(rows.into_iter().map(|(start, end)| Interval { start, end }).collect())
 }
 
-const FIND: &str = select!("i.id = $2");
+const FIND: &str = select_item!("i.id = $2");
 
 /// One item of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: ChannelItemId) -> Result<Option<ChannelItem>> {
     optional!(db, FIND, business, id)
 }
 
-const LIST_LOST_IN_RUN: &str = select!("i.removed_run_id = $2 ORDER BY i.starts_at, i.id");
+const LIST_LOST_IN_RUN: &str = select_item!("i.removed_run_id = $2 ORDER BY i.starts_at, i.id");
 
 /// What a reading found gone, by start.
 pub async fn list_lost_in_run(db: &Db, business: BusinessId, run: ChannelRunId) -> Result<Vec<ChannelItem>> {
@@ -148,7 +148,7 @@ pub async fn list_lost_in_run(db: &Db, business: BusinessId, run: ChannelRunId) 
 }
 
 const LIST_FOUND_IN_RUN: &str =
-    select!("i.found_run_id = $2 AND i.removed_at IS NULL ORDER BY i.starts_at, i.id");
+    select_item!("i.found_run_id = $2 AND i.removed_at IS NULL ORDER BY i.starts_at, i.id");
 
 /// What a reading brought and is not gone again, by start.
 pub async fn found_by(db: &Db, business: BusinessId, run: ChannelRunId) -> Result<Vec<ChannelItem>> {

@@ -113,23 +113,19 @@ pub struct NewChannel<'a> {
     pub polled: bool,
 }
 
-const CREATE: &str = concat!(
+const CREATE: &str = returning!(
     "INSERT INTO channels (id, business_id, resource_id, platform, state, preference, blocks, import_url, import_host,
          import_digest, polled, quarantined_items, quarantined_total, created_at)
      SELECT $1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, 0, 0, $11
-     WHERE EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $3)
-     RETURNING ",
-    columns!()
+     WHERE EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $3)"
 );
 
-const REVIVE: &str = concat!(
+const REVIVE: &str = returning!(
     "UPDATE channels SET removed_at = NULL, state = 'active', preference = $4, blocks = $5, polled = $6
      WHERE id = (SELECT id FROM channels
                  WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND import_digest = $7
                    AND removed_at IS NOT NULL
-                 ORDER BY removed_at DESC, id LIMIT 1)
-     RETURNING ",
-    columns!()
+                 ORDER BY removed_at DESC, id LIMIT 1)"
 );
 
 /// Takes up a channel again that was removed and read the same address, with all that is known of it: else what it
@@ -168,10 +164,8 @@ pub async fn create(
     )
 }
 
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM channels WHERE business_id = $1 AND removed_at IS NULL ORDER BY resource_id, created_at, id"
+const LIST: &str = select!(
+    "FROM channels WHERE business_id = $1 AND removed_at IS NULL ORDER BY resource_id, created_at, id"
 );
 
 /// The channels of a business, those of one resource together.
@@ -179,20 +173,15 @@ pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Channel>> {
     all!(db, LIST, business)
 }
 
-const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM channels WHERE business_id = $1 AND id = $2 AND removed_at IS NULL"
-);
+const FIND: &str = select!("FROM channels WHERE business_id = $1 AND id = $2 AND removed_at IS NULL");
 
 /// One channel that is not removed.
 pub async fn find(db: &Db, business: BusinessId, id: ChannelId) -> Result<Option<Channel>> {
     optional!(db, FIND, business, id)
 }
 
-const LOCK: &str = concat!(
-    "UPDATE channels SET removed_at = removed_at WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
-    columns!()
+const LOCK: &str = returning!(
+    "UPDATE channels SET removed_at = removed_at WHERE business_id = $1 AND id = $2 AND removed_at IS NULL"
 );
 
 /// Locks the row until the end of the transaction. A removed one is `NotFound`.
@@ -226,12 +215,11 @@ impl Channel {
 }
 
 // What was read by other rules says nothing of these: the next reading is a whole one.
-const SET: &str = concat!(
+const SET: &str = returning!(
     "UPDATE channels SET state = $3, preference = $4, blocks = $5, interval_minutes = $6,
          etag = CASE WHEN blocks = $5 THEN etag END, last_modified = CASE WHEN blocks = $5 THEN last_modified END,
          body_digest = CASE WHEN blocks = $5 THEN body_digest END
-     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL"
 );
 
 /// Changes its settings. A removed one is `NotFound`.

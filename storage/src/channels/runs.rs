@@ -99,7 +99,7 @@ pub async fn record(tx: &mut Tx, run: &NewChannelRun<'_>, now: DateTime<Utc>) ->
 }
 
 // Not EXISTS: to save itself the index for each reading of a page, PostgreSQL would read all items first.
-macro_rules! select {
+macro_rules! select_run {
     ($where:literal) => {
         concat!(
             "SELECT id, channel_id, origin, actor, outcome, message, imported, updated, cancelled, skipped, conflicts,
@@ -116,7 +116,7 @@ macro_rules! select {
     };
 }
 
-const FIND: &str = select!("id = $2");
+const FIND: &str = select_run!("id = $2");
 
 /// One import of a business; `None` if there is none.
 pub async fn find(db: &Db, business: BusinessId, id: ChannelRunId) -> Result<Option<ChannelRun>> {
@@ -124,7 +124,7 @@ pub async fn find(db: &Db, business: BusinessId, id: ChannelRunId) -> Result<Opt
 }
 
 const OF_CHANNEL: &str =
-    select!("channel_id = $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5");
+    select_run!("channel_id = $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5");
 
 /// The readings of a channel, newest first.
 pub async fn list_for_channel(
@@ -138,7 +138,7 @@ pub async fn list_for_channel(
     Ok(Page::cut(runs, ask, |run: &ChannelRun| (run.at, run.id.0)))
 }
 
-const OF_BUSINESS: &str = select!("(at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4");
+const OF_BUSINESS: &str = select_run!("(at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4");
 
 /// The readings of all channels of a business, newest first.
 pub async fn of_business(db: &Db, business: BusinessId, ask: &PageRequest) -> Result<Page<ChannelRun>> {

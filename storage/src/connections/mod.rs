@@ -98,12 +98,6 @@ macro_rules! columns {
     };
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT ", columns!(), " FROM connections ", $rest)
-    };
-}
-
 const UPSERT: &str = "
     INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
         coverage, is_default, remove_entries, grant_number, state_changed_at, created_at)
@@ -149,7 +143,7 @@ pub async fn is_account_shared(db: &Db, business: BusinessId, id: ConnectionId) 
     scalar!(db, IS_ACCOUNT_SHARED, business, id)
 }
 
-const FIND: &str = select!("WHERE business_id = $1 AND id = $2");
+const FIND: &str = select!("FROM connections WHERE business_id = $1 AND id = $2");
 
 /// One connection of the business.
 pub async fn find(db: &Db, business: BusinessId, id: ConnectionId) -> Result<Option<Connection>> {
@@ -161,9 +155,11 @@ pub async fn find_in(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Res
     optional!(tx, FIND, business, id)
 }
 
-const LIST: &str = select!("WHERE business_id = $1 AND state <> 'disconnected' ORDER BY created_at, id");
-const LIST_OF_STAFF: &str =
-    select!("WHERE business_id = $1 AND staff_id = $2 AND state <> 'disconnected' ORDER BY created_at, id");
+const LIST: &str =
+    select!("FROM connections WHERE business_id = $1 AND state <> 'disconnected' ORDER BY created_at, id");
+const LIST_OF_STAFF: &str = select!(
+    "FROM connections WHERE business_id = $1 AND staff_id = $2 AND state <> 'disconnected' ORDER BY created_at, id"
+);
 
 /// The connections of a business that are not over.
 pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Connection>> {
@@ -226,12 +222,10 @@ pub struct ConnectionSettings {
     pub coverage: Option<Coverage>,
 }
 
-const SET_SETTINGS: &str = concat!(
+const SET_SETTINGS: &str = returning!(
     "
     UPDATE connections SET direction = COALESCE($3, direction), coverage = COALESCE($4, coverage)
-    WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'
-    RETURNING ",
-    columns!()
+    WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'"
 );
 
 /// Changes direction and coverage. Returns the connection as it is then. `NotFound`: it is over, too.

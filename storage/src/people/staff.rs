@@ -46,10 +46,9 @@ macro_rules! columns {
     };
 }
 
-const CREATE_STAFF: &str = concat!(
+const CREATE_STAFF: &str = returning!(
     "INSERT INTO staff (id, business_id, name, email, trade, revision, created_at)
-     VALUES ($1, $2, $3, $4, $5, 1, $6) RETURNING ",
-    columns!()
+     VALUES ($1, $2, $3, $4, $5, 1, $6)"
 );
 
 /// Enters a staff member.
@@ -62,17 +61,15 @@ pub async fn create_staff(
     one!(tx, CREATE_STAFF, StaffId::new(now), business, &settings.name, &settings.email, settings.trade, now)
 }
 
-const FIND_STAFF: &str = concat!("SELECT ", columns!(), " FROM staff WHERE business_id = $1 AND id = $2");
+const FIND_STAFF: &str = select!("FROM staff WHERE business_id = $1 AND id = $2");
 
 /// One staff member, archived or not.
 pub async fn find_staff(db: &Db, business: BusinessId, id: StaffId) -> Result<Option<Staff>> {
     optional!(db, FIND_STAFF, business, id)
 }
 
-const LIST_STAFF: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM staff WHERE business_id = $1 AND archived_at IS NULL AND (name, id) > ($2, $3)
+const LIST_STAFF: &str = select!(
+    "FROM staff WHERE business_id = $1 AND archived_at IS NULL AND (name, id) > ($2, $3)
      ORDER BY name, id LIMIT $4"
 );
 
@@ -83,21 +80,17 @@ pub async fn list_staff(db: &Db, business: BusinessId, ask: &PageRequest) -> Res
     Ok(Page::cut(rows, ask, |last: &Staff| (last.name.clone(), last.id.0)))
 }
 
-const LIST_ARCHIVED_STAFF: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM staff WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id"
-);
+const LIST_ARCHIVED_STAFF: &str =
+    select!("FROM staff WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id");
 
 /// Those who no longer work here, by name.
 pub async fn list_archived_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>> {
     all!(db, LIST_ARCHIVED_STAFF, business)
 }
 
-const UPDATE_STAFF: &str = concat!(
+const UPDATE_STAFF: &str = returning!(
     "UPDATE staff SET name = $3, email = $4, trade = $5, revision = revision + 1
-     WHERE business_id = $1 AND id = $2 RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2"
 );
 
 /// Changes what is entered of a staff member.
@@ -110,11 +103,10 @@ pub async fn update_staff(
     one!(tx, UPDATE_STAFF, business, id, &settings.name, &settings.email, settings.trade)
 }
 
-const SET_STAFF_ARCHIVED: &str = concat!(
+const SET_STAFF_ARCHIVED: &str = returning!(
     "UPDATE staff SET archived_at = CASE WHEN $3 IS NOT NULL THEN COALESCE(archived_at, $3) END,
          revision = revision + 1
-     WHERE business_id = $1 AND id = $2 RETURNING ",
-    columns!()
+     WHERE business_id = $1 AND id = $2"
 );
 
 /// They no longer work here since then, what they are assigned to stays; or they work here again (`None`).
@@ -127,10 +119,7 @@ pub async fn set_staff_archived(
     one!(tx, SET_STAFF_ARCHIVED, business, id, since)
 }
 
-const LOCK: &str = concat!(
-    "UPDATE staff SET revision = revision + 1 WHERE business_id = $1 AND id = $2 RETURNING ",
-    columns!()
-);
+const LOCK: &str = returning!("UPDATE staff SET revision = revision + 1 WHERE business_id = $1 AND id = $2");
 
 /// Locks the row until the end of the transaction, and counts the change that is about to be made, as
 /// `resources::lock` does. Whoever locks several goes in the order of their ids (`bump_revision` does), or two

@@ -45,21 +45,17 @@ macro_rules! columns {
     };
 }
 
-const CREATE_USER: &str = concat!(
+const CREATE_USER: &str = returning!(
     "INSERT INTO users (id, business_id, staff_id, name, email, role, created_at)
      SELECT $1, $2, $3, $4, $5, $6, $7
-     WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $3)
-     RETURNING ",
-    columns!()
+     WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $3)"
 );
 
 // The address stays theirs, so that the history knows one person; who comes back is the one who went.
-const REVIVE_USER: &str = concat!(
+const REVIVE_USER: &str = returning!(
     "UPDATE users SET archived_at = NULL, staff_id = $3, name = $4, role = $5
      WHERE business_id = $1 AND email = $2 AND archived_at IS NOT NULL
-       AND ($3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $1 AND id = $3))
-     RETURNING ",
-    columns!()
+       AND ($3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $1 AND id = $3))"
 );
 const DELETE_LINKS: &str = "DELETE FROM sign_in_links WHERE user_id = $1";
 const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
@@ -88,12 +84,10 @@ async fn revive_user(tx: &mut Tx, new: &NewUser) -> Result<Option<User>> {
     Ok(revived)
 }
 
-const UPDATE_USER: &str = concat!(
+const UPDATE_USER: &str = returning!(
     "UPDATE users SET staff_id = $3, name = $4, role = $5
      WHERE business_id = $1 AND id = $2 AND archived_at IS NULL
-       AND ($3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $1 AND id = $3))
-     RETURNING ",
-    columns!()
+       AND ($3 IS NULL OR EXISTS (SELECT 1 FROM staff WHERE business_id = $1 AND id = $3))"
 );
 
 /// What may be changed of a person who signs in.
@@ -130,29 +124,23 @@ fn normalize_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-const FIND_USER: &str = concat!("SELECT ", columns!(), " FROM users WHERE business_id = $1 AND id = $2");
+const FIND_USER: &str = select!("FROM users WHERE business_id = $1 AND id = $2");
 
 /// One user, archived or not.
 pub async fn find_user(db: &Db, business: BusinessId, id: UserId) -> Result<Option<User>> {
     optional!(db, FIND_USER, business, id)
 }
 
-const USERS_BY_EMAIL: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM users WHERE email = $1 AND archived_at IS NULL ORDER BY created_at, id"
-);
+const USERS_BY_EMAIL: &str =
+    select!("FROM users WHERE email = $1 AND archived_at IS NULL ORDER BY created_at, id");
 
 /// All who may sign in with an address, one a business: for the command line and for sign-in by mail.
 pub async fn find_users_by_email(db: &Db, email: &str) -> Result<Vec<User>> {
     all!(db, USERS_BY_EMAIL, normalize_email(email))
 }
 
-const LIST_USERS: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM users WHERE business_id = $1 AND archived_at IS NULL ORDER BY name, id"
-);
+const LIST_USERS: &str =
+    select!("FROM users WHERE business_id = $1 AND archived_at IS NULL ORDER BY name, id");
 
 /// All who may sign in to a business, by name.
 pub async fn list_users(db: &Db, business: BusinessId) -> Result<Vec<User>> {
