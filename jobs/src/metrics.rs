@@ -4,7 +4,6 @@ use concord_domain::{connection::ProviderKind, job::JobKind, mail::MailKind};
 use concord_providers::ProviderError;
 use concord_storage::jobs::JobOutcome;
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
@@ -12,29 +11,13 @@ use prometheus_client::{
 /// The counters; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    runs: Family<RunLabels, Counter>,
-    calls: Family<CallLabels, Counter>,
-    mails: Family<MailLabels, Counter>,
+    runs: Family<Labels, Counter>,
+    calls: Family<Labels, Counter>,
+    mails: Family<Labels, Counter>,
 }
 
-/// Every label's value is the word of an enum: there is an end of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RunLabels {
-    kind: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabels {
-    provider: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MailLabels {
-    kind: &'static str,
-    outcome: &'static str,
-}
+/// Two labels; every value is the word of an enum, so there is an end of them.
+type Labels = [(&'static str, &'static str); 2];
 
 impl Metrics {
     /// Adds them to what a scrape answers with.
@@ -48,18 +31,17 @@ impl Metrics {
     }
 
     pub(crate) fn count_run(&self, kind: JobKind, outcome: &JobOutcome) {
-        let labels = RunLabels { kind: kind.into(), outcome: outcome.into() };
-        self.runs.get_or_create(&labels).inc();
+        self.runs.get_or_create(&[("kind", kind.into()), ("outcome", outcome.into())]).inc();
     }
 
     pub(crate) fn count_call<T>(&self, provider: ProviderKind, result: &Result<T, ProviderError>) {
         let outcome = result.as_ref().err().map_or("done", Into::into);
-        self.calls.get_or_create(&CallLabels { provider: provider.into(), outcome }).inc();
+        self.calls.get_or_create(&[("provider", provider.into()), ("outcome", outcome)]).inc();
     }
 
     pub(crate) fn count_mail(&self, kind: MailKind, is_sent: bool) {
         let outcome = if is_sent { "sent" } else { "failed" };
-        self.mails.get_or_create(&MailLabels { kind: kind.into(), outcome }).inc();
+        self.mails.get_or_create(&[("kind", kind.into()), ("outcome", outcome)]).inc();
     }
 }
 

@@ -65,7 +65,7 @@ impl RecurText {
     fn part(&mut self, name: &str, value: &str) -> Option<bool> {
         match name {
             "FREQ" => {
-                self.freq = frequency(value)?;
+                self.freq = value.parse().ok()?;
                 return Some(true);
             }
             "UNTIL" => self.until = Some(DateTimeText::of(value)?),
@@ -99,19 +99,6 @@ fn list<T>(text: &str, read: fn(&str) -> Option<T>) -> Option<Vec<T>> {
 
 fn number<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
-}
-
-fn frequency(text: &str) -> Option<Frequency> {
-    Some(match &*text.to_ascii_uppercase() {
-        "YEARLY" => Frequency::Yearly,
-        "MONTHLY" => Frequency::Monthly,
-        "WEEKLY" => Frequency::Weekly,
-        "DAILY" => Frequency::Daily,
-        "HOURLY" => Frequency::Hourly,
-        "MINUTELY" => Frequency::Minutely,
-        "SECONDLY" => Frequency::Secondly,
-        _ => return None,
-    })
 }
 
 fn day(text: &str) -> Option<(Option<i16>, Weekday)> {

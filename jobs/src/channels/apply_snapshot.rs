@@ -17,7 +17,7 @@ use concord_storage::{
 
 use super::{
     apply::{AppliedActions, ChannelRunContext},
-    notices,
+    notices::{self, ChannelNotice},
     snapshot::{ImportContext, ParsedFeed},
 };
 use crate::{Context, job::JobError};
@@ -140,7 +140,7 @@ async fn record_outcome(
 ) -> Result<(), JobError> {
     let (context, channel) = (run.context, run.channel);
     let mut tx = context.db.begin().await?;
-    notices::close_past_conflicts(&mut tx, channel, context.clock.now()).await?;
+    concord_storage::notices::close_past_conflicts(&mut tx, channel.business_id, context.clock.now()).await?;
     if imported.run.is_some() {
         let outcome = match (imported.held, imported.changed()) {
             (Some(_), _) => RunOutcome::Held,
@@ -162,7 +162,7 @@ async fn record_outcome(
     channels::hold(&mut tx, channel.id, holding).await?;
     match &imported.held {
         Some(held) => notices::notify_quarantined(&mut tx, context, channel, held).await?,
-        None => notices::close_quarantined(&mut tx, channel, context.clock.now()).await?,
+        None => ChannelNotice::Quarantined.close(&mut tx, channel, context.clock.now()).await?,
     }
     Ok(tx.commit().await?)
 }

@@ -82,16 +82,38 @@ fn link(channel: ChannelId) -> String {
     format!("/channels/{channel}")
 }
 
-fn unread_key(channel: ChannelId) -> String {
-    format!("channel_unread:{channel}")
+/// What managers are told of a channel itself, once until it is over.
+#[derive(Clone, Copy, Debug)]
+pub enum ChannelNotice {
+    /// Its feed cannot be read.
+    Unread,
+    /// Reservations that were typed in are not in its feed.
+    NotInFeed,
+    /// A reading is held back until somebody has looked at it.
+    Quarantined,
 }
 
-fn by_hand_key(channel: ChannelId) -> String {
-    format!("channel_by_hand:{channel}")
-}
+impl ChannelNotice {
+    fn kind(self) -> NoticeKind {
+        match self {
+            Self::Unread => NoticeKind::FeedUnread,
+            Self::NotInFeed => NoticeKind::NotInFeed,
+            Self::Quarantined => NoticeKind::FeedQuarantined,
+        }
+    }
 
-fn quarantined_key(channel: ChannelId) -> String {
-    format!("channel_held:{channel}")
+    fn key(self, channel: ChannelId) -> String {
+        match self {
+            Self::Unread => format!("channel_unread:{channel}"),
+            Self::NotInFeed => format!("channel_by_hand:{channel}"),
+            Self::Quarantined => format!("channel_held:{channel}"),
+        }
+    }
+
+    /// It is so no more.
+    pub async fn close(self, tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
+        notices::close(tx, channel.business_id, &self.key(channel.id), now).await.map(drop)
+    }
 }
 
 /// What managers are told of the channel itself.
@@ -99,10 +121,11 @@ async fn raise(
     tx: &mut Tx,
     context: &Context,
     channel: &Channel,
-    (kind, dedupe_key): (NoticeKind, String),
+    notice: ChannelNotice,
     (headline, detail): (String, String),
 ) -> Result<(), StorageError> {
     let subject = (HistorySubject::Channel, channel.id.0);
+    let (kind, dedupe_key) = (notice.kind(), notice.key(channel.id));
     let content = NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key };
     content.raise_to_managers(tx, context, channel.business_id).await
 }
@@ -184,8 +207,7 @@ pub(super) async fn unread(
     let name = channel_name_in(tx, context, channel).await?;
     let headline = text(NOTICE_LANGUAGE, TextKey::FeedUnreadHeadline, [("channel", name.into())]);
     let detail = text(NOTICE_LANGUAGE, TextKey::FeedUnreadDetail, [("reason", reason.into())]);
-    let what = (NoticeKind::FeedUnread, unread_key(channel.id));
-    raise(tx, context, channel, what, (headline, detail)).await
+    raise(tx, context, channel, ChannelNotice::Unread, (headline, detail)).await
 }
 
 /// Tells that cancellations are held back, once while that lasts.
@@ -201,8 +223,7 @@ pub(super) async fn notify_quarantined(
     let headline = text(NOTICE_LANGUAGE, TextKey::FeedQuarantinedHeadline, named);
     let until = date_time(held.until, zone, NOTICE_LANGUAGE);
     let detail = text(NOTICE_LANGUAGE, TextKey::FeedQuarantinedDetail, [("until", until.into())]);
-    let what = (NoticeKind::FeedQuarantined, quarantined_key(channel.id));
-    raise(tx, context, channel, what, (headline, detail)).await
+    raise(tx, context, channel, ChannelNotice::Quarantined, (headline, detail)).await
 }
 
 /// Tells that the feed lacks what was imported by hand, once while that lasts; `items`: how many, none: it has them.
@@ -214,46 +235,18 @@ pub(super) async fn not_in_the_feed(
 ) -> Result<(), StorageError> {
     let now = context.clock.now();
     if items == 0 {
-        return notices::close(tx, channel.business_id, &by_hand_key(channel.id), now).await.map(drop);
+        return ChannelNotice::NotInFeed.close(tx, channel, now).await;
     }
     let named = [("channel", channel_name_in(tx, context, channel).await?.into()), ("count", items.into())];
     let headline = text(NOTICE_LANGUAGE, TextKey::NotInFeedHeadline, named);
     let detail = text(NOTICE_LANGUAGE, TextKey::NotInFeedDetail, []);
-    let what = (NoticeKind::NotInFeed, by_hand_key(channel.id));
-    raise(tx, context, channel, what, (headline, detail)).await
-}
-
-/// The feed can be read again.
-pub async fn close_unreadable(
-    tx: &mut Tx,
-    channel: &Channel,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    notices::close(tx, channel.business_id, &unread_key(channel.id), now).await.map(drop)
-}
-
-/// What was told of conflicts that are over closes, so that one that comes back is told again.
-pub(super) async fn close_past_conflicts(
-    tx: &mut Tx,
-    channel: &Channel,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    notices::close_past_conflicts(tx, channel.business_id, now).await.map(drop)
-}
-
-/// Nothing is held back any more.
-pub async fn close_quarantined(
-    tx: &mut Tx,
-    channel: &Channel,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    notices::close(tx, channel.business_id, &quarantined_key(channel.id), now).await.map(drop)
+    raise(tx, context, channel, ChannelNotice::NotInFeed, (headline, detail)).await
 }
 
 /// The feed is not read any more: nothing that was said of it is still so.
 pub async fn close_all(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
-    for key in [unread_key, by_hand_key, quarantined_key] {
-        notices::close(tx, channel.business_id, &key(channel.id), now).await?;
+    for notice in [ChannelNotice::Unread, ChannelNotice::NotInFeed, ChannelNotice::Quarantined] {
+        notice.close(tx, channel, now).await?;
     }
     Ok(())
 }

@@ -28,7 +28,8 @@ use sha2::{Digest, Sha256};
 use super::{
     apply::ChannelRunContext,
     apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
-    load_poll_interval, notices,
+    load_poll_interval,
+    notices::{self, ChannelNotice},
     own_feed::is_our_feed,
     snapshot::{FeedSchedule, ImportContext, UnreadableFeed, mark_ours, parse_feed},
 };
@@ -171,7 +172,7 @@ impl ChannelPoll<'_> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, FeedReadOutcome::Same, now).await?;
-        notices::close_unreadable(&mut tx, self.channel, now).await?;
+        ChannelNotice::Unread.close(&mut tx, self.channel, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -192,7 +193,7 @@ impl ChannelPoll<'_> {
         };
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, read, now).await?;
-        notices::close_unreadable(&mut tx, self.channel, now).await?;
+        ChannelNotice::Unread.close(&mut tx, self.channel, now).await?;
         if imported.changed() || imported.held.is_some() && self.channel.import_guard.is_none() {
             let outcome = if imported.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
             self.log(&mut tx, outcome, &imported.message, now).await?;

@@ -18,7 +18,10 @@ use concord_storage::{
     in_tx,
 };
 
-use super::{apply::AppliedActions, apply::ChannelRunContext, notices};
+use super::{
+    apply::{AppliedActions, ChannelRunContext},
+    notices::{self, ChannelNotice},
+};
 use crate::{Context, job::JobError};
 
 /// Why nothing was done.
@@ -199,6 +202,6 @@ async fn undo_each(
 async fn clear_quarantine(context: &Context, channel: &Channel) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
     channels::hold(&mut tx, channel.id, None).await?;
-    notices::close_quarantined(&mut tx, channel, context.clock.now()).await?;
+    ChannelNotice::Quarantined.close(&mut tx, channel, context.clock.now()).await?;
     tx.commit().await
 }

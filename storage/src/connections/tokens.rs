@@ -39,18 +39,13 @@ fn place(column: &'static str, id: ConnectionId) -> AssociatedData {
     AssociatedData { column, row: id.0 }
 }
 
-/// Tokens as a row has them.
-struct SealedTokens {
-    access: String,
-    refresh: Option<String>,
-}
-
-fn sealed(ring: &Keyring, id: ConnectionId, tokens: &ConnectionTokens) -> SealedTokens {
+/// The access and the refresh token as a row has them.
+fn sealed(ring: &Keyring, id: ConnectionId, tokens: &ConnectionTokens) -> (String, Option<String>) {
     let refresh = tokens.refresh.as_ref();
-    SealedTokens {
-        access: ring.seal(&tokens.access, place("connections.access_token", id)),
-        refresh: refresh.map(|token| ring.seal(token, place("connections.refresh_token", id))),
-    }
+    (
+        ring.seal(&tokens.access, place("connections.access_token", id)),
+        refresh.map(|token| ring.seal(token, place("connections.refresh_token", id))),
+    )
 }
 
 const STORE_GRANT: &str = "
@@ -65,8 +60,8 @@ pub(super) async fn store_grant(
     id: ConnectionId,
     tokens: &ConnectionTokens,
 ) -> Result<()> {
-    let sealed = sealed(ring, id, tokens);
-    exec!(tx, STORE_GRANT, id, sealed.access, tokens.access_expires_at, sealed.refresh)
+    let (access, refresh) = sealed(ring, id, tokens);
+    exec!(tx, STORE_GRANT, id, access, tokens.access_expires_at, refresh)
 }
 
 const STORE_TOKENS: &str = "
@@ -85,9 +80,9 @@ pub async fn store_tokens(
     of: &StoredTokens,
     tokens: &ConnectionTokens,
 ) -> Result<bool> {
-    let sealed = sealed(ring, id, tokens);
+    let (access, refresh) = sealed(ring, id, tokens);
     Ok(changed!(tx, STORE_TOKENS;
-        id, sealed.access, tokens.access_expires_at, sealed.refresh, of.grant_number, holder
+        id, access, tokens.access_expires_at, refresh, of.grant_number, holder
     )? == 1)
 }
 
