@@ -76,7 +76,7 @@ async fn measure(config: &QueueConfig) -> Result<(), Box<dyn Error>> {
     front.ping().await?;
     let handler = Arc::new(QueueStopwatch { started: Mutex::default(), count: watch::Sender::new(0) });
     let shutdown = CancellationToken::new();
-    let settings = WorkerSettings { concurrency: Concurrency::each(32), ..WorkerSettings::default() };
+    let settings = WorkerSettings { concurrency: Concurrency::new(|_| 32), ..WorkerSettings::default() };
     let worker = tokio::spawn(run(Arc::clone(&handler), back, settings, shutdown.clone()));
     let mut count = handler.count.subscribe();
     front.push(&jobs(1)).await;

@@ -10,7 +10,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    channels::{self, Channel, ChannelQuarantine, items::ChannelItem, runs::RunCounts},
+    channels::{self, Channel, items::ChannelItem, runs::RunCounts},
     in_tx,
     jobs::ClaimedJob,
 };
@@ -153,13 +153,7 @@ async fn record_outcome(
         // It says nothing of what waits for a second look.
         return Ok(tx.commit().await?);
     }
-    let holding = imported.held.map(|held| ChannelQuarantine {
-        import_guard: held.import_guard,
-        items: i64::try_from(held.items).unwrap_or(i64::MAX),
-        of: i64::try_from(held.of).unwrap_or(i64::MAX),
-        until: held.until,
-    });
-    channels::hold(&mut tx, channel.id, holding).await?;
+    channels::hold(&mut tx, channel.id, imported.held).await?;
     match &imported.held {
         Some(held) => notices::notify_quarantined(&mut tx, context, channel, held).await?,
         None => ChannelNotice::Quarantined.close(&mut tx, channel, context.clock.now()).await?,

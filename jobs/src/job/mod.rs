@@ -19,6 +19,7 @@ pub use self::{
     keys::KeyRegistry,
 };
 pub(crate) use self::{
+    account::{find_calendar, find_connection},
     backoff::{jitter, jitter_of, jittered_part, refusal_backoff},
     end::{AfterJob, EndedRun, RunEnd, RunFuture},
     finish::finish_in,

@@ -205,15 +205,18 @@ impl fmt::Debug for Queue {
 }
 
 /// One of something for each class of work.
-#[derive(Clone, Debug)]
-pub(crate) struct PerClass<T> {
-    interactive: T,
-    bulk: T,
-    poll: T,
+#[derive(Clone, Copy, Debug)]
+pub struct PerClass<T> {
+    /// What a person waits for.
+    pub interactive: T,
+    /// Batches and first imports.
+    pub bulk: T,
+    pub poll: T,
 }
 
 impl<T> PerClass<T> {
-    pub(crate) fn new(make: impl Fn(QueueClass) -> T) -> Self {
+    /// What is made for each class.
+    pub fn new(make: impl Fn(QueueClass) -> T) -> Self {
         Self {
             interactive: make(QueueClass::Interactive),
             bulk: make(QueueClass::Bulk),

@@ -15,7 +15,7 @@ use concord_domain::{
     audit::SyncOutcome,
     connection::{ConnectionState, EntryState},
     entry::ObservedEntry,
-    ids::{CalendarId, ConnectionId, EntryId},
+    ids::{CalendarId, EntryId},
     interval::Interval,
     job::QueueClass,
     sync::{
@@ -46,7 +46,7 @@ use crate::{
     Context,
     accounts::{access::with_access, calendar_list, limits::acquire_waiting},
     enqueue,
-    job::{ConnectionAccount, JobError, commit_held, jitter, keep, require_business},
+    job::{ConnectionAccount, JobError, commit_held, find_connection, jitter, keep, require_business},
 };
 
 /// A server that gives page after page must not keep us for ever.
@@ -65,8 +65,7 @@ pub(crate) async fn ensure(context: &Context) -> Result<(), StorageError> {
 
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let business = require_business(job)?;
-    let found = store::find(&context.db, business, ConnectionId(job.subject_id)).await?;
-    let Some(connection) = found.filter(|one| one.state == ConnectionState::Active) else {
+    let Some(connection) = find_connection(context, job, ConnectionState::Active).await? else {
         return Ok(JobOutcome::Done);
     };
     let zone = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.zone;

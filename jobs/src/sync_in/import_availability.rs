@@ -15,7 +15,6 @@ use concord_domain::{
     audit::SyncOutcome,
     connection::ConnectionState,
     entry::ObservedEntry,
-    ids::CalendarId,
     interval::Interval,
     sync::{
         busy_times::{
@@ -43,8 +42,8 @@ use crate::{
         limits::{acquire_waiting, note_success, take_turn},
     },
     job::{
-        ConnectionAccount, JobError, commit_held, is_repeat, jitter, jittered_part, keep, outcome_of,
-        require_business,
+        ConnectionAccount, JobError, commit_held, find_calendar, is_repeat, jitter, jittered_part, keep,
+        outcome_of,
     },
     notify,
 };
@@ -56,12 +55,7 @@ const WINDOW_STEP: Duration = Duration::days(1);
 const MAX_PAGES: usize = 1_000;
 
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
-    let business = require_business(job)?;
-    let id = CalendarId(job.subject_id);
-    let Some(calendar) = calendars::find(&context.db, business, id).await? else {
-        return Ok(JobOutcome::Done);
-    };
-    let Some(connection) = store::find(&context.db, business, calendar.connection_id).await? else {
+    let Some((calendar, connection)) = find_calendar(context, job).await? else {
         return Ok(JobOutcome::Done);
     };
     let import = AvailabilityImport { context, calendar, connection, started_at: context.clock.now() };

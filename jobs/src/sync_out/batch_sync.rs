@@ -9,7 +9,7 @@ use concord_domain::{
     ids::{BookingId, BusinessId, ConnectionId, EntryId},
 };
 use concord_storage::{
-    bookings, connections,
+    bookings,
     entries::{self, TargetScope},
     jobs::{ClaimedJob, JobOutcome},
 };
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
-    job::{JobError, keep, require_business},
+    job::{JobError, find_connection, keep, require_business},
 };
 
 /// Bookings in one transaction: a batch must not keep others from writing for long.
@@ -26,10 +26,7 @@ const BATCH_SIZE: u32 = 50;
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let business = require_business(job)?;
     let id = ConnectionId(job.subject_id);
-    let Some(connection) = connections::find(&context.db, business, id).await? else {
-        return Ok(JobOutcome::Done);
-    };
-    if connection.state != ConnectionState::Active {
+    if find_connection(context, job, ConnectionState::Active).await?.is_none() {
         return Ok(JobOutcome::Done);
     }
     remove_undesired(context, job, (business, id)).await?;

@@ -33,7 +33,7 @@ use crate::{
         limits::take_turn,
         push,
     },
-    job::{ConnectionAccount, JobError, JobLease, require_business},
+    job::{ConnectionAccount, JobError, JobLease, find_connection, require_business},
     sync_in::entry_search::{self, EntrySearch, SearchOutcome},
 };
 
@@ -45,13 +45,10 @@ const RETRY_DELAY: Duration = Duration::seconds(1);
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let business = require_business(job)?;
     let id = ConnectionId(job.subject_id);
-    let Some(connection) = connections::find(&context.db, business, id).await? else {
+    // Perhaps connected again meanwhile.
+    let Some(connection) = find_connection(context, job, ConnectionState::Disconnected).await? else {
         return Ok(JobOutcome::Done);
     };
-    // Connected again meanwhile.
-    if connection.state != ConnectionState::Disconnected {
-        return Ok(JobOutcome::Done);
-    }
     let account = ConnectionAccount::from(&connection);
     let ending = Disconnection { context, account, over_since: connection.state_changed_at };
     // Before anything else: what is ended at the provider is this consent, and none that comes later.

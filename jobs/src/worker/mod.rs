@@ -23,33 +23,10 @@ use uuid::Uuid;
 
 use self::slots::{HandlerSlots, RedisClassReader, SlotService};
 pub(crate) use self::slots::{panic_message, without_slot, write_caller};
-use crate::queue::{LocalWorkersGuard, MemoryQueue, Queue, RedisQueue};
+use crate::queue::{LocalWorkersGuard, MemoryQueue, PerClass, Queue, RedisQueue};
 
 /// How many handlers run at once in each class of work; at least one in each.
-#[derive(Clone, Copy, Debug)]
-pub struct Concurrency {
-    /// What a person waits for.
-    pub interactive: usize,
-    /// Batches and first imports.
-    pub bulk: usize,
-    pub poll: usize,
-}
-
-impl Concurrency {
-    /// So many in each class.
-    pub fn each(places: usize) -> Self {
-        Self { interactive: places, bulk: places, poll: places }
-    }
-
-    fn of(self, class: QueueClass) -> usize {
-        match class {
-            QueueClass::Interactive => self.interactive,
-            QueueClass::Bulk => self.bulk,
-            QueueClass::Poll => self.poll,
-        }
-        .max(1)
-    }
-}
+pub type Concurrency = PerClass<usize>;
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -66,7 +43,7 @@ pub struct WorkerSettings {
 impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
-            concurrency: Concurrency::each(8),
+            concurrency: Concurrency::new(|_| 8),
             sweep_every: Duration::from_secs(2),
             shutdown_timeout: Duration::from_secs(20),
             name: format!("worker-{}", Uuid::new_v4().simple()),
@@ -189,7 +166,7 @@ fn start<H: JobHandler>(
                     redis: redis.clone(),
                     class: *class,
                     slots: Arc::clone(slots),
-                    concurrency: settings.concurrency.of(*class),
+                    concurrency: (*settings.concurrency.of(*class)).max(1),
                     name: settings.name.clone(),
                 };
                 let stop = stop.clone();

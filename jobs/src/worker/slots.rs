@@ -43,7 +43,7 @@ impl<H: JobHandler> HandlerSlots<H> {
     pub(super) fn new(handler: Arc<H>, places: Concurrency, closing: CancellationToken) -> Self {
         Self {
             handler,
-            free: PerClass::new(|class| Arc::new(Semaphore::new(places.of(class)))),
+            free: PerClass::new(|class| Arc::new(Semaphore::new((*places.of(class)).max(1)))),
             running: TaskTracker::new(),
             closing,
             enough: CancellationToken::new(),

@@ -180,7 +180,7 @@ async fn a_stop_lets_handlers_finish_and_starts_no_more(config: QueueConfig) {
     let worker = RunningWorker::start(
         &event_log,
         &queue,
-        WorkerSettings { concurrency: Concurrency::each(4), ..settings() },
+        WorkerSettings { concurrency: Concurrency::new(|_| 4), ..settings() },
     );
     event_log.until("four run", |rows| rows.running == 4).await;
     worker.ask_to_stop();
@@ -242,7 +242,7 @@ async fn a_panic_harms_nobody_else(config: QueueConfig) {
     let worker = RunningWorker::start(
         &event_log,
         &queue,
-        WorkerSettings { concurrency: Concurrency::each(1), ..settings() },
+        WorkerSettings { concurrency: Concurrency::new(|_| 1), ..settings() },
     );
     queue.push(&jobs).await;
     // All of them: the one that panicked comes again when its lease has run out.
@@ -269,7 +269,7 @@ async fn slow_bulk_work_does_not_delay_what_people_wait_for(config: QueueConfig)
     let worker = RunningWorker::start(
         &event_log,
         &queue,
-        WorkerSettings { concurrency: Concurrency::each(2), ..settings() },
+        WorkerSettings { concurrency: Concurrency::new(|_| 2), ..settings() },
     );
     queue.push(&slow).await;
     event_log.until("the bulk places are taken", |rows| rows.running == 2).await;
@@ -289,7 +289,7 @@ async fn no_more_handlers_than_allowed_run_at_once(config: QueueConfig) {
     let worker = RunningWorker::start(
         &event_log,
         &queue,
-        WorkerSettings { concurrency: Concurrency::each(3), ..settings() },
+        WorkerSettings { concurrency: Concurrency::new(|_| 3), ..settings() },
     );
     queue.push(&jobs).await;
     event_log.until_done(&jobs).await;

@@ -153,7 +153,7 @@ async fn pushes_return_soon(url: &str) {
     let worker = RunningWorker::start(
         &event_log,
         &queue,
-        WorkerSettings { concurrency: Concurrency::each(1), ..settings() },
+        WorkerSettings { concurrency: Concurrency::new(|_| 1), ..settings() },
     );
     event_log.until_done(&jobs).await;
     let began = Instant::now();

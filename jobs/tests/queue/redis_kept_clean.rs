@@ -51,7 +51,7 @@ async fn what_a_stopped_worker_had_fetched_waits_again() {
     let jobs = slow.enqueue(Bulk, 20);
     queue.push(&jobs).await;
     let brief = WorkerSettings {
-        concurrency: Concurrency::each(8),
+        concurrency: Concurrency::new(|_| 8),
         shutdown_timeout: Duration::from_secs(2),
         ..settings()
     };

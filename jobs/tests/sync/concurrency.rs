@@ -254,7 +254,7 @@ async fn a_slow_calendar_holds_nobody_else_up(db: &TestDb) {
     }
     let stop = CancellationToken::new();
     let settings = WorkerSettings {
-        concurrency: Concurrency::each(3),
+        concurrency: Concurrency::new(|_| 3),
         shutdown_timeout: StdDuration::ZERO,
         name: "first".to_owned(),
         ..WorkerSettings::default()

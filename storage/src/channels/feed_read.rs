@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::ImportGuard,
+    channel::plan::Quarantine,
     ids::{BusinessId, ChannelId},
 };
 
@@ -68,25 +68,14 @@ pub async fn look_again(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Res
     exec!(tx, RESET_VALIDATORS, business, id)
 }
 
-/// What is held back of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChannelQuarantine {
-    pub import_guard: ImportGuard,
-    /// How many items wait ...
-    pub items: i64,
-    /// ... of how many.
-    pub of: i64,
-    /// When the last of them is believed.
-    pub until: DateTime<Utc>,
-}
-
 const SET_QUARANTINE: &str = "
     UPDATE channels SET import_guard = $2, quarantined_items = $3, quarantined_total = $4, quarantined_until = $5 WHERE id = $1";
 
 /// Notes what is held back of a channel that was looked up with its business, or that nothing is.
-pub async fn hold(tx: &mut Tx, id: ChannelId, holding: Option<ChannelQuarantine>) -> Result<()> {
+pub async fn hold(tx: &mut Tx, id: ChannelId, held: Option<Quarantine>) -> Result<()> {
+    let items = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     exec!(tx, SET_QUARANTINE;
-        id, holding.map(|holding| holding.import_guard), holding.map_or(0, |holding| holding.items),
-        holding.map_or(0, |holding| holding.of), holding.map(|holding| holding.until)
+        id, held.map(|held| held.import_guard), held.map_or(0, |held| items(held.items)),
+        held.map_or(0, |held| items(held.of)), held.map(|held| held.until)
     )
 }

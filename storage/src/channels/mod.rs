@@ -29,7 +29,7 @@ pub use address::{
     ImportAddress, ListingKey, by_address, find_by_listing_in, import_url, of_address, rotate_keys,
     set_import,
 };
-pub use feed_read::{ChannelQuarantine, FeedReadOutcome, hold, look_again, note_read};
+pub use feed_read::{FeedReadOutcome, hold, look_again, note_read};
 
 /// A resource on a platform, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use chrono::Duration;
 use concord_domain::{
-    channel::{BlockRule, ChannelState, ImportGuard, Preference, RunOrigin, RunOutcome},
+    channel::{BlockRule, ChannelState, ImportGuard, Preference, RunOrigin, RunOutcome, plan::Quarantine},
     ids::{ChannelRunId, FeedId},
     job::{JobKind, QueueClass},
     people::Actor,
@@ -11,8 +11,8 @@ use concord_storage::{
     Db, StorageError,
     businesses::Business,
     channels::{
-        self, Channel, ChannelQuarantine, ChannelSettings, FeedReadOutcome, ImportAddress, ListingKey,
-        NewChannel, runs, webhooks,
+        self, Channel, ChannelSettings, FeedReadOutcome, ImportAddress, ListingKey, NewChannel, runs,
+        webhooks,
     },
     feeds, jobs,
     resources::Resource,
@@ -190,7 +190,7 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     assert_eq!(same.last_error.as_deref(), Some("line 7"), "it says what it said");
     assert_eq!((same.read_at, same.changed_at), (Some(at(4)), Some(at(3))));
 
-    let holding = ChannelQuarantine { import_guard: ImportGuard::Empty, items: 3, of: 4, until: at(9) };
+    let holding = Quarantine { import_guard: ImportGuard::Empty, items: 3, of: 4, until: at(9) };
     let mut tx = begin(db).await;
     channels::hold(&mut tx, channel.id, Some(holding)).await.unwrap();
     commit(tx).await;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     audit::SyncOutcome,
     connection::ConnectionState,
-    ids::{CalendarId, PushSubscriptionId},
+    ids::PushSubscriptionId,
     job::QueueClass,
     push::{KnownSubscription, PushState, PushSubscriptionAction, next_check_at, plan, renewal},
 };
@@ -17,8 +17,8 @@ use concord_providers::{
 };
 use concord_storage::{
     StorageError,
-    calendars::{self, Calendar},
-    connections::{self, Connection},
+    calendars::Calendar,
+    connections::Connection,
     in_tx,
     jobs::{ClaimedJob, JobOutcome},
     push_subscriptions::{self, AgreedSubscription, PushSubscription},
@@ -31,16 +31,11 @@ use crate::{
     Context,
     accounts::{access::with_access, limits::take_turn},
     enqueue,
-    job::{ConnectionAccount, JobError, jitter, keep, require_business},
+    job::{ConnectionAccount, JobError, find_calendar, jitter, keep},
 };
 
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
-    let business = require_business(job)?;
-    let id = CalendarId(job.subject_id);
-    let Some(calendar) = calendars::find(&context.db, business, id).await? else {
-        return Ok(JobOutcome::Done);
-    };
-    let Some(connection) = connections::find(&context.db, business, calendar.connection_id).await? else {
+    let Some((calendar, connection)) = find_calendar(context, job).await? else {
         return Ok(JobOutcome::Done);
     };
     // The disconnection ends all of them itself; and with a dead grant nothing can be asked for.
