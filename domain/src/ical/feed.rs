@@ -21,7 +21,7 @@ use crate::{
     ids::ResourceId,
     interval::Interval,
     platform::Platforms,
-    privacy::{FeedPrivacy, PublishedText, feed_text, guest_feed_text, stop_feed_text},
+    privacy::{FeedPrivacy, PublishedText, TextContext, feed_text, guest_feed_text, stop_feed_text},
 };
 
 /// Who made the calendar. Without a version: an update of the program is no change of a feed.
@@ -213,8 +213,9 @@ pub struct FeedContext<'a> {
 }
 
 impl<'a> FeedContext<'a> {
-    fn resource_of(&self, booking: &Booking) -> &'a str {
-        self.resources.get(&booking.draft.resource).map_or("", String::as_str)
+    fn of(&self, booking: &Booking) -> TextContext<'a> {
+        let resource = self.resources.get(&booking.draft.resource).map_or("", String::as_str);
+        TextContext { platforms: self.platforms, resource, business: self.business }
     }
 }
 
@@ -231,8 +232,7 @@ pub fn booking_feed(
 ) -> Vec<u8> {
     let events = sort_by_start(bookings.iter().filter(|booking| booking.draft.status.occupies()));
     write_events(header, &events, |booking| {
-        let wording =
-            feed_text(booking, names.platforms, names.resource_of(booking), names.business, privacy);
+        let wording = feed_text(booking, names.of(booking), privacy);
         event_of(booking, wording, privacy, host)
     })
 }
@@ -250,7 +250,7 @@ pub fn guest_feed(
     };
     let events = sort_by_start(bookings.iter().filter(agreed));
     write_events(header, &events, |booking| {
-        let wording = guest_feed_text(booking, names.platforms, names.resource_of(booking), privacy);
+        let wording = guest_feed_text(booking, names.of(booking), privacy);
         event_of(booking, wording, privacy, host)
     })
 }
@@ -273,8 +273,7 @@ pub fn driver_feed(
         rounds.iter().flat_map(|round| round.stops().iter().filter_map(|one| round.stop(one.id))).collect();
     write_events(header, &stops, |stop| {
         let booking = stop.booking();
-        let wording =
-            stop_feed_text(stop, names.platforms, names.resource_of(booking), names.business, privacy);
+        let wording = stop_feed_text(stop, names.of(booking), privacy);
         let changed = stop.round().stops().iter().map(|one| one.updated_at).max();
         FeedEvent {
             // What becomes of one stop changes what is said of the others.

@@ -38,11 +38,32 @@ words! {
     }
 }
 
+impl FeedPrivacy {
+    /// How much an entry tells that tells as much; `None`: only that the time is taken.
+    fn detail(self) -> Option<EntryPrivacy> {
+        match self {
+            Self::Busy => None,
+            Self::Title => Some(EntryPrivacy::Minimal),
+            Self::Full => Some(EntryPrivacy::Full),
+        }
+    }
+}
+
 impl EntryPrivacy {
     /// Whether something that `other` tells is not told.
     pub fn is_stricter_than(self, other: Self) -> bool {
         self == Self::Minimal && other == Self::Full
     }
+}
+
+/// What the texts of a booking call by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextContext<'a> {
+    /// What the guests of platforms are called.
+    pub platforms: &'a Platforms,
+    /// The booked resource's name.
+    pub resource: &'a str,
+    pub business: &'a str,
 }
 
 /// The texts that go out.
@@ -64,33 +85,21 @@ pub const MAX_DESCRIPTION: usize = 8_000;
 /// What the entry in a connected calendar says of `booking`.
 ///
 /// The place is told at every level: it is where the calendar's owner has to go.
-pub fn entry_text(
-    booking: &Booking,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    detail: EntryPrivacy,
-) -> PublishedText {
-    let mut said = published_text(booking, platforms, resource, business, detail);
+pub fn entry_text(booking: &Booking, names: TextContext<'_>, detail: EntryPrivacy) -> PublishedText {
+    let mut said = published_text(booking, names, detail);
     // Who repairs wants to know first where to go.
     if booking.draft.kind == BookingKind::Maintenance {
-        said.location = place(booking, resource);
+        said.location = place(booking, names.resource);
         said.description =
             truncate(&format!("Place: {}\n{}", said.location, said.description), MAX_DESCRIPTION);
     }
     said
 }
 
-fn published_text(
-    booking: &Booking,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    detail: EntryPrivacy,
-) -> PublishedText {
+fn published_text(booking: &Booking, names: TextContext<'_>, detail: EntryPrivacy) -> PublishedText {
     PublishedText {
-        title: title_text(booking, platforms, resource, detail),
-        description: description(booking, platforms, resource, business, detail),
+        title: title_text(booking, names, detail),
+        description: description(booking, names, detail),
         location: one_line(&booking.draft.location),
     }
 }
@@ -102,43 +111,27 @@ fn place(booking: &Booking, resource: &str) -> String {
 }
 
 /// What a feed says of `booking`. The place may be the customer's home, so only a full feed tells it.
-pub fn feed_text(
-    booking: &Booking,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    privacy: FeedPrivacy,
-) -> PublishedText {
-    match privacy {
-        FeedPrivacy::Busy => PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
-        FeedPrivacy::Title => PublishedText {
-            title: title_text(booking, platforms, resource, EntryPrivacy::Minimal),
-            description: description(booking, platforms, resource, business, EntryPrivacy::Minimal),
-            location: String::new(),
-        },
-        FeedPrivacy::Full => published_text(booking, platforms, resource, business, EntryPrivacy::Full),
-    }
+pub fn feed_text(booking: &Booking, names: TextContext<'_>, privacy: FeedPrivacy) -> PublishedText {
+    let Some(detail) = privacy.detail() else { return busy() };
+    let text = published_text(booking, names, detail);
+    if privacy == FeedPrivacy::Full { text } else { PublishedText { location: String::new(), ..text } }
+}
+
+/// All that a busy feed says.
+fn busy() -> PublishedText {
+    PublishedText { title: BUSY.to_owned(), ..PublishedText::default() }
 }
 
 /// What a list of guests says of `booking`: "Booking: Maria", and what is known of her, each fact a line. How she is
 /// reached only a full list tells.
-pub fn guest_feed_text(
-    booking: &Booking,
-    platforms: &Platforms,
-    resource: &str,
-    privacy: FeedPrivacy,
-) -> PublishedText {
-    let detail = match privacy {
-        FeedPrivacy::Busy => return PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
-        FeedPrivacy::Title => EntryPrivacy::Minimal,
-        FeedPrivacy::Full => EntryPrivacy::Full,
-    };
+pub fn guest_feed_text(booking: &Booking, names: TextContext<'_>, privacy: FeedPrivacy) -> PublishedText {
+    let Some(detail) = privacy.detail() else { return busy() };
     let (draft, full) = (&booking.draft, detail == EntryPrivacy::Full);
-    let (guest, title) = (who(booking, platforms, detail), platforms.title_of(booking));
+    let (guest, title) = (who(booking, names.platforms, detail), names.platforms.title_of(booking));
     let guest = guest.as_str();
     let named = if draft.kind == BookingKind::Booking { [guest, title] } else { [title, guest] };
     let known = named.into_iter().map(str::trim).find(|text| !text.is_empty());
-    let title = known.unwrap_or(resource.trim());
+    let title = known.unwrap_or(names.resource.trim());
     let guests = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
     let text = lines(&[
         ("Guest", guest, true),
@@ -156,11 +149,11 @@ pub fn guest_feed_text(
 }
 
 /// "Sea View — Maria (Two nights)" for a customer's booking, "Maintenance: Boiler" for the rest.
-fn title_text(booking: &Booking, platforms: &Platforms, resource: &str, detail: EntryPrivacy) -> String {
+fn title_text(booking: &Booking, names: TextContext<'_>, detail: EntryPrivacy) -> String {
     let draft = &booking.draft;
-    let (title, resource) = (platforms.title_of(booking), resource.trim());
+    let (title, resource) = (names.platforms.title_of(booking), names.resource.trim());
     let text = if draft.kind == BookingKind::Booking {
-        let who = who(booking, platforms, detail);
+        let who = who(booking, names.platforms, detail);
         let subject = match (who.as_str(), title) {
             ("", "") => kind_label(draft.kind).to_owned(),
             ("", title) => title.to_owned(),
@@ -219,27 +212,21 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, platforms: &Platform
 }
 
 /// A plain list of what is known, empty fields left out; the notes last, since they may have lines of their own.
-fn description(
-    booking: &Booking,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    detail: EntryPrivacy,
-) -> String {
+fn description(booking: &Booking, names: TextContext<'_>, detail: EntryPrivacy) -> String {
     let draft = &booking.draft;
     let full = detail == EntryPrivacy::Full;
     let people = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
     let units = if draft.quantity > 1 { draft.quantity.to_string() } else { String::new() };
     let mut text = lines(&[
         ("Reference", booking.reference.as_str(), true),
-        ("Resource", resource, true),
-        ("Customer", &who(booking, platforms, detail), true),
+        ("Resource", names.resource, true),
+        ("Customer", &who(booking, names.platforms, detail), true),
         ("Phone", &draft.customer.phone, full),
         ("E-mail", &draft.customer.email, full),
         ("People", &people, full),
         ("Units", &units, true),
         ("Status", draft.status.label(), true),
-        ("Business", business, true),
+        ("Business", names.business, true),
     ]);
     if full && !draft.notes.trim().is_empty() {
         let _ = write!(text, "\n{}", draft.notes.replace("\r\n", "\n").trim());

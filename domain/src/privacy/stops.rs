@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use chrono_tz::Tz;
 
 use super::{
-    BUSY, EntryPrivacy, FeedPrivacy, MAX_DESCRIPTION, PublishedText, description, one_line, truncate, who,
+    EntryPrivacy, FeedPrivacy, MAX_DESCRIPTION, PublishedText, TextContext, busy, description, one_line,
+    truncate, who,
 };
 use crate::{
     booking::{Booking, BookingTime},
@@ -15,13 +16,7 @@ use crate::{
 
 /// What the entry of a delivery says to the driver of whose day it is a stop: when, where and to whom, where they come
 /// from and go on to, and the whole day in order.
-pub fn stop_text(
-    stop: &RouteStop<'_>,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    detail: EntryPrivacy,
-) -> PublishedText {
+pub fn stop_text(stop: &RouteStop<'_>, names: TextContext<'_>, detail: EntryPrivacy) -> PublishedText {
     let (booking, round) = (stop.booking(), stop.round());
     let draft = &booking.draft;
     let all = round.stops().len();
@@ -33,37 +28,33 @@ pub fn stop_text(
             let _ = writeln!(text, "{label}: {}", one_line(value));
         }
     }
-    let _ = writeln!(text, "{}", description(booking, platforms, resource, business, detail));
+    let _ = writeln!(text, "{}", description(booking, names, detail));
     for (label, beside) in [("Before", stop.previous()), ("Next", stop.next())] {
         if let Some(beside) = beside {
-            let _ = write!(text, "\n{label}: {}", stop_line(&beside, platforms, resource, detail));
+            let _ = write!(text, "\n{label}: {}", stop_line(&beside, names, detail));
         }
     }
     if all > 1 {
         text.push_str("\n\nThe day:");
         for stop in round.stops().iter().filter_map(|one| round.stop(one.id)) {
-            let _ = write!(text, "\n{}", stop_line(&stop, platforms, resource, detail));
+            let _ = write!(text, "\n{}", stop_line(&stop, names, detail));
         }
     }
     PublishedText {
-        title: one_line(&format!(
-            "Stop {} of {all}: {}",
-            stop.number(),
-            destination(booking, platforms, resource, detail)
-        )),
+        title: one_line(&format!("Stop {} of {all}: {}", stop.number(), destination(booking, names, detail))),
         description: truncate(text.trim_end(), MAX_DESCRIPTION),
         location: one_line(&draft.location),
     }
 }
 
 /// "2. 10:00–10:30 Maria, Rua do Mar 7"
-fn stop_line(stop: &RouteStop<'_>, platforms: &Platforms, resource: &str, detail: EntryPrivacy) -> String {
+fn stop_line(stop: &RouteStop<'_>, names: TextContext<'_>, detail: EntryPrivacy) -> String {
     let (booking, zone) = (stop.booking(), stop.round().zone());
     one_line(&format!(
         "{}. {} {}",
         stop.number(),
         time_window(booking, zone),
-        destination(booking, platforms, resource, detail)
+        destination(booking, names, detail)
     ))
 }
 
@@ -79,12 +70,12 @@ fn time_window(booking: &Booking, zone: Tz) -> String {
 }
 
 /// "Maria, Rua do Mar 7": whom and where; what is delivered stands for a customer who is not known.
-fn destination(booking: &Booking, platforms: &Platforms, resource: &str, detail: EntryPrivacy) -> String {
+fn destination(booking: &Booking, names: TextContext<'_>, detail: EntryPrivacy) -> String {
     let draft = &booking.draft;
-    let who = who(booking, platforms, detail);
-    let whom = if who.is_empty() { platforms.title_of(booking) } else { &who };
+    let who = who(booking, names.platforms, detail);
+    let whom = if who.is_empty() { names.platforms.title_of(booking) } else { &who };
     match (whom, draft.location.trim()) {
-        ("", "") => resource.trim().to_owned(),
+        ("", "") => names.resource.trim().to_owned(),
         (one, "") | ("", one) => one.to_owned(),
         (whom, place) => format!("{whom}, {place}"),
     }
@@ -92,18 +83,8 @@ fn destination(booking: &Booking, platforms: &Platforms, resource: &str, detail:
 
 /// What the feed of a driver says of a stop. Whom it is for and where it is a driver has to know, so only a busy feed
 /// keeps it back.
-pub fn stop_feed_text(
-    stop: &RouteStop<'_>,
-    platforms: &Platforms,
-    resource: &str,
-    business: &str,
-    privacy: FeedPrivacy,
-) -> PublishedText {
-    match privacy {
-        FeedPrivacy::Busy => PublishedText { title: BUSY.to_owned(), ..PublishedText::default() },
-        FeedPrivacy::Title => stop_text(stop, platforms, resource, business, EntryPrivacy::Minimal),
-        FeedPrivacy::Full => stop_text(stop, platforms, resource, business, EntryPrivacy::Full),
-    }
+pub fn stop_feed_text(stop: &RouteStop<'_>, names: TextContext<'_>, privacy: FeedPrivacy) -> PublishedText {
+    privacy.detail().map_or_else(busy, |detail| stop_text(stop, names, detail))
 }
 
 /// What follows "Stop 2 of 5: ".

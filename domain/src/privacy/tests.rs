@@ -5,6 +5,10 @@ use crate::{
     ical::fixtures::{self, PLATFORMS},
 };
 
+fn named<'a>(resource: &'a str, business: &'a str) -> TextContext<'a> {
+    TextContext { platforms: &PLATFORMS, resource, business }
+}
+
 fn maria() -> Booking {
     let mut booking = fixtures::booking();
     booking.draft.title = "Two nights".into();
@@ -15,7 +19,7 @@ fn maria() -> Booking {
 
 #[test]
 fn minimal_tells_no_more_than_the_first_name() {
-    let wording = entry_text(&maria(), &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
+    let wording = entry_text(&maria(), named("Sea View", "Casa do Mar"), EntryPrivacy::Minimal);
     insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
     Sea View — Maria (Two nights)
     ---
@@ -29,7 +33,7 @@ fn minimal_tells_no_more_than_the_first_name() {
 
 #[test]
 fn full_tells_what_is_needed_to_serve_the_customer() {
-    let wording = entry_text(&maria(), &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Full);
+    let wording = entry_text(&maria(), named("Sea View", "Casa do Mar"), EntryPrivacy::Full);
     insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
     Sea View — Maria Silva Costa (Two nights)
     ---
@@ -51,8 +55,8 @@ fn full_tells_what_is_needed_to_serve_the_customer() {
 #[test]
 fn personal_facts_stay_out_of_everything_but_full() {
     let booking = maria();
-    let minimal = entry_text(&booking, &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
-    let title = feed_text(&booking, &PLATFORMS, "Sea View", "Casa do Mar", FeedPrivacy::Title);
+    let minimal = entry_text(&booking, named("Sea View", "Casa do Mar"), EntryPrivacy::Minimal);
+    let title = feed_text(&booking, named("Sea View", "Casa do Mar"), FeedPrivacy::Title);
     for wording in [&minimal, &title] {
         let text = format!("{}\n{}", wording.title, wording.description);
         for secret in ["Silva", "Costa", "912", "maria@", "dogs"] {
@@ -69,7 +73,7 @@ fn busy_is_the_same_for_everything() {
     block.draft.status = BookingStatus::Pending;
     let expected = PublishedText { title: "Busy".into(), ..PublishedText::default() };
     for booking in [maria(), block] {
-        assert_eq!(feed_text(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Busy), expected);
+        assert_eq!(feed_text(&booking, named("Sea View", "Casa"), FeedPrivacy::Busy), expected);
     }
 }
 
@@ -80,7 +84,7 @@ fn titles_of_all_kinds() {
         booking.draft.kind = kind;
         booking.draft.title = title.into();
         booking.draft.customer.name = name.into();
-        entry_text(&booking, &PLATFORMS, resource, "", EntryPrivacy::Minimal).title
+        entry_text(&booking, named(resource, ""), EntryPrivacy::Minimal).title
     };
     for (expected, actual) in [
         ("Sea View — Maria", title(BookingKind::Booking, "", "Maria Silva", "Sea View")),
@@ -139,9 +143,9 @@ fn a_platforms_guest_is_no_part_of_the_title() {
         assert_eq!(title_in_entry(text, &booking, &PLATFORMS, "Sea View"), title, "{text}");
     }
     for wording in [
-        feed_text(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Title),
-        feed_text(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Full),
-        guest_feed_text(&booking, &PLATFORMS, "Sea View", FeedPrivacy::Full),
+        feed_text(&booking, named("Sea View", "Casa"), FeedPrivacy::Title),
+        feed_text(&booking, named("Sea View", "Casa"), FeedPrivacy::Full),
+        guest_feed_text(&booking, named("Sea View", ""), FeedPrivacy::Full),
     ] {
         let text = format!("{}\n{}", wording.title, wording.description);
         assert!(text.contains("Airbnb guest") && !text.contains("Reserved"), "{text}");
@@ -155,7 +159,7 @@ proptest::proptest! {
         booking.draft.title = title.trim().to_owned();
         booking.draft.customer.name = name;
         let privacy = if full { EntryPrivacy::Full } else { EntryPrivacy::Minimal };
-        let text = entry_text(&booking, &PLATFORMS, "Sea View", "Casa", privacy).title;
+        let text = entry_text(&booking, named("Sea View", "Casa"), privacy).title;
         let again = title_in_entry(&text, &booking, &PLATFORMS, "Sea View");
         // What is only the customer's name is not said twice, and need not be said at all.
         let same = again == booking.draft.title || text == format!("Sea View — {}", booking.draft.title);
@@ -167,7 +171,7 @@ proptest::proptest! {
 fn long_notes_are_cut_at_a_whole_character() {
     let mut booking = maria();
     booking.draft.notes = "ä".repeat(10_000);
-    let text = entry_text(&booking, &PLATFORMS, "Sea View", "Casa", EntryPrivacy::Full).description;
+    let text = entry_text(&booking, named("Sea View", "Casa"), EntryPrivacy::Full).description;
     assert_eq!(text.chars().count(), MAX_DESCRIPTION);
     assert!(text.ends_with("ä…"));
 }
@@ -199,7 +203,7 @@ fn round() -> DeliveryRoute {
 fn a_stop_tells_the_driver_the_way_and_the_day() {
     let round = round();
     let stop = round.stop(round.stops()[1].id).unwrap();
-    let wording = stop_text(&stop, &PLATFORMS, "Van 2", "Casa do Mar", EntryPrivacy::Minimal);
+    let wording = stop_text(&stop, named("Van 2", "Casa do Mar"), EntryPrivacy::Minimal);
     insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
     Stop 2 of 3: Maria, Rua do Mar 7
     ---
@@ -220,7 +224,7 @@ fn a_stop_tells_the_driver_the_way_and_the_day() {
     2. 10:00–10:30 Maria, Rua do Mar 7
     3. 11:00–11:15 Largo 3
     ");
-    let full = stop_text(&stop, &PLATFORMS, "Van 2", "Casa do Mar", EntryPrivacy::Full);
+    let full = stop_text(&stop, named("Van 2", "Casa do Mar"), EntryPrivacy::Full);
     insta::assert_snapshot!(format!("{}\n---\n{}", full.title, full.description), @"
     Stop 2 of 3: Maria Silva, Rua do Mar 7
     ---
@@ -258,7 +262,7 @@ fn a_technician_reads_first_where_to_go() {
     let mut booking = maria();
     booking.draft.kind = BookingKind::Maintenance;
     booking.draft.title = "Boiler".into();
-    let wording = entry_text(&booking, &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
+    let wording = entry_text(&booking, named("Sea View", "Casa do Mar"), EntryPrivacy::Minimal);
     assert_eq!((wording.title.as_str(), wording.location.as_str()), ("Maintenance: Boiler", "Rua do Mar 7"));
     assert!(
         wording.description.starts_with("Place: Rua do Mar 7\nReference: SV-1\n"),
@@ -267,7 +271,7 @@ fn a_technician_reads_first_where_to_go() {
     );
     assert!(!wording.description.contains("dogs"));
     booking.draft.location = String::new();
-    let at_the_resource = entry_text(&booking, &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Full);
+    let at_the_resource = entry_text(&booking, named("Sea View", "Casa do Mar"), EntryPrivacy::Full);
     assert_eq!(at_the_resource.location, "Sea View");
     assert!(at_the_resource.description.contains("dogs"));
 }
@@ -276,7 +280,7 @@ fn a_technician_reads_first_where_to_go() {
 fn a_feed_tells_no_place_that_it_did_not_tell_before() {
     let mut booking = maria();
     booking.draft.kind = BookingKind::Maintenance;
-    let feed = feed_text(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Title);
+    let feed = feed_text(&booking, named("Sea View", "Casa"), FeedPrivacy::Title);
     assert!(!format!("{feed:?}").contains("Rua do Mar"));
 }
 

@@ -11,18 +11,13 @@ use crate::{
     delivery_route::DeliveryRoute,
     entry::{EntryContent, EntryReminder, EntryTime},
     ids::EntryId,
-    platform::Platforms,
-    privacy::{EntryPrivacy, entry_text, stop_text},
+    privacy::{EntryPrivacy, TextContext, entry_text, stop_text},
 };
 
 /// What an entry needs to know besides its booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryContext<'a> {
-    /// The booked resource's name.
-    pub resource: &'a str,
-    pub business: &'a str,
-    /// What the guests of platforms are called.
-    pub platforms: &'a Platforms,
+    pub names: TextContext<'a>,
     /// The zone in which people read the entry: the resource's, or the business's.
     pub zone: Tz,
     /// The day of the calendar's owner, where they drive deliveries: what the booking is a stop of.
@@ -59,11 +54,11 @@ impl Default for EntrySettings {
 pub fn desired_entry(
     booking: &Booking,
     entry: EntryId,
-    names: &EntryContext<'_>,
+    context: &EntryContext<'_>,
     settings: &EntrySettings,
 ) -> Desired {
     if booking.draft.status.occupies() || settings.mark_cancelled {
-        Desired::Present(desired_content(booking, entry, names, settings))
+        Desired::Present(desired_content(booking, entry, context, settings))
     } else {
         Desired::Absent
     }
@@ -73,14 +68,14 @@ pub fn desired_entry(
 pub fn desired_content(
     booking: &Booking,
     entry: EntryId,
-    names: &EntryContext<'_>,
+    context: &EntryContext<'_>,
     settings: &EntrySettings,
 ) -> EntryContent {
     let status = booking.draft.status;
-    let EntryContext { resource, business, platforms, .. } = *names;
-    let wording = match names.round.and_then(|round| round.stop(booking.id)) {
-        Some(stop) => stop_text(&stop, platforms, resource, business, settings.privacy),
-        None => entry_text(booking, platforms, resource, business, settings.privacy),
+    let EntryContext { names, zone, round } = *context;
+    let wording = match round.and_then(|round| round.stop(booking.id)) {
+        Some(stop) => stop_text(&stop, names, settings.privacy),
+        None => entry_text(booking, names, settings.privacy),
     };
     EntryContent {
         booking: booking.id,
@@ -93,9 +88,7 @@ pub fn desired_content(
         description: wording.description,
         location: wording.location,
         time: match booking.draft.time {
-            BookingTime::Timed { starts_at, ends_at } => {
-                EntryTime::Timed { starts_at, ends_at, zone: names.zone }
-            }
+            BookingTime::Timed { starts_at, ends_at } => EntryTime::Timed { starts_at, ends_at, zone },
             BookingTime::Stay { check_in, check_out } => {
                 EntryTime::AllDay { from: check_in, until: check_out }
             }
@@ -123,9 +116,7 @@ mod tests {
     const ENTRY: EntryId = EntryId(uuid::Uuid::from_u128(9));
     fn names() -> EntryContext<'static> {
         EntryContext {
-            resource: "Sea View",
-            business: "Casa do Mar",
-            platforms: &PLATFORMS,
+            names: TextContext { resource: "Sea View", business: "Casa do Mar", platforms: &PLATFORMS },
             zone: chrono_tz::Europe::Lisbon,
             round: None,
         }

@@ -8,6 +8,7 @@ use crate::{
     booking::BookingKind,
     ical::fixtures::{PLATFORMS, at, booking, booking_at, timed},
     ids::EntryId,
+    privacy::TextContext,
     sync::entry_content::{EntryContext, EntrySettings, desired_entry},
 };
 
@@ -64,9 +65,7 @@ impl LinkedFixture {
 
 fn desired(booking: &Booking) -> Desired {
     let names = EntryContext {
-        resource: "Sea View",
-        business: "Casa",
-        platforms: &PLATFORMS,
+        names: TextContext { resource: "Sea View", business: "Casa", platforms: &PLATFORMS },
         zone: LISBON,
         round: None,
     };

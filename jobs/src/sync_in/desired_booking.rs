@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::Booking,
     delivery_route::{DeliveryRoute, day_of, is_stop},
+    privacy::TextContext,
     sync::{
         entry_content::{EntryContext, EntrySettings, desired_entry},
         plan::Desired,
@@ -40,13 +41,8 @@ impl DesiredBooking {
         } = found.ok_or(StorageError::NotFound)?;
         let zone = resource_zone.unwrap_or(business_zone);
         let round = load_round(context, entry, &booking, business_zone).await?;
-        let names = EntryContext {
-            resource: &resource,
-            business: &business,
-            platforms: &context.platforms,
-            zone,
-            round: round.as_ref(),
-        };
+        let names = TextContext { resource: &resource, business: &business, platforms: &context.platforms };
+        let entry_context = EntryContext { names, zone, round: round.as_ref() };
         let settings = EntrySettings {
             privacy,
             colours: context.settings.colours.iter().cloned().collect(),
@@ -54,7 +50,7 @@ impl DesiredBooking {
             mark_cancelled,
         };
         let desired = if entry.desired {
-            desired_entry(&booking, entry.id, &names, &settings)
+            desired_entry(&booking, entry.id, &entry_context, &settings)
         } else {
             Desired::Absent
         };

@@ -6,6 +6,7 @@ use crate::{
     booking::{Booking, BookingStatus, BookingTime},
     ical::fixtures::PLATFORMS,
     ids::EntryId,
+    privacy::TextContext,
     sync::{
         entry_content::{EntryContext, EntrySettings, desired_entry},
         plan::{Desired, EntryAction, EntryWriteState, Observation, REMOVED},
@@ -79,9 +80,7 @@ impl ModelRows {
 
     pub(super) fn desired(&self) -> Desired {
         let names = EntryContext {
-            resource: RESOURCE,
-            business: "Casa",
-            platforms: &PLATFORMS,
+            names: TextContext { resource: RESOURCE, business: "Casa", platforms: &PLATFORMS },
             zone: LISBON,
             round: None,
         };

@@ -4,7 +4,7 @@ use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     booking::Booking,
     ids::{BookingId, RemoteChangeId},
-    privacy::entry_text,
+    privacy::{TextContext, entry_text},
     sync::{
         remote_change::{RemoteChangeKind, RemoteChangeState},
         remote_change_text::RemoteChangeText,
@@ -111,9 +111,12 @@ fn change_view(
     let entry = match place {
         ChangeViewPlacement::Booking => "the entry".to_owned(),
         ChangeViewPlacement::Needs | ChangeViewPlacement::List => {
-            let (business, privacy) = (&user.business.name, user.business.entry_privacy);
-            let platforms = &app.context.platforms;
-            format!("“{}”", entry_text(booking, platforms, &resource, business, privacy).title)
+            let names = TextContext {
+                platforms: &app.context.platforms,
+                resource: &resource,
+                business: &user.business.name,
+            };
+            format!("“{}”", entry_text(booking, names, user.business.entry_privacy).title)
         }
     };
     let may_answer = user.may_see(change.staff_id);
