@@ -11,7 +11,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, header},
     middleware,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse},
     routing::get,
 };
 use concord_domain::connection::{ConnectionState, ProviderKind};
@@ -22,8 +22,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::pages::{
-    Assets, CurrentUser, Flash, PageError, PageForm, PagePath, PageQuery, SessionToken, Theme, join_names,
-    refuse_forged, sentence,
+    Assets, CurrentUser, Flash, PageError, PageForm, PagePath, PageQuery, PageResult, SessionToken, Theme,
+    join_names, refuse_forged, sentence,
 };
 use crate::{
     app::{App, admission::CredentialKind},
@@ -54,7 +54,7 @@ async fn callback(
     user: Result<CurrentUser, PageError>,
     Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
-) -> Result<Response, PageError> {
+) -> PageResult {
     // It connects nothing and belongs to no state: whoever wanted to connect begins again.
     if answer.state.is_none() && answer.error.is_none() && answer.admin_consent.is_some() {
         provider_from_path(&provider)?;
@@ -72,7 +72,7 @@ async fn confirm(
     Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
     PageForm(answer): PageForm<OAuthCallbackQuery>,
-) -> Result<Response, PageError> {
+) -> PageResult {
     finish(&app, &provider, answer, user.ok(), (&headers, &visit), true).await
 }
 
@@ -87,7 +87,7 @@ async fn finish(
     user: Option<CurrentUser>,
     (headers, visit): (&HeaderMap, &RequestOrigin),
     is_confirmed: bool,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let provider = provider_from_path(provider)?;
     app.admission.check_failures(CredentialKind::OAuthState, visit.network())?;
     let session = SessionToken::from_headers(headers).map(|token| token.digest());
@@ -107,7 +107,7 @@ async fn finish(
             if matches!(error, ConnectError::UnknownState) {
                 app.admission.record_failure(CredentialKind::OAuthState, visit.network());
             }
-            return connect_failed(app, user, provider, error);
+            return connect_failed(user, provider, error);
         }
     };
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
@@ -120,7 +120,7 @@ async fn finish(
         shared_account_warning(&app.context.db, &finished).await?
     );
     match user {
-        Some(user) => Ok(user.redirect_with_flash(app, &finished.return_to, &Flash::success(said))),
+        Some(user) => Ok(user.redirect_with_flash(&finished.return_to, &Flash::success(said))),
         None => connected_page(headers, &said, &finished.return_to),
     }
 }
@@ -144,7 +144,7 @@ async fn confirm_page(
     provider: ProviderKind,
     answer: OAuthCallbackQuery,
     (business, staff): (BusinessId, StaffId),
-) -> Result<Response, PageError> {
+) -> PageResult {
     let db = &app.context.db;
     let staff = people::find_staff(db, business, staff).await?.ok_or(PageError::NotFound("staff member"))?;
     let business = businesses::find(db, business).await?.ok_or(PageError::NotFound("business"))?;
@@ -220,7 +220,7 @@ struct CalendarConnectedPage<'a> {
     to: &'a str,
 }
 
-fn connected_page(headers: &HeaderMap, text: &str, to: &str) -> Result<Response, PageError> {
+fn connected_page(headers: &HeaderMap, text: &str, to: &str) -> PageResult {
     let page =
         CalendarConnectedPage { theme: Theme::from_headers(headers), assets: Assets::current(), text, to };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
@@ -228,12 +228,7 @@ fn connected_page(headers: &HeaderMap, text: &str, to: &str) -> Result<Response,
 }
 
 /// Whoever kept something back knows why, and is where they came from; whatever else went wrong is a page of its own.
-fn connect_failed(
-    app: &App,
-    user: Option<CurrentUser>,
-    provider: ProviderKind,
-    error: ConnectError,
-) -> Result<Response, PageError> {
+fn connect_failed(user: Option<CurrentUser>, provider: ProviderKind, error: ConnectError) -> PageResult {
     let (return_to, words) = match &error {
         ConnectError::Denied { return_to } => (
             return_to,
@@ -249,7 +244,7 @@ fn connect_failed(
     };
     let Some(user) = user else { return Err(connect_page_error(provider, error)) };
     tracing::info!(%provider, reason = %error, "a calendar was not connected");
-    Ok(user.redirect_with_flash(app, return_to, &Flash::information(words)))
+    Ok(user.redirect_with_flash(return_to, &Flash::information(words)))
 }
 
 /// What went wrong in words, and where to try again.

@@ -123,7 +123,7 @@ async fn authenticate(
         if !user.is_manager() {
             return Err(ApiError::new(Kind::Forbidden, "Only managers can see the feed of all bookings."));
         }
-        return Ok((Caller::Manager, user.change(app)));
+        return Ok((Caller::Manager, user.change()));
     }
     Ok((Caller::Program, auth::identify(app, headers, visit).await?.change(app.now())))
 }

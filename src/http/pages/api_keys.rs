@@ -1,7 +1,7 @@
 //! Keys by which programs act for the business.
 
 use askama::Template;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Router, routing::get};
 use concord_domain::ids::ApiKeyId;
 use concord_services::api_keys;
 use concord_storage::api_keys as store;
@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PageError,
+    PageResult,
     confirm::{Confirmation, confirm_page, isolated},
     extract::{PageForm, PagePath},
     flash::Flash,
@@ -60,27 +60,22 @@ struct ApiKeyReveal {
     token: String,
 }
 
-async fn list(State(app): State<App>, user: Manager, shown: RevealQuery) -> Result<Response, PageError> {
-    let keys = build_page(&app, &user, NewApiKeyForm::default().into()).await?;
-    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+async fn list(user: Manager, shown: RevealQuery) -> PageResult {
+    let keys = build_page(&user, NewApiKeyForm::default().into()).await?;
+    let reveal = reveal::take(&user, PATH, &shown).await?;
     render_page(
-        &app,
         &user,
         &ApiKeysPage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..keys },
     )
 }
 
-async fn build_page(
-    app: &App,
-    user: &CurrentUser,
-    form: Form<NewApiKeyForm>,
-) -> Result<ApiKeysPage, PageError> {
-    let mut keys = store::list(&app.context.db, user.business.id).await?;
+async fn build_page(user: &CurrentUser, form: Form<NewApiKeyForm>) -> PageResult<ApiKeysPage> {
+    let mut keys = store::list(&user.app.context.db, user.business.id).await?;
     // What still opens something first, the newest of each first.
     keys.sort_by_key(|key| (key.revoked_at.is_some(), std::cmp::Reverse(key.created_at)));
-    let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
+    let when = |at| RelativeTime::new(at, user.app.now(), user.business.zone);
     Ok(ApiKeysPage {
-        layout: Layout::load(app, user, NavItem::Settings, "API keys").await?,
+        layout: Layout::load(user, NavItem::Settings, "API keys").await?,
         questions: keys
             .iter()
             .filter(|key| key.revoked_at.is_none())
@@ -100,7 +95,7 @@ async fn build_page(
         form,
         shown_once: None,
         was_shown: false,
-        base: app.absolute_url("/api/v1"),
+        base: user.app.absolute_url("/api/v1"),
     })
 }
 
@@ -110,20 +105,16 @@ struct NewApiKeyForm {
     name: String,
 }
 
-async fn create(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(new_key): PageForm<NewApiKeyForm>,
-) -> Result<Response, PageError> {
+async fn create(user: Manager, PageForm(new_key): PageForm<NewApiKeyForm>) -> PageResult {
     let name = new_key.name.trim();
     if !is_name(name) {
         let form = Form::refused(new_key, ("name", NAME_RULE));
-        return render_refused(&app, &user, &build_page(&app, &user, form).await?);
+        return render_refused(&user, &build_page(&user, form).await?);
     }
-    let mut tx = app.context.db.begin().await?;
-    let (key, token) = api_keys::create(&mut tx, &user.change(&app), name).await?;
+    let mut tx = user.app.context.db.begin().await?;
+    let (key, token) = api_keys::create(&mut tx, &user.change(), name).await?;
     let shown = ApiKeyReveal { name: key.name, token: token.expose_secret().to_owned() };
-    let id = reveal::store(&mut tx, &app, &user, PATH, &shown).await?;
+    let id = reveal::store(&mut tx, &user, PATH, &shown).await?;
     tx.commit().await?;
     Ok(reveal::redirect(PATH, id))
 }
@@ -137,21 +128,13 @@ fn revoke_confirmation(id: ApiKeyId, name: &str) -> Confirmation {
     )
 }
 
-async fn confirm_revoke(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ApiKeyId>,
-) -> Result<Response, PageError> {
-    let key = api_keys::find(&app.context.db, user.business.id, id).await?;
-    confirm_page(&app, &user, (NavItem::Settings, PATH), revoke_confirmation(id, &key.name)).await
+async fn confirm_revoke(user: Manager, PagePath(id): PagePath<ApiKeyId>) -> PageResult {
+    let key = api_keys::find(&user.app.context.db, user.business.id, id).await?;
+    confirm_page(&user, (NavItem::Settings, PATH), revoke_confirmation(id, &key.name)).await
 }
 
-async fn revoke(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ApiKeyId>,
-) -> Result<Response, PageError> {
-    let key = api_keys::revoke(&app.context, &user.change(&app), id).await?;
+async fn revoke(user: Manager, PagePath(id): PagePath<ApiKeyId>) -> PageResult {
+    let key = api_keys::revoke(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("The key “{}” was revoked.", key.name));
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }

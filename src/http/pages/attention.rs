@@ -23,11 +23,10 @@ use concord_storage::{
 };
 
 use super::{
-    PageError,
+    PageResult,
     components::{Icon, Tone, pluralize},
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// More than this are not counted one by one.
 const MAX_FAILURES: u32 = 100;
@@ -55,9 +54,9 @@ pub(super) struct Attention {
 
 impl Attention {
     /// Looks at all that the person may see.
-    pub(crate) async fn of(app: &App, user: &CurrentUser) -> Result<Self, PageError> {
-        let (db, business) = (&app.context.db, user.business.id);
-        let mut conflicts = occupancy::double_bookings(db, business, app.now()).await?;
+    pub(crate) async fn of(user: &CurrentUser) -> PageResult<Self> {
+        let (db, business) = (&user.app.context.db, user.business.id);
+        let mut conflicts = occupancy::double_bookings(db, business, user.app.now()).await?;
         conflicts.retain(|conflict| {
             conflict.subject_kind == SubjectKind::Resource || user.may_see(StaffId(conflict.subject_id))
         });
@@ -79,23 +78,23 @@ impl Attention {
         )?;
         let found =
             Self { connections, failures, conflicts, questions, channels, entries, ..Self::default() };
-        Ok(found.with_exposure(app, user).await?)
+        Ok(found.with_exposure(user).await?)
     }
 
     /// With what the platforms of the business do not know.
-    async fn with_exposure(self, app: &App, user: &CurrentUser) -> Result<Self, StorageError> {
+    async fn with_exposure(self, user: &CurrentUser) -> Result<Self, StorageError> {
         if self.channels.is_empty() {
             return Ok(self);
         }
-        let (db, business) = (&app.context.db, user.business.id);
+        let (db, business) = (&user.app.context.db, user.business.id);
         let (mut exposed, never_read) = futures::try_join!(
-            exposed_nights_by_channel(db, business, app.now()),
+            exposed_nights_by_channel(db, business, user.app.now()),
             exposure::never_read(db, business),
         )?;
         let reads_ours = |id: &ChannelId| {
             let channel = self.channels.iter().find(|channel| channel.id == *id);
             channel.is_some_and(|channel| {
-                app.context.platforms.find(&channel.platform).is_none_or(|platform| platform.imports)
+                user.app.context.platforms.find(&channel.platform).is_none_or(|platform| platform.imports)
             })
         };
         exposed.retain(|id, _| reads_ours(id));

@@ -1,7 +1,7 @@
 //! The business's own settings.
 
 use askama::Template;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Router, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use concord_domain::{privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules};
 use concord_services::business;
@@ -9,7 +9,7 @@ use concord_storage::{StorageError, businesses::BusinessSettings};
 use serde::Deserialize;
 
 use super::{
-    PageError,
+    PageResult,
     error::STAYS_AHEAD,
     extract::PageForm,
     flash::Flash,
@@ -53,7 +53,7 @@ pub(super) fn zones() -> Vec<&'static str> {
         .collect()
 }
 
-async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
+async fn show(user: Manager) -> PageResult {
     let business = &user.business;
     let form = BusinessForm {
         name: business.name.clone(),
@@ -63,43 +63,30 @@ async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageErr
         moves: business.outside.moves.to_string(),
         deletions: business.outside.deletions.to_string(),
     };
-    let shown = build_page(&app, &user, form.into()).await?;
-    render_page(&app, &user, &shown)
+    let shown = build_page(&user, form.into()).await?;
+    render_page(&user, &shown)
 }
 
-async fn build_page(
-    app: &App,
-    user: &CurrentUser,
-    form: Form<BusinessForm>,
-) -> Result<BusinessPage, PageError> {
-    let layout = Layout::load(app, user, NavItem::Settings, "Business").await?;
+async fn build_page(user: &CurrentUser, form: Form<BusinessForm>) -> PageResult<BusinessPage> {
+    let layout = Layout::load(user, NavItem::Settings, "Business").await?;
     Ok(BusinessPage { layout, form, zones: zones() })
 }
 
-async fn save(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(form): PageForm<BusinessForm>,
-) -> Result<Response, PageError> {
+async fn save(user: Manager, PageForm(form): PageForm<BusinessForm>) -> PageResult {
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, form, faults).await,
+        Err(faults) => return refuse(&user, form, faults).await,
     };
-    match business::change(&app.context, &user.change(&app), |_| Ok(settings)).await {
+    match business::change(&user.app.context, &user.change(), |_| Ok(settings)).await {
         Ok(_) => {}
-        Err(StorageError::StaysAhead) => return refuse(&app, &user, form, ("zone", STAYS_AHEAD)).await,
+        Err(StorageError::StaysAhead) => return refuse(&user, form, ("zone", STAYS_AHEAD)).await,
         Err(error) => return Err(error.into()),
     }
-    Ok(user.redirect_with_flash(&app, "/settings/business", &Flash::success("Settings saved.")))
+    Ok(user.redirect_with_flash("/settings/business", &Flash::success("Settings saved.")))
 }
 
-async fn refuse(
-    app: &App,
-    user: &CurrentUser,
-    form: BusinessForm,
-    faults: impl Into<Faults>,
-) -> Result<Response, PageError> {
-    render_refused(app, user, &build_page(app, user, Form::refused(form, faults)).await?)
+async fn refuse(user: &CurrentUser, form: BusinessForm, faults: impl Into<Faults>) -> PageResult {
+    render_refused(user, &build_page(user, Form::refused(form, faults)).await?)
 }
 
 fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {

@@ -1,14 +1,12 @@
 //! What is asked before something is done: in a dialog, or on a page of its own for whoever has no script.
 
 use askama::Template;
-use axum::response::Response;
 
 use super::{
-    PageError,
+    PageResult,
     layout::{Layout, NavItem, render_page},
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// A question, and the form that answers it with yes.
 pub(super) struct Confirmation {
@@ -64,11 +62,10 @@ struct ConfirmPage {
 
 /// Asks on a page of its own; `back` is the page of whoever does not want it.
 pub(super) async fn confirm_page(
-    app: &App,
     user: &CurrentUser,
     (nav_item, back): (NavItem, impl Into<String>),
     question: Confirmation,
-) -> Result<Response, PageError> {
-    let layout = Layout::load(app, user, nav_item, question.title.clone()).await?;
-    render_page(app, user, &ConfirmPage { layout, back: back.into(), question })
+) -> PageResult {
+    let layout = Layout::load(user, nav_item, question.title.clone()).await?;
+    render_page(user, &ConfirmPage { layout, back: back.into(), question })
 }

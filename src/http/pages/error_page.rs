@@ -102,13 +102,10 @@ async fn page_in_layout(
         return None;
     }
     let user = CurrentUser::of(app, headers, visit).await.ok()??;
-    let layout = Layout::load(app, &user, None, error.title()).await.ok()?;
-    let shown = render_page(
-        app,
-        &user,
-        &ErrorPageInLayout { layout, said: ErrorPageText::from_error(error, headers) },
-    )
-    .ok()?;
+    let layout = Layout::load(&user, None, error.title()).await.ok()?;
+    let shown =
+        render_page(&user, &ErrorPageInLayout { layout, said: ErrorPageText::from_error(error, headers) })
+            .ok()?;
     Some(finish_response(error, shown))
 }
 

@@ -4,11 +4,11 @@
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse},
 };
 
 use super::{
-    PageError,
+    PageResult,
     assets::Assets,
     attention::{Attention, SyncIndicator},
     cookies::with_cookie,
@@ -16,7 +16,6 @@ use super::{
     session::CurrentUser,
     theme::Theme,
 };
-use crate::app::App;
 
 /// Where in the navigation a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +89,11 @@ pub(super) struct Layout {
 impl Layout {
     /// What stands around the page.
     pub(crate) async fn load(
-        app: &App,
         user: &CurrentUser,
         nav_item: impl Into<Option<NavItem>>,
         title: impl Into<String>,
-    ) -> Result<Self, PageError> {
-        let attention = Attention::of(app, user).await?;
+    ) -> PageResult<Self> {
+        let attention = Attention::of(user).await?;
         Ok(Self::with_attention(user, nav_item, title, &attention))
     }
 
@@ -139,30 +137,22 @@ impl Layout {
 }
 
 /// A page as an answer. The line that it showed is not shown again.
-pub(super) fn render_page(
-    app: &App,
-    user: &CurrentUser,
-    page: &impl Template,
-) -> Result<Response, PageError> {
+pub(super) fn render_page(user: &CurrentUser, page: &impl Template) -> PageResult {
     let mut response = Html(page.render()?).into_response();
     // What is shown is one person's: who sits at the browser after them finds nothing of it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(if user.flash.is_some() { with_cookie(response, Flash::removal_cookie(app)) } else { response })
+    Ok(if user.flash.is_some() { with_cookie(response, Flash::removal_cookie(&user.app)) } else { response })
 }
 
 /// A page with a form to be mended.
-pub(super) fn render_refused(
-    app: &App,
-    user: &CurrentUser,
-    page: &impl Template,
-) -> Result<Response, PageError> {
-    let mut response = render_page(app, user, page)?;
+pub(super) fn render_refused(user: &CurrentUser, page: &impl Template) -> PageResult {
+    let mut response = render_page(user, page)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
 /// A part of a page that is asked for again and again.
-pub(super) fn render_partial(part: &impl Template) -> Result<Response, PageError> {
+pub(super) fn render_partial(part: &impl Template) -> PageResult {
     let mut response = Html(part.render()?).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

@@ -3,8 +3,6 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::State,
-    response::Response,
     routing::{get, post},
 };
 use concord_domain::{
@@ -21,7 +19,7 @@ use concord_storage::{
 use serde::Deserialize;
 
 use super::{
-    PageError,
+    PageResult,
     components::{Pill, Tone, capitalize},
     extract::{PagePath, PageQuery},
     flash::Flash,
@@ -78,32 +76,28 @@ struct MailPageQuery {
     after: Option<String>,
 }
 
-async fn show(
-    State(app): State<App>,
-    user: Manager,
-    PageQuery(query): PageQuery<MailPageQuery>,
-) -> Result<Response, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+async fn show(user: Manager, PageQuery(query): PageQuery<MailPageQuery>) -> PageResult {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let is_further = query.after.is_some();
     let found =
         mails::list(db, business, None, &PageRequest { limit: PAGE_SIZE, after: query.after }).await?;
-    let mail = &app.context.mail;
+    let mail = &user.app.context.mail;
     let shown = MailPage {
-        layout: Layout::load(&app, &user, NavItem::Settings, "Email").await?,
+        layout: Layout::load(&user, NavItem::Settings, "Email").await?,
         server: mail.mailer.as_ref().map(|mailer| mailer.server().to_owned()),
         from: format!("{} <{}>", mail.from_name, mail.from_address),
         counts: mails::counts(db, business).await?,
         untold: notices::count_unsent(db, business).await?,
         own_address: user.user.email.clone(),
         next: found.next.map(|next| format!("{PATH}?after={next}")),
-        rows: found.items.into_iter().map(|mail| mail_row(&app, &user, mail)).collect(),
+        rows: found.items.into_iter().map(|mail| mail_row(&user, mail)).collect(),
         is_further,
     };
-    render_page(&app, &user, &shown)
+    render_page(&user, &shown)
 }
 
-fn mail_row(app: &App, user: &CurrentUser, mail: StoredMail) -> MailRow {
-    let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
+fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
+    let when = |at| RelativeTime::new(at, user.app.now(), user.business.zone);
     let state = match mail.state {
         MailState::Waiting => Pill::new(Tone::Waiting, "Pending"),
         MailState::Sent => Pill::new(Tone::Good, "Sent"),
@@ -128,22 +122,18 @@ fn mail_row(app: &App, user: &CurrentUser, mail: StoredMail) -> MailRow {
 }
 
 /// To whoever asks, and nobody else.
-async fn test(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
+async fn test(user: Manager) -> PageResult {
     let to = Recipient { address: user.user.email.clone(), name: user.user.name.clone() };
-    enqueue_test_mail(&app.context, user.business.id, &user.business.name, &to).await?;
-    let text = if app.context.mail.mailer.is_some() {
+    enqueue_test_mail(&user.app.context, user.business.id, &user.business.name, &to).await?;
+    let text = if user.app.context.mail.mailer.is_some() {
         format!("Sending a test email to {}. Its status appears below.", to.address)
     } else {
         format!("The test email to {} is pending: no mail server is set up.", to.address)
     };
-    Ok(user.redirect_with_flash(&app, PATH, &Flash::information(text)))
+    Ok(user.redirect_with_flash(PATH, &Flash::information(text)))
 }
 
-async fn resend(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<MailId>,
-) -> Result<Response, PageError> {
-    retries::retry_mail(&app.context, user.business.id, id).await?;
-    Ok(user.redirect_with_flash(&app, PATH, &Flash::information("Sending again. The status appears below.")))
+async fn resend(user: Manager, PagePath(id): PagePath<MailId>) -> PageResult {
+    retries::retry_mail(&user.app.context, user.business.id, id).await?;
+    Ok(user.redirect_with_flash(PATH, &Flash::information("Sending again. The status appears below.")))
 }

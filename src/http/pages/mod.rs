@@ -1,9 +1,9 @@
 //! The pages that people use: rendered here from templates, working without script.
 //!
 //! A page is a file: a struct with what it shows, a template of the same name in `templates/`, and its handlers. A
-//! handler is given a `CurrentUser`, or a `Manager` where nobody else may come. It reads from `storage`, and what it
-//! changes goes through a use case of `services`. It answers with `render_page`, `user.redirect_with_flash(..)` (back to
-//! a page, with a line that says what happened) or a `PageError`.
+//! handler is given a `CurrentUser`, or a `Manager` where nobody else may come, and both carry the `App`. It reads from
+//! `storage`, and what it changes goes through a use case of `services`. It answers with `render_page`,
+//! `user.redirect_with_flash(..)` (back to a page, with a line that says what happened) or a `PageError`.
 //!
 //! A form is a `<form method="post">` with the hidden input `csrf`, whose value is `layout.csrf`: without the token of the
 //! session it never gets to a handler (`csrf`). The handler takes it as a `PageForm<T>`. What is wrong with it is gathered
@@ -74,6 +74,9 @@ pub(crate) use session::CurrentUser;
 pub(crate) use theme::Theme;
 
 use crate::app::App;
+
+/// What a handler answers with, and what its helpers find for it.
+pub(crate) type PageResult<T = Response> = Result<T, PageError>;
 
 /// No cache on the way, nor the browser's own, keeps what was one person's.
 async fn no_store(mut response: Response) -> Response {

@@ -3,8 +3,6 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::State,
-    response::Response,
     routing::{get, post},
 };
 use concord_domain::platform::{Platform, PlatformKind};
@@ -14,7 +12,7 @@ use concord_storage::platform_settings::{self, PlatformSettings};
 use serde::Deserialize;
 
 use super::{
-    PageError,
+    PageError, PageResult,
     channels::labels::{
         abilities_label, block_rule_options, fill_steps, hue_class, manual_steps, parse_interval,
         preference_options,
@@ -83,20 +81,19 @@ impl PlatformForm {
     }
 }
 
-async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let shown = build_page(&app, &user, None).await?;
-    render_page(&app, &user, &shown)
+async fn show(user: Manager) -> PageResult {
+    let shown = build_page(&user, None).await?;
+    render_page(&user, &shown)
 }
 
 /// A form that was refused: of which platform, what was typed, and what is wrong with it.
 type RejectedPlatformForm<'a> = (&'a Platform, PlatformForm, String);
 
 async fn build_page(
-    app: &App,
     user: &CurrentUser,
     refused: Option<RejectedPlatformForm<'_>>,
-) -> Result<PlatformsPage, PageError> {
-    let all = platform_settings::of_business(&app.context.db, user.business.id).await?;
+) -> PageResult<PlatformsPage> {
+    let all = platform_settings::of_business(&user.app.context.db, user.business.id).await?;
     let row = |platform: &Platform| {
         if let Some((wrong, form, fault)) = &refused
             && wrong.id == platform.id
@@ -108,8 +105,8 @@ async fn build_page(
         platform_row(platform, user, &PlatformForm::from_settings(&said), None)
     };
     Ok(PlatformsPage {
-        layout: Layout::load(app, user, NavItem::Settings, "Platforms").await?,
-        platforms: app.context.platforms.iter().map(row).collect(),
+        layout: Layout::load(user, NavItem::Settings, "Platforms").await?,
+        platforms: user.app.context.platforms.iter().map(row).collect(),
     })
 }
 
@@ -160,27 +157,27 @@ fn kind_label(kind: PlatformKind) -> &'static str {
 }
 
 async fn save(
-    State(app): State<App>,
     user: Manager,
     PagePath(name): PagePath<String>,
     PageForm(form): PageForm<PlatformForm>,
-) -> Result<Response, PageError> {
-    let platform = app.context.platforms.find(&name).ok_or(PageError::NotFound("platform"))?;
+) -> PageResult {
+    let platform = user.app.context.platforms.find(&name).ok_or(PageError::NotFound("platform"))?;
     let interval_minutes = match parse_interval(&form.interval, Some(platform)) {
         Ok(minutes) => minutes,
         Err(fault) => {
-            let shown = build_page(&app, &user, Some((platform, form, fault))).await?;
-            return render_refused(&app, &user, &shown);
+            let shown = build_page(&user, Some((platform, form, fault))).await?;
+            return render_refused(&user, &shown);
         }
     };
-    let before = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
+    let before =
+        platform_settings::find(&user.app.context.db, user.business.id, platform.id.as_str()).await?;
     let said = PlatformSettings {
         interval_minutes,
         preference: form.preference.parse().unwrap_or(before.preference),
         blocks: form.blocks.parse().unwrap_or(before.blocks),
         platform: before.platform,
     };
-    manage::save_platform(&app.context, &user.change(&app), &said).await?;
+    manage::save_platform(&user.app.context, &user.change(), &said).await?;
     let text = format!("Settings of {} saved.", platform.name);
-    Ok(user.redirect_with_flash(&app, "/settings/platforms", &Flash::success(text)))
+    Ok(user.redirect_with_flash("/settings/platforms", &Flash::success(text)))
 }

@@ -3,8 +3,6 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::State,
-    response::Response,
     routing::{get, post},
 };
 use concord_domain::{
@@ -20,7 +18,7 @@ use concord_storage::{
 use serde::Deserialize;
 
 use super::{
-    PageError,
+    PageError, PageResult,
     business::zones,
     confirm::{Confirmation, confirm_page, isolated},
     error::STAYS_AHEAD,
@@ -72,30 +70,26 @@ struct ResourceFormFields {
     after: String,
 }
 
-async fn list(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let layout = Layout::load(&app, &user, NavItem::Settings, "Resources").await?;
-    let rows = all_resources(&app.context.db, user.business.id).await?;
-    let archived = store::list_archived(&app.context.db, user.business.id).await?;
-    render_page(&app, &user, &ResourcesPage { layout, rows, archived })
+async fn list(user: Manager) -> PageResult {
+    let layout = Layout::load(&user, NavItem::Settings, "Resources").await?;
+    let rows = all_resources(&user.app.context.db, user.business.id).await?;
+    let archived = store::list_archived(&user.app.context.db, user.business.id).await?;
+    render_page(&user, &ResourcesPage { layout, rows, archived })
 }
 
-async fn new_form(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
+async fn new_form(user: Manager) -> PageResult {
     let form = ResourceFormFields {
         capacity: "1".to_owned(),
         before: "0".to_owned(),
         after: "0".to_owned(),
         ..ResourceFormFields::default()
     };
-    let shown = build_page(&app, &user, None, form.into()).await?;
-    render_page(&app, &user, &shown)
+    let shown = build_page(&user, None, form.into()).await?;
+    render_page(&user, &shown)
 }
 
-async fn edit(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ResourceId>,
-) -> Result<Response, PageError> {
-    let resource = find_resource(&app, &user, id).await?;
+async fn edit(user: Manager, PagePath(id): PagePath<ResourceId>) -> PageResult {
+    let resource = find_resource(&user, id).await?;
     let form = ResourceFormFields {
         name: resource.name.clone(),
         capacity: resource.capacity.to_string(),
@@ -103,81 +97,74 @@ async fn edit(
         before: resource.buffer_before_minutes.to_string(),
         after: resource.buffer_after_minutes.to_string(),
     };
-    let shown = build_page(&app, &user, Some(resource), form.into()).await?;
-    render_page(&app, &user, &shown)
+    let shown = build_page(&user, Some(resource), form.into()).await?;
+    render_page(&user, &shown)
 }
 
 async fn build_page(
-    app: &App,
     user: &CurrentUser,
     before: Option<Resource>,
     form: Form<ResourceFormFields>,
-) -> Result<ResourceFormPage, PageError> {
+) -> PageResult<ResourceFormPage> {
     let title =
         before.as_ref().map_or_else(|| "New resource".to_owned(), |before| format!("Edit {}", before.name));
-    let layout = Layout::load(app, user, NavItem::Settings, title).await?;
+    let layout = Layout::load(user, NavItem::Settings, title).await?;
     let business_zone = user.business.zone.name().to_owned();
     let archive = before.as_ref().map(archive_confirmation);
     Ok(ResourceFormPage { layout, before, archive, form, zones: zones(), business_zone })
 }
 
 async fn refuse(
-    app: &App,
     user: &CurrentUser,
     before: Option<Resource>,
     form: ResourceFormFields,
     faults: impl Into<Faults>,
-) -> Result<Response, PageError> {
-    render_refused(app, user, &build_page(app, user, before, Form::refused(form, faults)).await?)
+) -> PageResult {
+    render_refused(user, &build_page(user, before, Form::refused(form, faults)).await?)
 }
 
-async fn find_resource(app: &App, user: &Manager, id: ResourceId) -> Result<Resource, PageError> {
-    store::find(&app.context.db, user.business.id, id)
+async fn find_resource(user: &Manager, id: ResourceId) -> PageResult<Resource> {
+    store::find(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|resource| resource.archived_at.is_none())
         .ok_or(PageError::NotFound("resource"))
 }
 
-async fn create(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(form): PageForm<ResourceFormFields>,
-) -> Result<Response, PageError> {
+async fn create(user: Manager, PageForm(form): PageForm<ResourceFormFields>) -> PageResult {
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, None, form, faults).await,
+        Err(faults) => return refuse(&user, None, form, faults).await,
     };
-    let made = resources::create(&app.context, &user.change(&app), &settings).await?;
+    let made = resources::create(&user.app.context, &user.change(), &settings).await?;
     let flash = Flash::success(format!("“{}” was added.", made.name));
-    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
+    Ok(user.redirect_with_flash("/settings/resources", &flash))
 }
 
 async fn update(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<ResourceId>,
     PageForm(form): PageForm<ResourceFormFields>,
-) -> Result<Response, PageError> {
-    let shown = find_resource(&app, &user, id).await?;
+) -> PageResult {
+    let shown = find_resource(&user, id).await?;
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, Some(shown), form, faults).await,
+        Err(faults) => return refuse(&user, Some(shown), form, faults).await,
     };
-    let by = user.change(&app);
-    let changed = match resources::change(&app.context, &by, id, |_| Ok(settings)).await {
+    let by = user.change();
+    let changed = match resources::change(&user.app.context, &by, id, |_| Ok(settings)).await {
         Ok(changed) => changed,
         Err(ServiceError::Storage(StorageError::UnitsTaken { highest })) => {
             let text =
                 format!("Unit {highest} still has a current or upcoming booking. Move or cancel it first.");
-            return refuse(&app, &user, Some(shown), form, ("capacity", text)).await;
+            return refuse(&user, Some(shown), form, ("capacity", text)).await;
         }
         Err(ServiceError::Storage(StorageError::StaysAhead)) => {
-            return refuse(&app, &user, Some(shown), form, ("zone", STAYS_AHEAD)).await;
+            return refuse(&user, Some(shown), form, ("zone", STAYS_AHEAD)).await;
         }
         Err(error) => return Err(error.into()),
     };
     let flash = Flash::success(format!("“{}” was changed.", changed.name));
-    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
+    Ok(user.redirect_with_flash("/settings/resources", &flash))
 }
 
 fn parse_form(form: &ResourceFormFields) -> Result<ResourceSettings, Faults> {
@@ -220,35 +207,23 @@ fn archive_confirmation(resource: &Resource) -> Confirmation {
     )
 }
 
-async fn confirm_archive(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ResourceId>,
-) -> Result<Response, PageError> {
-    let resource = find_resource(&app, &user, id).await?;
+async fn confirm_archive(user: Manager, PagePath(id): PagePath<ResourceId>) -> PageResult {
+    let resource = find_resource(&user, id).await?;
     let place = (NavItem::Settings, format!("/settings/resources/{id}"));
-    confirm_page(&app, &user, place, archive_confirmation(&resource)).await
+    confirm_page(&user, place, archive_confirmation(&resource)).await
 }
 
-async fn archive(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ResourceId>,
-) -> Result<Response, PageError> {
-    let resource = resources::archive(&app.context, &user.change(&app), id).await?;
+async fn archive(user: Manager, PagePath(id): PagePath<ResourceId>) -> PageResult {
+    let resource = resources::archive(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("“{}” was archived. Existing bookings are kept.", resource.name))
         .with_undo(format!("/settings/resources/{id}/restore"), &[]);
-    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
+    Ok(user.redirect_with_flash("/settings/resources", &flash))
 }
 
-async fn restore(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ResourceId>,
-) -> Result<Response, PageError> {
-    let resource = resources::restore(&app.context, &user.change(&app), id).await?;
+async fn restore(user: Manager, PagePath(id): PagePath<ResourceId>) -> PageResult {
+    let resource = resources::restore(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("“{}” was restored.", resource.name));
-    Ok(user.redirect_with_flash(&app, "/settings/resources", &flash))
+    Ok(user.redirect_with_flash("/settings/resources", &flash))
 }
 
 #[cfg(test)]

@@ -14,8 +14,7 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{PageError, session::CurrentUser};
-use crate::app::App;
+use super::{PageError, PageResult, session::CurrentUser};
 
 /// What the address of a page says of a secret to be shown there.
 #[derive(Default, Deserialize)]
@@ -30,7 +29,7 @@ pub(super) struct RevealQuery {
 impl<S: Send + Sync> FromRequestParts<S> for RevealQuery {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> PageResult<Self> {
         let Query(shown) = Query::<Self>::from_request_parts(parts, state).await?;
         Ok(Self { is_head: parts.method == Method::HEAD, ..shown })
     }
@@ -68,16 +67,15 @@ fn viewer<'a>(user: &CurrentUser, session: &'a str, page: &'a str) -> RevealView
 /// Keeps `what` for `page`, in the transaction that makes what it opens.
 pub(super) async fn store(
     tx: &mut Tx,
-    app: &App,
     user: &CurrentUser,
     page: &str,
     what: &impl Serialize,
-) -> Result<RevealId, PageError> {
+) -> PageResult<RevealId> {
     let broken = |error: serde_json::Error| PageError::Broken(error.to_string());
     let text = SecretString::from(serde_json::to_string(what).map_err(broken)?);
     let session = user.token.digest();
     let viewer = viewer(user, &session, page);
-    Ok(reveals::keep(tx, &app.context.ring, viewer, &text, app.now()).await?)
+    Ok(reveals::keep(tx, &user.app.context.ring, viewer, &text, user.app.now()).await?)
 }
 
 /// To the page that shows it.
@@ -87,41 +85,38 @@ pub(super) fn redirect(page: &str, id: RevealId) -> Response {
 
 /// What `page` shows this once: to be taken last, when all else of the page is there.
 pub(super) async fn take<T: DeserializeOwned>(
-    app: &App,
     user: &CurrentUser,
     page: &str,
     asked: &RevealQuery,
-) -> Result<Reveal<T>, PageError> {
+) -> PageResult<Reveal<T>> {
     if asked.is_head {
         return Ok(Reveal::NotRequested);
     }
-    load(app, user, (page, asked), true).await
+    load(user, (page, asked), true).await
 }
 
 /// The same for what may be shown again, for some minutes.
 pub(super) async fn peek<T: DeserializeOwned>(
-    app: &App,
     user: &CurrentUser,
     page: &str,
     asked: &RevealQuery,
-) -> Result<Reveal<T>, PageError> {
-    load(app, user, (page, asked), false).await
+) -> PageResult<Reveal<T>> {
+    load(user, (page, asked), false).await
 }
 
 async fn load<T: DeserializeOwned>(
-    app: &App,
     user: &CurrentUser,
     (page, asked): (&str, &RevealQuery),
     once: bool,
-) -> Result<Reveal<T>, PageError> {
+) -> PageResult<Reveal<T>> {
     let Some(id) = &asked.shown else { return Ok(Reveal::NotRequested) };
     let Ok(id) = id.parse::<RevealId>() else { return Ok(Reveal::Expired) };
     let session = user.token.digest();
-    let (db, ring, viewer) = (&app.context.db, &app.context.ring, viewer(user, &session, page));
+    let (db, ring, viewer) = (&user.app.context.db, &user.app.context.ring, viewer(user, &session, page));
     let text = if once {
-        reveals::take(db, ring, viewer, id, app.now()).await
+        reveals::take(db, ring, viewer, id, user.app.now()).await
     } else {
-        reveals::look(db, ring, viewer, id, app.now()).await
+        reveals::look(db, ring, viewer, id, user.app.now()).await
     };
     let text = match text {
         // A key was taken away in these minutes.

@@ -30,8 +30,9 @@ use crate::{
     http::request_origin::{RequestOrigin, SessionUser},
 };
 
-/// The person at the page, their business, and what their browser keeps for us.
+/// The person at the page, their business, what their browser keeps for us, and the installation that they are at.
 pub(crate) struct CurrentUser {
+    pub app: App,
     pub user: User,
     pub business: Business,
     pub token: SessionToken,
@@ -54,12 +55,13 @@ impl CurrentUser {
         let found = visit.signed_in().get_or_try_init(|| lookup).await?;
         let Some(SessionUser { user, business }) = found.clone() else { return Ok(None) };
         let flash = Flash::from_headers(headers, &token);
-        Ok(Some(Self { user, business, token, flash, theme: Theme::from_headers(headers) }))
+        let theme = Theme::from_headers(headers);
+        Ok(Some(Self { app: app.clone(), user, business, token, flash, theme }))
     }
 
     /// A change that this person makes now.
-    pub(crate) fn change(&self, app: &App) -> ChangeContext {
-        ChangeContext { business: self.business.id, actor: self.actor(), now: app.now() }
+    pub(crate) fn change(&self) -> ChangeContext {
+        ChangeContext { business: self.business.id, actor: self.actor(), now: self.app.now() }
     }
 
     pub(crate) fn actor(&self) -> Actor {
@@ -88,8 +90,8 @@ impl CurrentUser {
     }
 
     /// Back to a page, with a line that says what happened.
-    pub(crate) fn redirect_with_flash(&self, app: &App, path: &str, flash: &Flash) -> Response {
-        with_cookie(Redirect::to(path).into_response(), flash.cookie(app, &self.token))
+    pub(crate) fn redirect_with_flash(&self, path: &str, flash: &Flash) -> Response {
+        with_cookie(Redirect::to(path).into_response(), flash.cookie(&self.app, &self.token))
     }
 }
 

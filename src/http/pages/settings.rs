@@ -1,10 +1,10 @@
 //! The settings' front page: where everything else is.
 
 use askama::Template;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Router, routing::get};
 
 use super::{
-    PageError,
+    PageResult,
     layout::{Layout, NavItem, render_page},
     session::CurrentUser,
 };
@@ -22,8 +22,8 @@ struct SettingsPage {
     has_mail: bool,
 }
 
-async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let layout = Layout::load(&app, &user, NavItem::Settings, "Settings").await?;
-    let has_mail = app.context.mail.mailer.is_some();
-    render_page(&app, &user, &SettingsPage { layout, is_manager: user.is_manager(), has_mail })
+async fn show(user: CurrentUser) -> PageResult {
+    let layout = Layout::load(&user, NavItem::Settings, "Settings").await?;
+    let has_mail = user.app.context.mail.mailer.is_some();
+    render_page(&user, &SettingsPage { layout, is_manager: user.is_manager(), has_mail })
 }

@@ -11,7 +11,7 @@ use axum::{
     Extension, Router,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect},
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,7 +27,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    PageError,
+    PageError, PageResult,
     assets::Assets,
     cookies::{SessionToken, cookie, read_cookie, with_cookie},
     extract::{PagePath, PageQuery, local_path},
@@ -96,7 +96,7 @@ async fn show(
     user: Result<CurrentUser, PageError>,
     PageQuery(query): PageQuery<SignInQuery>,
     headers: HeaderMap,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let next = query.next.as_deref().filter(|next| is_return_path(next));
     if user.is_ok() {
         return Ok(Redirect::to(next.unwrap_or("/")).into_response());
@@ -114,7 +114,7 @@ async fn show_link(
     PagePath(token): PagePath<String>,
     Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let digest = secret::digest(&SecretString::from(token));
     let ValidSignInLink { user, reusable } = find_link(&app, &visit, &digest).await?;
     if reusable {
@@ -128,7 +128,7 @@ async fn show_link(
 }
 
 /// A link that works. It is looked for by a reader, so that one that opens nothing never waits for the database's writer.
-async fn find_link(app: &App, visit: &RequestOrigin, digest: &str) -> Result<ValidSignInLink, PageError> {
+async fn find_link(app: &App, visit: &RequestOrigin, digest: &str) -> PageResult<ValidSignInLink> {
     let lookup = sign_in::find_link(&app.context.db, digest, app.now());
     let found = app.admission.look_up(CredentialKind::Link, visit.network(), digest, lookup).await?;
     found.ok_or(PageError::DeadLink)
@@ -139,7 +139,7 @@ async fn sign_in(
     PagePath(token): PagePath<String>,
     Extension(visit): Extension<RequestOrigin>,
     headers: HeaderMap,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let digest = secret::digest(&SecretString::from(token));
     find_link(&app, &visit, &digest).await?;
     let mut tx = app.context.db.begin().await?;
@@ -149,7 +149,7 @@ async fn sign_in(
 }
 
 /// Begins a session under a new token, whatever the browser had before.
-async fn begin_session(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, PageError> {
+async fn begin_session(app: &App, headers: &HeaderMap, user: &User) -> PageResult {
     let token = SessionToken::new();
     let now = app.now();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
@@ -173,9 +173,9 @@ async fn begin_session(app: &App, headers: &HeaderMap, user: &User) -> Result<Re
     Ok(with_cookie(response, token.cookie(app)))
 }
 
-async fn sign_out(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    users::end_session(&app.context, &user.change(&app), user.user.id, &user.token.digest()).await?;
-    Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::removal_cookie(&app)))
+async fn sign_out(user: CurrentUser) -> PageResult {
+    users::end_session(&user.app.context, &user.change(), user.user.id, &user.token.digest()).await?;
+    Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::removal_cookie(&user.app)))
 }
 
 #[cfg(test)]

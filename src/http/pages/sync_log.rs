@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Router, routing::get};
 use chrono::Duration;
 use concord_domain::{
     audit::SyncOutcome,
@@ -18,7 +18,7 @@ use concord_storage::{
 use serde::Deserialize;
 
 use super::{
-    PageError,
+    PageError, PageResult,
     booking_paths::booking_path,
     channels::{channel_name, channel_path},
     components::{Pill, SelectOption, capitalize},
@@ -82,12 +82,8 @@ struct SyncLogPageQuery {
 
 const PAGE_SIZE: u32 = 50;
 
-async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(query): PageQuery<SyncLogPageQuery>,
-) -> Result<Response, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+async fn show(user: CurrentUser, PageQuery(query): PageQuery<SyncLogPageQuery>) -> PageResult {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let own: Vec<Connection> = connections::list(db, business)
         .await?
         .into_iter()
@@ -116,11 +112,11 @@ async fn show(
     } else {
         sync_log::list(db, business, filter, &page).await?
     };
-    let counts = if scope.is_some() { counts(&app, &user, filter).await? } else { SyncLogCounts::default() };
-    let mut choices = FilterChoices::load(&app, &user, &own, &query).await?;
+    let counts = if scope.is_some() { counts(&user, filter).await? } else { SyncLogCounts::default() };
+    let mut choices = FilterChoices::load(&user, &own, &query).await?;
     let log = SyncLogPage {
-        layout: Layout::load(&app, &user, NavItem::Settings, "Sync log").await?,
-        rows: rows(&app, &user, lines.items).await?,
+        layout: Layout::load(&user, NavItem::Settings, "Sync log").await?,
+        rows: rows(&user, lines.items).await?,
         unread: choices.add_unread(filter, &query),
         connections: choices.connections,
         channels: choices.channels,
@@ -136,7 +132,7 @@ async fn show(
             .any(|text| !text.is_empty()),
         booking: query.booking,
     };
-    render_page(&app, &user, &log)
+    render_page(&user, &log)
 }
 
 /// What the log can be narrowed to.
@@ -147,13 +143,8 @@ struct FilterChoices {
 }
 
 impl FilterChoices {
-    async fn load(
-        app: &App,
-        user: &CurrentUser,
-        own: &[Connection],
-        query: &SyncLogPageQuery,
-    ) -> Result<Self, PageError> {
-        let db = &app.context.db;
+    async fn load(user: &CurrentUser, own: &[Connection], query: &SyncLogPageQuery) -> PageResult<Self> {
+        let db = &user.app.context.db;
         let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
         for connection in own {
             names.load_staff(db, connection.staff_id).await?;
@@ -167,7 +158,7 @@ impl FilterChoices {
             .map(|outcome| SelectOption::new(outcome.as_str(), Pill::from(*outcome).word, &query.outcome));
         Ok(Self {
             connections: connections.collect(),
-            channels: channel_choices(app, user, query).await?,
+            channels: channel_choices(user, query).await?,
             outcomes: outcomes.collect(),
         })
     }
@@ -190,15 +181,11 @@ impl FilterChoices {
 }
 
 /// The channels that the person may see.
-async fn channel_choices(
-    app: &App,
-    user: &CurrentUser,
-    query: &SyncLogPageQuery,
-) -> Result<Vec<SelectOption>, PageError> {
+async fn channel_choices(user: &CurrentUser, query: &SyncLogPageQuery) -> PageResult<Vec<SelectOption>> {
     let mut choices = Vec::new();
     if user.is_manager() {
-        for channel in channels::list(&app.context.db, user.business.id).await? {
-            let name = channel_name(app, &channel).await?;
+        for channel in channels::list(&user.app.context.db, user.business.id).await? {
+            let name = channel_name(&user.app, &channel).await?;
             choices.push(SelectOption::new(channel.id.to_string(), name, &query.channel));
         }
     }
@@ -206,8 +193,9 @@ async fn channel_choices(
 }
 
 /// How often it went well in the last 24 hours, in what the person may see.
-async fn counts(app: &App, user: &CurrentUser, filter: SyncLogFilter) -> Result<SyncLogCounts, StorageError> {
-    let (db, business, since) = (&app.context.db, user.business.id, app.now() - Duration::hours(24));
+async fn counts(user: &CurrentUser, filter: SyncLogFilter) -> Result<SyncLogCounts, StorageError> {
+    let (db, business, since) =
+        (&user.app.context.db, user.business.id, user.app.now() - Duration::hours(24));
     match (filter.connection, filter.staff) {
         (None, Some(staff)) => sync_log::counts_of_staff(db, business, staff, since).await,
         (connection, _) => sync_log::counts_since(db, business, connection, since).await,
@@ -231,12 +219,8 @@ fn page_url(query: &SyncLogPageQuery, after: &str) -> String {
 }
 
 /// Lines in words, with what they are about.
-pub(super) async fn rows(
-    app: &App,
-    user: &CurrentUser,
-    lines: Vec<SyncLogEntry>,
-) -> Result<Vec<SyncLogRow>, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+pub(super) async fn rows(user: &CurrentUser, lines: Vec<SyncLogEntry>) -> PageResult<Vec<SyncLogRow>> {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     let booked: Vec<BookingId> = lines.iter().filter_map(|line| line.booking_id).collect();
     let booked = bookings::find_by_ids(db, business, &booked).await?;
@@ -260,7 +244,7 @@ pub(super) async fn rows(
             // Once it is removed, nobody knows its name any more.
             let channel = channels::find(db, business, id).await?;
             let named = match &channel {
-                Some(channel) => Some((channel_name(app, channel).await?, channel_path(id))),
+                Some(channel) => Some((channel_name(&user.app, channel).await?, channel_path(id))),
                 None => None,
             };
             of_channels.insert(id, named);
@@ -268,7 +252,7 @@ pub(super) async fn rows(
         let connection = line.connection_id.and_then(|id| of_connections.get(&id).cloned().flatten());
         let channel = line.channel_id.and_then(|id| of_channels.get(&id).cloned().flatten());
         rows.push(SyncLogRow {
-            at: RelativeTime::new(line.at, app.now(), user.business.zone),
+            at: RelativeTime::new(line.at, user.app.now(), user.business.zone),
             operation: operation_label(&line.operation),
             outcome: line.outcome.into(),
             detail: capitalize(&line.detail),

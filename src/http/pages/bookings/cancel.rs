@@ -1,13 +1,12 @@
 //! Cancelling a booking, and taking that back.
 
-use axum::{extract::State, response::Response};
 use concord_domain::booking::{Booking, BookingDraft, BookingStatus};
 use concord_services::bookings;
 use concord_storage::{bookings::PutError, entries};
 use serde::Deserialize;
 
 use super::super::{
-    PageError,
+    PageError, PageResult,
     booking_paths::booking_path,
     confirm::{Confirmation, confirm_page, isolated},
     extract::{PageForm, PagePath},
@@ -50,23 +49,19 @@ pub(super) fn cancel_confirmation(
 }
 
 /// The question on a page of its own, for whoever has no script.
-pub(super) async fn confirm_cancel(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(key): PagePath<String>,
-) -> Result<Response, PageError> {
-    let booking = find_booking(&app.context.db, &user, &key).await?;
-    let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
+pub(super) async fn confirm_cancel(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
+    let booking = find_booking(&user, &key).await?;
+    let states = entries::sync_states(&user.app.context.db, user.business.id, booking.id).await?;
     let places = match states.iter().filter(|entry| entry.is_kept_up()).count() {
         0 => None,
         1 => Some("its calendar".to_owned()),
         many => Some(format!("{many} calendars")),
     };
-    let zone = resource_zone(&app, &user, booking.draft.resource).await?;
-    let when = span(&booking.draft.time, zone, app.now().with_timezone(&zone).date_naive()).text;
-    let sold_by = booking_platform(&app, &user, &booking).await?.map(|origin| origin.platform);
-    let question = cancel_confirmation(&app, &booking, &when, places, sold_by.as_deref());
-    confirm_page(&app, &user, (NavItem::Bookings, booking_path(&booking)), question).await
+    let zone = resource_zone(&user, booking.draft.resource).await?;
+    let when = span(&booking.draft.time, zone, user.app.now().with_timezone(&zone).date_naive()).text;
+    let sold_by = booking_platform(&user, &booking).await?.map(|origin| origin.platform);
+    let question = cancel_confirmation(&user.app, &booking, &when, places, sold_by.as_deref());
+    confirm_page(&user, (NavItem::Bookings, booking_path(&booking)), question).await
 }
 
 #[derive(Deserialize)]
@@ -75,24 +70,21 @@ pub(super) struct CancelBookingForm {
 }
 
 pub(super) async fn cancel(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(key): PagePath<String>,
     PageForm(form): PageForm<CancelBookingForm>,
-) -> Result<Response, PageError> {
-    let before = find_booking(&app.context.db, &user, &key).await?;
+) -> PageResult {
+    let before = find_booking(&user, &key).await?;
     let path = booking_path(&before);
     if before.draft.status == BookingStatus::Cancelled {
-        return Ok(user.redirect_with_flash(
-            &app,
-            &path,
-            &Flash::information("This booking was already cancelled."),
-        ));
+        return Ok(
+            user.redirect_with_flash(&path, &Flash::information("This booking was already cancelled."))
+        );
     }
-    let change = user.change(&app);
-    match bookings::cancel(&app.context, &change, &before.reference, form.version).await {
+    let change = user.change();
+    match bookings::cancel(&user.app.context, &change, &before.reference, form.version).await {
         Ok(put) => {
-            let there = match booking_platform(&app, &user, &before).await? {
+            let there = match booking_platform(&user, &before).await? {
                 Some(origin) => format!(" Cancel it at {} too.", origin.platform),
                 None => String::new(),
             };
@@ -104,13 +96,13 @@ pub(super) async fn cancel(
                     ("version", put.booking.version.to_string()),
                 ],
             );
-            Ok(user.redirect_with_flash(&app, &path, &flash))
+            Ok(user.redirect_with_flash(&path, &flash))
         }
         Err(PutError::Stale { .. }) => {
             let flash = Flash::failure(
                 "Someone else changed this booking, so it was not cancelled. Check the current version.",
             );
-            Ok(user.redirect_with_flash(&app, &path, &flash))
+            Ok(user.redirect_with_flash(&path, &flash))
         }
         Err(PutError::Storage(error)) => Err(error.into()),
         Err(other) => Err(PageError::Broken(other.to_string())),
@@ -124,47 +116,45 @@ pub(super) struct RestoreBookingForm {
 }
 
 pub(super) async fn restore(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(key): PagePath<String>,
     PageForm(form): PageForm<RestoreBookingForm>,
-) -> Result<Response, PageError> {
-    let before = find_booking(&app.context.db, &user, &key).await?;
+) -> PageResult {
+    let before = find_booking(&user, &key).await?;
     let path = booking_path(&before);
     if before.draft.status != BookingStatus::Cancelled {
         return Ok(user.redirect_with_flash(
-            &app,
             &path,
             &Flash::information("This booking is not cancelled. There is nothing to undo."),
         ));
     }
     let status = if form.status.occupies() { form.status } else { BookingStatus::Confirmed };
     let draft = BookingDraft { status, ..before.draft.clone() };
-    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, form.version).await {
+    match bookings::put(&user.app.context, &user.change(), &before.reference, &draft, form.version).await {
         Ok(_) => {
             let flash = Flash::success(format!(
                 "Booking {} was restored: {}.",
                 before.reference,
                 status.label().to_lowercase()
             ));
-            Ok(user.redirect_with_flash(&app, &path, &flash))
+            Ok(user.redirect_with_flash(&path, &flash))
         }
         Err(PutError::Taken(taken)) => {
-            let taken = conflict_summary(&taken, &user, app.now());
+            let taken = conflict_summary(&taken, &user, user.app.now());
             let text = format!("{taken}, so the booking is still cancelled. Edit it to choose another time.");
-            Ok(user.redirect_with_flash(&app, &path, &Flash::failure(text)))
+            Ok(user.redirect_with_flash(&path, &Flash::failure(text)))
         }
         Err(PutError::Stale { .. }) => {
             let flash = Flash::failure(
                 "Someone else changed this booking, so it was not restored. Check the current version.",
             );
-            Ok(user.redirect_with_flash(&app, &path, &flash))
+            Ok(user.redirect_with_flash(&path, &flash))
         }
         Err(PutError::Invalid(_)) => {
             let flash = Flash::failure(
                 "This booking is no longer valid. Edit it to choose another resource or other staff.",
             );
-            Ok(user.redirect_with_flash(&app, &path, &flash))
+            Ok(user.redirect_with_flash(&path, &flash))
         }
         Err(PutError::Storage(error)) => Err(error.into()),
     }

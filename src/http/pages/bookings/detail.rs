@@ -1,7 +1,6 @@
 //! One booking: what it is, how it stands in each calendar, and what became of it.
 
 use askama::{Template, filters::HtmlSafe};
-use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
@@ -16,7 +15,7 @@ use concord_storage::{
 use serde_json::Value;
 
 use super::super::{
-    PageError,
+    PageResult,
     booking_paths::{booking_path, linkable_path},
     changes::{ChangeViewPlacement, RemoteChangeView, change_views},
     components::{Pill, capitalize, kind_label},
@@ -125,13 +124,9 @@ struct BookingHistoryRow {
     differences: Vec<FieldDifference>,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(key): PagePath<String>,
-) -> Result<Response, PageError> {
-    let (db, business, now) = (&app.context.db, user.business.id, app.now());
-    let booking = find_booking(db, &user, &key).await?;
+pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
+    let (db, business, now) = (&user.app.context.db, user.business.id, user.app.now());
+    let booking = find_booking(&user, &key).await?;
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     names.load_archived(db, std::slice::from_ref(&booking)).await?;
     let lines = history::list_for_subject(db, business, booking.id.0, &PageRequest::default()).await?.items;
@@ -141,15 +136,15 @@ pub(super) async fn show(
     let time = span(&booking.draft.time, zone, today);
     let status_before = status_before_cancel(&lines);
     let outside = remote_changes::of_booking(db, business, booking.id).await?;
-    let origin = booking_platform(&app, &user, &booking).await?;
-    let live = build_live(&app, &user, &booking, zone).await?;
+    let origin = booking_platform(&user, &booking).await?;
+    let live = build_live(&user, &booking, zone).await?;
     let shown = BookingPage {
-        layout: Layout::load(&app, &user, NavItem::Bookings, guest_name(&booking, &app.context.platforms))
+        layout: Layout::load(&user, NavItem::Bookings, guest_name(&booking, &user.app.context.platforms))
             .await?,
         path: booking_path(&booking),
-        name: guest_name(&booking, &app.context.platforms),
-        customer: app.context.platforms.guest_of(&booking),
-        title: app.context.platforms.title_of(&booking).to_owned(),
+        name: guest_name(&booking, &user.app.context.platforms),
+        customer: user.app.context.platforms.guest_of(&booking),
+        title: user.app.context.platforms.title_of(&booking).to_owned(),
         notes: guest_notes(&booking).to_owned(),
         kind: kind_label(booking.draft.kind),
         status: booking.draft.status.into(),
@@ -166,7 +161,7 @@ pub(super) async fn show(
             other => format!(", from {other}"),
         },
         cancel: cancel_confirmation(
-            &app,
+            &user.app,
             &booking,
             &time.text,
             live.places(),
@@ -175,10 +170,9 @@ pub(super) async fn show(
         when: time.text,
         length: time.length,
         origin,
-        overlaps: overlaps(&app, &booking).await?,
+        overlaps: overlaps(&user.app, &booking).await?,
         live,
         outside: change_views(
-            &app,
             &user,
             &mut names,
             &outside,
@@ -198,7 +192,7 @@ pub(super) async fn show(
         status_before,
         booking,
     };
-    render_page(&app, &user, &shown)
+    render_page(&user, &shown)
 }
 
 /// What a cancelled booking was before.
@@ -213,7 +207,7 @@ fn status_before_cancel(newest_first: &[history::HistoryEntry]) -> BookingStatus
 }
 
 /// The bookings that it overlaps without room for all of them, each by its name and page.
-async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>, PageError> {
+async fn overlaps(app: &App, booking: &Booking) -> PageResult<Vec<(String, String)>> {
     let ids = [booking.id];
     let mut found = occupancy::overlaps_of(&app.context.db, booking.business, &ids, app.now()).await?;
     let found = found.remove(&booking.id).unwrap_or_default();
@@ -228,27 +222,18 @@ async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>,
     Ok(named)
 }
 
-pub(super) async fn live(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(key): PagePath<String>,
-) -> Result<Response, PageError> {
-    let booking = find_booking(&app.context.db, &user, &key).await?;
-    render_partial(&build_live(&app, &user, &booking, user.business.zone).await?)
+pub(super) async fn live(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
+    let booking = find_booking(&user, &key).await?;
+    render_partial(&build_live(&user, &booking, user.business.zone).await?)
 }
 
-async fn build_live(
-    app: &App,
-    user: &CurrentUser,
-    booking: &Booking,
-    zone: Tz,
-) -> Result<BookingLive, PageError> {
-    let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
+async fn build_live(user: &CurrentUser, booking: &Booking, zone: Tz) -> PageResult<BookingLive> {
+    let states = entries::sync_states(&user.app.context.db, user.business.id, booking.id).await?;
     Ok(BookingLive {
         is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending && !entry.is_over),
         may_connect: user.may_connect(),
         is_anybodys: !booking.draft.staff.is_empty(),
-        entries: states.iter().map(|state| entry_row(state, user, (app.now(), zone))).collect(),
+        entries: states.iter().map(|state| entry_row(state, user, (user.app.now(), zone))).collect(),
     })
 }
 

@@ -1,9 +1,8 @@
 //! A booking made or changed by its form; what is refused comes back with all that was typed.
 
 use axum::{
-    extract::State,
     http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect},
 };
 use chrono_tz::Tz;
 use concord_domain::{
@@ -15,7 +14,7 @@ use concord_storage::bookings::{self as store, PutError};
 use serde::Deserialize;
 
 use super::super::{
-    PageError,
+    PageError, PageResult,
     booking_paths::booking_path,
     extract::{PageForm, PagePath, PageQuery},
     flash::Flash,
@@ -39,39 +38,30 @@ pub(super) struct NewBookingQuery {
     mode: String,
 }
 
-pub(super) async fn new_form(
-    State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(query): PageQuery<NewBookingQuery>,
-) -> Result<Response, PageError> {
-    let mut fields = BookingFormFields::for_new(app.now(), user.business.zone);
+pub(super) async fn new_form(user: CurrentUser, PageQuery(query): PageQuery<NewBookingQuery>) -> PageResult {
+    let mut fields = BookingFormFields::for_new(user.app.now(), user.business.zone);
     fields.resource = query.resource;
     if query.mode == "stay" {
         fields.mode = query.mode;
     }
-    let form = BookingFormPage::of(&app, &user, None, fields, None).await?;
-    render_page(&app, &user, &form)
+    let form = BookingFormPage::of(&user, None, fields, None).await?;
+    render_page(&user, &form)
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(key): PagePath<String>,
-) -> Result<Response, PageError> {
-    let booking = find_booking(&app.context.db, &user, &key).await?;
-    let zone = resource_zone(&app, &user, booking.draft.resource).await?;
-    let fields = BookingFormFields::from_booking(&booking, &app.context.platforms, zone);
-    let form = BookingFormPage::of(&app, &user, Some(&booking), fields, None).await?;
-    render_page(&app, &user, &form)
+pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
+    let booking = find_booking(&user, &key).await?;
+    let zone = resource_zone(&user, booking.draft.resource).await?;
+    let fields = BookingFormFields::from_booking(&booking, &user.app.context.platforms, zone);
+    let form = BookingFormPage::of(&user, Some(&booking), fields, None).await?;
+    render_page(&user, &form)
 }
 
 pub(super) async fn create(
-    State(app): State<App>,
     user: CurrentUser,
     PageForm(mut fields): PageForm<BookingFormFields>,
-) -> Result<Response, PageError> {
+) -> PageResult {
     if fields.apply_alternative() {
-        return show_with_slot(&app, &user, None, fields).await;
+        return show_with_slot(&user, None, fields).await;
     }
     let mut reference = match fields.reference.trim() {
         "" => fields.proposed.clone(),
@@ -81,40 +71,40 @@ pub(super) async fn create(
     if let Err(wrong) = check_reference(&reference) {
         faults.extend([field_message(&wrong)]);
     }
-    let zone = form_zone(&app, &user, &fields).await?;
-    let parsed = fields.parse(zone, &app.context.platforms, None).map_err(|more| faults.extend(more));
+    let zone = form_zone(&user, &fields).await?;
+    let parsed = fields.parse(zone, &user.app.context.platforms, None).map_err(|more| faults.extend(more));
     let (Ok(draft), true) = (parsed, faults.is_empty()) else {
-        return refuse(&app, &user, None, fields, BookingFormError::Faults(faults)).await;
+        return refuse(&user, None, fields, BookingFormError::Faults(faults)).await;
     };
-    let change = user.change(&app);
+    let change = user.change();
     // Version 0: there must be none yet.
-    let mut put = bookings::put(&app.context, &change, &reference, &draft, Some(0)).await;
+    let mut put = bookings::put(&user.app.context, &change, &reference, &draft, Some(0)).await;
     if matches!(put, Err(PutError::Stale { .. })) && reference == fields.proposed {
         // Our own reference: either the button was pressed twice, or somebody came back to the form with the next
         // booking in mind, which must not be lost in the first one.
-        if let Some(first) = store::find(&app.context.db, user.business.id, &reference).await?
+        if let Some(first) = store::find(&user.app.context.db, user.business.id, &reference).await?
             && is_unchanged(&first.draft, &draft)
         {
             return Ok(Redirect::to(&booking_path(&first)).into_response());
         }
         reference = fields.regenerate_reference();
-        put = bookings::put(&app.context, &change, &reference, &draft, Some(0)).await;
+        put = bookings::put(&user.app.context, &change, &reference, &draft, Some(0)).await;
     }
     match put {
         Ok(put) => {
             let said = format!(
                 "Booking {} was created.{}",
                 put.booking.reference,
-                past_booking_notice(&app, &put.booking)
+                past_booking_notice(&user.app, &put.booking)
             );
-            Ok(user.redirect_with_flash(&app, &booking_path(&put.booking), &Flash::success(said)))
+            Ok(user.redirect_with_flash(&booking_path(&put.booking), &Flash::success(said)))
         }
         Err(PutError::Stale { .. }) => {
             let text = "This reference is already used. Choose another one.";
             let faults = ("reference", text).into();
-            refuse(&app, &user, None, fields, BookingFormError::Faults(faults)).await
+            refuse(&user, None, fields, BookingFormError::Faults(faults)).await
         }
-        Err(error) => refuse(&app, &user, None, fields, form_error(error)?).await,
+        Err(error) => refuse(&user, None, fields, form_error(error)?).await,
     }
 }
 
@@ -135,60 +125,58 @@ fn is_unchanged(one: &BookingDraft, other: &BookingDraft) -> bool {
 }
 
 pub(super) async fn update(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(key): PagePath<String>,
     PageForm(mut fields): PageForm<BookingFormFields>,
-) -> Result<Response, PageError> {
-    let before = find_booking(&app.context.db, &user, &key).await?;
+) -> PageResult {
+    let before = find_booking(&user, &key).await?;
     if fields.apply_alternative() {
-        return show_with_slot(&app, &user, Some(&before), fields).await;
+        return show_with_slot(&user, Some(&before), fields).await;
     }
-    let zone = form_zone(&app, &user, &fields).await?;
-    let draft = match fields.parse(zone, &app.context.platforms, Some(&before)) {
+    let zone = form_zone(&user, &fields).await?;
+    let draft = match fields.parse(zone, &user.app.context.platforms, Some(&before)) {
         Ok(draft) => draft,
         Err(faults) => {
-            return refuse(&app, &user, Some(&before), fields, BookingFormError::Faults(faults)).await;
+            return refuse(&user, Some(&before), fields, BookingFormError::Faults(faults)).await;
         }
     };
     let expected = match fields.version.as_str() {
         "" => None,
         version => Some(version.parse().map_err(|_| PageError::Malformed(format!("a version: {version}")))?),
     };
-    match bookings::put(&app.context, &user.change(&app), &before.reference, &draft, expected).await {
+    match bookings::put(&user.app.context, &user.change(), &before.reference, &draft, expected).await {
         Ok(put) => {
             let flash = if put.booking.version == before.version {
                 Flash::information("No changes to save.")
             } else {
                 let is_moved = put.booking.draft.time != before.draft.time;
-                let past = if is_moved { past_booking_notice(&app, &put.booking) } else { "" };
+                let past = if is_moved { past_booking_notice(&user.app, &put.booking) } else { "" };
                 Flash::success(format!("Booking {} was changed.{past}", put.booking.reference))
             };
-            Ok(user.redirect_with_flash(&app, &booking_path(&put.booking), &flash))
+            Ok(user.redirect_with_flash(&booking_path(&put.booking), &flash))
         }
         Err(PutError::Stale { current }) => {
             // Sent once more, it is meant.
             fields.version = current.to_string();
-            refuse(&app, &user, Some(&before), fields, BookingFormError::Stale).await
+            refuse(&user, Some(&before), fields, BookingFormError::Stale).await
         }
-        Err(error) => refuse(&app, &user, Some(&before), fields, form_error(error)?).await,
+        Err(error) => refuse(&user, Some(&before), fields, form_error(error)?).await,
     }
 }
 
 /// The form again, with the free time that was chosen: one tap must not make a booking.
 async fn show_with_slot(
-    app: &App,
     user: &CurrentUser,
     before: Option<&Booking>,
     fields: BookingFormFields,
-) -> Result<Response, PageError> {
-    let mut form = BookingFormPage::of(app, user, before, fields, None).await?;
+) -> PageResult {
+    let mut form = BookingFormPage::of(user, before, fields, None).await?;
     form.is_filled_in = true;
-    render_page(app, user, &form)
+    render_page(user, &form)
 }
 
 /// What the form can say about a refusal; the rest is a page of its own.
-fn form_error(error: PutError) -> Result<BookingFormError, PageError> {
+fn form_error(error: PutError) -> PageResult<BookingFormError> {
     match error {
         PutError::Invalid(faults) => Ok(BookingFormError::Faults(faults.iter().map(field_message).collect())),
         PutError::Taken(taken) => Ok(BookingFormError::Taken(taken)),
@@ -198,36 +186,31 @@ fn form_error(error: PutError) -> Result<BookingFormError, PageError> {
 }
 
 async fn refuse(
-    app: &App,
     user: &CurrentUser,
     before: Option<&Booking>,
     fields: BookingFormFields,
     refused: BookingFormError,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let is_faulty = matches!(refused, BookingFormError::Faults(_));
-    let form = BookingFormPage::of(app, user, before, fields, Some(refused)).await?;
+    let form = BookingFormPage::of(user, before, fields, Some(refused)).await?;
     if is_faulty {
-        return render_refused(app, user, &form);
+        return render_refused(user, &form);
     }
-    let mut response = render_page(app, user, &form)?;
+    let mut response = render_page(user, &form)?;
     *response.status_mut() = StatusCode::CONFLICT;
     Ok(response)
 }
 
 /// The zone in which the form's times are meant.
-async fn form_zone(app: &App, user: &CurrentUser, fields: &BookingFormFields) -> Result<Tz, PageError> {
+async fn form_zone(user: &CurrentUser, fields: &BookingFormFields) -> PageResult<Tz> {
     match fields.resource.parse() {
-        Ok(resource) => resource_zone(app, user, resource).await,
+        Ok(resource) => resource_zone(user, resource).await,
         Err(_) => Ok(user.business.zone),
     }
 }
 
 /// The zone in which times of a resource are told: its own, if it has one.
-pub(super) async fn resource_zone(
-    app: &App,
-    user: &CurrentUser,
-    resource: ResourceId,
-) -> Result<Tz, PageError> {
-    let resource = concord_storage::resources::find(&app.context.db, user.business.id, resource).await?;
+pub(super) async fn resource_zone(user: &CurrentUser, resource: ResourceId) -> PageResult<Tz> {
+    let resource = concord_storage::resources::find(&user.app.context.db, user.business.id, resource).await?;
     Ok(resource.and_then(|resource| resource.zone).unwrap_or(user.business.zone))
 }

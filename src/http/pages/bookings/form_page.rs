@@ -10,7 +10,7 @@ use concord_domain::{
 use concord_storage::bookings::Unavailability;
 
 use super::super::{
-    PageError,
+    PageResult,
     booking_paths::booking_path,
     components::{SelectOption, kind_label},
     form::{Faults, Form},
@@ -21,7 +21,6 @@ use super::super::{
     session::CurrentUser,
 };
 use super::form::BookingFormFields;
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "booking_form.html")]
@@ -92,20 +91,19 @@ impl BookingFormPage {
     }
 
     pub(super) async fn of(
-        app: &App,
         user: &CurrentUser,
         before: Option<&Booking>,
         fields: BookingFormFields,
         refused: Option<BookingFormError>,
-    ) -> Result<Self, PageError> {
-        let db = &app.context.db;
+    ) -> PageResult<Self> {
+        let db = &user.app.context.db;
         let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
         if let Some(before) = before {
             names.load_archived(db, std::slice::from_ref(before)).await?;
         }
         let chosen: Option<ResourceId> = fields.resource.parse().ok();
         let zone = chosen.map_or(user.business.zone, |id| names.resource_zone(id));
-        let today = app.now().with_timezone(&zone).date_naive();
+        let today = user.app.now().with_timezone(&zone).date_naive();
         let title =
             before.map_or_else(|| "New booking".to_owned(), |before| format!("Edit {}", before.reference));
         let shown = before.map(booking_path);
@@ -119,7 +117,7 @@ impl BookingFormPage {
         };
         Ok(Self {
             is_filled_in: false,
-            layout: Layout::load(app, user, NavItem::Bookings, title).await?,
+            layout: Layout::load(user, NavItem::Bookings, title).await?,
             taken,
             stale,
             resources: resource_choices(&names, before, &fields.resource),

@@ -1,7 +1,6 @@
 //! The list of bookings, with its filters.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
     booking::{Booking, BookingStatus},
@@ -19,7 +18,7 @@ use concord_storage::{
 use serde::Deserialize;
 
 use super::super::{
-    PageError,
+    PageResult,
     booking_paths::booking_path,
     components::{Pill, SelectOption, Tone},
     extract::PageQuery,
@@ -30,7 +29,6 @@ use super::super::{
     session::CurrentUser,
 };
 use super::{guest_name, overlap_pill, title_beside_name};
-use crate::app::App;
 
 /// The filters, as they were typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -89,12 +87,8 @@ struct BookingListRow {
 
 const PAGE_SIZE: u32 = 25;
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(query): PageQuery<BookingsPageQuery>,
-) -> Result<Response, PageError> {
-    let (db, now, zone) = (&app.context.db, app.now(), user.business.zone);
+pub(super) async fn show(user: CurrentUser, PageQuery(query): PageQuery<BookingsPageQuery>) -> PageResult {
+    let (db, now, zone) = (&user.app.context.db, user.app.now(), user.business.zone);
     let today = now.with_timezone(&zone).date_naive();
     let from = query.from.clone().unwrap_or_else(|| today.to_string());
     let filter = filter(&query, &from, zone);
@@ -107,13 +101,13 @@ pub(super) async fn show(
     let synced = entries::sync_states_of(db, user.business.id, &ids).await?;
     let sync = |booking: &Booking| synced.get(&booking.id).map(Vec::as_slice).unwrap_or_default();
     let overlaps = occupancy::overlaps_of(db, user.business.id, &ids, now).await?;
-    let context = (&names, app.context.platforms.as_ref());
+    let context = (&names, user.app.context.platforms.as_ref());
     let rows = found.items.iter().map(|booking| BookingListRow {
         overlap: overlap_pill(overlaps.get(&booking.id)),
         ..row(booking, sync(booking), context, today, now)
     });
     let rows = rows.collect();
-    let mut layout = Layout::load(&app, &user, NavItem::Bookings, "Bookings").await?;
+    let mut layout = Layout::load(&user, NavItem::Bookings, "Bookings").await?;
     layout.search.clone_from(&query.q);
     let bookings = BookingsPage {
         layout,
@@ -131,7 +125,7 @@ pub(super) async fn show(
         search: query.q,
         zone: zone.name().replace('_', " "),
     };
-    render_page(&app, &user, &bookings)
+    render_page(&user, &bookings)
 }
 
 /// What can be chosen, and what was asked for without being one of those.

@@ -17,10 +17,10 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::booking::Booking;
-use concord_storage::{Db, StorageError, bookings};
+use concord_storage::{StorageError, bookings};
 
 pub(super) use self::guest::{guest_name, overlap_pill, title_beside_name};
-use super::{PageError, session::CurrentUser};
+use super::{PageError, PageResult, session::CurrentUser};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {
@@ -35,8 +35,8 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// The booking that a path names: by its reference, or by its id.
-async fn find_booking(db: &Db, user: &CurrentUser, key: &str) -> Result<Booking, PageError> {
-    let business = user.business.id;
+async fn find_booking(user: &CurrentUser, key: &str) -> PageResult<Booking> {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let by_id = match key.parse() {
         Ok(id) => bookings::by_id(db, business, id).await?,
         Err(_) => None,

@@ -4,12 +4,11 @@ use concord_domain::booking::Booking;
 use concord_storage::channels;
 
 use super::super::{
-    PageError,
+    PageResult,
     channels::{channel_path, labels::hue_class, platform_name},
     format::RelativeTime,
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// The platform that a booking came by.
 pub(super) struct BookingPlatform {
@@ -23,20 +22,19 @@ pub(super) struct BookingPlatform {
 
 /// `None`: it came by no channel.
 pub(super) async fn booking_platform(
-    app: &App,
     user: &CurrentUser,
     booking: &Booking,
-) -> Result<Option<BookingPlatform>, PageError> {
+) -> PageResult<Option<BookingPlatform>> {
     let Some(id) = booking.channel else { return Ok(None) };
     // One that was removed has no page.
-    let channel = channels::find(&app.context.db, user.business.id, id).await?;
+    let channel = channels::find(&user.app.context.db, user.business.id, id).await?;
     let platform = channel.as_ref().map_or(&booking.draft.source, |channel| &channel.platform);
     Ok(Some(BookingPlatform {
-        platform: platform_name(app, platform),
-        hue: hue_class(app.context.platforms.find(platform)),
+        platform: platform_name(&user.app, platform),
+        hue: hue_class(user.app.context.platforms.find(platform)),
         path: channel.as_ref().filter(|_| user.is_manager()).map(|channel| channel_path(channel.id)),
         read: channel
             .and_then(|channel| channel.read_at)
-            .map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+            .map(|at| RelativeTime::new(at, user.app.now(), user.business.zone)),
     }))
 }

@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::header,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect},
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_services::channels::{
@@ -20,23 +20,20 @@ use super::{
     CalendarSyncPageQuery, PATH, PREVIEW, build_page,
     upload::{CalendarImportForm, encode_file, read_form},
 };
-use crate::{
-    app::App,
-    http::pages::{
-        PageError,
-        channels::{
-            address_warnings::OTHER_PLATFORM,
-            channel_path,
-            labels::{hue_class, item_label},
-        },
-        components::{Pill, SelectOption, Tone, capitalize, pluralize},
-        flash::Flash,
-        form::{Faults, Form},
-        format::stretch,
-        layout::{Layout, NavItem, render_refused},
-        reveal::{self, Reveal, RevealQuery},
-        session::{CurrentUser, Manager},
+use crate::http::pages::{
+    PageResult,
+    channels::{
+        address_warnings::OTHER_PLATFORM,
+        channel_path,
+        labels::{hue_class, item_label},
     },
+    components::{Pill, SelectOption, Tone, capitalize, pluralize},
+    flash::Flash,
+    form::{Faults, Form},
+    format::stretch,
+    layout::{Layout, NavItem, render_refused},
+    reveal::{self, Reveal, RevealQuery},
+    session::{CurrentUser, Manager},
 };
 
 #[derive(Template)]
@@ -87,21 +84,20 @@ struct ImportTarget<'a> {
 }
 
 async fn resolve_target<'a>(
-    app: &'a App,
-    user: &CurrentUser,
+    user: &'a CurrentUser,
     form: &CalendarImportForm,
-) -> Result<Result<ImportTarget<'a>, Faults>, PageError> {
+) -> PageResult<Result<ImportTarget<'a>, Faults>> {
     let mut faults = Faults::default();
-    let platform = app.context.platforms.find(&form.platform);
+    let platform = user.app.context.platforms.find(&form.platform);
     if platform.is_none() {
         faults.add("platform", "Choose a platform.");
     }
     let id = match form.resource.parse::<ResourceId>() {
         Ok(id) => Some(id),
-        Err(_) => import::only_resource(&app.context, user.business.id).await?,
+        Err(_) => import::only_resource(&user.app.context, user.business.id).await?,
     };
     let resource = match id {
-        Some(id) => resources::find(&app.context.db, user.business.id, id).await?,
+        Some(id) => resources::find(&user.app.context.db, user.business.id, id).await?,
         None => None,
     };
     let resource = resource.filter(|resource| resource.archived_at.is_none());
@@ -140,59 +136,50 @@ fn import_command(
     }
 }
 
-pub(super) async fn preview(
-    State(app): State<App>,
-    user: Manager,
-    request: Request,
-) -> Result<Response, PageError> {
-    let form = read_form(&app, request).await?;
-    let asked = match resolve_target(&app, &user, &form).await? {
+pub(super) async fn preview(user: Manager, request: Request) -> PageResult {
+    let form = read_form(&user.app, request).await?;
+    let asked = match resolve_target(&user, &form).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&app, &user, form, faults).await,
+        Err(faults) => return refuse(&user, form, faults).await,
     };
     let job = import_command(&user, &asked, &form);
-    let _place = app.admission.acquire_heavy().await?;
-    match preview::preview(&app.context, &job).await {
+    let _place = user.app.admission.acquire_heavy().await?;
+    match preview::preview(&user.app.context, &job).await {
         Ok(preview) => {
-            let shown = build_preview(&app, &user, form, &asked, preview).await?;
+            let shown = build_preview(&user, form, &asked, preview).await?;
             // The address is on the page, and opens the platform's calendar.
-            let mut tx = app.context.db.begin().await?;
-            let id = reveal::store(&mut tx, &app, &user, PREVIEW, &shown.render()?).await?;
+            let mut tx = user.app.context.db.begin().await?;
+            let id = reveal::store(&mut tx, &user, PREVIEW, &shown.render()?).await?;
             tx.commit().await?;
             Ok(reveal::redirect(PREVIEW, id))
         }
         Err(error) => {
             let fault = import_error_message(error, &form)?;
-            refuse(&app, &user, form, fault).await
+            refuse(&user, form, fault).await
         }
     }
 }
 
 /// What was shown, as it was: to load it again asks the platform for nothing.
-pub(super) async fn show_preview(
-    State(app): State<App>,
-    user: Manager,
-    shown: RevealQuery,
-) -> Result<Response, PageError> {
-    Ok(match reveal::peek::<String>(&app, &user, PREVIEW, &shown).await? {
+pub(super) async fn show_preview(user: Manager, shown: RevealQuery) -> PageResult {
+    Ok(match reveal::peek::<String>(&user, PREVIEW, &shown).await? {
         Reveal::NotRequested => Redirect::to(PATH).into_response(),
         Reveal::Value(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
         Reveal::Expired => {
             let text = "The preview has expired. Preview the import again.";
-            user.redirect_with_flash(&app, PATH, &Flash::information(text))
+            user.redirect_with_flash(PATH, &Flash::information(text))
         }
     })
 }
 
 async fn build_preview(
-    app: &App,
     user: &CurrentUser,
     form: CalendarImportForm,
     asked: &ImportTarget<'_>,
     preview: ImportPreview,
-) -> Result<ImportPreviewPage, PageError> {
+) -> PageResult<ImportPreviewPage> {
     let zone = asked.resource.zone.unwrap_or(user.business.zone);
-    let today = app.now().with_timezone(&zone).date_naive();
+    let today = user.app.now().with_timezone(&zone).date_naive();
     let event = |one: &PreviewItem| ImportPreviewRow {
         what: action_pill(one.what),
         kind: item_label(one.kind),
@@ -204,7 +191,7 @@ async fn build_preview(
     let counts = preview.counts;
     let changes = counts.imported + counts.updated + counts.cancelled;
     let kept = form.file.as_ref().and_then(|file| encode_file(file));
-    let layout = Layout::load(app, user, NavItem::Settings, "Import preview").await?;
+    let layout = Layout::load(user, NavItem::Settings, "Import preview").await?;
     Ok(ImportPreviewPage {
         // It may be shown again.
         layout: Layout { flash: None, ..layout },
@@ -224,7 +211,7 @@ async fn build_preview(
         more_warnings: preview.warnings.len().saturating_sub(SHOWN_WARNINGS),
         told: preview
             .told
-            .and_then(|told| app.context.platforms.get(&told))
+            .and_then(|told| user.app.context.platforms.get(&told))
             .map(|told| SelectOption::new(told.id.as_str(), &told.name, "")),
         warnings: preview.warnings.iter().take(SHOWN_WARNINGS).map(|text| capitalize(text)).collect(),
         other_platform: OTHER_PLATFORM,
@@ -255,28 +242,24 @@ fn action_pill(what: &str) -> Pill {
     }
 }
 
-pub(super) async fn import(
-    State(app): State<App>,
-    user: Manager,
-    request: Request,
-) -> Result<Response, PageError> {
-    let form = read_form(&app, request).await?;
-    let asked = match resolve_target(&app, &user, &form).await? {
+pub(super) async fn import(user: Manager, request: Request) -> PageResult {
+    let form = read_form(&user.app, request).await?;
+    let asked = match resolve_target(&user, &form).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&app, &user, form, faults).await,
+        Err(faults) => return refuse(&user, form, faults).await,
     };
     let job = import_command(&user, &asked, &form);
-    let _place = app.admission.acquire_heavy().await?;
-    let context = app.context.clone();
+    let _place = user.app.admission.acquire_heavy().await?;
+    let context = user.app.context.clone();
     let again = job.clone();
-    let taken = match app.run_to_completion(async move { import::import(&context, &job).await }).await? {
+    let taken = match user.app.run_to_completion(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,
         Err(ImportError::NeedsConfirmation(_)) => {
-            return confirm_import(&app, &user, form, &asked, &again).await;
+            return confirm_import(&user, form, &asked, &again).await;
         }
         Err(error) => {
             let fault = import_error_message(error, &form)?;
-            return refuse(&app, &user, form, fault).await;
+            return refuse(&user, form, fault).await;
         }
     };
     let text =
@@ -287,39 +270,35 @@ pub(super) async fn import(
         Flash::success(text)
     };
     let run = match taken.run {
-        Some(run) => runs::find(&app.context.db, user.business.id, run).await?,
+        Some(run) => runs::find(&user.app.context.db, user.business.id, run).await?,
         None => None,
     };
-    let flash = match run.filter(|run| run.can_be_undone(app.now())) {
+    let flash = match run.filter(|run| run.can_be_undone(user.app.now())) {
         Some(run) => flash.with_undo(format!("{}/runs/{}/undo", channel_path(taken.channel), run.id), &[]),
         None => flash,
     };
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
 /// Shows the preview again, with the tick: that the calendar is another platform's may be so only since it was looked at.
 async fn confirm_import(
-    app: &App,
     user: &CurrentUser,
     form: CalendarImportForm,
     asked: &ImportTarget<'_>,
     job: &import::ChannelImportRequest,
-) -> Result<Response, PageError> {
-    let preview = match preview::preview(&app.context, job).await {
+) -> PageResult {
+    let preview = match preview::preview(&user.app.context, job).await {
         Ok(preview) => preview,
         Err(error) => {
             let fault = import_error_message(error, &form)?;
-            return refuse(app, user, form, fault).await;
+            return refuse(user, form, fault).await;
         }
     };
-    render_refused(app, user, &build_preview(app, user, form, asked, preview).await?)
+    render_refused(user, &build_preview(user, form, asked, preview).await?)
 }
 
 /// At which field an import failed, and why; other errors are pages of their own.
-fn import_error_message(
-    error: ImportError,
-    form: &CalendarImportForm,
-) -> Result<(&'static str, String), PageError> {
+fn import_error_message(error: ImportError, form: &CalendarImportForm) -> PageResult<(&'static str, String)> {
     let field = if form.file.is_some() { "file" } else { "address" };
     match error {
         ImportError::Unread(failure) => {
@@ -343,12 +322,7 @@ fn import_error_message(
     }
 }
 
-async fn refuse(
-    app: &App,
-    user: &CurrentUser,
-    form: CalendarImportForm,
-    faults: impl Into<Faults>,
-) -> Result<Response, PageError> {
+async fn refuse(user: &CurrentUser, form: CalendarImportForm, faults: impl Into<Faults>) -> PageResult {
     let form = Form::refused(form, faults);
-    render_refused(app, user, &build_page(app, user, CalendarSyncPageQuery::default(), form).await?)
+    render_refused(user, &build_page(user, CalendarSyncPageQuery::default(), form).await?)
 }

@@ -10,8 +10,7 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
-    response::Response,
+    extract::DefaultBodyLimit,
     routing::{get, post},
 };
 use concord_domain::{ids::ChannelId, privacy::FeedPrivacy};
@@ -24,7 +23,7 @@ use serde::Deserialize;
 
 use self::upload::CalendarImportForm;
 use super::{
-    PageError,
+    PageResult,
     channels::{
         channel_name, channel_path,
         labels::{fill_steps, origin_label, skipped_message},
@@ -103,13 +102,9 @@ struct CalendarSyncPageQuery {
     after: Option<String>,
 }
 
-async fn show(
-    State(app): State<App>,
-    user: Manager,
-    PageQuery(query): PageQuery<CalendarSyncPageQuery>,
-) -> Result<Response, PageError> {
-    let shown = build_page(&app, &user, query, CalendarImportForm::default().into()).await?;
-    render_page(&app, &user, &shown)
+async fn show(user: Manager, PageQuery(query): PageQuery<CalendarSyncPageQuery>) -> PageResult {
+    let shown = build_page(&user, query, CalendarImportForm::default().into()).await?;
+    render_page(&user, &shown)
 }
 
 /// What the feed of all bookings is to tell.
@@ -118,29 +113,24 @@ struct FeedPrivacyForm {
     privacy: FeedPrivacy,
 }
 
-async fn publish(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(form): PageForm<FeedPrivacyForm>,
-) -> Result<Response, PageError> {
-    let (_, is_new) = manage::publish_business_feed(&app.context, &user.change(&app), form.privacy).await?;
+async fn publish(user: Manager, PageForm(form): PageForm<FeedPrivacyForm>) -> PageResult {
+    let (_, is_new) = manage::publish_business_feed(&user.app.context, &user.change(), form.privacy).await?;
     let flash = if is_new {
         Flash::success("Calendar published.")
     } else {
         Flash::information("Already published. To change what it shows, go to Feeds.")
     };
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
 async fn build_page(
-    app: &App,
     user: &CurrentUser,
     query: CalendarSyncPageQuery,
     form: Form<CalendarImportForm>,
-) -> Result<CalendarSyncPage, PageError> {
-    let feed = manage::business_feed(&app.context, user.business.id).await?;
+) -> PageResult<CalendarSyncPage> {
+    let feed = manage::business_feed(&user.app.context, user.business.id).await?;
     let feed = feed.map(|(feed, token)| PublishedFeedView {
-        url: bookings_feed_url(app, &token),
+        url: bookings_feed_url(&user.app, &token),
         tells: match feed.privacy {
             FeedPrivacy::Busy => "busy times only",
             FeedPrivacy::Title => "titles and first names",
@@ -150,22 +140,22 @@ async fn build_page(
     let business = user.business.name.as_str();
     let url = feed.as_ref().map_or("(the link, once published)", |feed| feed.url.as_str());
     let values = [("resource", business), ("business", business), ("feed_url", url)];
-    let readers = app.context.platforms.iter().filter(|platform| platform.imports);
+    let readers = user.app.context.platforms.iter().filter(|platform| platform.imports);
     let guides = readers.map(|platform| PlatformGuide {
         sells: platform.sells(),
         name: platform.name.clone(),
         steps: fill_steps(&platform.import_steps, &values),
         notes: platform.notes.clone(),
     });
-    let offers = app.context.platforms.iter().filter(|platform| platform.exports);
+    let offers = user.app.context.platforms.iter().filter(|platform| platform.exports);
     let is_further = query.after.is_some();
     let ask = PageRequest { limit: SHOWN_RUNS, after: query.after };
-    let (runs, next) = import_runs(app, user, &ask).await?;
+    let (runs, next) = import_runs(user, &ask).await?;
     Ok(CalendarSyncPage {
-        layout: Layout::load(app, user, NavItem::Settings, "Import and export").await?,
+        layout: Layout::load(user, NavItem::Settings, "Import and export").await?,
         guides: guides.collect(),
         platforms: offers.map(|one| SelectOption::new(one.id.as_str(), &one.name, &form.platform)).collect(),
-        resources: all_resources(&app.context.db, user.business.id)
+        resources: all_resources(&user.app.context.db, user.business.id)
             .await?
             .iter()
             .map(|one| SelectOption::new(one.id.to_string(), &one.name, &form.resource))
@@ -181,16 +171,15 @@ async fn build_page(
 
 /// What each reading of any channel came to, and how to go on.
 async fn import_runs(
-    app: &App,
     user: &CurrentUser,
     ask: &PageRequest,
-) -> Result<(Vec<ImportRunRow>, Option<String>), PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+) -> PageResult<(Vec<ImportRunRow>, Option<String>)> {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let found = runs::of_business(db, business, ask).await?;
     let mut names: HashMap<ChannelId, String> = HashMap::new();
     for channel in channels::list(db, business).await? {
         if found.items.iter().any(|run| run.channel_id == channel.id) {
-            names.insert(channel.id, channel_name(app, &channel).await?);
+            names.insert(channel.id, channel_name(&user.app, &channel).await?);
         }
     }
     let reading = |run: &runs::ChannelRun| {
@@ -199,9 +188,9 @@ async fn import_runs(
             id: run.id.to_string(),
             // One that was removed has no page.
             path: if name.is_some() { channel_path(run.channel_id) } else { String::new() },
-            can_be_undone: name.is_some() && run.can_be_undone(app.now()),
+            can_be_undone: name.is_some() && run.can_be_undone(user.app.now()),
             channel: name.unwrap_or_else(|| "Removed channel".to_owned()),
-            at: RelativeTime::new(run.at, app.now(), user.business.zone),
+            at: RelativeTime::new(run.at, user.app.now(), user.business.zone),
             outcome: run.outcome.into(),
             message: capitalize(&run.message),
             skipped: skipped_message(run.counts),

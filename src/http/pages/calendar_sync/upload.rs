@@ -12,7 +12,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use super::super::PageError;
+use super::super::{PageError, PageResult};
 use crate::app::App;
 
 /// A page stays small: a file that is larger when it is packed has to be chosen once more.
@@ -29,7 +29,7 @@ pub(super) struct CalendarImportForm {
     pub confirmed: bool,
 }
 
-pub(super) async fn read_form(app: &App, request: Request) -> Result<CalendarImportForm, PageError> {
+pub(super) async fn read_form(app: &App, request: Request) -> PageResult<CalendarImportForm> {
     let malformed = |_| PageError::Malformed("a form that cannot be read".to_owned());
     let mut parts = Multipart::from_request(request, app)
         .await
@@ -65,7 +65,7 @@ pub(super) fn encode_file(file: &[u8]) -> Option<String> {
 }
 
 /// `most`: bytes of the file.
-fn decode_file(text: &str, most: usize) -> Result<Option<Bytes>, PageError> {
+fn decode_file(text: &str, most: usize) -> PageResult<Option<Bytes>> {
     if text.is_empty() {
         return Ok(None);
     }

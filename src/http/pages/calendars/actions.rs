@@ -2,10 +2,7 @@
 
 use std::str::FromStr;
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect};
 use concord_domain::{
     connection::ProviderKind,
     ids::{ConnectionId, StaffId},
@@ -20,7 +17,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         components::{pluralize, sentence},
         extract::{PageForm, PagePath},
         flash::Flash,
@@ -28,7 +25,6 @@ use super::{
     },
     find_connection, revoke_note,
 };
-use crate::app::App;
 
 #[derive(Deserialize)]
 pub(super) struct ConnectCalendarForm {
@@ -37,16 +33,15 @@ pub(super) struct ConnectCalendarForm {
 
 /// On to the provider's consent page.
 pub(super) async fn connect(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(provider): PagePath<String>,
     PageForm(form): PageForm<ConnectCalendarForm>,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let provider = ProviderKind::from_str(&provider).map_err(|_| PageError::NotFound("provider"))?;
     if !user.may_see(form.staff) {
         return Err(PageError::NotFound("staff member"));
     }
-    let staff = people::find_staff(&app.context.db, user.business.id, form.staff)
+    let staff = people::find_staff(&user.app.context.db, user.business.id, form.staff)
         .await?
         .ok_or(PageError::NotFound("staff member"))?;
     let begin = ConnectRequest {
@@ -57,7 +52,7 @@ pub(super) async fn connect(
         return_to: "/calendars".to_owned(),
         login_hint: Some(staff.email).filter(|email| !email.is_empty()),
     };
-    match connect::begin(&app.context, begin).await {
+    match connect::begin(&user.app.context, begin).await {
         Ok(consent_page) => Ok(Redirect::to(consent_page.as_str()).into_response()),
         Err(ConnectError::Storage(error)) => Err(error.into()),
         Err(other) => Err(PageError::NotPossible(sentence(&other))),
@@ -65,21 +60,17 @@ pub(super) async fn connect(
 }
 
 /// Everything of the business, for managers.
-pub(super) async fn sync_pending(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let number = manage::sync_all_pending(&app.context, user.business.id).await?;
+pub(super) async fn sync_pending(user: Manager) -> PageResult {
+    let number = manage::sync_all_pending(&user.app.context, user.business.id).await?;
     let calendars = pluralize(to_i64(number), "calendar", "calendars");
-    Ok(user.redirect_with_flash(&app, "/calendars", &Flash::success(format!("Syncing {calendars} now."))))
+    Ok(user.redirect_with_flash("/calendars", &Flash::success(format!("Syncing {calendars} now."))))
 }
 
 /// Everything of the business, for managers.
-pub(super) async fn import_availability(
-    State(app): State<App>,
-    user: Manager,
-) -> Result<Response, PageError> {
-    let number = manage::import_all(&app.context, user.business.id).await?;
+pub(super) async fn import_availability(user: Manager) -> PageResult {
+    let number = manage::import_all(&user.app.context, user.business.id).await?;
     let calendars = pluralize(to_i64(number), "calendar", "calendars");
     Ok(user.redirect_with_flash(
-        &app,
         "/calendars",
         &Flash::success(format!("Importing busy times from {calendars} now.")),
     ))
@@ -89,15 +80,10 @@ fn to_i64(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn resync(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    find_connection(&app, &user, id).await?;
-    let done = manage::resync(&app.context, user.business.id, id).await;
+pub(super) async fn resync(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    find_connection(&user, id).await?;
+    let done = manage::resync(&user.app.context, user.business.id, id).await;
     redirect_with_outcome(
-        &app,
         &user,
         id,
         done,
@@ -105,71 +91,45 @@ pub(super) async fn resync(
     )
 }
 
-pub(super) async fn compare(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    find_connection(&app, &user, id).await?;
-    let done = manage::compare(&app.context, user.business.id, id).await;
-    redirect_with_outcome(
-        &app,
-        &user,
-        id,
-        done,
-        "Compare started: the calendar is checked against your bookings.",
-    )
+pub(super) async fn compare(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    find_connection(&user, id).await?;
+    let done = manage::compare(&user.app.context, user.business.id, id).await;
+    redirect_with_outcome(&user, id, done, "Compare started: the calendar is checked against your bookings.")
 }
 
-pub(super) async fn test(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    find_connection(&app, &user, id).await?;
+pub(super) async fn test(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    find_connection(&user, id).await?;
     let path = format!("/calendars/{id}");
-    match manage::test(&app.context, user.business.id, id).await {
-        Ok(report) if report.ok => Ok(user.redirect_with_flash(
-            &app,
-            &path,
-            &Flash::success(format!("Connection OK: {}.", report.message)),
-        )),
-        Ok(report) => Ok(user.redirect_with_flash(
-            &app,
-            &path,
-            &Flash::failure(format!("Connection failed: {}.", report.message)),
-        )),
-        Err(error) => redirect_with_outcome(&app, &user, id, Err(error), ""),
+    match manage::test(&user.app.context, user.business.id, id).await {
+        Ok(report) if report.ok => {
+            Ok(user
+                .redirect_with_flash(&path, &Flash::success(format!("Connection OK: {}.", report.message))))
+        }
+        Ok(report) => Ok(user
+            .redirect_with_flash(&path, &Flash::failure(format!("Connection failed: {}.", report.message)))),
+        Err(error) => redirect_with_outcome(&user, id, Err(error), ""),
     }
 }
 
-pub(super) async fn pause(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    find_connection(&app, &user, id).await?;
-    let done = manage::pause(&app.context, &user.change(&app), id).await;
+pub(super) async fn pause(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    find_connection(&user, id).await?;
+    let done = manage::pause(&user.app.context, &user.change(), id).await;
     let path = format!("/calendars/{id}");
     match done {
         Ok(()) => {
             let flash =
                 Flash::success("Sync paused. Changes made in the meantime are synced when you resume.")
                     .with_undo(format!("{path}/resume"), &[]);
-            Ok(user.redirect_with_flash(&app, &path, &flash))
+            Ok(user.redirect_with_flash(&path, &flash))
         }
-        failed => redirect_with_outcome(&app, &user, id, failed, ""),
+        failed => redirect_with_outcome(&user, id, failed, ""),
     }
 }
 
-pub(super) async fn resume(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    find_connection(&app, &user, id).await?;
-    let done = manage::resume(&app.context, &user.change(&app), id).await;
-    redirect_with_outcome(&app, &user, id, done, "Sync resumed. Pending changes are being written now.")
+pub(super) async fn resume(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    find_connection(&user, id).await?;
+    let done = manage::resume(&user.app.context, &user.change(), id).await;
+    redirect_with_outcome(&user, id, done, "Sync resumed. Pending changes are being written now.")
 }
 
 #[derive(Deserialize)]
@@ -178,18 +138,17 @@ pub(super) struct DisconnectForm {
 }
 
 pub(super) async fn disconnect(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<ConnectionId>,
     PageForm(form): PageForm<DisconnectForm>,
-) -> Result<Response, PageError> {
-    let connection = find_connection(&app, &user, id).await?;
+) -> PageResult {
+    let connection = find_connection(&user, id).await?;
     let remove = match form.entries.as_str() {
         "remove" => true,
         "keep" => false,
         other => return Err(PageError::Malformed(format!("entries: {other}"))),
     };
-    manage::disconnect(&app.context, &user.change(&app), id, remove).await?;
+    manage::disconnect(&user.app.context, &user.change(), id, remove).await?;
     let entries = if remove { "Its entries are being deleted." } else { "Its entries are kept." };
     let at_provider = revoke_note(connection.provider);
     let flash = Flash::success(format!(
@@ -197,17 +156,16 @@ pub(super) async fn disconnect(
         connection.provider.name(),
         connection.account_email
     ));
-    Ok(user.redirect_with_flash(&app, "/calendars", &flash))
+    Ok(user.redirect_with_flash("/calendars", &flash))
 }
 
 /// Back to the connection's page, with a line that says what came of it.
 fn redirect_with_outcome(
-    app: &App,
     user: &CurrentUser,
     id: ConnectionId,
     done: Result<(), ServiceError>,
     words: &str,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let flash = match done {
         Ok(()) => Flash::success(words),
         Err(ServiceError::NotPossible(reason) | ServiceError::Provider(reason)) => {
@@ -215,5 +173,5 @@ fn redirect_with_outcome(
         }
         Err(other) => return Err(other.into()),
     };
-    Ok(user.redirect_with_flash(app, &format!("/calendars/{id}"), &flash))
+    Ok(user.redirect_with_flash(&format!("/calendars/{id}"), &flash))
 }

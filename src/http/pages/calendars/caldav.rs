@@ -1,10 +1,7 @@
 //! Connecting a CalDAV account: a form instead of a consent page.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::response::IntoResponse;
 use concord_domain::ids::StaffId;
 use concord_providers::{
     DiscoveryError,
@@ -15,13 +12,12 @@ use concord_storage::people::{self, Staff};
 use serde::Deserialize;
 
 use super::super::{
-    PageError,
+    PageError, PageResult,
     extract::{PageForm, PageQuery},
     flash::Flash,
     layout::{Layout, NavItem, render_page, render_refused},
     session::CurrentUser,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "calendar_caldav.html")]
@@ -79,13 +75,9 @@ pub(super) struct CaldavForm {
     password: String,
 }
 
-pub(super) async fn show_form(
-    State(app): State<App>,
-    user: CurrentUser,
-    PageQuery(query): PageQuery<CaldavPageQuery>,
-) -> Result<Response, PageError> {
-    let staff = find_staff(&app, &user, query.staff).await?;
-    let layout = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
+pub(super) async fn show_form(user: CurrentUser, PageQuery(query): PageQuery<CaldavPageQuery>) -> PageResult {
+    let staff = find_staff(&user, query.staff).await?;
+    let layout = Layout::load(&user, NavItem::Calendars, title(&staff)).await?;
     let shown = CaldavPage {
         layout,
         staff: staff.id,
@@ -94,15 +86,11 @@ pub(super) async fn show_form(
         presets: PRESETS,
         refused: None,
     };
-    render_page(&app, &user, &shown)
+    render_page(&user, &shown)
 }
 
-pub(super) async fn connect(
-    State(app): State<App>,
-    user: CurrentUser,
-    PageForm(form): PageForm<CaldavForm>,
-) -> Result<Response, PageError> {
-    let staff = find_staff(&app, &user, form.staff).await?;
+pub(super) async fn connect(user: CurrentUser, PageForm(form): PageForm<CaldavForm>) -> PageResult {
+    let staff = find_staff(&user, form.staff).await?;
     let refused = if form.user.trim().is_empty() {
         CaldavFormError { field: Some("user"), text: "Enter the user name.".to_owned() }
     } else if form.password.is_empty() {
@@ -114,8 +102,10 @@ pub(super) async fn connect(
             user: form.user.trim().to_owned(),
             password: form.password.as_str().into(),
         };
-        let whose = (&user.change(&app), staff.id);
-        match connect::connect_with_password(&app.context, whose, &account, "/calendars".to_owned()).await {
+        let whose = (&user.change(), staff.id);
+        match connect::connect_with_password(&user.app.context, whose, &account, "/calendars".to_owned())
+            .await
+        {
             Ok(finished) => {
                 let words = if finished.calendars == 0 {
                     format!(
@@ -126,15 +116,13 @@ pub(super) async fn connect(
                 } else {
                     format!("{} is connected.", finished.account_email)
                 };
-                return Ok(user
-                    .redirect_with_flash(&app, "/calendars", &Flash::success(words))
-                    .into_response());
+                return Ok(user.redirect_with_flash("/calendars", &Flash::success(words)).into_response());
             }
             Err(ConnectError::Storage(error)) => return Err(error.into()),
             Err(error) => CaldavFormError::new(&error),
         }
     };
-    let layout = Layout::load(&app, &user, NavItem::Calendars, title(&staff)).await?;
+    let layout = Layout::load(&user, NavItem::Calendars, title(&staff)).await?;
     let shown = CaldavPage {
         layout,
         staff: staff.id,
@@ -143,18 +131,18 @@ pub(super) async fn connect(
         presets: PRESETS,
         refused: Some(refused),
     };
-    render_refused(&app, &user, &shown)
+    render_refused(&user, &shown)
 }
 
 fn title(staff: &Staff) -> String {
     format!("Connect CalDAV for {}", staff.name)
 }
 
-async fn find_staff(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
+async fn find_staff(user: &CurrentUser, id: StaffId) -> PageResult<Staff> {
     if !user.may_see(id) {
         return Err(PageError::NotFound("staff member"));
     }
-    people::find_staff(&app.context.db, user.business.id, id)
+    people::find_staff(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|staff| staff.archived_at.is_none())
         .ok_or(PageError::NotFound("staff member"))

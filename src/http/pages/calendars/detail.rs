@@ -1,7 +1,6 @@
 //! One connection: what is read and written, how it goes, and what can be done.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
@@ -18,7 +17,7 @@ use concord_storage::{
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         components::{Pill, SelectOption, capitalize, pluralize},
         extract::PagePath,
         format::RelativeTime,
@@ -31,7 +30,6 @@ use super::{
     revoke_note,
     settings::BUSINESS_DEFAULT,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "calendar.html")]
@@ -79,31 +77,23 @@ struct CalendarRow {
     held: Option<String>,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    let connection = find_connection(&app, &user, id).await?;
-    let shown = build_page(&app, &user, &connection).await?;
-    render_page(&app, &user, &shown)
+pub(super) async fn show(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    let connection = find_connection(&user, id).await?;
+    let shown = build_page(&user, &connection).await?;
+    render_page(&user, &shown)
 }
 
-async fn build_page(
-    app: &App,
-    user: &CurrentUser,
-    connection: &Connection,
-) -> Result<CalendarPage, PageError> {
-    let (db, business, zone) = (&app.context.db, user.business.id, user.business.zone);
+async fn build_page(user: &CurrentUser, connection: &Connection) -> PageResult<CalendarPage> {
+    let (db, business, zone) = (&user.app.context.db, user.business.id, user.business.zone);
     let staff = people::find_staff(db, business, connection.staff_id).await?;
     let of_trade = staff.as_ref().and_then(|staff| trade_bookings(staff.trade));
     let staff = staff.map_or_else(|| "Somebody".to_owned(), |staff| staff.name);
     let all = calendars::of_connection(db, business, connection.id).await?;
     let others = concord_storage::connections::of_staff(db, business, connection.staff_id).await?;
     let title = format!("{staff}'s {} calendar", connection.provider.name());
-    let live = build_live(app, user, connection, &all).await?;
+    let live = build_live(user, connection, &all).await?;
     Ok(CalendarPage {
-        layout: Layout::load(app, user, NavItem::Calendars, title).await?,
+        layout: Layout::load(user, NavItem::Calendars, title).await?,
         path: format!("/calendars/{}", connection.id),
         staff_id: connection.staff_id.to_string(),
         provider: connection.provider,
@@ -111,14 +101,14 @@ async fn build_page(
         account: connection.account_email.clone(),
         state: connection.state.into(),
         sentence: state_sentence(connection, &staff),
-        arrival: push_status(app, connection, &all).await?,
+        arrival: push_status(&user.app, connection, &all).await?,
         staff,
         is_active: connection.state == ConnectionState::Active,
         is_paused: connection.state == ConnectionState::Paused,
         needs_reconnect: connection.state == ConnectionState::NeedsReconnect,
         is_default: connection.is_default,
         has_others: others.len() > 1,
-        calendars: all.iter().map(|calendar| calendar_row(calendar, app.now(), zone)).collect(),
+        calendars: all.iter().map(|calendar| calendar_row(calendar, user.app.now(), zone)).collect(),
         direction: connection.direction,
         coverage: connection.coverage,
         moves: policy_options(connection.remote_moves, user.business.outside.moves, move_policy_label),
@@ -230,12 +220,11 @@ fn access_end_note(provider: ProviderKind) -> String {
 
 /// The question on a page of its own, for whoever has no script.
 pub(super) async fn confirm_disconnect(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    let connection = find_connection(&app, &user, id).await?;
-    let shown = build_page(&app, &user, &connection).await?;
+) -> PageResult {
+    let connection = find_connection(&user, id).await?;
+    let shown = build_page(&user, &connection).await?;
     let question = DisconnectPage {
         layout: Layout { title: format!("Disconnect {}'s calendar", shown.staff), ..shown.layout },
         path: shown.path,
@@ -245,7 +234,7 @@ pub(super) async fn confirm_disconnect(
         standing: shown.standing,
         has_standing: shown.has_standing,
     };
-    render_page(&app, &user, &question)
+    render_page(&user, &question)
 }
 
 #[cfg(test)]

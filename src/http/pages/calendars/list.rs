@@ -1,7 +1,6 @@
 //! Everybody's connected calendars.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, ProviderKind},
@@ -16,7 +15,7 @@ use concord_storage::{
 };
 
 use super::super::{
-    PageError,
+    PageResult,
     attention::Attention,
     components::{Pill, capitalize, capped_count, join_names},
     format::RelativeTime,
@@ -25,7 +24,6 @@ use super::super::{
     overview::success_rate,
     session::CurrentUser,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "calendars.html")]
@@ -71,20 +69,16 @@ struct CalendarConnectionRow {
     error: Option<String>,
 }
 
-pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let (db, business, now) = (&app.context.db, user.business.id, app.now());
+pub(super) async fn show(user: CurrentUser) -> PageResult {
+    let (db, business, now) = (&user.app.context.db, user.business.id, user.app.now());
     let counts = async { Ok(sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?) };
-    let (attention, staff, synced, counts) = futures::try_join!(
-        Attention::of(&app, &user),
-        visible_staff(&app, &user),
-        synced_entries(&app, &user),
-        counts,
-    )?;
+    let (attention, staff, synced, counts) =
+        futures::try_join!(Attention::of(&user), visible_staff(&user), synced_entries(&user), counts)?;
     let ids: Vec<ConnectionId> = attention.connections.iter().map(|connection| connection.id).collect();
     let listed = calendars::of_connections(db, business, &ids).await?;
     let line = |connection: &Connection| {
         let calendars = listed.get(&connection.id).map(Vec::as_slice).unwrap_or_default();
-        connection_row(&app, &user, connection, calendars)
+        connection_row(&user, connection, calendars)
     };
     let person = |person: Staff| StaffCalendarsRow {
         id: person.id.to_string(),
@@ -98,7 +92,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
         name: person.name,
     };
     let people = staff.into_iter().map(person).collect();
-    let providers: Vec<ProviderKind> = app.context.providers.kinds().collect();
+    let providers: Vec<ProviderKind> = user.app.context.providers.kinds().collect();
     let has_oauth = providers.iter().any(|kind| kind.oauth().is_some());
     let with_oauth = ProviderKind::ALL.iter().filter(|kind| kind.oauth().is_some());
     let with_oauth: Vec<String> = with_oauth.map(|kind| kind.name().to_owned()).collect();
@@ -114,27 +108,28 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
         success: success_rate(counts),
         people,
     };
-    render_page(&app, &user, &calendars)
+    render_page(&user, &calendars)
 }
 
 /// How many entries stand as they should in the calendars that the person may see.
-async fn synced_entries(app: &App, user: &CurrentUser) -> Result<String, PageError> {
+async fn synced_entries(user: &CurrentUser) -> PageResult<String> {
     let Some(staff) = user.calendar_scope() else { return Ok(capped_count(0)) };
-    Ok(capped_count(entries::count_synced(&app.context.db, user.business.id, staff, app.now()).await?))
+    Ok(capped_count(
+        entries::count_synced(&user.app.context.db, user.business.id, staff, user.app.now()).await?,
+    ))
 }
 
 /// All staff for managers, oneself for everybody else.
-async fn visible_staff(app: &App, user: &CurrentUser) -> Result<Vec<Staff>, PageError> {
+async fn visible_staff(user: &CurrentUser) -> PageResult<Vec<Staff>> {
     if user.is_manager() {
-        return Ok(all_staff(&app.context.db, user.business.id).await?);
+        return Ok(all_staff(&user.app.context.db, user.business.id).await?);
     }
     let Some(own) = user.user.staff_id else { return Ok(Vec::new()) };
-    let own = people::find_staff(&app.context.db, user.business.id, own).await?;
+    let own = people::find_staff(&user.app.context.db, user.business.id, own).await?;
     Ok(own.into_iter().collect())
 }
 
 fn connection_row(
-    app: &App,
     user: &CurrentUser,
     connection: &Connection,
     calendars: &[Calendar],
@@ -164,7 +159,7 @@ fn connection_row(
         needs_reconnect,
         is_default: connection.is_default,
         what: capitalize(&what.join("; ")),
-        last: connection.last_sync_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+        last: connection.last_sync_at.map(|at| RelativeTime::new(at, user.app.now(), user.business.zone)),
         error: connection.last_error.as_deref().filter(|_| !needs_reconnect).map(capitalize),
     }
 }

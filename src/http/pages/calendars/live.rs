@@ -1,7 +1,6 @@
 //! How a connection goes, as long as somebody looks: what is being done, what was done, and what was read.
 
 use askama::{Template, filters::HtmlSafe};
-use axum::{extract::State, response::Response};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{connection::ConnectionState, ids::ConnectionId, interval::Interval, job::JobKind};
@@ -16,7 +15,7 @@ use concord_storage::{
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         components::{capitalize, pluralize},
         drift::DriftStatus,
         extract::PagePath,
@@ -28,7 +27,6 @@ use super::{
     },
     find_connection,
 };
-use crate::app::App;
 
 /// What changes while it is looked at.
 #[derive(Template)]
@@ -62,23 +60,18 @@ const LOG_LINES: u32 = 12;
 const DIFFERENCES: u32 = 20;
 const BUSY_LINES: usize = 12;
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<ConnectionId>,
-) -> Result<Response, PageError> {
-    let connection = find_connection(&app, &user, id).await?;
-    let all = calendars::of_connection(&app.context.db, user.business.id, id).await?;
-    render_partial(&build_live(&app, &user, &connection, &all).await?)
+pub(super) async fn show(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
+    let connection = find_connection(&user, id).await?;
+    let all = calendars::of_connection(&user.app.context.db, user.business.id, id).await?;
+    render_partial(&build_live(&user, &connection, &all).await?)
 }
 
 pub(super) async fn build_live(
-    app: &App,
     user: &CurrentUser,
     connection: &Connection,
     all: &[Calendar],
-) -> Result<CalendarLive, PageError> {
-    let (db, business, id, now) = (&app.context.db, user.business.id, connection.id, app.now());
+) -> PageResult<CalendarLive> {
+    let (db, business, id, now) = (&user.app.context.db, user.business.id, connection.id, user.app.now());
     let zone = user.business.zone;
     let ask = PageRequest { limit: LOG_LINES, after: None };
     let log = sync_log::list(
@@ -105,27 +98,23 @@ pub(super) async fn build_live(
         standing: entries::count_present(db, business, id).await?,
         success: success_rate(counts),
         drift: DriftStatus::from_connection(connection, now, zone),
-        differences: differences(app, user, connection).await?,
+        differences: differences(user, connection).await?,
         last: connection.last_sync_at.map(|at| RelativeTime::new(at, now, zone)),
         error: connection.last_error.as_deref().map(capitalize),
-        log: rows(app, user, log.items).await?,
-        busy: busy_time_rows(app, user, all, now.with_timezone(&zone).date_naive()).await?,
+        log: rows(user, log.items).await?,
+        busy: busy_time_rows(user, all, now.with_timezone(&zone).date_naive()).await?,
         reads: connection.direction.reads(),
         zone: zone.name().replace('_', " "),
     })
 }
 
 /// Which entries the figures of the last compare are about.
-async fn differences(
-    app: &App,
-    user: &CurrentUser,
-    connection: &Connection,
-) -> Result<Vec<SyncLogRow>, PageError> {
+async fn differences(user: &CurrentUser, connection: &Connection) -> PageResult<Vec<SyncLogRow>> {
     let found = connection.drift.checked_at.filter(|_| !connection.drift.is_clean());
     let Some(since) = found else { return Ok(Vec::new()) };
-    let (db, business) = (&app.context.db, user.business.id);
+    let (db, business) = (&user.app.context.db, user.business.id);
     let lines = sync_log::differences(db, business, connection.id, since, DIFFERENCES).await?;
-    rows(app, user, lines).await
+    rows(user, lines).await
 }
 
 /// What is being done, in sentences.
@@ -165,15 +154,14 @@ fn wait_message(wait: &KeyWait, now: DateTime<Utc>, zone: Tz) -> Option<String> 
 }
 
 async fn busy_time_rows(
-    app: &App,
     user: &CurrentUser,
     all: &[Calendar],
     today: NaiveDate,
-) -> Result<Vec<BusyTimeRow>, PageError> {
+) -> PageResult<Vec<BusyTimeRow>> {
     let mut events = Vec::new();
     for calendar in all.iter().filter(|calendar| calendar.reads) {
         let upcoming =
-            busy_times::upcoming(&app.context.db, user.business.id, calendar.id, app.now()).await?;
+            busy_times::upcoming(&user.app.context.db, user.business.id, calendar.id, user.app.now()).await?;
         events.extend(upcoming.into_iter().map(|event| (event, &calendar.name)));
     }
     events.sort_by_key(|(event, _)| event.starts_at);

@@ -15,7 +15,7 @@ use axum::{
 use concord_domain::{ids::ConnectionId, provider::ProviderKind};
 use concord_storage::connections::{self, Connection};
 
-use super::{PageError, session::CurrentUser};
+use super::{PageError, PageResult, session::CurrentUser};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {
@@ -41,8 +41,8 @@ fn revoke_note(provider: ProviderKind) -> String {
 }
 
 /// The connection, if it is the person's to see and not over.
-async fn find_connection(app: &App, user: &CurrentUser, id: ConnectionId) -> Result<Connection, PageError> {
-    connections::find(&app.context.db, user.business.id, id)
+async fn find_connection(user: &CurrentUser, id: ConnectionId) -> PageResult<Connection> {
+    connections::find(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|connection| user.may_see(connection.staff_id))
         .filter(|connection| connection.state != concord_domain::connection::ConnectionState::Disconnected)

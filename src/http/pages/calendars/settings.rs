@@ -1,6 +1,5 @@
 //! What a person chooses for a connection, all in one form: only what differs is changed.
 
-use axum::{extract::State, response::Response};
 use concord_domain::{
     connection::{Coverage, Direction},
     ids::{CalendarId, ConnectionId},
@@ -12,14 +11,13 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         extract::{PageForm, PagePath},
         flash::Flash,
         session::CurrentUser,
     },
     find_connection,
 };
-use crate::app::App;
 
 #[derive(Deserialize)]
 pub(super) struct CalendarSettingsForm {
@@ -40,7 +38,7 @@ pub(super) struct CalendarSettingsForm {
 /// The choice of no rule of one's own: forms cannot tell an empty field from one that is not sent.
 pub(super) const BUSINESS_DEFAULT: &str = "business";
 
-fn parse_policy(policy: &str) -> Result<Option<RemoteChangePolicy>, PageError> {
+fn parse_policy(policy: &str) -> PageResult<Option<RemoteChangePolicy>> {
     if policy == BUSINESS_DEFAULT {
         return Ok(None);
     }
@@ -48,13 +46,12 @@ fn parse_policy(policy: &str) -> Result<Option<RemoteChangePolicy>, PageError> {
 }
 
 pub(super) async fn save(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<ConnectionId>,
     PageForm(form): PageForm<CalendarSettingsForm>,
-) -> Result<Response, PageError> {
-    find_connection(&app, &user, id).await?;
-    let calendars = calendars::of_connection(&app.context.db, user.business.id, id).await?;
+) -> PageResult {
+    find_connection(&user, id).await?;
+    let calendars = calendars::of_connection(&user.app.context.db, user.business.id, id).await?;
     let wanted = ConnectionUpdate {
         direction: Some(form.direction),
         coverage: Some(form.coverage),
@@ -64,6 +61,6 @@ pub(super) async fn save(
         writes: form.writes,
         make_default: form.default.is_some(),
     };
-    connections::update(&app.context, &user.change(&app), id, &wanted).await?;
-    Ok(user.redirect_with_flash(&app, &format!("/calendars/{id}"), &Flash::success("Settings saved.")))
+    connections::update(&user.app.context, &user.change(), id, &wanted).await?;
+    Ok(user.redirect_with_flash(&format!("/calendars/{id}"), &Flash::success("Settings saved.")))
 }

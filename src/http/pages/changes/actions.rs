@@ -1,6 +1,5 @@
 //! What people answer to a question about a change, and the taking back of what was followed.
 
-use axum::{extract::State, response::Response};
 use concord_domain::{ids::RemoteChangeId, sync::remote_change::RemoteChangeKind};
 use concord_services::remote_changes::{AnswerError, RemoteChangeAnswer, answer};
 use concord_storage::{bookings::PutError, remote_changes::RemoteChange};
@@ -8,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         extract::{PageForm, PagePath, local_path},
         flash::Flash,
         obstacles::conflict_summary,
@@ -16,7 +15,6 @@ use super::{
     },
     find_change,
 };
-use crate::app::App;
 
 #[derive(Deserialize)]
 pub(super) struct AnswerChangeForm {
@@ -31,48 +29,44 @@ impl AnswerChangeForm {
 }
 
 pub(super) async fn follow(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<RemoteChangeId>,
     PageForm(form): PageForm<AnswerChangeForm>,
-) -> Result<Response, PageError> {
-    answer_change(&app, &user, id, &form, RemoteChangeAnswer::Follow).await
+) -> PageResult {
+    answer_change(&user, id, &form, RemoteChangeAnswer::Follow).await
 }
 
 pub(super) async fn revert(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<RemoteChangeId>,
     PageForm(form): PageForm<AnswerChangeForm>,
-) -> Result<Response, PageError> {
-    answer_change(&app, &user, id, &form, RemoteChangeAnswer::Revert).await
+) -> PageResult {
+    answer_change(&user, id, &form, RemoteChangeAnswer::Revert).await
 }
 
 pub(super) async fn undo(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<RemoteChangeId>,
     PageForm(form): PageForm<AnswerChangeForm>,
-) -> Result<Response, PageError> {
-    answer_change(&app, &user, id, &form, RemoteChangeAnswer::Undo).await
+) -> PageResult {
+    answer_change(&user, id, &form, RemoteChangeAnswer::Undo).await
 }
 
 async fn answer_change(
-    app: &App,
     user: &CurrentUser,
     id: RemoteChangeId,
     form: &AnswerChangeForm,
     with: RemoteChangeAnswer,
-) -> Result<Response, PageError> {
-    let change = find_change(app, user, id).await?;
-    let flash = match answer(&app.context, &user.change(app), id, with).await {
+) -> PageResult {
+    let change = find_change(user, id).await?;
+    let flash = match answer(&user.app.context, &user.change(), id, with).await {
         Ok(()) => outcome_flash(&change, with, form.return_path()),
         Err(AnswerError::NotFound) => return Err(PageError::NotFound("change")),
         Err(AnswerError::Overtaken) => Flash::information(
             "Someone already decided this, or the booking has changed since. Nothing was changed.",
         ),
         Err(AnswerError::Refused(PutError::Taken(taken))) => {
-            let taken = conflict_summary(&taken, user, app.now());
+            let taken = conflict_summary(&taken, user, user.app.now());
             Flash::failure(format!(
                 "{taken}, so the booking was not changed. Edit it to choose another time."
             ))
@@ -82,7 +76,7 @@ async fn answer_change(
         }
         Err(AnswerError::Storage(error)) => return Err(error.into()),
     };
-    Ok(user.redirect_with_flash(app, form.return_path(), &flash))
+    Ok(user.redirect_with_flash(form.return_path(), &flash))
 }
 
 fn outcome_flash(change: &RemoteChange, with: RemoteChangeAnswer, back: &str) -> Flash {

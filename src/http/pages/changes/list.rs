@@ -1,14 +1,13 @@
 //! All that people did to entries of ours in their own calendars.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::{ids::StaffId, sync::remote_change::RemoteChangeState};
 use concord_storage::{PageRequest, remote_changes};
 use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         components::{Pill, SelectOption},
         extract::PageQuery,
         filters::InvalidFilters,
@@ -18,7 +17,6 @@ use super::{
     },
     ChangeViewPlacement, RemoteChangeView, change_views,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "changes.html")]
@@ -47,11 +45,10 @@ pub(super) struct RemoteChangesPageQuery {
 const PAGE_SIZE: u32 = 50;
 
 pub(super) async fn show(
-    State(app): State<App>,
     user: CurrentUser,
     PageQuery(query): PageQuery<RemoteChangesPageQuery>,
-) -> Result<Response, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+) -> PageResult {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     let state: Option<RemoteChangeState> = query.state.parse().ok();
     let wanted: Option<StaffId> = query.staff.parse().ok();
@@ -81,8 +78,8 @@ pub(super) async fn show(
     }
     let back = page_url(&query, query.after.as_deref());
     let shown = RemoteChangesPage {
-        layout: Layout::load(&app, &user, NavItem::Calendars, "Changes from calendars").await?,
-        lines: change_views(&app, &user, &mut names, &found, (ChangeViewPlacement::List, &back)).await?,
+        layout: Layout::load(&user, NavItem::Calendars, "Changes from calendars").await?,
+        lines: change_views(&user, &mut names, &found, (ChangeViewPlacement::List, &back)).await?,
         states,
         staff,
         is_manager: user.is_manager(),
@@ -91,7 +88,7 @@ pub(super) async fn show(
         is_further: query.after.is_some(),
         is_narrowed: !query.state.is_empty() || !query.staff.is_empty(),
     };
-    render_page(&app, &user, &shown)
+    render_page(&user, &shown)
 }
 
 fn page_url(query: &RemoteChangesPageQuery, after: Option<&str>) -> String {

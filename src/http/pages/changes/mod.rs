@@ -13,7 +13,7 @@ use concord_domain::ids::RemoteChangeId;
 use concord_storage::remote_changes::{self, RemoteChange};
 
 pub(super) use self::view::{ChangeViewPlacement, RemoteChangeView, change_views};
-use super::{PageError, session::CurrentUser};
+use super::{PageError, PageResult, session::CurrentUser};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {
@@ -25,8 +25,8 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// The change, if it was made in a calendar that is the person's to see.
-async fn find_change(app: &App, user: &CurrentUser, id: RemoteChangeId) -> Result<RemoteChange, PageError> {
-    remote_changes::find(&app.context.db, user.business.id, id)
+async fn find_change(user: &CurrentUser, id: RemoteChangeId) -> PageResult<RemoteChange> {
+    remote_changes::find(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|change| user.may_see(change.staff_id))
         .ok_or(PageError::NotFound("change"))

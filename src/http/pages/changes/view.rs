@@ -13,14 +13,13 @@ use concord_domain::{
 use concord_storage::{bookings, remote_changes::RemoteChange};
 
 use super::super::{
-    PageError,
+    PageError, PageResult,
     booking_paths::booking_path,
     components::{Pill, capitalize},
     format::{RelativeTime, span},
     names::NameDirectory,
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// Where a change is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +77,12 @@ impl ChangeAnswerLabels {
 
 /// The changes in words. An answer leads back to `back`, a path of ours.
 pub(crate) async fn change_views(
-    app: &App,
     user: &CurrentUser,
     names: &mut NameDirectory,
     changes: &[RemoteChange],
     (place, back): (ChangeViewPlacement, &str),
-) -> Result<Vec<RemoteChangeView>, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+) -> PageResult<Vec<RemoteChangeView>> {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
     let booked = bookings::find_by_ids(db, business, &ids).await?;
     for booking in booked.values() {
@@ -93,26 +91,25 @@ pub(crate) async fn change_views(
     let mut lines = Vec::with_capacity(changes.len());
     for change in changes {
         let booking = booked.get(&change.booking_id).ok_or(PageError::NotFound("booking"))?;
-        lines.push(change_view(app, user, names, (change, booking), (place, back)));
+        lines.push(change_view(user, names, (change, booking), (place, back)));
     }
     Ok(lines)
 }
 
 fn change_view(
-    app: &App,
     user: &CurrentUser,
     names: &NameDirectory,
     (change, booking): (&RemoteChange, &Booking),
     (place, back): (ChangeViewPlacement, &str),
 ) -> RemoteChangeView {
-    let (now, zone) = (app.now(), names.resource_zone(booking.draft.resource));
+    let (now, zone) = (user.app.now(), names.resource_zone(booking.draft.resource));
     let today = now.with_timezone(&zone).date_naive();
     let resource = names.resource_name(booking.draft.resource);
     let entry = match place {
         ChangeViewPlacement::Booking => "the entry".to_owned(),
         ChangeViewPlacement::Needs | ChangeViewPlacement::List => {
             let names = TextContext {
-                platforms: &app.context.platforms,
+                platforms: &user.app.context.platforms,
                 resource: &resource,
                 business: &user.business.name,
             };

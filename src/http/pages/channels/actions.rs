@@ -1,10 +1,7 @@
 //! What can be done with a channel.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect};
 use concord_domain::{
     channel::{ChannelState, Settled},
     ids::{ChannelId, ChannelItemId, ChannelRunId},
@@ -20,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         components::{pluralize, sentence},
         extract::PagePath,
         flash::Flash,
@@ -30,26 +27,21 @@ use super::{
     },
     channel_name, channel_path, find_channel, platform_name,
 };
-use crate::app::App;
 
-pub(super) async fn sync(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    find_channel(&app, &user, id).await?;
-    let channel = manage::sync_now(&app.context, &user.change(&app), id).await?;
-    let platform = platform_name(&app, &channel.platform);
+pub(super) async fn sync(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    find_channel(&user, id).await?;
+    let channel = manage::sync_now(&user.app.context, &user.change(), id).await?;
+    let platform = platform_name(&user.app, &channel.platform);
     let flash = match (channel.polled, channel.state) {
         (true, ChannelState::Active) => Flash::success(format!("Syncing {platform}'s calendar.")),
         (true, ChannelState::Paused) => Flash::information("Not synced: the channel is paused."),
         (false, _) => Flash::information("Not synced: the channel has no calendar link."),
     };
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &flash))
+    Ok(user.redirect_with_flash(&channel_path(id), &flash))
 }
 
 /// Somebody was faster, or a mistake of ours.
-fn refusal_flash(error: ReviewError) -> Result<Flash, PageError> {
+fn refusal_flash(error: ReviewError) -> PageResult<Flash> {
     match error {
         ReviewError::Nothing => Ok(Flash::information("Nothing is held for review any more.")),
         ReviewError::TooLate => Ok(Flash::failure(sentence(&error))),
@@ -58,15 +50,11 @@ fn refusal_flash(error: ReviewError) -> Result<Flash, PageError> {
     }
 }
 
-pub(super) async fn approve_quarantine(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    find_channel(&app, &user, id).await?;
-    let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
+pub(super) async fn approve_quarantine(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    find_channel(&user, id).await?;
+    let (context, business, actor) = (user.app.context.clone(), user.business.id, user.actor());
     let release = async move { quarantine::release(&context, business, id, &actor).await };
-    let flash = match app.run_to_completion(release).await? {
+    let flash = match user.app.run_to_completion(release).await? {
         Ok((run, number)) => {
             let were = pluralize(number, "booking was", "bookings were");
             Flash::success(format!("{were} cancelled."))
@@ -74,77 +62,69 @@ pub(super) async fn approve_quarantine(
         }
         Err(error) => refusal_flash(error)?,
     };
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &flash))
+    Ok(user.redirect_with_flash(&channel_path(id), &flash))
 }
 
-pub(super) async fn keep(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let flash = match quarantine::keep(&app.context, user.business.id, id, &user.actor()).await {
+pub(super) async fn keep(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    let channel = find_channel(&user, id).await?;
+    let flash = match quarantine::keep(&user.app.context, user.business.id, id, &user.actor()).await {
         Ok(number) => Flash::success(format!(
             "{}, though {}'s calendar is missing {}.",
             pluralize(i64::try_from(number).unwrap_or(i64::MAX), "booking is kept", "bookings are kept"),
-            platform_name(&app, &channel.platform),
+            platform_name(&user.app, &channel.platform),
             if number == 1 { "it" } else { "them" }
         )),
         Err(error) => refusal_flash(error)?,
     };
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &flash))
+    Ok(user.redirect_with_flash(&channel_path(id), &flash))
 }
 
 pub(super) async fn settle_as_booking(
-    State(app): State<App>,
     user: Manager,
     PagePath((id, item)): PagePath<(ChannelId, ChannelItemId)>,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let text = "Confirmed as a booking. Its nights stay blocked.";
-    settle(&app, &user, (id, item), Settled::Booking, text).await
+    settle(&user, (id, item), Settled::Booking, text).await
 }
 
 pub(super) async fn settle_as_echo(
-    State(app): State<App>,
     user: Manager,
     PagePath((id, item)): PagePath<(ChannelId, ChannelItemId)>,
-) -> Result<Response, PageError> {
-    settle(&app, &user, (id, item), Settled::Ours, "Marked as ours. Its nights are available again.").await
+) -> PageResult {
+    settle(&user, (id, item), Settled::Ours, "Marked as ours. Its nights are available again.").await
 }
 
 async fn settle(
-    app: &App,
     user: &Manager,
     (id, item): (ChannelId, ChannelItemId),
     settled: Settled,
     text: &str,
-) -> Result<Response, PageError> {
-    find_channel(app, user, id).await?;
-    let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
+) -> PageResult {
+    find_channel(user, id).await?;
+    let (context, business, actor) = (user.app.context.clone(), user.business.id, user.actor());
     let settle = async move { unconfirmed::settle(&context, business, (id, item), settled, &actor).await };
-    let flash = match app.run_to_completion(settle).await? {
+    let flash = match user.app.run_to_completion(settle).await? {
         Ok(()) => Flash::success(text),
         Err(ReviewError::Nothing) => Flash::information("This was already decided."),
         Err(error) => refusal_flash(error)?,
     };
-    Ok(user.redirect_with_flash(app, &channel_path(id), &flash))
+    Ok(user.redirect_with_flash(&channel_path(id), &flash))
 }
 
 pub(super) async fn undo(
-    State(app): State<App>,
     user: Manager,
     PagePath((id, run)): PagePath<(ChannelId, ChannelRunId)>,
-) -> Result<Response, PageError> {
-    find_channel(&app, &user, id).await?;
-    let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
+) -> PageResult {
+    find_channel(&user, id).await?;
+    let (context, business, actor) = (user.app.context.clone(), user.business.id, user.actor());
     let reading = runs::find(&context.db, business, run).await?;
     reading.filter(|reading| reading.channel_id == id).ok_or(PageError::NotFound("reading"))?;
     let undo = async move { quarantine::undo(&context, business, run, &actor).await };
-    let flash = match app.run_to_completion(undo).await? {
+    let flash = match user.app.run_to_completion(undo).await? {
         Ok(undone) => undone_flash(undone),
         Err(error) => refusal_flash(error)?,
     };
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &flash))
+    Ok(user.redirect_with_flash(&channel_path(id), &flash))
 }
 
 fn undone_flash(undone: UndoCounts) -> Flash {
@@ -176,42 +156,30 @@ fn undone_flash(undone: UndoCounts) -> Flash {
     }
 }
 
-pub(super) async fn rotate(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    manage::rotate_feed(&app.context, &user.change(&app), id).await?;
-    let platform = platform_name(&app, &channel.platform);
+pub(super) async fn rotate(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    let channel = find_channel(&user, id).await?;
+    manage::rotate_feed(&user.app.context, &user.change(), id).await?;
+    let platform = platform_name(&user.app, &channel.platform);
     let text = format!("New link generated. Paste it at {platform} now: the old link no longer works.");
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &Flash::success(text)))
+    Ok(user.redirect_with_flash(&channel_path(id), &Flash::success(text)))
 }
 
-pub(super) async fn confirm_read(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
+pub(super) async fn confirm_read(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    let channel = find_channel(&user, id).await?;
     // Who has fetched it a moment ago is written down first.
-    app.access.flush(&app.context.db).await?;
-    manage::confirm_read(&app.context, &user.change(&app), id).await?;
-    let platform = platform_name(&app, &channel.platform);
+    user.app.access.flush(&user.app.context.db).await?;
+    manage::confirm_read(&user.app.context, &user.change(), id).await?;
+    let platform = platform_name(&user.app, &channel.platform);
     let text = format!("Marked as imported by {platform}, as of its last visit.");
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &Flash::success(text)))
+    Ok(user.redirect_with_flash(&channel_path(id), &Flash::success(text)))
 }
 
-pub(super) async fn remove(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let name = channel_name(&app, &channel).await?;
-    manage::remove(&app.context, &user.change(&app), id).await?;
+pub(super) async fn remove(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    let channel = find_channel(&user, id).await?;
+    let name = channel_name(&user.app, &channel).await?;
+    manage::remove(&user.app.context, &user.change(), id).await?;
     let text = format!("{name} was removed. Its bookings are kept.");
-    Ok(user.redirect_with_flash(&app, "/channels", &Flash::success(text)))
+    Ok(user.redirect_with_flash("/channels", &Flash::success(text)))
 }
 
 /// What a channel manager needs, shown this once.
@@ -235,45 +203,36 @@ fn webhook_path(id: ChannelId) -> String {
     format!("{}/webhooks", channel_path(id))
 }
 
-pub(super) async fn enable_webhooks(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    find_channel(&app, &user, id).await?;
-    let (mut tx, path) = (app.context.db.begin().await?, webhook_path(id));
-    let keys = manage::allow_webhooks(&mut tx, &app.context, &user.change(&app), id).await?;
+pub(super) async fn enable_webhooks(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    find_channel(&user, id).await?;
+    let (mut tx, path) = (user.app.context.db.begin().await?, webhook_path(id));
+    let keys = manage::allow_webhooks(&mut tx, &user.app.context, &user.change(), id).await?;
     let keys = ChannelWebhookReveal {
-        url: app.absolute_url(&format!("/hooks/channels/{}", keys.token.expose_secret())),
+        url: user.app.absolute_url(&format!("/hooks/channels/{}", keys.token.expose_secret())),
         key: keys.secret.expose_secret().to_owned(),
     };
-    let shown = reveal::store(&mut tx, &app, &user, &path, &keys).await?;
+    let shown = reveal::store(&mut tx, &user, &path, &keys).await?;
     tx.commit().await?;
     Ok(reveal::redirect(&path, shown))
 }
 
 pub(super) async fn show_webhooks(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<ChannelId>,
     shown: RevealQuery,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let layout = Layout::load(&app, &user, NavItem::Channels, "Webhooks").await?;
-    let name = channel_name(&app, &channel).await?;
-    let keys = match reveal::take(&app, &user, &webhook_path(id), &shown).await? {
+) -> PageResult {
+    let channel = find_channel(&user, id).await?;
+    let layout = Layout::load(&user, NavItem::Channels, "Webhooks").await?;
+    let name = channel_name(&user.app, &channel).await?;
+    let keys = match reveal::take(&user, &webhook_path(id), &shown).await? {
         Reveal::NotRequested => return Ok(Redirect::to(&channel_path(id)).into_response()),
         reveal => reveal.into_value(),
     };
-    render_page(&app, &user, &ChannelWebhookPage { layout, name, back: channel_path(id), keys })
+    render_page(&user, &ChannelWebhookPage { layout, name, back: channel_path(id), keys })
 }
 
-pub(super) async fn forbid_webhooks(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<ChannelId>,
-) -> Result<Response, PageError> {
-    find_channel(&app, &user, id).await?;
-    manage::forbid_webhooks(&app.context, &user.change(&app), id).await?;
-    Ok(user.redirect_with_flash(&app, &channel_path(id), &Flash::success("Webhooks disabled.")))
+pub(super) async fn forbid_webhooks(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {
+    find_channel(&user, id).await?;
+    manage::forbid_webhooks(&user.app.context, &user.change(), id).await?;
+    Ok(user.redirect_with_flash(&channel_path(id), &Flash::success("Webhooks disabled.")))
 }

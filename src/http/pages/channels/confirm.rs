@@ -1,9 +1,6 @@
 //! What is asked before something is done with a channel.
 
-use axum::{
-    extract::State,
-    routing::{MethodRouter, get},
-};
+use axum::routing::{MethodRouter, get};
 use concord_domain::ids::ChannelId;
 use concord_jobs::channels::quarantine;
 use concord_storage::channels::Channel;
@@ -101,11 +98,11 @@ impl ChannelQuestion {
 
 /// The page that asks it.
 pub(super) fn ask(question: ChannelQuestion) -> MethodRouter<App> {
-    get(async move |State(app): State<App>, user: Manager, PagePath(id): PagePath<ChannelId>| {
-        let channel = find_channel(&app, &user, id).await?;
+    get(async move |user: Manager, PagePath(id): PagePath<ChannelId>| {
+        let channel = find_channel(&user, id).await?;
         let refuse = |text: &str| Err(PageError::NotPossible(text.to_owned()));
         let waiting = match question {
-            ChannelQuestion::Approve => quarantine::waiting(&app.context, &channel).await?.len(),
+            ChannelQuestion::Approve => quarantine::waiting(&user.app.context, &channel).await?.len(),
             _ => 0,
         };
         match question {
@@ -117,7 +114,7 @@ pub(super) fn ask(question: ChannelQuestion) -> MethodRouter<App> {
             }
             _ => {}
         }
-        let question = question.confirmation(&channel, &platform_name(&app, &channel.platform), waiting);
-        confirm_page(&app, &user, (NavItem::Channels, channel_path(id)), question).await
+        let question = question.confirmation(&channel, &platform_name(&user.app, &channel.platform), waiting);
+        confirm_page(&user, (NavItem::Channels, channel_path(id)), question).await
     })
 }

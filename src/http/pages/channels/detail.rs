@@ -1,14 +1,13 @@
 //! One channel: how it stands, what goes each way, and what can be done.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::{channel::ChannelState, ids::ChannelId};
 use concord_jobs::channels::{intervals, load_poll_interval};
 use concord_storage::channels::Channel;
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         components::SelectOption,
         confirm::Confirmation,
         extract::{PagePath, PageQuery},
@@ -23,7 +22,6 @@ use super::{
     labels::{block_rule_options, fill_steps, preference_options},
     live::{ChannelLive, ChannelPageQuery, build_live},
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "channel.html")]
@@ -65,32 +63,30 @@ impl ChannelPage {
 }
 
 pub(super) async fn show(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<ChannelId>,
     PageQuery(query): PageQuery<ChannelPageQuery>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
+) -> PageResult {
+    let channel = find_channel(&user, id).await?;
     let form = ChannelSettingsForm::from_channel(&channel);
-    let shown = build_page(&app, &user, &channel, query, form.into()).await?;
-    render_page(&app, &user, &shown)
+    let shown = build_page(&user, &channel, query, form.into()).await?;
+    render_page(&user, &shown)
 }
 
 pub(super) async fn build_page(
-    app: &App,
     user: &CurrentUser,
     channel: &Channel,
     query: ChannelPageQuery,
     form: Form<ChannelSettingsForm>,
-) -> Result<ChannelPage, PageError> {
+) -> PageResult<ChannelPage> {
     let path = channel_path(channel.id);
     let live_path = match &query.after {
         Some(after) => format!("{path}/live?after={after}"),
         None => format!("{path}/live"),
     };
-    let live = build_live(app, user, channel, query).await?;
-    let known = app.context.platforms.find(&channel.platform);
-    let feed_url = channel_feed_url(app, channel).await?;
+    let live = build_live(user, channel, query).await?;
+    let known = user.app.context.platforms.find(&channel.platform);
+    let feed_url = channel_feed_url(&user.app, channel).await?;
     let values = [
         ("resource", live.glance.resource.as_str()),
         ("business", user.business.name.as_str()),
@@ -111,7 +107,7 @@ pub(super) async fn build_page(
     let unset = Channel { interval_minutes: None, ..channel.clone() };
     let title = format!("{} on {}", live.glance.resource, live.glance.platform);
     Ok(ChannelPage {
-        layout: Layout::load(app, user, NavItem::Channels, title).await?,
+        layout: Layout::load(user, NavItem::Channels, title).await?,
         path,
         live_path,
         offers_feed: known.is_none_or(|platform| platform.exports),
@@ -124,7 +120,7 @@ pub(super) async fn build_page(
         states: state_options(&form.state),
         preferences: preference_options(&form.preference),
         blocks: block_rule_options(&form.blocks),
-        usual_minutes: load_poll_interval(&app.context, &unset).await?.num_minutes(),
+        usual_minutes: load_poll_interval(&user.app.context, &unset).await?.num_minutes(),
         interval_range: format!("From {} to {}.", allowed.start(), allowed.end()),
         form,
         questions,

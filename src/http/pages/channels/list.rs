@@ -1,19 +1,17 @@
 //! All channels, those of one resource together; what is wrong comes first.
 
 use askama::{Template, filters::HtmlSafe};
-use axum::{extract::State, response::Response};
 use concord_storage::channels;
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         layout::{Layout, NavItem, render_page, render_partial},
         names::NameDirectory,
         session::{CurrentUser, Manager},
     },
     summary::ChannelSummary,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "channels.html")]
@@ -52,28 +50,24 @@ impl ChannelsLive {
     }
 }
 
-pub(super) async fn show(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let mut names = NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await?;
-    let live = build_live(&app, &user, &mut names).await?;
-    let layout = Layout::load(&app, &user, NavItem::Channels, "Channels").await?;
-    render_page(&app, &user, &ChannelsPage { layout, live, has_resources: !names.resources.is_empty() })
+pub(super) async fn show(user: Manager) -> PageResult {
+    let mut names = NameDirectory::load(&user.app.context.db, user.business.id, user.business.zone).await?;
+    let live = build_live(&user, &mut names).await?;
+    let layout = Layout::load(&user, NavItem::Channels, "Channels").await?;
+    render_page(&user, &ChannelsPage { layout, live, has_resources: !names.resources.is_empty() })
 }
 
-pub(super) async fn live(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let mut names = NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await?;
-    render_partial(&build_live(&app, &user, &mut names).await?)
+pub(super) async fn live(user: Manager) -> PageResult {
+    let mut names = NameDirectory::load(&user.app.context.db, user.business.id, user.business.zone).await?;
+    render_partial(&build_live(&user, &mut names).await?)
 }
 
-async fn build_live(
-    app: &App,
-    user: &CurrentUser,
-    names: &mut NameDirectory,
-) -> Result<ChannelsLive, PageError> {
-    let db = &app.context.db;
+async fn build_live(user: &CurrentUser, names: &mut NameDirectory) -> PageResult<ChannelsLive> {
+    let db = &user.app.context.db;
     let mut resources: Vec<ResourceChannels> = Vec::new();
     for channel in channels::list(db, user.business.id).await? {
         names.load_resource(db, channel.resource_id).await?;
-        let (glance, _) = ChannelSummary::load(app, user, &channel, names).await?;
+        let (glance, _) = ChannelSummary::load(user, &channel, names).await?;
         let id = channel.resource_id.to_string();
         match resources.iter_mut().find(|resource| resource.id == id) {
             Some(resource) => resource.channels.push(glance),

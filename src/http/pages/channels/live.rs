@@ -2,7 +2,6 @@
 //! what each reading came to.
 
 use askama::{Template, filters::HtmlSafe};
-use axum::{extract::State, response::Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
@@ -23,7 +22,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         booking_paths::linkable_path,
         components::{Pill, Tone, capitalize},
         extract::{PagePath, PageQuery},
@@ -38,7 +37,7 @@ use super::{
     labels::{item_label, origin_label, skipped_message},
     summary::ChannelSummary,
 };
-use crate::{app::App, http::feeds::is_shown_as_person};
+use crate::http::feeds::is_shown_as_person;
 
 #[derive(Template)]
 #[template(path = "channel_live.html")]
@@ -130,13 +129,12 @@ pub(super) struct ChannelPageQuery {
 }
 
 pub(super) async fn show(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<ChannelId>,
     PageQuery(query): PageQuery<ChannelPageQuery>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    render_partial(&build_live(&app, &user, &channel, query).await?)
+) -> PageResult {
+    let channel = find_channel(&user, id).await?;
+    render_partial(&build_live(&user, &channel, query).await?)
 }
 
 /// How times are told on the page.
@@ -149,12 +147,11 @@ struct ChannelTimeFormat {
 }
 
 pub(super) async fn build_live(
-    app: &App,
     user: &CurrentUser,
     channel: &Channel,
     query: ChannelPageQuery,
-) -> Result<ChannelLive, PageError> {
-    let (db, business, now) = (&app.context.db, user.business.id, app.now());
+) -> PageResult<ChannelLive> {
+    let (db, business, now) = (&user.app.context.db, user.business.id, user.app.now());
     let mut names = NameDirectory::load(db, business, user.business.zone).await?;
     names.load_resource(db, channel.resource_id).await?;
     let nights = names.resource_zone(channel.resource_id);
@@ -164,10 +161,10 @@ pub(super) async fn build_live(
         nights,
         today: now.with_timezone(&nights).date_naive(),
     };
-    let (glance, exposure) = ChannelSummary::load(app, user, channel, &names).await?;
+    let (glance, exposure) = ChannelSummary::load(user, channel, &names).await?;
     let found = items::to_come(db, business, channel.id, now).await?;
     let waiting = match channel.import_guard {
-        Some(_) => quarantine::waiting(&app.context, channel).await?,
+        Some(_) => quarantine::waiting(&user.app.context, channel).await?,
         None => Vec::new(),
     };
     let unconfirmed = found.iter().filter(|one| one.kind == ItemKind::Unconfirmed);

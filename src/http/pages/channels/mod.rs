@@ -29,7 +29,7 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 
-use super::{PageError, components::sentence, session::Manager};
+use super::{PageError, PageResult, components::sentence, session::Manager};
 use crate::{app::App, http::feeds::feed_url};
 
 pub(super) fn router() -> Router<App> {
@@ -55,8 +55,8 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// The channel, for managers, if it is not removed.
-async fn find_channel(app: &App, user: &Manager, id: ChannelId) -> Result<Channel, PageError> {
-    let found = channels::find(&app.context.db, user.business.id, id).await?;
+async fn find_channel(user: &Manager, id: ChannelId) -> PageResult<Channel> {
+    let found = channels::find(&user.app.context.db, user.business.id, id).await?;
     found.ok_or(PageError::NotFound("channel"))
 }
 
@@ -97,7 +97,7 @@ impl From<ChannelError> for PageError {
 }
 
 /// What is wrong with an address that somebody typed, for the page that shows it again; other errors are none of its.
-fn address_error_message(error: ChannelError) -> Result<String, PageError> {
+fn address_error_message(error: ChannelError) -> PageResult<String> {
     match error {
         ChannelError::Address(_)
         | ChannelError::AddressTaken

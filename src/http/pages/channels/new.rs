@@ -1,7 +1,6 @@
 //! Connecting a platform: which resource and where, then what is sold there comes here.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_services::channels::{
     self as manage, NewChannelRequest,
@@ -13,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         components::SelectOption,
         extract::{PageForm, PageQuery},
         flash::Flash,
@@ -92,21 +91,17 @@ pub(super) struct NewChannelForm {
     instead: Option<String>,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: Manager,
-    PageQuery(form): PageQuery<NewChannelForm>,
-) -> Result<Response, PageError> {
-    let resources = all_resources(&app.context.db, user.business.id).await?;
+pub(super) async fn show(user: Manager, PageQuery(form): PageQuery<NewChannelForm>) -> PageResult {
+    let resources = all_resources(&user.app.context.db, user.business.id).await?;
     if form.resource.is_none() || form.platform.is_none() {
-        return choose_page(&app, &user, &resources, &form, Faults::default()).await;
+        return choose_page(&user, &resources, &form, Faults::default()).await;
     }
-    match parse_choice(&app, &resources, &form) {
+    match parse_choice(&user.app, &resources, &form) {
         Ok((resource, platform)) => {
-            let shown = build_page(&app, &user, resource, platform, &form).await?;
-            render_page(&app, &user, &shown)
+            let shown = build_page(&user, resource, platform, &form).await?;
+            render_page(&user, &shown)
         }
-        Err(faults) => choose_page(&app, &user, &resources, &form, faults).await,
+        Err(faults) => choose_page(&user, &resources, &form, faults).await,
     }
 }
 
@@ -136,12 +131,11 @@ fn parse_choice<'a>(
 }
 
 async fn choose_page(
-    app: &App,
     user: &CurrentUser,
     resources: &[Resource],
     form: &NewChannelForm,
     faults: Faults,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let (resource, platform) =
         (form.resource.as_deref().unwrap_or_default(), form.platform.as_deref().unwrap_or_default());
     let is_refused = !faults.is_empty();
@@ -154,30 +148,29 @@ async fn choose_page(
         chosen: one.id.as_str() == platform,
     };
     let shown = ChooseChannelPage {
-        layout: Layout::load(app, user, NavItem::Channels, "Connect a platform").await?,
+        layout: Layout::load(user, NavItem::Channels, "Connect a platform").await?,
         resources: resources
             .iter()
             .map(|one| SelectOption::new(one.id.to_string(), &one.name, resource))
             .collect(),
-        platforms: app.context.platforms.iter().map(offer).collect(),
+        platforms: user.app.context.platforms.iter().map(offer).collect(),
         form: Form::refused((), faults),
     };
-    if is_refused { render_refused(app, user, &shown) } else { render_page(app, user, &shown) }
+    if is_refused { render_refused(user, &shown) } else { render_page(user, &shown) }
 }
 
 async fn build_page(
-    app: &App,
     user: &CurrentUser,
     resource: &Resource,
     platform: &Platform,
     form: &NewChannelForm,
-) -> Result<NewChannelPage, PageError> {
+) -> PageResult<NewChannelPage> {
     let business = user.business.name.as_str();
     let to_come = "(the link shown in the next step)";
     let values = [("resource", resource.name.as_str()), ("business", business), ("feed_url", to_come)];
     let checklist = platform.checklist.as_ref();
     Ok(NewChannelPage {
-        layout: Layout::load(app, user, NavItem::Channels, format!("Connect {}", platform.name)).await?,
+        layout: Layout::load(user, NavItem::Channels, format!("Connect {}", platform.name)).await?,
         resource_id: resource.id.to_string(),
         resource: resource.name.clone(),
         platform_id: platform.id.to_string(),
@@ -195,35 +188,31 @@ async fn build_page(
     })
 }
 
-pub(super) async fn create(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(form): PageForm<NewChannelForm>,
-) -> Result<Response, PageError> {
-    let resources = all_resources(&app.context.db, user.business.id).await?;
-    let (resource, platform) = match parse_choice(&app, &resources, &form) {
+pub(super) async fn create(user: Manager, PageForm(form): PageForm<NewChannelForm>) -> PageResult {
+    let resources = all_resources(&user.app.context.db, user.business.id).await?;
+    let (resource, platform) = match parse_choice(&user.app, &resources, &form) {
         Ok(chosen) => chosen,
-        Err(faults) => return choose_page(&app, &user, &resources, &form, faults).await,
+        Err(faults) => return choose_page(&user, &resources, &form, faults).await,
     };
-    let mut shown = build_page(&app, &user, resource, platform, &form).await?;
+    let mut shown = build_page(&user, resource, platform, &form).await?;
     if !platform.exports && !platform.imports {
         return Err(PageError::NotPossible(format!("{} has no calendar to connect.", platform.name)));
     }
-    let change = user.change(&app);
+    let change = user.change();
     let typed =
         Some(SecretString::from(shown.form.address.as_str())).filter(|_| !shown.form.address.is_empty());
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
         let ticked = if form.about == shown.about() { form.anyway.as_slice() } else { &[] };
-        let warnings = address_check::warnings(&app.context, &change, &asked).await?;
+        let warnings = address_check::warnings(&user.app.context, &change, &asked).await?;
         let against = AddressWarnings::from_warnings(&warnings, ticked, &resource.name);
         if let Some(text) = against.unconfirmed() {
             shown.told = against.platform;
             shown.ticks = against.ticks;
-            return refuse(&app, &user, shown, text);
+            return refuse(&user, shown, text);
         }
     }
-    let said = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
+    let said = platform_settings::find(&user.app.context.db, user.business.id, platform.id.as_str()).await?;
     let wanted = NewChannelRequest {
         resource: resource.id,
         platform,
@@ -232,9 +221,9 @@ pub(super) async fn create(
         blocks: said.blocks,
         interval_minutes: None,
     };
-    let channel = match manage::create(&app.context, &change, &wanted).await {
+    let channel = match manage::create(&user.app.context, &change, &wanted).await {
         Ok(channel) => channel,
-        Err(error) => return refuse(&app, &user, shown, address_error_message(error)?),
+        Err(error) => return refuse(&user, shown, address_error_message(error)?),
     };
     let text = if channel.polled {
         format!(
@@ -244,15 +233,10 @@ pub(super) async fn create(
     } else {
         format!("{} connected. Next, export your availability.", platform.name)
     };
-    Ok(user.redirect_with_flash(&app, &channel_path(channel.id), &Flash::success(text)))
+    Ok(user.redirect_with_flash(&channel_path(channel.id), &Flash::success(text)))
 }
 
-fn refuse(
-    app: &App,
-    user: &CurrentUser,
-    mut shown: NewChannelPage,
-    text: String,
-) -> Result<Response, PageError> {
+fn refuse(user: &CurrentUser, mut shown: NewChannelPage, text: String) -> PageResult {
     shown.form = Form::refused(shown.form.clone(), ("address", text));
-    render_refused(app, user, &shown)
+    render_refused(user, &shown)
 }

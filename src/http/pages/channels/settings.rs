@@ -1,6 +1,5 @@
 //! Saves what a person chooses for a channel, once nothing speaks against it.
 
-use axum::{extract::State, response::Response};
 use concord_domain::ids::ChannelId;
 use concord_services::channels::{
     self as manage, ChannelUpdate,
@@ -11,7 +10,7 @@ use concord_storage::{ChangeContext, channels::Channel, resources};
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         extract::{PageForm, PagePath},
         flash::Flash,
         form::{Faults, Form},
@@ -29,18 +28,17 @@ use super::{
 use crate::app::App;
 
 pub(super) async fn save(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<ChannelId>,
     PageForm(form): PageForm<ChannelSettingsForm>,
-) -> Result<Response, PageError> {
-    let channel = find_channel(&app, &user, id).await?;
-    let changes = match parse_form(&app, &channel, &form) {
+) -> PageResult {
+    let channel = find_channel(&user, id).await?;
+    let changes = match parse_form(&user.app, &channel, &form) {
         Ok(changes) => changes,
-        Err(faults) => return refuse(&app, &user, &channel, form, faults).await,
+        Err(faults) => return refuse(&user, &channel, form, faults).await,
     };
-    let change = user.change(&app);
-    if let Some(against) = address_warnings(&app, &change, &channel, (&form, &changes)).await?
+    let change = user.change();
+    if let Some(against) = address_warnings(&user.app, &change, &channel, (&form, &changes)).await?
         && let Some(text) = against.unconfirmed()
     {
         let form = ChannelSettingsForm {
@@ -48,13 +46,13 @@ pub(super) async fn save(
             about: address_fingerprint(&channel.platform, &form.address),
             ..form
         };
-        return refuse(&app, &user, &channel, form, ("address", text)).await;
+        return refuse(&user, &channel, form, ("address", text)).await;
     }
-    match manage::update(&app.context, &change, id, &changes).await {
-        Ok(_) => Ok(user.redirect_with_flash(&app, &channel_path(id), &Flash::success("Settings saved."))),
+    match manage::update(&user.app.context, &change, id, &changes).await {
+        Ok(_) => Ok(user.redirect_with_flash(&channel_path(id), &Flash::success("Settings saved."))),
         Err(error) => {
             let fault = ("address", address_error_message(error)?);
-            refuse(&app, &user, &channel, form, fault).await
+            refuse(&user, &channel, form, fault).await
         }
     }
 }
@@ -65,7 +63,7 @@ async fn address_warnings(
     change: &ChangeContext,
     channel: &Channel,
     (form, changes): (&ChannelSettingsForm, &ChannelUpdate),
-) -> Result<Option<AddressWarnings>, PageError> {
+) -> PageResult<Option<AddressWarnings>> {
     let platform = app.context.platforms.find(&channel.platform);
     let (Some(Some(address)), Some(platform)) = (&changes.import_url, platform) else { return Ok(None) };
     let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
@@ -83,13 +81,12 @@ async fn address_warnings(
 }
 
 async fn refuse(
-    app: &App,
     user: &CurrentUser,
     channel: &Channel,
     form: ChannelSettingsForm,
     faults: impl Into<Faults>,
-) -> Result<Response, PageError> {
+) -> PageResult {
     let form = Form::refused(form, faults);
-    let shown = build_page(app, user, channel, ChannelPageQuery::default(), form).await?;
-    render_refused(app, user, &shown)
+    let shown = build_page(user, channel, ChannelPageQuery::default(), form).await?;
+    render_refused(user, &shown)
 }

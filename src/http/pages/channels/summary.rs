@@ -6,7 +6,7 @@ use concord_storage::{channels::Channel, jobs};
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         attention::exposed_nights,
         components::{Pill, Tone, capitalize, pluralize},
         format::RelativeTime,
@@ -17,7 +17,6 @@ use super::{
     labels::{hue_class, quarantine_message},
     platform_name,
 };
-use crate::app::App;
 
 /// How a channel stands.
 pub(super) struct ChannelSummary {
@@ -62,18 +61,17 @@ pub(super) struct ExposureSummary {
 impl ChannelSummary {
     /// Looks at a channel; `names` has heard of its resource.
     pub(super) async fn load(
-        app: &App,
         user: &CurrentUser,
         channel: &Channel,
         names: &NameDirectory,
-    ) -> Result<(Self, Exposure), PageError> {
-        let (db, now, zone) = (&app.context.db, app.now(), user.business.zone);
+    ) -> PageResult<(Self, Exposure)> {
+        let (db, now, zone) = (&user.app.context.db, user.app.now(), user.business.zone);
         let is_read = channel.polled && channel.state == ChannelState::Active;
         let due = jobs::next_due_at(db, user.business.id, JobKind::PollChannel, channel.id.0).await?;
         let due = due.filter(|_| is_read);
         let is_due = due.is_some_and(|due| due <= now);
-        let platform = platform_name(app, &channel.platform);
-        let known = app.context.platforms.find(&channel.platform);
+        let platform = platform_name(&user.app, &channel.platform);
+        let known = user.app.context.platforms.find(&channel.platform);
         let exposure = exposure(db, channel, now).await?;
         let reads_ours = channel.feed_id.is_some() && known.is_none_or(|platform| platform.imports);
         let glance = Self {

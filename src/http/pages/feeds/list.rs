@@ -1,7 +1,6 @@
 //! All feeds that the person may see, and the form of a new one.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::{
     feed::FeedScope,
     ids::{ChannelId, FeedId, ResourceId, StaffId},
@@ -15,7 +14,7 @@ use concord_storage::{
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         components::SelectOption,
         confirm::Confirmation,
         form::Form,
@@ -27,7 +26,6 @@ use super::{
     },
     FeedUrlReveal, NewFeedForm, PATH, may_see, privacy_label, revoke_confirmation, rotate_confirmation,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "feeds.html")]
@@ -64,28 +62,20 @@ struct FeedRow {
     read: Option<RelativeTime>,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    shown: RevealQuery,
-) -> Result<Response, PageError> {
-    let feeds = build_page(&app, &user, NewFeedForm::default().into()).await?;
-    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+pub(super) async fn show(user: CurrentUser, shown: RevealQuery) -> PageResult {
+    let feeds = build_page(&user, NewFeedForm::default().into()).await?;
+    let reveal = reveal::take(&user, PATH, &shown).await?;
     let feeds = FeedsPage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..feeds };
-    render_page(&app, &user, &feeds)
+    render_page(&user, &feeds)
 }
 
-pub(super) async fn build_page(
-    app: &App,
-    user: &CurrentUser,
-    form: Form<NewFeedForm>,
-) -> Result<FeedsPage, PageError> {
-    let db = &app.context.db;
+pub(super) async fn build_page(user: &CurrentUser, form: Form<NewFeedForm>) -> PageResult<FeedsPage> {
+    let db = &user.app.context.db;
     let mut names = NameDirectory::load(db, user.business.id, user.business.zone).await?;
     let all = feeds::list(db, user.business.id).await?;
     let (mut rows, mut questions) = (Vec::new(), Vec::new());
     for feed in all.iter().filter(|feed| may_see(user, feed)) {
-        rows.push(feed_row(app, user, feed, &mut names).await?);
+        rows.push(feed_row(user, feed, &mut names).await?);
         questions.extend([rotate_confirmation(feed), revoke_confirmation(feed)]);
     }
     let whole = if user.is_manager() {
@@ -101,7 +91,7 @@ pub(super) async fn build_page(
         seen.map(choice).collect()
     };
     Ok(FeedsPage {
-        layout: Layout::load(app, user, NavItem::Feeds, "Feeds").await?,
+        layout: Layout::load(user, NavItem::Feeds, "Feeds").await?,
         rows,
         questions,
         whole,
@@ -119,13 +109,8 @@ pub(super) async fn build_page(
     })
 }
 
-async fn feed_row(
-    app: &App,
-    user: &CurrentUser,
-    feed: &Feed,
-    names: &mut NameDirectory,
-) -> Result<FeedRow, PageError> {
-    let db = &app.context.db;
+async fn feed_row(user: &CurrentUser, feed: &Feed, names: &mut NameDirectory) -> PageResult<FeedRow> {
+    let db = &user.app.context.db;
     let about = match (feed.scope, feed.subject_id) {
         (FeedScope::Resource, Some(id)) => {
             names.load_resource(db, ResourceId(id)).await?;
@@ -139,7 +124,7 @@ async fn feed_row(
             names.load_staff(db, StaffId(id)).await?;
             format!("Deliveries of {}", names.staff_name(StaffId(id)))
         }
-        (FeedScope::Channel, Some(id)) => channel_subject(app, user, ChannelId(id), names).await?,
+        (FeedScope::Channel, Some(id)) => channel_subject(user, ChannelId(id), names).await?,
         _ => "All bookings".to_owned(),
     };
     Ok(FeedRow {
@@ -148,23 +133,18 @@ async fn feed_row(
         about,
         privacy: privacy_label(feed.privacy),
         prefix: feed.token_prefix.clone(),
-        read: feed.last_read_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+        read: feed.last_read_at.map(|at| RelativeTime::new(at, user.app.now(), user.business.zone)),
     })
 }
 
 /// The platform, and what is sold there.
-async fn channel_subject(
-    app: &App,
-    user: &CurrentUser,
-    id: ChannelId,
-    names: &mut NameDirectory,
-) -> Result<String, PageError> {
-    let db = &app.context.db;
+async fn channel_subject(user: &CurrentUser, id: ChannelId, names: &mut NameDirectory) -> PageResult<String> {
+    let db = &user.app.context.db;
     let Some(channel) = channels::find(db, user.business.id, id).await? else {
         return Ok("A channel".to_owned());
     };
     names.load_resource(db, channel.resource_id).await?;
-    let platform = app.context.platforms.find(&channel.platform);
+    let platform = user.app.context.platforms.find(&channel.platform);
     let platform = platform.map_or(channel.platform.as_str(), |platform| platform.name.as_str());
     Ok(format!("{} for {platform}", names.resource_name(channel.resource_id)))
 }

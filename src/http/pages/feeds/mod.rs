@@ -7,8 +7,6 @@ mod readers;
 use askama::Template;
 use axum::{
     Router,
-    extract::State,
-    response::Response,
     routing::{MethodRouter, get},
 };
 use concord_domain::{
@@ -25,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PageError,
+    PageError, PageResult,
     confirm::{Confirmation, confirm_page, isolated},
     extract::{PageForm, PagePath},
     flash::Flash,
@@ -67,17 +65,13 @@ struct NewFeedForm {
     privacy: String,
 }
 
-async fn create(
-    State(app): State<App>,
-    user: CurrentUser,
-    PageForm(form): PageForm<NewFeedForm>,
-) -> Result<Response, PageError> {
+async fn create(user: CurrentUser, PageForm(form): PageForm<NewFeedForm>) -> PageResult {
     let Some(subject) = parse_subject(&form.about).filter(|subject| may_publish(&user, *subject)) else {
-        return refuse(&app, &user, form, ("about", "Choose which bookings the feed shows.")).await;
+        return refuse(&user, form, ("about", "Choose which bookings the feed shows.")).await;
     };
     let name = form.name.trim();
     if !is_name(name) {
-        return refuse(&app, &user, form, ("name", NAME_RULE)).await;
+        return refuse(&user, form, ("name", NAME_RULE)).await;
     }
     let new = NewFeed {
         business: user.business.id,
@@ -85,31 +79,23 @@ async fn create(
         name: name.to_owned(),
         privacy: form.privacy.parse().unwrap_or(FeedPrivacy::Busy),
     };
-    let mut tx = app.context.db.begin().await?;
-    let (feed, token) = feeds::create(&mut tx, &user.change(&app), &new).await?;
-    commit_and_reveal(&app, &user, tx, (&feed, &token, true)).await
+    let mut tx = user.app.context.db.begin().await?;
+    let (feed, token) = feeds::create(&mut tx, &user.change(), &new).await?;
+    commit_and_reveal(&user, tx, (&feed, &token, true)).await
 }
 
-async fn rotate(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<FeedId>,
-) -> Result<Response, PageError> {
-    find_feed(&app, &user, id).await?;
-    let mut tx = app.context.db.begin().await?;
-    let (feed, token) = feeds::rotate(&mut tx, &app.context, &user.change(&app), id).await?;
-    commit_and_reveal(&app, &user, tx, (&feed, &token, false)).await
+async fn rotate(user: CurrentUser, PagePath(id): PagePath<FeedId>) -> PageResult {
+    find_feed(&user, id).await?;
+    let mut tx = user.app.context.db.begin().await?;
+    let (feed, token) = feeds::rotate(&mut tx, &user.app.context, &user.change(), id).await?;
+    commit_and_reveal(&user, tx, (&feed, &token, false)).await
 }
 
-async fn revoke(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<FeedId>,
-) -> Result<Response, PageError> {
-    find_feed(&app, &user, id).await?;
-    let feed = feeds::revoke(&app.context, &user.change(&app), id).await?;
+async fn revoke(user: CurrentUser, PagePath(id): PagePath<FeedId>) -> PageResult {
+    find_feed(&user, id).await?;
+    let feed = feeds::revoke(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("The feed “{}” is no longer published.", feed.name));
-    Ok(user.redirect_with_flash(&app, "/feeds", &flash))
+    Ok(user.redirect_with_flash("/feeds", &flash))
 }
 
 #[derive(Deserialize)]
@@ -119,21 +105,20 @@ struct FeedSettingsForm {
 }
 
 async fn update(
-    State(app): State<App>,
     user: CurrentUser,
     PagePath(id): PagePath<FeedId>,
     PageForm(settings): PageForm<FeedSettingsForm>,
-) -> Result<Response, PageError> {
-    let feed = find_feed(&app, &user, id).await?;
+) -> PageResult {
+    let feed = find_feed(&user, id).await?;
     let name = settings.name.trim();
     if !is_name(name) {
         let form = Form::refused(settings, ("name", NAME_RULE));
-        return render_refused(&app, &user, &EditFeedPage::of(&app, &user, &feed, form).await?);
+        return render_refused(&user, &EditFeedPage::of(&user, &feed, form).await?);
     }
-    let (by, settings) = (user.change(&app), (name.to_owned(), settings.privacy));
-    let feed = feeds::change::<PageError>(&app.context, &by, id, |_| Ok(settings)).await?;
+    let (by, settings) = (user.change(), (name.to_owned(), settings.privacy));
+    let feed = feeds::change::<PageError>(&user.app.context, &by, id, |_| Ok(settings)).await?;
     let flash = Flash::success(format!("The feed “{}” was changed.", feed.name));
-    Ok(user.redirect_with_flash(&app, "/feeds", &flash))
+    Ok(user.redirect_with_flash("/feeds", &flash))
 }
 
 #[derive(Template)]
@@ -146,25 +131,16 @@ struct EditFeedPage {
 }
 
 impl EditFeedPage {
-    async fn of(
-        app: &App,
-        user: &CurrentUser,
-        feed: &Feed,
-        form: Form<FeedSettingsForm>,
-    ) -> Result<Self, PageError> {
-        let layout = Layout::load(app, user, NavItem::Feeds, format!("Edit {}", feed.name)).await?;
+    async fn of(user: &CurrentUser, feed: &Feed, form: Form<FeedSettingsForm>) -> PageResult<Self> {
+        let layout = Layout::load(user, NavItem::Feeds, format!("Edit {}", feed.name)).await?;
         Ok(Self { layout, id: feed.id, privacy: form.privacy, form })
     }
 }
 
-async fn edit(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<FeedId>,
-) -> Result<Response, PageError> {
-    let feed = find_feed(&app, &user, id).await?;
+async fn edit(user: CurrentUser, PagePath(id): PagePath<FeedId>) -> PageResult {
+    let feed = find_feed(&user, id).await?;
     let form = FeedSettingsForm { name: feed.name.clone(), privacy: feed.privacy }.into();
-    render_page(&app, &user, &EditFeedPage::of(&app, &user, &feed, form).await?)
+    render_page(&user, &EditFeedPage::of(&user, &feed, form).await?)
 }
 
 fn rotate_confirmation(feed: &Feed) -> Confirmation {
@@ -189,9 +165,9 @@ fn revoke_confirmation(feed: &Feed) -> Confirmation {
 }
 
 fn ask(question: fn(&Feed) -> Confirmation) -> MethodRouter<App> {
-    get(async move |State(app): State<App>, user: CurrentUser, PagePath(id): PagePath<FeedId>| {
-        let feed = find_feed(&app, &user, id).await?;
-        confirm_page(&app, &user, (NavItem::Feeds, PATH), question(&feed)).await
+    get(async move |user: CurrentUser, PagePath(id): PagePath<FeedId>| {
+        let feed = find_feed(&user, id).await?;
+        confirm_page(&user, (NavItem::Feeds, PATH), question(&feed)).await
     })
 }
 
@@ -219,33 +195,27 @@ fn may_see(user: &CurrentUser, feed: &Feed) -> bool {
             && feed.subject_id.is_some_and(|id| user.may_see(StaffId(id))))
 }
 
-async fn find_feed(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, PageError> {
-    store::find(&app.context.db, user.business.id, id)
+async fn find_feed(user: &CurrentUser, id: FeedId) -> PageResult<Feed> {
+    store::find(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|feed| feed.revoked_at.is_none() && may_see(user, feed))
         .ok_or(PageError::NotFound("feed"))
 }
 
-async fn refuse(
-    app: &App,
-    user: &CurrentUser,
-    form: NewFeedForm,
-    fault: (&'static str, &'static str),
-) -> Result<Response, PageError> {
-    render_refused(app, user, &list::build_page(app, user, Form::refused(form, fault)).await?)
+async fn refuse(user: &CurrentUser, form: NewFeedForm, fault: (&'static str, &'static str)) -> PageResult {
+    render_refused(user, &list::build_page(user, Form::refused(form, fault)).await?)
 }
 
 /// Commits, and leads to the page that shows the address: it must be nowhere else.
 async fn commit_and_reveal(
-    app: &App,
     user: &CurrentUser,
     mut tx: Tx,
     (feed, token, is_new): (&Feed, &SecretString, bool),
-) -> Result<Response, PageError> {
-    let url = feed_url(app, token.expose_secret());
+) -> PageResult {
+    let url = feed_url(&user.app, token.expose_secret());
     let subscribe = url.replacen("https://", "webcal://", 1).replacen("http://", "webcal://", 1);
     let shown = FeedUrlReveal { name: feed.name.clone(), url, subscribe, is_new };
-    let id = reveal::store(&mut tx, app, user, PATH, &shown).await?;
+    let id = reveal::store(&mut tx, user, PATH, &shown).await?;
     tx.commit().await?;
     Ok(reveal::redirect(PATH, id))
 }

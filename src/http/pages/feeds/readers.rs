@@ -1,7 +1,6 @@
 //! Who reads a feed: programs and people, when, and whether they have what it says now.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::ids::FeedId;
 use concord_storage::{
     feed_reads::{self, FeedRead},
@@ -10,7 +9,7 @@ use concord_storage::{
 
 use super::{
     super::{
-        PageError,
+        PageResult,
         extract::PagePath,
         format::RelativeTime,
         layout::{Layout, NavItem, render_page},
@@ -18,7 +17,7 @@ use super::{
     },
     find_feed, privacy_label,
 };
-use crate::{app::App, http::feeds::is_shown_as_person};
+use crate::http::feeds::is_shown_as_person;
 
 #[derive(Template)]
 #[template(path = "feed_readers.html")]
@@ -42,16 +41,12 @@ struct FeedReaderRow {
     is_current: bool,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<FeedId>,
-) -> Result<Response, PageError> {
-    let feed = find_feed(&app, &user, id).await?;
-    let db = &app.context.db;
+pub(super) async fn show(user: CurrentUser, PagePath(id): PagePath<FeedId>) -> PageResult {
+    let feed = find_feed(&user, id).await?;
+    let db = &user.app.context.db;
     let revision = feeds::revision_of(db, &feed).await?;
     let readers = feed_reads::of_feed(db, user.business.id, id).await?;
-    let when = |at| RelativeTime::new(at, app.now(), user.business.zone);
+    let when = |at| RelativeTime::new(at, user.app.now(), user.business.zone);
     let reader = |read: FeedRead| FeedReaderRow {
         is_current: read.revision >= revision,
         person: is_shown_as_person(&read),
@@ -63,11 +58,11 @@ pub(super) async fn show(
         revision: read.revision,
     };
     let shown = FeedReadersPage {
-        layout: Layout::load(&app, &user, NavItem::Feeds, feed.name.clone()).await?,
+        layout: Layout::load(&user, NavItem::Feeds, feed.name.clone()).await?,
         privacy: privacy_label(feed.privacy),
         readers: readers.into_iter().map(reader).collect(),
         revision,
         feed,
     };
-    render_page(&app, &user, &shown)
+    render_page(&user, &shown)
 }

@@ -20,7 +20,7 @@ use concord_storage::{
 };
 
 use super::super::{
-    PageError,
+    PageResult,
     attention::{Attention, SyncIndicator},
     booking_paths::booking_path,
     bookings::guest_name,
@@ -32,7 +32,6 @@ use super::super::{
     names::NameDirectory,
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// What a person has to see to: it changes while it is looked at.
 #[derive(Template)]
@@ -110,20 +109,19 @@ const LOOKED_AT: u32 = 50;
 
 /// Looks at each thing that waits for the person.
 pub(super) async fn action_items(
-    app: &App,
     user: &CurrentUser,
     attention: &Attention,
     names: &mut NameDirectory,
-) -> Result<ActionItems, PageError> {
-    let (now, zone) = (app.now(), user.business.zone);
+) -> PageResult<ActionItems> {
+    let (now, zone) = (user.app.now(), user.business.zone);
     let today = now.with_timezone(&zone).date_naive();
     let mut failures = Vec::new();
     for job in attention.failures.iter().take(SHOWN_FAILURES) {
-        failures.push(failed_job_item(app, user, (job, attention), names).await?);
+        failures.push(failed_job_item(user, (job, attention), names).await?);
     }
     let mut reconnect = Vec::new();
     for connection in attention.disconnected() {
-        names.load_staff(&app.context.db, connection.staff_id).await?;
+        names.load_staff(&user.app.context.db, connection.staff_id).await?;
         reconnect.push(ReconnectItem {
             staff: names.staff_name(connection.staff_id),
             staff_id: connection.staff_id.to_string(),
@@ -134,22 +132,22 @@ pub(super) async fn action_items(
     }
     let mut held = Vec::new();
     for channel in attention.quarantined() {
-        let platform = platform_name(app, &channel.platform);
+        let platform = platform_name(&user.app, &channel.platform);
         held.push(QuarantineItem {
-            name: channels::channel_name(app, channel).await?,
+            name: channels::channel_name(&user.app, channel).await?,
             text: quarantine_message(channel, &platform).unwrap_or_default(),
             path: channels::channel_path(channel.id),
         });
     }
     let shown = attention.conflicts.get(..SHOWN_CONFLICTS).unwrap_or(&attention.conflicts);
-    let conflicts = conflict_items(app, user, shown, today).await?;
+    let conflicts = conflict_items(user, shown, today).await?;
     let shown_questions = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
     Ok(ActionItems {
         csrf: user.token.form_token(),
         word: attention.indicator(),
-        questions: change_views(app, user, names, shown_questions, (ChangeViewPlacement::Needs, "/")).await?,
+        questions: change_views(user, names, shown_questions, (ChangeViewPlacement::Needs, "/")).await?,
         more_questions: attention.questions.len() - shown_questions.len(),
-        recent: recent_changes(app, user, names).await?,
+        recent: recent_changes(user, names).await?,
         reconnect,
         held,
         failures,
@@ -160,30 +158,26 @@ pub(super) async fn action_items(
 }
 
 /// What followed or was put back in the last 24 hours, the newest first.
-async fn recent_changes(
-    app: &App,
-    user: &CurrentUser,
-    names: &mut NameDirectory,
-) -> Result<Vec<RemoteChangeView>, PageError> {
+async fn recent_changes(user: &CurrentUser, names: &mut NameDirectory) -> PageResult<Vec<RemoteChangeView>> {
     let Some(staff) = user.calendar_scope() else { return Ok(Vec::new()) };
-    let since = app.now() - Duration::hours(24);
+    let since = user.app.now() - Duration::hours(24);
     let ask = PageRequest { limit: LOOKED_AT, after: None };
-    let mut found = remote_changes::list(&app.context.db, user.business.id, (staff, None), &ask).await?.items;
+    let mut found =
+        remote_changes::list(&user.app.context.db, user.business.id, (staff, None), &ask).await?.items;
     found.retain(|change| {
         change.seen_at > since
             && matches!(change.state, RemoteChangeState::Followed | RemoteChangeState::Revert)
     });
     found.truncate(SHOWN_RECENT);
-    change_views(app, user, names, &found, (ChangeViewPlacement::List, "/")).await
+    change_views(user, names, &found, (ChangeViewPlacement::List, "/")).await
 }
 
 async fn failed_job_item(
-    app: &App,
     user: &CurrentUser,
     (job, attention): (&JobBoardRow, &Attention),
     names: &mut NameDirectory,
-) -> Result<FailedJobItem, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+) -> PageResult<FailedJobItem> {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let about = JobSubject::of(db, business, job).await?;
     let mut calendar_of = "a calendar".to_owned();
     let mut path = match job.kind {
@@ -226,7 +220,7 @@ async fn failed_job_item(
         JobKind::SendMail => "An email could not be sent".to_owned(),
         JobKind::Notify => "A notification could not be sent".to_owned(),
         JobKind::PollChannel => match channel {
-            Some(channel) => format!("{} failed to sync", channels::channel_name(app, channel).await?),
+            Some(channel) => format!("{} failed to sync", channels::channel_name(&user.app, channel).await?),
             None => "A platform's calendar failed to sync".to_owned(),
         },
         JobKind::CloseRemoteChange => {
@@ -239,24 +233,23 @@ async fn failed_job_item(
         what,
         path,
         reason: job.last_error.as_deref().map_or_else(|| "No reason given".to_owned(), capitalize),
-        again: job.due_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+        again: job.due_at.map(|at| RelativeTime::new(at, user.app.now(), user.business.zone)),
     })
 }
 
 async fn conflict_items(
-    app: &App,
     user: &CurrentUser,
     rows: &[DoubleBooking],
     today: NaiveDate,
-) -> Result<Vec<ConflictItem>, PageError> {
+) -> PageResult<Vec<ConflictItem>> {
     let ids: Vec<BookingId> =
         rows.iter().flat_map(DoubleBooking::parties).map(|party| BookingId(party.source_id)).collect();
-    let booked = bookings::find_by_ids(&app.context.db, user.business.id, &ids).await?;
+    let booked = bookings::find_by_ids(&user.app.context.db, user.business.id, &ids).await?;
     let conflict = |row: &DoubleBooking| ConflictItem {
         who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
         when: stretch(Interval { start: row.starts_at, end: row.ends_at }, user.business.zone, today),
         parties: row.parties().map(|party| {
-            conflict_party(&party, booked.get(&BookingId(party.source_id)), &app.context.platforms)
+            conflict_party(&party, booked.get(&BookingId(party.source_id)), &user.app.context.platforms)
         }),
         path: day_path(row, user),
     };

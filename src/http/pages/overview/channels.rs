@@ -4,7 +4,7 @@ use askama::{Template, filters::HtmlSafe};
 use concord_storage::channels::Channel;
 
 use super::super::{
-    PageError,
+    PageResult,
     attention::{Attention, exposed_nights},
     channels::{self, labels::hue_class, platform_name, summary},
     components::Pill,
@@ -12,7 +12,6 @@ use super::super::{
     names::NameDirectory,
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// How the channels stand: it changes while it is looked at.
 #[derive(Template)]
@@ -41,11 +40,10 @@ const SHOWN: usize = 8;
 
 /// Those that somebody has to see to first, then those that do not know everything.
 pub(super) async fn channels(
-    app: &App,
     user: &CurrentUser,
     attention: &Attention,
     names: &mut NameDirectory,
-) -> Result<OverviewChannels, PageError> {
+) -> PageResult<OverviewChannels> {
     let mut all: Vec<&Channel> = attention.channels.iter().collect();
     all.sort_by_key(|channel| {
         let knows_all =
@@ -54,14 +52,14 @@ pub(super) async fn channels(
     });
     let mut lines = Vec::new();
     for channel in all.iter().take(SHOWN) {
-        names.load_resource(&app.context.db, channel.resource_id).await?;
+        names.load_resource(&user.app.context.db, channel.resource_id).await?;
         lines.push(OverviewChannelRow {
             path: channels::channel_path(channel.id),
             resource: names.resource_name(channel.resource_id),
-            platform: platform_name(app, &channel.platform),
-            hue: hue_class(app.context.platforms.find(&channel.platform)),
+            platform: platform_name(&user.app, &channel.platform),
+            hue: hue_class(user.app.context.platforms.find(&channel.platform)),
             state: summary::status_pill(channel, false),
-            read: channel.read_at.map(|at| RelativeTime::new(at, app.now(), user.business.zone)),
+            read: channel.read_at.map(|at| RelativeTime::new(at, user.app.now(), user.business.zone)),
             unknown: exposure_message(attention, channel),
         });
     }

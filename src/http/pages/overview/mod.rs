@@ -8,8 +8,6 @@ use action_items::{ActionItems, action_items};
 use askama::{Template, filters::HtmlSafe};
 use axum::{
     Router,
-    extract::State,
-    response::Response,
     routing::{get, post},
 };
 use channels::{OverviewChannels, channels};
@@ -20,7 +18,7 @@ use concord_storage::{StorageError, entries, sync_log};
 use upcoming::UpcomingBookings;
 
 use super::{
-    PageError,
+    PageResult,
     attention::Attention,
     components::{Pill, capped_count, pluralize},
     drift::DriftStatus,
@@ -86,68 +84,57 @@ struct OverviewCalendarRow {
     last: Option<RelativeTime>,
 }
 
-async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+async fn show(user: CurrentUser) -> PageResult {
     // What does not need one another is asked for at the same time: this page asks the most of all.
-    let (attention, mut names, counts) = futures::try_join!(
-        Attention::of(&app, &user),
-        async { Ok(names(&app, &user).await?) },
-        counts(&app, &user),
-    )?;
-    let next = upcoming::upcoming_bookings(&app, &user, &mut names).await?;
+    let (attention, mut names, counts) =
+        futures::try_join!(Attention::of(&user), async { Ok(names(&user).await?) }, counts(&user))?;
+    let next = upcoming::upcoming_bookings(&user, &mut names).await?;
     let overview = OverviewPage {
         layout: Layout::with_attention(&user, NavItem::Overview, "Overview", &attention),
-        needs: action_items(&app, &user, &attention, &mut names).await?,
+        needs: action_items(&user, &attention, &mut names).await?,
         next,
-        calendars: calendars(&app, &user, (&attention, counts), &mut names).await?,
-        channels: if user.is_manager() {
-            Some(channels(&app, &user, &attention, &mut names).await?)
-        } else {
-            None
-        },
+        calendars: calendars(&user, (&attention, counts), &mut names).await?,
+        channels: if user.is_manager() { Some(channels(&user, &attention, &mut names).await?) } else { None },
     };
-    render_page(&app, &user, &overview)
+    render_page(&user, &overview)
 }
 
-async fn live_action_items(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let attention = Attention::of(&app, &user).await?;
-    render_partial(&action_items(&app, &user, &attention, &mut names(&app, &user).await?).await?)
+async fn live_action_items(user: CurrentUser) -> PageResult {
+    let attention = Attention::of(&user).await?;
+    render_partial(&action_items(&user, &attention, &mut names(&user).await?).await?)
 }
 
-async fn live_upcoming(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let mut names = names(&app, &user).await?;
-    render_partial(&upcoming::upcoming_bookings(&app, &user, &mut names).await?)
+async fn live_upcoming(user: CurrentUser) -> PageResult {
+    let mut names = names(&user).await?;
+    render_partial(&upcoming::upcoming_bookings(&user, &mut names).await?)
 }
 
-async fn live_channels(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let attention = Attention::of(&app, &user).await?;
-    render_partial(&channels(&app, &user, &attention, &mut names(&app, &user).await?).await?)
+async fn live_channels(user: Manager) -> PageResult {
+    let attention = Attention::of(&user).await?;
+    render_partial(&channels(&user, &attention, &mut names(&user).await?).await?)
 }
 
-async fn live_calendars(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let (attention, counts) = futures::try_join!(Attention::of(&app, &user), counts(&app, &user))?;
-    render_partial(&calendars(&app, &user, (&attention, counts), &mut names(&app, &user).await?).await?)
+async fn live_calendars(user: CurrentUser) -> PageResult {
+    let (attention, counts) = futures::try_join!(Attention::of(&user), counts(&user))?;
+    render_partial(&calendars(&user, (&attention, counts), &mut names(&user).await?).await?)
 }
 
-async fn live_indicator(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    render_partial(&Attention::of(&app, &user).await?.indicator())
+async fn live_indicator(user: CurrentUser) -> PageResult {
+    render_partial(&Attention::of(&user).await?.indicator())
 }
 
-async fn names(app: &App, user: &CurrentUser) -> Result<NameDirectory, StorageError> {
-    NameDirectory::load(&app.context.db, user.business.id, user.business.zone).await
+async fn names(user: &CurrentUser) -> Result<NameDirectory, StorageError> {
+    NameDirectory::load(&user.app.context.db, user.business.id, user.business.zone).await
 }
 
-async fn retry(
-    State(app): State<App>,
-    user: CurrentUser,
-    PagePath(id): PagePath<JobId>,
-) -> Result<Response, PageError> {
-    let attention = Attention::of(&app, &user).await?;
+async fn retry(user: CurrentUser, PagePath(id): PagePath<JobId>) -> PageResult {
+    let attention = Attention::of(&user).await?;
     if !attention.failures.iter().any(|job| job.id == id) {
         let flash = Flash::information("This was already retried. There is nothing left to retry.");
-        return Ok(user.redirect_with_flash(&app, "/", &flash));
+        return Ok(user.redirect_with_flash("/", &flash));
     }
-    retries::retry_job(&app.context, user.business.id, id).await?;
-    Ok(user.redirect_with_flash(&app, "/", &Flash::success("Retrying now.")))
+    retries::retry_job(&user.app.context, user.business.id, id).await?;
+    Ok(user.redirect_with_flash("/", &Flash::success("Retrying now.")))
 }
 
 /// How many entries stand as they should, and how often it went well in the last 24 hours.
@@ -156,11 +143,11 @@ struct OverviewCounts {
     log: sync_log::SyncLogCounts,
 }
 
-async fn counts(app: &App, user: &CurrentUser) -> Result<Option<OverviewCounts>, PageError> {
+async fn counts(user: &CurrentUser) -> PageResult<Option<OverviewCounts>> {
     if !user.is_manager() {
         return Ok(None);
     }
-    let (db, business, now) = (&app.context.db, user.business.id, app.now());
+    let (db, business, now) = (&user.app.context.db, user.business.id, user.app.now());
     let (synced, log) = futures::try_join!(
         entries::count_synced(db, business, None, now),
         sync_log::counts_since(db, business, None, now - Duration::hours(24)),
@@ -169,12 +156,11 @@ async fn counts(app: &App, user: &CurrentUser) -> Result<Option<OverviewCounts>,
 }
 
 async fn calendars(
-    app: &App,
     user: &CurrentUser,
     (attention, counts): (&Attention, Option<OverviewCounts>),
     names: &mut NameDirectory,
-) -> Result<OverviewCalendars, PageError> {
-    let (db, now) = (&app.context.db, app.now());
+) -> PageResult<OverviewCalendars> {
+    let (db, now) = (&user.app.context.db, user.app.now());
     let mut lines = Vec::new();
     for connection in &attention.connections {
         names.load_staff(db, connection.staff_id).await?;

@@ -16,7 +16,7 @@ use concord_storage::{
 };
 
 use super::super::{
-    PageError,
+    PageResult,
     booking_paths::booking_path,
     bookings::{guest_name, overlap_pill, title_beside_name},
     components::Pill,
@@ -24,7 +24,6 @@ use super::super::{
     names::NameDirectory,
     session::CurrentUser,
 };
-use crate::app::App;
 
 /// What is booked next.
 #[derive(Template)]
@@ -55,11 +54,10 @@ struct UpcomingBookingRow {
 const SHOWN_NEXT: u32 = 12;
 
 pub(super) async fn upcoming_bookings(
-    app: &App,
     user: &CurrentUser,
     names: &mut NameDirectory,
-) -> Result<UpcomingBookings, PageError> {
-    let (db, now) = (&app.context.db, app.now());
+) -> PageResult<UpcomingBookings> {
+    let (db, now) = (&user.app.context.db, user.app.now());
     let filter = BookingFilter { from: Some(now), active_only: true, ..BookingFilter::default() };
     let ask = PageRequest { limit: SHOWN_NEXT, after: None };
     let next = bookings::list(db, user.business.id, &filter, &ask).await?.items;
@@ -68,7 +66,7 @@ pub(super) async fn upcoming_bookings(
     let overlaps = occupancy::overlaps_of(db, user.business.id, &ids, now).await?;
     let today = now.with_timezone(&user.business.zone).date_naive();
     Ok(UpcomingBookings {
-        days: group_by_day(&next, (names, &app.context.platforms), &overlaps, today),
+        days: group_by_day(&next, (names, &user.app.context.platforms), &overlaps, today),
         has_resources: !names.resources.is_empty(),
         is_manager: user.is_manager(),
     })

@@ -6,8 +6,6 @@ mod users;
 use askama::Template;
 use axum::{
     Router,
-    extract::State,
-    response::Response,
     routing::{get, post},
 };
 use concord_domain::{
@@ -18,7 +16,7 @@ use concord_storage::people::{self, Staff};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PageError,
+    PageResult,
     components::SelectOption,
     form::Form,
     layout::{Layout, NavItem, render_page},
@@ -105,22 +103,17 @@ fn role_label(role: Role) -> &'static str {
     }
 }
 
-async fn list(State(app): State<App>, user: Manager, shown: RevealQuery) -> Result<Response, PageError> {
-    let people = build_page(&app, &user, users::UserForm::default().into()).await?;
-    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+async fn list(user: Manager, shown: RevealQuery) -> PageResult {
+    let people = build_page(&user, users::UserForm::default().into()).await?;
+    let reveal = reveal::take(&user, PATH, &shown).await?;
     render_page(
-        &app,
         &user,
         &PeoplePage { was_shown: reveal.is_expired(), shown_once: reveal.into_value(), ..people },
     )
 }
 
-async fn build_page(
-    app: &App,
-    user: &CurrentUser,
-    form: Form<users::UserForm>,
-) -> Result<PeoplePage, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
+async fn build_page(user: &CurrentUser, form: Form<users::UserForm>) -> PageResult<PeoplePage> {
+    let (db, business) = (&user.app.context.db, user.business.id);
     let staff = all_staff(db, business).await?;
     let users = people::list_users(db, business).await?;
     let name_of = |id: Option<StaffId>| {
@@ -129,7 +122,7 @@ async fn build_page(
             .unwrap_or_default()
     };
     Ok(PeoplePage {
-        layout: Layout::load(app, user, NavItem::Settings, "People").await?,
+        layout: Layout::load(user, NavItem::Settings, "People").await?,
         users: users
             .iter()
             .map(|other| UserRow {

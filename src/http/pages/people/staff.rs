@@ -1,7 +1,6 @@
 //! Staff: added, changed, archived.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::{booking::FieldError, ids::StaffId, people::Trade, settings::FieldErrors};
 use concord_services::staff;
 use concord_storage::people::{self, Staff, StaffSettings};
@@ -9,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         components::SelectOption,
         confirm::{Confirmation, confirm_page, isolated},
         extract::{PageForm, PagePath},
@@ -21,7 +20,6 @@ use super::{
     },
     PATH, trade_label,
 };
-use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "staff_form.html")]
@@ -41,14 +39,9 @@ pub(super) struct StaffForm {
 }
 
 impl StaffFormPage {
-    async fn of(
-        app: &App,
-        user: &CurrentUser,
-        id: Option<StaffId>,
-        form: Form<StaffForm>,
-    ) -> Result<Self, PageError> {
+    async fn of(user: &CurrentUser, id: Option<StaffId>, form: Form<StaffForm>) -> PageResult<Self> {
         let title = if id.is_some() { format!("Edit {}", form.name) } else { "New staff member".to_owned() };
-        let layout = Layout::load(app, user, NavItem::Settings, title).await?;
+        let layout = Layout::load(user, NavItem::Settings, title).await?;
         let trades = Trade::ALL
             .iter()
             .map(|trade| SelectOption::new(trade.as_str(), trade_label(*trade), &form.trade))
@@ -57,24 +50,20 @@ impl StaffFormPage {
     }
 }
 
-pub(super) async fn new_form(State(app): State<App>, user: Manager) -> Result<Response, PageError> {
-    let shown = StaffFormPage::of(&app, &user, None, StaffForm::default().into()).await?;
-    render_page(&app, &user, &shown)
+pub(super) async fn new_form(user: Manager) -> PageResult {
+    let shown = StaffFormPage::of(&user, None, StaffForm::default().into()).await?;
+    render_page(&user, &shown)
 }
 
-pub(super) async fn edit(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<StaffId>,
-) -> Result<Response, PageError> {
-    let staff = find_staff(&app, &user, id).await?;
+pub(super) async fn edit(user: Manager, PagePath(id): PagePath<StaffId>) -> PageResult {
+    let staff = find_staff(&user, id).await?;
     let form = StaffForm { name: staff.name, email: staff.email, trade: staff.trade.as_str().to_owned() };
-    let shown = StaffFormPage::of(&app, &user, Some(id), form.into()).await?;
-    render_page(&app, &user, &shown)
+    let shown = StaffFormPage::of(&user, Some(id), form.into()).await?;
+    render_page(&user, &shown)
 }
 
-async fn find_staff(app: &App, user: &Manager, id: StaffId) -> Result<Staff, PageError> {
-    people::find_staff(&app.context.db, user.business.id, id)
+async fn find_staff(user: &Manager, id: StaffId) -> PageResult<Staff> {
+    people::find_staff(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|staff| staff.archived_at.is_none())
         .ok_or(PageError::NotFound("staff member"))
@@ -101,74 +90,51 @@ fn parse_form(form: &StaffForm) -> Result<StaffSettings, Faults> {
     Ok(settings)
 }
 
-async fn refuse(
-    app: &App,
-    user: &CurrentUser,
-    id: Option<StaffId>,
-    form: StaffForm,
-    faults: Faults,
-) -> Result<Response, PageError> {
-    render_refused(app, user, &StaffFormPage::of(app, user, id, Form::refused(form, faults)).await?)
+async fn refuse(user: &CurrentUser, id: Option<StaffId>, form: StaffForm, faults: Faults) -> PageResult {
+    render_refused(user, &StaffFormPage::of(user, id, Form::refused(form, faults)).await?)
 }
 
-pub(super) async fn create(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(form): PageForm<StaffForm>,
-) -> Result<Response, PageError> {
+pub(super) async fn create(user: Manager, PageForm(form): PageForm<StaffForm>) -> PageResult {
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, None, form, faults).await,
+        Err(faults) => return refuse(&user, None, form, faults).await,
     };
-    let made = staff::create(&app.context, &user.change(&app), &settings).await?;
+    let made = staff::create(&user.app.context, &user.change(), &settings).await?;
     let flash = Flash::success(format!("{} was added. Connect their calendar under Calendars.", made.name));
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
 pub(super) async fn update(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<StaffId>,
     PageForm(form): PageForm<StaffForm>,
-) -> Result<Response, PageError> {
-    find_staff(&app, &user, id).await?;
+) -> PageResult {
+    find_staff(&user, id).await?;
     let settings = match parse_form(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
+        Err(faults) => return refuse(&user, Some(id), form, faults).await,
     };
-    let change = user.change(&app);
-    let changed = staff::change::<PageError>(&app.context, &change, id, |_| Ok(settings)).await?;
+    let change = user.change();
+    let changed = staff::change::<PageError>(&user.app.context, &change, id, |_| Ok(settings)).await?;
     let flash = Flash::success(format!("{} was changed.", changed.name));
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
-pub(super) async fn archive(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<StaffId>,
-) -> Result<Response, PageError> {
-    let staff = staff::archive(&app.context, &user.change(&app), id).await?;
+pub(super) async fn archive(user: Manager, PagePath(id): PagePath<StaffId>) -> PageResult {
+    let staff = staff::archive(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("{} was archived. Existing bookings are kept.", staff.name))
         .with_undo(format!("/settings/people/staff/{id}/restore"), &[]);
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
-pub(super) async fn restore(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<StaffId>,
-) -> Result<Response, PageError> {
-    let staff = staff::restore(&app.context, &user.change(&app), id).await?;
+pub(super) async fn restore(user: Manager, PagePath(id): PagePath<StaffId>) -> PageResult {
+    let staff = staff::restore(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("{} was restored.", staff.name));
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
-pub(super) async fn confirm_archive(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<StaffId>,
-) -> Result<Response, PageError> {
-    let staff = find_staff(&app, &user, id).await?;
+pub(super) async fn confirm_archive(user: Manager, PagePath(id): PagePath<StaffId>) -> PageResult {
+    let staff = find_staff(&user, id).await?;
     let question = Confirmation::danger(
         ("archive", format!("{PATH}/staff/{id}/archive")),
         format!("Archive {}?", isolated(&staff.name)),
@@ -176,7 +142,7 @@ pub(super) async fn confirm_archive(
          under People.",
         "Archive",
     );
-    confirm_page(&app, &user, (NavItem::Settings, PATH), question).await
+    confirm_page(&user, (NavItem::Settings, PATH), question).await
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Those who sign in: let in, given a link, made something else, shut out.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
 use concord_domain::{
     booking::looks_like_mail_address,
     ids::{StaffId, UserId},
@@ -17,7 +16,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        PageError,
+        PageError, PageResult,
         components::{SelectOption, sentence},
         confirm::{Confirmation, confirm_page, isolated},
         extract::{PageForm, PagePath},
@@ -25,14 +24,12 @@ use super::{
         form::{Faults, Form},
         format::exact_time,
         layout::{Layout, NavItem, render_page, render_refused},
-        names::all_staff,
-        names::{NAME_RULE, is_name},
+        names::{NAME_RULE, all_staff, is_name},
         reveal,
         session::{CurrentUser, Manager},
     },
     PATH, SignInLinkReveal, build_page, role_options,
 };
-use crate::app::App;
 
 /// What is typed into the form.
 #[derive(Clone, Default, Deserialize)]
@@ -44,11 +41,7 @@ pub(super) struct UserForm {
     pub(super) staff: String,
 }
 
-pub(super) async fn invite(
-    State(app): State<App>,
-    user: Manager,
-    PageForm(form): PageForm<UserForm>,
-) -> Result<Response, PageError> {
+pub(super) async fn invite(user: Manager, PageForm(form): PageForm<UserForm>) -> PageResult {
     let mut faults = Faults::default();
     let UserSettings { staff, name, role } = parse_form(&form, &mut faults);
     let email = form.email.trim().to_owned();
@@ -56,33 +49,28 @@ pub(super) async fn invite(
         faults.add("email", "Enter a valid email address.");
     }
     if !faults.is_empty() {
-        return refuse(&app, &user, form, faults).await;
+        return refuse(&user, form, faults).await;
     }
     let new = NewUser { business: user.business.id, staff, name, email, role };
-    let mut tx = app.context.db.begin().await?;
-    let made = match users::create(&mut tx, &user.change(&app), &new).await {
+    let mut tx = user.app.context.db.begin().await?;
+    let made = match users::create(&mut tx, &user.change(), &new).await {
         Ok(made) => made,
         Err(StorageError::Exists) => {
             drop(tx);
             let text = "This email is already used by another user.";
-            return refuse(&app, &user, form, ("email", text)).await;
+            return refuse(&user, form, ("email", text)).await;
         }
         Err(error) => return Err(error.into()),
     };
-    reveal_sign_in_link(&app, &user, tx, &made).await
+    reveal_sign_in_link(&user, tx, &made).await
 }
 
-async fn refuse(
-    app: &App,
-    user: &CurrentUser,
-    form: UserForm,
-    faults: impl Into<Faults>,
-) -> Result<Response, PageError> {
-    render_refused(app, user, &build_page(app, user, Form::refused(form, faults)).await?)
+async fn refuse(user: &CurrentUser, form: UserForm, faults: impl Into<Faults>) -> PageResult {
+    render_refused(user, &build_page(user, Form::refused(form, faults)).await?)
 }
 
-async fn find_user(app: &App, user: &Manager, id: UserId) -> Result<User, PageError> {
-    people::find_user(&app.context.db, user.business.id, id)
+async fn find_user(user: &Manager, id: UserId) -> PageResult<User> {
+    people::find_user(&user.app.context.db, user.business.id, id)
         .await?
         .filter(|found| found.archived_at.is_none())
         .ok_or(PageError::NotFound("person"))
@@ -102,13 +90,8 @@ struct UserFormPage {
 }
 
 impl UserFormPage {
-    async fn of(
-        app: &App,
-        user: &CurrentUser,
-        person: &User,
-        form: Form<UserForm>,
-    ) -> Result<Self, PageError> {
-        let (db, business) = (&app.context.db, user.business.id);
+    async fn of(user: &CurrentUser, person: &User, form: Form<UserForm>) -> PageResult<Self> {
+        let (db, business) = (&user.app.context.db, user.business.id);
         let mut linked_staff: Vec<SelectOption> = all_staff(db, business)
             .await?
             .iter()
@@ -123,50 +106,45 @@ impl UserFormPage {
             linked_staff.push(SelectOption::new(id.to_string(), label, &form.staff));
         }
         let roles = role_options(&form.role);
-        let layout = Layout::load(app, user, NavItem::Settings, format!("Edit {}", person.name)).await?;
+        let layout = Layout::load(user, NavItem::Settings, format!("Edit {}", person.name)).await?;
         let (email, is_you) = (person.email.clone(), person.id == user.user.id);
         Ok(Self { layout, id: person.id, email, form, roles, linked_staff, is_you })
     }
 }
 
-pub(super) async fn edit(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<UserId>,
-) -> Result<Response, PageError> {
-    let person = find_user(&app, &user, id).await?;
+pub(super) async fn edit(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
+    let person = find_user(&user, id).await?;
     let form = UserForm {
         name: person.name.clone(),
         email: String::new(),
         role: person.role.as_str().to_owned(),
         staff: person.staff_id.map(|id| id.to_string()).unwrap_or_default(),
     };
-    render_page(&app, &user, &UserFormPage::of(&app, &user, &person, form.into()).await?)
+    render_page(&user, &UserFormPage::of(&user, &person, form.into()).await?)
 }
 
 pub(super) async fn update(
-    State(app): State<App>,
     user: Manager,
     PagePath(id): PagePath<UserId>,
     PageForm(form): PageForm<UserForm>,
-) -> Result<Response, PageError> {
-    let person = find_user(&app, &user, id).await?;
+) -> PageResult {
+    let person = find_user(&user, id).await?;
     let mut faults = Faults::default();
     let settings = parse_form(&form, &mut faults);
     if faults.is_empty() {
-        match users::change(&app.context, &user.change(&app), id, &settings).await {
+        match users::change(&user.app.context, &user.change(), id, &settings).await {
             Ok(changed) => {
                 let flash = Flash::success(format!("{} was changed.", changed.name));
                 // Who has given up the role does not see the page of the people any more.
                 let to = if id == user.user.id && changed.role != Role::Manager { "/" } else { PATH };
-                return Ok(user.redirect_with_flash(&app, to, &flash));
+                return Ok(user.redirect_with_flash(to, &flash));
             }
             Err(ServiceError::NotPossible(reason)) => faults.add("role", sentence(&reason)),
             Err(error) => return Err(error.into()),
         }
     }
     let form = Form::refused(form, faults);
-    render_refused(&app, &user, &UserFormPage::of(&app, &user, &person, form).await?)
+    render_refused(&user, &UserFormPage::of(&user, &person, form).await?)
 }
 
 /// What the form asks for, once no fault is added.
@@ -186,58 +164,41 @@ fn parse_form(form: &UserForm, faults: &mut Faults) -> UserSettings {
     UserSettings { staff, name: name.to_owned(), role }
 }
 
-pub(super) async fn create_sign_in_link(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<UserId>,
-) -> Result<Response, PageError> {
-    let person = find_user(&app, &user, id).await?;
-    let tx = app.context.db.begin().await?;
-    reveal_sign_in_link(&app, &user, tx, &person).await
+pub(super) async fn create_sign_in_link(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
+    let person = find_user(&user, id).await?;
+    let tx = user.app.context.db.begin().await?;
+    reveal_sign_in_link(&user, tx, &person).await
 }
 
 /// Makes a link that works once, and leads to the page that shows it: it must be nowhere else.
-async fn reveal_sign_in_link(
-    app: &App,
-    user: &CurrentUser,
-    mut tx: Tx,
-    person: &User,
-) -> Result<Response, PageError> {
-    let by = user.change(app);
-    let expires_at = by.now + app.config.security.sign_in_link;
+async fn reveal_sign_in_link(user: &CurrentUser, mut tx: Tx, person: &User) -> PageResult {
+    let by = user.change();
+    let expires_at = by.now + user.app.config.security.sign_in_link;
     let token = users::create_sign_in_link(&mut tx, &by, person, expires_at).await?;
     let shown = SignInLinkReveal {
         name: person.name.clone(),
-        url: app.absolute_url(&format!("/sign-in/{}", token.expose_secret())),
+        url: user.app.absolute_url(&format!("/sign-in/{}", token.expose_secret())),
         until: exact_time(expires_at, user.business.zone),
     };
-    let shown = reveal::store(&mut tx, app, user, PATH, &shown).await?;
+    let shown = reveal::store(&mut tx, user, PATH, &shown).await?;
     tx.commit().await?;
     Ok(reveal::redirect(PATH, shown))
 }
 
-pub(super) async fn archive(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<UserId>,
-) -> Result<Response, PageError> {
-    let person = find_user(&app, &user, id).await?;
-    users::archive(&app.context, &user.change(&app), id).await?;
+pub(super) async fn archive(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
+    let person = find_user(&user, id).await?;
+    users::archive(&user.app.context, &user.change(), id).await?;
     let flash = Flash::success(format!("{} can no longer sign in.", person.name));
-    Ok(user.redirect_with_flash(&app, PATH, &flash))
+    Ok(user.redirect_with_flash(PATH, &flash))
 }
 
-pub(super) async fn confirm_archive(
-    State(app): State<App>,
-    user: Manager,
-    PagePath(id): PagePath<UserId>,
-) -> Result<Response, PageError> {
-    let person = find_user(&app, &user, id).await?;
+pub(super) async fn confirm_archive(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
+    let person = find_user(&user, id).await?;
     let question = Confirmation::danger(
         ("archive", format!("{PATH}/users/{id}/archive")),
         format!("Remove {}'s access?", isolated(&person.name)),
         "They are signed out everywhere and can no longer sign in. Their history is kept.",
         "Remove access",
     );
-    confirm_page(&app, &user, (NavItem::Settings, PATH), question).await
+    confirm_page(&user, (NavItem::Settings, PATH), question).await
 }
