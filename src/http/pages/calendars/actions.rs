@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use axum::response::{IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
 use concord_domain::{
     connection::ProviderKind,
     ids::{ConnectionId, StaffId},
@@ -62,74 +62,61 @@ pub(super) async fn connect(
 /// Everything of the business, for managers.
 pub(super) async fn sync_pending(user: Manager) -> PageResult {
     let number = manage::sync_all_pending(&user.app.context, user.business.id).await?;
-    let calendars = pluralize(to_i64(number), "calendar", "calendars");
-    Ok(user.redirect_with_flash("/calendars", &Flash::success(format!("Syncing {calendars} now."))))
+    Ok(redirect_with_count(&user, number, |calendars| format!("Syncing {calendars} now.")))
 }
 
 /// Everything of the business, for managers.
 pub(super) async fn import_availability(user: Manager) -> PageResult {
     let number = manage::import_all(&user.app.context, user.business.id).await?;
-    let calendars = pluralize(to_i64(number), "calendar", "calendars");
-    Ok(user.redirect_with_flash(
-        "/calendars",
-        &Flash::success(format!("Importing busy times from {calendars} now.")),
-    ))
+    Ok(redirect_with_count(&user, number, |calendars| format!("Importing busy times from {calendars} now.")))
 }
 
-fn to_i64(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// Back to all calendars, with a line that says with how many of them something is done.
+fn redirect_with_count(user: &CurrentUser, number: usize, words: impl FnOnce(String) -> String) -> Response {
+    let calendars = pluralize(i64::try_from(number).unwrap_or(i64::MAX), "calendar", "calendars");
+    user.redirect_with_flash("/calendars", &Flash::success(words(calendars)))
 }
 
 pub(super) async fn resync(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
     find_connection(&user, id).await?;
     let done = manage::resync(&user.app.context, user.business.id, id).await;
-    redirect_with_outcome(
-        &user,
-        id,
-        done,
-        "Resync started: pending bookings are written, and the calendar is imported and checked.",
-    )
+    let words = "Resync started: pending bookings are written, and the calendar is imported and checked.";
+    redirect_with_outcome(&user, id, done.map(|()| Flash::success(words)))
 }
 
 pub(super) async fn compare(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
     find_connection(&user, id).await?;
     let done = manage::compare(&user.app.context, user.business.id, id).await;
-    redirect_with_outcome(&user, id, done, "Compare started: the calendar is checked against your bookings.")
+    let words = "Compare started: the calendar is checked against your bookings.";
+    redirect_with_outcome(&user, id, done.map(|()| Flash::success(words)))
 }
 
 pub(super) async fn test(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
     find_connection(&user, id).await?;
-    let path = format!("/calendars/{id}");
-    match manage::test(&user.app.context, user.business.id, id).await {
-        Ok(report) if report.ok => {
-            Ok(user
-                .redirect_with_flash(&path, &Flash::success(format!("Connection OK: {}.", report.message))))
+    let report = manage::test(&user.app.context, user.business.id, id).await;
+    let outcome = report.map(|report| {
+        if report.ok {
+            Flash::success(format!("Connection OK: {}.", report.message))
+        } else {
+            Flash::failure(format!("Connection failed: {}.", report.message))
         }
-        Ok(report) => Ok(user
-            .redirect_with_flash(&path, &Flash::failure(format!("Connection failed: {}.", report.message)))),
-        Err(error) => redirect_with_outcome(&user, id, Err(error), ""),
-    }
+    });
+    redirect_with_outcome(&user, id, outcome)
 }
 
 pub(super) async fn pause(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
     find_connection(&user, id).await?;
     let done = manage::pause(&user.app.context, &user.change(), id).await;
-    let path = format!("/calendars/{id}");
-    match done {
-        Ok(()) => {
-            let flash =
-                Flash::success("Sync paused. Changes made in the meantime are synced when you resume.")
-                    .with_undo(format!("{path}/resume"), &[]);
-            Ok(user.redirect_with_flash(&path, &flash))
-        }
-        failed => redirect_with_outcome(&user, id, failed, ""),
-    }
+    let words = "Sync paused. Changes made in the meantime are synced when you resume.";
+    let resume = format!("/calendars/{id}/resume");
+    redirect_with_outcome(&user, id, done.map(|()| Flash::success(words).with_undo(resume, &[])))
 }
 
 pub(super) async fn resume(user: CurrentUser, PagePath(id): PagePath<ConnectionId>) -> PageResult {
     find_connection(&user, id).await?;
     let done = manage::resume(&user.app.context, &user.change(), id).await;
-    redirect_with_outcome(&user, id, done, "Sync resumed. Pending changes are being written now.")
+    let words = "Sync resumed. Pending changes are being written now.";
+    redirect_with_outcome(&user, id, done.map(|()| Flash::success(words)))
 }
 
 #[derive(Deserialize)]
@@ -163,11 +150,10 @@ pub(super) async fn disconnect(
 fn redirect_with_outcome(
     user: &CurrentUser,
     id: ConnectionId,
-    done: Result<(), ServiceError>,
-    words: &str,
+    outcome: Result<Flash, ServiceError>,
 ) -> PageResult {
-    let flash = match done {
-        Ok(()) => Flash::success(words),
+    let flash = match outcome {
+        Ok(flash) => flash,
         Err(ServiceError::NotPossible(reason) | ServiceError::Provider(reason)) => {
             Flash::failure(sentence(&reason))
         }
