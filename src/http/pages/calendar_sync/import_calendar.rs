@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     extract::Request,
     http::header,
-    response::{Html, IntoResponse, Redirect},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_services::channels::{
@@ -81,12 +81,12 @@ const SHOWN_WARNINGS: usize = 10;
 struct ImportTarget<'a> {
     platform: &'a Platform,
     resource: Resource,
+    form: CalendarImportForm,
 }
 
-async fn resolve_target<'a>(
-    user: &'a CurrentUser,
-    form: &CalendarImportForm,
-) -> PageResult<Result<ImportTarget<'a>, Faults>> {
+/// Reads what is asked for. A form with faults is answered at once.
+async fn read_target(user: &CurrentUser, request: Request) -> PageResult<Result<ImportTarget<'_>, Response>> {
+    let form = read_form(&user.app, request).await?;
     let mut faults = Faults::default();
     let platform = user.app.context.platforms.find(&form.platform);
     if platform.is_none() {
@@ -112,17 +112,16 @@ async fn resolve_target<'a>(
         _ => {}
     }
     Ok(match (platform, resource) {
-        (Some(platform), Some(resource)) if faults.is_empty() => Ok(ImportTarget { platform, resource }),
-        _ => Err(faults),
+        (Some(platform), Some(resource)) if faults.is_empty() => {
+            Ok(ImportTarget { platform, resource, form })
+        }
+        _ => Err(refuse(user, form, faults).await?),
     })
 }
 
 /// What the jobs are told.
-fn import_command(
-    user: &CurrentUser,
-    asked: &ImportTarget<'_>,
-    form: &CalendarImportForm,
-) -> import::ChannelImportRequest {
+fn import_command(user: &CurrentUser, asked: &ImportTarget<'_>) -> import::ChannelImportRequest {
+    let form = &asked.form;
     import::ChannelImportRequest {
         business: user.business.id,
         resource: asked.resource.id,
@@ -137,27 +136,21 @@ fn import_command(
 }
 
 pub(super) async fn preview(user: Manager, request: Request) -> PageResult {
-    let form = read_form(&user.app, request).await?;
-    let asked = match resolve_target(&user, &form).await? {
+    let asked = match read_target(&user, request).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&user, form, faults).await,
+        Err(refused) => return Ok(refused),
     };
-    let job = import_command(&user, &asked, &form);
     let _place = user.app.admission.acquire_heavy().await?;
-    match preview::preview(&user.app.context, &job).await {
-        Ok(preview) => {
-            let shown = build_preview(&user, form, &asked, preview).await?;
-            // The address is on the page, and opens the platform's calendar.
-            let mut tx = user.app.context.db.begin().await?;
-            let id = reveal::store(&mut tx, &user, PREVIEW, &shown.render()?).await?;
-            tx.commit().await?;
-            Ok(reveal::redirect(PREVIEW, id))
-        }
-        Err(error) => {
-            let fault = import_error_message(error, &form)?;
-            refuse(&user, form, fault).await
-        }
-    }
+    let preview = match preview::preview(&user.app.context, &import_command(&user, &asked)).await {
+        Ok(preview) => preview,
+        Err(error) => return refuse_import(&user, asked.form, error).await,
+    };
+    let shown = build_preview(&user, asked, preview).await?;
+    // The address is on the page, and opens the platform's calendar.
+    let mut tx = user.app.context.db.begin().await?;
+    let id = reveal::store(&mut tx, &user, PREVIEW, &shown.render()?).await?;
+    tx.commit().await?;
+    Ok(reveal::redirect(PREVIEW, id))
 }
 
 /// What was shown, as it was: to load it again asks the platform for nothing.
@@ -174,11 +167,11 @@ pub(super) async fn show_preview(user: Manager, shown: RevealQuery) -> PageResul
 
 async fn build_preview(
     user: &CurrentUser,
-    form: CalendarImportForm,
-    asked: &ImportTarget<'_>,
+    asked: ImportTarget<'_>,
     preview: ImportPreview,
 ) -> PageResult<ImportPreviewPage> {
-    let zone = asked.resource.zone.unwrap_or(user.business.zone);
+    let ImportTarget { platform, resource, form } = asked;
+    let zone = resource.zone.unwrap_or(user.business.zone);
     let today = user.app.now().with_timezone(&zone).date_naive();
     let event = |one: &PreviewItem| ImportPreviewRow {
         what: action_pill(one.what),
@@ -195,9 +188,9 @@ async fn build_preview(
     Ok(ImportPreviewPage {
         // It may be shown again.
         layout: Layout { flash: None, ..layout },
-        platform: asked.platform.name.clone(),
-        hue: hue_class(Some(asked.platform)),
-        resource: asked.resource.name.clone(),
+        platform: platform.name.clone(),
+        hue: hue_class(Some(platform)),
+        resource: resource.name,
         figures: vec![
             (counts.imported, "new"),
             (counts.updated, "changed"),
@@ -243,24 +236,16 @@ fn action_pill(what: &str) -> Pill {
 }
 
 pub(super) async fn import(user: Manager, request: Request) -> PageResult {
-    let form = read_form(&user.app, request).await?;
-    let asked = match resolve_target(&user, &form).await? {
+    let asked = match read_target(&user, request).await? {
         Ok(asked) => asked,
-        Err(faults) => return refuse(&user, form, faults).await,
+        Err(refused) => return Ok(refused),
     };
-    let job = import_command(&user, &asked, &form);
+    let (context, job) = (user.app.context.clone(), import_command(&user, &asked));
     let _place = user.app.admission.acquire_heavy().await?;
-    let context = user.app.context.clone();
-    let again = job.clone();
     let taken = match user.app.run_to_completion(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,
-        Err(ImportError::NeedsConfirmation(_)) => {
-            return confirm_import(&user, form, &asked, &again).await;
-        }
-        Err(error) => {
-            let fault = import_error_message(error, &form)?;
-            return refuse(&user, form, fault).await;
-        }
+        Err(ImportError::NeedsConfirmation(_)) => return confirm_import(&user, asked).await,
+        Err(error) => return refuse_import(&user, asked.form, error).await,
     };
     let text =
         format!("Imported from {} to {}: {}.", asked.platform.name, asked.resource.name, taken.message);
@@ -281,20 +266,12 @@ pub(super) async fn import(user: Manager, request: Request) -> PageResult {
 }
 
 /// Shows the preview again, with the tick: that the calendar is another platform's may be so only since it was looked at.
-async fn confirm_import(
-    user: &CurrentUser,
-    form: CalendarImportForm,
-    asked: &ImportTarget<'_>,
-    job: &import::ChannelImportRequest,
-) -> PageResult {
-    let preview = match preview::preview(&user.app.context, job).await {
+async fn confirm_import(user: &CurrentUser, asked: ImportTarget<'_>) -> PageResult {
+    let preview = match preview::preview(&user.app.context, &import_command(user, &asked)).await {
         Ok(preview) => preview,
-        Err(error) => {
-            let fault = import_error_message(error, &form)?;
-            return refuse(user, form, fault).await;
-        }
+        Err(error) => return refuse_import(user, asked.form, error).await,
     };
-    render_refused(user, &build_preview(user, form, asked, preview).await?)
+    render_refused(user, &build_preview(user, asked, preview).await?)
 }
 
 /// At which field an import failed, and why; other errors are pages of their own.
@@ -320,6 +297,11 @@ fn import_error_message(error: ImportError, form: &CalendarImportForm) -> PageRe
         )),
         ImportError::Storage(error) => Err(error.into()),
     }
+}
+
+async fn refuse_import(user: &CurrentUser, form: CalendarImportForm, error: ImportError) -> PageResult {
+    let fault = import_error_message(error, &form)?;
+    refuse(user, form, fault).await
 }
 
 async fn refuse(user: &CurrentUser, form: CalendarImportForm, faults: impl Into<Faults>) -> PageResult {
