@@ -46,7 +46,7 @@ pub(super) fn router() -> Router<App> {
 #[template(path = "people.html")]
 struct PeoplePage {
     layout: Layout,
-    staff: Vec<StaffRow>,
+    staff: Vec<Staff>,
     archived: Vec<Staff>,
     users: Vec<UserRow>,
     form: Form<users::UserForm>,
@@ -57,13 +57,6 @@ struct PeoplePage {
     shown_once: Option<SignInLinkReveal>,
     /// One was made, and shown before.
     was_shown: bool,
-}
-
-struct StaffRow {
-    id: StaffId,
-    name: String,
-    email: String,
-    trade: &'static str,
 }
 
 struct UserRow {
@@ -139,15 +132,7 @@ async fn build_page(user: &CurrentUser, form: Form<users::UserForm>) -> PageResu
             .iter()
             .map(|staff| SelectOption::new(staff.id.to_string(), &staff.name, &form.staff))
             .collect(),
-        staff: staff
-            .into_iter()
-            .map(|staff| StaffRow {
-                id: staff.id,
-                name: staff.name,
-                email: staff.email,
-                trade: trade_label(staff.trade),
-            })
-            .collect(),
+        staff,
         archived: people::list_archived_staff(db, business).await?,
         form,
         shown_once: None,
