@@ -1,9 +1,6 @@
 //! Keys by which programs act for a business: made and revoked.
 
-use concord_domain::{
-    audit::HistorySubject,
-    ids::{ApiKeyId, BusinessId},
-};
+use concord_domain::ids::{ApiKeyId, BusinessId};
 use concord_jobs::Context;
 use concord_storage::{
     ChangeContext, Db, StorageError, Tx,
@@ -23,7 +20,7 @@ pub async fn create(
 ) -> Result<(ApiKey, SecretString), StorageError> {
     let token = secret::new_token("ck_");
     let key = api_keys::create(tx, by.business, name, &token, by.now).await?;
-    record(tx, by, "created", &key).await?;
+    history::record(tx, by, "created", key.id, &json!({ "name": key.name })).await?;
     Ok((key, token))
 }
 
@@ -37,11 +34,7 @@ pub async fn revoke(context: &Context, by: &ChangeContext, id: ApiKeyId) -> Resu
     let key = find(&context.db, by.business, id).await?;
     let mut tx = context.db.begin().await?;
     api_keys::revoke(&mut tx, by.business, id, by.now).await?;
-    record(&mut tx, by, "revoked", &key).await?;
+    history::record(&mut tx, by, "revoked", key.id, &json!({ "name": key.name })).await?;
     tx.commit().await?;
     Ok(key)
-}
-
-async fn record(tx: &mut Tx, by: &ChangeContext, action: &str, key: &ApiKey) -> Result<(), StorageError> {
-    history::record(tx, by, action, (HistorySubject::ApiKey, key.id.0), &json!({ "name": key.name })).await
 }

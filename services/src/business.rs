@@ -1,6 +1,5 @@
 //! Changing the settings of a business, and the calendars that follow.
 
-use concord_domain::audit::HistorySubject;
 use concord_jobs::{Context, enqueue};
 use concord_storage::{
     ChangeContext, StorageError,
@@ -32,7 +31,7 @@ pub async fn change<E: From<StorageError>>(
         "remote_moves": business.outside.moves,
         "remote_deletions": business.outside.deletions,
     });
-    history::record(&mut tx, by, "changed", (HistorySubject::Business, business.id.0), &detail).await?;
+    history::record(&mut tx, by, "changed", business.id, &detail).await?;
     // The rules for what people do in calendars are no part of any entry.
     let in_entries = BusinessSettings { outside: settings.outside, ..before.settings() };
     let enqueued = if settings == in_entries {

@@ -1,7 +1,7 @@
 //! Published feeds: made, changed, given a new address, ended. An address is shown once: whoever makes one gives its token
 //! to the caller, in whose transaction it is made, so that a page can keep it for the next page.
 
-use concord_domain::{audit::HistorySubject, ids::FeedId, privacy::FeedPrivacy};
+use concord_domain::{ids::FeedId, privacy::FeedPrivacy};
 use concord_jobs::Context;
 use concord_storage::{
     ChangeContext, StorageError, Tx,
@@ -28,7 +28,7 @@ pub async fn create(
 ) -> Result<(Feed, SecretString), StorageError> {
     let token = new_token();
     let feed = feeds::create(tx, new, &token, by.now).await?;
-    record(tx, by, "created", &feed).await?;
+    history::record(tx, by, "created", feed.id, &feed.for_history()).await?;
     Ok((feed, token))
 }
 
@@ -42,7 +42,7 @@ pub async fn rotate(
     let token = new_token();
     let feed =
         feeds::rotate(tx, &context.ring, (by.business, id), &token, by.now).await.or_not_found(WHAT)?;
-    record(tx, by, "rotated", &feed).await?;
+    history::record(tx, by, "rotated", feed.id, &feed.for_history()).await?;
     Ok((feed, token))
 }
 
@@ -60,7 +60,7 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
         return Ok(before);
     }
     let feed = feeds::update(&mut tx, by.business, id, &name, privacy, by.now).await?;
-    record(&mut tx, by, "changed", &feed).await?;
+    history::record(&mut tx, by, "changed", feed.id, &feed.for_history()).await?;
     tx.commit().await?;
     Ok(feed)
 }
@@ -71,15 +71,11 @@ pub async fn revoke(context: &Context, by: &ChangeContext, id: FeedId) -> Result
     match feeds::lock(&mut tx, by.business, id).await {
         Ok(before) => {
             feeds::revoke(&mut tx, by.business, id, by.now).await?;
-            record(&mut tx, by, "revoked", &before).await?;
+            history::record(&mut tx, by, "revoked", before.id, &before.for_history()).await?;
             tx.commit().await?;
         }
         Err(StorageError::NotFound) => drop(tx),
         Err(error) => return Err(error.into()),
     }
     feeds::find(&context.db, by.business, id).await?.or_not_found("feed")
-}
-
-async fn record(tx: &mut Tx, by: &ChangeContext, action: &str, feed: &Feed) -> Result<(), StorageError> {
-    history::record(tx, by, action, (HistorySubject::Feed, feed.id.0), &feed.for_history()).await
 }

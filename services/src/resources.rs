@@ -1,9 +1,9 @@
 //! What can be booked: added, changed, archived, restored.
 
-use concord_domain::{audit::HistorySubject, ids::ResourceId};
+use concord_domain::ids::ResourceId;
 use concord_jobs::{Context, enqueue};
 use concord_storage::{
-    ChangeContext, StorageError, Tx,
+    ChangeContext, StorageError,
     resources::{self, Resource, ResourceSettings},
 };
 
@@ -20,7 +20,7 @@ pub async fn create(
 ) -> Result<Resource, ServiceError> {
     let mut tx = context.db.begin().await?;
     let resource = resources::create(&mut tx, by.business, settings, by.now).await?;
-    record(&mut tx, by, "created", &resource).await?;
+    history::record(&mut tx, by, "created", resource.id, &resource.for_history()).await?;
     tx.commit().await?;
     Ok(resource)
 }
@@ -41,7 +41,7 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
         return Ok(before);
     }
     let resource = resources::update(&mut tx, by.business, id, &settings, by.now).await?;
-    record(&mut tx, by, "changed", &resource).await?;
+    history::record(&mut tx, by, "changed", resource.id, &resource.for_history()).await?;
     let mut enqueued = Vec::new();
     if resource.name != before.name || resource.zone != before.zone {
         enqueued = enqueue::batch_sync_of_business(&mut tx, context, by.business).await?;
@@ -80,17 +80,8 @@ async fn set_archived(
         return Ok(before);
     }
     let resource = resources::set_archived(&mut tx, by.business, id, archived.then_some(by.now)).await?;
-    record(&mut tx, by, if archived { "archived" } else { "restored" }, &resource).await?;
+    let action = if archived { "archived" } else { "restored" };
+    history::record(&mut tx, by, action, resource.id, &resource.for_history()).await?;
     tx.commit().await?;
     Ok(resource)
-}
-
-async fn record(
-    tx: &mut Tx,
-    by: &ChangeContext,
-    action: &str,
-    resource: &Resource,
-) -> Result<(), StorageError> {
-    let subject = (HistorySubject::Resource, resource.id.0);
-    history::record(tx, by, action, subject, &resource.for_history()).await
 }

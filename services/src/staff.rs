@@ -1,9 +1,9 @@
 //! The people who do the work: added, changed, archived, restored.
 
-use concord_domain::{audit::HistorySubject, ids::StaffId};
+use concord_domain::ids::StaffId;
 use concord_jobs::{Context, enqueue};
 use concord_storage::{
-    ChangeContext, StorageError, Tx,
+    ChangeContext, StorageError,
     people::{self, Staff, StaffSettings},
 };
 
@@ -20,7 +20,7 @@ pub async fn create(
 ) -> Result<Staff, ServiceError> {
     let mut tx = context.db.begin().await?;
     let staff = people::create_staff(&mut tx, by.business, settings, by.now).await?;
-    record(&mut tx, by, "created", &staff).await?;
+    history::record(&mut tx, by, "created", staff.id, &staff.for_history()).await?;
     tx.commit().await?;
     Ok(staff)
 }
@@ -40,7 +40,7 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
         return Ok(before);
     }
     let staff = people::update_staff(&mut tx, by.business, id, &settings).await?;
-    record(&mut tx, by, "changed", &staff).await?;
+    history::record(&mut tx, by, "changed", staff.id, &staff.for_history()).await?;
     let mut enqueued = Vec::new();
     if staff.trade != before.trade {
         enqueued = enqueue::batch_sync_of_staff(&mut tx, context, by.business, id).await?;
@@ -76,11 +76,8 @@ async fn set_archived(
     if !archived {
         enqueued = enqueue::batch_sync_of_staff(&mut tx, context, by.business, id).await?;
     }
-    record(&mut tx, by, if archived { "archived" } else { "restored" }, &staff).await?;
+    let action = if archived { "archived" } else { "restored" };
+    history::record(&mut tx, by, action, staff.id, &staff.for_history()).await?;
     context.commit(tx, &enqueued).await?;
     Ok(staff)
-}
-
-async fn record(tx: &mut Tx, by: &ChangeContext, action: &str, staff: &Staff) -> Result<(), StorageError> {
-    history::record(tx, by, action, (HistorySubject::Staff, staff.id.0), &staff.for_history()).await
 }

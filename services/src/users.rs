@@ -3,10 +3,7 @@
 //! The command line lets people in before anything else runs, so what it calls takes a transaction and no `Context`.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{
-    audit::HistorySubject,
-    ids::{BusinessId, UserId},
-};
+use concord_domain::ids::{BusinessId, UserId};
 use concord_jobs::Context;
 use concord_storage::{
     ChangeContext, StorageError, Tx, businesses,
@@ -23,7 +20,7 @@ use crate::{ServiceError, error::OrNotFound, history};
 /// business.
 pub async fn create(tx: &mut Tx, by: &ChangeContext, new: &NewUser) -> Result<User, StorageError> {
     let user = people::create_user(tx, new, by.now).await?;
-    record(tx, by, "created", (user.id, &user.name)).await?;
+    history::record(tx, by, "created", user.id, &json!({ "name": user.name })).await?;
     Ok(user)
 }
 
@@ -38,7 +35,7 @@ pub async fn create_sign_in_link(
     let token = secret::new_token("cl_");
     let link = NewSignInLink { user: user.id, digest: &secret::digest(&token), reusable: false, expires_at };
     sign_in::create_link(tx, &link, by.now).await?;
-    record(tx, by, "given a sign-in link", (user.id, &user.name)).await?;
+    history::record(tx, by, "given a sign-in link", user.id, &json!({ "name": user.name })).await?;
     Ok(token)
 }
 
@@ -53,7 +50,7 @@ pub async fn change(
     businesses::lock(&mut tx, by.business).await?;
     let user = people::update_user(&mut tx, by.business, id, settings).await?;
     ensure_manager(&mut tx, by.business).await?;
-    record(&mut tx, by, "changed", (id, &user.name)).await?;
+    history::record(&mut tx, by, "changed", id, &json!({ "name": user.name })).await?;
     tx.commit().await?;
     Ok(user)
 }
@@ -77,7 +74,7 @@ pub async fn archive(context: &Context, by: &ChangeContext, id: UserId) -> Resul
     people::archive_user(&mut tx, by.business, id, by.now).await?;
     ensure_manager(&mut tx, by.business).await?;
     sign_in::end_all_sessions(&mut tx, by.business, id).await?;
-    record(&mut tx, by, "archived", (id, &user.name)).await?;
+    history::record(&mut tx, by, "archived", id, &json!({ "name": user.name })).await?;
     tx.commit().await?;
     Ok(user)
 }
@@ -94,7 +91,7 @@ pub async fn begin_session(
         sign_in::end_session(&mut tx, former).await?;
     }
     sign_in::create_session(&mut tx, new, by.now).await?;
-    record(&mut tx, by, "signed in", (new.user, &by.actor.label())).await?;
+    history::record(&mut tx, by, "signed in", new.user, &json!({ "name": by.actor.label() })).await?;
     tx.commit().await
 }
 
@@ -107,15 +104,6 @@ pub async fn end_session(
 ) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
     sign_in::end_session(&mut tx, digest).await?;
-    record(&mut tx, by, "signed out", (user, &by.actor.label())).await?;
+    history::record(&mut tx, by, "signed out", user, &json!({ "name": by.actor.label() })).await?;
     tx.commit().await
-}
-
-async fn record(
-    tx: &mut Tx,
-    by: &ChangeContext,
-    action: &str,
-    (user, name): (UserId, &str),
-) -> Result<(), StorageError> {
-    history::record(tx, by, action, (HistorySubject::User, user.0), &json!({ "name": name })).await
 }

@@ -13,8 +13,11 @@ use concord_storage::{
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{ChannelError, error::address_taken_error, record};
-use crate::feeds::{create, new_token};
+use super::{ChannelError, error::address_taken_error};
+use crate::{
+    feeds::{create, new_token},
+    history,
+};
 
 /// Publishes a feed for a channel, whose address people come back for.
 pub(super) async fn publish(
@@ -51,7 +54,7 @@ pub async fn rotate_feed(
         feeds::rotate(&mut tx, &context.ring, feed, &token, by.now).await.map_err(address_taken_error)?;
     // What was taken over from the old address stays known there; what comes now is not, until somebody reads the new one.
     feed_reads::forget(&mut tx, feed.id).await?;
-    record(&mut tx, by, id, "rotated", &json!({})).await?;
+    history::record(&mut tx, by, "rotated", id, &json!({})).await?;
     tx.commit().await?;
     Ok(token)
 }
@@ -76,7 +79,7 @@ pub async fn confirm_read(context: &Context, by: &ChangeContext, id: ChannelId) 
     };
     let mut tx = db.begin().await?;
     feed_reads::note(&mut tx, &[read]).await?;
-    record(&mut tx, by, id, "read_confirmed", &json!({ "revision": revision })).await?;
+    history::record(&mut tx, by, "read_confirmed", id, &json!({ "revision": revision })).await?;
     Ok(tx.commit().await?)
 }
 

@@ -30,7 +30,7 @@ use concord_storage::{
     resources,
 };
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::{
     address::{host_of, validate_optional_address},
@@ -42,7 +42,7 @@ pub use self::{
     feed::{business_feed, confirm_read, publish_business_feed, rotate_feed},
     webhooks::{WebhookCredentials, allow_webhooks, forbid_webhooks},
 };
-use crate::history;
+use crate::history::{self, HistoryKey};
 
 /// A channel that somebody wants.
 #[derive(Clone, Debug)]
@@ -120,8 +120,8 @@ pub async fn create(
         let name = format!("{} for {}", resource.name, wanted.platform.name);
         publish(&mut tx, context, by, channel.id, name).await?;
     }
-    record(&mut tx, by, channel.id, "created", &json!({ "platform": channel.platform, "host": host }))
-        .await?;
+    let detail = json!({ "platform": channel.platform, "host": host });
+    history::record(&mut tx, by, "created", channel.id, &detail).await?;
     let channel = channels::lock(&mut tx, by.business, channel.id).await?;
     let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
     context.commit(tx, enqueued.as_slice()).await?;
@@ -175,7 +175,7 @@ pub async fn update(
         "state": channel.state, "preference": channel.preference, "blocks": channel.blocks,
         "interval_minutes": channel.interval_minutes, "host": channel.import_host,
     });
-    record(&mut tx, by, id, "changed", &said).await?;
+    history::record(&mut tx, by, "changed", id, &said).await?;
     if !channel.polled || channel.state != ChannelState::Active {
         notices::close_all(&mut tx, &channel, by.now).await?;
     }
@@ -196,7 +196,7 @@ pub async fn remove(context: &Context, by: &ChangeContext, id: ChannelId) -> Res
         }
     }
     notices::close_all(&mut tx, &channel, by.now).await?;
-    record(&mut tx, by, id, "removed", &json!({})).await?;
+    history::record(&mut tx, by, "removed", id, &json!({})).await?;
     Ok(tx.commit().await?)
 }
 
@@ -231,16 +231,7 @@ pub async fn save_platform(
     platform_settings::save(&mut tx, by.business, said).await?;
     let detail = json!({ "platform": said.platform, "interval_minutes": said.interval_minutes,
         "preference": said.preference, "blocks": said.blocks });
-    history::record(&mut tx, by, "changed", (HistorySubject::Platform, by.business.0), &detail).await?;
+    let platform = HistoryKey(HistorySubject::Platform, by.business.0);
+    history::record(&mut tx, by, "changed", platform, &detail).await?;
     tx.commit().await
-}
-
-async fn record(
-    tx: &mut Tx,
-    by: &ChangeContext,
-    id: ChannelId,
-    action: &str,
-    detail: &Value,
-) -> Result<(), StorageError> {
-    history::record(tx, by, action, (HistorySubject::Channel, id.0), detail).await
 }

@@ -6,7 +6,8 @@ use concord_storage::{ChangeContext, Tx, channels::webhooks, secret};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{ChannelError, error::address_taken_error, record};
+use super::{ChannelError, error::address_taken_error};
+use crate::history;
 
 /// What a channel manager needs to tell us something: both are shown once.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub async fn allow_webhooks(
     webhooks::allow(tx, &context.ring, place, &keys.token, &keys.secret)
         .await
         .map_err(address_taken_error)?;
-    record(tx, by, id, "webhooks_allowed", &json!({})).await?;
+    history::record(tx, by, "webhooks_allowed", id, &json!({})).await?;
     Ok(keys)
 }
 
@@ -41,6 +42,6 @@ pub async fn forbid_webhooks(
 ) -> Result<(), ChannelError> {
     let mut tx = context.db.begin().await?;
     webhooks::forbid(&mut tx, by.business, id).await.map_err(address_taken_error)?;
-    record(&mut tx, by, id, "webhooks_forbidden", &json!({})).await?;
+    history::record(&mut tx, by, "webhooks_forbidden", id, &json!({})).await?;
     Ok(tx.commit().await?)
 }

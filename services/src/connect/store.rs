@@ -1,6 +1,6 @@
 //! Stores what opens an account, with its calendars, and enqueues what brings them up to date.
 
-use concord_domain::{audit::HistorySubject, connection::Direction, people::Actor};
+use concord_domain::{connection::Direction, people::Actor};
 use concord_jobs::{Context, accounts::calendar_list, enqueue, notify};
 use concord_providers::{DiscoveryError, ProviderCredentials, ProviderError};
 use concord_storage::{
@@ -80,7 +80,7 @@ pub(super) async fn store(
     push_subscriptions::renew_all(&mut tx, business, connection, now).await?;
     let detail = json!({ "provider": provider, "account": new.account_email, "staff": staff });
     let by = ChangeContext { business, actor, now };
-    history::record(&mut tx, &by, "connected", (HistorySubject::Connection, connection.0), &detail).await?;
+    history::record(&mut tx, &by, "connected", connection, &detail).await?;
     notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.
     let enqueued = enqueue::initial_sync(&mut tx, context, (business, connection), Direction::Both).await?;

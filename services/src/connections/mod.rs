@@ -6,25 +6,23 @@ mod state;
 
 use chrono::Duration;
 use concord_domain::{
-    audit::{HistorySubject, SyncOutcome},
+    audit::SyncOutcome,
     connection::ConnectionState,
     ids::{BusinessId, ConnectionId},
     job::QueueClass,
 };
 use concord_jobs::{Context, accounts::calendar_list, enqueue, job::ConnectionAccount};
 use concord_storage::{
-    ChangeContext, StorageError, Tx,
     connections::{self as store, Connection},
     sync_log::{self, NewSyncLogEntry},
 };
-use serde_json::Value;
 
 pub use self::{
     all::{import_all, sync_all_pending},
     settings::{ConnectionUpdate, update},
     state::{disconnect, pause, resume},
 };
-use crate::{ServiceError, error::OrNotFound, history};
+use crate::{ServiceError, error::OrNotFound};
 
 /// What is not found; one that is over is as good as none.
 const WHAT: &str = "calendar integration";
@@ -135,14 +133,4 @@ pub async fn compare(context: &Context, business: BusinessId, id: ConnectionId) 
 async fn find(context: &Context, business: BusinessId, id: ConnectionId) -> Result<Connection, ServiceError> {
     let found = store::find(&context.db, business, id).await?;
     found.filter(|one| one.state != ConnectionState::Disconnected).or_not_found(WHAT)
-}
-
-async fn record(
-    tx: &mut Tx,
-    by: &ChangeContext,
-    id: ConnectionId,
-    action: &str,
-    detail: &Value,
-) -> Result<(), StorageError> {
-    history::record(tx, by, action, (HistorySubject::Connection, id.0), detail).await
 }

@@ -15,8 +15,8 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use super::{WHAT, find, record, refresh_calendars};
-use crate::{ServiceError, error::OrNotFound};
+use super::{WHAT, find, refresh_calendars};
+use crate::{ServiceError, error::OrNotFound, history};
 
 /// What a person chooses for a connection. What is not given stays as it is.
 #[derive(Clone, Debug, Default)]
@@ -64,12 +64,12 @@ pub async fn update(
     let make_default = wanted.make_default && !before.is_default;
     if make_default {
         store::set_default(&mut tx, by.business, id).await.or_not_found(WHAT)?;
-        record(&mut tx, by, id, "made_default", &json!({})).await?;
+        history::record(&mut tx, by, "made_default", id, &json!({})).await?;
     }
     set_remote_change_rules(&mut tx, by, &before, wanted).await?;
     if let Some(calendar) = writes {
         calendars::set_written(&mut tx, by.business, id, calendar).await.or_not_found("calendar")?;
-        record(&mut tx, by, id, "calendar_written", &json!({ "calendar": calendar })).await?;
+        history::record(&mut tx, by, "calendar_written", id, &json!({ "calendar": calendar })).await?;
     }
     if make_default || writes.is_some() {
         enqueued.push(enqueue::batch_sync(&mut tx, context, by.business, id).await?);
@@ -102,7 +102,7 @@ async fn set_directions(
     }
     let changed = store::set_settings(tx, business, id, settings).await.or_not_found(WHAT)?;
     let detail = json!({ "direction": changed.direction, "coverage": changed.coverage });
-    record(tx, by, id, "changed", &detail).await?;
+    history::record(tx, by, "changed", id, &detail).await?;
     if changed.state == ConnectionState::Active {
         enqueued = enqueue::initial_sync(tx, context, (business, id), changed.direction).await?;
     }
@@ -128,7 +128,7 @@ async fn set_remote_change_rules(
         .await
         .or_not_found(WHAT)?;
     let detail = json!({ "remote_moves": moves, "remote_deletions": deletions });
-    Ok(record(tx, by, before.id, "changed", &detail).await?)
+    Ok(history::record(tx, by, "changed", before.id, &detail).await?)
 }
 
 async fn set_reads(
@@ -140,7 +140,7 @@ async fn set_reads(
 ) -> Result<Vec<JobRef>, ServiceError> {
     let id = calendar.connection_id;
     calendars::set_reads(tx, by.business, calendar.id, reads).await.or_not_found("calendar")?;
-    record(tx, by, id, "calendar_read", &json!({ "calendar": calendar.id, "reads": reads })).await?;
+    history::record(tx, by, "calendar_read", id, &json!({ "calendar": calendar.id, "reads": reads })).await?;
     let mut enqueued = vec![enqueue::import(tx, context, calendar, QueueClass::Interactive).await?];
     enqueued.extend(enqueue::push_renewal(tx, context, calendar).await?);
     // To forget what was read asks nobody.

@@ -12,8 +12,8 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use super::{WHAT, find, record};
-use crate::{ServiceError, error::OrNotFound};
+use super::{WHAT, find};
+use crate::{ServiceError, error::OrNotFound, history};
 
 /// Stops the connection for a while: nothing is written, read or told; what changes meanwhile waits.
 pub async fn pause(context: &Context, by: &ChangeContext, id: ConnectionId) -> Result<(), ServiceError> {
@@ -58,7 +58,7 @@ async fn move_state(
             states.0
         )));
     };
-    record(tx, by, id, action, &json!({})).await?;
+    history::record(tx, by, action, id, &json!({})).await?;
     Ok(direction)
 }
 
@@ -82,7 +82,7 @@ pub async fn disconnect(
     }
     store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
     store::ensure_default(&mut tx, business, connection.staff_id).await?;
-    record(&mut tx, by, id, "disconnected", &json!({ "remove_entries": remove_entries })).await?;
+    history::record(&mut tx, by, "disconnected", id, &json!({ "remove_entries": remove_entries })).await?;
     let job = NewJob {
         business: Some(business),
         kind: JobKind::Disconnect,
