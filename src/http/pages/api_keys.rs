@@ -9,16 +9,9 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PageResult,
-    confirm::{Confirmation, confirm_page, isolated},
-    extract::{PageForm, PagePath},
-    flash::Flash,
-    form::Form,
-    format::RelativeTime,
-    layout::{Layout, NavItem, render_page, render_refused},
-    names::{NAME_RULE, is_name},
-    reveal::{self, RevealQuery},
-    session::{CurrentUser, Manager},
+    Confirmation, CurrentUser, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageForm, PagePath,
+    PageResult, RelativeTime, RevealQuery, confirm_page, is_name, isolated, render_page, render_refused,
+    reveal,
 };
 use crate::app::App;
 

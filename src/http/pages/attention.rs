@@ -22,11 +22,7 @@ use concord_storage::{
     remote_changes::{self, RemoteChange},
 };
 
-use super::{
-    PageResult,
-    components::{Icon, Tone, pluralize},
-    session::CurrentUser,
-};
+use super::{CurrentUser, PageResult, Tone, components::Icon, pluralize};
 
 /// More than this are not counted one by one.
 const MAX_FAILURES: u32 = 100;

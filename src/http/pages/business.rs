@@ -9,14 +9,8 @@ use concord_storage::{StorageError, businesses::BusinessSettings};
 use serde::Deserialize;
 
 use super::{
-    PageResult,
-    error::STAYS_AHEAD,
-    extract::PageForm,
-    flash::Flash,
-    form::{Faults, Form},
-    layout::{Layout, NavItem, render_page, render_refused},
-    names::{NAME_RULE, is_name},
-    session::{CurrentUser, Manager},
+    CurrentUser, Faults, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageForm, PageResult,
+    error::STAYS_AHEAD, is_name, render_page, render_refused,
 };
 use crate::app::App;
 

@@ -2,11 +2,7 @@
 
 use askama::Template;
 
-use super::{
-    PageResult,
-    layout::{Layout, NavItem, render_page},
-    session::CurrentUser,
-};
+use super::{CurrentUser, Layout, NavItem, PageResult, render_page};
 
 /// A question, and the form that answers it with yes.
 pub(super) struct Confirmation {

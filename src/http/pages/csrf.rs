@@ -13,7 +13,7 @@ use axum::{
 };
 use url::Url;
 
-use super::{PageError, cookies::SessionToken, session::CurrentUser, uploads};
+use super::{CurrentUser, PageError, SessionToken, uploads};
 use crate::{
     app::{
         App,

@@ -6,10 +6,7 @@ use chrono_tz::Tz;
 use concord_domain::{connection::ConnectionState, sync::drift::is_believed};
 use concord_storage::connections::Connection;
 
-use super::{
-    components::{Tone, pluralize},
-    format::RelativeTime,
-};
+use super::{RelativeTime, Tone, pluralize};
 
 /// What the last compare of a calendar found.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]

@@ -9,13 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::{
-    PageError,
-    assets::Assets,
-    layout::{Layout, render_page},
-    session::CurrentUser,
-    theme::Theme,
-};
+use super::{Assets, CurrentUser, Layout, PageError, Theme, render_page};
 use crate::{
     app::App,
     http::request_origin::{REQUEST_ID, RequestOrigin},

@@ -1,6 +1,6 @@
 //! Filters that cannot be read: the list is not narrowed by them, and the page says so at the field and above the list.
 
-use super::components::{SelectOption, join_names};
+use super::{SelectOption, join_names};
 
 /// The filters of a list that cannot be read.
 #[derive(Default)]

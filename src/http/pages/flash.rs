@@ -5,10 +5,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    components::Tone,
-    cookies::{SessionToken, cookie, read_cookie},
-};
+use super::cookies::{cookie, read_cookie};
+use super::{SessionToken, Tone};
 use crate::app::App;
 
 const COOKIE: &str = "concord_flash";

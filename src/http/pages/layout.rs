@@ -8,13 +8,7 @@ use axum::{
 };
 
 use super::{
-    PageResult,
-    assets::Assets,
-    attention::{Attention, SyncIndicator},
-    cookies::with_cookie,
-    flash::Flash,
-    session::CurrentUser,
-    theme::Theme,
+    Assets, Attention, CurrentUser, Flash, PageResult, Theme, attention::SyncIndicator, cookies::with_cookie,
 };
 
 /// Where in the navigation a page is.

@@ -19,13 +19,8 @@ use concord_storage::{
 use serde::Deserialize;
 
 use super::{
-    PageResult,
-    components::{Pill, Tone, capitalize},
-    extract::{PagePath, PageQuery},
-    flash::Flash,
-    format::RelativeTime,
-    layout::{Layout, NavItem, render_page},
-    session::{CurrentUser, Manager},
+    CurrentUser, Flash, Layout, Manager, NavItem, PagePath, PageQuery, PageResult, Pill, RelativeTime, Tone,
+    capitalize, render_page,
 };
 use crate::app::App;
 

@@ -73,6 +73,22 @@ pub(crate) use flash::Flash;
 pub(crate) use session::CurrentUser;
 pub(crate) use theme::Theme;
 
+// What most pages are made of.
+pub(in crate::http::pages) use self::{
+    attention::Attention,
+    booking_paths::{booking_path, linkable_path},
+    components::{Pill, SelectOption, Tone, capitalize, capped_count, kind_label, pluralize},
+    confirm::{Confirmation, confirm_page, isolated},
+    extract::local_path,
+    filters::InvalidFilters,
+    form::{Faults, Form},
+    format::{RelativeTime, exact_time, parse_date, span, stretch},
+    layout::{Layout, NavItem, render_page, render_partial, render_refused},
+    names::{NAME_RULE, NameDirectory, all_resources, all_staff, is_name},
+    reveal::{Reveal, RevealQuery},
+    session::Manager,
+};
+
 use crate::app::App;
 
 /// What a handler answers with, and what its helpers find for it.

@@ -14,7 +14,7 @@ use concord_storage::{
     resources::{self, Resource},
 };
 
-use super::components::join_names;
+use super::join_names;
 
 /// What a name has to be, for whoever gave another one.
 pub(super) const NAME_RULE: &str = "Enter a name of up to 300 characters on one line.";

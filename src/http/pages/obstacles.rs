@@ -9,7 +9,7 @@ use concord_domain::{
 };
 use concord_storage::{bookings::Unavailability, occupancy::OccupiedInterval};
 
-use super::{booking_paths::linkable_path, format::stretch, session::CurrentUser};
+use super::{CurrentUser, linkable_path, stretch};
 
 /// What stands there, whose it is, and when.
 pub(super) struct ObstacleView {

@@ -11,17 +11,13 @@ use concord_services::channels as manage;
 use concord_storage::platform_settings::{self, PlatformSettings};
 use serde::Deserialize;
 
+use super::channels::labels::{
+    abilities_label, block_rule_options, fill_steps, hue_class, manual_steps, parse_interval,
+    preference_options,
+};
 use super::{
-    PageError, PageResult,
-    channels::labels::{
-        abilities_label, block_rule_options, fill_steps, hue_class, manual_steps, parse_interval,
-        preference_options,
-    },
-    components::SelectOption,
-    extract::{PageForm, PagePath},
-    flash::Flash,
-    layout::{Layout, NavItem, render_page, render_refused},
-    session::{CurrentUser, Manager},
+    CurrentUser, Flash, Layout, Manager, NavItem, PageError, PageForm, PagePath, PageResult, SelectOption,
+    render_page, render_refused,
 };
 use crate::app::App;
 

@@ -18,16 +18,9 @@ use concord_storage::{
 use serde::Deserialize;
 
 use super::{
-    PageError, PageResult,
-    business::zones,
-    confirm::{Confirmation, confirm_page, isolated},
-    error::STAYS_AHEAD,
-    extract::{PageForm, PagePath},
-    flash::Flash,
-    form::{Faults, Form},
-    layout::{Layout, NavItem, render_page, render_refused},
-    names::{NAME_RULE, all_resources},
-    session::{CurrentUser, Manager},
+    Confirmation, CurrentUser, Faults, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageError, PageForm,
+    PagePath, PageResult, all_resources, business::zones, confirm_page, error::STAYS_AHEAD, isolated,
+    render_page, render_refused,
 };
 use crate::app::App;
 

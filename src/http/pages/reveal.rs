@@ -14,7 +14,7 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{PageError, PageResult, session::CurrentUser};
+use super::{CurrentUser, PageError, PageResult};
 
 /// What the address of a page says of a secret to be shown there.
 #[derive(Default, Deserialize)]

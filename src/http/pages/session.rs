@@ -19,12 +19,7 @@ use concord_storage::{
     sign_in::{self, Session},
 };
 
-use super::{
-    PageError,
-    cookies::{SessionToken, with_cookie},
-    flash::Flash,
-    theme::Theme,
-};
+use super::{Flash, PageError, SessionToken, Theme, cookies::with_cookie};
 use crate::{
     app::{App, admission::CredentialKind},
     http::request_origin::{RequestOrigin, SessionUser},

@@ -3,11 +3,7 @@
 use askama::Template;
 use axum::{Router, routing::get};
 
-use super::{
-    PageResult,
-    layout::{Layout, NavItem, render_page},
-    session::CurrentUser,
-};
+use super::{CurrentUser, Layout, NavItem, PageResult, render_page};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {

@@ -26,13 +26,9 @@ use concord_storage::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::cookies::{cookie, read_cookie, with_cookie};
 use super::{
-    PageError, PageResult,
-    assets::Assets,
-    cookies::{SessionToken, cookie, read_cookie, with_cookie},
-    extract::{PagePath, PageQuery, local_path},
-    session::CurrentUser,
-    theme::Theme,
+    Assets, CurrentUser, PageError, PagePath, PageQuery, PageResult, SessionToken, Theme, local_path,
 };
 use crate::{
     app::{App, admission::CredentialKind},

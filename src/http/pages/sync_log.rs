@@ -17,18 +17,10 @@ use concord_storage::{
 };
 use serde::Deserialize;
 
+use super::channels::{channel_name, channel_path};
 use super::{
-    PageError, PageResult,
-    booking_paths::booking_path,
-    channels::{channel_name, channel_path},
-    components::{Pill, SelectOption, capitalize},
-    extract::PageQuery,
-    filters::InvalidFilters,
-    format::RelativeTime,
-    layout::{Layout, NavItem, render_page},
-    names::NameDirectory,
-    overview::success_rate,
-    session::CurrentUser,
+    CurrentUser, InvalidFilters, Layout, NameDirectory, NavItem, PageError, PageQuery, PageResult, Pill,
+    RelativeTime, SelectOption, booking_path, capitalize, overview::success_rate, render_page,
 };
 use crate::app::App;
 

@@ -9,10 +9,8 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{
-    cookies::{cookie, read_cookie, with_cookie},
-    extract::{PageForm, local_path},
-};
+use super::cookies::{cookie, read_cookie, with_cookie};
+use super::{PageForm, local_path};
 use crate::app::App;
 
 const COOKIE: &str = "concord_theme";

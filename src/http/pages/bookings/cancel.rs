@@ -5,19 +5,12 @@ use concord_services::bookings;
 use concord_storage::{bookings::PutError, entries};
 use serde::Deserialize;
 
-use super::super::{
-    PageError, PageResult,
-    booking_paths::booking_path,
-    confirm::{Confirmation, confirm_page, isolated},
-    extract::{PageForm, PagePath},
-    flash::Flash,
-    format::span,
-    layout::NavItem,
-    obstacles::conflict_summary,
-    session::CurrentUser,
-};
 use super::{edit::resource_zone, find_booking, guest_name, platform::booking_platform};
 use crate::app::App;
+use crate::http::pages::{
+    Confirmation, CurrentUser, Flash, NavItem, PageError, PageForm, PagePath, PageResult, booking_path,
+    confirm_page, isolated, obstacles::conflict_summary, span,
+};
 
 /// `when` it is; `places`: the calendars from which it goes, where there are any; `sold_by`: the platform that still has it.
 pub(super) fn cancel_confirmation(

@@ -14,27 +14,15 @@ use concord_storage::{
 };
 use serde_json::Value;
 
-use super::super::{
-    PageResult,
-    booking_paths::{booking_path, linkable_path},
-    changes::{ChangeViewPlacement, RemoteChangeView, change_views},
-    components::{Pill, capitalize, kind_label},
-    confirm::Confirmation,
-    extract::PagePath,
-    format::{RelativeTime, span},
-    layout::{Layout, NavItem, render_page, render_partial},
-    names::NameDirectory,
-    session::CurrentUser,
-};
-use super::{
-    cancel::cancel_confirmation,
-    differences::{FieldDifference, action_label, differences, load_names},
-    find_booking,
-    guest::guest_notes,
-    guest_name,
-    platform::{BookingPlatform, booking_platform},
-};
+use super::differences::{FieldDifference, action_label, differences, load_names};
+use super::platform::{BookingPlatform, booking_platform};
+use super::{cancel::cancel_confirmation, find_booking, guest::guest_notes, guest_name};
 use crate::app::App;
+use crate::http::pages::changes::{ChangeViewPlacement, RemoteChangeView, change_views};
+use crate::http::pages::{
+    Confirmation, CurrentUser, Layout, NameDirectory, NavItem, PagePath, PageResult, Pill, RelativeTime,
+    booking_path, capitalize, kind_label, linkable_path, render_page, render_partial, span,
+};
 
 #[derive(Template)]
 #[template(path = "booking.html")]

@@ -9,7 +9,7 @@ use concord_storage::{Db, StorageError, history::HistoryEntry};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{format::span, names::NameDirectory};
+use crate::http::pages::{NameDirectory, span};
 
 /// A field that changed.
 pub(super) struct FieldDifference {

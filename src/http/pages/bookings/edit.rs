@@ -13,22 +13,13 @@ use concord_services::bookings;
 use concord_storage::bookings::{self as store, PutError};
 use serde::Deserialize;
 
-use super::super::{
-    PageError, PageResult,
-    booking_paths::booking_path,
-    extract::{PageForm, PagePath, PageQuery},
-    flash::Flash,
-    form::Faults,
-    layout::{render_page, render_refused},
-    session::CurrentUser,
-};
-use super::{
-    field_errors::field_message,
-    find_booking,
-    form::BookingFormFields,
-    form_page::{BookingFormError, BookingFormPage},
-};
+use super::form_page::{BookingFormError, BookingFormPage};
+use super::{field_errors::field_message, find_booking, form::BookingFormFields};
 use crate::app::App;
+use crate::http::pages::{
+    CurrentUser, Faults, Flash, PageError, PageForm, PagePath, PageQuery, PageResult, booking_path,
+    render_page, render_refused,
+};
 
 /// What a link to the form may fill in.
 #[derive(Default, Deserialize)]

@@ -15,10 +15,10 @@ use concord_storage::bookings::new_reference;
 use serde::Deserialize;
 
 use super::{
-    super::{form::Faults, format::parse_date},
     field_errors::{PEOPLE, UNITS, field_message},
     local_time::{MINUTE, at_noon, parse_local},
 };
+use crate::http::pages::{Faults, parse_date};
 
 /// The form, as it was typed.
 #[derive(Clone, Debug, Default, Deserialize)]

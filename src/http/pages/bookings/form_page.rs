@@ -9,18 +9,12 @@ use concord_domain::{
 };
 use concord_storage::bookings::Unavailability;
 
-use super::super::{
-    PageResult,
-    booking_paths::booking_path,
-    components::{SelectOption, kind_label},
-    form::{Faults, Form},
-    format::span,
-    layout::{Layout, NavItem},
-    names::NameDirectory,
-    obstacles::{ObstacleView, obstacle_view},
-    session::CurrentUser,
-};
 use super::form::BookingFormFields;
+use crate::http::pages::obstacles::{ObstacleView, obstacle_view};
+use crate::http::pages::{
+    CurrentUser, Faults, Form, Layout, NameDirectory, NavItem, PageResult, SelectOption, booking_path,
+    kind_label, span,
+};
 
 #[derive(Template)]
 #[template(path = "booking_form.html")]

@@ -3,7 +3,7 @@
 use concord_domain::{booking::Booking, platform::Platforms};
 use concord_storage::occupancy::Overlap;
 
-use super::super::components::{Pill, Tone, kind_label};
+use crate::http::pages::{Pill, Tone, kind_label};
 
 /// That a booking is in conflict with others; `None`: it is not.
 pub(in crate::http::pages) fn overlap_pill(overlaps: Option<&Vec<Overlap>>) -> Option<Pill> {

@@ -17,18 +17,11 @@ use concord_storage::{
 };
 use serde::Deserialize;
 
-use super::super::{
-    PageResult,
-    booking_paths::booking_path,
-    components::{Pill, SelectOption, Tone},
-    extract::PageQuery,
-    filters::InvalidFilters,
-    format::{day, parse_date, span},
-    layout::{Layout, NavItem, render_page},
-    names::NameDirectory,
-    session::CurrentUser,
-};
 use super::{guest_name, overlap_pill, title_beside_name};
+use crate::http::pages::{
+    CurrentUser, InvalidFilters, Layout, NameDirectory, NavItem, PageQuery, PageResult, Pill, SelectOption,
+    Tone, booking_path, format::day, parse_date, render_page, span,
+};
 
 /// The filters, as they were typed.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
-use super::super::format::is_supported_date;
+use crate::http::pages::format::is_supported_date;
 
 pub(super) const MINUTE: &str = "%Y-%m-%dT%H:%M";
 

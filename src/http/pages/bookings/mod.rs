@@ -20,7 +20,7 @@ use concord_domain::booking::Booking;
 use concord_storage::{StorageError, bookings};
 
 pub(super) use self::guest::{guest_name, overlap_pill, title_beside_name};
-use super::{PageError, PageResult, session::CurrentUser};
+use super::{CurrentUser, PageError, PageResult};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {

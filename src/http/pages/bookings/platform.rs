@@ -3,12 +3,8 @@
 use concord_domain::booking::Booking;
 use concord_storage::channels;
 
-use super::super::{
-    PageResult,
-    channels::{channel_path, labels::hue_class, platform_name},
-    format::RelativeTime,
-    session::CurrentUser,
-};
+use crate::http::pages::channels::{channel_path, platform_name};
+use crate::http::pages::{CurrentUser, PageResult, RelativeTime, channels::labels::hue_class};
 
 /// The platform that a booking came by.
 pub(super) struct BookingPlatform {

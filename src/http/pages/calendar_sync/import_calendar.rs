@@ -16,24 +16,13 @@ use concord_storage::{
     resources::{self, Resource},
 };
 
-use super::{
-    CalendarSyncPageQuery, PATH, PREVIEW, build_page,
-    upload::{CalendarImportForm, encode_file, read_form},
-};
+use super::upload::{CalendarImportForm, encode_file, read_form};
+use super::{CalendarSyncPageQuery, PATH, PREVIEW, build_page};
+use crate::http::pages::channels::labels::{hue_class, item_label};
 use crate::http::pages::{
-    PageResult,
-    channels::{
-        address_warnings::OTHER_PLATFORM,
-        channel_path,
-        labels::{hue_class, item_label},
-    },
-    components::{Pill, SelectOption, Tone, capitalize, pluralize},
-    flash::Flash,
-    form::{Faults, Form},
-    format::stretch,
-    layout::{Layout, NavItem, render_refused},
-    reveal::{self, Reveal, RevealQuery},
-    session::{CurrentUser, Manager},
+    CurrentUser, Faults, Flash, Form, Layout, Manager, NavItem, PageResult, Pill, Reveal, RevealQuery,
+    SelectOption, Tone, capitalize, channels::address_warnings::OTHER_PLATFORM, channels::channel_path,
+    pluralize, render_refused, reveal, stretch,
 };
 
 #[derive(Template)]

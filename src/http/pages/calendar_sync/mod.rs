@@ -22,21 +22,12 @@ use concord_storage::{
 use serde::Deserialize;
 
 use self::upload::CalendarImportForm;
+use super::channels::labels::{fill_steps, origin_label, skipped_message};
+use super::channels::{channel_name, channel_path};
+use super::uploads::{IMPORT, PREVIEW};
 use super::{
-    PageResult,
-    channels::{
-        channel_name, channel_path,
-        labels::{fill_steps, origin_label, skipped_message},
-    },
-    components::{Pill, SelectOption, capitalize},
-    extract::{PageForm, PageQuery},
-    flash::Flash,
-    form::Form,
-    format::RelativeTime,
-    layout::{Layout, NavItem, render_page},
-    names::all_resources,
-    session::{CurrentUser, Manager},
-    uploads::{IMPORT, PREVIEW},
+    CurrentUser, Flash, Form, Layout, Manager, NavItem, PageForm, PageQuery, PageResult, Pill, RelativeTime,
+    SelectOption, all_resources, capitalize, render_page,
 };
 use crate::{app::App, http::feeds::bookings_feed_url};
 

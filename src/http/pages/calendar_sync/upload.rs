@@ -12,8 +12,8 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use super::super::{PageError, PageResult};
 use crate::app::App;
+use crate::http::pages::{PageError, PageResult};
 
 /// A page stays small: a file that is larger when it is packed has to be chosen once more.
 const MAX_INLINE_BYTES: usize = 40 * 1024;

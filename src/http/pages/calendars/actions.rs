@@ -15,15 +15,9 @@ use concord_services::{
 use concord_storage::people;
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageError, PageResult,
-        components::{pluralize, sentence},
-        extract::{PageForm, PagePath},
-        flash::Flash,
-        session::{CurrentUser, Manager},
-    },
-    find_connection, revoke_note,
+use super::{find_connection, revoke_note};
+use crate::http::pages::{
+    CurrentUser, Flash, Manager, PageError, PageForm, PagePath, PageResult, pluralize, sentence,
 };
 
 #[derive(Deserialize)]

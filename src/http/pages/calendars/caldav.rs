@@ -11,12 +11,9 @@ use concord_services::connect::{self, ConnectError};
 use concord_storage::people::{self, Staff};
 use serde::Deserialize;
 
-use super::super::{
-    PageError, PageResult,
-    extract::{PageForm, PageQuery},
-    flash::Flash,
-    layout::{Layout, NavItem, render_page, render_refused},
-    session::CurrentUser,
+use crate::http::pages::{
+    CurrentUser, Flash, Layout, NavItem, PageError, PageForm, PageQuery, PageResult, render_page,
+    render_refused, sentence,
 };
 
 #[derive(Template)]
@@ -54,7 +51,7 @@ impl CaldavFormError {
             ConnectError::Discovery(_) => Some("address"),
             _ => None,
         };
-        Self { field, text: super::super::components::sentence(error) }
+        Self { field, text: sentence(error) }
     }
 }
 

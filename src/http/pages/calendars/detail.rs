@@ -15,20 +15,11 @@ use concord_storage::{
     people,
 };
 
-use super::{
-    super::{
-        PageResult,
-        components::{Pill, SelectOption, capitalize, pluralize},
-        extract::PagePath,
-        format::RelativeTime,
-        layout::{Layout, NavItem, render_page},
-        session::CurrentUser,
-    },
-    find_connection,
-    live::{CalendarLive, build_live},
-    push_status::push_status,
-    revoke_note,
-    settings::BUSINESS_DEFAULT,
+use super::live::{CalendarLive, build_live};
+use super::{find_connection, push_status::push_status, revoke_note, settings::BUSINESS_DEFAULT};
+use crate::http::pages::{
+    CurrentUser, Layout, NavItem, PagePath, PageResult, Pill, RelativeTime, SelectOption, capitalize,
+    pluralize, render_page,
 };
 
 #[derive(Template)]

@@ -14,15 +14,9 @@ use concord_storage::{
     sync_log,
 };
 
-use super::super::{
-    PageResult,
-    attention::Attention,
-    components::{Pill, capitalize, capped_count, join_names},
-    format::RelativeTime,
-    layout::{Layout, NavItem, render_page},
-    names::all_staff,
-    overview::success_rate,
-    session::CurrentUser,
+use crate::http::pages::{
+    Attention, CurrentUser, Layout, NavItem, PageResult, Pill, RelativeTime, all_staff, capitalize,
+    capped_count, join_names, overview::success_rate, people::trade_label, render_page,
 };
 
 #[derive(Template)]
@@ -82,7 +76,7 @@ pub(super) async fn show(user: CurrentUser) -> PageResult {
     };
     let person = |person: Staff| StaffCalendarsRow {
         id: person.id.to_string(),
-        trade: super::super::people::trade_label(person.trade),
+        trade: trade_label(person.trade),
         connections: attention
             .connections
             .iter()

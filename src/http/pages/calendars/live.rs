@@ -13,19 +13,11 @@ use concord_storage::{
     sync_log::{self, SyncLogFilter},
 };
 
-use super::{
-    super::{
-        PageResult,
-        components::{capitalize, pluralize},
-        drift::DriftStatus,
-        extract::PagePath,
-        format::{RelativeTime, stretch},
-        layout::render_partial,
-        overview::success_rate,
-        session::CurrentUser,
-        sync_log::{SyncLogRow, rows},
-    },
-    find_connection,
+use super::find_connection;
+use crate::http::pages::sync_log::{SyncLogRow, rows};
+use crate::http::pages::{
+    CurrentUser, PagePath, PageResult, RelativeTime, capitalize, drift::DriftStatus, overview::success_rate,
+    pluralize, render_partial, stretch,
 };
 
 /// What changes while it is looked at.

@@ -15,7 +15,7 @@ use axum::{
 use concord_domain::{ids::ConnectionId, provider::ProviderKind};
 use concord_storage::connections::{self, Connection};
 
-use super::{PageError, PageResult, session::CurrentUser};
+use super::{CurrentUser, PageError, PageResult};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {

@@ -10,7 +10,7 @@ use concord_storage::{
     push_subscriptions::{self, PushSubscription},
 };
 
-use super::super::components::{capitalize, pluralize};
+use crate::http::pages::{capitalize, pluralize};
 use crate::{app::App, config::PushMode};
 
 /// A sentence about a connection that is read; empty for others.

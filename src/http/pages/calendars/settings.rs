@@ -9,15 +9,8 @@ use concord_services::connections::{self, ConnectionUpdate};
 use concord_storage::calendars;
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageError, PageResult,
-        extract::{PageForm, PagePath},
-        flash::Flash,
-        session::CurrentUser,
-    },
-    find_connection,
-};
+use super::find_connection;
+use crate::http::pages::{CurrentUser, Flash, PageError, PageForm, PagePath, PageResult};
 
 #[derive(Deserialize)]
 pub(super) struct CalendarSettingsForm {

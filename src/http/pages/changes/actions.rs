@@ -5,15 +5,9 @@ use concord_services::remote_changes::{AnswerError, RemoteChangeAnswer, answer};
 use concord_storage::{bookings::PutError, remote_changes::RemoteChange};
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageError, PageResult,
-        extract::{PageForm, PagePath, local_path},
-        flash::Flash,
-        obstacles::conflict_summary,
-        session::CurrentUser,
-    },
-    find_change,
+use super::find_change;
+use crate::http::pages::{
+    CurrentUser, Flash, PageError, PageForm, PagePath, PageResult, local_path, obstacles::conflict_summary,
 };
 
 #[derive(Deserialize)]

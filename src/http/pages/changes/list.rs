@@ -5,17 +5,10 @@ use concord_domain::{ids::StaffId, sync::remote_change::RemoteChangeState};
 use concord_storage::{PageRequest, remote_changes};
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageResult,
-        components::{Pill, SelectOption},
-        extract::PageQuery,
-        filters::InvalidFilters,
-        layout::{Layout, NavItem, render_page},
-        names::NameDirectory,
-        session::CurrentUser,
-    },
-    ChangeViewPlacement, RemoteChangeView, change_views,
+use super::{ChangeViewPlacement, RemoteChangeView, change_views};
+use crate::http::pages::{
+    CurrentUser, InvalidFilters, Layout, NameDirectory, NavItem, PageQuery, PageResult, Pill, SelectOption,
+    render_page,
 };
 
 #[derive(Template)]

@@ -13,7 +13,7 @@ use concord_domain::ids::RemoteChangeId;
 use concord_storage::remote_changes::{self, RemoteChange};
 
 pub(super) use self::view::{ChangeViewPlacement, RemoteChangeView, change_views};
-use super::{PageError, PageResult, session::CurrentUser};
+use super::{CurrentUser, PageError, PageResult};
 use crate::app::App;
 
 pub(super) fn router() -> Router<App> {

@@ -12,13 +12,8 @@ use concord_domain::{
 };
 use concord_storage::{bookings, remote_changes::RemoteChange};
 
-use super::super::{
-    PageError, PageResult,
-    booking_paths::booking_path,
-    components::{Pill, capitalize},
-    format::{RelativeTime, span},
-    names::NameDirectory,
-    session::CurrentUser,
+use crate::http::pages::{
+    CurrentUser, NameDirectory, PageError, PageResult, Pill, RelativeTime, booking_path, capitalize, span,
 };
 
 /// Where a change is told.

@@ -15,17 +15,10 @@ use concord_storage::channels::runs;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::{
-        PageError, PageResult,
-        components::{pluralize, sentence},
-        extract::PagePath,
-        flash::Flash,
-        layout::{Layout, NavItem, render_page},
-        reveal::{self, Reveal, RevealQuery},
-        session::Manager,
-    },
-    channel_name, channel_path, find_channel, platform_name,
+use super::{channel_name, channel_path, find_channel, platform_name};
+use crate::http::pages::{
+    Flash, Layout, Manager, NavItem, PageError, PagePath, PageResult, Reveal, RevealQuery, pluralize,
+    render_page, reveal, sentence,
 };
 
 pub(super) async fn sync(user: Manager, PagePath(id): PagePath<ChannelId>) -> PageResult {

@@ -2,7 +2,7 @@
 
 use concord_services::channels::address_warnings::AddressWarning;
 
-use super::super::components::{SelectOption, sentence};
+use crate::http::pages::{SelectOption, sentence};
 
 /// What ticks are about: those for another address or platform answer nothing.
 pub(super) fn address_fingerprint(platform: &str, address: &str) -> String {

@@ -5,17 +5,9 @@ use concord_domain::ids::ChannelId;
 use concord_jobs::channels::quarantine;
 use concord_storage::channels::Channel;
 
-use super::{
-    super::{
-        PageError,
-        confirm::{Confirmation, confirm_page},
-        extract::PagePath,
-        layout::NavItem,
-        session::Manager,
-    },
-    channel_path, find_channel, platform_name,
-};
+use super::{channel_path, find_channel, platform_name};
 use crate::app::App;
+use crate::http::pages::{Confirmation, Manager, NavItem, PageError, PagePath, confirm_page};
 
 /// What is asked about.
 #[derive(Clone, Copy)]

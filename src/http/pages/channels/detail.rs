@@ -5,22 +5,14 @@ use concord_domain::{channel::ChannelState, ids::ChannelId};
 use concord_jobs::channels::{intervals, load_poll_interval};
 use concord_storage::channels::Channel;
 
+use super::labels::{block_rule_options, fill_steps, preference_options};
+use super::live::{ChannelLive, ChannelPageQuery, build_live};
 use super::{
-    super::{
-        PageResult,
-        components::SelectOption,
-        confirm::Confirmation,
-        extract::{PagePath, PageQuery},
-        form::Form,
-        layout::{Layout, NavItem, render_page},
-        session::{CurrentUser, Manager},
-    },
-    channel_feed_url, channel_path,
-    confirm::ChannelQuestion,
-    find_channel,
-    form::ChannelSettingsForm,
-    labels::{block_rule_options, fill_steps, preference_options},
-    live::{ChannelLive, ChannelPageQuery, build_live},
+    channel_feed_url, channel_path, confirm::ChannelQuestion, find_channel, form::ChannelSettingsForm,
+};
+use crate::http::pages::{
+    Confirmation, CurrentUser, Form, Layout, Manager, NavItem, PagePath, PageQuery, PageResult, SelectOption,
+    render_page,
 };
 
 #[derive(Template)]

@@ -5,8 +5,9 @@ use concord_storage::channels::Channel;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{super::form::Faults, address_warnings::AddressWarningCheckbox, labels::parse_interval};
+use super::{address_warnings::AddressWarningCheckbox, labels::parse_interval};
 use crate::app::App;
+use crate::http::pages::Faults;
 
 /// The form as it was typed.
 #[derive(Clone, Default, Deserialize)]

@@ -7,7 +7,7 @@ use concord_domain::{
 use concord_jobs::channels::intervals;
 use concord_storage::channels::{Channel, runs::RunCounts};
 
-use crate::http::pages::components::{Pill, SelectOption, Tone, pluralize};
+use crate::http::pages::{Pill, SelectOption, Tone, pluralize};
 
 /// The class that gives a platform its colour. The style has one for every ten degrees.
 pub(in crate::http::pages) fn hue_class(platform: Option<&Platform>) -> String {

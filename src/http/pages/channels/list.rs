@@ -3,14 +3,9 @@
 use askama::{Template, filters::HtmlSafe};
 use concord_storage::channels;
 
-use super::{
-    super::{
-        PageResult,
-        layout::{Layout, NavItem, render_page, render_partial},
-        names::NameDirectory,
-        session::{CurrentUser, Manager},
-    },
-    summary::ChannelSummary,
+use super::summary::ChannelSummary;
+use crate::http::pages::{
+    CurrentUser, Layout, Manager, NameDirectory, NavItem, PageResult, render_page, render_partial,
 };
 
 #[derive(Template)]

@@ -20,24 +20,13 @@ use concord_storage::{
 };
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageResult,
-        booking_paths::linkable_path,
-        components::{Pill, Tone, capitalize},
-        extract::{PagePath, PageQuery},
-        format::{RelativeTime, exact_time, stretch},
-        layout::render_partial,
-        names::NameDirectory,
-        session::{CurrentUser, Manager},
-    },
-    channel_path,
-    confirm::bookings_phrase,
-    find_channel,
-    labels::{item_label, origin_label, skipped_message},
-    summary::ChannelSummary,
-};
+use super::labels::{item_label, origin_label, skipped_message};
+use super::{channel_path, confirm::bookings_phrase, find_channel, summary::ChannelSummary};
 use crate::http::feeds::is_shown_as_person;
+use crate::http::pages::{
+    CurrentUser, Manager, NameDirectory, PagePath, PageQuery, PageResult, Pill, RelativeTime, Tone,
+    capitalize, exact_time, linkable_path, render_partial, stretch,
+};
 
 #[derive(Template)]
 #[template(path = "channel_live.html")]

@@ -29,7 +29,7 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 
-use super::{PageError, PageResult, components::sentence, session::Manager};
+use super::{Manager, PageError, PageResult, sentence};
 use crate::{app::App, http::feeds::feed_url};
 
 pub(super) fn router() -> Router<App> {

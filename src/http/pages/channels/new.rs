@@ -10,23 +10,14 @@ use concord_storage::{platform_settings, resources::Resource};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageError, PageResult,
-        components::SelectOption,
-        extract::{PageForm, PageQuery},
-        flash::Flash,
-        form::{Faults, Form},
-        layout::{Layout, NavItem, render_page, render_refused},
-        names::all_resources,
-        session::{CurrentUser, Manager},
-    },
-    address_error_message,
-    address_warnings::{AddressWarningCheckbox, AddressWarnings, address_fingerprint},
-    channel_path,
-    labels::{abilities_label, fill_steps, hue_class, manual_steps},
-};
+use super::address_warnings::{AddressWarningCheckbox, AddressWarnings, address_fingerprint};
+use super::labels::{abilities_label, fill_steps, hue_class, manual_steps};
+use super::{address_error_message, channel_path};
 use crate::app::App;
+use crate::http::pages::{
+    CurrentUser, Faults, Flash, Form, Layout, Manager, NavItem, PageError, PageForm, PageQuery, PageResult,
+    SelectOption, all_resources, render_page, render_refused,
+};
 
 /// First: for what, and where?
 #[derive(Template)]

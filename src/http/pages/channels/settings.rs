@@ -8,24 +8,13 @@ use concord_services::channels::{
 };
 use concord_storage::{ChangeContext, channels::Channel, resources};
 
-use super::{
-    super::{
-        PageError, PageResult,
-        extract::{PageForm, PagePath},
-        flash::Flash,
-        form::{Faults, Form},
-        layout::render_refused,
-        session::{CurrentUser, Manager},
-    },
-    address_error_message,
-    address_warnings::{AddressWarnings, address_fingerprint},
-    channel_path,
-    detail::build_page,
-    find_channel,
-    form::{ChannelSettingsForm, parse_form},
-    live::ChannelPageQuery,
-};
+use super::address_warnings::{AddressWarnings, address_fingerprint};
+use super::form::{ChannelSettingsForm, parse_form};
+use super::{address_error_message, channel_path, detail::build_page, find_channel, live::ChannelPageQuery};
 use crate::app::App;
+use crate::http::pages::{
+    CurrentUser, Faults, Flash, Form, Manager, PageError, PageForm, PagePath, PageResult, render_refused,
+};
 
 pub(super) async fn save(
     user: Manager,

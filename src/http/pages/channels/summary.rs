@@ -4,18 +4,11 @@ use concord_domain::{channel::ChannelState, job::JobKind};
 use concord_jobs::channels::exposure::{Exposure, exposure};
 use concord_storage::{channels::Channel, jobs};
 
-use super::{
-    super::{
-        PageResult,
-        attention::exposed_nights,
-        components::{Pill, Tone, capitalize, pluralize},
-        format::RelativeTime,
-        names::NameDirectory,
-        session::CurrentUser,
-    },
-    channel_path,
-    labels::{hue_class, quarantine_message},
-    platform_name,
+use super::labels::{hue_class, quarantine_message};
+use super::{channel_path, platform_name};
+use crate::http::pages::{
+    CurrentUser, NameDirectory, PageResult, Pill, RelativeTime, Tone, attention::exposed_nights, capitalize,
+    pluralize,
 };
 
 /// How a channel stands.

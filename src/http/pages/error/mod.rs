@@ -13,7 +13,7 @@ use concord_services::ServiceError;
 use concord_storage::StorageError;
 use tokio::task::JoinError;
 
-use super::components::sentence;
+use super::sentence;
 use crate::app::admission::AdmissionError;
 
 /// Why a zone stays as it is.

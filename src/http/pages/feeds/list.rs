@@ -13,18 +13,11 @@ use concord_storage::{
 };
 
 use super::{
-    super::{
-        PageResult,
-        components::SelectOption,
-        confirm::Confirmation,
-        form::Form,
-        format::RelativeTime,
-        layout::{Layout, NavItem, render_page},
-        names::NameDirectory,
-        reveal::{self, RevealQuery},
-        session::CurrentUser,
-    },
     FeedUrlReveal, NewFeedForm, PATH, may_see, privacy_label, revoke_confirmation, rotate_confirmation,
+};
+use crate::http::pages::{
+    Confirmation, CurrentUser, Form, Layout, NameDirectory, NavItem, PageResult, RelativeTime, RevealQuery,
+    SelectOption, render_page, reveal,
 };
 
 #[derive(Template)]

@@ -23,15 +23,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PageError, PageResult,
-    confirm::{Confirmation, confirm_page, isolated},
-    extract::{PageForm, PagePath},
-    flash::Flash,
-    form::Form,
-    layout::{Layout, NavItem, render_page, render_refused},
-    names::{NAME_RULE, is_name},
-    reveal,
-    session::CurrentUser,
+    Confirmation, CurrentUser, Flash, Form, Layout, NAME_RULE, NavItem, PageError, PageForm, PagePath,
+    PageResult, confirm_page, is_name, isolated, render_page, render_refused, reveal,
 };
 use crate::{app::App, http::feeds::feed_url};
 

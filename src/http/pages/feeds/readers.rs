@@ -7,17 +7,9 @@ use concord_storage::{
     feeds::{self, Feed},
 };
 
-use super::{
-    super::{
-        PageResult,
-        extract::PagePath,
-        format::RelativeTime,
-        layout::{Layout, NavItem, render_page},
-        session::CurrentUser,
-    },
-    find_feed, privacy_label,
-};
+use super::{find_feed, privacy_label};
 use crate::http::feeds::is_shown_as_person;
+use crate::http::pages::{CurrentUser, Layout, NavItem, PagePath, PageResult, RelativeTime, render_page};
 
 #[derive(Template)]
 #[template(path = "feed_readers.html")]

@@ -19,18 +19,12 @@ use concord_storage::{
     remote_changes,
 };
 
-use super::super::{
-    PageResult,
-    attention::{Attention, SyncIndicator},
-    booking_paths::booking_path,
-    bookings::guest_name,
-    changes::{ChangeViewPlacement, RemoteChangeView, change_views},
-    channels::{self, labels::quarantine_message, platform_name},
-    components::{Tone, capitalize},
-    format::{RelativeTime, stretch},
-    job_subject::JobSubject,
-    names::NameDirectory,
-    session::CurrentUser,
+use crate::http::pages::changes::{ChangeViewPlacement, RemoteChangeView, change_views};
+use crate::http::pages::channels::{channel_name, channel_path, platform_name};
+use crate::http::pages::{
+    Attention, CurrentUser, NameDirectory, PageResult, RelativeTime, Tone, attention::SyncIndicator,
+    booking_path, bookings::guest_name, capitalize, channels::labels::quarantine_message,
+    job_subject::JobSubject, stretch,
 };
 
 /// What a person has to see to: it changes while it is looked at.
@@ -134,9 +128,9 @@ pub(super) async fn action_items(
     for channel in attention.quarantined() {
         let platform = platform_name(&user.app, &channel.platform);
         held.push(QuarantineItem {
-            name: channels::channel_name(&user.app, channel).await?,
+            name: channel_name(&user.app, channel).await?,
             text: quarantine_message(channel, &platform).unwrap_or_default(),
-            path: channels::channel_path(channel.id),
+            path: channel_path(channel.id),
         });
     }
     let shown = attention.conflicts.get(..SHOWN_CONFLICTS).unwrap_or(&attention.conflicts);
@@ -182,7 +176,7 @@ async fn failed_job_item(
     let mut calendar_of = "a calendar".to_owned();
     let mut path = match job.kind {
         JobKind::SendMail | JobKind::Notify => "/settings/mail".to_owned(),
-        JobKind::PollChannel => channels::channel_path(ChannelId(job.subject_id)),
+        JobKind::PollChannel => channel_path(ChannelId(job.subject_id)),
         _ => "/settings/sync-log?outcome=failed".to_owned(),
     };
     let channel = match job.kind {
@@ -220,7 +214,7 @@ async fn failed_job_item(
         JobKind::SendMail => "An email could not be sent".to_owned(),
         JobKind::Notify => "A notification could not be sent".to_owned(),
         JobKind::PollChannel => match channel {
-            Some(channel) => format!("{} failed to sync", channels::channel_name(&user.app, channel).await?),
+            Some(channel) => format!("{} failed to sync", channel_name(&user.app, channel).await?),
             None => "A platform's calendar failed to sync".to_owned(),
         },
         JobKind::CloseRemoteChange => {

@@ -3,14 +3,10 @@
 use askama::{Template, filters::HtmlSafe};
 use concord_storage::channels::Channel;
 
-use super::super::{
-    PageResult,
-    attention::{Attention, exposed_nights},
-    channels::{self, labels::hue_class, platform_name, summary},
-    components::Pill,
-    format::RelativeTime,
-    names::NameDirectory,
-    session::CurrentUser,
+use crate::http::pages::channels::{channel_path, platform_name, summary};
+use crate::http::pages::{
+    Attention, CurrentUser, NameDirectory, PageResult, Pill, RelativeTime, attention::exposed_nights,
+    channels::labels::hue_class,
 };
 
 /// How the channels stand: it changes while it is looked at.
@@ -54,7 +50,7 @@ pub(super) async fn channels(
     for channel in all.iter().take(SHOWN) {
         names.load_resource(&user.app.context.db, channel.resource_id).await?;
         lines.push(OverviewChannelRow {
-            path: channels::channel_path(channel.id),
+            path: channel_path(channel.id),
             resource: names.resource_name(channel.resource_id),
             platform: platform_name(&user.app, &channel.platform),
             hue: hue_class(user.app.context.platforms.find(&channel.platform)),

@@ -18,16 +18,8 @@ use concord_storage::{StorageError, entries, sync_log};
 use upcoming::UpcomingBookings;
 
 use super::{
-    PageResult,
-    attention::Attention,
-    components::{Pill, capped_count, pluralize},
-    drift::DriftStatus,
-    extract::PagePath,
-    flash::Flash,
-    format::RelativeTime,
-    layout::{Layout, NavItem, render_page, render_partial},
-    names::NameDirectory,
-    session::{CurrentUser, Manager},
+    Attention, CurrentUser, Flash, Layout, Manager, NameDirectory, NavItem, PagePath, PageResult, Pill,
+    RelativeTime, capped_count, drift::DriftStatus, pluralize, render_page, render_partial,
 };
 use crate::app::App;
 

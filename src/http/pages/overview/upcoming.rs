@@ -15,14 +15,9 @@ use concord_storage::{
     occupancy::{self, Overlap},
 };
 
-use super::super::{
-    PageResult,
-    booking_paths::booking_path,
-    bookings::{guest_name, overlap_pill, title_beside_name},
-    components::Pill,
-    format::{day_heading, span},
-    names::NameDirectory,
-    session::CurrentUser,
+use crate::http::pages::bookings::{guest_name, overlap_pill, title_beside_name};
+use crate::http::pages::{
+    CurrentUser, NameDirectory, PageResult, Pill, booking_path, format::day_heading, span,
 };
 
 /// What is booked next.

@@ -16,13 +16,8 @@ use concord_storage::people::{self, Staff};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PageResult,
-    components::SelectOption,
-    form::Form,
-    layout::{Layout, NavItem, render_page},
-    names::all_staff,
-    reveal::{self, RevealQuery},
-    session::{CurrentUser, Manager},
+    CurrentUser, Form, Layout, Manager, NavItem, PageResult, RevealQuery, SelectOption, all_staff,
+    render_page, reveal,
 };
 use crate::app::App;
 

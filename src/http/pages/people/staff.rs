@@ -6,19 +6,10 @@ use concord_services::staff;
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageError, PageResult,
-        components::SelectOption,
-        confirm::{Confirmation, confirm_page, isolated},
-        extract::{PageForm, PagePath},
-        flash::Flash,
-        form::{Faults, Form},
-        layout::{Layout, NavItem, render_page, render_refused},
-        names::NAME_RULE,
-        session::{CurrentUser, Manager},
-    },
-    PATH, trade_label,
+use super::{PATH, trade_label};
+use crate::http::pages::{
+    Confirmation, CurrentUser, Faults, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageError, PageForm,
+    PagePath, PageResult, SelectOption, confirm_page, isolated, render_page, render_refused,
 };
 
 #[derive(Template)]

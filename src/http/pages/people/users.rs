@@ -14,21 +14,11 @@ use concord_storage::{
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-use super::{
-    super::{
-        PageError, PageResult,
-        components::{SelectOption, sentence},
-        confirm::{Confirmation, confirm_page, isolated},
-        extract::{PageForm, PagePath},
-        flash::Flash,
-        form::{Faults, Form},
-        format::exact_time,
-        layout::{Layout, NavItem, render_page, render_refused},
-        names::{NAME_RULE, all_staff, is_name},
-        reveal,
-        session::{CurrentUser, Manager},
-    },
-    PATH, SignInLinkReveal, build_page, role_options,
+use super::{PATH, SignInLinkReveal, build_page, role_options};
+use crate::http::pages::{
+    Confirmation, CurrentUser, Faults, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageError, PageForm,
+    PagePath, PageResult, SelectOption, all_staff, confirm_page, exact_time, is_name, isolated, render_page,
+    render_refused, reveal, sentence,
 };
 
 /// What is typed into the form.
