@@ -1,7 +1,9 @@
 //! Who calls: a program that shows an API key of a business.
 //!
-//! `require_key` stands before every path of the API, so that none can be forgotten; handlers are given an
-//! `ApiCaller`, whose business is in every call of `storage` that they make.
+//! `require_key` stands before every path of the API, so that none can be forgotten; handlers are given an `Api`, whose
+//! business is in every call of `storage` that they make.
+
+use std::ops::Deref;
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -9,7 +11,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{ApiKeyId, BusinessId},
     people::Actor,
@@ -27,9 +28,10 @@ use crate::{
     http::request_origin::RequestOrigin,
 };
 
-/// The program that calls.
+/// What a handler works with: the installation, for the program that calls.
 #[derive(Clone, Debug)]
-pub struct ApiCaller {
+pub struct Api {
+    app: App,
     /// Whose key it is: all that the request may see.
     pub business: BusinessId,
     /// For the history.
@@ -38,20 +40,18 @@ pub struct ApiCaller {
     pub key: ApiKeyId,
 }
 
-impl ApiCaller {
-    /// A change that this caller makes at `now`.
-    pub fn change(&self, now: DateTime<Utc>) -> ChangeContext {
-        ChangeContext { business: self.business, actor: self.actor.clone(), now }
+impl Api {
+    /// A change that the caller makes now.
+    pub fn change(&self) -> ChangeContext {
+        ChangeContext { business: self.business, actor: self.actor.clone(), now: self.app.now() }
     }
 }
 
-impl From<&ApiKey> for ApiCaller {
-    fn from(key: &ApiKey) -> Self {
-        Self {
-            business: key.business_id,
-            actor: Actor::ApiKey { id: key.id, name: key.name.clone() },
-            key: key.id,
-        }
+impl Deref for Api {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.app
     }
 }
 
@@ -59,8 +59,8 @@ impl From<&ApiKey> for ApiCaller {
 pub async fn require_key(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let visit = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
     match identify(&app, request.headers(), &visit).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+        Ok(api) => {
+            request.extensions_mut().insert(api);
             next.run(request).await
         }
         Err(error) => error.into_response(),
@@ -69,12 +69,12 @@ pub async fn require_key(State(app): State<App>, mut request: Request, next: Nex
 
 const AUTHORIZATION_HINT: &str = "Send `Authorization: Bearer ck_...` with the complete key.";
 
-/// The program that sent these headers.
+/// The API for the program that sent these headers.
 pub(in crate::http) async fn identify(
     app: &App,
     headers: &HeaderMap,
     visit: &RequestOrigin,
-) -> Result<ApiCaller, ApiError> {
+) -> Result<Api, ApiError> {
     let Some(header) = headers.get(header::AUTHORIZATION) else {
         let words = format!("The Authorization header is missing. {AUTHORIZATION_HINT}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));
@@ -94,9 +94,10 @@ pub(in crate::http) async fn identify(
     let key = app.admission.look_up(CredentialKind::Key, visit.network(), &digest, lookup).await?;
     let key = key.ok_or_else(unknown)?;
     app.admission.admit_key(key.id)?;
-    let caller = ApiCaller::from(&key);
+    let actor = Actor::ApiKey { id: key.id, name: key.name.clone() };
+    let api = Api { app: app.clone(), business: key.business_id, actor, key: key.id };
     record_key_use(app.clone(), key);
-    Ok(caller)
+    Ok(api)
 }
 
 /// The key in the header. The scheme's name is case-insensitive (RFC 9110, section 11.1).
@@ -120,7 +121,7 @@ fn unauthorized(detail: &str, challenge: &'static str) -> ApiError {
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
-impl FromRequestParts<App> for ApiCaller {
+impl FromRequestParts<App> for Api {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {

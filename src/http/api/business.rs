@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderName, HeaderValue, header},
     response::IntoResponse,
 };
@@ -21,7 +20,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     preconditions::{Precondition, entity_tag},
     problem::{ApiError, Kind},
     request::ApiJson,
@@ -124,8 +123,8 @@ fn with_entity_tag(business: Business) -> ([(HeaderName, HeaderValue); 1], Json<
 #[utoipa::path(get, path = "/business", tag = "Business", operation_id = "get_business",
     responses((status = 200, description = "The business", body = BusinessResponse,
         headers(("ETag" = String, description = "Its version")))))]
-async fn find(State(app): State<App>, caller: ApiCaller) -> Result<impl IntoResponse, ApiError> {
-    let found = businesses::find(&app.context.db, caller.business).await?;
+async fn find(api: Api) -> Result<impl IntoResponse, ApiError> {
+    let found = businesses::find(&api.context.db, api.business).await?;
     Ok(with_entity_tag(found.ok_or_else(|| ApiError::not_found("business"))?))
 }
 
@@ -138,16 +137,15 @@ async fn find(State(app): State<App>, caller: ApiCaller) -> Result<impl IntoResp
     responses((status = 200, description = "Changed, or unchanged", body = BusinessResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     condition: Precondition,
     ApiJson(body): ApiJson<BusinessPatch>,
 ) -> Result<impl IntoResponse, ApiError> {
     if condition == Precondition::New {
         return Err(ApiError::new(Kind::Malformed, "If-None-Match cannot be used with PATCH."));
     }
-    let by = caller.change(app.now());
-    let changed = business::change(&app.context, &by, |before| {
+    let by = api.change();
+    let changed = business::change(&api.context, &by, |before| {
         if condition.expected_version().is_some_and(|expected| expected != before.revision) {
             return Err(ApiError::stale("business", before.revision));
         }

@@ -3,7 +3,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -22,10 +21,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     bookings::body::time_from_pairs,
     occupancy::FreeTime,
-    problem::ApiError,
+    problem::{ApiError, ApiResult},
     request::{ApiDate, ApiInstant, ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
 };
@@ -144,18 +143,14 @@ impl From<Booking> for BlockResponse {
 /// Active blocks that have not ended, ordered by start.
 #[utoipa::path(get, path = "/calendar_availability", tag = "Availability", operation_id = "list_blocks", params(Paging),
     responses((status = 200, description = "A page of blocks", body = Listing<BlockResponse>)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<Listing<BlockResponse>>, ApiError> {
+async fn list(api: Api, ApiQuery(paging): ApiQuery<Paging>) -> ApiResult<Listing<BlockResponse>> {
     let filter = BookingFilter {
         kind: Some(BookingKind::Block),
         active_only: true,
-        from: Some(app.now()),
+        from: Some(api.now()),
         ..BookingFilter::default()
     };
-    let page = store::list(&app.context.db, caller.business, &filter, &paging.page_request()?).await?;
+    let page = store::list(&api.context.db, api.business, &filter, &paging.page_request()?).await?;
     Ok(Json(Listing::from_page(page, BlockResponse::from)))
 }
 
@@ -166,13 +161,9 @@ async fn list(
     request_body = BlockBody,
     responses((status = 201, description = "Blocked", body = BlockResponse,
         headers(("Location" = String, description = "Its URL as a booking")))))]
-async fn block(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<BlockBody>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn block(api: Api, ApiJson(body): ApiJson<BlockBody>) -> Result<impl IntoResponse, ApiError> {
     let time = time_from_pairs((body.starts_at, body.ends_at), (body.check_in, body.check_out))?;
-    let resource = resources::find(&app.context.db, caller.business, body.resource).await?;
+    let resource = resources::find(&api.context.db, api.business, body.resource).await?;
     let resource = resource.ok_or_else(|| ApiError::invalid("resource", "is not one of your resources"))?;
     let draft = BookingDraft {
         resource: resource.id,
@@ -188,10 +179,10 @@ async fn block(
         notes: body.notes.unwrap_or_default(),
         source: "api".to_owned(),
     };
-    let change = caller.change(app.now());
+    let change = api.change();
     let reference = format!("block-{}", new_uuid(change.now).simple());
-    let written = bookings::put(&app.context, &change, &reference, &draft, Some(0)).await?;
-    let location = app.absolute_url(&format!("/api/v1/bookings/{reference}"));
+    let written = bookings::put(&api.context, &change, &reference, &draft, Some(0)).await?;
+    let location = api.absolute_url(&format!("/api/v1/bookings/{reference}"));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(BlockResponse::from(written.booking))))
 }
 
@@ -201,16 +192,12 @@ async fn block(
 #[utoipa::path(delete, path = "/calendar_availability/{id}", tag = "Availability", operation_id = "remove_block",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "No longer blocked", body = BlockResponse)))]
-async fn unblock(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<BookingId>,
-) -> Result<Json<BlockResponse>, ApiError> {
-    let found = store::by_id(&app.context.db, caller.business, id).await?;
+async fn unblock(api: Api, ApiPath(id): ApiPath<BookingId>) -> ApiResult<BlockResponse> {
+    let found = store::by_id(&api.context.db, api.business, id).await?;
     let block = found
         .filter(|booking| booking.draft.kind == BookingKind::Block)
         .ok_or_else(|| ApiError::not_found("block"))?;
-    let change = caller.change(app.now());
-    let written = bookings::cancel(&app.context, &change, &block.reference, None).await?;
+    let change = api.change();
+    let written = bookings::cancel(&api.context, &change, &block.reference, None).await?;
     Ok(Json(written.booking.into()))
 }

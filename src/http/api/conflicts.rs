@@ -1,10 +1,10 @@
 //! `/conflicts`: what the outside world put where something of ours stands.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use concord_storage::occupancy;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{auth::ApiCaller, occupancy::ConflictResponse, problem::ApiError, responses::Listing};
+use super::{auth::Api, occupancy::ConflictResponse, problem::ApiResult, responses::Listing};
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -17,10 +17,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// 200. A conflict goes when one of the two makes room.
 #[utoipa::path(get, path = "/conflicts", tag = "Sync", operation_id = "list_conflicts",
     responses((status = 200, description = "The full list", body = Listing<ConflictResponse>)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-) -> Result<Json<Listing<ConflictResponse>>, ApiError> {
-    let found = occupancy::conflicts(&app.context.db, caller.business, app.now()).await?;
+async fn list(api: Api) -> ApiResult<Listing<ConflictResponse>> {
+    let found = occupancy::conflicts(&api.context.db, api.business, api.now()).await?;
     Ok(Json(Listing::complete(found.into_iter().map(ConflictResponse::from).collect())))
 }

@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -26,8 +25,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    auth::ApiCaller,
-    problem::ApiError,
+    auth::Api,
+    problem::{ApiError, ApiResult},
     request::{ApiJson, ApiPath},
     responses::Listing,
 };
@@ -188,8 +187,8 @@ struct FeedPatch {
 /// Published feeds, oldest first.
 #[utoipa::path(get, path = "/feeds", tag = "Feeds", operation_id = "list_feeds",
     responses((status = 200, description = "The full list", body = Listing<FeedResponse>)))]
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<FeedResponse>>, ApiError> {
-    let found = store::list(&app.context.db, caller.business).await?;
+async fn list(api: Api) -> ApiResult<Listing<FeedResponse>> {
+    let found = store::list(&api.context.db, api.business).await?;
     Ok(Json(Listing::complete(found.into_iter().map(FeedResponse::from).collect())))
 }
 
@@ -199,37 +198,29 @@ async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<
 #[utoipa::path(post, path = "/feeds", tag = "Feeds", operation_id = "create_feed", request_body = NewFeedBody,
     responses((status = 201, description = "Published", body = FeedResponse,
         headers(("Location" = String, description = "URL of its settings")))))]
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<NewFeedBody>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn create(api: Api, ApiJson(body): ApiJson<NewFeedBody>) -> Result<impl IntoResponse, ApiError> {
     let mut faults = FieldErrors::default();
     let subject = body.subject(&mut faults);
     let name = faults.name("name", &body.name);
     faults.into_result()?;
     let words = subject_hint(body.scope);
-    let new = NewFeed {
-        business: caller.business,
-        subject,
-        name,
-        privacy: body.privacy.unwrap_or(FeedPrivacy::Busy),
-    };
-    let mut tx = app.context.db.begin().await?;
-    let (feed, token) = match feeds::create(&mut tx, &caller.change(app.now()), &new).await {
+    let new =
+        NewFeed { business: api.business, subject, name, privacy: body.privacy.unwrap_or(FeedPrivacy::Busy) };
+    let mut tx = api.context.db.begin().await?;
+    let (feed, token) = match feeds::create(&mut tx, &api.change(), &new).await {
         Err(StorageError::NotFound) => {
             return Err(ApiError::invalid("subject", format!("is not one of your {words}s")));
         }
         made => made?,
     };
     tx.commit().await?;
-    let location = app.absolute_url(&format!("/api/v1/feeds/{}", feed.id));
-    let answer = FeedResponse::with_token(&app, feed, &token);
+    let location = api.absolute_url(&format!("/api/v1/feeds/{}", feed.id));
+    let answer = FeedResponse::with_token(&api, feed, &token);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(answer)))
 }
 
-async fn find_feed(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, ApiError> {
-    let found = store::find(&app.context.db, caller.business, id).await?;
+async fn find_feed(api: &Api, id: FeedId) -> Result<Feed, ApiError> {
+    let found = store::find(&api.context.db, api.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("feed"))
 }
 
@@ -237,12 +228,8 @@ async fn find_feed(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, Ap
 #[utoipa::path(get, path = "/feeds/{id}", tag = "Feeds", operation_id = "get_feed",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The feed", body = FeedResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<FeedId>,
-) -> Result<Json<FeedResponse>, ApiError> {
-    Ok(Json(find_feed(&app, &caller, id).await?.into()))
+async fn find(api: Api, ApiPath(id): ApiPath<FeedId>) -> ApiResult<FeedResponse> {
+    Ok(Json(find_feed(&api, id).await?.into()))
 }
 
 /// List the subscribers of a feed
@@ -251,14 +238,10 @@ async fn find(
 #[utoipa::path(get, path = "/feeds/{id}/readers", tag = "Feeds", operation_id = "list_feed_readers",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The full list", body = Listing<FeedReaderResponse>)))]
-async fn readers(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<FeedId>,
-) -> Result<Json<Listing<FeedReaderResponse>>, ApiError> {
-    let feed = find_feed(&app, &caller, id).await?;
-    let newest = store::revision_of(&app.context.db, &feed).await?;
-    let readers = feed_reads::of_feed(&app.context.db, caller.business, id).await?;
+async fn readers(api: Api, ApiPath(id): ApiPath<FeedId>) -> ApiResult<Listing<FeedReaderResponse>> {
+    let feed = find_feed(&api, id).await?;
+    let newest = store::revision_of(&api.context.db, &feed).await?;
+    let readers = feed_reads::of_feed(&api.context.db, api.business, id).await?;
     let answer = |read: FeedRead| FeedReaderResponse {
         current: read.revision >= newest,
         person: is_shown_as_person(&read),
@@ -279,13 +262,12 @@ async fn readers(
     params(("id" = Uuid, Path, description = "Its id")), request_body = FeedPatch,
     responses((status = 200, description = "Changed", body = FeedResponse)))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<FeedId>,
     ApiJson(body): ApiJson<FeedPatch>,
-) -> Result<Json<FeedResponse>, ApiError> {
-    let by = caller.change(app.now());
-    let changed = feeds::change(&app.context, &by, id, |before| {
+) -> ApiResult<FeedResponse> {
+    let by = api.change();
+    let changed = feeds::change(&api.context, &by, id, |before| {
         let mut faults = FieldErrors::default();
         let name = faults.name("name", body.name.as_deref().unwrap_or(&before.name));
         faults.into_result()?;
@@ -300,15 +282,11 @@ async fn change(
 #[utoipa::path(post, path = "/feeds/{id}/rotate", tag = "Feeds", operation_id = "rotate_feed",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Published under a new URL", body = FeedResponse)))]
-async fn rotate(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<FeedId>,
-) -> Result<Json<FeedResponse>, ApiError> {
-    let mut tx = app.context.db.begin().await?;
-    let (feed, token) = feeds::rotate(&mut tx, &app.context, &caller.change(app.now()), id).await?;
+async fn rotate(api: Api, ApiPath(id): ApiPath<FeedId>) -> ApiResult<FeedResponse> {
+    let mut tx = api.context.db.begin().await?;
+    let (feed, token) = feeds::rotate(&mut tx, &api.context, &api.change(), id).await?;
     tx.commit().await?;
-    Ok(Json(FeedResponse::with_token(&app, feed, &token)))
+    Ok(Json(FeedResponse::with_token(&api, feed, &token)))
 }
 
 /// Revoke a feed
@@ -317,10 +295,6 @@ async fn rotate(
 #[utoipa::path(delete, path = "/feeds/{id}", tag = "Feeds", operation_id = "revoke_feed",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Revoked", body = FeedResponse)))]
-async fn revoke(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<FeedId>,
-) -> Result<Json<FeedResponse>, ApiError> {
-    Ok(Json(feeds::revoke(&app.context, &caller.change(app.now()), id).await?.into()))
+async fn revoke(api: Api, ApiPath(id): ApiPath<FeedId>) -> ApiResult<FeedResponse> {
+    Ok(Json(feeds::revoke(&api.context, &api.change(), id).await?.into()))
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
     http::header,
     middleware,
     routing::post,
@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    auth::{self, ApiCaller},
+    auth::{self, Api},
     channels::unknown_platform,
     idempotency,
-    problem::{self, ApiError, Kind},
+    problem::{self, ApiError, ApiResult, Kind},
     request::{from_json, reserve_body_layer},
 };
 use crate::app::{App, admission::BodyClass};
@@ -162,12 +162,8 @@ struct IcalImportPreviewEvent {
         (status = "default", description = "Why nothing was imported", content_type = "application/problem+json",
             body = problem::ProblemDocument),
     ))]
-pub(in crate::http) async fn import(
-    State(app): State<App>,
-    caller: ApiCaller,
-    request: Request,
-) -> Result<Json<IcalImportResponse>, ApiError> {
-    let (wanted, file) = read_import(request, &app).await?;
+pub(in crate::http) async fn import(api: Api, request: Request) -> ApiResult<IcalImportResponse> {
+    let (wanted, file) = read_import(request, &api).await?;
     let from = match (wanted.ical_url.clone(), file) {
         (Some(url), None) => Source::Address(url.into()),
         (None, Some(bytes)) => Source::File(bytes),
@@ -178,31 +174,31 @@ pub(in crate::http) async fn import(
             return Err(ApiError::invalid("ical_url", "is required: the calendar's URL, or a file"));
         }
     };
-    let platform = platform_of(&app, &wanted)?.clone();
+    let platform = platform_of(&api, &wanted)?.clone();
     let resource = match wanted.resource {
         Some(resource) => resource,
-        None => only_resource(&app.context, caller.business)
+        None => only_resource(&api.context, api.business)
             .await?
             .ok_or_else(|| ApiError::invalid("resource", "is required: there is more than one resource"))?,
     };
     // Who names no platform has said nothing that could be wrong.
     let confirmed = wanted.confirm || wanted.named_platform().is_none();
     let request = ChannelImportRequest {
-        business: caller.business,
+        business: api.business,
         resource,
         platform,
         from,
-        actor: caller.actor,
+        actor: api.actor.clone(),
         confirmed,
     };
-    let _place = app.admission.acquire_heavy().await?;
+    let _place = api.admission.acquire_heavy().await?;
     if wanted.dry_run {
-        let preview = preview::preview(&app.context, &request).await?;
+        let preview = preview::preview(&api.context, &request).await?;
         return Ok(Json(IcalImportResponse::from_preview(preview)));
     }
-    let context = app.context.clone();
+    let context = api.context.clone();
     let taken = in_parts(async move { import::import(&context, &request).await });
-    let taken = app.run_to_completion(taken).await.map_err(ApiError::internal)??;
+    let taken = api.run_to_completion(taken).await.map_err(ApiError::internal)??;
     Ok(Json(IcalImportResponse::from_import(taken)))
 }
 

@@ -125,7 +125,7 @@ async fn authenticate(
         }
         return Ok((Caller::Manager, user.change()));
     }
-    Ok((Caller::Program, auth::identify(app, headers, visit).await?.change(app.now())))
+    Ok((Caller::Program, auth::identify(app, headers, visit).await?.change()))
 }
 
 fn to_api_error(error: &PageError) -> ApiError {

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     problem::{ApiError, Kind},
     request::body_problem,
 };
@@ -80,8 +80,8 @@ async fn read_keyed_request(app: &App, request: Request) -> Result<(KeyedRequest
     let key = idempotency_key(request.headers())?;
     let business = request
         .extensions()
-        .get::<ApiCaller>()
-        .map(|caller| caller.business)
+        .get::<Api>()
+        .map(|api| api.business)
         .ok_or_else(|| ApiError::internal("idempotency stands outside of require_key"))?;
     let (parts, body) = request.into_parts();
     let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app)

@@ -1,6 +1,6 @@
 //! `/jobs` and `/sync`: the work that Concord does by itself, where it failed, and starting it by hand.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::JobId,
@@ -16,7 +16,12 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{auth::ApiCaller, problem::ApiError, request::ApiPath, responses::Listing};
+use super::{
+    auth::Api,
+    problem::{ApiError, ApiResult},
+    request::ApiPath,
+    responses::Listing,
+};
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -78,8 +83,8 @@ impl From<JobBoardRow> for JobResponse {
 /// retried slowly.
 #[utoipa::path(get, path = "/jobs/failed", tag = "Sync", operation_id = "list_failed_jobs",
     responses((status = 200, description = "Failed jobs", body = Listing<JobResponse>)))]
-async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<JobResponse>>, ApiError> {
-    let found = jobs::failed(&app.context.db, caller.business, None, MAX_FAILED_JOBS).await?;
+async fn failed(api: Api) -> ApiResult<Listing<JobResponse>> {
+    let found = jobs::failed(&api.context.db, api.business, None, MAX_FAILED_JOBS).await?;
     Ok(Json(Listing::complete(found.into_iter().map(JobResponse::from).collect())))
 }
 
@@ -99,11 +104,10 @@ struct StartedJobResponse {
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 202, description = "Retry started", body = StartedJobResponse)))]
 async fn retry(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<(StatusCode, Json<StartedJobResponse>), ApiError> {
-    let job = retries::retry_job(&app.context, caller.business, id).await?;
+    let job = retries::retry_job(&api.context, api.business, id).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedJobResponse { id: job.id, kind: job.kind })))
 }
 
@@ -124,8 +128,8 @@ struct SyncSummaryResponse {
 /// Read the sync status
 #[utoipa::path(get, path = "/sync", tag = "Sync", operation_id = "get_sync_state",
     responses((status = 200, description = "Sync status of all calendars", body = SyncSummaryResponse)))]
-async fn state(State(app): State<App>, caller: ApiCaller) -> Result<Json<SyncSummaryResponse>, ApiError> {
-    let counts = entries::counts(&app.context.db, caller.business, None, app.now()).await?;
+async fn state(api: Api) -> ApiResult<SyncSummaryResponse> {
+    let counts = entries::counts(&api.context.db, api.business, None, api.now()).await?;
     Ok(Json(SyncSummaryResponse {
         synced: counts.synced,
         pending: counts.pending,
@@ -148,11 +152,8 @@ struct StartedCountResponse {
 /// integrations.
 #[utoipa::path(post, path = "/sync/pending", tag = "Sync", operation_id = "sync_pending",
     responses((status = 202, description = "Started", body = StartedCountResponse)))]
-async fn sync_pending(
-    State(app): State<App>,
-    caller: ApiCaller,
-) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
-    let started = manage::sync_all_pending(&app.context, caller.business).await?;
+async fn sync_pending(api: Api) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
+    let started = manage::sync_all_pending(&api.context, api.business).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }
 
@@ -161,10 +162,7 @@ async fn sync_pending(
 /// Imports the busy times of every calendar that is read. `started` counts the calendars.
 #[utoipa::path(post, path = "/sync/availability", tag = "Sync", operation_id = "import_availability",
     responses((status = 202, description = "Started", body = StartedCountResponse)))]
-async fn import_availability(
-    State(app): State<App>,
-    caller: ApiCaller,
-) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
-    let started = manage::import_all(&app.context, caller.business).await?;
+async fn import_availability(api: Api) -> Result<(StatusCode, Json<StartedCountResponse>), ApiError> {
+    let started = manage::import_all(&api.context, api.business).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedCountResponse { started })))
 }

@@ -1,6 +1,6 @@
 //! `/mails`: what Concord wrote to people, and what became of it.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::MailId,
@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
-    problem::ApiError,
+    auth::Api,
+    problem::{ApiError, ApiResult},
     request::{ApiPath, ApiQuery},
     responses::{Listing, page_request},
 };
@@ -90,13 +90,9 @@ impl From<StoredMail> for MailResponse {
 /// Emails sent to people, newest first.
 #[utoipa::path(get, path = "/mails", tag = "Sync", operation_id = "list_mails", params(ListMailsQuery),
     responses((status = 200, description = "A page of mails", body = Listing<MailResponse>)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiQuery(wanted): ApiQuery<ListMailsQuery>,
-) -> Result<Json<Listing<MailResponse>>, ApiError> {
+async fn list(api: Api, ApiQuery(wanted): ApiQuery<ListMailsQuery>) -> ApiResult<Listing<MailResponse>> {
     let ask = page_request(wanted.limit, wanted.cursor)?;
-    let page = mails::list(&app.context.db, caller.business, wanted.state, &ask).await?;
+    let page = mails::list(&api.context.db, api.business, wanted.state, &ask).await?;
     Ok(Json(Listing::from_page(page, MailResponse::from)))
 }
 
@@ -104,11 +100,7 @@ async fn list(
 #[utoipa::path(post, path = "/mails/{id}/retry", tag = "Sync", operation_id = "retry_mail",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 202, description = "Resend started", body = MailResponse)))]
-async fn retry(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<MailId>,
-) -> Result<(StatusCode, Json<MailResponse>), ApiError> {
-    let mail = retries::retry_mail(&app.context, caller.business, id).await?;
+async fn retry(api: Api, ApiPath(id): ApiPath<MailId>) -> Result<(StatusCode, Json<MailResponse>), ApiError> {
+    let mail = retries::retry_mail(&api.context, api.business, id).await?;
     Ok((StatusCode::ACCEPTED, Json(mail.into())))
 }

@@ -2,8 +2,8 @@
 //! `/api/docs`.
 //!
 //! An endpoint group is a file: its types as they are sent and answered, its handlers, each with its annotation for the
-//! document. A handler is given an `ApiCaller`, reads with `ApiJson`, `ApiQuery` and `ApiPath`, reads `storage` and
-//! writes through `services` for that caller's business, and answers JSON or an `ApiError`.
+//! document. A handler is given an `Api`, reads with `ApiJson`, `ApiQuery` and `ApiPath`, reads `storage` and writes
+//! through `services` for that caller's business, and answers JSON or an `ApiError`.
 //!
 //! It must never answer an error that is no problem document, an id of another business, or a secret a second time.
 //!

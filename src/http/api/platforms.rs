@@ -1,6 +1,6 @@
 //! `/platforms`: the booking platforms that this installation knows, and how a business treats them.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use concord_domain::{
     channel::{BlockRule, Preference},
     platform::{Platform, PlatformKind},
@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     channels::check_interval,
     patch_field::PatchField,
-    problem::ApiError,
+    problem::{ApiError, ApiResult},
     request::{ApiJson, ApiPath},
     responses::Listing,
 };
@@ -92,17 +92,14 @@ struct PlatformPatch {
 /// List platforms
 #[utoipa::path(get, path = "/platforms", tag = "Channels", operation_id = "list_platforms",
     responses((status = 200, description = "The full list", body = Listing<PlatformResponse>)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-) -> Result<Json<Listing<PlatformResponse>>, ApiError> {
-    let said = platform_settings::of_business(&app.context.db, caller.business).await?;
+async fn list(api: Api) -> ApiResult<Listing<PlatformResponse>> {
+    let said = platform_settings::of_business(&api.context.db, api.business).await?;
     let answer = |platform: &Platform| {
         let own = said.iter().find(|said| said.platform == platform.id.as_str()).cloned();
         let own = own.unwrap_or_else(|| PlatformSettings::unsaid(platform.id.as_str()));
         PlatformResponse::from_platform(platform, &own)
     };
-    Ok(Json(Listing::complete(app.context.platforms.iter().map(answer).collect())))
+    Ok(Json(Listing::complete(api.context.platforms.iter().map(answer).collect())))
 }
 
 fn find_platform<'a>(app: &'a App, name: &str) -> Result<&'a Platform, ApiError> {
@@ -113,13 +110,9 @@ fn find_platform<'a>(app: &'a App, name: &str) -> Result<&'a Platform, ApiError>
 #[utoipa::path(get, path = "/platforms/{platform}", tag = "Channels", operation_id = "get_platform",
     params(("platform" = String, Path, description = "Its id, its name or another name of it")),
     responses((status = 200, description = "The platform", body = PlatformResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(name): ApiPath<String>,
-) -> Result<Json<PlatformResponse>, ApiError> {
-    let platform = find_platform(&app, &name)?;
-    let said = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
+async fn find(api: Api, ApiPath(name): ApiPath<String>) -> ApiResult<PlatformResponse> {
+    let platform = find_platform(&api, &name)?;
+    let said = platform_settings::find(&api.context.db, api.business, platform.id.as_str()).await?;
     Ok(Json(PlatformResponse::from_platform(platform, &said)))
 }
 
@@ -129,13 +122,12 @@ async fn find(
     request_body = PlatformPatch,
     responses((status = 200, description = "Changed", body = PlatformResponse)))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(name): ApiPath<String>,
     ApiJson(body): ApiJson<PlatformPatch>,
-) -> Result<Json<PlatformResponse>, ApiError> {
-    let platform = find_platform(&app, &name)?;
-    let before = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
+) -> ApiResult<PlatformResponse> {
+    let platform = find_platform(&api, &name)?;
+    let before = platform_settings::find(&api.context.db, api.business, platform.id.as_str()).await?;
     let said = PlatformSettings {
         interval_minutes: match body.interval_minutes {
             PatchField::Value(minutes) => Some(check_interval(minutes, Some(platform))?),
@@ -145,6 +137,6 @@ async fn change(
         blocks: body.blocks.unwrap_or(before.blocks),
         platform: before.platform,
     };
-    manage::save_platform(&app.context, &caller.change(app.now()), &said).await?;
+    manage::save_platform(&api.context, &api.change(), &said).await?;
     Ok(Json(PlatformResponse::from_platform(platform, &said)))
 }

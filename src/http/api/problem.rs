@@ -7,6 +7,7 @@
 mod conversions;
 
 use axum::{
+    Json,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
@@ -165,6 +166,9 @@ pub(crate) struct ProblemDocument {
 /// Why a request was not answered as it was meant to be.
 #[derive(Clone, Debug)]
 pub struct ApiError(Box<Problem>);
+
+/// What most handlers answer: JSON, or a problem.
+pub(super) type ApiResult<T> = Result<Json<T>, ApiError>;
 
 #[derive(Clone, Debug)]
 struct Problem {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use axum::{Json, extract::State};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
@@ -26,9 +26,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     occupancy::FreeTime,
-    problem::ApiError,
+    problem::{ApiError, ApiResult},
     request::{ApiPath, ApiQuery},
     responses::{Listing, page_request},
 };
@@ -130,12 +130,8 @@ struct RemoteChangeResponse {
 }
 
 /// The changes in words, each in the zone of its booking.
-async fn responses(
-    app: &App,
-    caller: &ApiCaller,
-    changes: Vec<RemoteChange>,
-) -> Result<Vec<RemoteChangeResponse>, ApiError> {
-    let (db, business) = (&app.context.db, caller.business);
+async fn responses(api: &Api, changes: Vec<RemoteChange>) -> Result<Vec<RemoteChangeResponse>, ApiError> {
+    let (db, business) = (&api.context.db, api.business);
     let there = |what: &str| ApiError::internal(format!("the {what} of a change is not there"));
     let home = businesses::find(db, business).await?.ok_or_else(|| there("business"))?.zone;
     let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
@@ -149,7 +145,7 @@ async fn responses(
     }
     let answer = |change: RemoteChange| {
         let booking = booked.get(&change.booking_id).ok_or_else(|| there("booking"))?;
-        Ok(response(app.now(), zones[&booking.draft.resource], change))
+        Ok(response(api.now(), zones[&booking.draft.resource], change))
     };
     changes.into_iter().map(answer).collect()
 }
@@ -199,25 +195,20 @@ fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeR
 #[utoipa::path(get, path = "/remote_changes", tag = "Sync", operation_id = "list_remote_changes",
     params(ListRemoteChangesQuery), responses((status = 200, description = "A page of them", body = Listing<RemoteChangeResponse>)))]
 async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiQuery(wanted): ApiQuery<ListRemoteChangesQuery>,
-) -> Result<Json<Listing<RemoteChangeResponse>>, ApiError> {
+) -> ApiResult<Listing<RemoteChangeResponse>> {
     let ask = page_request(wanted.limit, wanted.cursor)?;
     let narrowed = (wanted.staff, wanted.state);
-    let page = remote_changes::list(&app.context.db, caller.business, narrowed, &ask).await?;
-    let items = responses(&app, &caller, page.items).await?;
+    let page = remote_changes::list(&api.context.db, api.business, narrowed, &ask).await?;
+    let items = responses(&api, page.items).await?;
     Ok(Json(Listing { items, next_cursor: page.next }))
 }
 
-async fn find_response(
-    app: &App,
-    caller: &ApiCaller,
-    id: RemoteChangeId,
-) -> Result<Json<RemoteChangeResponse>, ApiError> {
-    let found = remote_changes::find(&app.context.db, caller.business, id).await?;
+async fn find_response(api: &Api, id: RemoteChangeId) -> ApiResult<RemoteChangeResponse> {
+    let found = remote_changes::find(&api.context.db, api.business, id).await?;
     let found = found.ok_or_else(|| ApiError::not_found("change"))?;
-    let answer = responses(app, caller, vec![found]).await?.pop();
+    let answer = responses(api, vec![found]).await?.pop();
     answer.map(Json).ok_or_else(|| ApiError::internal("a change without an answer"))
 }
 
@@ -225,22 +216,13 @@ async fn find_response(
 #[utoipa::path(get, path = "/remote_changes/{id}", tag = "Sync", operation_id = "get_remote_change",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The change", body = RemoteChangeResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<RemoteChangeId>,
-) -> Result<Json<RemoteChangeResponse>, ApiError> {
-    find_response(&app, &caller, id).await
+async fn find(api: Api, ApiPath(id): ApiPath<RemoteChangeId>) -> ApiResult<RemoteChangeResponse> {
+    find_response(&api, id).await
 }
 
-async fn resolve(
-    app: &App,
-    caller: &ApiCaller,
-    id: RemoteChangeId,
-    with: RemoteChangeAnswer,
-) -> Result<Json<RemoteChangeResponse>, ApiError> {
-    answer(&app.context, &caller.change(app.now()), id, with).await?;
-    find_response(app, caller, id).await
+async fn resolve(api: &Api, id: RemoteChangeId, with: RemoteChangeAnswer) -> ApiResult<RemoteChangeResponse> {
+    answer(&api.context, &api.change(), id, with).await?;
+    find_response(api, id).await
 }
 
 /// Follow a remote change
@@ -250,12 +232,8 @@ async fn resolve(
 #[utoipa::path(post, path = "/remote_changes/{id}/follow", tag = "Sync",
     operation_id = "follow_remote_change", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The booking was updated", body = RemoteChangeResponse)))]
-async fn follow(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<RemoteChangeId>,
-) -> Result<Json<RemoteChangeResponse>, ApiError> {
-    resolve(&app, &caller, id, RemoteChangeAnswer::Follow).await
+async fn follow(api: Api, ApiPath(id): ApiPath<RemoteChangeId>) -> ApiResult<RemoteChangeResponse> {
+    resolve(&api, id, RemoteChangeAnswer::Follow).await
 }
 
 /// Revert a remote change
@@ -264,12 +242,8 @@ async fn follow(
 #[utoipa::path(post, path = "/remote_changes/{id}/revert", tag = "Sync",
     operation_id = "revert_remote_change", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The entry will be reverted", body = RemoteChangeResponse)))]
-async fn revert(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<RemoteChangeId>,
-) -> Result<Json<RemoteChangeResponse>, ApiError> {
-    resolve(&app, &caller, id, RemoteChangeAnswer::Revert).await
+async fn revert(api: Api, ApiPath(id): ApiPath<RemoteChangeId>) -> ApiResult<RemoteChangeResponse> {
+    resolve(&api, id, RemoteChangeAnswer::Revert).await
 }
 
 /// Undo a followed change
@@ -279,10 +253,6 @@ async fn revert(
 #[utoipa::path(post, path = "/remote_changes/{id}/undo", tag = "Sync",
     operation_id = "undo_remote_change", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The booking is as it was", body = RemoteChangeResponse)))]
-async fn undo(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<RemoteChangeId>,
-) -> Result<Json<RemoteChangeResponse>, ApiError> {
-    resolve(&app, &caller, id, RemoteChangeAnswer::Undo).await
+async fn undo(api: Api, ApiPath(id): ApiPath<RemoteChangeId>) -> ApiResult<RemoteChangeResponse> {
+    resolve(&api, id, RemoteChangeAnswer::Undo).await
 }

@@ -1,6 +1,6 @@
 //! `/resources/{id}/calendar`: what occupies a resource, and how much of it is free each day.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use chrono::{Days, NaiveDate};
 use concord_domain::{
     availability::{DayRoom, DayVacancy, daily_vacancy},
@@ -13,10 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     bookings::business_zone,
     occupancy::ConflictResponse,
-    problem::ApiError,
+    problem::{ApiError, ApiResult},
     request::{ApiDate, ApiPath, ApiQuery},
     resources::find_resource,
 };
@@ -95,12 +95,11 @@ impl From<DayVacancy> for ResourceDayResponse {
     params(("id" = uuid::Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
     responses((status = 200, description = "The calendar", body = ResourceCalendarResponse)))]
 async fn calendar(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ResourceId>,
     ApiQuery(days): ApiQuery<ResourceCalendarQuery>,
-) -> Result<Json<ResourceCalendarResponse>, ApiError> {
-    load_calendar(&app, &caller, id, &days).await.map(Json)
+) -> ApiResult<ResourceCalendarResponse> {
+    load_calendar(&api, id, &days).await.map(Json)
 }
 
 /// Read the calendar of a product
@@ -110,30 +109,28 @@ async fn calendar(
     params(("id" = uuid::Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
     responses((status = 200, description = "The calendar", body = ResourceCalendarResponse)))]
 async fn product_calendar(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ResourceId>,
     ApiQuery(days): ApiQuery<ResourceCalendarQuery>,
-) -> Result<Json<ResourceCalendarResponse>, ApiError> {
-    load_calendar(&app, &caller, id, &days).await.map(Json)
+) -> ApiResult<ResourceCalendarResponse> {
+    load_calendar(&api, id, &days).await.map(Json)
 }
 
 async fn load_calendar(
-    app: &App,
-    caller: &ApiCaller,
+    api: &Api,
     id: ResourceId,
     days: &ResourceCalendarQuery,
 ) -> Result<ResourceCalendarResponse, ApiError> {
-    let resource = find_resource(app, caller, id).await?;
+    let resource = find_resource(api, id).await?;
     let zone = match resource.zone {
         Some(zone) => zone,
-        None => business_zone(app, caller.business).await?,
+        None => business_zone(api).await?,
     };
-    let today = app.now().with_timezone(&zone).date_naive();
+    let today = api.now().with_timezone(&zone).date_naive();
     let (from, until) = bounds(days, today)?;
     let within = Interval::new(start_of_day(from, zone), start_of_day(until, zone))
         .ok_or_else(|| ApiError::invalid("until", "must be after from"))?;
-    let standing = occupancy::list_occupied(&app.context.db, caller.business, id.0, within).await?;
+    let standing = occupancy::list_occupied(&api.context.db, api.business, id.0, within).await?;
     if standing.len() >= MAX_ROWS {
         return Err(ApiError::invalid("until", "covers too many results; request fewer days"));
     }

@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -16,9 +15,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     patch_field::PatchField,
-    problem::ApiError,
+    problem::{ApiError, ApiResult},
     request::{ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
 };
@@ -165,13 +164,9 @@ fn validate(mut settings: ResourceSettings, mut faults: FieldErrors) -> Result<R
 /// Those that can be booked, by name.
 #[utoipa::path(get, path = "/resources", tag = "Resources", operation_id = "list_resources", params(Paging),
     responses((status = 200, description = "A page of resources", body = Listing<ResourceResponse>)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<Listing<ResourceResponse>>, ApiError> {
+async fn list(api: Api, ApiQuery(paging): ApiQuery<Paging>) -> ApiResult<Listing<ResourceResponse>> {
     let ask = paging.page_request()?;
-    let page = store::list(&app.context.db, caller.business, &ask).await?;
+    let page = store::list(&api.context.db, api.business, &ask).await?;
     Ok(Json(Listing::from_page(page, ResourceResponse::from)))
 }
 
@@ -179,24 +174,16 @@ async fn list(
 #[utoipa::path(post, path = "/resources", tag = "Resources", operation_id = "create_resource", request_body = NewResourceBody,
     responses((status = 201, description = "Created", body = ResourceResponse,
         headers(("Location" = String, description = "Its URL")))))]
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<NewResourceBody>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn create(api: Api, ApiJson(body): ApiJson<NewResourceBody>) -> Result<impl IntoResponse, ApiError> {
     let settings = body.into_settings()?;
-    let resource = resources::create(&app.context, &caller.change(app.now()), &settings).await?;
-    let location = app.absolute_url(&format!("/api/v1/resources/{}", resource.id));
+    let resource = resources::create(&api.context, &api.change(), &settings).await?;
+    let location = api.absolute_url(&format!("/api/v1/resources/{}", resource.id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(ResourceResponse::from(resource))))
 }
 
 /// A resource of the caller's business, archived or not.
-pub(super) async fn find_resource(
-    app: &App,
-    caller: &ApiCaller,
-    id: ResourceId,
-) -> Result<Resource, ApiError> {
-    let found = store::find(&app.context.db, caller.business, id).await?;
+pub(super) async fn find_resource(api: &Api, id: ResourceId) -> Result<Resource, ApiError> {
+    let found = store::find(&api.context.db, api.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("resource"))
 }
 
@@ -204,12 +191,8 @@ pub(super) async fn find_resource(
 #[utoipa::path(get, path = "/resources/{id}", tag = "Resources", operation_id = "get_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The resource", body = ResourceResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ResourceId>,
-) -> Result<Json<ResourceResponse>, ApiError> {
-    Ok(Json(find_resource(&app, &caller, id).await?.into()))
+async fn find(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceResponse> {
+    Ok(Json(find_resource(&api, id).await?.into()))
 }
 
 /// Change a resource
@@ -219,13 +202,12 @@ async fn find(
     params(("id" = uuid::Uuid, Path, description = "Its id")), request_body = ResourcePatch,
     responses((status = 200, description = "Changed", body = ResourceResponse)))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ResourceId>,
     ApiJson(body): ApiJson<ResourcePatch>,
-) -> Result<Json<ResourceResponse>, ApiError> {
-    let by = caller.change(app.now());
-    let changed = resources::change(&app.context, &by, id, |before| body.apply_to(before.clone()));
+) -> ApiResult<ResourceResponse> {
+    let by = api.change();
+    let changed = resources::change(&api.context, &by, id, |before| body.apply_to(before.clone()));
     Ok(Json(changed.await?.into()))
 }
 
@@ -235,12 +217,8 @@ async fn change(
 #[utoipa::path(delete, path = "/resources/{id}", tag = "Resources", operation_id = "archive_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Archived", body = ResourceResponse)))]
-async fn archive(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ResourceId>,
-) -> Result<Json<ResourceResponse>, ApiError> {
-    Ok(Json(resources::archive(&app.context, &caller.change(app.now()), id).await?.into()))
+async fn archive(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceResponse> {
+    Ok(Json(resources::archive(&api.context, &api.change(), id).await?.into()))
 }
 
 /// Restore a resource
@@ -249,10 +227,6 @@ async fn archive(
 #[utoipa::path(post, path = "/resources/{id}/restore", tag = "Resources", operation_id = "restore_resource",
     params(("id" = uuid::Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Restored", body = ResourceResponse)))]
-async fn restore(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ResourceId>,
-) -> Result<Json<ResourceResponse>, ApiError> {
-    Ok(Json(resources::restore(&app.context, &caller.change(app.now()), id).await?.into()))
+async fn restore(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceResponse> {
+    Ok(Json(resources::restore(&api.context, &api.change(), id).await?.into()))
 }

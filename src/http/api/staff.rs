@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -15,8 +14,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
-    problem::ApiError,
+    auth::Api,
+    problem::{ApiError, ApiResult},
     request::{ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
 };
@@ -108,13 +107,9 @@ fn validate(mut settings: StaffSettings) -> Result<StaffSettings, ApiError> {
 /// Active staff, by name.
 #[utoipa::path(get, path = "/staff", tag = "Staff", operation_id = "list_staff", params(Paging),
     responses((status = 200, description = "A page of staff members", body = Listing<StaffResponse>)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<Listing<StaffResponse>>, ApiError> {
+async fn list(api: Api, ApiQuery(paging): ApiQuery<Paging>) -> ApiResult<Listing<StaffResponse>> {
     let ask = paging.page_request()?;
-    let page = people::list_staff(&app.context.db, caller.business, &ask).await?;
+    let page = people::list_staff(&api.context.db, api.business, &ask).await?;
     Ok(Json(Listing::from_page(page, StaffResponse::from)))
 }
 
@@ -122,18 +117,14 @@ async fn list(
 #[utoipa::path(post, path = "/staff", tag = "Staff", operation_id = "create_staff", request_body = NewStaffBody,
     responses((status = 201, description = "Created", body = StaffResponse,
         headers(("Location" = String, description = "Their address")))))]
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<NewStaffBody>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn create(api: Api, ApiJson(body): ApiJson<NewStaffBody>) -> Result<impl IntoResponse, ApiError> {
     let settings = validate(StaffSettings {
         name: body.name,
         email: body.email.unwrap_or_default(),
         trade: body.trade.unwrap_or(Trade::General),
     })?;
-    let staff = staff::create(&app.context, &caller.change(app.now()), &settings).await?;
-    let location = app.absolute_url(&format!("/api/v1/staff/{}", staff.id));
+    let staff = staff::create(&api.context, &api.change(), &settings).await?;
+    let location = api.absolute_url(&format!("/api/v1/staff/{}", staff.id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(StaffResponse::from(staff))))
 }
 
@@ -141,12 +132,8 @@ async fn create(
 #[utoipa::path(get, path = "/staff/{id}", tag = "Staff", operation_id = "get_staff",
     params(("id" = uuid::Uuid, Path, description = "Their id")),
     responses((status = 200, description = "The staff member", body = StaffResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<StaffId>,
-) -> Result<Json<StaffResponse>, ApiError> {
-    let found = people::find_staff(&app.context.db, caller.business, id).await?;
+async fn find(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResponse> {
+    let found = people::find_staff(&api.context.db, api.business, id).await?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("staff member"))?.into()))
 }
 
@@ -157,13 +144,12 @@ async fn find(
     params(("id" = uuid::Uuid, Path, description = "Their id")), request_body = StaffPatch,
     responses((status = 200, description = "Changed", body = StaffResponse)))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<StaffId>,
     ApiJson(body): ApiJson<StaffPatch>,
-) -> Result<Json<StaffResponse>, ApiError> {
-    let by = caller.change(app.now());
-    let changed = staff::change(&app.context, &by, id, |before| {
+) -> ApiResult<StaffResponse> {
+    let by = api.change();
+    let changed = staff::change(&api.context, &by, id, |before| {
         validate(StaffSettings {
             name: body.name.unwrap_or_else(|| before.name.clone()),
             email: body.email.unwrap_or_else(|| before.email.clone()),
@@ -179,12 +165,8 @@ async fn change(
 #[utoipa::path(delete, path = "/staff/{id}", tag = "Staff", operation_id = "archive_staff",
     params(("id" = uuid::Uuid, Path, description = "Their id")),
     responses((status = 200, description = "Archived", body = StaffResponse)))]
-async fn archive(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<StaffId>,
-) -> Result<Json<StaffResponse>, ApiError> {
-    Ok(Json(staff::archive(&app.context, &caller.change(app.now()), id).await?.into()))
+async fn archive(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResponse> {
+    Ok(Json(staff::archive(&api.context, &api.change(), id).await?.into()))
 }
 
 /// Restore a staff member
@@ -193,10 +175,6 @@ async fn archive(
 #[utoipa::path(post, path = "/staff/{id}/restore", tag = "Staff", operation_id = "restore_staff",
     params(("id" = uuid::Uuid, Path, description = "Their id")),
     responses((status = 200, description = "Restored", body = StaffResponse)))]
-async fn restore(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<StaffId>,
-) -> Result<Json<StaffResponse>, ApiError> {
-    Ok(Json(staff::restore(&app.context, &caller.change(app.now()), id).await?.into()))
+async fn restore(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResponse> {
+    Ok(Json(staff::restore(&api.context, &api.change(), id).await?.into()))
 }

@@ -1,6 +1,6 @@
 //! `/sync_log`: what each attempt to bring a calendar and the bookings into agreement came to.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::SyncOutcome,
@@ -12,9 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     bookings::business_zone,
-    problem::ApiError,
+    problem::ApiResult,
     request::{ApiQuery, ApiTimeBound},
     responses::page_request,
 };
@@ -131,15 +131,11 @@ impl From<SyncLogEntry> for SyncLogLineResponse {
 /// Read the sync log
 #[utoipa::path(get, path = "/sync_log", tag = "Sync", operation_id = "list_sync_log", params(ListSyncLogQuery),
     responses((status = 200, description = "A page of the log", body = SyncLogResponse)))]
-async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiQuery(wanted): ApiQuery<ListSyncLogQuery>,
-) -> Result<Json<SyncLogResponse>, ApiError> {
+async fn list(api: Api, ApiQuery(wanted): ApiQuery<ListSyncLogQuery>) -> ApiResult<SyncLogResponse> {
     let ask = page_request(wanted.limit, wanted.cursor)?;
     let since = match wanted.since {
         None => None,
-        Some(since) => Some(since.instant(business_zone(&app, caller.business).await?)),
+        Some(since) => Some(since.instant(business_zone(&api).await?)),
     };
     let filter = SyncLogFilter {
         connection: wanted.connection,
@@ -149,10 +145,10 @@ async fn list(
         since,
         staff: None,
     };
-    let db = &app.context.db;
-    let page = sync_log::list(db, caller.business, filter, &ask).await?;
-    let day_ago = app.now() - Duration::hours(24);
-    let counts = sync_log::counts_since(db, caller.business, wanted.connection, day_ago).await?;
+    let db = &api.context.db;
+    let page = sync_log::list(db, api.business, filter, &ask).await?;
+    let day_ago = api.now() - Duration::hours(24);
+    let counts = sync_log::counts_since(db, api.business, wanted.connection, day_ago).await?;
     Ok(Json(SyncLogResponse {
         items: page.items.into_iter().map(SyncLogLineResponse::from).collect(),
         next_cursor: page.next,

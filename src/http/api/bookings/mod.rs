@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -10,7 +9,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind, BookingStatus},
-    ids::{BookingId, BusinessId, HistoryId, ResourceId, StaffId},
+    ids::{BookingId, HistoryId, ResourceId, StaffId},
     people::Actor,
 };
 use concord_services::bookings;
@@ -28,9 +27,9 @@ mod patch;
 
 use self::body::{BookingBody, BookingResponse};
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     preconditions::{Precondition, entity_tag},
-    problem::{ApiError, Kind},
+    problem::{ApiError, ApiResult, Kind},
     request::{ApiJson, ApiPath, ApiQuery, ApiTimeBound},
     responses::{Listing, Paging, page_request},
 };
@@ -80,14 +79,13 @@ struct ListBookingsQuery {
 #[utoipa::path(get, path = "/bookings", tag = "Bookings", operation_id = "list_bookings", params(ListBookingsQuery),
     responses((status = 200, description = "A page of bookings", body = Listing<BookingResponse>)))]
 async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiQuery(filter): ApiQuery<ListBookingsQuery>,
-) -> Result<Json<Listing<BookingResponse>>, ApiError> {
+) -> ApiResult<Listing<BookingResponse>> {
     let ask = page_request(filter.limit, filter.cursor)?;
     let zone = match (filter.from, filter.until) {
         (None | Some(ApiTimeBound::At(_)), None | Some(ApiTimeBound::At(_))) => Tz::UTC,
-        _ => business_zone(&app, caller.business).await?,
+        _ => business_zone(&api).await?,
     };
     let wanted = BookingFilter {
         resource: filter.resource,
@@ -99,11 +97,11 @@ async fn list(
         search: filter.search.filter(|search| !search.trim().is_empty()),
         active_only: false,
     };
-    let db = &app.context.db;
-    let page = store::list(db, caller.business, &wanted, &ask).await?;
+    let db = &api.context.db;
+    let page = store::list(db, api.business, &wanted, &ask).await?;
     let ids: Vec<BookingId> = page.items.iter().map(|booking| booking.id).collect();
-    let mut states = entries::sync_states_of(db, caller.business, &ids).await?;
-    let mut overlaps = occupancy::overlaps_of(db, caller.business, &ids, app.now()).await?;
+    let mut states = entries::sync_states_of(db, api.business, &ids).await?;
+    let mut overlaps = occupancy::overlaps_of(db, api.business, &ids, api.now()).await?;
     Ok(Json(Listing::from_page(page, |booking| {
         let states = states.remove(&booking.id).unwrap_or_default();
         let overlaps = overlaps.remove(&booking.id).unwrap_or_default();
@@ -112,8 +110,8 @@ async fn list(
 }
 
 /// The zone in which a business means its days.
-pub(super) async fn business_zone(app: &App, business: BusinessId) -> Result<Tz, ApiError> {
-    let business = businesses::find(&app.context.db, business).await?;
+pub(super) async fn business_zone(api: &Api) -> Result<Tz, ApiError> {
+    let business = businesses::find(&api.context.db, api.business).await?;
     Ok(business.ok_or_else(|| ApiError::not_found("business"))?.zone)
 }
 
@@ -134,8 +132,8 @@ async fn with_entity_tag(
     Ok(([(header::ETAG, tag)], Json(booking_response(app, booking).await?)))
 }
 
-async fn find_booking(app: &App, caller: &ApiCaller, reference: &str) -> Result<Booking, ApiError> {
-    let found = store::find(&app.context.db, caller.business, reference).await?;
+async fn find_booking(api: &Api, reference: &str) -> Result<Booking, ApiError> {
+    let found = store::find(&api.context.db, api.business, reference).await?;
     found.ok_or_else(|| ApiError::not_found("booking"))
 }
 
@@ -144,13 +142,9 @@ async fn find_booking(app: &App, caller: &ApiCaller, reference: &str) -> Result<
     params(("reference" = String, Path, description = "Your own reference")),
     responses((status = 200, description = "The booking", body = BookingResponse,
         headers(("ETag" = String, description = "Its version, for `If-Match`")))))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(reference): ApiPath<String>,
-) -> Result<impl IntoResponse, ApiError> {
-    let booking = find_booking(&app, &caller, &reference).await?;
-    with_entity_tag(&app, booking).await
+async fn find(api: Api, ApiPath(reference): ApiPath<String>) -> Result<impl IntoResponse, ApiError> {
+    let booking = find_booking(&api, &reference).await?;
+    with_entity_tag(&api, booking).await
 }
 
 /// Create or replace a booking
@@ -172,22 +166,21 @@ async fn find(
             headers(("ETag" = String, description = "Its version"))),
     ))]
 async fn put(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(reference): ApiPath<String>,
     condition: Precondition,
     ApiJson(body): ApiJson<BookingBody>,
 ) -> Result<Response, ApiError> {
     let draft = body.into_draft()?;
     if condition == Precondition::Exists
-        && store::find(&app.context.db, caller.business, &reference).await?.is_none()
+        && store::find(&api.context.db, api.business, &reference).await?.is_none()
     {
         return Err(PutError::Stale { current: 0 }.into());
     }
-    let change = caller.change(app.now());
+    let change = api.change();
     let expected = condition.expected_version();
-    let written = bookings::put(&app.context, &change, &reference, &draft, expected).await?;
-    write_response(&app, written).await
+    let written = bookings::put(&api.context, &change, &reference, &draft, expected).await?;
+    write_response(&api, written).await
 }
 
 /// Create a booking without a reference
@@ -199,20 +192,16 @@ async fn put(
     request_body = BookingBody,
     responses((status = 201, description = "Created", body = BookingResponse,
         headers(("Location" = String, description = "Its URL"), ("ETag" = String, description = "Its version")))))]
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<BookingBody>,
-) -> Result<Response, ApiError> {
+async fn create(api: Api, ApiJson(body): ApiJson<BookingBody>) -> Result<Response, ApiError> {
     let reference = body.reference.clone().unwrap_or_else(store::new_reference);
     let draft = body.into_draft()?;
     // Version 0: there must be none yet.
-    match bookings::put(&app.context, &caller.change(app.now()), &reference, &draft, Some(0)).await {
+    match bookings::put(&api.context, &api.change(), &reference, &draft, Some(0)).await {
         Err(PutError::Stale { .. }) => Err(ApiError::new(
             Kind::NotPossible,
             "This reference is already used. Update the booking with PUT or PATCH, or use another reference.",
         )),
-        written => write_response(&app, written?).await,
+        written => write_response(&api, written?).await,
     }
 }
 
@@ -252,8 +241,7 @@ const MAX_ATTEMPTS: usize = 5;
     responses((status = 200, description = "Changed", body = BookingResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(reference): ApiPath<String>,
     condition: Precondition,
     ApiJson(patch): ApiJson<Value>,
@@ -262,16 +250,16 @@ async fn change(
         return Err(ApiError::new(Kind::Malformed, "If-None-Match cannot be used with PATCH."));
     }
     for _ in 0..MAX_ATTEMPTS {
-        let booking = find_booking(&app, &caller, &reference).await?;
+        let booking = find_booking(&api, &reference).await?;
         let version = booking.version;
         let draft = patch::apply_patch(BookingResponse::new(booking, Vec::new(), Vec::new()), patch.clone())?
             .into_draft()?;
         let expected = condition.expected_version().unwrap_or(version);
-        let change = caller.change(app.now());
-        match bookings::put(&app.context, &change, &reference, &draft, Some(expected)).await {
+        let change = api.change();
+        match bookings::put(&api.context, &change, &reference, &draft, Some(expected)).await {
             // Changed by somebody else between reading and writing: the patch is applied to what is there now.
             Err(PutError::Stale { .. }) if condition.expected_version().is_none() => {}
-            written => return write_response(&app, written?).await,
+            written => return write_response(&api, written?).await,
         }
     }
     Err(ApiError::new(Kind::Busy, "The same booking is being changed by another request.").retry_after(1))
@@ -289,15 +277,14 @@ async fn change(
     responses((status = 200, description = "The cancelled booking", body = BookingResponse,
         headers(("ETag" = String, description = "Its version")))))]
 async fn cancel(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(reference): ApiPath<String>,
     condition: Precondition,
 ) -> Result<Response, ApiError> {
-    find_booking(&app, &caller, &reference).await?;
-    let change = caller.change(app.now());
-    let written = bookings::cancel(&app.context, &change, &reference, condition.expected_version()).await?;
-    write_response(&app, written).await
+    find_booking(&api, &reference).await?;
+    let change = api.change();
+    let written = bookings::cancel(&api.context, &change, &reference, condition.expected_version()).await?;
+    write_response(&api, written).await
 }
 
 /// A change.
@@ -327,14 +314,13 @@ struct HistoryLineResponse {
     params(("reference" = String, Path, description = "Your own reference"), Paging),
     responses((status = 200, description = "A page of changes", body = Listing<HistoryLineResponse>)))]
 async fn changes(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(reference): ApiPath<String>,
     ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<Listing<HistoryLineResponse>>, ApiError> {
+) -> ApiResult<Listing<HistoryLineResponse>> {
     let ask = paging.page_request()?;
-    let booking = find_booking(&app, &caller, &reference).await?;
-    let page = history::list_for_subject(&app.context.db, caller.business, booking.id.0, &ask).await?;
+    let booking = find_booking(&api, &reference).await?;
+    let page = history::list_for_subject(&api.context.db, api.business, booking.id.0, &ask).await?;
     Ok(Json(Listing::from_page(page, |line| HistoryLineResponse {
         id: line.id,
         at: line.at,

@@ -1,6 +1,6 @@
 //! Beginning to connect an account whose owner consents at the provider.
 
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json};
 use concord_domain::{connection::ProviderKind, ids::StaffId};
 use concord_services::connect::{self, ConnectError, ConnectInitiator, ConnectRequest};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::api::{auth::ApiCaller, problem::ApiError, request::ApiJson},
+    http::api::{
+        auth::Api,
+        problem::{ApiError, ApiResult},
+        request::ApiJson,
+    },
 };
 
 /// One route for each provider with a consent page.
@@ -62,22 +66,21 @@ struct AuthorizeResponse {
     request_body = AuthorizeBody,
     responses((status = 200, description = "The consent page", body = AuthorizeResponse)))]
 async fn authorize(
-    State(app): State<App>,
+    api: Api,
     Extension(provider): Extension<ProviderKind>,
-    caller: ApiCaller,
     ApiJson(body): ApiJson<AuthorizeBody>,
-) -> Result<Json<AuthorizeResponse>, ApiError> {
+) -> ApiResult<AuthorizeResponse> {
     let return_to = body.return_to.unwrap_or_else(|| "/calendars".to_owned());
     let begin = ConnectRequest {
-        business: caller.business,
+        business: api.business,
         staff: body.staff,
         provider,
         // Whoever holds the key is no browser: the person who comes back confirms it.
-        asker: ConnectInitiator::Key(caller.key),
+        asker: ConnectInitiator::Key(api.key),
         return_to,
         login_hint: None,
     };
-    match connect::begin(&app.context, begin).await {
+    match connect::begin(&api.context, begin).await {
         Ok(url) => Ok(Json(AuthorizeResponse { url: url.into() })),
         Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not one of your staff")),
         Err(error) => Err(error.into()),

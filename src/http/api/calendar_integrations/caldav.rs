@@ -1,6 +1,6 @@
 //! Connecting an account at a CalDAV server.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use concord_domain::ids::StaffId;
 use concord_providers::{DiscoveryError, caldav::CaldavLogin};
 use concord_services::connect::{self, ConnectError};
@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{find_connection, integration_response, responses::IntegrationResponse};
 use crate::{
     app::App,
-    http::api::{auth::ApiCaller, problem::ApiError, request::ApiJson},
+    http::api::{auth::Api, problem::ApiError, request::ApiJson},
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -56,8 +56,7 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
     operation_id = "connect_caldav", request_body = ConnectCaldavBody,
     responses((status = 201, description = "Connected", body = IntegrationResponse)))]
 async fn connect_caldav(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiJson(body): ApiJson<ConnectCaldavBody>,
 ) -> Result<(StatusCode, Json<IntegrationResponse>), ApiError> {
     let Some(address) = body.url.clone().or_else(|| body.email.clone()) else {
@@ -68,11 +67,11 @@ async fn connect_caldav(
     };
     let field = if body.url.is_some() { "url" } else { "email" };
     let login = CaldavLogin { address, user, password: body.password };
-    let whose = (&caller.change(app.now()), body.staff);
-    match connect::connect_with_password(&app.context, whose, &login, "/calendars".to_owned()).await {
+    let whose = (&api.change(), body.staff);
+    match connect::connect_with_password(&api.context, whose, &login, "/calendars".to_owned()).await {
         Ok(finished) => {
-            let connection = find_connection(&app, &caller, finished.connection).await?;
-            Ok((StatusCode::CREATED, Json(integration_response(&app, connection).await?)))
+            let connection = find_connection(&api, finished.connection).await?;
+            Ok((StatusCode::CREATED, Json(integration_response(&api, connection).await?)))
         }
         Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not one of your staff")),
         Err(ConnectError::Discovery(error)) => Err(match &error {

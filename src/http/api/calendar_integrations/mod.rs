@@ -1,6 +1,6 @@
 //! `/calendar_integrations`: staff members' accounts at calendar providers.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction},
     ids::{CalendarId, ConnectionId, StaffId},
@@ -26,9 +26,9 @@ use self::responses::{
     IntegrationTestResponse,
 };
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     patch_field::PatchField,
-    problem::ApiError,
+    problem::{ApiError, ApiResult},
     request::{ApiJson, ApiPath, ApiQuery},
     responses::Listing,
 };
@@ -64,16 +64,15 @@ struct ListIntegrationsQuery {
     operation_id = "list_calendar_integrations", params(ListIntegrationsQuery),
     responses((status = 200, description = "The full list", body = Listing<IntegrationResponse>)))]
 async fn list(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiQuery(filter): ApiQuery<ListIntegrationsQuery>,
-) -> Result<Json<Listing<IntegrationResponse>>, ApiError> {
+) -> ApiResult<Listing<IntegrationResponse>> {
     let found = match filter.staff {
-        Some(staff) => connections::of_staff(&app.context.db, caller.business, staff).await?,
-        None => connections::list(&app.context.db, caller.business).await?,
+        Some(staff) => connections::of_staff(&api.context.db, api.business, staff).await?,
+        None => connections::list(&api.context.db, api.business).await?,
     };
     let ids: Vec<ConnectionId> = found.iter().map(|connection| connection.id).collect();
-    let mut listed = calendars::of_connections(&app.context.db, caller.business, &ids).await?;
+    let mut listed = calendars::of_connections(&api.context.db, api.business, &ids).await?;
     let answer = |connection: Connection| {
         let calendars = listed.remove(&connection.id).unwrap_or_default();
         IntegrationResponse::new(connection, calendars)
@@ -86,8 +85,8 @@ async fn integration_response(app: &App, connection: Connection) -> Result<Integ
     Ok(IntegrationResponse::new(connection, calendars))
 }
 
-async fn find_connection(app: &App, caller: &ApiCaller, id: ConnectionId) -> Result<Connection, ApiError> {
-    let found = connections::find(&app.context.db, caller.business, id).await?;
+async fn find_connection(api: &Api, id: ConnectionId) -> Result<Connection, ApiError> {
+    let found = connections::find(&api.context.db, api.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("calendar integration"))
 }
 
@@ -95,13 +94,9 @@ async fn find_connection(app: &App, caller: &ApiCaller, id: ConnectionId) -> Res
 #[utoipa::path(get, path = "/calendar_integrations/{id}", tag = "Calendar integrations",
     operation_id = "get_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The integration", body = IntegrationResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ConnectionId>,
-) -> Result<Json<IntegrationResponse>, ApiError> {
-    let connection = find_connection(&app, &caller, id).await?;
-    integration_response(&app, connection).await.map(Json)
+async fn find(api: Api, ApiPath(id): ApiPath<ConnectionId>) -> ApiResult<IntegrationResponse> {
+    let connection = find_connection(&api, id).await?;
+    integration_response(&api, connection).await.map(Json)
 }
 
 /// Changes to an integration; omitted fields are unchanged.
@@ -152,19 +147,18 @@ impl IntegrationPatch {
     request_body = IntegrationPatch,
     responses((status = 200, description = "Changed", body = IntegrationResponse)))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ConnectionId>,
     ApiJson(body): ApiJson<IntegrationPatch>,
-) -> Result<Json<IntegrationResponse>, ApiError> {
+) -> ApiResult<IntegrationResponse> {
     body.validate()?;
-    let before = find_connection(&app, &caller, id).await?;
-    let change = caller.change(app.now());
+    let before = find_connection(&api, id).await?;
+    let change = api.change();
     // The state first: it is the one that can be refused.
     match body.state {
         Some(state) if state == before.state => {}
-        Some(ConnectionState::Paused) => jobs::pause(&app.context, &change, id).await?,
-        Some(ConnectionState::Active) => jobs::resume(&app.context, &change, id).await?,
+        Some(ConnectionState::Paused) => jobs::pause(&api.context, &change, id).await?,
+        Some(ConnectionState::Active) => jobs::resume(&api.context, &change, id).await?,
         _ => {}
     }
     let wanted = ConnectionUpdate {
@@ -175,9 +169,9 @@ async fn change(
         make_default: body.is_default == Some(true),
         ..ConnectionUpdate::default()
     };
-    jobs::update(&app.context, &change, id, &wanted).await?;
-    let after = find_connection(&app, &caller, id).await?;
-    integration_response(&app, after).await.map(Json)
+    jobs::update(&api.context, &change, id, &wanted).await?;
+    let after = find_connection(&api, id).await?;
+    integration_response(&api, after).await.map(Json)
 }
 
 /// What to do with the entries.
@@ -199,14 +193,13 @@ struct DisconnectQuery {
     operation_id = "disconnect_calendar", params(("id" = Uuid, Path, description = "Its id"), DisconnectQuery),
     responses((status = 200, description = "Disconnected", body = IntegrationResponse)))]
 async fn disconnect(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ConnectionId>,
     ApiQuery(removal): ApiQuery<DisconnectQuery>,
-) -> Result<Json<IntegrationResponse>, ApiError> {
-    jobs::disconnect(&app.context, &caller.change(app.now()), id, removal.remove_entries).await?;
-    let after = find_connection(&app, &caller, id).await?;
-    integration_response(&app, after).await.map(Json)
+) -> ApiResult<IntegrationResponse> {
+    jobs::disconnect(&api.context, &api.change(), id, removal.remove_entries).await?;
+    let after = find_connection(&api, id).await?;
+    integration_response(&api, after).await.map(Json)
 }
 
 /// Sync now
@@ -217,13 +210,12 @@ async fn disconnect(
     operation_id = "sync_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 202, description = "Started", body = IntegrationResponse)))]
 async fn sync(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ConnectionId>,
 ) -> Result<(StatusCode, Json<IntegrationResponse>), ApiError> {
-    jobs::resync(&app.context, caller.business, id).await?;
-    let connection = find_connection(&app, &caller, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(integration_response(&app, connection).await?)))
+    jobs::resync(&api.context, api.business, id).await?;
+    let connection = find_connection(&api, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(integration_response(&api, connection).await?)))
 }
 
 /// Test a calendar integration
@@ -232,12 +224,8 @@ async fn sync(
 #[utoipa::path(post, path = "/calendar_integrations/{id}/test", tag = "Calendar integrations",
     operation_id = "test_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The test result", body = IntegrationTestResponse)))]
-async fn test(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ConnectionId>,
-) -> Result<Json<IntegrationTestResponse>, ApiError> {
-    let report = in_parts(Box::pin(jobs::test(&app.context, caller.business, id))).await?;
+async fn test(api: Api, ApiPath(id): ApiPath<ConnectionId>) -> ApiResult<IntegrationTestResponse> {
+    let report = in_parts(Box::pin(jobs::test(&api.context, api.business, id))).await?;
     Ok(Json(IntegrationTestResponse { ok: report.ok, message: report.message, calendars: report.calendars }))
 }
 
@@ -249,13 +237,12 @@ async fn test(
     operation_id = "compare_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 202, description = "Started", body = IntegrationResponse)))]
 async fn compare(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ConnectionId>,
 ) -> Result<(StatusCode, Json<IntegrationResponse>), ApiError> {
-    jobs::compare(&app.context, caller.business, id).await?;
-    let connection = find_connection(&app, &caller, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(integration_response(&app, connection).await?)))
+    jobs::compare(&api.context, api.business, id).await?;
+    let connection = find_connection(&api, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(integration_response(&api, connection).await?)))
 }
 
 /// Bookings at the most in one answer.
@@ -268,13 +255,9 @@ const MAX_ENTRIES: u32 = 200;
 #[utoipa::path(get, path = "/calendar_integrations/{id}/events", tag = "Calendar integrations",
     operation_id = "list_calendar_events", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Upcoming busy times", body = CalendarEventsResponse)))]
-async fn events(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ConnectionId>,
-) -> Result<Json<CalendarEventsResponse>, ApiError> {
-    let (db, business, now) = (&app.context.db, caller.business, app.now());
-    let connection = find_connection(&app, &caller, id);
+async fn events(api: Api, ApiPath(id): ApiPath<ConnectionId>) -> ApiResult<CalendarEventsResponse> {
+    let (db, business, now) = (&api.context.db, api.business, api.now());
+    let connection = find_connection(&api, id);
     let upcoming =
         async { entries::upcoming(db, business, id, now, MAX_ENTRIES).await.map_err(ApiError::from) };
     let calendars = async { calendars::of_connection(db, business, id).await.map_err(ApiError::from) };
@@ -308,13 +291,12 @@ struct CalendarPatch {
     request_body = CalendarPatch,
     responses((status = 200, description = "The integration with its calendars", body = IntegrationResponse)))]
 async fn change_calendar(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath((id, calendar)): ApiPath<(ConnectionId, CalendarId)>,
     ApiJson(body): ApiJson<CalendarPatch>,
-) -> Result<Json<IntegrationResponse>, ApiError> {
-    find_connection(&app, &caller, id).await?;
-    let found = calendars::of_connection(&app.context.db, caller.business, id).await?;
+) -> ApiResult<IntegrationResponse> {
+    find_connection(&api, id).await?;
+    let found = calendars::of_connection(&api.context.db, api.business, id).await?;
     let found =
         found.into_iter().find(|one| one.id == calendar).ok_or_else(|| ApiError::not_found("calendar"))?;
     match body.writes {
@@ -337,7 +319,7 @@ async fn change_calendar(
         writes: body.writes.and_then(|writes| writes.then_some(calendar)),
         ..ConnectionUpdate::default()
     };
-    jobs::update(&app.context, &caller.change(app.now()), id, &wanted).await?;
-    let connection = find_connection(&app, &caller, id).await?;
-    integration_response(&app, connection).await.map(Json)
+    jobs::update(&api.context, &api.change(), id, &wanted).await?;
+    let connection = find_connection(&api, id).await?;
+    integration_response(&api, connection).await.map(Json)
 }

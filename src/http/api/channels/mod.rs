@@ -4,7 +4,7 @@ mod quarantine;
 mod responses;
 mod webhooks;
 
-use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use axum::{Json, http::StatusCode, response::IntoResponse};
 use concord_domain::{
     channel::{BlockRule, ChannelState, Preference},
     ids::{ChannelId, ResourceId},
@@ -29,9 +29,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::responses::{ChannelEventResponse, ChannelResponse, ChannelRunResponse};
 use super::{
-    auth::ApiCaller,
+    auth::Api,
     patch_field::PatchField,
-    problem::{ApiError, Kind},
+    problem::{ApiError, ApiResult, Kind},
     request::{ApiJson, ApiPath, ApiQuery},
     responses::{Listing, Paging},
 };
@@ -66,8 +66,8 @@ impl From<ChannelError> for ApiError {
     }
 }
 
-async fn find_channel(app: &App, caller: &ApiCaller, id: ChannelId) -> Result<Channel, ApiError> {
-    let found = channels::find(&app.context.db, caller.business, id).await?;
+async fn find_channel(api: &Api, id: ChannelId) -> Result<Channel, ApiError> {
+    let found = channels::find(&api.context.db, api.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("channel"))
 }
 
@@ -148,9 +148,9 @@ const MAX_CONCURRENT: usize = 4;
 /// Those of one resource together.
 #[utoipa::path(get, path = "/channels", tag = "Channels", operation_id = "list_channels",
     responses((status = 200, description = "The full list", body = Listing<ChannelResponse>)))]
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<ChannelResponse>>, ApiError> {
-    let all = channels::list(&app.context.db, caller.business).await?;
-    let answers = stream::iter(all).map(|channel| ChannelResponse::of(&app, channel));
+async fn list(api: Api) -> ApiResult<Listing<ChannelResponse>> {
+    let all = channels::list(&api.context.db, api.business).await?;
+    let answers = stream::iter(all).map(|channel| ChannelResponse::of(&api, channel));
     Ok(Json(Listing::complete(answers.buffered(MAX_CONCURRENT).try_collect().await?)))
 }
 
@@ -163,14 +163,10 @@ async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<
     request_body = NewChannelBody,
     responses((status = 201, description = "Created", body = ChannelResponse,
         headers(("Location" = String, description = "Its URL")))))]
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiJson(body): ApiJson<NewChannelBody>,
-) -> Result<impl IntoResponse, ApiError> {
-    let platform = app.context.platforms.find(&body.platform).ok_or_else(|| unknown_platform(&app))?;
+async fn create(api: Api, ApiJson(body): ApiJson<NewChannelBody>) -> Result<impl IntoResponse, ApiError> {
+    let platform = api.context.platforms.find(&body.platform).ok_or_else(|| unknown_platform(&api))?;
     let known = Some(platform);
-    let said = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
+    let said = platform_settings::find(&api.context.db, api.business, platform.id.as_str()).await?;
     let wanted = NewChannelRequest {
         resource: body.resource,
         platform,
@@ -179,14 +175,14 @@ async fn create(
         blocks: body.blocks.unwrap_or(said.blocks),
         interval_minutes: body.interval_minutes.map(|minutes| check_interval(minutes, known)).transpose()?,
     };
-    let change = caller.change(app.now());
+    let change = api.change();
     if let Some(address) = wanted.import_url.as_ref().filter(|_| body.confirm != Some(true)) {
         let candidate = AddressCandidate { resource: wanted.resource, platform, channel: None, address };
-        check_address(&app, &change, &candidate).await?;
+        check_address(&api, &change, &candidate).await?;
     }
-    let channel = manage::create(&app.context, &change, &wanted).await?;
-    let location = app.absolute_url(&format!("/api/v1/channels/{}", channel.id));
-    let answer = ChannelResponse::of(&app, channel).await?;
+    let channel = manage::create(&api.context, &change, &wanted).await?;
+    let location = api.absolute_url(&format!("/api/v1/channels/{}", channel.id));
+    let answer = ChannelResponse::of(&api, channel).await?;
     Ok((StatusCode::CREATED, [(axum::http::header::LOCATION, location)], Json(answer)))
 }
 
@@ -216,13 +212,9 @@ pub(super) fn unknown_platform(app: &App) -> ApiError {
 #[utoipa::path(get, path = "/channels/{id}", tag = "Channels", operation_id = "get_channel",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The channel", body = ChannelResponse)))]
-async fn find(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<Json<ChannelResponse>, ApiError> {
-    let channel = find_channel(&app, &caller, id).await?;
-    Ok(Json(ChannelResponse::of(&app, channel).await?))
+async fn find(api: Api, ApiPath(id): ApiPath<ChannelId>) -> ApiResult<ChannelResponse> {
+    let channel = find_channel(&api, id).await?;
+    Ok(Json(ChannelResponse::of(&api, channel).await?))
 }
 
 /// Change a channel
@@ -232,13 +224,12 @@ async fn find(
     params(("id" = Uuid, Path, description = "Its id")), request_body = ChannelPatch,
     responses((status = 200, description = "Changed", body = ChannelResponse)))]
 async fn change(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ChannelId>,
     ApiJson(body): ApiJson<ChannelPatch>,
-) -> Result<Json<ChannelResponse>, ApiError> {
-    let before = find_channel(&app, &caller, id).await?;
-    let known = app.context.platforms.find(&before.platform);
+) -> ApiResult<ChannelResponse> {
+    let before = find_channel(&api, id).await?;
+    let known = api.context.platforms.find(&before.platform);
     let changes = ChannelUpdate {
         state: body.state,
         preference: body.preference,
@@ -254,16 +245,16 @@ async fn change(
             PatchField::Value(url) => Some(Some(SecretString::from(url))),
         },
     };
-    let change = caller.change(app.now());
+    let change = api.change();
     if let (Some(Some(address)), Some(platform), false) =
         (&changes.import_url, known, body.confirm == Some(true))
     {
         let candidate =
             AddressCandidate { resource: before.resource_id, platform, channel: Some(id), address };
-        check_address(&app, &change, &candidate).await?;
+        check_address(&api, &change, &candidate).await?;
     }
-    let channel = manage::update(&app.context, &change, id, &changes).await?;
-    Ok(Json(ChannelResponse::of(&app, channel).await?))
+    let channel = manage::update(&api.context, &change, id, &changes).await?;
+    Ok(Json(ChannelResponse::of(&api, channel).await?))
 }
 
 /// Remove a channel
@@ -272,12 +263,8 @@ async fn change(
 #[utoipa::path(delete, path = "/channels/{id}", tag = "Channels", operation_id = "remove_channel",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 204, description = "Removed")))]
-async fn remove(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<StatusCode, ApiError> {
-    manage::remove(&app.context, &caller.change(app.now()), id).await?;
+async fn remove(api: Api, ApiPath(id): ApiPath<ChannelId>) -> Result<StatusCode, ApiError> {
+    manage::remove(&api.context, &api.change(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -287,17 +274,13 @@ async fn remove(
 #[utoipa::path(post, path = "/channels/{id}/sync", tag = "Channels", operation_id = "sync_channel",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 202, description = "Sync started", body = ChannelResponse)))]
-async fn sync(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<impl IntoResponse, ApiError> {
-    let channel = manage::sync_now(&app.context, &caller.change(app.now()), id).await?;
+async fn sync(api: Api, ApiPath(id): ApiPath<ChannelId>) -> Result<impl IntoResponse, ApiError> {
+    let channel = manage::sync_now(&api.context, &api.change(), id).await?;
     if !channel.polled || channel.state == ChannelState::Paused {
         let why = if channel.polled { "the channel is paused" } else { "the channel has no calendar link" };
         return Err(ApiError::new(Kind::NotPossible, format!("Not synced: {why}.")));
     }
-    Ok((StatusCode::ACCEPTED, Json(ChannelResponse::of(&app, channel).await?)))
+    Ok((StatusCode::ACCEPTED, Json(ChannelResponse::of(&api, channel).await?)))
 }
 
 /// List what a platform's feed says
@@ -306,13 +289,9 @@ async fn sync(
 #[utoipa::path(get, path = "/channels/{id}/events", tag = "Channels", operation_id = "list_channel_events",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The full list", body = Listing<ChannelEventResponse>)))]
-async fn events(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<Json<Listing<ChannelEventResponse>>, ApiError> {
-    find_channel(&app, &caller, id).await?;
-    let found = items::to_come(&app.context.db, caller.business, id, app.now()).await?;
+async fn events(api: Api, ApiPath(id): ApiPath<ChannelId>) -> ApiResult<Listing<ChannelEventResponse>> {
+    find_channel(&api, id).await?;
+    let found = items::to_come(&api.context.db, api.business, id, api.now()).await?;
     Ok(Json(Listing::complete(found.into_iter().map(ChannelEventResponse::from).collect())))
 }
 
@@ -323,15 +302,14 @@ async fn events(
     params(("id" = Uuid, Path, description = "Its id"), Paging),
     responses((status = 200, description = "A page", body = Listing<ChannelRunResponse>)))]
 async fn list_runs(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ChannelId>,
     ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<Listing<ChannelRunResponse>>, ApiError> {
-    find_channel(&app, &caller, id).await?;
+) -> ApiResult<Listing<ChannelRunResponse>> {
+    find_channel(&api, id).await?;
     let ask = paging.page_request()?;
-    let page = runs::list_for_channel(&app.context.db, caller.business, id, &ask).await?;
-    let now = app.now();
+    let page = runs::list_for_channel(&api.context.db, api.business, id, &ask).await?;
+    let now = api.now();
     Ok(Json(Listing::from_page(page, |run| ChannelRunResponse::of(run, now))))
 }
 
@@ -341,14 +319,10 @@ async fn list_runs(
 #[utoipa::path(post, path = "/channels/{id}/rotate_feed", tag = "Channels", operation_id = "rotate_channel_feed",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Published under a new URL", body = ChannelResponse)))]
-async fn rotate(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<Json<ChannelResponse>, ApiError> {
-    manage::rotate_feed(&app.context, &caller.change(app.now()), id).await?;
-    let channel = find_channel(&app, &caller, id).await?;
-    Ok(Json(ChannelResponse::of(&app, channel).await?))
+async fn rotate(api: Api, ApiPath(id): ApiPath<ChannelId>) -> ApiResult<ChannelResponse> {
+    manage::rotate_feed(&api.context, &api.change(), id).await?;
+    let channel = find_channel(&api, id).await?;
+    Ok(Json(ChannelResponse::of(&api, channel).await?))
 }
 
 /// Say that a platform has read our feed
@@ -358,14 +332,10 @@ async fn rotate(
 #[utoipa::path(post, path = "/channels/{id}/confirm_read", tag = "Channels", operation_id = "confirm_channel_read",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Recorded", body = ChannelResponse)))]
-async fn confirm_read(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<Json<ChannelResponse>, ApiError> {
+async fn confirm_read(api: Api, ApiPath(id): ApiPath<ChannelId>) -> ApiResult<ChannelResponse> {
     // Who has fetched it a moment ago is written down first.
-    app.access.flush(&app.context.db).await?;
-    manage::confirm_read(&app.context, &caller.change(app.now()), id).await?;
-    let channel = find_channel(&app, &caller, id).await?;
-    Ok(Json(ChannelResponse::of(&app, channel).await?))
+    api.access.flush(&api.context.db).await?;
+    manage::confirm_read(&api.context, &api.change(), id).await?;
+    let channel = find_channel(&api, id).await?;
+    Ok(Json(ChannelResponse::of(&api, channel).await?))
 }

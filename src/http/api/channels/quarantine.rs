@@ -1,6 +1,6 @@
 //! What a feed seems to have cancelled: let through, kept, or brought back.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use concord_domain::{
     channel::Settled,
     ids::{ChannelId, ChannelItemId, ChannelRunId},
@@ -21,8 +21,8 @@ use super::{
 use crate::{
     app::App,
     http::api::{
-        auth::ApiCaller,
-        problem::{ApiError, Kind},
+        auth::Api,
+        problem::{ApiError, ApiResult, Kind},
         request::{ApiJson, ApiPath},
     },
 };
@@ -79,19 +79,15 @@ struct QuarantineDecisionResponse {
 #[utoipa::path(post, path = "/channels/{id}/release", tag = "Channels", operation_id = "release_channel",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Cancelled", body = ChannelRunResponse)))]
-async fn approve_quarantine(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<Json<ChannelRunResponse>, ApiError> {
-    find_channel(&app, &caller, id).await?;
-    let (context, business) = (app.context.clone(), caller.business);
+async fn approve_quarantine(api: Api, ApiPath(id): ApiPath<ChannelId>) -> ApiResult<ChannelRunResponse> {
+    find_channel(&api, id).await?;
+    let by = api.clone();
     // Not in parts: a repetition would also cancel what has come to be held since. What a kill leaves undone stays held.
-    let release = async move { quarantine::release(&context, business, id, &caller.actor).await };
-    let (run, _) = app.run_to_completion(release).await.map_err(ApiError::internal)??;
-    let run = runs::find(&app.context.db, business, run).await?;
+    let release = async move { quarantine::release(&by.context, by.business, id, &by.actor).await };
+    let (run, _) = api.run_to_completion(release).await.map_err(ApiError::internal)??;
+    let run = runs::find(&api.context.db, api.business, run).await?;
     let run = run.ok_or_else(|| ApiError::not_found("reading"))?;
-    Ok(Json(ChannelRunResponse::of(run, app.now())))
+    Ok(Json(ChannelRunResponse::of(run, api.now())))
 }
 
 /// Keep what is held back
@@ -101,13 +97,12 @@ async fn approve_quarantine(
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Kept", body = QuarantineDecisionResponse)))]
 async fn reject_quarantine(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ChannelId>,
-) -> Result<Json<QuarantineDecisionResponse>, ApiError> {
-    find_channel(&app, &caller, id).await?;
+) -> ApiResult<QuarantineDecisionResponse> {
+    find_channel(&api, id).await?;
     // The first transaction keeps them; the second only says that nothing waits, as the next reading does too.
-    let kept = quarantine::keep(&app.context, caller.business, id, &caller.actor).await?;
+    let kept = quarantine::keep(&api.context, api.business, id, &api.actor).await?;
     Ok(Json(QuarantineDecisionResponse {
         bookings: i64::try_from(kept).unwrap_or(i64::MAX),
         conflicts: 0,
@@ -124,17 +119,16 @@ async fn reject_quarantine(
     params(("id" = Uuid, Path, description = "The channel's id"), ("run" = Uuid, Path, description = "The sync's id")),
     responses((status = 200, description = "Restored", body = QuarantineDecisionResponse)))]
 async fn undo(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath((id, run)): ApiPath<(ChannelId, ChannelRunId)>,
-) -> Result<Json<QuarantineDecisionResponse>, ApiError> {
-    find_channel(&app, &caller, id).await?;
-    let found = runs::find(&app.context.db, caller.business, run).await?;
+) -> ApiResult<QuarantineDecisionResponse> {
+    find_channel(&api, id).await?;
+    let found = runs::find(&api.context.db, api.business, run).await?;
     found.filter(|run| run.channel_id == id).ok_or_else(|| ApiError::not_found("reading"))?;
-    let context = app.context.clone();
-    let undo = in_parts(async move { quarantine::undo(&context, caller.business, run, &caller.actor).await });
+    let by = api.clone();
+    let undo = in_parts(async move { quarantine::undo(&by.context, by.business, run, &by.actor).await });
     let UndoCounts { brought_back, conflicts, taken_back, left_changed } =
-        app.run_to_completion(undo).await.map_err(ApiError::internal)??;
+        api.run_to_completion(undo).await.map_err(ApiError::internal)??;
     Ok(Json(QuarantineDecisionResponse { bookings: brought_back, conflicts, taken_back, left_changed }))
 }
 
@@ -158,17 +152,14 @@ struct SettleEventBody {
     request_body = SettleEventBody,
     responses((status = 200, description = "The channel", body = ChannelResponse)))]
 async fn settle(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath((id, event)): ApiPath<(ChannelId, ChannelItemId)>,
     ApiJson(body): ApiJson<SettleEventBody>,
-) -> Result<Json<ChannelResponse>, ApiError> {
-    find_channel(&app, &caller, id).await?;
-    let (context, business, actor) = (app.context.clone(), caller.business, caller.actor.clone());
+) -> ApiResult<ChannelResponse> {
+    find_channel(&api, id).await?;
+    let (event, by) = ((id, event), api.clone());
     let settle =
-        in_parts(
-            async move { unconfirmed::settle(&context, business, (id, event), body.settled, &actor).await },
-        );
-    app.run_to_completion(settle).await.map_err(ApiError::internal)??;
-    Ok(Json(ChannelResponse::of(&app, find_channel(&app, &caller, id).await?).await?))
+        async move { unconfirmed::settle(&by.context, by.business, event, body.settled, &by.actor).await };
+    api.run_to_completion(in_parts(settle)).await.map_err(ApiError::internal)??;
+    Ok(Json(ChannelResponse::of(&api, find_channel(&api, id).await?).await?))
 }

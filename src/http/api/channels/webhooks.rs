@@ -1,6 +1,6 @@
 //! Webhooks of channel managers: the keys for them. The messages themselves meet `http/hooks`.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use concord_domain::ids::ChannelId;
 use concord_services::channels as manage;
 use secrecy::ExposeSecret;
@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::api::{auth::ApiCaller, problem::ApiError, request::ApiPath},
+    http::api::{auth::Api, problem::ApiError, request::ApiPath},
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -36,14 +36,13 @@ struct ChannelWebhookResponse {
     params(("id" = Uuid, Path, description = "The channel's id")),
     responses((status = 201, description = "Address and key", body = ChannelWebhookResponse)))]
 async fn enable_webhook(
-    State(app): State<App>,
-    caller: ApiCaller,
+    api: Api,
     ApiPath(id): ApiPath<ChannelId>,
 ) -> Result<(StatusCode, Json<ChannelWebhookResponse>), ApiError> {
-    let mut tx = app.context.db.begin().await?;
-    let keys = manage::allow_webhooks(&mut tx, &app.context, &caller.change(app.now()), id).await?;
+    let mut tx = api.context.db.begin().await?;
+    let keys = manage::allow_webhooks(&mut tx, &api.context, &api.change(), id).await?;
     tx.commit().await?;
-    let url = app.absolute_url(&format!("/hooks/channels/{}", keys.token.expose_secret()));
+    let url = api.absolute_url(&format!("/hooks/channels/{}", keys.token.expose_secret()));
     Ok((
         StatusCode::CREATED,
         Json(ChannelWebhookResponse { url, secret: keys.secret.expose_secret().to_owned() }),
@@ -54,11 +53,7 @@ async fn enable_webhook(
 #[utoipa::path(delete, path = "/channels/{id}/webhook", tag = "Channels", operation_id = "forbid_channel_webhooks",
     params(("id" = Uuid, Path, description = "The channel's id")),
     responses((status = 204, description = "Disabled")))]
-async fn disable_webhook(
-    State(app): State<App>,
-    caller: ApiCaller,
-    ApiPath(id): ApiPath<ChannelId>,
-) -> Result<StatusCode, ApiError> {
-    manage::forbid_webhooks(&app.context, &caller.change(app.now()), id).await?;
+async fn disable_webhook(api: Api, ApiPath(id): ApiPath<ChannelId>) -> Result<StatusCode, ApiError> {
+    manage::forbid_webhooks(&api.context, &api.change(), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
