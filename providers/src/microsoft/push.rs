@@ -144,11 +144,8 @@ struct ChangeNotificationBatch {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GraphChangeNotification {
-    #[serde(default)]
     subscription_id: Option<String>,
-    #[serde(default)]
     client_state: Option<String>,
-    #[serde(default)]
     lifecycle_event: Option<String>,
 }
 

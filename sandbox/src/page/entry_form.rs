@@ -10,26 +10,17 @@ use crate::timing::DateOrDateTime;
 
 /// The form's fields as text: as sent, or as they stand. Where the last day is asked for, it is included.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct EntryForm {
-    #[serde(default)]
     pub(super) calendar: String,
-    #[serde(default)]
     pub(super) week: String,
-    #[serde(default)]
     pub(super) entry: String,
-    #[serde(default)]
     pub(super) title: String,
-    #[serde(default)]
     pub(super) location: String,
-    #[serde(default)]
     pub(super) all_day: String,
-    #[serde(default)]
     pub(super) first_day: String,
-    #[serde(default)]
     pub(super) from: String,
-    #[serde(default)]
     pub(super) last_day: String,
-    #[serde(default)]
     pub(super) to: String,
 }
 

@@ -107,7 +107,6 @@ pub(crate) struct GrantRecord {
     pub(crate) replaced: Vec<RotatedToken>,
     pub(crate) created: DateTime<Utc>,
     /// When the refresh token was given or last used.
-    #[serde(default)]
     pub(crate) used: Option<DateTime<Utc>>,
     pub(crate) ended: bool,
 }

@@ -45,35 +45,27 @@ struct BlockBody {
     #[schema(value_type = uuid::Uuid)]
     resource: ResourceId,
     /// The staff blocked with it.
-    #[serde(default)]
     #[schema(value_type = Option<Vec<uuid::Uuid>>)]
     staff: Option<Vec<StaffId>>,
     /// From this instant.
-    #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
     starts_at: Option<ApiInstant>,
     /// To this instant (exclusive).
-    #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
     ends_at: Option<ApiInstant>,
     /// The first day.
-    #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
     check_in: Option<ApiDate>,
     /// The day after the last.
-    #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
     check_out: Option<ApiDate>,
     /// Units; all of them if it is not said.
-    #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
     quantity: Option<u32>,
     /// Why, in one line.
-    #[serde(default)]
     #[schema(max_length = 300)]
     title: Option<String>,
     /// Notes for staff; may be empty.
-    #[serde(default)]
     notes: Option<String>,
 }
 

@@ -104,13 +104,11 @@ struct NewFeedBody {
     /// Whose bookings it shows.
     scope: FeedScope,
     /// The resource or staff member; nothing for the whole business.
-    #[serde(default)]
     subject: Option<Uuid>,
     /// What readers call the calendar; at most 300 characters.
     #[schema(max_length = 300)]
     name: String,
     /// How much it tells; `busy` if it is not said.
-    #[serde(default)]
     privacy: Option<FeedPrivacy>,
 }
 
@@ -174,11 +172,9 @@ struct FeedReaderResponse {
 #[schema(as = FeedChange, example = json!({ "privacy": "title" }))]
 struct FeedPatch {
     /// What readers call the calendar.
-    #[serde(default)]
     #[schema(max_length = 300)]
     name: Option<String>,
     /// Its privacy.
-    #[serde(default)]
     privacy: Option<FeedPrivacy>,
 }
 

@@ -57,10 +57,8 @@ pub(in crate::http) struct IcalImportBody {
     /// Where the platform's feed is.
     ical_url: Option<String>,
     /// The platform; told by the address if it is not said.
-    #[serde(default)]
     platform: Option<String>,
     /// The listing's resource id; optional if the business has one resource.
-    #[serde(default)]
     #[schema(value_type = Option<uuid::Uuid>)]
     resource: Option<ResourceId>,
     /// Whether only to say what would be done.

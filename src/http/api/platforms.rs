@@ -82,10 +82,8 @@ struct PlatformPatch {
     #[schema(value_type = Option<i64>)]
     interval_minutes: PatchField<i64>,
     /// Which booking to keep in a conflict, for new channels.
-    #[serde(default)]
     preference: Option<Preference>,
     /// How blocked dates are handled, for new channels.
-    #[serde(default)]
     blocks: Option<BlockRule>,
 }
 

@@ -250,7 +250,6 @@ mod tests {
         #[expect(dead_code, reason = "only read from JSON")]
         at: ApiInstant,
         #[expect(dead_code, reason = "only read from JSON")]
-        #[serde(default)]
         inner: Option<SampleInnerBody>,
     }
 

@@ -78,10 +78,8 @@ struct NewResourceBody {
     #[schema(max_length = 300)]
     name: String,
     /// An IANA name; default: the business's time zone.
-    #[serde(default)]
     zone: Option<String>,
     /// How many units can be booked at one time; default 1.
-    #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
     capacity: Option<u32>,
     /// Buffer before a booking, in minutes.
@@ -100,7 +98,6 @@ struct NewResourceBody {
 #[schema(as = ResourceChange, example = json!({ "capacity": 2 }))]
 struct ResourcePatch {
     /// Display name.
-    #[serde(default)]
     #[schema(max_length = 300)]
     name: Option<String>,
     /// An IANA name; null: that of the business.
@@ -108,15 +105,12 @@ struct ResourcePatch {
     #[schema(value_type = Option<String>)]
     zone: PatchField<String>,
     /// How many units of it can be booked at one time. Units that are held by something that has not ended stay.
-    #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
     capacity: Option<u32>,
     /// Minutes before a booking; for bookings that are made or changed from now on.
-    #[serde(default)]
     #[schema(maximum = 10_080)]
     buffer_before_minutes: Option<u32>,
     /// Minutes after a booking; for bookings that are made or changed from now on.
-    #[serde(default)]
     #[schema(maximum = 10_080)]
     buffer_after_minutes: Option<u32>,
 }

@@ -69,11 +69,9 @@ struct NewStaffBody {
     #[schema(max_length = 300)]
     name: String,
     /// An email address.
-    #[serde(default)]
     #[schema(max_length = 254)]
     email: Option<String>,
     /// Their trade; default `general`.
-    #[serde(default)]
     trade: Option<Trade>,
 }
 
@@ -83,15 +81,12 @@ struct NewStaffBody {
 #[schema(as = StaffChange, example = json!({ "trade": "technician" }))]
 struct StaffPatch {
     /// Display name.
-    #[serde(default)]
     #[schema(max_length = 300)]
     name: Option<String>,
     /// An email address; empty clears it.
-    #[serde(default)]
     #[schema(max_length = 254)]
     email: Option<String>,
     /// Their trade.
-    #[serde(default)]
     trade: Option<Trade>,
 }
 

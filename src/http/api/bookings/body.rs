@@ -33,60 +33,45 @@ pub(crate) struct BookingBody {
     #[schema(value_type = uuid::Uuid)]
     pub resource: ResourceId,
     /// What sort of booking it is; `booking` if it is not said.
-    #[serde(default)]
     pub kind: Option<BookingKind>,
     /// Where it stands; `confirmed` if it is not said.
-    #[serde(default)]
     pub status: Option<BookingStatus>,
     /// When it starts: RFC 3339 with any offset.
-    #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
     pub starts_at: Option<ApiInstant>,
     /// When it ends (exclusive).
-    #[serde(default)]
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
     pub ends_at: Option<ApiInstant>,
     /// For stays by night: the day of arrival, in the resource's zone.
-    #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
     pub check_in: Option<ApiDate>,
     /// The departure date, which is free again.
-    #[serde(default)]
     #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
     pub check_out: Option<ApiDate>,
     /// One line; at most 300 characters.
-    #[serde(default)]
     #[schema(max_length = 300)]
     pub title: Option<String>,
     /// For whom.
-    #[serde(default)]
     pub customer: Option<CustomerBody>,
     /// Number of guests.
-    #[serde(default)]
     #[schema(minimum = 1, maximum = 100_000)]
     pub party_size: Option<u32>,
     /// How many units of the resource it takes; 1 if it is not said.
-    #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
     pub quantity: Option<u32>,
     /// Who does the work: their calendars get the booking.
-    #[serde(default)]
     #[schema(value_type = Option<Vec<uuid::Uuid>>)]
     pub staff: Option<Vec<StaffId>>,
     /// Where, if not at the resource; at most 500 characters.
-    #[serde(default)]
     #[schema(max_length = 500)]
     pub location: Option<String>,
     /// For staff; at most 10,000 characters.
-    #[serde(default)]
     #[schema(max_length = 10_000)]
     pub notes: Option<String>,
     /// Where it came from; `api` if it is not said.
-    #[serde(default)]
     #[schema(max_length = 64)]
     pub source: Option<String>,
     /// For `POST /bookings`: the caller's own name for it; one is made up if it is not said. Elsewhere the path says it.
-    #[serde(default)]
     #[schema(max_length = 128)]
     pub reference: Option<String>,
     // So that an answer can be changed and sent back as it is, what only answers say is passed over.
@@ -116,15 +101,12 @@ pub(crate) struct BookingBody {
 #[schema(as = Customer)]
 pub(crate) struct CustomerBody {
     /// Full name.
-    #[serde(default)]
     #[schema(max_length = 300)]
     pub name: Option<String>,
     /// Email address.
-    #[serde(default)]
     #[schema(max_length = 300)]
     pub email: Option<String>,
     /// Phone number.
-    #[serde(default)]
     #[schema(max_length = 64)]
     pub phone: Option<String>,
 }

@@ -45,7 +45,6 @@ struct AuthorizeBody {
     #[schema(value_type = uuid::Uuid)]
     staff: StaffId,
     /// Path to return to afterwards; defaults to the calendars page.
-    #[serde(default)]
     return_to: Option<String>,
 }
 

@@ -30,13 +30,10 @@ struct ConnectCaldavBody {
     #[schema(value_type = uuid::Uuid)]
     staff: StaffId,
     /// The server's address or name. One of `url` and `email` must be given.
-    #[serde(default)]
     url: Option<String>,
     /// An email address; its domain is used to find the server.
-    #[serde(default)]
     email: Option<String>,
     /// The user name; defaults to the email address.
-    #[serde(default)]
     user: Option<String>,
     /// An app password, where the server has such.
     #[serde(deserialize_with = "secret")]

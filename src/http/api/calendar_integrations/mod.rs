@@ -105,10 +105,8 @@ async fn find(api: Api, ApiPath(id): ApiPath<ConnectionId>) -> ApiResult<Integra
 #[schema(as = CalendarIntegrationChange, example = json!({ "direction": "both" }))]
 struct IntegrationPatch {
     /// Sync direction.
-    #[serde(default)]
     direction: Option<Direction>,
     /// Which bookings are written to it.
-    #[serde(default)]
     coverage: Option<Coverage>,
     /// What to do when entries are moved, resized or renamed there; null: the business default.
     #[serde(default)]
@@ -119,10 +117,8 @@ struct IntegrationPatch {
     #[schema(value_type = Option<RemoteChangePolicy>)]
     remote_deletions: PatchField<RemoteChangePolicy>,
     /// `true`: new bookings of its staff member go here. To end that, make another one the default.
-    #[serde(default)]
     is_default: Option<bool>,
     /// `paused` or `active`.
-    #[serde(default)]
     state: Option<ConnectionState>,
 }
 
@@ -277,10 +273,8 @@ async fn events(api: Api, ApiPath(id): ApiPath<ConnectionId>) -> ApiResult<Calen
 #[schema(as = CalendarChange, example = json!({ "reads": true }))]
 struct CalendarPatch {
     /// Whether its busy times are imported.
-    #[serde(default)]
     reads: Option<bool>,
     /// `true`: new bookings are written to it. To end that, choose another calendar.
-    #[serde(default)]
     writes: Option<bool>,
 }
 

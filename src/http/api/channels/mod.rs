@@ -85,20 +85,15 @@ struct NewChannelBody {
     /// The platform: its id, its name or another name of it; see `GET /platforms`.
     platform: String,
     /// Where the platform's feed is. Without it the channel only publishes.
-    #[serde(default)]
     import_url: Option<String>,
     /// Whose booking gives way; as the business has it for the platform if it is not said.
-    #[serde(default)]
     preference: Option<Preference>,
     /// What becomes of nights that the platform only closes; likewise.
-    #[serde(default)]
     blocks: Option<BlockRule>,
     /// Minutes between two readings, 30 to 1440; likewise.
-    #[serde(default)]
     #[schema(minimum = 30, maximum = 1440)]
     interval_minutes: Option<i64>,
     /// Although something speaks against the address: see 409.
-    #[serde(default)]
     confirm: Option<bool>,
 }
 
@@ -108,24 +103,20 @@ struct NewChannelBody {
 #[schema(as = ChannelChange, example = json!({ "state": "paused" }))]
 struct ChannelPatch {
     /// Its status.
-    #[serde(default)]
     state: Option<ChannelState>,
     /// Where the platform's feed is; null: nothing is read any more.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     import_url: PatchField<String>,
     /// Which booking to keep in a conflict.
-    #[serde(default)]
     preference: Option<Preference>,
     /// How blocked dates are handled.
-    #[serde(default)]
     blocks: Option<BlockRule>,
     /// Minutes between two readings; null: as the business or the platform has it.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     interval_minutes: PatchField<i64>,
     /// Although something speaks against the new address: see 409.
-    #[serde(default)]
     confirm: Option<bool>,
 }
 
