@@ -8,7 +8,6 @@ use axum::{
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    ids::BusinessId,
     privacy::EntryPrivacy,
     settings::FieldErrors,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
@@ -18,6 +17,7 @@ use concord_storage::businesses::{self, Business, BusinessSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -36,8 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[schema(as = Business)]
 struct BusinessResponse {
     /// Concord's id of the business.
-    #[schema(value_type = uuid::Uuid)]
-    id: BusinessId,
+    id: Uuid,
     /// Display name.
     name: String,
     /// Its name in addresses.
@@ -60,7 +59,7 @@ struct BusinessResponse {
 impl From<Business> for BusinessResponse {
     fn from(business: Business) -> Self {
         Self {
-            id: business.id,
+            id: business.id.0,
             name: business.name,
             slug: business.slug,
             zone: business.zone.name(),

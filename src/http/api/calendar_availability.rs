@@ -19,6 +19,7 @@ use concord_storage::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -42,10 +43,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }))]
 struct BlockBody {
     /// What is blocked.
-    #[schema(value_type = uuid::Uuid)]
+    #[schema(value_type = Uuid)]
     resource: ResourceId,
     /// The staff blocked with it.
-    #[schema(value_type = Option<Vec<uuid::Uuid>>)]
+    #[schema(value_type = Option<Vec<Uuid>>)]
     staff: Option<Vec<StaffId>>,
     /// From this instant.
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
@@ -74,16 +75,13 @@ struct BlockBody {
 #[schema(as = Block)]
 struct BlockResponse {
     /// Its id, for `DELETE /calendar_availability/{id}`.
-    #[schema(value_type = uuid::Uuid)]
-    id: BookingId,
+    id: Uuid,
     /// Its booking reference.
     reference: String,
     /// What is blocked.
-    #[schema(value_type = uuid::Uuid)]
-    resource: ResourceId,
+    resource: Uuid,
     /// The staff blocked with it.
-    #[schema(value_type = Vec<uuid::Uuid>)]
-    staff: Vec<StaffId>,
+    staff: Vec<Uuid>,
     /// When it starts, in UTC; only of blocks by the hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<DateTime<Utc>>,
@@ -113,10 +111,10 @@ impl From<Booking> for BlockResponse {
         let draft = booking.draft;
         let FreeTime { starts_at, ends_at, check_in, check_out } = draft.time.into();
         Self {
-            id: booking.id,
+            id: booking.id.0,
             reference: booking.reference,
-            resource: draft.resource,
-            staff: draft.staff,
+            resource: draft.resource.0,
+            staff: draft.staff.into_iter().map(|id| id.0).collect(),
             starts_at,
             ends_at,
             check_in,

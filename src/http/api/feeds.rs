@@ -48,8 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[schema(as = Feed)]
 struct FeedResponse {
     /// Its id, for `/feeds/{id}`.
-    #[schema(value_type = uuid::Uuid)]
-    id: FeedId,
+    id: Uuid,
     /// Whose bookings it shows.
     scope: FeedScope,
     /// The resource or staff member; null for the whole business.
@@ -74,7 +73,7 @@ struct FeedResponse {
 impl From<Feed> for FeedResponse {
     fn from(feed: Feed) -> Self {
         Self {
-            id: feed.id,
+            id: feed.id.0,
             scope: feed.scope,
             subject: feed.subject_id,
             name: feed.name,

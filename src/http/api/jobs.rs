@@ -41,8 +41,7 @@ const MAX_FAILED_JOBS: u32 = 200;
 #[schema(as = Job)]
 struct JobResponse {
     /// Its id, for `/jobs/{id}/retry`.
-    #[schema(value_type = uuid::Uuid)]
-    id: JobId,
+    id: Uuid,
     /// What is done.
     kind: JobKind,
     /// What it is about: the id of an entry, a calendar or a calendar integration, as the kind says.
@@ -64,7 +63,7 @@ struct JobResponse {
 impl From<JobBoardRow> for JobResponse {
     fn from(job: JobBoardRow) -> Self {
         Self {
-            id: job.id,
+            id: job.id.0,
             kind: job.kind,
             subject: job.subject_id,
             queue: job.queue,
@@ -93,8 +92,7 @@ async fn failed(api: Api) -> ApiResult<Listing<JobResponse>> {
 #[schema(as = StartedJob)]
 struct StartedJobResponse {
     /// Its id, as in `/jobs/failed`.
-    #[schema(value_type = uuid::Uuid)]
-    id: JobId,
+    id: Uuid,
     /// What is done.
     kind: JobKind,
 }
@@ -108,7 +106,7 @@ async fn retry(
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<(StatusCode, Json<StartedJobResponse>), ApiError> {
     let job = retries::retry_job(&api.context, api.business, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(StartedJobResponse { id: job.id, kind: job.kind })))
+    Ok((StatusCode::ACCEPTED, Json(StartedJobResponse { id: job.id.0, kind: job.kind })))
 }
 
 /// Sync status of a business.

@@ -11,6 +11,7 @@ use concord_storage::mails::{self, StoredMail};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -43,8 +44,7 @@ struct ListMailsQuery {
 #[schema(as = Mail)]
 struct MailResponse {
     /// Its id, for `/mails/{id}/retry`.
-    #[schema(value_type = uuid::Uuid)]
-    id: MailId,
+    id: Uuid,
     /// What it is about.
     kind: MailKind,
     /// The recipient.
@@ -70,7 +70,7 @@ struct MailResponse {
 impl From<StoredMail> for MailResponse {
     fn from(mail: StoredMail) -> Self {
         Self {
-            id: mail.id,
+            id: mail.id.0,
             kind: mail.kind,
             to: mail.to_address,
             subject: mail.subject,

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingStatus,
     connection::ProviderKind,
-    ids::{BookingId, ConnectionId, RemoteChangeId, StaffId},
+    ids::{BookingId, RemoteChangeId, StaffId},
     people::Actor,
     sync::{
         remote_change::{BookingEdit, Refusal, RemoteChangeKind, RemoteChangeState},
@@ -24,6 +24,7 @@ use concord_storage::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -52,7 +53,7 @@ struct ListRemoteChangesQuery {
     #[param(inline)]
     state: Option<RemoteChangeState>,
     /// Those in the calendars of this staff member.
-    #[param(value_type = Option<uuid::Uuid>)]
+    #[param(value_type = Option<Uuid>)]
     staff: Option<StaffId>,
     /// Page size, 1 to 200; default 50.
     limit: Option<u32>,
@@ -87,21 +88,17 @@ impl From<BookingEdit> for RemoteEditResponse {
 #[schema(as = RemoteChange)]
 struct RemoteChangeResponse {
     /// Its id, for `/remote_changes/{id}`.
-    #[schema(value_type = uuid::Uuid)]
-    id: RemoteChangeId,
+    id: Uuid,
     /// The booking.
-    #[schema(value_type = uuid::Uuid)]
-    booking: BookingId,
+    booking: Uuid,
     /// The booking's reference.
     reference: String,
     /// The calendar integration.
-    #[schema(value_type = uuid::Uuid)]
-    connection: ConnectionId,
+    connection: Uuid,
     /// The calendar provider.
     provider: ProviderKind,
     /// Whose calendar it is.
-    #[schema(value_type = uuid::Uuid)]
-    staff: StaffId,
+    staff: Uuid,
     /// Their name.
     staff_name: String,
     /// The action.
@@ -170,12 +167,12 @@ fn response(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> RemoteChangeR
     RemoteChangeResponse {
         summary,
         can_be_undone: change.can_be_undone(),
-        id: change.id,
-        booking: change.booking_id,
+        id: change.id.0,
+        booking: change.booking_id.0,
         reference: change.reference,
-        connection: change.connection_id,
+        connection: change.connection_id.0,
         provider: change.provider,
-        staff: change.staff_id,
+        staff: change.staff_id.0,
         staff_name: change.staff_name,
         kind: change.kind,
         state: change.state,

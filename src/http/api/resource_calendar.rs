@@ -11,6 +11,7 @@ use concord_storage::occupancy;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -50,8 +51,7 @@ struct ResourceCalendarQuery {
 #[schema(as = ResourceCalendar)]
 struct ResourceCalendarResponse {
     /// The resource.
-    #[schema(value_type = uuid::Uuid)]
-    resource: ResourceId,
+    resource: Uuid,
     /// The zone in which the days are meant.
     #[schema(value_type = String, example = "Europe/Lisbon")]
     zone: &'static str,
@@ -92,7 +92,7 @@ impl From<DayVacancy> for ResourceDayResponse {
 ///
 /// What occupies it, why, and how many units are free each day.
 #[utoipa::path(get, path = "/resources/{id}/calendar", tag = "Resources", operation_id = "get_resource_calendar",
-    params(("id" = uuid::Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
+    params(("id" = Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
     responses((status = 200, description = "The calendar", body = ResourceCalendarResponse)))]
 async fn calendar(
     api: Api,
@@ -106,7 +106,7 @@ async fn calendar(
 ///
 /// The same as the calendar of a resource, for shops that call their resources products.
 #[utoipa::path(get, path = "/products/{id}/calendar", tag = "Resources", operation_id = "get_product_calendar",
-    params(("id" = uuid::Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
+    params(("id" = Uuid, Path, description = "The resource's id"), ResourceCalendarQuery),
     responses((status = 200, description = "The calendar", body = ResourceCalendarResponse)))]
 async fn product_calendar(
     api: Api,
@@ -140,7 +140,7 @@ async fn load_calendar(
         .into_iter()
         .map(ResourceDayResponse::from);
     Ok(ResourceCalendarResponse {
-        resource: id,
+        resource: id.0,
         zone: zone.name(),
         from,
         until,

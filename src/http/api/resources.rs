@@ -13,6 +13,7 @@ use concord_storage::resources::{self as store, Resource, ResourceSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -35,8 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[schema(as = Resource)]
 pub(crate) struct ResourceResponse {
     /// Its id, for `/resources/{id}`, and for the `resource` of a booking.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: ResourceId,
+    pub id: Uuid,
     /// Display name.
     pub name: String,
     /// Its time zone; null: that of the business.
@@ -57,7 +57,7 @@ pub(crate) struct ResourceResponse {
 impl From<Resource> for ResourceResponse {
     fn from(resource: Resource) -> Self {
         Self {
-            id: resource.id,
+            id: resource.id.0,
             name: resource.name,
             zone: resource.zone.map(Tz::name),
             capacity: resource.capacity,
@@ -183,7 +183,7 @@ pub(super) async fn find_resource(api: &Api, id: ResourceId) -> Result<Resource,
 
 /// Read a resource
 #[utoipa::path(get, path = "/resources/{id}", tag = "Resources", operation_id = "get_resource",
-    params(("id" = uuid::Uuid, Path, description = "Its id")),
+    params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The resource", body = ResourceResponse)))]
 async fn find(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceResponse> {
     Ok(Json(find_resource(&api, id).await?.into()))
@@ -193,7 +193,7 @@ async fn find(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceR
 ///
 /// Omitted fields are unchanged. Reducing units returns 409 while one of them has a current or upcoming booking.
 #[utoipa::path(patch, path = "/resources/{id}", tag = "Resources", operation_id = "change_resource",
-    params(("id" = uuid::Uuid, Path, description = "Its id")), request_body = ResourcePatch,
+    params(("id" = Uuid, Path, description = "Its id")), request_body = ResourcePatch,
     responses((status = 200, description = "Changed", body = ResourceResponse)))]
 async fn change(
     api: Api,
@@ -209,7 +209,7 @@ async fn change(
 ///
 /// It can no longer be booked; existing bookings are kept.
 #[utoipa::path(delete, path = "/resources/{id}", tag = "Resources", operation_id = "archive_resource",
-    params(("id" = uuid::Uuid, Path, description = "Its id")),
+    params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Archived", body = ResourceResponse)))]
 async fn archive(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceResponse> {
     Ok(Json(resources::archive(&api.context, &api.change(), id).await?.into()))
@@ -219,7 +219,7 @@ async fn archive(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<Resour
 ///
 /// It can be booked again. Does nothing if it is not archived.
 #[utoipa::path(post, path = "/resources/{id}/restore", tag = "Resources", operation_id = "restore_resource",
-    params(("id" = uuid::Uuid, Path, description = "Its id")),
+    params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "Restored", body = ResourceResponse)))]
 async fn restore(api: Api, ApiPath(id): ApiPath<ResourceId>) -> ApiResult<ResourceResponse> {
     Ok(Json(resources::restore(&api.context, &api.change(), id).await?.into()))

@@ -12,6 +12,7 @@ use concord_storage::people::{self, Staff, StaffSettings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -33,8 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[schema(as = Staff)]
 pub(crate) struct StaffResponse {
     /// Their id.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: StaffId,
+    pub id: Uuid,
     /// Display name.
     pub name: String,
     /// May be empty.
@@ -50,7 +50,7 @@ pub(crate) struct StaffResponse {
 impl From<Staff> for StaffResponse {
     fn from(staff: Staff) -> Self {
         Self {
-            id: staff.id,
+            id: staff.id.0,
             name: staff.name,
             email: staff.email,
             trade: staff.trade,
@@ -125,7 +125,7 @@ async fn create(api: Api, ApiJson(body): ApiJson<NewStaffBody>) -> Result<impl I
 
 /// Read a staff member
 #[utoipa::path(get, path = "/staff/{id}", tag = "Staff", operation_id = "get_staff",
-    params(("id" = uuid::Uuid, Path, description = "Their id")),
+    params(("id" = Uuid, Path, description = "Their id")),
     responses((status = 200, description = "The staff member", body = StaffResponse)))]
 async fn find(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResponse> {
     let found = people::find_staff(&api.context.db, api.business, id).await?;
@@ -136,7 +136,7 @@ async fn find(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffRespons
 ///
 /// Omitted fields are unchanged.
 #[utoipa::path(patch, path = "/staff/{id}", tag = "Staff", operation_id = "change_staff",
-    params(("id" = uuid::Uuid, Path, description = "Their id")), request_body = StaffPatch,
+    params(("id" = Uuid, Path, description = "Their id")), request_body = StaffPatch,
     responses((status = 200, description = "Changed", body = StaffResponse)))]
 async fn change(
     api: Api,
@@ -158,7 +158,7 @@ async fn change(
 ///
 /// They cannot be assigned to new bookings; existing assignments are kept.
 #[utoipa::path(delete, path = "/staff/{id}", tag = "Staff", operation_id = "archive_staff",
-    params(("id" = uuid::Uuid, Path, description = "Their id")),
+    params(("id" = Uuid, Path, description = "Their id")),
     responses((status = 200, description = "Archived", body = StaffResponse)))]
 async fn archive(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResponse> {
     Ok(Json(staff::archive(&api.context, &api.change(), id).await?.into()))
@@ -168,7 +168,7 @@ async fn archive(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResp
 ///
 /// They can be booked again, and their bookings are written to their calendars again. Does nothing if they are not archived.
 #[utoipa::path(post, path = "/staff/{id}/restore", tag = "Staff", operation_id = "restore_staff",
-    params(("id" = uuid::Uuid, Path, description = "Their id")),
+    params(("id" = Uuid, Path, description = "Their id")),
     responses((status = 200, description = "Restored", body = StaffResponse)))]
 async fn restore(api: Api, ApiPath(id): ApiPath<StaffId>) -> ApiResult<StaffResponse> {
     Ok(Json(staff::restore(&api.context, &api.change(), id).await?.into()))

@@ -4,12 +4,13 @@ use axum::Json;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::SyncOutcome,
-    ids::{BookingId, ChannelId, ConnectionId, SyncLogId},
+    ids::{BookingId, ChannelId, ConnectionId},
 };
 use concord_storage::sync_log::{self, SyncLogCounts, SyncLogEntry, SyncLogFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
     auth::Api,
@@ -30,13 +31,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 struct ListSyncLogQuery {
     /// Those about this calendar integration.
-    #[param(value_type = Option<uuid::Uuid>)]
+    #[param(value_type = Option<Uuid>)]
     connection: Option<ConnectionId>,
     /// Those about the booking of this id.
-    #[param(value_type = Option<uuid::Uuid>)]
+    #[param(value_type = Option<Uuid>)]
     booking: Option<BookingId>,
     /// Those about this channel.
-    #[param(value_type = Option<uuid::Uuid>)]
+    #[param(value_type = Option<Uuid>)]
     channel: Option<ChannelId>,
     /// With this result.
     #[param(inline)]
@@ -88,19 +89,15 @@ impl From<SyncLogCounts> for LastDayResponse {
 #[schema(as = SyncLogLine)]
 struct SyncLogLineResponse {
     /// Concord's id of the attempt.
-    #[schema(value_type = uuid::Uuid)]
-    id: SyncLogId,
+    id: Uuid,
     /// When it ended.
     at: DateTime<Utc>,
     /// The calendar integration, if it was about one.
-    #[schema(value_type = Option<uuid::Uuid>)]
-    connection: Option<ConnectionId>,
+    connection: Option<Uuid>,
     /// The booking's id, if it was about one.
-    #[schema(value_type = Option<uuid::Uuid>)]
-    booking: Option<BookingId>,
+    booking: Option<Uuid>,
     /// The channel, if it was about one.
-    #[schema(value_type = Option<uuid::Uuid>)]
-    channel: Option<ChannelId>,
+    channel: Option<Uuid>,
     /// What was attempted.
     #[schema(example = "create")]
     operation: String,
@@ -115,11 +112,11 @@ struct SyncLogLineResponse {
 impl From<SyncLogEntry> for SyncLogLineResponse {
     fn from(line: SyncLogEntry) -> Self {
         Self {
-            id: line.id,
+            id: line.id.0,
             at: line.at,
-            connection: line.connection_id,
-            booking: line.booking_id,
-            channel: line.channel_id,
+            connection: line.connection_id.map(|id| id.0),
+            booking: line.booking_id.map(|id| id.0),
+            channel: line.channel_id.map(|id| id.0),
             operation: line.operation,
             outcome: line.outcome,
             detail: line.detail,

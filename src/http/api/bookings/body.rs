@@ -4,11 +4,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     connection::{EntryState, ProviderKind},
-    ids::{BookingId, ConnectionId, ResourceId, StaffId},
+    ids::{ResourceId, StaffId},
 };
 use concord_storage::{entries::SyncState, occupancy::Overlap};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::http::api::{
     occupancy::FreeTime,
@@ -30,7 +31,7 @@ use crate::http::api::{
 }))]
 pub(crate) struct BookingBody {
     /// What is booked.
-    #[schema(value_type = uuid::Uuid)]
+    #[schema(value_type = Uuid)]
     pub resource: ResourceId,
     /// What sort of booking it is; `booking` if it is not said.
     pub kind: Option<BookingKind>,
@@ -60,7 +61,7 @@ pub(crate) struct BookingBody {
     #[schema(minimum = 1, maximum = 1000)]
     pub quantity: Option<u32>,
     /// Who does the work: their calendars get the booking.
-    #[schema(value_type = Option<Vec<uuid::Uuid>>)]
+    #[schema(value_type = Option<Vec<Uuid>>)]
     pub staff: Option<Vec<StaffId>>,
     /// Where, if not at the resource; at most 500 characters.
     #[schema(max_length = 500)]
@@ -187,16 +188,14 @@ fn time_pair_errors(
 #[schema(as = Booking)]
 pub(crate) struct BookingResponse {
     /// Concord's id.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: BookingId,
+    pub id: Uuid,
     /// Your own reference.
     #[schema(example = "2026-0412")]
     pub reference: String,
     /// The version, starting at 1; the `ETag`.
     pub version: i64,
     /// What is booked.
-    #[schema(value_type = uuid::Uuid)]
-    pub resource: ResourceId,
+    pub resource: Uuid,
     /// The booking type.
     pub kind: BookingKind,
     /// Its status.
@@ -223,8 +222,7 @@ pub(crate) struct BookingResponse {
     /// Number of units booked.
     pub quantity: u32,
     /// The assigned staff.
-    #[schema(value_type = Vec<uuid::Uuid>)]
-    pub staff: Vec<StaffId>,
+    pub staff: Vec<Uuid>,
     /// Location, if different from the resource.
     pub location: String,
     /// Notes for staff; may be empty.
@@ -248,10 +246,10 @@ impl BookingResponse {
         let draft = booking.draft;
         let FreeTime { starts_at, ends_at, check_in, check_out } = draft.time.into();
         Self {
-            id: booking.id,
+            id: booking.id.0,
             reference: booking.reference,
             version: booking.version,
-            resource: draft.resource,
+            resource: draft.resource.0,
             kind: draft.kind,
             status: draft.status,
             starts_at,
@@ -262,7 +260,7 @@ impl BookingResponse {
             customer: draft.customer,
             party_size: draft.party_size,
             quantity: draft.quantity,
-            staff: draft.staff,
+            staff: draft.staff.into_iter().map(|id| id.0).collect(),
             location: draft.location,
             notes: draft.notes,
             source: draft.source,
@@ -279,8 +277,7 @@ impl BookingResponse {
 #[schema(as = Overlap)]
 pub(crate) struct OverlapResponse {
     /// Concord's id of the other booking.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: BookingId,
+    pub id: Uuid,
     /// Its reference.
     pub reference: String,
     /// Its title.
@@ -294,7 +291,7 @@ pub(crate) struct OverlapResponse {
 impl From<Overlap> for OverlapResponse {
     fn from(overlap: Overlap) -> Self {
         Self {
-            id: overlap.other_id,
+            id: overlap.other_id.0,
             reference: overlap.reference,
             title: overlap.title,
             starts_at: overlap.starts_at,
@@ -308,13 +305,11 @@ impl From<Overlap> for OverlapResponse {
 #[schema(as = SyncState)]
 pub(crate) struct SyncStateResponse {
     /// The calendar integration.
-    #[schema(value_type = uuid::Uuid)]
-    pub connection: ConnectionId,
+    pub connection: Uuid,
     /// The calendar provider.
     pub provider: ProviderKind,
     /// Whose calendar it is.
-    #[schema(value_type = uuid::Uuid)]
-    pub staff: StaffId,
+    pub staff: Uuid,
     /// Their name.
     pub staff_name: String,
     /// The calendar's name.
@@ -332,9 +327,9 @@ pub(crate) struct SyncStateResponse {
 impl From<SyncState> for SyncStateResponse {
     fn from(state: SyncState) -> Self {
         Self {
-            connection: state.connection,
+            connection: state.connection.0,
             provider: state.provider,
-            staff: state.staff,
+            staff: state.staff.0,
             staff_name: state.staff_name,
             calendar: state.calendar,
             external_id: state.external_id,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind, BookingStatus},
-    ids::{BookingId, HistoryId, ResourceId, StaffId},
+    ids::{BookingId, ResourceId, StaffId},
     people::Actor,
 };
 use concord_services::bookings;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 pub(crate) mod body;
 mod patch;
@@ -48,10 +49,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 struct ListBookingsQuery {
     /// On this resource.
-    #[param(value_type = Option<uuid::Uuid>)]
+    #[param(value_type = Option<Uuid>)]
     resource: Option<ResourceId>,
     /// With this staff member.
-    #[param(value_type = Option<uuid::Uuid>)]
+    #[param(value_type = Option<Uuid>)]
     staff: Option<StaffId>,
     /// With this status.
     #[param(inline)]
@@ -292,8 +293,7 @@ async fn cancel(
 #[schema(as = HistoryLine)]
 struct HistoryLineResponse {
     /// Concord's id of the line.
-    #[schema(value_type = uuid::Uuid)]
-    id: HistoryId,
+    id: Uuid,
     /// When it was created.
     at: DateTime<Utc>,
     /// The actor: `kind` is `user`, `api_key`, `calendar` or `system`.
@@ -322,7 +322,7 @@ async fn changes(
     let booking = find_booking(&api, &reference).await?;
     let page = history::list_for_subject(&api.context.db, api.business, booking.id.0, &ask).await?;
     Ok(Json(Listing::from_page(page, |line| HistoryLineResponse {
-        id: line.id,
+        id: line.id.0,
         at: line.at,
         actor: line.actor,
         action: line.action,

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::BookingStatus,
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
-    ids::{BookingId, BusyTimeId, CalendarId, ConnectionId, StaffId},
     sync::remote_change::RemoteChangePolicy,
 };
 use concord_storage::{
@@ -15,6 +14,7 @@ use concord_storage::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::http::api::occupancy::FreeTime;
 
@@ -23,13 +23,11 @@ use crate::http::api::occupancy::FreeTime;
 #[schema(as = CalendarIntegration)]
 pub(crate) struct IntegrationResponse {
     /// Its id, for `/calendar_integrations/{id}`.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: ConnectionId,
+    pub id: Uuid,
     /// The calendar provider.
     pub provider: ProviderKind,
     /// Whose it is.
-    #[schema(value_type = uuid::Uuid)]
-    pub staff: StaffId,
+    pub staff: Uuid,
     /// The account's email or user name.
     #[schema(example = "ana@example.org")]
     pub account_email: String,
@@ -61,9 +59,9 @@ impl IntegrationResponse {
     /// The answer for a connection with its calendars.
     pub(crate) fn new(connection: Connection, calendars: Vec<Calendar>) -> Self {
         Self {
-            id: connection.id,
+            id: connection.id.0,
             provider: connection.provider,
-            staff: connection.staff_id,
+            staff: connection.staff_id.0,
             account_email: connection.account_email,
             state: connection.state,
             direction: connection.direction,
@@ -110,8 +108,7 @@ impl DriftResponse {
 #[schema(as = Calendar)]
 pub(crate) struct CalendarResponse {
     /// Concord's id of the calendar.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: CalendarId,
+    pub id: Uuid,
     /// The provider's id of it.
     pub external_id: String,
     /// Display name.
@@ -135,7 +132,7 @@ pub(crate) struct CalendarResponse {
 impl From<Calendar> for CalendarResponse {
     fn from(calendar: Calendar) -> Self {
         Self {
-            id: calendar.id,
+            id: calendar.id.0,
             external_id: calendar.external_id,
             name: calendar.name,
             writable: calendar.writable,
@@ -164,8 +161,7 @@ pub(crate) struct CalendarEventsResponse {
 #[schema(as = CalendarEntry)]
 pub(crate) struct CalendarEntryResponse {
     /// The booking.
-    #[schema(value_type = uuid::Uuid)]
-    pub booking: BookingId,
+    pub booking: Uuid,
     /// The booking's reference.
     pub reference: String,
     /// The booking's status.
@@ -189,7 +185,7 @@ impl From<UpcomingEntry> for CalendarEntryResponse {
     fn from(entry: UpcomingEntry) -> Self {
         Self {
             time: FreeTime::from(entry.time()),
-            booking: entry.booking_id,
+            booking: entry.booking_id.0,
             reference: entry.reference,
             status: entry.status,
             calendar: entry.calendar,
@@ -206,11 +202,9 @@ impl From<UpcomingEntry> for CalendarEntryResponse {
 #[schema(as = BusyTime)]
 pub(crate) struct BusyTimeResponse {
     /// Concord's id of the busy time.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: BusyTimeId,
+    pub id: Uuid,
     /// The calendar.
-    #[schema(value_type = uuid::Uuid)]
-    pub calendar: CalendarId,
+    pub calendar: Uuid,
     /// The provider's id.
     pub external_id: String,
     /// When it starts, in UTC.
@@ -226,8 +220,8 @@ pub(crate) struct BusyTimeResponse {
 impl From<BusyTime> for BusyTimeResponse {
     fn from(event: BusyTime) -> Self {
         Self {
-            id: event.id,
-            calendar: event.calendar_id,
+            id: event.id.0,
+            calendar: event.calendar_id.0,
             external_id: event.external_id,
             starts_at: event.starts_at,
             ends_at: event.ends_at,

@@ -1,9 +1,8 @@
 //! Channels as they are answered.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{
-    channel::{BlockRule, ChannelState, ImportGuard, ItemKind, Preference, RunOrigin, RunOutcome},
-    ids::{ChannelId, ChannelItemId, ChannelRunId, ResourceId},
+use concord_domain::channel::{
+    BlockRule, ChannelState, ImportGuard, ItemKind, Preference, RunOrigin, RunOutcome,
 };
 use concord_jobs::channels::{exposure, load_poll_interval, unconfirmed};
 use concord_storage::{
@@ -13,6 +12,7 @@ use concord_storage::{
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -24,11 +24,9 @@ use crate::{
 #[schema(as = Channel)]
 pub(super) struct ChannelResponse {
     /// Its id, for `/channels/{id}`.
-    #[schema(value_type = uuid::Uuid)]
-    id: ChannelId,
+    id: Uuid,
     /// The listing's resource.
-    #[schema(value_type = uuid::Uuid)]
-    resource: ResourceId,
+    resource: Uuid,
     /// The platform's id.
     #[schema(example = "airbnb")]
     platform: String,
@@ -87,8 +85,7 @@ struct QuarantineResponse {
 #[schema(as = UnconfirmedEvent)]
 struct UnconfirmedEventResponse {
     /// Its id, by which it is settled.
-    #[schema(value_type = uuid::Uuid)]
-    event: ChannelItemId,
+    event: Uuid,
     /// When it starts, in UTC.
     starts_at: DateTime<Utc>,
     /// When it ends, in UTC (exclusive).
@@ -152,7 +149,7 @@ impl ChannelResponse {
         let platform = known.map_or(channel.platform.as_str(), |platform| &platform.name);
         let unconfirmed =
             unconfirmed::events(context, &channel).await?.into_iter().map(|item| UnconfirmedEventResponse {
-                event: item.id,
+                event: item.id.0,
                 starts_at: item.starts_at,
                 ends_at: item.ends_at,
                 summary: item.summary,
@@ -187,8 +184,8 @@ impl ChannelResponse {
                     })
                     .collect(),
             },
-            id: channel.id,
-            resource: channel.resource_id,
+            id: channel.id.0,
+            resource: channel.resource_id.0,
             platform: channel.platform,
             state: channel.state,
             preference: channel.preference,
@@ -210,8 +207,7 @@ impl ChannelResponse {
 #[schema(as = ChannelEvent)]
 pub(super) struct ChannelEventResponse {
     /// Concord's id of the event.
-    #[schema(value_type = uuid::Uuid)]
-    id: ChannelItemId,
+    id: Uuid,
     /// The platform's UID of it.
     uid: String,
     /// What it is.
@@ -235,7 +231,7 @@ pub(super) struct ChannelEventResponse {
 impl From<ChannelItem> for ChannelEventResponse {
     fn from(item: ChannelItem) -> Self {
         Self {
-            id: item.id,
+            id: item.id.0,
             uid: item.item_key,
             kind: item.kind,
             starts_at: item.starts_at,
@@ -254,8 +250,7 @@ impl From<ChannelItem> for ChannelEventResponse {
 #[schema(as = ChannelRun)]
 pub(super) struct ChannelRunResponse {
     /// The reading's id.
-    #[schema(value_type = uuid::Uuid)]
-    id: ChannelRunId,
+    id: Uuid,
     /// When it ended.
     at: DateTime<Utc>,
     /// What made Concord read it.
@@ -286,7 +281,7 @@ impl ChannelRunResponse {
     pub(super) fn of(run: ChannelRun, now: DateTime<Utc>) -> Self {
         Self {
             can_be_undone: run.can_be_undone(now),
-            id: run.id,
+            id: run.id.0,
             at: run.at,
             origin: run.origin,
             outcome: run.outcome,
