@@ -2,8 +2,11 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    extract::{
+        FromRequest, FromRequestParts, Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -132,41 +135,29 @@ fn json_problem(path: &str, error: &serde_json::Error) -> ApiError {
 }
 
 /// The query; what is wrong with it is a problem.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromRequestParts)]
+#[from_request(via(Query), rejection(ApiError))]
 pub struct ApiQuery<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiQuery<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match Query::<T>::from_request_parts(parts, app).await {
-            Ok(Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(query_problem(&rejection)),
-        }
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        let words = rejection.body_text();
+        let plain = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(&words);
+        let (field, message) = plain.split_once(": ").unwrap_or(("", plain));
+        let error = field_problem(field, message);
+        Self::new(Kind::Malformed, format!("The query is not valid: {} {}.", error.field, error.message))
+            .with_errors(vec![error])
     }
 }
 
-fn query_problem(rejection: &QueryRejection) -> ApiError {
-    let words = rejection.body_text();
-    let plain = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(&words);
-    let (field, message) = plain.split_once(": ").unwrap_or(("", plain));
-    let error = field_problem(field, message);
-    ApiError::new(Kind::Malformed, format!("The query is not valid: {} {}.", error.field, error.message))
-        .with_errors(vec![error])
-}
-
 /// The variable parts of a path. What cannot be one of ours is not found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromRequestParts)]
+#[from_request(via(Path), rejection(ApiError))]
 pub struct ApiPath<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<App> for ApiPath<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match Path::<T>::from_request_parts(parts, app).await {
-            Ok(Path(value)) => Ok(Self(value)),
-            Err(_) => Err(ApiError::new(Kind::NotFound, "An id in the path is not valid.")),
-        }
+impl From<PathRejection> for ApiError {
+    fn from(_: PathRejection) -> Self {
+        Self::new(Kind::NotFound, "An id in the path is not valid.")
     }
 }
 
