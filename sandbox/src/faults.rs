@@ -80,8 +80,9 @@ pub enum FaultKind {
 }
 
 /// Whom a fault hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::EnumString)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum FaultTarget {
     Google,
     Microsoft,
@@ -91,16 +92,6 @@ pub(crate) enum FaultTarget {
 }
 
 impl FaultTarget {
-    /// Its name in JSON.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Google => Provider::Google.as_str(),
-            Self::Microsoft => Provider::Microsoft.as_str(),
-            Self::Mailbox => "mailbox",
-            Self::Ota => "ota",
-        }
-    }
-
     /// The provider that it is, if it is one.
     pub(crate) fn provider(self) -> Option<Provider> {
         match self {

@@ -3,22 +3,32 @@
 use serde::{Deserialize, Serialize};
 
 /// A provider of calendars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Provider {
     Google,
     Microsoft,
 }
 
 impl Provider {
-    pub(crate) const ALL: [Self; 2] = [Self::Google, Self::Microsoft];
+    pub(crate) const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Its name in addresses and in JSON.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Google => "google",
-            Self::Microsoft => "microsoft",
-        }
+        self.into()
     }
 
     /// Its name for persons.
@@ -35,9 +45,5 @@ impl Provider {
             Self::Google => "Google Calendar",
             Self::Microsoft => "Outlook",
         }
-    }
-
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.as_str() == name)
     }
 }

@@ -40,7 +40,7 @@ fn account_json(provider: Provider, store: &ProviderStore, account: &StoredAccou
             "name": calendar.info.summary,
             "zone": calendar.info.zone.name(),
             "primary": one.primary,
-            "access_role": one.role.as_str(),
+            "access_role": one.role,
         })
     };
     json!({
@@ -104,7 +104,7 @@ pub(super) async fn add_calendar(
         .add_calendar(&new.account, &new.name, zone, role)
         .map_err(|error| no_account(error, &new.account))?;
     let answer = json!({
-        "provider": provider, "account": new.account, "id": id, "name": new.name, "access_role": role.as_str()
+        "provider": provider, "account": new.account, "id": id, "name": new.name, "access_role": role
     });
     Ok((StatusCode::CREATED, Json(answer)))
 }

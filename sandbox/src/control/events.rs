@@ -270,7 +270,7 @@ fn item(
         "starts_at": entry.start.when.to_string(),
         "ends_at": entry.end.when.to_string(),
         "all_day": entry.start.when.is_day(),
-        "status": entry.status.as_str(),
+        "status": entry.status,
         "deleted": entry.cancelled(),
         "etag": dialect.etag(entry.seq),
         "ical_uid": entry.ical_uid,

@@ -18,6 +18,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use strum::VariantNames;
 
 use crate::app::SandboxApp;
 use crate::faults::FaultTarget;
@@ -123,8 +124,8 @@ fn read_query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, ControlErro
 /// # Errors
 /// 400 for a provider that the sandbox does not stand for.
 fn provider(name: &str) -> Result<Provider, ControlError> {
-    Provider::parse(name).ok_or_else(|| {
-        let names = Provider::ALL.map(Provider::as_str).join(", ");
+    name.parse().map_err(|_| {
+        let names = Provider::VARIANTS.join(", ");
         ControlError::bad(format!("there is no provider {name:?} in the sandbox; there are: {names}"))
     })
 }
@@ -146,7 +147,5 @@ struct ProviderQuery {
 /// # Errors
 /// 400 for anything else.
 fn party(name: &str) -> Result<FaultTarget, ControlError> {
-    let others = [FaultTarget::Mailbox, FaultTarget::Ota];
-    let other = others.into_iter().find(|party| party.as_str() == name);
-    other.map_or_else(|| provider(name).map(FaultTarget::from), Ok)
+    name.parse().or_else(|_| provider(name).map(FaultTarget::from))
 }

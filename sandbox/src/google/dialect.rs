@@ -47,7 +47,7 @@ impl ProviderDialect for GoogleDialect {
 
     fn writable(&self, entry: &StoredEntry) -> Map<String, Value> {
         let mut body = entry.fields.clone();
-        body.insert("status".into(), entry.status.as_str().into());
+        body.insert("status".into(), json!(entry.status));
         body.insert("start".into(), writable_time(entry.start));
         body.insert("end".into(), writable_time(entry.end));
         if !entry.recurrence.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::errors::GoogleApiError;
 use crate::recurrence::RecurrenceSet;
-use crate::store::{EntryDraft, EntryStatus, EventTime, drop_nulls};
+use crate::store::{EntryDraft, EventTime, drop_nulls};
 use crate::timing::{DateOrDateTime, resolve};
 
 const TEXTS: [&str; 3] = ["summary", "description", "location"];
@@ -50,7 +50,7 @@ pub(crate) fn read(body: &Map<String, Value>, calendar_zone: Tz) -> Result<Entry
         end,
         recurrence,
         series,
-        status: status.as_deref().and_then(EntryStatus::parse),
+        status: status.and_then(|text| text.parse().ok()),
         sequence,
         fields: fields(&body)?,
     })

@@ -66,7 +66,7 @@ fn list_body(calendar: &StoredCalendar, subscription: &CalendarListItem, items: 
         "etag": etag(calendar.last_seq()),
         "summary": calendar.info.summary,
         "timeZone": calendar.info.zone.name(),
-        "accessRole": subscription.role.as_str(),
+        "accessRole": subscription.role,
         "defaultReminders": if subscription.primary { json!([{ "method": "popup", "minutes": 10 }]) } else { json!([]) },
         "items": items,
     });

@@ -37,7 +37,7 @@ impl GoogleEventView<'_> {
         put("kind", "calendar#event".into());
         put("etag", etag(entry.seq).into());
         put("id", entry.id.clone().into());
-        put("status", entry.status.as_str().into());
+        put("status", json!(entry.status));
         let page = entry_address(self.base_url, Provider::Google, (self.account, self.calendar), entry);
         put("htmlLink", page.into());
         put("created", timestamp(entry.created));

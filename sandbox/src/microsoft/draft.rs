@@ -9,7 +9,7 @@ use super::prefer::unknown_zone;
 use super::recurrence_patterns;
 use super::zones;
 use crate::recurrence::RecurrenceSet;
-use crate::store::{EntryDraft, EntryStatus, EventTime, StoredEntry};
+use crate::store::{EntryDraft, EventTime, StoredEntry};
 use crate::timing::{DateOrDateTime, resolve};
 
 /// What a client may set.
@@ -130,7 +130,7 @@ pub(crate) fn read(body: &Map<String, Value>) -> Result<EntryDraft, GraphApiErro
         Some(RecurrenceSet::parse(&recurrence, zone).map_err(GraphApiError::property)?)
     };
     // A person fetches an event back by this; an application cannot say it.
-    let status = body.get("status").and_then(Value::as_str).and_then(EntryStatus::parse);
+    let status = body.get("status").and_then(Value::as_str).and_then(|text| text.parse().ok());
     Ok(EntryDraft { start, end, recurrence, series, status, sequence: None, fields })
 }
 

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Duration, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -17,9 +17,7 @@ use super::{ids, tenants};
 use crate::clock;
 use crate::provider::Provider;
 use crate::push::{self, OutgoingNotification};
-use crate::store::{
-    AuthenticatedCaller, EntryChangeKind, EntryChanged, ProviderStore, StoreError, WatchChannel, secret,
-};
+use crate::store::{AuthenticatedCaller, EntryChanged, ProviderStore, StoreError, WatchChannel, secret};
 
 /// How long a subscription to events lives at most, and what is less than this is raised to it.
 const MAX_LIFETIME: Duration = Duration::minutes(10_080);
@@ -29,7 +27,7 @@ const MAX_PER_MAILBOX: usize = 1000;
 const MAX_CLIENT_STATE_LEN: usize = 128;
 
 /// What can become of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum LifecycleEvent {
     /// Its application must say that it is still there.
@@ -38,16 +36,6 @@ pub(crate) enum LifecycleEvent {
     SubscriptionRemoved,
     /// Notifications were lost: everything must be read again.
     Missed,
-}
-
-impl LifecycleEvent {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::ReauthorizationRequired => "reauthorizationRequired",
-            Self::SubscriptionRemoved => "subscriptionRemoved",
-            Self::Missed => "missed",
-        }
-    }
 }
 
 /// Reads what is asked for; nothing is stored before the addresses have answered.
@@ -78,8 +66,8 @@ pub(crate) fn read(
         return Err(invalid(format!("The sandbox does not know the property {name} of a subscription.")));
     }
     let kinds = required("changeType")?;
-    let kinds: Option<Vec<_>> = kinds.split(',').map(|kind| EntryChangeKind::parse(kind.trim())).collect();
-    let kinds = kinds.ok_or_else(|| invalid("changeType is made of created, updated and deleted."))?;
+    let kinds = kinds.split(',').map(|kind| kind.trim().parse()).collect::<Result<Vec<_>, _>>();
+    let kinds = kinds.map_err(|_| invalid("changeType is made of created, updated and deleted."))?;
     if text("clientState").is_some_and(|state| state.chars().count() > MAX_CLIENT_STATE_LEN) {
         return Err(invalid("clientState has more than 128 characters."));
     }
@@ -199,7 +187,7 @@ pub(crate) fn subscription_json(store: &ProviderStore, channel: &WatchChannel, w
         "id": channel.id,
         "resource": channel.resource,
         "applicationId": tenants::application_id(&channel.client),
-        "changeType": channel.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(","),
+        "changeType": channel.kinds.iter().map(<&str>::from).collect::<Vec<_>>().join(","),
         "clientState": channel.token.as_ref().filter(|_| with_state),
         "notificationUrl": channel.address,
         "lifecycleNotificationUrl": channel.lifecycle_address,
@@ -230,7 +218,7 @@ pub(crate) fn notifications(
             let id = ids::shown(&changed.entry, moves, channel.immutable_ids);
             let resource = format!("Users/{user}/Events/{id}");
             let mut one = notification_body(channel);
-            one["changeType"] = changed.kind.as_str().into();
+            one["changeType"] = json!(changed.kind);
             one["resourceData"] = json!({
                 "@odata.type": "#Microsoft.Graph.Event",
                 "@odata.id": resource,
@@ -258,7 +246,7 @@ pub(crate) fn send_lifecycle_event(
     for channel in channels {
         let Some(address) = &channel.lifecycle_address else { continue };
         let mut one = notification_body(&channel);
-        one["lifecycleEvent"] = event.as_str().into();
+        one["lifecycleEvent"] = json!(event);
         let notification = notification(&channel, address, &one);
         if event == LifecycleEvent::SubscriptionRemoved {
             store.close_channel(&channel.id)?;

@@ -1,11 +1,21 @@
 //! The platforms on which something is let.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum OtaPlatform {
     Airbnb,
     Vrbo,
@@ -13,15 +23,11 @@ pub(crate) enum OtaPlatform {
 }
 
 impl OtaPlatform {
-    pub(crate) const ALL: [Self; 3] = [Self::Airbnb, Self::Vrbo, Self::BookingCom];
+    pub(crate) const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Its name in addresses and in JSON.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Airbnb => "airbnb",
-            Self::Vrbo => "vrbo",
-            Self::BookingCom => "booking_com",
-        }
+        self.into()
     }
 
     /// Its name for persons.
@@ -57,11 +63,5 @@ impl OtaPlatform {
             Self::Airbnb => Some(12),
             Self::Vrbo | Self::BookingCom => None,
         }
-    }
-}
-
-impl fmt::Display for OtaPlatform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -43,7 +43,7 @@ fn feed_on(listing: &OtaListing, today: &str) -> String {
 
 #[test]
 fn feeds_as_the_platforms_write_them() {
-    for site in OtaPlatform::ALL {
+    for &site in OtaPlatform::ALL {
         insta::assert_snapshot!(site.as_str(), feed_on(&busy(site), "2026-11-20").replace("\r\n", "\n"));
     }
 }

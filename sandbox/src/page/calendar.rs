@@ -51,7 +51,7 @@ pub(super) async fn revision(
     Path((provider, account)): Path<(String, String)>,
     Query(wanted): Query<CalendarPageQuery>,
 ) -> Response {
-    let Some(provider) = Provider::parse(&provider) else { return StatusCode::NOT_FOUND.into_response() };
+    let Ok(provider) = provider.parse() else { return StatusCode::NOT_FOUND.into_response() };
     let store = app.store(provider);
     match store.visible(&account, wanted.calendar.as_deref().unwrap_or(PRIMARY)) {
         Ok((calendar, _)) => calendar.last_seq().to_string().into_response(),
@@ -65,7 +65,7 @@ pub(super) async fn act(
     Path((provider, account, action)): Path<(String, String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Response {
-    let Some(known) = Provider::parse(&provider) else {
+    let Ok(known) = provider.parse() else {
         return not_found("This provider does not exist in the sandbox.");
     };
     if !DONE.iter().any(|(name, _)| *name == action) {
@@ -139,7 +139,7 @@ fn render(
     wanted: &CalendarPageQuery,
     refused: Option<&RejectedEntryForm>,
 ) -> Response {
-    let Some(provider) = Provider::parse(provider) else {
+    let Ok(provider) = provider.parse() else {
         return not_found("This provider does not exist in the sandbox.");
     };
     let store = app.store(provider);

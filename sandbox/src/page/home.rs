@@ -29,7 +29,7 @@ pub(super) async fn show(State(app): State<Arc<SandboxApp>>) -> Html<String> {
              used up or deleted (<code>DELETE /control/faults</code>).</p>"
         );
     }
-    for provider in Provider::ALL {
+    for &provider in Provider::ALL {
         let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts\">", provider.title());
         let store = app.store(provider);
         for account in store.accounts.values() {

@@ -53,7 +53,7 @@ pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {
          calendar that you name: what it reads closes nights here.</p>",
     );
     body.push_str(panel::LEGEND);
-    for site in OtaPlatform::ALL {
+    for &site in OtaPlatform::ALL {
         let of_site = app.ota.all().into_iter().filter(|listing| listing.site == site);
         let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts listings\">", site.title());
         for listing in of_site {

@@ -17,28 +17,13 @@ pub(crate) struct EventTime {
 }
 
 /// An event's state. Cancelled is deleted: the tombstone stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::EnumString)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum EntryStatus {
     Confirmed,
     Tentative,
     Cancelled,
-}
-
-impl EntryStatus {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            EntryStatus::Confirmed => "confirmed",
-            EntryStatus::Tentative => "tentative",
-            EntryStatus::Cancelled => "cancelled",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [EntryStatus::Confirmed, EntryStatus::Tentative, EntryStatus::Cancelled]
-            .into_iter()
-            .find(|one| one.as_str() == text)
-    }
 }
 
 /// That an event stands in the place of one occurrence of a recurring one.

@@ -30,5 +30,5 @@ pub(crate) use records::{
     StoreRecord, StoredAccount, StoredCalendar,
 };
 pub(crate) use refusal::StoreError;
-pub(crate) use watch::{EntryChangeKind, EntryChanged, WatchChannel};
+pub(crate) use watch::{EntryChanged, WatchChannel};
 pub(crate) use writes::{WriteAuthor, standing};

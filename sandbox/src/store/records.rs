@@ -43,17 +43,6 @@ pub(crate) enum CalendarAccessRole {
     Owner,
 }
 
-impl CalendarAccessRole {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            CalendarAccessRole::FreeBusyReader => "freeBusyReader",
-            CalendarAccessRole::Reader => "reader",
-            CalendarAccessRole::Writer => "writer",
-            CalendarAccessRole::Owner => "owner",
-        }
-    }
-}
-
 /// That a calendar stands in an account's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CalendarListItem {

@@ -29,26 +29,15 @@ pub(crate) struct WatchChannel {
 }
 
 /// What happened to an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::EnumString, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum EntryChangeKind {
     Created,
     Updated,
     Deleted,
-}
-
-impl EntryChangeKind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            EntryChangeKind::Created => "created",
-            EntryChangeKind::Updated => "updated",
-            EntryChangeKind::Deleted => "deleted",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Created, Self::Updated, Self::Deleted].into_iter().find(|one| one.as_str() == text)
-    }
 }
 
 /// A write to an entry.

@@ -69,7 +69,7 @@ fn list_item(calendar: &StoredCalendar, subscription: &CalendarListItem) -> Valu
         "backgroundColor": "#9fe1e7",
         "foregroundColor": "#000000",
         "selected": !subscription.hidden,
-        "accessRole": subscription.role.as_str(),
+        "accessRole": subscription.role,
         "defaultReminders": defaults,
         "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
     });
