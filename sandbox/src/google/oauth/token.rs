@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Form, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -69,12 +69,7 @@ pub(super) async fn exchange(
             None => Err(GoogleOAuthError::new("invalid_request", "Missing required parameter: grant_type")),
         }
     });
-    let mut response = match answer {
-        Ok(tokens) => Json(tokens).into_response(),
-        Err(error) => error.into_response(),
-    };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    ([(header::CACHE_CONTROL, "no-store")], answer.map(Json)).into_response()
 }
 
 /// Ends the consent that `token` belongs to.
@@ -134,15 +129,14 @@ fn redeem(
 
 /// PKCE: what was challenged must be shown, and nothing may be shown that was not challenged (RFC 9700, 2.1.1).
 fn verify(challenge: Option<&PkceChallenge>, verifier: Option<&str>) -> Result<(), GoogleOAuthError> {
-    let fits = match (challenge, verifier) {
+    let fault = match (challenge, verifier) {
         (None, None) => return Ok(()),
-        (Some(_), None) => return Err(GoogleOAuthError::new("invalid_grant", "Missing code verifier.")),
-        (None, Some(_)) => {
-            return Err(GoogleOAuthError::new("invalid_grant", "code_verifier was not expected."));
-        }
-        (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
+        (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => return Ok(()),
+        (Some(_), Some(_)) => "Invalid code verifier.",
+        (Some(_), None) => "Missing code verifier.",
+        (None, Some(_)) => "code_verifier was not expected.",
     };
-    if fits { Ok(()) } else { Err(GoogleOAuthError::new("invalid_grant", "Invalid code verifier.")) }
+    Err(GoogleOAuthError::new("invalid_grant", fault))
 }
 
 fn refresh(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Form, Path, State};
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -34,12 +34,7 @@ pub(super) async fn exchange(
             }
             None => Err(missing("grant_type")),
         });
-    let mut response = match answer {
-        Ok(tokens) => Json(tokens).into_response(),
-        Err(error) => error.into_response(),
-    };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    ([(header::CACHE_CONTROL, "no-store")], answer.map(Json)).into_response()
 }
 
 fn missing(name: &str) -> EntraOAuthError {
