@@ -1,14 +1,15 @@
 //! What every call of an application passes: faults, authentication, quotas, and the recorder. What differs between the
 //! providers is their [`ProviderFrontend`].
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -19,9 +20,10 @@ use crate::clock;
 use crate::connection::ConnectionBreaker;
 use crate::faults::{FaultHit, FaultKind, FaultRequest};
 use crate::provider::Provider;
+use crate::provider_sandbox::ProviderSandbox;
 use crate::recorder::{RecordedExchange, query_object};
 use crate::server::SandboxServer;
-use crate::store::{AuthenticatedCaller, ProviderStore};
+use crate::store::AuthenticatedCaller;
 
 const MAX_BODY_BYTES: usize = 1 << 20;
 
@@ -31,42 +33,51 @@ pub(crate) const LONGEST_HOLD: Duration = Duration::from_mins(1);
 /// The answer to a request that is not let through.
 pub(crate) type RejectionResponse = Box<Response>;
 
-/// What a provider says at its gate.
-pub(crate) trait ProviderFrontend: Send + Sync {
-    fn provider(&self) -> Provider;
-
-    /// What all parts of the sandbox share.
-    fn server(&self) -> &SandboxServer;
-
-    /// The state; held for the length of one request's work, never across an await.
-    fn store(&self) -> MutexGuard<'_, ProviderStore>;
-
-    /// Whether applications call `path` without an access token.
-    fn is_token_endpoint(&self, path: &str) -> bool;
-
-    /// Whether a query carries what an earlier read gave out for the next one.
-    fn has_cursor(&self, query: &[(String, String)]) -> bool;
-
-    /// How many items a request asks for, if it is for a page of a list of events.
-    fn page_size(&self, arrival: &IncomingRequest) -> Option<u64>;
-
-    /// The path as the provider's contract has it; `None` for what has no contract to be held against.
-    fn contract_path(&self, path: &str) -> Option<String>;
-
-    /// Takes a permit among the requests in hand, if those are limited. It is given back when it is dropped.
-    fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse>;
-
-    /// The answer to a token that is not good, or to none.
-    fn unauthenticated(&self, has_token: bool) -> Response;
-
-    /// Counts a request against the quotas.
-    fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse>;
-
-    /// The answer of a fault that keeps the request from being worked on.
-    fn answer_of(&self, arrival: &IncomingRequest, strike: FaultHit) -> Option<Response>;
+/// What a provider says at its gate; it is of the type by which the provider limits requests.
+pub(crate) trait ProviderFrontend: Default + Send + 'static {
+    const PROVIDER: Provider;
 
     /// The member of a list's page that holds the whole address of the next one.
-    fn next_link(&self) -> Option<&'static str>;
+    const NEXT_LINK: Option<&'static str>;
+
+    /// Whether applications call `path` without an access token.
+    fn is_token_endpoint(path: &str) -> bool;
+
+    /// Whether a query carries what an earlier read gave out for the next one.
+    fn has_cursor(query: &[(String, String)]) -> bool;
+
+    /// How many items a request asks for, if it is for a page of a list of events.
+    fn page_size(arrival: &IncomingRequest) -> Option<u64>;
+
+    /// The path as the provider's contract has it; `None` for what has no contract to be held against.
+    fn contract_path(path: &str) -> Option<String>;
+
+    /// Takes a permit among the requests in hand, if those are limited. It is given back when it is dropped.
+    fn enter(
+        _limits: &Arc<Mutex<Self>>,
+        _caller: &AuthenticatedCaller,
+    ) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
+        Ok(None)
+    }
+
+    /// The answer to a token that is not good, or to none.
+    fn unauthenticated(has_token: bool) -> Response;
+
+    /// Counts a request against the quotas.
+    fn count(&mut self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse>;
+
+    /// The answer of a fault that keeps the request from being worked on.
+    fn answer_of(arrival: &IncomingRequest, strike: FaultHit) -> Option<Response>;
+}
+
+/// The pages for persons, and the endpoints for applications behind the gate.
+pub(crate) fn router<S, L: ProviderFrontend>(
+    provider: &Arc<ProviderSandbox<L>>,
+    pages: Router<Arc<ProviderSandbox<L>>>,
+    endpoints: Router<Arc<ProviderSandbox<L>>>,
+) -> Router<S> {
+    let gated = endpoints.layer(middleware::from_fn_with_state(Arc::clone(provider), pass::<L>));
+    pages.merge(gated).with_state(Arc::clone(provider))
 }
 
 /// A request that has arrived in full.
@@ -82,8 +93,8 @@ pub(crate) struct IncomingRequest {
 }
 
 /// Lets one request through, or not.
-pub(crate) async fn pass(
-    State(front): State<Arc<dyn ProviderFrontend>>,
+async fn pass<L: ProviderFrontend>(
+    State(front): State<Arc<ProviderSandbox<L>>>,
     ConnectInfo(breaker): ConnectInfo<ConnectionBreaker>,
     OriginalUri(uri): OriginalUri,
     request: Request,
@@ -95,14 +106,14 @@ pub(crate) async fn pass(
     };
     let query = uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let (front, server) = (&*front, front.server());
+    let (front, server) = (&*front, &*front.server);
     let arrival = IncomingRequest::new(front, parts, uri.path(), query, body);
-    let record = arrival.begin_record(front);
-    let _permit = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(caller)) {
+    let record = arrival.begin_record::<L>();
+    let _permit = match arrival.caller.as_ref().map_or(Ok(None), |caller| L::enter(&front.limits, caller)) {
         Ok(permit) => permit,
         Err(full) => return finish_record(server, record, *full, true).await,
     };
-    let verdict = server.faults.strike(arrival.target(front));
+    let verdict = server.faults.strike(arrival.target::<L>());
     if server.hold(verdict.latency).await.is_err() {
         return gone(&breaker);
     }
@@ -118,7 +129,7 @@ pub(crate) async fn pass(
             return answer;
         }
     }
-    let response = match verdict.fault.and_then(|strike| front.answer_of(&arrival, strike)) {
+    let response = match verdict.fault.and_then(|strike| L::answer_of(&arrival, strike)) {
         Some(answer) => answer,
         None => run(front, arrival, next).await,
     };
@@ -126,7 +137,7 @@ pub(crate) async fn pass(
     let response = finish_record(server, record, response, delivered).await;
     match kind {
         Some(FaultKind::ApplyThenDrop) => gone(&breaker),
-        Some(kind) => bad_answers::spoil(kind, front.next_link(), &server.url, response).await,
+        Some(kind) => bad_answers::spoil(kind, L::NEXT_LINK, &server.url, response).await,
         None => response,
     }
 }
@@ -137,17 +148,21 @@ pub(crate) fn gone(breaker: &ConnectionBreaker) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-async fn run(front: &dyn ProviderFrontend, arrival: IncomingRequest, next: Next) -> Response {
+async fn run<L: ProviderFrontend>(
+    front: &ProviderSandbox<L>,
+    arrival: IncomingRequest,
+    next: Next,
+) -> Response {
     let mut request = Request::from_parts(arrival.parts, Body::from(arrival.body));
-    if !front.is_token_endpoint(&arrival.path) {
+    if !L::is_token_endpoint(&arrival.path) {
         // Looked at again: a fault may have ended the token meanwhile.
         let now = clock::now();
         let token = bearer(request.headers());
         let caller = token.and_then(|token| front.store().caller(token, now));
         let Some(caller) = caller.filter(|caller| caller.live) else {
-            return front.unauthenticated(token.is_some());
+            return L::unauthenticated(token.is_some());
         };
-        if let Err(answer) = front.spend(&caller, now) {
+        if let Err(answer) = front.limits().count(&caller, now) {
             return *answer;
         }
         request.extensions_mut().insert(caller);
@@ -161,8 +176,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl IncomingRequest {
-    fn new(
-        front: &dyn ProviderFrontend,
+    fn new<L: ProviderFrontend>(
+        front: &ProviderSandbox<L>,
         parts: Parts,
         path: &str,
         query: Vec<(String, String)>,
@@ -170,8 +185,7 @@ impl IncomingRequest {
     ) -> Self {
         let store = front.store();
         let caller = bearer(&parts.headers).and_then(|token| store.caller(token, clock::now()));
-        let refresh_token = front
-            .is_token_endpoint(path)
+        let refresh_token = L::is_token_endpoint(path)
             .then(|| form_urlencoded::parse(&body).find(|(name, _)| name == "refresh_token"))
             .flatten();
         let grant = match (&caller, refresh_token) {
@@ -181,7 +195,7 @@ impl IncomingRequest {
             }
             (None, None) => None,
         };
-        Self { parts, path: path.into(), base_url: front.server().url.clone(), query, body, caller, grant }
+        Self { parts, path: path.into(), base_url: front.server.url.clone(), query, body, caller, grant }
     }
 
     /// What its query says of `name`.
@@ -199,26 +213,23 @@ impl IncomingRequest {
         format!("{}{}", self.base_url, self.path)
     }
 
-    fn target(&self, front: &dyn ProviderFrontend) -> FaultRequest<'_> {
+    fn target<L: ProviderFrontend>(&self) -> FaultRequest<'_> {
         FaultRequest {
             has_access_token: self.caller.as_ref().is_some_and(|caller| caller.live),
             has_grant: self.grant.is_some(),
-            has_cursor: front.has_cursor(&self.query),
-            page_size: front.page_size(self),
+            has_cursor: L::has_cursor(&self.query),
+            page_size: L::page_size(self),
             is_read: self.parts.method == axum::http::Method::GET,
-            is_for_tokens: front.is_token_endpoint(&self.path),
-            pages_by_link: front.next_link().is_some()
+            is_for_tokens: L::is_token_endpoint(&self.path),
+            pages_by_link: L::NEXT_LINK.is_some()
                 && self.parts.method == axum::http::Method::GET
-                && !front.is_token_endpoint(&self.path),
-            ..FaultRequest::of(
-                front.provider().into(),
-                self.grant.as_ref().map(|(account, _)| account.as_str()),
-            )
+                && !L::is_token_endpoint(&self.path),
+            ..FaultRequest::of(L::PROVIDER.into(), self.grant.as_ref().map(|(account, _)| account.as_str()))
         }
     }
 
     /// Does to the state what a fault does to it.
-    fn suffer(&self, front: &dyn ProviderFrontend, kind: FaultKind) {
+    fn suffer<L: ProviderFrontend>(&self, front: &ProviderSandbox<L>, kind: FaultKind) {
         let now = clock::now();
         let done = match (kind, &self.caller, &self.grant) {
             (FaultKind::ExpireToken, Some(caller), _) => front.store().expire(&caller.token, now),
@@ -233,11 +244,11 @@ impl IncomingRequest {
     }
 
     /// The request's half of a recorded exchange.
-    fn begin_record(&self, front: &dyn ProviderFrontend) -> Option<RecordedExchange> {
-        let path = front.contract_path(&self.path)?;
+    fn begin_record<L: ProviderFrontend>(&self) -> Option<RecordedExchange> {
+        let path = L::contract_path(&self.path)?;
         Some(RecordedExchange {
             at: clock::now(),
-            provider: front.provider().as_str(),
+            provider: L::PROVIDER.as_str(),
             method: self.parts.method.as_str().into(),
             path,
             query: query_object(&self.query),

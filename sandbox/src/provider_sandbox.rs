@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::{Router, middleware};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::gate::{ProviderFrontend, pass};
 use crate::server::SandboxServer;
 use crate::store::{EntryChanged, ProviderDialect, ProviderStore};
 use crate::{OAuthClient, SandboxError};
@@ -44,15 +42,4 @@ impl<L: Default> ProviderSandbox<L> {
     pub(crate) fn client(&self, id: &str) -> Option<&OAuthClient> {
         self.clients.iter().find(|client| client.client_id == id)
     }
-}
-
-/// The pages for persons, and the endpoints for applications behind the gate.
-pub(crate) fn router<S, F: ProviderFrontend + 'static>(
-    provider: &Arc<F>,
-    pages: Router<Arc<F>>,
-    endpoints: Router<Arc<F>>,
-) -> Router<S> {
-    let front: Arc<dyn ProviderFrontend> = provider.clone();
-    let gated = endpoints.layer(middleware::from_fn_with_state(front, pass));
-    pages.merge(gated).with_state(Arc::clone(provider))
 }

@@ -1,70 +1,56 @@
 //! What Google says at its gate.
 
-use std::sync::MutexGuard;
-
 use axum::Json;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::GoogleSandbox;
 use super::errors::GoogleApiError;
 use super::list_query::DEFAULT_PAGE;
 use super::oauth::token;
+use super::quota::GoogleQuota;
 use crate::faults::{FaultHit, FaultKind};
 use crate::gate::{IncomingRequest, ProviderFrontend, RejectionResponse};
 use crate::provider::Provider;
-use crate::server::SandboxServer;
-use crate::store::{AuthenticatedCaller, ProviderStore};
+use crate::store::AuthenticatedCaller;
 
-impl ProviderFrontend for GoogleSandbox {
-    fn provider(&self) -> Provider {
-        Provider::Google
-    }
+impl ProviderFrontend for GoogleQuota {
+    const PROVIDER: Provider = Provider::Google;
 
-    fn server(&self) -> &SandboxServer {
-        &self.server
-    }
+    /// Google gives tokens of pages, not addresses.
+    const NEXT_LINK: Option<&'static str> = None;
 
-    fn store(&self) -> MutexGuard<'_, ProviderStore> {
-        self.store()
-    }
-
-    fn is_token_endpoint(&self, path: &str) -> bool {
+    fn is_token_endpoint(path: &str) -> bool {
         matches!(path, "/google/token" | "/google/revoke")
     }
 
-    fn has_cursor(&self, query: &[(String, String)]) -> bool {
+    fn has_cursor(query: &[(String, String)]) -> bool {
         query.iter().any(|(name, _)| name == "syncToken")
     }
 
-    fn page_size(&self, arrival: &IncomingRequest) -> Option<u64> {
+    fn page_size(arrival: &IncomingRequest) -> Option<u64> {
         let size = arrival.asked("maxResults").and_then(|size| size.parse().ok());
         is_list_of_events(arrival).then(|| size.unwrap_or(DEFAULT_PAGE as u64))
     }
 
-    fn contract_path(&self, path: &str) -> Option<String> {
+    fn contract_path(path: &str) -> Option<String> {
         path.strip_prefix("/google").filter(|path| path.starts_with("/calendar/v3/")).map(String::from)
     }
 
-    fn enter(&self, _: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
-        Ok(None)
-    }
-
-    fn unauthenticated(&self, _: bool) -> Response {
+    fn unauthenticated(_: bool) -> Response {
         GoogleApiError::unauthenticated().into_response()
     }
 
-    fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
-        let spent = self.limits().spend(&caller.client, &caller.account, now);
+    fn count(&mut self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
+        let spent = self.spend(&caller.client, &caller.account, now);
         spent.map_err(|error| Box::new(error.into_response()))
     }
 
-    fn answer_of(&self, arrival: &IncomingRequest, strike: FaultHit) -> Option<Response> {
+    fn answer_of(arrival: &IncomingRequest, strike: FaultHit) -> Option<Response> {
         let even = strike.before.is_multiple_of(2);
         let wait = u32::try_from(strike.value.unwrap_or(1)).unwrap_or(u32::MAX);
-        let at_token_endpoint = self.is_token_endpoint(&arrival.path);
+        let at_token_endpoint = Self::is_token_endpoint(&arrival.path);
         let error = match strike.kind {
             // Google says it in either way.
             FaultKind::RateLimit if even || at_token_endpoint => GoogleApiError::too_many_requests(wait),
@@ -81,11 +67,6 @@ impl ProviderFrontend for GoogleSandbox {
             _ => return None,
         };
         Some(if at_token_endpoint { token_endpoint_error(&error) } else { error.into_response() })
-    }
-
-    /// Google gives tokens of pages, not addresses.
-    fn next_link(&self) -> Option<&'static str> {
-        None
     }
 }
 

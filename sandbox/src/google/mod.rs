@@ -30,12 +30,13 @@ pub(crate) use dialect::GoogleDialect;
 pub(crate) use quota::GoogleQuotaLimits;
 pub(crate) use scopes::EVERYTHING;
 
-use crate::provider_sandbox::{self, ProviderSandbox};
+use crate::gate;
+use crate::provider_sandbox::ProviderSandbox;
 
 pub(crate) type GoogleSandbox = ProviderSandbox<quota::GoogleQuota>;
 
 /// The routes below `/google`.
 pub(crate) fn router<S>(google: &Arc<GoogleSandbox>) -> Router<S> {
     let endpoints = oauth::endpoints().nest("/calendar/v3", api::router());
-    provider_sandbox::router(google, oauth::pages(), endpoints)
+    gate::router(google, oauth::pages(), endpoints)
 }

@@ -1,6 +1,6 @@
 //! What Microsoft says at its gate.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, Mutex};
 
 use axum::Json;
 use axum::http::Method;
@@ -8,40 +8,30 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::MicrosoftSandbox;
 use super::errors::GraphApiError;
 use super::oauth::{EntraOAuthError, is_token_endpoint};
 use super::odata::DEFAULT_PAGE;
 use super::prefer::{PreferHeader, unknown_zone};
-use super::throttle::ConcurrencyPermit;
+use super::throttle::{ConcurrencyPermit, GraphThrottle};
 use crate::faults::{FaultHit, FaultKind};
 use crate::gate::{IncomingRequest, ProviderFrontend, RejectionResponse};
 use crate::provider::Provider;
-use crate::server::SandboxServer;
-use crate::store::{AuthenticatedCaller, ProviderStore};
+use crate::store::AuthenticatedCaller;
 
-impl ProviderFrontend for MicrosoftSandbox {
-    fn provider(&self) -> Provider {
-        Provider::Microsoft
-    }
+impl ProviderFrontend for GraphThrottle {
+    const PROVIDER: Provider = Provider::Microsoft;
 
-    fn server(&self) -> &SandboxServer {
-        &self.server
-    }
+    const NEXT_LINK: Option<&'static str> = Some("@odata.nextLink");
 
-    fn store(&self) -> MutexGuard<'_, ProviderStore> {
-        self.store()
-    }
-
-    fn is_token_endpoint(&self, path: &str) -> bool {
+    fn is_token_endpoint(path: &str) -> bool {
         is_token_endpoint(path)
     }
 
-    fn has_cursor(&self, query: &[(String, String)]) -> bool {
+    fn has_cursor(query: &[(String, String)]) -> bool {
         query.iter().any(|(name, _)| name == "$deltatoken" || name == "$skiptoken")
     }
 
-    fn page_size(&self, arrival: &IncomingRequest) -> Option<u64> {
+    fn page_size(arrival: &IncomingRequest) -> Option<u64> {
         let is_of_events = is_list(arrival) && !arrival.path.ends_with("/calendars");
         let prefer = PreferHeader::read(&arrival.parts.headers).ok()?;
         let size = || prefer.page_size.unwrap_or(DEFAULT_PAGE) as u64;
@@ -50,28 +40,31 @@ impl ProviderFrontend for MicrosoftSandbox {
     }
 
     /// Brackets in a path may be escaped; the contract has them as they are.
-    fn contract_path(&self, path: &str) -> Option<String> {
+    fn contract_path(path: &str) -> Option<String> {
         let path = path.strip_prefix("/microsoft").filter(|path| path.starts_with("/v1.0/"))?;
         Some(path.replace("%28", "(").replace("%29", ")"))
     }
 
-    fn enter(&self, caller: &AuthenticatedCaller) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
-        match ConcurrencyPermit::take(&self.limits, &caller.client, &caller.account) {
+    fn enter(
+        limits: &Arc<Mutex<Self>>,
+        caller: &AuthenticatedCaller,
+    ) -> Result<Option<Box<dyn Send>>, RejectionResponse> {
+        match ConcurrencyPermit::take(limits, &caller.client, &caller.account) {
             Ok(permit) => Ok(Some(Box::new(permit))),
             Err(full) => Err(Box::new(full.into_response())),
         }
     }
 
-    fn unauthenticated(&self, has_token: bool) -> Response {
+    fn unauthenticated(has_token: bool) -> Response {
         GraphApiError::unauthenticated(has_token).into_response()
     }
 
-    fn spend(&self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
-        let spent = self.limits().spend(&caller.client, &caller.account, now);
+    fn count(&mut self, caller: &AuthenticatedCaller, now: DateTime<Utc>) -> Result<(), RejectionResponse> {
+        let spent = self.spend(&caller.client, &caller.account, now);
         spent.map_err(|error| Box::new(error.into_response()))
     }
 
-    fn answer_of(&self, arrival: &IncomingRequest, strike: FaultHit) -> Option<Response> {
+    fn answer_of(arrival: &IncomingRequest, strike: FaultHit) -> Option<Response> {
         let even = strike.before.is_multiple_of(2);
         let wait = u32::try_from(strike.value.unwrap_or(1)).unwrap_or(u32::MAX);
         if is_token_endpoint(&arrival.path) {
@@ -101,10 +94,6 @@ impl ProviderFrontend for MicrosoftSandbox {
             _ => return None,
         };
         Some(error.into_response())
-    }
-
-    fn next_link(&self) -> Option<&'static str> {
-        Some("@odata.nextLink")
     }
 }
 

@@ -33,12 +33,13 @@ pub(crate) use scopes::EVERYTHING;
 pub(crate) use subscriptions::{LifecycleEvent, notifications, send_lifecycle_event};
 pub(crate) use throttle::GraphThrottleLimits;
 
-use crate::provider_sandbox::{self, ProviderSandbox};
+use crate::gate;
+use crate::provider_sandbox::ProviderSandbox;
 
 pub(crate) type MicrosoftSandbox = ProviderSandbox<throttle::GraphThrottle>;
 
 /// The routes below `/microsoft`.
 pub(crate) fn router<S>(microsoft: &Arc<MicrosoftSandbox>) -> Router<S> {
     let endpoints = oauth::endpoints().nest("/v1.0", api::router());
-    provider_sandbox::router(microsoft, oauth::pages(), endpoints)
+    gate::router(microsoft, oauth::pages(), endpoints)
 }
