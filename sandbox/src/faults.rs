@@ -222,22 +222,21 @@ impl FaultInjector {
         self.lock().standing.clone()
     }
 
-    /// Ends the faults of `provider`, or all.
-    pub(crate) fn clear(&self, provider: Option<FaultTarget>) {
-        self.lock().standing.retain(|fault| provider.is_some_and(|name| name != fault.provider));
+    /// Ends all faults, or those of `provider`, or those that are for `account` alone.
+    pub(crate) fn clear(&self, provider: Option<FaultTarget>, account: Option<&str>) {
+        let is_meant = |fault: &ActiveFault| {
+            provider.is_none_or(|name| name == fault.provider)
+                && (account.is_none() || fault.account.as_deref() == account)
+        };
+        self.lock().standing.retain(|fault| !is_meant(fault));
     }
 
     /// The faults that can hit this account of `provider`.
     pub(crate) fn list_of(&self, provider: FaultTarget, account: &str) -> Vec<ActiveFault> {
         let mut faults = self.list();
-        faults.retain(|fault| fault.is_of(provider, account));
+        let is_for = |fault: &ActiveFault| fault.account.as_deref().is_none_or(|own| own == account);
+        faults.retain(|fault| fault.provider == provider && is_for(fault));
         faults
-    }
-
-    /// Ends the faults that are for this account of `provider` alone.
-    pub(crate) fn clear_of(&self, provider: FaultTarget, account: &str) {
-        let of_it = |fault: &ActiveFault| fault.account.is_some() && fault.is_of(provider, account);
-        self.lock().standing.retain(|fault| !of_it(fault));
     }
 
     /// Rolls the dice for one request. Latencies add up; of the others the first that hits decides.
@@ -275,10 +274,6 @@ impl ActiveFault {
     pub(crate) fn of(provider: FaultTarget, kind: FaultKind) -> Self {
         let (probability, count, skip, account, value) = (1.0, None, 0, None, None);
         Self { id: 0, provider, kind, probability, count, skip, account, value, hits: 0 }
-    }
-
-    fn is_of(&self, provider: FaultTarget, account: &str) -> bool {
-        self.provider == provider && self.account.as_deref().is_none_or(|own| own == account)
     }
 
     fn can_hit(&self, target: FaultRequest<'_>) -> bool {

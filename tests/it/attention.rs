@@ -36,14 +36,14 @@ async fn feed_that_cannot_be_read_is_not_in_agreement(db: &TestDb) {
     })
     .await;
 
-    let faults = format!("/ota/{}/faults", listing.id);
-    test_app.control(Method::POST, &faults, json!({ "kind": "rate_limit" })).await;
+    let fault = json!({ "provider": "ota", "account": listing.id, "kind": "rate_limit" });
+    test_app.control(Method::POST, "/faults", fault).await;
     let sync = format!("/api/v1/channels/{}/sync", channel["id"].as_str().unwrap());
     test_app.api.post(&sync, json!({})).await.expect(202);
     let shown = overview_says(&visitor, "1 feed failed to sync").await;
     assert!(!shown.contains("In sync</a>"), "{shown}");
 
-    test_app.control(Method::DELETE, &faults, json!({})).await;
+    test_app.control(Method::DELETE, "/faults", json!({})).await;
     test_app.api.post(&sync, json!({})).await.expect(202);
     overview_says(&visitor, "In sync</a>").await;
     test_app.stop().await;

@@ -163,8 +163,8 @@ async fn what_is_held_back_waits_for_a_word_and_comes_back(db: &TestDb) {
     let known = visitor.cookies.clone();
     let listing = at_airbnb(&test_app);
     let path = connect(&visitor, &room, &listing.export_url).await;
-    let control = format!("/ota/{}/faults", listing.id);
-    test_app.control(Method::POST, &control, json!({ "kind": "empty" })).await;
+    let empty = json!({ "provider": "ota", "account": listing.id, "kind": "empty" });
+    test_app.control(Method::POST, "/faults", empty.clone()).await;
     visitor.send(&format!("{path}/sync"), &[]).await.leads_to();
     let held = read(&visitor, &path, "Cancel these 2 bookings").await;
     assert!(held.contains("is suddenly empty") && held.contains("they will be cancelled."), "{held}");
@@ -197,14 +197,14 @@ async fn what_is_held_back_waits_for_a_word_and_comes_back(db: &TestDb) {
     let standing = test_app.api.get("/api/v1/bookings?status=confirmed").await.expect(200);
     assert_eq!(standing["items"].as_array().unwrap().len(), 2, "{standing}");
 
-    test_app.control(Method::DELETE, &control, Value::Null).await;
+    test_app.control(Method::DELETE, "/faults", Value::Null).await;
     visitor.send(&format!("{path}/sync"), &[]).await.leads_to();
     until("the feed has them again", async || {
         let shown = visitor.get(&path).await.text;
         (!shown.contains("kept, though missing from the calendar")).then_some(())
     })
     .await;
-    test_app.control(Method::POST, &control, json!({ "kind": "empty" })).await;
+    test_app.control(Method::POST, "/faults", empty).await;
     visitor.send(&format!("{path}/sync"), &[]).await.leads_to();
     read(&visitor, &path, "Cancel these 2 bookings").await;
     let kept = visitor.send(&format!("{path}/keep"), &[]).await;

@@ -334,8 +334,7 @@ async fn released_bookings_leave_the_same(db: &TestDb) {
         [row("/channels/{channel}/release", &[], (Method::POST, "/channels/{channel}/release"), json!({}))];
     let prepare = async |test_app: &TestApp, _| {
         let (room, listing) = (test_app.resource(1).await, at_airbnb(test_app));
-        let control = format!("/ota/{}/faults", listing.id);
-        test_app.control(Method::DELETE, &control, Value::Null).await;
+        test_app.control(Method::DELETE, "/faults", Value::Null).await;
         let body = json!({ "resource": room.id, "platform": "airbnb", "import_url": listing.export_url });
         let made = test_app.api.post("/api/v1/channels", body).await.expect(201);
         let path = format!("/api/v1/channels/{}", text(&made["id"]));
@@ -344,7 +343,8 @@ async fn released_bookings_leave_the_same(db: &TestDb) {
             (list["items"].as_array()?.len() == 2).then_some(())
         })
         .await;
-        test_app.control(Method::POST, &control, json!({ "kind": "empty" })).await;
+        let empty = json!({ "provider": "ota", "account": listing.id, "kind": "empty" });
+        test_app.control(Method::POST, "/faults", empty).await;
         test_app.api.post(&format!("{path}/sync"), json!({})).await.expect(202);
         until("they are held back", async || {
             (!test_app.api.get(&path).await.expect(200)["held"].is_null()).then_some(())

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{ControlError, ProviderQuery, party, read, read_query};
+use super::{ControlError, party, read, read_query};
 use crate::app::SandboxApp;
 use crate::faults::{ActiveFault, FaultKind, FaultTarget};
 use crate::google::GoogleQuotaLimits;
@@ -21,16 +21,16 @@ const LATENCY_MS: u64 = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewFaultBody {
-    /// Where the address does not say it.
-    pub(super) provider: Option<String>,
+struct NewFaultBody {
+    provider: String,
     kind: FaultKind,
     probability: Option<f64>,
     #[serde(default)]
     count: FaultCount,
     #[serde(default)]
     skip: u64,
-    pub(super) account: Option<String>,
+    /// Of the booking platforms, a listing.
+    account: Option<String>,
     /// Milliseconds of `latency_ms`, by whose name it may go too; the status of `status`.
     #[serde(alias = "latency_ms")]
     value: Option<u64>,
@@ -38,7 +38,7 @@ pub(super) struct NewFaultBody {
 
 /// How many times: a `null` that was written is something else than a member that was not.
 #[derive(Default)]
-pub(super) enum FaultCount {
+enum FaultCount {
     #[default]
     Unsaid,
     UntilDeleted,
@@ -59,25 +59,13 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewFaultBody = read(&body)?;
-    let Some(name) = &new.provider else {
-        return Err(ControlError::bad("the body cannot be read: missing field `provider`"));
-    };
-    let party = party(name)?;
-    activate(&app, party, new)
-}
-
-/// Puts a fault of `party` in force, or says what is wrong with it.
-pub(super) fn activate(
-    app: &SandboxApp,
-    party: FaultTarget,
-    new: NewFaultBody,
-) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let party = party(&new.provider)?;
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
         return Err(ControlError::bad("probability goes from 0 to 1"));
     }
     if let Some(account) = &new.account
-        && !is_known_account(app, party, account)
+        && !is_known_account(&app, party, account)
     {
         return Err(ControlError::not_found(format!("there is no account {account}")));
     }
@@ -110,13 +98,20 @@ pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
     Json(json!(app.server.faults.list()))
 }
 
-/// Ends all faults, or those of `provider`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultsQuery {
+    provider: Option<String>,
+    account: Option<String>,
+}
+
+/// Ends all faults, or those of `provider`, or those that are for `account` alone.
 pub(super) async fn clear(
     State(app): State<Arc<SandboxApp>>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
-    let of: ProviderQuery = read_query(query.as_deref())?;
-    app.server.faults.clear(of.provider.as_deref().map(party).transpose()?);
+    let of: FaultsQuery = read_query(query.as_deref())?;
+    app.server.faults.clear(of.provider.as_deref().map(party).transpose()?, of.account.as_deref());
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -128,19 +123,8 @@ enum QuotasBody {
     Microsoft { concurrent_per_mailbox: Option<usize>, per_mailbox_per_ten_minutes: Option<usize> },
 }
 
-/// The quotas in force.
-pub(super) async fn quotas(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
-    Json(current_quotas(&app))
-}
-
-fn current_quotas(app: &SandboxApp) -> Value {
-    json!({
-        Provider::Google.as_str(): app.google.limits().limits(),
-        Provider::Microsoft.as_str(): app.microsoft.limits().limits(),
-    })
-}
-
-/// Sets quotas; what is not named gets the provider's own figure. What was spent is forgotten.
+/// Sets quotas; what is not named gets the provider's own figure. What was spent is forgotten. Answers with the quotas in
+/// force.
 pub(super) async fn set_quotas(
     State(app): State<Arc<SandboxApp>>,
     body: Bytes,
@@ -162,5 +146,8 @@ pub(super) async fn set_quotas(
             });
         }
     }
-    Ok(Json(current_quotas(&app)))
+    Ok(Json(json!({
+        Provider::Google.as_str(): app.google.limits().limits(),
+        Provider::Microsoft.as_str(): app.microsoft.limits().limits(),
+    })))
 }

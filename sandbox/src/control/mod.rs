@@ -53,8 +53,7 @@ pub(crate) fn router() -> Router<Arc<SandboxApp>> {
         .route("/ota/{id}/blocks", post(ota::block))
         .route("/ota/{id}/import", put(ota::import).delete(ota::end_import))
         .route("/ota/{id}/read", post(ota::read_feed))
-        .route("/ota/{id}/faults", get(ota::faults).post(ota::add_fault).delete(ota::clear_faults))
-        .route("/quotas", get(faults::quotas).put(faults::set_quotas))
+        .route("/quotas", put(faults::set_quotas))
         .fallback(|| async { ControlError::not_found("there is no such control") })
 }
 

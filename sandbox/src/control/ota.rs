@@ -10,7 +10,6 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::faults::{NewFaultBody, activate};
 use super::{ControlError, read};
 use crate::app::SandboxApp;
 use crate::clock;
@@ -152,39 +151,6 @@ pub(super) async fn read_feed(
     let mut answer = listing_json(&app, &find(&app, &id)?);
     answer["outcome"] = json!({ "ok": outcome.is_ok(), "says": outcome.unwrap_or_else(|problem| problem) });
     Ok(Json(answer))
-}
-
-/// The faults that hit the listing's feed.
-pub(super) async fn faults(
-    State(app): State<Arc<SandboxApp>>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ControlError> {
-    let listing = find(&app, &id)?;
-    Ok(Json(json!(app.server.faults.list_of(FaultTarget::Ota, &listing.id))))
-}
-
-/// Breaks the listing's feed, as `POST /control/faults` does with `"provider": "ota"` and the listing as account.
-pub(super) async fn add_fault(
-    State(app): State<Arc<SandboxApp>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let mut new: NewFaultBody = read(&body)?;
-    if new.provider.is_some() || new.account.is_some() {
-        return Err(ControlError::bad("the address says already whose feed it is"));
-    }
-    new.account = Some(id);
-    activate(&app, FaultTarget::Ota, new)
-}
-
-/// Ends the faults of the listing.
-pub(super) async fn clear_faults(
-    State(app): State<Arc<SandboxApp>>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, ControlError> {
-    let listing = find(&app, &id)?;
-    app.server.faults.clear_of(FaultTarget::Ota, &listing.id);
-    Ok(StatusCode::NO_CONTENT)
 }
 
 fn find(app: &SandboxApp, id: &str) -> Result<OtaListing, ControlError> {

@@ -191,7 +191,7 @@ fn inject_feed_fault(app: &SandboxApp, listing: &OtaListing, name: &str) -> Resu
     if fault.is_none() && !name.is_empty() {
         return Err("Choose an export fault.".into());
     }
-    app.server.faults.clear_of(FaultTarget::Ota, &listing.id);
+    app.server.faults.clear(Some(FaultTarget::Ota), Some(&listing.id));
     if let Some((_, kind, _)) = fault {
         app.server.faults.add(ActiveFault {
             account: Some(listing.id.clone()),

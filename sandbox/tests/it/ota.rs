@@ -28,6 +28,11 @@ async fn control(outside: &SandboxClient, method: Method, path: &str, body: Valu
     outside.control(method, path, (!body.is_null()).then_some(body)).await
 }
 
+async fn break_feed(outside: &SandboxClient, listing: &str, mut fault: Value) -> SandboxResponse {
+    (fault["provider"], fault["account"]) = ("ota".into(), listing.trim_start_matches("/ota/").into());
+    control(outside, Method::POST, "/faults", fault).await
+}
+
 async fn export_url(outside: &SandboxClient, listing: &str) -> String {
     let listing = control(outside, Method::GET, listing, Value::Null).await.expect(200);
     listing["export_url"].as_str().unwrap().to_owned()
@@ -120,8 +125,7 @@ async fn feeds_break_on_demand_and_as_often_as_was_asked_for() {
         control(&outside, Method::POST, &format!("{VRBO}/bookings"), new).await.expect(201);
     }
     let whole = text(feed(&outside, VRBO).await);
-    let faults = format!("{VRBO}/faults");
-    let break_it = async |fault: Value| control(&outside, Method::POST, &faults, fault).await.expect(201);
+    let break_it = async |fault: Value| break_feed(&outside, VRBO, fault).await.expect(201);
     break_it(json!({ "kind": "empty", "count": 1 })).await;
     assert_eq!(events(&text(feed(&outside, VRBO).await)), 0);
     break_it(json!({ "kind": "half", "count": 1 })).await;
@@ -146,12 +150,14 @@ async fn feeds_break_on_demand_and_as_often_as_was_asked_for() {
     let (first, second) = (text(feed(&outside, VRBO).await), text(feed(&outside, VRBO).await));
     assert!(uids(&first).is_disjoint(&uids(&whole)) && uids(&first).is_disjoint(&uids(&second)));
     assert_eq!(events(&text(feed(&outside, AIRBNB).await)), 3, "the others are spared");
-    let listed = control(&outside, Method::GET, &faults, Value::Null).await.expect(200);
-    assert_eq!(listed.as_array().unwrap().len(), 9);
-    control(&outside, Method::DELETE, &faults, Value::Null).await.expect(204);
+    break_feed(&outside, AIRBNB, json!({ "kind": "empty" })).await.expect(201);
+    let listed = control(&outside, Method::GET, VRBO, Value::Null).await.expect(200);
+    assert_eq!(listed["faults"].as_array().unwrap().len(), 9);
+    let faults = "/faults?provider=ota&account=vrbo-sea-view-suite";
+    control(&outside, Method::DELETE, faults, Value::Null).await.expect(204);
     assert_eq!(uids(&text(feed(&outside, VRBO).await)), uids(&whole));
-    control(&outside, Method::POST, "/ota/nowhere/faults", json!({ "kind": "empty" })).await.expect(404);
-    control(&outside, Method::POST, &faults, json!({ "kind": "empty", "account": "x" })).await.expect(400);
+    assert_eq!(events(&text(feed(&outside, AIRBNB).await)), 0, "what is for others stays");
+    break_feed(&outside, "/ota/nowhere", json!({ "kind": "empty" })).await.expect(404);
 }
 
 #[tokio::test]
@@ -174,9 +180,7 @@ async fn a_person_breaks_a_calendar_on_its_page_and_mends_it() {
 #[tokio::test]
 async fn a_bomb_is_small_until_it_is_unpacked() {
     let outside = SandboxClient::start().await;
-    control(&outside, Method::POST, &format!("{AIRBNB}/faults"), json!({ "kind": "gzip_bomb", "count": 1 }))
-        .await
-        .expect(201);
+    break_feed(&outside, AIRBNB, json!({ "kind": "gzip_bomb", "count": 1 })).await.expect(201);
     let url = export_url(&outside, AIRBNB).await;
     let mut bomb = outside.http.get(url).header("user-agent", "x").send().await.unwrap();
     let (mut read, most) = (0, 64 << 20);
