@@ -33,7 +33,9 @@ pub(crate) fn watch(
     let (known, _) = store.visible(&caller.account, calendar)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     if known.info.owner == NOBODY {
-        return Err(GoogleApiError::push_not_supported());
+        let (domain, reason) = ("calendar", "pushNotSupportedForRequestedResource");
+        let error = GoogleApiError::invalid("Push notifications are not supported by this resource.");
+        return Err(GoogleApiError { domain, reason, ..error });
     }
     let id = text("id").filter(|id| !id.is_empty()).ok_or_else(|| GoogleApiError::required("Missing id."))?;
     let is_of_id = |one: u8| one.is_ascii_alphanumeric() || b"-_+/=".contains(&one);
@@ -45,13 +47,15 @@ pub(crate) fn watch(
     }
     let address = text("address").ok_or_else(|| GoogleApiError::required("Missing address."))?;
     if push::address(address).is_none() {
-        return Err(GoogleApiError::webhook_not_https(address));
+        let error = GoogleApiError::invalid(format!("WebHook callback must be HTTPS: {address}"));
+        return Err(GoogleApiError { reason: "push.webhookUrlNotHttps", ..error });
     }
     if text("token").is_some_and(|token| token.len() > 256) {
         return Err(GoogleApiError::invalid("Invalid channel token."));
     }
     if store.live_channels(now).any(|one| one.id == id) {
-        return Err(GoogleApiError::channel_id_not_unique(id));
+        let error = GoogleApiError::invalid(format!("Channel id {id} not unique"));
+        return Err(GoogleApiError { reason: "channelIdNotUnique", ..error });
     }
     let path: String = url::form_urlencoded::byte_serialize(known.info.id.as_bytes()).collect();
     let channel = WatchChannel {
@@ -105,7 +109,8 @@ pub(crate) fn stop(
     let known = store.live_channels(now).find(|one| one.id == id);
     let known = known.filter(|one| one.client == caller.client && one.account == caller.account);
     if known.is_none_or(|one| resource_id(one) != resource) {
-        return Err(GoogleApiError::channel_not_found(id, resource));
+        let message = format!("Channel '{id}' not found for resource '{resource}'");
+        return Err(GoogleApiError { message, ..GoogleApiError::not_found() });
     }
     Ok(store.close_channel(id)?)
 }

@@ -92,8 +92,7 @@ impl GoogleApiError {
     /// 429 with the seconds to wait.
     pub(crate) fn too_many_requests(retry_after: u32) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
-        let error = Self::new(status, "usageLimits", "rateLimitExceeded", "Rate Limit Exceeded");
-        Self { retry_after: Some(retry_after), ..error }
+        Self { status, retry_after: Some(retry_after), ..Self::project_rate_limit() }
     }
 
     /// 404 for calendars and events alike.
@@ -115,30 +114,6 @@ impl GoogleApiError {
     pub(crate) fn full_sync_required() -> Self {
         let message = "Sync token is no longer valid, a full sync is required.";
         Self::new(StatusCode::GONE, "calendar", "fullSyncRequired", message).at("parameter", "syncToken")
-    }
-
-    /// 400: what is asked for cannot be watched.
-    pub(crate) fn push_not_supported() -> Self {
-        let message = "Push notifications are not supported by this resource.";
-        Self::new(StatusCode::BAD_REQUEST, "calendar", "pushNotSupportedForRequestedResource", message)
-    }
-
-    /// 400: notifications go to https only.
-    pub(crate) fn webhook_not_https(address: &str) -> Self {
-        let message = format!("WebHook callback must be HTTPS: {address}");
-        Self::new(StatusCode::BAD_REQUEST, "global", "push.webhookUrlNotHttps", message)
-    }
-
-    /// 400: a living channel has this id.
-    pub(crate) fn channel_id_not_unique(id: &str) -> Self {
-        let message = format!("Channel id {id} not unique");
-        Self::new(StatusCode::BAD_REQUEST, "global", "channelIdNotUnique", message)
-    }
-
-    /// 404: no such channel, or not on this resource.
-    pub(crate) fn channel_not_found(id: &str, resource: &str) -> Self {
-        let message = format!("Channel '{id}' not found for resource '{resource}'");
-        Self::new(StatusCode::NOT_FOUND, "global", "notFound", message)
     }
 
     /// 412: the etag has changed.

@@ -72,20 +72,9 @@ impl GraphApiError {
         Self::new(StatusCode::NOT_FOUND, "ErrorItemNotFound", message)
     }
 
-    /// 404 for what is no item of a mailbox.
-    pub(crate) fn resource_not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "ResourceNotFound", format!("{what} was not found."))
-    }
-
     /// 404: no such address.
     pub(crate) fn no_segment() -> Self {
         Self::bad("BadRequest", "Resource not found for the segment.")
-    }
-
-    /// 400: a POST with this `transactionId` has made that event.
-    pub(crate) fn duplicate_transaction(existing: String) -> Self {
-        let message = "Your request can't be completed. An event with the same transactionId already exists.";
-        Self { existing: Some(existing), ..Self::bad("ErrorDuplicateTransactionId", message) }
     }
 
     /// 404: the account has no mailbox in the cloud (any more). Said of everything in it, as if it were not there.

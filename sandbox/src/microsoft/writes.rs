@@ -70,7 +70,9 @@ pub(crate) fn insert(
     let body = draft::check_application_body(body)?;
     let draft = draft::read(&body)?;
     if let Some(made) = body.get("transactionId").and_then(|id| made_by(store, author.account, id)) {
-        return Err(GraphApiError::duplicate_transaction(ids::shown(&made.id, made.moves, true)));
+        let message = "Your request can't be completed. An event with the same transactionId already exists.";
+        let existing = Some(ids::shown(&made.id, made.moves, true));
+        return Err(GraphApiError { existing, ..GraphApiError::bad("ErrorDuplicateTransactionId", message) });
     }
     let ids = ids::new_ids();
     let place = EntryLocation { calendar, id: ids.0.clone() };

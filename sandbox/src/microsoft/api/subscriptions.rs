@@ -79,7 +79,9 @@ fn own<'w>(
     id: &str,
 ) -> Result<&'w WatchChannel, GraphApiError> {
     let found = store.live_channels(clock::now()).find(|one| one.id == id && is_own(caller, one));
-    found.ok_or_else(|| GraphApiError::resource_not_found("The subscription"))
+    // No item of a mailbox: the code is another one.
+    let (code, message) = ("ResourceNotFound", "The subscription was not found.".into());
+    found.ok_or_else(|| GraphApiError { code, message, ..GraphApiError::not_found() })
 }
 
 fn is_own(caller: &AuthenticatedCaller, channel: &WatchChannel) -> bool {
