@@ -1,6 +1,6 @@
 //! The quotas: requests a minute, a person and a project, in sliding windows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ impl Default for GoogleQuotaLimits {
 #[derive(Debug, Default)]
 pub(crate) struct GoogleQuota {
     limits: GoogleQuotaLimits,
-    of_users: HashMap<(String, String), VecDeque<DateTime<Utc>>>,
-    of_projects: HashMap<String, VecDeque<DateTime<Utc>>>,
+    of_users: HashMap<(String, String), Vec<DateTime<Utc>>>,
+    of_projects: HashMap<String, Vec<DateTime<Utc>>>,
 }
 
 impl GoogleQuota {
@@ -42,9 +42,7 @@ impl GoogleQuota {
         let of_user = self.of_users.entry((project.into(), user.into())).or_default();
         let of_project = self.of_projects.entry(project.into()).or_default();
         for window in [&mut *of_user, &mut *of_project] {
-            while window.front().is_some_and(|at| now - *at >= Duration::minutes(1)) {
-                window.pop_front();
-            }
+            window.retain(|at| now - *at < Duration::minutes(1));
         }
         if of_user.len() >= self.limits.per_user_per_minute {
             return Err(GoogleApiError::user_rate_limit());
@@ -52,8 +50,8 @@ impl GoogleQuota {
         if of_project.len() >= self.limits.per_project_per_minute {
             return Err(GoogleApiError::project_rate_limit());
         }
-        of_user.push_back(now);
-        of_project.push_back(now);
+        of_user.push(now);
+        of_project.push(now);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Throttling of one application in one mailbox: requests in hand, and requests within ten minutes
 //! (<https://learn.microsoft.com/en-us/graph/throttling-limits#outlook-service-limits>).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
@@ -30,7 +30,7 @@ type ClientMailbox = (String, String);
 pub(crate) struct GraphThrottle {
     limits: GraphThrottleLimits,
     in_hand: HashMap<ClientMailbox, usize>,
-    spent: HashMap<ClientMailbox, VecDeque<DateTime<Utc>>>,
+    spent: HashMap<ClientMailbox, Vec<DateTime<Utc>>>,
 }
 
 /// The place of one request in hand, given back when it is dropped.
@@ -84,14 +84,12 @@ impl GraphThrottle {
     ) -> Result<(), GraphApiError> {
         let window = Duration::minutes(10);
         let spent = self.spent.entry((client.into(), mailbox.into())).or_default();
-        while spent.front().is_some_and(|at| now - *at >= window) {
-            spent.pop_front();
-        }
+        spent.retain(|at| now - *at < window);
         if spent.len() >= self.limits.per_mailbox_per_ten_minutes {
-            let wait = spent.front().map_or(window, |first| *first + window - now).num_seconds() + 1;
+            let wait = spent.first().map_or(window, |first| *first + window - now).num_seconds() + 1;
             return Err(GraphApiError::throttled("RequestsPerMailbox", u32::try_from(wait).unwrap_or(1)));
         }
-        spent.push_back(now);
+        spent.push(now);
         Ok(())
     }
 
