@@ -26,7 +26,7 @@ pub(crate) fn insert(
     body: &Map<String, Value>,
     author: WriteAuthor<'_>,
 ) -> Result<String, GoogleApiError> {
-    let calendar = store.calendars.get(calendar_id).ok_or_else(GoogleApiError::not_found)?;
+    let calendar = store.calendar(calendar_id)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(String::from);
     let (given_id, given_uid) = (text("id"), text("iCalUID"));
     if given_id.is_some() && given_uid.is_some() {
@@ -45,8 +45,7 @@ pub(crate) fn insert(
         return Err(GoogleApiError::invalid("An event cannot be inserted as cancelled."));
     }
     let ical_uid = given_uid.unwrap_or_else(|| ical_uid(&id));
-    store.write_new(calendar_id, (id.clone(), ical_uid), draft, author)?;
-    Ok(id)
+    Ok(store.write_new(calendar_id, (id, ical_uid), draft, author)?.id)
 }
 
 /// Replaces or patches an event, or one occurrence of a recurring one. A tombstone comes back if the new status is
@@ -62,7 +61,7 @@ pub(crate) fn change(
     if_match: Option<&str>,
     author: WriteAuthor<'_>,
 ) -> Result<(), GoogleApiError> {
-    let calendar = store.calendars.get(calendar_id).ok_or_else(GoogleApiError::not_found)?;
+    let calendar = store.calendar(calendar_id)?;
     let old = standing(calendar, id).ok_or_else(GoogleApiError::not_found)?;
     check_condition(&old, if_match)?;
     let draft = match content {
@@ -93,7 +92,7 @@ pub(crate) fn delete(
     if_match: Option<&str>,
     author: WriteAuthor<'_>,
 ) -> Result<(), GoogleApiError> {
-    let calendar = store.calendars.get(calendar_id).ok_or_else(GoogleApiError::not_found)?;
+    let calendar = store.calendar(calendar_id)?;
     let old = standing(calendar, id).ok_or_else(GoogleApiError::not_found)?;
     if old.cancelled() {
         return Err(GoogleApiError::deleted());

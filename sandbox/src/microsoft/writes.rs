@@ -74,10 +74,7 @@ pub(crate) fn insert(
         let existing = Some(ids::shown(&made.id, made.moves, true));
         return Err(GraphApiError { existing, ..GraphApiError::bad("ErrorDuplicateTransactionId", message) });
     }
-    let ids = ids::new_ids();
-    let place = EntryLocation { calendar, id: ids.0.clone() };
-    store.write_new(&place.calendar, ids, draft, author)?;
-    Ok(place)
+    Ok(store.write_new(&calendar, ids::new_ids(), draft, author)?)
 }
 
 /// The event of the mailbox that the POST with this `transactionId` made.

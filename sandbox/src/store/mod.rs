@@ -23,7 +23,6 @@ pub(crate) use entry::{EntryHistoryItem, EntryStatus, EventTime, StoredEntry, St
 pub(crate) use grants::{AuthenticatedCaller, CODE_LIFETIME_SECONDS, IssuedTokens, secret};
 pub(crate) use occurrences::{ListWindow, ListedEvent, expand, materialize, standing_between, vanished};
 pub(crate) use people::{PRIMARY, make_primary, new_calendar, new_subscription};
-pub(crate) use person::EntryLocation;
 pub(crate) use provider_store::ProviderStore;
 pub(crate) use records::{
     AuthorizationCodeRecord, CalendarAccessRole, CalendarListItem, CalendarRecord, PkceChallenge,
@@ -31,4 +30,4 @@ pub(crate) use records::{
 };
 pub(crate) use refusal::StoreError;
 pub(crate) use watch::{EntryChanged, WatchChannel};
-pub(crate) use writes::{WriteAuthor, standing};
+pub(crate) use writes::{EntryLocation, WriteAuthor, standing};

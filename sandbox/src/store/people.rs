@@ -98,9 +98,7 @@ impl ProviderStore {
         if self.subscriptions.values().any(|one| one.primary && one.calendar == id) {
             return Err(StoreError::invalid("A primary calendar cannot be deleted."));
         }
-        if !self.calendars.contains_key(id) {
-            return Err(StoreError::NotFound);
-        }
+        self.calendar(id)?;
         self.commit(vec![StoreRecord::CalendarDeleted { id: id.into() }])
     }
 
@@ -109,7 +107,7 @@ impl ProviderStore {
     /// # Errors
     /// `NotFound` if there is no such calendar, `Invalid` where ids of calendars stay.
     pub(crate) fn renumber_calendar(&mut self, id: &str) -> Result<String, StoreError> {
-        let owner = &self.calendars.get(id).ok_or(StoreError::NotFound)?.info.owner;
+        let owner = &self.calendar(id)?.info.owner;
         if !self.dialect().renumbers_calendars() {
             return Err(StoreError::invalid("Ids of calendars stay there."));
         }
@@ -133,7 +131,7 @@ impl ProviderStore {
             self.subscriptions.get(&(account.to_owned(), id.to_owned()))
         };
         let subscription = subscription.ok_or(StoreError::NotFound)?;
-        let calendar = self.calendars.get(&subscription.calendar).ok_or(StoreError::NotFound)?;
+        let calendar = self.calendar(&subscription.calendar)?;
         Ok((calendar, subscription))
     }
 

@@ -8,15 +8,8 @@ use super::entry::{StoredEntry, StoredEntryAction};
 use super::people::PRIMARY;
 use super::provider_store::ProviderStore;
 use super::refusal::StoreError;
-use super::writes::{WriteAuthor, standing};
+use super::writes::{EntryLocation, WriteAuthor, standing};
 use crate::timing::{DateOrDateTime, resolve};
-
-/// Where an entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EntryLocation {
-    pub(crate) calendar: String,
-    pub(crate) id: String,
-}
 
 /// Reads RFC 3339 with an offset, a date, or `YYYY-MM-DDTHH:MM`, which is a time in `zone`.
 pub(crate) fn read_when(text: &str, zone: Tz) -> Result<DateOrDateTime, StoreError> {
@@ -58,11 +51,8 @@ impl ProviderStore {
         let calendar = known.info.id.clone();
         let body = self.dialect().wish(wish, Some((start, end)), zone);
         let draft = self.dialect().read(&body, zone)?;
-        let ids = self.dialect().new_ids();
-        let place = EntryLocation { calendar, id: ids.0.clone() };
         let author = WriteAuthor { account, action: StoredEntryAction::PersonInsert, now };
-        self.write_new(&place.calendar, ids, draft, author)?;
-        Ok(place)
+        self.write_new(&calendar, self.dialect().new_ids(), draft, author)
     }
 
     /// A person changes an entry. A new start without a new end moves it as it is.
@@ -75,7 +65,7 @@ impl ProviderStore {
         wish: &EntryEdit,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let calendar = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?;
+        let calendar = self.calendar(&place.calendar)?;
         let (zone, account) = (calendar.info.zone, calendar.info.owner.clone());
         let old = standing(calendar, &place.id).ok_or(StoreError::NotFound)?;
         if old.cancelled() && wish.status.is_none() {
@@ -123,7 +113,7 @@ impl ProviderStore {
         place: &EntryLocation,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let calendar = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?;
+        let calendar = self.calendar(&place.calendar)?;
         let account = calendar.info.owner.clone();
         let old =
             standing(calendar, &place.id).filter(StoredEntry::is_in_trash).ok_or(StoreError::NotFound)?;
@@ -141,13 +131,10 @@ impl ProviderStore {
         now: DateTime<Utc>,
     ) -> Result<EntryLocation, StoreError> {
         let (account, old) = self.living(place)?;
-        let zone = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?.info.zone;
+        let zone = self.calendar(&place.calendar)?.info.zone;
         let draft = self.dialect().read(&self.dialect().writable(&old), zone)?;
-        let ids = self.dialect().new_ids();
-        let copy = EntryLocation { calendar: place.calendar.clone(), id: ids.0.clone() };
         let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonInsert, now };
-        self.write_new(&copy.calendar, ids, draft, author)?;
-        Ok(copy)
+        self.write_new(&place.calendar, self.dialect().new_ids(), draft, author)
     }
 
     /// A person puts an entry into another calendar of theirs.
@@ -181,14 +168,11 @@ impl ProviderStore {
         now: DateTime<Utc>,
     ) -> Result<EntryLocation, StoreError> {
         let (account, old, to) = self.leaving(place, to)?;
-        let zone = self.calendars.get(&to).ok_or(StoreError::NotFound)?.info.zone;
         let mut body = self.dialect().writable(&old);
         body.remove("transactionId");
-        let draft = self.dialect().read(&body, zone)?;
-        let ids = self.dialect().new_ids();
-        let copy = EntryLocation { calendar: to, id: ids.0.clone() };
+        let draft = self.dialect().read(&body, self.calendar(&to)?.info.zone)?;
         let author = WriteAuthor { account: &account, action: StoredEntryAction::PersonMove, now };
-        self.write_new(&copy.calendar, ids, draft, author)?;
+        let copy = self.write_new(&to, self.dialect().new_ids(), draft, author)?;
         self.write_tombstone(&place.calendar, &old, author)?;
         self.person_empties_trash(place, now)?;
         Ok(copy)
@@ -196,7 +180,7 @@ impl ProviderStore {
 
     /// The owner of a calendar and the entry in it, unless that is deleted.
     fn living(&self, place: &EntryLocation) -> Result<(String, StoredEntry), StoreError> {
-        let calendar = self.calendars.get(&place.calendar).ok_or(StoreError::NotFound)?;
+        let calendar = self.calendar(&place.calendar)?;
         let old = standing(calendar, &place.id).ok_or(StoreError::NotFound)?;
         if old.cancelled() {
             return Err(StoreError::Deleted);

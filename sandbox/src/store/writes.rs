@@ -10,6 +10,13 @@ use super::provider_store::ProviderStore;
 use super::records::{StoreRecord, StoredCalendar};
 use super::refusal::StoreError;
 
+/// Where an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntryLocation {
+    pub(crate) calendar: String,
+    pub(crate) id: String,
+}
+
 /// Who changes an entry, by which call, when.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WriteAuthor<'a> {
@@ -19,14 +26,15 @@ pub(crate) struct WriteAuthor<'a> {
 }
 
 impl ProviderStore {
-    /// Stores a new entry; its id must be free.
+    /// Stores a new entry and says where; its id must be free.
     pub(crate) fn write_new(
         &mut self,
         calendar_id: &str,
         (id, ical_uid): (String, String),
         draft: EntryDraft,
         author: WriteAuthor<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<EntryLocation, StoreError> {
+        let place = EntryLocation { calendar: calendar_id.into(), id: id.clone() };
         let entry = StoredEntry {
             id,
             seq: self.seq + 1,
@@ -47,8 +55,8 @@ impl ProviderStore {
             series: None,
             history: Vec::new(),
         };
-        let records = vec![written(calendar_id, entry, author.action)];
-        self.commit_numbered(records)
+        self.commit_numbered(vec![written(calendar_id, entry, author.action)])?;
+        Ok(place)
     }
 
     /// Makes `old` what the draft says, and tombstones of the changed occurrences that have no place any more.
@@ -155,7 +163,9 @@ impl ProviderStore {
         self.commit_numbered(records)
     }
 
-    fn calendar(&self, id: &str) -> Result<&StoredCalendar, StoreError> {
+    /// # Errors
+    /// `NotFound`.
+    pub(crate) fn calendar(&self, id: &str) -> Result<&StoredCalendar, StoreError> {
         self.calendars.get(id).ok_or(StoreError::NotFound)
     }
 

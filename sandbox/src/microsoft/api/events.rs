@@ -136,7 +136,7 @@ impl EventsRequest {
     /// The calendar that the path names.
     fn calendar<'w>(&self, store: &'w ProviderStore) -> Result<&'w StoredCalendar, GraphApiError> {
         let id = calendar_of(store, &self.caller.account, self.named())?;
-        store.calendars.get(&id).ok_or_else(GraphApiError::not_found)
+        Ok(store.calendar(&id)?)
     }
 
     fn named(&self) -> CalendarSegment<'_> {
@@ -159,7 +159,7 @@ impl EventsRequest {
         status: StatusCode,
         options: &ODataOptions,
     ) -> Result<Response, GraphApiError> {
-        let calendar = store.calendars.get(&place.calendar).ok_or_else(GraphApiError::not_found)?;
+        let calendar = store.calendar(&place.calendar)?;
         let entry = standing(calendar, &place.id).ok_or_else(GraphApiError::not_found)?;
         let event = self.view(calendar).event(&entry);
         let mut response = answer(status, &self.prefer, options.shape(&entry, event));
