@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, ProviderQuery, provider, providers, read, read_query};
+use super::{ControlBody, ControlError, ControlQuery, ProviderQuery, provider, providers};
 use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
@@ -22,9 +21,8 @@ use crate::{google, microsoft};
 /// All accounts with their calendars, or those of one provider.
 pub(super) async fn list(
     State(app): State<Arc<SandboxApp>>,
-    RawQuery(query): RawQuery,
+    ControlQuery(of): ControlQuery<ProviderQuery>,
 ) -> Result<Json<Value>, ControlError> {
-    let of: ProviderQuery = read_query(query.as_deref())?;
     let mut accounts = Vec::new();
     for provider in providers(of.provider.as_deref())? {
         let store = app.store(provider);
@@ -55,7 +53,7 @@ fn account_json(provider: Provider, store: &ProviderStore, account: &StoredAccou
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewAccountBody {
+pub(super) struct NewAccountBody {
     provider: String,
     email: String,
     name: Option<String>,
@@ -65,9 +63,8 @@ struct NewAccountBody {
 /// Makes an account with a primary calendar.
 pub(super) async fn add(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewAccountBody = read(&body)?;
     let provider = provider(&new.provider)?;
     let email = new.email.trim().to_lowercase();
     if !email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty()) {
@@ -82,7 +79,7 @@ pub(super) async fn add(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewCalendarBody {
+pub(super) struct NewCalendarBody {
     provider: String,
     account: String,
     name: String,
@@ -93,9 +90,8 @@ struct NewCalendarBody {
 /// Makes a further calendar in an account's list.
 pub(super) async fn add_calendar(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewCalendarBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewCalendarBody = read(&body)?;
     let provider = provider(&new.provider)?;
     let zone = zone(new.zone.as_deref())?;
     let mut store = app.store(provider);
@@ -111,7 +107,7 @@ pub(super) async fn add_calendar(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SandboxCalendarPatch {
+pub(super) struct SandboxCalendarPatch {
     provider: String,
     account: String,
     hidden: bool,
@@ -121,9 +117,8 @@ struct SandboxCalendarPatch {
 pub(super) async fn change_calendar(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    body: Bytes,
+    ControlBody(change): ControlBody<SandboxCalendarPatch>,
 ) -> Result<StatusCode, ControlError> {
-    let change: SandboxCalendarPatch = read(&body)?;
     app.store(provider(&change.provider)?).hide_calendar(&change.account, &id, change.hidden)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -132,9 +127,8 @@ pub(super) async fn change_calendar(
 pub(super) async fn delete_calendar(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    ControlQuery(of): ControlQuery<ProviderQuery>,
 ) -> Result<StatusCode, ControlError> {
-    let of: ProviderQuery = read_query(query.as_deref())?;
     app.store(provider_of(&app, &id, of.provider.as_deref())?).delete_calendar(&id)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -158,7 +152,7 @@ pub(super) async fn renumber_calendar(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewGrantBody {
+pub(super) struct NewGrantBody {
     provider: String,
     account: String,
     scope: Option<String>,
@@ -168,9 +162,8 @@ struct NewGrantBody {
 /// Gives tokens as if the person had consented.
 pub(super) async fn grant(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewGrantBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewGrantBody = read(&body)?;
     let provider = provider(&new.provider)?;
     // Without a name it is the first registered application that is consented to.
     let client = match (&new.client_id, app.clients(provider).first()) {

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, ProviderQuery, providers, read, read_query};
+use super::{ControlBody, ControlError, ControlQuery, ProviderQuery, providers};
 use crate::app::SandboxApp;
 use crate::clock;
 use crate::microsoft::{LifecycleEvent, send_lifecycle_event};
@@ -19,9 +18,8 @@ use crate::store::WatchChannel;
 /// All watches that live.
 pub(super) async fn list(
     State(app): State<Arc<SandboxApp>>,
-    RawQuery(query): RawQuery,
+    ControlQuery(of): ControlQuery<ProviderQuery>,
 ) -> Result<Json<Value>, ControlError> {
-    let of: ProviderQuery = read_query(query.as_deref())?;
     let mut channels = Vec::new();
     for provider in providers(of.provider.as_deref())? {
         let store = app.store(provider);
@@ -48,9 +46,8 @@ fn channel_json(provider: Provider, channel: &WatchChannel) -> Value {
 pub(super) async fn end(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    ControlQuery(of): ControlQuery<ProviderQuery>,
 ) -> Result<StatusCode, ControlError> {
-    let of: ProviderQuery = read_query(query.as_deref())?;
     for provider in providers(of.provider.as_deref())? {
         if app.store(provider).close_channel(&id).is_ok() {
             return Ok(StatusCode::NO_CONTENT);
@@ -61,7 +58,7 @@ pub(super) async fn end(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LifecycleBody {
+pub(super) struct LifecycleBody {
     /// Microsoft alone tells what becomes of a watch.
     provider: String,
     event: LifecycleEvent,
@@ -73,9 +70,8 @@ struct LifecycleBody {
 /// Tells the applications what becomes of their subscriptions. Says how many were told.
 pub(super) async fn lifecycle(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<LifecycleBody>,
 ) -> Result<Json<Value>, ControlError> {
-    let new: LifecycleBody = read(&body)?;
     if super::provider(&new.provider)? != Provider::Microsoft {
         return Err(ControlError::bad("only microsoft tells of the life of subscriptions"));
     }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, provider, providers, read, read_query};
+use super::{ControlBody, ControlError, ControlQuery, provider, providers};
 use crate::app::SandboxApp;
 use crate::clock;
 use crate::provider::Provider;
@@ -27,12 +26,6 @@ pub(super) struct EntrySelectionQuery {
 }
 
 impl EntrySelectionQuery {
-    fn read(query: Option<&str>) -> Result<Self, ControlError> {
-        let selection: Self = read_query(query)?;
-        selection.providers()?;
-        Ok(selection)
-    }
-
     fn providers(&self) -> Result<Vec<Provider>, ControlError> {
         providers(self.provider.as_deref())
     }
@@ -58,9 +51,8 @@ impl EntrySelectionQuery {
 /// Every stored entry, deleted ones too, in the order of their last changes.
 pub(super) async fn list(
     State(app): State<Arc<SandboxApp>>,
-    RawQuery(query): RawQuery,
+    ControlQuery(selection): ControlQuery<EntrySelectionQuery>,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = EntrySelectionQuery::read(query.as_deref())?;
     let mut items = Vec::new();
     for provider in selection.providers()? {
         let store = app.store(provider);
@@ -88,7 +80,7 @@ enum RecurrenceLines {
 /// What a person writes into a calendar.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EntryBody {
+pub(super) struct EntryBody {
     provider: Option<String>,
     account: Option<String>,
     calendar: Option<String>,
@@ -136,9 +128,8 @@ impl EntryBody {
 /// A person adds an entry: the one who is named, or the first by name whose calendar is connected.
 pub(super) async fn add(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<EntryBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: EntryBody = read(&body)?;
     let provider = provider(new.provider.as_deref().ok_or_else(|| ControlError::bad("provider is needed"))?)?;
     let wish = new.wish()?;
     let mut store = app.store(provider);
@@ -156,11 +147,9 @@ pub(super) async fn add(
 pub(super) async fn change(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+    ControlQuery(selection): ControlQuery<EntrySelectionQuery>,
+    ControlBody(change): ControlBody<EntryBody>,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = EntrySelectionQuery::read(query.as_deref())?;
-    let change: EntryBody = read(&body)?;
     if change.account.is_some() || change.calendar.is_some() || change.provider.is_some() {
         return Err(ControlError::bad("provider, account and calendar belong into the query"));
     }
@@ -175,9 +164,8 @@ pub(super) async fn change(
 pub(super) async fn delete(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    ControlQuery(selection): ControlQuery<EntrySelectionQuery>,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = EntrySelectionQuery::read(query.as_deref())?;
     let (provider, place) = selection.place(&app, &id)?;
     let mut store = app.store(provider);
     store.person_deletes(&place, clock::now())?;
@@ -191,9 +179,9 @@ pub(super) async fn delete(
 pub(super) async fn restore(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    ControlQuery(selection): ControlQuery<EntrySelectionQuery>,
 ) -> Result<Json<Value>, ControlError> {
-    let (provider, place) = EntrySelectionQuery::read(query.as_deref())?.place(&app, &id)?;
+    let (provider, place) = selection.place(&app, &id)?;
     let mut store = app.store(provider);
     let wish = EntryEdit { status: Some("confirmed".into()), ..EntryEdit::default() };
     store.person_changes(&place, &wish, clock::now())?;
@@ -204,9 +192,9 @@ pub(super) async fn restore(
 pub(super) async fn duplicate(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    ControlQuery(selection): ControlQuery<EntrySelectionQuery>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let (provider, place) = EntrySelectionQuery::read(query.as_deref())?.place(&app, &id)?;
+    let (provider, place) = selection.place(&app, &id)?;
     let mut store = app.store(provider);
     let copy = store.person_duplicates(&place, clock::now())?;
     Ok((StatusCode::CREATED, Json(show(&app, provider, &store, &copy)?)))
@@ -214,7 +202,7 @@ pub(super) async fn duplicate(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MoveEntryBody {
+pub(super) struct MoveEntryBody {
     calendar: String,
     /// As an application does it that copies it there and takes the first away.
     #[serde(default)]
@@ -225,11 +213,10 @@ struct MoveEntryBody {
 pub(super) async fn move_entry(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+    ControlQuery(selection): ControlQuery<EntrySelectionQuery>,
+    ControlBody(to): ControlBody<MoveEntryBody>,
 ) -> Result<Json<Value>, ControlError> {
-    let to: MoveEntryBody = read(&body)?;
-    let (provider, place) = EntrySelectionQuery::read(query.as_deref())?.place(&app, &id)?;
+    let (provider, place) = selection.place(&app, &id)?;
     let mut store = app.store(provider);
     let place = if to.anew {
         store.person_remakes(&place, &to.calendar, clock::now())?

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{ControlError, party, read, read_query};
+use super::{ControlBody, ControlError, ControlQuery, party};
 use crate::app::SandboxApp;
 use crate::faults::{ActiveFault, FaultKind, FaultTarget};
 use crate::google::GoogleQuotaLimits;
@@ -21,7 +20,7 @@ const LATENCY_MS: u64 = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewFaultBody {
+pub(super) struct NewFaultBody {
     provider: String,
     kind: FaultKind,
     probability: Option<f64>,
@@ -56,9 +55,8 @@ impl<'de> Deserialize<'de> for FaultCount {
 /// a person takes a consent back once, and the next consent is a new one.
 pub(super) async fn add(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewFaultBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewFaultBody = read(&body)?;
     let party = party(&new.provider)?;
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
@@ -100,7 +98,7 @@ pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Json<Value> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FaultsQuery {
+pub(super) struct FaultsQuery {
     provider: Option<String>,
     account: Option<String>,
 }
@@ -108,9 +106,8 @@ struct FaultsQuery {
 /// Ends all faults, or those of `provider`, or those that are for `account` alone.
 pub(super) async fn clear(
     State(app): State<Arc<SandboxApp>>,
-    RawQuery(query): RawQuery,
+    ControlQuery(of): ControlQuery<FaultsQuery>,
 ) -> Result<StatusCode, ControlError> {
-    let of: FaultsQuery = read_query(query.as_deref())?;
     app.server.faults.clear(of.provider.as_deref().map(party).transpose()?, of.account.as_deref());
     Ok(StatusCode::NO_CONTENT)
 }
@@ -118,7 +115,7 @@ pub(super) async fn clear(
 /// Google's quotas, or Microsoft's.
 #[derive(Deserialize)]
 #[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
-enum QuotasBody {
+pub(super) enum QuotasBody {
     Google { per_user_per_minute: Option<usize>, per_project_per_minute: Option<usize> },
     Microsoft { concurrent_per_mailbox: Option<usize>, per_mailbox_per_ten_minutes: Option<usize> },
 }
@@ -127,9 +124,9 @@ enum QuotasBody {
 /// force.
 pub(super) async fn set_quotas(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<QuotasBody>,
 ) -> Result<Json<Value>, ControlError> {
-    match read(&body)? {
+    match new {
         QuotasBody::Google { per_user_per_minute, per_project_per_minute } => {
             let own = GoogleQuotaLimits::default();
             app.google.limits().set(GoogleQuotaLimits {

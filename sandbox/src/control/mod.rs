@@ -11,13 +11,16 @@ mod traffic;
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use strum::VariantNames;
 
 use crate::app::SandboxApp;
@@ -106,18 +109,35 @@ impl IntoResponse for ControlError {
     }
 }
 
-/// Reads a body, or says what is wrong with it.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ControlError::bad(format!("the body cannot be read: {error}")))
+/// A body in JSON.
+struct ControlBody<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ControlBody<T> {
+    type Rejection = ControlError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ControlError> {
+        let body = Bytes::from_request(request, state).await;
+        let body =
+            body.map_err(|error| ControlError { status: error.status(), message: error.body_text() })?;
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| ControlError::bad(format!("the body cannot be read: {error}")))
+    }
 }
 
-/// Reads a query, or says what is wrong with it.
-fn read_query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, ControlError> {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let object = pairs.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
-    serde_json::from_value(serde_json::Value::Object(object))
-        .map_err(|error| ControlError::bad(format!("the query cannot be read: {error}")))
+/// A query of texts.
+struct ControlQuery<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ControlQuery<T> {
+    type Rejection = ControlError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ControlError> {
+        let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let object = pairs.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+        serde_json::from_value(Value::Object(object))
+            .map(Self)
+            .map_err(|error| ControlError::bad(format!("the query cannot be read: {error}")))
+    }
 }
 
 /// # Errors

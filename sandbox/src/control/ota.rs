@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, read};
+use super::{ControlBody, ControlError};
 use crate::app::SandboxApp;
 use crate::clock;
 use crate::faults::FaultTarget;
@@ -31,16 +30,15 @@ pub(super) async fn show(
 /// A host offers something more.
 pub(super) async fn add(
     State(app): State<Arc<SandboxApp>>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewListing>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewListing = read(&body)?;
     let listing = app.ota.add(new)?;
     Ok((StatusCode::CREATED, Json(listing_json(&app, &listing))))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewStayBody {
+pub(super) struct NewStayBody {
     guest: String,
     check_in: NaiveDate,
     check_out: NaiveDate,
@@ -48,7 +46,7 @@ struct NewStayBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BlockNightsBody {
+pub(super) struct BlockNightsBody {
     check_in: NaiveDate,
     check_out: NaiveDate,
 }
@@ -56,7 +54,7 @@ struct BlockNightsBody {
 /// What is not said stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StayDatesPatch {
+pub(super) struct StayDatesPatch {
     check_in: Option<NaiveDate>,
     check_out: Option<NaiveDate>,
 }
@@ -65,9 +63,8 @@ struct StayDatesPatch {
 pub(super) async fn book(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewStayBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: NewStayBody = read(&body)?;
     let nights = nights(new.check_in, new.check_out)?;
     let stay = app.ota.change(&id, |listing| listing.book(Some(&new.guest), nights, clock::now()))?;
     Ok((StatusCode::CREATED, Json(stay_json(&stay))))
@@ -77,9 +74,8 @@ pub(super) async fn book(
 pub(super) async fn block(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    body: Bytes,
+    ControlBody(new): ControlBody<BlockNightsBody>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
-    let new: BlockNightsBody = read(&body)?;
     let nights = nights(new.check_in, new.check_out)?;
     let stay = app.ota.change(&id, |listing| listing.book(None, nights, clock::now()))?;
     Ok((StatusCode::CREATED, Json(stay_json(&stay))))
@@ -89,9 +85,8 @@ pub(super) async fn block(
 pub(super) async fn change(
     State(app): State<Arc<SandboxApp>>,
     Path((id, booking)): Path<(String, String)>,
-    body: Bytes,
+    ControlBody(new): ControlBody<StayDatesPatch>,
 ) -> Result<Json<Value>, ControlError> {
-    let new: StayDatesPatch = read(&body)?;
     let listing = find(&app, &id)?;
     let stay = listing.standing().find(|stay| stay.id == booking);
     let current = stay.ok_or_else(|| ControlError::not_found("there is no such booking here"))?.nights;
@@ -113,7 +108,7 @@ pub(super) async fn cancel(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewListingImportBody {
+pub(super) struct NewListingImportBody {
     url: String,
     /// The platform's own pace if it is not said.
     every_seconds: Option<u32>,
@@ -123,9 +118,8 @@ struct NewListingImportBody {
 pub(super) async fn import(
     State(app): State<Arc<SandboxApp>>,
     Path(id): Path<String>,
-    body: Bytes,
+    ControlBody(new): ControlBody<NewListingImportBody>,
 ) -> Result<Json<Value>, ControlError> {
-    let new: NewListingImportBody = read(&body)?;
     app.ota.change(&id, |listing| listing.read_from(&new.url, new.every_seconds))?;
     Ok(Json(listing_json(&app, &find(&app, &id)?)))
 }

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{ControlError, ProviderQuery, provider, read_query};
+use super::{ControlError, ControlQuery, ProviderQuery, provider};
 use crate::app::SandboxApp;
 use crate::elsewhere;
 
 /// The providers, and the host that is none of theirs.
-fn of(query: Option<&str>) -> Result<Option<String>, ControlError> {
-    let of: ProviderQuery = read_query(query)?;
+fn of(of: ProviderQuery) -> Result<Option<String>, ControlError> {
     of.provider
         .as_deref()
         .filter(|name| *name != elsewhere::RECORDER_NAME)
@@ -23,10 +22,11 @@ fn of(query: Option<&str>) -> Result<Option<String>, ControlError> {
 /// The recorded traffic, one JSON object a line.
 pub(super) async fn requests(
     State(app): State<Arc<SandboxApp>>,
-    RawQuery(query): RawQuery,
+    ControlQuery(query): ControlQuery<ProviderQuery>,
 ) -> Result<Response, ControlError> {
-    let lines = app.server.recorder.lines(of(query.as_deref())?.as_deref()).map_err(|error| {
-        ControlError { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() }
+    let lines = app.server.recorder.lines(of(query)?.as_deref()).map_err(|error| ControlError {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        message: error.to_string(),
     })?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
@@ -34,8 +34,8 @@ pub(super) async fn requests(
 /// Forgets the recorded traffic.
 pub(super) async fn forget(
     State(app): State<Arc<SandboxApp>>,
-    RawQuery(query): RawQuery,
+    ControlQuery(query): ControlQuery<ProviderQuery>,
 ) -> Result<StatusCode, ControlError> {
-    app.server.recorder.clear(of(query.as_deref())?.as_deref());
+    app.server.recorder.clear(of(query)?.as_deref());
     Ok(StatusCode::NO_CONTENT)
 }
