@@ -1,11 +1,10 @@
 //! A Google: accounts, OAuth with its consent page, Calendar v3.
 //!
 //! What is stored is in [`store`](crate::store), and `dialect` is how Google writes it; `writes`, `listing`, `free_busy`
-//! are what can be done with it; `api` and `oauth` are the HTTP around that; the gate with Google's `frontend` stands before
-//! both and brings faults, authentication, quotas and the recording of traffic.
+//! are what can be done with it; `api` (with push `channels`) and `oauth` are the HTTP around that; the gate with Google's
+//! `frontend` stands before both and brings faults, authentication, quotas and the recording of traffic.
 
 mod api;
-mod channels;
 mod dialect;
 mod draft;
 mod errors;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-pub(crate) use channels::notifications;
+pub(crate) use api::notifications;
 pub(crate) use dialect::GoogleDialect;
 pub(crate) use quota::GoogleQuotaLimits;
 pub(crate) use scopes::EVERYTHING;

@@ -1,8 +1,8 @@
 //! A Microsoft: accounts in tenants, the identity endpoints, Graph's calendars.
 //!
-//! What is stored is in [`store`](crate::store), and `dialect` is how Microsoft writes it; `draft`, `writes`, `delta`,
-//! `subscriptions` are what can be done with it; `api` and `oauth` are the HTTP around that; the gate with
-//! Microsoft's `frontend` stands before both and brings faults, authentication, throttling and the recording of traffic.
+//! What is stored is in [`store`](crate::store), and `dialect` is how Microsoft writes it; `draft`, `writes`, `delta` are
+//! what can be done with it; `api` (with `subscriptions`) and `oauth` are the HTTP around that; the gate with Microsoft's
+//! `frontend` stands before both and brings faults, authentication, throttling and the recording of traffic.
 
 mod api;
 mod delta;
@@ -18,7 +18,6 @@ mod recurrence_patterns;
 mod resource;
 mod sample;
 mod scopes;
-mod subscriptions;
 mod tenants;
 mod throttle;
 mod writes;
@@ -28,9 +27,9 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub(crate) use api::{LifecycleEvent, notifications, send_lifecycle_event};
 pub(crate) use dialect::MicrosoftDialect;
 pub(crate) use scopes::EVERYTHING;
-pub(crate) use subscriptions::{LifecycleEvent, notifications, send_lifecycle_event};
 pub(crate) use throttle::GraphThrottleLimits;
 
 use crate::gate;

@@ -10,6 +10,8 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use serde_json::{Map, Value};
 
+pub(crate) use channels::notifications;
+
 use super::GoogleSandbox;
 use super::errors::GoogleApiError;
 use super::scopes::GooglePermission;

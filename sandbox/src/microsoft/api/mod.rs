@@ -13,6 +13,8 @@ use axum::routing::{any, get, patch, post};
 use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value};
 
+pub(crate) use subscriptions::{LifecycleEvent, notifications, send_lifecycle_event};
+
 use super::MicrosoftSandbox;
 use super::errors::GraphApiError;
 use super::prefer::PreferHeader;
