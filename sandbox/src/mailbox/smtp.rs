@@ -30,6 +30,8 @@ const MAX_SESSIONS: usize = 200;
 /// How long a client is left without an answer; it gives up sooner.
 const MAX_DELAY: Duration = Duration::from_mins(1);
 
+const TOO_LARGE: &str = "552 5.3.4 the mail is too large";
+
 /// Takes connections until the sandbox stops.
 pub(crate) async fn serve(mailbox: Arc<Mailbox>, server: Arc<SandboxServer>, listener: TcpListener) {
     let mut conversations = JoinSet::new();
@@ -117,60 +119,52 @@ impl SmtpSession {
     }
 
     async fn obey(&mut self, command: SmtpCommand) -> io::Result<SmtpStep> {
-        match command {
+        let answer: &str = match command {
             SmtpCommand::Hello { extended } => {
                 (self.greeted, self.envelope) = (true, SmtpEnvelope::default());
                 if extended {
-                    let lines = format!(
+                    &format!(
                         "250-sandbox.invalid\r\n250-SIZE {MAX_MESSAGE_BYTES}\r\n250-8BITMIME\r\n250-PIPELINING\r\n\
                          250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN"
-                    );
-                    self.say(&lines).await?;
+                    )
                 } else {
-                    self.say("250 sandbox.invalid").await?;
+                    "250 sandbox.invalid"
                 }
             }
-            SmtpCommand::Mail { .. } if !self.greeted => self.say("503 5.5.1 say EHLO first").await?,
-            SmtpCommand::Mail { .. } if self.envelope.from.is_some() => {
-                self.say("503 5.5.1 a mail is under way").await?;
-            }
-            SmtpCommand::Mail { size: Some(size), .. } if size > MAX_MESSAGE_BYTES => {
-                self.say("552 5.3.4 the mail is too large").await?;
-            }
+            SmtpCommand::Mail { .. } if !self.greeted => "503 5.5.1 say EHLO first",
+            SmtpCommand::Mail { .. } if self.envelope.from.is_some() => "503 5.5.1 a mail is under way",
+            SmtpCommand::Mail { size: Some(size), .. } if size > MAX_MESSAGE_BYTES => TOO_LARGE,
             SmtpCommand::Mail { from, .. } => {
                 self.envelope.from = Some(from);
-                self.say("250 2.1.0 ok").await?;
+                "250 2.1.0 ok"
             }
-            SmtpCommand::Recipient(_) if self.envelope.from.is_none() => {
-                self.say("503 5.5.1 say MAIL first").await?;
-            }
+            SmtpCommand::Recipient(_) if self.envelope.from.is_none() => "503 5.5.1 say MAIL first",
             SmtpCommand::Recipient(_) if self.envelope.to.len() >= MAX_RECIPIENTS => {
-                self.say("452 4.5.3 too many recipients").await?;
+                "452 4.5.3 too many recipients"
             }
             SmtpCommand::Recipient(to) => {
                 self.envelope.to.push(to);
-                self.say("250 2.1.5 ok").await?;
+                "250 2.1.5 ok"
             }
-            SmtpCommand::Data if self.envelope.to.is_empty() => {
-                self.say("503 5.5.1 say MAIL and RCPT first").await?;
-            }
+            SmtpCommand::Data if self.envelope.to.is_empty() => "503 5.5.1 say MAIL and RCPT first",
             SmtpCommand::Data => return self.data().await,
             SmtpCommand::Reset => {
                 self.envelope = SmtpEnvelope::default();
-                self.say("250 2.0.0 forgotten").await?;
+                "250 2.0.0 forgotten"
             }
-            SmtpCommand::Nothing => self.say("250 2.0.0 ok").await?,
+            SmtpCommand::Nothing => "250 2.0.0 ok",
             SmtpCommand::AuthPlain(first) => self.auth(first).await?,
             SmtpCommand::Quit => {
                 self.say("221 2.0.0 bye").await?;
                 return Ok(SmtpStep::End);
             }
-        }
+        };
+        self.say(answer).await?;
         Ok(SmtpStep::Line)
     }
 
     /// RFC 4616: any user with any password is right, and something that is neither is wrong.
-    async fn auth(&mut self, first: Option<String>) -> io::Result<()> {
+    async fn auth(&mut self, first: Option<String>) -> io::Result<&'static str> {
         let answer = if let Some(first) = first {
             first
         } else {
@@ -178,11 +172,8 @@ impl SmtpSession {
             self.line().await?.and_then(Result::ok).unwrap_or_default()
         };
         let decoded = STANDARD.decode(answer.trim()).unwrap_or_default();
-        if decoded.split(|byte| *byte == 0).count() == 3 {
-            self.say("235 2.7.0 welcome").await
-        } else {
-            self.say("501 5.5.2 that is no PLAIN").await
-        }
+        let is_plain = decoded.split(|byte| *byte == 0).count() == 3;
+        Ok(if is_plain { "235 2.7.0 welcome" } else { "501 5.5.2 that is no PLAIN" })
     }
 
     /// Takes the mail itself.
@@ -191,46 +182,31 @@ impl SmtpSession {
         let Some(source) = self.body().await? else { return Ok(SmtpStep::End) };
         let SmtpEnvelope { from, to } = std::mem::take(&mut self.envelope);
         if source.len() > MAX_MESSAGE_BYTES {
-            self.say("552 5.3.4 the mail is too large").await?;
+            self.say(TOO_LARGE).await?;
             return Ok(SmtpStep::Line);
         }
         let target = FaultRequest::of(FaultTarget::Mailbox, to.first().map(String::as_str));
         let verdict = self.server.faults.strike(target);
-        if !verdict.latency.is_zero() {
-            self.wait(verdict.latency).await;
-        }
+        let _ended = self.server.hold(verdict.latency).await;
         let kind = verdict.fault.map(|strike| strike.kind);
-        match kind {
-            Some(FaultKind::RateLimit) => {
-                self.say("451 4.7.1 too much mail; try again later").await?;
-                return Ok(SmtpStep::Line);
-            }
-            Some(FaultKind::ServerError) => {
-                self.say("554 5.7.1 the mail is not wanted").await?;
-                return Ok(SmtpStep::Line);
-            }
+        let answer: &str = match kind {
+            Some(FaultKind::RateLimit) => "451 4.7.1 too much mail; try again later",
+            Some(FaultKind::ServerError) => "554 5.7.1 the mail is not wanted",
             Some(FaultKind::Timeout) => {
-                self.wait(MAX_DELAY).await;
+                let _ended = self.server.hold(MAX_DELAY).await;
                 return Ok(SmtpStep::End);
             }
-            _ => {}
-        }
-        match self.mailbox.take(from.unwrap_or_default(), to, &source) {
-            Ok(_) if kind == Some(FaultKind::ApplyThenDrop) => return Ok(SmtpStep::End),
-            Ok(id) => self.say(&format!("250 2.0.0 kept as {id}")).await?,
-            Err(error) => {
-                tracing::error!(%error, "the sandbox cannot write its mails");
-                self.say("451 4.3.0 it cannot be kept").await?;
-            }
-        }
+            _ => match self.mailbox.take(from.unwrap_or_default(), to, &source) {
+                Ok(_) if kind == Some(FaultKind::ApplyThenDrop) => return Ok(SmtpStep::End),
+                Ok(id) => &format!("250 2.0.0 kept as {id}"),
+                Err(error) => {
+                    tracing::error!(%error, "the sandbox cannot write its mails");
+                    "451 4.3.0 it cannot be kept"
+                }
+            },
+        };
+        self.say(answer).await?;
         Ok(SmtpStep::Line)
-    }
-
-    async fn wait(&self, length: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(length) => {}
-            () = self.server.shutdown.cancelled() => {}
-        }
     }
 
     /// Up to the line that holds one dot alone; a dot that begins a line was doubled on the way (RFC 5321, section
