@@ -31,12 +31,8 @@ impl SandboxCalendarPage<'_> {
     }
 
     fn bar(&self, bar: &AllDayBar) -> String {
-        let mut classes = classes(&bar.block);
-        for (name, set) in [(" begins-before", bar.begins_before), (" ends-after", bar.ends_after)] {
-            if set {
-                classes.push_str(name);
-            }
-        }
+        let edges = [(bar.begins_before, "begins-before"), (bar.ends_after, "ends-after")];
+        let classes = with_set(&classes(&bar.block), &edges);
         format!(
             "<a class=\"{classes}\" href=\"{}\" style=\"grid-area:{}/{}/auto/{}\" title=\"{}\">\
              <b dir=\"auto\">{}</b> <time>{}</time> <small>{}</small></a>",
@@ -52,17 +48,13 @@ impl SandboxCalendarPage<'_> {
     }
 
     fn day(&self, day: &WeekDay, number: usize, week: &WeekView) -> String {
-        let mut classes = String::from("day");
         let covered = week.bars.iter().any(|bar| bar.days.contains(&number));
-        if day.date == self.today {
-            classes.push_str(" today");
-        }
-        if matches!(day.date.weekday(), Weekday::Sat | Weekday::Sun) {
-            classes.push_str(" weekend");
-        }
-        if day.timed.is_empty() && !covered {
-            classes.push_str(" empty");
-        }
+        let marks = [
+            (day.date == self.today, "today"),
+            (matches!(day.date.weekday(), Weekday::Sat | Weekday::Sun), "weekend"),
+            (day.timed.is_empty() && !covered, "empty"),
+        ];
+        let classes = with_set("day", &marks);
         let mut timed: String = day.timed.iter().map(|block| self.block(block)).collect();
         if day.date == self.today {
             let local = self.now.with_timezone(&self.calendar.info.zone);
@@ -82,12 +74,8 @@ impl SandboxCalendarPage<'_> {
     fn block(&self, block: &WeekBlock) -> String {
         let (from, to) = block.minutes.unwrap_or_default();
         let length = to - from;
-        let mut classes = classes(block);
-        for (name, set) in [(" short", length < 45), (" beside-others", block.lanes > 1)] {
-            if set {
-                classes.push_str(name);
-            }
-        }
+        let classes =
+            with_set(&classes(block), &[(length < 45, "short"), (block.lanes > 1, "beside-others")]);
         let time = format!("{:02}:{:02}–{:02}:{:02}", from / 60, from % 60, to / 60 % 24, to % 60);
         format!(
             "<a class=\"{classes}\" href=\"{}\" style=\"--from:{from};--for:{length};--lane:{};--lanes:{};--lines:{}\" \
@@ -105,15 +93,14 @@ impl SandboxCalendarPage<'_> {
 
 /// The classes of an entry, wherever it stands.
 fn classes(block: &WeekBlock) -> String {
-    let mut classes = String::from("entry");
-    for (name, set) in
-        [(" tentative", block.tentative), (" free", block.free), (" application", block.by_application)]
-    {
-        if set {
-            classes.push_str(name);
-        }
-    }
-    classes
+    let marks = [(block.tentative, "tentative"), (block.free, "free"), (block.by_application, "application")];
+    with_set("entry", &marks)
+}
+
+/// `classes`, and those names that are set.
+fn with_set(classes: &str, names: &[(bool, &str)]) -> String {
+    let set = names.iter().filter_map(|(set, name)| set.then_some(*name));
+    std::iter::once(classes).chain(set).collect::<Vec<_>>().join(" ")
 }
 
 /// Where it is and what is special about it.

@@ -6,13 +6,10 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::not_found;
+use super::{AUTO_REFRESH, not_found};
 use crate::app::SandboxApp;
 use crate::html::{document, document_with_head, escape};
 use crate::mailbox::ReceivedMail;
-
-/// A list that shows new mail by itself, without script.
-const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
 
 /// What came, the newest first.
 pub(super) async fn list(State(app): State<Arc<SandboxApp>>) -> Html<String> {

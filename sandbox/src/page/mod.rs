@@ -28,6 +28,9 @@ use crate::html::{document, escape};
 const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
                       img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// In the head of a list that shows by itself what happens, without script.
+const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
+
 /// The routes of the pages.
 pub(crate) fn router() -> Router<Arc<SandboxApp>> {
     Router::new()

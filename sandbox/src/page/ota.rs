@@ -12,16 +12,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::month::{beside, first_day, table};
-use super::not_found;
+use super::{AUTO_REFRESH, not_found};
 use crate::app::SandboxApp;
 use crate::clock;
 use crate::faults::{ActiveFault, FaultKind, FaultTarget};
 use crate::html::{document_with_head, escape};
 use crate::opaque::fingerprint;
 use crate::ota::{ListingError, OtaListing, OtaPlatform, StayNights, read_now};
-
-/// A list that shows what happens by itself, without script.
-const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
 
 /// The fields of all forms, as text: as sent, or empty.
 #[derive(Debug, Clone, Default, Deserialize)]
