@@ -48,7 +48,7 @@ pub(crate) fn entry_address(
     (account, calendar): (&str, &CalendarRecord),
     entry: &StoredEntry,
 ) -> String {
-    let day = entry.start.when.instant(calendar.zone).with_timezone(&calendar.zone).date_naive();
+    let day = entry.start.when.local(calendar.zone).date();
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("calendar", &calendar.id)
         .append_pair("week", &day.to_string())

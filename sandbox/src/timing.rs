@@ -22,6 +22,14 @@ impl DateOrDateTime {
         }
     }
 
+    /// What the clock on the wall says in `zone`; midnight for a day.
+    pub(crate) fn local(self, zone: Tz) -> NaiveDateTime {
+        match self {
+            DateOrDateTime::At(at) => at.with_timezone(&zone).naive_local(),
+            DateOrDateTime::On(day) => day.and_time(NaiveTime::MIN),
+        }
+    }
+
     /// Later by `length` (whole days for a day).
     pub(crate) fn plus(self, length: Duration) -> Self {
         match self {

@@ -137,14 +137,11 @@ impl<'a> EventListReader<'a, '_> {
     fn shown_in_full(&self, entry: &'a StoredEntry) -> Vec<ListedEvent<'a>> {
         let zone = self.calendar.info.zone;
         let window = self.query.window;
+        let whole = |is_shown: bool| is_shown.then_some(ListedEvent::Whole(entry)).into_iter().collect();
         if entry.series.is_none() {
             let expanded_with_its_series = self.query.single_events && entry.occurrence_of.is_some();
             let inside = window.meets((entry.start.when, entry.end.when), zone);
-            return if inside && !expanded_with_its_series {
-                vec![ListedEvent::Whole(entry)]
-            } else {
-                Vec::new()
-            };
+            return whole(inside && !expanded_with_its_series);
         }
         if self.query.single_events {
             return if entry.cancelled() {
@@ -155,7 +152,7 @@ impl<'a> EventListReader<'a, '_> {
         }
         let bounded = window.from.is_some() || window.to.is_some();
         let inside = !bounded || !expand(self.calendar, entry, window, self.now).is_empty();
-        if inside { vec![ListedEvent::Whole(entry)] } else { Vec::new() }
+        whole(inside)
     }
 
     /// Deleted events show if they are asked for. A cancelled occurrence of a living series shows besides where the

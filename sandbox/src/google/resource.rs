@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::html::entry_address;
 use crate::provider::Provider;
-use crate::store::{CalendarRecord, EventTime, ListedEvent, StoredEntry, materialize};
+use crate::store::{CalendarRecord, EventTime, ListedEvent, StoredEntry};
 use crate::timing::DateOrDateTime;
 
 /// For whom and from which calendar events are written.
@@ -20,11 +20,8 @@ impl GoogleEventView<'_> {
     /// What a list or a read shows.
     pub(crate) fn shown(&self, shown: &ListedEvent<'_>) -> Value {
         match shown {
-            ListedEvent::Whole(entry) => self.event(entry),
-            ListedEvent::Occurrence { master, original } => self.event(&materialize(master, *original)),
-            ListedEvent::Vanished { master, original } => {
-                self.bare_tombstone(&materialize(master, *original))
-            }
+            ListedEvent::Vanished { .. } => self.bare_tombstone(&shown.materialized()),
+            _ => self.event(&shown.materialized()),
         }
     }
 

@@ -15,7 +15,7 @@ use super::errors::GraphApiError;
 use super::odata::{DEFAULT_PAGE, LARGEST_PAGE};
 use super::resource::GraphEventView;
 use crate::opaque::{decode, encode, fingerprint};
-use crate::store::{ListWindow, ListedEvent, StoredCalendar, StoredEntry, expand, materialize};
+use crate::store::{ListWindow, ListedEvent, StoredCalendar, StoredEntry, expand};
 
 /// Where a round stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ impl DeltaReader<'_> {
         if self.state.seen.is_none() { self.standing(entry) } else { self.changed(entry) }
     }
 
-    /// What a first round tells of one stored entry. Changed occurrences come with their series.
+    /// What there is to tell of one stored entry. Changed occurrences come with their series.
     fn standing(&self, entry: &StoredEntry) -> Vec<Value> {
         if entry.cancelled() || entry.occurrence_of.is_some() {
             return Vec::new();
@@ -140,7 +140,7 @@ impl DeltaReader<'_> {
         if entry.moves > 0 && !self.view.prefer.immutable_ids && !entry.cancelled() {
             items.push(self.view.removed(&entry.id, entry.moves - 1));
         }
-        let told = if entry.cancelled() { Vec::new() } else { self.told(entry) };
+        let told = self.standing(entry);
         if told.is_empty() {
             items.push(self.view.removed(&entry.id, entry.moves));
         }
@@ -148,22 +148,13 @@ impl DeltaReader<'_> {
         items
     }
 
-    fn told(&self, entry: &StoredEntry) -> Vec<Value> {
-        if entry.series.is_some() {
-            return self.standing(entry);
-        }
-        if self.is_inside(entry) { vec![self.view.event(entry)] } else { Vec::new() }
-    }
-
     fn occurrences(&self, master: &StoredEntry) -> Vec<Value> {
         let all = expand(self.calendar, master, self.window(), self.now);
         all.iter()
             .filter(|shown| !shown.cancelled())
             .map(|shown| match shown {
-                ListedEvent::Occurrence { master, original } => {
-                    self.view.bare_occurrence(&materialize(master, *original))
-                }
-                _ => self.view.shown(shown),
+                ListedEvent::Occurrence { .. } => self.view.bare_occurrence(&shown.materialized()),
+                _ => self.view.event(&shown.materialized()),
             })
             .collect()
     }

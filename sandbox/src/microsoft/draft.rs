@@ -140,10 +140,7 @@ fn recurrence(
     start: EventTime,
     fields: &mut Map<String, Value>,
 ) -> Result<Vec<String>, GraphApiError> {
-    let day = match start.when {
-        DateOrDateTime::On(day) => day,
-        DateOrDateTime::At(at) => at.with_timezone(&start.zone.unwrap_or(Tz::UTC)).date_naive(),
-    };
+    let day = start.when.local(start.zone.unwrap_or(Tz::UTC)).date();
     let recurrence = match body.get("recurrence") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(lines)) if lines.is_empty() => return Ok(Vec::new()),
@@ -271,11 +268,7 @@ pub(crate) fn writable(entry: &StoredEntry) -> Map<String, Value> {
 
 /// A time as a client writes it, by the wall clock of its zone.
 pub(crate) fn written_time(time: EventTime, zone_name: &str) -> Value {
-    let zone = time.zone.unwrap_or(Tz::UTC);
-    let local = match time.when {
-        DateOrDateTime::On(day) => day.and_time(NaiveTime::MIN),
-        DateOrDateTime::At(at) => at.with_timezone(&zone).naive_local(),
-    };
+    let local = time.when.local(time.zone.unwrap_or(Tz::UTC));
     json!({ "dateTime": local.format("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": zone_name })
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::prefer::PreferHeader;
@@ -10,10 +10,8 @@ use super::{ids, recurrence_patterns};
 use crate::html::{entry_address, escape};
 use crate::provider::Provider;
 use crate::store::{
-    CalendarAccessRole, CalendarListItem, CalendarRecord, EventTime, ListedEvent, StoredCalendar,
-    StoredEntry, materialize,
+    CalendarAccessRole, CalendarListItem, CalendarRecord, EventTime, StoredCalendar, StoredEntry,
 };
-use crate::timing::DateOrDateTime;
 
 /// How many characters of a body its preview has.
 const PREVIEW: usize = 255;
@@ -30,16 +28,6 @@ pub(crate) struct GraphEventView<'a> {
 }
 
 impl GraphEventView<'_> {
-    /// What a list or a read shows.
-    pub(crate) fn shown(&self, shown: &ListedEvent<'_>) -> Value {
-        match shown {
-            ListedEvent::Whole(entry) => self.event(entry),
-            ListedEvent::Occurrence { master, original } | ListedEvent::Vanished { master, original } => {
-                self.event(&materialize(master, *original))
-            }
-        }
-    }
-
     /// The id of an entry as the client prefers it.
     pub(crate) fn id(&self, entry: &StoredEntry) -> String {
         ids::shown(&entry.id, entry.moves, self.prefer.immutable_ids)
@@ -120,10 +108,7 @@ impl GraphEventView<'_> {
 
     /// In the zone that is preferred; whole days have the same date in any.
     fn time(&self, time: EventTime) -> Value {
-        let local = match time.when {
-            DateOrDateTime::On(day) => day.and_time(NaiveTime::MIN),
-            DateOrDateTime::At(at) => at.with_timezone(&self.prefer.zone).naive_local(),
-        };
+        let local = time.when.local(self.prefer.zone);
         json!({
             "dateTime": local.format("%Y-%m-%dT%H:%M:%S.0000000").to_string(),
             "timeZone": self.prefer.zone_name,
@@ -134,7 +119,7 @@ impl GraphEventView<'_> {
         match entry.fields.get("recurrence") {
             Some(recurrence) if entry.series.is_some() && entry.occurrence_of.is_none() => {
                 let zone = entry.start.zone.unwrap_or(self.calendar.zone);
-                let day = entry.start.when.instant(zone).with_timezone(&zone).date_naive();
+                let day = entry.start.when.local(zone).date();
                 recurrence_patterns::in_full(recurrence, day, &zone_name(entry, "originalStartTimeZone"))
             }
             _ => Value::Null,

@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::Deserialize;
 
-use super::entry_form::{EntryForm, day_of};
+use super::entry_form::EntryForm;
 use super::not_found;
 use super::panel::{self, PanelContext};
 use super::week::{WeekView, monday};
@@ -77,7 +77,9 @@ pub(super) async fn act(
             let store = app.store(known);
             let calendar = store.calendars.get(&place.calendar);
             let week = calendar
-                .and_then(|one| Some(day_of(standing(one, &place.id)?.start.when, one.info.zone).to_string()))
+                .and_then(|one| {
+                    Some(standing(one, &place.id)?.start.when.local(one.info.zone).date().to_string())
+                })
                 .unwrap_or_else(|| form.week.clone());
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs([("calendar", place.calendar.as_str()), ("week", &week), ("done", &action)])

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use crate::html::escape;
 use crate::store::{EntryEdit, StoredEntry};
-use crate::timing::DateOrDateTime;
 
 /// The form's fields as text: as sent, or as they stand. Where the last day is asked for, it is included.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -43,8 +42,7 @@ impl EntryForm {
     /// A form filled with what stands.
     pub(super) fn of(entry: &StoredEntry, zone: Tz) -> Self {
         let all_day = entry.start.when.is_day();
-        let local = |when: DateOrDateTime| when.instant(zone).with_timezone(&zone).naive_local();
-        let (start, end) = (local(entry.start.when), local(entry.end.when));
+        let (start, end) = (entry.start.when.local(zone), entry.end.when.local(zone));
         let last_day = if all_day { end.date() - Duration::days(1) } else { end.date() };
         let time =
             |at: chrono::NaiveDateTime| if all_day { String::new() } else { at.format("%H:%M").to_string() };
@@ -108,14 +106,6 @@ impl EntryForm {
             to = escape(&self.to),
             location = escape(&self.location),
         )
-    }
-}
-
-/// The day on which something starts, which is where it is looked for.
-pub(super) fn day_of(when: DateOrDateTime, zone: Tz) -> NaiveDate {
-    match when {
-        DateOrDateTime::On(day) => day,
-        DateOrDateTime::At(at) => at.with_timezone(&zone).date_naive(),
     }
 }
 

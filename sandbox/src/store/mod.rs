@@ -21,7 +21,7 @@ pub(crate) use dialect::{ProviderDialect, TokenRules};
 pub(crate) use draft::{EntryDraft, EntryEdit, drop_nulls, merge};
 pub(crate) use entry::{EntryHistoryItem, EntryStatus, EventTime, StoredEntry, StoredEntryAction};
 pub(crate) use grants::{AuthenticatedCaller, CODE_LIFETIME_SECONDS, IssuedTokens, secret};
-pub(crate) use occurrences::{ListWindow, ListedEvent, expand, materialize, standing_between, vanished};
+pub(crate) use occurrences::{ListWindow, ListedEvent, expand, standing_between, vanished};
 pub(crate) use people::{PRIMARY, make_primary, new_calendar, new_subscription};
 pub(crate) use provider_store::ProviderStore;
 pub(crate) use records::{

@@ -1,5 +1,7 @@
 //! The single occurrences of recurring events: their ids, and what stands in a window of time.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 
 use super::entry::{EventTime, FormerSeries, StoredEntry};
@@ -41,6 +43,16 @@ impl ListedEvent<'_> {
         match self {
             ListedEvent::Whole(entry) => entry,
             ListedEvent::Occurrence { master, .. } | ListedEvent::Vanished { master, .. } => master,
+        }
+    }
+
+    /// It as an event of its own.
+    pub(crate) fn materialized(&self) -> Cow<'_, StoredEntry> {
+        match self {
+            ListedEvent::Whole(entry) => Cow::Borrowed(entry),
+            ListedEvent::Occurrence { master, original } | ListedEvent::Vanished { master, original } => {
+                Cow::Owned(materialize(master, *original))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Events: lists, views, change tracking, read, insert, patch, delete; in the person's own calendar or in one that is
 //! named.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -10,7 +11,6 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::super::MicrosoftSandbox;
 use super::super::delta::{self as tracking, DeltaToken as DeltaState};
@@ -24,7 +24,7 @@ use super::{answer, object, pairs};
 use crate::clock;
 use crate::store::{
     AuthenticatedCaller, EntryLocation, ListWindow, ListedEvent, ProviderStore, StoredCalendar, StoredEntry,
-    StoredEntryAction, WriteAuthor, materialize, standing, standing_between,
+    StoredEntryAction, WriteAuthor, standing, standing_between,
 };
 
 #[derive(Deserialize)]
@@ -76,10 +76,10 @@ impl EventsRequest {
 
     /// The window that a view needs.
     fn window(&self) -> Result<(DateTime<Utc>, DateTime<Utc>), GraphApiError> {
+        let invalid = |message: &str| GraphApiError::bad("ErrorInvalidParameter", message);
         let time = |name: &str| {
             let text = self.get(name).ok_or_else(|| {
-                GraphApiError::bad(
-                    "ErrorInvalidParameter",
+                invalid(
                     "This request requires a time window specified by the query string parameters StartDateTime and \
                      EndDateTime.",
                 )
@@ -87,20 +87,12 @@ impl EventsRequest {
             // Without an offset it is UTC.
             let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
             at.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|at| at.and_utc()))
-                .map_err(|_| {
-                    GraphApiError::bad(
-                        "ErrorInvalidParameter",
-                        format!("The value '{text}' of {name} is no time."),
-                    )
-                })
+                .map_err(|_| invalid(&format!("The value '{text}' of {name} is no time.")))
         };
         let (from, to) = (time("startDateTime")?, time("endDateTime")?);
         // "The range may be up to 1825 days" (calendarView).
         if to <= from || (to - from).num_days() > 1825 {
-            return Err(GraphApiError::bad(
-                "ErrorInvalidParameter",
-                "The end must be after the start, by at most 1825 days.",
-            ));
+            return Err(invalid("The end must be after the start, by at most 1825 days."));
         }
         Ok((from, to))
     }
@@ -110,8 +102,14 @@ impl EventsRequest {
     }
 
     /// One page of what a list has come to, with the address of the next.
-    fn list(&self, options: &ODataOptions, mut events: Vec<(StoredEntry, Value)>) -> Response {
-        events.retain(|(entry, _)| options.filter.as_ref().is_none_or(|filter| filter.takes(entry)));
+    fn list(
+        &self,
+        calendar: &StoredCalendar,
+        options: &ODataOptions,
+        mut events: Vec<Cow<'_, StoredEntry>>,
+    ) -> Response {
+        let view = self.view(calendar);
+        events.retain(|entry| options.filter.as_ref().is_none_or(|filter| filter.takes(entry)));
         let size = options.top.or(self.prefer.page_size).unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE);
         let end = options.skip.saturating_add(size);
         let next = (events.len() > end).then(|| {
@@ -121,7 +119,7 @@ impl EventsRequest {
             format!("{}?{}", self.address(), query.finish())
         });
         let items = events.into_iter().skip(options.skip).take(size);
-        let items = items.map(|(entry, event)| options.shape(&entry, event)).collect();
+        let items = items.map(|entry| options.shape(&entry, view.event(&entry))).collect();
         answer(StatusCode::OK, &self.prefer, page(items, next))
     }
 
@@ -170,29 +168,15 @@ impl EventsRequest {
     }
 }
 
-/// What stands, with what is shown of it.
-fn written(view: GraphEventView<'_>, shown: &ListedEvent<'_>) -> (StoredEntry, Value) {
-    let entry = match shown {
-        ListedEvent::Whole(entry) => (*entry).clone(),
-        ListedEvent::Occurrence { master, original } | ListedEvent::Vanished { master, original } => {
-            materialize(master, *original)
-        }
-    };
-    let event = view.event(&entry);
-    (entry, event)
-}
-
 /// Single events and series, not their occurrences.
 pub(super) async fn list(asked: EventsRequest) -> Result<Response, GraphApiError> {
     asked.caller.can(GraphPermission::ReadCalendars)?;
     let options = ODataOptions::read(&asked.pairs, &[])?;
     let store = asked.microsoft.store();
     let calendar = asked.calendar(&store)?;
-    let view = asked.view(calendar);
     let stored = calendar.by_seq.values().filter_map(|id| calendar.entries.get(id));
     let stored = stored.filter(|entry| !entry.cancelled() && entry.occurrence_of.is_none());
-    let events = stored.map(|entry| written(view, &ListedEvent::Whole(entry))).collect();
-    Ok(asked.list(&options, events))
+    Ok(asked.list(calendar, &options, stored.map(Cow::Borrowed).collect()))
 }
 
 /// What stands in a window by its start, series as their occurrences.
@@ -209,8 +193,7 @@ pub(super) async fn view(asked: EventsRequest) -> Result<Response, GraphApiError
     let window = ListWindow { from: Some(from), to: Some(to) };
     let mut shown = standing_between(calendar, window, clock::now());
     shown.sort_by_cached_key(|one| (one.span().0.instant(calendar.info.zone), one.id()));
-    let view = asked.view(calendar);
-    Ok(asked.list(&options, shown.iter().map(|one| written(view, one)).collect()))
+    Ok(asked.list(calendar, &options, shown.iter().map(ListedEvent::materialized).collect()))
 }
 
 /// One page of change tracking.
