@@ -12,7 +12,7 @@ use super::{ControlBody, ControlError, ControlQuery, party};
 use crate::app::SandboxApp;
 use crate::faults::{ActiveFault, FaultKind, FaultTarget};
 use crate::google::GoogleQuotaLimits;
-use crate::microsoft;
+use crate::microsoft::GraphThrottleLimits;
 use crate::provider::Provider;
 
 /// The delay of a `latency_ms` that names none, in milliseconds.
@@ -112,39 +112,25 @@ pub(super) async fn clear(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Google's quotas, or Microsoft's.
+/// A provider's limits; what is not named gets the provider's own figure.
 #[derive(Deserialize)]
-#[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "provider", rename_all = "snake_case")]
 pub(super) enum QuotasBody {
-    Google { per_user_per_minute: Option<usize>, per_project_per_minute: Option<usize> },
-    Microsoft { concurrent_per_mailbox: Option<usize>, per_mailbox_per_ten_minutes: Option<usize> },
+    Google(GoogleQuotaLimits),
+    Microsoft(GraphThrottleLimits),
 }
 
-/// Sets quotas; what is not named gets the provider's own figure. What was spent is forgotten. Answers with the quotas in
-/// force.
+/// Sets quotas. What was spent is forgotten. Answers with the quotas in force.
 pub(super) async fn set_quotas(
     State(app): State<Arc<SandboxApp>>,
     ControlBody(new): ControlBody<QuotasBody>,
-) -> Result<Json<Value>, ControlError> {
+) -> Json<Value> {
     match new {
-        QuotasBody::Google { per_user_per_minute, per_project_per_minute } => {
-            let own = GoogleQuotaLimits::default();
-            app.google.limits().set(GoogleQuotaLimits {
-                per_user_per_minute: per_user_per_minute.unwrap_or(own.per_user_per_minute),
-                per_project_per_minute: per_project_per_minute.unwrap_or(own.per_project_per_minute),
-            });
-        }
-        QuotasBody::Microsoft { concurrent_per_mailbox, per_mailbox_per_ten_minutes } => {
-            let own = microsoft::GraphThrottleLimits::default();
-            app.microsoft.limits().set(microsoft::GraphThrottleLimits {
-                concurrent_per_mailbox: concurrent_per_mailbox.unwrap_or(own.concurrent_per_mailbox),
-                per_mailbox_per_ten_minutes: per_mailbox_per_ten_minutes
-                    .unwrap_or(own.per_mailbox_per_ten_minutes),
-            });
-        }
+        QuotasBody::Google(limits) => app.google.limits().set(limits),
+        QuotasBody::Microsoft(limits) => app.microsoft.limits().set(limits),
     }
-    Ok(Json(json!({
+    Json(json!({
         Provider::Google.as_str(): app.google.limits().limits(),
         Provider::Microsoft.as_str(): app.microsoft.limits().limits(),
-    })))
+    }))
 }

@@ -9,6 +9,7 @@ use super::errors::GoogleApiError;
 
 /// How many requests a minute are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct GoogleQuotaLimits {
     pub(crate) per_user_per_minute: usize,
     pub(crate) per_project_per_minute: usize,

@@ -11,6 +11,7 @@ use super::errors::GraphApiError;
 
 /// How many requests are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct GraphThrottleLimits {
     pub(crate) concurrent_per_mailbox: usize,
     pub(crate) per_mailbox_per_ten_minutes: usize,
