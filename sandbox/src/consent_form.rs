@@ -163,7 +163,10 @@ fn choices(store: &ProviderStore, hint: &str) -> String {
 
 /// What the application will be able to do.
 fn scope_items<'a>(says: impl Iterator<Item = &'a str>) -> String {
-    says.map(|says| format!("<li>{}</li>", escape(says))).collect()
+    says.fold(String::new(), |mut items, says| {
+        let _infallible = write!(items, "<li>{}</li>", escape(says));
+        items
+    })
 }
 
 /// The parameters that come back with the decision.

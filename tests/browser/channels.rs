@@ -33,15 +33,12 @@ async fn connect_airbnb(demo_app: &DemoApp, browser: &Browser) -> String {
 
 /// Breaks the feed of the listing, or mends it, and has it read.
 async fn with_fault(demo_app: &DemoApp, browser: &Browser, listing: &str, fault: Option<&str>) {
-    match fault {
-        Some(kind) => {
-            let fault = json!({ "provider": "ota", "account": listing, "kind": kind });
-            demo_app.control(Method::POST, "/faults", fault).await;
-        }
-        None => {
-            let faults = format!("/faults?provider=ota&account={listing}");
-            demo_app.control(Method::DELETE, &faults, Value::Null).await;
-        }
+    if let Some(kind) = fault {
+        let fault = json!({ "provider": "ota", "account": listing, "kind": kind });
+        demo_app.control(Method::POST, "/faults", fault).await;
+    } else {
+        let faults = format!("/faults?provider=ota&account={listing}");
+        demo_app.control(Method::DELETE, &faults, Value::Null).await;
     }
     browser.click_on("Sync now").await;
 }

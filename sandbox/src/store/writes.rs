@@ -163,8 +163,7 @@ impl ProviderStore {
         self.commit_numbered(records)
     }
 
-    /// # Errors
-    /// `NotFound`.
+    /// The calendar with this id, whoever owns it.
     pub(crate) fn calendar(&self, id: &str) -> Result<&StoredCalendar, StoreError> {
         self.calendars.get(id).ok_or(StoreError::NotFound)
     }

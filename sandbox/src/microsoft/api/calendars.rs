@@ -12,7 +12,7 @@ use super::super::odata::{DEFAULT_PAGE, ODataOptions, page};
 use super::super::scopes::GraphPermission;
 use super::super::{resource, tenants};
 use super::pairs;
-use crate::store::{AuthenticatedCaller, ProviderStore};
+use crate::store::AuthenticatedCaller;
 
 pub(super) async fn me(
     State(microsoft): State<Arc<MicrosoftSandbox>>,
@@ -55,14 +55,10 @@ pub(super) async fn list(
     let shown: Vec<_> = store.list_of(&caller.account);
     let size = options.top.unwrap_or(DEFAULT_PAGE);
     let end = options.skip.saturating_add(size);
-    let name = name_of(&store, &caller.account);
+    let name = store.accounts.get(&caller.account).map_or("", |account| &account.name);
     let items = shown.iter().skip(options.skip).take(size);
-    let items = items.map(|(calendar, one)| resource::calendar(calendar, one, &name)).collect();
+    let items = items.map(|(calendar, one)| resource::calendar(calendar, one, name)).collect();
     let next = (shown.len() > end)
         .then(|| format!("{}{}?$top={size}&$skip={end}", microsoft.server.url, uri.path()));
     Ok(Json(page(items, next)))
-}
-
-fn name_of(store: &ProviderStore, account: &str) -> String {
-    store.accounts.get(account).map_or_else(String::new, |account| account.name.clone())
 }
