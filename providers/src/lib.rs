@@ -13,11 +13,11 @@
 //! 1. `domain/src/provider/fourth.rs`: its [`ProviderDescription`](concord_domain::provider::ProviderDescription), with what
 //!    pages, API, configuration, limits and jobs ask of it; three lines in the list above that file, in `mod.rs`: the word,
 //!    the module, the description;
-//! 2. `providers/src/fourth/`: a type with the methods that `calendar_provider!` asks for, on top of [`HttpClient`]; its SDK,
-//!    if it has one, stays inside that folder; its errors become [`ProviderError`]s in one place, reason by reason, with the
-//!    source of each rule. If it notifies of changes, it implements [`PushProvider`] too, and stands among the
-//!    `WEBHOOKS` in `registry.rs`. Its settings implement [`ProviderSettings`]. One line below names the module, one what
-//!    others take from it;
+//! 2. `providers/src/fourth/`: a type on top of [`HttpClient`], with the methods that `calendar_provider!` asks for on the
+//!    `AccountAccess` and the `CalendarAccess` of it; its SDK, if it has one, stays inside that folder; its errors become
+//!    [`ProviderError`]s in one place, reason by reason, with the source of each rule. If it notifies of changes, it
+//!    implements [`PushProvider`] too, and stands among the `WEBHOOKS` in `registry.rs`. Its settings implement
+//!    [`ProviderSettings`]. One line below names the module, one what others take from it;
 //! 3. `src/config/providers.rs`: its section, which implements `ProviderSection`, and its lines in `ProvidersConfig`;
 //!    `config/default.toml` and `config/example.toml`;
 //! 4. `sandbox/src/fourth/`, `fourth` in `sandbox/src/provider.rs` and `app.rs`, its clients in `SandboxConfig`
@@ -38,6 +38,7 @@
 //! configuration, the sample of the demo, and `ProviderKind::Caldav` where that way of connecting is offered. By strings,
 //! `src/cli/demo/mod.rs` and the sandbox name them too.
 
+mod access;
 mod address;
 pub mod caldav;
 pub mod error;

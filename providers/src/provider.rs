@@ -277,14 +277,14 @@ macro_rules! calendar_provider {
                 &self,
                 credentials: &$crate::provider::ProviderCredentials,
             ) -> Result<$crate::provider::ProviderAccount, $crate::error::ProviderError> {
-                self.read_account(credentials).await
+                $crate::access::account(self, credentials).read_account().await
             }
 
             async fn calendars(
                 &self,
                 credentials: &$crate::provider::ProviderCredentials,
             ) -> Result<Vec<$crate::provider::RemoteCalendar>, $crate::error::ProviderError> {
-                self.list_calendars(credentials).await
+                $crate::access::account(self, credentials).list_calendars().await
             }
 
             async fn create(
@@ -294,7 +294,7 @@ macro_rules! calendar_provider {
                 external_id: &str,
                 content: &concord_domain::entry::EntryContent,
             ) -> Result<$crate::provider::WriteReceipt, $crate::error::ProviderError> {
-                self.insert(credentials, calendar, external_id, content).await
+                $crate::access::calendar(self, credentials, calendar).insert(external_id, content).await
             }
 
             async fn update(
@@ -305,7 +305,9 @@ macro_rules! calendar_provider {
                 content: &concord_domain::entry::EntryContent,
                 etag: Option<&str>,
             ) -> Result<$crate::provider::WriteReceipt, $crate::error::ProviderError> {
-                self.replace(credentials, calendar, external_id, content, etag).await
+                $crate::access::calendar(self, credentials, calendar)
+                    .replace(external_id, content, etag)
+                    .await
             }
 
             async fn remove(
@@ -314,7 +316,7 @@ macro_rules! calendar_provider {
                 calendar: &str,
                 external_id: &str,
             ) -> Result<$crate::provider::RemoveOutcome, $crate::error::ProviderError> {
-                self.delete(credentials, calendar, external_id).await
+                $crate::access::calendar(self, credentials, calendar).delete(external_id).await
             }
 
             async fn find(
@@ -323,7 +325,7 @@ macro_rules! calendar_provider {
                 calendar: &str,
                 external_id: &str,
             ) -> Result<Option<concord_domain::entry::ObservedEntry>, $crate::error::ProviderError> {
-                self.read_entry(credentials, calendar, external_id).await
+                $crate::access::calendar(self, credentials, calendar).read_entry(external_id).await
             }
 
             async fn find_moved(
@@ -333,7 +335,7 @@ macro_rules! calendar_provider {
                 entry: concord_domain::ids::EntryId,
                 external_id: &str,
             ) -> Result<Option<concord_domain::entry::ObservedEntry>, $crate::error::ProviderError> {
-                self.read_moved(credentials, calendar, (entry, external_id)).await
+                $crate::access::calendar(self, credentials, calendar).read_moved(entry, external_id).await
             }
 
             async fn changes(
@@ -343,7 +345,7 @@ macro_rules! calendar_provider {
                 window: concord_domain::interval::Interval,
                 from: &$crate::provider::SyncPosition,
             ) -> Result<$crate::provider::ChangesPage, $crate::error::ProviderError> {
-                self.list_changes(credentials, calendar, window, from).await
+                $crate::access::calendar(self, credentials, calendar).list_changes(window, from).await
             }
 
             async fn busy(
@@ -352,7 +354,7 @@ macro_rules! calendar_provider {
                 calendar: &str,
                 window: concord_domain::interval::Interval,
             ) -> Result<Vec<concord_domain::interval::Interval>, $crate::error::ProviderError> {
-                self.read_busy(credentials, calendar, window).await
+                $crate::access::calendar(self, credentials, calendar).read_busy(window).await
             }
         }
     };

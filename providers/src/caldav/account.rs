@@ -13,8 +13,9 @@ use super::{
     xml::{DavProperties, DavResponse},
 };
 use crate::{
+    access::AccountAccess,
     error::ProviderError,
-    provider::{ProviderAccount, ProviderCredentials, RemoteCalendar},
+    provider::{ProviderAccount, RemoteCalendar},
 };
 
 /// The principal of an account, and its mail addresses in lower case.
@@ -54,13 +55,10 @@ impl CaldavSession<'_> {
     }
 }
 
-impl Caldav {
+impl AccountAccess<'_, Caldav> {
     /// The account is its principal: the calendar home may move, and a name to sign in with may change.
-    pub(super) async fn read_account(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<ProviderAccount, ProviderError> {
-        let session = self.session(credentials)?;
+    pub(super) async fn read_account(&self) -> Result<ProviderAccount, ProviderError> {
+        let session = self.session()?;
         let CalendarOwner { principal, mail_addresses } = session.owner().await?;
         let email = if session.user.contains('@') { None } else { mail_addresses.into_iter().next() };
         let mut subject = principal.unwrap_or_else(|| session.home.clone());
@@ -71,11 +69,8 @@ impl Caldav {
         })
     }
 
-    pub(super) async fn list_calendars(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
-        let session = self.session(credentials)?;
+    pub(super) async fn list_calendars(&self) -> Result<Vec<RemoteCalendar>, ProviderError> {
+        let session = self.session()?;
         let found = session.propfind(session.home, 1, requests::calendars()).await?;
         let path = |href: &str| {
             session.home.join(href).ok().map(|mut url| {

@@ -24,8 +24,9 @@ use super::{
     xml::{Multistatus, says_gone},
 };
 use crate::{
+    access::CalendarAccess,
     error::ProviderError,
-    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, is_unclear},
+    provider::{ChangesPage, NextPage, SyncPosition, is_unclear},
 };
 
 /// Objects that are fetched at a time: iCloud and others refuse many more.
@@ -49,15 +50,13 @@ struct ChangeBatch {
     more: bool,
 }
 
-impl Caldav {
+impl<'a> CalendarAccess<'a, Caldav> {
     pub(super) async fn list_changes(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         window: Interval,
         from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
-        let reader = self.reader(credentials, calendar, window)?;
+        let reader = self.reader(window)?;
         let full = match from {
             SyncPosition::Start => true,
             SyncPosition::Cursor(_) => false,
@@ -67,14 +66,9 @@ impl Caldav {
         reader.meaning_of(page).await
     }
 
-    pub(super) async fn read_entry(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let now = self.clock.now();
-        let reader = match self.reader(credentials, calendar, Interval { start: now, end: now }) {
+    pub(super) async fn read_entry(&self, external_id: &str) -> Result<Option<ObservedEntry>, ProviderError> {
+        let now = self.account.provider.clock.now();
+        let reader = match self.reader(Interval { start: now, end: now }) {
             // What has no such name is not there.
             Err(ProviderError::NotFound) => return Ok(None),
             reader => reader?,
@@ -87,19 +81,18 @@ impl Caldav {
     /// application has put it there.
     pub(super) async fn read_moved(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        (entry, name): (EntryId, &str),
+        entry: EntryId,
+        name: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let found = self.read_entry(credentials, calendar, name).await?;
+        let found = self.read_entry(name).await?;
         if found.as_ref().is_some_and(|found| !found.deleted && found.entry == Some(entry)) {
             return Ok(found);
         }
         if found.as_ref().is_some_and(is_unclear) {
             return Err(unreadable("object of a calendar"));
         }
-        let now = self.clock.now();
-        let reader = match self.reader(credentials, calendar, Interval { start: now, end: now }) {
+        let now = self.account.provider.clock.now();
+        let reader = match self.reader(Interval { start: now, end: now }) {
             Err(ProviderError::NotFound) => return Ok(None),
             reader => reader?,
         };
@@ -108,25 +101,15 @@ impl Caldav {
     }
 
     /// From the objects: servers' own free-busy reports differ in what they count, where they have any.
-    pub(super) async fn read_busy(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<Vec<Interval>, ProviderError> {
-        let reader = self.reader(credentials, calendar, window)?;
+    pub(super) async fn read_busy(&self, window: Interval) -> Result<Vec<Interval>, ProviderError> {
+        let reader = self.reader(window)?;
         let busy = reader.busy().await;
         reader.meaning_of(busy).await
     }
 
-    fn reader<'a>(
-        &'a self,
-        credentials: &'a ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<CollectionReader<'a>, ProviderError> {
-        let session = self.session(credentials)?;
-        let collection = collection(session.home, calendar)?;
+    fn reader(&self, window: Interval) -> Result<CollectionReader<'a>, ProviderError> {
+        let session = self.account.session()?;
+        let collection = collection(session.home, self.calendar)?;
         Ok(CollectionReader { session, collection, window })
     }
 }

@@ -16,7 +16,9 @@ use super::{
     errors::{CaldavCallError, CaldavErrorResponse, unreadable},
     xml::{self, Multistatus},
 };
-use crate::{error::ProviderError, http::BufferedResponse, provider::ProviderCredentials};
+use crate::{
+    access::AccountAccess, error::ProviderError, http::BufferedResponse, provider::ProviderCredentials,
+};
 
 const DEPTH: HeaderName = HeaderName::from_static("depth");
 const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
@@ -32,17 +34,17 @@ pub(super) struct CaldavSession<'a> {
     pub(super) zone: Tz,
 }
 
-impl Caldav {
-    pub(super) fn session<'a>(
-        &'a self,
-        credentials: &'a ProviderCredentials,
-    ) -> Result<CaldavSession<'a>, ProviderError> {
-        let ProviderCredentials::Password { user, home, zone, .. } = credentials else {
+impl<'a> AccountAccess<'a, Caldav> {
+    pub(super) fn session(&self) -> Result<CaldavSession<'a>, ProviderError> {
+        let ProviderCredentials::Password { user, home, zone, .. } = self.credentials else {
             return Err(ProviderError::Unauthorized);
         };
-        Ok(CaldavSession { caldav: self, authorization: basic(credentials)?, home, user, zone: *zone })
+        let authorization = basic(self.credentials)?;
+        Ok(CaldavSession { caldav: self.provider, authorization, home, user, zone: *zone })
     }
+}
 
+impl Caldav {
     /// One call. `authorization`: with it.
     pub(super) async fn send(
         &self,

@@ -18,8 +18,9 @@ use super::{
     session::CaldavSession,
 };
 use crate::{
+    access::CalendarAccess,
     error::ProviderError,
-    provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
+    provider::{RemoveOutcome, WriteReceipt},
 };
 
 /// How often an object that others keep changing is written over.
@@ -33,28 +34,24 @@ struct WriteTarget<'a> {
     name: &'a str,
 }
 
-impl Caldav {
+impl<'a> CalendarAccess<'a, Caldav> {
     pub(super) async fn insert(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         external_id: &str,
         content: &EntryContent,
     ) -> Result<WriteReceipt, ProviderError> {
-        let target = self.target(credentials, calendar, external_id)?;
+        let target = self.target(external_id)?;
         let unless_there = (IF_NONE_MATCH, HeaderValue::from_static("*"));
-        target.put(Some(unless_there), whole(content, self.clock.now()).into(), true).await
+        target.put(Some(unless_there), whole(content, self.account.provider.clock.now()).into(), true).await
     }
 
     pub(super) async fn replace(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
     ) -> Result<WriteReceipt, ProviderError> {
-        let target = self.target(credentials, calendar, external_id)?;
+        let target = self.target(external_id)?;
         // `If-Match: *` would write over any version, but what people added to it must be known; and Radicale takes the star
         // for a version.
         for _ in 0..MAX_ATTEMPTS {
@@ -63,7 +60,7 @@ impl Caldav {
             if etag.is_some_and(|etag| etag != version) {
                 return Err(ProviderError::Precondition);
             }
-            let body = merged(&remote.data, content, self.clock.now()).into();
+            let body = merged(&remote.data, content, self.account.provider.clock.now()).into();
             match target.put_over(version, body).await {
                 Err(ProviderError::Precondition) if etag.is_none() => {}
                 done => return done,
@@ -72,13 +69,8 @@ impl Caldav {
         Err(ProviderError::Precondition)
     }
 
-    pub(super) async fn delete(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<RemoveOutcome, ProviderError> {
-        let target = match self.target(credentials, calendar, external_id) {
+    pub(super) async fn delete(&self, external_id: &str) -> Result<RemoveOutcome, ProviderError> {
+        let target = match self.target(external_id) {
             // What has no such name is not there.
             Err(ProviderError::NotFound) => return Ok(RemoveOutcome::Before),
             target => target?,
@@ -94,14 +86,9 @@ impl Caldav {
         }
     }
 
-    fn target<'a>(
-        &'a self,
-        credentials: &'a ProviderCredentials,
-        calendar: &str,
-        name: &'a str,
-    ) -> Result<WriteTarget<'a>, ProviderError> {
-        let session = self.session(credentials)?;
-        let collection = collection(session.home, calendar)?;
+    fn target(&self, name: &'a str) -> Result<WriteTarget<'a>, ProviderError> {
+        let session = self.account.session()?;
+        let collection = collection(session.home, self.calendar)?;
         let object = object(&collection, name)?;
         Ok(WriteTarget { session, collection, object, name })
     }

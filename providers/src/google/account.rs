@@ -5,9 +5,7 @@ use serde::Deserialize;
 
 use super::GoogleCalendar;
 use crate::{
-    error::ProviderError,
-    error_response::parse_json,
-    provider::{ProviderAccount, ProviderCredentials},
+    access::AccountAccess, error::ProviderError, error_response::parse_json, provider::ProviderAccount,
 };
 
 /// OpenID Connect Core 1.0, section 5.3.2.
@@ -19,12 +17,9 @@ struct GoogleUserInfo {
     email: String,
 }
 
-impl GoogleCalendar {
-    pub(super) async fn read_account(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<ProviderAccount, ProviderError> {
-        let response = self.call(credentials, Method::GET, self.userinfo.clone(), None, None).await?;
+impl AccountAccess<'_, GoogleCalendar> {
+    pub(super) async fn read_account(&self) -> Result<ProviderAccount, ProviderError> {
+        let response = self.call(Method::GET, self.provider.userinfo.clone(), None, None).await?;
         let user: GoogleUserInfo = parse_json(&response, "Google")?;
         Ok(ProviderAccount { subject: user.sub, email: user.email })
     }

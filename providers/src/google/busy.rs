@@ -5,19 +5,15 @@ use concord_domain::interval::Interval;
 use google_calendar3::api::{FreeBusyCalendar, FreeBusyRequest, FreeBusyRequestItem, FreeBusyResponse};
 
 use super::GoogleCalendar;
-use crate::{error::ProviderError, error_response::parse_json, provider::ProviderCredentials};
+use crate::{access::CalendarAccess, error::ProviderError, error_response::parse_json};
 
 /// Google refuses a stretch of more than about 90 days with `timeRangeTooLong` (reported), so longer ones are asked in
 /// parts.
 const MAX_WINDOW_DAYS: i64 = 60;
 
-impl GoogleCalendar {
-    pub(super) async fn read_busy(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<Vec<Interval>, ProviderError> {
+impl CalendarAccess<'_, GoogleCalendar> {
+    pub(super) async fn read_busy(&self, window: Interval) -> Result<Vec<Interval>, ProviderError> {
+        let calendar = self.calendar;
         let mut busy = Vec::new();
         for part in parts(window) {
             let request = FreeBusyRequest {
@@ -26,7 +22,7 @@ impl GoogleCalendar {
                 items: Some(vec![FreeBusyRequestItem { id: Some(calendar.to_owned()) }]),
                 ..FreeBusyRequest::default()
             };
-            let response = self.post(credentials, "freeBusy", &request).await?;
+            let response = self.account.post("freeBusy", &request).await?;
             busy.extend(parse_busy(calendar, parse_json(&response, "Google")?)?);
         }
         Ok(busy)

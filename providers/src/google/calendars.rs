@@ -4,9 +4,10 @@ use google_calendar3::api::{CalendarList, CalendarListEntry};
 
 use super::GoogleCalendar;
 use crate::{
+    access::AccountAccess,
     error::ProviderError,
     error_response::parse_json,
-    provider::{ProviderCredentials, RemoteCalendar, is_colour},
+    provider::{RemoteCalendar, is_colour},
 };
 
 const PAGE_SIZE: u32 = 250;
@@ -14,18 +15,15 @@ const PAGE_SIZE: u32 = 250;
 /// Nobody has 10,000 calendars; a server that gives page after page must not keep us for ever.
 const MAX_PAGES: usize = 40;
 
-impl GoogleCalendar {
-    pub(super) async fn list_calendars(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
+impl AccountAccess<'_, GoogleCalendar> {
+    pub(super) async fn list_calendars(&self) -> Result<Vec<RemoteCalendar>, ProviderError> {
         let mut calendars = Vec::new();
         let mut page: Option<String> = None;
         for _ in 0..MAX_PAGES {
             // What its owner does not want to see is still theirs: left out, it would be taken for gone.
             let mut query = vec![("maxResults", PAGE_SIZE.to_string()), ("showHidden", true.to_string())];
             query.extend(page.map(|page| ("pageToken", page)));
-            let response = self.get(credentials, "users/me/calendarList", &query).await?;
+            let response = self.get("users/me/calendarList", &query).await?;
             let list: CalendarList = parse_json(&response, "Google")?;
             calendars.extend(list.items.into_iter().flatten().filter_map(calendar));
             page = list.next_page_token;

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, ids::segment};
 use crate::{
+    access::CalendarAccess,
     error::ProviderError,
     error_response::{parse_json, unreadable},
     pages::{parse_items, read_page},
-    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, is_unclear, unclear},
+    provider::{ChangesPage, NextPage, SyncPosition, is_unclear, unclear},
 };
 
 const PAGE_SIZE: u32 = 2_500;
@@ -30,17 +31,16 @@ struct EventsPage {
     next_sync_token: Option<String>,
 }
 
-impl GoogleCalendar {
+impl CalendarAccess<'_, GoogleCalendar> {
     pub(super) async fn list_changes(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         window: Interval,
         from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
+        let google = self.account.provider;
         let sizes = (PAGE_SIZE, SMALL_PAGE_SIZE);
-        let read = |size| self.page(credentials, calendar, window, from, size);
-        match read_page(&self.slow, calendar, self.clock.now(), sizes, read).await {
+        let read = |size| self.page(window, from, size);
+        match read_page(&google.slow, self.calendar, google.clock.now(), sizes, read).await {
             Ok(page) => to_changes_page(page),
             Err(GoogleCallError::Refused(refusal))
                 if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
@@ -53,8 +53,6 @@ impl GoogleCalendar {
 
     async fn page(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         window: Interval,
         from: &SyncPosition,
         size: u32,
@@ -64,7 +62,7 @@ impl GoogleCalendar {
             SyncPosition::Cursor(cursor) => (None, Some(cursor)),
             SyncPosition::Page { page, cursor } => (Some(page), cursor.as_ref()),
         };
-        let path = format!("calendars/{}/events", segment(calendar)?);
+        let path = format!("calendars/{}/events", segment(self.calendar)?);
         let mut query = vec![("singleEvents", true.to_string()), ("maxResults", size.to_string())];
         // The window belongs to the cursor; to repeat it beside a sync token is refused. All else is to be as it was in
         // the first read. Deleted entries come beside a sync token without being asked for.
@@ -76,17 +74,16 @@ impl GoogleCalendar {
             ]),
         }
         query.extend(page.map(|page| ("pageToken", page.clone())));
-        Ok(parse_json(&self.get(credentials, &path, &query).await?, "Google")?)
+        Ok(parse_json(&self.account.get(&path, &query).await?, "Google")?)
     }
 
     /// An event keeps its id when it is moved (Events: move), and copies have another.
     pub(super) async fn read_moved(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        (entry, external_id): (EntryId, &str),
+        entry: EntryId,
+        external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let found = self.read_entry(credentials, calendar, external_id).await?;
+        let found = self.read_entry(external_id).await?;
         if found.as_ref().is_some_and(is_unclear) {
             return Err(ProviderError::Transient("the event cannot be read".into()));
         }
@@ -94,14 +91,9 @@ impl GoogleCalendar {
     }
 
     /// An entry by its id, tombstones included.
-    pub(super) async fn read_entry(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
-        let item: Value = match self.get(credentials, &path, &[]).await {
+    pub(super) async fn read_entry(&self, external_id: &str) -> Result<Option<ObservedEntry>, ProviderError> {
+        let path = format!("calendars/{}/events/{}", segment(self.calendar)?, segment(external_id)?);
+        let item: Value = match self.account.get(&path, &[]).await {
             Ok(response) => parse_json(&response, "Google")?,
             Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 
 use super::{GoogleCalendar, errors::GoogleCallError, ids::segment};
 use crate::{
+    access,
     error::ProviderError,
     error_response::parse_json,
     provider::ProviderCredentials,
@@ -47,7 +48,8 @@ impl PushProvider for GoogleCalendar {
             ..Channel::default()
         };
         let path = format!("calendars/{}/events/watch", segment(calendar)?);
-        let opened: Channel = parse_json(&self.post(credentials, &path, &channel).await?, "Google")?;
+        let response = access::account(self, credentials).post(&path, &channel).await?;
+        let opened: Channel = parse_json(&response, "Google")?;
         let expires_at = opened.expiration.and_then(DateTime::from_timestamp_millis);
         match (opened.id, opened.resource_id, expires_at) {
             (Some(remote_id), Some(resource), Some(expires_at)) => Ok(ActivePushSubscription {
@@ -76,7 +78,7 @@ impl PushProvider for GoogleCalendar {
             resource_id: channel.resource_id.clone(),
             ..Channel::default()
         };
-        match self.post(credentials, "channels/stop", &channel).await {
+        match access::account(self, credentials).post("channels/stop", &channel).await {
             Ok(_) => Ok(()),
             Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
             Err(error) => Err(error.into()),

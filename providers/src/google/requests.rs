@@ -10,30 +10,28 @@ use serde::Serialize;
 use url::Url;
 
 use super::{GoogleCalendar, errors::GoogleCallError};
-use crate::{error::ProviderError, http::BufferedResponse, provider::ProviderCredentials};
+use crate::{access::AccountAccess, error::ProviderError, http::BufferedResponse};
 
-impl GoogleCalendar {
+impl AccountAccess<'_, GoogleCalendar> {
     /// Reads `path`, whose ids are segments (`ids.rs`), below the calendar API's address.
     pub(super) async fn get(
         &self,
-        credentials: &ProviderCredentials,
         path: &str,
         query: &[(&str, String)],
     ) -> Result<BufferedResponse, GoogleCallError> {
-        self.call(credentials, Method::GET, self.address(path, query)?, None, None).await
+        self.call(Method::GET, self.address(path, query)?, None, None).await
     }
 
     pub(super) async fn post(
         &self,
-        credentials: &ProviderCredentials,
         path: &str,
         body: &impl Serialize,
     ) -> Result<BufferedResponse, GoogleCallError> {
-        self.call(credentials, Method::POST, self.address(path, &[])?, None, Some(without_nulls(body)?)).await
+        self.call(Method::POST, self.address(path, &[])?, None, Some(without_nulls(body)?)).await
     }
 
     pub(super) fn address(&self, path: &str, query: &[(&str, String)]) -> Result<Url, ProviderError> {
-        let mut url = self.calendar_base.join(path).map_err(|_| ProviderError::NotFound)?;
+        let mut url = self.provider.calendar_base.join(path).map_err(|_| ProviderError::NotFound)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -42,7 +40,6 @@ impl GoogleCalendar {
 
     pub(super) async fn call(
         &self,
-        credentials: &ProviderCredentials,
         method: Method,
         url: Url,
         if_match: Option<HeaderValue>,
@@ -53,14 +50,14 @@ impl GoogleCalendar {
         *request.method_mut() = method;
         *request.uri_mut() = url.as_str().parse().map_err(|_| ProviderError::NotFound)?;
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, credentials.bearer()?);
+        headers.insert(AUTHORIZATION, self.credentials.bearer()?);
         if has_body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(etag) = if_match {
             headers.insert(IF_MATCH, etag);
         }
-        self.http.call(request, &self.clock).await
+        self.provider.http.call(request, &self.provider.clock).await
     }
 }
 

@@ -16,39 +16,36 @@ use super::{
     requests::{serialization_error, without_nulls},
 };
 use crate::{
+    access::CalendarAccess,
     error::ProviderError,
     error_response::parse_json,
     http::BufferedResponse,
-    provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
+    provider::{RemoveOutcome, WriteReceipt},
 };
 
-impl GoogleCalendar {
+impl CalendarAccess<'_, GoogleCalendar> {
     pub(super) async fn insert(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         external_id: &str,
         content: &EntryContent,
     ) -> Result<WriteReceipt, ProviderError> {
-        let path = format!("calendars/{}/events", segment(calendar)?);
+        let path = format!("calendars/{}/events", segment(self.calendar)?);
         let event = Event { id: Some(external_id.to_owned()), ..event(content) };
         let body = without_nulls(&event)?;
-        let response = self.write(credentials, Method::POST, &path, None, Some(body)).await?;
+        let response = self.write(Method::POST, &path, None, Some(body)).await?;
         write_receipt(&response, external_id)
     }
 
     pub(super) async fn replace(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
     ) -> Result<WriteReceipt, ProviderError> {
         // What cannot be sent as an etag is not the entry's etag either.
         let etag = etag.map(HeaderValue::from_str).transpose().map_err(|_| ProviderError::Precondition)?;
-        let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
-        let response = self.patch(credentials, &path, &entries::patch(content), etag).await?;
+        let path = format!("calendars/{}/events/{}", segment(self.calendar)?, segment(external_id)?);
+        let response = self.patch(&path, &entries::patch(content), etag).await?;
         let stands = parse_event(&response)?;
         let Some(rest) = entries::shared_patch(&stands, content) else {
             return write_receipt(&response, external_id);
@@ -56,30 +53,24 @@ impl GoogleCalendar {
         // Nobody has written in between, or it is looked at again.
         let etag = write_receipt(&response, external_id)?.etag;
         let etag = HeaderValue::from_str(&etag).map_err(|_| ProviderError::Precondition.after_a_part())?;
-        let response = self.patch(credentials, &path, &rest, Some(etag)).await;
+        let response = self.patch(&path, &rest, Some(etag)).await;
         let response = response.map_err(|error| ProviderError::from(error).after_a_part())?;
         write_receipt(&response, external_id)
     }
 
     async fn patch(
         &self,
-        credentials: &ProviderCredentials,
         path: &str,
         patch: &Value,
         etag: Option<HeaderValue>,
     ) -> Result<BufferedResponse, GoogleCallError> {
         let body = serde_json::to_vec(patch).map_err(serialization_error)?.into();
-        self.write(credentials, Method::PATCH, path, etag, Some(body)).await
+        self.write(Method::PATCH, path, etag, Some(body)).await
     }
 
-    pub(super) async fn delete(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<RemoveOutcome, ProviderError> {
-        let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
-        match self.write(credentials, Method::DELETE, &path, None, None).await {
+    pub(super) async fn delete(&self, external_id: &str) -> Result<RemoveOutcome, ProviderError> {
+        let path = format!("calendars/{}/events/{}", segment(self.calendar)?, segment(external_id)?);
+        match self.write(Method::DELETE, &path, None, None).await {
             // "If successful, this method returns an empty response body" (Events: delete).
             Ok(response) if response.body.is_empty() => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
@@ -94,15 +85,14 @@ impl GoogleCalendar {
 
     async fn write(
         &self,
-        credentials: &ProviderCredentials,
         method: Method,
         path: &str,
         if_match: Option<HeaderValue>,
         body: Option<Bytes>,
     ) -> Result<BufferedResponse, GoogleCallError> {
         // One party invites, and it is not Google.
-        let url = self.address(path, &[("sendUpdates", "none".to_owned())])?;
-        self.call(credentials, method, url, if_match, body).await
+        let url = self.account.address(path, &[("sendUpdates", "none".to_owned())])?;
+        self.account.call(method, url, if_match, body).await
     }
 }
 

@@ -4,10 +4,7 @@ use graph_rs_sdk::ODataQuery;
 use serde::Deserialize;
 
 use super::{MicrosoftCalendar, errors::json};
-use crate::{
-    error::ProviderError,
-    provider::{ProviderAccount, ProviderCredentials},
-};
+use crate::{access::AccountAccess, error::ProviderError, provider::ProviderAccount};
 
 #[derive(Deserialize)]
 struct GraphUser {
@@ -18,13 +15,11 @@ struct GraphUser {
     sign_in_name: String,
 }
 
-impl MicrosoftCalendar {
-    pub(super) async fn read_account(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<ProviderAccount, ProviderError> {
-        let built = self.graph.me().get_user().select(&["id", "mail", "userPrincipalName"]).build().await;
-        let user: GraphUser = json(&self.call(credentials, built).await?)?;
+impl AccountAccess<'_, MicrosoftCalendar> {
+    pub(super) async fn read_account(&self) -> Result<ProviderAccount, ProviderError> {
+        let built =
+            self.provider.graph.me().get_user().select(&["id", "mail", "userPrincipalName"]).build().await;
+        let user: GraphUser = json(&self.call(built).await?)?;
         let mail = user.mail.filter(|mail| !mail.is_empty());
         Ok(ProviderAccount { subject: user.id, email: mail.unwrap_or(user.sign_in_name) })
     }

@@ -8,9 +8,8 @@ use graph_rs_sdk::ODataQuery;
 use super::{
     MicrosoftCalendar,
     entries::{GraphEvent, bound, busy_time},
-    requests::segment,
 };
-use crate::{error::ProviderError, provider::ProviderCredentials};
+use crate::{access::CalendarAccess, error::ProviderError};
 
 const MAX_PAGES: usize = 200;
 
@@ -27,17 +26,10 @@ const FIELDS: &[&str] = &[
     "originalStartTimeZone",
 ];
 
-impl MicrosoftCalendar {
-    pub(super) async fn read_busy(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-    ) -> Result<Vec<Interval>, ProviderError> {
+impl CalendarAccess<'_, MicrosoftCalendar> {
+    pub(super) async fn read_busy(&self, window: Interval) -> Result<Vec<Interval>, ProviderError> {
         let built = self
-            .graph
-            .me()
-            .calendar(segment(calendar)?)
+            .graph()?
             .calendar_views()
             .list_calendar_view()
             .append_query_pair("startDateTime", &bound(window.start))
@@ -45,7 +37,7 @@ impl MicrosoftCalendar {
             .select(FIELDS)
             .build()
             .await;
-        let events: Vec<GraphEvent> = self.all(credentials, built, MAX_PAGES).await?;
+        let events: Vec<GraphEvent> = self.account.all(built, MAX_PAGES).await?;
         Ok(events.iter().filter_map(busy_time).collect())
     }
 }

@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use super::MicrosoftCalendar;
 use crate::{
+    access::AccountAccess,
     error::ProviderError,
-    provider::{ProviderCredentials, RemoteCalendar, is_colour},
+    provider::{RemoteCalendar, is_colour},
 };
 
 /// Nobody has that many calendars.
@@ -29,13 +30,10 @@ struct GraphCalendarOwner {
     address: Option<String>,
 }
 
-impl MicrosoftCalendar {
-    pub(super) async fn list_calendars(
-        &self,
-        credentials: &ProviderCredentials,
-    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
-        let built = self.graph.me().calendars().list_calendars().top("100").build().await;
-        let calendars: Vec<GraphCalendar> = self.all(credentials, built, MAX_PAGES).await?;
+impl AccountAccess<'_, MicrosoftCalendar> {
+    pub(super) async fn list_calendars(&self) -> Result<Vec<RemoteCalendar>, ProviderError> {
+        let built = self.provider.graph.me().calendars().list_calendars().top("100").build().await;
+        let calendars: Vec<GraphCalendar> = self.all(built, MAX_PAGES).await?;
         Ok(calendars.into_iter().filter_map(to_remote_calendar).collect())
     }
 }

@@ -17,10 +17,11 @@ use super::{
     requests::{GraphPage, PAGE, segment},
 };
 use crate::{
+    access::CalendarAccess,
     error::ProviderError,
     http::BufferedResponse,
     pages::{parse_items, read_page},
-    provider::{ChangesPage, NextPage, ProviderCredentials, SyncPosition, unclear},
+    provider::{ChangesPage, NextPage, SyncPosition, unclear},
 };
 
 /// What an occurrence shares with its series.
@@ -38,18 +39,17 @@ const SERIES_FIELDS: &[&str] = &[
 /// What is asked for where a page takes too long: a mailbox with large invitations, or a busy server.
 const SMALL_PAGE_SIZE: u32 = 50;
 
-impl MicrosoftCalendar {
+impl CalendarAccess<'_, MicrosoftCalendar> {
     pub(super) async fn list_changes(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         window: Interval,
         from: &SyncPosition,
     ) -> Result<ChangesPage, ProviderError> {
-        let calendar = segment(calendar)?;
+        let microsoft = self.account.provider;
+        let calendar = segment(self.calendar)?;
         let sizes = (PAGE, SMALL_PAGE_SIZE);
-        let read = |size| self.page(credentials, calendar, window, from, size);
-        let response = read_page(&self.slow, calendar, self.clock.now(), sizes, read).await;
+        let read = |size| self.page(window, from, size);
+        let response = read_page(&microsoft.slow, calendar, microsoft.clock.now(), sizes, read).await;
         let response = match response {
             Err(GraphCallError::Refused(refusal))
                 if *from != SyncPosition::Start && refusal.says_cursor_expired() =>
@@ -63,7 +63,7 @@ impl MicrosoftCalendar {
         let is_first_read = matches!(from, SyncPosition::Start | SyncPosition::Page { cursor: None, .. });
         let (events, unreadable) = parse_items::<GraphEvent>(page.value);
         let series = if is_first_read { Vec::new() } else { complete_resources(&events) };
-        let mut entries = self.entries(credentials, calendar, events, is_first_read).await?;
+        let mut entries = self.entries(events, is_first_read).await?;
         entries.extend(unreadable.iter().filter_map(unclear_of));
         // Nothing says that a delta names what came and went between two of them, and what is moved out of a calendar and
         // into it again it is known not to name.
@@ -79,56 +79,43 @@ impl MicrosoftCalendar {
 
     async fn page(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         window: Interval,
         from: &SyncPosition,
         size: u32,
     ) -> Result<BufferedResponse, GraphCallError> {
         match from {
-            SyncPosition::Start => self.first_page(credentials, calendar, window, size).await,
+            SyncPosition::Start => self.first_page(window, size).await,
             SyncPosition::Cursor(link) | SyncPosition::Page { page: link, .. } => {
-                self.kept_link(credentials, link, size).await
+                self.kept_link(link, size).await
             }
         }
     }
 
-    async fn first_page(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        window: Interval,
-        size: u32,
-    ) -> Result<BufferedResponse, GraphCallError> {
-        let view = self.graph.me().calendar(calendar).calendar_views();
+    async fn first_page(&self, window: Interval, size: u32) -> Result<BufferedResponse, GraphCallError> {
+        let view = self.graph()?.calendar_views();
         let built = view
             .delta()
             .append_query_pair("startDateTime", &bound(window.start))
             .append_query_pair("endDateTime", &bound(window.end))
             .build()
             .await;
-        self.call_for(credentials, built, size).await
+        self.account.call_for(built, size).await
     }
 
     /// A link that was kept since a former page. One that is not below our base any more, because that was configured
     /// anew, or never was a link, is a cursor that is no longer good.
-    async fn kept_link(
-        &self,
-        credentials: &ProviderCredentials,
-        link: &str,
-        size: u32,
-    ) -> Result<BufferedResponse, GraphCallError> {
-        if self.own_link(link).is_err() {
+    async fn kept_link(&self, link: &str, size: u32) -> Result<BufferedResponse, GraphCallError> {
+        if self.account.own_link(link).is_err() {
             return Err(ProviderError::CursorExpired.into());
         }
-        self.follow(credentials, link, size).await
+        self.account.follow(link, size).await
     }
 
     fn after<T>(&self, page: &GraphPage<T>) -> Result<NextPage, ProviderError> {
         // Checked before it is kept, so that whoever runs it sees at once what the server says.
         match (&page.next_link, &page.delta_link) {
-            (Some(link), _) => self.own_link(link).map(|_| NextPage::Page(link.clone())),
-            (None, Some(link)) => self.own_link(link).map(|_| NextPage::Cursor(link.clone())),
+            (Some(link), _) => self.account.own_link(link).map(|_| NextPage::Page(link.clone())),
+            (None, Some(link)) => self.account.own_link(link).map(|_| NextPage::Cursor(link.clone())),
             // Taken for complete, it would make everything that is missing look deleted.
             (None, None) => Err(ProviderError::Transient("its response was incomplete".to_owned())),
         }
@@ -138,8 +125,6 @@ impl MicrosoftCalendar {
     /// gives with the series alone.
     async fn entries(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         mut events: Vec<GraphEvent>,
         is_first_read: bool,
     ) -> Result<Vec<ObservedEntry>, ProviderError> {
@@ -152,7 +137,7 @@ impl MicrosoftCalendar {
         for event in events.iter_mut().filter(|event| lacks_its_series(event)) {
             let Some(id) = event.series_master_id.clone() else { continue };
             if !series.contains_key(&id) {
-                let found = self.series(credentials, calendar, &id).await?;
+                let found = self.series(&id).await?;
                 series.insert(id.clone(), found);
             }
             if let Some(Some(of_series)) = series.get(&id) {
@@ -162,16 +147,10 @@ impl MicrosoftCalendar {
         Ok(events.iter().filter_map(|event| entry_of(event, is_first_read)).collect())
     }
 
-    async fn series(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<GraphEvent>, ProviderError> {
+    async fn series(&self, id: &str) -> Result<Option<GraphEvent>, ProviderError> {
         let Ok(id) = segment(id) else { return Ok(None) };
-        let built =
-            self.graph.me().calendar(calendar).event(id).get_events().select(SERIES_FIELDS).build().await;
-        match self.call(credentials, built).await {
+        let built = self.graph()?.event(id).get_events().select(SERIES_FIELDS).build().await;
+        match self.account.call(built).await {
             // One that nobody understands is no reason to lose the rest of the page: its occurrences say when they are, and
             // count as busy.
             Ok(response) => json::<Value>(&response).map(|item| GraphEvent::deserialize(&item).ok()),

@@ -13,7 +13,7 @@ use super::{
     extended_properties::{entry_filter, entry_of_transaction, expand},
     requests::segment,
 };
-use crate::{error::ProviderError, error_response::unreadable, provider::ProviderCredentials};
+use crate::{access::CalendarAccess, error::ProviderError, error_response::unreadable};
 
 /// Nobody has that many copies of one entry.
 const MAX_PAGES: usize = 5;
@@ -38,16 +38,17 @@ pub(super) fn event_id_kind(external_id: &str) -> EventIdKind<'_> {
     external_id.parse().map_or(EventIdKind::Given(external_id), EventIdKind::Ours)
 }
 
-impl MicrosoftCalendar {
+impl CalendarAccess<'_, MicrosoftCalendar> {
     /// The entry in a calendar into which a person has put it: under its id, or as what Outlook has made in its place.
     pub(super) async fn read_moved(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        (entry, external_id): (EntryId, &str),
+        entry: EntryId,
+        external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let Ok(calendar) = segment(calendar) else { return Ok(None) };
-        let live = match self.with_mark(credentials, calendar, entry).await {
+        if segment(self.calendar).is_err() {
+            return Ok(None);
+        }
+        let live = match self.with_mark(entry).await {
             Ok(events) => live(events),
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -56,18 +57,15 @@ impl MicrosoftCalendar {
         Ok(same.or_else(|| first_made(&live, entry)).and_then(observed))
     }
 
-    pub(super) async fn read_entry(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<Option<ObservedEntry>, ProviderError> {
-        let Ok(calendar) = segment(calendar) else { return Ok(None) };
+    pub(super) async fn read_entry(&self, external_id: &str) -> Result<Option<ObservedEntry>, ProviderError> {
+        if segment(self.calendar).is_err() {
+            return Ok(None);
+        }
         let found = match event_id_kind(external_id) {
-            EventIdKind::Ours(entry) => self.ours(credentials, calendar, entry).await,
-            EventIdKind::Given(id) => match self.item(credentials, calendar, id).await {
+            EventIdKind::Ours(entry) => self.ours(entry).await,
+            EventIdKind::Given(id) => match self.item(id).await {
                 Ok(Some(item)) => match GraphEvent::deserialize(&item) {
-                    Ok(event) => self.if_listed(credentials, calendar, event).await,
+                    Ok(event) => self.if_listed(event).await,
                     Err(error) => {
                         return unclear_of(&item).map(Some).ok_or_else(|| unreadable(&error, "Microsoft"));
                     }
@@ -85,101 +83,66 @@ impl MicrosoftCalendar {
 
     /// The event with that id, if the calendar shows it. An immutable id survives the move to the deleted items, where it
     /// is still answered for (<https://learn.microsoft.com/graph/outlook-immutable-id>).
-    pub(super) async fn find_live(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        let event = match self.by_id(credentials, calendar, id).await {
+    pub(super) async fn find_live(&self, id: &str) -> Result<Option<GraphEvent>, GraphCallError> {
+        let event = match self.by_id(id).await {
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => None,
             found => found?,
         };
         match event {
-            Some(event) => self.if_listed(credentials, calendar, event).await,
+            Some(event) => self.if_listed(event).await,
             None => Ok(None),
         }
     }
 
-    async fn if_listed(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        event: GraphEvent,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        Ok(self.is_listed(credentials, calendar, &event).await?.then_some(event))
+    async fn if_listed(&self, event: GraphEvent) -> Result<Option<GraphEvent>, GraphCallError> {
+        Ok(self.is_listed(&event).await?.then_some(event))
     }
 
     /// Whether the calendar itself names an event: by our mark, and where it does not by that, among what it shows at that
     /// time.
-    async fn is_listed(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        event: &GraphEvent,
-    ) -> Result<bool, GraphCallError> {
+    async fn is_listed(&self, event: &GraphEvent) -> Result<bool, GraphCallError> {
         if let Some(entry) = marked(event) {
-            let there: Vec<ListedEventId> = self.with_mark(credentials, calendar, entry).await?;
+            let there: Vec<ListedEventId> = self.with_mark(entry).await?;
             if there.iter().any(|one| one.id == event.id) {
                 return Ok(true);
             }
         }
         let Some(shown) = display_interval(event) else { return Ok(false) };
-        let view = self.graph.me().calendar(calendar).calendar_views().list_calendar_view();
+        let view = self.graph()?.calendar_views().list_calendar_view();
         let built = view
             .append_query_pair("startDateTime", &bound(shown.start))
             .append_query_pair("endDateTime", &bound(shown.end))
             .select(&["id", "seriesMasterId"])
             .build()
             .await;
-        let there: Vec<ListedEventId> = self.all(credentials, built, MAX_PAGES).await?;
+        let there: Vec<ListedEventId> = self.account.all(built, MAX_PAGES).await?;
         Ok(there.iter().any(|one| one.id == event.id || one.series_master_id == event.id))
     }
 
-    pub(super) async fn by_id(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        let Some(item) = self.item(credentials, calendar, id).await? else { return Ok(None) };
+    pub(super) async fn by_id(&self, id: &str) -> Result<Option<GraphEvent>, GraphCallError> {
+        let Some(item) = self.item(id).await? else { return Ok(None) };
         Ok(Some(GraphEvent::deserialize(&item).map_err(|error| unreadable(&error, "Microsoft"))?))
     }
 
     /// The event with that id as it comes, whether it can be understood or not.
-    async fn item(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        id: &str,
-    ) -> Result<Option<Value>, GraphCallError> {
+    async fn item(&self, id: &str) -> Result<Option<Value>, GraphCallError> {
         let Ok(id) = segment(id) else { return Ok(None) };
-        let event = self.graph.me().calendar(calendar).event(id);
+        let event = self.graph()?.event(id);
         let built = event.get_events().expand(&[&expand()]).build().await;
-        Ok(Some(json(&self.call(credentials, built).await?)?))
+        Ok(Some(json(&self.account.call(built).await?)?))
     }
 
     /// The live event of an entry. Of several (a person's copies carry our properties too) the one that a write of ours
     /// made, or else the oldest.
-    pub(super) async fn ours(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-    ) -> Result<Option<GraphEvent>, GraphCallError> {
-        let live = live(self.with_mark(credentials, calendar, entry).await?);
+    pub(super) async fn ours(&self, entry: EntryId) -> Result<Option<GraphEvent>, GraphCallError> {
+        let live = live(self.with_mark(entry).await?);
         Ok(first_made(&live, entry).cloned())
     }
 
-    async fn with_mark<T: DeserializeOwned>(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        entry: EntryId,
-    ) -> Result<Vec<T>, GraphCallError> {
-        let events = self.graph.me().calendar(calendar).events().list_events();
+    async fn with_mark<T: DeserializeOwned>(&self, entry: EntryId) -> Result<Vec<T>, GraphCallError> {
+        let events = self.graph()?.events().list_events();
         let built = events.filter(&[&entry_filter(entry)]).expand(&[&expand()]).build().await;
-        self.all(credentials, built, MAX_PAGES).await
+        self.account.all(built, MAX_PAGES).await
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
     requests::segment,
 };
 use crate::{
+    access,
     error::ProviderError,
     provider::ProviderCredentials,
     push::{
@@ -71,7 +72,7 @@ impl PushProvider for MicrosoftCalendar {
             "clientState": format!("{}.{}", wanted.id.0.simple(), wanted.secret.expose_secret()),
         });
         let built = self.graph.subscriptions().create_subscription(&subscription).build().await;
-        json::<GraphSubscription>(&self.call(credentials, built).await?)?.opened()
+        json::<GraphSubscription>(&access::account(self, credentials).call(built).await?)?.opened()
     }
 
     /// Tells Microsoft at once that we are still allowed to be told.
@@ -83,7 +84,7 @@ impl PushProvider for MicrosoftCalendar {
         let id = segment(&channel.remote_id)?;
         let later = json!({ "expirationDateTime": self.channel_end() });
         let built = self.graph.subscription(id).update_subscription(&later).build().await;
-        json::<GraphSubscription>(&self.call(credentials, built).await?)?.opened()
+        json::<GraphSubscription>(&access::account(self, credentials).call(built).await?)?.opened()
     }
 
     async fn close(
@@ -93,7 +94,7 @@ impl PushProvider for MicrosoftCalendar {
     ) -> Result<(), ProviderError> {
         let Ok(id) = segment(&channel.remote_id) else { return Ok(()) };
         let built = self.graph.subscription(id).delete_subscription().build().await;
-        match self.call(credentials, built).await {
+        match access::account(self, credentials).call(built).await {
             Ok(_) => Ok(()),
             Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
             Err(error) => Err(error.into()),

@@ -5,7 +5,7 @@
 //! the configured base here.
 
 use bytes::Bytes;
-use graph_rs_sdk::{GRAPH_URL, GraphResult};
+use graph_rs_sdk::{GRAPH_URL, GraphResult, users::CalendarsIdApiClient};
 use http::{
     HeaderName, HeaderValue, Request,
     header::{AUTHORIZATION, IF_MATCH, USER_AGENT},
@@ -18,7 +18,11 @@ use super::{
     errors::{GraphCallError, json},
     links,
 };
-use crate::{error::ProviderError, http::BufferedResponse, provider::ProviderCredentials};
+use crate::{
+    access::{AccountAccess, CalendarAccess},
+    error::ProviderError,
+    http::BufferedResponse,
+};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -46,31 +50,28 @@ pub(super) fn segment(id: &str) -> Result<&str, ProviderError> {
     (!id.is_empty() && id.bytes().all(fits)).then_some(id).ok_or(ProviderError::NotFound)
 }
 
-impl MicrosoftCalendar {
-    /// Sends what the SDK has built: `self.call(credentials, self.graph.me().get_user().build().await)`. An answer that is
+impl AccountAccess<'_, MicrosoftCalendar> {
+    /// Sends what the SDK has built: `self.call(self.provider.graph.me().get_user().build().await)`. An answer that is
     /// no success is a [`GraphCallError::Refused`].
     pub(super) async fn call(
         &self,
-        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
     ) -> Result<BufferedResponse, GraphCallError> {
-        self.send(credentials, self.request(built)?, PAGE).await
+        self.send(self.request(built)?, PAGE).await
     }
 
     /// The same for a page of at most so many items.
     pub(super) async fn call_for(
         &self,
-        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
         page: u32,
     ) -> Result<BufferedResponse, GraphCallError> {
-        self.send(credentials, self.request(built)?, page).await
+        self.send(self.request(built)?, page).await
     }
 
     /// The same under the condition that the entry is still at this version.
     pub(super) async fn call_if(
         &self,
-        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
         etag: Option<&str>,
     ) -> Result<BufferedResponse, GraphCallError> {
@@ -80,23 +81,18 @@ impl MicrosoftCalendar {
             let etag = HeaderValue::from_str(etag).map_err(|_| ProviderError::Precondition)?;
             request.headers_mut().insert(IF_MATCH, etag);
         }
-        self.send(credentials, request, PAGE).await
+        self.send(request, PAGE).await
     }
 
     /// A page that another one named. `Transient`: it is not below our base, so nothing was sent.
-    pub(super) async fn follow(
-        &self,
-        credentials: &ProviderCredentials,
-        link: &str,
-        page: u32,
-    ) -> Result<BufferedResponse, GraphCallError> {
+    pub(super) async fn follow(&self, link: &str, page: u32) -> Result<BufferedResponse, GraphCallError> {
         let url = self.own_link(link)?;
-        self.send(credentials, get(&url)?, page).await
+        self.send(get(&url)?, page).await
     }
 
     /// The link, if it may be followed.
     pub(super) fn own_link(&self, link: &str) -> Result<Url, ProviderError> {
-        links::ours(&self.base, link).ok_or_else(|| {
+        links::ours(&self.provider.base, link).ok_or_else(|| {
             let place = links::place(link);
             tracing::warn!(place, "Microsoft's response names a page elsewhere, which is not followed");
             ProviderError::Transient("its response leads to another address".to_owned())
@@ -107,11 +103,10 @@ impl MicrosoftCalendar {
     /// ever.
     pub(super) async fn all<T: DeserializeOwned>(
         &self,
-        credentials: &ProviderCredentials,
         built: GraphResult<reqwest::RequestBuilder>,
         pages: usize,
     ) -> Result<Vec<T>, GraphCallError> {
-        let mut response = self.call(credentials, built).await?;
+        let mut response = self.call(built).await?;
         let mut all = Vec::new();
         for number in 1..=pages {
             let page: GraphPage<T> = json(&response)?;
@@ -119,7 +114,7 @@ impl MicrosoftCalendar {
             match page.next_link {
                 None => return Ok(all),
                 Some(link) if number < pages => {
-                    response = self.follow(credentials, &link, PAGE).await?;
+                    response = self.follow(&link, PAGE).await?;
                 }
                 Some(_) => break,
             }
@@ -131,7 +126,7 @@ impl MicrosoftCalendar {
         let unsendable = || ProviderError::Rejected("the request cannot be written down".to_owned());
         let built = built.map_err(|_| unsendable())?.build().map_err(|_| unsendable())?;
         let path = built.url().as_str().strip_prefix(GRAPH_URL).ok_or_else(unsendable)?;
-        let address = format!("{}{}", self.base, path.trim_start_matches('/'));
+        let address = format!("{}{}", self.provider.base, path.trim_start_matches('/'));
         let body = built.body().and_then(reqwest::Body::as_bytes).map(Bytes::copy_from_slice);
         let mut request = Request::new(body.unwrap_or_default());
         *request.method_mut() = built.method().clone();
@@ -142,13 +137,8 @@ impl MicrosoftCalendar {
         Ok(request)
     }
 
-    async fn send(
-        &self,
-        credentials: &ProviderCredentials,
-        mut request: Request<Bytes>,
-        page: u32,
-    ) -> Result<BufferedResponse, GraphCallError> {
-        let bearer = credentials.bearer()?;
+    async fn send(&self, mut request: Request<Bytes>, page: u32) -> Result<BufferedResponse, GraphCallError> {
+        let bearer = self.credentials.bearer()?;
         let preferences = format!("{PREFERENCES}, odata.maxpagesize={page}");
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, bearer.clone());
@@ -157,10 +147,17 @@ impl MicrosoftCalendar {
             HeaderValue::from_str(&preferences)
                 .map_err(|_| ProviderError::Rejected("the request cannot be written down".to_owned()))?,
         );
-        let place = self.mailboxes.place(&bearer).await?;
-        let response = self.http.call(request, &self.clock).await;
+        let place = self.provider.mailboxes.place(&bearer).await?;
+        let response = self.provider.http.call(request, &self.provider.clock).await;
         drop(place);
         response
+    }
+}
+
+impl CalendarAccess<'_, MicrosoftCalendar> {
+    /// What the SDK asks of this calendar.
+    pub(super) fn graph(&self) -> Result<CalendarsIdApiClient, ProviderError> {
+        Ok(self.account.provider.graph.me().calendar(segment(self.calendar)?))
     }
 }
 

@@ -16,51 +16,47 @@ use super::{
     requests::segment,
 };
 use crate::{
+    access::CalendarAccess,
     error::ProviderError,
     http::BufferedResponse,
-    provider::{ProviderCredentials, RemoveOutcome, WriteReceipt},
+    provider::{RemoveOutcome, WriteReceipt},
     text_merge::is_same_text,
 };
 
 /// Each time that an entry was deleted and made again without its new id becoming known, one more transaction is used up.
 const MAX_FORMER_EVENTS: usize = 20;
 
-impl MicrosoftCalendar {
+impl CalendarAccess<'_, MicrosoftCalendar> {
     pub(super) async fn insert(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         external_id: &str,
         content: &EntryContent,
     ) -> Result<WriteReceipt, ProviderError> {
-        let calendar = segment(calendar)?;
         let gone = match event_id_kind(external_id) {
             EventIdKind::Ours(_) => None,
             EventIdKind::Given(id) => {
                 // Brought back before, its answer lost; or a person has moved it out of this calendar and into it again.
-                if let Some(id) =
-                    self.ours(credentials, calendar, content.entry).await?.and_then(|live| live.id)
-                {
-                    return self.patch(credentials, calendar, &id, content, None).await;
+                if let Some(id) = self.ours(content.entry).await?.and_then(|live| live.id) {
+                    return self.patch(&id, content, None).await;
                 }
                 Some(id)
             }
         };
         let mut transaction_id = transaction(content.entry, gone);
         for _ in 0..MAX_FORMER_EVENTS {
-            let existing = match self.post_once(credentials, calendar, content, &transaction_id).await {
+            let existing = match self.post_once(content, &transaction_id).await {
                 Err(GraphCallError::Refused(refusal)) => match refusal.existing_event() {
                     Some(existing) => existing.to_owned(),
                     None => return Err(GraphCallError::Refused(refusal).into()),
                 },
                 response => {
                     let made = parse_event(&response?)?;
-                    let written = self.bring_up_to_date(credentials, calendar, content, made).await;
+                    let written = self.bring_up_to_date(content, made).await;
                     return written.map_err(ProviderError::after_a_part);
                 }
             };
-            if let Some(live) = self.made_before(credentials, calendar, content.entry, &existing).await? {
-                return self.bring_up_to_date(credentials, calendar, content, live).await;
+            if let Some(live) = self.made_before(content.entry, &existing).await? {
+                return self.bring_up_to_date(content, live).await;
             }
             // It lies among the deleted items, or nowhere: bring it back as what was deleted is brought back.
             transaction_id = transaction(content.entry, Some(&existing));
@@ -71,8 +67,6 @@ impl MicrosoftCalendar {
     /// What a POST brought, or a former one whose answer was lost, perhaps from before the booking changed.
     async fn bring_up_to_date(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         content: &EntryContent,
         made: GraphEvent,
     ) -> Result<WriteReceipt, ProviderError> {
@@ -80,44 +74,36 @@ impl MicrosoftCalendar {
             return written(made);
         }
         let id = made.id.ok_or_else(missing_id)?;
-        self.patch(credentials, calendar, &id, content, None).await
+        self.patch(&id, content, None).await
     }
 
     pub(super) async fn replace(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         external_id: &str,
         content: &EntryContent,
         etag: Option<&str>,
     ) -> Result<WriteReceipt, ProviderError> {
-        let calendar = segment(calendar)?;
         match event_id_kind(external_id) {
             EventIdKind::Given(id) if etag.is_none() => {
                 // A version would tell of a deletion; without one it would be written among the deleted items.
-                self.find_live(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
-                self.patch(credentials, calendar, id, content, None).await
+                self.find_live(id).await?.ok_or(ProviderError::NotFound)?;
+                self.patch(id, content, None).await
             }
-            EventIdKind::Given(id) => self.patch(credentials, calendar, id, content, etag).await,
+            EventIdKind::Given(id) => self.patch(id, content, etag).await,
             EventIdKind::Ours(entry) => {
-                let live = self.ours(credentials, calendar, entry).await?.and_then(|live| live.id);
+                let live = self.ours(entry).await?.and_then(|live| live.id);
                 let id = live.ok_or(ProviderError::NotFound)?;
-                self.patch(credentials, calendar, &id, content, etag).await
+                self.patch(&id, content, etag).await
             }
         }
     }
 
-    pub(super) async fn delete(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        external_id: &str,
-    ) -> Result<RemoveOutcome, ProviderError> {
-        let calendar = segment(calendar)?;
+    pub(super) async fn delete(&self, external_id: &str) -> Result<RemoveOutcome, ProviderError> {
+        let calendar = self.graph()?;
         let found;
         let id = match event_id_kind(external_id) {
             EventIdKind::Given(id) => id,
-            EventIdKind::Ours(entry) => match self.ours(credentials, calendar, entry).await {
+            EventIdKind::Ours(entry) => match self.ours(entry).await {
                 Ok(live) => {
                     let Some(id) = live.and_then(|live| live.id) else { return Ok(RemoveOutcome::Before) };
                     found = id;
@@ -131,8 +117,8 @@ impl MicrosoftCalendar {
         };
         // Nothing has such an id, so there is nothing to remove.
         let Ok(id) = segment(id) else { return Ok(RemoveOutcome::Before) };
-        let built = self.graph.me().calendar(calendar).event(id).delete_events().build().await;
-        match self.call(credentials, built).await {
+        let built = calendar.event(id).delete_events().build().await;
+        match self.account.call(built).await {
             Ok(response) if response.status == StatusCode::NO_CONTENT => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
             Ok(response) => {
@@ -146,15 +132,13 @@ impl MicrosoftCalendar {
 
     async fn post_once(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         content: &EntryContent,
         transaction: &str,
     ) -> Result<BufferedResponse, GraphCallError> {
-        self.in_either_spelling(calendar, |spelling| {
+        self.in_either_spelling(|spelling| {
             let mut event = event(content, spelling);
             event["transactionId"] = json!(transaction);
-            self.post(credentials, calendar, event)
+            self.post(event)
         })
         .await
     }
@@ -162,93 +146,76 @@ impl MicrosoftCalendar {
     /// The event that a former POST of the entry made, if the calendar has it: `existing` is what Microsoft calls it.
     async fn made_before(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         entry: EntryId,
         existing: &str,
     ) -> Result<Option<GraphEvent>, GraphCallError> {
-        match self.ours(credentials, calendar, entry).await? {
+        match self.ours(entry).await? {
             Some(live) => Ok(Some(live)),
-            None => self.find_live(credentials, calendar, existing).await,
+            None => self.find_live(existing).await,
         }
     }
 
-    async fn post(
-        &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
-        event: Value,
-    ) -> Result<BufferedResponse, GraphCallError> {
-        let built = self.graph.me().calendar(calendar).events().create_events(&event).build().await;
-        self.call(credentials, built).await
+    async fn post(&self, event: Value) -> Result<BufferedResponse, GraphCallError> {
+        let built = self.graph()?.events().create_events(&event).build().await;
+        self.account.call(built).await
     }
 
     async fn patch(
         &self,
-        credentials: &ProviderCredentials,
-        calendar: &str,
         id: &str,
         content: &EntryContent,
         etag: Option<&str>,
     ) -> Result<WriteReceipt, ProviderError> {
         let id = segment(id)?;
-        let response = self
-            .in_either_spelling(calendar, |spelling| {
-                self.put(credentials, (calendar, id), patch(content, spelling), etag)
-            })
-            .await?;
+        let response =
+            self.in_either_spelling(|spelling| self.put(id, patch(content, spelling), etag)).await?;
         let event = parse_event(&response)?;
         if is_same_text(text(&event), &content.description) {
             return written(event);
         }
-        let with_text = self.write_text(credentials, (calendar, id), content, event).await;
+        let with_text = self.write_text(id, content, event).await;
         with_text.map_err(ProviderError::after_a_part)
     }
 
     /// Brings the text up to date around what people added to it, at the version that our write has just made.
     async fn write_text(
         &self,
-        credentials: &ProviderCredentials,
-        (calendar, id): (&str, &str),
+        id: &str,
         content: &EntryContent,
         patched: GraphEvent,
     ) -> Result<WriteReceipt, ProviderError> {
         // With our marks, which no answer to a write brings.
-        let stands = self.by_id(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
+        let stands = self.by_id(id).await?.ok_or(ProviderError::NotFound)?;
         let Some(said) = merged_body_text(&stands, content) else { return written(patched) };
         let body = body_patch(&said, content);
-        let response = self.put(credentials, (calendar, id), body, patched.etag.as_deref()).await?;
+        let response = self.put(id, body, patched.etag.as_deref()).await?;
         written(parse_event(&response)?)
     }
 
     async fn put(
         &self,
-        credentials: &ProviderCredentials,
-        (calendar, id): (&str, &str),
+        id: &str,
         event: Value,
         etag: Option<&str>,
     ) -> Result<BufferedResponse, GraphCallError> {
-        let built = self.graph.me().calendar(calendar).event(id).update_events(&event).build().await;
-        self.call_if(credentials, built, etag).await
+        let built = self.graph()?.event(id).update_events(&event).build().await;
+        self.account.call_if(built, etag).await
     }
 
     /// Writes in the entry's zone, and in UTC where the mailbox's server does not know that: it then keeps the instants,
     /// and our property the zone. What it refused once it is not asked again soon.
-    async fn in_either_spelling<W, F>(
-        &self,
-        calendar: &str,
-        write: W,
-    ) -> Result<BufferedResponse, GraphCallError>
+    async fn in_either_spelling<W, F>(&self, write: W) -> Result<BufferedResponse, GraphCallError>
     where
         W: Fn(ZoneSpelling) -> F,
         F: Future<Output = Result<BufferedResponse, GraphCallError>>,
     {
-        if self.no_zones.holds(calendar, self.clock.now()) {
+        let microsoft = self.account.provider;
+        if microsoft.no_zones.holds(self.calendar, microsoft.clock.now()) {
             return write(ZoneSpelling::Utc).await;
         }
         match write(ZoneSpelling::Zone).await {
             Err(GraphCallError::Refused(refusal)) if refusal.says_zone_unknown() => {
-                self.no_zones.note(calendar, self.clock.now());
+                microsoft.no_zones.note(self.calendar, microsoft.clock.now());
                 write(ZoneSpelling::Utc).await
             }
             outcome => outcome,
