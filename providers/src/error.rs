@@ -85,16 +85,8 @@ impl ProviderError {
     /// A short word for logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unauthorized => "unauthorized",
-            Self::GrantDead(_) => "grant_dead",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::NotFound => "not_found",
-            Self::AccountUnusable(_) => "account_unusable",
-            Self::Precondition => "precondition",
-            Self::CursorExpired => "cursor_expired",
-            Self::Rejected(_) => "rejected",
-            Self::Transient(_) => "transient",
             Self::Partly(cause) => cause.code(),
+            other => other.into(),
         }
     }
 }

@@ -7,7 +7,8 @@ use http::StatusCode;
 use crate::http::HttpCallError;
 
 /// Why there is no feed. Its text is for people, and says no more of an address than its host.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum FeedError {
     /// Nothing that can be called.
     #[error("this is not a calendar link: {0}")]
@@ -102,23 +103,7 @@ impl FeedError {
 
     /// A short word for logs and metrics.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::BadAddress(_) => "bad_address",
-            Self::PrivateHost(_) => "private_host",
-            Self::BadRedirect(_) => "bad_redirect",
-            Self::TooManyRedirects => "too_many_redirects",
-            Self::NotFound => "not_found",
-            Self::Forbidden => "forbidden",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Server { .. } => "server",
-            Self::Refused(_) => "refused",
-            Self::WebPage => "web_page",
-            Self::Packed(_) => "packed",
-            Self::TooLarge { .. } => "too_large",
-            Self::Timeout => "timeout",
-            Self::Unreachable(_) => "unreachable",
-            Self::CutShort => "cut_short",
-        }
+        self.into()
     }
 
     /// What a status other than 200 means.
