@@ -2,7 +2,7 @@
 
 mod refusal;
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use concord_domain::{clock::Clock, provider::OAuthDescription};
@@ -35,7 +35,7 @@ pub struct OAuthEndpoints {
 }
 
 /// What is known of this installation at a provider.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct OAuthConfig {
     /// As registered with the provider.
     pub client_id: String,
@@ -80,18 +80,6 @@ pub enum OAuthErrorKind {
     SignInAgain,
     /// Somebody has to change something first.
     Refused,
-}
-
-impl fmt::Debug for OAuthConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthConfig")
-            .field("client_id", &self.client_id)
-            .field("client_secret", &"hidden")
-            .field("redirect_url", &self.redirect_url.as_str())
-            .field("scopes", &self.description.scopes)
-            .field("endpoints", &self.endpoints)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Where to send the person, and what to keep until they return.

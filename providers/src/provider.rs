@@ -1,7 +1,5 @@
 //! What Concord asks of a calendar provider.
 
-use std::fmt;
-
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use concord_domain::{
@@ -16,7 +14,7 @@ use url::Url;
 use crate::error::ProviderError;
 
 /// What a call is authorised with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum ProviderCredentials {
     /// An OAuth access token.
     Bearer(SecretString),
@@ -43,15 +41,6 @@ impl ProviderCredentials {
             .map_err(|_| ProviderError::Unauthorized)?;
         value.set_sensitive(true);
         Ok(value)
-    }
-}
-
-impl fmt::Debug for ProviderCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bearer(_) => f.write_str("Bearer(hidden)"),
-            Self::Password { user, home, .. } => write!(f, "Password({user}, hidden, {home})"),
-        }
     }
 }
 

@@ -43,7 +43,7 @@ impl RegisteredProvider {
 }
 
 /// This installation as an OAuth client of a provider that stands at `E`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct OAuthProviderSettings<E> {
     /// As registered with the provider.
     pub client_id: String,
@@ -70,16 +70,5 @@ impl<E> OAuthProviderSettings<E> {
             endpoints,
             explain,
         }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for OAuthProviderSettings<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthProviderSettings")
-            .field("client_id", &self.client_id)
-            .field("client_secret", &"hidden")
-            .field("redirect_url", &self.redirect_url.as_str())
-            .field("addresses", &self.addresses)
-            .finish()
     }
 }
