@@ -19,6 +19,9 @@ pub(crate) trait ErrorBody: Sized {
     /// `None`: the body is not the provider's, so somebody else answered: a proxy, a front end with a fault of its own.
     fn read(body: &[u8]) -> Option<Self>;
 
+    /// Whether it says that what was asked for is not there.
+    fn says_gone(refusal: &ProviderErrorResponse<Self>) -> bool;
+
     /// What to do next.
     fn judge(refusal: ProviderErrorResponse<Self>) -> ProviderError;
 }
@@ -39,6 +42,11 @@ impl<B: ErrorBody> ProviderErrorResponse<B> {
             retry_after: retry_after(&response.headers, now),
             body: B::read(&response.body),
         }
+    }
+
+    /// Whether it says that what was asked for is not there.
+    pub(crate) fn says_gone(&self) -> bool {
+        B::says_gone(self)
     }
 
     /// What to do next.
@@ -65,6 +73,16 @@ impl<B> ProviderCallError<B> {
             Self::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
             Self::Other(_) => false,
         }
+    }
+}
+
+/// `None`: what was asked for is not there.
+pub(crate) fn unless_gone<T, B: ErrorBody>(
+    outcome: Result<T, ProviderCallError<B>>,
+) -> Result<Option<T>, ProviderCallError<B>> {
+    match outcome {
+        Err(ProviderCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
+        outcome => outcome.map(Some),
     }
 }
 

@@ -26,10 +26,6 @@ pub(super) enum WriteRefusal {
 }
 
 impl CaldavErrorResponse {
-    pub(super) fn says_gone(&self) -> bool {
-        matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
-    }
-
     /// Whether it names no precondition.
     pub(super) fn says_nothing(&self) -> bool {
         self.conditions().is_empty()
@@ -100,6 +96,10 @@ impl CaldavErrorResponse {
 impl ErrorBody for DavPreconditions {
     fn read(body: &[u8]) -> Option<Self> {
         Some(Self(xml::conditions(body)))
+    }
+
+    fn says_gone(refusal: &CaldavErrorResponse) -> bool {
+        matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
     /// Where nothing else is known of the call.

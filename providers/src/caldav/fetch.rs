@@ -16,7 +16,7 @@ use super::{
     session::CaldavSession,
     xml::says_gone,
 };
-use crate::error::ProviderError;
+use crate::{error::ProviderError, error_response::unless_gone};
 
 /// No server's ETag begins like that: they are quoted (RFC 9110, 8.8.3).
 const DIGEST_PREFIX: &str = "concord-sha256:";
@@ -86,10 +86,8 @@ impl CaldavSession<'_> {
         collection: &Url,
         name: &str,
     ) -> Result<Option<String>, CaldavCallError> {
-        let found = match self.propfind(&object(collection, name)?, 0, requests::etag()).await {
-            Err(CaldavCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
-            found => found?,
-        };
+        let found = unless_gone(self.propfind(&object(collection, name)?, 0, requests::etag()).await)?;
+        let Some(found) = found else { return Ok(None) };
         match found.responses.into_iter().find(|response| response.status != Some(404)) {
             None => Ok(None),
             Some(response) if response.found.etag.is_some() => Ok(response.found.etag),

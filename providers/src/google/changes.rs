@@ -10,7 +10,7 @@ use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, ids::seg
 use crate::{
     access::CalendarAccess,
     error::ProviderError,
-    error_response::{parse_json, unreadable},
+    error_response::{parse_json, unless_gone, unreadable},
     pages::{parse_items, read_page},
     provider::{ChangesPage, NextPage, SyncPosition, is_unclear, unclear},
 };
@@ -93,11 +93,8 @@ impl CalendarAccess<'_, GoogleCalendar> {
     /// An entry by its id, tombstones included.
     pub(super) async fn read_entry(&self, external_id: &str) -> Result<Option<ObservedEntry>, ProviderError> {
         let path = format!("calendars/{}/events/{}", segment(self.calendar)?, segment(external_id)?);
-        let item: Value = match self.account.get(&path, &[]).await {
-            Ok(response) => parse_json(&response, "Google")?,
-            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(response) = unless_gone(self.account.get(&path, &[]).await)? else { return Ok(None) };
+        let item: Value = parse_json(&response, "Google")?;
         match Event::deserialize(&item) {
             Ok(event) => Ok(observed(event, Tz::UTC)),
             Err(error) => unclear_of(&item).map(Some).ok_or_else(|| unreadable(&error, "Google")),

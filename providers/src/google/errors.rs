@@ -32,11 +32,6 @@ pub(super) struct GoogleErrorBody {
 }
 
 impl GoogleErrorResponse {
-    /// Whether a removal finds nothing to remove: 410 `deleted` for a tombstone, 404 for what never was.
-    pub(super) fn says_gone(&self) -> bool {
-        self.body.is_some() && matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
-    }
-
     /// Whether it is about the cursor or page that a list was asked with: 410 `fullSyncRequired` or
     /// `updatedMinTooLongAgo`, or a 400 that names the parameter.
     pub(super) fn says_cursor_expired(&self) -> bool {
@@ -69,6 +64,11 @@ impl ErrorBody for GoogleErrorBody {
             message: quote(text("/message").unwrap_or_default(), &[]),
             location: quote(text("/errors/0/location").unwrap_or_default(), &[]),
         })
+    }
+
+    /// 410 `deleted` for a tombstone, 404 for what never was.
+    fn says_gone(refusal: &GoogleErrorResponse) -> bool {
+        refusal.body.is_some() && matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
     fn judge(refusal: GoogleErrorResponse) -> ProviderError {

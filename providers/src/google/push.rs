@@ -10,11 +10,11 @@ use google_calendar3::api::Channel;
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 
-use super::{GoogleCalendar, errors::GoogleCallError, ids::segment};
+use super::{GoogleCalendar, ids::segment};
 use crate::{
     access,
     error::ProviderError,
-    error_response::parse_json,
+    error_response::{parse_json, unless_gone},
     provider::ProviderCredentials,
     push::{
         ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
@@ -78,11 +78,8 @@ impl PushProvider for GoogleCalendar {
             resource_id: channel.resource_id.clone(),
             ..Channel::default()
         };
-        match access::account(self, credentials).post("channels/stop", &channel).await {
-            Ok(_) => Ok(()),
-            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        unless_gone(access::account(self, credentials).post("channels/stop", &channel).await)?;
+        Ok(())
     }
 }
 

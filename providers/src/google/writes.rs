@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::CalendarAccess,
     error::ProviderError,
-    error_response::parse_json,
+    error_response::{parse_json, unless_gone},
     http::BufferedResponse,
     provider::{RemoveOutcome, WriteReceipt},
 };
@@ -70,16 +70,15 @@ impl CalendarAccess<'_, GoogleCalendar> {
 
     pub(super) async fn delete(&self, external_id: &str) -> Result<RemoveOutcome, ProviderError> {
         let path = format!("calendars/{}/events/{}", segment(self.calendar)?, segment(external_id)?);
-        match self.write(Method::DELETE, &path, None, None).await {
+        match unless_gone(self.write(Method::DELETE, &path, None, None).await)? {
+            None => Ok(RemoveOutcome::Before),
             // "If successful, this method returns an empty response body" (Events: delete).
-            Ok(response) if response.body.is_empty() => Ok(RemoveOutcome::Now),
+            Some(response) if response.body.is_empty() => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
-            Ok(response) => {
+            Some(response) => {
                 let status = response.status;
                 Err(ProviderError::Transient(format!("Google answered {status} with a body to a removal")))
             }
-            Err(GoogleCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
-            Err(error) => Err(error.into()),
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     access::CalendarAccess,
     error::ProviderError,
+    error_response::unless_gone,
     http::BufferedResponse,
     pages::{parse_items, read_page},
     provider::{ChangesPage, NextPage, SyncPosition, unclear},
@@ -150,13 +151,10 @@ impl CalendarAccess<'_, MicrosoftCalendar> {
     async fn series(&self, id: &str) -> Result<Option<GraphEvent>, ProviderError> {
         let Ok(id) = segment(id) else { return Ok(None) };
         let built = self.graph()?.event(id).get_events().select(SERIES_FIELDS).build().await;
-        match self.account.call(built).await {
-            // One that nobody understands is no reason to lose the rest of the page: its occurrences say when they are, and
-            // count as busy.
-            Ok(response) => json::<Value>(&response).map(|item| GraphEvent::deserialize(&item).ok()),
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let Some(response) = unless_gone(self.account.call(built).await)? else { return Ok(None) };
+        // One that nobody understands is no reason to lose the rest of the page: its occurrences say when they are, and
+        // count as busy.
+        json::<Value>(&response).map(|item| GraphEvent::deserialize(&item).ok())
     }
 }
 

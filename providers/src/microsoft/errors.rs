@@ -31,14 +31,6 @@ pub(super) struct GraphErrorBody {
 }
 
 impl GraphErrorResponse {
-    /// Whether what was asked for is not there: a 404 of Graph's, or an id that cannot be one. Not if it is the mailbox
-    /// that is not there, of which Graph says so with a 404 too.
-    pub(super) fn says_gone(&self) -> bool {
-        let Some(body) = self.body.as_ref().filter(|body| !body.names_no_mailbox()) else { return false };
-        matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
-            || self.status == StatusCode::BAD_REQUEST && MALFORMED_ID.contains(&body.code.as_str())
-    }
-
     /// Whether it is about the link that a delta query was asked with: 410 with any code
     /// (<https://learn.microsoft.com/graph/delta-query-overview>), or a 400 about the token.
     pub(super) fn says_cursor_expired(&self) -> bool {
@@ -78,6 +70,14 @@ impl ErrorBody for GraphErrorBody {
         let GraphErrorEnvelope { error } = serde_json::from_slice(body).ok()?;
         let code = error.code.chars().filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c)).take(80);
         Some(Self { code: code.collect(), message: quote(&error.message, &[]), existing: error.existing })
+    }
+
+    /// A 404 of Graph's, or an id that cannot be one. Not if it is the mailbox that is not there, of which Graph says so
+    /// with a 404 too.
+    fn says_gone(refusal: &GraphErrorResponse) -> bool {
+        let Some(body) = refusal.body.as_ref().filter(|body| !body.names_no_mailbox()) else { return false };
+        matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE)
+            || refusal.status == StatusCode::BAD_REQUEST && MALFORMED_ID.contains(&body.code.as_str())
     }
 
     fn judge(refusal: GraphErrorResponse) -> ProviderError {

@@ -13,7 +13,11 @@ use super::{
     extended_properties::{entry_filter, entry_of_transaction, expand},
     requests::segment,
 };
-use crate::{access::CalendarAccess, error::ProviderError, error_response::unreadable};
+use crate::{
+    access::CalendarAccess,
+    error::ProviderError,
+    error_response::{unless_gone, unreadable},
+};
 
 /// Nobody has that many copies of one entry.
 const MAX_PAGES: usize = 5;
@@ -48,11 +52,8 @@ impl CalendarAccess<'_, MicrosoftCalendar> {
         if segment(self.calendar).is_err() {
             return Ok(None);
         }
-        let live = match self.with_mark(entry).await {
-            Ok(events) => live(events),
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(events) = unless_gone(self.with_mark(entry).await)? else { return Ok(None) };
+        let live = live(events);
         let same = live.iter().find(|event| event.id.as_deref() == Some(external_id));
         Ok(same.or_else(|| first_made(&live, entry)).and_then(observed))
     }
@@ -74,21 +75,13 @@ impl CalendarAccess<'_, MicrosoftCalendar> {
                 Err(error) => Err(error),
             },
         };
-        match found {
-            Ok(event) => Ok(event.as_ref().and_then(observed)),
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(unless_gone(found)?.flatten().as_ref().and_then(observed))
     }
 
     /// The event with that id, if the calendar shows it. An immutable id survives the move to the deleted items, where it
     /// is still answered for (<https://learn.microsoft.com/graph/outlook-immutable-id>).
     pub(super) async fn find_live(&self, id: &str) -> Result<Option<GraphEvent>, GraphCallError> {
-        let event = match self.by_id(id).await {
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => None,
-            found => found?,
-        };
-        match event {
+        match unless_gone(self.by_id(id).await)?.flatten() {
             Some(event) => self.if_listed(event).await,
             None => Ok(None),
         }

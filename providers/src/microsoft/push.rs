@@ -17,14 +17,11 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    MicrosoftCalendar,
-    errors::{GraphCallError, json},
-    requests::segment,
-};
+use super::{MicrosoftCalendar, errors::json, requests::segment};
 use crate::{
     access,
     error::ProviderError,
+    error_response::unless_gone,
     provider::ProviderCredentials,
     push::{
         ActivePushSubscription, InvalidPushNotification, MAX_SUBSCRIPTION_LIFETIME, PushNotification,
@@ -94,11 +91,8 @@ impl PushProvider for MicrosoftCalendar {
     ) -> Result<(), ProviderError> {
         let Ok(id) = segment(&channel.remote_id) else { return Ok(()) };
         let built = self.graph.subscription(id).delete_subscription().build().await;
-        match access::account(self, credentials).call(built).await {
-            Ok(_) => Ok(()),
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        unless_gone(access::account(self, credentials).call(built).await)?;
+        Ok(())
     }
 }
 

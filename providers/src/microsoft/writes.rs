@@ -18,6 +18,7 @@ use super::{
 use crate::{
     access::CalendarAccess,
     error::ProviderError,
+    error_response::unless_gone,
     http::BufferedResponse,
     provider::{RemoveOutcome, WriteReceipt},
     text_merge::is_same_text,
@@ -103,30 +104,24 @@ impl CalendarAccess<'_, MicrosoftCalendar> {
         let found;
         let id = match event_id_kind(external_id) {
             EventIdKind::Given(id) => id,
-            EventIdKind::Ours(entry) => match self.ours(entry).await {
-                Ok(live) => {
-                    let Some(id) = live.and_then(|live| live.id) else { return Ok(RemoveOutcome::Before) };
-                    found = id;
-                    found.as_str()
-                }
-                Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => {
-                    return Ok(RemoveOutcome::Before);
-                }
-                Err(error) => return Err(error.into()),
-            },
+            EventIdKind::Ours(entry) => {
+                let live = unless_gone(self.ours(entry).await)?.flatten();
+                let Some(id) = live.and_then(|live| live.id) else { return Ok(RemoveOutcome::Before) };
+                found = id;
+                found.as_str()
+            }
         };
         // Nothing has such an id, so there is nothing to remove.
         let Ok(id) = segment(id) else { return Ok(RemoveOutcome::Before) };
         let built = calendar.event(id).delete_events().build().await;
-        match self.account.call(built).await {
-            Ok(response) if response.status == StatusCode::NO_CONTENT => Ok(RemoveOutcome::Now),
+        match unless_gone(self.account.call(built).await)? {
+            None => Ok(RemoveOutcome::Before),
+            Some(response) if response.status == StatusCode::NO_CONTENT => Ok(RemoveOutcome::Now),
             // A page of somebody else's.
-            Ok(response) => {
+            Some(response) => {
                 let status = response.status;
                 Err(ProviderError::Transient(format!("Microsoft answered {status} to a removal")))
             }
-            Err(GraphCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
-            Err(error) => Err(error.into()),
         }
     }
 
