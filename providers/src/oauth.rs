@@ -6,7 +6,7 @@ use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use concord_domain::{clock::Clock, provider::OAuthDescription};
-use http::{HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http::{Request, StatusCode, header::CONTENT_TYPE};
 use oauth2::{
     AccessToken, AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret,
     CsrfToken, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
@@ -189,14 +189,10 @@ impl OAuthApp {
             .append_pair("client_id", &self.config.client_id)
             .append_pair("client_secret", self.config.client_secret.expose_secret())
             .finish();
-        let mut request = Request::new(Bytes::from(form));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = revoke_url
-            .as_str()
-            .parse()
+        let request = Request::post(revoke_url.as_str())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::from(form))
             .map_err(|_| ProviderError::Rejected("the revocation address cannot be called".to_owned()))?;
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(CONTENT_TYPE, form);
         let response = self.http.send(request).await?;
         match response.status {
             // With any body (RFC 7009, 2.2).

@@ -54,9 +54,8 @@ impl Caldav {
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
     ) -> Result<BufferedResponse, ProviderError> {
-        let mut request = Request::new(body);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = url.as_str().parse().map_err(|_| ProviderError::NotFound)?;
+        let request = Request::builder().method(method).uri(url.as_str()).body(body);
+        let mut request = request.map_err(|_| ProviderError::NotFound)?;
         if let Some(authorization) = authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }

@@ -46,9 +46,8 @@ impl AccountAccess<'_, GoogleCalendar> {
         body: Option<Bytes>,
     ) -> Result<BufferedResponse, GoogleCallError> {
         let has_body = body.is_some();
-        let mut request = Request::new(body.unwrap_or_default());
-        *request.method_mut() = method;
-        *request.uri_mut() = url.as_str().parse().map_err(|_| ProviderError::NotFound)?;
+        let request = Request::builder().method(method).uri(url.as_str()).body(body.unwrap_or_default());
+        let mut request = request.map_err(|_| ProviderError::NotFound)?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.credentials.bearer()?);
         if has_body {

@@ -162,12 +162,8 @@ impl CalendarAccess<'_, MicrosoftCalendar> {
 }
 
 fn get(url: &Url) -> Result<Request<Bytes>, ProviderError> {
-    let mut request = Request::new(Bytes::new());
-    *request.uri_mut() = url
-        .as_str()
-        .parse()
-        .map_err(|_| ProviderError::Transient("its response leads to no address".to_owned()))?;
-    Ok(request)
+    let request = Request::get(url.as_str()).body(Bytes::new());
+    request.map_err(|_| ProviderError::Transient("its response leads to no address".to_owned()))
 }
 
 #[cfg(test)]
