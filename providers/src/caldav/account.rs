@@ -28,7 +28,7 @@ impl CaldavSession<'_> {
     /// Whose account it is. Servers tell their addresses at the calendar home, at the principal (RFC 6638, 2.4.1), or
     /// not at all; many people sign in with one of them.
     pub(super) async fn owner(&self) -> Result<CalendarOwner, CaldavCallError> {
-        let home = self.propfind(self.home, 0, requests::principal()).await?;
+        let home = self.ask(self.home, requests::principal()).await?;
         let of_home = home.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?.found;
         let named = of_home.current_user_principal.and_then(|href| self.home.join(&href).ok());
         let principal = named.filter(|url| is_kindred(self.home, url));
@@ -36,7 +36,7 @@ impl CaldavSession<'_> {
         if mail_addresses.is_empty()
             && let Some(principal) = &principal
         {
-            mail_addresses = match self.propfind(principal, 0, requests::principal()).await {
+            mail_addresses = match self.ask(principal, requests::principal()).await {
                 Ok(found) => found.responses.into_iter().flat_map(|one| one.found.mail_addresses).collect(),
                 // Some let nobody look at principals.
                 Err(CaldavCallError::Refused(refusal))
@@ -71,7 +71,7 @@ impl AccountAccess<'_, Caldav> {
 
     pub(super) async fn list_calendars(&self) -> Result<Vec<RemoteCalendar>, ProviderError> {
         let session = self.session()?;
-        let found = session.propfind(session.home, 1, requests::calendars()).await?;
+        let found = session.ask(session.home, requests::calendars()).await?;
         let path = |href: &str| {
             session.home.join(href).ok().map(|mut url| {
                 close(&mut url);

@@ -162,8 +162,7 @@ impl CollectionReader<'_> {
     }
 
     async fn entry_with_uid(&self, entry: EntryId) -> Result<Option<ObservedEntry>, CaldavCallError> {
-        let found =
-            self.session.report(&self.collection, 1, requests::query_by_uid(&entry_uid(entry))).await?;
+        let found = self.session.ask(&self.collection, requests::query_by_uid(&entry_uid(entry))).await?;
         let there = found.responses.iter().filter(|response| !response.status.is_some_and(says_gone));
         // Who takes such a filter for none at all lists everything.
         let names: Vec<String> =
@@ -200,7 +199,7 @@ impl CollectionReader<'_> {
 
     /// The calendar's zone, and its version; one of versions without any objects yet.
     async fn collection_properties(&self) -> Result<(Option<Tz>, CollectionVersion), CaldavCallError> {
-        let found = self.session.propfind(&self.collection, 0, requests::collection_properties()).await?;
+        let found = self.session.ask(&self.collection, requests::collection_properties(0)).await?;
         let found = found.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?;
         if found.status == Some(404) || !found.found.is_calendar {
             return Err(ProviderError::NotFound.into());
@@ -216,8 +215,8 @@ impl CollectionReader<'_> {
     /// All objects with events, or those that touch the window, with their versions.
     async fn query(&self, in_window: bool) -> Result<BTreeMap<String, String>, CaldavCallError> {
         let window = Interval { start: self.window.start - MARGIN, end: self.window.end + MARGIN };
-        let body = requests::query(in_window.then_some(window));
-        let found = self.session.report(&self.collection, 1, body).await?;
+        let query = requests::query(in_window.then_some(window));
+        let found = self.session.ask(&self.collection, query).await?;
         if found.responses.iter().any(|response| response.status == Some(507)) {
             return Err(
                 ProviderError::Rejected("the calendar is too large for its server to list".into()).into()
@@ -286,7 +285,7 @@ impl CollectionReader<'_> {
     }
 
     async fn since_token(&self, before: &CaldavCursor, token: &str) -> Result<ChangeBatch, CaldavCallError> {
-        let found = match self.session.report(&self.collection, 0, requests::sync(token)).await {
+        let found = match self.session.ask(&self.collection, requests::sync(token)).await {
             Err(CaldavCallError::Refused(refusal)) if refusal.says_cursor_expired() => {
                 return Err(ProviderError::CursorExpired.into());
             }

@@ -54,7 +54,7 @@ impl CaldavSession<'_> {
             return Ok(fetched);
         }
         let urls: Vec<Url> = names.iter().filter_map(|name| object(collection, name).ok()).collect();
-        let found = self.report(collection, 1, requests::multiget(&urls)).await?;
+        let found = self.ask(collection, requests::multiget(&urls)).await?;
         for response in found.responses {
             let Some(name) = name_of(collection, &response.href) else { continue };
             // What was not asked for is not the answer.
@@ -86,7 +86,7 @@ impl CaldavSession<'_> {
         collection: &Url,
         name: &str,
     ) -> Result<Option<String>, CaldavCallError> {
-        let found = unless_gone(self.propfind(&object(collection, name)?, 0, requests::etag()).await)?;
+        let found = unless_gone(self.ask(&object(collection, name)?, requests::etag()).await)?;
         let Some(found) = found else { return Ok(None) };
         match found.responses.into_iter().find(|response| response.status != Some(404)) {
             None => Ok(None),
@@ -111,7 +111,7 @@ impl CaldavSession<'_> {
 
     /// The error, unless the account has no such calendar (any more): then `NotFound`.
     pub(super) async fn unless_gone(&self, collection: &Url, error: ProviderError) -> ProviderError {
-        let listed = match self.propfind(self.home, 1, requests::collection_properties()).await {
+        let listed = match self.ask(self.home, requests::collection_properties(1)).await {
             Ok(listed) => listed,
             Err(error) => return error.into(),
         };

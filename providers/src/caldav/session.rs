@@ -3,10 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono_tz::Tz;
-use http::{
-    HeaderName, HeaderValue, Method, Request, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
+use http::{HeaderName, HeaderValue, Request, StatusCode, header::AUTHORIZATION};
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -14,14 +11,12 @@ use super::{
     Caldav,
     address::is_kindred,
     errors::{CaldavCallError, CaldavErrorResponse, unreadable},
+    requests::DavRequest,
     xml::{self, Multistatus},
 };
 use crate::{
     access::AccountAccess, error::ProviderError, http::BufferedResponse, provider::ProviderCredentials,
 };
-
-const DEPTH: HeaderName = HeaderName::from_static("depth");
-const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 
 /// One account at one server.
 pub(super) struct CaldavSession<'a> {
@@ -48,7 +43,7 @@ impl Caldav {
     /// One call. `authorization`: with it.
     pub(super) async fn send(
         &self,
-        method: &Method,
+        method: &str,
         url: &Url,
         authorization: Option<&HeaderValue>,
         headers: &[(HeaderName, HeaderValue)],
@@ -85,7 +80,7 @@ impl CaldavSession<'_> {
     /// A call whose answer is a success of some kind.
     pub(super) async fn call(
         &self,
-        method: &Method,
+        method: &str,
         url: &Url,
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
@@ -104,36 +99,10 @@ impl CaldavSession<'_> {
         Err(CaldavCallError::Refused(CaldavErrorResponse::read(&response, self.caldav.clock.now())))
     }
 
-    /// The properties of a resource, and with `depth` 1 of what is in it.
-    pub(super) async fn propfind(
-        &self,
-        url: &Url,
-        depth: u8,
-        body: String,
-    ) -> Result<Multistatus, CaldavCallError> {
-        self.multistatus(b"PROPFIND", url, depth, body).await
-    }
-
-    /// A report on a collection. RFC 4791 wants depth 1 for a query, RFC 6578 depth 0 for a sync.
-    pub(super) async fn report(
-        &self,
-        url: &Url,
-        depth: u8,
-        body: String,
-    ) -> Result<Multistatus, CaldavCallError> {
-        self.multistatus(b"REPORT", url, depth, body).await
-    }
-
-    async fn multistatus(
-        &self,
-        method: &[u8],
-        url: &Url,
-        depth: u8,
-        body: String,
-    ) -> Result<Multistatus, CaldavCallError> {
-        let method = Method::from_bytes(method).map_err(|_| unreadable("method"))?;
-        let headers = [(DEPTH, depth_value(depth)), (CONTENT_TYPE, XML)];
-        let response = self.call(&method, url, &headers, body.into()).await?;
+    /// A call whose answer tells of resources.
+    pub(super) async fn ask(&self, url: &Url, request: DavRequest) -> Result<Multistatus, CaldavCallError> {
+        let headers = request.headers();
+        let response = self.call(request.method, url, &headers, request.body.into()).await?;
         Ok(xml::multistatus(&response.body).ok_or_else(|| unreadable("multistatus"))?)
     }
 }
@@ -142,13 +111,4 @@ impl CaldavSession<'_> {
 /// (Some servers say 201 with a page: mod_dav, of a PUT.)
 fn is_html(response: &BufferedResponse) -> bool {
     response.status == StatusCode::OK && response.is_of_type("text/html")
-}
-
-pub(super) fn depth_value(depth: u8) -> HeaderValue {
-    if depth == 0 { HeaderValue::from_static("0") } else { HeaderValue::from_static("1") }
-}
-
-/// The headers of a PROPFIND of one resource.
-pub(super) fn propfind_headers() -> [(HeaderName, HeaderValue); 2] {
-    [(DEPTH, depth_value(0)), (CONTENT_TYPE, XML)]
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use concord_domain::entry::EntryContent;
 use http::{
-    HeaderName, HeaderValue, Method,
+    HeaderName, HeaderValue,
     header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
 };
 use url::Url;
@@ -75,7 +75,7 @@ impl<'a> CalendarAccess<'a, Caldav> {
             Err(ProviderError::NotFound) => return Ok(RemoveOutcome::Before),
             target => target?,
         };
-        match target.session.call(&Method::DELETE, &target.object, &[], Bytes::new()).await {
+        match target.session.call("DELETE", &target.object, &[], Bytes::new()).await {
             Ok(_) => Ok(RemoveOutcome::Now),
             Err(CaldavCallError::Refused(refusal)) if refusal.says_gone() => Ok(RemoveOutcome::Before),
             Err(CaldavCallError::Refused(refusal)) => match target.meaning(refusal.of_write(false)).await {
@@ -133,7 +133,7 @@ impl WriteTarget<'_> {
     ) -> Result<WriteReceipt, ProviderError> {
         let kind = (CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
         let headers: Vec<_> = condition.into_iter().chain([kind]).collect();
-        let response = match self.session.call(&Method::PUT, &self.object, &headers, body).await {
+        let response = match self.session.call("PUT", &self.object, &headers, body).await {
             Err(CaldavCallError::Refused(refusal)) => return Err(self.meaning(refusal.of_write(new)).await),
             response => response?,
         };

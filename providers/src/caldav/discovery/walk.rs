@@ -1,8 +1,7 @@
 //! From one address to the next, with a password that must not go astray.
 
-use bytes::Bytes;
 use chrono_tz::Tz;
-use http::{HeaderValue, Method, StatusCode, header::LOCATION};
+use http::{HeaderValue, StatusCode, header::LOCATION};
 use url::Url;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
         Caldav,
         address::{close, is_kindred},
         requests,
-        session::{basic, propfind_headers},
+        session::basic,
         xml::{self, DavProperties},
     },
     CaldavLogin, DiscoveryCandidate, DiscoveryError, host,
@@ -42,12 +41,11 @@ impl<'a> DiscoveryWalk<'a> {
 
     /// What the resource says of itself, after its redirects.
     pub(super) async fn properties(&mut self) -> Result<DavProperties, DiscoveryError> {
-        let method = Method::from_bytes(b"PROPFIND").map_err(|_| DiscoveryError::Address)?;
         for _ in 0..=MAX_HOPS {
             let authorization = self.signed_in.then_some(&self.authorization);
-            let body = Bytes::from(requests::principal());
-            let response =
-                self.caldav.send(&method, &self.at, authorization, &propfind_headers(), body).await;
+            let request = requests::principal();
+            let (headers, body) = (request.headers(), request.body.into());
+            let response = self.caldav.send(request.method, &self.at, authorization, &headers, body).await;
             let response = response.map_err(|error| self.failed(error))?;
             match response.status {
                 StatusCode::MULTI_STATUS => {
