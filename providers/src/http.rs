@@ -86,16 +86,12 @@ impl HttpClient {
         Ok(Self { client, config, guard: None, plain: None })
     }
 
-    /// The same client for addresses that people give us: it calls only what `guard` allows.
+    /// The same client for addresses that people give us: it calls only what `guard` allows, and names mean what
+    /// `resolver` says.
     ///
     /// It has a pool of its own, because reqwest's resolver belongs to a client and not to a call, and an open connection
     /// to what the configuration names must not be lent to what a person names. It goes through no proxy: that would
     /// resolve the names itself, out of the guard's sight.
-    pub fn guarded(&self, guard: SsrfGuard) -> Result<Self, SetupError> {
-        self.guarded_with(guard, Arc::new(SystemDnsResolver))
-    }
-
-    /// The same with names that mean what `resolver` says.
     pub(crate) fn guarded_with(
         &self,
         guard: SsrfGuard,

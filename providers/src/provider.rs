@@ -153,6 +153,17 @@ pub(crate) fn is_empty(time: &EntryTime) -> bool {
     }
 }
 
+/// Whether they are one time, whatever zone it is read in.
+pub(crate) fn is_same_time(one: &EntryTime, other: &EntryTime) -> bool {
+    match (one, other) {
+        (
+            EntryTime::Timed { starts_at, ends_at, .. },
+            EntryTime::Timed { starts_at: from, ends_at: until, .. },
+        ) => (starts_at, ends_at) == (from, until),
+        (one, other) => one == other,
+    }
+}
+
 /// What it takes, its days being those of `zone`; `None`: nothing.
 pub(crate) fn interval_of(time: &EntryTime, zone: Tz) -> Option<Interval> {
     match time {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    entry::{EntryContent, EntryTime},
+    entry::EntryContent,
     ical::{
         FeedStatus, ReadEvent, ReadLimits,
         entry_object::{COLOUR_PROPERTY, WORDS_PROPERTY, write_entry},
@@ -22,7 +22,7 @@ use concord_domain::{
 };
 
 use self::alarms::merged_alarms;
-use crate::text_merge;
+use crate::{provider::is_same_time, text_merge};
 
 /// What of a VEVENT is ours, whatever stands there, our own marks besides.
 const OURS: [&str; 9] = [
@@ -178,14 +178,8 @@ fn either(remote: RawLine, ours: &RawLine) -> RawLine {
 /// Guests are told of another time, or status, by a higher SEQUENCE (RFC 5546, 2.1.4). `None`: as it stands.
 fn next_sequence(event: &RawComponent, observed: &ReadEvent, content: &EntryContent) -> Option<RawLine> {
     event.line("SEQUENCE").or_else(|| event.line("ATTENDEE"))?;
-    let same_time = match (&observed.time, &content.time) {
-        (
-            EntryTime::Timed { starts_at, ends_at, .. },
-            EntryTime::Timed { starts_at: from, ends_at: until, .. },
-        ) => (starts_at, ends_at) == (from, until),
-        (observed, wanted) => observed == wanted,
-    };
     let status = if content.tentative { FeedStatus::Tentative } else { FeedStatus::Confirmed };
+    let same_time = is_same_time(&observed.time, &content.time);
     if same_time && observed.recurrence.is_none() && observed.status == status {
         return None;
     }

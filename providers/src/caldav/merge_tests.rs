@@ -1,5 +1,5 @@
 use concord_domain::{
-    entry::{EntryReminder, ReminderMeans},
+    entry::{EntryReminder, EntryTime, ReminderMeans},
     ical::lint::lint,
     ids::{BookingId, EntryId},
 };

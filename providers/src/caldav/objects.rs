@@ -96,19 +96,7 @@ pub(super) fn unclear(name: &str, etag: Option<String>) -> ObservedEntry {
 
 /// What is known of an object that is not there any more.
 pub(super) fn gone(name: &str) -> ObservedEntry {
-    ObservedEntry {
-        external_id: name.to_owned(),
-        series: None,
-        etag: None,
-        deleted: true,
-        busy: false,
-        tentative: false,
-        title: String::new(),
-        time: None,
-        entry: None,
-        updated_at: None,
-        unreadable: false,
-    }
+    ObservedEntry { deleted: true, busy: false, unreadable: false, ..unclear(name, None) }
 }
 
 /// Whether any of it falls into the window; what does not say when may.

@@ -15,7 +15,7 @@ use super::{
     zones,
 };
 use crate::{
-    provider::{interval_of, is_empty},
+    provider::{interval_of, is_empty, is_same_time},
     text_merge,
 };
 
@@ -343,14 +343,7 @@ pub(super) fn fill(event: &mut GraphEvent, series: &GraphEvent) {
 
 /// Whether the event says what we would write, as far as people see it at a glance.
 pub(super) fn says(event: &GraphEvent, content: &EntryContent) -> bool {
-    let same_time = match (entry_time(event), &content.time) {
-        (
-            Some(EntryTime::Timed { starts_at, ends_at, .. }),
-            EntryTime::Timed { starts_at: from, ends_at: until, .. },
-        ) => (starts_at, ends_at) == (*from, *until),
-        (time, wanted) => time.as_ref() == Some(wanted),
-    };
-    same_time
+    entry_time(event).is_some_and(|time| is_same_time(&time, &content.time))
         && event.subject.as_deref().unwrap_or_default() == subject(&content.title)
         && is_busy(event) == content.busy
         && (is_tentative(event) == content.tentative || !content.busy)

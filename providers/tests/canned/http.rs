@@ -110,7 +110,7 @@ fn ask(url: &str) -> Request<Bytes> {
 async fn what_is_guarded_reaches_this_machine_by_no_name() {
     let server = CannedServer::start(json("200 OK", "{}")).await;
     let port = server.url.port().unwrap();
-    let guarded = client().guarded(SsrfGuard::of("providers.caldav.allowed_hosts")).unwrap();
+    let guarded = client().guarded_for_passwords(SsrfGuard::of("providers.caldav.allowed_hosts")).unwrap();
     for host in ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"] {
         let refused = guarded.send(ask(&format!("http://{host}:{port}/"))).await.unwrap_err();
         assert!(
@@ -121,7 +121,7 @@ async fn what_is_guarded_reaches_this_machine_by_no_name() {
     assert!(server.requests().is_empty());
 
     let allowed = SsrfGuard::of("providers.caldav.allowed_hosts").allowing(["localhost"]);
-    let guarded = client().guarded(allowed).unwrap();
+    let guarded = client().guarded_for_passwords(allowed).unwrap();
     assert_eq!(guarded.send(ask(&format!("http://localhost:{port}/"))).await.unwrap().status, 200);
     assert!(guarded.send(ask(&format!("http://127.0.0.1:{port}/"))).await.is_err());
 }
