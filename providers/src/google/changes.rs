@@ -6,7 +6,7 @@ use google_calendar3::{api::Event, common::serde::datetime_to_string};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, ids::segment};
+use super::{GoogleCalendar, entries::observed, errors::GoogleCallError, requests::segment};
 use crate::{
     access::CalendarAccess,
     error::ProviderError,

@@ -6,11 +6,9 @@
 
 mod account;
 mod busy;
-mod calendars;
 mod changes;
 mod entries;
 mod errors;
-mod ids;
 pub(crate) mod push;
 mod requests;
 mod writes;

@@ -10,7 +10,7 @@ use google_calendar3::api::Channel;
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 
-use super::{GoogleCalendar, ids::segment};
+use super::{GoogleCalendar, requests::segment};
 use crate::{
     access,
     error::ProviderError,

@@ -6,14 +6,27 @@ use http::{
     HeaderValue, Method, Request,
     header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use url::Url;
 
 use super::{GoogleCalendar, errors::GoogleCallError};
 use crate::{access::AccountAccess, error::ProviderError, http::BufferedResponse};
 
+/// Unreserved characters (RFC 3986, section 2.3), and `@`, which calendar ids have and paths allow.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+
+/// `id` as one segment of a path. `NotFound`: no provider has such an id, and in a
+/// path it would mean another place.
+pub(super) fn segment(id: &str) -> Result<String, ProviderError> {
+    match id {
+        "" | "." | ".." => Err(ProviderError::NotFound),
+        id => Ok(utf8_percent_encode(id, SEGMENT).to_string()),
+    }
+}
+
 impl AccountAccess<'_, GoogleCalendar> {
-    /// Reads `path`, whose ids are segments (`ids.rs`), below the calendar API's address.
+    /// Reads `path`, whose ids are [`segment`]s, below the calendar API's address.
     pub(super) async fn get(
         &self,
         path: &str,
@@ -69,4 +82,19 @@ pub(super) fn without_nulls(model: &impl Serialize) -> Result<Bytes, ProviderErr
 
 pub(super) fn serialization_error(_: serde_json::Error) -> ProviderError {
     ProviderError::Rejected("the request cannot be written as JSON".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_cannot_leave_their_place() {
+        assert_eq!(segment("a/b%2F#c?d e").unwrap(), "a%2Fb%252F%23c%3Fd%20e");
+        assert_eq!(segment("ana@example.com").unwrap(), "ana@example.com");
+        assert_eq!(segment("kalender-ä{eventId}").unwrap(), "kalender-%C3%A4%7BeventId%7D");
+        for nowhere in ["", ".", ".."] {
+            assert!(matches!(segment(nowhere), Err(ProviderError::NotFound)), "{nowhere:?}");
+        }
+    }
 }

@@ -12,8 +12,7 @@ use super::{
     GoogleCalendar,
     entries::{self, event},
     errors::GoogleCallError,
-    ids::segment,
-    requests::{serialization_error, without_nulls},
+    requests::{segment, serialization_error, without_nulls},
 };
 use crate::{
     access::CalendarAccess,

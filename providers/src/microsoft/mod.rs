@@ -7,7 +7,6 @@
 
 mod account;
 mod busy;
-mod calendars;
 mod changes;
 mod consent;
 mod entries;
