@@ -8,11 +8,12 @@ use askama::Template;
 use axum::{
     Router,
     extract::{Extension, Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use concord_storage::secret::digest_bytes;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use utoipa::openapi::OpenApi;
@@ -20,13 +21,7 @@ use utoipa::openapi::OpenApi;
 use super::problem::{ApiError, Kind};
 use crate::{
     app::App,
-    http::{
-        feeds::{
-            caching::{FeedEncoding, is_fresh, wants_gzip},
-            render::RenderedBody,
-        },
-        pages::assets::Assets,
-    },
+    http::{feeds::render::RenderedBody, pages::assets::Assets},
 };
 
 const STYLE: &str = include_str!("../../../assets/api_docs.css");
@@ -53,29 +48,34 @@ async fn json(
     Extension(documents): Extension<OpenApiDocuments>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let make = async || {
-        let text = documents.document.to_pretty_json().map_err(ApiError::internal)?;
-        Ok::<_, ApiError>(RenderedBody::new(text.into_bytes(), app.now()))
-    };
-    let made = documents.json.get_or_try_init(make).await?;
-    Ok(cached_response(made, "application/json", &headers))
+    let make = || documents.document.to_pretty_json().map_err(ApiError::internal);
+    answer(&documents.json, make, &app, "application/json", &headers).await
 }
 
-fn cached_response(made: &RenderedBody, kind: &'static str, headers: &HeaderMap) -> Response {
-    let variant = made.available(if wants_gzip(headers) { FeedEncoding::Gzip } else { FeedEncoding::Plain });
-    let common = [
-        (header::ETAG, made.entity_tag(variant)),
-        (header::CACHE_CONTROL, "public, no-cache".to_owned()),
-        (header::VARY, "Accept-Encoding".to_owned()),
-    ];
-    if is_fresh(headers, &made.entity_tags(), made.made_at) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    let mut response = ([(header::CONTENT_TYPE, kind)], common, made.body(variant)).into_response();
-    if variant == FeedEncoding::Gzip {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
+async fn page(
+    State(app): State<App>,
+    Extension(documents): Extension<OpenApiDocuments>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let make = || {
+        let value = serde_json::to_value(&*documents.document).map_err(ApiError::internal)?;
+        let document = serde_json::from_value(value).map_err(ApiError::internal)?;
+        ApiDocsPage::of(&app, &document).render().map_err(ApiError::internal)
+    };
+    answer(&documents.page, make, &app, "text/html; charset=utf-8", &headers).await
+}
+
+async fn answer(
+    made: &OnceCell<RenderedBody>,
+    make: impl FnOnce() -> Result<String, ApiError>,
+    app: &App,
+    kind: &'static str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let render = async || Ok::<_, ApiError>(RenderedBody::new(make()?.into_bytes(), app.now()));
+    let made = made.get_or_try_init(render).await?;
+    let cached = [(header::CACHE_CONTROL, "public, no-cache")];
+    Ok(made.answer(headers, cached, [(header::CONTENT_TYPE, kind)]))
 }
 
 /// The page asks for it by a digest, so that no browser shows a new page with an old style.
@@ -92,75 +92,29 @@ async fn problem(Path(slug): Path<String>) -> Response {
     }
 }
 
-async fn page(
-    State(app): State<App>,
-    Extension(documents): Extension<OpenApiDocuments>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let make = async || {
-        let value = serde_json::to_value(&*documents.document).map_err(ApiError::internal)?;
-        let html = ApiDocsPage::of(&app, &value).render().map_err(ApiError::internal)?;
-        Ok::<_, ApiError>(RenderedBody::new(html.into_bytes(), app.now()))
-    };
-    let made = documents.page.get_or_try_init(make).await?;
-    Ok(cached_response(made, "text/html; charset=utf-8", &headers))
-}
-
 #[derive(Template)]
 #[template(path = "api_docs.html", whitespace = "minimize")]
-struct ApiDocsPage {
+struct ApiDocsPage<'a> {
     style: &'static str,
     /// Of the page's own style.
     digest: String,
-    version: String,
     server: String,
-    introduction: Vec<String>,
-    groups: Vec<OperationGroupDocs>,
-    schemas: Vec<SchemaDocs>,
+    document: &'a Document,
+    groups: Vec<OperationGroupDocs<'a>>,
     problems: &'static [Kind],
 }
 
-struct OperationGroupDocs {
-    name: String,
+struct OperationGroupDocs<'a> {
+    tag: &'a Tag,
     anchor: String,
-    words: String,
-    operations: Vec<OperationDocs>,
+    operations: Vec<OperationDocs<'a>>,
 }
 
-struct OperationDocs {
-    id: String,
-    method: String,
-    path: String,
-    title: String,
-    words: String,
-    parameters: Vec<FieldDocs>,
-    body: Option<SchemaTypeDocs>,
-    answers: Vec<ResponseDocs>,
+struct OperationDocs<'a> {
+    method: &'static str,
+    path: &'a str,
+    said: &'a Operation,
     curl: String,
-}
-
-struct ResponseDocs {
-    status: String,
-    words: String,
-    shape: Option<SchemaTypeDocs>,
-}
-
-struct SchemaDocs {
-    name: String,
-    words: String,
-    /// Of a closed set of words.
-    values: String,
-    fields: Vec<FieldDocs>,
-    example: Option<String>,
-}
-
-struct FieldDocs {
-    name: String,
-    /// Path, query or header; empty for fields of a body.
-    place: String,
-    shape: SchemaTypeDocs,
-    required: bool,
-    words: String,
 }
 
 /// A type in words, and the schema that it leads to.
@@ -169,224 +123,219 @@ struct SchemaTypeDocs {
     schema: Option<String>,
 }
 
+/// What the page shows of the OpenAPI document.
+#[derive(Deserialize)]
+struct Document {
+    info: Info,
+    tags: Vec<Tag>,
+    paths: BTreeMap<String, BTreeMap<String, Operation>>,
+    components: Components,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    version: String,
+    description: String,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    name: String,
+    description: String,
+}
+
+#[derive(Deserialize)]
+struct Components {
+    schemas: BTreeMap<String, Schema>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Operation {
+    operation_id: String,
+    tags: Vec<String>,
+    summary: String,
+    description: String,
+    parameters: Vec<Parameter>,
+    request_body: Option<Body>,
+    responses: BTreeMap<String, Body>,
+    security: Vec<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    name: String,
+    /// Path, query or header.
+    #[serde(rename = "in")]
+    place: String,
+    required: bool,
+    description: String,
+    schema: Schema,
+}
+
+/// What is sent, or answered.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    description: String,
+    content: BTreeMap<String, Content>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    schema: Schema,
+    example: Option<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Schema {
+    #[serde(rename = "$ref")]
+    reference: Option<String>,
+    description: String,
+    /// One, or a list of them.
+    #[serde(rename = "type")]
+    kind: Value,
+    format: String,
+    #[serde(rename = "enum")]
+    values: Vec<String>,
+    #[serde(rename = "oneOf", alias = "anyOf", alias = "allOf")]
+    choices: Vec<Self>,
+    items: Option<Box<Self>>,
+    properties: BTreeMap<String, Self>,
+    required: Vec<String>,
+    example: Option<Value>,
+}
+
 /// In the order in which people look for them.
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
-impl ApiDocsPage {
-    fn of(app: &App, document: &Value) -> Self {
-        let schemas = object(&document["components"]["schemas"]);
-        let mut groups: Vec<OperationGroupDocs> = list(&document["tags"]).iter().map(group).collect();
-        for (path, item) in object(&document["paths"]) {
-            for (method, operation) in METHODS.iter().filter_map(|method| Some((*method, item.get(method)?)))
-            {
-                let tag = text(&operation["tags"][0]);
-                if let Some(group) = groups.iter_mut().find(|group| group.name == tag) {
-                    group.operations.push(operation_docs(app, path, method, operation, schemas));
-                }
-            }
-        }
+/// What the schemas of lists begin with; all are the same but for their items.
+const LISTING_PREFIX: &str = "Listing_";
+
+impl<'a> ApiDocsPage<'a> {
+    fn of(app: &App, document: &'a Document) -> Self {
+        let group = |tag: &'a Tag| OperationGroupDocs {
+            tag,
+            anchor: tag.name.to_lowercase().replace(' ', "-"),
+            operations: document.operations(app, &tag.name),
+        };
         Self {
             style: Assets::current().style,
             digest: digest_bytes(STYLE.as_bytes())[..12].to_owned(),
-            version: text(&document["info"]["version"]),
             server: app.absolute_url(""),
-            introduction: text(&document["info"]["description"]).split("\n\n").map(marked_up).collect(),
-            groups,
-            schemas: schemas
-                .iter()
-                .filter(|(name, _)| !name.starts_with(LISTING_PREFIX))
-                .map(|(name, schema)| schema_docs(name, schema))
-                .collect(),
+            groups: document.tags.iter().map(group).collect(),
+            document,
             problems: Kind::ALL,
         }
     }
 }
 
-fn group(tag: &Value) -> OperationGroupDocs {
-    let name = text(&tag["name"]);
-    let anchor = name.to_lowercase().replace(' ', "-");
-    OperationGroupDocs { anchor, words: text(&tag["description"]), name, operations: Vec::new() }
-}
+impl Document {
+    fn operations(&self, app: &App, tag: &str) -> Vec<OperationDocs<'_>> {
+        let all = self.paths.iter().flat_map(|(path, item)| {
+            METHODS.iter().filter_map(move |method| Some((path, *method, item.get(*method)?)))
+        });
+        all.filter(|(.., said)| said.tags.first().is_some_and(|first| first == tag))
+            .map(|(path, method, said)| {
+                let curl = self.curl(&app.absolute_url(path), method, said);
+                OperationDocs { method, path, said, curl }
+            })
+            .collect()
+    }
 
-fn operation_docs(
-    app: &App,
-    path: &str,
-    method: &str,
-    operation: &Value,
-    schemas: &Map<String, Value>,
-) -> OperationDocs {
-    let body = object(&operation["requestBody"]["content"]).iter().next();
-    let example = body.map(|(_, content)| find_example(content, schemas));
-    OperationDocs {
-        id: text(&operation["operationId"]),
-        method: method.to_uppercase(),
-        path: path.to_owned(),
-        title: text(&operation["summary"]),
-        words: marked_up(&text(&operation["description"])),
-        parameters: list(&operation["parameters"]).iter().map(parameter_docs).collect(),
-        body: body.map(|(_, content)| shape(&content["schema"])),
-        answers: object(&operation["responses"])
-            .iter()
-            // Problems are the same everywhere, and the introduction tells of them.
-            .filter(|(status, _)| *status != "default")
-            .map(|(status, answer)| answer_docs(status, answer))
-            .collect(),
-        curl: curl(app, path, method, operation, body.map(|(kind, _)| kind.as_str()).zip(example)),
+    fn curl(&self, url: &str, method: &str, operation: &Operation) -> String {
+        let mut line = "curl".to_owned();
+        if method != "get" {
+            // Writing to a string cannot fail.
+            let _ = write!(line, " -X {}", method.to_uppercase());
+        }
+        let _ = write!(line, " '{url}'");
+        if operation.security.first().is_some_and(|needed| !needed.is_empty()) {
+            line.push_str(" \\\n  -H \"Authorization: Bearer $CONCORD_KEY\"");
+        }
+        if let Some((kind, content)) =
+            operation.request_body.as_ref().and_then(|body| body.content.iter().next())
+        {
+            let _ = write!(line, " \\\n  -H 'Content-Type: {kind}'");
+            // The example at the body, or at its schema.
+            let schema = || self.components.schemas.get(content.schema.name()?)?.example.as_ref();
+            if let Some(example) = content.example.as_ref().or_else(schema) {
+                let _ = write!(line, " \\\n  -d '{}'", pretty(example));
+            }
+        }
+        line
     }
 }
 
-/// The example at the body, or at its schema.
-fn find_example(content: &Value, schemas: &Map<String, Value>) -> Value {
-    if !content["example"].is_null() {
-        return content["example"].clone();
-    }
-    let name = text(&content["schema"]["$ref"]);
-    let schema = name.rsplit('/').next().and_then(|name| schemas.get(name));
-    schema.map_or(Value::Null, |schema| schema["example"].clone())
-}
-
-fn parameter_docs(parameter: &Value) -> FieldDocs {
-    FieldDocs {
-        name: text(&parameter["name"]),
-        place: text(&parameter["in"]),
-        shape: shape(&parameter["schema"]),
-        required: parameter["required"] == true,
-        words: marked_up(&text(&parameter["description"])),
+impl Body {
+    /// In a few words, where it has a content.
+    fn shape(&self) -> Option<SchemaTypeDocs> {
+        self.content.values().next().map(|content| content.schema.shape())
     }
 }
 
-fn answer_docs(status: &str, answer: &Value) -> ResponseDocs {
-    let content = object(&answer["content"]).values().next();
-    ResponseDocs {
-        status: status.to_owned(),
-        words: text(&answer["description"]),
-        shape: content.map(|content| shape(&content["schema"])),
+impl Schema {
+    /// Of the schema that it refers to.
+    fn name(&self) -> Option<&str> {
+        self.reference.as_deref()?.rsplit('/').next()
     }
-}
 
-fn schema_docs(name: &str, schema: &Value) -> SchemaDocs {
-    let required = list(&schema["required"]);
-    let fields = object(&schema["properties"]).iter().map(|(field, property)| FieldDocs {
-        name: field.clone(),
-        place: String::new(),
-        shape: shape(property),
-        required: required.iter().any(|name| name == field),
-        words: marked_up(&description(property)),
-    });
-    let one_of = shape(schema);
-    SchemaDocs {
-        values: if list(&schema["enum"]).is_empty() { String::new() } else { one_of.words },
-        name: name.to_owned(),
-        words: marked_up(&text(&schema["description"])),
-        fields: fields.collect(),
-        example: (!schema["example"].is_null()).then(|| pretty(&schema["example"])),
+    /// What it is; a field that may be null says it inside of a choice.
+    fn words(&self) -> &str {
+        let choices = self.choices.iter().map(|choice| choice.description.as_str());
+        [self.description.as_str()]
+            .into_iter()
+            .chain(choices)
+            .find(|words| !words.is_empty())
+            .unwrap_or_default()
     }
-}
 
-/// A field that may be null says what it is inside of a choice.
-fn description(property: &Value) -> String {
-    let choices = list(&property["oneOf"]).iter();
-    [property]
-        .into_iter()
-        .chain(choices)
-        .map(|one| text(&one["description"]))
-        .find(|words| !words.is_empty())
-        .unwrap_or_default()
-}
-
-/// What the schemas of lists begin with; all are the same but for their items.
-const LISTING_PREFIX: &str = "Listing_";
-
-/// A schema in a few words.
-fn shape(schema: &Value) -> SchemaTypeDocs {
-    let plain = |words: String| SchemaTypeDocs { words, schema: None };
-    if let Some(reference) = schema["$ref"].as_str() {
-        let name = reference.rsplit('/').next().unwrap_or_default().to_owned();
-        return match name.strip_prefix(LISTING_PREFIX) {
-            Some(item) => SchemaTypeDocs {
-                words: format!("items, each a {item}; next_cursor"),
-                schema: Some(item.to_owned()),
-            },
-            None => SchemaTypeDocs { words: name.clone(), schema: Some(name) },
+    /// In a few words.
+    fn shape(&self) -> SchemaTypeDocs {
+        if let Some(name) = self.name() {
+            let (words, schema) = match name.strip_prefix(LISTING_PREFIX) {
+                Some(item) => (format!("items, each a {item}; next_cursor"), item),
+                None => (name.to_owned(), name),
+            };
+            return SchemaTypeDocs { words, schema: Some(schema.to_owned()) };
+        }
+        if let Some(choice) = self.choices.iter().find(|choice| choice.kind != "null") {
+            return choice.shape();
+        }
+        if let Some(items) = &self.items {
+            let item = items.shape();
+            return SchemaTypeDocs { words: format!("list of {}", item.words), ..item };
+        }
+        let kind = match &self.kind {
+            Value::Array(kinds) => {
+                let kinds = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
+                kinds.collect::<Vec<_>>().join(" or ")
+            }
+            kind => kind.as_str().unwrap_or_default().to_owned(),
         };
+        let words = match self.format.as_str() {
+            _ if !self.values.is_empty() => self.values.join(" | "),
+            "" | "double" => kind,
+            format if format.starts_with("int") => kind,
+            format => format!("{kind} ({format})"),
+        };
+        SchemaTypeDocs { words, schema: None }
     }
-    for several in ["oneOf", "anyOf", "allOf"] {
-        let choices = list(&schema[several]);
-        let mut inner = choices.iter().filter(|choice| choice["type"] != "null");
-        if let Some(choice) = inner.next() {
-            return shape(choice);
-        }
-    }
-    let words = list(&schema["enum"]).iter().map(text).collect::<Vec<_>>();
-    if !words.is_empty() {
-        return plain(words.join(" | "));
-    }
-    let kinds: Vec<String> = match &schema["type"] {
-        Value::Array(kinds) => kinds.iter().map(text).filter(|kind| kind != "null").collect(),
-        kind => vec![text(kind)],
-    };
-    let kind = kinds.join(" or ");
-    if kind == "array" {
-        let item = shape(&schema["items"]);
-        return SchemaTypeDocs { words: format!("list of {}", item.words), schema: item.schema };
-    }
-    match schema["format"].as_str() {
-        Some(format) if !format.starts_with("int") && format != "double" => {
-            plain(format!("{kind} ({format})"))
-        }
-        _ => plain(kind),
-    }
-}
-
-fn curl(app: &App, path: &str, method: &str, operation: &Value, body: Option<(&str, Value)>) -> String {
-    let mut line = "curl".to_owned();
-    if method != "get" {
-        // Writing to a string cannot fail.
-        let _ = write!(line, " -X {}", method.to_uppercase());
-    }
-    let _ = write!(line, " '{}'", app.absolute_url(path));
-    if !list(&operation["security"]).is_empty() && operation["security"][0] != Value::Object(Map::new()) {
-        line.push_str(" \\\n  -H \"Authorization: Bearer $CONCORD_KEY\"");
-    }
-    if let Some((kind, example)) = body {
-        let _ = write!(line, " \\\n  -H 'Content-Type: {kind}'");
-        if !example.is_null() {
-            let _ = write!(line, " \\\n  -d '{}'", pretty(&example));
-        }
-    }
-    line
 }
 
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn object(value: &Value) -> &Map<String, Value> {
-    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
-    value.as_object().unwrap_or(&NONE)
-}
-
 /// The two marks of Markdown that the descriptions use, as HTML; everything else is escaped.
 fn marked_up(words: &str) -> String {
     let escaped = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let marks: BTreeMap<&str, &str> = BTreeMap::from([("**", "strong"), ("`", "code")]);
-    marks.iter().fold(escaped, |text, (mark, tag)| {
-        let mut out = String::with_capacity(text.len());
-        for (index, part) in text.split(mark).enumerate() {
-            match index {
-                0 => {}
-                odd if odd % 2 == 1 => _ = write!(out, "<{tag}>"),
-                _ => _ = write!(out, "</{tag}>"),
-            }
-            out.push_str(part);
+    [("**", "strong"), ("`", "code")].into_iter().fold(escaped, |text, (mark, tag)| {
+        let mut parts = text.split(mark);
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for (part, end) in parts.zip(["", "/"].into_iter().cycle()) {
+            let _ = write!(out, "<{end}{tag}>{part}");
         }
         out
     })
@@ -413,7 +362,8 @@ mod tests {
             (json!({"type": "array", "items": {"$ref": "#/components/schemas/Booking"}}), "list of Booking"),
             (json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Customer"}]}), "Customer"),
         ] {
-            assert_eq!(shape(&schema).words, words);
+            let schema: Schema = serde_json::from_value(schema).unwrap();
+            assert_eq!(schema.shape().words, words);
         }
     }
 }

@@ -94,7 +94,7 @@ mod tests {
             Ok(RenderedBody::new(text.as_bytes().to_vec(), chrono::DateTime::UNIX_EPOCH))
         };
         let rendered = kept.get(NIL, version, render).await.unwrap();
-        rendered.body(super::super::caching::FeedEncoding::Plain).to_vec()
+        rendered.plain.to_vec()
     }
 
     #[tokio::test]

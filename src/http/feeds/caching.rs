@@ -3,20 +3,13 @@
 use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
-/// Which bytes are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum FeedEncoding {
-    Plain,
-    Gzip,
-}
-
 fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 
 /// Whether the reader takes gzip. Who says nothing gets plain bytes.
-pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
     let Some(accepted) = header_text(headers, header::ACCEPT_ENCODING) else { return false };
     let weight = |wanted: &str| {
         accepted.split(',').find_map(|item| {
@@ -33,7 +26,7 @@ pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the reader has what would be sent. Tags decide where there are any; dates are only seconds fine.
-pub(in crate::http) fn is_fresh(headers: &HeaderMap, tags: &[String], rendered_at: DateTime<Utc>) -> bool {
+pub(super) fn is_fresh(headers: &HeaderMap, tags: &[String], rendered_at: DateTime<Utc>) -> bool {
     if let Some(known) = header_text(headers, header::IF_NONE_MATCH) {
         return known.split(',').map(str::trim).any(|known| {
             // The weak comparison (section 13.1.2): proxies that compress make tags weak.

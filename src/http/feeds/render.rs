@@ -5,6 +5,10 @@ use std::{
     io::Write,
 };
 
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, IntoResponseParts, Response},
+};
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
@@ -28,7 +32,7 @@ use concord_storage::{
 };
 use flate2::{Compression, write::GzEncoder};
 
-use super::caching::FeedEncoding;
+use super::caching::{is_fresh, wants_gzip};
 use crate::app::App;
 
 /// How a feed speaks of bookings.
@@ -44,12 +48,12 @@ pub(super) enum FeedVariant {
 /// A feed as bytes, and compressed.
 #[derive(Debug)]
 pub(in crate::http) struct RenderedBody {
-    plain: Bytes,
+    pub(super) plain: Bytes,
     /// `None`: there is the plain variant only.
     gzip: Option<Bytes>,
     digest: String,
     /// Since when it is so, which is after the last change that it shows.
-    pub(in crate::http) made_at: DateTime<Utc>,
+    pub(super) made_at: DateTime<Utc>,
 }
 
 impl RenderedBody {
@@ -68,30 +72,25 @@ impl RenderedBody {
         self.plain.len() + self.gzip.as_ref().map_or(0, Bytes::len)
     }
 
-    /// The variant for a reader who would rather have this one.
-    pub(in crate::http) fn available(&self, wanted: FeedEncoding) -> FeedEncoding {
-        if self.gzip.is_some() { wanted } else { FeedEncoding::Plain }
-    }
-
-    /// The bytes of a variant that is available.
-    pub(in crate::http) fn body(&self, variant: FeedEncoding) -> Bytes {
-        match variant {
-            FeedEncoding::Plain => self.plain.clone(),
-            FeedEncoding::Gzip => self.gzip.as_ref().unwrap_or(&self.plain).clone(),
+    /// The bytes, or that the reader has them already. `always` is said in either case.
+    pub(in crate::http) fn answer(
+        &self,
+        asked: &HeaderMap,
+        always: impl IntoResponseParts,
+        with_bytes: impl IntoResponseParts,
+    ) -> Response {
+        // Other bytes, another tag (RFC 9110, section 8.8.3.3); who has one variant has them all.
+        let tags = ["", "-gzip"].map(|variant| format!("\"{}{variant}\"", self.digest));
+        let is_fresh = is_fresh(asked, &tags, self.made_at);
+        let [plain_tag, gzip_tag] = tags;
+        let gzip = self.gzip.as_ref().filter(|_| wants_gzip(asked));
+        let tag = if gzip.is_some() { gzip_tag } else { plain_tag };
+        let common = ([(header::ETAG, tag)], [(header::VARY, "Accept-Encoding")], always);
+        if is_fresh {
+            return (StatusCode::NOT_MODIFIED, common, ()).into_response();
         }
-    }
-
-    /// The strong entity tag of a variant: other bytes, another tag (RFC 9110, section 8.8.3.3).
-    pub(in crate::http) fn entity_tag(&self, variant: FeedEncoding) -> String {
-        match variant {
-            FeedEncoding::Plain => format!("\"{}\"", self.digest),
-            FeedEncoding::Gzip => format!("\"{}-gzip\"", self.digest),
-        }
-    }
-
-    /// The tags of both variants: who has one has them all.
-    pub(in crate::http) fn entity_tags(&self) -> [String; 2] {
-        [self.entity_tag(FeedEncoding::Plain), self.entity_tag(FeedEncoding::Gzip)]
+        let encoding = gzip.map(|_| [(header::CONTENT_ENCODING, "gzip")]);
+        (common, with_bytes, encoding, gzip.unwrap_or(&self.plain).clone()).into_response()
     }
 }
 

@@ -1,16 +1,13 @@
 //! What readers of feeds are answered.
 
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use concord_storage::feeds::Feed;
 
-use super::{
-    caching::{self, FeedEncoding, is_fresh, wants_gzip},
-    render::RenderedBody,
-};
+use super::{caching, render::RenderedBody};
 use crate::app::App;
 
 /// The calendar, or that the reader has it already.
@@ -21,34 +18,18 @@ pub(super) fn respond(
     app: &App,
     now: DateTime<Utc>,
 ) -> Response {
-    let variant =
-        rendered.available(if wants_gzip(headers) { FeedEncoding::Gzip } else { FeedEncoding::Plain });
     let seconds = app.config.feeds.refresh.as_secs().min(300);
-    let common = [
-        (header::ETAG, rendered.entity_tag(variant)),
+    let always = [
         (header::LAST_MODIFIED, caching::http_date(caching::last_modified(rendered.made_at, now))),
         (header::CACHE_CONTROL, format!("private, max-age={seconds}")),
-        (header::VARY, "Accept-Encoding".to_owned()),
         // Nobody finds a calendar by a search engine.
         (HeaderName::from_static("x-robots-tag"), "noindex".to_owned()),
     ];
-    if is_fresh(headers, &rendered.entity_tags(), rendered.made_at) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    let body = rendered.body(variant);
-    let mut response = (common, body.clone()).into_response();
-    let own = response.headers_mut();
-    own.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
-    own.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    if let Ok(disposition) =
-        HeaderValue::try_from(format!("inline; filename=\"{}.ics\"", file_name(&feed.name)))
-    {
-        own.insert(header::CONTENT_DISPOSITION, disposition);
-    }
-    if variant == FeedEncoding::Gzip {
-        own.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
+    let with_bytes = [
+        (header::CONTENT_TYPE, "text/calendar; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("inline; filename=\"{}.ics\"", file_name(&feed.name))),
+    ];
+    rendered.answer(headers, always, with_bytes)
 }
 
 /// Letters, digits and hyphens: what every file system and every header takes.
