@@ -6,7 +6,7 @@
 //! and no answer.
 
 mod cache;
-pub(in crate::http) mod caching;
+mod caching;
 mod lookup;
 mod readers;
 pub(in crate::http) mod render;
@@ -19,12 +19,12 @@ use std::{
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Extension, Path, RawQuery, State},
+    extract::{ConnectInfo, Extension, FromRequestParts, Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, Method, header},
     response::Response,
     routing::get,
 };
-use chrono::{DateTime, Days, Utc};
+use chrono::Days;
 use concord_domain::{
     feed::FeedScope,
     ids::{ChannelId, FeedId},
@@ -110,7 +110,18 @@ fn cors_layer(config: &FeedsConfig) -> Option<CorsLayer> {
     )
 }
 
-type PeerAddress = Option<Extension<ConnectInfo<SocketAddr>>>;
+/// Somebody who reads a feed.
+#[derive(FromRequestParts)]
+#[from_request(state(App))]
+pub(in crate::http) struct FeedHttpRequest {
+    #[from_request(via(State))]
+    app: App,
+    #[from_request(via(Extension))]
+    kept: FeedRouterState,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    method: Method,
+    headers: HeaderMap,
+}
 
 /// Read a feed
 ///
@@ -126,16 +137,8 @@ type PeerAddress = Option<Extension<ConnectInfo<SocketAddr>>>;
         (status = 404, description = "No feed at this URL", content_type = "text/plain", body = String),
         (status = 429, description = "Too many requests; see `Retry-After`", content_type = "text/plain", body = String),
     ))]
-pub(in crate::http) async fn read(
-    State(app): State<App>,
-    Extension(kept): Extension<FeedRouterState>,
-    peer: PeerAddress,
-    Path(file): Path<String>,
-    method: Method,
-    headers: HeaderMap,
-) -> Response {
-    let request = FeedHttpRequest::of(&app, &kept, FeedVariant::Calendar, peer, &method, &headers);
-    request.respond(file.strip_suffix(".ics")).await
+pub(in crate::http) async fn read(request: FeedHttpRequest, Path(file): Path<String>) -> Response {
+    request.respond(FeedVariant::Calendar, file.strip_suffix(".ics")).await
 }
 
 /// Read the feed of all bookings
@@ -155,55 +158,23 @@ pub(in crate::http) async fn read(
         (status = 404, description = "No feed of a business is published under this token", content_type = "text/plain", body = String),
         (status = 429, description = "Too many requests; see `Retry-After`", content_type = "text/plain", body = String),
     ))]
-pub(in crate::http) async fn read_bookings(
-    State(app): State<App>,
-    Extension(kept): Extension<FeedRouterState>,
-    peer: PeerAddress,
-    RawQuery(query): RawQuery,
-    method: Method,
-    headers: HeaderMap,
-) -> Response {
+pub(in crate::http) async fn read_bookings(request: FeedHttpRequest, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let token = pairs.find_map(|(name, value)| (name == "token" && !value.is_empty()).then_some(value));
-    let request = FeedHttpRequest::of(&app, &kept, FeedVariant::Guests, peer, &method, &headers);
     match token {
-        Some(token) => request.respond(Some(&token)).await,
+        Some(token) => request.respond(FeedVariant::Guests, Some(&token)).await,
         None => response::missing_token(),
     }
 }
 
-/// Somebody who reads a feed.
-struct FeedHttpRequest<'a> {
-    app: &'a App,
-    kept: &'a FeedRouterState,
-    form: FeedVariant,
-    address: Option<IpAddr>,
-    method: &'a Method,
-    headers: &'a HeaderMap,
-    now: DateTime<Utc>,
-}
-
-impl<'a> FeedHttpRequest<'a> {
-    fn of(
-        app: &'a App,
-        kept: &'a FeedRouterState,
-        form: FeedVariant,
-        peer: PeerAddress,
-        method: &'a Method,
-        headers: &'a HeaderMap,
-    ) -> Self {
-        let address =
-            peer.map(|Extension(ConnectInfo(peer))| client_address(headers, peer.ip(), &app.config.server));
-        Self { app, kept, form, address, method, headers, now: app.now() }
-    }
-
-    async fn respond(&self, token: Option<&str>) -> Response {
-        let network = self.address.map(network_of);
+impl FeedHttpRequest {
+    async fn respond(&self, form: FeedVariant, token: Option<&str>) -> Response {
+        let network = self.address().map(network_of);
         if let Some(Err(seconds)) = network.map(|network| self.kept.address_limit.try_acquire(&network)) {
             return response::rate_limited(seconds);
         }
-        match self.serve_feed(token).await {
+        match self.serve_feed(form, token).await {
             Ok(response) => response,
             Err(StorageError::NotFound) => response::not_found(),
             Err(error) => {
@@ -213,21 +184,27 @@ impl<'a> FeedHttpRequest<'a> {
         }
     }
 
-    async fn serve_feed(&self, token: Option<&str>) -> Result<Response, StorageError> {
-        let published = self.published_feed(token).await?;
+    fn address(&self) -> Option<IpAddr> {
+        let Extension(ConnectInfo(peer)) = self.peer.as_ref()?;
+        Some(client_address(&self.headers, peer.ip(), &self.app.config.server))
+    }
+
+    async fn serve_feed(&self, form: FeedVariant, token: Option<&str>) -> Result<Response, StorageError> {
+        let now = self.app.now();
+        let published = self.published_feed(form, token).await?;
         let feed = &published.feed;
         if let Err(seconds) = self.kept.feed_limit.try_acquire(&feed.id) {
             return Ok(response::rate_limited(seconds));
         }
-        let today = self.now.date_naive();
+        let today = now.date_naive();
         let first_day = today.checked_sub_days(Days::new(PAST_DAYS)).unwrap_or(today);
-        let (key, version) = ((feed.id, self.form), FeedVersion::new(&published, first_day));
+        let (key, version) = ((feed.id, form), FeedVersion::new(&published, first_day));
         let rendered = if let Some(rendered) = self.kept.feeds.find(key, version).await {
             rendered
         } else {
             let rendering = async {
                 let _place = self.app.admission.acquire_heavy().await.map_err(|_| StorageError::Busy)?;
-                render::render(self.app, &published, self.form, first_day, self.now).await
+                render::render(&self.app, &published, form, first_day, now).await
             };
             // Large, and seldom needed.
             let kept = Box::pin(self.kept.feeds.get(key, version, rendering));
@@ -236,23 +213,23 @@ impl<'a> FeedHttpRequest<'a> {
         if self.method == Method::GET {
             let reading = FeedAccess {
                 feed,
-                reader: reader_name(self.headers),
+                reader: reader_name(&self.headers),
                 is_theirs: self.is_platform_read(feed).await?,
-                address: self.address,
+                address: self.address(),
                 revision: published.contents,
-                at: self.now,
+                at: now,
             };
             if self.app.access.record(&reading) {
                 self.app.access.flush(&self.app.context.db).await?;
             }
         }
-        Ok(response::respond(feed, &rendered, self.headers, self.app, self.now))
+        Ok(response::respond(feed, &rendered, &self.headers, &self.app, now))
     }
 
     /// Whether whom the feed is for knows by this reading what it says. Of a channel that is its platform, which is looked up
     /// only where the reader's name does not tell by itself.
     async fn is_platform_read(&self, feed: &Feed) -> Result<bool, StorageError> {
-        let kind = FeedReaderKind::from_headers(self.headers);
+        let kind = FeedReaderKind::from_headers(&self.headers);
         let (FeedScope::Channel, Some(id)) = (feed.scope, feed.subject_id) else {
             return Ok(kind != FeedReaderKind::Person);
         };
@@ -265,12 +242,16 @@ impl<'a> FeedHttpRequest<'a> {
     }
 
     /// The feed that is published under this token. `NotFound`, with no word on why, for anything else.
-    async fn published_feed(&self, token: Option<&str>) -> Result<Arc<PublishedFeed>, StorageError> {
+    async fn published_feed(
+        &self,
+        form: FeedVariant,
+        token: Option<&str>,
+    ) -> Result<Arc<PublishedFeed>, StorageError> {
         let token = token.ok_or(StorageError::NotFound)?;
         let digest = secret::digest(&SecretString::from(token));
         let found = self.kept.lookups.find(&self.app.context.db, &digest).await?;
         found
-            .filter(|found| self.form == FeedVariant::Calendar || found.feed.scope == FeedScope::Business)
+            .filter(|found| form == FeedVariant::Calendar || found.feed.scope == FeedScope::Business)
             .ok_or(StorageError::NotFound)
     }
 }
