@@ -15,13 +15,11 @@ pub struct ChannelsConfig {
     /// Names and addresses that may be called although they are private.
     pub allowed_hosts: Vec<String>,
     /// Minutes between two readings of any feed, whatever channels and platforms say; 0: as they say.
-    #[serde(deserialize_with = "units::number")]
     pub every_minutes: u32,
     /// For a whole feed, from the first connection to the last byte.
     #[serde(rename = "timeout_seconds", deserialize_with = "units::seconds")]
     pub timeout: Duration,
     /// Largest feed that is read, in megabytes.
-    #[serde(deserialize_with = "units::number")]
     pub max_megabytes: usize,
 }
 

@@ -4,15 +4,18 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use url::Url;
 
-/// The faults of one section, by key.
+/// The faults of the sections, by key.
+#[derive(Default)]
 pub(super) struct SectionFaults {
     section: &'static str,
     faults: Vec<(String, String)>,
 }
 
 impl SectionFaults {
-    pub(super) fn new(section: &'static str) -> Self {
-        Self { section, faults: Vec::new() }
+    /// What is added from here on is of this section.
+    pub(super) fn of(&mut self, section: &'static str) -> &mut Self {
+        self.section = section;
+        self
     }
 
     pub(super) fn add(&mut self, key: &str, problem: impl Into<String>) {

@@ -10,10 +10,9 @@ use super::{check::SectionFaults, units};
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// As set, with its password; [`super::Config::database_url`] is never absent.
-    #[serde(deserialize_with = "units::secret")]
+    #[serde(deserialize_with = "units::optional")]
     pub url: Option<SecretString>,
     /// The most connections that one process opens.
-    #[serde(deserialize_with = "units::number")]
     pub max_connections: u32,
     /// Whether each change waits until it is safe from a loss of power.
     pub durable: bool,

@@ -15,16 +15,13 @@ pub struct FeedsConfig {
     #[serde(rename = "refresh_minutes", deserialize_with = "units::minutes")]
     pub refresh: Duration,
     /// The most events in a feed.
-    #[serde(deserialize_with = "units::number")]
     pub max_events: usize,
     /// How much memory rendered feeds may take, in bytes.
     #[serde(rename = "cache_megabytes", deserialize_with = "units::megabytes")]
     pub cache_bytes: u64,
     /// Requests a minute for one feed.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_token: u32,
     /// Requests a minute from one address for all feeds.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_address: u32,
     /// How often it is written down who has read what.
     #[serde(rename = "note_readers_seconds", deserialize_with = "units::seconds")]

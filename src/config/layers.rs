@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use toml::{Table, Value};
 
-use super::error::{ConfigFault, SettingSource};
+use super::error::{ConfigError, ConfigFault, SettingSource};
 use crate::spelling;
 
 /// Keys whose values must never be shown.
@@ -45,7 +45,9 @@ impl ConfigLayers {
         for (name, value) in table {
             let key = join(section, &name);
             match value {
-                Value::Table(inner) if self.is_section(&key) => self.add_table(&key, inner, origin),
+                Value::Table(inner) if self.first_of_section(&key).is_some() => {
+                    self.add_table(&key, inner, origin)
+                }
                 value => self.set(&key, value, origin),
             }
         }
@@ -87,12 +89,7 @@ impl ConfigLayers {
     }
 
     fn push_unknown_key(&mut self, key: &str, origin: &SettingSource) {
-        let problem = if self.is_section(key) {
-            let first = self
-                .known
-                .keys()
-                .find(|known| known.starts_with(&format!("{key}.")))
-                .map_or("", |known| known);
+        let problem = if let Some(first) = self.first_of_section(key) {
             format!("is a section; set a key of it, such as {}", key_in_source(origin, first))
         } else {
             match nearest(key, self.known.keys()) {
@@ -103,9 +100,9 @@ impl ConfigLayers {
         self.push_fault(origin, key, problem);
     }
 
-    fn is_section(&self, key: &str) -> bool {
-        let within = format!("{key}.");
-        self.known.keys().any(|known| known.starts_with(&within))
+    fn first_of_section(&self, section: &str) -> Option<&str> {
+        let within = format!("{section}.");
+        self.known.keys().find(|known| known.starts_with(&within)).map(String::as_str)
     }
 
     /// Notes what is wrong with a key, wherever it was set.
@@ -118,33 +115,34 @@ impl ConfigLayers {
         self.faults.push(ConfigFault { origin: origin.clone(), key: key.to_owned(), problem });
     }
 
-    /// What is wrong so far.
-    pub(super) fn into_faults(self) -> Vec<ConfigFault> {
-        self.faults
+    /// The error, if anything is wrong so far.
+    pub(super) fn checked(self) -> Result<Self, ConfigError> {
+        if self.faults.is_empty() { Ok(self) } else { Err(self.into_error()) }
     }
 
-    /// Whether anything is wrong so far.
-    pub(super) fn has_faults(&self) -> bool {
-        !self.faults.is_empty()
+    /// All that is wrong so far.
+    pub(super) fn into_error(self) -> ConfigError {
+        ConfigError::Wrong(self.faults)
+    }
+
+    /// Whether a key is set to a whole number.
+    pub(super) fn is_whole_number(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(Value::is_integer)
     }
 
     /// The settings as one table, with sections inside sections.
     pub(super) fn merged(&self) -> Table {
         let mut merged = Table::new();
-        for (key, value) in &self.values {
-            let mut path = key.split('.').peekable();
+        'keys: for (key, value) in &self.values {
+            let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
             let mut table = &mut merged;
-            while let Some(name) = path.next() {
-                if path.peek().is_none() {
-                    table.insert(name.to_owned(), value.clone());
-                    break;
-                }
-                match table.entry(name).or_insert_with(|| Value::Table(Table::new())) {
-                    Value::Table(inner) => table = inner,
-                    // Two keys of which one is a section of the other: the defaults are a TOML file, where that cannot be.
-                    _ => break,
-                }
+            for name in section.split_terminator('.') {
+                let inner = table.entry(name).or_insert_with(|| Table::new().into());
+                // Two keys of which one is a section of the other: the defaults are a TOML file, where that cannot be.
+                let Value::Table(inner) = inner else { continue 'keys };
+                table = inner;
             }
+            table.insert(name.to_owned(), value.clone());
         }
         merged
     }

@@ -14,7 +14,7 @@ use super::{check::SectionFaults, units};
 #[serde(deny_unknown_fields)]
 pub struct MailConfig {
     /// The mail server, with its password. Without one, what is to be mailed waits.
-    #[serde(deserialize_with = "units::secret")]
+    #[serde(deserialize_with = "units::optional")]
     pub url: Option<SecretString>,
     /// The name that mails come from.
     pub from_name: String,
@@ -24,10 +24,8 @@ pub struct MailConfig {
     #[serde(rename = "timeout_seconds", deserialize_with = "units::seconds")]
     pub timeout: Duration,
     /// Connections to the mail server of one process.
-    #[serde(deserialize_with = "units::number")]
     pub connections: u32,
     /// Mails a minute, of all processes together.
-    #[serde(deserialize_with = "units::number")]
     pub per_minute: u32,
     /// For how long what happened is gathered into one mail.
     #[serde(rename = "digest_minutes", deserialize_with = "units::minutes")]

@@ -57,12 +57,9 @@ impl Config {
         }
         match when_missing {
             MissingKeyPolicy::Create => load_or_create_master_key(&self.data_dir),
-            MissingKeyPolicy::Refuse => match read(&self.data_dir.join(FILE)) {
-                Err(MasterKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    Err(MasterKeyError::Missing)
-                }
-                outcome => outcome,
-            },
+            MissingKeyPolicy::Refuse => {
+                read_if_there(&self.data_dir.join(FILE))?.ok_or(MasterKeyError::Missing)
+            }
         }
     }
 }
@@ -70,9 +67,8 @@ impl Config {
 /// The key in a data folder, made with mode 0600 if there is none; two processes that start at once get the same.
 pub fn load_or_create_master_key(data_dir: &Path) -> Result<SecretString, MasterKeyError> {
     let path = data_dir.join(FILE);
-    match read(&path) {
-        Err(MasterKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-        outcome => return outcome,
+    if let Some(key) = read_if_there(&path)? {
+        return Ok(key);
     }
     create_private_folder(data_dir)
         .map_err(|source| MasterKeyError::Io { path: data_dir.to_path_buf(), source })?;
@@ -81,6 +77,13 @@ pub fn load_or_create_master_key(data_dir: &Path) -> Result<SecretString, Master
         Ok(()) => Ok(key),
         Err(source) if source.kind() == io::ErrorKind::AlreadyExists => read(&path),
         Err(source) => Err(MasterKeyError::Io { path, source }),
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<SecretString>, MasterKeyError> {
+    match read(path) {
+        Err(MasterKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        outcome => outcome.map(Some),
     }
 }
 

@@ -114,55 +114,46 @@ impl Config {
         for ConfigArgument { flag, key, value } in &sources.arguments {
             layers.add_text(key, value, &SettingSource::Argument(flag));
         }
-        if layers.has_faults() {
-            return Err(ConfigError::Wrong(layers.into_faults()));
-        }
-        match serde_path_to_error::deserialize(layers.merged()) {
-            Ok(config) => Self::validated(config, layers),
+        let mut layers = layers.checked()?;
+        match serde_path_to_error::deserialize::<_, Self>(layers.merged()) {
+            Ok(config) => {
+                for (key, problem) in config.faults() {
+                    layers.add_fault(&key, problem);
+                }
+                layers.checked().map(|_| config)
+            }
             Err(error) => {
                 let key = config_key(error.path());
                 let problem = if layers::is_secret(&key) {
-                    "cannot be understood".to_owned()
+                    "cannot be understood"
+                } else if layers.is_whole_number(&key) {
+                    // As one it was taken when it was set; serde's words for what is left would name Rust's type.
+                    "is too large"
                 } else {
-                    error.inner().message().to_owned()
+                    error.inner().message()
                 };
                 layers.add_fault(&key, problem);
-                Err(ConfigError::Wrong(layers.into_faults()))
+                Err(layers.into_error())
             }
         }
     }
 
-    fn validated(self, mut layers: ConfigLayers) -> Result<Self, ConfigError> {
-        for (key, problem) in self.faults() {
-            layers.add_fault(&key, problem);
-        }
-        if layers.has_faults() { Err(ConfigError::Wrong(layers.into_faults())) } else { Ok(self) }
-    }
-
     fn faults(&self) -> Vec<(String, String)> {
-        let section = |name, validate: &dyn Fn(&mut SectionFaults)| {
-            let mut check = SectionFaults::new(name);
-            validate(&mut check);
-            check.into_faults()
-        };
-        [
-            section("server", &|check| self.server.validate(check)),
-            section("database", &|check| self.database.validate(check)),
-            section("queue", &|check| self.queue.validate(check)),
-            section("security", &|check| self.security.validate(check)),
-            section("providers", &|check| self.providers.validate(check)),
-            section("sync", &|check| self.sync.validate(check)),
-            section("worker", &|check| {
-                self.worker.validate(check);
-                self.check_lease_duration(check);
-            }),
-            section("mail", &|check| self.mail.validate(check)),
-            section("feeds", &|check| self.feeds.validate(check)),
-            section("channels", &|check| self.channels.validate(check)),
-            section("retention", &|check| self.retention.validate(check)),
-            section("telemetry", &|check| self.telemetry.validate(check)),
-        ]
-        .concat()
+        let mut check = SectionFaults::default();
+        self.server.validate(check.of("server"));
+        self.database.validate(check.of("database"));
+        self.queue.validate(check.of("queue"));
+        self.security.validate(check.of("security"));
+        self.providers.validate(check.of("providers"));
+        self.sync.validate(check.of("sync"));
+        self.worker.validate(check.of("worker"));
+        self.check_lease_duration(&mut check);
+        self.mail.validate(check.of("mail"));
+        self.feeds.validate(check.of("feeds"));
+        self.channels.validate(check.of("channels"));
+        self.retention.validate(check.of("retention"));
+        self.telemetry.validate(check.of("telemetry"));
+        check.into_faults()
     }
 
     /// A lease that ends during a call would let two workers write the same entry.

@@ -15,7 +15,7 @@ use super::{ConfigError, ConfigFault, SettingSource, units};
 #[serde(deny_unknown_fields)]
 pub struct PlatformsConfig {
     /// The folder with an installation's own files.
-    #[serde(deserialize_with = "units::path")]
+    #[serde(deserialize_with = "units::optional")]
     pub folder: Option<PathBuf>,
 }
 

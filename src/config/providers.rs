@@ -23,7 +23,6 @@ pub struct ProvidersConfig {
     #[serde(rename = "request_timeout_seconds", deserialize_with = "units::seconds")]
     pub request_timeout: Duration,
     /// Largest answer that is read, in megabytes.
-    #[serde(deserialize_with = "units::number")]
     pub max_answer_megabytes: usize,
     pub google: GoogleConfig,
     /// Microsoft 365 and Outlook.com.
@@ -56,10 +55,8 @@ pub struct CaldavConfig {
     /// Names and addresses that may be called although they are private, or although passwords go there over http.
     pub allowed_hosts: Vec<String>,
     /// Calls of this installation to all servers together, a minute.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute: u32,
     /// Calls for one account, a minute.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_connection: u32,
 }
 
@@ -71,8 +68,8 @@ impl ProviderSection for CaldavConfig {
 
 impl CaldavConfig {
     fn validate(&self, check: &mut SectionFaults) {
-        check.check_hosts("caldav.allowed_hosts", &self.allowed_hosts);
-        validate_quotas(check, "caldav", self.calls_per_minute());
+        check.check_hosts("allowed_hosts", &self.allowed_hosts);
+        validate_quotas(check, self.calls_per_minute());
     }
 }
 
@@ -83,7 +80,7 @@ pub struct GoogleConfig {
     /// Of the OAuth client, type "Web application"; empty if Google is not set up.
     pub client_id: String,
     /// Of the same client.
-    #[serde(deserialize_with = "units::secret")]
+    #[serde(deserialize_with = "units::optional")]
     pub client_secret: Option<SecretString>,
     /// Above `/calendar/v3/` and `/oauth2/v3/userinfo`.
     #[serde(deserialize_with = "units::url")]
@@ -97,10 +94,8 @@ pub struct GoogleConfig {
     #[serde(deserialize_with = "units::url")]
     pub revoke_url: Url,
     /// The quota of the project, in calls a minute.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute: u32,
     /// The quota of one user of the project, in calls a minute.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_connection: u32,
 }
 
@@ -111,7 +106,7 @@ pub struct MicrosoftConfig {
     /// The application's (client) id; empty if Microsoft is not set up.
     pub client_id: String,
     /// The value of one of its client secrets.
-    #[serde(deserialize_with = "units::secret")]
+    #[serde(deserialize_with = "units::optional")]
     pub client_secret: Option<SecretString>,
     /// Who may connect: `common`, `organizations`, `consumers`, or one organisation's id or domain.
     pub tenant: String,
@@ -120,10 +115,8 @@ pub struct MicrosoftConfig {
     #[serde(deserialize_with = "units::url")]
     pub login_base: Url,
     /// Calls of this installation, a minute.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute: u32,
     /// Calls for one mailbox, a minute.
-    #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_connection: u32,
 }
 
@@ -133,18 +126,17 @@ fn credentials<'a>(id: &'a str, secret: Option<&'a SecretString>) -> Option<(&'a
     (!id.is_empty()).then_some((id, secret))
 }
 
-fn validate_credentials(check: &mut SectionFaults, provider: &str, id: &str, secret: Option<&SecretString>) {
-    let key = |name: &str| format!("{provider}.{name}");
+fn validate_credentials(check: &mut SectionFaults, id: &str, secret: Option<&SecretString>) {
     match (id.is_empty(), secret.is_none()) {
-        (false, true) => check.add(&key("client_secret"), "is missing, though there is a client_id"),
-        (true, false) => check.add(&key("client_id"), "is missing, though there is a client_secret"),
+        (false, true) => check.add("client_secret", "is missing, though there is a client_id"),
+        (true, false) => check.add("client_id", "is missing, though there is a client_secret"),
         _ => {}
     }
 }
 
-fn validate_quotas(check: &mut SectionFaults, provider: &str, (connection, project): (u32, u32)) {
-    check.check_range(&format!("{provider}.requests_per_minute"), project, 1..=10_000_000);
-    check.check_range(&format!("{provider}.requests_per_minute_per_connection"), connection, 1..=10_000_000);
+fn validate_quotas(check: &mut SectionFaults, (connection, project): (u32, u32)) {
+    check.check_range("requests_per_minute", project, 1..=10_000_000);
+    check.check_range("requests_per_minute_per_connection", connection, 1..=10_000_000);
 }
 
 impl ProviderSection for MicrosoftConfig {
@@ -181,16 +173,16 @@ impl MicrosoftConfig {
     }
 
     fn validate(&self, check: &mut SectionFaults) {
-        validate_credentials(check, "microsoft", &self.client_id, self.client_secret.as_ref());
+        validate_credentials(check, &self.client_id, self.client_secret.as_ref());
         // It becomes part of an address.
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
         if self.tenant.is_empty() || self.tenant.starts_with('.') || !self.tenant.chars().all(fits) {
             let problem = "must be common, organizations, consumers, or an organisation's id or domain";
-            check.add("microsoft.tenant", problem);
+            check.add("tenant", problem);
         }
-        check.check_url("microsoft.api_base", &self.api_base);
-        check.check_url("microsoft.login_base", &self.login_base);
-        validate_quotas(check, "microsoft", self.calls_per_minute());
+        check.check_url("api_base", &self.api_base);
+        check.check_url("login_base", &self.login_base);
+        validate_quotas(check, self.calls_per_minute());
     }
 }
 
@@ -228,12 +220,12 @@ impl GoogleConfig {
     }
 
     fn validate(&self, check: &mut SectionFaults) {
-        validate_credentials(check, "google", &self.client_id, self.client_secret.as_ref());
-        check.check_url("google.api_base", &self.api_base);
-        check.check_url("google.auth_url", &self.auth_url);
-        check.check_url("google.token_url", &self.token_url);
-        check.check_url("google.revoke_url", &self.revoke_url);
-        validate_quotas(check, "google", self.calls_per_minute());
+        validate_credentials(check, &self.client_id, self.client_secret.as_ref());
+        check.check_url("api_base", &self.api_base);
+        check.check_url("auth_url", &self.auth_url);
+        check.check_url("token_url", &self.token_url);
+        check.check_url("revoke_url", &self.revoke_url);
+        validate_quotas(check, self.calls_per_minute());
     }
 }
 
@@ -251,8 +243,8 @@ impl ProvidersConfig {
         check.check_range("connect_timeout_seconds", self.connect_timeout.as_secs(), 1..=60);
         check.check_range("request_timeout_seconds", self.request_timeout.as_secs(), 1..=300);
         check.check_range("max_answer_megabytes", self.max_answer_megabytes, 1..=512);
-        self.google.validate(check);
-        self.microsoft.validate(check);
-        self.caldav.validate(check);
+        self.google.validate(check.of("providers.google"));
+        self.microsoft.validate(check.of("providers.microsoft"));
+        self.caldav.validate(check.of("providers.caldav"));
     }
 }

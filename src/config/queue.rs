@@ -10,7 +10,7 @@ use super::{check::SectionFaults, units};
 #[serde(deny_unknown_fields)]
 pub struct QueueConfig {
     /// Redis, with its password. Without it the queue is inside the process.
-    #[serde(deserialize_with = "units::secret")]
+    #[serde(deserialize_with = "units::optional")]
     pub redis_url: Option<SecretString>,
     /// What the keys in Redis begin with.
     pub prefix: String,

@@ -13,10 +13,10 @@ use super::{check::SectionFaults, units};
 #[serde(deny_unknown_fields)]
 pub struct SecurityConfig {
     /// As set; see [`super::Config::master_key`].
-    #[serde(deserialize_with = "units::secret")]
+    #[serde(deserialize_with = "units::optional")]
     pub master_key: Option<SecretString>,
     /// A file that holds it instead.
-    #[serde(deserialize_with = "units::path")]
+    #[serde(deserialize_with = "units::optional")]
     pub master_key_file: Option<PathBuf>,
     /// Former master keys, which still open what they sealed.
     #[serde(deserialize_with = "units::secrets")]

@@ -23,19 +23,16 @@ pub struct ServerConfig {
     #[serde(rename = "request_timeout_seconds", deserialize_with = "units::seconds")]
     pub request_timeout: Duration,
     /// Largest body of a request, in kilobytes (1,024 bytes).
-    #[serde(deserialize_with = "units::number")]
     pub max_body_kilobytes: usize,
     /// Connections of callers at the same time.
-    #[serde(deserialize_with = "units::number")]
     pub max_connections: usize,
     /// The same of one address (of IPv6: one /64), reverse proxies aside.
-    #[serde(deserialize_with = "units::number")]
     pub max_connections_per_address: usize,
     /// Requests of an address that show nothing, or what opens nothing: of each sort so many.
-    #[serde(rename = "unproven_requests_per_minute_per_address", deserialize_with = "units::number")]
+    #[serde(rename = "unproven_requests_per_minute_per_address")]
     pub unproven_per_minute: u32,
     /// Requests of an API key.
-    #[serde(rename = "requests_per_minute_per_key", deserialize_with = "units::number")]
+    #[serde(rename = "requests_per_minute_per_key")]
     pub per_minute_per_key: u32,
 }
 

@@ -21,13 +21,10 @@ pub struct SyncConfig {
     /// Whether providers are asked to tell of changes at once.
     pub push: PushMode,
     /// How far back busy times are kept, in days.
-    #[serde(deserialize_with = "units::number")]
     pub window_past_days: u16,
     /// How far ahead busy times are kept, in days.
-    #[serde(deserialize_with = "units::number")]
     pub window_future_days: u16,
     /// Tries before a write counts as failed.
-    #[serde(deserialize_with = "units::number")]
     pub tries: u32,
     /// From the first failure to the second try; doubles each time.
     #[serde(rename = "first_retry_seconds", deserialize_with = "units::seconds")]

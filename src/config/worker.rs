@@ -11,16 +11,13 @@ use super::{ListenAddress, check::SectionFaults, units};
 #[serde(deny_unknown_fields)]
 pub struct WorkerConfig {
     /// Where a `concord worker` answers `/metrics` and health checks; `None`: it answers nothing.
-    #[serde(deserialize_with = "units::optional_listen")]
+    #[serde(deserialize_with = "units::optional")]
     pub listen: Option<ListenAddress>,
     /// Jobs at once, of those that a person waits for.
-    #[serde(deserialize_with = "units::number")]
     pub interactive: usize,
     /// Jobs at once, of batches and first imports.
-    #[serde(deserialize_with = "units::number")]
     pub bulk: usize,
     /// Jobs at once, of polls and housekeeping.
-    #[serde(deserialize_with = "units::number")]
     pub poll: usize,
     /// Between two looks for work that is due and that nobody has.
     #[serde(rename = "sweep_seconds", deserialize_with = "units::seconds")]
