@@ -195,17 +195,13 @@ async fn shared_account_warning(db: &Db, finished: &ConnectedAccount) -> Result<
             names.push(staff.name);
         }
     }
-    Ok(match names.len() {
-        0 => String::new(),
-        1 => format!(
-            " {} uses the same account, so their bookings and busy times are mixed.",
-            join_names(&names)
-        ),
-        _ => format!(
-            " {} use the same account, so their bookings and busy times are mixed.",
-            join_names(&names)
-        ),
-    })
+    let use_it = match names.len() {
+        0 => return Ok(String::new()),
+        1 => "uses",
+        _ => "use",
+    };
+    let names = join_names(&names);
+    Ok(format!(" {names} {use_it} the same account, so their bookings and busy times are mixed."))
 }
 
 /// For a person who has no session here, since a program sent them to the consent page: every other page would ask them
@@ -257,40 +253,39 @@ fn connect_page_error(provider: ProviderKind, error: ConnectError) -> PageError 
         ConnectError::UnknownStaff => "You are no longer an active staff member.".to_owned(),
         error => sentence(error),
     };
-    let (advice, is_providers) = match &error {
-        ConnectError::Denied { .. } => ("Nothing was changed. Connect again and allow access.", false),
+    let advice = match &error {
+        ConnectError::Denied { .. } => "Nothing was changed. Connect again and allow access.",
         ConnectError::MissingScope { .. } => {
-            ("Nothing was changed. Concord needs permission to view calendars and write entries.", false)
+            "Nothing was changed. Concord needs permission to view calendars and write entries."
         }
         ConnectError::ExpiredState | ConnectError::UsedState | ConnectError::UnknownState => {
-            ("Nothing was changed. If the calendar is already connected, you are done.", false)
+            "Nothing was changed. If the calendar is already connected, you are done."
         }
-        ConnectError::OtherSession => ("Nothing was changed. Use the browser in which you started.", false),
-        ConnectError::SignInFirst => (
+        ConnectError::OtherSession => "Nothing was changed. Use the browser in which you started.",
+        ConnectError::SignInFirst => {
             "Nothing was changed. Sign in with a link from a manager and reload this \
-             page within 15 minutes, or start again.",
-            false,
-        ),
+             page within 15 minutes, or start again."
+        }
         ConnectError::KeyRevoked => {
-            ("Nothing was changed. Ask a manager of your business, or connect it under Calendars.", false)
+            "Nothing was changed. Ask a manager of your business, or connect it under Calendars."
         }
-        ConnectError::NoRight => (
+        ConnectError::NoRight => {
             "Nothing was changed. Only the staff member and managers can connect this calendar. If you are \
-             signed in as someone else, sign out first.",
-            false,
-        ),
-        ConnectError::NotSetUp(_) => {
-            ("Nothing was changed. An administrator can set it up in the configuration.", false)
+             signed in as someone else, sign out first."
         }
-        ConnectError::UnknownStaff => ("Nothing was changed. If this is wrong, ask a manager.", false),
+        ConnectError::NotSetUp(_) => {
+            "Nothing was changed. An administrator can set it up in the configuration."
+        }
+        ConnectError::UnknownStaff => "Nothing was changed. If this is wrong, ask a manager.",
         // Who has to do what is in the message, where anybody knows.
         ConnectError::Refused { .. } | ConnectError::Discovery(_) | ConnectError::Unconfirmed { .. } => {
-            ("Nothing was changed. Start again to connect the calendar.", false)
+            "Nothing was changed. Start again to connect the calendar."
         }
         ConnectError::Provider { .. } | ConnectError::Storage(_) => {
-            ("Nothing was changed. Try again in a moment.", true)
+            "Nothing was changed. Try again in a moment."
         }
     };
+    let is_providers = matches!(error, ConnectError::Provider { .. });
     let back = match &error {
         ConnectError::Denied { return_to }
         | ConnectError::MissingScope { return_to }

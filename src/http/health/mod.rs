@@ -98,10 +98,10 @@ pub(in crate::http) async fn health(State(app): State<App>) -> Response {
     let (database, queue) =
         futures::join!(check_database(&app), timeout(QUEUE_TIMEOUT, context.queue.ping()));
     let queue_answers = matches!(queue, Ok(Ok(())));
-    let status = match (&database, queue_answers) {
-        (DatabaseCondition::Works, true) => "ok",
-        (DatabaseCondition::Works, false) => "degraded",
-        (DatabaseCondition::TakesNoChanges(_) | DatabaseCondition::Away(_), _) => "down",
+    let (code, status) = match (&database, queue_answers) {
+        (DatabaseCondition::Works, true) => (StatusCode::OK, "ok"),
+        (DatabaseCondition::Works, false) => (StatusCode::OK, "degraded"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "down"),
     };
     let answer = HealthResponse {
         status,
@@ -113,23 +113,17 @@ pub(in crate::http) async fn health(State(app): State<App>) -> Response {
         },
         mail: if context.mail.mailer.is_some() { "set_up" } else { "not_set_up" },
     };
-    let code = match database {
-        DatabaseCondition::Works => StatusCode::OK,
-        DatabaseCondition::TakesNoChanges(_) | DatabaseCondition::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
 /// For load balancers: whether requests can be answered.
 async fn ready(State(app): State<App>) -> Response {
-    let plain = [(header::CACHE_CONTROL, "no-store")];
-    match check_database(&app).await {
-        DatabaseCondition::Works => (StatusCode::OK, plain, "ready\n").into_response(),
+    let (code, words) = match check_database(&app).await {
+        DatabaseCondition::Works => (StatusCode::OK, "ready\n"),
         DatabaseCondition::TakesNoChanges(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, plain, "the database takes no changes\n").into_response()
+            (StatusCode::SERVICE_UNAVAILABLE, "the database takes no changes\n")
         }
-        DatabaseCondition::Away(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, plain, "the database does not answer\n").into_response()
-        }
-    }
+        DatabaseCondition::Away(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    };
+    (code, [(header::CACHE_CONTROL, "no-store")], words).into_response()
 }
