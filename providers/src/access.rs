@@ -1,6 +1,6 @@
 //! What each call to a provider needs: its credentials, and mostly a calendar.
 
-use crate::provider::ProviderCredentials;
+use crate::credentials::ProviderCredentials;
 
 /// A provider, and what opens an account there.
 pub(crate) struct AccountAccess<'a, P> {

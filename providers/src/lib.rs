@@ -41,6 +41,7 @@
 mod access;
 mod address;
 pub mod caldav;
+mod credentials;
 pub mod error;
 mod error_response;
 mod expiring_set;

@@ -11,6 +11,7 @@ mod finish;
 mod keys;
 mod lease;
 mod outcome;
+mod subject;
 
 pub use self::{
     account::ConnectionAccount,
@@ -19,10 +20,10 @@ pub use self::{
     keys::KeyRegistry,
 };
 pub(crate) use self::{
-    account::{find_calendar, find_connection},
     backoff::{jitter, jitter_of, jittered_part, refusal_backoff},
     end::{AfterJob, EndedRun, RunEnd, RunFuture},
     finish::finish_in,
     lease::{JobLease, commit_held, commit_slice, keep, new_lease, renew_lease_for},
     outcome::{is_repeat, outcome_of, require_business, retry_or_fail},
+    subject::{find_calendar, find_connection},
 };
