@@ -46,7 +46,7 @@ impl ConfigLayers {
             let key = join(section, &name);
             match value {
                 Value::Table(inner) if self.first_of_section(&key).is_some() => {
-                    self.add_table(&key, inner, origin)
+                    self.add_table(&key, inner, origin);
                 }
                 value => self.set(&key, value, origin),
             }

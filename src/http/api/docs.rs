@@ -152,7 +152,8 @@ struct Components {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Operation {
-    operation_id: String,
+    #[serde(rename = "operationId")]
+    id: String,
     tags: Vec<String>,
     summary: String,
     description: String,
