@@ -25,34 +25,24 @@ pub type DeletedRowCounts = BTreeMap<&'static str, u64>;
 /// Rows that go in one transaction: other writers wait no longer than for these.
 const BATCH: i64 = 1_000;
 
-/// A statement that deletes so many of the rows that meet a condition. The condition is there twice because PostgreSQL, when
-/// it has waited for a row that somebody was changing, checks only the outer one anew: without it a job that was enqueued
-/// at that moment would go.
+/// A statement that deletes so many of the rows that meet a condition. What may change of it is there twice because
+/// PostgreSQL, when it has waited for a row that somebody was changing, checks only the outer one anew: without it a job
+/// that was enqueued at that moment would go.
 macro_rules! old {
     // Ids of these are made at the row's instant and begin with it, so the primary key is an index by time.
     ($table:literal by_id $(, $condition:literal)?) => {
-        old!(@ $table, "id", concat!("id < $1", $(" AND ", $condition)?), " ORDER BY id")
+        concat!(
+            "DELETE FROM ", $table, " WHERE ", $($condition, " AND ",)? "id IN (SELECT id FROM ", $table,
+            " WHERE id < $1", $(" AND ", $condition,)? " ORDER BY id LIMIT $2)"
+        )
     };
-    ($table:literal ($key:literal), $condition:literal) => { old!(@ $table, $key, $condition, "") };
-    (@ $table:literal, $key:literal, $condition:expr, $order:literal) => {
+    ($table:literal ($key:literal), $condition:literal) => {
         concat!(
             "DELETE FROM ", $table, " WHERE ", $condition, " AND (", $key, ") IN (SELECT ", $key, " FROM ", $table,
-            " WHERE ", $condition, $order, " LIMIT $2)"
+            " WHERE ", $condition, " LIMIT $2)"
         )
     };
 }
-
-// What somebody did in their calendar does not last, and a conflict has its booking's page: nobody may close them once they
-// have been told.
-const NOTICES: &str = old!(
-    "notices" by_id,
-    "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict') AND notified_at IS NOT NULL))"
-);
-// A reading that has items to bring back stays for them.
-const CHANNEL_RUNS: &str = old!(
-    "channel_runs" by_id,
-    "NOT EXISTS (SELECT 1 FROM channel_items WHERE channel_items.removed_run_id = channel_runs.id)"
-);
 
 /// Items and what was published are of use for a week: so long what went can be brought back. Then some more.
 const CHANNEL_RETENTION: Duration = Duration::days(30);
@@ -70,19 +60,20 @@ const OAUTH_STATE_RETENTION: Duration = Duration::days(1);
 pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> Result<DeletedRowCounts> {
     let mut counts = DeletedRowCounts::new();
     macro_rules! delete {
-        ($table:literal, $statement:expr, $limit:expr) => {
-            delete_all(db, ($table, $statement), $limit, &mut counts).await?
-        };
         ($table:literal by_id $(, $condition:literal)?; $limit:expr) => {
-            delete!($table, old!($table by_id $(, $condition)?), sync_log::first_id_at(now - $limit))
+            let first_kept = sync_log::first_id_at(now - $limit);
+            delete_all(db, ($table, old!($table by_id $(, $condition)?)), first_kept, &mut counts).await?
         };
         ($table:literal ($key:literal), $condition:literal; $limit:expr) => {
-            delete!($table, old!($table ($key), $condition), $limit)
+            delete_all(db, ($table, old!($table ($key), $condition)), $limit, &mut counts).await?
         };
     }
     delete!("sync_log" by_id; keep.sync_log);
     delete!("mails" by_id, "state <> 'waiting'"; keep.mails);
-    delete!("notices", NOTICES, sync_log::first_id_at(now - keep.mails));
+    // What somebody did in their calendar does not last, and a conflict has its booking's page: nobody may close them once
+    // they have been sent.
+    delete!("notices" by_id,
+        "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict') AND notified_at IS NOT NULL))"; keep.mails);
     delete!("sessions" ("token_hash"), "expires_at <= $1"; now);
     delete!("sign_in_links" ("token_hash"), "expires_at <= $1"; now);
     delete!("reveals" ("id"), "expires_at <= $1"; now);
@@ -94,7 +85,9 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
     delete!("push_subscriptions" ("id"), "state = 'closed' AND changed_at <= $1"; now - CLOSED_SUBSCRIPTION_RETENTION);
     delete!("channel_published" ("id"), "(unseen_at <= $1 OR ends_at <= $1)"; now - CHANNEL_RETENTION);
     delete!("channel_items" ("id"), "(removed_at <= $1 OR ends_at <= $1)"; now - CHANNEL_RETENTION);
-    delete!("channel_runs", CHANNEL_RUNS, sync_log::first_id_at(now - keep.sync_log));
+    // A reading that has items to bring back stays for them.
+    delete!("channel_runs" by_id,
+        "NOT EXISTS (SELECT 1 FROM channel_items WHERE channel_items.removed_run_id = channel_runs.id)"; keep.sync_log);
     delete!("feed_reads" ("feed_id, reader"), "read_at <= $1"; now - keep.sync_log);
     delete!("history" by_id; keep.history);
     delete!("remote_changes" by_id, "state <> 'open'"; keep.history);

@@ -21,7 +21,7 @@ use concord_storage::{
     testing::{self, TestDb, at, begin, commit},
 };
 
-use crate::channels::channel;
+use crate::{channels::channel, retention::rows_of};
 
 struct ChannelItemFixture {
     business: Business,
@@ -388,24 +388,12 @@ async fn what_came_of_a_reading_goes_after_its_time(db: &TestDb) {
         history: Duration::days(730),
     };
     let none = retention::delete_old(db, keep, at(80 * DAY)).await.unwrap();
-    assert_eq!(
-        (
-            none.get("channel_runs").copied().unwrap_or_default(),
-            none.get("channel_items").copied().unwrap_or_default()
-        ),
-        (0, 0)
-    );
+    assert_eq!((rows_of(&none, "channel_runs"), rows_of(&none, "channel_items")), (0, 0));
     let gone = retention::delete_old(db, keep, at(100 * DAY)).await.unwrap();
-    assert_eq!(
-        (
-            gone.get("channel_runs").copied().unwrap_or_default(),
-            gone.get("channel_items").copied().unwrap_or_default()
-        ),
-        (1, 0)
-    );
+    assert_eq!((rows_of(&gone, "channel_runs"), rows_of(&gone, "channel_items")), (1, 0));
     assert_eq!(fixture.known(db).await.iter().map(|item| item.id).collect::<Vec<_>>(), [id]);
     let over = retention::delete_old(db, keep, at(340 * DAY)).await.unwrap();
-    assert_eq!(over.get("channel_items").copied().unwrap_or_default(), 1);
+    assert_eq!(rows_of(&over, "channel_items"), 1);
 }
 
 concord_storage::on_both_databases!(

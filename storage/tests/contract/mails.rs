@@ -7,12 +7,12 @@ use concord_domain::{
 use concord_storage::{
     Db, jobs,
     mails::{self, MailCounts, NewMail, StoredMail},
-    retention::{self, RetentionPeriods},
+    retention::RetentionPeriods,
     testing::{self, TestDb, at, begin, commit},
 };
 use uuid::Uuid;
 
-use crate::{first, following, is_not_found, precise};
+use crate::{first, following, is_not_found, precise, retention::deleted};
 
 fn new(business: BusinessId, key: &str) -> NewMail<'_> {
     NewMail {
@@ -143,24 +143,8 @@ async fn old_mails_go_but_those_that_wait(db: &TestDb) {
     fail(db, &mail, MailState::Failed).await;
     let days = Duration::days(30);
     let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
-    assert_eq!(
-        retention::delete_old(db, keep, at(0) + days)
-            .await
-            .unwrap()
-            .get("mails")
-            .copied()
-            .unwrap_or_default(),
-        0
-    );
-    assert_eq!(
-        retention::delete_old(db, keep, at(1) + days)
-            .await
-            .unwrap()
-            .get("mails")
-            .copied()
-            .unwrap_or_default(),
-        1
-    );
+    assert_eq!(deleted(db, keep, at(0) + days, "mails").await, 0);
+    assert_eq!(deleted(db, keep, at(1) + days, "mails").await, 1);
     assert_eq!(all(db, business).await.len(), 1);
 }
 

@@ -3,12 +3,12 @@ use concord_domain::{audit::HistorySubject, ids::BusinessId, job::JobKind, notic
 use concord_storage::{
     Db, jobs,
     notices::{self, Audience, NewNotice},
-    retention::{self, RetentionPeriods},
+    retention::RetentionPeriods,
     testing::{self, TestDb, at, begin, commit},
 };
 use uuid::Uuid;
 
-use crate::entries::fixture;
+use crate::{entries::fixture, retention::deleted};
 
 const KEY: &str = "reconnect:1";
 
@@ -152,43 +152,19 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     close(db, business, "a", 1).await;
     let days = Duration::days(30);
     let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
-    assert_eq!(
-        retention::delete_old(db, keep, at(1) + days)
-            .await
-            .unwrap()
-            .get("notices")
-            .copied()
-            .unwrap_or_default(),
-        1
-    );
+    assert_eq!(deleted(db, keep, at(1) + days, "notices").await, 1);
     assert_eq!(notices::count_unsent(db, business).await.unwrap(), 1);
     // Nobody closes what somebody did in their calendar once: when it has been told, it is over.
     let once = NewNotice { kind: NoticeKind::RemoteChange, ..notice(business, Audience::Managers, "c") };
     raise(db, &once, 0).await;
-    assert_eq!(
-        retention::delete_old(db, keep, at(1) + days)
-            .await
-            .unwrap()
-            .get("notices")
-            .copied()
-            .unwrap_or_default(),
-        0
-    );
+    assert_eq!(deleted(db, keep, at(1) + days, "notices").await, 0);
     let untold = notices::unsent(db, business, Audience::Managers, 10).await.unwrap();
     let mut tx = begin(db).await;
     for told in untold {
         notices::mark_sent(&mut tx, business, told.id, at(1)).await.unwrap();
     }
     commit(tx).await;
-    assert_eq!(
-        retention::delete_old(db, keep, at(1) + days)
-            .await
-            .unwrap()
-            .get("notices")
-            .copied()
-            .unwrap_or_default(),
-        1
-    );
+    assert_eq!(deleted(db, keep, at(1) + days, "notices").await, 1);
 }
 
 concord_storage::on_both_databases!(

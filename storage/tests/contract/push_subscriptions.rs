@@ -1,3 +1,4 @@
+use crate::retention::deleted;
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, ProviderKind},
@@ -12,7 +13,7 @@ use concord_storage::{
     jobs::{self, JobOutcome, JobRef, NewJob},
     people::Staff,
     push_subscriptions::{self, AgreedSubscription, NotificationTarget, PushSubscription},
-    retention::{self, RetentionPeriods},
+    retention::RetentionPeriods,
     testing::{self, TestDb, at, begin, commit},
 };
 
@@ -195,24 +196,8 @@ async fn what_is_over_goes_after_a_month(db: &TestDb) {
         history: Duration::days(730),
     };
     let month = at(0) + Duration::days(30);
-    assert_eq!(
-        retention::delete_old(db, keep, month - Duration::minutes(1))
-            .await
-            .unwrap()
-            .get("push_subscriptions")
-            .copied()
-            .unwrap_or_default(),
-        0
-    );
-    assert_eq!(
-        retention::delete_old(db, keep, month)
-            .await
-            .unwrap()
-            .get("push_subscriptions")
-            .copied()
-            .unwrap_or_default(),
-        1
-    );
+    assert_eq!(deleted(db, keep, month - Duration::minutes(1), "push_subscriptions").await, 0);
+    assert_eq!(deleted(db, keep, month, "push_subscriptions").await, 1);
     assert!(push_subscriptions::listen(db, id).await.unwrap().is_none());
     assert_eq!(of(db, &calendar).await[0].id, kept);
 }

@@ -13,13 +13,14 @@ use concord_storage::{
     entries, jobs,
     notices::{self, Audience, NewNotice},
     remote_changes::{self, NewRemoteChange, RemoteChange, RemoteChangeDecision},
-    retention::{self, RetentionPeriods},
+    retention::RetentionPeriods,
     testing::{TestDb, at, begin, commit, monday},
 };
 
 use crate::{
     entries::{EntryFixture, fixture, shape, written},
     first, following, is_not_found,
+    retention::deleted,
 };
 
 fn edit(kind: RemoteChangeKind) -> BookingEdit {
@@ -354,18 +355,11 @@ async fn what_was_decided_goes_and_a_question_stays(db: &TestDb) {
     commit(tx).await;
     // What comes after overtakes a question.
     let open = stage.ask(db, 2).await;
-    let deleted = async |minute| {
-        retention::delete_old(db, keep, at(minute))
-            .await
-            .unwrap()
-            .get("remote_changes")
-            .copied()
-            .unwrap_or_default()
-    };
-    assert_eq!(deleted(400 * DAY).await, 0);
-    assert_eq!(deleted(400 * DAY + 1).await, 1);
+    let gone = async |minute| deleted(db, keep, at(minute), "remote_changes").await;
+    assert_eq!(gone(400 * DAY).await, 0);
+    assert_eq!(gone(400 * DAY + 1).await, 1);
     assert!(remote_changes::find(db, stage.business(), revert.id).await.unwrap().is_none());
-    assert_eq!(deleted(4_000 * DAY).await, 0, "somebody still has to answer");
+    assert_eq!(gone(4_000 * DAY).await, 0, "somebody still has to answer");
     assert_eq!(stage.state(db, open).await, RemoteChangeState::Open);
 }
 

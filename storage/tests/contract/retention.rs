@@ -1,4 +1,4 @@
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::{HistorySubject, SyncOutcome},
     connection::ProviderKind,
@@ -71,6 +71,16 @@ async fn enqueue(db: &Db, business: BusinessId, subject: Uuid, minute: i64) -> J
     let job = jobs::enqueue(&mut tx, new, at(minute)).await.unwrap();
     commit(tx).await;
     job
+}
+
+/// How many rows of a table go at an instant, with all that go beside them.
+pub(crate) async fn deleted(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>, table: &str) -> u64 {
+    rows_of(&retention::delete_old(db, keep, now).await.unwrap(), table)
+}
+
+/// How many of a table went.
+pub(crate) fn rows_of(counts: &DeletedRowCounts, table: &str) -> u64 {
+    counts.get(table).copied().unwrap_or_default()
 }
 
 async fn delete(db: &Db, minute: i64) -> DeletedRowCounts {
