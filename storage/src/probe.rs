@@ -125,10 +125,6 @@ const DELETE: &str = "DELETE FROM write_probes WHERE id = $1";
 /// are hardly ever in each other's way.
 async fn write(db: &Db) -> Result<()> {
     let id = Uuid::from_u128(Uuid::new_v4().as_u128() % PROBE_ROWS);
-    let mut tx = db.begin_async_commit().await?;
-    exec!(tx, INSERT, id, "x".repeat(PAYLOAD))?;
-    tx.commit().await?;
-    let mut tx = db.begin_async_commit().await?;
-    exec!(tx, DELETE, id)?;
-    tx.commit().await
+    in_tx!(db, async_commit, tx => exec!(tx, INSERT, id, "x".repeat(PAYLOAD)))?;
+    in_tx!(db, async_commit, tx => exec!(tx, DELETE, id))
 }

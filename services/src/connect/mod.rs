@@ -22,6 +22,7 @@ use concord_providers::{ProviderCredentials, caldav::CaldavLogin};
 use concord_storage::{
     ChangeContext, StorageError, api_keys,
     connections::ConnectionTokens,
+    in_tx,
     oauth_states::{self, NewOAuthState, OAuthState, verifier_associated_data},
     people, secret, sign_in,
 };
@@ -126,9 +127,7 @@ pub async fn begin(context: &Context, begin: ConnectRequest) -> Result<Url, Conn
         return_to: local_path(&begin.return_to).unwrap_or("/").to_owned(),
         expires_at: now + STATE_TTL,
     };
-    let mut tx = context.db.begin().await?;
-    oauth_states::create(&mut tx, &new, now).await?;
-    tx.commit().await?;
+    in_tx!(context.db, tx => oauth_states::create(&mut tx, &new, now).await)?;
     Ok(request.url)
 }
 

@@ -21,6 +21,7 @@ use concord_storage::{
     ChangeContext, PageRequest, api_keys,
     businesses::{self, Business, BusinessSettings},
     connections::{self, ConnectionTokens},
+    in_tx,
     people::{self, NewUser, Staff, StaffSettings, User},
     resources::{self, Resource, ResourceSettings},
     secret,
@@ -354,8 +355,6 @@ async fn api_key(app: &App, business: BusinessId, old: Option<String>) -> Result
         }
     }
     let token = secret::new_token("ck_");
-    let mut tx = db.begin().await?;
-    api_keys::create(&mut tx, business, "Demo", &token, app.now()).await?;
-    tx.commit().await?;
+    in_tx!(db, tx => api_keys::create(&mut tx, business, "Demo", &token, app.now()).await)?;
     Ok(token.expose_secret().to_owned())
 }

@@ -20,7 +20,7 @@ use concord_domain::{
 use concord_storage::{
     StorageError, bookings,
     idempotency::{self, CompletedRequest, KeyClaim, KeyedRequest},
-    secret,
+    in_tx, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -213,10 +213,7 @@ fn digest(method: &str, path: &str, body: &[u8]) -> String {
 }
 
 async fn begin(app: &App, keyed: &KeyedRequest) -> Result<KeyClaim, ApiError> {
-    let mut tx = app.context.db.begin().await?;
-    let begun = idempotency::begin(&mut tx, keyed).await?;
-    tx.commit().await?;
-    Ok(begun)
+    Ok(in_tx!(app.context.db, tx => idempotency::begin(&mut tx, keyed).await)?)
 }
 
 /// In the extensions of an answer: nothing is at that address.

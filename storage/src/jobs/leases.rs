@@ -60,10 +60,7 @@ const RELEASE: &str = "
 
 /// Gives back all that a worker holds, when it stops: `worker` is what its leases begin with.
 pub async fn release_leases_of_worker(db: &Db, worker: &str) -> Result<u64> {
-    let mut tx = db.begin().await?;
-    let rows = changed!(tx, RELEASE, format!("{worker}#%"))?;
-    tx.commit().await?;
-    Ok(rows)
+    in_tx!(db, tx => changed!(tx, RELEASE, format!("{worker}#%")))
 }
 
 const RELEASE_ALL_LEASES: &str = "
