@@ -28,6 +28,12 @@ use crate::queue::{LocalWorkersGuard, MemoryQueue, PerClass, Queue, RedisQueue};
 /// How many handlers run at once in each class of work; at least one in each.
 pub type Concurrency = PerClass<usize>;
 
+impl Concurrency {
+    fn places(&self, class: QueueClass) -> usize {
+        (*self.of(class)).max(1)
+    }
+}
+
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
@@ -166,7 +172,7 @@ fn start<H: JobHandler>(
                     redis: redis.clone(),
                     class: *class,
                     slots: Arc::clone(slots),
-                    concurrency: (*settings.concurrency.of(*class)).max(1),
+                    concurrency: settings.concurrency.places(*class),
                     name: settings.name.clone(),
                 };
                 let stop = stop.clone();

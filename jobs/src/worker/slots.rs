@@ -40,10 +40,10 @@ pub(super) struct HandlerSlots<H> {
 }
 
 impl<H: JobHandler> HandlerSlots<H> {
-    pub(super) fn new(handler: Arc<H>, places: Concurrency, closing: CancellationToken) -> Self {
+    pub(super) fn new(handler: Arc<H>, concurrency: Concurrency, closing: CancellationToken) -> Self {
         Self {
             handler,
-            free: PerClass::new(|class| Arc::new(Semaphore::new((*places.of(class)).max(1)))),
+            free: PerClass::new(|class| Arc::new(Semaphore::new(concurrency.places(class)))),
             running: TaskTracker::new(),
             closing,
             enough: CancellationToken::new(),
