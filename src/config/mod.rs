@@ -147,7 +147,7 @@ impl Config {
         self.providers.validate(check.of("providers"));
         self.sync.validate(check.of("sync"));
         self.worker.validate(check.of("worker"));
-        self.check_lease_duration(&mut check);
+        self.check_lease_duration(check.of("worker"));
         self.mail.validate(check.of("mail"));
         self.feeds.validate(check.of("feeds"));
         self.channels.validate(check.of("channels"));
