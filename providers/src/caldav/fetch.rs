@@ -103,14 +103,14 @@ impl CaldavSession<'_> {
     pub(super) async fn meaning(&self, collection: &Url, error: CaldavCallError) -> ProviderError {
         match error {
             CaldavCallError::Refused(refusal) if refusal.may_mean_gone() => {
-                self.unless_gone(collection, refusal.into_error()).await
+                self.unless_calendar_gone(collection, refusal.into_error()).await
             }
             error => error.into(),
         }
     }
 
     /// The error, unless the account has no such calendar (any more): then `NotFound`.
-    pub(super) async fn unless_gone(&self, collection: &Url, error: ProviderError) -> ProviderError {
+    pub(super) async fn unless_calendar_gone(&self, collection: &Url, error: ProviderError) -> ProviderError {
         let listed = match self.ask(self.home, requests::collection_properties(1)).await {
             Ok(listed) => listed,
             Err(error) => return error.into(),

@@ -157,7 +157,7 @@ impl WriteTarget<'_> {
             },
             WriteRefusal::IsTheCalendarThere => {
                 let error = ProviderError::Rejected(MAY_NOT_WRITE.to_owned());
-                self.session.unless_gone(&self.collection, error).await
+                self.session.unless_calendar_gone(&self.collection, error).await
             }
         }
     }
