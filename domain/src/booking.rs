@@ -1,12 +1,17 @@
 //! What a booking says, and what it may say.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, NaiveDate, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
     ids::{BookingId, BusinessId, ChannelId, ResourceId, StaffId},
     interval::{Interval, stay},
+    language::Language,
+    mail::MailAddress,
     words,
 };
 
@@ -97,6 +102,18 @@ pub struct Customer {
     /// Telephone number, as the customer writes it.
     #[serde(default)]
     pub phone: String,
+    /// The language in which they are written to; `None`: that of the business.
+    #[serde(default)]
+    pub language: Option<Language>,
+}
+
+/// Somebody whom the customer brings, and who is invited too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// May be empty.
+    #[serde(default)]
+    pub name: String,
+    pub email: String,
 }
 
 impl Customer {
@@ -126,6 +143,12 @@ pub struct BookingDraft {
     pub notes: String,
     /// Where it came from: `api`, `page`, a platform.
     pub source: String,
+    /// Where the people meet by video; empty: nowhere.
+    #[serde(default)]
+    pub meeting_url: String,
+    /// Who is invited besides the customer, each address once.
+    #[serde(default)]
+    pub guests: Vec<Guest>,
 }
 
 /// A booking as it stands.
@@ -169,6 +192,10 @@ pub const MAX_REFERENCE: usize = 128;
 pub const MAX_LINE: usize = 300;
 /// Longest notes, in characters.
 pub const MAX_NOTES: usize = 10_000;
+/// Most guests who are invited besides the customer.
+pub const MAX_GUESTS: usize = 50;
+/// Longest address of a meeting, in characters.
+pub const MAX_MEETING_URL: usize = 2_000;
 /// Longest booking, in days: a slip in a year is not worth ten years of a room.
 pub const MAX_DAYS: i64 = 1_100;
 
@@ -179,6 +206,11 @@ impl BookingDraft {
     pub fn normalised(mut self) -> Self {
         self.staff.sort_unstable();
         self.staff.dedup();
+        for guest in &mut self.guests {
+            guest.name = guest.name.trim().to_owned();
+            guest.email = guest.email.trim().to_owned();
+        }
+        self.meeting_url = self.meeting_url.trim().to_owned();
         if let BookingTime::Timed { starts_at, ends_at } = &mut self.time {
             *starts_at = starts_at.trunc_subsecs(0);
             *ends_at = ends_at.trunc_subsecs(0);
@@ -236,7 +268,38 @@ impl BookingDraft {
         if !self.customer.email.is_empty() && !looks_like_mail_address(&self.customer.email) {
             faults.push(FieldError::new("customer.email", "is not a valid email address"));
         }
+        faults.extend(self.guest_errors());
+        faults.extend(self.meeting_error());
         faults
+    }
+
+    fn guest_errors(&self) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        let mut add = |message: String| faults.push(FieldError::new("guests", message));
+        if self.guests.len() > MAX_GUESTS {
+            add(format!("has more than {MAX_GUESTS} people"));
+        }
+        let mut known = BTreeSet::from([MailAddress::key_of(&self.customer.email)]);
+        for guest in &self.guests {
+            if let Err(error) = MailAddress::parse(&guest.email) {
+                add(format!("names “{}”, which {error}", guest.email));
+            } else if !known.insert(MailAddress::key_of(&guest.email)) {
+                add(format!("names {} twice, or also as the customer", guest.email));
+            }
+            if guest.name.chars().count() > MAX_LINE || guest.name.chars().any(char::is_control) {
+                add(format!("has a name that is longer than {MAX_LINE} characters or not one line"));
+            }
+        }
+        faults
+    }
+
+    fn meeting_error(&self) -> Option<FieldError> {
+        let is_link = |url: &Url| matches!(url.scheme(), "https" | "http") && url.has_host();
+        let is_good = self.meeting_url.chars().count() <= MAX_MEETING_URL
+            && self.meeting_url.parse::<Url>().as_ref().is_ok_and(is_link)
+            && !self.meeting_url.chars().any(|c| c.is_whitespace() || c.is_control());
+        let message = "must be a link that begins with https:// or http://";
+        (!self.meeting_url.is_empty() && !is_good).then(|| FieldError::new("meeting_url", message))
     }
 
     fn number_errors(&self) -> Vec<FieldError> {

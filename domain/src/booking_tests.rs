@@ -19,6 +19,8 @@ fn draft() -> BookingDraft {
         location: String::new(),
         notes: "Line one\nline two".into(),
         source: "api".into(),
+        meeting_url: String::new(),
+        guests: vec![],
     }
 }
 

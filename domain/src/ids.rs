@@ -89,6 +89,8 @@ ids! {
     HistoryId;
     /// A mail to one person.
     MailId;
+    /// Somebody who comes to a booking.
+    AttendeeId;
     /// Something that a person is told.
     NoticeId;
     /// A secret that is shown once.

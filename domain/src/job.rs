@@ -21,6 +21,8 @@ words! {
         Disconnect = "disconnect",
         /// Send a mail. Subject: the mail.
         SendMail = "send_mail",
+        /// Send those who come to a booking what has changed of it. Subject: the booking.
+        Invite = "invite",
         /// Tell a person, or the managers, what happened, in one mail each. Subject: the staff member, or the business.
         Notify = "notify",
         /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.

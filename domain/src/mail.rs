@@ -1,6 +1,8 @@
 //! Mails as they are kept: what each is about, where it stands, and texts that are safe in a header.
 
-use crate::words;
+use url::Host;
+
+use crate::{booking::MAX_MAIL_ADDRESS, words};
 
 words! {
     /// What a mail is about.
@@ -11,6 +13,12 @@ words! {
         Digest = "digest",
         /// Somebody wanted to see whether mail works.
         Test = "test",
+        /// A customer is invited to a booking.
+        Invitation = "invitation",
+        /// What an invited customer knows of a booking has changed.
+        InvitationUpdate = "invitation_update",
+        /// A booking to which a customer was invited will not take place, or not with them.
+        InvitationCancel = "invitation_cancel",
     }
 }
 
@@ -19,6 +27,8 @@ words! {
     MailState "Email status." {
         /// It is yet to be sent.
         Waiting = "waiting",
+        /// A mail server has been given it, and has not been heard to take it: it may have left.
+        Sending = "sending",
         /// A mail server has taken it.
         Sent = "sent",
         /// It was refused, or tried for too long.
@@ -30,12 +40,75 @@ words! {
 const MAX_HEADER_CHARS: usize = 300;
 
 /// A text as one line, for a header: whatever would begin another line, and every other control character, is a space.
-/// A name with a line break must not become a header of its own.
+/// A name with a line break must not become a header of its own, nor turn round the text that stands after it.
 pub fn one_line(text: &str) -> String {
     // U+2028 and U+2029 end lines too, for some.
     let breaks = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
     let words: Vec<&str> = text.split(breaks).filter(|word| !word.is_empty()).collect();
-    words.join(" ").chars().take(MAX_HEADER_CHARS).collect()
+    words.join(" ").chars().filter(|c| !turns_text(*c)).take(MAX_HEADER_CHARS).collect()
+}
+
+/// Whether a character changes the direction of what stands after it, up to another one that ends that (Unicode's
+/// embeddings, overrides and isolates): by these a name can be made to look like something else.
+pub fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Why a text is no address that a mail can be sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailAddressError {
+    #[error("is not a valid email address")]
+    Invalid,
+    /// RFC 6531 allows it, and few servers take it.
+    #[error("has letters before the @ that most mail servers do not take")]
+    NotAscii,
+}
+
+/// An address as it stands in a mail: in ASCII, its domain in punycode (RFC 5891).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// Reads an address as people write it, blanks around it included.
+    pub fn parse(text: &str) -> Result<Self, MailAddressError> {
+        let text = text.trim();
+        let (local, domain) = text.rsplit_once('@').ok_or(MailAddressError::Invalid)?;
+        // RFC 5321, 4.5.3.1.1; the atoms of RFC 5322, 3.2.3. Quoted local parts exist in specifications alone.
+        let is_atom_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+        if local.is_empty() || local.len() > 64 || text.len() > MAX_MAIL_ADDRESS {
+            return Err(MailAddressError::Invalid);
+        }
+        if !local.is_ascii() {
+            return Err(MailAddressError::NotAscii);
+        }
+        if !local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char)) {
+            return Err(MailAddressError::Invalid);
+        }
+        let Ok(Host::Domain(domain)) = Host::parse(domain) else { return Err(MailAddressError::Invalid) };
+        let is_label = |label: &str| {
+            let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            (1..=63).contains(&label.len())
+                && label.bytes().all(is_inner)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if domain.split('.').all(is_label) {
+            Ok(Self(format!("{local}@{domain}")))
+        } else {
+            Err(MailAddressError::Invalid)
+        }
+    }
+
+    /// As it stands in a mail.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// By what two spellings are known as one address: servers tell upper case from lower in the first half, and people do
+    /// not. Also of what is no address.
+    pub fn key_of(text: &str) -> String {
+        Self::parse(text).map_or_else(|_| text.trim().to_owned(), |address| address.0).to_lowercase()
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +122,62 @@ mod tests {
         assert_eq!(one_line("Ana\r\nBcc: all@example.com"), "Ana Bcc: all@example.com");
         assert_eq!(one_line("  José \u{2028} Müller\t"), "José Müller");
         assert_eq!(one_line(&"a".repeat(1_000)).len(), MAX_HEADER_CHARS);
+    }
+
+    #[test]
+    fn text_is_not_turned_round() {
+        assert_eq!(one_line("Ana \u{202e}gpj.exe\u{2066}"), "Ana gpj.exe");
+        // What belongs to a script or an emoji stays.
+        assert_eq!(
+            one_line("\u{5d0}\u{200f} \u{1f468}\u{200d}\u{1f469}"),
+            "\u{5d0}\u{200f} \u{1f468}\u{200d}\u{1f469}"
+        );
+    }
+
+    #[test]
+    fn addresses_are_in_ascii() {
+        for (text, address) in [
+            (" maria@example.org ", "maria@example.org"),
+            ("Maria.Silva+x@Example.ORG", "Maria.Silva+x@example.org"),
+            ("a@b\u{fc}cher.de", "a@xn--bcher-kva.de"),
+            ("a@b", "a@b"),
+        ] {
+            assert_eq!(MailAddress::parse(text).unwrap().as_str(), address, "{text}");
+        }
+        assert_eq!(MailAddress::parse("\u{fc}@c.de"), Err(MailAddressError::NotAscii));
+        let long = format!("{}@example.org", "x".repeat(65));
+        for bad in [
+            "",
+            "@",
+            "a@",
+            "@b.de",
+            "a..b@c.de",
+            ".a@c.de",
+            "a.@c.de",
+            "a@-x.de",
+            "a@x-.de",
+            "a@[127.0.0.1]",
+            "a@127.0.0.1",
+            "a b@c.de",
+            "a@c.de\r\nBcc: x@y.de",
+            "a@c.de>",
+            "\"a\"@c.de",
+            "a@b@c.de,d@e.de",
+            "a@c..de",
+            long.as_str(),
+        ] {
+            assert_eq!(MailAddress::parse(bad), Err(MailAddressError::Invalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_address_has_one_key() {
+        assert_eq!(
+            MailAddress::key_of("Maria@B\u{fc}cher.de"),
+            MailAddress::key_of("maria@xn--bcher-kva.de ")
+        );
+        assert_ne!(MailAddress::key_of("maria@example.org"), MailAddress::key_of("maria@example.com"));
+        assert_eq!(MailAddress::key_of(" Nobody"), "nobody");
     }
 
     proptest! {

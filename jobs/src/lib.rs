@@ -5,7 +5,7 @@
 //! returns a `JobOutcome`. `dispatch` claims, runs and records, one job of a key (a connection) after the other; `queue` and
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!
-//! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts` and `channels`; `notify` and
+//! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts` and `channels`; `invitations`; `notify` and
 //! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`;
 //! `language`. What people do is in `services`, which enqueues by `enqueue`.
 //!
@@ -21,6 +21,7 @@ pub mod channels;
 pub mod clock;
 pub mod dispatch;
 pub mod enqueue;
+pub mod invitations;
 pub mod job;
 pub mod language;
 pub mod mail;

@@ -30,10 +30,20 @@ pub async fn change<E: From<StorageError>>(
         "mark_cancelled": business.mark_cancelled,
         "remote_moves": business.outside.moves,
         "remote_deletions": business.outside.deletions,
+        "invitations": business.invitations.mode,
+        "invitation_delay_minutes": business.invitations.delay_minutes,
+        "sender_name": business.invitations.sender_name,
+        "sender_address": business.invitations.sender_address,
+        "reply_address": business.invitations.reply_address,
+        "customer_language": business.invitations.language,
     });
     history::record(&mut tx, by, "changed", business.id, &detail).await?;
-    // The rules for what people do in calendars are no part of any entry.
-    let in_entries = BusinessSettings { outside: settings.outside, ..before.settings() };
+    // The rules for what people do in calendars are no part of any entry, nor is how customers are written to.
+    let in_entries = BusinessSettings {
+        outside: settings.outside,
+        invitations: settings.invitations.clone(),
+        ..before.settings()
+    };
     let enqueued = if settings == in_entries {
         Vec::new()
     } else {

@@ -2,7 +2,7 @@
 
 use concord_domain::{
     audit::HistorySubject,
-    ids::{ApiKeyId, BusinessId, ChannelId, ConnectionId, FeedId, ResourceId, StaffId, UserId},
+    ids::{ApiKeyId, BookingId, BusinessId, ChannelId, ConnectionId, FeedId, ResourceId, StaffId, UserId},
 };
 use concord_storage::{
     ChangeContext, StorageError, Tx,
@@ -26,6 +26,7 @@ macro_rules! history_keys {
 
 history_keys! {
     ApiKeyId: ApiKey,
+    BookingId: Booking,
     BusinessId: Business,
     ChannelId: Channel,
     ConnectionId: Connection,

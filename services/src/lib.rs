@@ -21,6 +21,7 @@ pub mod connections;
 mod error;
 pub mod feeds;
 mod history;
+pub mod invitations;
 pub mod remote_changes;
 pub mod resources;
 pub mod retries;

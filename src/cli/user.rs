@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use concord_domain::{
     clock::Clock,
     ids::{BusinessId, StaffId},
+    invitation::InvitationSettings,
     people::{Actor, Role},
     settings::FieldErrors,
 };
@@ -118,6 +119,7 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
                 entry_privacy: config.sync.entry_privacy,
                 mark_cancelled: config.sync.cancelled_entries == CancelledEntries::Mark,
                 outside: concord_domain::sync::remote_change::RemoteChangeRules::default(),
+                invitations: InvitationSettings::default(),
             };
             let now = clock.now();
             let mut tx = db.begin().await?;

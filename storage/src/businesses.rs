@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     ids::BusinessId,
+    invitation::{InvitationMode, InvitationSettings},
+    language::Language,
     privacy::EntryPrivacy,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
@@ -31,6 +33,9 @@ pub struct Business {
     /// What becomes of what people do to its entries in their calendars, unless a connection has its own rules.
     #[sqlx(flatten, try_from = "RemoteChangeColumns")]
     pub outside: RemoteChangeRules,
+    /// How its customers are written to.
+    #[sqlx(flatten, try_from = "InvitationColumns")]
+    pub invitations: InvitationSettings,
     /// Counts the changes of its settings.
     pub revision: i64,
     /// When it was made.
@@ -45,6 +50,7 @@ pub struct BusinessSettings {
     pub entry_privacy: EntryPrivacy,
     pub mark_cancelled: bool,
     pub outside: RemoteChangeRules,
+    pub invitations: InvitationSettings,
 }
 
 impl Business {
@@ -56,6 +62,7 @@ impl Business {
             entry_privacy: self.entry_privacy,
             mark_cancelled: self.mark_cancelled,
             outside: self.outside,
+            invitations: self.invitations.clone(),
         }
     }
 }
@@ -72,16 +79,44 @@ impl From<RemoteChangeColumns> for RemoteChangeRules {
     }
 }
 
+#[derive(sqlx_macros::FromRow)]
+struct InvitationColumns {
+    invitations: InvitationMode,
+    invitation_delay_minutes: i64,
+    sender_name: String,
+    sender_address: String,
+    reply_address: String,
+    customer_language: Language,
+}
+
+impl TryFrom<InvitationColumns> for InvitationSettings {
+    type Error = StorageError;
+
+    fn try_from(columns: InvitationColumns) -> Result<Self> {
+        Ok(Self {
+            mode: columns.invitations,
+            delay_minutes: u32::try_from(columns.invitation_delay_minutes)
+                .map_err(|_| StorageError::Inconsistent { what: "business" })?,
+            sender_name: columns.sender_name,
+            sender_address: columns.sender_address,
+            reply_address: columns.reply_address,
+            language: columns.customer_language,
+        })
+    }
+}
+
 macro_rules! columns {
     () => {
-        "id, name, slug, zone, entry_privacy, mark_cancelled, remote_moves, remote_deletions, revision, created_at"
+        "id, name, slug, zone, entry_privacy, mark_cancelled, remote_moves, remote_deletions, revision, created_at,
+         invitations, invitation_delay_minutes, sender_name, sender_address, reply_address, customer_language"
     };
 }
 
 const CREATE: &str = returning!(
     "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at, remote_moves,
-        remote_deletions)
-     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9)"
+        remote_deletions, invitations, invitation_delay_minutes, sender_name, sender_address, reply_address,
+        customer_language)
+     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 );
 
 /// Makes a business. `Exists`: another one has the slug.
@@ -93,7 +128,9 @@ pub async fn create(
 ) -> Result<Business> {
     one!(tx, CREATE;
         BusinessId::new(now), &settings.name, slug, settings.zone.name(), settings.entry_privacy,
-        settings.mark_cancelled, now, settings.outside.moves, settings.outside.deletions
+        settings.mark_cancelled, now, settings.outside.moves, settings.outside.deletions,
+        settings.invitations.mode, i64::from(settings.invitations.delay_minutes), &settings.invitations.sender_name,
+        &settings.invitations.sender_address, &settings.invitations.reply_address, settings.invitations.language
     )
 }
 
@@ -125,7 +162,8 @@ pub async fn list(db: &Db) -> Result<Vec<Business>> {
 
 const UPDATE: &str = returning!(
     "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, remote_moves = $6,
-        remote_deletions = $7, revision = revision + 1
+        remote_deletions = $7, invitations = $8, invitation_delay_minutes = $9, sender_name = $10,
+        sender_address = $11, reply_address = $12, customer_language = $13, revision = revision + 1
      WHERE id = $1"
 );
 
@@ -165,7 +203,9 @@ pub async fn update(
     }
     one!(tx, UPDATE;
         id, &settings.name, settings.zone.name(), settings.entry_privacy, settings.mark_cancelled,
-        settings.outside.moves, settings.outside.deletions
+        settings.outside.moves, settings.outside.deletions, settings.invitations.mode,
+        i64::from(settings.invitations.delay_minutes), &settings.invitations.sender_name,
+        &settings.invitations.sender_address, &settings.invitations.reply_address, settings.invitations.language
     )
 }
 

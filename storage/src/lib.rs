@@ -16,6 +16,7 @@
 mod query;
 
 pub mod api_keys;
+pub mod attendees;
 pub mod backup;
 pub mod bookings;
 pub mod businesses;

@@ -4,14 +4,16 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    ids::{BusinessId, MailId},
+    ids::{AttendeeId, BusinessId, MailId},
+    invitation::SentInvitation,
     job::{JobKind, QueueClass},
     mail::{MailKind, MailState, one_line},
 };
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
-    Db, Page, PageRequest, Result, Tx,
+    Db, Page, PageRequest, Result, Tx, attendees,
     jobs::{self, JobRef, NewJob},
     sync_log::newest,
 };
@@ -34,6 +36,32 @@ pub struct NewMail<'a> {
     pub from_domain: &'a str,
     /// What is mailed once only has one key; unique in the business.
     pub dedupe_key: &'a str,
+    /// Who it is from; `None`: the installation.
+    pub sender: Option<MailSender<'a>>,
+    /// What it does to the reader's calendar, if anything.
+    pub invitation: Option<NewInvitation<'a>>,
+    /// After this it is not sent any more; `None`: it always is.
+    pub useful_until: Option<DateTime<Utc>>,
+}
+
+/// Whom a mail is from.
+#[derive(Clone, Copy, Debug)]
+pub struct MailSender<'a> {
+    /// For people.
+    pub name: &'a str,
+    pub address: &'a str,
+    /// Where people's answers go; `None`: to the sender.
+    pub reply_to: Option<&'a str>,
+}
+
+/// The calendar that a mail carries.
+#[derive(Clone, Copy, Debug)]
+pub struct NewInvitation<'a> {
+    pub attendee: AttendeeId,
+    /// What it says.
+    pub message: &'a SentInvitation,
+    /// The same as iCalendar.
+    pub calendar: &'a str,
 }
 
 /// A mail as it is stored.
@@ -62,22 +90,41 @@ pub struct StoredMail {
     pub last_error: Option<String>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+    /// Whom it is from, for people; `None`: from the installation.
+    pub from_name: Option<String>,
+    /// `None`: from the installation.
+    pub from_address: Option<String>,
+    /// Where people's answers go; `None`: to the sender.
+    pub reply_to: Option<String>,
+    /// Whom it invites.
+    pub attendee_id: Option<AttendeeId>,
+    /// What its calendar says.
+    #[sqlx(json(nullable))]
+    pub invitation: Option<SentInvitation>,
+    /// The calendar that it carries, as iCalendar.
+    pub calendar: Option<String>,
+    /// After this it is not sent any more.
+    pub useful_until: Option<DateTime<Utc>>,
 }
 
 const CREATE: &str = "
     INSERT INTO mails (id, business_id, kind, to_address, to_name, subject, body_text, body_html, message_id,
-        dedupe_key, state, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11)
+        dedupe_key, state, created_at, from_name, from_address, reply_to, attendee_id, invitation, calendar, useful_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11, $12, $13, $14, $15, $16, $17, $18)
     ON CONFLICT (business_id, dedupe_key) DO NOTHING";
 
 /// Writes a mail and enqueues the job that sends it; the caller pushes that after the commit. `None`: a mail with this key
 /// was written before.
 pub async fn create(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
     let id = MailId::new(now);
+    let (sender, invitation) = (new.sender, new.invitation);
     if changed!(tx, CREATE;
         id, new.business, new.kind, one_line(new.to_address), one_line(new.to_name),
         one_line(new.subject), new.text, new.html, format!("<{}@{}>", id.0.simple(), new.from_domain),
-        new.dedupe_key, now
+        new.dedupe_key, now, sender.map(|sender| one_line(sender.name)),
+        sender.map(|sender| one_line(sender.address)), sender.and_then(|sender| sender.reply_to),
+        invitation.map(|it| it.attendee), invitation.map(|it| Json(it.message)), invitation.map(|it| it.calendar),
+        new.useful_until
     )? == 0
     {
         return Ok(None);
@@ -99,7 +146,8 @@ async fn enqueue(tx: &mut Tx, business: BusinessId, id: MailId, now: DateTime<Ut
 macro_rules! columns {
     () => {
         "id, business_id, kind, to_address, to_name, subject, body_text, body_html, message_id, state, attempted_at,
-         sent_at, last_error, created_at"
+         sent_at, last_error, created_at, from_name, from_address, reply_to, attendee_id, invitation, calendar,
+         useful_until"
     };
 }
 
@@ -146,26 +194,36 @@ pub async fn counts(db: &Db, business: BusinessId) -> Result<MailCounts> {
     one!(db, COUNTS, business)
 }
 
-const RECORD_SENT: &str = "
-    UPDATE mails SET state = 'sent', attempted_at = $2, sent_at = $3, last_error = NULL WHERE id = $1";
+// Of one person's invitations the older is settled first: an update must not be overtaken by what it updates.
+const BEGIN: &str = "
+    UPDATE mails SET state = 'sending', attempted_at = $2
+    WHERE id = $1 AND state IN ('waiting', 'sending')
+      AND (attendee_id IS NULL OR NOT EXISTS (
+        SELECT 1 FROM mails older
+        WHERE older.attendee_id = mails.attendee_id AND older.state = 'sending' AND older.id < mails.id))";
 
-/// A mail server has taken it: the try began at `began`.
-pub async fn record_sent(tx: &mut Tx, id: MailId, began: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
-    exec!(tx, RECORD_SENT, id, began, now)
+/// Marks a mail as handed to a mail server, before it is: from here on it may have left. Returns `false` where it must not
+/// be: it was taken back, or an older one to the same person is not settled.
+pub async fn begin_sending(tx: &mut Tx, id: MailId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, BEGIN, id, now)? == 1)
 }
 
-const RECORD_FAILURE: &str = "
-    UPDATE mails SET state = $3, attempted_at = $2, last_error = $4 WHERE id = $1 AND state <> 'sent'";
+const RECORD_SENT: &str = "UPDATE mails SET state = 'sent', sent_at = $2, last_error = NULL WHERE id = $1";
 
-/// A try failed that began at `began`: the mail waits for the next one, or has failed.
-pub async fn record_failure(
-    tx: &mut Tx,
-    id: MailId,
-    began: DateTime<Utc>,
-    state: MailState,
-    reason: &str,
-) -> Result<()> {
-    exec!(tx, RECORD_FAILURE, id, began, state, reason)
+/// A mail server has taken it.
+pub async fn record_sent(tx: &mut Tx, mail: &StoredMail, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RECORD_SENT, mail.id, now)?;
+    if let (Some(attendee), Some(invitation)) = (mail.attendee_id, &mail.invitation) {
+        attendees::record_sent(tx, attendee, invitation).await?;
+    }
+    Ok(())
+}
+
+const RECORD_FAILURE: &str = "UPDATE mails SET state = $2, last_error = $3 WHERE id = $1 AND state <> 'sent'";
+
+/// A try failed: the mail waits for the next one, may have left, or has failed.
+pub async fn record_failure(tx: &mut Tx, id: MailId, state: MailState, reason: &str) -> Result<()> {
+    exec!(tx, RECORD_FAILURE, id, state, reason)
 }
 
 const RESEND: &str = "

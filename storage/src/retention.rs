@@ -69,7 +69,7 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
         };
     }
     delete!("sync_log" by_id; keep.sync_log);
-    delete!("mails" by_id, "state <> 'waiting'"; keep.mails);
+    delete!("mails" by_id, "state IN ('sent', 'failed')"; keep.mails);
     // What somebody did in their calendar does not last, and a conflict has its booking's page: nobody may close them once
     // they have been sent.
     delete!("notices" by_id,

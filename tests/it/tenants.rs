@@ -78,6 +78,9 @@ async fn failed_mail(test_app: &TestApp) -> MailId {
         html: "",
         from_domain: "book.example",
         dedupe_key: "tenants",
+        sender: None,
+        invitation: None,
+        useful_until: None,
     };
     let now = test_app.app.now();
     let mut tx = test_app.db().begin().await.unwrap();
@@ -86,7 +89,7 @@ async fn failed_mail(test_app: &TestApp) -> MailId {
     let page = mails::list(test_app.db(), test_app.business.id, None, &PageRequest::default()).await.unwrap();
     let id = page.items[0].id;
     let mut tx = test_app.db().begin().await.unwrap();
-    mails::record_failure(&mut tx, id, now, MailState::Failed, "Very private").await.unwrap();
+    mails::record_failure(&mut tx, id, MailState::Failed, "Very private").await.unwrap();
     tx.commit().await.unwrap();
     id
 }

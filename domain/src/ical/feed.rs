@@ -300,16 +300,21 @@ fn write_events<T>(
     out
 }
 
+/// DTSTART and DTEND of a booking: a stay is dates, anything else instants.
+pub(super) fn booking_times(time: BookingTime) -> (IcalTime, IcalTime) {
+    match time {
+        BookingTime::Timed { starts_at, ends_at } => (IcalTime::At(starts_at), IcalTime::At(ends_at)),
+        BookingTime::Stay { check_in, check_out } => (IcalTime::On(check_in), IcalTime::On(check_out)),
+    }
+}
+
 fn event_of(
     booking: &Booking,
     wording: PublishedText,
     privacy: FeedPrivacy,
     host: &str,
 ) -> FeedEvent<'static> {
-    let (starts, ends) = match booking.draft.time {
-        BookingTime::Timed { starts_at, ends_at } => (IcalTime::At(starts_at), IcalTime::At(ends_at)),
-        BookingTime::Stay { check_in, check_out } => (IcalTime::On(check_in), IcalTime::On(check_out)),
-    };
+    let (starts, ends) = booking_times(booking.draft.time);
     // A busy feed is read by platforms, and some would sell what is only asked for: the time is taken all the same.
     let sure = privacy == FeedPrivacy::Busy || booking.draft.status.is_certain();
     FeedEvent {

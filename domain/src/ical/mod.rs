@@ -2,7 +2,7 @@
 //!
 //! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
 //! value each takes. `feed` knows what a published calendar says, `entry_object` what an entry in a CalDAV calendar says,
-//! with its zone as `timezone` describes it; `scheduling` is who is invited. `lint` is the judge of all that is written, and knows
+//! with its zone as `timezone` describes it; `itip` what an invitation says, and `scheduling` who is invited. `lint` is the judge of all that is written, and knows
 //! nothing of the writer.
 //!
 //! What others write goes through `unfold` (one charset, no folds, `limits`), `property_line` (one line taken apart),
@@ -28,6 +28,7 @@ pub mod feed;
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod fuzz_tests;
+pub mod itip;
 mod limits;
 pub mod lint;
 mod objects;

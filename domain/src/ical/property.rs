@@ -131,7 +131,11 @@ properties! {
     CLASS: Keyword = "CLASS";
     /// Whether it takes up time (3.8.2.7).
     TRANSP: Keyword = "TRANSP";
+    /// What Outlook shows an event as, which it does not take from TRANSP alone ([MS-OXCICAL], 2.1.3.1.1.20.31).
+    X_MICROSOFT_CDO_BUSYSTATUS: Keyword = "X-MICROSOFT-CDO-BUSYSTATUS";
     URL: Uri = "URL";
+    /// How to join from afar (RFC 7986, 5.11, which demands the parameter).
+    CONFERENCE: Uri = "CONFERENCE;VALUE=URI";
     /// Labels that people sort by (3.8.1.2).
     CATEGORIES: Text = "CATEGORIES";
     /// What an alarm does (3.8.6.1).

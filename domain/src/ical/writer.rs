@@ -158,6 +158,22 @@ impl<'out> IcalWriter<'out> {
         self.end_line();
     }
 
+    /// The same with parameters.
+    pub fn uri_with(
+        &mut self,
+        property: Property<kind::Uri>,
+        parameters: &[PropertyParameter<'_>],
+        uri: &str,
+    ) {
+        self.out.extend_from_slice(property.name.as_bytes());
+        for parameter in parameters {
+            self.parameter(parameter);
+        }
+        self.whole(b":");
+        self.percent_encoded(uri, is_uri_octet);
+        self.end_line();
+    }
+
     /// A mail address with what is known of its owner.
     pub fn address(
         &mut self,

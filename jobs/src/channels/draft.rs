@@ -21,6 +21,8 @@ pub fn draft_of(channel: &Channel, item: &FeedItem) -> BookingDraft {
         location: String::new(),
         notes: notes(item),
         source: channel.platform.clone(),
+        meeting_url: String::new(),
+        guests: Vec::new(),
     }
 }
 

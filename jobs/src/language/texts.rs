@@ -2,15 +2,24 @@
 
 use std::sync::LazyLock;
 
-use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
-use strum::VariantArray;
-
 use super::Language;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
 
 /// Every text that is said, by its name in the resources in kebab case (`MailFooter` is `mail-footer`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum TextKey {
+    BookingHours,
+    BookingLabelled,
+    BookingLong,
+    BookingMeeting,
+    BookingParty,
+    BookingReference,
+    BookingStaff,
+    BookingStay,
+    BookingWhat,
+    BookingWhen,
+    BookingWhere,
     ChannelName,
     ConflictDetail,
     ConflictHeadline,
@@ -26,6 +35,18 @@ pub enum TextKey {
     FeedQuarantinedHeadline,
     FeedUnreadDetail,
     FeedUnreadHeadline,
+    InvitationCalendarNote,
+    InvitationCancelNote,
+    InvitationCancelledHeading,
+    InvitationCancelledSubject,
+    InvitationConfirmedHeading,
+    InvitationFooter,
+    InvitationRemovedHeading,
+    InvitationRequestedHeading,
+    InvitationRequestedNote,
+    InvitationUpdateNote,
+    InvitationUpdatedHeading,
+    InvitationWas,
     MailFooter,
     MailOpen,
     Month,
@@ -46,15 +67,17 @@ pub enum TextKey {
 }
 
 /// The resources of a language.
-fn sources(language: Language) -> [&'static str; 3] {
+fn sources(language: Language) -> [&'static str; 4] {
     match language {
         Language::En => [
             include_str!("../../../locales/en/dates.ftl"),
+            include_str!("../../../locales/en/invitations.ftl"),
             include_str!("../../../locales/en/mail.ftl"),
             include_str!("../../../locales/en/notices.ftl"),
         ],
         Language::De => [
             include_str!("../../../locales/de/dates.ftl"),
+            include_str!("../../../locales/de/invitations.ftl"),
             include_str!("../../../locales/de/mail.ftl"),
             include_str!("../../../locales/de/notices.ftl"),
         ],
@@ -65,7 +88,7 @@ type Bundle = FluentBundle<FluentResource>;
 
 /// In the order of [`Language`].
 static BUNDLES: LazyLock<Vec<Bundle>> =
-    LazyLock::new(|| Language::VARIANTS.iter().map(|language| bundle(*language)).collect());
+    LazyLock::new(|| Language::ALL.iter().map(|language| bundle(*language)).collect());
 
 fn bundle(language: Language) -> Bundle {
     let mut bundle =
@@ -103,6 +126,8 @@ pub fn text<'a>(
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use strum::VariantArray;
+
     use super::*;
 
     /// Each message of a language with the variables in it.
@@ -126,7 +151,7 @@ mod tests {
 
     #[test]
     fn resources_can_be_read() {
-        for language in Language::VARIANTS {
+        for language in Language::ALL {
             for source in sources(*language) {
                 let read = FluentResource::try_new(source.to_owned());
                 assert!(read.is_ok(), "{:?}", read.err().map(|(_, errors)| errors));
@@ -137,7 +162,7 @@ mod tests {
     #[test]
     fn every_language_has_every_text_with_the_same_variables() {
         let english = messages(Language::En);
-        for language in Language::VARIANTS {
+        for language in Language::ALL {
             assert_eq!(messages(*language), english, "{language:?}");
         }
     }
@@ -153,7 +178,7 @@ mod tests {
         // A text may stand in another one, which is given what both take.
         let names: BTreeSet<_> = messages(Language::En).into_values().flatten().collect();
         for (key, language) in
-            TextKey::VARIANTS.iter().flat_map(|key| Language::VARIANTS.iter().map(move |to| (*key, *to)))
+            TextKey::VARIANTS.iter().flat_map(|key| Language::ALL.iter().map(move |to| (*key, *to)))
         {
             for count in [1, 2] {
                 let arguments = names.iter().map(|name| (*name, FluentValue::from(count)));

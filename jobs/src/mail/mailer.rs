@@ -1,6 +1,11 @@
 //! The way to a mail server: SMTP by lettre, over a pool of connections.
 
-use std::{fmt, time::Duration};
+use std::{
+    error::Error as _,
+    fmt,
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
 use concord_domain::mail::one_line;
 use concord_providers::{install_crypto_provider, root_cause};
@@ -20,9 +25,12 @@ use url::Url;
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// Not now: the server is away, busy, or does not let us in. The same mail may go later.
+    /// Not now: the server is away, busy, or does not let us in. It has not taken the mail, which may go later.
     #[error("{0}")]
     Transient(String),
+    /// The connection broke or the server was too slow: whether it has taken the mail is not known.
+    #[error("{0}")]
+    Unknown(String),
     /// The server refuses this mail, or it can never be one; in the server's words, where it has said any.
     #[error("{0}")]
     Refused(String),
@@ -186,12 +194,12 @@ impl Mailer {
     /// Hands a mail over to the server.
     ///
     /// # Errors
-    /// `Transient` also where it is not known whether the server has taken it.
+    /// Whether it may have left is told by the error.
     pub(crate) async fn send(&self, mail: Message) -> Result<(), MailError> {
         match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify_error(&error, &self.server)),
-            Err(_) => Err(MailError::Transient(format!("the mail server {} took too long", self.server))),
+            Err(_) => Err(MailError::Unknown(format!("the mail server {} took too long", self.server))),
         }
     }
 }
@@ -221,8 +229,31 @@ fn classify_error(error: &SmtpError, server: &str) -> MailError {
         None if error.is_tls() => MailError::Transient(format!(
             "the mail server {server} offers no TLS that can be trusted: {words}"
         )),
+        None if was_connected(error) => {
+            MailError::Unknown(format!("the connection to the mail server {server} broke: {words}"))
+        }
         None => MailError::Transient(format!("the mail server {server} cannot be reached: {words}")),
     }
+}
+
+/// Whether the mail may have been on its way. What fails before a connection stands says so by the kind of its cause.
+fn was_connected(error: &SmtpError) -> bool {
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        if let Some(io) = one.downcast_ref::<io::Error>() {
+            return matches!(
+                io.kind(),
+                ErrorKind::BrokenPipe
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::TimedOut
+                    | ErrorKind::UnexpectedEof
+            );
+        }
+        cause = one.source();
+    }
+    // The client itself says that the server's answer ended early.
+    error.is_timeout() || error.is_response()
 }
 
 /// On one line and not too many.

@@ -1,12 +1,15 @@
 //! A mail as it goes over the wire.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, Utc};
+use concord_domain::mail::{MailAddress, MailAddressError};
 use concord_storage::mails::StoredMail as Row;
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart,
-        header::{Header, HeaderName, HeaderValue},
+        Attachment, Body, Mailbox, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue},
     },
 };
 
@@ -30,27 +33,60 @@ impl Header for AutoSubmitted {
     }
 }
 
-/// The mail with both of its parts. Its Message-ID is that of the row, so that a copy of it is known as one.
+/// The mail with its parts. Its Message-ID is that of the row, so that a copy of it is known as one.
+///
+/// `from`: whom it is from where the row names nobody.
 ///
 /// # Errors
 /// `Refused` for what is no mail address.
 pub(crate) fn compose(row: &Row, from: &Recipient, now: DateTime<Utc>) -> Result<Message, MailError> {
-    let builder = Message::builder()
-        .from(mailbox(&from.name, &from.address)?)
+    let from_name = row.from_name.as_ref().unwrap_or(&from.name);
+    let from_address = row.from_address.as_ref().unwrap_or(&from.address);
+    let mut builder = Message::builder()
+        .from(mailbox(from_name, from_address)?)
         .to(mailbox(&row.to_name, &row.to_address)?)
         .subject(row.subject.as_str())
         .message_id(Some(row.message_id.clone()))
         .date(now.into())
         .header(AutoSubmitted);
+    if let Some(reply_to) = &row.reply_to {
+        builder = builder.reply_to(mailbox("", reply_to)?);
+    }
     // RFC 2046, section 5.1.4: the best part comes last.
-    let parts = MultiPart::alternative_plain_html(row.body_text.clone(), row.body_html.clone());
+    let mut parts = MultiPart::alternative_plain_html(row.body_text.clone(), row.body_html.clone());
+    if let (Some(invitation), Some(calendar)) = (&row.invitation, &row.calendar) {
+        let method = invitation.method.itip().keyword();
+        parts = parts.singlepart(calendar_part(method, calendar)?);
+        // Who does not know the part above may at least open the file. Alone it shows no buttons.
+        let file = Attachment::new("invite.ics".to_owned())
+            .body(encoded(calendar), content_type("application/ics")?);
+        parts = MultiPart::mixed().multipart(parts).singlepart(file);
+    }
     builder
         .multipart(parts)
         .map_err(|error| MailError::Refused(format!("it could not be made a mail: {error}")))
 }
 
+/// RFC 6047, section 2.4: the method stands in the part's type too, and Exchange refuses one that differs.
+fn calendar_part(method: &str, calendar: &str) -> Result<SinglePart, MailError> {
+    let kind = content_type(&format!("text/calendar; method={method}; charset=UTF-8"))?;
+    Ok(SinglePart::builder().header(kind).body(encoded(calendar)))
+}
+
+/// In base64: its lines are longer than a mail's may be, and some servers rewrite quoted-printable.
+fn encoded(calendar: &str) -> Body {
+    let bytes = calendar.as_bytes().to_vec();
+    Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).unwrap_or_else(|bytes| Body::new(bytes))
+}
+
+fn content_type(text: &str) -> Result<ContentType, MailError> {
+    ContentType::parse(text)
+        .map_err(|error| MailError::Refused(format!("it could not be made a mail: {error}")))
+}
+
 fn mailbox(name: &str, address: &str) -> Result<Mailbox, MailError> {
-    let refused = |_| MailError::Refused(format!("“{address}” is not a valid email address"));
-    let address: Address = address.parse().map_err(refused)?;
-    Ok(Mailbox::new((!name.is_empty()).then(|| name.to_owned()), address))
+    let refused = |error: &dyn Display| MailError::Refused(format!("“{address}” {error}"));
+    let parsed = MailAddress::parse(address).map_err(|error| refused(&error))?;
+    let parsed: Address = parsed.as_str().parse().map_err(|_| refused(&MailAddressError::Invalid))?;
+    Ok(Mailbox::new((!name.is_empty()).then(|| name.to_owned()), parsed))
 }

@@ -62,6 +62,11 @@ impl MailSettings {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 
+    /// The public name of this installation, as it stands in UIDs.
+    pub fn host(&self) -> &str {
+        self.public_url.host_str().unwrap_or("localhost")
+    }
+
     /// The part of our address that Message-IDs end with.
     pub(crate) fn domain(&self) -> &str {
         self.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)

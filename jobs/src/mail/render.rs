@@ -21,22 +21,25 @@ pub struct RenderedMail {
 }
 
 impl RenderedMail {
-    /// A template fails only if what it shows cannot be shown, and these show texts.
     fn new(subject: String, text: &impl Template, html: &impl Template) -> Self {
-        let shown = |template: Result<String, askama::Error>| {
-            template.unwrap_or_else(|error| {
-                tracing::error!(%error, "a mail's template failed");
-                subject.clone()
-            })
-        };
-        Self { text: shown(text.render()), html: shown(html.render()), subject }
+        Self { text: shown(text, &subject), html: shown(html, &subject), subject }
     }
 }
 
+/// A template's text. It fails only if what it shows cannot be shown, and these show texts; then `otherwise` is shown.
+pub(crate) fn shown(template: &impl Template, otherwise: &str) -> String {
+    template.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "a mail's template failed");
+        otherwise.to_owned()
+    })
+}
+
 /// What all mails have around what they say.
-struct MailFrame<'a> {
-    language: Language,
-    business: &'a str,
+pub(crate) struct MailFrame<'a> {
+    pub(crate) language: Language,
+    pub(crate) business: &'a str,
+    /// Says why the reader gets it.
+    pub(crate) footer: TextKey,
 }
 
 impl MailFrame<'_> {
@@ -45,8 +48,8 @@ impl MailFrame<'_> {
         text(self.language, key, [])
     }
 
-    fn footer(&self) -> String {
-        text(self.language, TextKey::MailFooter, [("business", self.business.into())])
+    pub(crate) fn footer(&self) -> String {
+        text(self.language, self.footer, [("business", self.business.into())])
     }
 }
 
@@ -95,7 +98,7 @@ struct DigestHtml<'a> {
 
 /// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
 pub fn digest(language: Language, business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
-    let frame = &MailFrame { language, business };
+    let frame = &MailFrame { language, business, footer: TextKey::MailFooter };
     let as_lines = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
         let lines = notice.detail.lines().map(str::to_owned).collect();
         (notice.headline.clone(), lines, mail.address(&notice.link))
@@ -152,7 +155,7 @@ struct TestMailHtml<'a> {
 
 /// A mail that shows whether mail works. `link`: the page that it was asked for on.
 pub fn test(language: Language, business: &str, link: &str) -> RenderedMail {
-    let frame = &MailFrame { language, business };
+    let frame = &MailFrame { language, business, footer: TextKey::MailFooter };
     let subject = text(language, TextKey::TestSubject, [("business", business.into())]);
     RenderedMail::new(subject, &TestMailText { frame, link }, &TestMailHtml { frame, link })
 }

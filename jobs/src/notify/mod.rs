@@ -26,7 +26,7 @@ use concord_storage::{
 use uuid::Uuid;
 
 pub use self::outbox::enqueue_test_mail;
-use self::send::NO_SERVER;
+use self::send::{NO_SERVER, RECHECK_INTERVAL};
 use crate::{
     Context,
     job::{ConnectionAccount, JobError, require_business},
@@ -36,8 +36,6 @@ use crate::{
 
 /// Notices in one mail; whoever has more gets another mail for the rest.
 const MAX_NOTICES: u32 = 500;
-/// While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
-const RECHECK_INTERVAL: Duration = Duration::minutes(15);
 
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let business = require_business(job)?;
@@ -53,6 +51,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
         return Ok(JobOutcome::Done);
     }
     let now = context.clock.now();
+    // While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
     if context.mail.mailer.is_none() {
         return Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() });
     }

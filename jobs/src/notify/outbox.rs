@@ -36,6 +36,9 @@ pub(crate) async fn write(
         html: &rendered.html,
         from_domain: context.mail.domain(),
         dedupe_key,
+        sender: None,
+        invitation: None,
+        useful_until: None,
     };
     mails::create(tx, &new, context.clock.now()).await
 }

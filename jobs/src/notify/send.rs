@@ -1,9 +1,13 @@
 //! Sends one mail.
 //!
-//! Hands it to the mail server, and writes down what that said.
+//! Marks it as handed over, hands it to the mail server, and writes down what that said. What was marked may have left: only
+//! the server's own word makes a mail one that has not.
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{ids::MailId, mail::MailState};
+use concord_domain::{
+    ids::{BusinessId, MailId},
+    mail::MailState,
+};
 use concord_storage::{
     in_tx,
     jobs::{self, ClaimedJob, JobOutcome},
@@ -20,9 +24,14 @@ use crate::{
 /// RFC 5321, section 4.5.4.1: whoever sends gives up after four or five days.
 const MAX_AGE: Duration = Duration::days(4);
 /// How soon we look again whether there is a mail server by now. It takes a restart to set one up.
-const RECHECK_INTERVAL: Duration = Duration::minutes(15);
+pub(crate) const RECHECK_INTERVAL: Duration = Duration::minutes(15);
 /// The bucket of all mails.
 const BUCKET: &str = "mail";
+
+/// How soon we look again whether the mail before this one is settled.
+const ORDER_INTERVAL: Duration = Duration::seconds(30);
+/// Why a mail was not sent in time.
+const TOO_LATE: &str = "not sent, because it would have arrived too late";
 
 /// Why nothing is sent.
 pub(crate) const NO_SERVER: &str = "no mail server is set up";
@@ -31,19 +40,43 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let business = require_business(job)?;
     let row = mails::find(&context.db, business, MailId(job.subject_id)).await?;
     let Some(row) = row.filter(|row| row.state != MailState::Sent) else { return Ok(JobOutcome::Done) };
+    let began = context.clock.now();
+    if row.useful_until.is_some_and(|until| until <= began) {
+        return too_late(context, &row).await;
+    }
     let Some(mailer) = &context.mail.mailer else { return without_server(context, &row).await };
     acquire_rate(context).await?;
-    let began = context.clock.now();
     // Nobody else may take it for abandoned and send it too while a slow server has it in hand.
     let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
     if !jobs::extend(&context.db, job, began + longest, began).await?.is_held() {
         return Ok(JobOutcome::Done);
     }
+    if !in_tx!(context.db, tx => mails::begin_sending(&mut tx, row.id, began).await)? {
+        return after_older(context, business, row.id).await;
+    }
     // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,
     // by which many mailboxes show it once. SMTP knows no way to do better (RFC 5321, section 6.1).
     let result = send_row(context, mailer, &row, began).await;
     context.metrics.count_mail(row.kind, result.is_ok());
-    record(context, job, &row, began, result).await
+    record(context, job, &row, result).await
+}
+
+/// It was taken back, or an older one to the same person may be on its way and comes first.
+async fn after_older(context: &Context, business: BusinessId, id: MailId) -> Result<JobOutcome, JobError> {
+    let row = mails::find(&context.db, business, id).await?;
+    if row.is_none_or(|row| !matches!(row.state, MailState::Waiting | MailState::Sending)) {
+        return Ok(JobOutcome::Done);
+    }
+    let until = context.clock.now() + ORDER_INTERVAL;
+    Ok(JobOutcome::Snooze { until, reason: "waiting for an earlier email to the same person".to_owned() })
+}
+
+/// Nobody would be helped by it any more.
+async fn too_late(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
+    in_tx!(context.db, tx =>
+        mails::record_failure(&mut tx, row.id, MailState::Failed, TOO_LATE).await
+    )?;
+    Ok(JobOutcome::Done)
 }
 
 /// It waits; the page of mails says for what.
@@ -51,7 +84,7 @@ async fn without_server(context: &Context, row: &Row) -> Result<JobOutcome, JobE
     let now = context.clock.now();
     if row.last_error.as_deref() != Some(NO_SERVER) {
         in_tx!(context.db, tx =>
-            mails::record_failure(&mut tx, row.id, now, MailState::Waiting, NO_SERVER).await
+            mails::record_failure(&mut tx, row.id, row.state, NO_SERVER).await
         )?;
     }
     Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() })
@@ -93,10 +126,16 @@ fn outcome_of_error(
     let reason = error.to_string();
     match error {
         MailError::Refused(_) => (MailState::Failed, JobOutcome::Failed { retry_at: None, reason }),
-        MailError::Transient(_) if row.created_at + MAX_AGE < now => {
+        MailError::Transient(_) | MailError::Unknown(_) if row.created_at + MAX_AGE < now => {
             (MailState::Failed, JobOutcome::Failed { retry_at: None, reason })
         }
-        MailError::Transient(_) => (MailState::Waiting, retry_or_fail(context, job, reason)),
+        // What may have left once may have left, whatever the server says of a second try.
+        MailError::Transient(_) if row.state == MailState::Waiting => {
+            (MailState::Waiting, retry_or_fail(context, job, reason))
+        }
+        MailError::Transient(_) | MailError::Unknown(_) => {
+            (MailState::Sending, retry_or_fail(context, job, reason))
+        }
     }
 }
 
@@ -104,19 +143,18 @@ async fn record(
     context: &Context,
     job: &ClaimedJob,
     row: &Row,
-    began: DateTime<Utc>,
     result: Result<(), MailError>,
 ) -> Result<JobOutcome, JobError> {
     let mut tx = context.db.begin().await?;
     let outcome = match result {
         Ok(()) => {
-            mails::record_sent(&mut tx, row.id, began, context.clock.now()).await?;
+            mails::record_sent(&mut tx, row, context.clock.now()).await?;
             JobOutcome::Done
         }
         Err(error) => {
             tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
             let (state, outcome) = outcome_of_error(context, job, row, &error);
-            mails::record_failure(&mut tx, row.id, began, state, &error.to_string()).await?;
+            mails::record_failure(&mut tx, row.id, state, &error.to_string()).await?;
             outcome
         }
     };

@@ -415,7 +415,7 @@ impl<'a> SyncFixture<'a> {
 
     pub(crate) async fn change_business(&self, change: impl FnOnce(&mut BusinessSettings)) {
         let business = businesses::find(self.db, self.business.id).await.expect("it can be read");
-        let mut settings = settings_of(&business.expect("it is there"));
+        let mut settings = business.expect("it is there").settings();
         change(&mut settings);
         let mut tx = testing::begin(self.db).await;
         let changed = businesses::update(&mut tx, self.business.id, &settings, self.clock.now()).await;
@@ -423,16 +423,6 @@ impl<'a> SyncFixture<'a> {
         let enqueued = enqueue::batch_sync_of_business(&mut tx, &self.context, self.business.id).await;
         enqueued.expect("the calendars follow");
         testing::commit(tx).await;
-    }
-}
-
-fn settings_of(business: &Business) -> BusinessSettings {
-    BusinessSettings {
-        name: business.name.clone(),
-        zone: business.zone,
-        entry_privacy: business.entry_privacy,
-        mark_cancelled: business.mark_cancelled,
-        outside: business.outside,
     }
 }
 

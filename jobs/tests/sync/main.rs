@@ -27,6 +27,7 @@ mod failures;
 mod fixture;
 mod floating;
 mod grants;
+mod invitations;
 mod mails;
 mod microsoft;
 mod missed;

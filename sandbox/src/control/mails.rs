@@ -36,6 +36,7 @@ fn shown(mail: &ReceivedMail) -> Value {
         "subject": letter.subject,
         "text": letter.text,
         "html": letter.html,
+        "calendar": letter.calendar,
         "attachments": attachments,
         "raw": String::from_utf8_lossy(&mail.source()),
     })

@@ -1,6 +1,6 @@
 //! A mail as people read it.
 
-use mail_parser::{MessageParser, MimeHeaders};
+use mail_parser::{MessageParser, MessagePart, MimeHeaders};
 
 /// What a mail says; empty where it says nothing.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct ParsedMail {
     pub(crate) text: Option<String>,
     /// The part for those who read HTML.
     pub(crate) html: Option<String>,
+    /// The part for those who read invitations (RFC 6047).
+    pub(crate) calendar: Option<String>,
     /// Their names and types.
     pub(crate) attachments: Vec<(String, String)>,
 }
@@ -28,7 +30,12 @@ impl ParsedMail {
         // The parser makes the one part of the other where a mail has only one; only what is there is shown.
         let text = message.text_part(0).filter(|part| part.is_text() && !part.is_text_html());
         let html = message.html_part(0).filter(|part| part.is_text_html());
-        let attachments = message.attachments().map(|part| {
+        let is_calendar = |part: &&MessagePart<'_>| {
+            let kind = part.content_type();
+            kind.is_some_and(|kind| kind.ctype() == "text" && kind.subtype() == Some("calendar"))
+        };
+        let calendar = message.parts.iter().find(is_calendar);
+        let attachments = message.attachments().filter(|part| !is_calendar(part)).map(|part| {
             let kind = part.content_type().map_or_else(
                 || "application/octet-stream".to_owned(),
                 |kind| match kind.subtype() {
@@ -44,6 +51,7 @@ impl ParsedMail {
             message_id: message.message_id().unwrap_or_default().to_owned(),
             text: text.and_then(|part| part.text_contents()).map(str::to_owned),
             html: html.and_then(|part| part.text_contents()).map(str::to_owned),
+            calendar: calendar.map(|part| String::from_utf8_lossy(part.contents()).into_owned()),
             attachments: attachments.collect(),
         }
     }

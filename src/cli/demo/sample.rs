@@ -7,6 +7,7 @@ use concord_domain::{
     connection::ProviderKind,
     ids::{BusinessId, ResourceId, StaffId, UserId},
     interval::instant_at,
+    invitation::InvitationSettings,
     people::{Actor, Role, Trade},
     privacy::EntryPrivacy,
     sync::remote_change::RemoteChangeRules,
@@ -70,6 +71,7 @@ async fn create_business(app: &App) -> Result<Business, CommandError> {
         entry_privacy: EntryPrivacy::Minimal,
         mark_cancelled: false,
         outside: RemoteChangeRules::default(),
+        invitations: InvitationSettings::default(),
     };
     let business = businesses::create(&mut tx, SLUG, &settings, now).await?;
     let mut rooms = Vec::new();
@@ -171,6 +173,8 @@ async fn create_bookings(
             location: String::new(),
             notes: String::new(),
             source: "demo".into(),
+            meeting_url: String::new(),
+            guests: Vec::new(),
         };
         bookings::put(&app.context, &change, sample.reference, &draft, None)
             .await
@@ -196,7 +200,7 @@ fn time_of(sample: &SampleBooking, today: NaiveDate) -> BookingTime {
 fn customer(name: &str) -> Customer {
     let email =
         name.split_whitespace().next().map(|first| format!("{}@guests.example", first.to_lowercase()));
-    Customer { name: name.into(), email: email.unwrap_or_default(), phone: String::new() }
+    Customer { name: name.into(), email: email.unwrap_or_default(), phone: String::new(), language: None }
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,8 @@ use axum::{
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    invitation::{InvitationMode, InvitationSettings},
+    language::Language,
     privacy::EntryPrivacy,
     settings::FieldErrors,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
@@ -52,6 +54,18 @@ struct BusinessResponse {
     remote_moves: RemoteChangePolicy,
     /// What to do when entries are deleted or restored in calendars, unless an integration overrides it.
     remote_deletions: RemoteChangePolicy,
+    /// Which bookings customers are invited to.
+    invitations: InvitationMode,
+    /// How many minutes a change waits for others, so that they are sent in one email.
+    invitation_delay_minutes: u32,
+    /// The name that emails to customers come from; empty: that of the business.
+    sender_name: String,
+    /// The address that they come from; empty: that of the installation.
+    sender_address: String,
+    /// Where answers of people go; empty: to the sender.
+    reply_address: String,
+    /// The language of emails to customers who have none of their own.
+    customer_language: Language,
     /// When it was created.
     created_at: DateTime<Utc>,
 }
@@ -67,6 +81,12 @@ impl From<Business> for BusinessResponse {
             mark_cancelled: business.mark_cancelled,
             remote_moves: business.outside.moves,
             remote_deletions: business.outside.deletions,
+            invitations: business.invitations.mode,
+            invitation_delay_minutes: business.invitations.delay_minutes,
+            sender_name: business.invitations.sender_name,
+            sender_address: business.invitations.sender_address,
+            reply_address: business.invitations.reply_address,
+            customer_language: business.invitations.language,
             created_at: business.created_at,
         }
     }
@@ -90,6 +110,22 @@ struct BusinessPatch {
     remote_moves: Option<RemoteChangePolicy>,
     /// What to do when entries are deleted or restored in calendars.
     remote_deletions: Option<RemoteChangePolicy>,
+    /// Which bookings customers are invited to.
+    invitations: Option<InvitationMode>,
+    /// How many minutes a change waits for others, so that they are sent in one email: 0 to 60.
+    #[schema(maximum = 60)]
+    invitation_delay_minutes: Option<u32>,
+    /// The name that emails to customers come from; empty: that of the business.
+    #[schema(max_length = 300)]
+    sender_name: Option<String>,
+    /// The address that they come from, where answers of calendars go; empty: that of the installation.
+    #[schema(max_length = 254)]
+    sender_address: Option<String>,
+    /// Where answers of people go; empty: to the sender.
+    #[schema(max_length = 254)]
+    reply_address: Option<String>,
+    /// The language of emails to customers who have none of their own.
+    customer_language: Option<Language>,
 }
 
 impl BusinessPatch {
@@ -97,6 +133,15 @@ impl BusinessPatch {
         let mut faults = FieldErrors::default();
         let name = self.name.map(|name| faults.name("name", &name));
         let zone: Option<Tz> = self.zone.as_deref().and_then(|zone| faults.zone("zone", zone));
+        let mut invitations = InvitationSettings {
+            mode: self.invitations.unwrap_or(before.invitations.mode),
+            delay_minutes: self.invitation_delay_minutes.unwrap_or(before.invitations.delay_minutes),
+            sender_name: self.sender_name.unwrap_or(before.invitations.sender_name),
+            sender_address: self.sender_address.unwrap_or(before.invitations.sender_address),
+            reply_address: self.reply_address.unwrap_or(before.invitations.reply_address),
+            language: self.customer_language.unwrap_or(before.invitations.language),
+        };
+        invitations.check(&mut faults);
         faults.into_result()?;
         Ok(BusinessSettings {
             name: name.unwrap_or(before.name),
@@ -107,6 +152,7 @@ impl BusinessPatch {
                 moves: self.remote_moves.unwrap_or(before.outside.moves),
                 deletions: self.remote_deletions.unwrap_or(before.outside.deletions),
             },
+            invitations,
         })
     }
 }

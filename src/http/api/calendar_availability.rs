@@ -168,6 +168,8 @@ async fn block(api: Api, ApiJson(body): ApiJson<BlockBody>) -> Result<impl IntoR
         location: String::new(),
         notes: body.notes.unwrap_or_default(),
         source: "api".to_owned(),
+        meeting_url: String::new(),
+        guests: Vec::new(),
     };
     let change = api.change();
     let reference = format!("block-{}", new_uuid(change.now).simple());

@@ -3,9 +3,14 @@
 use askama::Template;
 use axum::{Router, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use concord_domain::{privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules};
+use concord_domain::{
+    invitation::InvitationSettings, privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules,
+};
 use concord_services::business;
-use concord_storage::{StorageError, businesses::BusinessSettings};
+use concord_storage::{
+    StorageError,
+    businesses::{Business, BusinessSettings},
+};
 use serde::Deserialize;
 
 use super::{
@@ -71,7 +76,9 @@ async fn save(user: Manager, PageForm(form): PageForm<BusinessForm>) -> PageResu
         Ok(settings) => settings,
         Err(faults) => return refuse(&user, form, faults).await,
     };
-    match business::change(&user.app.context, &user.change(), |_| Ok(settings)).await {
+    let apply =
+        |before: &Business| Ok(BusinessSettings { invitations: before.invitations.clone(), ..settings });
+    match business::change(&user.app.context, &user.change(), apply).await {
         Ok(_) => {}
         Err(StorageError::StaysAhead) => return refuse(&user, form, ("zone", STAYS_AHEAD)).await,
         Err(error) => return Err(error.into()),
@@ -107,7 +114,16 @@ fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {
             if faults.is_empty() =>
         {
             let outside = RemoteChangeRules { moves, deletions };
-            Ok(BusinessSettings { name: name.to_owned(), zone, entry_privacy, mark_cancelled, outside })
+            // How customers are written to has a page of its own.
+            let invitations = InvitationSettings::default();
+            Ok(BusinessSettings {
+                name: name.to_owned(),
+                zone,
+                entry_privacy,
+                mark_cancelled,
+                outside,
+                invitations,
+            })
         }
         _ => Err(faults),
     }

@@ -55,7 +55,11 @@ impl JobSubject {
                     calendar: None,
                 }))
             }
-            JobKind::SendMail | JobKind::Notify | JobKind::PollChannel | JobKind::Retention => Ok(None),
+            JobKind::SendMail
+            | JobKind::Invite
+            | JobKind::Notify
+            | JobKind::PollChannel
+            | JobKind::Retention => Ok(None),
         }
     }
 

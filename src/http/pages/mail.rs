@@ -95,6 +95,7 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
     let when = |at| RelativeTime::new(at, user.app.now(), user.business.zone);
     let state = match mail.state {
         MailState::Waiting => Pill::new(Tone::Waiting, "Pending"),
+        MailState::Sending => Pill::new(Tone::Waiting, "Sending"),
         MailState::Sent => Pill::new(Tone::Good, "Sent"),
         MailState::Failed => Pill::new(Tone::Wrong, "Failed"),
     };
@@ -102,6 +103,9 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
         MailKind::Notice => "Notice",
         MailKind::Digest => "Digest",
         MailKind::Test => "Test",
+        MailKind::Invitation => "Invitation",
+        MailKind::InvitationUpdate => "Updated invitation",
+        MailKind::InvitationCancel => "Cancellation",
     };
     MailRow {
         id: mail.id,

@@ -39,6 +39,7 @@ mod filters;
 mod flash;
 mod form;
 mod format;
+mod invitations;
 mod job_subject;
 mod layout;
 mod mail;
@@ -113,6 +114,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(feeds::router())
         .merge(settings::router())
         .merge(business::router())
+        .merge(invitations::router())
         .merge(resources::router())
         .merge(people::router())
         .merge(api_keys::router())

@@ -4,6 +4,7 @@ mod allocation;
 mod concerning;
 mod context;
 mod feed;
+mod invitations;
 mod linked;
 mod list;
 mod outcome;

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, Customer, check_reference},
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, Customer, Guest, check_reference},
     ids::{BookingId, BusinessId, ChannelId, ResourceId, StaffId},
     interval::Interval,
+    language::Language,
 };
 
 use crate::{Db, Result, StorageError, Tx, column::TimeColumns};
@@ -33,6 +34,10 @@ pub(super) struct BookingRow {
     notes: String,
     source: String,
     channel_id: Option<ChannelId>,
+    customer_language: Option<Language>,
+    meeting_url: String,
+    #[sqlx(json)]
+    guests: Vec<Guest>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -61,6 +66,7 @@ impl BookingRow {
                     name: self.customer_name,
                     email: self.customer_email,
                     phone: self.customer_phone,
+                    language: self.customer_language,
                 },
                 party_size: self.party_size.map(count).transpose()?,
                 quantity: count(self.quantity)?,
@@ -68,6 +74,8 @@ impl BookingRow {
                 location: self.location,
                 notes: self.notes,
                 source: self.source,
+                meeting_url: self.meeting_url,
+                guests: self.guests,
             },
         })
     }
@@ -78,7 +86,8 @@ macro_rules! booking_columns {
     () => {
         "b.id, b.business_id, b.reference, b.version, b.resource_id, b.kind, b.status, b.starts_at, b.ends_at,
            b.check_in, b.check_out, b.title, b.customer_name, b.customer_email, b.customer_phone, b.party_size,
-           b.quantity, b.location, b.notes, b.source, b.channel_id, b.created_at, b.updated_at"
+           b.quantity, b.location, b.notes, b.source, b.channel_id, b.customer_language, b.meeting_url, b.guests,
+           b.created_at, b.updated_at"
     };
 }
 pub(super) use booking_columns;

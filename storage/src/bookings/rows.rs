@@ -5,8 +5,11 @@ use concord_domain::{
     audit::HistorySubject,
     booking::{Booking, BookingDraft, BookingStatus, BookingTime},
     ids::BusinessId,
+    invitation::InvitationMode,
 };
 use serde_json::{Map, Value, json};
+
+use sqlx::types::Json;
 
 use crate::{
     ChangeContext, Result, Tx,
@@ -20,9 +23,12 @@ pub(super) struct BusinessBookingSettings {
     #[sqlx(try_from = "ZoneName")]
     pub(super) zone: Tz,
     pub(super) mark_cancelled: bool,
+    pub(super) invitations: InvitationMode,
+    pub(super) invitation_delay_minutes: i64,
 }
 
-const SETTINGS: &str = "SELECT zone, mark_cancelled FROM businesses WHERE id = $1";
+const SETTINGS: &str =
+    "SELECT zone, mark_cancelled, invitations, invitation_delay_minutes FROM businesses WHERE id = $1";
 
 /// Reads them, in the transaction that writes the booking.
 pub(super) async fn business_booking_settings(
@@ -35,9 +41,9 @@ pub(super) async fn business_booking_settings(
 const UPSERT: &str = "
     INSERT INTO bookings (id, business_id, reference, version, resource_id, kind, status, starts_at, ends_at, check_in,
         check_out, title, customer_name, customer_email, customer_phone, party_size, quantity, location, notes, source,
-        search_text, created_at, updated_at, channel_id)
+        search_text, created_at, updated_at, channel_id, customer_language, meeting_url, guests)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24)
+        $24, $25, $26, $27)
     ON CONFLICT (id) DO UPDATE SET
         version = excluded.version, resource_id = excluded.resource_id, kind = excluded.kind,
         status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
@@ -45,7 +51,8 @@ const UPSERT: &str = "
         customer_name = excluded.customer_name, customer_email = excluded.customer_email,
         customer_phone = excluded.customer_phone, party_size = excluded.party_size, quantity = excluded.quantity,
         location = excluded.location, notes = excluded.notes, source = excluded.source,
-        search_text = excluded.search_text, updated_at = excluded.updated_at, channel_id = excluded.channel_id";
+        search_text = excluded.search_text, updated_at = excluded.updated_at, channel_id = excluded.channel_id,
+        customer_language = excluded.customer_language, meeting_url = excluded.meeting_url, guests = excluded.guests";
 const CLEAR_STAFF: &str = "DELETE FROM booking_staff WHERE booking_id = $1";
 const ADD_STAFF: &str = "INSERT INTO booking_staff (booking_id, staff_id, business_id) VALUES ($1, $2, $3)";
 
@@ -61,7 +68,8 @@ pub(super) async fn write_rows(tx: &mut Tx, booking: &Booking) -> Result<()> {
         draft.status, booking.interval.start, booking.interval.end, check_in, check_out, &draft.title,
         &draft.customer.name, &draft.customer.email, &draft.customer.phone,
         draft.party_size.map(i64::from), i64::from(draft.quantity), &draft.location, &draft.notes,
-        &draft.source, search_text(booking), booking.created_at, booking.updated_at, booking.channel
+        &draft.source, search_text(booking), booking.created_at, booking.updated_at, booking.channel,
+        draft.customer.language, &draft.meeting_url, Json(&draft.guests)
     )?;
     exec!(tx, CLEAR_STAFF, booking.id)?;
     for member in &draft.staff {

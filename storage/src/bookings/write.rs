@@ -12,6 +12,7 @@ use concord_domain::{
 
 use super::{
     allocation::{BookingOrigin, allocate_anew, too_many_units},
+    invitations,
     linked::{ChannelItemWrite, LinkedWrite, write_linked},
     outcome::{BookingCommand, PutError, WrittenBooking},
     read::find_in,
@@ -213,6 +214,7 @@ async fn put_in(
     let mut jobs =
         entries::target(tx, &booking, business.mark_cancelled, TargetScope::Everywhere, change.now).await?;
     jobs.extend(rounds.enqueue(tx, change.now).await?);
+    jobs.extend(invitations::enqueue(tx, before.as_ref(), &booking, &business, change.now).await?);
     append_history(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
     Ok(WrittenBooking { booking, created: before.is_none(), allocated, jobs, overtakes })

@@ -4,6 +4,7 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     connection::ProviderKind,
     ids::{CalendarId, ConnectionId},
+    invitation::{InvitationMode, InvitationSettings},
     people::{Actor, Trade},
     privacy::EntryPrivacy,
     sync::remote_change::RemoteChangeRules,
@@ -33,11 +34,17 @@ pub async fn business(db: &Db) -> Business {
         entry_privacy: EntryPrivacy::Minimal,
         mark_cancelled: false,
         outside: RemoteChangeRules::default(),
+        invitations: testing_invitations(),
     };
     let mut tx = begin(db).await;
     let made = businesses::create(&mut tx, &slug, &settings, monday()).await.expect("a business is made");
     commit(tx).await;
     made
+}
+
+/// Customers are invited where a test asks for it: most tests count jobs.
+fn testing_invitations() -> InvitationSettings {
+    InvitationSettings { mode: InvitationMode::Off, ..InvitationSettings::default() }
 }
 
 /// A resource "Sea View" of the business, without buffers.
@@ -141,6 +148,7 @@ pub fn draft(resource: &Resource, from: i64, to: i64) -> BookingDraft {
             name: "Maria Silva".to_owned(),
             email: "maria@example.com".to_owned(),
             phone: "+351 900 000 000".to_owned(),
+            language: None,
         },
         party_size: Some(2),
         quantity: 1,
@@ -148,6 +156,8 @@ pub fn draft(resource: &Resource, from: i64, to: i64) -> BookingDraft {
         location: String::new(),
         notes: String::new(),
         source: "api".to_owned(),
+        meeting_url: String::new(),
+        guests: Vec::new(),
     }
 }
 

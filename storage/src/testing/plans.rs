@@ -17,7 +17,8 @@ use super::{TestDb, many::LargeFixture, monday};
 use crate::{Db, secret};
 
 /// Tables that have many rows.
-const LARGE: [&str; 15] = [
+const LARGE: [&str; 16] = [
+    "attendees",
     "bookings",
     "booking_staff",
     "occupancy",

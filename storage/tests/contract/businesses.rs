@@ -1,5 +1,7 @@
 use concord_domain::{
     ids::BusinessId,
+    invitation::{InvitationMode, InvitationSettings},
+    language::Language,
     privacy::EntryPrivacy,
     sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
@@ -18,6 +20,14 @@ fn settings() -> BusinessSettings {
         entry_privacy: EntryPrivacy::Full,
         mark_cancelled: true,
         outside: RemoteChangeRules { moves: RemoteChangePolicy::Ask, deletions: RemoteChangePolicy::Revert },
+        invitations: InvitationSettings {
+            mode: InvitationMode::Pending,
+            delay_minutes: 5,
+            sender_name: "Quinta".to_owned(),
+            sender_address: "book@quinta.example".to_owned(),
+            reply_address: "ana@quinta.example".to_owned(),
+            language: Language::De,
+        },
     }
 }
 
@@ -27,7 +37,7 @@ async fn what_is_written_is_read_back(db: &TestDb) {
     commit(tx).await;
     assert_eq!(made.zone, chrono_tz::Asia::Kathmandu);
     assert_eq!((made.entry_privacy, made.mark_cancelled, made.revision), (EntryPrivacy::Full, true, 1));
-    assert_eq!(made.outside, settings().outside);
+    assert_eq!(made.settings(), settings());
     assert_eq!(made.created_at, precise(0));
     assert_eq!(businesses::find(db, made.id).await.unwrap(), Some(made.clone()));
     assert_eq!(businesses::find_by_slug(db, "quinta").await.unwrap(), Some(made.clone()));

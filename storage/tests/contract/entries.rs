@@ -8,7 +8,7 @@ use concord_domain::{
     ids::{BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
     job::{JobKind, QueueClass},
     people::Actor,
-    sync::{remote_change::RemoteChangeRules, synced_fields::SyncedFields, unknown_writes::UnknownWrite},
+    sync::{synced_fields::SyncedFields, unknown_writes::UnknownWrite},
 };
 use concord_storage::{
     ChangeContext, Db,
@@ -161,13 +161,7 @@ pub(crate) fn kinds(jobs: &[JobRef]) -> Vec<JobKind> {
 
 async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
     let fixture = fixture(db).await;
-    let settings = BusinessSettings {
-        name: fixture.business.name.clone(),
-        zone: fixture.business.zone,
-        entry_privacy: fixture.business.entry_privacy,
-        mark_cancelled: true,
-        outside: RemoteChangeRules::default(),
-    };
+    let settings = BusinessSettings { mark_cancelled: true, ..fixture.business.settings() };
     let mut tx = begin(db).await;
     businesses::update(&mut tx, fixture.business.id, &settings, monday()).await.unwrap();
     commit(tx).await;

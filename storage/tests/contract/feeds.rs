@@ -1,6 +1,4 @@
-use concord_domain::{
-    feed::FeedScope, ids::ResourceId, privacy::FeedPrivacy, sync::remote_change::RemoteChangeRules,
-};
+use concord_domain::{feed::FeedScope, ids::ResourceId, privacy::FeedPrivacy};
 use concord_storage::{
     Db,
     businesses::{self, Business, BusinessSettings},
@@ -168,13 +166,7 @@ async fn the_revision_moves_with_all_that_a_reader_can_see(db: &TestDb) {
     };
     assert_eq!(moved_by(db, three, changed).await, [false, false, true]);
     let renamed = async || {
-        let settings = BusinessSettings {
-            name: "Quinta".to_owned(),
-            zone: business.zone,
-            entry_privacy: business.entry_privacy,
-            mark_cancelled: false,
-            outside: RemoteChangeRules::default(),
-        };
+        let settings = BusinessSettings { name: "Quinta".to_owned(), ..business.settings() };
         let mut tx = begin(db).await;
         businesses::update(&mut tx, business.id, &settings, monday()).await.unwrap();
         commit(tx).await;

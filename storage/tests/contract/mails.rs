@@ -25,6 +25,9 @@ fn new(business: BusinessId, key: &str) -> NewMail<'_> {
         html: "<p>Hello</p>",
         from_domain: "book.example",
         dedupe_key: key,
+        sender: None,
+        invitation: None,
+        useful_until: None,
     }
 }
 
@@ -42,7 +45,8 @@ async fn all(db: &Db, business: BusinessId) -> Vec<StoredMail> {
 
 async fn fail(db: &Db, mail: &StoredMail, state: MailState) {
     let mut tx = begin(db).await;
-    mails::record_failure(&mut tx, mail.id, precise(2), state, "no such mailbox").await.unwrap();
+    mails::begin_sending(&mut tx, mail.id, precise(2)).await.unwrap();
+    mails::record_failure(&mut tx, mail.id, state, "no such mailbox").await.unwrap();
     commit(tx).await;
 }
 
@@ -81,7 +85,8 @@ async fn what_came_of_a_mail_is_kept(db: &TestDb) {
     }
     let written = all(db, business).await;
     let mut tx = begin(db).await;
-    mails::record_sent(&mut tx, written[0].id, precise(1), precise(2)).await.unwrap();
+    assert!(mails::begin_sending(&mut tx, written[0].id, precise(1)).await.unwrap());
+    mails::record_sent(&mut tx, &written[0], precise(2)).await.unwrap();
     commit(tx).await;
     fail(db, &written[1], MailState::Failed).await;
     fail(db, &written[2], MailState::Waiting).await;

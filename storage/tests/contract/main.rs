@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod api_keys;
+mod attendees;
 mod backup;
 mod booking_lists;
 mod bookings;

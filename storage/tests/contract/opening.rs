@@ -57,6 +57,7 @@ async fn a_dropped_transaction_never_was(db: &TestDb) {
         entry_privacy: concord_domain::privacy::EntryPrivacy::Minimal,
         mark_cancelled: false,
         outside: concord_domain::sync::remote_change::RemoteChangeRules::default(),
+        invitations: concord_domain::invitation::InvitationSettings::default(),
     };
     let mut tx = begin(db).await;
     businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();

@@ -158,13 +158,7 @@ async fn a_zone_stays_while_nights_are_counted_in_it(db: &TestDb) {
     testing::booking(db, &business, "stay", &stay).await;
     let elsewhere = ResourceSettings { zone: Some(chrono_tz::Asia::Tokyo), ..settings(&room.name, 1) };
     assert!(matches!(change(db, &room, &elsewhere).await, Err(StorageError::StaysAhead)));
-    let moved = BusinessSettings {
-        name: business.name.clone(),
-        zone: chrono_tz::Asia::Tokyo,
-        entry_privacy: business.entry_privacy,
-        mark_cancelled: business.mark_cancelled,
-        outside: business.outside,
-    };
+    let moved = BusinessSettings { zone: chrono_tz::Asia::Tokyo, ..business.settings() };
     let mut tx = begin(db).await;
     let refused = businesses::update(&mut tx, business.id, &moved, monday()).await;
     assert!(matches!(refused, Err(StorageError::StaysAhead)), "{refused:?}");

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, Guest},
     connection::{EntryState, ProviderKind},
     ids::{ResourceId, StaffId},
+    language::Language,
 };
 use concord_storage::{entries::SyncState, occupancy::Overlap};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
@@ -72,6 +73,12 @@ pub(crate) struct BookingBody {
     /// Where it came from; `api` if it is not said.
     #[schema(max_length = 64)]
     pub source: Option<String>,
+    /// Link to a video meeting; it stands in the invitations.
+    #[schema(max_length = 2000, example = "https://meet.example.org/abc")]
+    pub meeting_url: Option<String>,
+    /// Who is invited besides the customer; at most 50, each address once.
+    #[schema(max_items = 50)]
+    pub guests: Option<Vec<GuestBody>>,
     /// For `POST /bookings`: the caller's own name for it; one is made up if it is not said. Elsewhere the path says it.
     #[schema(max_length = 128)]
     pub reference: Option<String>,
@@ -110,6 +117,27 @@ pub(crate) struct CustomerBody {
     /// Phone number.
     #[schema(max_length = 64)]
     pub phone: Option<String>,
+    /// The language in which they are written to; that of the business if it is not said.
+    pub language: Option<Language>,
+}
+
+/// Somebody who is invited besides the customer.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Guest)]
+pub(crate) struct GuestBody {
+    /// Full name.
+    #[schema(max_length = 300)]
+    pub name: Option<String>,
+    /// Email address.
+    #[schema(max_length = 254)]
+    pub email: String,
+}
+
+impl From<GuestBody> for Guest {
+    fn from(body: GuestBody) -> Self {
+        Self { name: body.name.unwrap_or_default(), email: body.email }
+    }
 }
 
 impl BookingBody {
@@ -127,6 +155,7 @@ impl BookingBody {
                 name: customer.name.unwrap_or_default(),
                 email: customer.email.unwrap_or_default(),
                 phone: customer.phone.unwrap_or_default(),
+                language: customer.language,
             },
             party_size: self.party_size,
             quantity: self.quantity.unwrap_or(1),
@@ -134,6 +163,8 @@ impl BookingBody {
             location: self.location.unwrap_or_default(),
             notes: self.notes.unwrap_or_default(),
             source: self.source.unwrap_or_else(|| "api".to_owned()),
+            meeting_url: self.meeting_url.unwrap_or_default(),
+            guests: self.guests.unwrap_or_default().into_iter().map(Guest::from).collect(),
         })
     }
 
@@ -229,6 +260,11 @@ pub(crate) struct BookingResponse {
     pub notes: String,
     /// Its source.
     pub source: String,
+    /// Link to a video meeting; may be empty.
+    pub meeting_url: String,
+    /// Who is invited besides the customer.
+    #[schema(value_type = Vec<GuestBody>)]
+    pub guests: Vec<Guest>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -264,6 +300,8 @@ impl BookingResponse {
             location: draft.location,
             notes: draft.notes,
             source: draft.source,
+            meeting_url: draft.meeting_url,
+            guests: draft.guests,
             created_at: booking.created_at,
             updated_at: booking.updated_at,
             sync: states.into_iter().map(SyncStateResponse::from).collect(),

@@ -24,6 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(crate) mod body;
+pub(crate) mod invitations;
 mod patch;
 
 use self::body::{BookingBody, BookingResponse};
@@ -41,6 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, create))
         .routes(routes!(find, put, change, cancel))
         .routes(routes!(changes))
+        .merge(invitations::routes())
 }
 
 /// Filters for bookings.

@@ -5,32 +5,50 @@ use concord_services::bookings;
 use concord_storage::{bookings::PutError, entries};
 use serde::Deserialize;
 
-use super::{edit::resource_zone, find_booking, guest_name, platform::booking_platform};
+use super::{
+    edit::resource_zone, find_booking, guest_name, invitations::BookingInvitations,
+    platform::booking_platform,
+};
 use crate::app::App;
 use crate::http::pages::{
     Confirmation, CurrentUser, Flash, NavItem, PageError, PageForm, PagePath, PageResult, booking_path,
     confirm_page, isolated, obstacles::conflict_summary, span,
 };
 
-/// `when` it is; `places`: the calendars from which it goes, where there are any; `sold_by`: the platform that still has it.
+/// What follows from a cancellation outside of the booking itself.
+pub(super) struct CancelEffects<'a> {
+    /// The calendars from which it goes, where there are any.
+    pub places: Option<String>,
+    /// The platform that still has it.
+    pub sold_by: Option<&'a str>,
+    /// Whether anybody is told of it by mail.
+    pub is_anyone_invited: bool,
+}
+
+/// `when` it is.
 pub(super) fn cancel_confirmation(
     app: &App,
     booking: &Booking,
     when: &str,
-    places: Option<String>,
-    sold_by: Option<&str>,
+    effects: CancelEffects<'_>,
 ) -> Confirmation {
+    let CancelEffects { places, sold_by, is_anyone_invited } = effects;
     let name = isolated(&guest_name(booking, &app.context.platforms));
     let deleted =
         places.map(|places| format!(", and the entry is deleted from {places}")).unwrap_or_default();
+    let told = if is_anyone_invited {
+        "Everyone who was invited gets a cancellation by email."
+    } else {
+        "The customer is not notified."
+    };
     let elsewhere = sold_by.map(|platform| {
         format!(
             "\nCancel it at {platform} too. Otherwise it stays booked there while the time can be booked again here."
         )
     });
     let text = format!(
-        "{name}, {when}\nThe time becomes available immediately{deleted}. The customer is not notified. You can undo \
-         this while the time is still free.{}",
+        "{name}, {when}\nThe time becomes available immediately{deleted}. {told} You can undo this while the time is \
+         still free.{}",
         elsewhere.unwrap_or_default()
     );
     let action = format!("{}/cancel", booking_path(booking));
@@ -53,7 +71,9 @@ pub(super) async fn confirm_cancel(user: CurrentUser, PagePath(key): PagePath<St
     let zone = resource_zone(&user, booking.draft.resource).await?;
     let when = span(&booking.draft.time, zone, user.app.now().with_timezone(&zone).date_naive()).text;
     let sold_by = booking_platform(&user, &booking).await?.map(|origin| origin.platform);
-    let question = cancel_confirmation(&user.app, &booking, &when, places, sold_by.as_deref());
+    let is_anyone_invited = BookingInvitations::load(&user, &booking, zone).await?.is_anyone_invited();
+    let effects = CancelEffects { places, sold_by: sold_by.as_deref(), is_anyone_invited };
+    let question = cancel_confirmation(&user.app, &booking, &when, effects);
     confirm_page(&user, (NavItem::Bookings, booking_path(&booking)), question).await
 }
 

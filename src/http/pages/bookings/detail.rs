@@ -16,7 +16,13 @@ use serde_json::Value;
 
 use super::differences::{FieldDifference, action_label, differences, load_names};
 use super::platform::{BookingPlatform, booking_platform};
-use super::{cancel::cancel_confirmation, find_booking, guest::guest_notes, guest_name};
+use super::{
+    cancel::{CancelEffects, cancel_confirmation},
+    find_booking,
+    guest::guest_notes,
+    guest_name,
+    invitations::BookingInvitations,
+};
 use crate::app::App;
 use crate::http::pages::changes::{ChangeViewPlacement, RemoteChangeView, change_views};
 use crate::http::pages::{
@@ -51,6 +57,7 @@ struct BookingPage {
     /// The bookings that it overlaps, each by its name and page.
     overlaps: Vec<(String, String)>,
     live: BookingLive,
+    invitations: BookingInvitations,
     /// What people did to its entries in their own calendars.
     outside: Vec<RemoteChangeView>,
     history: Vec<BookingHistoryRow>,
@@ -126,6 +133,7 @@ pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> 
     let outside = remote_changes::of_booking(db, business, booking.id).await?;
     let origin = booking_platform(&user, &booking).await?;
     let live = build_live(&user, &booking, zone).await?;
+    let invitations = BookingInvitations::load(&user, &booking, zone).await?;
     let shown = BookingPage {
         layout: Layout::load(&user, NavItem::Bookings, guest_name(&booking, &user.app.context.platforms))
             .await?,
@@ -152,14 +160,18 @@ pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> 
             &user.app,
             &booking,
             &time.text,
-            live.places(),
-            origin.as_ref().map(|origin| origin.platform.as_str()),
+            CancelEffects {
+                places: live.places(),
+                sold_by: origin.as_ref().map(|origin| origin.platform.as_str()),
+                is_anyone_invited: invitations.is_anyone_invited(),
+            },
         ),
         when: time.text,
         length: time.length,
         origin,
         overlaps: overlaps(&user.app, &booking).await?,
         live,
+        invitations,
         outside: change_views(
             &user,
             &mut names,

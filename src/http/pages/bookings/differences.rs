@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use concord_domain::{
-    booking::{BookingStatus, BookingTime},
+    booking::{BookingStatus, BookingTime, Guest},
     ids::{ResourceId, StaffId},
 };
 use concord_storage::{Db, StorageError, history::HistoryEntry};
@@ -71,7 +71,7 @@ pub(super) fn differences(
 }
 
 fn customer(before: &Value, after: &Value) -> Vec<FieldDifference> {
-    [("name", "Customer"), ("email", "Email"), ("phone", "Phone")]
+    [("name", "Customer"), ("email", "Email"), ("phone", "Phone"), ("language", "Language")]
         .into_iter()
         .filter(|(field, _)| before.get(field) != after.get(field))
         .map(|(field, label)| FieldDifference {
@@ -95,6 +95,8 @@ fn field_label(field: &str) -> &'static str {
         "location" => "Location",
         "notes" => "Notes",
         "source" => "Source",
+        "meeting_url" => "Meeting link",
+        "guests" => "Also invited",
         _ => "Other",
     }
 }
@@ -110,6 +112,8 @@ fn display_value(
         "resource" => parse_value(value).map(|id| names.resource_name(id)),
         "staff" => parse_value::<Vec<StaffId>>(value).map(|ids| names.staff_names(&ids)),
         "status" => parse_value::<BookingStatus>(value).map(|status| status.label().to_owned()),
+        "guests" => parse_value::<Vec<Guest>>(value)
+            .map(|guests| guests.into_iter().map(|guest| guest.email).collect::<Vec<_>>().join(", ")),
         "time" => parse_value::<BookingTime>(value).map(|time| span(&time, zone, today).text),
         _ => None,
     };

@@ -21,6 +21,8 @@ pub(super) fn field_message(error: &FieldError) -> (&'static str, String) {
         "staff" => ("staff", "Staff"),
         "location" => ("location", "The location"),
         "notes" => ("notes", "The notes"),
+        "meeting_url" => ("meeting_url", "The meeting link"),
+        "guests" => ("guests", "The list of people to invite"),
         "reference" => ("reference", "The reference"),
         "check_in" => ("check_in", "The arrival"),
         "check_out" => ("check_out", "The departure"),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Duration, NaiveDateTime, Timelike, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, Guest},
     ids::StaffId,
     interval::instant_at,
     platform::Platforms,
@@ -45,6 +45,11 @@ pub(super) struct BookingFormFields {
     pub quantity: String,
     pub staff: Vec<String>,
     pub location: String,
+    /// Empty: that of the business.
+    pub language: String,
+    pub meeting_url: String,
+    /// Who is invited besides the customer: one a line.
+    pub guests: String,
     pub notes: String,
     /// A free time that was chosen instead: its two ends, with a bar between.
     pub instead: String,
@@ -96,6 +101,9 @@ impl BookingFormFields {
             quantity: draft.quantity.to_string(),
             staff: draft.staff.iter().map(StaffId::to_string).collect(),
             location: draft.location.clone(),
+            language: draft.customer.language.map(|language| language.to_string()).unwrap_or_default(),
+            meeting_url: draft.meeting_url.clone(),
+            guests: write_guests(&draft.guests),
             notes: draft.notes.clone(),
             ..Self::default()
         };
@@ -174,8 +182,12 @@ impl BookingFormFields {
         let status = status.ok_or_else(|| fault("status", "Choose a status."));
         let staff: Result<Vec<StaffId>, _> = self.staff.iter().map(|id| id.parse()).collect();
         let staff = staff.map_err(|_| fault("staff", "Choose staff from the list."));
-        let (Ok(resource), Some(time), Ok(kind), Ok(status), Ok(staff)) =
-            (resource, time, kind, status, staff)
+        let language = match self.language.as_str() {
+            "" => Ok(None),
+            tag => tag.parse().map(Some).map_err(|_| fault("language", "Choose a language from the list.")),
+        };
+        let (Ok(resource), Some(time), Ok(kind), Ok(status), Ok(staff), Ok(language)) =
+            (resource, time, kind, status, staff, language)
         else {
             return Err(faults);
         };
@@ -189,6 +201,7 @@ impl BookingFormFields {
                 name: self.name(platforms, before),
                 email: self.email.trim().to_owned(),
                 phone: self.phone.trim().to_owned(),
+                language,
             },
             party_size,
             quantity,
@@ -197,6 +210,8 @@ impl BookingFormFields {
             // Browsers send line breaks as CR LF.
             notes: self.notes.trim_end().replace("\r\n", "\n"),
             source: before.map_or_else(|| "page".to_owned(), |before| before.draft.source.clone()),
+            meeting_url: self.meeting_url.trim().to_owned(),
+            guests: read_guests(&self.guests),
         };
         // What came from a platform may be longer than anything that is made here: whoever writes it down judges that.
         if let Err(wrong) = draft.check_imported(zone) {
@@ -262,6 +277,25 @@ impl BookingFormFields {
     }
 }
 
+/// One a line: an address, or a name and then the address in angle brackets, as mail programs write them.
+fn read_guests(typed: &str) -> Vec<Guest> {
+    let guest = |line: &str| match line.strip_suffix('>').and_then(|line| line.rsplit_once('<')) {
+        Some((name, email)) => {
+            Guest { name: name.trim().trim_matches('"').to_owned(), email: email.trim().to_owned() }
+        }
+        None => Guest { name: String::new(), email: line.to_owned() },
+    };
+    typed.lines().map(str::trim).filter(|line| !line.is_empty()).map(guest).collect()
+}
+
+fn write_guests(guests: &[Guest]) -> String {
+    let line = |guest: &Guest| match guest.name.as_str() {
+        "" => guest.email.clone(),
+        name => format!("{name} <{}>", guest.email),
+    };
+    guests.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A choice that was not sent is the usual one; one that is none of those offered is `None`.
 fn parse_choice<T: FromStr>(text: &str, usual: T) -> Option<T> {
     if text.is_empty() { Some(usual) } else { text.parse().ok() }
@@ -315,6 +349,16 @@ mod tests {
         );
         assert_eq!((draft.customer.name.as_str(), draft.notes.as_str()), ("Maria Silva", "One\nTwo"));
         assert_eq!((draft.quantity, draft.status), (1, BookingStatus::Confirmed));
+    }
+
+    #[test]
+    fn guests_are_one_a_line() {
+        let guests = read_guests(" Rui Costa <rui@x.example>\r\n\nzoe@x.example\n\"Ana\" <ana@x.example>");
+        let named = |name: &str, email: &str| Guest { name: name.to_owned(), email: email.to_owned() };
+        let expected =
+            [named("Rui Costa", "rui@x.example"), named("", "zoe@x.example"), named("Ana", "ana@x.example")];
+        assert_eq!(guests, expected);
+        assert_eq!(read_guests(&write_guests(&guests)), guests);
     }
 
     #[test]

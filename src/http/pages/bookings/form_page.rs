@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind, BookingStatus, BookingTime},
     ids::ResourceId,
+    language::Language,
 };
 use concord_storage::bookings::Unavailability;
 
@@ -31,6 +32,7 @@ pub(super) struct BookingFormPage {
     kinds: Vec<SelectOption>,
     statuses: Vec<SelectOption>,
     staff: Vec<SelectOption>,
+    languages: Vec<SelectOption>,
     zone: String,
     action: String,
     cancel: String,
@@ -124,6 +126,10 @@ impl BookingFormPage {
                 .map(|status| SelectOption::new(status.as_str(), status.label(), &fields.status))
                 .collect(),
             staff: staff_choices(&names, before, &fields.staff),
+            languages: Language::ALL
+                .iter()
+                .map(|language| SelectOption::new(language.as_str(), language.label(), &fields.language))
+                .collect(),
             zone: zone.name().replace('_', " "),
             action: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),
             cancel: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),

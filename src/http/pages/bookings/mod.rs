@@ -8,6 +8,7 @@ mod field_errors;
 mod form;
 mod form_page;
 mod guest;
+mod invitations;
 mod list;
 mod local_time;
 mod platform;
@@ -29,6 +30,8 @@ pub(super) fn router() -> Router<App> {
         .route("/bookings/new", get(edit::new_form))
         .route("/bookings/{key}", get(detail::show).post(edit::update))
         .route("/bookings/{key}/live", get(detail::live))
+        .route("/bookings/{key}/invitations", get(invitations::live).post(invitations::send))
+        .route("/bookings/{key}/invite.ics", get(invitations::file))
         .route("/bookings/{key}/edit", get(edit::show))
         .route("/bookings/{key}/cancel", get(cancel::confirm_cancel).post(cancel::cancel))
         .route("/bookings/{key}/restore", post(cancel::restore))

@@ -236,10 +236,24 @@ pub(super) const TABLES: &[FixtureTable] = &[
         ],
     ),
     (
+        "attendees",
+        1_000,
+        &[
+            ("id", "{id 19 i}"),
+            ("booking_id", "{id 5 i}"),
+            ("role", "'customer'"),
+            ("name", "'Maria'"),
+            ("address", "'maria' || i || '@example.com'"),
+            ("address_key", "'maria' || i || '@example.com'"),
+            ("created_at", "{at 0}"),
+        ],
+    ),
+    (
         "mails",
         100,
         &[
             ("id", "{recent 14 i}"),
+            ("attendee_id", "{id 19 i}"),
             ("kind", "'notice'"),
             ("to_address", "'ana@example.com'"),
             ("to_name", "'Ana'"),

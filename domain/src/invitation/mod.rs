@@ -1,0 +1,17 @@
+//! Invitations: what those who come to a booking are sent, so that their own calendars hold it (iTIP, RFC 5546, in mails by
+//! RFC 6047).
+//!
+//! `content` is what an attendee's calendar shall hold of a booking, `plan` compares it with what they were last sent and says
+//! what they are sent now; `settings` is what a business chooses. What a message looks like is in `ical::itip`.
+
+mod content;
+mod plan;
+mod settings;
+mod state;
+
+pub use self::{
+    content::{AttendeeRole, InvitationContent, NamedBooking, desired_invitation, invites},
+    plan::{DesiredInvitation, InvitationMethod, InvitationPlan, InvitationStep, SentInvitation, plan},
+    settings::{InvitationMode, InvitationSettings, MAX_INVITATION_DELAY},
+    state::InvitationState,
+};

@@ -1,0 +1,236 @@
+//! What customers read of a booking: the mail around an invitation, and the event in their calendar.
+
+use askama::Template;
+use concord_domain::{
+    booking::BookingTime,
+    ical::{
+        FeedStatus,
+        itip::{BookingEvent, EventUse, write_booking_event},
+        scheduling::{Attendee as IcalAttendee, Organizer},
+        uid,
+    },
+    invitation::{InvitationContent, InvitationMethod, SentInvitation},
+    language::Language,
+    mail::MailKind,
+};
+use concord_storage::attendees::Attendee;
+
+use super::{Subject, sender_name};
+use crate::{
+    language::{TextKey, dates, text},
+    mail::{
+        RenderedMail,
+        render::{MailFrame, shown},
+    },
+};
+
+/// All that the texts to one attendee of a booking are made of.
+pub struct CustomerText<'a> {
+    pub language: Language,
+    subject: &'a Subject,
+    /// Whom an invitation is for; a file is for whoever has it.
+    attendee: Option<&'a Attendee>,
+    organizer: Organizer<'a>,
+    /// Of the event: the same in every mail, feed and file.
+    uid: String,
+}
+
+/// A fact about a booking, with what it was before where that changed.
+pub struct BookingFact {
+    pub label: String,
+    pub value: String,
+    /// Whether the value is a link.
+    pub is_link: bool,
+    /// "before: ..."; `None`: it has not changed.
+    pub was: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "mail/invitation.txt", escape = "none")]
+struct InvitationText<'a> {
+    frame: &'a MailFrame<'a>,
+    heading: &'a str,
+    notes: &'a [String],
+    facts: &'a [BookingFact],
+}
+
+#[derive(Template)]
+#[template(path = "mail/invitation.html")]
+struct InvitationHtml<'a> {
+    frame: &'a MailFrame<'a>,
+    heading: &'a str,
+    notes: &'a [String],
+    facts: &'a [BookingFact],
+}
+
+impl<'a> CustomerText<'a> {
+    /// Texts to an attendee, in their language. `host`: the public name of this installation.
+    pub fn of(subject: &'a Subject, host: &str, attendee: Option<&'a Attendee>, organizer: &'a str) -> Self {
+        let language =
+            subject.booking.draft.customer.language.unwrap_or(subject.business.invitations.language);
+        Self {
+            language,
+            subject,
+            attendee,
+            organizer: Organizer { name: sender_name(&subject.business), mail: organizer },
+            uid: uid(subject.booking.id, host),
+        }
+    }
+
+    fn text(&self, key: TextKey) -> String {
+        text(self.language, key, [])
+    }
+
+    /// When it takes place, on the clocks of where it does.
+    pub fn time(&self, time: &BookingTime) -> String {
+        dates::booking_time(time, self.subject.zone, self.language)
+    }
+
+    /// What, when, where, with whom. `before`: what the attendee knows by now.
+    pub fn facts(&self, content: &InvitationContent, before: Option<&InvitationContent>) -> Vec<BookingFact> {
+        let party =
+            |content: &InvitationContent| content.party_size.map(|size| size.to_string()).unwrap_or_default();
+        type Value<'v> = &'v dyn Fn(&InvitationContent) -> String;
+        let values: [(TextKey, Value<'_>); 6] = [
+            (TextKey::BookingWhat, &|content| content.title.clone()),
+            (TextKey::BookingWhen, &|content| self.time(&content.time)),
+            (TextKey::BookingWhere, &|content| content.place.clone()),
+            (TextKey::BookingMeeting, &|content| content.meeting_url.clone()),
+            (TextKey::BookingStaff, &|content| content.staff.join(", ")),
+            (TextKey::BookingParty, &party),
+        ];
+        let mut facts: Vec<BookingFact> = values
+            .iter()
+            .filter_map(|(key, value)| {
+                let now = value(content);
+                let was = before.map(value).filter(|was| *was != now && !was.is_empty());
+                let was = was.map(|was| text(self.language, TextKey::InvitationWas, [("value", was.into())]));
+                let is_said = !now.is_empty() || was.is_some();
+                let is_link = *key == TextKey::BookingMeeting;
+                is_said.then(|| BookingFact { label: self.text(*key), value: now, is_link, was })
+            })
+            .collect();
+        facts.push(BookingFact {
+            label: self.text(TextKey::BookingReference),
+            value: self.subject.booking.reference.clone(),
+            is_link: false,
+            was: None,
+        });
+        facts
+    }
+
+    /// The mail around a message. The subject is the event's own title, except of a cancellation: Exchange names the event
+    /// after it.
+    pub(super) fn mail(
+        &self,
+        kind: MailKind,
+        before: Option<&InvitationContent>,
+        message: &SentInvitation,
+    ) -> RenderedMail {
+        use InvitationMethod::{Cancel, Remove, Request};
+        let (heading, calendar_note) = match (message.method, kind) {
+            (Cancel, _) => (TextKey::InvitationCancelledHeading, TextKey::InvitationCancelNote),
+            (Remove, _) => (TextKey::InvitationRemovedHeading, TextKey::InvitationCancelNote),
+            (Request, MailKind::InvitationUpdate) if self.is_agreed_now(before, message) => {
+                (TextKey::InvitationConfirmedHeading, TextKey::InvitationUpdateNote)
+            }
+            (Request, MailKind::InvitationUpdate) => {
+                (TextKey::InvitationUpdatedHeading, TextKey::InvitationUpdateNote)
+            }
+            (Request, _) if message.content.tentative => {
+                (TextKey::InvitationRequestedHeading, TextKey::InvitationCalendarNote)
+            }
+            (Request, _) => (TextKey::InvitationConfirmedHeading, TextKey::InvitationCalendarNote),
+        };
+        let is_open = message.method == Request && message.content.tentative;
+        let notes: Vec<String> = is_open
+            .then_some(TextKey::InvitationRequestedNote)
+            .into_iter()
+            .chain([calendar_note])
+            .map(|key| self.text(key))
+            .collect();
+        let title = message.content.title.clone();
+        let subject = match message.method {
+            Request => title,
+            Cancel | Remove => {
+                text(self.language, TextKey::InvitationCancelledSubject, [("title", title.into())])
+            }
+        };
+        let heading = self.text(heading);
+        let facts = self.facts(&message.content, before.filter(|_| kind == MailKind::InvitationUpdate));
+        let business = self.subject.business.name.as_str();
+        let frame = &MailFrame { language: self.language, business, footer: TextKey::InvitationFooter };
+        let (heading, notes, facts) = (heading.as_str(), notes.as_slice(), facts.as_slice());
+        RenderedMail {
+            text: shown(&InvitationText { frame, heading, notes, facts }, &subject),
+            html: shown(&InvitationHtml { frame, heading, notes, facts }, &subject),
+            subject,
+        }
+    }
+
+    /// Whether all that is new is that the booking is agreed on.
+    fn is_agreed_now(&self, before: Option<&InvitationContent>, message: &SentInvitation) -> bool {
+        before.is_some_and(|before| before.tentative) && !message.content.tentative
+    }
+
+    /// The message as iCalendar.
+    pub(super) fn calendar(&self, message: &SentInvitation) -> String {
+        let address = self.attendee.map(Attendee::address_in_mail).unwrap_or_default();
+        let attendee =
+            IcalAttendee { name: self.attendee.map_or("", |one| one.name.as_str()), mail: &address };
+        let purpose = match message.method {
+            InvitationMethod::Request => EventUse::Request(attendee),
+            InvitationMethod::Cancel => EventUse::Cancel(attendee),
+            InvitationMethod::Remove => EventUse::Remove(attendee),
+        };
+        self.event(message, purpose)
+    }
+
+    /// The event of a message, for `purpose`.
+    pub fn event(&self, message: &SentInvitation, purpose: EventUse<'_>) -> String {
+        let content = &message.content;
+        let lines: Vec<String> = self
+            .facts(content, None)
+            .iter()
+            .filter(|fact| {
+                ![TextKey::BookingWhat, TextKey::BookingWhen].map(|key| self.text(key)).contains(&fact.label)
+            })
+            .map(|fact| {
+                let parts = [("label", fact.label.as_str().into()), ("value", fact.value.as_str().into())];
+                text(self.language, TextKey::BookingLabelled, parts)
+            })
+            .collect();
+        let status = match message.method {
+            InvitationMethod::Request if content.tentative => FeedStatus::Tentative,
+            InvitationMethod::Request => FeedStatus::Confirmed,
+            InvitationMethod::Cancel | InvitationMethod::Remove => FeedStatus::Cancelled,
+        };
+        let event = BookingEvent {
+            uid: &self.uid,
+            sequence: message.sequence,
+            dtstamp: message.dtstamp,
+            created: self.subject.booking.created_at,
+            time: content.time,
+            summary: &content.title,
+            description: &lines.join("\n"),
+            location: &content.place,
+            meeting_url: &content.meeting_url,
+            url: "",
+            status,
+            organizer: self.organizer,
+        };
+        String::from_utf8_lossy(&write_booking_event(&event, purpose)).into_owned()
+    }
+}
+
+/// The booking as a file for whoever downloads it, with the SEQUENCE that a message to the customer would have.
+pub fn booking_file(text: &CustomerText<'_>, subject: &Subject, customer: Option<&Attendee>) -> String {
+    let content = subject.named().content();
+    let sequence = customer.and_then(|customer| customer.sent.as_ref()).map_or(0, |sent| {
+        sent.sequence + u32::from(sent.content.moves_to(&content) || sent.method != InvitationMethod::Request)
+    });
+    let is_off = !subject.booking.draft.status.occupies();
+    let method = if is_off { InvitationMethod::Cancel } else { InvitationMethod::Request };
+    let message = SentInvitation { method, sequence, dtstamp: subject.booking.updated_at, content };
+    text.event(&message, EventUse::Download)
+}

@@ -1,0 +1,26 @@
+# Was Kunden von ihren Buchungen lesen, in E-Mails und in den Einträgen ihrer eigenen Kalender.
+
+invitation-confirmed-heading = Ihre Buchung ist bestätigt
+invitation-requested-heading = Wir haben Ihre Anfrage erhalten
+invitation-updated-heading = Ihre Buchung wurde geändert
+invitation-cancelled-heading = Ihre Buchung wurde storniert
+invitation-removed-heading = Sie sind nicht mehr eingeladen
+invitation-cancelled-subject = Storniert: { $title }
+invitation-requested-note = Sie ist noch nicht bestätigt. Wir melden uns bei Ihnen.
+invitation-calendar-note = Die angehängte Einladung trägt sie in Ihren Kalender ein.
+invitation-update-note = Die angehängte Aktualisierung ändert den Eintrag in Ihrem Kalender.
+invitation-cancel-note = Die angehängte Absage entfernt sie aus Ihrem Kalender.
+invitation-footer = { $business } schickt Ihnen diese E-Mail wegen Ihrer Buchung.
+invitation-was = vorher: { $value }
+
+booking-what = Was
+booking-when = Wann
+booking-where = Wo
+booking-meeting = Link zum Treffen
+booking-staff = Mit
+booking-party = Gäste
+booking-reference = Buchungsnummer
+booking-labelled = { $label }: { $value }
+booking-stay = { $arrival } – { $departure } ({ $nights })
+booking-hours = { $date }, { $from }–{ $until }
+booking-long = { $from } – { $until }

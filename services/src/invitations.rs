@@ -1,0 +1,144 @@
+//! The invitations of a booking: how they stand, sending them again, and the booking as a file.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    booking::Booking,
+    ids::{BookingId, BusinessId},
+    invitation::{AttendeeRole, InvitationState, invites},
+    job::{JobKind, QueueClass},
+    mail::MailAddress,
+};
+use concord_jobs::{
+    Context,
+    invitations::{CustomerText, Subject, booking_file, organizer_address},
+};
+use concord_storage::{
+    ChangeContext, StorageError,
+    attendees::{self, Attendee, InvitationMail},
+    bookings,
+    jobs::{self, NewJob},
+};
+use serde_json::json;
+
+use crate::{ServiceError, error::OrNotFound, history};
+
+/// Somebody who comes to a booking, or came, and what they were sent.
+#[derive(Clone, Debug)]
+pub struct AttendeeInvitation {
+    pub role: AttendeeRole,
+    /// May be empty.
+    pub name: String,
+    pub address: String,
+    pub state: InvitationState,
+    /// SEQUENCE of the last message that reached them.
+    pub sequence: Option<u32>,
+    /// When a mail server took the last message.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Why they are sent nothing, or why the last message failed, for people.
+    pub problem: Option<String>,
+    /// Whether they no longer come.
+    pub is_removed: bool,
+}
+
+/// How the invitations of a booking stand, the customer's first. Who comes and was not written to yet is listed too.
+pub async fn list(context: &Context, booking: &Booking) -> Result<Vec<AttendeeInvitation>, StorageError> {
+    let (db, business) = (&context.db, booking.business);
+    let known = attendees::of_booking(db, business, booking.id).await?;
+    let mails = attendees::mails(db, business, booking.id).await?;
+    let draft = &booking.draft;
+    let customer = (AttendeeRole::Customer, &draft.customer.name, &draft.customer.email);
+    let guests = draft.guests.iter().map(|guest| (AttendeeRole::Guest, &guest.name, &guest.email));
+    let mut all: Vec<AttendeeInvitation> = known.iter().map(|one| invitation(one, &mails)).collect();
+    for (role, name, address) in std::iter::once(customer).chain(guests) {
+        let key = MailAddress::key_of(address);
+        if !address.is_empty() && !known.iter().any(|one| one.address_key == key) {
+            all.push(AttendeeInvitation {
+                role,
+                name: name.clone(),
+                address: address.clone(),
+                state: InvitationState::NotSent,
+                sequence: None,
+                sent_at: None,
+                problem: None,
+                is_removed: false,
+            });
+        }
+    }
+    all.sort_by_key(|one| (one.is_removed, one.role));
+    Ok(all)
+}
+
+fn invitation(attendee: &Attendee, newest_first: &[InvitationMail]) -> AttendeeInvitation {
+    let newest = newest_first.iter().find(|mail| mail.attendee_id == attendee.id);
+    let sent_at =
+        newest_first.iter().filter(|mail| mail.attendee_id == attendee.id).find_map(|mail| mail.sent_at);
+    AttendeeInvitation {
+        role: attendee.role,
+        name: attendee.name.clone(),
+        address: attendee.address.clone(),
+        state: InvitationState::of(attendee.sent.as_ref(), newest.map(|mail| mail.state)),
+        sequence: attendee.sent.as_ref().map(|sent| sent.sequence),
+        sent_at,
+        problem: attendee.problem.clone().or_else(|| newest.and_then(|mail| mail.last_error.clone())),
+        is_removed: attendee.removed_at.is_some(),
+    }
+}
+
+/// Sends all who come to a booking the invitation again, or for the first time, whatever the business's rule is.
+/// `NotPossible`: it is over or cancelled, nobody is invited to such a booking, or nobody has an address.
+pub async fn send(context: &Context, by: &ChangeContext, booking: &Booking) -> Result<(), ServiceError> {
+    refuse(context, booking)?;
+    let mut tx = context.db.begin().await?;
+    if !bookings::hold(&mut tx, booking.id, booking.version).await? {
+        return Err(StorageError::Busy.into());
+    }
+    attendees::reconcile(&mut tx, booking, by.now).await?;
+    attendees::ask(&mut tx, by.business, booking.id).await?;
+    let job = NewJob {
+        business: Some(by.business),
+        kind: JobKind::Invite,
+        subject: booking.id.0,
+        queue: QueueClass::Interactive,
+        due_at: by.now,
+    };
+    let enqueued = jobs::enqueue(&mut tx, job, by.now).await?;
+    let detail = json!({ "reference": booking.reference });
+    history::record(&mut tx, by, "invitation sent", booking.id, &detail).await?;
+    context.commit(tx, &[enqueued]).await?;
+    Ok(())
+}
+
+fn refuse(context: &Context, booking: &Booking) -> Result<(), ServiceError> {
+    let draft = &booking.draft;
+    let why = if context.mail.mailer.is_none() {
+        "no mail server is set up"
+    } else if !draft.status.occupies() {
+        "the booking is cancelled"
+    } else if booking.interval.end <= context.clock.now() {
+        "the booking is over"
+    } else if booking.channel.is_some() {
+        "the platform that the booking came from writes to its guests itself"
+    } else if !invites(booking) {
+        "nobody is invited to a booking of this type"
+    } else if draft.customer.email.is_empty() && draft.guests.is_empty() {
+        "the booking has no email address"
+    } else {
+        return Ok(());
+    };
+    Err(ServiceError::NotPossible(why.to_owned()))
+}
+
+/// The booking as an iCalendar file (METHOD:PUBLISH), with the UID and SEQUENCE of its invitations.
+pub async fn file(
+    context: &Context,
+    business: BusinessId,
+    booking: BookingId,
+) -> Result<String, ServiceError> {
+    let subject = Subject::load(context, business, booking).await?.or_not_found("booking")?;
+    let known = attendees::of_booking(&context.db, business, booking).await?;
+    let customer =
+        known.into_iter().find(|one| one.role == AttendeeRole::Customer && one.removed_at.is_none());
+    let organizer = organizer_address(context, &subject.business, customer.as_ref());
+    let text = CustomerText::of(&subject, context.mail.host(), None, organizer);
+    Ok(booking_file(&text, &subject, customer.as_ref()))
+}

@@ -1,0 +1,44 @@
+//! The job that tells those who come to a booking of its change.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    booking::Booking,
+    invitation::{InvitationMode, invites},
+    job::{JobKind, QueueClass},
+};
+
+use super::rows::BusinessBookingSettings;
+use crate::{
+    Result, Tx, attendees,
+    jobs::{self, JobRef, NewJob},
+};
+
+/// Enqueues it, if anybody may be concerned. It waits for more changes, so that they are sent in one mail; the time of the
+/// first one holds. What is due at once is returned, to be pushed.
+pub(super) async fn enqueue(
+    tx: &mut Tx,
+    before: Option<&Booking>,
+    booking: &Booking,
+    settings: &BusinessBookingSettings,
+    now: DateTime<Utc>,
+) -> Result<Option<JobRef>> {
+    let is_mailable = settings.invitations != InvitationMode::Off && invites(booking) && has_address(booking);
+    // Who was invited before is told of every change, whatever has become of the rule and of the booking.
+    if !is_mailable && (before.is_none() || !attendees::exist(tx, booking.id).await?) {
+        return Ok(None);
+    }
+    let due_at = now + Duration::minutes(settings.invitation_delay_minutes);
+    let job = NewJob {
+        business: Some(booking.business),
+        kind: JobKind::Invite,
+        subject: booking.id.0,
+        queue: QueueClass::Interactive,
+        due_at,
+    };
+    let enqueued = jobs::enqueue(tx, job, now).await?;
+    Ok((due_at <= now).then_some(enqueued))
+}
+
+fn has_address(booking: &Booking) -> bool {
+    !booking.draft.customer.email.is_empty() || !booking.draft.guests.is_empty()
+}
