@@ -156,3 +156,12 @@ every(".flash .notice", (notice) => {
 
 // Buttons that need this script are shown only now.
 every("[data-copy][hidden]", (button) => { button.hidden = false; });
+
+// Hours on the clocks of the reader, where those differ from the clocks of the place.
+every("[data-local-time]", (place) => {
+  const [from, until] = place.dataset.localTime.split("|").map((text) => new Date(text));
+  const hours = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+  const told = (zone) => new Intl.DateTimeFormat(place.lang, { ...hours, ...zone }).formatRange(from, until);
+  if (told({}) === told({ timeZone: place.dataset.zone })) return;
+  place.textContent = " " + place.dataset.text.replace("{time}", told({ timeZoneName: "short" }));
+});

@@ -19,6 +19,8 @@ words! {
         InvitationUpdate = "invitation_update",
         /// A booking to which a customer was invited will not take place, or not with them.
         InvitationCancel = "invitation_cancel",
+        /// A customer asked for a link to all their bookings.
+        PortalLink = "portal_link",
     }
 }
 
@@ -45,7 +47,9 @@ pub fn one_line(text: &str) -> String {
     // U+2028 and U+2029 end lines too, for some.
     let breaks = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
     let words: Vec<&str> = text.split(breaks).filter(|word| !word.is_empty()).collect();
-    words.join(" ").chars().filter(|c| !turns_text(*c)).take(MAX_HEADER_CHARS).collect()
+    let line: String = words.join(" ").chars().filter(|c| !turns_text(*c)).take(MAX_HEADER_CHARS).collect();
+    // What looks like an encoded word would be decoded by readers (RFC 2047, 2), also inside of a text that is not encoded.
+    line.replace("=?", "= ?")
 }
 
 /// Whether a character changes the direction of what stands after it, up to another one that ends that (Unicode's
@@ -127,6 +131,7 @@ mod tests {
     #[test]
     fn text_is_not_turned_round() {
         assert_eq!(one_line("Ana \u{202e}gpj.exe\u{2066}"), "Ana gpj.exe");
+        assert_eq!(one_line("=?utf-8?q?x?="), "= ?utf-8?q?x?=");
         // What belongs to a script or an emoji stays.
         assert_eq!(
             one_line("\u{5d0}\u{200f} \u{1f468}\u{200d}\u{1f469}"),

@@ -18,6 +18,8 @@ words! {
         FeedQuarantined = "feed_quarantined",
         /// A platform's feed lacks what was imported by hand.
         NotInFeed = "not_in_feed",
+        /// A customer did something from the page of their booking.
+        Customer = "customer",
     }
 }
 

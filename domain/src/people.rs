@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     booking::BookingKind,
-    ids::{ApiKeyId, ChannelId, StaffId, UserId},
+    ids::{ApiKeyId, AttendeeId, ChannelId, StaffId, UserId},
     words,
 };
 
@@ -63,6 +63,12 @@ pub enum Actor {
         channel: ChannelId,
         name: String,
     },
+    /// A customer, or whom they bring, at their own page of a booking.
+    Customer {
+        attendee: AttendeeId,
+        /// May be empty.
+        name: String,
+    },
     System,
 }
 
@@ -72,6 +78,8 @@ impl Actor {
         match self {
             Self::User { name, .. } | Self::ApiKey { name, .. } | Self::Platform { name, .. } => name.clone(),
             Self::Calendar { name, .. } => format!("{name}, in their calendar"),
+            Self::Customer { name, .. } if name.is_empty() => "Customer".to_owned(),
+            Self::Customer { name, .. } => format!("{name} (customer)"),
             Self::System => "Concord".to_owned(),
         }
     }

@@ -29,6 +29,10 @@ digest-counted = { $kind ->
         [one] { $count } Plattformkalender ohne von Hand importierte Buchungen
        *[other] { $count } Plattformkalender ohne von Hand importierte Buchungen
     }
+    [customer] { $count ->
+        [one] { $count } Änderung durch einen Kunden
+       *[other] { $count } Änderungen durch Kunden
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } zur Prüfung zurückgehaltener Plattformkalender
        *[other] { $count } zur Prüfung zurückgehaltene Plattformkalender

@@ -43,3 +43,13 @@ not-in-feed-headline = Bei { $channel } { $count ->
    *[other] fehlen { $count } Buchungen, die von Hand importiert wurden
 }
 not-in-feed-detail = Sie bleiben bestehen, weil der Kalender sie nie enthielt. Stornieren Sie sie, wenn es sie dort nicht gibt, oder machen Sie den Import rückgängig.
+
+customer-accepted-headline = Ein Kunde hat die Einladung zur Buchung { $reference } angenommen
+customer-tentative-headline = Ein Kunde kommt vielleicht zur Buchung { $reference }
+customer-declined-headline = Ein Kunde hat die Einladung zur Buchung { $reference } abgelehnt
+customer-declined-detail = Die Buchung besteht weiter. Stornieren Sie sie, wenn der Kunde nicht kommt.
+customer-moved-headline = Ein Kunde hat die Buchung { $reference } verschoben
+customer-cancelled-headline = Ein Kunde hat die Buchung { $reference } storniert
+customer-asked-headline = Ein Kunde möchte die Buchung { $reference } ändern
+customer-asked-detail = Die Nachricht steht in der Historie der Buchung. Der Kunde erwartet eine Antwort per E-Mail.
+customer-deed-detail = Es ist nichts zu tun.

@@ -29,6 +29,10 @@ digest-counted = { $kind ->
         [one] { $count } platform calendar without manually imported bookings
        *[other] { $count } platform calendars without manually imported bookings
     }
+    [customer] { $count ->
+        [one] { $count } change by a customer
+       *[other] { $count } changes by customers
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } platform calendar held for review
        *[other] { $count } platform calendars held for review

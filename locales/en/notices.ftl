@@ -43,3 +43,13 @@ not-in-feed-headline = { $channel } is missing { $count ->
    *[other] { $count } bookings that were
 } imported manually
 not-in-feed-detail = They are kept, because the calendar never contained them. Cancel them if they do not exist there, or undo the import.
+
+customer-accepted-headline = A customer accepted the invitation to booking { $reference }
+customer-tentative-headline = A customer may come to booking { $reference }
+customer-declined-headline = A customer declined the invitation to booking { $reference }
+customer-declined-detail = The booking still stands. Cancel it if the customer is not coming.
+customer-moved-headline = A customer moved booking { $reference }
+customer-cancelled-headline = A customer cancelled booking { $reference }
+customer-asked-headline = A customer would like to change booking { $reference }
+customer-asked-detail = Their message is in the booking's history. They expect an answer by email.
+customer-deed-detail = No action is needed.

@@ -36,12 +36,16 @@ pub async fn change<E: From<StorageError>>(
         "sender_address": business.invitations.sender_address,
         "reply_address": business.invitations.reply_address,
         "customer_language": business.invitations.language,
+        "move_notice_hours": business.customers.move_notice_hours,
+        "cancel_notice_hours": business.customers.cancel_notice_hours,
+        "decline_cancels": business.customers.decline_cancels,
     });
     history::record(&mut tx, by, "changed", business.id, &detail).await?;
     // The rules for what people do in calendars are no part of any entry, nor is how customers are written to.
     let in_entries = BusinessSettings {
         outside: settings.outside,
         invitations: settings.invitations.clone(),
+        customers: settings.customers,
         ..before.settings()
     };
     let enqueued = if settings == in_entries {

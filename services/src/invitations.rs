@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
+    customer::CustomerAnswer,
     ids::{BookingId, BusinessId},
     invitation::{AttendeeRole, InvitationState, invites},
     job::{JobKind, QueueClass},
@@ -38,6 +39,9 @@ pub struct AttendeeInvitation {
     pub problem: Option<String>,
     /// Whether they no longer come.
     pub is_removed: bool,
+    /// What they answered; `None`: nothing yet.
+    pub answer: Option<CustomerAnswer>,
+    pub answered_at: Option<DateTime<Utc>>,
 }
 
 /// How the invitations of a booking stand, the customer's first. Who comes and was not written to yet is listed too.
@@ -48,6 +52,7 @@ pub async fn list(context: &Context, booking: &Booking) -> Result<Vec<AttendeeIn
     let draft = &booking.draft;
     let customer = (AttendeeRole::Customer, &draft.customer.name, &draft.customer.email);
     let guests = draft.guests.iter().map(|guest| (AttendeeRole::Guest, &guest.name, &guest.email));
+    let known: Vec<Attendee> = known.into_iter().filter(|one| !one.address.is_empty()).collect();
     let mut all: Vec<AttendeeInvitation> = known.iter().map(|one| invitation(one, &mails)).collect();
     for (role, name, address) in std::iter::once(customer).chain(guests) {
         let key = MailAddress::key_of(address);
@@ -61,6 +66,8 @@ pub async fn list(context: &Context, booking: &Booking) -> Result<Vec<AttendeeIn
                 sent_at: None,
                 problem: None,
                 is_removed: false,
+                answer: None,
+                answered_at: None,
             });
         }
     }
@@ -81,6 +88,8 @@ fn invitation(attendee: &Attendee, newest_first: &[InvitationMail]) -> AttendeeI
         sent_at,
         problem: attendee.problem.clone().or_else(|| newest.and_then(|mail| mail.last_error.clone())),
         is_removed: attendee.removed_at.is_some(),
+        answer: attendee.answer,
+        answered_at: attendee.answered_at,
     }
 }
 

@@ -18,6 +18,7 @@ pub mod business;
 pub mod channels;
 pub mod connect;
 pub mod connections;
+pub mod customers;
 mod error;
 pub mod feeds;
 mod history;

@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use concord_domain::{
     clock::Clock,
+    customer::CustomerRules,
     ids::{BusinessId, StaffId},
     invitation::InvitationSettings,
     people::{Actor, Role},
@@ -120,6 +121,7 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
                 mark_cancelled: config.sync.cancelled_entries == CancelledEntries::Mark,
                 outside: concord_domain::sync::remote_change::RemoteChangeRules::default(),
                 invitations: InvitationSettings::default(),
+                customers: CustomerRules::default(),
             };
             let now = clock.now();
             let mut tx = db.begin().await?;

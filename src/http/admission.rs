@@ -27,7 +27,7 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
     if passes || digests.iter().any(|digest| app.admission.is_known(digest)) {
         return next.run(request).await;
     }
-    let (is_program, is_link) = (path.starts_with("/api/"), path.starts_with("/sign-in/"));
+    let (is_program, is_link) = (path.starts_with("/api/"), is_link(path));
     let is_open = digests.is_empty() && !is_link && !path.starts_with("/assets/");
     let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
     match app.admission.admit_unknown(is_open, is_link, network).await {
@@ -35,6 +35,11 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
         Err(error) if is_program => ApiError::from(error).into_response(),
         Err(error) => PageError::from(error).into_response(),
     }
+}
+
+/// Whether the path itself is what somebody shows.
+fn is_link(path: &str) -> bool {
+    ["/sign-in/", "/b/", "/my/"].iter().any(|start| path.starts_with(start))
 }
 
 /// Of the key and the session that a request shows.

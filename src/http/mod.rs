@@ -4,6 +4,7 @@ mod admission;
 pub mod api;
 mod channel_webhooks;
 pub(crate) mod connections;
+mod customer;
 pub mod feeds;
 pub mod health;
 pub mod oauth;
@@ -22,6 +23,7 @@ pub fn router(app: &App) -> Router {
     let router = Router::new()
         .merge(api::router(app))
         .merge(pages::router(app))
+        .merge(customer::router())
         .merge(oauth::router(app))
         .merge(provider_webhooks::router(app))
         .merge(channel_webhooks::router(app))

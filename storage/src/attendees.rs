@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
+    customer::CustomerAnswer,
     ids::{AttendeeId, BookingId, BusinessId, MailId},
     invitation::{AttendeeRole, SentInvitation},
     mail::{MailAddress, MailState},
@@ -41,6 +42,9 @@ pub struct Attendee {
     /// `None` while they come.
     pub removed_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
+    /// What they answered; `None`: nothing yet.
+    pub answer: Option<CustomerAnswer>,
+    pub answered_at: Option<DateTime<Utc>>,
 }
 
 impl Attendee {
@@ -54,7 +58,7 @@ impl Attendee {
 macro_rules! columns {
     () => {
         "id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked, problem,
-         removed_at, created_at"
+         removed_at, created_at, answer, answered_at"
     };
 }
 
@@ -63,6 +67,14 @@ const EXIST: &str = "SELECT EXISTS (SELECT 1 FROM attendees WHERE booking_id = $
 /// Whether anybody was written to about the booking, or is to be.
 pub(crate) async fn exist(tx: &mut Tx, booking: BookingId) -> Result<bool> {
     scalar!(tx, EXIST, booking)
+}
+
+const WAS_INVITED: &str = "
+    SELECT EXISTS (SELECT 1 FROM attendees WHERE booking_id = $1 AND organizer_address IS NOT NULL)";
+
+/// Whether anybody was sent an invitation to the booking, or is about to be.
+pub(crate) async fn was_invited(tx: &mut Tx, booking: BookingId) -> Result<bool> {
+    scalar!(tx, WAS_INVITED, booking)
 }
 
 const OF_BOOKING: &str =
@@ -80,17 +92,15 @@ const ADD: &str = "
         role = excluded.role, name = excluded.name, address = excluded.address, removed_at = NULL";
 const REMOVE: &str = "UPDATE attendees SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
 
-/// Makes the rows those of whom the booking names by now, and returns them as `of_booking` does. The caller holds the
-/// booking (`bookings::hold`).
+/// Makes the rows those of whom the booking names by now, and returns them as `of_booking` does. A customer without an
+/// address has one too: they have a page. The caller holds the booking (`bookings::hold`).
 pub async fn reconcile(tx: &mut Tx, booking: &Booking, now: DateTime<Utc>) -> Result<Vec<Attendee>> {
     let draft = &booking.draft;
     let customer = (AttendeeRole::Customer, &draft.customer.name, &draft.customer.email);
     let guests = draft.guests.iter().map(|guest| (AttendeeRole::Guest, &guest.name, &guest.email));
     let mut named = BTreeMap::new();
     for (role, name, address) in std::iter::once(customer).chain(guests) {
-        if !address.is_empty() {
-            named.entry(MailAddress::key_of(address)).or_insert((role, name, address));
-        }
+        named.entry(MailAddress::key_of(address)).or_insert((role, name, address));
     }
     let known: Vec<Attendee> = all!(tx, OF_BOOKING, booking.business, booking.id)?;
     for (key, (role, name, address)) in &named {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    customer::CustomerRules,
     ids::BusinessId,
     invitation::{InvitationMode, InvitationSettings},
     language::Language,
@@ -36,6 +37,9 @@ pub struct Business {
     /// How its customers are written to.
     #[sqlx(flatten, try_from = "InvitationColumns")]
     pub invitations: InvitationSettings,
+    /// What its customers may do by themselves.
+    #[sqlx(flatten, try_from = "CustomerColumns")]
+    pub customers: CustomerRules,
     /// Counts the changes of its settings.
     pub revision: i64,
     /// When it was made.
@@ -51,6 +55,7 @@ pub struct BusinessSettings {
     pub mark_cancelled: bool,
     pub outside: RemoteChangeRules,
     pub invitations: InvitationSettings,
+    pub customers: CustomerRules,
 }
 
 impl Business {
@@ -63,6 +68,7 @@ impl Business {
             mark_cancelled: self.mark_cancelled,
             outside: self.outside,
             invitations: self.invitations.clone(),
+            customers: self.customers,
         }
     }
 }
@@ -105,18 +111,42 @@ impl TryFrom<InvitationColumns> for InvitationSettings {
     }
 }
 
+#[derive(sqlx_macros::FromRow)]
+struct CustomerColumns {
+    move_notice_hours: Option<i64>,
+    cancel_notice_hours: Option<i64>,
+    decline_cancels: bool,
+}
+
+impl TryFrom<CustomerColumns> for CustomerRules {
+    type Error = StorageError;
+
+    fn try_from(columns: CustomerColumns) -> Result<Self> {
+        let hours = |hours: Option<i64>| {
+            let hours = hours.map(u32::try_from).transpose();
+            hours.map_err(|_| StorageError::Inconsistent { what: "business" })
+        };
+        Ok(Self {
+            move_notice_hours: hours(columns.move_notice_hours)?,
+            cancel_notice_hours: hours(columns.cancel_notice_hours)?,
+            decline_cancels: columns.decline_cancels,
+        })
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, name, slug, zone, entry_privacy, mark_cancelled, remote_moves, remote_deletions, revision, created_at,
-         invitations, invitation_delay_minutes, sender_name, sender_address, reply_address, customer_language"
+         invitations, invitation_delay_minutes, sender_name, sender_address, reply_address, customer_language,
+         move_notice_hours, cancel_notice_hours, decline_cancels"
     };
 }
 
 const CREATE: &str = returning!(
     "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at, remote_moves,
         remote_deletions, invitations, invitation_delay_minutes, sender_name, sender_address, reply_address,
-        customer_language)
-     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        customer_language, move_notice_hours, cancel_notice_hours, decline_cancels)
+     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 );
 
 /// Makes a business. `Exists`: another one has the slug.
@@ -130,7 +160,9 @@ pub async fn create(
         BusinessId::new(now), &settings.name, slug, settings.zone.name(), settings.entry_privacy,
         settings.mark_cancelled, now, settings.outside.moves, settings.outside.deletions,
         settings.invitations.mode, i64::from(settings.invitations.delay_minutes), &settings.invitations.sender_name,
-        &settings.invitations.sender_address, &settings.invitations.reply_address, settings.invitations.language
+        &settings.invitations.sender_address, &settings.invitations.reply_address, settings.invitations.language,
+        settings.customers.move_notice_hours.map(i64::from), settings.customers.cancel_notice_hours.map(i64::from),
+        settings.customers.decline_cancels
     )
 }
 
@@ -163,7 +195,8 @@ pub async fn list(db: &Db) -> Result<Vec<Business>> {
 const UPDATE: &str = returning!(
     "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, remote_moves = $6,
         remote_deletions = $7, invitations = $8, invitation_delay_minutes = $9, sender_name = $10,
-        sender_address = $11, reply_address = $12, customer_language = $13, revision = revision + 1
+        sender_address = $11, reply_address = $12, customer_language = $13, move_notice_hours = $14, cancel_notice_hours = $15,
+        decline_cancels = $16, revision = revision + 1
      WHERE id = $1"
 );
 
@@ -205,7 +238,9 @@ pub async fn update(
         id, &settings.name, settings.zone.name(), settings.entry_privacy, settings.mark_cancelled,
         settings.outside.moves, settings.outside.deletions, settings.invitations.mode,
         i64::from(settings.invitations.delay_minutes), &settings.invitations.sender_name,
-        &settings.invitations.sender_address, &settings.invitations.reply_address, settings.invitations.language
+        &settings.invitations.sender_address, &settings.invitations.reply_address, settings.invitations.language,
+        settings.customers.move_notice_hours.map(i64::from), settings.customers.cancel_notice_hours.map(i64::from),
+        settings.customers.decline_cancels
     )
 }
 

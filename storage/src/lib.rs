@@ -27,6 +27,7 @@ pub mod channels;
 mod checkpoint;
 mod column;
 pub mod connections;
+pub mod customer_links;
 mod db;
 pub mod entries;
 mod error;

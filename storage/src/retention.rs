@@ -73,10 +73,11 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
     // What somebody did in their calendar does not last, and a conflict has its booking's page: nobody may close them once
     // they have been sent.
     delete!("notices" by_id,
-        "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict') AND notified_at IS NOT NULL))"; keep.mails);
+        "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict', 'customer') AND notified_at IS NOT NULL))"; keep.mails);
     delete!("sessions" ("token_hash"), "expires_at <= $1"; now);
     delete!("sign_in_links" ("token_hash"), "expires_at <= $1"; now);
     delete!("reveals" ("id"), "expires_at <= $1"; now);
+    delete!("portal_links" ("token_hash"), "expires_at <= $1"; now);
     delete!("oauth_states" ("nonce_hash"), "expires_at <= $1"; now - OAUTH_STATE_RETENTION);
     delete!("idempotency_keys" ("business_id, key"), "created_at <= $1"; now - idempotency::KEPT_FOR);
     delete!("jobs" ("id"), "state = 'done' AND lease_until IS NULL AND finished_at <= $1"; now - keep.done_jobs);

@@ -28,6 +28,7 @@ mod channels;
 mod check;
 mod command_line;
 mod crashes;
+mod customers;
 mod database_outage;
 mod doctor;
 mod feed_readers;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    customer::CustomerRules,
     ical::lint::lint,
     ids::{AttendeeId, BookingId, BusinessId, MailId, ResourceId},
     interval::Interval,
@@ -74,6 +75,7 @@ fn subject(business: &str) -> Subject {
                 mode: InvitationMode::Confirmed,
                 ..InvitationSettings::default()
             },
+            customers: CustomerRules::default(),
             revision: 1,
             created_at: at("2026-11-01T09:00:00Z"),
         },
@@ -97,6 +99,8 @@ fn attendee(name: &str) -> Attendee {
         asked: false,
         problem: None,
         removed_at: None,
+        answer: None,
+        answered_at: None,
         created_at: at("2026-11-01T09:00:00Z"),
     }
 }
@@ -382,7 +386,8 @@ fn invitations_read_well() {
     let moved = step(&subject, Some(&first.1), now);
     subject.booking.draft.status = BookingStatus::Cancelled;
     let cancelled = step(&subject, Some(&moved.1), now);
-    let text = CustomerText::of(&subject, "book.example", Some(&attendee), ORGANIZER);
+    let text = CustomerText::of(&subject, "book.example", Some(&attendee), ORGANIZER)
+        .with_page("https://book.example/b/cb_1".to_owned());
     let shown = |(kind, message): &(MailKind, Sent), before: Option<&Sent>| {
         let mail = row(&text, &attendee, *kind, before, message);
         format!(

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod message_tests;
+mod portal;
 mod render;
 
 use chrono::{DateTime, Utc};
@@ -20,12 +21,17 @@ use concord_storage::{
     attendees::{self, Attendee, PlannedInvitation, UnsentInvitation},
     bookings,
     businesses::{self, Business},
+    customer_links,
     jobs::{ClaimedJob, JobOutcome, JobRef},
     mails::{self, MailSender, NewInvitation, NewMail},
     people, resources,
 };
+use secrecy::ExposeSecret;
 
-pub use self::render::{CustomerText, booking_file};
+pub use self::{
+    portal::write_portal_mail,
+    render::{BookingFact, CustomerText, booking_file},
+};
 use crate::{
     Context,
     job::{JobError, require_business},
@@ -103,6 +109,10 @@ async fn invite(
     subject: &Subject,
     attendee: &Attendee,
 ) -> Result<Option<JobRef>, StorageError> {
+    // A customer without an address has a page, and is sent nothing.
+    if attendee.address.is_empty() {
+        return Ok(None);
+    }
     let now = context.clock.now();
     let unsent = attendees::unsent(tx, attendee.id).await?;
     let in_state = |state: MailState| unsent.iter().rfind(move |mail| mail.state == state);
@@ -164,7 +174,9 @@ async fn write(
     (kind, before, message): (MailKind, Option<&SentInvitation>, &SentInvitation),
     now: DateTime<Utc>,
 ) -> Result<Option<JobRef>, StorageError> {
-    let text = CustomerText::of(subject, context.mail.host(), Some(attendee), organizer);
+    let token = customer_links::token(tx, &context.ring, attendee.id).await?;
+    let page = context.mail.address(&format!("/b/{}", token.expose_secret()));
+    let text = CustomerText::of(subject, context.mail.host(), Some(attendee), organizer).with_page(page);
     let rendered = text.mail(kind, before.map(|before| &before.content), message);
     let calendar = text.calendar(message);
     let settings = &subject.business.invitations;

@@ -33,6 +33,8 @@ pub struct CustomerText<'a> {
     organizer: Organizer<'a>,
     /// Of the event: the same in every mail, feed and file.
     uid: String,
+    /// The address of their own page; empty: none is told.
+    page: String,
 }
 
 /// A fact about a booking, with what it was before where that changed.
@@ -52,6 +54,7 @@ struct InvitationText<'a> {
     heading: &'a str,
     notes: &'a [String],
     facts: &'a [BookingFact],
+    page: &'a str,
 }
 
 #[derive(Template)]
@@ -61,6 +64,8 @@ struct InvitationHtml<'a> {
     heading: &'a str,
     notes: &'a [String],
     facts: &'a [BookingFact],
+    /// The address of the attendee's own page; empty: none.
+    page: &'a str,
 }
 
 impl<'a> CustomerText<'a> {
@@ -74,7 +79,20 @@ impl<'a> CustomerText<'a> {
             attendee,
             organizer: Organizer { name: sender_name(&subject.business), mail: organizer },
             uid: uid(subject.booking.id, host),
+            page: String::new(),
         }
+    }
+
+    /// With the address of their own page.
+    #[must_use]
+    pub fn with_page(self, page: String) -> Self {
+        Self { page, ..self }
+    }
+
+    /// In another language than that of the booking.
+    #[must_use]
+    pub fn in_language(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     fn text(&self, key: TextKey) -> String {
@@ -160,10 +178,12 @@ impl<'a> CustomerText<'a> {
         let facts = self.facts(&message.content, before.filter(|_| kind == MailKind::InvitationUpdate));
         let business = self.subject.business.name.as_str();
         let frame = &MailFrame { language: self.language, business, footer: TextKey::InvitationFooter };
+        // Who no longer comes has no page.
+        let page = if message.method == Remove { "" } else { self.page.as_str() };
         let (heading, notes, facts) = (heading.as_str(), notes.as_slice(), facts.as_slice());
         RenderedMail {
-            text: shown(&InvitationText { frame, heading, notes, facts }, &subject),
-            html: shown(&InvitationHtml { frame, heading, notes, facts }, &subject),
+            text: shown(&InvitationText { frame, heading, notes, facts, page }, &subject),
+            html: shown(&InvitationHtml { frame, heading, notes, facts, page }, &subject),
             subject,
         }
     }
@@ -186,20 +206,26 @@ impl<'a> CustomerText<'a> {
         self.event(message, purpose)
     }
 
+    /// What stands below the event's title and time: a fact a line.
+    pub fn description(&self, content: &InvitationContent) -> String {
+        let elsewhere = [TextKey::BookingWhat, TextKey::BookingWhen].map(|key| self.text(key));
+        let facts = self.facts(content, None);
+        let lines = facts.iter().filter(|fact| !elsewhere.contains(&fact.label));
+        lines.map(|fact| self.labelled(&fact.label, &fact.value)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn labelled(&self, label: &str, value: &str) -> String {
+        text(self.language, TextKey::BookingLabelled, [("label", label.into()), ("value", value.into())])
+    }
+
     /// The event of a message, for `purpose`.
     pub fn event(&self, message: &SentInvitation, purpose: EventUse<'_>) -> String {
         let content = &message.content;
-        let lines: Vec<String> = self
-            .facts(content, None)
-            .iter()
-            .filter(|fact| {
-                ![TextKey::BookingWhat, TextKey::BookingWhen].map(|key| self.text(key)).contains(&fact.label)
-            })
-            .map(|fact| {
-                let parts = [("label", fact.label.as_str().into()), ("value", fact.value.as_str().into())];
-                text(self.language, TextKey::BookingLabelled, parts)
-            })
-            .collect();
+        let mut description = self.description(content);
+        if !self.page.is_empty() && message.method == InvitationMethod::Request {
+            let label = self.text(TextKey::CustomerManage);
+            description = format!("{description}\n{}", self.labelled(&label, &self.page));
+        }
         let status = match message.method {
             InvitationMethod::Request if content.tentative => FeedStatus::Tentative,
             InvitationMethod::Request => FeedStatus::Confirmed,
@@ -212,10 +238,10 @@ impl<'a> CustomerText<'a> {
             created: self.subject.booking.created_at,
             time: content.time,
             summary: &content.title,
-            description: &lines.join("\n"),
+            description: &description,
             location: &content.place,
             meeting_url: &content.meeting_url,
-            url: "",
+            url: &self.page,
             status,
             organizer: self.organizer,
         };

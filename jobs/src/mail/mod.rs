@@ -58,7 +58,7 @@ impl MailSettings {
     }
 
     /// An absolute address for a path that begins with a slash.
-    pub(crate) fn address(&self, path: &str) -> String {
+    pub fn address(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 

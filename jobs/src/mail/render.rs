@@ -44,7 +44,7 @@ pub(crate) struct MailFrame<'a> {
 
 impl MailFrame<'_> {
     /// A text without variables.
-    fn text(&self, key: TextKey) -> String {
+    pub(crate) fn text(&self, key: TextKey) -> String {
         text(self.language, key, [])
     }
 

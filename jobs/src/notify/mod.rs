@@ -4,6 +4,7 @@
 //! marks the notices as sent, in one transaction. `NoticeContent` is how a notice comes to be; the words of each are here too,
 //! so that they read alike; those of channels are in `channels::notices`.
 
+pub mod customer;
 mod outbox;
 pub(crate) mod send;
 

@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::{BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     connection::ProviderKind,
+    customer::CustomerRules,
     ids::{BusinessId, ResourceId, StaffId, UserId},
     interval::instant_at,
     invitation::InvitationSettings,
@@ -72,6 +73,7 @@ async fn create_business(app: &App) -> Result<Business, CommandError> {
         mark_cancelled: false,
         outside: RemoteChangeRules::default(),
         invitations: InvitationSettings::default(),
+        customers: CustomerRules::default(),
     };
     let business = businesses::create(&mut tx, SLUG, &settings, now).await?;
     let mut rooms = Vec::new();

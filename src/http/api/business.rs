@@ -8,6 +8,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    customer::CustomerRules,
     invitation::{InvitationMode, InvitationSettings},
     language::Language,
     privacy::EntryPrivacy,
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 use super::{
     auth::Api,
+    patch_field::PatchField,
     preconditions::{Precondition, entity_tag},
     problem::{ApiError, Kind},
     request::ApiJson,
@@ -66,6 +68,12 @@ struct BusinessResponse {
     reply_address: String,
     /// The language of emails to customers who have none of their own.
     customer_language: Language,
+    /// Until how many hours before the start customers may move a booking; null: they ask.
+    move_notice_hours: Option<u32>,
+    /// Until how many hours before the start customers may cancel a booking; null: they ask.
+    cancel_notice_hours: Option<u32>,
+    /// Whether declining an invitation cancels the booking, as far as the customer may cancel it.
+    decline_cancels: bool,
     /// When it was created.
     created_at: DateTime<Utc>,
 }
@@ -87,14 +95,17 @@ impl From<Business> for BusinessResponse {
             sender_address: business.invitations.sender_address,
             reply_address: business.invitations.reply_address,
             customer_language: business.invitations.language,
+            move_notice_hours: business.customers.move_notice_hours,
+            cancel_notice_hours: business.customers.cancel_notice_hours,
+            decline_cancels: business.customers.decline_cancels,
             created_at: business.created_at,
         }
     }
 }
 
 /// Changes to a business; omitted fields are unchanged.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = BusinessChange, example = json!({ "remote_moves": "ask" }))]
 struct BusinessPatch {
     /// Display name; at most 300 characters.
@@ -126,6 +137,16 @@ struct BusinessPatch {
     reply_address: Option<String>,
     /// The language of emails to customers who have none of their own.
     customer_language: Option<Language>,
+    /// Until how many hours before the start customers may move a booking; null: they ask.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    move_notice_hours: PatchField<u32>,
+    /// Until how many hours before the start customers may cancel a booking; null: they ask.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    cancel_notice_hours: PatchField<u32>,
+    /// Whether declining an invitation cancels the booking, as far as the customer may cancel it.
+    decline_cancels: Option<bool>,
 }
 
 impl BusinessPatch {
@@ -142,6 +163,12 @@ impl BusinessPatch {
             language: self.customer_language.unwrap_or(before.invitations.language),
         };
         invitations.check(&mut faults);
+        let customers = CustomerRules {
+            move_notice_hours: self.move_notice_hours.apply_to(before.customers.move_notice_hours),
+            cancel_notice_hours: self.cancel_notice_hours.apply_to(before.customers.cancel_notice_hours),
+            decline_cancels: self.decline_cancels.unwrap_or(before.customers.decline_cancels),
+        };
+        customers.check(&mut faults);
         faults.into_result()?;
         Ok(BusinessSettings {
             name: name.unwrap_or(before.name),
@@ -153,6 +180,7 @@ impl BusinessPatch {
                 deletions: self.remote_deletions.unwrap_or(before.outside.deletions),
             },
             invitations,
+            customers,
         })
     }
 }

@@ -4,7 +4,8 @@ use askama::Template;
 use axum::{Router, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use concord_domain::{
-    invitation::InvitationSettings, privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules,
+    customer::CustomerRules, invitation::InvitationSettings, privacy::EntryPrivacy,
+    sync::remote_change::RemoteChangeRules,
 };
 use concord_services::business;
 use concord_storage::{
@@ -76,8 +77,13 @@ async fn save(user: Manager, PageForm(form): PageForm<BusinessForm>) -> PageResu
         Ok(settings) => settings,
         Err(faults) => return refuse(&user, form, faults).await,
     };
-    let apply =
-        |before: &Business| Ok(BusinessSettings { invitations: before.invitations.clone(), ..settings });
+    let apply = |before: &Business| {
+        Ok(BusinessSettings {
+            invitations: before.invitations.clone(),
+            customers: before.customers,
+            ..settings
+        })
+    };
     match business::change(&user.app.context, &user.change(), apply).await {
         Ok(_) => {}
         Err(StorageError::StaysAhead) => return refuse(&user, form, ("zone", STAYS_AHEAD)).await,
@@ -115,7 +121,7 @@ fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {
         {
             let outside = RemoteChangeRules { moves, deletions };
             // How customers are written to has a page of its own.
-            let invitations = InvitationSettings::default();
+            let (invitations, customers) = (InvitationSettings::default(), CustomerRules::default());
             Ok(BusinessSettings {
                 name: name.to_owned(),
                 zone,
@@ -123,6 +129,7 @@ fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {
                 mark_cancelled,
                 outside,
                 invitations,
+                customers,
             })
         }
         _ => Err(faults),

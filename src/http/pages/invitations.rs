@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{Router, routing::get};
 use concord_domain::{
+    customer::CustomerRules,
     invitation::{InvitationMode, InvitationSettings},
     language::Language,
     settings::FieldErrors,
@@ -19,6 +20,8 @@ use super::{
     render_page, render_refused,
 };
 use crate::app::App;
+
+const NOTICE_RULE: &str = "Enter a whole number of hours from 0 to 8784, or nothing.";
 
 const PATH: &str = "/settings/invitations";
 
@@ -47,6 +50,11 @@ struct InvitationsForm {
     sender_address: String,
     reply_address: String,
     language: String,
+    /// Hours; empty: customers ask.
+    move_notice: String,
+    cancel_notice: String,
+    /// `yes`, or nothing.
+    decline_cancels: String,
 }
 
 async fn show(user: Manager) -> PageResult {
@@ -58,6 +66,9 @@ async fn show(user: Manager) -> PageResult {
         sender_address: settings.sender_address.clone(),
         reply_address: settings.reply_address.clone(),
         language: settings.language.to_string(),
+        move_notice: hours(user.business.customers.move_notice_hours),
+        cancel_notice: hours(user.business.customers.cancel_notice_hours),
+        decline_cancels: if user.business.customers.decline_cancels { "yes" } else { "" }.to_owned(),
     };
     render_page(&user, &build_page(&user, form.into()).await?)
 }
@@ -78,17 +89,22 @@ async fn build_page(user: &CurrentUser, form: Form<InvitationsForm>) -> PageResu
 }
 
 async fn save(user: Manager, PageForm(form): PageForm<InvitationsForm>) -> PageResult {
-    let invitations = match parse_form(&form) {
-        Ok(invitations) => invitations,
+    let (invitations, customers) = match parse_form(&form) {
+        Ok(parsed) => parsed,
         Err(faults) => return render_refused(&user, &build_page(&user, Form::refused(form, faults)).await?),
     };
-    let apply =
-        |before: &Business| Ok::<_, StorageError>(BusinessSettings { invitations, ..before.settings() });
+    let apply = |before: &Business| {
+        Ok::<_, StorageError>(BusinessSettings { invitations, customers, ..before.settings() })
+    };
     business::change(&user.app.context, &user.change(), apply).await?;
     Ok(user.redirect_with_flash(PATH, &Flash::success("Settings saved.")))
 }
 
-fn parse_form(form: &InvitationsForm) -> Result<InvitationSettings, Faults> {
+fn hours(hours: Option<u32>) -> String {
+    hours.map(|hours| hours.to_string()).unwrap_or_default()
+}
+
+fn parse_form(form: &InvitationsForm) -> Result<(InvitationSettings, CustomerRules), Faults> {
     let mut faults = Faults::default();
     let mode: Option<InvitationMode> = form.mode.parse().ok();
     if mode.is_none() {
@@ -109,16 +125,29 @@ fn parse_form(form: &InvitationsForm) -> Result<InvitationSettings, Faults> {
     };
     let mut wrong = FieldErrors::default();
     settings.check(&mut wrong);
+    // What is no number is none that is allowed.
+    let hours = |typed: &str| match typed.trim() {
+        "" => None,
+        number => Some(number.parse().unwrap_or(u32::MAX)),
+    };
+    let customers = CustomerRules {
+        move_notice_hours: hours(&form.move_notice),
+        cancel_notice_hours: hours(&form.cancel_notice),
+        decline_cancels: form.decline_cancels == "yes",
+    };
+    customers.check(&mut wrong);
     for error in wrong.into_result().err().unwrap_or_default() {
         let (field, text) = match error.field {
             "invitation_delay_minutes" => {
                 ("delay", "Enter a whole number of minutes from 0 to 60.".to_owned())
             }
+            "move_notice_hours" => ("move_notice", NOTICE_RULE.to_owned()),
+            "cancel_notice_hours" => ("cancel_notice", NOTICE_RULE.to_owned()),
             "sender_name" => ("sender_name", format!("The name {}.", error.message)),
             "sender_address" => ("sender_address", format!("The address {}.", error.message)),
             _ => ("reply_address", format!("The address {}.", error.message)),
         };
         faults.add(field, text);
     }
-    faults.or(settings)
+    faults.or((settings, customers))
 }

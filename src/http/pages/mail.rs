@@ -106,6 +106,7 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
         MailKind::Invitation => "Invitation",
         MailKind::InvitationUpdate => "Updated invitation",
         MailKind::InvitationCancel => "Cancellation",
+        MailKind::PortalLink => "Link to bookings",
     };
     MailRow {
         id: mail.id,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    booking::Booking,
+    booking::{Booking, Guest},
     invitation::{InvitationMode, invites},
     job::{JobKind, QueueClass},
 };
@@ -22,9 +22,15 @@ pub(super) async fn enqueue(
     settings: &BusinessBookingSettings,
     now: DateTime<Utc>,
 ) -> Result<Option<JobRef>> {
-    let is_mailable = settings.invitations != InvitationMode::Off && invites(booking) && has_address(booking);
+    let is_attended = invites(booking) && has_address(booking);
     // Who was invited before is told of every change, whatever has become of the rule and of the booking.
-    if !is_mailable && (before.is_none() || !attendees::exist(tx, booking.id).await?) {
+    if !is_attended && (before.is_none() || !attendees::exist(tx, booking.id).await?) {
+        return Ok(None);
+    }
+    if before.is_none_or(|before| names(before) != names(booking)) {
+        attendees::reconcile(tx, booking, now).await?;
+    }
+    if settings.invitations == InvitationMode::Off && !attendees::was_invited(tx, booking.id).await? {
         return Ok(None);
     }
     let due_at = now + Duration::minutes(settings.invitation_delay_minutes);
@@ -37,6 +43,12 @@ pub(super) async fn enqueue(
     };
     let enqueued = jobs::enqueue(tx, job, now).await?;
     Ok((due_at <= now).then_some(enqueued))
+}
+
+/// Whom the booking names.
+fn names(booking: &Booking) -> (&str, &str, &[Guest]) {
+    let draft = &booking.draft;
+    (&draft.customer.name, &draft.customer.email, &draft.guests)
 }
 
 fn has_address(booking: &Booking) -> bool {

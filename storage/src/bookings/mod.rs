@@ -20,7 +20,7 @@ pub use linked::{ChannelItemWrite, LinkedWrite};
 pub use list::{BookingFilter, list};
 pub use outcome::{PutError, WrittenBooking};
 pub use read::{by_id, existing_ids, find, find_by_ids};
-pub use unavailability::Unavailability;
+pub use unavailability::{Unavailability, alternatives_of};
 pub use write::{cancel, cancel_imported, follow, hold, import, put, retarget};
 
 use crate::secret::fill_random;

@@ -4,7 +4,7 @@ use chrono::Duration;
 use chrono_tz::Tz;
 use concord_domain::{
     availability::{SlotSearch, SubjectDemand, find_free_slots},
-    booking::{BookingDraft, BookingTime},
+    booking::{Booking, BookingDraft, BookingTime},
     ids::{BusinessId, OccupancyId},
     interval::Interval,
 };
@@ -44,6 +44,19 @@ pub(super) async fn obstacles(
             break;
         }
     }
+    Ok(found)
+}
+
+/// The times to which a booking as it stands could be moved, in the zone of its resource.
+pub async fn alternatives_of(
+    db: &Db,
+    change: &ChangeContext,
+    booking: &Booking,
+    zone: Tz,
+) -> Result<Vec<BookingTime>> {
+    let mut found =
+        alternatives(db, change, &booking.reference, &booking.draft, booking.interval, zone).await?;
+    found.retain(|time| *time != booking.draft.time);
     Ok(found)
 }
 

@@ -3,6 +3,7 @@
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     connection::ProviderKind,
+    customer::CustomerRules,
     ids::{CalendarId, ConnectionId},
     invitation::{InvitationMode, InvitationSettings},
     people::{Actor, Trade},
@@ -35,6 +36,7 @@ pub async fn business(db: &Db) -> Business {
         mark_cancelled: false,
         outside: RemoteChangeRules::default(),
         invitations: testing_invitations(),
+        customers: CustomerRules::default(),
     };
     let mut tx = begin(db).await;
     let made = businesses::create(&mut tx, &slug, &settings, monday()).await.expect("a business is made");

@@ -70,6 +70,7 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ),
     ("sync_log", "DELETE", "the oldest first, by ids that begin with their time"),
     ("sync_log", "l.id >= $1", "the last hour, by ids that begin with their time"),
+    ("attendees", "token_sealed IS NOT NULL AND id > $1", "all of them, once, when keys are rotated"),
     ("mails", "DELETE", "the oldest first, by ids that begin with their time"),
     ("notices", "DELETE", "the oldest first, by ids that begin with their time"),
     ("history", "DELETE", "the oldest first, by ids that begin with their time"),

@@ -1,4 +1,5 @@
 use concord_domain::{
+    customer::CustomerRules,
     ids::BusinessId,
     invitation::{InvitationMode, InvitationSettings},
     language::Language,
@@ -27,6 +28,11 @@ fn settings() -> BusinessSettings {
             sender_address: "book@quinta.example".to_owned(),
             reply_address: "ana@quinta.example".to_owned(),
             language: Language::De,
+        },
+        customers: CustomerRules {
+            move_notice_hours: None,
+            cancel_notice_hours: Some(48),
+            decline_cancels: true,
         },
     }
 }

@@ -20,6 +20,7 @@ mod concurrent_changes;
 mod connections;
 mod connections_served;
 mod coverage;
+mod customer_links;
 mod drift;
 mod entries;
 mod entries_moved;

@@ -58,6 +58,7 @@ async fn a_dropped_transaction_never_was(db: &TestDb) {
         mark_cancelled: false,
         outside: concord_domain::sync::remote_change::RemoteChangeRules::default(),
         invitations: concord_domain::invitation::InvitationSettings::default(),
+        customers: concord_domain::customer::CustomerRules::default(),
     };
     let mut tx = begin(db).await;
     businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();

@@ -6,8 +6,14 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::{DateTime, Utc};
-use concord_domain::invitation::{AttendeeRole, InvitationState};
-use concord_services::invitations::{self, AttendeeInvitation};
+use concord_domain::{
+    customer::CustomerAnswer,
+    invitation::{AttendeeRole, InvitationState},
+};
+use concord_services::{
+    customers,
+    invitations::{self, AttendeeInvitation},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,7 +30,11 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(send)).routes(routes!(file))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(send))
+        .routes(routes!(file))
+        .routes(routes!(page, revoke_page))
 }
 
 /// The invitation of one person.
@@ -47,6 +57,10 @@ struct InvitationResponse {
     problem: Option<String>,
     /// Whether the person no longer comes.
     removed: bool,
+    /// What they answered; null: nothing yet.
+    answer: Option<CustomerAnswer>,
+    /// When they answered.
+    answered_at: Option<DateTime<Utc>>,
 }
 
 impl From<AttendeeInvitation> for InvitationResponse {
@@ -60,6 +74,8 @@ impl From<AttendeeInvitation> for InvitationResponse {
             sent_at: invitation.sent_at,
             problem: invitation.problem,
             removed: invitation.is_removed,
+            answer: invitation.answer,
+            answered_at: invitation.answered_at,
         }
     }
 }
@@ -107,6 +123,39 @@ async fn file(api: Api, ApiPath(reference): ApiPath<String>) -> Result<impl Into
     let booking = find_booking(&api, &reference).await?;
     let calendar = invitations::file(&api.context, api.business, booking.id).await?;
     Ok((calendar_headers(), calendar))
+}
+
+/// The customer's page.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CustomerPage)]
+struct CustomerPageResponse {
+    /// Whoever has this URL sees the booking and may change it as the business's rules allow.
+    url: String,
+}
+
+/// Get the customer's page of a booking
+///
+/// Its URL is a secret, the same until it is revoked or the booking has another customer. Invitations contain it.
+#[utoipa::path(get, path = "/bookings/{reference}/customer_page", tag = "Bookings", operation_id = "get_customer_page",
+    params(("reference" = String, Path, description = "Your own reference")),
+    responses((status = 200, description = "The page", body = CustomerPageResponse)))]
+async fn page(api: Api, ApiPath(reference): ApiPath<String>) -> ApiResult<CustomerPageResponse> {
+    let booking = find_booking(&api, &reference).await?;
+    let url = customers::page_url(&api.context, &booking).await?;
+    Ok(Json(CustomerPageResponse { url }))
+}
+
+/// Revoke the customers' pages of a booking
+///
+/// The URLs of the customer and of all guests stop working. The next invitation contains a new one.
+#[utoipa::path(delete, path = "/bookings/{reference}/customer_page", tag = "Bookings",
+    operation_id = "revoke_customer_page",
+    params(("reference" = String, Path, description = "Your own reference")),
+    responses((status = 204, description = "Revoked")))]
+async fn revoke_page(api: Api, ApiPath(reference): ApiPath<String>) -> Result<StatusCode, ApiError> {
+    let booking = find_booking(&api, &reference).await?;
+    customers::revoke_pages(&api.context, &api.change(), &booking).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Of an iCalendar file that is to be saved and opened by a calendar.

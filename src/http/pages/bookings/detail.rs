@@ -116,6 +116,8 @@ struct BookingHistoryRow {
     at: RelativeTime,
     who: String,
     action: String,
+    /// What a customer wrote.
+    wish: Option<String>,
     differences: Vec<FieldDifference>,
 }
 
@@ -185,6 +187,7 @@ pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> 
                 at: RelativeTime::new(line.at, now, zone),
                 who: line.actor.label(),
                 action: action_label(line),
+                wish: line.detail.get("wish").and_then(Value::as_str).map(str::to_owned),
                 differences: differences(line, &names, zone, today),
             })
             .collect(),

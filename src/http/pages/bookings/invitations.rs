@@ -1,14 +1,15 @@
 //! Who was invited to a booking: the part of its page that says so, sending the invitation again, and the file.
 
 use askama::{Template, filters::HtmlSafe};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::Booking,
+    customer::CustomerAnswer,
     invitation::{InvitationMode, InvitationState, invites},
 };
 use concord_services::{
-    ServiceError,
+    ServiceError, customers,
     invitations::{self, AttendeeInvitation},
 };
 use concord_storage::StorageError;
@@ -46,6 +47,8 @@ struct AttendeeRow {
     state: Pill,
     sent: Option<RelativeTime>,
     problem: Option<String>,
+    /// What they answered.
+    answer: Option<&'static str>,
     is_removed: bool,
 }
 
@@ -101,6 +104,11 @@ fn attendee_row(one: AttendeeInvitation, user: &CurrentUser, zone: Tz) -> Attend
         sent: one.sent_at.map(|at| RelativeTime::new(at, user.app.now(), zone)),
         problem: one.problem.as_deref().map(capitalize),
         is_removed: one.is_removed,
+        answer: one.answer.map(|answer| match answer {
+            CustomerAnswer::Accepted => "Accepted",
+            CustomerAnswer::Tentative => "Tentative",
+            CustomerAnswer::Declined => "Declined",
+        }),
     }
 }
 
@@ -126,4 +134,11 @@ pub(super) async fn file(user: CurrentUser, PagePath(key): PagePath<String>) -> 
     let booking = find_booking(&user, &key).await?;
     let calendar = invitations::file(&user.app.context, user.business.id, booking.id).await?;
     Ok((calendar_headers(), calendar).into_response())
+}
+
+/// Leads to the customer's own page, as they see it.
+pub(super) async fn customer_page(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
+    let booking = find_booking(&user, &key).await?;
+    let url = customers::page_url(&user.app.context, &booking).await?;
+    Ok(Redirect::to(&url).into_response())
 }

@@ -31,6 +31,7 @@ pub(super) fn router() -> Router<App> {
         .route("/bookings/{key}", get(detail::show).post(edit::update))
         .route("/bookings/{key}/live", get(detail::live))
         .route("/bookings/{key}/invitations", get(invitations::live).post(invitations::send))
+        .route("/bookings/{key}/customer-page", get(invitations::customer_page))
         .route("/bookings/{key}/invite.ics", get(invitations::file))
         .route("/bookings/{key}/edit", get(edit::show))
         .route("/bookings/{key}/cancel", get(cancel::confirm_cancel).post(cancel::cancel))

@@ -1,0 +1,72 @@
+//! The mail with a link to all bookings of an address.
+
+use askama::Template;
+use chrono::Duration;
+use concord_domain::{
+    ids::new_uuid,
+    mail::{MailAddress, MailKind},
+};
+use concord_storage::{
+    StorageError, Tx,
+    attendees::Attendee,
+    jobs::JobRef,
+    mails::{self, MailSender, NewMail},
+};
+
+use super::{Subject, organizer_address, sender_name};
+use crate::{
+    Context,
+    language::{TextKey, text},
+    mail::render::{MailFrame, shown},
+};
+
+#[derive(Template)]
+#[template(path = "mail/portal.txt", escape = "none")]
+struct PortalText<'a> {
+    frame: &'a MailFrame<'a>,
+    body: &'a str,
+    link: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/portal.html")]
+struct PortalHtml<'a> {
+    frame: &'a MailFrame<'a>,
+    body: &'a str,
+    link: &'a str,
+}
+
+/// Writes it to an attendee of a booking. `link` works for so many `days`. The caller pushes what this returns after the
+/// commit; `None`: they have no address that mails can be sent to.
+pub async fn write_portal_mail(
+    tx: &mut Tx,
+    context: &Context,
+    subject: &Subject,
+    attendee: &Attendee,
+    (link, days): (&str, i64),
+) -> Result<Option<JobRef>, StorageError> {
+    let Ok(address) = MailAddress::parse(&attendee.address) else { return Ok(None) };
+    let business = &subject.business;
+    let language = subject.booking.draft.customer.language.unwrap_or(business.invitations.language);
+    let named = [("business", business.name.as_str().into()), ("days", days.into())];
+    let body = &text(language, TextKey::CustomerPortalBody, named.clone());
+    let heading = text(language, TextKey::CustomerPortalSubject, named);
+    let frame = &MailFrame { language, business: &business.name, footer: TextKey::InvitationFooter };
+    let organizer = organizer_address(context, business, Some(attendee));
+    let now = context.clock.now();
+    let new = NewMail {
+        business: business.id,
+        kind: MailKind::PortalLink,
+        to_address: address.as_str(),
+        to_name: &attendee.name,
+        subject: &heading,
+        text: &shown(&PortalText { frame, body, link }, &heading),
+        html: &shown(&PortalHtml { frame, body, link }, &heading),
+        from_domain: organizer.rsplit_once('@').map_or("localhost", |(_, domain)| domain),
+        dedupe_key: &format!("portal:{}", new_uuid(now)),
+        sender: Some(MailSender { name: sender_name(business), address: organizer, reply_to: None }),
+        invitation: None,
+        useful_until: Some(now + Duration::days(days)),
+    };
+    mails::create(tx, &new, now).await
+}

@@ -1,0 +1,60 @@
+//! What customers do from their own pages, told to those whom it concerns.
+
+use concord_domain::{audit::HistorySubject, booking::Booking, customer::CustomerAnswer, notice::NoticeKind};
+use concord_storage::{StorageError, Tx};
+
+use super::NoticeContent;
+use crate::{
+    Context,
+    language::{NOTICE_LANGUAGE, TextKey, text},
+};
+
+/// What a customer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomerDeed {
+    Answered(CustomerAnswer),
+    Moved,
+    Cancelled,
+    /// They wrote what they would like to be changed.
+    Asked,
+}
+
+impl CustomerDeed {
+    fn headline(self) -> TextKey {
+        match self {
+            Self::Answered(CustomerAnswer::Accepted) => TextKey::CustomerAcceptedHeadline,
+            Self::Answered(CustomerAnswer::Tentative) => TextKey::CustomerTentativeHeadline,
+            Self::Answered(CustomerAnswer::Declined) => TextKey::CustomerDeclinedHeadline,
+            Self::Moved => TextKey::CustomerMovedHeadline,
+            Self::Cancelled => TextKey::CustomerCancelledHeadline,
+            Self::Asked => TextKey::CustomerAskedHeadline,
+        }
+    }
+
+    fn detail(self) -> TextKey {
+        match self {
+            Self::Asked => TextKey::CustomerAskedDetail,
+            Self::Answered(CustomerAnswer::Declined) => TextKey::CustomerDeclinedDetail,
+            Self::Answered(_) | Self::Moved | Self::Cancelled => TextKey::CustomerDeedDetail,
+        }
+    }
+}
+
+/// Tells the managers. Each deed is told by itself: none of them lasts, so that there is nothing to wait for.
+pub async fn raise_customer_notice(
+    tx: &mut Tx,
+    context: &Context,
+    booking: &Booking,
+    deed: CustomerDeed,
+) -> Result<(), StorageError> {
+    let named = [("reference", booking.reference.as_str().into())];
+    let content = NoticeContent {
+        kind: NoticeKind::Customer,
+        subject: (HistorySubject::Booking, booking.id.0),
+        headline: text(NOTICE_LANGUAGE, deed.headline(), named.clone()),
+        detail: text(NOTICE_LANGUAGE, deed.detail(), named),
+        link: format!("/bookings/{}", booking.id),
+        dedupe_key: format!("customer:{}:{}", booking.id, context.clock.now().timestamp_micros()),
+    };
+    content.raise_to_managers(tx, context, booking.business).await
+}

@@ -1,0 +1,317 @@
+//! What customers do from the page of their booking: whoever has its address is let in, and nobody signs in.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingTime},
+    customer::{CustomerAnswer, CustomerPermission, CustomerRules, MAX_WISH},
+    ids::{AttendeeId, BookingId, BusinessId},
+    invitation::AttendeeRole,
+    mail::MailAddress,
+    people::Actor,
+};
+use concord_jobs::{
+    Context,
+    invitations::Subject,
+    notify::customer::{CustomerDeed, raise_customer_notice},
+};
+use concord_storage::{
+    ChangeContext, StorageError,
+    attendees::{self, Attendee},
+    bookings::{self, PutError},
+    businesses, customer_links, in_tx, secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::{ServiceError, error::OrNotFound, history};
+
+/// Somebody at their own page of a booking.
+pub struct CustomerVisit {
+    pub subject: Subject,
+    pub attendee: Attendee,
+}
+
+/// Why nothing was done for a customer.
+#[derive(Debug, thiserror::Error)]
+pub enum CustomerError {
+    /// They may not do it alone, or no longer.
+    #[error("this can no longer be changed here")]
+    NotAllowed,
+    /// The booking was changed since they saw it.
+    #[error("the booking was changed in the meantime")]
+    Stale,
+    /// Somebody was faster.
+    #[error("this time was just taken")]
+    Taken,
+    /// The wish says nothing.
+    #[error("the message is empty")]
+    EmptyWish,
+    #[error("the message is longer than {MAX_WISH} characters")]
+    LongWish,
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<PutError> for CustomerError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Stale { .. } => Self::Stale,
+            PutError::Taken(_) => Self::Taken,
+            PutError::Invalid(_) => Self::NotAllowed,
+            PutError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl CustomerVisit {
+    /// Whose page has the token with this digest. `None`: nobody's who comes to the booking as it is now.
+    pub async fn open(context: &Context, digest: &str) -> Result<Option<Self>, StorageError> {
+        let Some(attendee) = customer_links::find(&context.db, digest).await? else { return Ok(None) };
+        let subject = Subject::load(context, attendee.business_id, attendee.booking_id).await?;
+        // The booking may have another customer by now, of whom the attendees will tell in a moment.
+        Ok(subject
+            .filter(|subject| comes(&attendee, &subject.booking))
+            .map(|subject| Self { subject, attendee }))
+    }
+
+    fn booking(&self) -> &Booking {
+        &self.subject.booking
+    }
+
+    fn rules(&self) -> CustomerRules {
+        self.subject.business.customers
+    }
+
+    fn is_customer(&self) -> bool {
+        self.attendee.role == AttendeeRole::Customer
+    }
+
+    /// Whether they may move the booking. Guests change nothing.
+    pub fn may_move(&self, now: DateTime<Utc>) -> CustomerPermission {
+        if self.is_customer() {
+            self.rules().may_move(self.booking(), now)
+        } else {
+            CustomerPermission::Closed
+        }
+    }
+
+    /// Whether they may cancel the booking.
+    pub fn may_cancel(&self, now: DateTime<Utc>) -> CustomerPermission {
+        if self.is_customer() {
+            self.rules().may_cancel(self.booking(), now)
+        } else {
+            CustomerPermission::Closed
+        }
+    }
+
+    /// Whether they may answer: as long as it has not begun, and takes place.
+    pub fn may_answer(&self, now: DateTime<Utc>) -> bool {
+        self.booking().draft.status.occupies() && now < self.booking().interval.start
+    }
+
+    fn by(&self, now: DateTime<Utc>) -> ChangeContext {
+        let actor = Actor::Customer { attendee: self.attendee.id, name: self.attendee.name.clone() };
+        ChangeContext { business: self.subject.business.id, actor, now }
+    }
+}
+
+fn comes(attendee: &Attendee, booking: &Booking) -> bool {
+    let draft = &booking.draft;
+    match attendee.role {
+        AttendeeRole::Customer => MailAddress::key_of(&draft.customer.email) == attendee.address_key,
+        AttendeeRole::Guest => {
+            draft.guests.iter().any(|guest| MailAddress::key_of(&guest.email) == attendee.address_key)
+        }
+    }
+}
+
+/// Notes what somebody answers. Declining cancels the booking where the business wants that and the customer may.
+/// Returns whether it did.
+pub async fn answer(
+    context: &Context,
+    visit: &CustomerVisit,
+    answer: CustomerAnswer,
+) -> Result<bool, CustomerError> {
+    let by = visit.by(context.clock.now());
+    if !visit.may_answer(by.now) {
+        return Err(CustomerError::NotAllowed);
+    }
+    let booking = visit.booking();
+    let mut tx = context.db.begin().await?;
+    customer_links::answer(&mut tx, visit.attendee.id, answer, by.now).await?;
+    let detail = json!({ "reference": booking.reference, "answer": answer });
+    history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
+    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Answered(answer)).await?;
+    context.commit(tx, &[]).await?;
+    let cancels = answer == CustomerAnswer::Declined && visit.rules().decline_cancels;
+    if cancels && visit.may_cancel(by.now).is_allowed() {
+        cancel(context, visit, booking.version).await?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The times to which the customer may move the booking: of the same length, the nearest first.
+pub async fn free_times(context: &Context, visit: &CustomerVisit) -> Result<Vec<BookingTime>, StorageError> {
+    let by = visit.by(context.clock.now());
+    bookings::alternatives_of(&context.db, &by, visit.booking(), visit.subject.zone).await
+}
+
+/// Moves the booking, which the customer has seen at `version`, to a time that is free.
+pub async fn move_to(
+    context: &Context,
+    visit: &CustomerVisit,
+    time: BookingTime,
+    version: i64,
+) -> Result<(), CustomerError> {
+    let now = context.clock.now();
+    if !visit.may_move(now).is_allowed() {
+        return Err(CustomerError::NotAllowed);
+    }
+    let booking = visit.booking();
+    // Only what was offered: nobody makes an hour into a week.
+    if !free_times(context, visit).await?.contains(&time) {
+        return Err(CustomerError::Taken);
+    }
+    let draft = BookingDraft { time, ..booking.draft.clone() };
+    let written =
+        bookings::put(&context.db, &visit.by(now), &booking.reference, &draft, Some(version)).await?;
+    context.push(&written.jobs).await;
+    tell(context, booking, CustomerDeed::Moved).await
+}
+
+/// Cancels the booking, which the customer has seen at `version`.
+pub async fn cancel(context: &Context, visit: &CustomerVisit, version: i64) -> Result<(), CustomerError> {
+    let now = context.clock.now();
+    if !visit.may_cancel(now).is_allowed() {
+        return Err(CustomerError::NotAllowed);
+    }
+    let booking = visit.booking();
+    let written = bookings::cancel(&context.db, &visit.by(now), &booking.reference, Some(version)).await?;
+    context.push(&written.jobs).await;
+    tell(context, booking, CustomerDeed::Cancelled).await
+}
+
+/// Passes on what the customer would like to be changed.
+pub async fn ask(context: &Context, visit: &CustomerVisit, wish: &str) -> Result<(), CustomerError> {
+    let wish = wish.trim();
+    if wish.is_empty() {
+        return Err(CustomerError::EmptyWish);
+    }
+    if wish.chars().count() > MAX_WISH {
+        return Err(CustomerError::LongWish);
+    }
+    let by = visit.by(context.clock.now());
+    let booking = visit.booking();
+    let mut tx = context.db.begin().await?;
+    let detail = json!({ "reference": booking.reference, "wish": wish });
+    history::record(&mut tx, &by, "asked for a change", booking.id, &detail).await?;
+    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Asked).await?;
+    context.commit(tx, &[]).await?;
+    Ok(())
+}
+
+/// Tells the managers. What was done is done, whether they hear of it or not.
+async fn tell(context: &Context, booking: &Booking, deed: CustomerDeed) -> Result<(), CustomerError> {
+    Ok(in_tx!(context.db, tx => raise_customer_notice(&mut tx, context, booking, deed).await)?)
+}
+
+/// How long a link to all bookings works.
+pub const PORTAL_DAYS: i64 = 7;
+/// So many of them an hour are mailed to one address.
+const PORTAL_LINKS_AN_HOUR: i64 = 3;
+
+/// Mails whoever is at the page a link to all their bookings with the business; too often, nothing.
+pub async fn send_portal_link(context: &Context, visit: &CustomerVisit) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let made = customer_links::create_portal(
+        &mut tx,
+        (visit.subject.business.id, &visit.attendee.address_key),
+        (PORTAL_LINKS_AN_HOUR, now - Duration::hours(1)),
+        (now, now + Duration::days(PORTAL_DAYS)),
+    )
+    .await?;
+    let Some(token) = made else { return Ok(()) };
+    let url = context.mail.address(&format!("/my/{}", token.expose_secret()));
+    let enqueued = concord_jobs::invitations::write_portal_mail(
+        &mut tx,
+        context,
+        &visit.subject,
+        &visit.attendee,
+        (&url, PORTAL_DAYS),
+    )
+    .await?;
+    context.commit(tx, enqueued.as_slice()).await?;
+    Ok(())
+}
+
+/// All bookings of one address with a business.
+pub struct CustomerPortal {
+    pub business: businesses::Business,
+    /// The last to begin first, each with its page.
+    pub bookings: Vec<(CustomerVisit, SecretString)>,
+}
+
+/// What a link to all bookings shows. `None`: it is none, or over.
+pub async fn portal(context: &Context, digest: &str) -> Result<Option<CustomerPortal>, StorageError> {
+    let now = context.clock.now();
+    let Some((business, key)) = customer_links::find_portal(&context.db, digest, now).await? else {
+        return Ok(None);
+    };
+    let Some(business) = businesses::find(&context.db, business).await? else { return Ok(None) };
+    let mut all = Vec::new();
+    for (attendee, booking) in customer_links::of_address(&context.db, business.id, &key).await? {
+        all.extend(visit_of(context, business.id, attendee, booking).await?);
+    }
+    Ok(Some(CustomerPortal { business, bookings: all }))
+}
+
+async fn visit_of(
+    context: &Context,
+    business: BusinessId,
+    attendee: AttendeeId,
+    booking: BookingId,
+) -> Result<Option<(CustomerVisit, SecretString)>, StorageError> {
+    let Some(subject) = Subject::load(context, business, booking).await? else { return Ok(None) };
+    let all = attendees::of_booking(&context.db, business, booking).await?;
+    let Some(attendee) = all.into_iter().find(|one| one.id == attendee && comes(one, &subject.booking))
+    else {
+        return Ok(None);
+    };
+    let token = in_tx!(context.db, tx => customer_links::token(&mut tx, &context.ring, attendee.id).await)?;
+    Ok(Some((CustomerVisit { subject, attendee }, token)))
+}
+
+/// The address of the customer's page of a booking, for whoever passes it on by other means than mail.
+pub async fn page_url(context: &Context, booking: &Booking) -> Result<String, ServiceError> {
+    let mut tx = context.db.begin().await?;
+    if !bookings::hold(&mut tx, booking.id, booking.version).await? {
+        return Err(StorageError::Busy.into());
+    }
+    let all = attendees::reconcile(&mut tx, booking, context.clock.now()).await?;
+    let customer = all.iter().find(|one| one.role == AttendeeRole::Customer && one.removed_at.is_none());
+    let customer = customer.or_not_found("customer")?;
+    let token = customer_links::token(&mut tx, &context.ring, customer.id).await?;
+    tx.commit().await?;
+    Ok(context.mail.address(&format!("/b/{}", token.expose_secret())))
+}
+
+/// Ends the pages of a booking that are known by now.
+pub async fn revoke_pages(
+    context: &Context,
+    by: &ChangeContext,
+    booking: &Booking,
+) -> Result<(), ServiceError> {
+    let mut tx = context.db.begin().await?;
+    customer_links::revoke(&mut tx, by.business, booking.id).await?;
+    let detail = json!({ "reference": booking.reference });
+    history::record(&mut tx, by, "customer links revoked", booking.id, &detail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The digest by which a token of a page or of a portal is known.
+pub fn digest(token: &str) -> String {
+    secret::digest(&SecretString::from(token.to_owned()))
+}

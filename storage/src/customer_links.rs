@@ -1,0 +1,127 @@
+//! The addresses of customers' own pages: one for each attendee of a booking, and one for all bookings of an address.
+//!
+//! Tokens are stored as digests; that of an attendee sealed besides, since every mail about the booking holds it.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    customer::CustomerAnswer,
+    ids::{AttendeeId, BookingId, BusinessId},
+};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::{
+    Db, Result, Tx,
+    attendees::Attendee,
+    seal::{AssociatedData, Keyring},
+    secret,
+};
+
+/// What tells people and secret scanners what it is.
+const PREFIX: &str = "cb_";
+const PORTAL_PREFIX: &str = "cp_";
+
+fn associated_data(id: AttendeeId) -> AssociatedData {
+    AssociatedData { column: "attendees.token_sealed", row: id.0 }
+}
+
+const TOKEN: &str = "SELECT token_sealed FROM attendees WHERE id = $1 AND token_sealed IS NOT NULL";
+const STORE_TOKEN: &str = "UPDATE attendees SET token_hash = $2, token_sealed = $3 WHERE id = $1";
+
+/// The token of an attendee's page, made where there is none.
+pub async fn token(tx: &mut Tx, ring: &Keyring, id: AttendeeId) -> Result<SecretString> {
+    let sealed: Option<String> = optional_scalar!(tx, TOKEN, id)?;
+    if let Some(sealed) = sealed {
+        return ring.open(&sealed, associated_data(id));
+    }
+    let token = secret::new_token(PREFIX);
+    exec!(tx, STORE_TOKEN, id, secret::digest(&token), ring.seal(&token, associated_data(id)))?;
+    Ok(token)
+}
+
+const FIND: &str = "
+    SELECT id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked, problem,
+        removed_at, created_at, answer, answered_at
+    FROM attendees WHERE token_hash = $1 AND removed_at IS NULL";
+
+/// The attendee whose page has the token with this digest; `None`: nobody who still comes.
+pub async fn find(db: &Db, digest: &str) -> Result<Option<Attendee>> {
+    optional!(db, FIND, digest)
+}
+
+const REVOKE: &str = "
+    UPDATE attendees SET token_hash = NULL, token_sealed = NULL WHERE business_id = $1 AND booking_id = $2";
+
+/// Ends the pages of all attendees of a booking; the next mail to each has another address. Returns how many it ended.
+pub async fn revoke(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Result<u64> {
+    changed!(tx, REVOKE, business, booking)
+}
+
+const ANSWER: &str = "UPDATE attendees SET answer = $2, answered_at = $3 WHERE id = $1";
+
+/// Notes what an attendee answered.
+pub async fn answer(tx: &mut Tx, id: AttendeeId, answer: CustomerAnswer, at: DateTime<Utc>) -> Result<()> {
+    exec!(tx, ANSWER, id, answer, at)
+}
+
+const SEALED: &str =
+    "SELECT id, token_sealed FROM attendees WHERE token_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
+const SEAL_AGAIN: &str = "UPDATE attendees SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2";
+const RESEALED_AT_ONCE: i64 = 1_000;
+
+/// Seals again, with the current key, what another one has sealed. Returns how many tokens those were.
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64> {
+    let (mut after, mut sealed) = (AttendeeId(Uuid::nil()), 0);
+    loop {
+        let rows: Vec<(AttendeeId, String)> = all!(tx, SEALED, after, RESEALED_AT_ONCE)?;
+        let Some((last, _)) = rows.last() else { return Ok(sealed) };
+        after = *last;
+        for (id, old) in rows {
+            let Some(new) = ring.reseal(&old, associated_data(id))? else { continue };
+            sealed += changed!(tx, SEAL_AGAIN, id, &old, &new)?;
+        }
+    }
+}
+
+const CREATE_PORTAL: &str = "
+    INSERT INTO portal_links (token_hash, business_id, address_key, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+const RECENT_PORTALS: &str =
+    "SELECT COUNT(*) FROM portal_links WHERE business_id = $1 AND address_key = $2 AND created_at > $3";
+
+/// Makes a link to all bookings of an address. `None`: there were `most` since `since` already.
+pub async fn create_portal(
+    tx: &mut Tx,
+    (business, address_key): (BusinessId, &str),
+    (most, since): (i64, DateTime<Utc>),
+    (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Option<SecretString>> {
+    let recent: i64 = scalar!(tx, RECENT_PORTALS, business, address_key, since)?;
+    if recent >= most {
+        return Ok(None);
+    }
+    let token = secret::new_token(PORTAL_PREFIX);
+    exec!(tx, CREATE_PORTAL, secret::digest(&token), business, address_key, now, expires_at)?;
+    Ok(Some(token))
+}
+
+const FIND_PORTAL: &str =
+    "SELECT business_id, address_key FROM portal_links WHERE token_hash = $1 AND expires_at > $2";
+
+/// Whose bookings a link leads to; `None`: it is none, or over.
+pub async fn find_portal(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<(BusinessId, String)>> {
+    optional!(db, FIND_PORTAL, digest, now)
+}
+
+const OF_ADDRESS: &str = "
+    SELECT a.id, a.booking_id FROM attendees a JOIN bookings b ON b.id = a.booking_id
+    WHERE a.business_id = $1 AND a.address_key = $2 AND a.removed_at IS NULL
+    ORDER BY b.starts_at DESC, b.id LIMIT 200";
+
+/// The bookings to which an address comes, the last to begin first, at most 200.
+pub async fn of_address(
+    db: &Db,
+    business: BusinessId,
+    address_key: &str,
+) -> Result<Vec<(AttendeeId, BookingId)>> {
+    all!(db, OF_ADDRESS, business, address_key)
+}
