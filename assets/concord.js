@@ -89,6 +89,13 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => { delete form.dataset.sent; }, 4000);
 });
 
+// A form with data-submit is sent by itself, once somebody looks at its page: a browser may have loaded that ahead of time.
+every("form[data-submit]", (form) => {
+  const send = () => form.requestSubmit();
+  if (document.prerendering) document.addEventListener("prerenderingchange", send, { once: true });
+  else send();
+});
+
 // A page that comes back from the history is as it was left, forms included.
 addEventListener("pageshow", () => every("form[data-sent]", (form) => { delete form.dataset.sent; }));
 

@@ -95,6 +95,10 @@ ids! {
     NoticeId;
     /// A secret that is shown once.
     RevealId;
+    /// A browser that is signed in.
+    SessionId;
+    /// Somebody who has typed an address to sign in with.
+    SignInRequestId;
 }
 
 impl From<ConnectionId> for JobKey {

@@ -19,6 +19,8 @@ words! {
         CompareDrift = "compare_drift",
         /// Finish a disconnection: remove what is to be removed, end the grant. Subject: the connection.
         Disconnect = "disconnect",
+        /// Write to whoever has an address that was typed in to sign in with. Subject: the request.
+        MailSignInLinks = "mail_sign_in_links",
         /// Send a mail. Subject: the mail.
         SendMail = "send_mail",
         /// Send those who come to a booking what has changed of it. Subject: the booking.

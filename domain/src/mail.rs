@@ -21,6 +21,10 @@ words! {
         InvitationCancel = "invitation_cancel",
         /// A customer asked for a link to all their bookings.
         PortalLink = "portal_link",
+        /// Somebody wants to sign in.
+        SignIn = "sign_in",
+        /// Somebody was let in.
+        UserInvitation = "user_invitation",
     }
 }
 
@@ -36,6 +40,40 @@ words! {
         /// It was refused, or tried for too long.
         Failed = "failed",
     }
+}
+
+impl MailKind {
+    /// Whether such a mail holds links that sign in: until it is sent, its text has placeholders for them.
+    pub fn has_secrets(self) -> bool {
+        matches!(self, Self::SignIn | Self::UserInvitation)
+    }
+}
+
+/// What stands in a mail's text for one of its secrets, the first of which is number 0.
+pub fn secret_placeholder(number: usize) -> String {
+    format!("[secret-{}]", number + 1)
+}
+
+/// The text of a mail with its secrets in the places of their placeholders. What a secret holds is put in as it is, also
+/// where it looks like a placeholder.
+pub fn with_secrets<T: AsRef<str>>(text: &str, secrets: &[T]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("[secret-") {
+        let (before, found) = rest.split_at(start);
+        filled.push_str(before);
+        let fits = |(number, secret): (usize, &T)| {
+            let left = found.strip_prefix(&secret_placeholder(number))?;
+            filled.push_str(secret.as_ref());
+            Some(left)
+        };
+        let left = secrets.iter().enumerate().find_map(fits);
+        rest = left.unwrap_or_else(|| {
+            filled.push('[');
+            &found[1..]
+        });
+    }
+    filled + rest
 }
 
 /// The longest text of a header that we write, in characters.
@@ -183,6 +221,16 @@ mod tests {
         );
         assert_ne!(MailAddress::key_of("maria@example.org"), MailAddress::key_of("maria@example.com"));
         assert_eq!(MailAddress::key_of(" Nobody"), "nobody");
+    }
+
+    #[test]
+    fn each_secret_stands_in_its_own_place() {
+        let text = (0..11).map(secret_placeholder).collect::<Vec<_>>().join(" ");
+        let secrets: Vec<String> = (0..11).map(|number| format!("cl_{number}")).collect();
+        assert_eq!(with_secrets(&text, &secrets), secrets.join(" "));
+        assert_eq!(with_secrets("[secret-1] [secret-2] [secret-", &["a"]), "a [secret-2] [secret-");
+        assert_eq!(with_secrets("[[secret-1]][secret-2]", &["[secret-2]", "b"]), "[[secret-2]]b");
+        assert_eq!(with_secrets::<&str>("none", &[]), "none");
     }
 
     proptest! {

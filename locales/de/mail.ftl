@@ -47,3 +47,18 @@ test-body = Dies ist eine Test-E-Mail von Concord. Der E-Mail-Versand funktionie
 test-no-action = Es ist nichts weiter zu tun.
 test-sent = Gesendete E-Mails stehen hier:
 test-view-sent = Gesendete E-Mails ansehen
+
+sign-in-heading = Bei Concord anmelden
+sign-in-body = Sie können sich als { $name } bei { $business } anmelden.
+sign-in-several = Ihre Adresse gehört zu mehreren Betrieben. Wählen Sie, wo Sie sich anmelden:
+sign-in-at = Bei { $business } anmelden
+sign-in-expires = { $links ->
+    [one] Der Link gilt einmal und { $minutes } Minuten lang.
+   *[other] Jeder Link gilt einmal und { $minutes } Minuten lang.
+}
+sign-in-ignore = Wenn Sie diese E-Mail nicht angefordert haben, ignorieren Sie sie. Ohne sie kann sich niemand anmelden.
+
+invitation-heading = { $business } lädt Sie zu Concord ein
+invitation-body = { $name }, Sie können sich jetzt anmelden und sehen dann die Buchungen und Kalender von { $business }.
+invitation-button = Zum ersten Mal anmelden
+invitation-expires = Der Link gilt einmal, bis { $until }. Danach bekommen Sie auf der Anmeldeseite einen neuen: { $page }

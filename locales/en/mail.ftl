@@ -47,3 +47,18 @@ test-body = This is a test email from Concord. Email delivery works.
 test-no-action = No action is needed.
 test-sent = Sent emails are listed here:
 test-view-sent = View sent emails
+
+sign-in-heading = Sign in to Concord
+sign-in-body = You can sign in as { $name } at { $business }.
+sign-in-several = Your address belongs to several businesses. Choose where to sign in:
+sign-in-at = Sign in at { $business }
+sign-in-expires = { $links ->
+    [one] The link works once, within { $minutes } minutes.
+   *[other] Each link works once, within { $minutes } minutes.
+}
+sign-in-ignore = If you did not ask for this email, ignore it. Nobody can sign in without it.
+
+invitation-heading = { $business } invites you to Concord
+invitation-body = { $name }, you can now sign in to see the bookings and calendars of { $business }.
+invitation-button = Sign in for the first time
+invitation-expires = The link works once, until { $until }. After that, ask for a new one on the sign-in page: { $page }

@@ -2,14 +2,19 @@
 //!
 //! The command line lets people in before anything else runs, so what it calls takes a transaction and no `Context`.
 
-use chrono::{DateTime, Utc};
-use concord_domain::ids::{BusinessId, UserId};
-use concord_jobs::Context;
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::{BusinessId, SessionId, UserId};
+use concord_jobs::{Context, language::Language, mail::MailSettings, notify};
 use concord_storage::{
-    ChangeContext, StorageError, Tx, businesses,
+    ChangeContext, StorageError, Tx,
+    businesses::{self, Business},
+    jobs::JobRef,
+    limits::{self, BucketRate, RateDecision},
     people::{self, NewUser, User, UserSettings},
+    seal::Keyring,
     secret,
     sign_in::{self, NewSession, NewSignInLink},
+    sign_in_requests::{self, NewSignInRequest},
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -33,10 +38,58 @@ pub async fn create_sign_in_link(
     expires_at: DateTime<Utc>,
 ) -> Result<SecretString, StorageError> {
     let token = secret::new_token("cl_");
-    let link = NewSignInLink { user: user.id, digest: &secret::digest(&token), reusable: false, expires_at };
+    let digest = &secret::digest(&token);
+    let link = NewSignInLink { user: user.id, digest, reusable: false, browser: None, expires_at };
     sign_in::create_link(tx, &link, by.now).await?;
     history::record(tx, by, "given a sign-in link", user.id, &json!({ "name": user.name })).await?;
     Ok(token)
+}
+
+/// A link by which somebody who was let in signs in for the first time.
+#[derive(Debug)]
+pub struct Invitation {
+    /// To be shown to whoever invites them.
+    pub token: SecretString,
+    /// To be pushed after the commit. `None`: no mail was written, since there is no mail server.
+    pub mail: Option<JobRef>,
+}
+
+/// Makes a link for somebody who was just let in, and mails it to them where there is a mail server.
+pub async fn invite(
+    tx: &mut Tx,
+    by: &ChangeContext,
+    sealed_by: (&MailSettings, &Keyring),
+    (business, user): (&Business, &User),
+    language: Language,
+    expires_at: DateTime<Utc>,
+) -> Result<Invitation, StorageError> {
+    let token = create_sign_in_link(tx, by, user, expires_at).await?;
+    let link = (&token, expires_at);
+    let mail = notify::invite(tx, sealed_by, (business, user), language, link, by.now).await?;
+    Ok(Invitation { token, mail })
+}
+
+/// Mails to one address, on average: at most five in any hour, whoever asks for them. A link works until the next one can be
+/// sent, or nearly so: whoever asks in somebody's name keeps them neither from signing in nor from reading their mails.
+const LINK_MAIL_RATE: BucketRate = BucketRate { interval: Duration::minutes(20), burst: 2 };
+
+/// Somebody, in the browser with this digest, wants to sign in with an address: whoever has it is written to. What this does
+/// and how long it takes is the same for every address, known or not.
+pub async fn request_sign_in_link(
+    context: &Context,
+    email: &str,
+    browser: &str,
+    language: Language,
+) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    let bucket = format!("sign-in:{}", secret::digest_bytes(email.trim().to_lowercase().as_bytes()));
+    let mut tx = context.db.begin().await?;
+    if let RateDecision::Wait(_) = limits::take(&mut tx, &bucket, now, LINK_MAIL_RATE, Duration::zero()).await? {
+        return Ok(());
+    }
+    let request = NewSignInRequest { email, browser, language: language.tag() };
+    let job = sign_in_requests::create(&mut tx, &request, now).await?;
+    context.commit(tx, &[job]).await
 }
 
 /// Changes what somebody is and may do, from their next request on. `NotPossible`: nobody would be a manager.
@@ -106,4 +159,47 @@ pub async fn end_session(
     sign_in::end_session(&mut tx, digest).await?;
     history::record(&mut tx, by, "signed out", user, &json!({ "name": by.actor.label() })).await?;
     tx.commit().await
+}
+
+/// Ends one session of the person who `by` is. `NotFound`: they have no such session.
+pub async fn end_session_by_id(
+    context: &Context,
+    by: &ChangeContext,
+    user: UserId,
+    id: SessionId,
+) -> Result<(), ServiceError> {
+    let mut tx = context.db.begin().await?;
+    sign_in::end_session_of_user(&mut tx, by.business, user, id).await.or_not_found("session")?;
+    history::record(&mut tx, by, "signed out", user, &json!({ "name": by.actor.label() })).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Ends every session of the person who `by` is, but for the one with this digest. Returns how many.
+pub async fn end_other_sessions(
+    context: &Context,
+    by: &ChangeContext,
+    user: UserId,
+    kept: &str,
+) -> Result<usize, StorageError> {
+    let mut tx = context.db.begin().await?;
+    let ended = sign_in::end_other_sessions(&mut tx, by.business, user, kept).await?;
+    if ended > 0 {
+        let detail = json!({ "name": by.actor.label(), "sessions": ended });
+        history::record(&mut tx, by, "signed out elsewhere", user, &detail).await?;
+    }
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Signs somebody out everywhere: they may sign in again. `NotFound`: the business has no such user.
+pub async fn end_sessions_of(context: &Context, by: &ChangeContext, id: UserId) -> Result<User, ServiceError> {
+    let user = people::find_user(&context.db, by.business, id).await?.or_not_found("person")?;
+    let mut tx = context.db.begin().await?;
+    let ended = sign_in::end_all_sessions(&mut tx, by.business, id).await?;
+    if ended > 0 {
+        let detail = json!({ "name": user.name, "sessions": ended });
+        history::record(&mut tx, by, "signed out everywhere", id, &detail).await?;
+    }
+    tx.commit().await?;
+    Ok(user)
 }

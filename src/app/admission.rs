@@ -63,6 +63,8 @@ const UNKNOWN_PERMITS: usize = 8;
 const HEAVY_PERMITS: usize = 8;
 /// Notifications that are not believed, of one address in a minute.
 const MAX_FAILED_NOTIFICATIONS: u32 = 120;
+/// Sign-in links that are asked for from one address in a minute, for whomever.
+const MAX_SIGN_IN_REQUESTS: u32 = 10;
 /// How long something that opened is known.
 const KNOWN_CREDENTIAL_TTL: Duration = Duration::from_mins(10);
 const MAX_KNOWN_CREDENTIALS: u64 = 10_000;
@@ -81,6 +83,7 @@ pub struct Admission {
     /// Of notifications and webhooks.
     rejected_credentials: KeyedRateLimiter<(CredentialKind, IpAddr)>,
     keys: KeyedRateLimiter<ApiKeyId>,
+    sign_in_requests: KeyedRateLimiter<IpAddr>,
     /// Digests of what has opened something.
     known: Cache<String, ()>,
     anonymous: Semaphore,
@@ -100,6 +103,7 @@ impl Admission {
             unproven: KeyedRateLimiter::new(config.unproven_per_minute, clock),
             rejected_credentials: KeyedRateLimiter::new(MAX_FAILED_NOTIFICATIONS, clock),
             keys: KeyedRateLimiter::new(config.per_minute_per_key, clock),
+            sign_in_requests: KeyedRateLimiter::new(MAX_SIGN_IN_REQUESTS, clock),
             known: Cache::builder()
                 .max_capacity(MAX_KNOWN_CREDENTIALS)
                 .time_to_live(KNOWN_CREDENTIAL_TTL)
@@ -179,19 +183,27 @@ impl Admission {
     pub(crate) async fn admit_unknown(
         &self,
         is_open: bool,
-        is_link: bool,
+        signs_in: bool,
         network: Option<IpAddr>,
     ) -> Result<SemaphorePermit<'_>, AdmissionError> {
         if is_open {
             self.check_failures(CredentialKind::Anonymous, network)?;
             self.record_failure(CredentialKind::Anonymous, network);
         }
-        self.acquire(if is_link { &self.sign_ins } else { &self.anonymous }, 1).await
+        self.acquire(if signs_in { &self.sign_ins } else { &self.anonymous }, 1).await
     }
 
     /// Counts a request of a key.
     pub(crate) fn admit_key(&self, key: ApiKeyId) -> Result<(), AdmissionError> {
         self.keys.try_acquire(&key).map_err(|seconds| AdmissionError::RateLimited { seconds })
+    }
+
+    /// Counts somebody who wants a sign-in link.
+    pub(crate) fn admit_sign_in_request(&self, network: Option<IpAddr>) -> Result<(), AdmissionError> {
+        let Some(network) = network else { return Ok(()) };
+        self.sign_in_requests
+            .try_acquire(&network)
+            .map_err(|seconds| AdmissionError::RateLimited { seconds })
     }
 
     /// A place for work that keeps a core busy.

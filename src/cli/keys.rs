@@ -1,7 +1,9 @@
 //! `concord keys`: making a master key, and re-encrypting everything with a new one.
 
 use clap::{Args, Subcommand};
-use concord_storage::{channels, connections, customer_links, feeds, idempotency, seal::MasterKey};
+use concord_storage::{
+    channels, connections, customer_links, feeds, idempotency, mail_secrets, seal::MasterKey,
+};
 use secrecy::ExposeSecret;
 
 use super::{
@@ -44,11 +46,13 @@ async fn rotate(config: &Config) -> Result<(), CommandError> {
     let channels = channels::rotate_keys(&mut tx, &ring).await?;
     let feeds = feeds::rotate_keys(&mut tx, &ring).await?;
     let pages = customer_links::rotate_keys(&mut tx, &ring).await?;
+    let mails = mail_secrets::rotate_keys(&mut tx, &ring).await?;
     tx.commit().await?;
     db.close().await;
     print_line(&format!(
-        "{connections} connections, {channels} secrets of channels, {feeds} addresses of feeds, {pages} addresses of customers' pages and {answers} kept answers \
-         were re-encrypted; everything is encrypted with key {} now.\n\
+        "{connections} connections, {channels} secrets of channels, {feeds} addresses of feeds, {pages} addresses of \
+         customers' pages, {mails} mails and {answers} kept answers were re-encrypted; everything is encrypted with key {} \
+         now.\n\
          A process that was started with another key goes on encrypting with it. Restart every process that still runs \
          with the old configuration, then run this command once more; when it re-encrypts nothing, previous keys may \
          be taken out of the configuration.",

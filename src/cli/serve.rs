@@ -341,6 +341,7 @@ pub(super) fn mail(config: &Config) -> Result<MailSettings, CommandError> {
         burst: (section.per_minute / 6).max(1),
         digest: to_time_delta(section.digest),
         timeout: section.timeout,
+        sign_in_link: to_time_delta(config.security.sign_in_link),
     })
 }
 

@@ -11,17 +11,18 @@ use concord_domain::{
     people::{Actor, Role},
     settings::FieldErrors,
 };
+use concord_jobs::language::Language;
 use concord_services::users;
 use concord_storage::{
     ChangeContext, Db, Page,
     businesses::{self, BusinessSettings},
     people::{self, NewUser, User},
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     CommandError, print_line,
-    serve::{open_database, open_existing},
+    serve::{keyring, mail, open_database, open_existing},
 };
 use crate::config::{CancelledEntries, Config};
 
@@ -51,7 +52,7 @@ enum UserCommand {
         #[arg(long)]
         manager: String,
     },
-    /// Creates a person who signs in.
+    /// Creates a person who signs in, prints their first link, and mails it to them if there is a mail server.
     Add {
         /// The business's slug.
         #[arg(long)]
@@ -143,11 +144,21 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
             };
             let mut tx = db.begin().await?;
             let new = NewUser { business: found.id, staff, name, email, role };
-            let user = users::create(&mut tx, &change(found.id, &clock), &new)
+            let by = change(found.id, &clock);
+            let user = users::create(&mut tx, &by, &new)
                 .await
                 .map_err(|error| format!("{} was not created: {error}", new.email))?;
+            let (mail, ring) = (mail(config)?, keyring(config)?);
+            let expires_at = by.now + config.security.invitation;
+            let language = Language::default();
+            let invited =
+                users::invite(&mut tx, &by, (&mail, &ring), (&found, &user), language, expires_at).await?;
             tx.commit().await?;
-            print_sign_in_link(&db, config, &clock, &user).await
+            print_url(config, &user, &invited.token, Duration::from_std(config.security.invitation)?)?;
+            match invited.mail {
+                Some(_) => print_line(&format!("It is mailed to {} too.", user.email)),
+                None => Ok(()),
+            }
         }
         UserCommand::Link { email } => {
             let users = people::find_users_by_email(&db, &email).await?;
@@ -212,13 +223,17 @@ async fn print_sign_in_link(
     let mut tx = db.begin().await?;
     let token = users::create_sign_in_link(&mut tx, &by, user, by.now + holds).await?;
     tx.commit().await?;
+    print_url(config, user, &token, holds)
+}
+
+fn print_url(config: &Config, user: &User, token: &SecretString, holds: Duration) -> Result<(), CommandError> {
     let url = config.public_url().join(&format!("/sign-in/{}", token.expose_secret()))?;
-    print_line(&format!(
-        "{} ({}) signs in once within {} minutes at\n{url}",
-        user.name,
-        user.role,
-        holds.num_minutes()
-    ))
+    let within = match holds.num_days() {
+        0 => format!("{} minutes", holds.num_minutes()),
+        1 => "a day".to_owned(),
+        days => format!("{days} days"),
+    };
+    print_line(&format!("{} ({}) signs in once within {within} at\n{url}", user.name, user.role))
 }
 
 async fn list(db: &Db) -> Result<(), CommandError> {

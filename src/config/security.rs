@@ -27,6 +27,9 @@ pub struct SecurityConfig {
     /// How long a sign-in link is good.
     #[serde(rename = "sign_in_link_minutes", deserialize_with = "units::minutes")]
     pub sign_in_link: Duration,
+    /// How long the first sign-in link of somebody who was let in is good.
+    #[serde(rename = "invitation_days", deserialize_with = "units::days")]
+    pub invitation: Duration,
 }
 
 const NO_KEY: &str = "must be 32 bytes in base64, as `openssl rand -base64 32` prints";
@@ -45,5 +48,6 @@ impl SecurityConfig {
         }
         check.check_range("session_days", self.session.as_secs() / 86_400, 1..=400);
         check.check_range("sign_in_link_minutes", self.sign_in_link.as_secs() / 60, 1..=10_080);
+        check.check_range("invitation_days", self.invitation.as_secs() / 86_400, 1..=30);
     }
 }

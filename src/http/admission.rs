@@ -28,9 +28,10 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
         return next.run(request).await;
     }
     let (is_program, is_link) = (path.starts_with("/api/"), is_link(path));
+    let signs_in = is_link || path == "/sign-in";
     let is_open = digests.is_empty() && !is_link && !path.starts_with("/assets/");
     let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
-    match app.admission.admit_unknown(is_open, is_link, network).await {
+    match app.admission.admit_unknown(is_open, signs_in, network).await {
         Ok(_place) => next.run(request).await,
         Err(error) if is_program => ApiError::from(error).into_response(),
         Err(error) => PageError::from(error).into_response(),

@@ -38,6 +38,7 @@ pub mod idempotency;
 mod instance_lock;
 pub mod jobs;
 pub mod limits;
+pub mod mail_secrets;
 pub mod mails;
 mod migrations;
 pub mod notices;
@@ -55,6 +56,7 @@ pub mod reveals;
 pub mod seal;
 pub mod secret;
 pub mod sign_in;
+pub mod sign_in_requests;
 pub mod statistics;
 pub mod sync_log;
 #[cfg(feature = "testing")]

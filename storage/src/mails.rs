@@ -9,12 +9,15 @@ use concord_domain::{
     job::{JobKind, QueueClass},
     mail::{MailKind, MailState, one_line},
 };
+use secrecy::SecretString;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
     Db, Page, PageRequest, Result, Tx, attendees,
     jobs::{self, JobRef, NewJob},
+    mail_secrets,
+    seal::Keyring,
     sync_log::newest,
 };
 
@@ -116,20 +119,44 @@ const CREATE: &str = "
 /// Writes a mail and enqueues the job that sends it; the caller pushes that after the commit. `None`: a mail with this key
 /// was written before.
 pub async fn create(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
+    let Some(id) = insert(tx, new, now).await? else { return Ok(None) };
+    enqueue(tx, new.business, id, now).await.map(Some)
+}
+
+/// What a mail says and its text leaves out.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMailSecrets<'a> {
+    /// What stands for the first placeholder in the text, for the second, and so on.
+    pub secrets: &'a [SecretString],
+    /// When its links stop working: it is not sent any more.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The same for a mail whose text has placeholders.
+pub async fn create_with_secrets(
+    tx: &mut Tx,
+    ring: &Keyring,
+    new: &NewMail<'_>,
+    secrets: NewMailSecrets<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<JobRef>> {
+    let Some(id) = insert(tx, new, now).await? else { return Ok(None) };
+    mail_secrets::keep(tx, ring, id, secrets.secrets, secrets.expires_at).await?;
+    enqueue(tx, new.business, id, now).await.map(Some)
+}
+
+async fn insert(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Option<MailId>> {
     let id = MailId::new(now);
     let (sender, invitation) = (new.sender, new.invitation);
-    if changed!(tx, CREATE;
+    let written = changed!(tx, CREATE;
         id, new.business, new.kind, one_line(new.to_address), one_line(new.to_name),
         one_line(new.subject), new.text, new.html, format!("<{}@{}>", id.0.simple(), new.from_domain),
         new.dedupe_key, now, sender.map(|sender| one_line(sender.name)),
         sender.map(|sender| one_line(sender.address)), sender.and_then(|sender| sender.reply_to),
         invitation.map(|it| it.attendee), invitation.map(|it| Json(it.message)), invitation.map(|it| it.calendar),
         new.useful_until
-    )? == 0
-    {
-        return Ok(None);
-    }
-    enqueue(tx, new.business, id, now).await.map(Some)
+    )?;
+    Ok((written == 1).then_some(id))
 }
 
 async fn enqueue(tx: &mut Tx, business: BusinessId, id: MailId, now: DateTime<Utc>) -> Result<JobRef> {

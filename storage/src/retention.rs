@@ -53,6 +53,8 @@ const RECEIPT_RETENTION: Duration = Duration::days(1);
 const CLOSED_SUBSCRIPTION_RETENTION: Duration = Duration::days(30);
 /// Which keys have seen their provider away is of use until it answers.
 const JOB_KEY_RETENTION: Duration = Duration::days(1);
+/// The job that deletes them gives up long before.
+const SIGN_IN_REQUEST_RETENTION: Duration = Duration::days(1);
 /// For a day, an answer that comes too late is told so, rather than that nobody asked.
 const OAUTH_STATE_RETENTION: Duration = Duration::days(1);
 
@@ -76,6 +78,8 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
         "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict', 'customer') AND notified_at IS NOT NULL))"; keep.mails);
     delete!("sessions" ("token_hash"), "expires_at <= $1"; now);
     delete!("sign_in_links" ("token_hash"), "expires_at <= $1"; now);
+    delete!("mail_secrets" ("mail_id"), "expires_at <= $1"; now);
+    delete!("sign_in_requests" ("id"), "created_at <= $1"; now - SIGN_IN_REQUEST_RETENTION);
     delete!("reveals" ("id"), "expires_at <= $1"; now);
     delete!("portal_links" ("token_hash"), "expires_at <= $1"; now);
     delete!("oauth_states" ("nonce_hash"), "expires_at <= $1"; now - OAUTH_STATE_RETENTION);

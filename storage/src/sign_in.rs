@@ -3,7 +3,7 @@
 use std::time::Duration as StdDuration;
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::{BusinessId, UserId};
+use concord_domain::ids::{BusinessId, SessionId, UserId};
 
 use crate::{
     Db, Result, Tx, oauth_states,
@@ -13,6 +13,8 @@ use crate::{
 /// A browser that is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Session {
+    /// By which forms name it.
+    pub id: SessionId,
     /// The digest of its token.
     pub token_hash: String,
     pub business_id: BusinessId,
@@ -34,15 +36,18 @@ pub struct NewSignInLink<'a> {
     pub digest: &'a str,
     /// Whether it works until it expires, instead of once.
     pub reusable: bool,
+    /// A digest of what the cookie of the browser holds that asked for it; `None`: nobody's browser did.
+    pub browser: Option<&'a str>,
     pub expires_at: DateTime<Utc>,
 }
 
 const CREATE_LINK: &str = "
-    INSERT INTO sign_in_links (token_hash, user_id, reusable, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)";
+    INSERT INTO sign_in_links (token_hash, user_id, reusable, browser_hash, expires_at, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// Stores a link that signs a user in.
 pub async fn create_link(tx: &mut Tx, link: &NewSignInLink<'_>, now: DateTime<Utc>) -> Result<()> {
-    exec!(tx, CREATE_LINK, link.digest, link.user, link.reusable, link.expires_at, now)
+    exec!(tx, CREATE_LINK, link.digest, link.user, link.reusable, link.browser, link.expires_at, now)
 }
 
 // The condition and the mark are one statement: of two who open a link at once, one gets in.
@@ -61,18 +66,20 @@ pub struct ValidSignInLink {
     pub user: User,
     /// Whether it works until it expires, instead of once.
     pub reusable: bool,
+    /// A digest of what the cookie of the browser holds that asked for it; `None`: nobody's browser did.
+    pub browser: Option<String>,
 }
 
 const OPEN_LINK: &str = "
-    SELECT user_id, reusable FROM sign_in_links
+    SELECT user_id, reusable, browser_hash FROM sign_in_links
     WHERE token_hash = $1 AND expires_at > $2 AND (reusable OR used_at IS NULL)";
 
 /// What `use_link` would find, without using it up.
 pub async fn find_link(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<ValidSignInLink>> {
-    let link: Option<(UserId, bool)> = optional!(db, OPEN_LINK, digest, now)?;
-    let Some((user, reusable)) = link else { return Ok(None) };
+    let link: Option<(UserId, bool, Option<String>)> = optional!(db, OPEN_LINK, digest, now)?;
+    let Some((user, reusable, browser)) = link else { return Ok(None) };
     let user: Option<User> = optional!(db, LINK_USER, user)?;
-    Ok(user.map(|user| ValidSignInLink { user, reusable }))
+    Ok(user.map(|user| ValidSignInLink { user, reusable, browser }))
 }
 
 /// Whom a link signs in. `None`: there is no such link, it has expired or was used, or its user may no longer sign in.
@@ -94,19 +101,25 @@ pub struct NewSession<'a> {
     pub expires_at: DateTime<Utc>,
 }
 
-const CREATE_SESSION: &str = "
-    INSERT INTO sessions (token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at)
-    SELECT $1, business_id, id, $4, $5, $5, $6 FROM users WHERE business_id = $2 AND id = $3
-    RETURNING token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at";
+macro_rules! columns {
+    () => {
+        "id, token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at"
+    };
+}
+
+const CREATE_SESSION: &str = returning!(
+    "INSERT INTO sessions (token_hash, id, business_id, user_id, user_agent, created_at, last_seen_at, expires_at)
+     SELECT $1, $7, business_id, id, $4, $5, $5, $6 FROM users WHERE business_id = $2 AND id = $3"
+);
 
 /// Begins a session. `NotFound`: the user is not of the business.
 pub async fn create_session(tx: &mut Tx, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<Session> {
-    one!(tx, CREATE_SESSION, new.digest, new.business, new.user, new.user_agent, now, new.expires_at)
+    one!(tx, CREATE_SESSION;
+        new.digest, new.business, new.user, new.user_agent, now, new.expires_at, SessionId::new(now)
+    )
 }
 
-const FIND_SESSION: &str = "
-    SELECT token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at FROM sessions
-    WHERE token_hash = $1 AND expires_at > $2";
+const FIND_SESSION: &str = select!("FROM sessions WHERE token_hash = $1 AND expires_at > $2");
 
 /// The session of a token and who it is. `None`: there is none, it is over, or its user may no longer sign in.
 pub async fn find_session(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<(Session, User)>> {
@@ -155,6 +168,51 @@ const END_SESSION: &str = "DELETE FROM sessions WHERE token_hash = $1";
 pub async fn end_session(tx: &mut Tx, digest: &str) -> Result<()> {
     oauth_states::delete_for_session(tx, digest).await?;
     exec!(tx, END_SESSION, digest)
+}
+
+const LIST_SESSIONS: &str = select!(
+    "FROM sessions WHERE business_id = $1 AND user_id = $2 AND expires_at > $3 ORDER BY last_seen_at DESC, id"
+);
+
+/// Where a person is signed in, the one that was seen last first.
+pub async fn list_sessions(
+    db: &Db,
+    business: BusinessId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Session>> {
+    all!(db, LIST_SESSIONS, business, user, now)
+}
+
+const END_SESSION_OF_USER: &str =
+    "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2 AND id = $3 RETURNING token_hash";
+
+/// Signs one browser of a person out, and ends what it was connecting. `NotFound`: they are not signed in there.
+pub async fn end_session_of_user(
+    tx: &mut Tx,
+    business: BusinessId,
+    user: UserId,
+    id: SessionId,
+) -> Result<()> {
+    let digest: String = scalar!(tx, END_SESSION_OF_USER, business, user, id)?;
+    oauth_states::delete_for_session(tx, &digest).await
+}
+
+const END_OTHER_SESSIONS: &str = "
+    DELETE FROM sessions WHERE business_id = $1 AND user_id = $2 AND token_hash <> $3 RETURNING token_hash";
+
+/// Signs a person out everywhere but in the session with this digest. Returns how many sessions ended.
+pub async fn end_other_sessions(
+    tx: &mut Tx,
+    business: BusinessId,
+    user: UserId,
+    kept: &str,
+) -> Result<usize> {
+    let ended: Vec<String> = scalars!(tx, END_OTHER_SESSIONS, business, user, kept)?;
+    for digest in &ended {
+        oauth_states::delete_for_session(tx, digest).await?;
+    }
+    Ok(ended.len())
 }
 
 const END_ALL_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";

@@ -50,7 +50,9 @@ mod remote_changes;
 mod resources;
 mod same_history;
 mod secrets;
+mod sessions;
 mod shutdown;
+mod sign_in;
 mod tenants;
 
 use concord_testing::{

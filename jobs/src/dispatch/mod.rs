@@ -38,6 +38,7 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
         JobKind::ImportAvailability => Box::pin(import_availability::run(context, job)).await,
         JobKind::CompareDrift => Box::pin(drift::run(context, job)).await,
         JobKind::Disconnect => Box::pin(disconnect::run(context, job)).await,
+        JobKind::MailSignInLinks => Box::pin(notify::sign_in::run(context, job)).await,
         JobKind::SendMail => Box::pin(notify::send::run(context, job)).await,
         JobKind::Invite => Box::pin(invitations::run(context, job)).await,
         JobKind::Notify => Box::pin(notify::run(context, job)).await,

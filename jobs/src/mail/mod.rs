@@ -40,6 +40,8 @@ pub struct MailSettings {
     pub digest: Duration,
     /// How long one mail may take.
     pub timeout: StdDuration,
+    /// How long the link works of somebody who wants to sign in.
+    pub sign_in_link: Duration,
 }
 
 impl MailSettings {
@@ -54,6 +56,7 @@ impl MailSettings {
             burst: 10,
             digest: Duration::minutes(2),
             timeout: StdDuration::from_secs(20),
+            sign_in_link: Duration::minutes(15),
         }
     }
 

@@ -4,11 +4,16 @@
 //! here, not in the front, because it is workers that write mails, and a worker has no front.
 
 use askama::Template;
-use concord_domain::notice::{MAX_LISTED_NOTICES, NoticeKind};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    mail::secret_placeholder,
+    notice::{MAX_LISTED_NOTICES, NoticeKind},
+};
 use concord_storage::notices::Notice;
 
 use super::MailSettings;
-use crate::language::{Language, TextKey, text};
+use crate::language::{Language, TextKey, dates::date_time, text};
 
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,16 @@ pub(crate) fn shown(template: &impl Template, otherwise: &str) -> String {
         tracing::error!(%error, "a mail's template failed");
         otherwise.to_owned()
     })
+}
+
+/// A text that was kept out of a template, as one would have put it in.
+pub(crate) fn escape_html(text: &str) -> String {
+    #[derive(Template)]
+    #[template(source = "{{ text }}", ext = "html")]
+    struct Escaped<'a> {
+        text: &'a str,
+    }
+    Escaped { text }.render().unwrap_or_default()
 }
 
 /// What all mails have around what they say.
@@ -160,9 +175,103 @@ pub fn test(language: Language, business: &str, link: &str) -> RenderedMail {
     RenderedMail::new(subject, &TestMailText { frame, link }, &TestMailHtml { frame, link })
 }
 
+#[derive(Template)]
+#[template(path = "mail/sign_in.txt", escape = "none")]
+struct SignInText<'a> {
+    frame: &'a MailFrame<'a>,
+    intro: &'a str,
+    links: &'a [MailLink],
+    expires: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/sign_in.html")]
+struct SignInHtml<'a> {
+    frame: &'a MailFrame<'a>,
+    intro: &'a str,
+    links: &'a [MailLink],
+    expires: &'a str,
+}
+
+/// A link that signs in, and what it says.
+struct MailLink {
+    label: String,
+    url: String,
+}
+
+/// The address of a mail's link that signs in, with a placeholder for its token.
+fn sign_in_url(mail: &MailSettings, number: usize) -> String {
+    mail.address(&format!("/sign-in/{}", secret_placeholder(number)))
+}
+
+/// To somebody who wants to sign in: a link for each of `at`, the names of a user and of their business.
+pub fn sign_in(language: Language, mail: &MailSettings, at: &[(&str, String)]) -> RenderedMail {
+    let businesses: Vec<&str> = at.iter().map(|(_, business)| business.as_str()).collect();
+    let frame = &MailFrame { language, business: &businesses.join(", ") };
+    let link = |(number, business): (usize, &&str)| MailLink {
+        label: text(language, TextKey::SignInAt, [("business", (*business).into())]),
+        url: sign_in_url(mail, number),
+    };
+    let links: Vec<MailLink> = businesses.iter().enumerate().map(link).collect();
+    let intro = match at {
+        [(name, business)] => {
+            let named = [("name", (*name).into()), ("business", business.as_str().into())];
+            text(language, TextKey::SignInBody, named)
+        }
+        _ => frame.text(TextKey::SignInSeveral),
+    };
+    let minutes = mail.sign_in_link.num_minutes();
+    let valid = [("links", links.len().into()), ("minutes", minutes.into())];
+    let expires = text(language, TextKey::SignInExpires, valid);
+    let (intro, links, expires) = (intro.as_str(), links.as_slice(), expires.as_str());
+    let plain = SignInText { frame, intro, links, expires };
+    let html = SignInHtml { frame, intro, links, expires };
+    RenderedMail::new(frame.text(TextKey::SignInHeading), &plain, &html)
+}
+
+#[derive(Template)]
+#[template(path = "mail/user_invitation.txt", escape = "none")]
+struct InvitationText<'a> {
+    frame: &'a MailFrame<'a>,
+    intro: &'a str,
+    url: &'a str,
+    expires: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/user_invitation.html")]
+struct InvitationHtml<'a> {
+    frame: &'a MailFrame<'a>,
+    heading: &'a str,
+    intro: &'a str,
+    url: &'a str,
+    expires: &'a str,
+}
+
+/// To somebody who was let in as `name`, with a link that works until then.
+pub fn user_invitation(
+    language: Language,
+    mail: &MailSettings,
+    (business, zone): (&str, Tz),
+    name: &str,
+    until: DateTime<Utc>,
+) -> RenderedMail {
+    let frame = &MailFrame { language, business };
+    let heading = text(language, TextKey::InvitationHeading, [("business", business.into())]);
+    let named = [("name", name.into()), ("business", business.into())];
+    let intro = text(language, TextKey::InvitationBody, named);
+    let until = date_time(until, zone, language);
+    let valid = [("until", until.into()), ("page", mail.address("/sign-in").into())];
+    let expires = text(language, TextKey::InvitationExpires, valid);
+    let url = sign_in_url(mail, 0);
+    let (intro, url, expires) = (intro.as_str(), url.as_str(), expires.as_str());
+    let plain = InvitationText { frame, intro, url, expires };
+    let html = InvitationHtml { frame, heading: &heading, intro, url, expires };
+    RenderedMail::new(heading.clone(), &plain, &html)
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use concord_domain::ids::NoticeId;
     use uuid::Uuid;
 
@@ -240,6 +349,25 @@ mod tests {
             assert!(part.contains("Und 2 weitere.") && part.contains("auf demselben Stand."), "{part}");
         }
         assert!(rendered.html.contains("<html lang=\"de\">"));
+    }
+
+    #[test]
+    fn sign_in_mail_has_one_link_for_each_business() {
+        let at = [("Ana", "Harbour & House".to_owned()), ("Ana Costa", "[secret-4]".to_owned())];
+        insta::assert_snapshot!(shown(&sign_in(Language::En, &mail(), &at)));
+        let one = sign_in(Language::De, &mail(), &at[..1]);
+        assert!(one.text.contains("als Ana bei Harbour & House anmelden"), "{}", one.text);
+        assert!(one.text.contains("https://book.example.org/sign-in/[secret-1]\n"), "{}", one.text);
+        assert!(!one.text.contains("[secret-2]"));
+    }
+
+    #[test]
+    fn invitation_says_until_when_its_link_works() {
+        let until = "2026-07-03T12:00:00Z".parse().unwrap();
+        let business = ("Harbour <House>", chrono_tz::Europe::Lisbon);
+        insta::assert_snapshot!(shown(&user_invitation(Language::En, &mail(), business, "Ana", until)));
+        let german = user_invitation(Language::De, &mail(), business, "Ana", until);
+        assert!(german.text.contains("bis Fr., 3. Juli 2026, 13:00 WEST."), "{}", german.text);
     }
 
     #[test]

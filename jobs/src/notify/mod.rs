@@ -7,6 +7,7 @@
 pub mod customer;
 mod outbox;
 pub(crate) mod send;
+pub(crate) mod sign_in;
 
 use chrono::Duration;
 use concord_domain::{
@@ -26,7 +27,7 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-pub use self::outbox::enqueue_test_mail;
+pub use self::outbox::{enqueue_test_mail, invite};
 use self::send::{NO_SERVER, RECHECK_INTERVAL};
 use crate::{
     Context,

@@ -6,19 +6,21 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     ids::{BusinessId, MailId},
-    mail::MailState,
+    mail::{MailState, with_secrets},
 };
 use concord_storage::{
-    in_tx,
+    StorageError, in_tx,
     jobs::{self, ClaimedJob, JobOutcome},
     limits::{self, BucketRate, RateDecision},
+    mail_secrets,
     mails::{self, StoredMail as Row},
 };
+use secrecy::ExposeSecret;
 
 use crate::{
     Context,
     job::{JobError, require_business, retry_or_fail},
-    mail::{MailError, Mailer, Recipient, compose},
+    mail::{MailError, Mailer, Recipient, compose, render::escape_html},
 };
 
 /// RFC 5321, section 4.5.4.1: whoever sends gives up after four or five days.
@@ -32,6 +34,8 @@ const BUCKET: &str = "mail";
 const ORDER_INTERVAL: Duration = Duration::seconds(30);
 /// Why a mail was not sent in time.
 const TOO_LATE: &str = "not sent, because it would have arrived too late";
+/// Why a mail comes too late to be of use.
+const EXPIRED_LINKS: &str = "its sign-in link has expired; a new one can be requested on the sign-in page";
 
 /// Why nothing is sent.
 pub(crate) const NO_SERVER: &str = "no mail server is set up";
@@ -112,7 +116,23 @@ async fn send_row(
 ) -> Result<(), MailError> {
     let mail = &context.mail;
     let from = Recipient { address: mail.from_address.clone(), name: mail.from_name.clone() };
-    mailer.send(compose(row, &from, now)?).await
+    if !row.kind.has_secrets() {
+        return mailer.send(compose(row, &from, now)?).await;
+    }
+    mailer.send(compose(&with_secrets_of(context, row, now).await?, &from, now)?).await
+}
+
+/// The mail with its secrets, as it is nowhere but on its way.
+async fn with_secrets_of(context: &Context, row: &Row, now: DateTime<Utc>) -> Result<Row, MailError> {
+    let secrets = match mail_secrets::open(&context.db, &context.ring, row.id, now).await {
+        Ok(secrets) => secrets.ok_or_else(|| MailError::Refused(EXPIRED_LINKS.to_owned()))?,
+        Err(error @ StorageError::Sealed { .. }) => return Err(MailError::Refused(error.to_string())),
+        Err(error) => return Err(MailError::Transient(error.to_string())),
+    };
+    let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+    let escaped: Vec<String> = secrets.iter().map(|secret| escape_html(secret)).collect();
+    let body_text = with_secrets(&row.body_text, &secrets);
+    Ok(Row { body_text, body_html: with_secrets(&row.body_html, &escaped), ..row.clone() })
 }
 
 /// What follows from a failure.
@@ -149,6 +169,9 @@ async fn record(
     let outcome = match result {
         Ok(()) => {
             mails::record_sent(&mut tx, row, context.clock.now()).await?;
+            if row.kind.has_secrets() {
+                mail_secrets::delete(&mut tx, row.id).await?;
+            }
             JobOutcome::Done
         }
         Err(error) => {

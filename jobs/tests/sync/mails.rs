@@ -9,12 +9,14 @@ use std::{
 };
 
 use chrono::Duration;
-use concord_domain::{job::JobState, mail::MailState};
+use concord_domain::{job::JobState, mail::MailState, people::Role};
 use concord_jobs::{mail::Recipient, notify::enqueue_test_mail};
 use concord_storage::{
     PageRequest,
     mails::{self, StoredMail},
     on_both_databases,
+    people::{self, NewUser},
+    sign_in_requests::{self, NewSignInRequest},
     testing::{self, TestDb},
 };
 use serde_json::{Value, json};
@@ -90,6 +92,33 @@ async fn a_server_that_says_nothing_is_asked_again(db: &TestDb) {
     fixture.write_to("Ana", ANA).await;
     fixture.settle().await;
     assert_eq!((fixture.only_mail().await.state, fixture.outside.mails().await.len()), (MailState::Sent, 1));
+}
+
+/// A link that works no longer is of no use, however late the server has time.
+async fn sign_in_mail_is_not_sent_after_its_link(db: &TestDb) {
+    let mut fixture = SyncFixture::with_mailbox(db).await;
+    let new = NewUser {
+        business: fixture.business.id,
+        staff: None,
+        name: "Nina".to_owned(),
+        email: "nina@example.org".to_owned(),
+        role: Role::Staff,
+    };
+    fixture.change_mail(|mail| mail.sign_in_link = Duration::minutes(5));
+    fixture.mail_fault("rate_limit", 3).await;
+    let mut tx = testing::begin(db).await;
+    people::create_user(&mut tx, &new, fixture.clock.now()).await.unwrap();
+    let request = NewSignInRequest { email: "nina@example.org", browser: "browser", language: "de" };
+    sign_in_requests::create(&mut tx, &request, fixture.clock.now()).await.unwrap();
+    testing::commit(tx).await;
+    fixture.drain().await;
+    let mail = fixture.only_mail().await;
+    assert_eq!((mail.state, mail.subject.as_str()), (MailState::Waiting, "Bei Concord anmelden"));
+    fixture.clock.advance(Duration::minutes(6));
+    fixture.settle().await;
+    let mail = fixture.only_mail().await;
+    assert_eq!((mail.state, fixture.outside.mails().await.len()), (MailState::Failed, 0));
+    assert!(mail.last_error.unwrap().starts_with("its sign-in link has expired"));
 }
 
 async fn what_is_refused_is_sent_again_by_hand_alone(db: &TestDb) {
@@ -249,6 +278,7 @@ on_both_databases!(
     a_mail_is_sent_once_and_that_is_kept,
     a_server_that_has_no_time_is_asked_again,
     a_server_that_says_nothing_is_asked_again,
+    sign_in_mail_is_not_sent_after_its_link,
     what_is_refused_is_sent_again_by_hand_alone,
     mail_with_lost_response_is_resent_with_same_message_id,
     without_a_mail_server_mails_wait_until_there_is_one,

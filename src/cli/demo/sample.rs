@@ -334,7 +334,7 @@ async fn sign_in_url(app: &App, user: &User, old: Option<String>) -> Result<Stri
     let digest = secret::digest(&token);
     let mut tx = db.begin().await?;
     let new =
-        NewSignInLink { digest: &digest, user: user.id, reusable: true, expires_at: now + LINK_LIFETIME };
+        NewSignInLink { digest: &digest, user: user.id, reusable: true, browser: None, expires_at: now + LINK_LIFETIME };
     sign_in::create_link(&mut tx, &new, now).await?;
     tx.commit().await?;
     Ok(app.absolute_url(&format!("/sign-in/{}", token.expose_secret())))

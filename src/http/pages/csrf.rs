@@ -2,7 +2,7 @@
 //!
 //! Two things must hold for whatever is not a GET: the browser says that the form came from our own pages, and the form
 //! carries the token of a session that is alive, which is known before any of the form is read. The forms of people who
-//! are not signed in (`/sign-in/...`, and the way back from a provider) have no session, and so only the first.
+//! are not signed in (`/sign-in`, `/sign-in/...`, and the way back from a provider) have no session, and so only the first.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -25,7 +25,7 @@ use crate::{
 /// The field that carries the token.
 const FIELD: &str = "csrf";
 
-/// A form of somebody who is not signed in holds a code at the most.
+/// A form of somebody who is not signed in holds a code or an address at the most.
 const MAX_ANONYMOUS_BYTES: usize = 16 * 1024;
 
 pub(in crate::http) async fn verify(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -36,7 +36,7 @@ pub(in crate::http) async fn verify(State(app): State<App>, request: Request, ne
         return PageError::Forged.into_response();
     }
     let path = request.uri().path();
-    if path.starts_with("/sign-in/") || path.starts_with("/oauth/") {
+    if path == "/sign-in" || path.starts_with("/sign-in/") || path.starts_with("/oauth/") {
         let size = BodySize::of(request.body());
         return match app.admission.reserve_body(BodyClass::Forms, size, MAX_ANONYMOUS_BYTES).await {
             Ok(_held) => next.run(request).await,

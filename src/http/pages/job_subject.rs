@@ -57,6 +57,7 @@ impl JobSubject {
             }
             JobKind::SendMail
             | JobKind::Invite
+            | JobKind::MailSignInLinks
             | JobKind::Notify
             | JobKind::PollChannel
             | JobKind::Retention => Ok(None),

@@ -107,6 +107,8 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
         MailKind::InvitationUpdate => "Updated invitation",
         MailKind::InvitationCancel => "Cancellation",
         MailKind::PortalLink => "Link to bookings",
+        MailKind::SignIn => "Sign-in link",
+        MailKind::UserInvitation => "User invitation",
     };
     MailRow {
         id: mail.id,

@@ -51,6 +51,7 @@ mod platforms;
 mod resources;
 mod reveal;
 mod session;
+mod sessions;
 mod settings;
 mod sign_in;
 mod sync_log;
@@ -120,6 +121,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(api_keys::router())
         .merge(sync_log::router())
         .merge(mail::router())
+        .merge(sessions::router())
         .merge(sign_in::router())
         .merge(theme::router())
         .layer(middleware::from_fn_with_state(app.clone(), csrf::verify))
@@ -146,6 +148,7 @@ fn form_page_path(path: &str) -> String {
         ["changes", ..] => "/changes".to_owned(),
         ["calendars", "connect", ..] => "/calendars".to_owned(),
         ["settings", "mail", ..] => "/settings/mail".to_owned(),
+        ["settings", "sessions", ..] => "/settings/sessions".to_owned(),
         [] | [_] | ["retry", ..] => "/".to_owned(),
         [before @ .., _] => format!("/{}", before.join("/")),
     }
@@ -163,6 +166,7 @@ mod tests {
             ("/settings/people/users/7/link", "/settings/people/users/7"),
             ("/settings/platforms/airbnb", "/settings/platforms"),
             ("/settings/mail/7/again", "/settings/mail"),
+            ("/settings/sessions/7/end", "/settings/sessions"),
             ("/channels/7/webhooks", "/channels/7"),
             ("/channels/7/runs/8/undo", "/channels/7"),
             ("/changes/7/follow", "/changes"),

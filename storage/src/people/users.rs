@@ -120,7 +120,7 @@ pub async fn update_user(
 }
 
 /// Nobody's provider tells mailboxes apart by the case of letters, and people type it as they like.
-fn normalize_email(email: &str) -> String {
+pub(crate) fn normalize_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 

@@ -146,6 +146,7 @@ async fn who_was_archived_can_come_back_as_something_else(db: &TestDb) {
         user: before.id,
         digest: "old",
         reusable: false,
+        browser: None,
         expires_at: monday() + Duration::days(1),
     };
     sign_in::create_link(&mut tx, &link, monday()).await.unwrap();

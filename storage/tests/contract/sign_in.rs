@@ -14,7 +14,7 @@ use crate::{at_once, is_not_found, people::user, precise};
 const LASTS: Duration = Duration::from_hours(10);
 
 async fn link(db: &Db, user: &User, digest: &str, reusable: bool) {
-    let link = NewSignInLink { user: user.id, digest, reusable, expires_at: at(15) };
+    let link = NewSignInLink { user: user.id, digest, reusable, browser: None, expires_at: at(15) };
     let mut tx = begin(db).await;
     sign_in::create_link(&mut tx, &link, monday()).await.unwrap();
     commit(tx).await;
@@ -27,7 +27,7 @@ async fn open(db: &Db, digest: &str, minute: i64) -> Option<User> {
     user
 }
 
-async fn session(db: &Db, business: &Business, user: &User, digest: &str) -> Session {
+pub(crate) async fn session(db: &Db, business: &Business, user: &User, digest: &str) -> Session {
     let new = NewSession {
         business: business.id,
         user: user.id,
@@ -59,7 +59,7 @@ async fn looking_at_a_link_does_not_use_it_up(db: &TestDb) {
     link(db, &ana, "once", false).await;
     link(db, &ana, "demo", true).await;
     let look = async |digest, minute| sign_in::find_link(db, digest, at(minute)).await.unwrap();
-    let found = |reusable| Some(ValidSignInLink { user: ana.clone(), reusable });
+    let found = |reusable| Some(ValidSignInLink { user: ana.clone(), reusable, browser: None });
     assert_eq!(look("never made", 1).await, None);
     assert_eq!((look("once", 1).await, look("once", 2).await), (found(false), found(false)));
     assert_eq!(open(db, "once", 3).await, Some(ana.clone()));
@@ -80,6 +80,23 @@ async fn a_reusable_link_opens_until_it_expires(db: &TestDb) {
     assert_eq!(open(db, "demo", 1).await, Some(ana.clone()));
     assert_eq!(open(db, "demo", 14).await, Some(ana));
     assert_eq!(open(db, "demo", 15).await, None);
+}
+
+async fn link_knows_the_browser_that_asked(db: &TestDb) {
+    let business = testing::business(db).await;
+    let ana = user(db, &business, "ana@harbour.example", None).await;
+    let new = NewSignInLink {
+        user: ana.id,
+        digest: "bound",
+        reusable: false,
+        browser: Some("browser"),
+        expires_at: at(15),
+    };
+    let mut tx = begin(db).await;
+    sign_in::create_link(&mut tx, &new, monday()).await.unwrap();
+    commit(tx).await;
+    let found = sign_in::find_link(db, "bound", at(1)).await.unwrap().unwrap();
+    assert_eq!((found.user, found.browser.as_deref()), (ana, Some("browser")));
 }
 
 async fn of_many_who_open_a_link_at_once_one_gets_in(db: &TestDb) {
@@ -182,6 +199,7 @@ concord_storage::on_both_databases!(
     a_link_opens_once_and_not_too_late,
     looking_at_a_link_does_not_use_it_up,
     a_reusable_link_opens_until_it_expires,
+    link_knows_the_browser_that_asked,
     of_many_who_open_a_link_at_once_one_gets_in,
     a_session_holds_until_it_expires_or_ends,
     a_session_is_noted_as_seen_once_a_minute,

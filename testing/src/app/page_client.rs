@@ -106,6 +106,25 @@ impl<'a> PageClient<'a> {
         self.get(sent.leads_to()).await
     }
 
+    /// As the browser of somebody who is not signed in sends a form, and keeps the cookies of the answer.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> PageResponse {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let url = format!("{}{path}", self.test_app.api.base);
+        let request = self.test_app.api.http.post(url).header("content-type", FORM).body(body);
+        let answer = self.ask(request).await;
+        self.keep_cookies(&answer);
+        answer
+    }
+
+    /// Keeps what an answer sets, as a browser does.
+    pub fn keep_cookies(&mut self, answer: &PageResponse) {
+        for cookie in answer.cookies() {
+            let name = |cookie: &str| cookie.split('=').next().map(str::to_owned);
+            self.cookies.retain(|kept| name(kept) != name(&cookie));
+            self.cookies.push(cookie);
+        }
+    }
+
     async fn ask(&self, request: reqwest::RequestBuilder) -> PageResponse {
         let answer = request.header("cookie", self.cookies.join("; ")).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -122,6 +141,7 @@ impl<'a> PageClient<'a> {
             user: user.id,
             digest: &secret::digest(&token),
             reusable: false,
+            browser: None,
             expires_at: now + Duration::minutes(5),
         };
         let mut tx = begin(self.test_app.db()).await;

@@ -211,6 +211,7 @@ async fn failed_job_item(
             format!("{} could not be compared with the bookings", capitalize(&calendar_of))
         }
         JobKind::Disconnect => format!("{} could not be fully disconnected", capitalize(&calendar_of)),
+        JobKind::MailSignInLinks => "A sign-in link could not be sent".to_owned(),
         JobKind::SendMail => "An email could not be sent".to_owned(),
         JobKind::Invite => "An invitation could not be prepared".to_owned(),
         JobKind::Notify => "A notification could not be sent".to_owned(),

@@ -34,6 +34,7 @@ pub(super) fn router() -> Router<App> {
         .route("/settings/people/users", post(users::invite))
         .route("/settings/people/users/{id}", get(users::edit).post(users::update))
         .route("/settings/people/users/{id}/link", post(users::create_sign_in_link))
+        .route("/settings/people/users/{id}/sign-out", get(users::confirm_sign_out).post(users::sign_out))
         .route("/settings/people/users/{id}/archive", get(users::confirm_archive).post(users::archive))
 }
 
@@ -68,6 +69,8 @@ struct SignInLinkReveal {
     name: String,
     url: String,
     until: String,
+    /// Where it was mailed too.
+    mailed_to: Option<String>,
 }
 
 /// What a staff member does, for people.

@@ -1,17 +1,21 @@
 //! Those who sign in: let in, given a link, made something else, shut out.
 
 use askama::Template;
+use axum::http::{HeaderMap, header};
+use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::looks_like_mail_address,
     ids::{StaffId, UserId},
     people::Role,
 };
+use concord_jobs::language::Language;
 use concord_services::{ServiceError, users};
 use concord_storage::{
-    StorageError, Tx,
+    StorageError,
     people::{self, NewUser, User, UserSettings},
+    sign_in,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{PATH, SignInLinkReveal, build_page, role_options};
@@ -31,7 +35,12 @@ pub(super) struct UserForm {
     pub(super) staff: String,
 }
 
-pub(super) async fn invite(user: Manager, PageForm(form): PageForm<UserForm>) -> PageResult {
+/// The mail is in the language of whoever invites, as far as their browser tells.
+pub(super) async fn invite(
+    user: Manager,
+    headers: HeaderMap,
+    PageForm(form): PageForm<UserForm>,
+) -> PageResult {
     let mut faults = Faults::default();
     let UserSettings { staff, name, role } = parse_form(&form, &mut faults);
     let email = form.email.trim().to_owned();
@@ -52,7 +61,21 @@ pub(super) async fn invite(user: Manager, PageForm(form): PageForm<UserForm>) ->
         }
         Err(error) => return Err(error.into()),
     };
-    reveal_sign_in_link(&user, tx, &made).await
+    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|languages| languages.to_str().ok());
+    let language = Language::choose(None, wanted, None);
+    let context = &user.app.context;
+    let by = user.change();
+    let expires_at = by.now + user.app.config.security.invitation;
+    let sealed_by = (&*context.mail, &*context.ring);
+    let invited = (&user.business, &made);
+    let invitation = users::invite(&mut tx, &by, sealed_by, invited, language, expires_at).await?;
+    let shown = SignInLinkReveal {
+        mailed_to: invitation.mail.is_some().then(|| made.email.clone()),
+        ..SignInLinkReveal::new(&user, &made, &invitation.token, expires_at)
+    };
+    let shown = reveal::store(&mut tx, &user, PATH, &shown).await?;
+    context.commit(tx, invitation.mail.as_slice()).await?;
+    Ok(reveal::redirect(PATH, shown))
 }
 
 async fn refuse(user: &CurrentUser, form: UserForm, faults: impl Into<Faults>) -> PageResult {
@@ -77,6 +100,8 @@ struct UserFormPage {
     /// Whom they may stand for.
     linked_staff: Vec<SelectOption>,
     is_you: bool,
+    /// In how many browsers they are signed in.
+    sessions: usize,
 }
 
 impl UserFormPage {
@@ -98,7 +123,8 @@ impl UserFormPage {
         let roles = role_options(&form.role);
         let layout = Layout::load(user, NavItem::Settings, format!("Edit {}", person.name)).await?;
         let (email, is_you) = (person.email.clone(), person.id == user.user.id);
-        Ok(Self { layout, id: person.id, email, form, roles, linked_staff, is_you })
+        let sessions = sign_in::list_sessions(db, business, person.id, user.app.now()).await?.len();
+        Ok(Self { layout, id: person.id, email, form, roles, linked_staff, is_you, sessions })
     }
 }
 
@@ -156,23 +182,45 @@ fn parse_form(form: &UserForm, faults: &mut Faults) -> UserSettings {
 
 pub(super) async fn create_sign_in_link(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
     let person = find_user(&user, id).await?;
-    let tx = user.app.context.db.begin().await?;
-    reveal_sign_in_link(&user, tx, &person).await
-}
-
-/// Makes a link that works once, and leads to the page that shows it: it must be nowhere else.
-async fn reveal_sign_in_link(user: &CurrentUser, mut tx: Tx, person: &User) -> PageResult {
+    let mut tx = user.app.context.db.begin().await?;
     let by = user.change();
     let expires_at = by.now + user.app.config.security.sign_in_link;
-    let token = users::create_sign_in_link(&mut tx, &by, person, expires_at).await?;
-    let shown = SignInLinkReveal {
-        name: person.name.clone(),
-        url: user.app.absolute_url(&format!("/sign-in/{}", token.expose_secret())),
-        until: exact_time(expires_at, user.business.zone),
-    };
-    let shown = reveal::store(&mut tx, user, PATH, &shown).await?;
+    let token = users::create_sign_in_link(&mut tx, &by, &person, expires_at).await?;
+    // The page that it leads to shows it, and nothing else does.
+    let shown = SignInLinkReveal::new(&user, &person, &token, expires_at);
+    let shown = reveal::store(&mut tx, &user, PATH, &shown).await?;
     tx.commit().await?;
     Ok(reveal::redirect(PATH, shown))
+}
+
+impl SignInLinkReveal {
+    /// A link that is shown, and not mailed.
+    fn new(user: &CurrentUser, person: &User, token: &SecretString, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            name: person.name.clone(),
+            url: user.app.absolute_url(&format!("/sign-in/{}", token.expose_secret())),
+            until: exact_time(expires_at, user.business.zone),
+            mailed_to: None,
+        }
+    }
+}
+
+pub(super) async fn sign_out(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
+    find_user(&user, id).await?;
+    let person = users::end_sessions_of(&user.app.context, &user.change(), id).await?;
+    let flash = Flash::success(format!("{} is signed out everywhere.", person.name));
+    Ok(user.redirect_with_flash(PATH, &flash))
+}
+
+pub(super) async fn confirm_sign_out(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
+    let person = find_user(&user, id).await?;
+    let question = Confirmation::danger(
+        ("sign-out", format!("{PATH}/users/{id}/sign-out")),
+        format!("Sign {} out everywhere?", isolated(&person.name)),
+        "Every browser in which they are signed in is signed out. They can sign in again.",
+        "Sign out",
+    );
+    confirm_page(&user, (NavItem::Settings, format!("{PATH}/users/{id}")), question).await
 }
 
 pub(super) async fn archive(user: Manager, PagePath(id): PagePath<UserId>) -> PageResult {
