@@ -20,6 +20,7 @@ CONCORD_TEST_PYTHON="$(scripts/python.sh)"
 export CONCORD_TEST_PYTHON
 scripts/axe.sh
 scripts/ical_js.sh
+scripts/oidc_provider.sh
 if [ -n "${CONCORD_CONTRACTS:-}" ]; then
   # Each crate's tests run in a folder of their own.
   CONCORD_CONTRACTS="$(cd "$CONCORD_CONTRACTS" && pwd)"

@@ -37,6 +37,7 @@ pub mod language;
 pub mod mail;
 pub mod notice;
 pub mod occupancy;
+pub mod oidc;
 pub mod people;
 pub mod platform;
 pub mod privacy;

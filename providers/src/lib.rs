@@ -52,6 +52,7 @@ pub mod http;
 pub mod microsoft;
 pub mod net;
 pub mod oauth;
+pub mod oidc;
 mod pages;
 pub mod provider;
 pub mod push;

@@ -20,7 +20,7 @@ use url::Url;
 use self::refusal::operator_advice;
 use crate::{
     error::ProviderError,
-    http::{HttpClient, retry_after},
+    http::{BufferedResponse, HttpClient, retry_after},
 };
 
 /// Where a provider's OAuth stands.
@@ -240,24 +240,31 @@ impl OAuthApp {
     /// Carries a request of oauth2's over the shared client. That crate keeps neither status nor headers of a refusal,
     /// so what they decide is decided here.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-        let response = self.http.send(request.map(Bytes::from)).await?;
-        let json = response.is_of_type("application/json");
-        match response.status {
-            StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited {
-                retry_after: retry_after(&response.headers, self.clock.now()),
-            }),
-            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-                Err(ProviderError::Transient(format!("the token endpoint answered {status}")))
-            }
-            status if !json || response.body.is_empty() => Err(ProviderError::Transient(format!(
-                "the token endpoint answered {status} with something that is no token; if this lasts, check its address"
-            ))),
-            status => {
-                let mut read = HttpResponse::new(response.body.to_vec());
-                *read.status_mut() = status;
-                *read.headers_mut() = response.headers;
-                Ok(read)
-            }
+        read_token_response(self.http.send(request.map(Bytes::from)).await?, &self.clock)
+    }
+}
+
+/// What a token endpoint has answered, if that is for oauth2 to read.
+pub(crate) fn read_token_response(
+    response: BufferedResponse,
+    clock: &Clock,
+) -> Result<HttpResponse, ProviderError> {
+    let json = response.is_of_type("application/json");
+    match response.status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            Err(ProviderError::RateLimited { retry_after: retry_after(&response.headers, clock.now()) })
+        }
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            Err(ProviderError::Transient(format!("the token endpoint answered {status}")))
+        }
+        status if !json || response.body.is_empty() => Err(ProviderError::Transient(format!(
+            "the token endpoint answered {status} with something that is no token; if this lasts, check its address"
+        ))),
+        status => {
+            let mut read = HttpResponse::new(response.body.to_vec());
+            *read.status_mut() = status;
+            *read.headers_mut() = response.headers;
+            Ok(read)
         }
     }
 }

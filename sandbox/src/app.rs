@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::faults::FaultInjector;
 use crate::google::GoogleSandbox;
+use crate::issuer::Issuer;
 use crate::mailbox::Mailbox;
 use crate::microsoft::MicrosoftSandbox;
 use crate::ota::Ota;
@@ -23,6 +24,7 @@ use crate::{OAuthClient, SandboxConfig, SandboxError, clock, google, microsoft};
 pub(crate) struct SandboxApp {
     pub(crate) google: Arc<GoogleSandbox>,
     pub(crate) microsoft: Arc<MicrosoftSandbox>,
+    pub(crate) issuer: Arc<Issuer>,
     pub(crate) ota: Arc<Ota>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) server: Arc<SandboxServer>,
@@ -69,6 +71,7 @@ impl SandboxApp {
         let app = Self {
             google: Arc::new(google),
             microsoft: Arc::new(microsoft),
+            issuer: Arc::new(Issuer::new(Arc::clone(&server))),
             ota: Arc::new(ota),
             mailbox: Arc::new(mailbox),
             server,

@@ -75,6 +75,18 @@ pub enum FaultKind {
     NoEnds,
     /// The answer to a request for a listing's feed has the status `value`, such as 404.
     Status,
+    /// The ID token holds another nonce than was asked with.
+    WrongNonce,
+    /// The ID token is for another application.
+    WrongAudience,
+    /// The ID token has expired.
+    ExpiredIdToken,
+    /// The ID token names another issuer.
+    WrongIssuer,
+    /// The userinfo says that the address is not verified.
+    UnverifiedEmail,
+    /// The userinfo is about somebody else.
+    OtherSubject,
     /// A listing's feed is small and becomes a gigabyte when it is unpacked.
     GzipBomb,
 }
@@ -89,6 +101,8 @@ pub(crate) enum FaultTarget {
     Mailbox,
     /// The booking platforms; an account is a listing.
     Ota,
+    /// The OpenID Connect issuer; an account is an address.
+    Issuer,
 }
 
 impl FaultTarget {
@@ -97,7 +111,7 @@ impl FaultTarget {
         match self {
             Self::Google => Some(Provider::Google),
             Self::Microsoft => Some(Provider::Microsoft),
-            Self::Mailbox | Self::Ota => None,
+            Self::Mailbox | Self::Ota | Self::Issuer => None,
         }
     }
 }
@@ -303,6 +317,12 @@ impl ActiveFault {
                 | FaultKind::NoEnds
                 | FaultKind::Status
                 | FaultKind::GzipBomb => target.provider == FaultTarget::Ota,
+                FaultKind::WrongNonce
+                | FaultKind::WrongAudience
+                | FaultKind::ExpiredIdToken
+                | FaultKind::WrongIssuer
+                | FaultKind::UnverifiedEmail
+                | FaultKind::OtherSubject => target.provider == FaultTarget::Issuer,
                 FaultKind::RateLimit
                 | FaultKind::ServerError
                 | FaultKind::Timeout

@@ -2,7 +2,7 @@
 //!
 //! What it is: a server that stands for the providers that Concord talks to. Today that is a Google (accounts,
 //! consent page, tokens, Calendar v3, channels), a Microsoft (accounts, identity endpoints, Graph's calendars and
-//! subscriptions), booking platforms with listings that export feeds and read others', and a mailbox that takes every mail,
+//! subscriptions), an OpenID Connect issuer, booking platforms with listings that export feeds and read others', and a mailbox that takes every mail,
 //! with pages on which a person sees and changes their own calendar, books a listing and reads the mails, and a control
 //! interface by which tests and demos play that person, break things on demand and read the traffic.
 //!
@@ -27,6 +27,7 @@ mod faults;
 mod gate;
 mod google;
 mod html;
+mod issuer;
 mod journal;
 mod mailbox;
 mod microsoft;
@@ -93,6 +94,11 @@ pub struct OAuthClient {
 }
 
 impl OAuthClient {
+    /// The application that the simulated OpenID Connect issuer knows.
+    pub fn issuer() -> Self {
+        Self { client_id: "sandbox-issuer-client".into(), client_secret: "sandbox issuer: secret/+%".into() }
+    }
+
     /// The application that the simulated Microsoft knows.
     pub fn microsoft() -> Self {
         Self {
@@ -221,6 +227,7 @@ fn router(app: &Arc<app::SandboxApp>) -> Router {
         .with_state(Arc::clone(app))
         .nest("/google", google::router(&app.google))
         .nest("/microsoft", microsoft::router(&app.microsoft))
+        .nest("/issuer", issuer::router(&app.issuer))
         .merge(ota::router(Arc::clone(&app.ota)))
         .route(&format!("{}/{{*path}}", bad_answers::FOREIGN_HOST_PATH), elsewhere)
 }

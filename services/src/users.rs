@@ -84,7 +84,9 @@ pub async fn request_sign_in_link(
     let now = context.clock.now();
     let bucket = format!("sign-in:{}", secret::digest_bytes(email.trim().to_lowercase().as_bytes()));
     let mut tx = context.db.begin().await?;
-    if let RateDecision::Wait(_) = limits::take(&mut tx, &bucket, now, LINK_MAIL_RATE, Duration::zero()).await? {
+    if let RateDecision::Wait(_) =
+        limits::take(&mut tx, &bucket, now, LINK_MAIL_RATE, Duration::zero()).await?
+    {
         return Ok(());
     }
     let request = NewSignInRequest { email, browser, language: language.tag() };
@@ -192,7 +194,11 @@ pub async fn end_other_sessions(
 }
 
 /// Signs somebody out everywhere: they may sign in again. `NotFound`: the business has no such user.
-pub async fn end_sessions_of(context: &Context, by: &ChangeContext, id: UserId) -> Result<User, ServiceError> {
+pub async fn end_sessions_of(
+    context: &Context,
+    by: &ChangeContext,
+    id: UserId,
+) -> Result<User, ServiceError> {
     let user = people::find_user(&context.db, by.business, id).await?.or_not_found("person")?;
     let mut tx = context.db.begin().await?;
     let ended = sign_in::end_all_sessions(&mut tx, by.business, id).await?;
@@ -202,4 +208,50 @@ pub async fn end_sessions_of(context: &Context, by: &ChangeContext, id: UserId) 
     }
     tx.commit().await?;
     Ok(user)
+}
+
+/// Where somebody with an address can sign in.
+#[derive(Clone, Debug)]
+pub struct SignInChoice {
+    pub user: User,
+    /// The name of their business.
+    pub business: String,
+}
+
+/// Where whoever has an address can sign in: empty if nobody has it.
+pub async fn choices_of(context: &Context, email: &str) -> Result<Vec<SignInChoice>, StorageError> {
+    let mut choices = Vec::new();
+    for user in people::find_users_by_email(&context.db, email).await? {
+        let business =
+            businesses::find(&context.db, user.business_id).await?.ok_or(StorageError::NotFound)?;
+        choices.push(SignInChoice { user, business: business.name });
+    }
+    Ok(choices)
+}
+
+/// How long somebody may take to choose.
+const CHOICE_TTL: Duration = Duration::minutes(5);
+
+/// A link for each choice of somebody who has proven who they are, for the page on which they choose.
+pub async fn offer_sign_in(
+    context: &Context,
+    choices: &[SignInChoice],
+) -> Result<Vec<SecretString>, StorageError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let mut tokens = Vec::new();
+    for choice in choices {
+        let token = secret::new_token("cl_");
+        let link = NewSignInLink {
+            user: choice.user.id,
+            digest: &secret::digest(&token),
+            reusable: false,
+            browser: None,
+            expires_at: now + CHOICE_TTL,
+        };
+        sign_in::create_link(&mut tx, &link, now).await?;
+        tokens.push(token);
+    }
+    tx.commit().await?;
+    Ok(tokens)
 }

@@ -201,9 +201,7 @@ impl Admission {
     /// Counts somebody who wants a sign-in link.
     pub(crate) fn admit_sign_in_request(&self, network: Option<IpAddr>) -> Result<(), AdmissionError> {
         let Some(network) = network else { return Ok(()) };
-        self.sign_in_requests
-            .try_acquire(&network)
-            .map_err(|seconds| AdmissionError::RateLimited { seconds })
+        self.sign_in_requests.try_acquire(&network).map_err(|seconds| AdmissionError::RateLimited { seconds })
     }
 
     /// A place for work that keeps a core busy.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use concord_jobs::Context;
+use concord_providers::oidc::OidcClient;
 use concord_storage::{WriteCaller, idempotency::IdempotentWork, on_behalf_of, probe::DatabaseProbe};
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,8 @@ pub struct App {
     pub access: FeedAccessLog,
     /// Whether the database works.
     pub probe: Arc<DatabaseProbe>,
+    /// The OpenID Connect issuer at which people may sign in; `None`: none is set up.
+    pub oidc: Option<Arc<OidcClient>>,
     /// Who is let in, and how much of the process they may take.
     pub admission: Arc<Admission>,
     /// What goes on when the request that began it has ended; a process that stops waits for it.

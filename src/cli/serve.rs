@@ -13,7 +13,9 @@ use concord_jobs::{
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    FeedFetchLimits, FeedFetcher, HttpConfig, ProviderRegistry, ProviderRegistryConfig, SsrfGuard,
+    FeedFetchLimits, FeedFetcher, HttpClient, HttpConfig, ProviderRegistry, ProviderRegistryConfig,
+    SsrfGuard,
+    oidc::{OidcClient, OidcSettings},
 };
 use concord_storage::{
     Db, DbOptions, InstanceMode, StorageError,
@@ -34,6 +36,9 @@ use crate::{
 
 /// Done jobs are kept this long, to tell what was done.
 const DONE_JOBS: Duration = Duration::days(7);
+
+/// Discovery documents and tokens have some kilobytes.
+const OIDC_BODY_BYTES: usize = 1024 * 1024;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +109,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     dispatch::ensure_scheduled(&context).await?;
     Ok(App {
         admission: Arc::new(Admission::new(&config.server, &context.clock)),
+        oidc: oidc(&config, &context.clock)?.map(Arc::new),
         context,
         public_url: config.public_url(),
         config: Arc::new(config),
@@ -292,6 +298,24 @@ pub(super) fn providers(config: &Config) -> Result<ProviderRegistryConfig, Comma
             hide_private_hosts: true,
         }),
     })
+}
+
+/// The OpenID Connect issuer, if one is set up.
+pub(super) fn oidc(config: &Config, clock: &Clock) -> Result<Option<OidcClient>, CommandError> {
+    let Some((issuer, client_id, client_secret)) = config.sign_in.oidc.credentials() else { return Ok(None) };
+    let settings = OidcSettings {
+        issuer: issuer.to_owned(),
+        client_id: client_id.to_owned(),
+        client_secret: client_secret.clone(),
+        redirect_url: config.public_url().join("/oauth/sign-in/callback")?,
+    };
+    let limits = HttpConfig {
+        connect_timeout: config.providers.connect_timeout,
+        request_timeout: config.providers.request_timeout,
+        max_body_bytes: OIDC_BODY_BYTES,
+        ..HttpConfig::default()
+    };
+    Ok(Some(OidcClient::new(settings, HttpClient::new(limits)?, clock.clone())))
 }
 
 /// Which hosts a person may name for feeds.

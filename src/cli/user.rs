@@ -226,7 +226,12 @@ async fn print_sign_in_link(
     print_url(config, user, &token, holds)
 }
 
-fn print_url(config: &Config, user: &User, token: &SecretString, holds: Duration) -> Result<(), CommandError> {
+fn print_url(
+    config: &Config,
+    user: &User,
+    token: &SecretString,
+    holds: Duration,
+) -> Result<(), CommandError> {
     let url = config.public_url().join(&format!("/sign-in/{}", token.expose_secret()))?;
     let within = match holds.num_days() {
         0 => format!("{} minutes", holds.num_minutes()),

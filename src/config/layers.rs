@@ -150,7 +150,7 @@ impl ConfigLayers {
 
 /// Whether a key's value must never be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    SECRET.contains(&key) || (key.starts_with("providers.") && key.ends_with("_secret"))
+    SECRET.contains(&key) || key.ends_with("_secret")
 }
 
 fn join(section: &str, name: &str) -> String {

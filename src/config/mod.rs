@@ -27,6 +27,7 @@ mod queue;
 mod retention;
 mod security;
 mod server;
+mod sign_in;
 mod sources;
 mod sync;
 mod telemetry;
@@ -58,6 +59,7 @@ pub use queue::QueueConfig;
 pub use retention::RetentionConfig;
 pub use security::SecurityConfig;
 pub use server::{Network, ServerConfig};
+pub use sign_in::{OidcConfig, SignInConfig};
 pub use sources::{ConfigArgument, ConfigSources, named_variables};
 pub use sync::{CancelledEntries, PushMode, SyncConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -81,6 +83,8 @@ pub struct Config {
     /// How workers learn of new work.
     pub queue: QueueConfig,
     pub security: SecurityConfig,
+    /// Other ways to sign in than a mailed link.
+    pub sign_in: SignInConfig,
     /// Calls to calendar providers.
     pub providers: ProvidersConfig,
     /// Bookings out to calendars, busy times in.
@@ -144,6 +148,7 @@ impl Config {
         self.database.validate(check.of("database"));
         self.queue.validate(check.of("queue"));
         self.security.validate(check.of("security"));
+        self.sign_in.validate(&mut check);
         self.providers.validate(check.of("providers"));
         self.sync.validate(check.of("sync"));
         self.worker.validate(check.of("worker"));

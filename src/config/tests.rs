@@ -64,6 +64,28 @@ fn the_defaults_alone_give_every_key() {
 }
 
 #[test]
+fn issuer_is_set_up_whole_and_over_tls() {
+    assert!(Config::default().sign_in.oidc.credentials().is_none());
+    let set = |issuer: &str, rest: &str| from_file(&format!("[sign_in.oidc]\nissuer = \"{issuer}\"\n{rest}"));
+    let client = "client_id = \"a\"\nclient_secret = \"hush-hush\"";
+    let config = set("https://login.example/realms/a", client).unwrap();
+    assert_eq!(config.sign_in.oidc.credentials().unwrap().0, "https://login.example/realms/a");
+    assert!(!format!("{config:?}").contains("hush-hush"));
+    let missing = words(set("https://login.example", ""));
+    for key in ["client_id", "client_secret"] {
+        assert!(missing.contains(&format!("sign_in.oidc.{key}: is missing")), "{missing}");
+    }
+    for issuer in ["http://login.example", "login.example", "https://login.example/?a", "https://a#b"] {
+        let refused = words(set(issuer, client));
+        assert!(refused.contains("sign_in.oidc.issuer: must be an https:// address"), "{refused}");
+        assert!(!refused.contains("hush-hush"), "{refused}");
+    }
+    assert!(set("http://127.0.0.1:9000/issuer", client).is_ok(), "nothing of it leaves this machine");
+    let name = words(set("https://login.example", &format!("{client}\nname = \"\"")));
+    assert!(name.contains("sign_in.oidc.name: must be one line"), "{name}");
+}
+
+#[test]
 fn a_form_may_carry_the_largest_feed() {
     let config = from_env(&[("CONCORD__CHANNELS__MAX_MEGABYTES", "16")]).unwrap();
     assert!(config.max_upload_bytes() > config.channels.max_megabytes * 1024 * 1024);

@@ -30,7 +30,7 @@ pub struct NewSignInRequest<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct SignInRequest {
     pub id: SignInRequestId,
-    /// In lower case.
+    /// In lower case, as those of users are.
     pub email: String,
     /// A digest of what the cookie of the browser holds that asks.
     #[sqlx(rename = "browser_hash")]

@@ -51,6 +51,7 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         "/settings/platforms",
         "/settings/api-keys",
         "/settings/mail",
+        "/settings/sessions",
         "/settings/sync-log",
         "/settings/sync-log?booking=none",
         "/sign-in",

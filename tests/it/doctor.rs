@@ -55,6 +55,7 @@ fn variables(test_app: &TestApp, db: &TestDb) -> Vec<(&'static str, String)> {
     let key = config.security.master_key.as_ref().unwrap().expose_secret().to_owned();
     let sandbox = test_app.sandbox.url();
     let (google, microsoft) = (OAuthClient::default(), OAuthClient::microsoft());
+    let issuer = OAuthClient::issuer();
     let mut variables = vec![
         ("DATABASE_URL", db.url().to_owned()),
         ("SMTP_URL", test_app.sandbox.smtp_url()),
@@ -70,6 +71,9 @@ fn variables(test_app: &TestApp, db: &TestDb) -> Vec<(&'static str, String)> {
         ("MICROSOFT_GRAPH_CLIENT_SECRET", microsoft.client_secret),
         ("CONCORD__PROVIDERS__MICROSOFT__API_BASE", format!("{sandbox}/microsoft")),
         ("CONCORD__PROVIDERS__MICROSOFT__LOGIN_BASE", format!("{sandbox}/microsoft")),
+        ("CONCORD__SIGN_IN__OIDC__ISSUER", format!("{sandbox}/issuer")),
+        ("CONCORD__SIGN_IN__OIDC__CLIENT_ID", issuer.client_id),
+        ("CONCORD__SIGN_IN__OIDC__CLIENT_SECRET", issuer.client_secret),
     ];
     if let Some(redis) = &config.queue.redis_url {
         variables.push(("REDIS_URL", redis.expose_secret().to_owned()));
@@ -92,6 +96,7 @@ async fn an_installation_that_is_well_is_said_to_be(db: &TestDb) {
         secret("CONCORD_MASTER_KEY"),
         secret("GOOGLE_CALENDAR_CLIENT_SECRET"),
         secret("MICROSOFT_GRAPH_CLIENT_SECRET"),
+        secret("CONCORD__SIGN_IN__OIDC__CLIENT_SECRET"),
         secret("REDIS_URL"),
     ];
     let (code, report) =
@@ -106,8 +111,9 @@ async fn an_installation_that_is_well_is_said_to_be(db: &TestDb) {
     check(&report, "Google", "ok", "accepts the credentials");
     check(&report, "Microsoft", "ok", "accepts the credentials");
     check(&report, "clock", "ok", "as a provider's");
+    check(&report, "sign-in", "ok", "/issuer can be read");
     check(&report, "public address", "warning", "is not encrypted");
-    assert_eq!(report["findings"].as_array().unwrap().len(), 9, "{report:#}");
+    assert_eq!(report["findings"].as_array().unwrap().len(), 10, "{report:#}");
     test_app.stop().await;
 }
 
@@ -131,6 +137,7 @@ async fn what_is_wrong_is_said_with_what_to_do(db: &TestDb) {
         ("SMTP_URL", format!("smtp://ana:hush@{nobody}?tls=none")),
         ("GOOGLE_CALENDAR_CLIENT_SECRET", "hush".to_owned()),
         ("CONCORD__PROVIDERS__MICROSOFT__LOGIN_BASE", format!("http://{nobody}/")),
+        ("CONCORD__SIGN_IN__OIDC__ISSUER", format!("{}/issuer/", test_app.sandbox.url())),
         // Something else answers there.
         ("PUBLIC_URL", test_app.sandbox.url()),
     ] {
@@ -144,6 +151,7 @@ async fn what_is_wrong_is_said_with_what_to_do(db: &TestDb) {
     check(&report, "mail", "wrong", "cannot be reached");
     check(&report, "Google", "wrong", "does not accept this installation");
     check(&report, "Microsoft", "wrong", "127.0.0.1: the provider could not be reached");
+    check(&report, "sign-in", "wrong", "with or without a slash at its end");
     check(&report, "public address", "wrong", "does not answer as Concord");
     let advised = report["findings"].as_array().unwrap().iter().filter(|one| one["verdict"] != "ok");
     assert!(
@@ -171,8 +179,9 @@ async fn a_way_that_leads_nowhere_is_told_from_one_that_is_not_running(db: &Test
     assert_eq!(code, Some(1));
     check(&report, "public address", "wrong", "but Concord runs at ");
     test_app.stop().await;
-    variables
-        .retain(|(name, _)| *name != "SMTP_URL" && !name.contains("GOOGLE") && !name.contains("MICROSOFT"));
+    let is_outside =
+        |name: &str| ["SMTP", "GOOGLE", "MICROSOFT", "OIDC"].iter().any(|part| name.contains(part));
+    variables.retain(|(name, _)| !is_outside(name));
     let (code, report) = doctor(folder.path(), &borrowed(&variables), &[]);
     assert_eq!(code, Some(0), "{report:#}");
     check(&report, "public address", "warning", "nothing answers at http://127.0.0.1:1/");

@@ -11,7 +11,9 @@ use crate::{
 /// The paths of the forms that end one session each.
 fn forms(page: &str) -> Vec<String> {
     let ends = page.split("action=\"").filter_map(|part| part.split('"').next());
-    ends.filter(|path| path.starts_with("/settings/sessions/") && path.ends_with("/end")).map(str::to_owned).collect()
+    ends.filter(|path| path.starts_with("/settings/sessions/") && path.ends_with("/end"))
+        .map(str::to_owned)
+        .collect()
 }
 
 async fn owner_ends_their_other_sessions(db: &TestDb) {

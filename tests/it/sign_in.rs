@@ -247,7 +247,9 @@ async fn forged_forms_and_no_addresses_send_nothing(db: &TestDb) {
     let test_app = TestApp::start(db).await;
     person(&test_app, Role::Staff, None).await;
     let mut visitor = PageClient::signed_out(&test_app);
-    for email in ["", "nobody", "staff@example.org\r\nBcc: all@example.org", "a b@example.org", &"a".repeat(400)] {
+    for email in
+        ["", "nobody", "staff@example.org\r\nBcc: all@example.org", "a b@example.org", &"a".repeat(400)]
+    {
         let answer = visitor.post("/sign-in", &[("email", email)]).await;
         assert_eq!(answer.status, 422, "{email}");
         assert!(answer.text.contains("id=\"email-fault\""), "{}", answer.text);

@@ -29,7 +29,8 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let id = SignInRequestId(job.subject_id);
     let Some(request) = sign_in_requests::find(&context.db, id).await? else { return Ok(JobOutcome::Done) };
     let is_late = request.created_at + MAX_AGE < context.clock.now();
-    let users = if is_late { vec![] } else { people::find_users_by_email(&context.db, &request.email).await? };
+    let users =
+        if is_late { vec![] } else { people::find_users_by_email(&context.db, &request.email).await? };
     let names = business_names(context, &users).await?;
     let mut tx = context.db.begin().await?;
     // Another worker has taken this for abandoned, and written.

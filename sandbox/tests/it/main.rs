@@ -9,6 +9,7 @@ mod faults;
 mod google_client;
 mod google_push;
 mod graph;
+mod issuer;
 mod listener;
 mod lists;
 mod mailbox;

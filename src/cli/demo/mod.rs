@@ -13,6 +13,7 @@ use std::{
 
 use clap::Args;
 use concord_domain::clock::Clock;
+use concord_providers::oidc::is_protected;
 use concord_sandbox::{ListingAddress, OAuthClient, Sandbox, SandboxConfig};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -182,6 +183,15 @@ fn configuration(
     argument("--sandbox", "mail.from_address", "concord@concord.example".to_owned());
     // A demo does not wait for more to happen.
     argument("--sandbox", "mail.digest_minutes", "0".to_owned());
+    // The issuer is known by the sandbox's own name for itself, and nothing is sent to it that others could read.
+    let issuer = format!("{sandbox_url}/issuer");
+    if options.sandbox.is_none() && issuer.parse().is_ok_and(|url| is_protected(&url)) {
+        let client = OAuthClient::issuer();
+        argument("--sandbox", "sign_in.oidc.issuer", issuer);
+        argument("--sandbox", "sign_in.oidc.client_id", client.client_id);
+        argument("--sandbox", "sign_in.oidc.client_secret", client.client_secret);
+        argument("--sandbox", "sign_in.oidc.name", "the sandbox".to_owned());
+    }
     for (key, value) in [
         ("providers.google.client_id", google_client.client_id),
         ("providers.google.client_secret", google_client.client_secret),

@@ -333,8 +333,13 @@ async fn sign_in_url(app: &App, user: &User, old: Option<String>) -> Result<Stri
     let token = secret::new_token("");
     let digest = secret::digest(&token);
     let mut tx = db.begin().await?;
-    let new =
-        NewSignInLink { digest: &digest, user: user.id, reusable: true, browser: None, expires_at: now + LINK_LIFETIME };
+    let new = NewSignInLink {
+        digest: &digest,
+        user: user.id,
+        reusable: true,
+        browser: None,
+        expires_at: now + LINK_LIFETIME,
+    };
     sign_in::create_link(&mut tx, &new, now).await?;
     tx.commit().await?;
     Ok(app.absolute_url(&format!("/sign-in/{}", token.expose_secret())))

@@ -16,6 +16,7 @@ use crate::{
 
 const MAIL: &str = "mail";
 const CLOCK: &str = "clock";
+const ISSUER: &str = "sign-in";
 const PUBLIC_URL: &str = "public address";
 
 /// Tokens are good for an hour, and codes for minutes; a second of a `Date` is nothing.
@@ -99,6 +100,21 @@ async fn check_providers(config: &Config, clock: &Clock) -> Result<Vec<DoctorFin
     }
     findings.push(clock_finding(skew));
     Ok(findings)
+}
+
+/// Whether the issuer can be read at which people sign in, if one is set up.
+pub(super) async fn issuer(config: &Config, clock: &Clock) -> Option<DoctorFinding> {
+    let advice = "check the section [sign_in.oidc]; until it is fixed, people sign in by email";
+    let client = match serve::oidc(config, clock) {
+        Ok(client) => client?,
+        Err(error) => return Some(DoctorFinding::wrong(ISSUER, error.to_string(), advice)),
+    };
+    Some(match client.discover().await {
+        Ok(_) => {
+            DoctorFinding::ok(ISSUER, format!("the discovery document of {} can be read", client.issuer()))
+        }
+        Err(error) => DoctorFinding::wrong(ISSUER, format!("{}: {error}", client.issuer()), advice),
+    })
 }
 
 struct ProbeResult {

@@ -9,9 +9,7 @@ use concord_domain::ids::SessionId;
 use concord_services::users;
 use concord_storage::sign_in::{self, Session};
 
-use super::{
-    CurrentUser, Flash, Layout, NavItem, PagePath, PageResult, RelativeTime, render_page,
-};
+use super::{CurrentUser, Flash, Layout, NavItem, PagePath, PageResult, RelativeTime, render_page};
 use crate::app::App;
 
 const PATH: &str = "/settings/sessions";

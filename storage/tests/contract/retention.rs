@@ -104,7 +104,8 @@ async fn what_has_expired_goes(db: &TestDb) {
     let ana = user(db, &business, "ana@harbour.example", None).await;
     let mut tx = begin(db).await;
     for (digest, minute) in [("short", 10), ("long", 5 * DAY)] {
-        let link = NewSignInLink { user: ana.id, digest, reusable: true, browser: None, expires_at: at(minute) };
+        let link =
+            NewSignInLink { user: ana.id, digest, reusable: true, browser: None, expires_at: at(minute) };
         sign_in::create_link(&mut tx, &link, monday()).await.unwrap();
         let session = NewSession {
             business: business.id,

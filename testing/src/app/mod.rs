@@ -62,6 +62,8 @@ pub struct TestApp {
 #[derive(Default)]
 pub struct TestAppOptions {
     pub microsoft: bool,
+    /// The sandbox's OpenID Connect issuer.
+    pub issuer: bool,
     pub redis_url: Option<String>,
     pub settings: Vec<(&'static str, String)>,
 }
@@ -325,6 +327,9 @@ fn configuration(
             ("providers.microsoft.api_base", microsoft.clone()),
             ("providers.microsoft.login_base", microsoft),
         ]);
+    }
+    if wishes.issuer {
+        settings.push(("sign_in.oidc.issuer", format!("{}/issuer", sandbox.url())));
     }
     if let Some(url) = wishes.redis_url {
         settings.push(("queue.redis_url", url));

@@ -15,6 +15,7 @@ impl PageError {
             Self::NotPossible(_) => "This is not possible right now",
             Self::DeadLink => "This link no longer works",
             Self::Connect { .. } => "Calendar not connected",
+            Self::SignIn { .. } => "You are not signed in",
             Self::TooMany { .. } => "Too many requests",
             Self::Full => "Busy right now",
             Self::Busy => "Someone else made changes",
@@ -29,7 +30,9 @@ impl PageError {
             Self::NotFound(what) => {
                 return format!("This {what} does not exist, or you do not have access to it.");
             }
-            Self::NotPossible(text) | Self::Connect { message: text, .. } => text,
+            Self::NotPossible(text)
+            | Self::Connect { message: text, .. }
+            | Self::SignIn { message: text, .. } => text,
             Self::SignedOut { .. } => "Your session has expired. Nothing was changed.",
             Self::ManagersOnly => "Only managers of your business can open this page.",
             Self::Forged => "The form does not belong to your current session. Nothing was changed.",
@@ -68,7 +71,7 @@ impl PageError {
             Self::Malformed(_) => "Go back, reload the page and try again.",
             Self::NotPossible(_) => "Nothing was changed.",
             Self::DeadLink => "Ask for a new link.",
-            Self::Connect { advice, .. } => advice,
+            Self::Connect { advice, .. } | Self::SignIn { advice, .. } => advice,
             Self::TooMany { .. } => "Wait a minute, and try again.",
             Self::Busy | Self::Unavailable(_) | Self::Full | Self::Broken(_) => {
                 "Go back and try again in a moment."
@@ -83,6 +86,7 @@ impl PageError {
             Self::SignedOut { .. } => ("/sign-in", "How to sign in"),
             Self::DeadLink => ("/sign-in", "Get a new link"),
             Self::Connect { back, .. } => (back, "Try again"),
+            Self::SignIn { .. } => ("/sign-in", "Back to sign-in"),
             _ => ("/", "Go to overview"),
         }
     }

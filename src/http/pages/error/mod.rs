@@ -63,6 +63,15 @@ pub(crate) enum PageError {
         /// Where they can try again.
         back: String,
     },
+    /// An OpenID Connect issuer signed nobody in.
+    #[error("nobody was signed in: {message}")]
+    SignIn {
+        message: String,
+        /// What the person can do.
+        advice: &'static str,
+        /// Whether the issuer is at fault, and not the request.
+        is_issuers: bool,
+    },
     /// Too much from one address.
     #[error("too many requests from one address")]
     TooMany {
@@ -166,10 +175,14 @@ impl PageError {
             Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ManagersOnly | Self::Forged => StatusCode::FORBIDDEN,
+            Self::ManagersOnly | Self::Forged | Self::SignIn { is_issuers: false, .. } => {
+                StatusCode::FORBIDDEN
+            }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) | Self::Connect { is_providers: false, .. } => StatusCode::BAD_REQUEST,
-            Self::Connect { is_providers: true, .. } => StatusCode::BAD_GATEWAY,
+            Self::Connect { is_providers: true, .. } | Self::SignIn { is_issuers: true, .. } => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::NotPossible(_) => StatusCode::CONFLICT,
             Self::DeadLink => StatusCode::GONE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -10,6 +10,7 @@
 
 mod browser;
 mod link;
+mod oidc;
 mod request;
 mod return_path;
 
@@ -30,6 +31,8 @@ use crate::app::App;
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/sign-in", get(request::show).post(request::send_link))
+        .route("/oauth/sign-in", get(oidc::start))
+        .route("/oauth/sign-in/callback", get(oidc::callback))
         .route("/sign-in/{token}", get(link::show).post(link::sign_in))
         .route("/sign-out", post(sign_out))
 }

@@ -12,7 +12,9 @@ use concord_jobs::language::Language;
 use concord_services::users;
 use serde::Deserialize;
 
-use super::{Assets, CurrentUser, PageError, PageQuery, PageResult, Theme, browser::BrowserNonce, return_path};
+use super::{
+    Assets, CurrentUser, PageError, PageQuery, PageResult, Theme, browser::BrowserNonce, return_path,
+};
 use crate::{
     app::App,
     http::{
@@ -28,6 +30,8 @@ struct SignInPage {
     assets: Assets,
     /// Whether links can be mailed.
     has_mail: bool,
+    /// The issuer at which people may sign in, as they know it.
+    issuer: Option<String>,
     form: Form<SignInForm>,
 }
 
@@ -74,6 +78,7 @@ fn page(app: &App, headers: &HeaderMap, status: StatusCode, form: Form<SignInFor
         theme: Theme::from_headers(headers),
         assets: Assets::current(),
         has_mail: app.context.mail.mailer.is_some(),
+        issuer: app.oidc.is_some().then(|| app.config.sign_in.oidc.name.clone()),
         form,
     };
     Ok((status, Html(page.render()?)).into_response())
