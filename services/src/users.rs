@@ -90,8 +90,8 @@ pub async fn request_sign_in_link(
         return Ok(());
     }
     let request = NewSignInRequest { email, browser, language: language.tag() };
-    let job = sign_in_requests::create(&mut tx, &request, now).await?;
-    context.commit(tx, &[job]).await
+    sign_in_requests::create(&mut tx, &request, now).await?;
+    tx.commit().await
 }
 
 /// Changes what somebody is and may do, from their next request on. `NotPossible`: nobody would be a manager.

@@ -11,7 +11,7 @@ use concord_domain::{
 
 use crate::{
     Db, Result, Tx,
-    jobs::{self, JobRef, NewJob},
+    jobs::{self, NewJob},
     people::normalize_email,
 };
 
@@ -43,8 +43,9 @@ pub struct SignInRequest {
 const CREATE: &str = "
     INSERT INTO sign_in_requests (id, email, browser_hash, language, created_at) VALUES ($1, $2, $3, $4, $5)";
 
-/// Notes an address, and enqueues the job that looks up who has it; the caller pushes that after the commit.
-pub async fn create(tx: &mut Tx, new: &NewSignInRequest<'_>, now: DateTime<Utc>) -> Result<JobRef> {
+/// Notes an address, and enqueues the job that looks up who has it. There is nothing to push: the sweep brings it in its own
+/// time, so that whoever asks cannot tell by how long the next request waits for the database what the job had to write.
+pub async fn create(tx: &mut Tx, new: &NewSignInRequest<'_>, now: DateTime<Utc>) -> Result<()> {
     let id = SignInRequestId::new(now);
     exec!(tx, CREATE, id, normalize_email(new.email), new.browser, new.language, now)?;
     let job = NewJob {
@@ -54,7 +55,7 @@ pub async fn create(tx: &mut Tx, new: &NewSignInRequest<'_>, now: DateTime<Utc>)
         queue: QueueClass::Interactive,
         due_at: now,
     };
-    jobs::enqueue(tx, job, now).await
+    jobs::enqueue(tx, job, now).await.map(drop)
 }
 
 const FIND: &str = "SELECT id, email, browser_hash, language, created_at FROM sign_in_requests WHERE id = $1";

@@ -10,8 +10,9 @@ use crate::precise;
 async fn typed_address_waits_for_its_job_and_is_forgotten(db: &TestDb) {
     let new = NewSignInRequest { email: " Ana@Harbour.example", browser: "browser", language: "de" };
     let mut tx = begin(db).await;
-    let job = sign_in_requests::create(&mut tx, &new, precise(0)).await.unwrap();
+    sign_in_requests::create(&mut tx, &new, precise(0)).await.unwrap();
     commit(tx).await;
+    let job = jobs::due(db, at(1), 10).await.unwrap().remove(0);
     assert_eq!(job.kind, JobKind::MailSignInLinks);
     let claimed = jobs::claim(db, job, "worker#1", at(9), at(1)).await.unwrap().unwrap();
     assert_eq!(claimed.business_id, None);
