@@ -148,17 +148,20 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
             let user = users::create(&mut tx, &by, &new)
                 .await
                 .map_err(|error| format!("{} was not created: {error}", new.email))?;
-            let (mail, ring) = (mail(config)?, keyring(config)?);
+            let mail = mail(config)?;
             let expires_at = by.now + config.security.invitation;
-            let language = Language::default();
-            let invited =
-                users::invite(&mut tx, &by, (&mail, &ring), (&found, &user), language, expires_at).await?;
+            let (token, is_mailed) = if mail.mailer.is_some() {
+                let (ring, language) = (keyring(config)?, Language::default());
+                let invited = (&found, &user);
+                let made = users::invite(&mut tx, &by, (&mail, &ring), invited, language, expires_at).await?;
+                (made.token, made.mail.is_some())
+            } else {
+                // Nothing has to be sealed, so that no key is needed.
+                (users::create_sign_in_link(&mut tx, &by, &user, expires_at).await?, false)
+            };
             tx.commit().await?;
-            print_url(config, &user, &invited.token, Duration::from_std(config.security.invitation)?)?;
-            match invited.mail {
-                Some(_) => print_line(&format!("It is mailed to {} too.", user.email)),
-                None => Ok(()),
-            }
+            print_url(config, &user, &token, Duration::from_std(config.security.invitation)?)?;
+            if is_mailed { print_line(&format!("It is mailed to {} too.", user.email)) } else { Ok(()) }
         }
         UserCommand::Link { email } => {
             let users = people::find_users_by_email(&db, &email).await?;

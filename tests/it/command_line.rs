@@ -275,6 +275,25 @@ fn a_server_that_is_not_there_is_waited_for_with_a_word() {
 }
 
 #[test]
+fn added_user_is_mailed_their_link_if_there_is_a_mail_server() {
+    let folder = TempDir::new().unwrap();
+    let data = ("CONCORD__DATA_DIR", folder.path().to_str().unwrap());
+    assert!(concord(&BUSINESS, &[data]).output().unwrap().status.success());
+    let add = |email: &str, variables: &[(&str, &str)]| {
+        let arguments = ["user", "add", "--business", "casa-do-mar", email, "Rui"];
+        let output = concord(&arguments, variables).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let alone = add("rui@example.org", &[data]);
+    assert!(alone.starts_with("Rui (staff) signs in once within 3 days at\nhttp"), "{alone}");
+    assert!(!alone.contains("mailed"), "{alone}");
+    let smtp = ("SMTP_URL", "smtp://127.0.0.1:1?tls=none");
+    let mailed = add("eva@example.org", &[data, smtp]);
+    assert!(mailed.ends_with("It is mailed to eva@example.org too.\n"), "{mailed}");
+}
+
+#[test]
 fn a_rotation_says_what_is_left_to_do() {
     let folder = TempDir::new().unwrap();
     let variables = [("CONCORD__DATA_DIR", folder.path().to_str().unwrap())];
