@@ -58,7 +58,7 @@ sign-in-expires = { $links ->
 }
 sign-in-ignore = Wenn Sie diese E-Mail nicht angefordert haben, ignorieren Sie sie. Ohne sie kann sich niemand anmelden.
 
-invitation-heading = { $business } lädt Sie zu Concord ein
-invitation-body = { $name }, Sie können sich jetzt anmelden und sehen dann die Buchungen und Kalender von { $business }.
-invitation-button = Zum ersten Mal anmelden
-invitation-expires = Der Link gilt einmal, bis { $until }. Danach bekommen Sie auf der Anmeldeseite einen neuen: { $page }
+user-invitation-heading = { $business } lädt Sie zu Concord ein
+user-invitation-body = { $name }, Sie können sich jetzt anmelden und sehen dann die Buchungen und Kalender von { $business }.
+user-invitation-button = Zum ersten Mal anmelden
+user-invitation-expires = Der Link gilt einmal, bis { $until }. Danach bekommen Sie auf der Anmeldeseite einen neuen: { $page }

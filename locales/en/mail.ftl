@@ -58,7 +58,7 @@ sign-in-expires = { $links ->
 }
 sign-in-ignore = If you did not ask for this email, ignore it. Nobody can sign in without it.
 
-invitation-heading = { $business } invites you to Concord
-invitation-body = { $name }, you can now sign in to see the bookings and calendars of { $business }.
-invitation-button = Sign in for the first time
-invitation-expires = The link works once, until { $until }. After that, ask for a new one on the sign-in page: { $page }
+user-invitation-heading = { $business } invites you to Concord
+user-invitation-body = { $name }, you can now sign in to see the bookings and calendars of { $business }.
+user-invitation-button = Sign in for the first time
+user-invitation-expires = The link works once, until { $until }. After that, ask for a new one on the sign-in page: { $page }

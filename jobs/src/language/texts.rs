@@ -110,10 +110,6 @@ pub enum TextKey {
     InvitationUpdateNote,
     InvitationUpdatedHeading,
     InvitationWas,
-    InvitationBody,
-    InvitationButton,
-    InvitationExpires,
-    InvitationHeading,
     MailFooter,
     MailOpen,
     Month,
@@ -136,6 +132,10 @@ pub enum TextKey {
     TestSent,
     TestSubject,
     TestViewSent,
+    UserInvitationBody,
+    UserInvitationButton,
+    UserInvitationExpires,
+    UserInvitationHeading,
     Weekday,
 }
 

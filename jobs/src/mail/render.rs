@@ -257,12 +257,12 @@ pub fn user_invitation(
     until: DateTime<Utc>,
 ) -> RenderedMail {
     let frame = &MailFrame { language, business };
-    let heading = text(language, TextKey::InvitationHeading, [("business", business.into())]);
+    let heading = text(language, TextKey::UserInvitationHeading, [("business", business.into())]);
     let named = [("name", name.into()), ("business", business.into())];
-    let intro = text(language, TextKey::InvitationBody, named);
+    let intro = text(language, TextKey::UserInvitationBody, named);
     let until = date_time(until, zone, language);
     let valid = [("until", until.into()), ("page", mail.address("/sign-in").into())];
-    let expires = text(language, TextKey::InvitationExpires, valid);
+    let expires = text(language, TextKey::UserInvitationExpires, valid);
     let url = sign_in_url(mail, 0);
     let (intro, url, expires) = (intro.as_str(), url.as_str(), expires.as_str());
     let plain = InvitationText { frame, intro, url, expires };

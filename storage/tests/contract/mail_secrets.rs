@@ -23,6 +23,9 @@ async fn mail(db: &Db, ring: &Keyring) -> MailId {
         html: "<p>[secret-1] at [secret-2]</p>",
         from_domain: "book.example",
         dedupe_key: "a",
+        sender: None,
+        invitation: None,
+        useful_until: None,
     };
     let tokens = ["cl_token", "Harbour \"House\" & Sons"].map(SecretString::from);
     let secrets = NewMailSecrets { secrets: &tokens, expires_at: at(15) };
