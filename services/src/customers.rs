@@ -109,7 +109,7 @@ impl CustomerVisit {
         self.booking().draft.status.occupies() && now < self.booking().interval.start
     }
 
-    fn by(&self, now: DateTime<Utc>) -> ChangeContext {
+    pub(crate) fn by(&self, now: DateTime<Utc>) -> ChangeContext {
         let actor = Actor::Customer { attendee: self.attendee.id, name: self.attendee.name.clone() };
         ChangeContext { business: self.subject.business.id, actor, now }
     }

@@ -24,6 +24,7 @@ pub mod feeds;
 mod history;
 pub mod invitations;
 pub mod remote_changes;
+pub mod replies;
 pub mod resources;
 pub mod retries;
 pub mod staff;

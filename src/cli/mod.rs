@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod health;
 mod keys;
+mod mail;
 #[cfg(feature = "demo")]
 mod sandbox;
 pub mod serve;
@@ -55,6 +56,8 @@ enum CliCommand {
     User(user::UserArgs),
     /// The master key.
     Keys(keys::KeysArgs),
+    /// Mails that come back: answers to invitations.
+    Mail(mail::MailArgs),
     /// Says what is wrong with a calendar feed, or what would be imported from it.
     Check(check::CheckArgs),
     /// Looks at everything that this installation needs, and says what to do where something is wrong.
@@ -102,6 +105,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         CliCommand::Doctor(options) => {
             return doctor::run(&options, &ConfigSources::from_process(file.clone(), vec![])).await;
         }
+        CliCommand::Mail(options) => return mail::run(options, load).await,
         CliCommand::Check(options) => return check::run(options, &load(vec![])?).await,
         CliCommand::Serve(listen) => serve::run(load(listen.arguments())?, serve::ProcessRole::Both).await,
         CliCommand::Web(listen) => serve::run(load(listen.arguments())?, serve::ProcessRole::Front).await,

@@ -10,8 +10,14 @@ use super::error::{ConfigError, ConfigFault, SettingSource};
 use crate::spelling;
 
 /// Keys whose values must never be shown.
-const SECRET: &[&str] =
-    &["database.url", "queue.redis_url", "mail.url", "security.master_key", "security.previous_master_keys"];
+const SECRET: &[&str] = &[
+    "database.url",
+    "queue.redis_url",
+    "mail.url",
+    "mail.receive_secret",
+    "security.master_key",
+    "security.previous_master_keys",
+];
 
 pub(super) struct ConfigLayers {
     known: BTreeMap<String, Value>,

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use concord_domain::settings::FieldErrors;
 use concord_jobs::mail::SmtpServerAddress;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{check::SectionFaults, units};
+
+/// What can be guessed is no secret.
+const MIN_SECRET_LENGTH: usize = 24;
 
 /// How people are written to.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +33,12 @@ pub struct MailConfig {
     /// For how long what happened is gathered into one mail.
     #[serde(rename = "digest_minutes", deserialize_with = "units::minutes")]
     pub digest: Duration,
+    /// What `/hooks/mail` asks for. Without it, no mail is taken in.
+    #[serde(deserialize_with = "units::optional")]
+    pub receive_secret: Option<SecretString>,
+    /// The name by which the mail server that hands mails in signs what it has found out about their senders (RFC 8601, 2.5);
+    /// empty: no sender is believed.
+    pub authserv_id: String,
 }
 
 impl MailConfig {
@@ -46,6 +55,16 @@ impl MailConfig {
         }
         for fault in faults.into_result().err().unwrap_or_default() {
             check.add("from_address", fault.message);
+        }
+        if self.receive_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < MIN_SECRET_LENGTH)
+        {
+            check.add(
+                "receive_secret",
+                "must have at least 24 characters; `openssl rand -base64 32` prints one",
+            );
+        }
+        if self.authserv_id.chars().any(|c| c.is_whitespace() || c.is_control() || c == ';') {
+            check.add("authserv_id", "must be a host name, such as mx.example.org");
         }
         check.check_range("timeout_seconds", self.timeout.as_secs(), 1..=300);
         check.check_range("connections", self.connections, 1..=50);

@@ -7,6 +7,7 @@ pub(crate) mod connections;
 mod customer;
 pub mod feeds;
 pub mod health;
+mod mail_hook;
 pub mod oauth;
 pub mod pages;
 pub mod provider_webhooks;
@@ -27,6 +28,7 @@ pub fn router(app: &App) -> Router {
         .merge(oauth::router(app))
         .merge(provider_webhooks::router(app))
         .merge(channel_webhooks::router(app))
+        .merge(mail_hook::router(app))
         .merge(health::router())
         .with_state(app.clone());
     let feeds = feeds::router(app).with_state(app.clone());

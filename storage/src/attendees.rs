@@ -85,6 +85,13 @@ pub async fn of_booking(db: &Db, business: BusinessId, booking: BookingId) -> Re
     all!(db, OF_BOOKING, business, booking)
 }
 
+const OF_REPLIED_BOOKING: &str = select!("FROM attendees WHERE booking_id = $1 ORDER BY role, address_key");
+
+/// The same of a booking that a reply names, whose business is not known yet.
+pub async fn of_replied_booking(db: &Db, booking: BookingId) -> Result<Vec<Attendee>> {
+    all!(db, OF_REPLIED_BOOKING, booking)
+}
+
 const ADD: &str = "
     INSERT INTO attendees (id, business_id, booking_id, role, name, address, address_key, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

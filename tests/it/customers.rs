@@ -125,7 +125,8 @@ async fn customer_moves_and_cancels_within_the_notice(db: &TestDb) {
 
     // Two who want the same time: one has it, the other sees what else is free.
     let (_, page) = get(&format!("{link}/move")).await;
-    let value = page.split("name=\"time\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    // The last one, which the booking itself does not touch.
+    let value = page.split("name=\"time\" value=\"").last().unwrap().split('"').next().unwrap();
     let value = value.replace("&quot;", "\"").replace("&#34;", "\"");
     let time: Value = serde_json::from_str(&value).unwrap();
     let other = json!({ "resource": room, "starts_at": time["starts_at"], "ends_at": time["ends_at"] });

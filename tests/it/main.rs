@@ -49,6 +49,7 @@ mod pagination;
 mod preconditions;
 mod push_notifications;
 mod remote_changes;
+mod replies;
 mod resources;
 mod same_history;
 mod secrets;

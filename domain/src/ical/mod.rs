@@ -8,7 +8,7 @@
 //! What others write goes through `unfold` (one charset, no folds, `limits`), `property_line` (one line taken apart),
 //! `objects` (which lines are whose), `date_time`, `zones` and `values` (what a time means) to the events of `calendar`,
 //! which `reader` makes of `event_properties`; `raw` is an object as it is written, to change some of it and leave the
-//! rest; `recur_text`, `recurrence_rule` and `recurrence` say what of them takes place in a window; `windows_zones` is
+//! rest; `reply` is what a calendar answers to an invitation; `recur_text`, `recurrence_rule` and `recurrence` say what of them takes place in a window; `windows_zones` is
 //! the table of Windows' zone names. Each of them takes only from those named before it.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
@@ -39,6 +39,7 @@ mod reader;
 mod recur_text;
 mod recurrence;
 mod recurrence_rule;
+pub mod reply;
 pub mod scheduling;
 pub mod timezone;
 mod unfold;

@@ -2,16 +2,18 @@
 //! RFC 6047).
 //!
 //! `content` is what an attendee's calendar shall hold of a booking, `plan` compares it with what they were last sent and says
-//! what they are sent now; `settings` is what a business chooses. What a message looks like is in `ical::itip`.
+//! what they are sent now; `settings` is what a business chooses; `reply` decides what follows from the answer of a calendar. What a message looks like is in `ical::itip`.
 
 mod content;
 mod plan;
+mod reply;
 mod settings;
 mod state;
 
 pub use self::{
     content::{AttendeeRole, InvitationContent, NamedBooking, desired_invitation, invites},
     plan::{DesiredInvitation, InvitationMethod, InvitationPlan, InvitationStep, SentInvitation, plan},
+    reply::{ReplyDecision, decide_reply},
     settings::{InvitationMode, InvitationSettings, MAX_INVITATION_DELAY},
     state::InvitationState,
 };

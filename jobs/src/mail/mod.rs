@@ -1,11 +1,12 @@
 //! Mail: what one says, and the way of it to a mail server.
 //!
-//! `render` makes texts from values, `message` makes a mail of them as it goes over the wire, `mailer` is the way to the
+//! `incoming` reads what comes back, `render` makes texts from values, `message` makes a mail of them as it goes over the wire, `mailer` is the way to the
 //! server. The job that sends, and whoever has something to say, are in `notify`.
 //!
 //! To add a mail: a word in `domain::mail::MailKind`, its two templates in `templates/mail/`, its texts in `locales/`, a
 //! function in `render`.
 
+pub mod incoming;
 mod mailer;
 mod message;
 pub mod render;

@@ -207,7 +207,7 @@ fn sign_in_url(mail: &MailSettings, number: usize) -> String {
 /// To somebody who wants to sign in: a link for each of `at`, the names of a user and of their business.
 pub fn sign_in(language: Language, mail: &MailSettings, at: &[(&str, String)]) -> RenderedMail {
     let businesses: Vec<&str> = at.iter().map(|(_, business)| business.as_str()).collect();
-    let frame = &MailFrame { language, business: &businesses.join(", ") };
+    let frame = &MailFrame { language, business: &businesses.join(", "), footer: TextKey::MailFooter };
     let link = |(number, business): (usize, &&str)| MailLink {
         label: text(language, TextKey::SignInAt, [("business", (*business).into())]),
         url: sign_in_url(mail, number),
@@ -256,7 +256,7 @@ pub fn user_invitation(
     name: &str,
     until: DateTime<Utc>,
 ) -> RenderedMail {
-    let frame = &MailFrame { language, business };
+    let frame = &MailFrame { language, business, footer: TextKey::MailFooter };
     let heading = text(language, TextKey::UserInvitationHeading, [("business", business.into())]);
     let named = [("name", name.into()), ("business", business.into())];
     let intro = text(language, TextKey::UserInvitationBody, named);

@@ -1,7 +1,7 @@
 //! Who comes to a booking, and what they were sent of it.
 
 use concord_domain::{
-    booking::{Booking, BookingDraft, Guest},
+    booking::{Booking, BookingDraft, Customer, Guest},
     ids::BookingId,
     invitation::{
         AttendeeRole, InvitationContent, InvitationMethod, InvitationMode, InvitationSettings, SentInvitation,
@@ -31,7 +31,8 @@ async fn booking(db: &Db, invitations: InvitationMode) -> Booking {
     commit(tx).await;
     let room = testing::resource(db, &business, 1).await;
     let draft = testing::draft(&room, 60, 120);
-    let draft = BookingDraft { guests: vec![guest("rui@example.org")], ..draft };
+    let customer = Customer { email: "Maria@example.org".to_owned(), ..draft.customer.clone() };
+    let draft = BookingDraft { guests: vec![guest("rui@example.org")], customer, ..draft };
     testing::booking(db, &business, "tasting", &draft).await
 }
 
@@ -103,12 +104,12 @@ async fn begin_sending(db: &Db, mail: &StoredMail) -> bool {
 
 async fn those_who_come_are_the_ones_whom_the_booking_names(db: &TestDb) {
     let mut booking = booking(db, InvitationMode::Off).await;
-    booking.draft.customer.email = "Maria@example.org".to_owned();
     let all = reconcile(db, &booking).await;
     let expected =
         [(AttendeeRole::Customer, "Maria@example.org", true), (AttendeeRole::Guest, "rui@example.org", true)];
     assert_eq!(shown(&all), expected);
     assert_eq!(attendees::of_booking(db, booking.business, booking.id).await.unwrap(), all);
+    assert_eq!(attendees::of_replied_booking(db, booking.id).await.unwrap(), all);
     let other = testing::business(db).await;
     assert_eq!(attendees::of_booking(db, other.id, booking.id).await.unwrap(), []);
 
@@ -206,7 +207,11 @@ async fn booking_enqueues_its_invitations_where_somebody_may_be_invited(db: &Tes
     let invited = booking(db, InvitationMode::Confirmed).await;
     assert_eq!((due(0).await, due(9).await), (0, 1), "it waits for more changes");
     // Whoever was written to hears of what follows, whatever the rule has become.
-    reconcile(db, &off).await;
+    let attendee = reconcile(db, &off).await.remove(0);
+    let mut tx = begin(db).await;
+    let planned = PlannedInvitation { organizer_address: Some("book@quinta.example"), problem: None };
+    attendees::record_planned(&mut tx, attendee.id, planned).await.unwrap();
+    commit(tx).await;
     let business = businesses::find(db, off.business).await.unwrap().unwrap();
     let moved = BookingDraft { title: "Dinner".to_owned(), ..off.draft.clone() };
     testing::booking(db, &business, &off.reference, &moved).await;

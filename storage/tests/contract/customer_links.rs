@@ -4,11 +4,12 @@ use chrono::Duration;
 use concord_domain::{
     booking::{Booking, BookingDraft, Customer},
     customer::CustomerAnswer,
+    people::Actor,
 };
 use concord_storage::{
-    Db, StorageError,
+    ChangeContext, Db, StorageError,
     attendees::{self, Attendee},
-    customer_links,
+    bookings, customer_links,
     seal::{Keyring, MasterKey},
     secret,
     testing::{self, TestDb, at, begin, commit},
@@ -26,18 +27,19 @@ async fn booking(db: &Db) -> (Booking, Attendee) {
     (booking, customer)
 }
 
-async fn token(db: &Db, attendee: &Attendee) -> SecretString {
+async fn token(db: &Db, ring: &Keyring, attendee: &Attendee) -> SecretString {
     let mut tx = begin(db).await;
-    let token = customer_links::token(&mut tx, &testing::keyring(), attendee.id).await.unwrap();
+    let token = customer_links::token(&mut tx, ring, attendee.id).await.unwrap();
     commit(tx).await;
     token
 }
 
 async fn page_has_one_address_until_it_is_revoked(db: &TestDb) {
     let (booking, customer) = booking(db).await;
-    let first = token(db, &customer).await;
+    let ring = testing::keyring();
+    let first = token(db, &ring, &customer).await;
     assert!(first.expose_secret().starts_with("cb_"));
-    assert_eq!(token(db, &customer).await.expose_secret(), first.expose_secret());
+    assert_eq!(token(db, &ring, &customer).await.expose_secret(), first.expose_secret());
     let found = async |token: &SecretString| {
         customer_links::find(db, &secret::digest(token)).await.unwrap().map(|attendee| attendee.id)
     };
@@ -50,12 +52,12 @@ async fn page_has_one_address_until_it_is_revoked(db: &TestDb) {
     assert_eq!(customer_links::revoke(&mut tx, booking.business, booking.id).await.unwrap(), 1);
     commit(tx).await;
     assert_eq!(found(&first).await, None);
-    assert_ne!(token(db, &customer).await.expose_secret(), first.expose_secret());
+    assert_ne!(token(db, &ring, &customer).await.expose_secret(), first.expose_secret());
 }
 
 async fn page_of_a_former_customer_is_nobodys(db: &TestDb) {
     let (booking, customer) = booking(db).await;
-    let token = token(db, &customer).await;
+    let token = token(db, &testing::keyring(), &customer).await;
     let business = concord_storage::businesses::find(db, booking.business).await.unwrap().unwrap();
     let email = "other@example.org".to_owned();
     let draft = BookingDraft { customer: Customer { email, ..Customer::default() }, ..booking.draft };
@@ -115,7 +117,19 @@ async fn link_to_all_bookings_is_of_one_address_and_ends(db: &TestDb) {
     assert_eq!(customer_links::of_address(db, other.id, key).await.unwrap(), []);
 }
 
+async fn customer_is_offered_other_times(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 1).await;
+    let booking = testing::booking(db, &business, "tasting", &testing::draft(&room, 600, 660)).await;
+    testing::booking(db, &business, "next", &testing::draft(&room, 660, 720)).await;
+    let by = ChangeContext { business: business.id, actor: Actor::System, now: at(0) };
+    let found = bookings::alternatives_of(db, &by, &booking, business.zone).await.unwrap();
+    assert!(!found.is_empty() && !found.contains(&booking.draft.time));
+    assert!(!found.contains(&testing::draft(&room, 660, 720).time), "another has it");
+}
+
 concord_storage::on_both_databases!(
+    customer_is_offered_other_times,
     page_has_one_address_until_it_is_revoked,
     page_of_a_former_customer_is_nobodys,
     answer_is_kept,

@@ -1,0 +1,89 @@
+//! What a calendar sends back about an invitation (METHOD:REPLY and METHOD:COUNTER, RFC 5546, 3.2.3 and 3.2.7).
+//!
+//! Read leniently, since programs leave out what the RFC demands: Exchange names no ORGANIZER, writes zones by Windows' names
+//! and a subject of its own. What counts is the UID, who answers, and what.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    calendar::AttendeeStatus,
+    date_time::instant,
+    limits::ReadLimits,
+    raw::{RawComponent, RawLine},
+    reader,
+    writer::IcalTime,
+};
+use crate::entry::EntryTime;
+
+/// A reply, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// As it is written.
+    pub uid: String,
+    /// Who answers, by their mail address in lower case.
+    pub attendee: String,
+    pub answer: AttendeeStatus,
+    /// SEQUENCE of the invitation that is answered, as far as the program repeats it; 0 where it does not.
+    pub sequence: u32,
+    /// When the reply was made.
+    pub dtstamp: Option<DateTime<Utc>>,
+    /// What the person wrote beside it; may be empty.
+    pub comment: String,
+    /// Another time that is wished for (COUNTER).
+    pub proposed: Option<(IcalTime, IcalTime)>,
+}
+
+/// Reads a reply. `None`: it is none, or does not say what is answered by whom.
+pub fn read_reply(calendar: &str) -> Option<Reply> {
+    let read = RawComponent::read(calendar)?;
+    let method = read.line("METHOD").map(RawLine::text)?;
+    let is_counter = method.eq_ignore_ascii_case("COUNTER");
+    if !is_counter && !method.eq_ignore_ascii_case("REPLY") {
+        return None;
+    }
+    let event = read.components().find(|part| part.is("VEVENT"))?;
+    // In a reply stands the one who answers, and nobody else (3.2.3); some programs repeat the others, without an answer.
+    let mut attendees: Vec<(String, AttendeeStatus)> =
+        event.lines().filter(|line| line.is("ATTENDEE")).filter_map(attendee).collect();
+    if attendees.len() > 1 {
+        attendees.retain(|(_, answer)| *answer != AttendeeStatus::NoAnswer);
+    }
+    let [(attendee, answer)] = attendees.as_slice() else { return None };
+    let text = |name: &str| event.line(name).map(RawLine::text).unwrap_or_default();
+    Some(Reply {
+        uid: Some(text("UID").trim().to_owned()).filter(|uid| !uid.is_empty())?,
+        attendee: attendee.clone(),
+        answer: *answer,
+        sequence: text("SEQUENCE").trim().parse().unwrap_or(0),
+        dtstamp: event.line("DTSTAMP").and_then(|line| instant(line.value().trim())),
+        comment: text("COMMENT").trim().to_owned(),
+        proposed: if is_counter { proposed(calendar) } else { None },
+    })
+}
+
+fn attendee(line: &RawLine) -> Option<(String, AttendeeStatus)> {
+    let named = line.value().trim();
+    let bare = match named.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &named[7..],
+        _ => named,
+    };
+    let address = line.parameter("EMAIL").unwrap_or(bare).trim().to_lowercase();
+    let answer = line.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION").to_ascii_uppercase();
+    let answer = match answer.as_str() {
+        "NEEDS-ACTION" => AttendeeStatus::NoAnswer,
+        "ACCEPTED" => AttendeeStatus::Accepted,
+        "DECLINED" => AttendeeStatus::Declined,
+        "TENTATIVE" => AttendeeStatus::Tentative,
+        _ => AttendeeStatus::Other,
+    };
+    address.contains('@').then_some((address, answer))
+}
+
+/// The time that is wished for, whatever zone it is told in.
+fn proposed(calendar: &str) -> Option<(IcalTime, IcalTime)> {
+    let read = reader::read(calendar.as_bytes(), chrono_tz::UTC, &ReadLimits::default()).ok()?;
+    match read.events.first()?.time {
+        EntryTime::AllDay { from, until } => Some((IcalTime::On(from), IcalTime::On(until))),
+        EntryTime::Timed { starts_at, ends_at, .. } => Some((IcalTime::At(starts_at), IcalTime::At(ends_at))),
+    }
+}

@@ -1,0 +1,164 @@
+//! What calendars answer to invitations, as a mail server hands it to us.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    customer::CustomerAnswer,
+    ical::{booking_of, writer::IcalTime},
+    invitation::{ReplyDecision, decide_reply},
+    mail::MailAddress,
+    people::Actor,
+};
+use concord_jobs::{
+    Context,
+    invitations::Subject,
+    mail::incoming::{IncomingReply, read_incoming},
+    notify::customer::{CustomerDeed, raise_customer_notice},
+};
+use concord_storage::{ChangeContext, StorageError, attendees, customer_links};
+use serde_json::json;
+
+use crate::{
+    customers::{self, CustomerVisit},
+    history,
+};
+
+/// What has come of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyOutcome {
+    /// It is the answer of whoever was invited.
+    Answered(CustomerAnswer),
+    /// They wish for another time: it is in the booking's history.
+    Wished,
+    /// It answers an invitation that is no longer so, and is noted.
+    Outdated,
+    /// Somebody else has answered, who was given the invitation; it is noted.
+    OtherAddress,
+    /// Nobody says that it is from there. Nothing was noted.
+    NotBelieved,
+    /// It is no reply to an invitation of ours, or says nothing new.
+    Ignored,
+}
+
+/// Takes in a mail as it came. Whatever it is, it need not come again unless the database is away.
+///
+/// `authserv_id`: as for [`read_incoming`].
+pub async fn receive(
+    context: &Context,
+    mail: &[u8],
+    authserv_id: &str,
+) -> Result<ReplyOutcome, StorageError> {
+    let Some(incoming) = read_incoming(mail, authserv_id) else { return Ok(ReplyOutcome::Ignored) };
+    let Some(booking) = booking_of(&incoming.reply.uid) else { return Ok(ReplyOutcome::Ignored) };
+    if !incoming.is_authenticated {
+        return Ok(ReplyOutcome::NotBelieved);
+    }
+    let invited = attendees::of_replied_booking(&context.db, booking).await?;
+    let Some(first) = invited.first() else { return Ok(ReplyOutcome::Ignored) };
+    let business = first.business_id;
+    let Some(subject) = Subject::load(context, business, booking).await? else {
+        return Ok(ReplyOutcome::Ignored);
+    };
+    let answers_for = MailAddress::key_of(&incoming.reply.attendee);
+    let own = invited
+        .into_iter()
+        .find(|one| one.address_key == incoming.from_key && one.address_key == answers_for);
+    let now = context.clock.now();
+    let Some(attendee) = own.filter(|one| one.removed_at.is_none()) else {
+        let by = ChangeContext { business, actor: Actor::System, now };
+        note(context, &by, &subject, "answered by another address", &incoming).await?;
+        return Ok(ReplyOutcome::OtherAddress);
+    };
+    let decision = decide_reply(&incoming.reply, attendee.sent.as_ref(), attendee.answered_at);
+    let visit = CustomerVisit { subject, attendee };
+    act(context, &visit, &incoming, decision).await
+}
+
+async fn act(
+    context: &Context,
+    visit: &CustomerVisit,
+    incoming: &IncomingReply,
+    decision: ReplyDecision,
+) -> Result<ReplyOutcome, StorageError> {
+    let by = visit.by(context.clock.now());
+    match decision {
+        ReplyDecision::Answer(answer) => {
+            let at = answered_at(incoming, by.now);
+            record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
+            let cancels =
+                answer == CustomerAnswer::Declined && visit.subject.business.customers.decline_cancels;
+            if cancels && visit.may_cancel(by.now).is_allowed() {
+                // That it could not be cancelled is seen by who reads the notice of the answer.
+                let _ = customers::cancel(context, visit, visit.subject.booking.version).await;
+            }
+            Ok(ReplyOutcome::Answered(answer))
+        }
+        ReplyDecision::Wish => {
+            note(context, &by, &visit.subject, "asked for a change", incoming).await?;
+            Ok(ReplyOutcome::Wished)
+        }
+        ReplyDecision::Outdated => {
+            note(context, &by, &visit.subject, "answered an earlier invitation", incoming).await?;
+            Ok(ReplyOutcome::Outdated)
+        }
+        ReplyDecision::Superseded | ReplyDecision::NoAnswer => Ok(ReplyOutcome::Ignored),
+    }
+}
+
+/// When the reply was made, unless its clock is ahead of ours.
+fn answered_at(incoming: &IncomingReply, now: DateTime<Utc>) -> DateTime<Utc> {
+    incoming.reply.dtstamp.unwrap_or(now).min(now)
+}
+
+async fn record_answer(
+    context: &Context,
+    visit: &CustomerVisit,
+    (answer, at): (CustomerAnswer, DateTime<Utc>),
+    comment: &str,
+) -> Result<(), StorageError> {
+    let by = visit.by(context.clock.now());
+    let booking = &visit.subject.booking;
+    let mut tx = context.db.begin().await?;
+    customer_links::answer(&mut tx, visit.attendee.id, answer, at).await?;
+    let mut detail = json!({ "reference": booking.reference, "answer": answer });
+    if !comment.is_empty() {
+        detail["wish"] = comment.into();
+    }
+    history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
+    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Answered(answer)).await?;
+    context.commit(tx, &[]).await
+}
+
+/// For people and programs alike: the zone is not that of whoever reads it.
+fn shown(time: IcalTime) -> String {
+    match time {
+        IcalTime::At(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        IcalTime::On(date) => date.to_string(),
+    }
+}
+
+/// Leaves in the history what was answered, and tells the managers of a wish.
+async fn note(
+    context: &Context,
+    by: &ChangeContext,
+    subject: &Subject,
+    action: &str,
+    incoming: &IncomingReply,
+) -> Result<(), StorageError> {
+    let booking = &subject.booking;
+    let reply = &incoming.reply;
+    let times = reply.proposed.map(|(from, until)| format!("{} – {}", shown(from), shown(until)));
+    let lines: Vec<&str> = [times.as_deref().unwrap_or_default(), reply.comment.as_str()]
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .collect();
+    let mut detail = json!({ "reference": booking.reference, "by": incoming.from_key });
+    if !lines.is_empty() {
+        detail["wish"] = lines.join("\n").into();
+    }
+    let mut tx = context.db.begin().await?;
+    history::record(&mut tx, by, action, booking.id, &detail).await?;
+    if reply.proposed.is_some() {
+        raise_customer_notice(&mut tx, context, booking, CustomerDeed::Asked).await?;
+    }
+    context.commit(tx, &[]).await
+}
