@@ -26,7 +26,7 @@ TEST = re.compile(r"#\[(?:\w+::)*test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\(
 SHORT_DOC = re.compile(r"(?:^[ \t]*///[^\n]*\n)+", re.M)
 # What options of a command and the fields of answers say of themselves, and all of the API: it is published.
 PUBLISHED = re.compile(
-    r"#\[derive\([^)]*\b(?:ToSchema|Parser|Args|Subcommand|ValueEnum)\b[^)]*\)\](?:\s*#\[[^\]]*\])*\s*(?:pub(?:\([^)]*\))?\s+)?(?:struct|enum)\s+\w+"
+    r"#\[(?:cfg_attr\([^,\]]*,\s*)?derive\([^)]*\b(?:ToSchema|Parser|Args|Subcommand|ValueEnum)\b[^)]*\)+\](?:\s*#\[[^\]]*\])*\s*(?:pub(?:\([^)]*\))?\s+)?(?:struct|enum)\s+\w+"
 )
 API = "src/http/api/"
 PUBLIC = re.compile(r"^[ \t]*(pub (?:async |const |unsafe )*(?:fn|struct|enum|trait|union|type|static|const)\s+\w+)", re.M)

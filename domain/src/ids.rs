@@ -59,7 +59,7 @@ ids! {
     OccupancyId;
     /// A piece of work that must be done.
     JobId;
-    /// What jobs are done one at a time for: a connection.
+    /// What jobs are done one at a time for: a connection, a webhook endpoint.
     JobKey;
     /// A staff member's account at a calendar provider.
     ConnectionId;
@@ -99,11 +99,21 @@ ids! {
     SessionId;
     /// Somebody who has typed an address to sign in with.
     SignInRequestId;
+    /// Something that happened, as other systems are told of it.
+    EventId;
+    /// An address of another system to which events are delivered.
+    WebhookEndpointId;
 }
 
 impl From<ConnectionId> for JobKey {
     fn from(connection: ConnectionId) -> Self {
         Self(connection.0)
+    }
+}
+
+impl From<WebhookEndpointId> for JobKey {
+    fn from(endpoint: WebhookEndpointId) -> Self {
+        Self(endpoint.0)
     }
 }
 

@@ -46,6 +46,7 @@ pub mod push;
 pub mod settings;
 pub mod sync;
 pub mod time_text;
+pub mod webhook;
 
 /// Defines a closed set of words that is stored, sent and shown as its snake-case name. What stands after the name is
 /// what the OpenAPI document says of the set; one without it is not in the document.

@@ -1,0 +1,210 @@
+//! What events say: the whole state of what they are about, so that nobody needs the one before.
+//!
+//! A field is added without a new schema version; one that goes, or means something else, makes a new version
+//! ([`super::EventType::schema_version`]).
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use crate::{
+    booking::{Booking, BookingKind, BookingStatus, BookingTime},
+    ids::{BookingId, ChannelId, ConnectionId, ResourceId, StaffId, WebhookEndpointId},
+    provider::ProviderKind,
+};
+
+/// A booking as it stands.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BookingPayload {
+    /// Concord's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub id: BookingId,
+    /// Your own reference.
+    pub reference: String,
+    /// Counts the changes of the booking, from 1: an event with a lower one than you have is outdated.
+    pub version: i64,
+    /// What is booked.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub resource: ResourceId,
+    /// The booking type.
+    pub kind: BookingKind,
+    /// Its status.
+    pub status: BookingStatus,
+    /// When it starts, in UTC.
+    pub starts_at: DateTime<Utc>,
+    /// When it ends, in UTC (exclusive).
+    pub ends_at: DateTime<Utc>,
+    /// The arrival date; only of stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_in: Option<NaiveDate>,
+    /// The departure date; only of stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_out: Option<NaiveDate>,
+    /// One line.
+    pub title: String,
+    /// For whom.
+    pub customer: CustomerPayload,
+    /// Number of guests.
+    pub party_size: Option<u32>,
+    /// Number of units booked.
+    pub quantity: u32,
+    /// The assigned staff.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Uuid>))]
+    pub staff: Vec<StaffId>,
+    /// Location, if different from the resource.
+    pub location: String,
+    /// Notes for staff; may be empty.
+    pub notes: String,
+    /// Whether `notes` were cut to keep the message small; `GET /bookings/{reference}` has all of them.
+    pub notes_cut: bool,
+    /// Its source.
+    pub source: String,
+    /// The channel by whose feed it came.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Uuid>))]
+    pub channel: Option<ChannelId>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The customer of a booking.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CustomerPayload {
+    /// Full name.
+    pub name: String,
+    /// Email address.
+    pub email: String,
+    /// Phone number.
+    pub phone: String,
+}
+
+impl From<&Booking> for BookingPayload {
+    fn from(booking: &Booking) -> Self {
+        let draft = &booking.draft;
+        let (check_in, check_out) = match draft.time {
+            BookingTime::Stay { check_in, check_out } => (Some(check_in), Some(check_out)),
+            BookingTime::Timed { .. } => (None, None),
+        };
+        Self {
+            id: booking.id,
+            reference: booking.reference.clone(),
+            version: booking.version,
+            resource: draft.resource,
+            kind: draft.kind,
+            status: draft.status,
+            starts_at: booking.interval.start,
+            ends_at: booking.interval.end,
+            check_in,
+            check_out,
+            title: draft.title.clone(),
+            customer: CustomerPayload {
+                name: draft.customer.name.clone(),
+                email: draft.customer.email.clone(),
+                phone: draft.customer.phone.clone(),
+            },
+            party_size: draft.party_size,
+            quantity: draft.quantity,
+            staff: draft.staff.clone(),
+            location: draft.location.clone(),
+            notes: draft.notes.clone(),
+            notes_cut: false,
+            source: draft.source.clone(),
+            channel: booking.channel,
+            created_at: booking.created_at,
+            updated_at: booking.updated_at,
+        }
+    }
+}
+
+impl BookingPayload {
+    /// The same with the notes shorter by so many bytes: all other fields are short.
+    pub(super) fn without_bytes(mut self, excess: usize) -> Self {
+        let mut end = self.notes.len().saturating_sub(excess);
+        while !self.notes.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.notes.truncate(end);
+        self.notes_cut = true;
+        self
+    }
+}
+
+/// A booking that stands without a unit, or has found one.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConflictPayload {
+    /// The booking's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub booking: BookingId,
+    /// Your own reference of the booking.
+    pub reference: String,
+    /// The version that the booking is at.
+    pub version: i64,
+    /// What is booked.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub resource: ResourceId,
+    /// When it starts, in UTC.
+    pub starts_at: DateTime<Utc>,
+    /// When it ends, in UTC (exclusive).
+    pub ends_at: DateTime<Utc>,
+}
+
+/// A connected calendar account.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConnectionPayload {
+    /// The id of the calendar integration.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub connection: ConnectionId,
+    /// The calendar provider.
+    pub provider: ProviderKind,
+    /// Whose calendars they are.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub staff: StaffId,
+    /// The account's email address.
+    pub account: String,
+    /// What is wrong, in plain words; null if nothing is.
+    pub reason: Option<String>,
+}
+
+/// A channel: a resource's listing on a platform.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChannelPayload {
+    /// The channel's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub channel: ChannelId,
+    /// What is listed.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub resource: ResourceId,
+    /// The platform.
+    pub platform: String,
+    /// What is wrong, in plain words; null if nothing is.
+    pub reason: Option<String>,
+}
+
+/// A webhook endpoint that was disabled.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WebhookEndpointPayload {
+    /// The endpoint's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub endpoint: WebhookEndpointId,
+    /// Its URL.
+    pub url: String,
+    /// Why it was disabled, in plain words.
+    pub reason: String,
+}
+
+/// What a test of an endpoint says.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TestPayload {
+    /// The endpoint's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub endpoint: WebhookEndpointId,
+    /// That it is a test, in plain words.
+    pub message: String,
+}
