@@ -92,6 +92,22 @@ impl SsrfGuard {
         if self.allows_plain(address) { Ok(()) } else { Err(self.plain_refusal(&address.to_string())) }
     }
 
+    /// Whether what nobody else must read may go there over http: hosts that are named, and private ones where those are like
+    /// any other. What is private by a name alone must be named.
+    pub(crate) fn allows_plain_http(&self, url: &Url) -> bool {
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.allows_unprotected(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => self.allows_unprotected(IpAddr::V6(address)),
+            Some(Host::Domain(name)) => self.names(name),
+            None => false,
+        }
+    }
+
+    fn allows_unprotected(&self, address: IpAddr) -> bool {
+        self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
+            || (self.allow_private && !is_public(address))
+    }
+
     fn plain_refusal(&self, host: &str) -> PlaintextHost {
         PlaintextHost { host: host.to_owned(), setting: self.setting }
     }

@@ -60,6 +60,7 @@ mod quote;
 pub mod registry;
 pub mod settings;
 mod text_merge;
+pub mod webhook;
 
 pub use crate::{
     caldav::{Caldav, CaldavDiscovery, DiscoveryError},
@@ -84,4 +85,5 @@ pub use crate::{
     },
     registry::{ProviderRegistry, ProviderRegistryConfig, webhook_reader},
     settings::{OAuthProviderSettings, ProviderSettings, RegisteredProvider},
+    webhook::{NoWebhookAnswer, WebhookAddressError, WebhookAnswer, WebhookLimits, WebhookSender},
 };
