@@ -33,5 +33,6 @@ words! {
         /// A platform, as the business treats it.
         Platform = "platform",
         ApiKey = "api_key",
+        WebhookEndpoint = "webhook_endpoint",
     }
 }

@@ -33,6 +33,8 @@ words! {
         PollChannel = "poll_channel",
         /// Close a question about what a person did in their calendar, once its booking is over. Subject: the change.
         CloseRemoteChange = "close_remote_change",
+        /// Deliver what is due to a webhook endpoint. Subject: the endpoint.
+        DeliverWebhooks = "deliver_webhooks",
         /// Delete what is kept for a time only. Subject: the nil UUID.
         Retention = "retention",
     }

@@ -20,6 +20,8 @@ words! {
         NotInFeed = "not_in_feed",
         /// A customer did something from the page of their booking.
         Customer = "customer",
+        /// Events are no longer delivered to a webhook endpoint.
+        WebhookDisabled = "webhook_disabled",
     }
 }
 

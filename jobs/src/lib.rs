@@ -5,7 +5,8 @@
 //! returns a `JobOutcome`. `dispatch` claims, runs and records, one job of a key (a connection) after the other; `queue` and
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!
-//! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts` and `channels`; `invitations`; `notify` and
+//! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts`, `channels` and `webhooks`;
+//! `invitations`; `notify` and
 //! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`;
 //! `language`. What people do is in `services`, which enqueues by `enqueue`.
 //!
@@ -31,6 +32,7 @@ pub mod queue;
 mod retention;
 mod sync_in;
 mod sync_out;
+pub mod webhooks;
 pub mod worker;
 
 pub use job::{CallLimits, Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings};

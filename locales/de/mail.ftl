@@ -33,6 +33,10 @@ digest-counted = { $kind ->
         [one] { $count } Änderung durch einen Kunden
        *[other] { $count } Änderungen durch Kunden
     }
+    [webhook_disabled] { $count ->
+        [one] { $count } deaktivierter Webhook
+       *[other] { $count } deaktivierte Webhooks
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } zur Prüfung zurückgehaltener Plattformkalender
        *[other] { $count } zur Prüfung zurückgehaltene Plattformkalender

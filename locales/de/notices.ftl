@@ -53,3 +53,10 @@ customer-cancelled-headline = Ein Kunde hat die Buchung { $reference } storniert
 customer-asked-headline = Ein Kunde möchte die Buchung { $reference } ändern
 customer-asked-detail = Die Nachricht steht in der Historie der Buchung. Der Kunde erwartet eine Antwort per E-Mail.
 customer-deed-detail = Es ist nichts zu tun.
+webhook-disabled-headline = Webhooks an { $host } wurden deaktiviert
+webhook-failing-detail =
+    Fünf Tage lang schlug jede Zustellung fehl, deshalb werden dorthin keine Ereignisse mehr gesendet.
+    Sobald der Endpunkt wieder funktioniert, aktivieren Sie ihn und senden Sie nach, was er verpasst hat.
+webhook-gone-detail =
+    Der Endpunkt antwortete, dass es ihn nicht mehr gibt (410), deshalb werden dorthin keine Ereignisse mehr gesendet.
+    Falls das ein Irrtum war, aktivieren Sie ihn wieder und senden Sie nach, was er verpasst hat.

@@ -33,6 +33,10 @@ digest-counted = { $kind ->
         [one] { $count } change by a customer
        *[other] { $count } changes by customers
     }
+    [webhook_disabled] { $count ->
+        [one] { $count } disabled webhook
+       *[other] { $count } disabled webhooks
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } platform calendar held for review
        *[other] { $count } platform calendars held for review

@@ -53,3 +53,10 @@ customer-cancelled-headline = A customer cancelled booking { $reference }
 customer-asked-headline = A customer would like to change booking { $reference }
 customer-asked-detail = Their message is in the booking's history. They expect an answer by email.
 customer-deed-detail = No action is needed.
+webhook-disabled-headline = Webhooks to { $host } were disabled
+webhook-failing-detail =
+    Every delivery failed for 5 days, so no more events are sent there.
+    Once the endpoint works again, enable it and resend what it missed.
+webhook-gone-detail =
+    The endpoint answered that it is gone (410), so no more events are sent there.
+    If this was a mistake, enable it again and resend what it missed.

@@ -14,7 +14,7 @@ use concord_jobs::{
 };
 use concord_providers::{
     FeedFetchLimits, FeedFetcher, HttpClient, HttpConfig, ProviderRegistry, ProviderRegistryConfig,
-    SsrfGuard,
+    SsrfGuard, WebhookLimits, WebhookSender,
     oidc::{OidcClient, OidcSettings},
 };
 use concord_storage::{
@@ -93,6 +93,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         ring: Arc::new(keyring(&config)?),
         providers: Arc::new(ProviderRegistry::new(providers(&config)?, &clock)?),
         feeds: feed_fetcher(&config, feed_guard(&config), clock.clone())?,
+        webhooks: WebhookSender::new(WebhookLimits::default(), feed_guard(&config))?,
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),

@@ -8,7 +8,7 @@ use concord_domain::{
 };
 
 use crate::{
-    Db, Result, Tx,
+    Db, Result, Tx, events,
     occupancy::{self, OccupancyRequest, OccupancySubject},
 };
 
@@ -113,7 +113,7 @@ pub async fn upsert(tx: &mut Tx, event: &NewBusyTime<'_>, now: DateTime<Utc>) ->
         event.interval.start, event.interval.end, event.tentative, now
     )?;
     if id != new {
-        release_occupancy(tx, event.business, event.staff, id).await?;
+        release_occupancy(tx, (event.business, event.staff), id, now).await?;
     }
     let arrival = OccupancyRequest {
         business: event.business,
@@ -130,15 +130,30 @@ pub async fn upsert(tx: &mut Tx, event: &NewBusyTime<'_>, now: DateTime<Utc>) ->
 const REMOVE: &str = "DELETE FROM busy_times WHERE business_id = $1 AND id = $2";
 
 /// Forgets a busy time and frees its staff member. The staff member must be locked.
-pub async fn remove(tx: &mut Tx, business: BusinessId, staff: StaffId, id: BusyTimeId) -> Result<()> {
-    release_occupancy(tx, business, staff, id).await?;
+pub async fn remove(
+    tx: &mut Tx,
+    (business, staff): (BusinessId, StaffId),
+    id: BusyTimeId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    release_occupancy(tx, (business, staff), id, now).await?;
     exec!(tx, REMOVE, business, id)
 }
 
-async fn release_occupancy(tx: &mut Tx, business: BusinessId, staff: StaffId, id: BusyTimeId) -> Result<()> {
+async fn release_occupancy(
+    tx: &mut Tx,
+    (business, staff): (BusinessId, StaffId),
+    id: BusyTimeId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut bookings = Vec::new();
     for freed in occupancy::release(tx, business, id.0).await? {
         let room = Interval { start: freed.starts_at, end: freed.ends_at };
-        occupancy::reallocate(tx, business, staff_subject(staff), room).await?;
+        bookings.extend(occupancy::reallocate(tx, business, staff_subject(staff), room).await?.bookings);
+    }
+    for booking in bookings {
+        // The sweep brings what delivers it.
+        events::publish_conflict(tx, (business, booking), false, now).await?;
     }
     Ok(())
 }

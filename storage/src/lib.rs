@@ -31,6 +31,7 @@ pub mod customer_links;
 mod db;
 pub mod entries;
 mod error;
+pub mod events;
 pub mod feed_reads;
 pub mod feeds;
 pub mod history;
@@ -63,6 +64,8 @@ pub mod sync_log;
 pub mod testing;
 pub mod time;
 mod tx;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
 pub mod workers;
 mod write_gate;
 

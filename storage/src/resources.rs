@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Db, Page, PageRequest, Result, StorageError, Tx, businesses,
     column::{ZoneName, sqlx},
+    events,
     occupancy::{self, OccupancySubject},
 };
 
@@ -183,7 +184,10 @@ pub async fn update(
     }
     if settings.capacity > before.capacity {
         let ahead = Interval { start: now - WHAT_WAITED, end: now + WHAT_WAITS };
-        occupancy::reallocate(tx, business, subject, ahead).await?;
+        for booking in occupancy::reallocate(tx, business, subject, ahead).await?.bookings {
+            // The sweep brings what delivers it.
+            events::publish_conflict(tx, (business, booking), false, now).await?;
+        }
     }
     if settings.name != before.name || settings.zone != before.zone {
         // The feeds of staff tell them too.

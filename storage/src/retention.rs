@@ -46,6 +46,8 @@ macro_rules! old {
 
 /// Items and what was published are of use for a week: so long what went can be brought back. Then some more.
 const CHANNEL_RETENTION: Duration = Duration::days(30);
+/// For so long whoever missed events can read them, and have them sent again.
+const EVENT_RETENTION: Duration = Duration::days(30);
 /// Webhooks are refused after minutes.
 const RECEIPT_RETENTION: Duration = Duration::days(1);
 
@@ -96,6 +98,8 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
     delete!("feed_reads" ("feed_id, reader"), "read_at <= $1"; now - keep.sync_log);
     delete!("history" by_id; keep.history);
     delete!("remote_changes" by_id, "state <> 'open'"; keep.history);
+    // And with them their deliveries.
+    delete!("events" by_id; EVENT_RETENTION);
     delete!("webhook_receipts" ("channel_id, webhook_id"), "received_at <= $1"; now - RECEIPT_RETENTION);
     Ok(counts)
 }

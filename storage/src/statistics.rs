@@ -26,6 +26,7 @@ const SMALL_TABLES: [&str; 16] = [
     "calendars",
     "channels",
     "connections",
+    "event_sequences",
     "feeds",
     "job_keys",
     "mail_secrets",
@@ -37,6 +38,7 @@ const SMALL_TABLES: [&str; 16] = [
     "sign_in_requests",
     "staff",
     "users",
+    "webhook_endpoints",
 ];
 
 /// How many different values a column has. Of states those are asked for that few rows are in.

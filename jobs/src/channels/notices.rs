@@ -9,11 +9,12 @@ use concord_domain::{
     notice::NoticeKind,
     people::Actor,
     time_text::span,
+    webhook::{ChannelPayload, Event, EventType},
 };
 use concord_storage::{
     StorageError, Tx, bookings, businesses,
     channels::{Channel, runs::RunCounts},
-    in_tx, notices, occupancy,
+    events, in_tx, notices, occupancy,
     resources::{self, Resource},
 };
 
@@ -110,9 +111,22 @@ impl ChannelNotice {
         }
     }
 
-    /// It is so no more.
+    /// It is so no more. Other systems are told of it where they were told that it was.
     pub async fn close(self, tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
-        notices::close(tx, channel.business_id, &self.key(channel.id), now).await.map(drop)
+        let closed = notices::close(tx, channel.business_id, &self.key(channel.id), now).await?;
+        if closed > 0 && self.event_type().is_some() {
+            tell(tx, channel, EventType::ChannelRecovered, None, now).await?;
+        }
+        Ok(())
+    }
+
+    /// What other systems are told.
+    fn event_type(self) -> Option<EventType> {
+        match self {
+            Self::Unread => Some(EventType::ChannelFailing),
+            Self::Quarantined => Some(EventType::ChannelQuarantined),
+            Self::NotInFeed => None,
+        }
     }
 }
 
@@ -127,7 +141,29 @@ async fn raise(
     let subject = (HistorySubject::Channel, channel.id.0);
     let (kind, dedupe_key) = (notice.kind(), notice.key(channel.id));
     let content = NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key };
-    content.raise_to_managers(tx, context, channel.business_id).await
+    let reason = content.headline.clone();
+    let is_news = content.raise_to_managers(tx, context, channel.business_id).await?;
+    if let Some(kind) = notice.event_type().filter(|_| is_news) {
+        tell(tx, channel, kind, Some(reason), context.clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// Tells other systems of the channel; what delivers it, the sweep brings.
+async fn tell(
+    tx: &mut Tx,
+    channel: &Channel,
+    kind: EventType,
+    reason: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let payload = ChannelPayload {
+        channel: channel.id,
+        resource: channel.resource_id,
+        platform: channel.platform.clone(),
+        reason,
+    };
+    events::publish(tx, channel.business_id, &Event::channel(kind, &payload), now).await.map(drop)
 }
 
 /// Tells that a platform's reservation has no room, once for each booking and start. What is over is closed by
@@ -154,7 +190,7 @@ pub(super) async fn conflict(
         link: format!("/bookings/{}", booking.reference),
         dedupe_key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
     };
-    in_tx!(context.db, tx => content.raise_to_managers(&mut tx, context, channel.business_id).await)
+    in_tx!(context.db, tx => content.raise_to_managers(&mut tx, context, channel.business_id).await).map(drop)
 }
 
 /// When a booking takes place, as a guest of its resource would say it: "Sat 5 to Tue 8 Dec".
@@ -246,7 +282,7 @@ pub(super) async fn not_in_the_feed(
 /// The feed is not read any more: nothing that was said of it is still so.
 pub async fn close_all(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
     for notice in [ChannelNotice::Unread, ChannelNotice::NotInFeed, ChannelNotice::Quarantined] {
-        notice.close(tx, channel, now).await?;
+        notices::close(tx, channel.business_id, &notice.key(channel.id), now).await?;
     }
     Ok(())
 }

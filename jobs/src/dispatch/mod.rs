@@ -25,6 +25,7 @@ use crate::{
     notify, retention,
     sync_in::{close_remote_change, drift, import_availability},
     sync_out::{batch_sync, disconnect, entry},
+    webhooks,
     worker::{JobHandler, panic_message, presence},
 };
 
@@ -45,6 +46,7 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
         JobKind::RenewPush => Box::pin(push::run(context, job)).await,
         JobKind::PollChannel => Box::pin(poll::run(context, job)).await,
         JobKind::CloseRemoteChange => Box::pin(close_remote_change::run(context, job)).await,
+        JobKind::DeliverWebhooks => Box::pin(webhooks::run(context, job)).await,
         JobKind::Retention => Box::pin(retention::run(context, job)).await,
     };
     outcome.map(RunEnd::Outcome)

@@ -7,7 +7,7 @@ use concord_domain::{
     booking::BookingStatus, clock::Clock, connection::ProviderKind, entry::EntryReminder, job::RetryPolicy,
     platform::Platforms,
 };
-use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry};
+use concord_providers::{CalendarProvider, FeedFetcher, ProviderRegistry, WebhookSender};
 use concord_storage::{
     Db, StorageError, Tx,
     jobs::{ClaimedJob, JobRef},
@@ -134,6 +134,8 @@ pub struct Context {
     pub providers: Arc<ProviderRegistry>,
     /// Reads the calendar feeds of others.
     pub feeds: FeedFetcher,
+    /// Sends events to webhook endpoints.
+    pub webhooks: WebhookSender,
     pub queue: Queue,
     /// How calendars are kept in step.
     pub settings: Arc<SyncSettings>,

@@ -136,6 +136,9 @@ pub enum TextKey {
     UserInvitationButton,
     UserInvitationExpires,
     UserInvitationHeading,
+    WebhookDisabledHeadline,
+    WebhookFailingDetail,
+    WebhookGoneDetail,
     Weekday,
 }
 

@@ -5,6 +5,7 @@
 //! so that they read alike; those of channels are in `channels::notices`.
 
 pub mod customer;
+mod events;
 mod outbox;
 pub(crate) mod send;
 pub(crate) mod sign_in;
@@ -17,6 +18,7 @@ use concord_domain::{
     notice::NoticeKind,
     people::Role,
     sync::{remote_change::RemoteChangeState, remote_change_text::RemoteChangeText},
+    webhook::EventType,
 };
 use concord_storage::{
     StorageError, Tx, businesses, connections, in_tx,
@@ -158,32 +160,34 @@ impl NoticeContent {
         }
     }
 
-    /// Tells the managers alone. It waits for others, so that there is nothing to push.
+    /// Tells the managers alone. It waits for others, so that there is nothing to push. Returns whether it is news.
     pub(crate) async fn raise_to_managers(
         &self,
         tx: &mut Tx,
         context: &Context,
         business: BusinessId,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let new = self.to(context, business, Audience::Managers);
-        notices::raise(tx, &new, context.clock.now()).await.map(drop)
+        Ok(notices::raise(tx, &new, context.clock.now()).await?.is_some())
     }
 
-    /// Tells the staff member and the managers. The caller pushes what this returns after the commit.
+    /// Tells the staff member and the managers. The caller pushes what this returns after the commit. With it: whether it is
+    /// news.
     async fn raise(
         &self,
         tx: &mut Tx,
         context: &Context,
         (business, staff): (BusinessId, StaffId),
-    ) -> Result<Vec<JobRef>, StorageError> {
-        let mut raised = Vec::new();
+    ) -> Result<(Vec<JobRef>, bool), StorageError> {
+        let (mut enqueued, mut is_news) = (Vec::new(), false);
         for audience in [Audience::Staff(staff), Audience::Managers] {
             let new = self.to(context, business, audience);
+            let raised = notices::raise(tx, &new, context.clock.now()).await?;
+            is_news |= raised.is_some();
             // What is not due yet the sweep brings.
-            raised
-                .extend(notices::raise(tx, &new, context.clock.now()).await?.filter(|_| new.wait.is_zero()));
+            enqueued.extend(raised.filter(|_| new.wait.is_zero()));
         }
-        Ok(raised)
+        Ok((enqueued, is_news))
     }
 }
 
@@ -246,9 +250,9 @@ pub(crate) async fn needs_reconnect(
     let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
     let provider = provider.name();
-    let named = [("person", owner.staff_name.into()), ("provider", provider.into())];
+    let named = [("person", owner.staff_name.as_str().into()), ("provider", provider.into())];
     let headline = text(NOTICE_LANGUAGE, TextKey::ReconnectHeadline, named);
-    let named = [("provider", provider.into()), ("account", owner.account_email.into())];
+    let named = [("provider", provider.into()), ("account", owner.account_email.as_str().into())];
     let content = NoticeContent {
         kind: NoticeKind::Reconnect,
         subject: (HistorySubject::Connection, connection.0),
@@ -257,7 +261,10 @@ pub(crate) async fn needs_reconnect(
         link: link_to(connection),
         dedupe_key: reconnect_key(connection),
     };
-    content.raise(tx, context, (business, owner.staff_id)).await
+    let (mut enqueued, _) = content.raise(tx, context, (business, owner.staff_id)).await?;
+    let kind = EventType::ConnectionNeedsReconnect;
+    enqueued.extend(events::connection(tx, context, (account, &owner), kind, Some(&content.headline)).await?);
+    Ok(enqueued)
 }
 
 /// An entry could not be written, for `reason`, and its tries are used up.
@@ -269,7 +276,7 @@ pub(crate) async fn sync_failed(
 ) -> Result<(), StorageError> {
     let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(()) };
-    let named = [("person", owner.staff_name.into()), ("provider", provider.name().into())];
+    let named = [("person", owner.staff_name.as_str().into()), ("provider", provider.name().into())];
     let content = NoticeContent {
         kind: NoticeKind::FailedSync,
         subject: (HistorySubject::Connection, connection.0),
@@ -278,8 +285,12 @@ pub(crate) async fn sync_failed(
         link: link_to(connection),
         dedupe_key: failed_sync_key(connection),
     };
-    // It waits for others, so that there is nothing to push.
-    content.raise(tx, context, (business, owner.staff_id)).await.map(drop)
+    // It waits for others, so that there is nothing to push; what tells other systems, the sweep brings.
+    let (_, is_news) = content.raise(tx, context, (business, owner.staff_id)).await?;
+    if is_news {
+        events::connection(tx, context, (account, &owner), EventType::SyncFailed, Some(reason)).await?;
+    }
+    Ok(())
 }
 
 fn link_to(connection: ConnectionId) -> String {
@@ -294,24 +305,33 @@ pub(crate) async fn sync_succeeded(
 ) -> Result<(), StorageError> {
     let whose = (account.business, account.connection);
     let key = failed_sync_key(account.connection);
-    notices::close_unless_failing(tx, whose, &key, context.clock.now()).await.map(drop)
+    let closed = notices::close_unless_failing(tx, whose, &key, context.clock.now()).await?;
+    if closed > 0 {
+        events::of(tx, context, account, EventType::SyncRecovered).await?;
+    }
+    Ok(())
 }
 
-/// The account is connected again.
-pub async fn reconnected(
+/// The account is connected, or connected again. The caller pushes what this returns after the commit.
+pub async fn connected(
     tx: &mut Tx,
     context: &Context,
-    (business, connection): (BusinessId, ConnectionId),
-) -> Result<(), StorageError> {
-    notices::close(tx, business, &reconnect_key(connection), context.clock.now()).await.map(drop)
+    account: ConnectionAccount,
+) -> Result<Vec<JobRef>, StorageError> {
+    let now = context.clock.now();
+    notices::close(tx, account.business, &reconnect_key(account.connection), now).await?;
+    events::of(tx, context, account, EventType::ConnectionConnected).await
 }
 
-/// The connection is over, and all that was to be told of it.
+/// The connection is over, and all that was to be told of it. The caller pushes what this returns after the commit.
 pub async fn disconnected(
     tx: &mut Tx,
     context: &Context,
-    (business, connection): (BusinessId, ConnectionId),
-) -> Result<(), StorageError> {
-    reconnected(tx, context, (business, connection)).await?;
-    notices::close(tx, business, &failed_sync_key(connection), context.clock.now()).await.map(drop)
+    account: ConnectionAccount,
+) -> Result<Vec<JobRef>, StorageError> {
+    let now = context.clock.now();
+    for key in [reconnect_key(account.connection), failed_sync_key(account.connection)] {
+        notices::close(tx, account.business, &key, now).await?;
+    }
+    events::of(tx, context, account, EventType::ConnectionDisconnected).await
 }

@@ -229,7 +229,7 @@ pub(crate) async fn follow(
         people::lock(&mut tx, business, entry.staff_id).await?;
     }
     for event in taken_for_busy {
-        busy_times::remove(&mut tx, business, entry.staff_id, event.id).await?;
+        busy_times::remove(&mut tx, (business, entry.staff_id), event.id, context.clock.now()).await?;
     }
     let moved = MovedEntry { to: calendar.id, external_id: name, unknown: &unknown };
     if !entries::move_to(&mut tx, (entry.id, entry.calendar_id, entry.revision), &moved).await? {

@@ -37,7 +37,7 @@ use secrecy::SecretString;
 
 use crate::{
     feed_server::FeedServer,
-    shared::{DrainJobs, default_settings},
+    shared::{DrainJobs, default_settings, webhook_sender},
 };
 
 pub(crate) struct ChannelFixture<'a> {
@@ -66,6 +66,7 @@ impl<'a> ChannelFixture<'a> {
             mail: Arc::new(MailSettings::without_server("https://book.example".parse().unwrap())),
             keys: KeyRegistry::default(),
             handlers: Handlers::default(),
+            webhooks: webhook_sender(limits.total),
             feeds: FeedFetcher::new(limits, here, clock.clone()).unwrap(),
             platforms: Arc::new(Platforms::builtin()),
             metrics: concord_jobs::Metrics::default(),

@@ -1,9 +1,13 @@
 //! What managers are told of a channel, and when it is over.
 
-use concord_domain::channel::ChannelState;
+use concord_domain::{
+    channel::ChannelState,
+    webhook::{EventSubject, EventType},
+};
 use concord_services::channels::{self as manage, ChannelUpdate, import};
-use concord_storage::testing::TestDb;
+use concord_storage::{events, testing::TestDb};
 use concord_testing::logs;
+use serde_json::{Value, json};
 
 use crate::{
     feed_server::{nights, reserved},
@@ -58,6 +62,35 @@ async fn notice_of_manual_import_closes_when_removed(db: &TestDb) {
     assert_eq!(fixture.notices().await, Vec::<String>::new());
 }
 
+/// Events about the channel, in their order.
+async fn told(fixture: &ChannelFixture<'_>) -> Vec<(EventType, Value)> {
+    let found = events::after(fixture.db, fixture.business.id, None, 200).await.unwrap().items;
+    let about = found.into_iter().filter(|event| event.subject_kind == EventSubject::Channel);
+    about.map(|event| (event.kind, serde_json::from_str(&event.data).unwrap())).collect()
+}
+
+async fn other_systems_are_told_of_a_feed_that_fails_and_heals(db: &TestDb) {
+    let fixture = ChannelFixture::new(db).await;
+    fixture.site.answers(404, "text/plain", "no");
+    let airbnb = fixture.on("airbnb").await;
+    fixture.later(2).await;
+    fixture.site.events(&(0..10).map(|day| reserved(&day.to_string(), 1 + day, 2 + day)).collect::<Vec<_>>());
+    fixture.later(24).await;
+    fixture.site.events(&[]);
+    fixture.later(3).await;
+    let told = told(&fixture).await;
+    let kinds: Vec<_> = told.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(
+        kinds,
+        [EventType::ChannelFailing, EventType::ChannelRecovered, EventType::ChannelQuarantined]
+    );
+    let (_, failing) = &told[0];
+    assert_eq!((&failing["channel"], &failing["platform"]), (&json!(airbnb), &json!("airbnb")));
+    assert_eq!(failing["resource"], json!(fixture.resource.id));
+    assert!(failing["reason"].as_str().unwrap().contains("failed to sync"), "{failing}");
+    assert_eq!(told[1].1["reason"], Value::Null);
+}
+
 async fn log_line_of_job_names_it(db: &TestDb) {
     logs::collect();
     let fixture = ChannelFixture::new(db).await;
@@ -72,5 +105,6 @@ concord_storage::on_both_databases!(
     notice_of_conflict_closes_with_conflict,
     notice_of_unreadable_feed_closes_when_paused,
     notice_of_manual_import_closes_when_removed,
+    other_systems_are_told_of_a_feed_that_fails_and_heals,
     log_line_of_job_names_it,
 );

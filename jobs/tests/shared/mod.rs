@@ -5,6 +5,7 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use concord_domain::job::RetryPolicy;
 use concord_jobs::{ProviderLimits, SyncSettings, dispatch::JobRunner, worker::JobHandler};
+use concord_providers::{SsrfGuard, WebhookLimits, WebhookSender};
 use concord_storage::{StorageError, retention::RetentionPeriods};
 
 /// The settings of an installation that says nothing of them.
@@ -28,6 +29,12 @@ pub(crate) fn default_settings() -> SyncSettings {
             history: Duration::days(730),
         },
     }
+}
+
+/// Sends to endpoints on this machine, for as long as a call may take.
+pub(crate) fn webhook_sender(total: StdDuration) -> WebhookSender {
+    let here = SsrfGuard::of("channels.allowed_hosts").allowing(["127.0.0.1"]);
+    WebhookSender::new(WebhookLimits { total, ..WebhookLimits::default() }, here).expect("a client")
 }
 
 /// Runs all that is due, here and now, until nothing is.

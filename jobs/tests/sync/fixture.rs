@@ -43,7 +43,7 @@ use concord_storage::{
 
 use crate::{
     provider_sandbox::{GrantedTokens, ProviderSandbox},
-    shared::{DrainJobs, default_settings},
+    shared::{DrainJobs, default_settings, webhook_sender},
 };
 
 pub(crate) const ANA: &str = "ana@harbour.example";
@@ -137,6 +137,7 @@ impl<'a> SyncFixture<'a> {
             mail: Arc::new(quiet()),
             keys: concord_jobs::KeyRegistry::default(),
             handlers: concord_jobs::Handlers::default(),
+            webhooks: webhook_sender(patience),
             feeds: FeedFetcher::new(
                 FeedFetchLimits { total: patience, ..FeedFetchLimits::default() },
                 here,

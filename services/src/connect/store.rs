@@ -1,7 +1,7 @@
 //! Stores what opens an account, with its calendars, and enqueues what brings them up to date.
 
 use concord_domain::{connection::Direction, people::Actor};
-use concord_jobs::{Context, accounts::calendar_list, enqueue, notify};
+use concord_jobs::{Context, accounts::calendar_list, enqueue, job::ConnectionAccount, notify};
 use concord_providers::{DiscoveryError, ProviderCredentials, ProviderError};
 use concord_storage::{
     ChangeContext,
@@ -81,9 +81,11 @@ pub(super) async fn store(
     let detail = json!({ "provider": provider, "account": new.account_email, "staff": staff });
     let by = ChangeContext { business, actor, now };
     history::record(&mut tx, &by, "connected", connection, &detail).await?;
-    notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.
-    let enqueued = enqueue::initial_sync(&mut tx, context, (business, connection), Direction::Both).await?;
+    let mut enqueued =
+        enqueue::initial_sync(&mut tx, context, (business, connection), Direction::Both).await?;
+    let account = ConnectionAccount { business, connection, provider };
+    enqueued.extend(notify::connected(&mut tx, context, account).await?);
     context.commit(tx, &enqueued).await?;
     let calendars = listed.len();
     Ok(ConnectedAccount {

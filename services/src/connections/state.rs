@@ -97,9 +97,9 @@ pub async fn disconnect(
     for other in others.iter().filter(|other| other.id != id) {
         enqueued.push(enqueue::batch_sync(&mut tx, context, business, other.id).await?);
     }
-    notify::disconnected(&mut tx, context, (business, id)).await?;
     // Whatever the provider has asked for: people are free, and the grant is to end, at once.
     end_wait(context, &mut tx, id).await?;
+    enqueued.extend(notify::disconnected(&mut tx, context, (&connection).into()).await?);
     context.commit(tx, &enqueued).await?;
     Ok(())
 }

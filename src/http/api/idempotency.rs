@@ -187,6 +187,7 @@ async fn resource_location(
         HistorySubject::Connection => format!("/api/v1/calendar_integrations/{id}"),
         HistorySubject::Feed => format!("/api/v1/feeds/{id}"),
         HistorySubject::Channel => format!("/api/v1/channels/{id}"),
+        HistorySubject::WebhookEndpoint => format!("/api/v1/webhooks/{id}"),
         HistorySubject::Platform => "/api/v1/platforms".to_owned(),
         HistorySubject::Booking => {
             let booking = bookings::by_id(&app.context.db, business, BookingId(id)).await?;

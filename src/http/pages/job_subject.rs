@@ -60,6 +60,7 @@ impl JobSubject {
             | JobKind::MailSignInLinks
             | JobKind::Notify
             | JobKind::PollChannel
+            | JobKind::DeliverWebhooks
             | JobKind::Retention => Ok(None),
         }
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     booking::{Booking, BookingKind, FieldError},
-    ids::OccupancyId,
+    ids::{BookingId, OccupancyId},
     interval::Interval,
     occupancy::{OccupancySource, ResourceDemand, SubjectKind},
 };
@@ -24,17 +24,26 @@ pub(super) enum BookingOrigin {
     Channel,
 }
 
+/// What has come of giving a booking its units.
+#[derive(Debug)]
+pub(super) struct AllocatedBooking {
+    /// Whether all that is new has a unit.
+    pub(super) all: bool,
+    /// Other bookings, which have found the units that they lacked.
+    pub(super) others: Vec<BookingId>,
+}
+
 /// Gives the booking the units that it needs now. What it has and still needs it keeps: a booking over which somebody
 /// has put an appointment in their own calendar stands, and can be retitled or completed all the same.
 ///
-/// `Ok` inside: whether all that is new has a unit; `Err`: what is in the way.
+/// `Err` inside: what is in the way.
 pub(super) async fn allocate_anew(
     tx: &mut Tx,
     before: Option<&Booking>,
     booking: &Booking,
     (resource, origin): (&Resource, BookingOrigin),
     now: DateTime<Utc>,
-) -> Result<Result<bool, Vec<OccupancyId>>> {
+) -> Result<Result<AllocatedBooking, Vec<OccupancyId>>> {
     let had = before.map(required_occupancy).unwrap_or_default();
     let wants = required_occupancy(booking);
     let mut freed: Vec<FreedInterval> = Vec::new();
@@ -46,7 +55,7 @@ pub(super) async fn allocate_anew(
             }
         }
     }
-    let mut all_allocated = true;
+    let mut allocated = AllocatedBooking { all: true, others: Vec::new() };
     for need in wants.iter().filter(|need| !had.contains(need)) {
         let arrival = arrival(booking, resource, need);
         match origin {
@@ -58,15 +67,16 @@ pub(super) async fn allocate_anew(
             BookingOrigin::Channel if booking.draft.kind == BookingKind::Block => {
                 record_free_parts(tx, &arrival, now).await?;
             }
-            BookingOrigin::Channel => all_allocated &= occupancy::record(tx, &arrival, now).await?,
+            BookingOrigin::Channel => allocated.all &= occupancy::record(tx, &arrival, now).await?,
         }
     }
     for room in freed {
         let subject = subject_of(tx, booking, resource, &room).await?;
         let within = Interval { start: room.starts_at, end: room.ends_at };
-        occupancy::reallocate(tx, booking.business, subject, within).await?;
+        allocated.others.extend(occupancy::reallocate(tx, booking.business, subject, within).await?.bookings);
     }
-    Ok(Ok(all_allocated))
+    allocated.others.retain(|other| *other != booking.id);
+    Ok(Ok(allocated))
 }
 
 /// A platform's block takes what is free of its nights: it may have been made because of a booking that stands here.

@@ -3,6 +3,7 @@
 mod allocation;
 mod concerning;
 mod context;
+mod events;
 mod feed;
 mod invitations;
 mod linked;

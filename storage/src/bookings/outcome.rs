@@ -2,8 +2,9 @@
 
 use concord_domain::{
     booking::{Booking, BookingDraft, FieldError},
-    ids::ChannelId,
+    ids::{BookingId, ChannelId},
     sync::remote_change,
+    webhook::Event,
 };
 
 use super::unavailability::Unavailability;
@@ -32,6 +33,18 @@ pub struct WrittenBooking {
     pub jobs: Vec<JobRef>,
     /// Why whatever is asked about it is no question any more; `None`: it says what it said.
     pub(super) overtakes: Option<remote_change::Refusal>,
+    /// What other systems are told, last in the transaction.
+    pub(super) events: Option<BookingEvents>,
+}
+
+/// What other systems are told of a booking that was written.
+#[derive(Clone, Debug)]
+pub(super) struct BookingEvents {
+    pub(super) event: Event,
+    /// Whether something of it was without a unit before.
+    pub(super) was_conflict: bool,
+    /// Other bookings, which have found the units that they lacked.
+    pub(super) resolved: Vec<BookingId>,
 }
 
 /// Why a booking was not written. Nothing was.

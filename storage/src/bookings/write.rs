@@ -8,13 +8,14 @@ use concord_domain::{
     ids::{BookingId, BusinessId, ChannelId, StaffId},
     interval::Interval,
     sync::remote_change,
+    webhook::Event,
 };
 
 use super::{
     allocation::{BookingOrigin, allocate_anew, too_many_units},
-    invitations,
+    events, invitations,
     linked::{ChannelItemWrite, LinkedWrite, write_linked},
-    outcome::{BookingCommand, PutError, WrittenBooking},
+    outcome::{BookingCommand, BookingEvents, PutError, WrittenBooking},
     read::find_in,
     rows::{append_history, business_booking_settings, write_rows},
     unavailability::{Unavailability, alternatives, obstacles},
@@ -58,11 +59,12 @@ async fn write(
         tries += 1;
         let mut tx = db.begin().await?;
         match put_in(&mut tx, change, reference, command, expected).await {
-            Ok(put) => {
+            Ok(mut put) => {
                 write_linked(&mut tx, change, &put, linked).await?;
                 if let Some(why) = put.overtakes {
                     remote_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
+                events::publish(&mut tx, &mut put, change.now).await?;
                 tx.commit().await?;
                 return Ok(put);
             }
@@ -169,6 +171,7 @@ async fn put_in(
             allocated: true,
             jobs: vec![],
             overtakes: None,
+            events: None,
         });
     }
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, command).await?;
@@ -201,6 +204,7 @@ async fn put_in(
     {
         return Err(PutError::Invalid(vec![fault]).into());
     }
+    let was_conflict = events::is_conflict(tx, before.as_ref()).await?;
     write_rows(tx, &booking).await?;
     let allocated =
         match allocate_anew(tx, before.as_ref(), &booking, (&resource, origin), change.now).await? {
@@ -217,7 +221,10 @@ async fn put_in(
     jobs.extend(invitations::enqueue(tx, before.as_ref(), &booking, &business, change.now).await?);
     append_history(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
-    Ok(WrittenBooking { booking, created: before.is_none(), allocated, jobs, overtakes })
+    let event = Event::booking(before.as_ref(), &booking);
+    let events = Some(BookingEvents { event, was_conflict, resolved: allocated.others });
+    let created = before.is_none();
+    Ok(WrittenBooking { booking, created, allocated: allocated.all, jobs, overtakes, events })
 }
 
 fn draft_of(command: BookingCommand<'_>, before: Option<&Booking>) -> Result<BookingDraft> {

@@ -152,14 +152,14 @@ pub enum JobOutcome {
     },
 }
 
-// The key of a job that reads or writes a calendar is its connection.
+// The key of a job that reads or writes a calendar is its connection; of one that delivers, its endpoint.
 const ENQUEUE: &str = "
     INSERT INTO jobs (id, business_id, kind, subject_id, queue, version, state, due_at, attempts, enqueued_at, created_at,
         key_id, priority_at)
     VALUES ($1, $2, $3, $4, $5, 1, 'waiting', $6, 0, $7, $7,
         CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (SELECT e.connection_id FROM entries e WHERE e.id = $4)
             WHEN $3 IN ('import_availability', 'renew_push') THEN (SELECT k.connection_id FROM calendars k WHERE k.id = $4)
-            WHEN $3 IN ('compare_drift', 'disconnect') THEN $4 END,
+            WHEN $3 IN ('compare_drift', 'disconnect', 'deliver_webhooks') THEN $4 END,
         COALESCE(CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (
             SELECT b.starts_at FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $4) END, $6))
     ON CONFLICT (kind, subject_id) DO UPDATE SET

@@ -9,7 +9,7 @@ mod overlaps;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    ids::{BusinessId, OccupancyId},
+    ids::{BookingId, BusinessId, OccupancyId},
     interval::Interval,
     occupancy::{
         self, Allocation, OccupancySource, Placement, SubjectKind, allocate_booking, allocate_fact,
@@ -270,6 +270,7 @@ async fn insert(
 }
 
 const SET_UNIT: &str = "UPDATE occupancy SET unit = $2 WHERE id = $1";
+const GIVE_UNIT: &str = "UPDATE occupancy SET unit = $2 WHERE id = $1 RETURNING source, source_id";
 
 /// Two passes: the database checks each row as it is written, and rows may change places.
 async fn apply_moves(tx: &mut Tx, moves: &[(OccupancyId, u32)]) -> Result<()> {
@@ -325,16 +326,32 @@ const UNALLOCATED: &str = "
     WHERE business_id = $1 AND subject_id = $2 AND unit IS NULL AND ends_at > $3 AND starts_at < $4
     ORDER BY created_at, id";
 
-/// Gives units to rows without one, now that `freed` is free; the oldest first. Returns how many found one, and so
-/// how many conflicts closed.
+/// What found a unit that had none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reallocated {
+    pub rows: u32,
+    /// The bookings of which nothing is without a unit any more.
+    pub bookings: Vec<BookingId>,
+}
+
+const HAS_UNALLOCATED: &str = "
+    SELECT EXISTS (SELECT 1 FROM occupancy WHERE business_id = $1 AND source_id = $2 AND unit IS NULL)";
+
+/// Whether something of a booking stands without a unit.
+pub(crate) async fn is_unallocated(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Result<bool> {
+    scalar!(tx, HAS_UNALLOCATED, business, booking)
+}
+
+/// Gives units to rows without one, now that `freed` is free; the oldest first. Returns what found one, and so which
+/// conflicts closed.
 pub async fn reallocate(
     tx: &mut Tx,
     business: BusinessId,
     subject: OccupancySubject,
     freed: Interval,
-) -> Result<u32> {
+) -> Result<Reallocated> {
     let waiting: Vec<AllocationRow> = all!(tx, UNALLOCATED, business, subject.id, freed.start, freed.end)?;
-    let mut found = 0;
+    let mut found = Reallocated::default();
     for row in waiting.into_iter().map(Allocation::from) {
         let arrival = OccupancyRequest {
             business,
@@ -346,8 +363,16 @@ pub async fn reallocate(
         };
         if let Placement::Allocated { units, moves } = find_placement(tx, &arrival, allocate_fact).await? {
             apply_moves(tx, &moves).await?;
-            set_unit(tx, row.id, units.first().copied()).await?;
-            found += 1;
+            let unit = units.first().copied().map(i64::from);
+            let (source, source_id): (OccupancySource, Uuid) = one!(tx, GIVE_UNIT, row.id, unit)?;
+            found.rows += 1;
+            let booking = BookingId(source_id);
+            if source == OccupancySource::Booking
+                && !found.bookings.contains(&booking)
+                && !is_unallocated(tx, business, booking).await?
+            {
+                found.bookings.push(booking);
+            }
         }
     }
     Ok(found)

@@ -17,7 +17,7 @@ use super::{TestDb, many::LargeFixture, monday};
 use crate::{Db, secret};
 
 /// Tables that have many rows.
-const LARGE: [&str; 16] = [
+const LARGE: [&str; 18] = [
     "attendees",
     "bookings",
     "booking_staff",
@@ -34,11 +34,13 @@ const LARGE: [&str; 16] = [
     "channel_items",
     "channel_published",
     "idempotency_keys",
+    "events",
+    "webhook_deliveries",
 ];
 
 /// Indexes of the few rows of a large table that wait for something, or that workers have in hand: to walk one of them is to
 /// read what is asked for.
-const FEW: [&str; 7] = [
+const FEW: [&str; 10] = [
     "occupancy_unallocated",
     "remote_changes_open",
     "remote_changes_open_by_entry",
@@ -46,6 +48,9 @@ const FEW: [&str; 7] = [
     "notices_open",
     "jobs_leased",
     "jobs_leased_by_key",
+    "events_unnumbered",
+    "webhook_deliveries_due",
+    "webhook_deliveries_in_order",
 ];
 
 /// What may walk all the same: a table, words of the statement, and why.
@@ -76,6 +81,8 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("history", "DELETE", "the oldest first, by ids that begin with their time"),
     ("remote_changes", "DELETE", "the oldest first, by ids that begin with their time"),
     ("channel_runs", "DELETE", "the oldest first, by ids that begin with their time"),
+    ("events", "DELETE", "the oldest first, by ids that begin with their time"),
+    ("events", "e.kind <> 'webhook.test'", "somebody has a stretch of all events sent again, by hand"),
     ("channel_items", "DELETE", "once an hour; a month of them is kept"),
     ("channel_published", "DELETE", "once an hour; a month of them is kept"),
     (

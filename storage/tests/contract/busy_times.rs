@@ -107,7 +107,7 @@ async fn a_busy_time_occupies_its_person_until_it_goes(db: &TestDb) {
 
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    busy_times::remove(&mut tx, ana.business_id, ana.id, id).await.unwrap();
+    busy_times::remove(&mut tx, (ana.business_id, ana.id), id, at(0)).await.unwrap();
     commit(tx).await;
     assert_eq!(busy(db, &ana).await, [(30, 90)]);
     assert!(busy_times::named(db, ana.business_id, calendar, "dentist").await.unwrap().is_none());
@@ -128,7 +128,7 @@ async fn what_found_no_unit_gets_the_one_that_is_freed(db: &TestDb) {
     assert_eq!(units().await, [Some(1), None, Some(1)], "the dentist is still there");
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    busy_times::remove(&mut tx, ana.business_id, ana.id, dentist).await.unwrap();
+    busy_times::remove(&mut tx, (ana.business_id, ana.id), dentist, at(0)).await.unwrap();
     commit(tx).await;
     assert_eq!(units().await, [Some(1), Some(1)]);
 }
@@ -148,7 +148,7 @@ async fn whoever_is_busy_cannot_be_booked(db: &TestDb) {
 
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    busy_times::remove(&mut tx, ana.business_id, ana.id, id).await.unwrap();
+    busy_times::remove(&mut tx, (ana.business_id, ana.id), id, at(0)).await.unwrap();
     commit(tx).await;
     bookings::put(db, &change, "A-1", &draft, None).await.unwrap();
     read(db, &ana, calendar, "surgery", (0, 60)).await;
@@ -167,7 +167,7 @@ async fn another_business_finds_no_busy_time(db: &TestDb) {
     assert!(busy_times::of_calendar(db, other, calendar).await.unwrap().is_empty());
     assert!(busy_times::upcoming(db, other, calendar, at(0)).await.unwrap().is_empty());
     let mut tx = begin(db).await;
-    busy_times::remove(&mut tx, other, ana.id, id).await.unwrap();
+    busy_times::remove(&mut tx, (other, ana.id), id, at(0)).await.unwrap();
     commit(tx).await;
     assert_eq!(busy(db, &ana).await, [(0, 60)]);
 }

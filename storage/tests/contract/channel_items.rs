@@ -23,15 +23,15 @@ use concord_storage::{
 
 use crate::{channels::channel, retention::rows_of};
 
-struct ChannelItemFixture {
-    business: Business,
-    resource: Resource,
+pub(crate) struct ChannelItemFixture {
+    pub(crate) business: Business,
+    pub(crate) resource: Resource,
     channel: Channel,
     /// The reading that brings everything.
     run: ChannelRunId,
 }
 
-async fn fixture(db: &Db) -> ChannelItemFixture {
+pub(crate) async fn fixture(db: &Db) -> ChannelItemFixture {
     let business = testing::business(db).await;
     let resource = testing::resource(db, &business, 1).await;
     let channel = channel(db, &business, &resource).await;
@@ -77,7 +77,12 @@ impl ChannelItemFixture {
         ChangeContext { business: self.business.id, actor: Actor::System, now: at(minute) }
     }
 
-    async fn import(&self, db: &Db, key: &str, draft: &BookingDraft) -> (ChannelItemId, WrittenBooking) {
+    pub(crate) async fn import(
+        &self,
+        db: &Db,
+        key: &str,
+        draft: &BookingDraft,
+    ) -> (ChannelItemId, WrittenBooking) {
         let (id, item) = (ChannelItemId::new(at(1)), item(key, ItemKind::Reservation, draft));
         let write = ChannelItemWrite::Add(self.new_item(id, &item));
         let put = bookings::import(db, &self.change(1), key, (draft, self.channel.id), &write, None).await;

@@ -27,6 +27,7 @@ mod entries_moved;
 mod entries_targeted;
 mod entries_written;
 mod entry_states;
+mod events;
 mod feed_reads;
 mod feeds;
 mod history;
@@ -57,6 +58,8 @@ mod statistics;
 mod storage_errors;
 mod sync_log;
 mod time;
+mod webhook_deliveries;
+mod webhook_endpoints;
 mod workers;
 
 use std::future::Future;

@@ -8,7 +8,7 @@ use concord_domain::{
 use concord_storage::{
     ChangeContext, Db, StorageError, bookings,
     businesses::Business,
-    occupancy::{self, OccupancyRequest, OccupancySubject, OccupiedInterval},
+    occupancy::{self, OccupancyRequest, OccupancySubject, OccupiedInterval, Reallocated},
     resources::{self, Resource},
     testing::{self, TestDb, at, begin, commit, monday, plans},
 };
@@ -52,7 +52,7 @@ async fn release(db: &Db, arrival: &OccupancyRequest) -> u32 {
         let interval = Interval { start: room.starts_at, end: room.ends_at };
         assert_eq!((room.subject_kind, room.subject_id), (arrival.subject.kind, arrival.subject.id));
         reallocated +=
-            occupancy::reallocate(&mut tx, arrival.business, arrival.subject, interval).await.unwrap();
+            occupancy::reallocate(&mut tx, arrival.business, arrival.subject, interval).await.unwrap().rows;
     }
     commit(tx).await;
     reallocated
@@ -220,7 +220,7 @@ async fn another_business_sees_and_frees_nothing(db: &TestDb) {
         occupancy::reallocate(&mut tx, other.id, OccupancySubject { capacity: 9, ..first.subject }, wide)
             .await
             .unwrap(),
-        0
+        Reallocated::default()
     );
     commit(tx).await;
     assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1), None]);

@@ -104,7 +104,12 @@ const UNIQUE_SQLITE: &str = "
     SELECT t.name AS of_table,
            (SELECT group_concat(name, ',') FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) AS columns
     FROM pragma_table_list t JOIN pragma_index_list(t.name) i
-    WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations' AND i.\"unique\" = 1";
+    WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations' AND i.\"unique\" = 1
+    UNION
+    -- A primary key that is the row's number has no index of its own.
+    SELECT t.name AS of_table, MAX(c.name) AS columns FROM pragma_table_list t JOIN pragma_table_info(t.name) c
+    WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations' AND c.pk > 0
+    GROUP BY t.name HAVING COUNT(*) = 1 AND MAX(c.type) = 'INTEGER'";
 const UNIQUE_POSTGRES: &str = "
     SELECT CAST(t.relname AS text) AS of_table,
            (SELECT string_agg(a.attname, ',' ORDER BY k.place)

@@ -113,9 +113,9 @@ impl AvailabilityImport<'_> {
         let mut tx = self.context.db.begin_async_commit().await?;
         let began = Instant::now();
         people::lock(&mut tx, business, staff).await?;
-        let mut removed = 0;
+        let (mut removed, now) = (0, self.context.clock.now());
         for row in rows {
-            busy_times::remove(&mut tx, business, staff, row.id).await?;
+            busy_times::remove(&mut tx, (business, staff), row.id, now).await?;
             removed += 1;
             if began.elapsed() >= MAX_SLICE_DURATION {
                 break;
