@@ -21,6 +21,7 @@ export CONCORD_TEST_PYTHON
 scripts/axe.sh
 scripts/ical_js.sh
 scripts/oidc_provider.sh
+scripts/standard_webhooks_js.sh
 if [ -n "${CONCORD_CONTRACTS:-}" ]; then
   # Each crate's tests run in a folder of their own.
   CONCORD_CONTRACTS="$(cd "$CONCORD_CONTRACTS" && pwd)"

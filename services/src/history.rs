@@ -2,7 +2,10 @@
 
 use concord_domain::{
     audit::HistorySubject,
-    ids::{ApiKeyId, BookingId, BusinessId, ChannelId, ConnectionId, FeedId, ResourceId, StaffId, UserId},
+    ids::{
+        ApiKeyId, BookingId, BusinessId, ChannelId, ConnectionId, FeedId, ResourceId, StaffId, UserId,
+        WebhookEndpointId,
+    },
 };
 use concord_storage::{
     ChangeContext, StorageError, Tx,
@@ -34,6 +37,7 @@ history_keys! {
     ResourceId: Resource,
     StaffId: Staff,
     UserId: User,
+    WebhookEndpointId: WebhookEndpoint,
 }
 
 /// Writes down who did what to which thing, in the transaction of what they did.

@@ -29,5 +29,6 @@ pub mod resources;
 pub mod retries;
 pub mod staff;
 pub mod users;
+pub mod webhooks;
 
 pub use error::ServiceError;

@@ -123,6 +123,9 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
     let (room, ana) = (room.id.to_string(), ana.to_string());
     let job = failed_job(test_app).await.to_string();
     let mail = failed_mail(test_app).await.to_string();
+    let webhook = json!({ "url": "https://mine.example/hook", "description": "Very private" });
+    let webhook = test_app.api.post("/api/v1/webhooks", webhook).await.expect(201);
+    let webhook = text(&webhook["endpoint"]["id"]);
     TenantFixture {
         marks: vec![
             "mine-alone".to_owned(),
@@ -137,6 +140,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             job.clone(),
             change.clone(),
             mail.clone(),
+            webhook.clone(),
             text(&booking["id"]),
         ],
         paths: vec![
@@ -154,6 +158,8 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             ("/jobs/{id}", format!("/jobs/{job}")),
             ("/remote_changes/{id}", format!("/remote_changes/{change}")),
             ("/mails/{id}", format!("/mails/{mail}")),
+            ("/webhooks/{id}", format!("/webhooks/{webhook}")),
+            ("/deliveries/{event}", format!("/deliveries/{}", uuid::Uuid::nil())),
         ],
     }
 }
@@ -169,7 +175,11 @@ async fn nothing_of_one_business_is_seen_by_another(db: &TestDb) {
         let path = mine.paths.iter().fold(pattern.clone(), |path, (from, to)| path.replace(from, to));
         assert!(!path.contains('{'), "an operation that this test does not know: {pattern}");
         // Bodies that would be accepted, were the thing the caller's own.
-        let body = if pattern.ends_with("/settle") { json!({ "as": "booking" }) } else { json!({}) };
+        let body = match pattern.rsplit('/').next() {
+            Some("settle") => json!({ "as": "booking" }),
+            Some("resend") => json!({ "since": test_app.app.now() }),
+            _ => json!({}),
+        };
         let body = matches!(method, Method::PUT | Method::POST | Method::PATCH).then_some(body);
         let answer = other.send(method.clone(), &path, body, &[]).await;
         for mark in &mine.marks {

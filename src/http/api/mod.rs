@@ -19,6 +19,7 @@ mod channels;
 mod conflicts;
 mod docs;
 mod document;
+mod events;
 mod feeds;
 mod ical_import;
 mod ical_info;
@@ -38,6 +39,7 @@ mod resources;
 mod responses;
 mod staff;
 mod sync_log;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -72,6 +74,8 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(feeds::routes())
         .merge(channels::routes())
         .merge(platforms::routes())
+        .merge(webhooks::routes())
+        .merge(events::routes())
         .merge(conflicts::routes())
         .merge(remote_changes::routes())
         .merge(sync_log::routes())

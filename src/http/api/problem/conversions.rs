@@ -2,7 +2,9 @@
 
 use concord_domain::booking::FieldError;
 use concord_providers::DiscoveryError;
-use concord_services::{ServiceError, connect::ConnectError, remote_changes::AnswerError};
+use concord_services::{
+    ServiceError, connect::ConnectError, remote_changes::AnswerError, webhooks::EndpointError,
+};
 use concord_storage::{StorageError, bookings::PutError, occupancy::OccupiedInterval};
 
 use super::{
@@ -133,6 +135,15 @@ impl From<ConnectError> for ApiError {
                 Self::new(Kind::Provider, error.to_string())
             }
             _ => Self::new(Kind::Malformed, error.to_string()),
+        }
+    }
+}
+
+impl From<EndpointError> for ApiError {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::Invalid(faults) => faults.into(),
+            EndpointError::Service(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the OpenAPI document says beside what stands at the handlers.
 
+mod webhooks;
+
 use utoipa::{
     OpenApi as _, PartialSchema, ToSchema,
     openapi::{
@@ -39,6 +41,9 @@ Requests that were never processed (invalid JSON, an unknown path or method, a s
 **Concurrent changes.** The `ETag` of a booking, or of the business, is its version. Send it as `If-Match` to \
 change it only if it is still at that version.\n\
 \n\
+**Webhooks** are signed by Standard Webhooks 1.0.0: verify `webhook-signature` with one of its libraries. An event may \
+come more than once, always with the same `webhook-id`, and a later one before an earlier one: compare `version`.\n\
+\n\
 **Errors** are problem documents (RFC 9457, `application/problem+json`). `type` identifies the problem, `errors` lists \
 the fields; see the list at the end of the page.";
 
@@ -51,6 +56,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Calendar integrations", "Staff members' connected calendar accounts."),
     ("Feeds", "iCalendar feeds to subscribe to."),
     ("Channels", "Listings on booking platforms, synced by calendar feeds."),
+    ("Webhooks", "Events sent to other systems as they happen, and read later by those who missed them."),
     ("Sync", "Sync log, failed jobs, conflicts, remote changes and notifications."),
     ("Health", "For health checks."),
 ];
@@ -109,6 +115,9 @@ pub(super) fn build_document(app: &App, version_1: OpenApi) -> OpenApi {
     components.schemas.insert(FieldProblem::name().into_owned(), FieldProblem::schema());
     components.schemas.insert(FreeTime::name().into_owned(), FreeTime::schema());
     components.schemas.insert(ConflictResponse::name().into_owned(), ConflictResponse::schema());
+    webhooks::add_schemas(components);
+    document.webhooks = Some(webhooks::webhooks());
+    let components = document.components.get_or_insert_default();
     components.security_schemes.insert(
         "key".to_owned(),
         RefOr::T(SecurityScheme::Http(
