@@ -7,6 +7,26 @@ use crate::{
     demo_app::{DemoApp, day},
 };
 
+/// A webhook with deliveries, and one of them.
+async fn webhook(demo_app: &DemoApp, browser: &Browser) -> [String; 2] {
+    browser.go(&demo_app.url("/settings/webhooks")).await;
+    browser
+        .fill(
+            "url",
+            "https://a-shop-with-a-rather-long-name.example/hooks/concord?key=abcdefghijklmnopqrstuvwxyz",
+        )
+        .await;
+    browser.fill("description", "A booking system with a rather long name for somebody's phone").await;
+    browser.click_on("Add webhook").await;
+    browser.see("This is its signing secret.").await;
+    browser.click_on("Send test event").await;
+    browser.see("Sending a test event.").await;
+    browser.see("webhook.test").await;
+    let delivery = browser.find("a[href*='/deliveries/']").await.attr("href").await.unwrap().unwrap();
+    let page = delivery.split("/deliveries/").next().unwrap().to_owned();
+    [page, delivery]
+}
+
 /// Every page that can be reached without changing anything.
 pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<String> {
     browser.go(&demo_app.url("/calendars")).await;
@@ -21,6 +41,7 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
     assert_eq!(made.status(), 201);
     let channel: serde_json::Value = made.json().await.unwrap();
     let (room, ana) = (demo_app.id_of("resources", "Sea View Suite"), demo_app.id_of("staff", "Ana Pereira"));
+    let webhook = webhook(demo_app, browser).await;
     browser.go(&demo_app.url("/feeds")).await;
     browser.fill("name", "A feed with a rather long name for somebody's phone").await;
     browser.click_on("Create feed").await;
@@ -50,6 +71,7 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         "/settings/people/staff/new",
         "/settings/platforms",
         "/settings/api-keys",
+        "/settings/webhooks",
         "/settings/mail",
         "/settings/sessions",
         "/settings/sync-log",
@@ -70,7 +92,9 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         format!("{feed}/edit"),
         format!("{feed}/rotate"),
         format!("{feed}/revoke"),
+        format!("{}/disable", webhook[0]),
     ]);
+    pages.extend(webhook);
     pages
 }
 

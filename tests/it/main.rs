@@ -57,6 +57,7 @@ mod sessions;
 mod shutdown;
 mod sign_in;
 mod tenants;
+mod webhooks;
 
 use concord_testing::{
     app::{self as test_app, page_client},

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A change, as each way makes it. `{name}` in it is something that `Names` know; `{id}` is what the first row made.
-struct Row {
+pub(crate) struct Row {
     page: &'static str,
     form: &'static [(&'static str, &'static str)],
     method: Method,
@@ -27,7 +27,7 @@ struct Row {
     body: Value,
 }
 
-fn row(
+pub(crate) fn row(
     page: &'static str,
     form: &'static [(&'static str, &'static str)],
     (method, path): (Method, &'static str),
@@ -36,7 +36,7 @@ fn row(
     Row { page, form, method, path, body }
 }
 
-type Names = Vec<(&'static str, String)>;
+pub(crate) type Names = Vec<(&'static str, String)>;
 
 fn fill(text: &str, names: &Names) -> String {
     names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
@@ -103,7 +103,11 @@ async fn play(
 }
 
 /// `prepare` is given an account of the sandbox that nobody has connected yet.
-async fn compare(db: &TestDb, prepare: impl AsyncFn(&TestApp, &'static str) -> Names, tables: &[&[Row]]) {
+pub(crate) async fn compare(
+    db: &TestDb,
+    prepare: impl AsyncFn(&TestApp, &'static str) -> Names,
+    tables: &[&[Row]],
+) {
     let mut test_app = open(db).await;
     let names = prepare(&test_app, "ana@example.com").await;
     let mut by_page = Vec::new();

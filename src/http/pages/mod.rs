@@ -57,6 +57,7 @@ mod sign_in;
 mod sync_log;
 mod theme;
 mod uploads;
+mod webhooks;
 
 use axum::{
     Router,
@@ -119,6 +120,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(resources::router())
         .merge(people::router())
         .merge(api_keys::router())
+        .merge(webhooks::router())
         .merge(sync_log::router())
         .merge(mail::router())
         .merge(sessions::router())
@@ -167,6 +169,8 @@ mod tests {
             ("/settings/platforms/airbnb", "/settings/platforms"),
             ("/settings/mail/7/again", "/settings/mail"),
             ("/settings/sessions/7/end", "/settings/sessions"),
+            ("/settings/webhooks/7/test", "/settings/webhooks/7"),
+            ("/settings/webhooks/7/deliveries/8/resend", "/settings/webhooks/7/deliveries/8"),
             ("/channels/7/webhooks", "/channels/7"),
             ("/channels/7/runs/8/undo", "/channels/7"),
             ("/changes/7/follow", "/changes"),
