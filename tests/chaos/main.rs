@@ -24,6 +24,7 @@ mod faults;
 mod idempotency;
 mod people;
 mod postgres;
+mod webhooks;
 
 use std::{cell::RefCell, time::Duration};
 

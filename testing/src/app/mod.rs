@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod cluster_requests;
 pub mod demo_app;
 pub mod page_client;
+pub mod webhook_fleet;
 
 use std::net::SocketAddr;
 
