@@ -194,8 +194,8 @@ pub const MAX_LINE: usize = 300;
 pub const MAX_NOTES: usize = 10_000;
 /// Most guests who are invited besides the customer.
 pub const MAX_GUESTS: usize = 50;
-/// Longest address of a meeting, in characters.
-pub const MAX_MEETING_URL: usize = 2_000;
+/// Longest address of a meeting, in bytes.
+pub const MAX_MEETING_URL: usize = 1_000;
 /// Longest booking, in days: a slip in a year is not worth ten years of a room.
 pub const MAX_DAYS: i64 = 1_100;
 
@@ -295,7 +295,7 @@ impl BookingDraft {
 
     fn meeting_error(&self) -> Option<FieldError> {
         let is_link = |url: &Url| matches!(url.scheme(), "https" | "http") && url.has_host();
-        let is_good = self.meeting_url.chars().count() <= MAX_MEETING_URL
+        let is_good = self.meeting_url.len() <= MAX_MEETING_URL
             && self.meeting_url.parse::<Url>().as_ref().is_ok_and(is_link)
             && !self.meeting_url.chars().any(|c| c.is_whitespace() || c.is_control());
         let message = "must be a link that begins with https:// or http://";

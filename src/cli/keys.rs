@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 use concord_storage::{
-    channels, connections, customer_links, feeds, idempotency, mail_secrets, seal::MasterKey, webhook_endpoints,
+    channels, connections, customer_links, feeds, idempotency, mail_secrets, seal::MasterKey,
+    webhook_endpoints,
 };
 use secrecy::ExposeSecret;
 

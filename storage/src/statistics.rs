@@ -20,7 +20,7 @@ const LIST_STALE_TABLES: &str = "
     WHERE schemaname = current_schema() AND n_mod_since_analyze > 1000 + n_live_tup / 20";
 
 /// Tables of which there are some thousand rows at the most; of all others there may be a million.
-const SMALL_TABLES: [&str; 16] = [
+const SMALL_TABLES: [&str; 18] = [
     "api_keys",
     "businesses",
     "calendars",

@@ -183,8 +183,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::language::Language;
     use crate::{
-        booking::{BookingDraft, BookingKind, BookingTime, Customer, MAX_LINE, MAX_NOTES},
+        booking::{BookingDraft, BookingKind, BookingTime, Customer, MAX_LINE, MAX_MEETING_URL, MAX_NOTES},
         ids::{BookingId, BusinessId, ResourceId, StaffId},
         interval::Interval,
     };
@@ -217,6 +218,8 @@ mod tests {
                 location: String::new(),
                 notes: notes.to_owned(),
                 source: "api".to_owned(),
+                meeting_url: String::new(),
+                guests: Vec::new(),
             },
         }
     }
@@ -253,8 +256,13 @@ mod tests {
         let mut largest = booking(&"\"\n🛶".repeat(MAX_NOTES / 3), 1, BookingStatus::Confirmed);
         let draft = &mut largest.draft;
         (draft.title, draft.location) = ("🛶".repeat(MAX_LINE), "\"".repeat(500));
-        draft.customer =
-            Customer { name: "🛶".repeat(MAX_LINE), email: "x".repeat(254), phone: "🛶".repeat(64) };
+        draft.customer = Customer {
+            name: "🛶".repeat(MAX_LINE),
+            email: "x".repeat(254),
+            phone: "🛶".repeat(64),
+            language: Some(Language::De),
+        };
+        draft.meeting_url = "x".repeat(MAX_MEETING_URL);
         draft.source = "🛶".repeat(64);
         draft.staff = (0..50).map(|number| StaffId(Uuid::from_u128(number))).collect();
         largest.reference = "🛶".repeat(128);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     booking::{Booking, BookingKind, BookingStatus, BookingTime},
     ids::{BookingId, ChannelId, ConnectionId, ResourceId, StaffId, WebhookEndpointId},
+    language::Language,
     provider::ProviderKind,
 };
 
@@ -59,6 +60,10 @@ pub struct BookingPayload {
     pub notes_cut: bool,
     /// Its source.
     pub source: String,
+    /// Link to a video meeting; may be empty.
+    pub meeting_url: String,
+    /// How many people are invited besides the customer; `GET /bookings/{reference}` names them.
+    pub invited_guests: usize,
     /// The channel by whose feed it came.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Uuid>))]
     pub channel: Option<ChannelId>,
@@ -78,6 +83,8 @@ pub struct CustomerPayload {
     pub email: String,
     /// Phone number.
     pub phone: String,
+    /// The language in which they are written to; null: that of the business.
+    pub language: Option<Language>,
 }
 
 impl From<&Booking> for BookingPayload {
@@ -103,6 +110,7 @@ impl From<&Booking> for BookingPayload {
                 name: draft.customer.name.clone(),
                 email: draft.customer.email.clone(),
                 phone: draft.customer.phone.clone(),
+                language: draft.customer.language,
             },
             party_size: draft.party_size,
             quantity: draft.quantity,
@@ -111,6 +119,8 @@ impl From<&Booking> for BookingPayload {
             notes: draft.notes.clone(),
             notes_cut: false,
             source: draft.source.clone(),
+            meeting_url: draft.meeting_url.clone(),
+            invited_guests: draft.guests.len(),
             channel: booking.channel,
             created_at: booking.created_at,
             updated_at: booking.updated_at,

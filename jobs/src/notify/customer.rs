@@ -56,5 +56,5 @@ pub async fn raise_customer_notice(
         link: format!("/bookings/{}", booking.id),
         dedupe_key: format!("customer:{}:{}", booking.id, context.clock.now().timestamp_micros()),
     };
-    content.raise_to_managers(tx, context, booking.business).await
+    content.raise_to_managers(tx, context, booking.business).await.map(drop)
 }

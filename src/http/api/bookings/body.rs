@@ -74,7 +74,7 @@ pub(crate) struct BookingBody {
     #[schema(max_length = 64)]
     pub source: Option<String>,
     /// Link to a video meeting; it stands in the invitations.
-    #[schema(max_length = 2000, example = "https://meet.example.org/abc")]
+    #[schema(max_length = 1000, example = "https://meet.example.org/abc")]
     pub meeting_url: Option<String>,
     /// Who is invited besides the customer; at most 50, each address once.
     #[schema(max_items = 50)]
