@@ -8,6 +8,7 @@ use concord_domain::{
     invitation::AttendeeRole,
     mail::MailAddress,
     people::Actor,
+    webhook::{Event, InvitationAnswerPayload},
 };
 use concord_jobs::{
     Context,
@@ -18,7 +19,7 @@ use concord_storage::{
     ChangeContext, StorageError,
     attendees::{self, Attendee},
     bookings::{self, PutError},
-    businesses, customer_links, in_tx, secret,
+    businesses, customer_links, events, in_tx, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -136,19 +137,45 @@ pub async fn answer(
     if !visit.may_answer(by.now) {
         return Err(CustomerError::NotAllowed);
     }
-    let booking = visit.booking();
-    let mut tx = context.db.begin().await?;
-    customer_links::answer(&mut tx, visit.attendee.id, answer, by.now).await?;
-    let detail = json!({ "reference": booking.reference, "answer": answer });
-    history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
-    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Answered(answer)).await?;
-    context.commit(tx, &[]).await?;
+    record_answer(context, visit, (answer, by.now), "").await?;
     let cancels = answer == CustomerAnswer::Declined && visit.rules().decline_cancels;
     if cancels && visit.may_cancel(by.now).is_allowed() {
-        cancel(context, visit, booking.version).await?;
+        cancel(context, visit, visit.booking().version).await?;
         return Ok(true);
     }
     Ok(false)
+}
+
+/// Writes down what somebody answered `at`, and tells whom it concerns. `comment`: what they wrote beside it; may be empty.
+pub(crate) async fn record_answer(
+    context: &Context,
+    visit: &CustomerVisit,
+    (answer, at): (CustomerAnswer, DateTime<Utc>),
+    comment: &str,
+) -> Result<(), StorageError> {
+    let by = visit.by(context.clock.now());
+    let (booking, attendee) = (visit.booking(), &visit.attendee);
+    let mut tx = context.db.begin().await?;
+    customer_links::answer(&mut tx, attendee.id, answer, at).await?;
+    let mut detail = json!({ "reference": booking.reference, "answer": answer });
+    if !comment.is_empty() {
+        detail["wish"] = comment.into();
+    }
+    history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
+    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Answered(answer)).await?;
+    let payload = InvitationAnswerPayload {
+        booking: booking.id,
+        reference: booking.reference.clone(),
+        version: booking.version,
+        role: attendee.role,
+        name: attendee.name.clone(),
+        email: attendee.address.clone(),
+        answer,
+        answered_at: at,
+    };
+    let event = Event::invitation_answered(&payload);
+    let enqueued = events::publish(&mut tx, by.business, &event, by.now).await?;
+    context.commit(tx, &enqueued).await
 }
 
 /// The times to which the customer may move the booking: of the same length, the nearest first.

@@ -14,7 +14,7 @@ use concord_jobs::{
     mail::incoming::{IncomingReply, read_incoming},
     notify::customer::{CustomerDeed, raise_customer_notice},
 };
-use concord_storage::{ChangeContext, StorageError, attendees, customer_links};
+use concord_storage::{ChangeContext, StorageError, attendees};
 use serde_json::json;
 
 use crate::{
@@ -83,7 +83,7 @@ async fn act(
     match decision {
         ReplyDecision::Answer(answer) => {
             let at = answered_at(incoming, by.now);
-            record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
+            customers::record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
             let cancels =
                 answer == CustomerAnswer::Declined && visit.subject.business.customers.decline_cancels;
             if cancels && visit.may_cancel(by.now).is_allowed() {
@@ -107,25 +107,6 @@ async fn act(
 /// When the reply was made, unless its clock is ahead of ours.
 fn answered_at(incoming: &IncomingReply, now: DateTime<Utc>) -> DateTime<Utc> {
     incoming.reply.dtstamp.unwrap_or(now).min(now)
-}
-
-async fn record_answer(
-    context: &Context,
-    visit: &CustomerVisit,
-    (answer, at): (CustomerAnswer, DateTime<Utc>),
-    comment: &str,
-) -> Result<(), StorageError> {
-    let by = visit.by(context.clock.now());
-    let booking = &visit.subject.booking;
-    let mut tx = context.db.begin().await?;
-    customer_links::answer(&mut tx, visit.attendee.id, answer, at).await?;
-    let mut detail = json!({ "reference": booking.reference, "answer": answer });
-    if !comment.is_empty() {
-        detail["wish"] = comment.into();
-    }
-    history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
-    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Answered(answer)).await?;
-    context.commit(tx, &[]).await
 }
 
 /// For people and programs alike: the zone is not that of whoever reads it.

@@ -6,7 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::payload::{
-    BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, TestPayload, WebhookEndpointPayload,
+    BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, InvitationAnswerPayload, TestPayload,
+    WebhookEndpointPayload,
 };
 use crate::{
     booking::{Booking, BookingStatus},
@@ -20,6 +21,7 @@ words! {
         BookingCreated = "booking.created",
         BookingChanged = "booking.changed",
         BookingCancelled = "booking.cancelled",
+        InvitationAnswered = "invitation.answered",
         ConflictDetected = "conflict.detected",
         ConflictResolved = "conflict.resolved",
         SyncFailed = "sync.failed",
@@ -53,6 +55,7 @@ impl EventType {
             Self::BookingCreated
             | Self::BookingChanged
             | Self::BookingCancelled
+            | Self::InvitationAnswered
             | Self::ConflictDetected
             | Self::ConflictResolved => EventSubject::Booking,
             Self::SyncFailed
@@ -76,6 +79,7 @@ impl EventType {
             Self::BookingCreated => "A booking was created",
             Self::BookingChanged => "A booking was changed",
             Self::BookingCancelled => "A booking was cancelled",
+            Self::InvitationAnswered => "Somebody who was invited to a booking has answered",
             Self::ConflictDetected => "A booking has no room: it overlaps another one",
             Self::ConflictResolved => "A booking that had no room has found some, or needs none any more",
             Self::SyncFailed => "Bookings could not be written to a connected calendar",
@@ -126,6 +130,12 @@ impl Event {
             data = written(&whole.without_bytes(data.len() - most));
         }
         Self { kind, subject: after.id.0, version: Some(after.version), data }
+    }
+
+    /// Somebody who was invited to a booking has answered.
+    pub fn invitation_answered(answer: &InvitationAnswerPayload) -> Self {
+        let (kind, version) = (EventType::InvitationAnswered, Some(answer.version));
+        Self { kind, subject: answer.booking.0, version, data: written(answer) }
     }
 
     /// A booking stands without a unit, or does so no more.

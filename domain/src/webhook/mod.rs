@@ -25,8 +25,8 @@ pub use self::{
     event::{Event, EventSubject, EventType, MAX_BODY, body},
     order::{OVERTAKE_AFTER, WAVE, WaitingDelivery, ready, wave},
     payload::{
-        BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, TestPayload,
-        WebhookEndpointPayload,
+        BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
+        InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
     },
     schedule::{Answer, DeliveryState, MAX_ATTEMPTS, NextStep, RETRY_DELAYS, after_attempt},
 };

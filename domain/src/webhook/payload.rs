@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::{
     booking::{Booking, BookingKind, BookingStatus, BookingTime},
+    customer::CustomerAnswer,
     ids::{BookingId, ChannelId, ConnectionId, ResourceId, StaffId, WebhookEndpointId},
+    invitation::AttendeeRole,
     language::Language,
     provider::ProviderKind,
 };
@@ -159,6 +161,29 @@ pub struct ConflictPayload {
     pub starts_at: DateTime<Utc>,
     /// When it ends, in UTC (exclusive).
     pub ends_at: DateTime<Utc>,
+}
+
+/// What somebody who was invited to a booking has answered.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InvitationAnswerPayload {
+    /// The booking's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub booking: BookingId,
+    /// Your own reference of the booking.
+    pub reference: String,
+    /// The version that the booking is at.
+    pub version: i64,
+    /// Whether it is the customer or a guest.
+    pub role: AttendeeRole,
+    /// Full name; may be empty.
+    pub name: String,
+    /// Email address.
+    pub email: String,
+    /// What they answered.
+    pub answer: CustomerAnswer,
+    /// When they answered.
+    pub answered_at: DateTime<Utc>,
 }
 
 /// A connected calendar account.

@@ -2,7 +2,7 @@
 
 use concord_domain::webhook::{
     BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, EventType,
-    TestPayload, WebhookEndpointPayload,
+    InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -21,6 +21,7 @@ fn payload(kind: EventType) -> std::borrow::Cow<'static, str> {
         EventType::BookingCreated | EventType::BookingChanged | EventType::BookingCancelled => {
             BookingPayload::name()
         }
+        EventType::InvitationAnswered => InvitationAnswerPayload::name(),
         EventType::ConflictDetected | EventType::ConflictResolved => ConflictPayload::name(),
         EventType::SyncFailed
         | EventType::SyncRecovered
@@ -44,7 +45,7 @@ macro_rules! add_schemas {
 /// The schemas that the messages refer to.
 pub(super) fn add_schemas(components: &mut Components) {
     add_schemas!(
-        components: BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
+        components: BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, InvitationAnswerPayload,
         TestPayload, WebhookEndpointPayload,
     );
 }
