@@ -43,9 +43,9 @@ words! {
 }
 
 impl MailKind {
-    /// Whether such a mail holds links that sign in: until it is sent, its text has placeholders for them.
+    /// Whether such a mail holds links that let somebody in: until it is sent, its text has placeholders for them.
     pub fn has_secrets(self) -> bool {
-        matches!(self, Self::SignIn | Self::UserInvitation)
+        matches!(self, Self::SignIn | Self::UserInvitation | Self::PortalLink)
     }
 }
 

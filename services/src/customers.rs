@@ -19,7 +19,9 @@ use concord_storage::{
     ChangeContext, StorageError,
     attendees::{self, Attendee},
     bookings::{self, PutError},
-    businesses, customer_links, events, in_tx, secret,
+    businesses, customer_links, events, in_tx,
+    limits::{self, BucketRate, RateDecision},
+    secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -49,6 +51,9 @@ pub enum CustomerError {
     EmptyWish,
     #[error("the message is longer than {MAX_WISH} characters")]
     LongWish,
+    /// They do so much that nobody could read it all.
+    #[error("too many requests")]
+    TooMany,
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -105,6 +110,11 @@ impl CustomerVisit {
         }
     }
 
+    /// Whether they may ask for a change: as long as the business could make one.
+    pub fn may_ask(&self, now: DateTime<Utc>) -> bool {
+        [self.may_move(now), self.may_cancel(now)].iter().any(|one| *one != CustomerPermission::Closed)
+    }
+
     /// Whether they may answer: as long as it has not begun, and takes place.
     pub fn may_answer(&self, now: DateTime<Utc>) -> bool {
         self.booking().draft.status.occupies() && now < self.booking().interval.start
@@ -137,7 +147,10 @@ pub async fn answer(
     if !visit.may_answer(by.now) {
         return Err(CustomerError::NotAllowed);
     }
-    record_answer(context, visit, (answer, by.now), "").await?;
+    if visit.attendee.answer != Some(answer) {
+        acquire(context, visit, by.now).await?;
+        record_answer(context, visit, (answer, by.now), "").await?;
+    }
     let cancels = answer == CustomerAnswer::Declined && visit.rules().decline_cancels;
     if cancels && visit.may_cancel(by.now).is_allowed() {
         cancel(context, visit, visit.booking().version).await?;
@@ -181,7 +194,13 @@ pub(crate) async fn record_answer(
 /// The times to which the customer may move the booking: of the same length, the nearest first.
 pub async fn free_times(context: &Context, visit: &CustomerVisit) -> Result<Vec<BookingTime>, StorageError> {
     let by = visit.by(context.clock.now());
-    bookings::alternatives_of(&context.db, &by, visit.booking(), visit.subject.zone).await
+    let mut found = bookings::alternatives_of(&context.db, &by, visit.booking(), visit.subject.zone).await?;
+    // The notice that the business wants is for the new time, too.
+    let notice = Duration::hours(visit.rules().move_notice_hours.unwrap_or_default().into());
+    found.retain(|time| {
+        time.interval(visit.subject.zone).is_some_and(|interval| interval.start >= by.now + notice)
+    });
+    Ok(found)
 }
 
 /// Moves the booking, which the customer has seen at `version`, to a time that is free.
@@ -219,6 +238,19 @@ pub async fn cancel(context: &Context, visit: &CustomerVisit, version: i64) -> R
     tell(context, booking, CustomerDeed::Cancelled).await
 }
 
+/// What managers are told of, this far apart on average for each page, and so often at once.
+const NOTICE_RATE: BucketRate = BucketRate { interval: Duration::minutes(10), burst: 5 };
+
+async fn acquire(context: &Context, visit: &CustomerVisit, now: DateTime<Utc>) -> Result<(), CustomerError> {
+    let bucket = format!("customer:{}", visit.attendee.id);
+    let taken =
+        in_tx!(context.db, tx => limits::take(&mut tx, &bucket, now, NOTICE_RATE, Duration::zero()).await)?;
+    match taken {
+        RateDecision::At(_) => Ok(()),
+        RateDecision::Wait(_) => Err(CustomerError::TooMany),
+    }
+}
+
 /// Passes on what the customer would like to be changed.
 pub async fn ask(context: &Context, visit: &CustomerVisit, wish: &str) -> Result<(), CustomerError> {
     let wish = wish.trim();
@@ -229,6 +261,10 @@ pub async fn ask(context: &Context, visit: &CustomerVisit, wish: &str) -> Result
         return Err(CustomerError::LongWish);
     }
     let by = visit.by(context.clock.now());
+    if !visit.may_ask(by.now) {
+        return Err(CustomerError::NotAllowed);
+    }
+    acquire(context, visit, by.now).await?;
     let booking = visit.booking();
     let mut tx = context.db.begin().await?;
     let detail = json!({ "reference": booking.reference, "wish": wish });
@@ -260,13 +296,12 @@ pub async fn send_portal_link(context: &Context, visit: &CustomerVisit) -> Resul
     )
     .await?;
     let Some(token) = made else { return Ok(()) };
-    let url = context.mail.address(&format!("/my/{}", token.expose_secret()));
     let enqueued = concord_jobs::invitations::write_portal_mail(
         &mut tx,
         context,
         &visit.subject,
         &visit.attendee,
-        (&url, PORTAL_DAYS),
+        (&token, PORTAL_DAYS),
     )
     .await?;
     context.commit(tx, enqueued.as_slice()).await?;
@@ -306,7 +341,10 @@ async fn visit_of(
     else {
         return Ok(None);
     };
-    let token = in_tx!(context.db, tx => customer_links::token(&mut tx, &context.ring, attendee.id).await)?;
+    let token = match customer_links::find_token(&context.db, &context.ring, attendee.id).await? {
+        Some(token) => token,
+        None => in_tx!(context.db, tx => customer_links::token(&mut tx, &context.ring, attendee.id).await)?,
+    };
     Ok(Some((CustomerVisit { subject, attendee }, token)))
 }
 

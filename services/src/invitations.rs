@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     customer::CustomerAnswer,
-    ids::{BookingId, BusinessId},
+    ids::{AttendeeId, BookingId, BusinessId},
     invitation::{AttendeeRole, InvitationState, invites},
     job::{JobKind, QueueClass},
     mail::MailAddress,
@@ -137,16 +137,20 @@ fn refuse(context: &Context, booking: &Booking) -> Result<(), ServiceError> {
     Err(ServiceError::NotPossible(why.to_owned()))
 }
 
-/// The booking as an iCalendar file (METHOD:PUBLISH), with the UID and SEQUENCE of its invitations.
+/// The booking as an iCalendar file (METHOD:PUBLISH), with the UID and SEQUENCE of the invitation of whoever it is for; `None`:
+/// of the customer.
 pub async fn file(
     context: &Context,
     business: BusinessId,
     booking: BookingId,
+    attendee: Option<AttendeeId>,
 ) -> Result<String, ServiceError> {
     let subject = Subject::load(context, business, booking).await?.or_not_found("booking")?;
     let known = attendees::of_booking(&context.db, business, booking).await?;
-    let customer =
-        known.into_iter().find(|one| one.role == AttendeeRole::Customer && one.removed_at.is_none());
+    let customer = known.into_iter().find(|one| match attendee {
+        Some(id) => one.id == id,
+        None => one.role == AttendeeRole::Customer && one.removed_at.is_none(),
+    });
     let organizer = organizer_address(context, &subject.business, customer.as_ref());
     let text = CustomerText::of(&subject, context.mail.host(), None, organizer);
     Ok(booking_file(&text, &subject, customer.as_ref()))

@@ -68,7 +68,8 @@ pub async fn receive(
         note(context, &by, &subject, "answered by another address", &incoming).await?;
         return Ok(ReplyOutcome::OtherAddress);
     };
-    let decision = decide_reply(&incoming.reply, attendee.sent.as_ref(), attendee.answered_at);
+    let content = subject.named().content();
+    let decision = decide_reply(&incoming.reply, (attendee.sent.as_ref(), &content), attendee.answered_at);
     let visit = CustomerVisit { subject, attendee };
     act(context, &visit, &incoming, decision).await
 }
@@ -83,7 +84,10 @@ async fn act(
     match decision {
         ReplyDecision::Answer(answer) => {
             let at = answered_at(incoming, by.now);
-            customers::record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
+            // A mail server that has not heard us hands it in again.
+            if (visit.attendee.answer, visit.attendee.answered_at) != (Some(answer), Some(at)) {
+                customers::record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
+            }
             let cancels =
                 answer == CustomerAnswer::Declined && visit.subject.business.customers.decline_cancels;
             if cancels && visit.may_cancel(by.now).is_allowed() {

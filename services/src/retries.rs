@@ -17,13 +17,20 @@ pub async fn retry_job(context: &Context, business: BusinessId, id: JobId) -> Re
     Ok(job)
 }
 
-/// Sends a failed mail again; returns it as it waits for that.
+/// Sends a failed mail again; returns it as it waits for that. `NotPossible`: an invitation is sent as the booking is now, and
+/// not as it was.
 pub async fn retry_mail(
     context: &Context,
     business: BusinessId,
     id: MailId,
 ) -> Result<StoredMail, ServiceError> {
     const WHAT: &str = "failed mail";
+    let failed = mails::find(&context.db, business, id).await?.or_not_found(WHAT)?;
+    if failed.attendee_id.is_some() {
+        return Err(ServiceError::NotPossible(
+            "an invitation is sent again from its booking, as the booking is now".into(),
+        ));
+    }
     let mut tx = context.db.begin().await?;
     let job = mails::send_again(&mut tx, business, id, context.clock.now()).await.or_not_found(WHAT)?;
     tx.commit().await?;

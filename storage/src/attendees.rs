@@ -96,7 +96,13 @@ const ADD: &str = "
     INSERT INTO attendees (id, business_id, booking_id, role, name, address, address_key, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (booking_id, address_key) DO UPDATE SET
-        role = excluded.role, name = excluded.name, address = excluded.address, removed_at = NULL";
+        role = excluded.role, name = excluded.name, address = excluded.address, removed_at = NULL,
+        token_hash = CASE WHEN attendees.address_key = '' THEN NULL ELSE attendees.token_hash END,
+        token_sealed = CASE WHEN attendees.address_key = '' THEN NULL ELSE attendees.token_sealed END,
+        answer = CASE WHEN attendees.address_key = '' OR attendees.removed_at IS NOT NULL THEN NULL
+            ELSE attendees.answer END,
+        answered_at = CASE WHEN attendees.address_key = '' OR attendees.removed_at IS NOT NULL THEN NULL
+            ELSE attendees.answered_at END";
 const REMOVE: &str = "UPDATE attendees SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
 
 /// Makes the rows those of whom the booking names by now, and returns them as `of_booking` does. A customer without an
@@ -115,6 +121,7 @@ pub async fn reconcile(tx: &mut Tx, booking: &Booking, now: DateTime<Utc>) -> Re
             (&one.address_key, one.role, &one.name, &one.address, one.removed_at)
                 == (key, *role, *name, *address, None)
         });
+        // One without an address is known by the name alone: another name is another person, with a page of their own.
         if !is_known {
             exec!(tx, ADD; AttendeeId::new(now), booking.business, booking.id, *role, *name, *address, key, now)?;
         }
@@ -140,14 +147,18 @@ pub struct PlannedInvitation<'a> {
     pub organizer_address: Option<&'a str>,
     /// Why they are sent nothing, for people.
     pub problem: Option<&'a str>,
+    /// Whether what they have answered is no answer to what they are sent now.
+    pub asks_anew: bool,
 }
 
 const PLANNED: &str = "
-    UPDATE attendees SET asked = $2, organizer_address = COALESCE(organizer_address, $3), problem = $4 WHERE id = $1";
+    UPDATE attendees SET asked = $2, organizer_address = COALESCE(organizer_address, $3), problem = $4,
+        answer = CASE WHEN $5 THEN NULL ELSE answer END, answered_at = CASE WHEN $5 THEN NULL ELSE answered_at END
+    WHERE id = $1";
 
 /// Writes it down; what somebody asked for is done by it.
 pub async fn record_planned(tx: &mut Tx, id: AttendeeId, planned: PlannedInvitation<'_>) -> Result<()> {
-    exec!(tx, PLANNED, id, false, planned.organizer_address, planned.problem)
+    exec!(tx, PLANNED, id, false, planned.organizer_address, planned.problem, planned.asks_anew)
 }
 
 /// A mail to an attendee that was not sent, or may not have been.
@@ -177,10 +188,16 @@ pub async fn withdraw(tx: &mut Tx, mail: MailId) -> Result<bool> {
     Ok(changed!(tx, WITHDRAW, mail)? == 1)
 }
 
+const SENT: &str = "SELECT sent FROM attendees WHERE id = $1";
 const RECORD_SENT: &str = "UPDATE attendees SET sent = $2 WHERE id = $1";
 
-/// A mail server has taken the message to them.
+/// A mail server has taken the message to them. One that is older than what they have, sent again by hand, changes nothing: their
+/// calendar passes it over too.
 pub(crate) async fn record_sent(tx: &mut Tx, id: AttendeeId, invitation: &SentInvitation) -> Result<()> {
+    let known: Option<Json<SentInvitation>> = scalar!(tx, SENT, id)?;
+    if known.is_some_and(|Json(known)| known.rank() >= invitation.rank()) {
+        return Ok(());
+    }
     exec!(tx, RECORD_SENT, id, Json(invitation))
 }
 

@@ -1,6 +1,7 @@
 //! The addresses of customers' own pages: one for each attendee of a booking, and one for all bookings of an address.
 //!
-//! Tokens are stored as digests; that of an attendee sealed besides, since every mail about the booking holds it.
+//! Tokens are stored as digests; that of an attendee sealed besides, since every mail about the booking holds it. The mails
+//! themselves stand as they were sent, for as long as mails are kept.
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
@@ -26,7 +27,14 @@ fn associated_data(id: AttendeeId) -> AssociatedData {
 }
 
 const TOKEN: &str = "SELECT token_sealed FROM attendees WHERE id = $1 AND token_sealed IS NOT NULL";
-const STORE_TOKEN: &str = "UPDATE attendees SET token_hash = $2, token_sealed = $3 WHERE id = $1";
+const STORE_TOKEN: &str =
+    "UPDATE attendees SET token_hash = $2, token_sealed = $3 WHERE id = $1 AND token_hash IS NULL";
+
+/// The token of an attendee's page, if there is one.
+pub async fn find_token(db: &Db, ring: &Keyring, id: AttendeeId) -> Result<Option<SecretString>> {
+    let sealed: Option<String> = optional_scalar!(db, TOKEN, id)?;
+    sealed.map(|sealed| ring.open(&sealed, associated_data(id))).transpose()
+}
 
 /// The token of an attendee's page, made where there is none.
 pub async fn token(tx: &mut Tx, ring: &Keyring, id: AttendeeId) -> Result<SecretString> {
@@ -35,8 +43,13 @@ pub async fn token(tx: &mut Tx, ring: &Keyring, id: AttendeeId) -> Result<Secret
         return ring.open(&sealed, associated_data(id));
     }
     let token = secret::new_token(PREFIX);
-    exec!(tx, STORE_TOKEN, id, secret::digest(&token), ring.seal(&token, associated_data(id)))?;
-    Ok(token)
+    let sealed = ring.seal(&token, associated_data(id));
+    if changed!(tx, STORE_TOKEN, id, secret::digest(&token), sealed)? == 1 {
+        return Ok(token);
+    }
+    // Somebody else was faster.
+    let sealed: String = scalar!(tx, TOKEN, id)?;
+    ring.open(&sealed, associated_data(id))
 }
 
 const FIND: &str = "
@@ -52,8 +65,14 @@ pub async fn find(db: &Db, digest: &str) -> Result<Option<Attendee>> {
 const REVOKE: &str = "
     UPDATE attendees SET token_hash = NULL, token_sealed = NULL WHERE business_id = $1 AND booking_id = $2";
 
-/// Ends the pages of all attendees of a booking; the next mail to each has another address. Returns how many it ended.
+const REVOKE_PORTALS: &str = "
+    DELETE FROM portal_links WHERE business_id = $1
+      AND address_key IN (SELECT address_key FROM attendees WHERE business_id = $1 AND booking_id = $2)";
+
+/// Ends the pages of all attendees of a booking, and the links that lead to them; the next mail to each has another address.
+/// Returns how many pages it ended.
 pub async fn revoke(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Result<u64> {
+    exec!(tx, REVOKE_PORTALS, business, booking)?;
     changed!(tx, REVOKE, business, booking)
 }
 

@@ -227,7 +227,7 @@ const BEGIN: &str = "
     WHERE id = $1 AND state IN ('waiting', 'sending')
       AND (attendee_id IS NULL OR NOT EXISTS (
         SELECT 1 FROM mails older
-        WHERE older.attendee_id = mails.attendee_id AND older.state = 'sending' AND older.id < mails.id))";
+        WHERE older.attendee_id = mails.attendee_id AND older.state IN ('waiting', 'sending') AND older.id < mails.id))";
 
 /// Marks a mail as handed to a mail server, before it is: from here on it may have left. Returns `false` where it must not
 /// be: it was taken back, or an older one to the same person is not settled.
@@ -240,13 +240,18 @@ const RECORD_SENT: &str = "UPDATE mails SET state = 'sent', sent_at = $2, last_e
 /// A mail server has taken it.
 pub async fn record_sent(tx: &mut Tx, mail: &StoredMail, now: DateTime<Utc>) -> Result<()> {
     exec!(tx, RECORD_SENT, mail.id, now)?;
-    if let (Some(attendee), Some(invitation)) = (mail.attendee_id, &mail.invitation) {
-        attendees::record_sent(tx, attendee, invitation).await?;
-    }
-    Ok(())
+    record_may_have_left(tx, mail).await
 }
 
 const RECORD_FAILURE: &str = "UPDATE mails SET state = $2, last_error = $3 WHERE id = $1 AND state <> 'sent'";
+
+/// It is not known whether a mail server has taken it, and never will be: the attendee may have what it says.
+pub async fn record_may_have_left(tx: &mut Tx, mail: &StoredMail) -> Result<()> {
+    match (mail.attendee_id, &mail.invitation) {
+        (Some(attendee), Some(invitation)) => attendees::record_sent(tx, attendee, invitation).await,
+        _ => Ok(()),
+    }
+}
 
 /// A try failed: the mail waits for the next one, may have left, or has failed.
 pub async fn record_failure(tx: &mut Tx, id: MailId, state: MailState, reason: &str) -> Result<()> {

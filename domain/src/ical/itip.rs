@@ -132,8 +132,11 @@ mod tests {
     };
 
     const ORGANIZER: Organizer<'static> = Organizer { name: "Casa \"do\" Mar", mail: "book@casa.example" };
-    const ATTENDEE: Attendee<'static> =
-        Attendee { name: "Silva; Maria \"Mia\"\r\nATTENDEE:mailto:x@y.z", mail: "maria@example.org" };
+    const ATTENDEE: Attendee<'static> = Attendee {
+        name: "Silva; Maria \"Mia\"\r\nATTENDEE:mailto:x@y.z",
+        mail: "maria@example.org",
+        answer: None,
+    };
 
     fn event(time: BookingTime) -> BookingEvent<'static> {
         BookingEvent {

@@ -13,7 +13,7 @@ use super::{
     reader,
     writer::IcalTime,
 };
-use crate::entry::EntryTime;
+use crate::{customer::MAX_WISH, entry::EntryTime};
 
 /// A reply, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Reply {
     pub sequence: u32,
     /// When the reply was made.
     pub dtstamp: Option<DateTime<Utc>>,
-    /// What the person wrote beside it; may be empty.
+    /// What the person wrote beside it, at most [`MAX_WISH`] characters; may be empty.
     pub comment: String,
     /// Another time that is wished for (COUNTER).
     pub proposed: Option<(IcalTime, IcalTime)>,
@@ -56,7 +56,7 @@ pub fn read_reply(calendar: &str) -> Option<Reply> {
         answer: *answer,
         sequence: text("SEQUENCE").trim().parse().unwrap_or(0),
         dtstamp: event.line("DTSTAMP").and_then(|line| instant(line.value().trim())),
-        comment: text("COMMENT").trim().to_owned(),
+        comment: text("COMMENT").trim().chars().take(MAX_WISH).collect(),
         proposed: if is_counter { proposed(calendar) } else { None },
     })
 }

@@ -4,7 +4,7 @@ use super::{
     property::{self as p, PropertyParameter},
     writer::IcalWriter,
 };
-use crate::mail::one_line;
+use crate::{customer::CustomerAnswer, mail::one_line};
 
 /// What a calendar is sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,22 +56,33 @@ impl Organizer<'_> {
     }
 }
 
-/// Who is invited, and has not answered yet.
+/// Who is invited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attendee<'a> {
     pub name: &'a str,
     /// A mail address, without `mailto:`.
     pub mail: &'a str,
+    /// What they have answered to the event as it is; `None`: nothing yet.
+    pub answer: Option<CustomerAnswer>,
 }
 
 impl Attendee<'_> {
+    fn status(&self) -> &'static str {
+        match self.answer {
+            None => "NEEDS-ACTION",
+            Some(CustomerAnswer::Accepted) => "ACCEPTED",
+            Some(CustomerAnswer::Tentative) => "TENTATIVE",
+            Some(CustomerAnswer::Declined) => "DECLINED",
+        }
+    }
+
     /// Appends ATTENDEE, which asks for an answer. What is published has none (RFC 5546, 3.2.1).
     pub fn write(&self, writer: &mut IcalWriter<'_>) {
         let name = common_name(self.name);
         let parameters = [
             PropertyParameter::keyword("CUTYPE", "INDIVIDUAL"),
             PropertyParameter::keyword("ROLE", "REQ-PARTICIPANT"),
-            PropertyParameter::keyword("PARTSTAT", "NEEDS-ACTION"),
+            PropertyParameter::keyword("PARTSTAT", self.status()),
             PropertyParameter::keyword("RSVP", "TRUE"),
             PropertyParameter::common_name(&name),
         ];

@@ -41,6 +41,11 @@ pub struct SentInvitation {
 }
 
 impl SentInvitation {
+    /// By what calendars tell which of two messages counts (RFC 5546, 2.1.5): the greater.
+    pub fn rank(&self) -> (u32, DateTime<Utc>) {
+        (self.sequence, self.dtstamp)
+    }
+
     /// Whether two messages do the same to a calendar, whenever they were made.
     fn says_the_same(&self, other: &Self) -> bool {
         (self.method, self.sequence, &self.content) == (other.method, other.sequence, &other.content)

@@ -110,8 +110,7 @@ struct ClientModel(Option<SentInvitation>);
 
 impl ClientModel {
     fn receive(&mut self, message: &SentInvitation) {
-        let rank = |one: &SentInvitation| (one.sequence, one.dtstamp);
-        if self.0.as_ref().is_none_or(|known| rank(known) < rank(message)) {
+        if self.0.as_ref().is_none_or(|known| known.rank() < message.rank()) {
             self.0 = Some(message.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{InvitationMethod, SentInvitation};
+use super::{InvitationContent, InvitationMethod, SentInvitation};
 use crate::{
     customer::CustomerAnswer,
     ical::{AttendeeStatus, reply::Reply},
@@ -23,14 +23,17 @@ pub enum ReplyDecision {
     NoAnswer,
 }
 
-/// Decides. `sent`: the last message that has reached them; `answered_at`: when they last answered.
+/// Decides. `sent`: the last message that has reached them; `content`: the booking as it is now; `answered_at`: when they last
+/// answered.
 pub fn decide_reply(
     reply: &Reply,
-    sent: Option<&SentInvitation>,
+    (sent, content): (Option<&SentInvitation>, &InvitationContent),
     answered_at: Option<DateTime<Utc>>,
 ) -> ReplyDecision {
     let held = sent.filter(|sent| sent.method == InvitationMethod::Request);
-    if held.is_none_or(|held| reply.sequence < held.sequence) {
+    let is_answered =
+        |held: &SentInvitation| reply.sequence >= held.sequence && !held.content.moves_to(content);
+    if !held.is_some_and(is_answered) {
         return ReplyDecision::Outdated;
     }
     if reply.proposed.is_some() {
@@ -105,7 +108,11 @@ mod tests {
         {
             let reply = reply(shape);
             assert_eq!((reply.uid.as_str(), reply.attendee.as_str()), (UID, "maria@example.org"), "{shape}");
-            assert_eq!(decide_reply(&reply, Some(&held), None), ReplyDecision::Answer(answer), "{shape}");
+            assert_eq!(
+                decide_reply(&reply, (Some(&held), &held.content), None),
+                ReplyDecision::Answer(answer),
+                "{shape}"
+            );
         }
         assert_eq!(reply(EXCHANGE).comment, "See you");
     }
@@ -113,12 +120,19 @@ mod tests {
     #[test]
     fn what_answers_another_time_is_noted_alone() {
         let reply = reply(GOOGLE);
-        let decide = |sent: Option<&SentInvitation>| decide_reply(&reply, sent, None);
+        let now = sent(InvitationMethod::Request, 1).content;
+        let decide = |sent: Option<&SentInvitation>| decide_reply(&reply, (sent, &now), None);
         assert_eq!(decide(None), ReplyDecision::Outdated);
         assert_eq!(decide(Some(&sent(InvitationMethod::Request, 2))), ReplyDecision::Outdated);
         assert_eq!(decide(Some(&sent(InvitationMethod::Cancel, 1))), ReplyDecision::Outdated);
         let held = sent(InvitationMethod::Request, 1);
-        let earlier = decide_reply(&reply, Some(&held), Some(at("2026-11-22T00:00:00Z")));
+        let moved = InvitationContent { place: "Garden".into(), ..held.content.clone() };
+        assert_eq!(
+            decide_reply(&reply, (Some(&held), &moved), None),
+            ReplyDecision::Outdated,
+            "not sent yet"
+        );
+        let earlier = decide_reply(&reply, (Some(&held), &held.content), Some(at("2026-11-22T00:00:00Z")));
         assert_eq!(earlier, ReplyDecision::Superseded);
     }
 
@@ -131,7 +145,7 @@ mod tests {
         let reply = reply(&counter);
         assert!(reply.proposed.is_some());
         let held = sent(InvitationMethod::Request, 1);
-        assert_eq!(decide_reply(&reply, Some(&held), None), ReplyDecision::Wish);
+        assert_eq!(decide_reply(&reply, (Some(&held), &held.content), None), ReplyDecision::Wish);
     }
 
     #[test]
@@ -148,7 +162,11 @@ mod tests {
         }
         let silent = reply(&GOOGLE.replace("PARTSTAT=ACCEPTED", "PARTSTAT=DELEGATED"));
         assert_eq!(
-            decide_reply(&silent, Some(&sent(InvitationMethod::Request, 1)), None),
+            decide_reply(
+                &silent,
+                (Some(&sent(InvitationMethod::Request, 1)), &sent(InvitationMethod::Request, 1).content),
+                None
+            ),
             ReplyDecision::NoAnswer
         );
     }

@@ -115,43 +115,55 @@ async fn invite(
     }
     let now = context.clock.now();
     let unsent = attendees::unsent(tx, attendee.id).await?;
-    let in_state = |state: MailState| unsent.iter().rfind(move |mail| mail.state == state);
-    let sent = in_state(MailState::Sending).map(|mail| &mail.invitation).or(attendee.sent.as_ref());
-    let waiting = in_state(MailState::Waiting);
+    let is_in = |state: MailState| move |mail: &&UnsentInvitation| mail.state == state;
+    let sending = unsent.iter().rfind(is_in(MailState::Sending));
+    let sent = sending.map(|mail| &mail.invitation).or(attendee.sent.as_ref());
+    let waiting: Vec<&UnsentInvitation> = unsent.iter().filter(is_in(MailState::Waiting)).collect();
+    // Two wait where the first was handed over and refused for now: the second was planned as if it had left.
+    let kept = match waiting.as_slice() {
+        [only] => Some(&only.invitation),
+        _ => None,
+    };
     let rule = (subject.business.invitations.mode, attendee.asked);
     let comes = attendee.removed_at.is_none();
     let desired = desired_invitation(&subject.named(), comes, sent, rule, now);
-    let InvitationPlan { withdraw, step } =
-        plan(sent, waiting.map(|mail| &mail.invitation), (&desired, attendee.asked), now);
-    if withdraw && !withdraw_waiting(tx, waiting).await? {
+    let InvitationPlan { withdraw, step } = plan(sent, kept, (&desired, attendee.asked), now);
+    if (withdraw || waiting.len() > 1) && !withdraw_all(tx, &waiting).await? {
         // It was handed over meanwhile: what follows from that is decided anew.
         return Err(StorageError::Busy);
     }
     let InvitationStep::Send(kind, message) = step else {
         if attendee.asked {
-            let unchanged =
-                PlannedInvitation { organizer_address: None, problem: attendee.problem.as_deref() };
+            let problem = attendee.problem.as_deref();
+            let unchanged = PlannedInvitation { organizer_address: None, problem, asks_anew: false };
             attendees::record_planned(tx, attendee.id, unchanged).await?;
         }
         return Ok(None);
     };
-    let Ok(address) = MailAddress::parse(&attendee.address).map_err(|error| error.to_string()) else {
+    let Ok(address) = MailAddress::parse(&attendee.address) else {
         let problem = format!("{} cannot be sent emails", attendee.address);
-        let planned = PlannedInvitation { organizer_address: None, problem: Some(&problem) };
+        let planned =
+            PlannedInvitation { organizer_address: None, problem: Some(&problem), asks_anew: false };
         return attendees::record_planned(tx, attendee.id, planned).await.map(|()| None);
     };
     let organizer = organizer_address(context, &subject.business, Some(attendee));
-    let planned = PlannedInvitation { organizer_address: Some(organizer), problem: None };
+    // Who has agreed to another time has not agreed to this one, unless they have seen it on their page.
+    let is_raised = sent.is_none_or(|sent| message.sequence > sent.sequence);
+    let asks_anew = is_raised && attendee.answered_at.is_none_or(|at| at < subject.booking.updated_at);
+    let planned = PlannedInvitation { organizer_address: Some(organizer), problem: None, asks_anew };
     attendees::record_planned(tx, attendee.id, planned).await?;
+    let attendee = &Attendee { answer: attendee.answer.filter(|_| !asks_anew), ..attendee.clone() };
     let to = (attendee, address.as_str(), organizer);
     write(tx, context, subject, to, (kind, sent, &message), now).await
 }
 
-async fn withdraw_waiting(tx: &mut Tx, waiting: Option<&UnsentInvitation>) -> Result<bool, StorageError> {
-    match waiting {
-        Some(mail) => attendees::withdraw(tx, mail.id).await,
-        None => Ok(true),
+async fn withdraw_all(tx: &mut Tx, waiting: &[&UnsentInvitation]) -> Result<bool, StorageError> {
+    for mail in waiting {
+        if !attendees::withdraw(tx, mail.id).await? {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 /// The one of the first invitation, then that of the business, then that of the installation.

@@ -4,14 +4,15 @@ use askama::Template;
 use chrono::Duration;
 use concord_domain::{
     ids::new_uuid,
-    mail::{MailAddress, MailKind},
+    mail::{MailAddress, MailKind, secret_placeholder},
 };
 use concord_storage::{
     StorageError, Tx,
     attendees::Attendee,
     jobs::JobRef,
-    mails::{self, MailSender, NewMail},
+    mails::{self, MailSender, NewMail, NewMailSecrets},
 };
+use secrecy::SecretString;
 
 use super::{Subject, organizer_address, sender_name};
 use crate::{
@@ -36,14 +37,14 @@ struct PortalHtml<'a> {
     link: &'a str,
 }
 
-/// Writes it to an attendee of a booking. `link` works for so many `days`. The caller pushes what this returns after the
+/// Writes it to an attendee of a booking. The link with `token` works for so many `days`. The caller pushes what this returns after the
 /// commit; `None`: they have no address that mails can be sent to.
 pub async fn write_portal_mail(
     tx: &mut Tx,
     context: &Context,
     subject: &Subject,
     attendee: &Attendee,
-    (link, days): (&str, i64),
+    (token, days): (&SecretString, i64),
 ) -> Result<Option<JobRef>, StorageError> {
     let Ok(address) = MailAddress::parse(&attendee.address) else { return Ok(None) };
     let business = &subject.business;
@@ -52,6 +53,8 @@ pub async fn write_portal_mail(
     let body = &text(language, TextKey::CustomerPortalBody, named.clone());
     let heading = text(language, TextKey::CustomerPortalSubject, named);
     let frame = &MailFrame { language, business: &business.name, footer: TextKey::InvitationFooter };
+    let link = &context.mail.address(&format!("/my/{}", secret_placeholder(0)));
+    let reply_to = Some(business.invitations.reply_address.as_str()).filter(|reply_to| !reply_to.is_empty());
     let organizer = organizer_address(context, business, Some(attendee));
     let now = context.clock.now();
     let new = NewMail {
@@ -64,9 +67,11 @@ pub async fn write_portal_mail(
         html: &shown(&PortalHtml { frame, body, link }, &heading),
         from_domain: organizer.rsplit_once('@').map_or("localhost", |(_, domain)| domain),
         dedupe_key: &format!("portal:{}", new_uuid(now)),
-        sender: Some(MailSender { name: sender_name(business), address: organizer, reply_to: None }),
+        sender: Some(MailSender { name: sender_name(business), address: organizer, reply_to }),
         invitation: None,
         useful_until: Some(now + Duration::days(days)),
     };
-    mails::create(tx, &new, now).await
+    let secrets =
+        NewMailSecrets { secrets: std::slice::from_ref(token), expires_at: now + Duration::days(days) };
+    mails::create_with_secrets(tx, &context.ring, &new, secrets, now).await
 }

@@ -196,8 +196,9 @@ impl<'a> CustomerText<'a> {
     /// The message as iCalendar.
     pub(super) fn calendar(&self, message: &SentInvitation) -> String {
         let address = self.attendee.map(Attendee::address_in_mail).unwrap_or_default();
+        let name = self.attendee.map_or("", |one| one.name.as_str());
         let attendee =
-            IcalAttendee { name: self.attendee.map_or("", |one| one.name.as_str()), mail: &address };
+            IcalAttendee { name, mail: &address, answer: self.attendee.and_then(|one| one.answer) };
         let purpose = match message.method {
             InvitationMethod::Request => EventUse::Request(attendee),
             InvitationMethod::Cancel => EventUse::Cancel(attendee),
@@ -252,10 +253,11 @@ impl<'a> CustomerText<'a> {
 /// The booking as a file for whoever downloads it, with the SEQUENCE that a message to the customer would have.
 pub fn booking_file(text: &CustomerText<'_>, subject: &Subject, customer: Option<&Attendee>) -> String {
     let content = subject.named().content();
-    let sequence = customer.and_then(|customer| customer.sent.as_ref()).map_or(0, |sent| {
-        sent.sequence + u32::from(sent.content.moves_to(&content) || sent.method != InvitationMethod::Request)
-    });
     let is_off = !subject.booking.draft.status.occupies();
+    let sequence = customer.and_then(|customer| customer.sent.as_ref()).map_or(0, |sent| {
+        let was_off = sent.method != InvitationMethod::Request;
+        sent.sequence + u32::from(was_off != is_off || (!is_off && sent.content.moves_to(&content)))
+    });
     let method = if is_off { InvitationMethod::Cancel } else { InvitationMethod::Request };
     let message = SentInvitation { method, sequence, dtstamp: subject.booking.updated_at, content };
     text.event(&message, EventUse::Download)

@@ -32,16 +32,21 @@ pub fn read_incoming(mail: &[u8], authserv_id: &str) -> Option<IncomingReply> {
             matches!((kind.ctype(), subtype.as_str()), ("text", "calendar") | ("application", "ics"));
         read_reply(&String::from_utf8_lossy(is_calendar.then(|| part.contents())?))
     })?;
-    // A mail from several is from nobody in particular.
+    // A mail from several is from nobody in particular, and readers differ about which of two From counts.
+    let is_from = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("From");
+    if message.headers_raw().filter(is_from).count() != 1 {
+        return None;
+    }
     let mut senders = message.from()?.iter();
     let (sender, None) = (senders.next()?, senders.next()) else { return None };
     let from_key = MailAddress::key_of(sender.address.as_deref()?);
-    Some(IncomingReply { from_key, is_authenticated: passes_dmarc(&message, authserv_id), reply })
+    let is_authenticated = passes_dmarc(&message, authserv_id, from_key.rsplit_once('@')?.1);
+    Some(IncomingReply { from_key, is_authenticated, reply })
 }
 
 /// Whether the mail server says that the sender's domain stands for the mail (RFC 7489). Only its newest word counts, which
 /// stands first: what a sender has written by that name, it takes out (RFC 8601, 5).
-fn passes_dmarc(message: &Message<'_>, authserv_id: &str) -> bool {
+fn passes_dmarc(message: &Message<'_>, authserv_id: &str, domain: &str) -> bool {
     if authserv_id.is_empty() {
         return false;
     }
@@ -51,19 +56,36 @@ fn passes_dmarc(message: &Message<'_>, authserv_id: &str) -> bool {
         id.eq_ignore_ascii_case(authserv_id)
     });
     let Some(own) = own else { return false };
-    let results = without_comments(own);
+    let results = without_free_text(own);
     results.split(';').skip(1).any(|result| {
-        let method = result.trim().split_whitespace().next().unwrap_or_default();
-        method.eq_ignore_ascii_case("dmarc=pass")
+        let mut words = result.split_whitespace();
+        let passes = words.next().is_some_and(|method| method.eq_ignore_ascii_case("dmarc=pass"));
+        passes
+            && words.filter_map(|word| word.split_once('=')).any(|(name, found)| {
+                name.eq_ignore_ascii_case("header.from") && is_within(domain, &found.to_ascii_lowercase())
+            })
     })
 }
 
-/// Without what stands in brackets, which says nothing to machines (RFC 5322, 3.2.2).
-fn without_comments(text: &str) -> String {
-    let mut depth = 0_u32;
+/// Whether a domain is the one that was checked, or within it: a policy may stand above (RFC 7489, 3.2).
+fn is_within(domain: &str, checked: &str) -> bool {
+    let rest = domain.strip_suffix(checked);
+    checked.contains('.') && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// Without what stands in brackets, which says nothing to machines, and in quotes, which others may have written (RFC 5322,
+/// 3.2.2 and 3.2.4).
+fn without_free_text(text: &str) -> String {
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_u32, false, false);
     let mut kept = String::with_capacity(text.len());
     for c in text.chars() {
+        if std::mem::take(&mut is_escaped) {
+            continue;
+        }
         match c {
+            '\\' => is_escaped = true,
+            '"' if depth == 0 => is_quoted = !is_quoted,
+            _ if is_quoted => {}
             '(' => depth += 1,
             ')' => depth = depth.saturating_sub(1),
             _ if depth == 0 => kept.push(c),
@@ -120,13 +142,19 @@ mod tests {
             "Authentication-Results: mx.casa.example; dmarc=fail (dmarc=pass)\r\n",
             "Authentication-Results: mx.casa.example; dmarc=none (;dmarc=pass)\r\n",
             "Authentication-Results: mx.casa.example; spf=pass reason=\"dmarc=pass\"\r\n",
-            "Authentication-Results: mx.casa.example.evil; dmarc=pass\r\n",
+            "Authentication-Results: mx.casa.example.evil; dmarc=pass header.from=example.org\r\n",
+            "Authentication-Results: mx.casa.example; dmarc=pass\r\n",
+            "Authentication-Results: mx.casa.example; dmarc=pass header.from=evil.example\r\n",
+            "Authentication-Results: mx.casa.example; dmarc=pass header.from=org\r\n",
+            "Authentication-Results: mx.casa.example; spf=pass smtp.mailfrom=\"; dmarc=pass header.from=example.org \"@x.y\r\n",
             // The newest stands first; below it stands what came with the mail.
             "Authentication-Results: mx.casa.example; dmarc=fail\r\nAuthentication-Results: mx.casa.example; dmarc=pass\r\n",
         ] {
             assert!(!of(forged), "{forged}");
         }
-        let one = "Authentication-Results: mx.casa.example; dmarc=pass\r\n";
+        let one = "Authentication-Results: mx.casa.example; dmarc=pass header.from=example.org\r\n";
+        let two = format!("{one}From: eve@evil.example\r\n");
+        assert_eq!(read_incoming(&mail(&two, CALENDAR), "mx.casa.example"), None, "from two at once");
         assert!(!read_incoming(&mail(one, CALENDAR), "").unwrap().is_authenticated, "nobody is configured");
     }
 }

@@ -9,7 +9,7 @@ use concord_domain::{
     mail::{MailState, with_secrets},
 };
 use concord_storage::{
-    StorageError, in_tx,
+    StorageError, Tx, in_tx,
     jobs::{self, ClaimedJob, JobOutcome},
     limits::{self, BucketRate, RateDecision},
     mail_secrets,
@@ -75,11 +75,20 @@ async fn after_older(context: &Context, business: BusinessId, id: MailId) -> Res
     Ok(JobOutcome::Snooze { until, reason: "waiting for an earlier email to the same person".to_owned() })
 }
 
+/// What may have left at an earlier try is nothing that the attendee never had.
+async fn record_failed(tx: &mut Tx, row: &Row, state: MailState, reason: &str) -> Result<(), StorageError> {
+    mails::record_failure(tx, row.id, state, reason).await?;
+    if state == MailState::Failed && row.state == MailState::Sending {
+        mails::record_may_have_left(tx, row).await?;
+    }
+    Ok(())
+}
+
 /// Nobody would be helped by it any more.
 async fn too_late(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
-    in_tx!(context.db, tx =>
-        mails::record_failure(&mut tx, row.id, MailState::Failed, TOO_LATE).await
-    )?;
+    let mut tx = context.db.begin().await?;
+    record_failed(&mut tx, row, MailState::Failed, TOO_LATE).await?;
+    tx.commit().await?;
     Ok(JobOutcome::Done)
 }
 
@@ -177,7 +186,7 @@ async fn record(
         Err(error) => {
             tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
             let (state, outcome) = outcome_of_error(context, job, row, &error);
-            mails::record_failure(&mut tx, row.id, state, &error.to_string()).await?;
+            record_failed(&mut tx, row, state, &error.to_string()).await?;
             outcome
         }
     };

@@ -122,6 +122,7 @@ fn refusal(texts: &CustomerTexts<'_>, error: CustomerError) -> Result<String, Cu
         CustomerError::Taken => texts.text(TextKey::CustomerTaken),
         CustomerError::EmptyWish => texts.text(TextKey::CustomerAskEmpty),
         CustomerError::LongWish => texts.long_wish(),
+        CustomerError::TooMany => texts.text(TextKey::CustomerBusyText),
         CustomerError::Storage(error) => return Err(error.into()),
     })
 }

@@ -156,7 +156,7 @@ fn render(
         .map(|(answer, key)| (answer.as_str(), texts.text(key)))
         .into(),
         answered,
-        may_ask: [may_move, may_cancel].iter().any(|one| *one != CustomerPermission::Closed),
+        may_ask: visit.may_ask(now),
         may_move: until(TextKey::CustomerMoveUntil, may_move),
         may_cancel: until(TextKey::CustomerCancelUntil, may_cancel),
         instants: match content.time {
@@ -189,7 +189,8 @@ pub(super) async fn file(
 ) -> CustomerResult {
     let visit = open(&app, &origin, &token).await?;
     let booking = &visit.subject.booking;
-    let calendar = invitations::file(&app.context, booking.business, booking.id).await;
+    let calendar =
+        invitations::file(&app.context, booking.business, booking.id, Some(visit.attendee.id)).await;
     let calendar = calendar.map_err(|error| CustomerPageError::Broken(error.to_string()))?;
     Ok((calendar_headers(), calendar).into_response())
 }

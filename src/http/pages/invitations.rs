@@ -39,6 +39,8 @@ struct InvitationsPage {
     usual_name: String,
     usual_address: String,
     has_server: bool,
+    /// Whether answers of calendars are taken in.
+    has_replies: bool,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -85,6 +87,7 @@ async fn build_page(user: &CurrentUser, form: Form<InvitationsForm>) -> PageResu
         usual_name: user.business.name.clone(),
         usual_address: mail.from_address.clone(),
         has_server: mail.mailer.is_some(),
+        has_replies: user.app.config.mail.receive_secret.is_some(),
     })
 }
 

@@ -119,7 +119,8 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
         reason: mail.last_error.as_deref().map(capitalize),
         written: when(mail.created_at),
         sent: mail.sent_at.map(when),
-        has_failed: mail.state == MailState::Failed,
+        // An invitation is sent again from its booking.
+        has_failed: mail.state == MailState::Failed && mail.attendee_id.is_none(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use concord_domain::{
     booking::{Booking, BookingDraft, Customer, Guest},
+    customer::CustomerAnswer,
     ids::BookingId,
     invitation::{
         AttendeeRole, InvitationContent, InvitationMethod, InvitationMode, InvitationSettings, SentInvitation,
@@ -14,8 +15,9 @@ use concord_storage::{
     attendees::{self, Attendee, PlannedInvitation},
     bookings,
     businesses::{self, BusinessSettings},
-    jobs,
+    customer_links, jobs,
     mails::{self, MailSender, NewInvitation, NewMail, StoredMail},
+    secret,
     testing::{self, TestDb, at, begin, commit, monday},
 };
 
@@ -136,8 +138,11 @@ async fn what_was_decided_is_kept(db: &TestDb) {
     let mut tx = begin(db).await;
     assert_eq!(attendees::ask(&mut tx, booking.business, booking.id).await.unwrap(), all.len() as u64);
     assert_eq!(attendees::ask(&mut tx, booking.business, BookingId(uuid::Uuid::nil())).await.unwrap(), 0);
-    let planned =
-        |organizer| PlannedInvitation { organizer_address: organizer, problem: Some("no such address") };
+    let planned = |organizer| PlannedInvitation {
+        organizer_address: organizer,
+        problem: Some("no such address"),
+        asks_anew: false,
+    };
     attendees::record_planned(&mut tx, all[0].id, planned(Some("first@quinta.example"))).await.unwrap();
     // Calendars take updates from the first sender alone.
     attendees::record_planned(&mut tx, all[0].id, planned(Some("other@quinta.example"))).await.unwrap();
@@ -190,6 +195,12 @@ async fn what_has_reached_them_is_known_when_it_has(db: &TestDb) {
     mails::record_sent(&mut tx, &mail, precise(5)).await.unwrap();
     commit(tx).await;
     assert_eq!(sent().await, Some(message(4)));
+    // An older one that is sent again by hand changes nothing.
+    let older = StoredMail { invitation: Some(message(3)), ..mail.clone() };
+    let mut tx = begin(db).await;
+    mails::record_sent(&mut tx, &older, precise(5)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(sent().await, Some(message(4)));
     let mails = attendees::mails(db, booking.business, booking.id).await.unwrap();
     assert_eq!((mails.len(), mails[0].state, mails[0].sent_at), (1, MailState::Sent, Some(precise(5))));
     assert_eq!((mails[0].attendee_id, &mails[0].invitation), (attendee.id, &message(4)));
@@ -209,7 +220,8 @@ async fn booking_enqueues_its_invitations_where_somebody_may_be_invited(db: &Tes
     // Whoever was written to hears of what follows, whatever the rule has become.
     let attendee = reconcile(db, &off).await.remove(0);
     let mut tx = begin(db).await;
-    let planned = PlannedInvitation { organizer_address: Some("book@quinta.example"), problem: None };
+    let planned =
+        PlannedInvitation { organizer_address: Some("book@quinta.example"), problem: None, asks_anew: false };
     attendees::record_planned(&mut tx, attendee.id, planned).await.unwrap();
     commit(tx).await;
     let business = businesses::find(db, off.business).await.unwrap().unwrap();
@@ -219,7 +231,63 @@ async fn booking_enqueues_its_invitations_where_somebody_may_be_invited(db: &Tes
     assert_ne!(invited.id, off.id);
 }
 
+async fn who_is_asked_anew_has_not_answered(db: &TestDb) {
+    let booking = booking(db, InvitationMode::Off).await;
+    let attendee = reconcile(db, &booking).await.remove(0);
+    let answer = async || {
+        let all = attendees::of_booking(db, booking.business, booking.id).await.unwrap();
+        all.into_iter().find(|one| one.id == attendee.id).unwrap().answer
+    };
+    let plan = async |asks_anew| {
+        let mut tx = begin(db).await;
+        let planned = PlannedInvitation { organizer_address: None, problem: None, asks_anew };
+        attendees::record_planned(&mut tx, attendee.id, planned).await.unwrap();
+        commit(tx).await;
+    };
+    let mut tx = begin(db).await;
+    customer_links::answer(&mut tx, attendee.id, CustomerAnswer::Accepted, precise(1)).await.unwrap();
+    commit(tx).await;
+    plan(false).await;
+    assert_eq!(answer().await, Some(CustomerAnswer::Accepted));
+    plan(true).await;
+    assert_eq!(answer().await, None);
+}
+
+async fn customer_without_an_address_is_known_by_name(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 1).await;
+    let named = |name: &str| BookingDraft {
+        customer: Customer { name: name.to_owned(), ..Customer::default() },
+        ..testing::draft(&room, 60, 120)
+    };
+    let mut booking = testing::booking(db, &business, "tasting", &named("Maria")).await;
+    let attendee = reconcile(db, &booking).await.remove(0);
+    let ring = testing::keyring();
+    let mut tx = begin(db).await;
+    let token = customer_links::token(&mut tx, &ring, attendee.id).await.unwrap();
+    commit(tx).await;
+    reconcile(db, &booking).await;
+    assert!(customer_links::find(db, &secret::digest(&token)).await.unwrap().is_some());
+    booking.draft.customer.name = "Peter".to_owned();
+    reconcile(db, &booking).await;
+    assert_eq!(customer_links::find(db, &secret::digest(&token)).await.unwrap(), None);
+}
+
+async fn mail_that_may_have_left_counts_when_nobody_will_know(db: &TestDb) {
+    let booking = booking(db, InvitationMode::Off).await;
+    let attendee = reconcile(db, &booking).await.remove(0);
+    let mail = write(db, &attendee, &message(0)).await;
+    let mut tx = begin(db).await;
+    mails::record_may_have_left(&mut tx, &mail).await.unwrap();
+    commit(tx).await;
+    let all = attendees::of_booking(db, booking.business, booking.id).await.unwrap();
+    assert_eq!(all[0].sent, Some(message(0)));
+}
+
 concord_storage::on_both_databases!(
+    who_is_asked_anew_has_not_answered,
+    customer_without_an_address_is_known_by_name,
+    mail_that_may_have_left_counts_when_nobody_will_know,
     those_who_come_are_the_ones_whom_the_booking_names,
     what_was_decided_is_kept,
     mail_that_may_have_left_is_not_taken_back,

@@ -40,6 +40,8 @@ async fn page_has_one_address_until_it_is_revoked(db: &TestDb) {
     let first = token(db, &ring, &customer).await;
     assert!(first.expose_secret().starts_with("cb_"));
     assert_eq!(token(db, &ring, &customer).await.expose_secret(), first.expose_secret());
+    let read = customer_links::find_token(db, &ring, customer.id).await.unwrap().unwrap();
+    assert_eq!(read.expose_secret(), first.expose_secret());
     let found = async |token: &SecretString| {
         customer_links::find(db, &secret::digest(token)).await.unwrap().map(|attendee| attendee.id)
     };

@@ -132,7 +132,7 @@ pub(super) async fn send(user: CurrentUser, PagePath(key): PagePath<String>) -> 
 
 pub(super) async fn file(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
     let booking = find_booking(&user, &key).await?;
-    let calendar = invitations::file(&user.app.context, user.business.id, booking.id).await?;
+    let calendar = invitations::file(&user.app.context, user.business.id, booking.id, None).await?;
     Ok((calendar_headers(), calendar).into_response())
 }
 
