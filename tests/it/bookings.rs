@@ -31,7 +31,7 @@ async fn a_booking_lives(db: &TestDb) {
         ("starts_at", json!(hour(1, 9))),
         ("ends_at", json!(hour(1, 11))),
         ("title", json!("Tasting")),
-        ("customer", json!({ "name": "Maria Silva", "email": "maria@example.org", "phone": "" })),
+        ("customer", json!({ "name": "Maria Silva", "email": "maria@example.org", "phone": "", "language": null })),
         ("party_size", json!(4)),
         ("quantity", json!(1)),
         ("staff", json!([ana])),
@@ -110,7 +110,7 @@ async fn a_part_can_be_changed(db: &TestDb) {
     let patch = async |patch: Value| test_app.api.patch(path, patch).await.expect(200);
     let after = patch(json!({ "title": "Two", "customer": { "email": null }, "party_size": null })).await;
     assert_eq!((&after["title"], &after["version"]), (&json!("Two"), &json!(2)));
-    assert_eq!(after["customer"], json!({ "name": "Maria", "email": "", "phone": "123" }));
+    assert_eq!(after["customer"], json!({ "name": "Maria", "email": "", "phone": "123", "language": null }));
     assert_eq!(after["party_size"], Value::Null);
     for stays in ["staff", "quantity", "starts_at", "ends_at", "created_at", "id"] {
         assert_eq!(after[stays], before[stays], "{stays}");

@@ -43,9 +43,15 @@ const POSTS: [&str; 22] = [
 ];
 
 /// What has one transaction as the others, and takes much to come about: a job and a mail that have failed, an account
-/// of the sandbox's Microsoft and of a CalDAV server, what a feed has held back or leaves unconfirmed, an answer that was taken
+/// of the sandbox's Microsoft and of a CalDAV server, a mail server, an endpoint of another system, what a feed has held back or leaves unconfirmed, an answer that was taken
 /// back.
-const LIKE_THE_OTHERS: [&str; 9] = [
+const LIKE_THE_OTHERS: [&str; 15] = [
+    "send_calendar_invite",
+    "create_webhook",
+    "resend_webhook_event",
+    "resend_webhook_events",
+    "rotate_webhook_secret",
+    "test_webhook",
     "settle_channel_event",
     "retry_job",
     "retry_mail",
