@@ -34,5 +34,6 @@ words! {
         Platform = "platform",
         ApiKey = "api_key",
         WebhookEndpoint = "webhook_endpoint",
+        ReminderRule = "reminder_rule",
     }
 }

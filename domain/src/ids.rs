@@ -91,6 +91,10 @@ ids! {
     MailId;
     /// Somebody who comes to a booking.
     AttendeeId;
+    /// When somebody is reminded of which bookings.
+    ReminderRuleId;
+    /// The reminder of one booking by one rule.
+    ReminderId;
     /// Something that a person is told.
     NoticeId;
     /// A secret that is shown once.

@@ -25,6 +25,10 @@ words! {
         SendMail = "send_mail",
         /// Send those who come to a booking what has changed of it. Subject: the booking.
         Invite = "invite",
+        /// Send the reminders of a booking that are due. Subject: the booking.
+        Remind = "remind",
+        /// Plan the reminders of all bookings to come anew. Subject: the business.
+        PlanReminders = "plan_reminders",
         /// Tell a person, or the managers, what happened, in one mail each. Subject: the staff member, or the business.
         Notify = "notify",
         /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.

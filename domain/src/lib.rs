@@ -43,6 +43,7 @@ pub mod platform;
 pub mod privacy;
 pub mod provider;
 pub mod push;
+pub mod reminder;
 pub mod settings;
 pub mod sync;
 pub mod time_text;

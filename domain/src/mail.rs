@@ -25,6 +25,8 @@ words! {
         SignIn = "sign_in",
         /// Somebody was let in.
         UserInvitation = "user_invitation",
+        /// A booking begins soon.
+        Reminder = "reminder",
     }
 }
 

@@ -58,6 +58,15 @@ pub async fn batch_sync_of_staff(
     Ok(enqueued)
 }
 
+/// Enqueues the planning anew of all reminders of a business.
+pub async fn plan_reminders(
+    tx: &mut Tx,
+    context: &Context,
+    business: BusinessId,
+) -> Result<JobRef, StorageError> {
+    due_now(tx, context, business, (JobKind::PlanReminders, business.0, QueueClass::Bulk)).await
+}
+
 /// Enqueues the import of one calendar, due now.
 pub async fn import(
     tx: &mut Tx,

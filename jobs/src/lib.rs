@@ -29,6 +29,7 @@ pub mod mail;
 mod metrics;
 pub mod notify;
 pub mod queue;
+mod reminders;
 mod retention;
 mod sync_in;
 mod sync_out;

@@ -48,11 +48,15 @@ pub async fn change<E: From<StorageError>>(
         customers: settings.customers,
         ..before.settings()
     };
-    let enqueued = if settings == in_entries {
+    let mut enqueued = if settings == in_entries {
         Vec::new()
     } else {
         enqueue::batch_sync_of_business(&mut tx, context, business.id).await?
     };
+    if settings.zone != before.zone {
+        // Quiet hours are by its clocks.
+        enqueued.push(enqueue::plan_reminders(&mut tx, context, business.id).await?);
+    }
     context.commit(tx, &enqueued).await?;
     Ok(business)
 }

@@ -3,8 +3,8 @@
 use concord_domain::{
     audit::HistorySubject,
     ids::{
-        ApiKeyId, BookingId, BusinessId, ChannelId, ConnectionId, FeedId, ResourceId, StaffId, UserId,
-        WebhookEndpointId,
+        ApiKeyId, BookingId, BusinessId, ChannelId, ConnectionId, FeedId, ReminderRuleId, ResourceId,
+        StaffId, UserId, WebhookEndpointId,
     },
 };
 use concord_storage::{
@@ -34,6 +34,7 @@ history_keys! {
     ChannelId: Channel,
     ConnectionId: Connection,
     FeedId: Feed,
+    ReminderRuleId: ReminderRule,
     ResourceId: Resource,
     StaffId: Staff,
     UserId: User,

@@ -17,6 +17,7 @@ use concord_storage::{
     ChangeContext, Db, Page,
     businesses::{self, BusinessSettings},
     people::{self, NewUser, User},
+    reminder_rules,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -129,6 +130,7 @@ pub(super) async fn run(options: UserArgs, config: &Config) -> Result<(), Comman
             let business = businesses::create(&mut tx, &slug, &settings, now)
                 .await
                 .map_err(|error| format!("the business {slug} was not created: {error}"))?;
+            reminder_rules::create_defaults(&mut tx, business.id, now).await?;
             let new =
                 NewUser { business: business.id, staff: None, name: manager, email, role: Role::Manager };
             let user = users::create(&mut tx, &change(business.id, &clock), &new).await?;

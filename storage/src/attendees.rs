@@ -45,6 +45,8 @@ pub struct Attendee {
     /// What they answered; `None`: nothing yet.
     pub answer: Option<CustomerAnswer>,
     pub answered_at: Option<DateTime<Utc>>,
+    /// Whether they want no reminders.
+    pub reminders_off: bool,
 }
 
 impl Attendee {
@@ -58,7 +60,7 @@ impl Attendee {
 macro_rules! columns {
     () => {
         "id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked, problem,
-         removed_at, created_at, answer, answered_at"
+         removed_at, created_at, answer, answered_at, reminders_off"
     };
 }
 

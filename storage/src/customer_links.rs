@@ -54,7 +54,7 @@ pub async fn token(tx: &mut Tx, ring: &Keyring, id: AttendeeId) -> Result<Secret
 
 const FIND: &str = "
     SELECT id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked, problem,
-        removed_at, created_at, answer, answered_at
+        removed_at, created_at, answer, answered_at, reminders_off
     FROM attendees WHERE token_hash = $1 AND removed_at IS NULL";
 
 /// The attendee whose page has the token with this digest; `None`: nobody who still comes.
@@ -81,6 +81,13 @@ const ANSWER: &str = "UPDATE attendees SET answer = $2, answered_at = $3 WHERE i
 /// Notes what an attendee answered.
 pub async fn answer(tx: &mut Tx, id: AttendeeId, answer: CustomerAnswer, at: DateTime<Utc>) -> Result<()> {
     exec!(tx, ANSWER, id, answer, at)
+}
+
+const SET_REMINDERS_OFF: &str = "UPDATE attendees SET reminders_off = $2 WHERE id = $1";
+
+/// Notes whether an attendee wants no reminders.
+pub async fn set_reminders_off(tx: &mut Tx, id: AttendeeId, off: bool) -> Result<()> {
+    exec!(tx, SET_REMINDERS_OFF, id, off)
 }
 
 const SEALED: &str =

@@ -50,6 +50,8 @@ pub mod people;
 pub mod platform_settings;
 pub mod probe;
 pub mod push_subscriptions;
+pub mod reminder_rules;
+pub mod reminders;
 pub mod remote_changes;
 pub mod resources;
 pub mod retention;

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    ids::{AttendeeId, BusinessId, MailId},
+    ids::{AttendeeId, BusinessId, MailId, ReminderId},
     invitation::SentInvitation,
     job::{JobKind, QueueClass},
     mail::{MailKind, MailState, one_line},
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     Db, Page, PageRequest, Result, Tx, attendees,
     jobs::{self, JobRef, NewJob},
-    mail_secrets,
+    mail_secrets, reminders,
     seal::Keyring,
     sync_log::newest,
 };
@@ -43,8 +43,18 @@ pub struct NewMail<'a> {
     pub sender: Option<MailSender<'a>>,
     /// What it does to the reader's calendar, if anything.
     pub invitation: Option<NewInvitation<'a>>,
+    /// Which reminder it is, if any.
+    pub reminder: Option<NewReminderMail<'a>>,
     /// After this it is not sent any more; `None`: it always is.
     pub useful_until: Option<DateTime<Utc>>,
+}
+
+/// What makes a mail a reminder.
+#[derive(Clone, Copy, Debug)]
+pub struct NewReminderMail<'a> {
+    pub reminder: ReminderId,
+    /// Where a mail program turns reminders off for its reader, by POST (RFC 8058); `None`: nowhere.
+    pub unsubscribe_url: Option<&'a str>,
 }
 
 /// Whom a mail is from.
@@ -108,12 +118,18 @@ pub struct StoredMail {
     pub calendar: Option<String>,
     /// After this it is not sent any more.
     pub useful_until: Option<DateTime<Utc>>,
+    /// Which reminder it is.
+    pub reminder_id: Option<ReminderId>,
+    /// Where its reader turns reminders off by one click.
+    pub unsubscribe_url: Option<String>,
 }
 
 const CREATE: &str = "
     INSERT INTO mails (id, business_id, kind, to_address, to_name, subject, body_text, body_html, message_id,
-        dedupe_key, state, created_at, from_name, from_address, reply_to, attendee_id, invitation, calendar, useful_until)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11, $12, $13, $14, $15, $16, $17, $18)
+        dedupe_key, state, created_at, from_name, from_address, reply_to, attendee_id, invitation, calendar, useful_until,
+        reminder_id, unsubscribe_url)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11, $12, $13, $14, $15, $16, $17, $18,
+        $19, $20)
     ON CONFLICT (business_id, dedupe_key) DO NOTHING";
 
 /// Writes a mail and enqueues the job that sends it; the caller pushes that after the commit. `None`: a mail with this key
@@ -154,7 +170,7 @@ async fn insert(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Op
         new.dedupe_key, now, sender.map(|sender| one_line(sender.name)),
         sender.map(|sender| one_line(sender.address)), sender.and_then(|sender| sender.reply_to),
         invitation.map(|it| it.attendee), invitation.map(|it| Json(it.message)), invitation.map(|it| it.calendar),
-        new.useful_until
+        new.useful_until, new.reminder.map(|it| it.reminder), new.reminder.and_then(|it| it.unsubscribe_url)
     )?;
     Ok((written == 1).then_some(id))
 }
@@ -174,7 +190,7 @@ macro_rules! columns {
     () => {
         "id, business_id, kind, to_address, to_name, subject, body_text, body_html, message_id, state, attempted_at,
          sent_at, last_error, created_at, from_name, from_address, reply_to, attendee_id, invitation, calendar,
-         useful_until"
+         useful_until, reminder_id, unsubscribe_url"
     };
 }
 
@@ -224,7 +240,7 @@ pub async fn counts(db: &Db, business: BusinessId) -> Result<MailCounts> {
 // Of one person's invitations the older is settled first: an update must not be overtaken by what it updates.
 const BEGIN: &str = "
     UPDATE mails SET state = 'sending', attempted_at = $2
-    WHERE id = $1 AND state IN ('waiting', 'sending')
+    WHERE id = $1 AND state IN ('waiting', 'sending') AND (useful_until IS NULL OR useful_until > $2)
       AND (attendee_id IS NULL OR NOT EXISTS (
         SELECT 1 FROM mails older
         WHERE older.attendee_id = mails.attendee_id AND older.state IN ('waiting', 'sending') AND older.id < mails.id))";
@@ -240,6 +256,9 @@ const RECORD_SENT: &str = "UPDATE mails SET state = 'sent', sent_at = $2, last_e
 /// A mail server has taken it.
 pub async fn record_sent(tx: &mut Tx, mail: &StoredMail, now: DateTime<Utc>) -> Result<()> {
     exec!(tx, RECORD_SENT, mail.id, now)?;
+    if let Some(reminder) = mail.reminder_id {
+        reminders::record_sent(tx, reminder, now).await?;
+    }
     record_may_have_left(tx, mail).await
 }
 

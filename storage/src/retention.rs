@@ -78,6 +78,7 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
     // they have been sent.
     delete!("notices" by_id,
         "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict', 'customer') AND notified_at IS NOT NULL))"; keep.mails);
+    delete!("reminders" ("id"), "starts_at <= $1"; now - keep.mails);
     delete!("sessions" ("token_hash"), "expires_at <= $1"; now);
     delete!("sign_in_links" ("token_hash"), "expires_at <= $1"; now);
     delete!("mail_secrets" ("mail_id"), "expires_at <= $1"; now);

@@ -80,6 +80,7 @@ async fn failed_mail(test_app: &TestApp) -> MailId {
         dedupe_key: "tenants",
         sender: None,
         invitation: None,
+        reminder: None,
         useful_until: None,
     };
     let now = test_app.app.now();

@@ -101,6 +101,7 @@ fn attendee(name: &str) -> Attendee {
         removed_at: None,
         answer: None,
         answered_at: None,
+        reminders_off: false,
         created_at: at("2026-11-01T09:00:00Z"),
     }
 }
@@ -310,6 +311,8 @@ fn row(
         invitation: Some(message.clone()),
         calendar: Some(text.calendar(message)),
         useful_until: None,
+        reminder_id: None,
+        unsubscribe_url: None,
     }
 }
 

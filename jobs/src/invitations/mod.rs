@@ -210,6 +210,7 @@ async fn write(
         ),
         sender: Some(MailSender { name: sender_name(&subject.business), address: organizer, reply_to }),
         invitation: Some(NewInvitation { attendee: attendee.id, message, calendar: &calendar }),
+        reminder: None,
         useful_until: Some(subject.booking.interval.end),
     };
     mails::create(tx, &new, now).await

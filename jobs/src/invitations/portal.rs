@@ -69,6 +69,7 @@ pub async fn write_portal_mail(
         dedupe_key: &format!("portal:{}", new_uuid(now)),
         sender: Some(MailSender { name: sender_name(business), address: organizer, reply_to }),
         invitation: None,
+        reminder: None,
         useful_until: Some(now + Duration::days(days)),
     };
     let secrets =

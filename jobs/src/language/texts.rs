@@ -126,6 +126,13 @@ pub enum TextKey {
     SignInHeading,
     SignInIgnore,
     SignInSeveral,
+    ReminderHeading,
+    ReminderOff,
+    ReminderOffDone,
+    ReminderOffHeading,
+    ReminderOffText,
+    ReminderStaffHeading,
+    ReminderSubject,
     TestBody,
     TestHeading,
     TestNoAction,
@@ -143,7 +150,7 @@ pub enum TextKey {
 }
 
 /// The resources of a language.
-fn sources(language: Language) -> [&'static str; 5] {
+fn sources(language: Language) -> [&'static str; 6] {
     match language {
         Language::En => [
             include_str!("../../../locales/en/customer.ftl"),
@@ -151,6 +158,7 @@ fn sources(language: Language) -> [&'static str; 5] {
             include_str!("../../../locales/en/invitations.ftl"),
             include_str!("../../../locales/en/mail.ftl"),
             include_str!("../../../locales/en/notices.ftl"),
+            include_str!("../../../locales/en/reminders.ftl"),
         ],
         Language::De => [
             include_str!("../../../locales/de/customer.ftl"),
@@ -158,6 +166,7 @@ fn sources(language: Language) -> [&'static str; 5] {
             include_str!("../../../locales/de/invitations.ftl"),
             include_str!("../../../locales/de/mail.ftl"),
             include_str!("../../../locales/de/notices.ftl"),
+            include_str!("../../../locales/de/reminders.ftl"),
         ],
     }
 }

@@ -33,6 +33,42 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// RFC 2369, section 3.2: where its reader unsubscribes. RFC 8058: by one POST, which needs no cookie.
+#[derive(Clone)]
+struct ListUnsubscribe(String);
+
+impl Header for ListUnsubscribe {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), format!("<{}>", self.0))
+    }
+}
+
+/// RFC 8058, section 3.1.
+#[derive(Clone)]
+struct OneClick;
+
+impl Header for OneClick {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
+    }
+}
+
 /// The mail with its parts. Its Message-ID is that of the row, so that a copy of it is known as one.
 ///
 /// `from`: whom it is from where the row names nobody.
@@ -51,6 +87,9 @@ pub(crate) fn compose(row: &Row, from: &Recipient, now: DateTime<Utc>) -> Result
         .header(AutoSubmitted);
     if let Some(reply_to) = &row.reply_to {
         builder = builder.reply_to(mailbox("", reply_to)?);
+    }
+    if let Some(url) = &row.unsubscribe_url {
+        builder = builder.header(ListUnsubscribe(url.clone())).header(OneClick);
     }
     // RFC 2046, section 5.1.4: the best part comes last.
     let mut parts = MultiPart::alternative_plain_html(row.body_text.clone(), row.body_html.clone());

@@ -54,6 +54,7 @@ fn new_mail<'a>(
         dedupe_key,
         sender: None,
         invitation: None,
+        reminder: None,
         useful_until: None,
     }
 }

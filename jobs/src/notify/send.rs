@@ -14,6 +14,7 @@ use concord_storage::{
     limits::{self, BucketRate, RateDecision},
     mail_secrets,
     mails::{self, StoredMail as Row},
+    reminders,
 };
 use secrecy::ExposeSecret;
 
@@ -75,21 +76,29 @@ async fn after_older(context: &Context, business: BusinessId, id: MailId) -> Res
     Ok(JobOutcome::Snooze { until, reason: "waiting for an earlier email to the same person".to_owned() })
 }
 
-/// What may have left at an earlier try is nothing that the attendee never had.
-async fn record_failed(tx: &mut Tx, row: &Row, state: MailState, reason: &str) -> Result<(), StorageError> {
+/// Nobody would be helped by it any more.
+async fn too_late(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
+    let mut tx = context.db.begin().await?;
+    record_failure(&mut tx, context, row, (MailState::Failed, TOO_LATE)).await?;
+    tx.commit().await?;
+    Ok(JobOutcome::Done)
+}
+
+/// What may have left at an earlier try is nothing that the attendee never had; a reminder whose mail has failed says why.
+async fn record_failure(
+    tx: &mut Tx,
+    context: &Context,
+    row: &Row,
+    (state, reason): (MailState, &str),
+) -> Result<(), StorageError> {
     mails::record_failure(tx, row.id, state, reason).await?;
     if state == MailState::Failed && row.state == MailState::Sending {
         mails::record_may_have_left(tx, row).await?;
     }
+    if let (MailState::Failed, Some(reminder)) = (state, row.reminder_id) {
+        reminders::record_failed(tx, reminder, reason, context.clock.now()).await?;
+    }
     Ok(())
-}
-
-/// Nobody would be helped by it any more.
-async fn too_late(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
-    let mut tx = context.db.begin().await?;
-    record_failed(&mut tx, row, MailState::Failed, TOO_LATE).await?;
-    tx.commit().await?;
-    Ok(JobOutcome::Done)
 }
 
 /// It waits; the page of mails says for what.
@@ -186,7 +195,7 @@ async fn record(
         Err(error) => {
             tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
             let (state, outcome) = outcome_of_error(context, job, row, &error);
-            record_failed(&mut tx, row, state, &error.to_string()).await?;
+            record_failure(&mut tx, context, row, (state, &error.to_string())).await?;
             outcome
         }
     };

@@ -25,6 +25,7 @@ use concord_storage::{
     connections::{self, ConnectionTokens},
     in_tx,
     people::{self, NewUser, Staff, StaffSettings, User},
+    reminder_rules,
     resources::{self, Resource, ResourceSettings},
     secret,
     sign_in::{self, NewSignInLink},
@@ -76,6 +77,7 @@ async fn create_business(app: &App) -> Result<Business, CommandError> {
         customers: CustomerRules::default(),
     };
     let business = businesses::create(&mut tx, SLUG, &settings, now).await?;
+    reminder_rules::create_defaults(&mut tx, business.id, now).await?;
     let mut rooms = Vec::new();
     for (name, capacity) in [("Sea View Suite", 1), ("Garden Rooms", 2), ("Treatment Room", 1)] {
         let settings = ResourceSettings {

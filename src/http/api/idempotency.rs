@@ -193,7 +193,7 @@ async fn resource_location(
             let booking = bookings::by_id(&app.context.db, business, BookingId(id)).await?;
             return Ok(booking.map(|booking| format!("/api/v1/bookings/{}", booking.reference)));
         }
-        HistorySubject::User | HistorySubject::ApiKey => return Ok(None),
+        HistorySubject::User | HistorySubject::ApiKey | HistorySubject::ReminderRule => return Ok(None),
     }))
 }
 

@@ -32,6 +32,7 @@ mod patch_field;
 mod platforms;
 mod preconditions;
 pub mod problem;
+mod reminders;
 mod remote_changes;
 pub mod request;
 mod resource_calendar;
@@ -77,6 +78,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(webhooks::routes())
         .merge(events::routes())
         .merge(conflicts::routes())
+        .merge(reminders::routes())
         .merge(remote_changes::routes())
         .merge(sync_log::routes())
         .merge(jobs::routes())

@@ -7,6 +7,7 @@
 mod actions;
 mod page;
 mod portal;
+mod reminders;
 mod texts;
 
 use axum::{
@@ -35,6 +36,7 @@ pub(super) fn router() -> Router<App> {
         .route("/b/{token}/cancel", get(actions::confirm_cancel).post(actions::cancel))
         .route("/b/{token}/ask", get(actions::write_wish).post(actions::ask))
         .route("/b/{token}/all", post(portal::send_link))
+        .route("/b/{token}/reminders/off", get(reminders::confirm).post(reminders::turn_off))
         .route("/my/{token}", get(portal::show))
 }
 

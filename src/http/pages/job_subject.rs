@@ -58,6 +58,8 @@ impl JobSubject {
             JobKind::SendMail
             | JobKind::Invite
             | JobKind::MailSignInLinks
+            | JobKind::Remind
+            | JobKind::PlanReminders
             | JobKind::Notify
             | JobKind::PollChannel
             | JobKind::DeliverWebhooks

@@ -109,6 +109,7 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
         MailKind::PortalLink => "Link to bookings",
         MailKind::SignIn => "Sign-in link",
         MailKind::UserInvitation => "User invitation",
+        MailKind::Reminder => "Reminder",
     };
     MailRow {
         id: mail.id,

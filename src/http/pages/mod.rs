@@ -48,6 +48,7 @@ mod obstacles;
 mod overview;
 mod people;
 mod platforms;
+mod reminders;
 mod resources;
 mod reveal;
 mod session;
@@ -119,6 +120,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(invitations::router())
         .merge(resources::router())
         .merge(people::router())
+        .merge(reminders::router())
         .merge(api_keys::router())
         .merge(webhooks::router())
         .merge(sync_log::router())

@@ -25,7 +25,7 @@ use crate::{
     entries::{self, TargetScope, rounds},
     jobs::JobRef,
     occupancy::OccupiedInterval,
-    people, remote_changes,
+    people, reminders, remote_changes,
     resources::{self, Resource},
 };
 
@@ -219,6 +219,7 @@ async fn put_in(
         entries::target(tx, &booking, business.mark_cancelled, TargetScope::Everywhere, change.now).await?;
     jobs.extend(rounds.enqueue(tx, change.now).await?);
     jobs.extend(invitations::enqueue(tx, before.as_ref(), &booking, &business, change.now).await?);
+    jobs.extend(reminders::follow(tx, before.as_ref(), &booking, change.now).await?);
     append_history(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
     let event = Event::booking(before.as_ref(), &booking);

@@ -17,7 +17,7 @@ use super::{TestDb, many::LargeFixture, monday};
 use crate::{Db, secret};
 
 /// Tables that have many rows.
-const LARGE: [&str; 18] = [
+const LARGE: [&str; 19] = [
     "attendees",
     "bookings",
     "booking_staff",
@@ -30,6 +30,7 @@ const LARGE: [&str; 18] = [
     "busy_times",
     "remote_changes",
     "mails",
+    "reminders",
     "channel_runs",
     "channel_items",
     "channel_published",

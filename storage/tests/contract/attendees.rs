@@ -89,6 +89,7 @@ async fn write(db: &Db, attendee: &Attendee, message: &SentInvitation) -> Stored
             reply_to: Some("ana@quinta.example"),
         }),
         invitation: Some(NewInvitation { attendee: attendee.id, message, calendar: "BEGIN:VCALENDAR" }),
+        reminder: None,
         useful_until: Some(precise(9)),
     };
     let mut tx = begin(db).await;

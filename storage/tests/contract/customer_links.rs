@@ -76,6 +76,16 @@ async fn answer_is_kept(db: &TestDb) {
     assert_eq!((all[0].answer, all[0].answered_at), (Some(CustomerAnswer::Declined), Some(precise(3))));
 }
 
+async fn reminders_are_turned_off_and_stay_so(db: &TestDb) {
+    let (booking, customer) = booking(db).await;
+    assert!(!customer.reminders_off);
+    let mut tx = begin(db).await;
+    customer_links::set_reminders_off(&mut tx, customer.id, true).await.unwrap();
+    let all = attendees::reconcile(&mut tx, &booking, precise(4)).await.unwrap();
+    commit(tx).await;
+    assert!(all[0].reminders_off);
+}
+
 async fn addresses_are_sealed_again_with_a_new_key(db: &TestDb) {
     let (_, customer) = booking(db).await;
     let key = MasterKey::generate();
@@ -135,6 +145,7 @@ concord_storage::on_both_databases!(
     page_has_one_address_until_it_is_revoked,
     page_of_a_former_customer_is_nobodys,
     answer_is_kept,
+    reminders_are_turned_off_and_stay_so,
     addresses_are_sealed_again_with_a_new_key,
     link_to_all_bookings_is_of_one_address_and_ends,
 );

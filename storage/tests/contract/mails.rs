@@ -27,6 +27,7 @@ fn new(business: BusinessId, key: &str) -> NewMail<'_> {
         dedupe_key: key,
         sender: None,
         invitation: None,
+        reminder: None,
         useful_until: None,
     }
 }

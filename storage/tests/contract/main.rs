@@ -45,6 +45,7 @@ mod opening;
 mod people;
 mod platform_settings;
 mod push_subscriptions;
+mod reminders;
 mod remote_changes;
 mod resources;
 mod retention;

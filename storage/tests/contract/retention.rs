@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::{first, people::user, precise};
 
 const DAY: i64 = 24 * 60;
-const KEEP: RetentionPeriods = RetentionPeriods {
+pub(crate) const KEEP: RetentionPeriods = RetentionPeriods {
     sync_log: Duration::days(30),
     mails: Duration::days(20),
     done_jobs: Duration::days(7),

@@ -26,6 +26,7 @@ use uuid::Uuid;
 pub(crate) mod body;
 pub(crate) mod invitations;
 mod patch;
+mod reminders;
 
 use self::body::{BookingBody, BookingResponse};
 use super::{
@@ -43,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(find, put, change, cancel))
         .routes(routes!(changes))
         .merge(invitations::routes())
+        .merge(reminders::routes())
 }
 
 /// Filters for bookings.

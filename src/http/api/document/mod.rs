@@ -50,6 +50,7 @@ the fields; see the list at the end of the page.";
 const TAGS: &[(&str, &str)] = &[
     ("Bookings", "Bookings, identified by your own reference."),
     ("Resources", "What can be booked, and its availability."),
+    ("Reminders", "When customers and staff are reminded of bookings."),
     ("Staff", "The people who are assigned to bookings and can connect calendars."),
     ("Business", "The business and its settings."),
     ("Availability", "Manually blocked times."),

@@ -214,6 +214,7 @@ async fn failed_job_item(
         JobKind::MailSignInLinks => "A sign-in link could not be sent".to_owned(),
         JobKind::SendMail => "An email could not be sent".to_owned(),
         JobKind::Invite => "An invitation could not be prepared".to_owned(),
+        JobKind::Remind | JobKind::PlanReminders => "Reminders could not be prepared".to_owned(),
         JobKind::Notify => "A notification could not be sent".to_owned(),
         JobKind::PollChannel => match channel {
             Some(channel) => format!("{} failed to sync", channel_name(&user.app, channel).await?),

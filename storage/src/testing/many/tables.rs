@@ -249,11 +249,36 @@ pub(super) const TABLES: &[FixtureTable] = &[
         ],
     ),
     (
+        "reminder_rules",
+        0,
+        &[
+            ("id", "{id 20 i}"),
+            ("channel", "'customer_email'"),
+            ("minutes_before", "60 + i"),
+            ("created_at", "{at 0}"),
+        ],
+    ),
+    (
+        "reminders",
+        1_000,
+        &[
+            ("id", "{recent 21 i}"),
+            ("booking_id", "{id 5 i}"),
+            ("rule_id", "{id 20 i % 10}"),
+            ("starts_at", "{at START}"),
+            ("due_at", "{at START - 1}"),
+            ("planned_at", "{at 0}"),
+            ("state", "CASE WHEN i < {bookings} - {to_come} THEN 'sent' ELSE 'planned' END"),
+            ("changed_at", "{at START - 1}"),
+        ],
+    ),
+    (
         "mails",
         100,
         &[
             ("id", "{recent 14 i}"),
             ("attendee_id", "{id 19 i}"),
+            ("reminder_id", "{recent 21 i}"),
             ("kind", "'notice'"),
             ("to_address", "'ana@example.com'"),
             ("to_name", "'Ana'"),

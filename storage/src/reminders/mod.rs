@@ -1,0 +1,149 @@
+//! Reminders: one row for each booking, rule and start. It is planned in the transaction that writes the booking, and is
+//! settled once: sent, skipped with its reason, or failed with its mail.
+
+mod list;
+mod planning;
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{BookingId, BusinessId, ReminderId, ReminderRuleId},
+    reminder::{PlannedReminder, QuietHours, ReminderChannel, ReminderSkip, ReminderState},
+};
+
+pub(crate) use self::planning::follow;
+pub use self::{
+    list::{ListedReminder, of_booking, planned, settled},
+    planning::{bookings_to_come, replan},
+};
+use crate::{
+    Result, Tx,
+    column::{ZoneName, sqlx},
+    reminder_rules::QuietColumns,
+};
+
+/// The reminder of one booking by one rule, for one start.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
+pub struct Reminder {
+    pub id: ReminderId,
+    pub business_id: BusinessId,
+    pub booking_id: BookingId,
+    pub rule_id: ReminderRuleId,
+    /// The start of the booking that it is for.
+    pub starts_at: DateTime<Utc>,
+    pub due_at: DateTime<Utc>,
+    /// What was due by then is not sent.
+    pub planned_at: DateTime<Utc>,
+    pub state: ReminderState,
+    /// Why it is not sent.
+    pub skip_reason: Option<ReminderSkip>,
+    /// Why its mail failed, for people.
+    pub error: Option<String>,
+    /// When its state became what it is.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Reminder {
+    /// As it was planned.
+    pub fn plan(&self) -> PlannedReminder {
+        PlannedReminder { starts_at: self.starts_at, planned_at: self.planned_at }
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, business_id, booking_id, rule_id, starts_at, due_at, planned_at, state, skip_reason, error, changed_at"
+    };
+}
+
+const ROWS: &str = select!("FROM reminders WHERE booking_id = $1 ORDER BY due_at, id");
+
+/// All of a booking, whichever start they are for. The caller holds the booking (`bookings::hold`).
+pub async fn rows(tx: &mut Tx, booking: BookingId) -> Result<Vec<Reminder>> {
+    all!(tx, ROWS, booking)
+}
+
+/// When nobody is reminded of a booking, and by whose clocks.
+#[derive(Clone, Copy, Debug, sqlx_macros::FromRow)]
+pub struct QuietClocks {
+    #[sqlx(flatten, try_from = "QuietColumns")]
+    hours: Option<QuietHours>,
+    #[sqlx(try_from = "ZoneName")]
+    business_zone: chrono_tz::Tz,
+    #[sqlx(try_from = "ZoneName<Option<chrono_tz::Tz>>")]
+    resource_zone: Option<chrono_tz::Tz>,
+}
+
+impl QuietClocks {
+    /// The quiet hours of whom a channel reaches, and their zone: of customers that of where they come to.
+    pub fn of(&self, channel: ReminderChannel) -> (Option<QuietHours>, chrono_tz::Tz) {
+        let zone = match channel {
+            ReminderChannel::CustomerMail => self.resource_zone.unwrap_or(self.business_zone),
+            ReminderChannel::StaffMail => self.business_zone,
+        };
+        (self.hours, zone)
+    }
+}
+
+const CLOCKS: &str = "
+    SELECT h.quiet_from, h.quiet_until, h.zone AS business_zone, r.zone AS resource_zone
+    FROM bookings b JOIN businesses h ON h.id = b.business_id JOIN resources r ON r.id = b.resource_id
+    WHERE b.id = $1";
+
+/// Those of a booking.
+pub async fn quiet_clocks(tx: &mut Tx, booking: BookingId) -> Result<QuietClocks> {
+    one!(tx, CLOCKS, booking)
+}
+
+const POSTPONE: &str = "UPDATE reminders SET due_at = $2 WHERE id = $1 AND state = 'planned'";
+
+/// It is due later than it was planned.
+pub async fn postpone(tx: &mut Tx, id: ReminderId, due_at: DateTime<Utc>) -> Result<()> {
+    exec!(tx, POSTPONE, id, due_at)
+}
+
+const QUEUED: &str =
+    "UPDATE reminders SET state = 'queued', changed_at = $2 WHERE id = $1 AND state = 'planned'";
+
+/// Its mails are written, in this transaction. Returns `false` where it is no longer planned.
+pub async fn record_queued(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, QUEUED, id, now)? == 1)
+}
+
+const SKIPPED: &str = "
+    UPDATE reminders SET state = 'skipped', skip_reason = $2, changed_at = $3
+    WHERE id = $1 AND state IN ('planned', 'queued')";
+const WITHDRAW: &str = "DELETE FROM mails WHERE reminder_id = $1 AND state = 'waiting'";
+// What may have left is not handed over once more.
+const EXPIRE: &str = "UPDATE mails SET useful_until = $2 WHERE reminder_id = $1 AND state = 'sending'";
+
+/// It is not sent, for that reason; what is written of it is taken back.
+pub async fn record_skipped(
+    tx: &mut Tx,
+    id: ReminderId,
+    reason: ReminderSkip,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    exec!(tx, SKIPPED, id, reason, now)?;
+    exec!(tx, WITHDRAW, id)?;
+    exec!(tx, EXPIRE, id, now)
+}
+
+// What has left is sent, whatever was decided meanwhile.
+const SENT: &str = "
+    UPDATE reminders SET state = 'sent', skip_reason = NULL, error = NULL, changed_at = $2
+    WHERE id = $1 AND state <> 'sent'";
+
+/// A mail server has taken a mail of it.
+pub(crate) async fn record_sent(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, SENT, id, now)
+}
+
+const FAILED: &str = "
+    UPDATE reminders SET state = 'failed', error = $2, changed_at = $3
+    WHERE id = $1 AND state = 'queued'
+      AND NOT EXISTS (SELECT 1 FROM mails m WHERE m.reminder_id = $1 AND m.state <> 'failed')";
+
+/// A mail of it has failed: so has the reminder, if none of its mails is left.
+pub async fn record_failed(tx: &mut Tx, id: ReminderId, error: &str, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, FAILED, id, error, now)
+}
