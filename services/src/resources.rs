@@ -46,6 +46,10 @@ pub async fn change<E: From<ServiceError> + From<StorageError>>(
     if resource.name != before.name || resource.zone != before.zone {
         enqueued = enqueue::batch_sync_of_business(&mut tx, context, by.business).await?;
     }
+    if resource.zone != before.zone {
+        // Quiet hours are by its clocks.
+        enqueued.push(enqueue::plan_reminders(&mut tx, context, by.business).await?);
+    }
     context.commit(tx, &enqueued).await?;
     Ok(resource)
 }

@@ -7,7 +7,7 @@ use concord_domain::{
     reminder::{QuietHours, ReminderChannel, ReminderRuleSettings},
 };
 
-use crate::{Db, Result, StorageError, Tx, column::sqlx};
+use crate::{Db, Result, StorageError, Tx, column::sqlx, connections};
 
 /// When somebody is reminded of which bookings.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
@@ -61,6 +61,8 @@ const CREATE: &str = returning!(
      VALUES ($1, $2, $3, $4, $5, $6)"
 );
 
+// Whoever is writing a booking plans by the rules as they were: we wait for them, and then what follows finds their booking.
+
 /// Makes a rule. The caller plans what follows from it.
 pub async fn create(
     tx: &mut Tx,
@@ -68,6 +70,7 @@ pub async fn create(
     settings: &ReminderRuleSettings,
     now: DateTime<Utc>,
 ) -> Result<ReminderRule> {
+    connections::lock_targets_exclusive(tx, business).await?;
     one!(tx, CREATE;
         ReminderRuleId::new(now), business, settings.channel, settings.kind, i64::from(settings.minutes_before), now
     )
@@ -93,6 +96,7 @@ pub async fn update(
     id: ReminderRuleId,
     settings: &ReminderRuleSettings,
 ) -> Result<ReminderRule> {
+    connections::lock_targets_exclusive(tx, business).await?;
     one!(tx, UPDATE, business, id, settings.channel, settings.kind, i64::from(settings.minutes_before))
 }
 
@@ -101,6 +105,7 @@ const REMOVE: &str =
 
 /// Ends a rule. The caller plans what follows from it. `NotFound`: there is none that is in force.
 pub async fn remove(tx: &mut Tx, business: BusinessId, id: ReminderRuleId, now: DateTime<Utc>) -> Result<()> {
+    connections::lock_targets_exclusive(tx, business).await?;
     must_change!(tx, REMOVE, business, id, now)
 }
 
@@ -136,6 +141,7 @@ const SET_QUIET_HOURS: &str = "UPDATE businesses SET quiet_from = $2, quiet_unti
 
 /// Sets them. The caller plans what follows from it.
 pub async fn set_quiet_hours(tx: &mut Tx, business: BusinessId, hours: Option<QuietHours>) -> Result<()> {
+    connections::lock_targets_exclusive(tx, business).await?;
     let minutes = hours.map(QuietHours::minutes);
     let (from, until) =
         (minutes.map(|(from, _)| i64::from(from)), minutes.map(|(_, until)| i64::from(until)));

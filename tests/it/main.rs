@@ -48,6 +48,7 @@ mod pages;
 mod pagination;
 mod preconditions;
 mod push_notifications;
+mod reminders;
 mod remote_changes;
 mod replies;
 mod resources;

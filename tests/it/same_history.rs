@@ -202,7 +202,22 @@ async fn settings_leave_the_same(db: &TestDb) {
             json!({ "interval_minutes": 60, "preference": "keep", "blocks": "ignore" }),
         ),
     ];
-    compare(db, async |_, _| Names::new(), &[&resources, &staff, &feeds, &others]).await;
+    let reminders = [
+        row(
+            "/settings/reminders",
+            &[("channel", "staff_email"), ("kind", "delivery"), ("amount", "2"), ("unit", "hours")],
+            (Method::POST, "/reminder_rules"),
+            json!({ "channel": "staff_email", "kind": "delivery", "minutes_before": 120 }),
+        ),
+        row(
+            "/settings/reminders/quiet",
+            &[("from", "22:00"), ("until", "07:00")],
+            (Method::PUT, "/quiet_hours"),
+            json!({ "from": "22:00", "until": "07:00" }),
+        ),
+        row("/settings/reminders/{id}/delete", &[], (Method::DELETE, "/reminder_rules/{id}"), none()),
+    ];
+    compare(db, async |_, _| Names::new(), &[&resources, &staff, &feeds, &others, &reminders]).await;
 }
 
 async fn bookings_leave_the_same(db: &TestDb) {

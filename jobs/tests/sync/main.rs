@@ -38,6 +38,8 @@ mod push_notifications;
 mod questions;
 mod reading;
 mod recovery;
+mod reminder_month;
+mod reminders;
 mod replay;
 mod rounds;
 mod secrets;

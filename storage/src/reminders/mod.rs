@@ -116,16 +116,17 @@ const WITHDRAW: &str = "DELETE FROM mails WHERE reminder_id = $1 AND state = 'wa
 // What may have left is not handed over once more.
 const EXPIRE: &str = "UPDATE mails SET useful_until = $2 WHERE reminder_id = $1 AND state = 'sending'";
 
-/// It is not sent, for that reason; what is written of it is taken back.
+/// It is not sent, for that reason; what is written of it is taken back. Of one that was sent to some, the others' mails are.
 pub async fn record_skipped(
     tx: &mut Tx,
     id: ReminderId,
     reason: ReminderSkip,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    exec!(tx, SKIPPED, id, reason, now)?;
+    // Its mails first, as whoever sends them takes them.
     exec!(tx, WITHDRAW, id)?;
-    exec!(tx, EXPIRE, id, now)
+    exec!(tx, EXPIRE, id, now)?;
+    exec!(tx, SKIPPED, id, reason, now)
 }
 
 // What has left is sent, whatever was decided meanwhile.

@@ -10,7 +10,7 @@ use concord_domain::{
 
 use super::{QuietClocks, Reminder, WITHDRAW, quiet_clocks, record_skipped, rows};
 use crate::{
-    Db, Result, Tx,
+    Db, Result, Tx, connections,
     jobs::{self, JobRef, NewJob},
     reminder_rules::{self, ReminderRule},
 };
@@ -23,6 +23,8 @@ pub(crate) async fn follow(
     booking: &Booking,
     now: DateTime<Utc>,
 ) -> Result<Option<JobRef>> {
+    // The rules do not change until this is committed (`reminder_rules`).
+    connections::lock_targets_shared(tx, booking.business).await?;
     let rules = reminder_rules::list_in(tx, booking.business).await?;
     // Without a rule there may be some of a former one.
     if rules.is_empty() && before.is_none() {
@@ -51,7 +53,7 @@ async fn plan_all(
     let applying: Vec<&ReminderRule> =
         rules.iter().filter(|rule| takes_place && rule.settings.applies_to(booking)).collect();
     let mut due = Vec::new();
-    for row in known.iter().filter(|row| is_open(row)) {
+    for row in known.iter().filter(|row| may_have_mails(row)) {
         let is_in_force = applying.iter().any(|rule| rule.id == row.rule_id);
         let why = if !takes_place {
             ReminderSkip::Cancelled
@@ -84,8 +86,8 @@ async fn plan_all(
     Ok((due_at <= now).then_some(enqueued))
 }
 
-fn is_open(row: &Reminder) -> bool {
-    matches!(row.state, ReminderState::Planned | ReminderState::Queued)
+fn may_have_mails(row: &Reminder) -> bool {
+    matches!(row.state, ReminderState::Planned | ReminderState::Queued | ReminderState::Sent)
 }
 
 const INSERT: &str = "
