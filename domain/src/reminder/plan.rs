@@ -103,7 +103,7 @@ pub fn plan(
 /// A reminder as it was planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedReminder {
-    /// For which start.
+    /// The start of the booking that it is for, which may have another one by now.
     pub starts_at: DateTime<Utc>,
     pub planned_at: DateTime<Utc>,
 }

@@ -13,9 +13,9 @@ const DAY_MINUTES: u32 = 24 * 60;
 /// From one clock time to another, each day; the end is outside, and may be on the next day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuietHours {
-    /// Minutes after midnight.
+    /// Minutes after midnight: from 0 to 1439.
     from: u32,
-    /// Minutes after midnight; another one than `from`.
+    /// The same; another one than `from`.
     until: u32,
 }
 

@@ -196,9 +196,14 @@ impl Mailer {
     /// # Errors
     /// Whether it may have left is told by the error.
     pub(crate) async fn send(&self, mail: Message) -> Result<(), MailError> {
-        match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(classify_error(&error, &self.server)),
+        // Nobody stops it halfway: its connection would go back to the others with an answer that nobody has read, and the
+        // next mail would take that for its own.
+        let transport = self.transport.clone();
+        let sending = tokio::spawn(async move { transport.send(mail).await });
+        match tokio::time::timeout(self.timeout, sending).await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(classify_error(&error, &self.server)),
+            Ok(Err(error)) => Err(MailError::Unknown(format!("sending by {} ended: {error}", self.server))),
             Err(_) => Err(MailError::Unknown(format!("the mail server {} took too long", self.server))),
         }
     }

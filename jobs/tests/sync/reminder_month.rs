@@ -181,6 +181,7 @@ impl<'a> Month<'a> {
     /// The worker is killed in the middle of what it does, and another one starts.
     async fn restart(&mut self) {
         self.next_restart = self.now() + Duration::minutes(RESTART_EVERY);
+        self.collect().await;
         if let Some(due) = testing::next_due(self.fixture.db).await
             && due < self.next_restart
         {
@@ -192,7 +193,6 @@ impl<'a> Month<'a> {
         self.restarts += 1;
         let name = format!("worker-{}", self.restarts);
         self.fixture.jobs = JobRunner::new(self.fixture.elsewhere(), &name);
-        self.collect().await;
     }
 
     /// Takes what has come out of the mailbox, which keeps no more than some.

@@ -101,7 +101,7 @@ async fn customer_is_reminded_a_day_and_an_hour_before(db: &TestDb) {
     let text = mail["text"].as_str().unwrap().replace("\r\n", "\n");
     for part in [
         "Your booking is coming up\n",
-        "When: Thu 11 Mar 2027, 18:00–19:00\n",
+        "When: Thu 11 Mar 2027, 18:00–19:00 WET\n",
         "Where: Sea View\n",
         "Meeting link: https://meet.example/tasting\n",
         "Times in Europe/Lisbon\n",

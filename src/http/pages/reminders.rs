@@ -75,7 +75,7 @@ struct ReminderRow {
 #[serde(default)]
 struct RuleForm {
     channel: String,
-    /// Empty: all.
+    /// A word of [`BookingKind`]; empty: all kinds.
     kind: String,
     amount: String,
     unit: String,

@@ -13,7 +13,7 @@ use crate::{Db, Result, column::sqlx, reminder_rules::RuleColumns};
 pub struct ListedReminder {
     #[sqlx(flatten)]
     pub reminder: Reminder,
-    /// Of the booking.
+    /// By which its people know the booking.
     pub reference: String,
     #[sqlx(flatten, try_from = "RuleColumns")]
     pub rule: ReminderRuleSettings,
