@@ -31,7 +31,10 @@ async fn a_booking_lives(db: &TestDb) {
         ("starts_at", json!(hour(1, 9))),
         ("ends_at", json!(hour(1, 11))),
         ("title", json!("Tasting")),
-        ("customer", json!({ "name": "Maria Silva", "email": "maria@example.org", "phone": "", "language": null })),
+        (
+            "customer",
+            json!({ "name": "Maria Silva", "email": "maria@example.org", "phone": "", "language": null }),
+        ),
         ("party_size", json!(4)),
         ("quantity", json!(1)),
         ("staff", json!([ana])),

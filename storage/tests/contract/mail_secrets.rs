@@ -26,6 +26,7 @@ async fn mail(db: &Db, ring: &Keyring) -> MailId {
         sender: None,
         invitation: None,
         useful_until: None,
+        reminder: None,
     };
     let tokens = ["cl_token", "Harbour \"House\" & Sons"].map(SecretString::from);
     let secrets = NewMailSecrets { secrets: &tokens, expires_at: at(15) };
