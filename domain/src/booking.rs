@@ -11,7 +11,7 @@ use crate::{
     ids::{BookingId, BusinessId, ChannelId, ResourceId, StaffId},
     interval::{Interval, stay},
     language::Language,
-    mail::MailAddress,
+    mail::{MailAddress, looks_like_mail_address},
     words,
 };
 
@@ -110,7 +110,7 @@ pub struct Customer {
 /// Somebody whom the customer brings, and who is invited too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guest {
-    /// May be empty.
+    /// Full name; empty where nobody has said it.
     #[serde(default)]
     pub name: String,
     pub email: String,
@@ -356,24 +356,6 @@ pub fn check_reference(reference: &str) -> Result<(), FieldError> {
         return Err(FieldError::new("reference", "cannot contain spaces, slashes or control characters"));
     }
     Ok(())
-}
-
-/// The longest mail address that mail servers take.
-pub const MAX_MAIL_ADDRESS: usize = 254;
-
-/// One `@` with something before it and a name after it: the mail server is the judge of the rest.
-pub fn looks_like_mail_address(text: &str) -> bool {
-    match text.rsplit_once('@') {
-        Some((local, host)) => {
-            text.len() <= MAX_MAIL_ADDRESS
-                && !local.is_empty()
-                && !host.is_empty()
-                && !host.starts_with('.')
-                && !host.ends_with('.')
-                && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ','))
-        }
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -4,17 +4,13 @@ use crate::words;
 
 words! {
     /// The languages that people are written to in.
+    #[derive(Default)]
     Language "Language." {
         /// What is spoken where nothing else is known.
+        #[default]
         En = "en",
         /// German, in the polite form.
         De = "de",
-    }
-}
-
-impl Default for Language {
-    fn default() -> Self {
-        Self::En
     }
 }
 

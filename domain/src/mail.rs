@@ -2,7 +2,7 @@
 
 use url::Host;
 
-use crate::{booking::MAX_MAIL_ADDRESS, words};
+use crate::words;
 
 words! {
     /// What a mail is about.
@@ -96,6 +96,24 @@ pub fn one_line(text: &str) -> String {
 /// embeddings, overrides and isolates): by these a name can be made to look like something else.
 pub fn turns_text(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The longest mail address that mail servers take.
+pub const MAX_MAIL_ADDRESS: usize = 254;
+
+/// One `@` with something before it and a name after it: the mail server is the judge of the rest.
+pub fn looks_like_mail_address(text: &str) -> bool {
+    match text.rsplit_once('@') {
+        Some((local, host)) => {
+            text.len() <= MAX_MAIL_ADDRESS
+                && !local.is_empty()
+                && !host.is_empty()
+                && !host.starts_with('.')
+                && !host.ends_with('.')
+                && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ','))
+        }
+        None => false,
+    }
 }
 
 /// Why a text is no address that a mail can be sent to.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Deserializer};
 
-use crate::booking::looks_like_mail_address;
+use crate::mail::looks_like_mail_address;
 
 /// How far the issuer's clock may be from ours.
 const CLOCK_SKEW: Duration = Duration::minutes(1);

@@ -66,7 +66,7 @@ pub enum Actor {
     /// A customer, or whom they bring, at their own page of a booking.
     Customer {
         attendee: AttendeeId,
-        /// May be empty.
+        /// Full name; empty where nobody has said it.
         name: String,
     },
     System,

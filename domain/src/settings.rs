@@ -6,7 +6,8 @@
 use chrono_tz::Tz;
 
 use crate::{
-    booking::{FieldError, MAX_LINE, looks_like_mail_address},
+    booking::{FieldError, MAX_LINE},
+    mail::looks_like_mail_address,
     people::Trade,
 };
 

@@ -43,7 +43,7 @@ pub enum CustomerError {
     /// The booking was changed since they saw it.
     #[error("the booking was changed in the meantime")]
     Stale,
-    /// Somebody was faster.
+    /// The time is no longer free: somebody else has it.
     #[error("this time was just taken")]
     Taken,
     /// The wish says nothing.

@@ -27,7 +27,7 @@ use crate::{ServiceError, error::OrNotFound, history};
 #[derive(Clone, Debug)]
 pub struct AttendeeInvitation {
     pub role: AttendeeRole,
-    /// May be empty.
+    /// Full name; empty where nobody has said it.
     pub name: String,
     pub address: String,
     pub state: InvitationState,

@@ -16,7 +16,7 @@ use crate::{ServiceError, customers::CustomerVisit, error::OrNotFound, history};
 /// What is not found.
 const WHAT: &str = "reminder rule";
 
-fn for_history(settings: &ReminderRuleSettings) -> Value {
+fn for_history(settings: ReminderRuleSettings) -> Value {
     json!({
         "channel": settings.channel,
         "kind": settings.kind,
@@ -36,13 +36,13 @@ async fn lock_others(
     Ok(rules)
 }
 
-fn refuse(settings: &ReminderRuleSettings, others: &[ReminderRule]) -> Result<(), ServiceError> {
+fn refuse(settings: ReminderRuleSettings, others: &[ReminderRule]) -> Result<(), ServiceError> {
     if others.len() >= MAX_REMINDER_RULES {
         return Err(ServiceError::NotPossible(format!(
             "at most {MAX_REMINDER_RULES} reminders are possible"
         )));
     }
-    if others.iter().any(|other| other.settings.repeats(settings)) {
+    if others.iter().any(|other| other.settings.repeats(&settings)) {
         return Err(ServiceError::NotPossible("there is already such a reminder at this time".to_owned()));
     }
     Ok(())
@@ -55,9 +55,9 @@ pub async fn create(
     settings: &ReminderRuleSettings,
 ) -> Result<ReminderRule, ServiceError> {
     let mut tx = context.db.begin().await?;
-    refuse(settings, &lock_others(&mut tx, by, None).await?)?;
+    refuse(*settings, &lock_others(&mut tx, by, None).await?)?;
     let rule = reminder_rules::create(&mut tx, by.business, settings, by.now).await?;
-    history::record(&mut tx, by, "created", rule.id, &for_history(settings)).await?;
+    history::record(&mut tx, by, "created", rule.id, &for_history(*settings)).await?;
     let enqueued = enqueue::plan_reminders(&mut tx, context, by.business).await?;
     context.commit(tx, &[enqueued]).await?;
     Ok(rule)
@@ -79,7 +79,7 @@ pub async fn change<E: From<ServiceError>>(
     if settings == before.settings {
         return Ok(before);
     }
-    refuse(&settings, &others)?;
+    refuse(settings, &others)?;
     Ok(write_change(context, by, (tx, id), &settings).await?)
 }
 
@@ -90,7 +90,7 @@ async fn write_change(
     settings: &ReminderRuleSettings,
 ) -> Result<ReminderRule, ServiceError> {
     let rule = reminder_rules::update(&mut tx, by.business, id, settings).await.or_not_found(WHAT)?;
-    history::record(&mut tx, by, "changed", rule.id, &for_history(settings)).await?;
+    history::record(&mut tx, by, "changed", rule.id, &for_history(*settings)).await?;
     let enqueued = enqueue::plan_reminders(&mut tx, context, by.business).await?;
     context.commit(tx, &[enqueued]).await?;
     Ok(rule)
@@ -102,7 +102,7 @@ pub async fn remove(context: &Context, by: &ChangeContext, id: ReminderRuleId) -
     let rules = lock_others(&mut tx, by, None).await?;
     let rule = rules.iter().find(|rule| rule.id == id).or_not_found(WHAT)?;
     reminder_rules::remove(&mut tx, by.business, id, by.now).await.or_not_found(WHAT)?;
-    history::record(&mut tx, by, "deleted", id, &for_history(&rule.settings)).await?;
+    history::record(&mut tx, by, "deleted", id, &for_history(rule.settings)).await?;
     let enqueued = enqueue::plan_reminders(&mut tx, context, by.business).await?;
     context.commit(tx, &[enqueued]).await?;
     Ok(())

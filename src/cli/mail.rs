@@ -46,7 +46,7 @@ pub(super) async fn run(
     }
 }
 
-/// `EX_TEMPFAIL` of sysexits.h: the mail server keeps the mail and tries again, also where something has to be set first.
+/// The temporary failure of sysexits.h: the mail server keeps the mail and tries again, also where something has to be set first.
 const TEMPORARY_FAILURE: u8 = 75;
 
 async fn receive(

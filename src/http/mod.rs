@@ -2,6 +2,7 @@
 
 mod admission;
 pub mod api;
+mod calendar_file;
 mod channel_webhooks;
 pub(crate) mod connections;
 mod customer;

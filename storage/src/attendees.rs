@@ -24,7 +24,7 @@ pub struct Attendee {
     pub business_id: BusinessId,
     pub booking_id: BookingId,
     pub role: AttendeeRole,
-    /// May be empty.
+    /// Full name; empty where nobody has said it.
     pub name: String,
     /// As it was entered.
     pub address: String,
@@ -169,7 +169,7 @@ pub struct UnsentInvitation {
     pub id: MailId,
     /// `Waiting`: it has not left, and can be taken back. `Sending`: it may have.
     pub state: MailState,
-    /// What it says.
+    /// What it does to their calendar.
     #[sqlx(json)]
     pub invitation: SentInvitation,
 }

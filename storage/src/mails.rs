@@ -60,7 +60,7 @@ pub struct NewReminderMail<'a> {
 /// Whom a mail is from.
 #[derive(Clone, Copy, Debug)]
 pub struct MailSender<'a> {
-    /// For people.
+    /// The name that people see.
     pub name: &'a str,
     pub address: &'a str,
     /// Where people's answers go; `None`: to the sender.
@@ -71,7 +71,7 @@ pub struct MailSender<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct NewInvitation<'a> {
     pub attendee: AttendeeId,
-    /// What it says.
+    /// What it does to the calendar of whoever reads it.
     pub message: &'a SentInvitation,
     /// The same as iCalendar.
     pub calendar: &'a str,
@@ -109,7 +109,7 @@ pub struct StoredMail {
     pub from_address: Option<String>,
     /// Where people's answers go; `None`: to the sender.
     pub reply_to: Option<String>,
-    /// Whom it invites.
+    /// The attendee whom it invites; `None`: it is no invitation.
     pub attendee_id: Option<AttendeeId>,
     /// What its calendar says.
     #[sqlx(json(nullable))]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::test_app::{TestApp, day, hour, until};
 
 /// A browser without cookies that follows nothing.
+#[expect(clippy::disallowed_methods, reason = "customers and mail servers have clients of their own")]
 fn browser() -> Client {
     Client::builder().redirect(redirect::Policy::none()).build().unwrap()
 }

@@ -50,6 +50,7 @@ async fn rules_are_made_changed_and_deleted(db: &TestDb) {
     test_app.stop().await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "customers and mail servers have clients of their own")]
 async fn customer_turns_reminders_off_by_post_alone(db: &TestDb) {
     let test_app = TestApp::start(db).await;
     let room = test_app.resource(1).await;

@@ -18,7 +18,7 @@ pub struct LinkedEvent<'a> {
     pub time: BookingTime,
     /// Lines separated by `\n`; may be empty.
     pub details: &'a str,
-    /// May be empty.
+    /// Where it takes place; empty where nobody has said it.
     pub location: &'a str,
 }
 

@@ -42,7 +42,7 @@ impl Default for CustomerRules {
 /// Whether a customer may do something to a booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomerPermission {
-    /// Until then.
+    /// Without asking, as long as it is before that instant.
     Allowed { until: DateTime<Utc> },
     /// They may ask the business: it lets nobody do it alone, or it is too late for that.
     Ask,

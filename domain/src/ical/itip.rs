@@ -27,7 +27,7 @@ pub struct BookingEvent<'a> {
     pub summary: &'a str,
     /// Lines separated by `\n`; may be empty.
     pub description: &'a str,
-    /// May be empty.
+    /// Where it takes place; empty where nobody has said it.
     pub location: &'a str,
     /// Where the people meet by video; may be empty.
     pub meeting_url: &'a str,

@@ -56,7 +56,7 @@ impl Organizer<'_> {
     }
 }
 
-/// Who is invited.
+/// One person who is asked to come, as ATTENDEE names them (RFC 5545, 3.8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attendee<'a> {
     pub name: &'a str,

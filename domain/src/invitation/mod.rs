@@ -1,17 +1,19 @@
 //! Invitations: what those who come to a booking are sent, so that their own calendars hold it (iTIP, RFC 5546, in mails by
 //! RFC 6047).
 //!
-//! `content` is what an attendee's calendar shall hold of a booking, `plan` compares it with what they were last sent and says
+//! `content` is what an attendee's calendar holds of a booking, `desired` says what it shall hold, `plan` compares it with what they were last sent and says
 //! what they are sent now; `settings` is what a business chooses; `reply` decides what follows from the answer of a calendar. What a message looks like is in `ical::itip`.
 
 mod content;
+mod desired;
 mod plan;
 mod reply;
 mod settings;
 mod state;
 
 pub use self::{
-    content::{AttendeeRole, InvitationContent, NamedBooking, desired_invitation, invites},
+    content::{AttendeeRole, InvitationContent},
+    desired::{NamedBooking, desired_invitation, invites},
     plan::{DesiredInvitation, InvitationMethod, InvitationPlan, InvitationStep, SentInvitation, plan},
     reply::{ReplyDecision, decide_reply},
     settings::{InvitationMode, InvitationSettings, MAX_INVITATION_DELAY},

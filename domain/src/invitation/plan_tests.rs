@@ -28,8 +28,8 @@ fn sent(method: InvitationMethod, sequence: u32, content: InvitationContent) -> 
     SentInvitation { method, sequence, dtstamp: at("2026-11-20T09:00:00Z"), content }
 }
 
-fn step(sent: Option<&SentInvitation>, desired: DesiredInvitation, asked: bool) -> InvitationStep {
-    let plan = plan(sent, None, (&desired, asked), at("2026-11-21T09:00:00.7Z"));
+fn step(sent: Option<&SentInvitation>, desired: &DesiredInvitation, asked: bool) -> InvitationStep {
+    let plan = plan(sent, None, (desired, asked), at("2026-11-21T09:00:00.7Z"));
     assert!(!plan.withdraw);
     plan.step
 }
@@ -64,23 +64,23 @@ fn sequence_is_raised_by_time_place_and_cancellation() {
         (DesiredInvitation::Removed, false, Some((InvitationCancel, Remove, 4))),
         (DesiredInvitation::AsItIs, true, None),
     ] {
-        assert_eq!(shown(step(Some(&held), desired.clone(), asked)), expected, "{desired:?}");
+        assert_eq!(shown(step(Some(&held), &desired, asked)), expected, "{desired:?}");
     }
 }
 
 #[test]
 fn who_was_never_invited_hears_of_no_cancellation() {
     for desired in [DesiredInvitation::Cancelled, DesiredInvitation::Removed, DesiredInvitation::AsItIs] {
-        assert_eq!(step(None, desired, true), InvitationStep::Nothing);
+        assert_eq!(step(None, &desired, true), InvitationStep::Nothing);
     }
     let cancelled = sent(InvitationMethod::Cancel, 2, first());
-    assert_eq!(step(Some(&cancelled), DesiredInvitation::Cancelled, false), InvitationStep::Nothing);
-    let again = shown(step(Some(&cancelled), DesiredInvitation::Invited(first()), false));
+    assert_eq!(step(Some(&cancelled), &DesiredInvitation::Cancelled, false), InvitationStep::Nothing);
+    let again = shown(step(Some(&cancelled), &DesiredInvitation::Invited(first()), false));
     assert_eq!(again, Some((MailKind::Invitation, InvitationMethod::Request, 3)));
 }
 
 #[test]
-fn dtstamp_is_later_in_each_message_also_when_the_clock_is_set_back() {
+fn dtstamp_is_later_in_each_message_whatever_the_clock() {
     let held = sent(InvitationMethod::Request, 0, first());
     for now in ["2026-11-20T09:00:00.9Z", "2026-11-19T00:00:00Z"] {
         let plan = plan(Some(&held), None, (&DesiredInvitation::Invited(first()), true), at(now));
@@ -247,7 +247,9 @@ proptest! {
                 ^ u64::try_from(message.dtstamp.timestamp()).unwrap_or(0).wrapping_mul(order | 1)
         });
         let mut client = ClientModel::default();
-        shuffled.iter().for_each(|message| client.receive(message));
+        for message in &shuffled {
+            client.receive(message);
+        }
         prop_assert_eq!(client.shows(), expected);
     }
 }

@@ -62,7 +62,7 @@ impl InvitationSettings {
                 continue;
             }
             match MailAddress::parse(address) {
-                Ok(parsed) => *address = parsed.as_str().to_owned(),
+                Ok(parsed) => parsed.as_str().clone_into(address),
                 Err(error) => faults.add(field, error.to_string()),
             }
         }

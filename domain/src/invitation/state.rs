@@ -4,7 +4,7 @@ use super::{InvitationMethod, SentInvitation};
 use crate::{mail::MailState, words};
 
 words! {
-    /// How it stands.
+    /// How the invitation of one person stands.
     InvitationState "Invitation status." {
         /// They were sent nothing.
         NotSent = "not_sent",

@@ -331,7 +331,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_message_is_in_form_and_the_calendar_ends_up_as_the_booking(
+    fn messages_are_in_form_and_calendars_end_up_as_the_booking(
         (name, business, german) in (wild(), wild(), any::<bool>()),
         edits in prop::collection::vec((edit(), 0..100_i64), 1..7),
         order in any::<usize>(),
@@ -369,7 +369,9 @@ proptest! {
             calendars.reverse();
         }
         let mut client = CalendarModel::default();
-        calendars.iter().for_each(|calendar| client.receive(calendar));
+        for calendar in &calendars {
+            client.receive(calendar);
+        }
         if is_wanted {
             let expected = expected(&subject, &attendee, sent.as_ref());
             prop_assert_eq!(client.held(), expected.as_ref());

@@ -37,6 +37,9 @@ pub struct CustomerText<'a> {
     page: String,
 }
 
+/// How a fact reads.
+type FactValue<'v> = &'v dyn Fn(&InvitationContent) -> String;
+
 /// A fact about a booking, with what it was before where that changed.
 pub struct BookingFact {
     pub label: String,
@@ -108,8 +111,7 @@ impl<'a> CustomerText<'a> {
     pub fn facts(&self, content: &InvitationContent, before: Option<&InvitationContent>) -> Vec<BookingFact> {
         let party =
             |content: &InvitationContent| content.party_size.map(|size| size.to_string()).unwrap_or_default();
-        type Value<'v> = &'v dyn Fn(&InvitationContent) -> String;
-        let values: [(TextKey, Value<'_>); 6] = [
+        let values: [(TextKey, FactValue<'_>); 6] = [
             (TextKey::BookingWhat, &|content| content.title.clone()),
             (TextKey::BookingWhen, &|content| self.time(&content.time)),
             (TextKey::BookingWhere, &|content| content.place.clone()),
@@ -149,7 +151,7 @@ impl<'a> CustomerText<'a> {
         let (heading, calendar_note) = match (message.method, kind) {
             (Cancel, _) => (TextKey::InvitationCancelledHeading, TextKey::InvitationCancelNote),
             (Remove, _) => (TextKey::InvitationRemovedHeading, TextKey::InvitationCancelNote),
-            (Request, MailKind::InvitationUpdate) if self.is_agreed_now(before, message) => {
+            (Request, MailKind::InvitationUpdate) if Self::is_agreed_now(before, message) => {
                 (TextKey::InvitationConfirmedHeading, TextKey::InvitationUpdateNote)
             }
             (Request, MailKind::InvitationUpdate) => {
@@ -189,7 +191,7 @@ impl<'a> CustomerText<'a> {
     }
 
     /// Whether all that is new is that the booking is agreed on.
-    fn is_agreed_now(&self, before: Option<&InvitationContent>, message: &SentInvitation) -> bool {
+    fn is_agreed_now(before: Option<&InvitationContent>, message: &SentInvitation) -> bool {
         before.is_some_and(|before| before.tentative) && !message.content.tentative
     }
 

@@ -115,7 +115,7 @@ fn calendar_part(method: &str, calendar: &str) -> Result<SinglePart, MailError> 
 /// In base64: its lines are longer than a mail's may be, and some servers rewrite quoted-printable.
 fn encoded(calendar: &str) -> Body {
     let bytes = calendar.as_bytes().to_vec();
-    Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).unwrap_or_else(|bytes| Body::new(bytes))
+    Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).unwrap_or_else(Body::new)
 }
 
 fn content_type(text: &str) -> Result<ContentType, MailError> {

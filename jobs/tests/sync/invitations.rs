@@ -177,7 +177,7 @@ async fn changed_address_cancels_with_the_old_one_and_invites_the_new(db: &TestD
     fixture.put("tasting", &draft).await;
     fixture.settle().await;
     let mut moved = draft.clone();
-    moved.customer.email = "silva@example.net".to_owned();
+    "silva@example.net".clone_into(&mut moved.customer.email);
     fixture.put("tasting", &moved).await;
     fixture.settle().await;
     let mut all = fixture.invited().await;
@@ -191,7 +191,7 @@ async fn changed_address_cancels_with_the_old_one_and_invites_the_new(db: &TestD
     assert!(!calendar(removal).contains_key("STATUS"), "the booking itself stands");
 
     // Another spelling is no other address.
-    moved.customer.email = "Silva@EXAMPLE.net".to_owned();
+    "Silva@EXAMPLE.net".clone_into(&mut moved.customer.email);
     fixture.put("tasting", &moved).await;
     fixture.settle().await;
     assert_eq!(fixture.invited().await.len(), 3);
@@ -201,9 +201,9 @@ async fn guests_get_their_own_mail_and_sender_is_frozen(db: &TestDb) {
     let fixture = inviting(db).await;
     fixture
         .choose(|settings| {
-            settings.sender_address = "book@quinta.example".to_owned();
-            settings.sender_name = "Quinta, \"Lda\"".to_owned();
-            settings.reply_address = "ana@quinta.example".to_owned();
+            "book@quinta.example".clone_into(&mut settings.sender_address);
+            "Quinta, \"Lda\"".clone_into(&mut settings.sender_name);
+            "ana@quinta.example".clone_into(&mut settings.reply_address);
             settings.language = Language::De;
         })
         .await;
@@ -228,7 +228,7 @@ async fn guests_get_their_own_mail_and_sender_is_frozen(db: &TestDb) {
     }
 
     // Calendars take updates from the first sender alone; the customer's language wins.
-    fixture.choose(|settings| settings.sender_address = "new@quinta.example".to_owned()).await;
+    fixture.choose(|settings| "new@quinta.example".clone_into(&mut settings.sender_address)).await;
     let customer = Customer { language: Some(Language::En), ..draft.customer.clone() };
     fixture.put("tasting", &BookingDraft { location: "Garden".to_owned(), customer, ..draft }).await;
     fixture.settle().await;
@@ -292,7 +292,7 @@ async fn invitation_that_cannot_be_sent_says_why(db: &TestDb) {
     let cancelled = fixture.cancel("tasting").await;
     assert_eq!(refusal(&cancelled).await, "the booking is cancelled");
     let mut odd = fixture.for_maria();
-    odd.customer.email = "j\u{f6}rg@example.org".to_owned();
+    "j\u{f6}rg@example.org".clone_into(&mut odd.customer.email);
     let odd = fixture.put("odd", &odd).await;
     fixture.settle().await;
     let listed = invitations::list(&fixture.context, &odd).await.unwrap();

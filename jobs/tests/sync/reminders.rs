@@ -49,7 +49,7 @@ impl SyncFixture<'_> {
 
     fn tasting(&self) -> BookingDraft {
         let mut draft = testing::draft(&self.room, START, START + 60);
-        draft.meeting_url = "https://meet.example/tasting".to_owned();
+        "https://meet.example/tasting".clone_into(&mut draft.meeting_url);
         draft
     }
 
@@ -176,8 +176,8 @@ async fn waiting_reminder_is_taken_back_or_written_anew(db: &TestDb) {
     assert_eq!(states, [MailState::Waiting; 2]);
     fixture.cancel("off").await;
     let mut renamed = draft;
-    renamed.title = "Hot stones".to_owned();
-    renamed.customer.email = "silva@example.net".to_owned();
+    "Hot stones".clone_into(&mut renamed.title);
+    "silva@example.net".clone_into(&mut renamed.customer.email);
     fixture.put("renamed", &renamed).await;
     fixture.outside.control(http::Method::DELETE, "faults", None).await;
     fixture.until(1400).await;

@@ -11,7 +11,7 @@
 //! its line in `endpoints` below. The document, the page and the test of tenants pick it up from there.
 
 pub mod auth;
-pub(in crate::http) mod bookings;
+mod bookings;
 mod business;
 mod calendar_availability;
 mod calendar_integrations;

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::{CustomerPageError, CustomerResult, CustomerTexts, answer_with, open, refusal};
 use crate::{
     app::App,
-    http::{api::bookings::invitations::calendar_headers, pages::Assets, request_origin::RequestOrigin},
+    http::{calendar_file::calendar_file, pages::Assets, request_origin::RequestOrigin},
 };
 
 #[derive(Template)]
@@ -38,7 +38,7 @@ struct BookingPage<'a> {
     state: String,
     facts: Vec<BookingFact>,
     zone: String,
-    /// Its IANA name.
+    /// Its IANA name, for the script that compares it with the zone of the reader.
     zone_name: &'static str,
     links: Vec<CalendarLink>,
     /// Whether they may answer.
@@ -192,7 +192,7 @@ pub(super) async fn file(
     let calendar =
         invitations::file(&app.context, booking.business, booking.id, Some(visit.attendee.id)).await;
     let calendar = calendar.map_err(|error| CustomerPageError::Broken(error.to_string()))?;
-    Ok((calendar_headers(), calendar).into_response())
+    Ok(calendar_file(calendar))
 }
 
 /// What the browser asks for.

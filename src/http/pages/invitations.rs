@@ -55,7 +55,7 @@ struct InvitationsForm {
     /// Hours; empty: customers ask.
     move_notice: String,
     cancel_notice: String,
-    /// `yes`, or nothing.
+    /// Whether the box is ticked: `yes`, or nothing.
     decline_cancels: String,
 }
 

@@ -146,7 +146,7 @@ async fn build_page(
     let row = |listed: ListedReminder| reminder_row(user, listed);
     Ok(RemindersPage {
         layout: Layout::load(user, NavItem::Settings, "Reminders").await?,
-        questions: rules.iter().map(|rule| confirmation(rule.id, &rule.settings)).collect(),
+        questions: rules.iter().map(|rule| confirmation(rule.id, rule.settings)).collect(),
         rules: rules
             .iter()
             .map(|rule| RuleRow {
@@ -263,7 +263,7 @@ async fn set_quiet_hours(user: Manager, PageForm(form): PageForm<QuietForm>) -> 
     Ok(user.redirect_with_flash(PATH, &Flash::success("Quiet hours saved.")))
 }
 
-fn confirmation(id: ReminderRuleId, settings: &ReminderRuleSettings) -> Confirmation {
+fn confirmation(id: ReminderRuleId, settings: ReminderRuleSettings) -> Confirmation {
     Confirmation::danger(
         (format!("delete-{id}"), format!("{PATH}/{id}/delete")),
         format!("Delete the reminder {}?", before(settings.minutes_before)),
@@ -275,7 +275,7 @@ fn confirmation(id: ReminderRuleId, settings: &ReminderRuleSettings) -> Confirma
 async fn confirm_delete(user: Manager, PagePath(id): PagePath<ReminderRuleId>) -> PageResult {
     let rules = reminder_rules::list(&user.app.context.db, user.business.id).await?;
     let rule = rules.iter().find(|rule| rule.id == id).ok_or(PageError::NotFound("reminder"))?;
-    confirm_page(&user, (NavItem::Settings, PATH), confirmation(id, &rule.settings)).await
+    confirm_page(&user, (NavItem::Settings, PATH), confirmation(id, rule.settings)).await
 }
 
 async fn delete(user: Manager, PagePath(id): PagePath<ReminderRuleId>) -> PageResult {

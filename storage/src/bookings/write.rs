@@ -194,11 +194,7 @@ async fn put_in(
         updated_at: change.now,
         draft,
     };
-    let origin = if matches!(command, BookingCommand::Import(..)) {
-        BookingOrigin::Channel
-    } else {
-        BookingOrigin::Local
-    };
+    let origin = origin_of(command);
     if let (BookingOrigin::Local, Some(fault)) =
         (origin, too_many_units(before.as_ref(), &booking, &resource))
     {
@@ -226,6 +222,13 @@ async fn put_in(
     let events = Some(BookingEvents { event, was_conflict, resolved: allocated.others });
     let created = before.is_none();
     Ok(WrittenBooking { booking, created, allocated: allocated.all, jobs, overtakes, events })
+}
+
+fn origin_of(command: BookingCommand<'_>) -> BookingOrigin {
+    match command {
+        BookingCommand::Import(..) => BookingOrigin::Channel,
+        BookingCommand::Put(_) | BookingCommand::Cancel => BookingOrigin::Local,
+    }
 }
 
 fn draft_of(command: BookingCommand<'_>, before: Option<&Booking>) -> Result<BookingDraft> {

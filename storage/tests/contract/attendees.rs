@@ -117,7 +117,7 @@ async fn those_who_come_are_the_ones_whom_the_booking_names(db: &TestDb) {
     assert_eq!(attendees::of_booking(db, other.id, booking.id).await.unwrap(), []);
 
     // Another spelling is the same address; whoever is named no more keeps the row, and comes back with it.
-    booking.draft.customer.email = "maria@EXAMPLE.org".to_owned();
+    "maria@EXAMPLE.org".clone_into(&mut booking.draft.customer.email);
     booking.draft.guests = vec![guest("zoe@example.org")];
     let changed = reconcile(db, &booking).await;
     assert_eq!(changed[0].id, all[0].id);
@@ -269,7 +269,7 @@ async fn customer_without_an_address_is_known_by_name(db: &TestDb) {
     commit(tx).await;
     reconcile(db, &booking).await;
     assert!(customer_links::find(db, &secret::digest(&token)).await.unwrap().is_some());
-    booking.draft.customer.name = "Peter".to_owned();
+    "Peter".clone_into(&mut booking.draft.customer.name);
     reconcile(db, &booking).await;
     assert_eq!(customer_links::find(db, &secret::digest(&token)).await.unwrap(), None);
 }

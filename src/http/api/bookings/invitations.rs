@@ -1,10 +1,6 @@
 //! `/bookings/{reference}/invitations`: who was invited and how that stands, sending it again, and the booking as a file.
 
-use axum::{
-    Json,
-    http::{HeaderName, StatusCode, header},
-    response::IntoResponse,
-};
+use axum::{Json, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use concord_domain::{
     customer::CustomerAnswer,
@@ -21,11 +17,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::find_booking;
 use crate::{
     app::App,
-    http::api::{
-        auth::Api,
-        problem::{ApiError, ApiResult},
-        request::ApiPath,
-        responses::Listing,
+    http::{
+        api::{
+            auth::Api,
+            problem::{ApiError, ApiResult},
+            request::ApiPath,
+            responses::Listing,
+        },
+        calendar_file::calendar_file,
     },
 };
 
@@ -119,10 +118,10 @@ async fn send(
 #[utoipa::path(get, path = "/bookings/{reference}/invite.ics", tag = "Bookings", operation_id = "get_invite",
     params(("reference" = String, Path, description = "Your own reference")),
     responses((status = 200, description = "The booking", body = String, content_type = "text/calendar")))]
-async fn file(api: Api, ApiPath(reference): ApiPath<String>) -> Result<impl IntoResponse, ApiError> {
+async fn file(api: Api, ApiPath(reference): ApiPath<String>) -> Result<Response, ApiError> {
     let booking = find_booking(&api, &reference).await?;
     let calendar = invitations::file(&api.context, api.business, booking.id, None).await?;
-    Ok((calendar_headers(), calendar))
+    Ok(calendar_file(calendar))
 }
 
 /// The customer's page.
@@ -156,13 +155,4 @@ async fn revoke_page(api: Api, ApiPath(reference): ApiPath<String>) -> Result<St
     let booking = find_booking(&api, &reference).await?;
     customers::revoke_pages(&api.context, &api.change(), &booking).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Of an iCalendar file that is to be saved and opened by a calendar.
-pub(crate) fn calendar_headers() -> [(HeaderName, &'static str); 3] {
-    [
-        (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"invite.ics\""),
-        (header::CACHE_CONTROL, "no-store"),
-    ]
 }

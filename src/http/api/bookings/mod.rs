@@ -24,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(crate) mod body;
-pub(crate) mod invitations;
+mod invitations;
 mod patch;
 mod reminders;
 

@@ -25,7 +25,7 @@ pub(super) struct CancelEffects<'a> {
     pub is_anyone_invited: bool,
 }
 
-/// `when` it is.
+/// Asks before a booking is cancelled; `when` it takes place, as people read it.
 pub(super) fn cancel_confirmation(
     app: &App,
     booking: &Booking,

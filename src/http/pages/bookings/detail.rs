@@ -181,21 +181,26 @@ pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> 
             (ChangeViewPlacement::Booking, &booking_path(&booking)),
         )
         .await?,
-        history: lines
-            .iter()
-            .map(|line| BookingHistoryRow {
-                at: RelativeTime::new(line.at, now, zone),
-                who: line.actor.label(),
-                action: action_label(line),
-                wish: line.detail.get("wish").and_then(Value::as_str).map(str::to_owned),
-                differences: differences(line, &names, zone, today),
-            })
-            .collect(),
+        history: lines.iter().map(|line| history_row(line, &names, (now, zone))).collect(),
         is_cancelled: booking.draft.status == BookingStatus::Cancelled,
         status_before,
         booking,
     };
     render_page(&user, &shown)
+}
+
+fn history_row(
+    line: &history::HistoryEntry,
+    names: &NameDirectory,
+    (now, zone): (DateTime<Utc>, Tz),
+) -> BookingHistoryRow {
+    BookingHistoryRow {
+        at: RelativeTime::new(line.at, now, zone),
+        who: line.actor.label(),
+        action: action_label(line),
+        wish: line.detail.get("wish").and_then(Value::as_str).map(str::to_owned),
+        differences: differences(line, names, zone, now.with_timezone(&zone).date_naive()),
+    }
 }
 
 /// What a cancelled booking was before.

@@ -16,7 +16,7 @@ use concord_storage::StorageError;
 
 use super::find_booking;
 use crate::http::{
-    api::bookings::invitations::calendar_headers,
+    calendar_file::calendar_file,
     pages::{
         CurrentUser, Flash, PageError, PagePath, PageResult, Pill, RelativeTime, Tone, booking_path,
         capitalize, render_partial,
@@ -47,7 +47,7 @@ struct AttendeeRow {
     state: Pill,
     sent: Option<RelativeTime>,
     problem: Option<String>,
-    /// What they answered.
+    /// What they answered, as people read it; `None`: nothing yet.
     answer: Option<&'static str>,
     is_removed: bool,
 }
@@ -133,7 +133,7 @@ pub(super) async fn send(user: CurrentUser, PagePath(key): PagePath<String>) -> 
 pub(super) async fn file(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
     let booking = find_booking(&user, &key).await?;
     let calendar = invitations::file(&user.app.context, user.business.id, booking.id, None).await?;
-    Ok((calendar_headers(), calendar).into_response())
+    Ok(calendar_file(calendar))
 }
 
 /// Leads to the customer's own page, as they see it.

@@ -8,6 +8,7 @@ mod field_errors;
 mod form;
 mod form_page;
 mod guest;
+mod guests;
 mod invitations;
 mod list;
 mod local_time;

@@ -4,8 +4,8 @@ use askama::Template;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    booking::looks_like_mail_address,
     ids::{StaffId, UserId},
+    mail::looks_like_mail_address,
     people::Role,
 };
 use concord_jobs::language::Language;

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use concord_domain::booking::looks_like_mail_address;
+use concord_domain::mail::looks_like_mail_address;
 use concord_jobs::language::Language;
 use concord_services::users;
 use serde::Deserialize;
