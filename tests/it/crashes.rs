@@ -17,7 +17,8 @@ use crate::{
 
 /// Each request of the API that makes or does something, by the operation's name in the document. Each may do
 /// its work once.
-const POSTS: [&str; 22] = [
+const POSTS: [&str; 23] = [
+    "create_reminder_rule",
     "create_booking",
     "create_resource",
     "restore_resource",
@@ -43,8 +44,8 @@ const POSTS: [&str; 22] = [
 ];
 
 /// What has one transaction as the others, and takes much to come about: a job and a mail that have failed, an account
-/// of the sandbox's Microsoft and of a CalDAV server, a mail server, an endpoint of another system, what a feed has held back or leaves unconfirmed, an answer that was taken
-/// back.
+/// of the sandbox's Microsoft and of a CalDAV server, a mail server, an endpoint of another system, what a feed has held back
+/// or leaves unconfirmed, an answer that was taken back.
 const LIKE_THE_OTHERS: [&str; 15] = [
     "send_calendar_invite",
     "create_webhook",
@@ -127,6 +128,10 @@ async fn prepared(test_app: &TestApp, operation: &str, number: u32) -> (String, 
     let feed = json!({ "name": "All", "scope": "business" });
     let channel = json!({ "resource": room.id, "platform": "airbnb" });
     match operation {
+        "create_reminder_rule" => {
+            let rule = json!({ "channel": "customer_email", "minutes_before": 60 + number });
+            ("/api/v1/reminder_rules".to_owned(), rule)
+        }
         "create_resource" => ("/api/v1/resources".to_owned(), json!({ "name": "Room" })),
         "create_staff" => ("/api/v1/staff".to_owned(), json!({ "name": "Ana" })),
         "create_feed" => ("/api/v1/feeds".to_owned(), feed),
