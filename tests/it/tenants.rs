@@ -127,6 +127,8 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
     let webhook = json!({ "url": "https://mine.example/hook", "description": "Very private" });
     let webhook = test_app.api.post("/api/v1/webhooks", webhook).await.expect(201);
     let webhook = text(&webhook["endpoint"]["id"]);
+    let rule = json!({ "channel": "customer_email", "minutes_before": 120 });
+    let rule = text(&test_app.api.post("/api/v1/reminder_rules", rule).await.expect(201)["id"]);
     TenantFixture {
         marks: vec![
             "mine-alone".to_owned(),
@@ -142,6 +144,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             change.clone(),
             mail.clone(),
             webhook.clone(),
+            rule.clone(),
             text(&booking["id"]),
         ],
         paths: vec![
@@ -159,6 +162,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             ("/jobs/{id}", format!("/jobs/{job}")),
             ("/remote_changes/{id}", format!("/remote_changes/{change}")),
             ("/mails/{id}", format!("/mails/{mail}")),
+            ("/reminder_rules/{id}", format!("/reminder_rules/{rule}")),
             ("/webhooks/{id}", format!("/webhooks/{webhook}")),
             ("/deliveries/{event}", format!("/deliveries/{}", uuid::Uuid::nil())),
         ],
