@@ -1,6 +1,6 @@
 //! A mail as people read it.
 
-use mail_parser::{MessageParser, MessagePart, MimeHeaders};
+use mail_parser::{ContentType, MessageParser, MessagePart, MimeHeaders};
 
 /// What a mail says; empty where it says nothing.
 #[derive(Debug, Default)]
@@ -32,7 +32,9 @@ impl ParsedMail {
         let html = message.html_part(0).filter(|part| part.is_text_html());
         let is_calendar = |part: &&MessagePart<'_>| {
             let kind = part.content_type();
-            kind.is_some_and(|kind| kind.ctype() == "text" && kind.subtype() == Some("calendar"))
+            // One that is a file is an attachment like any other.
+            let is_file = part.content_disposition().is_some_and(ContentType::is_attachment);
+            !is_file && kind.is_some_and(|kind| kind.ctype() == "text" && kind.subtype() == Some("calendar"))
         };
         let calendar = message.parts.iter().find(is_calendar);
         let attachments = message.attachments().filter(|part| !is_calendar(part)).map(|part| {
