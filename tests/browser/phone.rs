@@ -65,6 +65,8 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         "/feeds",
         "/settings",
         "/settings/business",
+        "/settings/invitations",
+        "/settings/reminders",
         "/settings/resources",
         "/settings/resources/new",
         "/settings/people",
