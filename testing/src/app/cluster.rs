@@ -176,11 +176,7 @@ impl<'a> Cluster<'a> {
 
     /// The id of the first of a list of the API.
     pub async fn first_of(&self, path: &str) -> String {
-        let request = Request::get(format!("{}/api/v1{path}", self.url))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key))
-            .body(Bytes::new());
-        let answer = self.http.send(request.expect("a request")).await.expect("the program answers");
-        let list: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let list = self.call(Method::GET, &format!("/api/v1{path}"), None).await;
         list["items"][0]["id"].as_str().unwrap_or_else(|| panic!("{path}: {list}")).to_owned()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
@@ -73,12 +73,23 @@ impl Cluster<'_> {
     }
 
     async fn read(&self, path: &str) -> Value {
-        let request = Request::get(format!("{}{path}", self.url))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key))
-            .body(Bytes::new())
-            .expect("a request");
-        let answer = self.http.send(request).await.expect("it answers");
-        assert!(answer.status.is_success(), "{path}: {} {:?}", answer.status, answer.body);
+        self.call(Method::GET, path, None).await
+    }
+
+    /// A call of the API, at a path of the program; returns its answer, which is a success.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(format!("{}{path}", self.url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.api_key));
+        let request = match body {
+            Some(body) => {
+                request.header(header::CONTENT_TYPE, "application/json").body(body.to_string().into())
+            }
+            None => request.body(Bytes::new()),
+        };
+        let answer = self.http.send(request.expect("a request")).await.expect("the program answers");
+        assert!(answer.status.is_success(), "{method} {path}: {} {:?}", answer.status, answer.body);
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 }

@@ -85,9 +85,12 @@ impl<'a> PageClient<'a> {
         };
         let sent: Vec<String> = [("csrf", None, token)].iter().chain(parts).map(part).collect();
         let body = format!("{}--edge--\r\n", sent.concat());
+        self.post_body(path, "multipart/form-data; boundary=edge", body).await
+    }
+
+    async fn post_body(&self, path: &str, content_type: &str, body: String) -> PageResponse {
         let url = format!("{}{path}", self.test_app.api.base);
-        let kind = "multipart/form-data; boundary=edge";
-        self.ask(self.test_app.api.http.post(url).header("content-type", kind).body(body)).await
+        self.ask(self.test_app.api.http.post(url).header("content-type", content_type).body(body)).await
     }
 
     /// As a browser sends a form, with the token of the session.
@@ -96,8 +99,7 @@ impl<'a> PageClient<'a> {
             .append_pair("csrf", &self.token().await)
             .extend_pairs(fields)
             .finish();
-        let url = format!("{}{path}", self.test_app.api.base);
-        self.ask(self.test_app.api.http.post(url).header("content-type", FORM).body(body)).await
+        self.post_body(path, FORM, body).await
     }
 
     /// The same, and goes where the answer leads, as a browser does.
@@ -109,9 +111,7 @@ impl<'a> PageClient<'a> {
     /// As the browser of somebody who is not signed in sends a form, and keeps the cookies of the answer.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> PageResponse {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let url = format!("{}{path}", self.test_app.api.base);
-        let request = self.test_app.api.http.post(url).header("content-type", FORM).body(body);
-        let answer = self.ask(request).await;
+        let answer = self.post_body(path, FORM, body).await;
         self.keep_cookies(&answer);
         answer
     }

@@ -19,7 +19,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::clock::Clock;
-use http::{Method, Request, header};
+use http::{Method, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -187,7 +187,7 @@ pub async fn start(cluster: &Cluster<'_>, manners: &[ReceiverManner]) -> Vec<Web
         let mut receiver = WebhookReceiver::start(*manner).await;
         let types = ["booking.created", "booking.changed", "booking.cancelled"];
         let body = json!({ "url": receiver.url, "description": format!("{manner:?}"), "event_types": types });
-        let made = post_json(cluster, "/api/v1/webhooks", &body).await;
+        let made = cluster.call(Method::POST, "/api/v1/webhooks", Some(&body)).await;
         made["endpoint"]["id"].as_str().expect("an id").clone_into(&mut receiver.endpoint);
         fleet.push(receiver);
     }
@@ -198,18 +198,5 @@ pub async fn start(cluster: &Cluster<'_>, manners: &[ReceiverManner]) -> Vec<Web
 pub async fn resend(cluster: &Cluster<'_>, receiver: &WebhookReceiver) {
     let since = Clock::system().now() - chrono::Duration::days(1);
     let path = format!("/api/v1/webhooks/{}/resend", receiver.endpoint);
-    post_json(cluster, &path, &json!({ "since": since })).await;
-}
-
-async fn post_json(cluster: &Cluster<'_>, path: &str, body: &Value) -> Value {
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("{}{path}", cluster.url))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::AUTHORIZATION, format!("Bearer {}", cluster.api_key))
-        .body(Bytes::from(body.to_string()))
-        .expect("a request");
-    let answer = cluster.http.send(request).await.expect("the program answers");
-    assert!(answer.status.is_success(), "{path}: {} {:?}", answer.status, answer.body);
-    serde_json::from_slice(&answer.body).expect("JSON")
+    cluster.call(Method::POST, &path, Some(&json!({ "since": since }))).await;
 }
