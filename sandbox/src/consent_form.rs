@@ -121,13 +121,17 @@ impl ConsentRequest<'_> {
 
     /// Sends the browser back to the application; `None` if its address cannot stand in a header.
     pub(crate) fn redirect(&self, pairs: &[(&str, &str)]) -> Option<Response> {
-        let mut url = self.redirect_uri.clone();
-        url.query_pairs_mut()
-            .extend_pairs(pairs)
-            .extend_pairs(self.get("state").map(|state| ("state", state)));
-        let location = HeaderValue::from_str(url.as_str()).ok()?;
-        Some((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
+        redirect(&self.redirect_uri, pairs, self.get("state"))
     }
+}
+
+/// Sends the browser back to the application at `url`, with `pairs` and then the `state` that it gave; `None` if the address
+/// cannot stand in a header.
+pub(crate) fn redirect(url: &Url, pairs: &[(&str, &str)], state: Option<&str>) -> Option<Response> {
+    let mut url = url.clone();
+    url.query_pairs_mut().extend_pairs(pairs).extend_pairs(state.map(|state| ("state", state)));
+    let location = HeaderValue::from_str(url.as_str()).ok()?;
+    Some((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
 }
 
 /// What `parameters` say of `name`; to say nothing is as good as not to name it.
@@ -169,8 +173,8 @@ fn scope_items<'a>(says: impl Iterator<Item = &'a str>) -> String {
     })
 }
 
-/// The parameters that come back with the decision.
-fn hidden(names: &[&str], parameters: &HashMap<String, String>) -> String {
+/// Hidden fields of a form for those of `names` that `parameters` have: they come back with the decision.
+pub(crate) fn hidden(names: &[&str], parameters: &HashMap<String, String>) -> String {
     let mut hidden = String::new();
     for name in names {
         if let Some(value) = parameters.get(*name) {

@@ -2,19 +2,17 @@
 //! parameters of the request to the same path.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use chrono::Duration;
 use url::Url;
 
 use super::{Code, Issuer, Person};
 use crate::clock;
-use crate::consent_form::{ConsentRefusal, challenge, parameter, redirect_uri};
-use crate::html::{document, escape};
+use crate::consent_form::{ConsentRefusal, challenge, hidden, parameter, redirect, redirect_uri};
+use crate::html::document;
 use crate::store::{PkceChallenge, secret};
 
 const CODE_LIFETIME: Duration = Duration::minutes(1);
@@ -41,13 +39,7 @@ pub(super) async fn ask(
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Result<Response, ConsentRefusal> {
     read(&issuer, &parameters)?;
-    let mut hidden = String::new();
-    for name in FORWARDED {
-        if let Some(value) = parameters.get(*name) {
-            let value = escape(value);
-            let _infallible = write!(hidden, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">");
-        }
-    }
+    let hidden = hidden(FORWARDED, &parameters);
     let body = format!(
         "<main><p class=\"mark\">Sandbox sign-in: simulates an OpenID Connect provider</p>\
          <h1>Sign in</h1><p>You are whoever you say. This is a simulation: no real account is affected.</p>\
@@ -65,8 +57,8 @@ pub(super) async fn decide(
     Form(parameters): Form<HashMap<String, String>>,
 ) -> Result<Response, ConsentRefusal> {
     let request = read(&issuer, &parameters)?;
-    let mut answer = match parameter(&parameters, "decision") {
-        Some("deny") => vec![("error", "access_denied".to_owned())],
+    let (name, value) = match parameter(&parameters, "decision") {
+        Some("deny") => ("error", "access_denied".to_owned()),
         Some("allow") => {
             let email = parameter(&parameters, "email").ok_or_else(|| refusal("Who are you?"))?.to_owned();
             let code = Code {
@@ -79,17 +71,13 @@ pub(super) async fn decide(
             };
             let text = secret();
             issuer.state().codes.insert(text.clone(), code);
-            vec![("code", text)]
+            ("code", text)
         }
         _ => return Err(refusal("Choose to continue or to cancel.")),
     };
-    answer.push(("iss", issuer.url()));
-    answer.extend(parameters.get("state").map(|state| ("state", state.clone())));
-    let mut url = request.redirect_uri;
-    url.query_pairs_mut().extend_pairs(answer);
-    let location =
-        HeaderValue::from_str(url.as_str()).map_err(|_| refusal("The callback cannot be used."))?;
-    Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
+    let (iss, state) = (issuer.url(), parameters.get("state").map(String::as_str));
+    redirect(&request.redirect_uri, &[(name, value.as_str()), ("iss", iss.as_str())], state)
+        .ok_or_else(|| refusal("The callback cannot be used."))
 }
 
 fn refusal(sentence: impl Into<String>) -> ConsentRefusal {
