@@ -73,39 +73,28 @@ impl SsrfGuard {
 
     /// Judges what an address says by itself. A name is left to the resolver, since only that knows what it means.
     pub(crate) fn check(&self, url: &Url) -> Result<(), PrivateHost> {
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
-            Some(Host::Domain(_)) | None => return Ok(()),
-        };
-        if self.allows(address) { Ok(()) } else { Err(self.refusal(address.to_string())) }
+        match literal(url) {
+            Some(address) if !self.allows(address) => Err(self.refusal(address.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// Judges, as `check` does, an address to which a password would go unprotected: within one's own network, or where the
     /// configuration allows it, and nowhere else.
     pub(crate) fn check_plain(&self, url: &Url) -> Result<(), PlaintextHost> {
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
-            Some(Host::Domain(_)) | None => return Ok(()),
-        };
-        if self.allows_plain(address) { Ok(()) } else { Err(self.plain_refusal(&address.to_string())) }
+        match literal(url) {
+            Some(address) if !self.allows_plain(address) => Err(self.plain_refusal(&address.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// Whether what nobody else must read may go there over http: hosts that are named, and private ones where those are like
     /// any other. What is private by a name alone must be named.
     pub(crate) fn allows_plain_http(&self, url: &Url) -> bool {
-        match url.host() {
-            Some(Host::Ipv4(address)) => self.allows_unprotected(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => self.allows_unprotected(IpAddr::V6(address)),
-            Some(Host::Domain(name)) => self.names(name),
-            None => false,
+        match literal(url) {
+            Some(address) => self.names_address(address) || (self.allow_private && !is_public(address)),
+            None => url.domain().is_some_and(|name| self.names(name)),
         }
-    }
-
-    fn allows_unprotected(&self, address: IpAddr) -> bool {
-        self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
-            || (self.allow_private && !is_public(address))
     }
 
     fn plain_refusal(&self, host: &str) -> PlaintextHost {
@@ -113,7 +102,7 @@ impl SsrfGuard {
     }
 
     fn allows_plain(&self, address: IpAddr) -> bool {
-        !is_public(address) || self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
+        !is_public(address) || self.names_address(address)
     }
 
     /// The addresses of `host` to which a password may go unprotected; whether they may be called at all is judged after.
@@ -130,9 +119,11 @@ impl SsrfGuard {
     }
 
     fn allows(&self, address: IpAddr) -> bool {
-        self.allow_private
-            || is_public(address)
-            || self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
+        self.allow_private || is_public(address) || self.names_address(address)
+    }
+
+    fn names_address(&self, address: IpAddr) -> bool {
+        self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
     }
 
     fn names(&self, host: &str) -> bool {
@@ -151,6 +142,15 @@ impl SsrfGuard {
             found.into_iter().filter(|address| self.allows(*address)).collect()
         };
         if kept.is_empty() { Err(self.refusal(host.to_owned()).into()) } else { Ok(kept) }
+    }
+}
+
+/// The address that a URL names its host by; `None`: it has a name there, or no host.
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        Host::Domain(_) => None,
     }
 }
 

@@ -168,6 +168,11 @@ impl HttpClient {
         self.guard.as_ref().map_or(Ok(()), |guard| guard.check(url))
     }
 
+    /// Whether the guard lets what nobody else must read go to an address over http; without a guard nothing may.
+    pub(crate) fn allows_plain_http(&self, url: &Url) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.allows_plain_http(url))
+    }
+
     /// Sends `request`, if the guard allows its address, and returns the answer when its headers are there. Nothing is
     /// logged.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, HttpCallError> {

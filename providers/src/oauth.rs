@@ -113,9 +113,10 @@ pub struct OAuthApp {
 
 type TokenClient = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
-/// How oauth2 reaches the token endpoint. Named types, since with closures no future that awaits these calls would be
+/// Carries a request of oauth2's to the token endpoint over the shared client. That crate keeps neither status nor headers of a
+/// refusal, so what they decide is decided here. Named types, since with closures no future that awaits these calls would be
 /// `Send` (rust-lang/rust#102211).
-struct TokenEndpointClient<'a>(&'a OAuthApp);
+pub(crate) struct TokenEndpointClient<'a>(pub(crate) &'a HttpClient, pub(crate) &'a Clock);
 type OAuthCallFuture<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
@@ -123,7 +124,10 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
     type Future = OAuthCallFuture<'c>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.0.call(request))
+        Box::pin(async move {
+            let response = self.0.send(request.map(Bytes::from)).await?;
+            read_token_response(response, self.1)
+        })
     }
 }
 
@@ -158,7 +162,7 @@ impl OAuthApp {
         code: &SecretString,
         pkce_verifier: &SecretString,
     ) -> Result<OAuthTokens, ProviderError> {
-        let call = TokenEndpointClient(self);
+        let call = TokenEndpointClient(&self.http, &self.clock);
         self.client()
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(pkce_verifier.expose_secret().to_owned()))
@@ -170,7 +174,7 @@ impl OAuthApp {
 
     /// A new access token. `GrantDead`: the person or the provider has ended the connection.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<OAuthTokens, ProviderError> {
-        let call = TokenEndpointClient(self);
+        let call = TokenEndpointClient(&self.http, &self.clock);
         self.client()
             .exchange_refresh_token(&RefreshToken::new(refresh_token.expose_secret().to_owned()))
             .request_async(&call)
@@ -236,19 +240,10 @@ impl OAuthApp {
             .set_auth_uri(AuthUrl::from_url(config.endpoints.auth_url.clone()))
             .set_token_uri(TokenUrl::from_url(config.endpoints.token_url.clone()))
     }
-
-    /// Carries a request of oauth2's over the shared client. That crate keeps neither status nor headers of a refusal,
-    /// so what they decide is decided here.
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-        read_token_response(self.http.send(request.map(Bytes::from)).await?, &self.clock)
-    }
 }
 
 /// What a token endpoint has answered, if that is for oauth2 to read.
-pub(crate) fn read_token_response(
-    response: BufferedResponse,
-    clock: &Clock,
-) -> Result<HttpResponse, ProviderError> {
+fn read_token_response(response: BufferedResponse, clock: &Clock) -> Result<HttpResponse, ProviderError> {
     let json = response.is_of_type("application/json");
     match response.status {
         StatusCode::TOO_MANY_REQUESTS => {

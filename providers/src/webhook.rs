@@ -72,7 +72,6 @@ pub struct NoWebhookAnswer(pub String);
 #[derive(Clone)]
 pub struct WebhookSender {
     http: HttpClient,
-    guard: SsrfGuard,
     limits: WebhookLimits,
 }
 
@@ -100,8 +99,8 @@ impl WebhookSender {
             max_body_bytes: limits.answer_bytes,
             unpack: false,
         };
-        let http = HttpClient::new(config)?.guarded_with(guard.clone(), resolver)?;
-        Ok(Self { http, guard, limits })
+        let http = HttpClient::new(config)?.guarded_with(guard, resolver)?;
+        Ok(Self { http, limits })
     }
 
     /// How long a call may take.
@@ -133,7 +132,7 @@ impl WebhookSender {
             return Err(WebhookAddressError::Credentials);
         }
         self.http.judge(&url).map_err(|refused| WebhookAddressError::Private(refused.to_string()))?;
-        if url.scheme() == "http" && !self.guard.allows_plain_http(&url) {
+        if url.scheme() == "http" && !self.http.allows_plain_http(&url) {
             return Err(WebhookAddressError::Scheme);
         }
         url.set_fragment(None);
@@ -150,8 +149,7 @@ impl WebhookSender {
         now: DateTime<Utc>,
     ) -> Result<WebhookAnswer, NoWebhookAnswer> {
         let started = Instant::now();
-        let call = tokio::time::timeout(self.limits.total, self.exchange(url, headers, body, now));
-        let answer = call.await.unwrap_or(Err(HttpCallError::Timeout(None)));
+        let answer = self.exchange(url, headers, body, now).await;
         let (host, ms) = (url.host_str().unwrap_or_default(), started.elapsed().as_millis());
         match &answer {
             Ok(answer) => {
@@ -169,7 +167,7 @@ impl WebhookSender {
         body: Bytes,
         now: DateTime<Utc>,
     ) -> Result<WebhookAnswer, HttpCallError> {
-        if url.scheme() == "http" && !self.guard.allows_plain_http(url) {
+        if url.scheme() == "http" && !self.http.allows_plain_http(url) {
             return Err(HttpCallError::BadAddress);
         }
         let mut call = reqwest::Request::new(Method::POST, url.clone());

@@ -25,7 +25,7 @@ use url::Url;
 
 use self::discovery::DiscoveryCache;
 pub use self::discovery::{Discovery, is_protected};
-use crate::{error::ProviderError, http::HttpClient};
+use crate::{credentials::ProviderCredentials, error::ProviderError, http::HttpClient};
 
 /// What is known of this installation at an issuer.
 #[derive(Clone, Debug)]
@@ -189,10 +189,12 @@ impl OidcClient {
     }
 
     async fn userinfo(&self, url: &Url, token: &SecretString) -> Result<Userinfo, OidcError> {
+        let uncallable = || OidcError::Unavailable("the userinfo endpoint cannot be called".to_owned());
+        let bearer = ProviderCredentials::Bearer(token.clone()).bearer().map_err(|_| uncallable())?;
         let request = Request::get(url.as_str())
-            .header(AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+            .header(AUTHORIZATION, bearer)
             .body(Bytes::new())
-            .map_err(|_| OidcError::Unavailable("the userinfo endpoint cannot be called".to_owned()))?;
+            .map_err(|_| uncallable())?;
         let response = self.http.send(request).await?;
         if !response.status.is_success() || !response.is_of_type("application/json") {
             let status = response.status;

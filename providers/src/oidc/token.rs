@@ -1,13 +1,13 @@
 //! From a code to tokens, and what stands in an ID token.
 
-use std::{fmt, pin::Pin};
+use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use concord_domain::{clock::Clock, oidc::IdTokenClaims};
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, EndpointNotSet,
-    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, PkceCodeVerifier, RedirectUrl, RequestTokenError, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse, TokenUrl,
     basic::{
         BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
     },
@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{Discovery, OidcAttempt, OidcError, OidcSettings};
-use crate::{error::ProviderError, http::HttpClient, oauth::read_token_response, quote::quote};
+use crate::{error::ProviderError, http::HttpClient, oauth::TokenEndpointClient, quote::quote};
 
 /// What a token endpoint gives besides the tokens of OAuth.
 #[derive(Clone, Deserialize, Serialize)]
@@ -55,22 +55,6 @@ pub(super) fn client(settings: &OidcSettings, discovery: &Discovery) -> OidcToke
         .set_token_uri(TokenUrl::from_url(discovery.token_endpoint.clone()))
 }
 
-/// How oauth2 reaches the token endpoint; named types, as in `oauth`.
-struct TokenCall<'a>(&'a HttpClient, &'a Clock);
-type TokenFuture<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
-
-impl<'c> AsyncHttpClient<'c> for TokenCall<'_> {
-    type Error = ProviderError;
-    type Future = TokenFuture<'c>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let response = self.0.send(request.map(Into::into)).await?;
-            read_token_response(response, self.1)
-        })
-    }
-}
-
 /// What a code was changed for.
 pub(super) struct OidcTokens {
     pub(super) id_token: SecretString,
@@ -84,7 +68,7 @@ pub(super) async fn exchange(
     attempt: &OidcAttempt,
     code: &SecretString,
 ) -> Result<OidcTokens, OidcError> {
-    let call = TokenCall(http, clock);
+    let call = TokenEndpointClient(http, clock);
     let given = client(settings, discovery)
         .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
         .set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier.expose_secret().to_owned()))
