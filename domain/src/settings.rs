@@ -94,6 +94,14 @@ impl FieldErrors {
         name.to_owned()
     }
 
+    /// A name that may be left out: one line, or empty. Returns it as it is stored.
+    pub fn optional_name(&mut self, field: &'static str, text: &str) -> String {
+        match text.trim() {
+            "" => String::new(),
+            name => self.name(field, name),
+        }
+    }
+
     /// A mail address. Returns it as it is stored.
     pub fn mail_address(&mut self, field: &'static str, text: &str) -> String {
         let address = text.trim();

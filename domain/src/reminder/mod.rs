@@ -7,8 +7,5 @@ mod rules;
 pub use self::{
     plan::{PlannedReminder, ReminderPlan, ReminderSkip, ReminderStep, ReminderTiming, decide, plan},
     quiet_hours::QuietHours,
-    rules::{
-        MAX_MINUTES_BEFORE, MAX_REMINDER_RULES, MIN_MINUTES_BEFORE, ReminderChannel, ReminderRuleSettings,
-        ReminderState,
-    },
+    rules::{MAX_MINUTES_BEFORE, MAX_REMINDER_RULES, ReminderChannel, ReminderRuleSettings, ReminderState},
 };

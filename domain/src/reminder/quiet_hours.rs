@@ -4,14 +4,13 @@ use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Duration, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
 
 use crate::interval::instant_at;
 
 const DAY_MINUTES: u32 = 24 * 60;
 
 /// From one clock time to another, each day; the end is outside, and may be on the next day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuietHours {
     /// Minutes after midnight: from 0 to 1439.
     from: u32,

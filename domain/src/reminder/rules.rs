@@ -34,7 +34,7 @@ words! {
 }
 
 /// The shortest time before the start at which a reminder may be due, in minutes.
-pub const MIN_MINUTES_BEFORE: u32 = 5;
+const MIN_MINUTES_BEFORE: u32 = 5;
 /// The longest one: four weeks.
 pub const MAX_MINUTES_BEFORE: u32 = 28 * 24 * 60;
 /// The most rules of a business.

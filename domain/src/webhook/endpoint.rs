@@ -1,9 +1,10 @@
 //! What an endpoint wants to hear, and how it stands: well, failing, or given up.
 
 use chrono::{DateTime, Duration, Utc};
+use url::Url;
 
 use super::{Answer, EventType};
-use crate::{booking::MAX_LINE, settings::FieldErrors, words};
+use crate::{settings::FieldErrors, words};
 
 /// The most endpoints of one business: each event is written once for each.
 pub const MAX_ENDPOINTS: usize = 50;
@@ -52,14 +53,7 @@ pub struct EndpointSettings {
 impl EndpointSettings {
     /// Brings them into the form that is stored, and adds what is wrong with them.
     pub fn check(&mut self, faults: &mut FieldErrors) {
-        self.description = self.description.trim().to_owned();
-        let length = self.description.chars().count();
-        if length > MAX_LINE {
-            faults.add("description", format!("is {length} characters long; at most {MAX_LINE} are allowed"));
-        }
-        if self.description.chars().any(char::is_control) {
-            faults.add("description", "contains a control character or a line break");
-        }
+        self.description = faults.optional_name("description", &self.description);
         self.event_types.sort_unstable();
         self.event_types.dedup();
     }
@@ -68,6 +62,12 @@ impl EndpointSettings {
     pub fn hears(&self, kind: EventType) -> bool {
         self.event_types.is_empty() || self.event_types.contains(&kind)
     }
+}
+
+/// What people may read of an endpoint's address: its host, since a secret may stand behind it. `None`: `url` is no address of a
+/// host.
+pub fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
 }
 
 /// With nothing taken for so long, an endpoint is given up.
@@ -213,6 +213,14 @@ mod tests {
     #[test]
     fn gone_disables_at_once() {
         assert_eq!(failed(EndpointHealth::default(), 410, 0).disable, Some(DisabledReason::Gone));
+    }
+
+    #[test]
+    fn host_of_an_address_tells_nothing_else_of_it() {
+        assert_eq!(host_of("https://shop.example:8443/hook?key=secret").as_deref(), Some("shop.example"));
+        for bad in ["", "shop.example/hook", "data:text/plain,secret"] {
+            assert_eq!(host_of(bad), None, "{bad}");
+        }
     }
 
     #[test]

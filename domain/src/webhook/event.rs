@@ -193,11 +193,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::language::Language;
     use crate::{
-        booking::{BookingDraft, BookingKind, BookingTime, Customer, MAX_LINE, MAX_MEETING_URL, MAX_NOTES},
-        ids::{BookingId, BusinessId, ResourceId, StaffId},
-        interval::Interval,
+        booking::{Customer, MAX_LINE, MAX_MEETING_URL, MAX_NOTES},
+        ical::fixtures,
+        ids::StaffId,
+        language::Language,
     };
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -205,33 +205,12 @@ mod tests {
     }
 
     fn booking(notes: &str, version: i64, status: BookingStatus) -> Booking {
-        let interval = Interval::new(at(0), at(3_600)).unwrap();
-        Booking {
-            id: BookingId(Uuid::from_u128(7)),
-            business: BusinessId(Uuid::from_u128(8)),
-            reference: "B-7".to_owned(),
-            version,
-            interval,
-            channel: None,
-            created_at: at(0),
-            updated_at: at(1),
-            draft: BookingDraft {
-                resource: ResourceId(Uuid::from_u128(9)),
-                kind: BookingKind::Booking,
-                status,
-                time: BookingTime::Timed { starts_at: interval.start, ends_at: interval.end },
-                title: "Two nights".to_owned(),
-                customer: Customer { name: "Zoë \"Z\" 🛶".to_owned(), ..Customer::default() },
-                party_size: None,
-                quantity: 1,
-                staff: Vec::new(),
-                location: String::new(),
-                notes: notes.to_owned(),
-                source: "api".to_owned(),
-                meeting_url: String::new(),
-                guests: Vec::new(),
-            },
-        }
+        let mut booking = fixtures::booking();
+        booking.version = version;
+        booking.draft.status = status;
+        booking.draft.customer = Customer { name: "Zoë \"Z\" 🛶".to_owned(), ..Customer::default() };
+        notes.clone_into(&mut booking.draft.notes);
+        booking
     }
 
     fn sent(event: &Event) -> Value {

@@ -21,6 +21,7 @@ mod simulation_tests;
 pub use self::{
     endpoint::{
         DisabledReason, EndpointHealth, EndpointSettings, EndpointState, EndpointUpdate, MAX_ENDPOINTS,
+        host_of,
     },
     event::{Event, EventSubject, EventType, MAX_BODY, body},
     order::{OVERTAKE_AFTER, WAVE, WaitingDelivery, ready, wave},
@@ -28,5 +29,5 @@ pub use self::{
         BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
         InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
     },
-    schedule::{Answer, DeliveryState, MAX_ATTEMPTS, NextStep, RETRY_DELAYS, after_attempt},
+    schedule::{Answer, DeliveryState, NextStep, after_attempt},
 };

@@ -133,11 +133,8 @@ impl From<&Booking> for BookingPayload {
 impl BookingPayload {
     /// The same with the notes shorter by so many bytes: all other fields are short.
     pub(super) fn without_bytes(mut self, excess: usize) -> Self {
-        let mut end = self.notes.len().saturating_sub(excess);
-        while !self.notes.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.notes.truncate(end);
+        let end = self.notes.len().saturating_sub(excess);
+        self.notes.truncate(self.notes.floor_char_boundary(end));
         self.notes_cut = true;
         self
     }

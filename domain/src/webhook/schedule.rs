@@ -17,7 +17,7 @@ words! {
 }
 
 /// The wait before each attempt, after the one before (Standard Webhooks 1.0.0, "Retry schedule").
-pub const RETRY_DELAYS: [Duration; 10] = [
+const RETRY_DELAYS: [Duration; 10] = [
     Duration::seconds(0),
     Duration::seconds(5),
     Duration::minutes(5),
@@ -31,8 +31,9 @@ pub const RETRY_DELAYS: [Duration; 10] = [
 ];
 
 /// So often an event is tried.
+#[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "ten")]
-pub const MAX_ATTEMPTS: u32 = RETRY_DELAYS.len() as u32;
+pub(super) const MAX_ATTEMPTS: u32 = RETRY_DELAYS.len() as u32;
 
 /// What an endpoint answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub fn after_attempt(
 
 /// As much of a tenth of `wait` as `jitter` says.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "milliseconds of days")]
-pub(super) fn tenth(wait: Duration, jitter: f64) -> Duration {
+fn tenth(wait: Duration, jitter: f64) -> Duration {
     Duration::milliseconds((wait.num_milliseconds() as f64 * 0.1 * jitter.clamp(0.0, 1.0)) as i64)
 }
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Answer, EndpointHealth, MAX_ATTEMPTS, NextStep, OVERTAKE_AFTER, WAVE, WaitingDelivery, after_attempt,
-    ready, wave,
+    Answer, EndpointHealth, NextStep, OVERTAKE_AFTER, WAVE, WaitingDelivery, after_attempt, ready,
+    schedule::MAX_ATTEMPTS, wave,
 };
 
 const ANSWERS: [Answer; 7] = [
