@@ -1,5 +1,6 @@
 //! Everything that is reached over HTTP.
 
+mod accept_language;
 mod admission;
 pub mod api;
 mod calendar_file;

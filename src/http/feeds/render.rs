@@ -219,11 +219,10 @@ fn calendar_bytes(
         product: PRODUCT,
     };
     let names = FeedContext { business: &business.name, resources, platforms: &app.context.platforms };
-    let host = app.public_url.host_str().unwrap_or("localhost");
     let write = match (form, feed.scope) {
         (FeedVariant::Guests, _) => guest_feed,
         (FeedVariant::Calendar, FeedScope::Driver) => driver_feed,
         (FeedVariant::Calendar, _) => booking_feed,
     };
-    write(bookings, names, feed.privacy, host, &header)
+    write(bookings, names, feed.privacy, app.context.mail.host(), &header)
 }

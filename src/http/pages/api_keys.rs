@@ -107,9 +107,7 @@ async fn create(user: Manager, PageForm(new_key): PageForm<NewApiKeyForm>) -> Pa
     let mut tx = user.app.context.db.begin().await?;
     let (key, token) = api_keys::create(&mut tx, &user.change(), name).await?;
     let shown = ApiKeyReveal { name: key.name, token: token.expose_secret().to_owned() };
-    let id = reveal::store(&mut tx, &user, PATH, &shown).await?;
-    tx.commit().await?;
-    Ok(reveal::redirect(PATH, id))
+    reveal::commit_and_redirect(tx, &user, PATH, &shown).await
 }
 
 fn revoke_confirmation(id: ApiKeyId, name: &str) -> Confirmation {

@@ -3,10 +3,7 @@
 use askama::Template;
 use axum::{Router, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use concord_domain::{
-    customer::CustomerRules, invitation::InvitationSettings, privacy::EntryPrivacy,
-    sync::remote_change::RemoteChangeRules,
-};
+use concord_domain::{privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules};
 use concord_services::business;
 use concord_storage::{
     StorageError,
@@ -73,10 +70,11 @@ async fn build_page(user: &CurrentUser, form: Form<BusinessForm>) -> PageResult<
 }
 
 async fn save(user: Manager, PageForm(form): PageForm<BusinessForm>) -> PageResult {
-    let settings = match parse_form(&form) {
+    let settings = match parse_form(&form, user.business.settings()) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&user, form, faults).await,
     };
+    // How customers are written to has a page of its own, which may be saved meanwhile.
     let apply = |before: &Business| {
         Ok(BusinessSettings {
             invitations: before.invitations.clone(),
@@ -96,7 +94,8 @@ async fn refuse(user: &CurrentUser, form: BusinessForm, faults: impl Into<Faults
     render_refused(user, &build_page(user, Form::refused(form, faults)).await?)
 }
 
-fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {
+/// What is not in the form stays as it was `before`.
+fn parse_form(form: &BusinessForm, before: BusinessSettings) -> Result<BusinessSettings, Faults> {
     let name = form.name.trim();
     let mut faults = Faults::default();
     if !is_name(name) {
@@ -120,16 +119,13 @@ fn parse_form(form: &BusinessForm) -> Result<BusinessSettings, Faults> {
             if faults.is_empty() =>
         {
             let outside = RemoteChangeRules { moves, deletions };
-            // How customers are written to has a page of its own.
-            let (invitations, customers) = (InvitationSettings::default(), CustomerRules::default());
             Ok(BusinessSettings {
                 name: name.to_owned(),
                 zone,
                 entry_privacy,
                 mark_cancelled,
                 outside,
-                invitations,
-                customers,
+                ..before
             })
         }
         _ => Err(faults),

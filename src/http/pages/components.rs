@@ -5,6 +5,7 @@ use concord_domain::{
     audit::SyncOutcome,
     booking::{BookingKind, BookingStatus},
     connection::{ConnectionState, EntryState},
+    language::Language,
     sync::remote_change::RemoteChangeState,
 };
 use concord_storage::entries::COUNT_LIMIT;
@@ -156,9 +157,9 @@ pub(crate) fn sentence(text: &impl ToString) -> String {
     format!("{}.", capitalize(text.to_string().trim_end_matches('.')))
 }
 
-/// A number of entries, which are counted up to a limit: "1,000+".
-pub(super) fn capped_count(entries: i64) -> String {
-    if entries < COUNT_LIMIT { entries.to_string() } else { "1,000+".to_owned() }
+/// A number of what was counted up to `COUNT_LIMIT`: "1,000+".
+pub(super) fn capped_count(number: i64) -> String {
+    if number < COUNT_LIMIT { number.to_string() } else { "1,000+".to_owned() }
 }
 
 /// "1 entry", "14 entries".
@@ -203,6 +204,12 @@ impl SelectOption {
         let value: String = value.into();
         Self { chosen: value == chosen, value, label: label.into() }
     }
+}
+
+/// The languages that customers are written to in, against the code of the one that is chosen.
+pub(super) fn language_options(chosen: &str) -> Vec<SelectOption> {
+    let option = |language: &Language| SelectOption::new(language.as_str(), language.label(), chosen);
+    Language::ALL.iter().map(option).collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::{
     CurrentUser, Faults, Flash, Form, Layout, Manager, NavItem, PageForm, PageResult, SelectOption,
-    render_page, render_refused,
+    language_options, render_page, render_refused,
 };
 use crate::app::App;
 
@@ -79,10 +79,7 @@ async fn build_page(user: &CurrentUser, form: Form<InvitationsForm>) -> PageResu
     let mail = &user.app.context.mail;
     Ok(InvitationsPage {
         layout: Layout::load(user, NavItem::Settings, "Customer emails").await?,
-        languages: Language::ALL
-            .iter()
-            .map(|language| SelectOption::new(language.as_str(), language.label(), &form.language))
-            .collect(),
+        languages: language_options(&form.language),
         form,
         usual_name: user.business.name.clone(),
         usual_address: mail.from_address.clone(),

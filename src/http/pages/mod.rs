@@ -81,7 +81,9 @@ pub(crate) use theme::Theme;
 pub(in crate::http::pages) use self::{
     attention::Attention,
     booking_paths::{booking_path, linkable_path},
-    components::{Pill, SelectOption, Tone, capitalize, capped_count, kind_label, pluralize},
+    components::{
+        Pill, SelectOption, Tone, capitalize, capped_count, kind_label, language_options, pluralize,
+    },
     confirm::{Confirmation, confirm_page, isolated},
     extract::local_path,
     filters::InvalidFilters,

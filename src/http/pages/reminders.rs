@@ -57,7 +57,7 @@ struct RuleRow {
     id: ReminderRuleId,
     text: String,
     who: &'static str,
-    kind: String,
+    kind: &'static str,
 }
 
 struct ReminderRow {
@@ -107,8 +107,9 @@ impl From<Option<QuietHours>> for QuietForm {
     }
 }
 
+/// Many and one of a unit, and its minutes.
 const UNITS: [(&str, &str, u32); 3] =
-    [("minutes", "minutes", 1), ("hours", "hours", 60), ("days", "days", 24 * 60)];
+    [("minutes", "minute", 1), ("hours", "hour", 60), ("days", "day", 24 * 60)];
 
 fn who(channel: ReminderChannel) -> &'static str {
     match channel {
@@ -119,19 +120,19 @@ fn who(channel: ReminderChannel) -> &'static str {
 
 /// `1 day before`, in the largest unit that fits.
 fn before(minutes: u32) -> String {
-    let (count, unit) = if minutes.is_multiple_of(24 * 60) {
-        (minutes / (24 * 60), "day")
-    } else if minutes.is_multiple_of(60) {
-        (minutes / 60, "hour")
-    } else {
-        (minutes, "minute")
-    };
-    format!("{count} {unit}{} before", if count == 1 { "" } else { "s" })
+    let fits = |(_, _, unit): &(&str, &str, u32)| minutes.is_multiple_of(*unit);
+    let (many, one, unit) = UNITS.into_iter().rfind(fits).unwrap_or(UNITS[0]);
+    let count = minutes / unit;
+    format!("{count} {} before", if count == 1 { one } else { many })
+}
+
+async fn load_quiet_form(user: &CurrentUser) -> PageResult<Form<QuietForm>> {
+    let hours = reminder_rules::quiet_hours(&user.app.context.db, user.business.id).await?;
+    Ok(QuietForm::from(hours).into())
 }
 
 async fn show(user: Manager) -> PageResult {
-    let hours = reminder_rules::quiet_hours(&user.app.context.db, user.business.id).await?;
-    let quiet: Form<QuietForm> = QuietForm::from(hours).into();
+    let quiet = load_quiet_form(&user).await?;
     render_page(&user, &build_page(&user, RuleForm::default().into(), quiet).await?)
 }
 
@@ -142,7 +143,6 @@ async fn build_page(
 ) -> PageResult<RemindersPage> {
     let (db, business) = (&user.app.context.db, user.business.id);
     let rules = reminder_rules::list(db, business).await?;
-    let kind = |kind: Option<BookingKind>| kind.map_or_else(|| "All bookings".to_owned(), kind_text);
     let row = |listed: ListedReminder| reminder_row(user, listed);
     Ok(RemindersPage {
         layout: Layout::load(user, NavItem::Settings, "Reminders").await?,
@@ -153,7 +153,7 @@ async fn build_page(
                 id: rule.id,
                 text: before(rule.settings.minutes_before),
                 who: who(rule.settings.channel),
-                kind: kind(rule.settings.kind),
+                kind: rule.settings.kind.map_or("All bookings", kind_label),
             })
             .collect(),
         channels: ReminderChannel::ALL
@@ -162,19 +162,15 @@ async fn build_page(
             .collect(),
         kinds: BookingKind::ALL
             .iter()
-            .map(|kind| SelectOption::new(kind.as_str(), kind_text(*kind), &form.kind))
+            .map(|kind| SelectOption::new(kind.as_str(), kind_label(*kind), &form.kind))
             .collect(),
-        units: UNITS.iter().map(|(unit, label, _)| SelectOption::new(*unit, *label, &form.unit)).collect(),
+        units: UNITS.iter().map(|(unit, _, _)| SelectOption::new(*unit, *unit, &form.unit)).collect(),
         planned: store::planned(db, business, SHOWN).await?.into_iter().map(row).collect(),
         settled: store::settled(db, business, SHOWN).await?.into_iter().map(row).collect(),
         has_server: user.app.context.mail.mailer.is_some(),
         form,
         quiet,
     })
-}
-
-fn kind_text(kind: BookingKind) -> String {
-    kind_label(kind).to_owned()
 }
 
 fn reminder_row(user: &CurrentUser, listed: ListedReminder) -> ReminderRow {
@@ -203,8 +199,7 @@ fn reminder_row(user: &CurrentUser, listed: ListedReminder) -> ReminderRow {
 
 async fn create(user: Manager, PageForm(form): PageForm<RuleForm>) -> PageResult {
     let refused = async |form: RuleForm, faults: Faults| {
-        let hours = reminder_rules::quiet_hours(&user.app.context.db, user.business.id).await?;
-        let quiet: Form<QuietForm> = QuietForm::from(hours).into();
+        let quiet = load_quiet_form(&user).await?;
         render_refused(&user, &build_page(&user, Form::refused(form, faults), quiet).await?)
     };
     let settings = match parse_rule(&form) {

@@ -83,6 +83,19 @@ pub(super) fn redirect(page: &str, id: RevealId) -> Response {
     Redirect::to(&format!("{page}?shown={id}")).into_response()
 }
 
+/// Commits `tx`, in which `what` was made, and leads to `page`, which shows it. Where jobs are to be woken after the commit,
+/// `store` and `redirect` stand around it instead.
+pub(super) async fn commit_and_redirect(
+    mut tx: Tx,
+    user: &CurrentUser,
+    page: &str,
+    what: &impl Serialize,
+) -> PageResult {
+    let id = store(&mut tx, user, page, what).await?;
+    tx.commit().await?;
+    Ok(redirect(page, id))
+}
+
 /// What `page` shows this once: to be taken last, when all else of the page is there.
 pub(super) async fn take<T: DeserializeOwned>(
     user: &CurrentUser,

@@ -6,7 +6,6 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind, BookingStatus, BookingTime},
     ids::ResourceId,
-    language::Language,
 };
 use concord_storage::bookings::Unavailability;
 
@@ -14,7 +13,7 @@ use super::form::BookingFormFields;
 use crate::http::pages::obstacles::{ObstacleView, obstacle_view};
 use crate::http::pages::{
     CurrentUser, Faults, Form, Layout, NameDirectory, NavItem, PageResult, SelectOption, booking_path,
-    kind_label, span,
+    kind_label, language_options, span,
 };
 
 #[derive(Template)]
@@ -126,10 +125,7 @@ impl BookingFormPage {
                 .map(|status| SelectOption::new(status.as_str(), status.label(), &fields.status))
                 .collect(),
             staff: staff_choices(&names, before, &fields.staff),
-            languages: Language::ALL
-                .iter()
-                .map(|language| SelectOption::new(language.as_str(), language.label(), &fields.language))
-                .collect(),
+            languages: language_options(&fields.language),
             zone: zone.name().replace('_', " "),
             action: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),
             cancel: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),

@@ -65,10 +65,7 @@ impl BookingInvitations {
 
     pub(super) async fn load(user: &CurrentUser, booking: &Booking, zone: Tz) -> PageResult<Self> {
         let people = invitations::list(&user.app.context, booking).await?;
-        let now = user.app.now();
-        let is_open = booking.draft.status.occupies() && booking.interval.end > now;
-        let has_server = user.app.context.mail.mailer.is_some();
-        let reason = if !has_server {
+        let reason = if user.app.context.mail.mailer.is_none() {
             "No mail server is set up, so no invitations are sent."
         } else if booking.channel.is_some() {
             "The platform that the booking came from writes to its guests itself."
@@ -80,14 +77,19 @@ impl BookingInvitations {
         Ok(Self {
             path: booking_path(booking),
             csrf: user.token.form_token(),
-            is_anyone_invited: people.iter().any(|one| one.state == InvitationState::Sent),
+            is_anyone_invited: people.iter().any(is_invited),
             is_under_way: people.iter().any(|one| one.state == InvitationState::Waiting),
-            can_send: is_open && has_server && invites(booking) && people.iter().any(|one| !one.is_removed),
+            can_send: invitations::obstacle(&user.app.context, booking).is_none(),
             reason,
             is_shown: invites(booking) || !people.is_empty(),
             people: people.into_iter().map(|one| attendee_row(one, user, zone)).collect(),
         })
     }
+}
+
+/// Whether their calendar has the booking, whatever became of later messages.
+fn is_invited(one: &AttendeeInvitation) -> bool {
+    one.sequence.is_some() && one.state != InvitationState::Cancelled && !one.is_removed
 }
 
 fn attendee_row(one: AttendeeInvitation, user: &CurrentUser, zone: Tz) -> AttendeeRow {
@@ -132,7 +134,7 @@ pub(super) async fn send(user: CurrentUser, PagePath(key): PagePath<String>) -> 
 
 pub(super) async fn file(user: CurrentUser, PagePath(key): PagePath<String>) -> PageResult {
     let booking = find_booking(&user, &key).await?;
-    let calendar = invitations::file(&user.app.context, user.business.id, booking.id, None).await?;
+    let calendar = invitations::file(&user.app.context, user.business.id, booking.id).await?;
     Ok(calendar_file(calendar))
 }
 

@@ -136,10 +136,8 @@ pub(super) async fn preview(user: Manager, request: Request) -> PageResult {
     };
     let shown = build_preview(&user, asked, preview).await?;
     // The address is on the page, and opens the platform's calendar.
-    let mut tx = user.app.context.db.begin().await?;
-    let id = reveal::store(&mut tx, &user, PREVIEW, &shown.render()?).await?;
-    tx.commit().await?;
-    Ok(reveal::redirect(PREVIEW, id))
+    let tx = user.app.context.db.begin().await?;
+    reveal::commit_and_redirect(tx, &user, PREVIEW, &shown.render()?).await
 }
 
 /// What was shown, as it was: to load it again asks the platform for nothing.

@@ -204,9 +204,7 @@ pub(super) async fn enable_webhooks(user: Manager, PagePath(id): PagePath<Channe
         url: user.app.absolute_url(&format!("/hooks/channels/{}", keys.token.expose_secret())),
         key: keys.secret.expose_secret().to_owned(),
     };
-    let shown = reveal::store(&mut tx, &user, &path, &keys).await?;
-    tx.commit().await?;
-    Ok(reveal::redirect(&path, shown))
+    reveal::commit_and_redirect(tx, &user, &path, &keys).await
 }
 
 pub(super) async fn show_webhooks(

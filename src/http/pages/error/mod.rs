@@ -170,7 +170,7 @@ fn sign_in_path(next: &str) -> String {
 }
 
 impl PageError {
-    pub(super) fn status(&self) -> StatusCode {
+    pub(in crate::http) fn status(&self) -> StatusCode {
         match self {
             Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,

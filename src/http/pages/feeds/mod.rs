@@ -202,15 +202,13 @@ async fn refuse(user: &CurrentUser, form: NewFeedForm, fault: (&'static str, &'s
 /// Commits, and leads to the page that shows the address: it must be nowhere else.
 async fn commit_and_reveal(
     user: &CurrentUser,
-    mut tx: Tx,
+    tx: Tx,
     (feed, token, is_new): (&Feed, &SecretString, bool),
 ) -> PageResult {
     let url = feed_url(&user.app, token.expose_secret());
     let subscribe = url.replacen("https://", "webcal://", 1).replacen("http://", "webcal://", 1);
     let shown = FeedUrlReveal { name: feed.name.clone(), url, subscribe, is_new };
-    let id = reveal::store(&mut tx, user, PATH, &shown).await?;
-    tx.commit().await?;
-    Ok(reveal::redirect(PATH, id))
+    reveal::commit_and_redirect(tx, user, PATH, &shown).await
 }
 
 fn privacy_label(privacy: FeedPrivacy) -> &'static str {

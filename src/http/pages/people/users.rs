@@ -1,7 +1,7 @@
 //! Those who sign in: let in, given a link, made something else, shut out.
 
 use askama::Template;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{StaffId, UserId},
@@ -19,10 +19,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{PATH, SignInLinkReveal, build_page, role_options};
-use crate::http::pages::{
-    Confirmation, CurrentUser, Faults, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageError, PageForm,
-    PagePath, PageResult, SelectOption, all_staff, confirm_page, exact_time, is_name, isolated, render_page,
-    render_refused, reveal, sentence,
+use crate::http::{
+    accept_language::accept_language,
+    pages::{
+        Confirmation, CurrentUser, Faults, Flash, Form, Layout, Manager, NAME_RULE, NavItem, PageError,
+        PageForm, PagePath, PageResult, SelectOption, all_staff, confirm_page, exact_time, is_name, isolated,
+        render_page, render_refused, reveal, sentence,
+    },
 };
 
 /// What is typed into the form.
@@ -61,8 +64,7 @@ pub(super) async fn invite(
         }
         Err(error) => return Err(error.into()),
     };
-    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|languages| languages.to_str().ok());
-    let language = Language::choose(None, wanted, None);
+    let language = Language::choose(None, accept_language(&headers), None);
     let context = &user.app.context;
     let by = user.change();
     let expires_at = by.now + user.app.config.security.invitation;
@@ -188,9 +190,7 @@ pub(super) async fn create_sign_in_link(user: Manager, PagePath(id): PagePath<Us
     let token = users::create_sign_in_link(&mut tx, &by, &person, expires_at).await?;
     // The page that it leads to shows it, and nothing else does.
     let shown = SignInLinkReveal::new(&user, &person, &token, expires_at);
-    let shown = reveal::store(&mut tx, &user, PATH, &shown).await?;
-    tx.commit().await?;
-    Ok(reveal::redirect(PATH, shown))
+    reveal::commit_and_redirect(tx, &user, PATH, &shown).await
 }
 
 impl SignInLinkReveal {

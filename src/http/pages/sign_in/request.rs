@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     Extension,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use concord_domain::mail::looks_like_mail_address;
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::App,
     http::{
+        accept_language::accept_language,
         pages::{Form, PageForm, cookies::with_cookie},
         request_origin::RequestOrigin,
     },
@@ -100,8 +101,7 @@ pub(super) async fn send_link(
         return page(&app, &headers, StatusCode::UNPROCESSABLE_ENTITY, refused);
     }
     app.admission.admit_sign_in_request(visit.network())?;
-    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|languages| languages.to_str().ok());
-    let language = Language::choose(None, wanted, None);
+    let language = Language::choose(None, accept_language(&headers), None);
     let nonce = BrowserNonce::of(&headers);
     users::request_sign_in_link(&app.context, email, &nonce.digest(), language).await?;
     let page = LinkSentPage {

@@ -30,9 +30,7 @@ pub(super) async fn create(user: Manager, PageForm(typed): PageForm<EndpointForm
         Ok((endpoint, secret)) => {
             let path = endpoint_path(endpoint.id);
             let shown = SecretReveal { secret: secret.expose_secret().to_owned(), is_new: true };
-            let id = reveal::store(&mut tx, &user, &path, &shown).await?;
-            tx.commit().await?;
-            Ok(reveal::redirect(&path, id))
+            reveal::commit_and_redirect(tx, &user, &path, &shown).await
         }
         Err(error) => {
             drop(tx);
@@ -72,9 +70,7 @@ pub(super) async fn rotate(user: Manager, PagePath(id): PagePath<WebhookEndpoint
     let mut tx = context.db.begin().await?;
     let (_, secret) = webhooks::rotate(&mut tx, context, &user.change(), id).await?;
     let shown = SecretReveal { secret: secret.expose_secret().to_owned(), is_new: false };
-    let reveal_id = reveal::store(&mut tx, &user, &path, &shown).await?;
-    tx.commit().await?;
-    Ok(reveal::redirect(&path, reveal_id))
+    reveal::commit_and_redirect(tx, &user, &path, &shown).await
 }
 
 pub(super) async fn disable(user: Manager, PagePath(id): PagePath<WebhookEndpointId>) -> PageResult {

@@ -8,6 +8,7 @@ use concord_domain::{
 use concord_services::webhooks;
 use concord_storage::{
     PageRequest,
+    entries::COUNT_LIMIT,
     webhook_deliveries::{self as deliveries, WebhookDelivery},
     webhook_endpoints::WebhookEndpoint,
 };
@@ -19,12 +20,10 @@ use super::{
 };
 use crate::http::pages::{
     Confirmation, CurrentUser, Form, Layout, Manager, NavItem, PagePath, PageQuery, PageResult, Pill,
-    RelativeTime, RevealQuery, SelectOption, render_page, reveal,
+    RelativeTime, RevealQuery, SelectOption, capped_count, render_page, reveal,
 };
 
 const PAGE_SIZE: u32 = 50;
-/// Pending deliveries are counted up to this.
-const COUNT_LIMIT: i64 = 1_000;
 
 #[derive(Template)]
 #[template(path = "webhook.html")]
@@ -115,7 +114,7 @@ pub(super) async fn build_page(
         failing_since: endpoint.health.failing_since.filter(|_| is_active).map(when),
         last_success: endpoint.last_success_at.map(when),
         former_secret_until: endpoint.former_secret_until.filter(|at| *at > user.app.now()).map(when),
-        waiting: if waiting < COUNT_LIMIT { waiting.to_string() } else { "1,000+".to_owned() },
+        waiting: capped_count(waiting),
         next: found.next.map(|next| format!("{path}?after={next}&state={chosen}")),
         rows: found.items.iter().map(|delivery| delivery_row(user, delivery)).collect(),
         is_further,
