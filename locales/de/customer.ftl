@@ -58,3 +58,6 @@ customer-gone-title = Dieser Link gilt nicht mehr
 customer-gone-text = Die Buchung wurde geändert, oder der Link wurde ersetzt. Nutzen Sie den Link in der neuesten E-Mail.
 customer-busy-title = Zu viele Anfragen
 customer-busy-text = Warten Sie einen Moment, und versuchen Sie es dann noch einmal.
+customer-failed-title = Das hat nicht geklappt
+customer-failed-text = Es wurde nichts geändert. Versuchen Sie es gleich noch einmal.
+customer-malformed-text = Das Formular konnte nicht gelesen werden. Gehen Sie zurück, laden Sie die Seite neu, und versuchen Sie es noch einmal.

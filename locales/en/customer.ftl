@@ -58,3 +58,6 @@ customer-gone-title = This link no longer works
 customer-gone-text = The booking was changed, or the link was replaced. Use the link in the newest email.
 customer-busy-title = Too many requests
 customer-busy-text = Wait a moment, then try again.
+customer-failed-title = Something went wrong
+customer-failed-text = Nothing was changed. Try again in a moment.
+customer-malformed-text = The form could not be read. Go back, reload the page and try again.

@@ -23,13 +23,15 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
     let passes = matches!(path, "/api/health" | "/readyz" | "/metrics")
         || path.starts_with("/hooks/")
         || path.starts_with("/oauth/");
-    let digests = credential_digests(request.headers());
+    let mut digests = credential_digests(request.headers());
+    let link = link_token(path);
+    digests.extend(link.map(|token| secret::digest_bytes(token.as_bytes())));
     if passes || digests.iter().any(|digest| app.admission.is_known(digest)) {
         return next.run(request).await;
     }
-    let (is_program, is_link) = (path.starts_with("/api/"), is_link(path));
-    let signs_in = is_link || path == "/sign-in";
-    let is_open = digests.is_empty() && !is_link && !path.starts_with("/assets/");
+    let is_program = path.starts_with("/api/");
+    let signs_in = link.is_some() || path == "/sign-in";
+    let is_open = digests.is_empty() && !path.starts_with("/assets/");
     let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
     match app.admission.admit_unknown(is_open, signs_in, network).await {
         Ok(_place) => next.run(request).await,
@@ -38,9 +40,10 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
-/// Whether the path itself is what somebody shows.
-fn is_link(path: &str) -> bool {
-    ["/sign-in/", "/b/", "/my/"].iter().any(|start| path.starts_with(start))
+/// The token of a path that is itself what somebody shows.
+fn link_token(path: &str) -> Option<&str> {
+    let rest = ["/sign-in/", "/b/", "/my/"].iter().find_map(|start| path.strip_prefix(start))?;
+    Some(rest.split_once('/').map_or(rest, |(token, _)| token))
 }
 
 /// Of the key and the session that a request shows.
@@ -51,4 +54,23 @@ fn credential_digests(headers: &HeaderMap) -> Vec<String> {
     });
     let session = SessionToken::from_headers(headers).map(|token| token.digest());
     key.into_iter().chain(session).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link_token;
+
+    #[test]
+    fn a_path_shows_its_token() {
+        for (path, token) in [
+            ("/b/cb_1", Some("cb_1")),
+            ("/b/cb_1/reminders/off", Some("cb_1")),
+            ("/my/cp_1", Some("cp_1")),
+            ("/sign-in/cl_1", Some("cl_1")),
+            ("/sign-in", None),
+            ("/bookings/1", None),
+        ] {
+            assert_eq!(link_token(path), token, "{path}");
+        }
+    }
 }

@@ -1,25 +1,17 @@
 //! What can be done from the page of a booking, each by POST; and the pages that ask before.
 
 use askama::Template;
-use axum::{
-    Extension, Form,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode},
-};
+use axum::http::StatusCode;
 use concord_domain::{booking::BookingTime, customer::CustomerAnswer};
-use concord_jobs::{invitations::CustomerText, language::TextKey};
-use concord_services::customers::{self, CustomerError, CustomerVisit};
+use concord_jobs::language::TextKey;
+use concord_services::customers::{self, CustomerError};
 use serde::Deserialize;
 
 use super::{
-    CustomerPageError, CustomerResult, CustomerTexts, answer_with, open,
-    page::{accept_language, back, refused},
-    refusal,
+    CompletedAction, CustomerForm, CustomerPageError, CustomerResult, CustomerTexts, PageVisitor,
+    answer_with, error::refusal, page::refused,
 };
-use crate::{
-    app::App,
-    http::{pages::Assets, request_origin::RequestOrigin},
-};
+use crate::http::pages::Assets;
 
 #[derive(Template)]
 #[template(path = "customer/move.html")]
@@ -47,7 +39,7 @@ struct CancelPage<'a> {
 
 #[derive(Template)]
 #[template(path = "customer/ask.html")]
-struct AskPage<'a> {
+struct WishPage<'a> {
     texts: &'a CustomerTexts<'a>,
     assets: Assets,
     path: String,
@@ -61,61 +53,37 @@ pub(super) struct AnswerForm {
 }
 
 pub(super) async fn answer(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-    Form(form): Form<AnswerForm>,
+    visitor: PageVisitor,
+    CustomerForm(form): CustomerForm<AnswerForm>,
 ) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    match customers::answer(&app.context, &visit, form.answer).await {
-        Ok(true) => Ok(back(&token, "cancelled")),
-        Ok(false) => Ok(back(&token, "answered")),
-        Err(error) => {
-            refused(&app, &visit, &CustomerTexts::of(&visit, accept_language(&headers)), &token, error)
-        }
+    match customers::answer(&visitor.app.context, &visitor.visit, form.answer).await {
+        Ok(true) => Ok(visitor.redirect(CompletedAction::Cancelled)),
+        Ok(false) => Ok(visitor.redirect(CompletedAction::Answered)),
+        Err(error) => refused(&visitor, error),
     }
 }
 
-pub(super) async fn choose_time(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let texts = CustomerTexts::of(&visit, accept_language(&headers));
-    if !visit.may_move(app.now()).is_allowed() {
-        return refused(&app, &visit, &texts, &token, CustomerError::NotAllowed);
+pub(super) async fn choose_time(visitor: PageVisitor) -> CustomerResult {
+    if !visitor.visit.may_move(visitor.app.now()).is_allowed() {
+        return refused(&visitor, CustomerError::NotAllowed);
     }
-    Ok(answer_with(StatusCode::OK, times_page(&app, &visit, &texts, &token, None).await?))
+    Ok(answer_with(StatusCode::OK, times_page(&visitor, None).await?))
 }
 
-async fn times_page(
-    app: &App,
-    visit: &CustomerVisit,
-    texts: &CustomerTexts<'_>,
-    token: &str,
-    message: Option<String>,
-) -> Result<String, CustomerPageError> {
-    let free = customers::free_times(&app.context, visit).await?;
-    let own = own_text(app, visit, texts);
+async fn times_page(visitor: &PageVisitor, message: Option<String>) -> Result<String, CustomerPageError> {
+    let free = customers::free_times(&visitor.app.context, &visitor.visit).await?;
+    let (own, booking) = (visitor.booking_texts(), visitor.visit.booking());
     let sent = |time: &BookingTime| serde_json::to_string(time).unwrap_or_default();
     let page = MovePage {
-        texts,
+        texts: &visitor.texts(),
         assets: Assets::current(),
-        path: format!("/b/{token}"),
-        now: own.time(&visit.subject.booking.draft.time),
-        version: visit.subject.booking.version,
+        path: visitor.path(),
+        now: own.time(&booking.draft.time),
+        version: booking.version,
         times: free.iter().map(|time| (sent(time), own.time(time))).collect(),
         message,
     };
     Ok(page.render()?)
-}
-
-fn own_text<'a>(app: &App, visit: &'a CustomerVisit, texts: &CustomerTexts<'_>) -> CustomerText<'a> {
-    CustomerText::of(&visit.subject, app.context.mail.host(), Some(&visit.attendee), "")
-        .in_language(texts.language)
 }
 
 #[derive(Deserialize)]
@@ -125,47 +93,36 @@ pub(super) struct MoveForm {
 }
 
 pub(super) async fn move_to(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-    Form(form): Form<MoveForm>,
+    visitor: PageVisitor,
+    CustomerForm(form): CustomerForm<MoveForm>,
 ) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let texts = CustomerTexts::of(&visit, accept_language(&headers));
     // What is no time is none that is free.
     let moved = match serde_json::from_str::<BookingTime>(&form.time) {
-        Ok(time) => customers::move_to(&app.context, &visit, time, form.version).await,
+        Ok(time) => customers::move_to(&visitor.app.context, &visitor.visit, time, form.version).await,
         Err(_) => Err(CustomerError::Taken),
     };
     match moved {
-        Ok(()) => Ok(back(&token, "moved")),
+        Ok(()) => Ok(visitor.redirect(CompletedAction::Moved)),
         Err(error @ CustomerError::Taken) => {
-            let why = refusal(&texts, error)?;
-            Ok(answer_with(StatusCode::CONFLICT, times_page(&app, &visit, &texts, &token, Some(why)).await?))
+            let (status, why) = refusal(&visitor.texts(), error)?;
+            Ok(answer_with(status, times_page(&visitor, Some(why)).await?))
         }
-        Err(error) => refused(&app, &visit, &texts, &token, error),
+        Err(error) => refused(&visitor, error),
     }
 }
 
-pub(super) async fn confirm_cancel(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let texts = CustomerTexts::of(&visit, accept_language(&headers));
-    if !visit.may_cancel(app.now()).is_allowed() {
-        return refused(&app, &visit, &texts, &token, CustomerError::NotAllowed);
+pub(super) async fn confirm_cancel(visitor: PageVisitor) -> CustomerResult {
+    if !visitor.visit.may_cancel(visitor.app.now()).is_allowed() {
+        return refused(&visitor, CustomerError::NotAllowed);
     }
+    let (subject, booking) = (&visitor.visit.subject, visitor.visit.booking());
     let page = CancelPage {
-        texts: &texts,
+        texts: &visitor.texts(),
         assets: Assets::current(),
-        path: format!("/b/{token}"),
-        title: visit.subject.named().content().title,
-        when: own_text(&app, &visit, &texts).time(&visit.subject.booking.draft.time),
-        version: visit.subject.booking.version,
+        path: visitor.path(),
+        title: subject.named().content().title,
+        when: visitor.booking_texts().time(&booking.draft.time),
+        version: booking.version,
     };
     Ok(answer_with(StatusCode::OK, page.render()?))
 }
@@ -176,70 +133,43 @@ pub(super) struct CancelForm {
 }
 
 pub(super) async fn cancel(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-    Form(form): Form<CancelForm>,
+    visitor: PageVisitor,
+    CustomerForm(form): CustomerForm<CancelForm>,
 ) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    match customers::cancel(&app.context, &visit, form.version).await {
-        Ok(()) => Ok(back(&token, "cancelled")),
-        Err(error) => {
-            refused(&app, &visit, &CustomerTexts::of(&visit, accept_language(&headers)), &token, error)
-        }
+    match customers::cancel(&visitor.app.context, &visitor.visit, form.version).await {
+        Ok(()) => Ok(visitor.redirect(CompletedAction::Cancelled)),
+        Err(error) => refused(&visitor, error),
     }
 }
 
-pub(super) async fn write_wish(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let texts = CustomerTexts::of(&visit, accept_language(&headers));
-    Ok(answer_with(StatusCode::OK, wish_page(&texts, &token, String::new(), None)?))
+pub(super) async fn write_wish(visitor: PageVisitor) -> CustomerResult {
+    Ok(answer_with(StatusCode::OK, wish_page(&visitor, String::new(), None)?))
 }
 
 fn wish_page(
-    texts: &CustomerTexts<'_>,
-    token: &str,
+    visitor: &PageVisitor,
     wish: String,
     message: Option<String>,
 ) -> Result<String, CustomerPageError> {
-    let path = format!("/b/{token}");
-    Ok(AskPage { texts, assets: Assets::current(), path, wish, message }.render()?)
+    let (texts, path) = (&visitor.texts(), visitor.path());
+    Ok(WishPage { texts, assets: Assets::current(), path, wish, message }.render()?)
 }
 
 #[derive(Deserialize)]
-pub(super) struct AskForm {
+pub(super) struct WishForm {
     wish: String,
 }
 
-pub(super) async fn ask(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-    Form(form): Form<AskForm>,
+pub(super) async fn send_wish(
+    visitor: PageVisitor,
+    CustomerForm(form): CustomerForm<WishForm>,
 ) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let texts = CustomerTexts::of(&visit, accept_language(&headers));
-    match customers::ask(&app.context, &visit, &form.wish).await {
-        Ok(()) => Ok(back(&token, "asked")),
+    match customers::send_wish(&visitor.app.context, &visitor.visit, &form.wish).await {
+        Ok(()) => Ok(visitor.redirect(CompletedAction::WishSent)),
         Err(error @ (CustomerError::EmptyWish | CustomerError::LongWish)) => {
-            let why = refusal(&texts, error)?;
-            let page = wish_page(&texts, &token, form.wish, Some(why))?;
-            Ok(answer_with(StatusCode::UNPROCESSABLE_ENTITY, page))
+            let (status, why) = refusal(&visitor.texts(), error)?;
+            Ok(answer_with(status, wish_page(&visitor, form.wish, Some(why))?))
         }
-        Err(error) => refused(&app, &visit, &texts, &token, error),
-    }
-}
-
-impl CustomerTexts<'_> {
-    /// Says that nothing is free.
-    pub(super) fn no_times(&self) -> String {
-        self.text(TextKey::CustomerMoveNone)
+        Err(error) => refused(&visitor, error),
     }
 }

@@ -1,18 +1,13 @@
 //! The page of one booking: what, when, where, with whom, and what can be done.
 
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Query, http::StatusCode};
 use concord_domain::{
     booking::{BookingStatus, BookingTime},
     customer::{CalendarLink, CustomerAnswer, CustomerPermission, LinkedEvent, calendar_links},
 };
 use concord_jobs::{
-    invitations::{BookingFact, CustomerText},
+    invitations::BookingFact,
     language::{TextKey, text},
 };
 use concord_services::{
@@ -21,11 +16,11 @@ use concord_services::{
 };
 use serde::Deserialize;
 
-use super::{CustomerPageError, CustomerResult, CustomerTexts, answer_with, open, refusal};
-use crate::{
-    app::App,
-    http::{calendar_file::calendar_file, pages::Assets, request_origin::RequestOrigin},
+use super::{
+    CompletedAction, CustomerPageError, CustomerResult, CustomerTexts, PageVisitor, answer_with,
+    error::refusal,
 };
+use crate::http::{calendar_file::calendar_file, pages::Assets};
 
 #[derive(Template)]
 #[template(path = "customer/booking.html")]
@@ -56,70 +51,39 @@ struct BookingPage<'a> {
     is_refused: bool,
 }
 
-/// What was just done.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Done {
-    Answered,
-    Moved,
-    Cancelled,
-    Asked,
-    Sent,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct DoneQuery {
-    done: Option<Done>,
+pub(super) struct CompletedQuery {
+    done: Option<CompletedAction>,
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Query(query): Query<DoneQuery>,
-    Extension(origin): Extension<RequestOrigin>,
-    headers: HeaderMap,
-) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let texts = CustomerTexts::of(&visit, accept_language(&headers));
+pub(super) async fn show(visitor: PageVisitor, Query(query): Query<CompletedQuery>) -> CustomerResult {
+    let texts = visitor.texts();
     let message = query.done.map(|done| match done {
-        Done::Answered => texts.text(TextKey::CustomerAnswerThanks),
-        Done::Moved => texts.text(TextKey::CustomerMoved),
-        Done::Cancelled => texts.text(TextKey::CustomerCancelled),
-        Done::Asked => texts.with_business(TextKey::CustomerAsked),
-        Done::Sent => texts.text(TextKey::CustomerAllSent),
+        CompletedAction::Answered => texts.text(TextKey::CustomerAnswerThanks),
+        CompletedAction::Moved => texts.text(TextKey::CustomerMoved),
+        CompletedAction::Cancelled => texts.text(TextKey::CustomerCancelled),
+        CompletedAction::WishSent => texts.with_business(TextKey::CustomerAsked),
+        CompletedAction::LinkSent => texts.text(TextKey::CustomerAllSent),
     });
-    let page = render(&app, &visit, &texts, &token, message, false)?;
-    Ok(answer_with(StatusCode::OK, page))
+    Ok(answer_with(StatusCode::OK, render(&visitor, message, false)?))
 }
 
 /// The page again, with why something was not done.
-pub(super) fn refused(
-    app: &App,
-    visit: &CustomerVisit,
-    texts: &CustomerTexts<'_>,
-    token: &str,
-    error: CustomerError,
-) -> CustomerResult {
-    let status =
-        if matches!(error, CustomerError::NotAllowed) { StatusCode::FORBIDDEN } else { StatusCode::CONFLICT };
-    let why = refusal(texts, error)?;
-    Ok(answer_with(status, render(app, visit, texts, token, Some(why), true)?))
+pub(super) fn refused(visitor: &PageVisitor, error: CustomerError) -> CustomerResult {
+    let (status, why) = refusal(&visitor.texts(), error)?;
+    Ok(answer_with(status, render(visitor, Some(why), true)?))
 }
 
 fn render(
-    app: &App,
-    visit: &CustomerVisit,
-    texts: &CustomerTexts<'_>,
-    token: &str,
+    visitor: &PageVisitor,
     message: Option<String>,
     is_refused: bool,
 ) -> Result<String, CustomerPageError> {
-    let (now, zone) = (app.now(), visit.subject.zone);
+    let (texts, own, visit) = (&visitor.texts(), visitor.booking_texts(), &visitor.visit);
+    let (now, zone) = (visitor.app.now(), visit.subject.zone);
     let booking = &visit.subject.booking;
     let content = visit.subject.named().content();
-    let own = CustomerText::of(&visit.subject, app.context.mail.host(), Some(&visit.attendee), "")
-        .in_language(texts.language);
     let details = own.description(&content);
     let linked = LinkedEvent {
         title: &content.title,
@@ -140,11 +104,11 @@ fn render(
     let page = BookingPage {
         texts,
         assets: Assets::current(),
-        path: format!("/b/{token}"),
+        path: visitor.path(),
         title: content.title.clone(),
         state: texts.text(state(visit, now >= booking.interval.end)),
         facts: own.facts(&content, None),
-        zone: text(texts.language, TextKey::CustomerZone, [("zone", zone.name().replace('_', " ").into())]),
+        zone: own.zone_note(),
         zone_name: zone.name(),
         links: if is_off { Vec::new() } else { calendar_links(&linked) },
         can_answer: visit.may_answer(now),
@@ -182,27 +146,7 @@ fn state(visit: &CustomerVisit, is_over: bool) -> TextKey {
     }
 }
 
-pub(super) async fn file(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    let booking = &visit.subject.booking;
-    let calendar =
-        invitations::file(&app.context, booking.business, booking.id, Some(visit.attendee.id)).await;
-    let calendar = calendar.map_err(|error| CustomerPageError::Broken(error.to_string()))?;
-    Ok(calendar_file(calendar))
-}
-
-/// What the browser asks for.
-pub(super) fn accept_language(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())
-}
-
-/// Back to the page, which says what was done.
-pub(super) fn back(token: &str, done: &str) -> Response {
-    let to = format!("/b/{token}?done={done}");
-    (StatusCode::SEE_OTHER, [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store".to_owned())])
-        .into_response()
+pub(super) async fn file(visitor: PageVisitor) -> CustomerResult {
+    let CustomerVisit { subject, attendee } = &visitor.visit;
+    Ok(calendar_file(invitations::file_of(&visitor.app.context, subject, Some(attendee))))
 }

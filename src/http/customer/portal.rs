@@ -7,17 +7,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use concord_domain::language::Language;
-use concord_jobs::{invitations::CustomerText, language::TextKey};
+use concord_jobs::{invitations::BookingTexts, language::TextKey};
 use concord_services::customers::{self, CustomerPortal};
 use secrecy::ExposeSecret;
 
-use super::{
-    CustomerPageError, CustomerResult, CustomerTexts, answer_with, open,
-    page::{accept_language, back},
-};
+use super::{CompletedAction, CustomerPageError, CustomerResult, CustomerTexts, PageVisitor, answer_with};
 use crate::{
     app::{App, admission::CredentialKind},
-    http::{pages::Assets, request_origin::RequestOrigin},
+    http::{accept_language::accept_language, pages::Assets, request_origin::RequestOrigin},
 };
 
 #[derive(Template)]
@@ -36,14 +33,9 @@ struct PortalRow {
     is_cancelled: bool,
 }
 
-pub(super) async fn send_link(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    Extension(origin): Extension<RequestOrigin>,
-) -> CustomerResult {
-    let visit = open(&app, &origin, &token).await?;
-    customers::send_portal_link(&app.context, &visit).await?;
-    Ok(back(&token, "sent"))
+pub(super) async fn send_link(visitor: PageVisitor) -> CustomerResult {
+    customers::send_portal_link(&visitor.app.context, &visitor.visit).await?;
+    Ok(visitor.redirect(CompletedAction::LinkSent))
 }
 
 pub(super) async fn show(
@@ -63,8 +55,7 @@ pub(super) async fn show(
     let (mut coming, mut past) = (Vec::new(), Vec::new());
     for (visit, token) in &bookings {
         let subject = &visit.subject;
-        let own = CustomerText::of(subject, app.context.mail.host(), Some(&visit.attendee), "")
-            .in_language(language);
+        let own = BookingTexts::of(subject).in_language(language);
         let row = PortalRow {
             path: format!("/b/{}", token.expose_secret()),
             title: subject.named().content().title,

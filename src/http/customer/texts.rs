@@ -1,11 +1,11 @@
 //! What a customer reads, in their language.
 
 use askama::Template;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{customer::MAX_WISH, language::Language};
 use concord_jobs::language::{TextKey, dates, text};
-use concord_services::customers::CustomerVisit;
 
 use crate::http::pages::Assets;
 
@@ -25,15 +25,7 @@ struct MessagePage<'a> {
     message: String,
 }
 
-impl<'a> CustomerTexts<'a> {
-    /// Those of a visit: of the booking's language, or the browser's, or the business's.
-    pub(super) fn of(visit: &'a CustomerVisit, accept_language: Option<&str>) -> Self {
-        let business = &visit.subject.business;
-        let own = visit.subject.booking.draft.customer.language;
-        let language = Language::choose(own, accept_language, Some(business.invitations.language));
-        Self { language, business: &business.name }
-    }
-
+impl CustomerTexts<'_> {
     /// A text without variables.
     pub(super) fn text(&self, key: TextKey) -> String {
         text(self.language, key, [])
@@ -59,9 +51,17 @@ impl<'a> CustomerTexts<'a> {
         self.message_page(TextKey::CustomerGoneTitle, TextKey::CustomerGoneText)
     }
 
-    /// The page for when too much is asked.
-    pub(super) fn busy_page(&self) -> askama::Result<String> {
-        self.message_page(TextKey::CustomerBusyTitle, TextKey::CustomerBusyText)
+    /// The page for when it could not be made; with what status.
+    pub(super) fn failed_page(&self, status: StatusCode) -> askama::Result<String> {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                self.message_page(TextKey::CustomerBusyTitle, TextKey::CustomerBusyText)
+            }
+            _ if status.is_client_error() => {
+                self.message_page(TextKey::CustomerFailedTitle, TextKey::CustomerMalformedText)
+            }
+            _ => self.message_page(TextKey::CustomerFailedTitle, TextKey::CustomerFailedText),
+        }
     }
 
     fn message_page(&self, title: TextKey, message: TextKey) -> askama::Result<String> {
