@@ -193,7 +193,7 @@ pub const MAX_LINE: usize = 300;
 /// Longest notes, in characters.
 pub const MAX_NOTES: usize = 10_000;
 /// Most guests who are invited besides the customer.
-pub const MAX_GUESTS: usize = 50;
+const MAX_GUESTS: usize = 50;
 /// Longest address of a meeting, in bytes.
 pub const MAX_MEETING_URL: usize = 1_000;
 /// Longest booking, in days: a slip in a year is not worth ten years of a room.
@@ -275,16 +275,19 @@ impl BookingDraft {
 
     fn guest_errors(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
+        if self.guests.is_empty() {
+            return faults;
+        }
         let mut add = |message: String| faults.push(FieldError::new("guests", message));
         if self.guests.len() > MAX_GUESTS {
             add(format!("has more than {MAX_GUESTS} people"));
         }
         let mut known = BTreeSet::from([MailAddress::key_of(&self.customer.email)]);
         for guest in &self.guests {
-            if let Err(error) = MailAddress::parse(&guest.email) {
-                add(format!("names “{}”, which {error}", guest.email));
-            } else if !known.insert(MailAddress::key_of(&guest.email)) {
-                add(format!("names {} twice, or also as the customer", guest.email));
+            match MailAddress::parse(&guest.email) {
+                Ok(address) if known.insert(address.key()) => {}
+                Ok(_) => add(format!("names {} twice, or also as the customer", guest.email)),
+                Err(error) => add(format!("names “{}”, which {error}", guest.email)),
             }
             if guest.name.chars().count() > MAX_LINE || guest.name.chars().any(char::is_control) {
                 add(format!("has a name that is longer than {MAX_LINE} characters or not one line"));

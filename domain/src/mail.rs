@@ -94,12 +94,12 @@ pub fn one_line(text: &str) -> String {
 
 /// Whether a character changes the direction of what stands after it, up to another one that ends that (Unicode's
 /// embeddings, overrides and isolates): by these a name can be made to look like something else.
-pub fn turns_text(c: char) -> bool {
+fn turns_text(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The longest mail address that mail servers take.
-pub const MAX_MAIL_ADDRESS: usize = 254;
+const MAX_MAIL_ADDRESS: usize = 254;
 
 /// One `@` with something before it and a name after it: the mail server is the judge of the rest.
 pub fn looks_like_mail_address(text: &str) -> bool {
@@ -169,7 +169,12 @@ impl MailAddress {
     /// By what two spellings are known as one address: servers tell upper case from lower in the first half, and people do
     /// not. Also of what is no address.
     pub fn key_of(text: &str) -> String {
-        Self::parse(text).map_or_else(|_| text.trim().to_owned(), |address| address.0).to_lowercase()
+        Self::parse(text).map_or_else(|_| text.trim().to_lowercase(), |address| address.key())
+    }
+
+    /// The same of one that was read.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
     }
 }
 

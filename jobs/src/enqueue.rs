@@ -1,8 +1,9 @@
-//! Enqueues the jobs of connections and calendars, in the transaction that gives rise to them. The caller pushes what is
+//! Enqueues the jobs of connections, calendars and bookings, in the transaction that gives rise to them. The caller pushes what is
 //! returned after the commit.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    booking::Booking,
     connection::Direction,
     ids::{BusinessId, CalendarId, ConnectionId, StaffId},
     job::{JobKind, QueueClass},
@@ -28,6 +29,11 @@ pub async fn batch_sync(
     connection: ConnectionId,
 ) -> Result<JobRef, StorageError> {
     due_now(tx, context, business, (JobKind::BatchSync, connection.0, QueueClass::Bulk)).await
+}
+
+/// Enqueues the invitations of a booking.
+pub async fn invite(tx: &mut Tx, context: &Context, booking: &Booking) -> Result<JobRef, StorageError> {
+    due_now(tx, context, booking.business, (JobKind::Invite, booking.id.0, QueueClass::Interactive)).await
 }
 
 /// Enqueues the batch of every connection of the business that is active, where what entries are made of changes, such as

@@ -4,15 +4,15 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingTime},
     customer::{CustomerAnswer, CustomerPermission, CustomerRules, MAX_WISH},
-    ids::{AttendeeId, BookingId, BusinessId},
-    invitation::AttendeeRole,
+    ids::{AttendeeId, BookingId},
+    invitation::{AttendeeRole, named_attendees},
     mail::MailAddress,
     people::Actor,
     webhook::{Event, InvitationAnswerPayload},
 };
 use concord_jobs::{
     Context,
-    invitations::Subject,
+    invitations::{Subject, page_address},
     notify::customer::{CustomerDeed, raise_customer_notice},
 };
 use concord_storage::{
@@ -23,7 +23,7 @@ use concord_storage::{
     limits::{self, BucketRate, RateDecision},
     secret,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::{ServiceError, error::OrNotFound, history};
@@ -72,7 +72,7 @@ impl From<PutError> for CustomerError {
 impl CustomerVisit {
     /// Whose page has the token with this digest. `None`: nobody's who comes to the booking as it is now.
     pub async fn open(context: &Context, digest: &str) -> Result<Option<Self>, StorageError> {
-        let Some(attendee) = customer_links::find(&context.db, digest).await? else { return Ok(None) };
+        let Some(attendee) = attendees::find_by_token(&context.db, digest).await? else { return Ok(None) };
         let subject = Subject::load(context, attendee.business_id, attendee.booking_id).await?;
         // The booking may have another customer by now, of whom the attendees will tell in a moment.
         Ok(subject
@@ -80,7 +80,8 @@ impl CustomerVisit {
             .map(|subject| Self { subject, attendee }))
     }
 
-    fn booking(&self) -> &Booking {
+    /// The booking whose page it is.
+    pub fn booking(&self) -> &Booking {
         &self.subject.booking
     }
 
@@ -120,6 +121,13 @@ impl CustomerVisit {
         self.booking().draft.status.occupies() && now < self.booking().interval.start
     }
 
+    /// Whether an answer cancels the booking: where the business wants that, and the customer may.
+    pub(crate) fn is_cancelled_by(&self, answer: CustomerAnswer, now: DateTime<Utc>) -> bool {
+        answer == CustomerAnswer::Declined
+            && self.rules().decline_cancels
+            && self.may_cancel(now).is_allowed()
+    }
+
     pub(crate) fn by(&self, now: DateTime<Utc>) -> ChangeContext {
         let actor = Actor::Customer { attendee: self.attendee.id, name: self.attendee.name.clone() };
         ChangeContext { business: self.subject.business.id, actor, now }
@@ -127,13 +135,9 @@ impl CustomerVisit {
 }
 
 fn comes(attendee: &Attendee, booking: &Booking) -> bool {
-    let draft = &booking.draft;
-    match attendee.role {
-        AttendeeRole::Customer => MailAddress::key_of(&draft.customer.email) == attendee.address_key,
-        AttendeeRole::Guest => {
-            draft.guests.iter().any(|guest| MailAddress::key_of(&guest.email) == attendee.address_key)
-        }
-    }
+    named_attendees(&booking.draft).any(|(role, _, address)| {
+        role == attendee.role && MailAddress::key_of(address) == attendee.address_key
+    })
 }
 
 /// Notes what somebody answers. Declining cancels the booking where the business wants that and the customer may.
@@ -151,8 +155,7 @@ pub async fn answer(
         acquire(context, visit, by.now).await?;
         record_answer(context, visit, (answer, by.now), "").await?;
     }
-    let cancels = answer == CustomerAnswer::Declined && visit.rules().decline_cancels;
-    if cancels && visit.may_cancel(by.now).is_allowed() {
+    if visit.is_cancelled_by(answer, by.now) {
         cancel(context, visit, visit.booking().version).await?;
         return Ok(true);
     }
@@ -252,7 +255,7 @@ async fn acquire(context: &Context, visit: &CustomerVisit, now: DateTime<Utc>) -
 }
 
 /// Passes on what the customer would like to be changed.
-pub async fn ask(context: &Context, visit: &CustomerVisit, wish: &str) -> Result<(), CustomerError> {
+pub async fn send_wish(context: &Context, visit: &CustomerVisit, wish: &str) -> Result<(), CustomerError> {
     let wish = wish.trim();
     if wish.is_empty() {
         return Err(CustomerError::EmptyWish);
@@ -269,7 +272,7 @@ pub async fn ask(context: &Context, visit: &CustomerVisit, wish: &str) -> Result
     let mut tx = context.db.begin().await?;
     let detail = json!({ "reference": booking.reference, "wish": wish });
     history::record(&mut tx, &by, "asked for a change", booking.id, &detail).await?;
-    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Asked).await?;
+    raise_customer_notice(&mut tx, context, booking, CustomerDeed::WishSent).await?;
     context.commit(tx, &[]).await?;
     Ok(())
 }
@@ -322,30 +325,35 @@ pub async fn portal(context: &Context, digest: &str) -> Result<Option<CustomerPo
         return Ok(None);
     };
     let Some(business) = businesses::find(&context.db, business).await? else { return Ok(None) };
-    let mut all = Vec::new();
-    for (attendee, booking) in customer_links::of_address(&context.db, business.id, &key).await? {
-        all.extend(visit_of(context, business.id, attendee, booking).await?);
-    }
-    Ok(Some(CustomerPortal { business, bookings: all }))
+    let rows = attendees::of_address(&context.db, business.id, &key).await?;
+    let ids: Vec<BookingId> = rows.iter().map(|row| row.booking_id).collect();
+    let mut found = bookings::find_by_ids(&context.db, business.id, &ids).await?;
+    let (rows, all): (Vec<Attendee>, Vec<Booking>) = rows
+        .into_iter()
+        .filter_map(|row| found.remove(&row.booking_id).map(|booking| (row, booking)))
+        .filter(|(row, booking)| comes(row, booking))
+        .unzip();
+    let tokens = page_tokens(context, &rows).await?;
+    let subjects = Subject::load_all(context, &business, all).await?;
+    let visits =
+        subjects.into_iter().zip(rows).map(|(subject, attendee)| CustomerVisit { subject, attendee });
+    Ok(Some(CustomerPortal { business, bookings: visits.zip(tokens).collect() }))
 }
 
-async fn visit_of(
-    context: &Context,
-    business: BusinessId,
-    attendee: AttendeeId,
-    booking: BookingId,
-) -> Result<Option<(CustomerVisit, SecretString)>, StorageError> {
-    let Some(subject) = Subject::load(context, business, booking).await? else { return Ok(None) };
-    let all = attendees::of_booking(&context.db, business, booking).await?;
-    let Some(attendee) = all.into_iter().find(|one| one.id == attendee && comes(one, &subject.booking))
-    else {
-        return Ok(None);
-    };
-    let token = match customer_links::find_token(&context.db, &context.ring, attendee.id).await? {
-        Some(token) => token,
-        None => in_tx!(context.db, tx => customer_links::token(&mut tx, &context.ring, attendee.id).await)?,
-    };
-    Ok(Some((CustomerVisit { subject, attendee }, token)))
+/// The tokens of these attendees' pages, in their order, made where there are none.
+async fn page_tokens(context: &Context, rows: &[Attendee]) -> Result<Vec<SecretString>, StorageError> {
+    let ids: Vec<AttendeeId> = rows.iter().map(|row| row.id).collect();
+    let mut known = customer_links::find_tokens(&context.db, &context.ring, &ids).await?;
+    if ids.iter().any(|id| !known.contains_key(id)) {
+        let mut tx = context.db.begin().await?;
+        for id in &ids {
+            if !known.contains_key(id) {
+                known.insert(*id, customer_links::token(&mut tx, &context.ring, *id).await?);
+            }
+        }
+        tx.commit().await?;
+    }
+    Ok(ids.iter().filter_map(|id| known.remove(id)).collect())
 }
 
 /// The address of the customer's page of a booking, for whoever passes it on by other means than mail.
@@ -355,11 +363,10 @@ pub async fn page_url(context: &Context, booking: &Booking) -> Result<String, Se
         return Err(StorageError::Busy.into());
     }
     let all = attendees::reconcile(&mut tx, booking, context.clock.now()).await?;
-    let customer = all.iter().find(|one| one.role == AttendeeRole::Customer && one.removed_at.is_none());
-    let customer = customer.or_not_found("customer")?;
-    let token = customer_links::token(&mut tx, &context.ring, customer.id).await?;
+    let customer = all.iter().find(|one| one.is_present_customer()).or_not_found("customer")?;
+    let page = page_address(&mut tx, context, customer.id).await?;
     tx.commit().await?;
-    Ok(context.mail.address(&format!("/b/{}", token.expose_secret())))
+    Ok(page)
 }
 
 /// Ends the pages of a booking that are known by now.

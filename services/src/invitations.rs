@@ -4,20 +4,18 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     customer::CustomerAnswer,
-    ids::{AttendeeId, BookingId, BusinessId},
-    invitation::{AttendeeRole, InvitationState, invites},
-    job::{JobKind, QueueClass},
+    ids::{BookingId, BusinessId},
+    invitation::{AttendeeRole, InvitationState, has_address, invites, named_attendees},
     mail::MailAddress,
 };
 use concord_jobs::{
-    Context,
-    invitations::{CustomerText, Subject, booking_file, organizer_address},
+    Context, enqueue,
+    invitations::{InvitationTexts, Subject, organizer_address},
 };
 use concord_storage::{
     ChangeContext, StorageError,
     attendees::{self, Attendee, InvitationMail},
     bookings,
-    jobs::{self, NewJob},
 };
 use serde_json::json;
 
@@ -49,18 +47,15 @@ pub async fn list(context: &Context, booking: &Booking) -> Result<Vec<AttendeeIn
     let (db, business) = (&context.db, booking.business);
     let known = attendees::of_booking(db, business, booking.id).await?;
     let mails = attendees::mails(db, business, booking.id).await?;
-    let draft = &booking.draft;
-    let customer = (AttendeeRole::Customer, &draft.customer.name, &draft.customer.email);
-    let guests = draft.guests.iter().map(|guest| (AttendeeRole::Guest, &guest.name, &guest.email));
     let known: Vec<Attendee> = known.into_iter().filter(|one| !one.address.is_empty()).collect();
     let mut all: Vec<AttendeeInvitation> = known.iter().map(|one| invitation(one, &mails)).collect();
-    for (role, name, address) in std::iter::once(customer).chain(guests) {
+    for (role, name, address) in named_attendees(&booking.draft) {
         let key = MailAddress::key_of(address);
         if !address.is_empty() && !known.iter().any(|one| one.address_key == key) {
             all.push(AttendeeInvitation {
                 role,
-                name: name.clone(),
-                address: address.clone(),
+                name: name.to_owned(),
+                address: address.to_owned(),
                 state: InvitationState::NotSent,
                 sequence: None,
                 sent_at: None,
@@ -96,62 +91,54 @@ fn invitation(attendee: &Attendee, newest_first: &[InvitationMail]) -> AttendeeI
 /// Sends all who come to a booking the invitation again, or for the first time, whatever the business's rule is.
 /// `NotPossible`: it is over or cancelled, nobody is invited to such a booking, or nobody has an address.
 pub async fn send(context: &Context, by: &ChangeContext, booking: &Booking) -> Result<(), ServiceError> {
-    refuse(context, booking)?;
+    if let Some(why) = obstacle(context, booking) {
+        return Err(ServiceError::NotPossible(why.to_owned()));
+    }
     let mut tx = context.db.begin().await?;
     if !bookings::hold(&mut tx, booking.id, booking.version).await? {
         return Err(StorageError::Busy.into());
     }
     attendees::reconcile(&mut tx, booking, by.now).await?;
     attendees::ask(&mut tx, by.business, booking.id).await?;
-    let job = NewJob {
-        business: Some(by.business),
-        kind: JobKind::Invite,
-        subject: booking.id.0,
-        queue: QueueClass::Interactive,
-        due_at: by.now,
-    };
-    let enqueued = jobs::enqueue(&mut tx, job, by.now).await?;
+    let enqueued = enqueue::invite(&mut tx, context, booking).await?;
     let detail = json!({ "reference": booking.reference });
     history::record(&mut tx, by, "invitation sent", booking.id, &detail).await?;
     context.commit(tx, &[enqueued]).await?;
     Ok(())
 }
 
-fn refuse(context: &Context, booking: &Booking) -> Result<(), ServiceError> {
-    let draft = &booking.draft;
-    let why = if context.mail.mailer.is_none() {
-        "no mail server is set up"
-    } else if !draft.status.occupies() {
-        "the booking is cancelled"
+/// Why nobody can be sent the invitation by hand; `None`: they can.
+pub fn obstacle(context: &Context, booking: &Booking) -> Option<&'static str> {
+    if context.mail.mailer.is_none() {
+        Some("no mail server is set up")
+    } else if !booking.draft.status.occupies() {
+        Some("the booking is cancelled")
     } else if booking.interval.end <= context.clock.now() {
-        "the booking is over"
+        Some("the booking is over")
     } else if booking.channel.is_some() {
-        "the platform that the booking came from writes to its guests itself"
+        Some("the platform that the booking came from writes to its guests itself")
     } else if !invites(booking) {
-        "nobody is invited to a booking of this type"
-    } else if draft.customer.email.is_empty() && draft.guests.is_empty() {
-        "the booking has no email address"
+        Some("nobody is invited to a booking of this type")
+    } else if !has_address(&booking.draft) {
+        Some("the booking has no email address")
     } else {
-        return Ok(());
-    };
-    Err(ServiceError::NotPossible(why.to_owned()))
+        None
+    }
 }
 
-/// The booking as an iCalendar file (METHOD:PUBLISH), with the UID and SEQUENCE of the invitation of whoever it is for; `None`:
-/// of the customer.
+/// The booking as an iCalendar file (METHOD:PUBLISH), with the UID and SEQUENCE of the customer's invitation.
 pub async fn file(
     context: &Context,
     business: BusinessId,
     booking: BookingId,
-    attendee: Option<AttendeeId>,
 ) -> Result<String, ServiceError> {
     let subject = Subject::load(context, business, booking).await?.or_not_found("booking")?;
     let known = attendees::of_booking(&context.db, business, booking).await?;
-    let customer = known.into_iter().find(|one| match attendee {
-        Some(id) => one.id == id,
-        None => one.role == AttendeeRole::Customer && one.removed_at.is_none(),
-    });
-    let organizer = organizer_address(context, &subject.business, customer.as_ref());
-    let text = CustomerText::of(&subject, context.mail.host(), None, organizer);
-    Ok(booking_file(&text, &subject, customer.as_ref()))
+    Ok(file_of(context, &subject, known.iter().find(|one| one.is_present_customer())))
+}
+
+/// The same of a booking that was read, for one attendee.
+pub fn file_of(context: &Context, subject: &Subject, attendee: Option<&Attendee>) -> String {
+    let organizer = organizer_address(context, &subject.business, attendee);
+    InvitationTexts::of(subject, context.mail.host(), attendee, organizer).file()
 }

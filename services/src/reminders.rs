@@ -24,16 +24,10 @@ fn for_history(settings: ReminderRuleSettings) -> Value {
     })
 }
 
-/// The rules besides `id`, while nobody else changes them.
-async fn lock_others(
-    tx: &mut Tx,
-    by: &ChangeContext,
-    id: Option<ReminderRuleId>,
-) -> Result<Vec<ReminderRule>, ServiceError> {
+/// The rules, while nobody else changes them.
+async fn lock_rules(tx: &mut Tx, by: &ChangeContext) -> Result<Vec<ReminderRule>, ServiceError> {
     businesses::lock(tx, by.business).await?;
-    let mut rules = reminder_rules::list_in(tx, by.business).await?;
-    rules.retain(|rule| Some(rule.id) != id);
-    Ok(rules)
+    Ok(reminder_rules::list_in(tx, by.business).await?)
 }
 
 fn refuse(settings: ReminderRuleSettings, others: &[ReminderRule]) -> Result<(), ServiceError> {
@@ -55,7 +49,7 @@ pub async fn create(
     settings: &ReminderRuleSettings,
 ) -> Result<ReminderRule, ServiceError> {
     let mut tx = context.db.begin().await?;
-    refuse(*settings, &lock_others(&mut tx, by, None).await?)?;
+    refuse(*settings, &lock_rules(&mut tx, by).await?)?;
     let rule = reminder_rules::create(&mut tx, by.business, settings, by.now).await?;
     history::record(&mut tx, by, "created", rule.id, &for_history(*settings)).await?;
     let enqueued = enqueue::plan_reminders(&mut tx, context, by.business).await?;
@@ -72,7 +66,7 @@ pub async fn change<E: From<ServiceError>>(
     apply: impl FnOnce(&ReminderRuleSettings) -> Result<ReminderRuleSettings, E> + Send,
 ) -> Result<ReminderRule, E> {
     let mut tx = context.db.begin().await.map_err(ServiceError::from)?;
-    let mut others = lock_others(&mut tx, by, None).await?;
+    let mut others = lock_rules(&mut tx, by).await?;
     let at = others.iter().position(|rule| rule.id == id).or_not_found(WHAT)?;
     let before = others.remove(at);
     let settings = apply(&before.settings)?;
@@ -99,7 +93,7 @@ async fn write_change(
 /// Ends a rule: what was planned by it is not sent.
 pub async fn remove(context: &Context, by: &ChangeContext, id: ReminderRuleId) -> Result<(), ServiceError> {
     let mut tx = context.db.begin().await?;
-    let rules = lock_others(&mut tx, by, None).await?;
+    let rules = lock_rules(&mut tx, by).await?;
     let rule = rules.iter().find(|rule| rule.id == id).or_not_found(WHAT)?;
     reminder_rules::remove(&mut tx, by.business, id, by.now).await.or_not_found(WHAT)?;
     history::record(&mut tx, by, "deleted", id, &for_history(rule.settings)).await?;

@@ -88,9 +88,7 @@ async fn act(
             if (visit.attendee.answer, visit.attendee.answered_at) != (Some(answer), Some(at)) {
                 customers::record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
             }
-            let cancels =
-                answer == CustomerAnswer::Declined && visit.subject.business.customers.decline_cancels;
-            if cancels && visit.may_cancel(by.now).is_allowed() {
+            if visit.is_cancelled_by(answer, by.now) {
                 // That it could not be cancelled is seen by who reads the notice of the answer.
                 let _ = customers::cancel(context, visit, visit.subject.booking.version).await;
             }
@@ -143,7 +141,7 @@ async fn note(
     let mut tx = context.db.begin().await?;
     history::record(&mut tx, by, action, booking.id, &detail).await?;
     if reply.proposed.is_some() {
-        raise_customer_notice(&mut tx, context, booking, CustomerDeed::Asked).await?;
+        raise_customer_notice(&mut tx, context, booking, CustomerDeed::WishSent).await?;
     }
     context.commit(tx, &[]).await
 }

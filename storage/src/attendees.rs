@@ -10,7 +10,7 @@ use concord_domain::{
     booking::Booking,
     customer::CustomerAnswer,
     ids::{AttendeeId, BookingId, BusinessId, MailId},
-    invitation::{AttendeeRole, SentInvitation},
+    invitation::{AttendeeRole, SentInvitation, named_attendees},
     mail::{MailAddress, MailState},
 };
 use sqlx::types::Json;
@@ -55,6 +55,11 @@ impl Attendee {
         MailAddress::parse(&self.address)
             .map_or_else(|_| self.address.clone(), |address| address.as_str().to_owned())
     }
+
+    /// Whether they are the customer, and still come.
+    pub fn is_present_customer(&self) -> bool {
+        self.role == AttendeeRole::Customer && self.removed_at.is_none()
+    }
 }
 
 macro_rules! columns {
@@ -94,6 +99,23 @@ pub async fn of_replied_booking(db: &Db, booking: BookingId) -> Result<Vec<Atten
     all!(db, OF_REPLIED_BOOKING, booking)
 }
 
+const FIND_BY_TOKEN: &str = select!("FROM attendees WHERE token_hash = $1 AND removed_at IS NULL");
+
+/// The attendee whose page has the token with this digest; `None`: nobody who still comes.
+pub async fn find_by_token(db: &Db, digest: &str) -> Result<Option<Attendee>> {
+    optional!(db, FIND_BY_TOKEN, digest)
+}
+
+const OF_ADDRESS: &str = select!(
+    "FROM attendees WHERE business_id = $1 AND address_key = $2 AND removed_at IS NULL
+     ORDER BY (SELECT b.starts_at FROM bookings b WHERE b.id = attendees.booking_id) DESC, booking_id LIMIT 200"
+);
+
+/// Those of an address in all bookings to which it comes, the last to begin first, at most 200.
+pub async fn of_address(db: &Db, business: BusinessId, address_key: &str) -> Result<Vec<Attendee>> {
+    all!(db, OF_ADDRESS, business, address_key)
+}
+
 const ADD: &str = "
     INSERT INTO attendees (id, business_id, booking_id, role, name, address, address_key, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -110,26 +132,29 @@ const REMOVE: &str = "UPDATE attendees SET removed_at = $2 WHERE id = $1 AND rem
 /// Makes the rows those of whom the booking names by now, and returns them as `of_booking` does. A customer without an
 /// address has one too: they have a page. The caller holds the booking (`bookings::hold`).
 pub async fn reconcile(tx: &mut Tx, booking: &Booking, now: DateTime<Utc>) -> Result<Vec<Attendee>> {
-    let draft = &booking.draft;
-    let customer = (AttendeeRole::Customer, &draft.customer.name, &draft.customer.email);
-    let guests = draft.guests.iter().map(|guest| (AttendeeRole::Guest, &guest.name, &guest.email));
     let mut named = BTreeMap::new();
-    for (role, name, address) in std::iter::once(customer).chain(guests) {
+    for (role, name, address) in named_attendees(&booking.draft) {
         named.entry(MailAddress::key_of(address)).or_insert((role, name, address));
     }
     let known: Vec<Attendee> = all!(tx, OF_BOOKING, booking.business, booking.id)?;
+    let mut is_changed = false;
     for (key, (role, name, address)) in &named {
         let is_known = known.iter().any(|one| {
-            (&one.address_key, one.role, &one.name, &one.address, one.removed_at)
+            (&one.address_key, one.role, one.name.as_str(), one.address.as_str(), one.removed_at)
                 == (key, *role, *name, *address, None)
         });
         // One without an address is known by the name alone: another name is another person, with a page of their own.
         if !is_known {
             exec!(tx, ADD; AttendeeId::new(now), booking.business, booking.id, *role, *name, *address, key, now)?;
+            is_changed = true;
         }
     }
     for one in known.iter().filter(|one| one.removed_at.is_none() && !named.contains_key(&one.address_key)) {
         exec!(tx, REMOVE, one.id, now)?;
+        is_changed = true;
+    }
+    if !is_changed {
+        return Ok(known);
     }
     all!(tx, OF_BOOKING, booking.business, booking.id)
 }

@@ -3,6 +3,8 @@
 //! Tokens are stored as digests; that of an attendee sealed besides, since every mail about the booking holds it. The mails
 //! themselves stand as they were sent, for as long as mails are kept.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use concord_domain::{
     customer::CustomerAnswer,
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Db, Result, Tx,
-    attendees::Attendee,
+    bookings::IDS_AT_ONCE,
     seal::{AssociatedData, Keyring},
     secret,
 };
@@ -30,10 +32,21 @@ const TOKEN: &str = "SELECT token_sealed FROM attendees WHERE id = $1 AND token_
 const STORE_TOKEN: &str =
     "UPDATE attendees SET token_hash = $2, token_sealed = $3 WHERE id = $1 AND token_hash IS NULL";
 
-/// The token of an attendee's page, if there is one.
-pub async fn find_token(db: &Db, ring: &Keyring, id: AttendeeId) -> Result<Option<SecretString>> {
-    let sealed: Option<String> = optional_scalar!(db, TOKEN, id)?;
-    sealed.map(|sealed| ring.open(&sealed, associated_data(id))).transpose()
+/// The tokens of attendees' pages, as far as there are any.
+pub async fn find_tokens(
+    db: &Db,
+    ring: &Keyring,
+    ids: &[AttendeeId],
+) -> Result<HashMap<AttendeeId, SecretString>> {
+    let rows: Vec<(AttendeeId, String)> = all_in!(
+        db,
+        build_query_as,
+        ["SELECT id, token_sealed FROM attendees WHERE token_sealed IS NOT NULL AND id IN ("],
+        ids,
+        IDS_AT_ONCE,
+        ")"
+    );
+    rows.into_iter().map(|(id, sealed)| Ok((id, ring.open(&sealed, associated_data(id))?))).collect()
 }
 
 /// The token of an attendee's page, made where there is none.
@@ -50,16 +63,6 @@ pub async fn token(tx: &mut Tx, ring: &Keyring, id: AttendeeId) -> Result<Secret
     // Somebody else was faster.
     let sealed: String = scalar!(tx, TOKEN, id)?;
     ring.open(&sealed, associated_data(id))
-}
-
-const FIND: &str = "
-    SELECT id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked, problem,
-        removed_at, created_at, answer, answered_at, reminders_off
-    FROM attendees WHERE token_hash = $1 AND removed_at IS NULL";
-
-/// The attendee whose page has the token with this digest; `None`: nobody who still comes.
-pub async fn find(db: &Db, digest: &str) -> Result<Option<Attendee>> {
-    optional!(db, FIND, digest)
 }
 
 const REVOKE: &str = "
@@ -136,18 +139,4 @@ const FIND_PORTAL: &str =
 /// Whose bookings a link leads to; `None`: it is none, or over.
 pub async fn find_portal(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<(BusinessId, String)>> {
     optional!(db, FIND_PORTAL, digest, now)
-}
-
-const OF_ADDRESS: &str = "
-    SELECT a.id, a.booking_id FROM attendees a JOIN bookings b ON b.id = a.booking_id
-    WHERE a.business_id = $1 AND a.address_key = $2 AND a.removed_at IS NULL
-    ORDER BY b.starts_at DESC, b.id LIMIT 200";
-
-/// The bookings to which an address comes, the last to begin first, at most 200.
-pub async fn of_address(
-    db: &Db,
-    business: BusinessId,
-    address_key: &str,
-) -> Result<Vec<(AttendeeId, BookingId)>> {
-    all!(db, OF_ADDRESS, business, address_key)
 }

@@ -168,7 +168,7 @@ async fn customer_asks_for_a_change_and_for_all_bookings(db: &TestDb) {
     assert_eq!(long.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(long.text().await.unwrap().contains("at most 2000 characters"));
     let asked = post(&format!("{link}/ask"), &[("wish", "Could we come <b>later</b>?")]).await;
-    assert!(location(&asked).ends_with("?done=asked"));
+    assert!(location(&asked).ends_with("?done=wish_sent"));
     let history = test_app.api.get("/api/v1/bookings/tasting/history").await.expect(200);
     assert_eq!(history["items"][0]["detail"]["wish"], "Could we come <b>later</b>?");
 
@@ -179,7 +179,7 @@ async fn customer_asks_for_a_change_and_for_all_bookings(db: &TestDb) {
     test_app.api.put("/api/v1/bookings/stay", second).await.expect(201);
     mails(&test_app, 2).await;
     for _ in 0..4 {
-        assert!(location(&post(&format!("{link}/all"), &[]).await).ends_with("?done=sent"));
+        assert!(location(&post(&format!("{link}/all"), &[]).await).ends_with("?done=link_sent"));
     }
     let all = mails(&test_app, 5).await;
     let portal = all.iter().filter_map(|mail| mail["text"].as_str());

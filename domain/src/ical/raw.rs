@@ -100,7 +100,7 @@ impl RawLine {
         (seconds.is_multiple_of(60) && (before.is_some() || seconds == 0)).then_some(seconds / 60)
     }
 
-    fn content(&self) -> Option<PropertyLine<'_>> {
+    pub(super) fn content(&self) -> Option<PropertyLine<'_>> {
         PropertyLine::of(ContentLine { text: &self.unfolded, number: 0, mark: LineKind::Property })
     }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     calendar::AttendeeStatus,
     date_time::instant,
+    event_properties::attendee,
     limits::ReadLimits,
     raw::{RawComponent, RawLine},
     reader,
@@ -43,8 +44,15 @@ pub fn read_reply(calendar: &str) -> Option<Reply> {
     }
     let event = read.components().find(|part| part.is("VEVENT"))?;
     // In a reply stands the one who answers, and nobody else (3.2.3); some programs repeat the others, without an answer.
-    let mut attendees: Vec<(String, AttendeeStatus)> =
-        event.lines().filter(|line| line.is("ATTENDEE")).filter_map(attendee).collect();
+    let mut attendees: Vec<(String, AttendeeStatus)> = event
+        .lines()
+        .filter(|line| line.is("ATTENDEE"))
+        .filter_map(|line| {
+            let mut content = line.content()?;
+            content.value = content.value.trim();
+            attendee(content)
+        })
+        .collect();
     if attendees.len() > 1 {
         attendees.retain(|(_, answer)| *answer != AttendeeStatus::NoAnswer);
     }
@@ -59,24 +67,6 @@ pub fn read_reply(calendar: &str) -> Option<Reply> {
         comment: text("COMMENT").trim().chars().take(MAX_WISH).collect(),
         proposed: if is_counter { proposed(calendar) } else { None },
     })
-}
-
-fn attendee(line: &RawLine) -> Option<(String, AttendeeStatus)> {
-    let named = line.value().trim();
-    let bare = match named.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &named[7..],
-        _ => named,
-    };
-    let address = line.parameter("EMAIL").unwrap_or(bare).trim().to_lowercase();
-    let answer = line.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION").to_ascii_uppercase();
-    let answer = match answer.as_str() {
-        "NEEDS-ACTION" => AttendeeStatus::NoAnswer,
-        "ACCEPTED" => AttendeeStatus::Accepted,
-        "DECLINED" => AttendeeStatus::Declined,
-        "TENTATIVE" => AttendeeStatus::Tentative,
-        _ => AttendeeStatus::Other,
-    };
-    address.contains('@').then_some((address, answer))
 }
 
 /// The time that is wished for, whatever zone it is told in.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{booking::BookingTime, words};
+use crate::{
+    booking::{BookingDraft, BookingTime},
+    words,
+};
 
 words! {
     /// In what capacity somebody comes.
@@ -12,6 +15,20 @@ words! {
         /// Whom the customer brings.
         Guest = "guest",
     }
+}
+
+/// Who comes to a booking, each with their name and mail address as they were entered: the customer, who may have neither, and
+/// then the guests.
+pub fn named_attendees(draft: &BookingDraft) -> impl Iterator<Item = (AttendeeRole, &str, &str)> {
+    let customer = (AttendeeRole::Customer, draft.customer.name.as_str(), draft.customer.email.as_str());
+    let guests =
+        draft.guests.iter().map(|guest| (AttendeeRole::Guest, guest.name.as_str(), guest.email.as_str()));
+    std::iter::once(customer).chain(guests)
+}
+
+/// Whether any of those who come has an address to which an invitation can be sent.
+pub fn has_address(draft: &BookingDraft) -> bool {
+    named_attendees(draft).any(|(_, _, address)| !address.is_empty())
 }
 
 /// The facts that an attendee is sent. The words around them are made when a message is.

@@ -12,10 +12,10 @@ mod settings;
 mod state;
 
 pub use self::{
-    content::{AttendeeRole, InvitationContent},
+    content::{AttendeeRole, InvitationContent, has_address, named_attendees},
     desired::{NamedBooking, desired_invitation, invites},
-    plan::{DesiredInvitation, InvitationMethod, InvitationPlan, InvitationStep, SentInvitation, plan},
+    plan::{DesiredInvitation, InvitationMethod, InvitationPlan, SentInvitation, plan},
     reply::{ReplyDecision, decide_reply},
-    settings::{InvitationMode, InvitationSettings, MAX_INVITATION_DELAY},
+    settings::{InvitationMode, InvitationSettings},
     state::InvitationState,
 };

@@ -46,6 +46,17 @@ impl SentInvitation {
         (self.sequence, self.dtstamp)
     }
 
+    /// SEQUENCE of the message after this one, which says `next`; `None`: it cancels. It is raised when the attendee is invited
+    /// anew, has to agree anew, or is no longer invited.
+    pub fn next_sequence(&self, next: Option<&InvitationContent>) -> u32 {
+        let is_invited = self.method == InvitationMethod::Request;
+        let is_raised = match next {
+            Some(content) => !is_invited || self.content.moves_to(content),
+            None => is_invited,
+        };
+        self.sequence + u32::from(is_raised)
+    }
+
     /// Whether two messages do the same to a calendar, whenever they were made.
     fn says_the_same(&self, other: &Self) -> bool {
         (self.method, self.sequence, &self.content) == (other.method, other.sequence, &other.content)
@@ -64,19 +75,13 @@ pub enum DesiredInvitation {
     AsItIs,
 }
 
-/// What an attendee is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InvitationStep {
-    Nothing,
-    Send(MailKind, SentInvitation),
-}
-
 /// What is to be done for an attendee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationPlan {
     /// Whether the message that waits is taken back: it says what is no longer so.
     pub withdraw: bool,
-    pub step: InvitationStep,
+    /// What they are sent; `None`: nothing.
+    pub send: Option<(MailKind, SentInvitation)>,
 }
 
 /// Plans what an attendee is sent.
@@ -92,12 +97,9 @@ pub fn plan(
     let next = next(sent, (desired, asked), now);
     match (waiting, next) {
         (Some(waiting), Some((_, next))) if waiting.says_the_same(&next) => {
-            InvitationPlan { withdraw: false, step: InvitationStep::Nothing }
+            InvitationPlan { withdraw: false, send: None }
         }
-        (waiting, next) => InvitationPlan {
-            withdraw: waiting.is_some(),
-            step: next.map_or(InvitationStep::Nothing, |(kind, next)| InvitationStep::Send(kind, next)),
-        },
+        (waiting, send) => InvitationPlan { withdraw: waiting.is_some(), send },
     }
 }
 
@@ -111,34 +113,28 @@ fn next(
     let now = now.trunc_subsecs(0);
     let dtstamp = sent.map_or(now, |sent| now.max(sent.dtstamp + Duration::seconds(1)));
     let held = sent.filter(|sent| sent.method == InvitationMethod::Request);
-    let message = |method, sequence, content: &InvitationContent| SentInvitation {
-        method,
-        sequence,
-        dtstamp,
-        content: content.clone(),
+    let message = |method: InvitationMethod, content: &InvitationContent| {
+        let next = (method == InvitationMethod::Request).then_some(content);
+        let sequence = sent.map_or(0, |sent| sent.next_sequence(next));
+        SentInvitation { method, sequence, dtstamp, content: content.clone() }
     };
     match (held, desired) {
         (_, DesiredInvitation::AsItIs)
         | (None, DesiredInvitation::Cancelled | DesiredInvitation::Removed) => None,
         (None, DesiredInvitation::Invited(content)) => {
-            let sequence = sent.map_or(0, |cancelled| cancelled.sequence + 1);
-            Some((MailKind::Invitation, message(InvitationMethod::Request, sequence, content)))
+            Some((MailKind::Invitation, message(InvitationMethod::Request, content)))
         }
         (Some(held), DesiredInvitation::Invited(content)) if held.content == *content => {
-            let again = message(InvitationMethod::Request, held.sequence, content);
-            asked.then_some((MailKind::Invitation, again))
+            asked.then(|| (MailKind::Invitation, message(InvitationMethod::Request, content)))
         }
-        (Some(held), DesiredInvitation::Invited(content)) => {
-            let sequence = held.sequence + u32::from(held.content.moves_to(content));
-            Some((MailKind::InvitationUpdate, message(InvitationMethod::Request, sequence, content)))
+        (Some(_), DesiredInvitation::Invited(content)) => {
+            Some((MailKind::InvitationUpdate, message(InvitationMethod::Request, content)))
         }
-        (Some(held), DesiredInvitation::Cancelled | DesiredInvitation::Removed) => {
-            let method = if *desired == DesiredInvitation::Cancelled {
-                InvitationMethod::Cancel
-            } else {
-                InvitationMethod::Remove
-            };
-            Some((MailKind::InvitationCancel, message(method, held.sequence + 1, &held.content)))
+        (Some(held), DesiredInvitation::Cancelled) => {
+            Some((MailKind::InvitationCancel, message(InvitationMethod::Cancel, &held.content)))
+        }
+        (Some(held), DesiredInvitation::Removed) => {
+            Some((MailKind::InvitationCancel, message(InvitationMethod::Remove, &held.content)))
         }
     }
 }

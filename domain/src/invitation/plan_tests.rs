@@ -28,17 +28,16 @@ fn sent(method: InvitationMethod, sequence: u32, content: InvitationContent) -> 
     SentInvitation { method, sequence, dtstamp: at("2026-11-20T09:00:00Z"), content }
 }
 
-fn step(sent: Option<&SentInvitation>, desired: &DesiredInvitation, asked: bool) -> InvitationStep {
+type PlannedMail = Option<(MailKind, SentInvitation)>;
+
+fn planned(sent: Option<&SentInvitation>, desired: &DesiredInvitation, asked: bool) -> PlannedMail {
     let plan = plan(sent, None, (desired, asked), at("2026-11-21T09:00:00.7Z"));
     assert!(!plan.withdraw);
-    plan.step
+    plan.send
 }
 
-fn shown(step: InvitationStep) -> Option<(MailKind, InvitationMethod, u32)> {
-    match step {
-        InvitationStep::Nothing => None,
-        InvitationStep::Send(kind, sent) => Some((kind, sent.method, sent.sequence)),
-    }
+fn shown(send: PlannedMail) -> Option<(MailKind, InvitationMethod, u32)> {
+    send.map(|(kind, sent)| (kind, sent.method, sent.sequence))
 }
 
 #[test]
@@ -64,18 +63,18 @@ fn sequence_is_raised_by_time_place_and_cancellation() {
         (DesiredInvitation::Removed, false, Some((InvitationCancel, Remove, 4))),
         (DesiredInvitation::AsItIs, true, None),
     ] {
-        assert_eq!(shown(step(Some(&held), &desired, asked)), expected, "{desired:?}");
+        assert_eq!(shown(planned(Some(&held), &desired, asked)), expected, "{desired:?}");
     }
 }
 
 #[test]
 fn who_was_never_invited_hears_of_no_cancellation() {
     for desired in [DesiredInvitation::Cancelled, DesiredInvitation::Removed, DesiredInvitation::AsItIs] {
-        assert_eq!(step(None, &desired, true), InvitationStep::Nothing);
+        assert_eq!(planned(None, &desired, true), None);
     }
     let cancelled = sent(InvitationMethod::Cancel, 2, first());
-    assert_eq!(step(Some(&cancelled), &DesiredInvitation::Cancelled, false), InvitationStep::Nothing);
-    let again = shown(step(Some(&cancelled), &DesiredInvitation::Invited(first()), false));
+    assert_eq!(planned(Some(&cancelled), &DesiredInvitation::Cancelled, false), None);
+    let again = shown(planned(Some(&cancelled), &DesiredInvitation::Invited(first()), false));
     assert_eq!(again, Some((MailKind::Invitation, InvitationMethod::Request, 3)));
 }
 
@@ -84,7 +83,7 @@ fn dtstamp_is_later_in_each_message_whatever_the_clock() {
     let held = sent(InvitationMethod::Request, 0, first());
     for now in ["2026-11-20T09:00:00.9Z", "2026-11-19T00:00:00Z"] {
         let plan = plan(Some(&held), None, (&DesiredInvitation::Invited(first()), true), at(now));
-        let InvitationStep::Send(_, next) = plan.step else { panic!("nothing is sent") };
+        let Some((_, next)) = plan.send else { panic!("nothing is sent") };
         assert_eq!(next.dtstamp, at("2026-11-20T09:00:01Z"));
     }
 }
@@ -94,13 +93,13 @@ fn what_waits_is_taken_back_when_it_is_no_longer_so() {
     let now = at("2026-11-21T09:00:00Z");
     let waiting = sent(InvitationMethod::Request, 0, first());
     let undone = plan(None, Some(&waiting), (&DesiredInvitation::Cancelled, false), now);
-    assert_eq!(undone, InvitationPlan { withdraw: true, step: InvitationStep::Nothing });
+    assert_eq!(undone, InvitationPlan { withdraw: true, send: None });
     let same = plan(None, Some(&waiting), (&DesiredInvitation::Invited(first()), true), now);
-    assert_eq!(same, InvitationPlan { withdraw: false, step: InvitationStep::Nothing });
+    assert_eq!(same, InvitationPlan { withdraw: false, send: None });
     let moved = content("Massage", stay("2026-12-01", "2026-12-02"));
     let moved = plan(None, Some(&waiting), (&DesiredInvitation::Invited(moved), false), now);
     assert!(moved.withdraw);
-    assert_eq!(shown(moved.step), Some((MailKind::Invitation, InvitationMethod::Request, 0)));
+    assert_eq!(shown(moved.send), Some((MailKind::Invitation, InvitationMethod::Request, 0)));
 }
 
 /// An attendee's calendar as RFC 5546 has it (2.1.5 and 3.2): the message with the higher SEQUENCE counts, of two with one
@@ -173,7 +172,7 @@ impl AttendeeModel {
         if plan.withdraw {
             self.waiting = None;
         }
-        if let InvitationStep::Send(_, message) = plan.step {
+        if let Some((_, message)) = plan.send {
             assert!(self.waiting.is_none(), "two messages wait for one attendee");
             self.waiting = Some(message);
         }

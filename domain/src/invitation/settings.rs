@@ -15,7 +15,7 @@ words! {
 }
 
 /// The longest that changes wait for more of them, in minutes.
-pub const MAX_INVITATION_DELAY: u32 = 60;
+const MAX_INVITATION_DELAY: u32 = 60;
 
 /// How customers are written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,7 @@ impl InvitationSettings {
     /// Brings them into the form that is stored, and adds what is wrong with them.
     pub fn check(&mut self, faults: &mut FieldErrors) {
         faults.within("invitation_delay_minutes", self.delay_minutes, 0, MAX_INVITATION_DELAY);
-        self.sender_name = match self.sender_name.trim() {
-            "" => String::new(),
-            name => faults.name("sender_name", name),
-        };
+        self.sender_name = faults.optional_name("sender_name", &self.sender_name);
         for (field, address) in
             [("sender_address", &mut self.sender_address), ("reply_address", &mut self.reply_address)]
         {

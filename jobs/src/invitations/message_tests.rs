@@ -9,9 +9,7 @@ use concord_domain::{
     ical::lint::lint,
     ids::{AttendeeId, BookingId, BusinessId, MailId, ResourceId},
     interval::Interval,
-    invitation::{
-        AttendeeRole, InvitationMode, InvitationSettings, InvitationStep, desired_invitation, plan,
-    },
+    invitation::{AttendeeRole, InvitationMode, InvitationSettings, desired_invitation, plan},
     language::Language,
     mail::{MailKind, MailState, one_line},
     privacy::EntryPrivacy,
@@ -23,7 +21,7 @@ use mail_parser::{MessageParser, MimeHeaders, PartType};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{CustomerText, Subject};
+use super::{InvitationTexts, Subject};
 use crate::mail::{Recipient, compose};
 
 const ORGANIZER: &str = "book@casa.example";
@@ -80,6 +78,7 @@ fn subject(business: &str) -> Subject {
             created_at: at("2026-11-01T09:00:00Z"),
         },
         resource: "Sea View".into(),
+        crew: Vec::new(),
         staff: vec!["Ana".into()],
         zone: chrono_tz::Europe::Lisbon,
     }
@@ -282,7 +281,7 @@ fn check_octets(wire: &[u8]) {
 
 /// Of the row what `compose` reads.
 fn row(
-    text: &CustomerText<'_>,
+    text: &InvitationTexts<'_>,
     attendee: &Attendee,
     kind: MailKind,
     before: Option<&Sent>,
@@ -323,7 +322,7 @@ fn expected(subject: &Subject, attendee: &Attendee, sent: Option<&Sent>) -> Opti
     let message = sent.filter(|sent| sent.method == concord_domain::invitation::InvitationMethod::Request)?;
     assert_eq!(message.content, subject.named().content(), "the last message is not the booking");
     let mut fresh = CalendarModel::default();
-    fresh.receive(&CustomerText::of(subject, "book.example", Some(attendee), ORGANIZER).calendar(message));
+    fresh.receive(&InvitationTexts::of(subject, "book.example", Some(attendee), ORGANIZER).calendar(message));
     fresh.0.and_then(|(_, held)| held)
 }
 
@@ -353,8 +352,8 @@ proptest! {
             let rule = (subject.business.invitations.mode, asked);
             let desired = desired_invitation(&subject.named(), comes, sent.as_ref(), rule, now);
             is_wanted = desired != concord_domain::invitation::DesiredInvitation::AsItIs;
-            if let InvitationStep::Send(kind, message) = plan(sent.as_ref(), None, (&desired, asked), now).step {
-                let text = CustomerText::of(&subject, "book.example", Some(&attendee), ORGANIZER);
+            if let Some((kind, message)) = plan(sent.as_ref(), None, (&desired, asked), now).send {
+                let text = InvitationTexts::of(&subject, "book.example", Some(&attendee), ORGANIZER);
                 let mail = row(&text, &attendee, kind, sent.as_ref(), &message);
                 let calendar = check_mail(&mail, &mail.body_text);
                 prop_assert_eq!(unfolded(&calendar, "UID:"), "booking-00000000-0000-0000-0000-000000000001@book.example");
@@ -391,7 +390,7 @@ fn invitations_read_well() {
     let moved = step(&subject, Some(&first.1), now);
     subject.booking.draft.status = BookingStatus::Cancelled;
     let cancelled = step(&subject, Some(&moved.1), now);
-    let text = CustomerText::of(&subject, "book.example", Some(&attendee), ORGANIZER)
+    let text = InvitationTexts::of(&subject, "book.example", Some(&attendee), ORGANIZER)
         .with_page("https://book.example/b/cb_1".to_owned());
     let shown = |(kind, message): &(MailKind, Sent), before: Option<&Sent>| {
         let mail = row(&text, &attendee, *kind, before, message);
@@ -411,8 +410,5 @@ fn invitations_read_well() {
 fn step(subject: &Subject, sent: Option<&Sent>, now: DateTime<Utc>) -> (MailKind, Sent) {
     let rule = (InvitationMode::Confirmed, false);
     let desired = desired_invitation(&subject.named(), true, sent, rule, now);
-    match plan(sent, None, (&desired, false), now).step {
-        InvitationStep::Send(kind, message) => (kind, message),
-        InvitationStep::Nothing => panic!("nothing is sent"),
-    }
+    plan(sent, None, (&desired, false), now).send.expect("something is sent")
 }

@@ -8,12 +8,15 @@
 mod message_tests;
 mod portal;
 mod render;
+mod sender;
+
+use std::collections::{HashMap, hash_map::Entry};
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     ids::{BookingId, BusinessId},
-    invitation::{InvitationPlan, InvitationStep, NamedBooking, SentInvitation, desired_invitation, plan},
+    invitation::{InvitationPlan, NamedBooking, SentInvitation, desired_invitation, plan},
     mail::{MailAddress, MailKind, MailState},
 };
 use concord_storage::{
@@ -21,28 +24,30 @@ use concord_storage::{
     attendees::{self, Attendee, PlannedInvitation, UnsentInvitation},
     bookings,
     businesses::{self, Business},
-    customer_links,
     jobs::{ClaimedJob, JobOutcome, JobRef},
-    mails::{self, MailSender, NewInvitation, NewMail},
-    people, resources,
+    mails::{self, NewInvitation, NewMail},
+    people::{self, Staff},
+    resources::{self, Resource},
 };
-use secrecy::ExposeSecret;
 
+pub(crate) use self::sender::attendee_mail;
 pub use self::{
     portal::write_portal_mail,
-    render::{BookingFact, CustomerText, booking_file},
+    render::{BookingFact, BookingTexts, InvitationTexts},
+    sender::{organizer_address, page_address},
 };
 use crate::{
     Context,
     job::{JobError, require_business},
-    notify::send::{NO_SERVER, RECHECK_INTERVAL},
+    mail::Recipient,
+    notify::send::wait_for_server,
 };
 
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let now = context.clock.now();
     if context.mail.mailer.is_none() {
         // Nothing is written that would be old when there is a server.
-        return Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() });
+        return Ok(wait_for_server(now));
     }
     let Some(subject) = Subject::load(context, require_business(job)?, BookingId(job.subject_id)).await?
     else {
@@ -67,6 +72,8 @@ pub struct Subject {
     pub resource: String,
     /// Who does the work, by name.
     pub staff: Vec<String>,
+    /// Those of them who can be written to, each once.
+    pub crew: Vec<Recipient>,
     /// In which its hours are told.
     pub zone: chrono_tz::Tz,
 }
@@ -81,14 +88,41 @@ impl Subject {
         let db = &context.db;
         let Some(booking) = bookings::by_id(db, business, booking).await? else { return Ok(None) };
         let business = businesses::find(db, business).await?.ok_or(StorageError::NotFound)?;
-        let resource = resources::find(db, business.id, booking.draft.resource).await?;
-        let resource = resource.ok_or(StorageError::NotFound)?;
-        let mut staff = Vec::new();
-        for id in &booking.draft.staff {
-            staff.extend(people::find_staff(db, business.id, *id).await?.map(|member| member.name));
+        Ok(Self::load_all(context, &business, vec![booking]).await?.pop())
+    }
+
+    /// Those of several bookings of one business, in their order. What they share is read once.
+    pub async fn load_all(
+        context: &Context,
+        business: &Business,
+        bookings: Vec<Booking>,
+    ) -> Result<Vec<Self>, StorageError> {
+        let (mut resources, mut people) = (HashMap::new(), HashMap::new());
+        let mut all = Vec::with_capacity(bookings.len());
+        for booking in bookings {
+            let id = booking.draft.resource;
+            if let Entry::Vacant(place) = resources.entry(id) {
+                let found = resources::find(&context.db, business.id, id).await?;
+                place.insert(found.ok_or(StorageError::NotFound)?);
+            }
+            for id in &booking.draft.staff {
+                if let Entry::Vacant(place) = people.entry(*id) {
+                    place.insert(people::find_staff(&context.db, business.id, *id).await?);
+                }
+            }
+            let staff: Vec<&Staff> =
+                booking.draft.staff.iter().filter_map(|id| people[id].as_ref()).collect();
+            let resource: &Resource = &resources[&id];
+            all.push(Self {
+                business: business.clone(),
+                resource: resource.name.clone(),
+                staff: staff.iter().map(|member| member.name.clone()).collect(),
+                crew: crew(&staff),
+                zone: resource.zone.unwrap_or(business.zone),
+                booking,
+            });
         }
-        let zone = resource.zone.unwrap_or(business.zone);
-        Ok(Some(Self { booking, business, resource: resource.name, staff, zone }))
+        Ok(all)
     }
 
     /// With the names that stand in it.
@@ -100,6 +134,17 @@ impl Subject {
             staff: &self.staff,
         }
     }
+}
+
+/// Those who do the work and have an address.
+fn crew(staff: &[&Staff]) -> Vec<Recipient> {
+    let reachable = staff.iter().filter(|member| member.archived_at.is_none() && !member.email.is_empty());
+    let mut all: Vec<Recipient> = reachable
+        .map(|member| Recipient { address: member.email.clone(), name: member.name.clone() })
+        .collect();
+    all.sort();
+    all.dedup_by(|one, other| MailAddress::key_of(&one.address) == MailAddress::key_of(&other.address));
+    all
 }
 
 /// Does for one attendee what the plan says. The caller pushes what this returns after the commit.
@@ -127,12 +172,12 @@ async fn invite(
     let rule = (subject.business.invitations.mode, attendee.asked);
     let comes = attendee.removed_at.is_none();
     let desired = desired_invitation(&subject.named(), comes, sent, rule, now);
-    let InvitationPlan { withdraw, step } = plan(sent, kept, (&desired, attendee.asked), now);
+    let InvitationPlan { withdraw, send } = plan(sent, kept, (&desired, attendee.asked), now);
     if (withdraw || waiting.len() > 1) && !withdraw_all(tx, &waiting).await? {
         // It was handed over meanwhile: what follows from that is decided anew.
         return Err(StorageError::Busy);
     }
-    let InvitationStep::Send(kind, message) = step else {
+    let Some((kind, message)) = send else {
         if attendee.asked {
             let problem = attendee.problem.as_deref();
             let unchanged = PlannedInvitation { organizer_address: None, problem, asks_anew: false };
@@ -153,7 +198,7 @@ async fn invite(
     let planned = PlannedInvitation { organizer_address: Some(organizer), problem: None, asks_anew };
     attendees::record_planned(tx, attendee.id, planned).await?;
     let attendee = &Attendee { answer: attendee.answer.filter(|_| !asks_anew), ..attendee.clone() };
-    let to = (attendee, address.as_str(), organizer);
+    let to = (attendee, &address, organizer);
     write(tx, context, subject, to, (kind, sent, &message), now).await
 }
 
@@ -166,57 +211,24 @@ async fn withdraw_all(tx: &mut Tx, waiting: &[&UnsentInvitation]) -> Result<bool
     Ok(true)
 }
 
-/// The one of the first invitation, then that of the business, then that of the installation.
-pub fn organizer_address<'a>(
-    context: &'a Context,
-    business: &'a Business,
-    attendee: Option<&'a Attendee>,
-) -> &'a str {
-    let of_business =
-        Some(business.invitations.sender_address.as_str()).filter(|address| !address.is_empty());
-    let frozen = attendee.and_then(|attendee| attendee.organizer_address.as_deref());
-    frozen.or(of_business).unwrap_or(&context.mail.from_address)
-}
-
 async fn write(
     tx: &mut Tx,
     context: &Context,
     subject: &Subject,
-    (attendee, address, organizer): (&Attendee, &str, &str),
+    to: (&Attendee, &MailAddress, &str),
     (kind, before, message): (MailKind, Option<&SentInvitation>, &SentInvitation),
     now: DateTime<Utc>,
 ) -> Result<Option<JobRef>, StorageError> {
-    let token = customer_links::token(tx, &context.ring, attendee.id).await?;
-    let page = context.mail.address(&format!("/b/{}", token.expose_secret()));
-    let text = CustomerText::of(subject, context.mail.host(), Some(attendee), organizer).with_page(page);
-    let rendered = text.mail(kind, before.map(|before| &before.content), message);
-    let calendar = text.calendar(message);
-    let settings = &subject.business.invitations;
-    let reply_to = Some(settings.reply_address.as_str()).filter(|reply_to| !reply_to.is_empty());
+    let (attendee, _, organizer) = to;
+    let page = page_address(tx, context, attendee.id).await?;
+    let texts = InvitationTexts::of(subject, context.mail.host(), Some(attendee), organizer).with_page(page);
+    let rendered = texts.mail(kind, before.map(|before| &before.content), message);
+    let calendar = texts.calendar(message);
+    let key = format!("invitation:{}:{}:{}", attendee.id, message.sequence, message.dtstamp.timestamp());
     let new = NewMail {
-        business: subject.business.id,
-        kind,
-        to_address: address,
-        to_name: &attendee.name,
-        subject: &rendered.subject,
-        text: &rendered.text,
-        html: &rendered.html,
-        from_domain: organizer.rsplit_once('@').map_or("localhost", |(_, domain)| domain),
-        dedupe_key: &format!(
-            "invitation:{}:{}:{}",
-            attendee.id,
-            message.sequence,
-            message.dtstamp.timestamp()
-        ),
-        sender: Some(MailSender { name: sender_name(&subject.business), address: organizer, reply_to }),
         invitation: Some(NewInvitation { attendee: attendee.id, message, calendar: &calendar }),
-        reminder: None,
         useful_until: Some(subject.booking.interval.end),
+        ..attendee_mail(&subject.business, kind, to, &rendered, &key)
     };
     mails::create(tx, &new, now).await
-}
-
-/// The name that mails to customers come from.
-pub fn sender_name(business: &Business) -> &str {
-    Some(business.invitations.sender_name.as_str()).filter(|name| !name.is_empty()).unwrap_or(&business.name)
 }

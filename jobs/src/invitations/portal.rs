@@ -10,15 +10,15 @@ use concord_storage::{
     StorageError, Tx,
     attendees::Attendee,
     jobs::JobRef,
-    mails::{self, MailSender, NewMail, NewMailSecrets},
+    mails::{self, NewMail, NewMailSecrets},
 };
 use secrecy::SecretString;
 
-use super::{Subject, organizer_address, sender_name};
+use super::{Subject, attendee_mail, organizer_address};
 use crate::{
     Context,
     language::{TextKey, text},
-    mail::render::{MailFrame, shown},
+    mail::{RenderedMail, render::MailFrame},
 };
 
 #[derive(Template)]
@@ -54,25 +54,15 @@ pub async fn write_portal_mail(
     let heading = text(language, TextKey::CustomerPortalSubject, named);
     let frame = &MailFrame { language, business: &business.name, footer: TextKey::InvitationFooter };
     let link = &context.mail.address(&format!("/my/{}", secret_placeholder(0)));
-    let reply_to = Some(business.invitations.reply_address.as_str()).filter(|reply_to| !reply_to.is_empty());
-    let organizer = organizer_address(context, business, Some(attendee));
+    let rendered =
+        RenderedMail::new(heading, &PortalText { frame, body, link }, &PortalHtml { frame, body, link });
+    let to = (attendee, &address, organizer_address(context, business, Some(attendee)));
     let now = context.clock.now();
+    let (key, expires_at) = (format!("portal:{}", new_uuid(now)), now + Duration::days(days));
     let new = NewMail {
-        business: business.id,
-        kind: MailKind::PortalLink,
-        to_address: address.as_str(),
-        to_name: &attendee.name,
-        subject: &heading,
-        text: &shown(&PortalText { frame, body, link }, &heading),
-        html: &shown(&PortalHtml { frame, body, link }, &heading),
-        from_domain: organizer.rsplit_once('@').map_or("localhost", |(_, domain)| domain),
-        dedupe_key: &format!("portal:{}", new_uuid(now)),
-        sender: Some(MailSender { name: sender_name(business), address: organizer, reply_to }),
-        invitation: None,
-        reminder: None,
-        useful_until: Some(now + Duration::days(days)),
+        useful_until: Some(expires_at),
+        ..attendee_mail(business, MailKind::PortalLink, to, &rendered, &key)
     };
-    let secrets =
-        NewMailSecrets { secrets: std::slice::from_ref(token), expires_at: now + Duration::days(days) };
+    let secrets = NewMailSecrets { secrets: std::slice::from_ref(token), expires_at };
     mails::create_with_secrets(tx, &context.ring, &new, secrets, now).await
 }

@@ -15,25 +15,27 @@ use concord_domain::{
 };
 use concord_storage::attendees::Attendee;
 
-use super::{Subject, sender_name};
+use super::{Subject, sender::sender_name};
 use crate::{
     language::{TextKey, dates, text},
-    mail::{
-        RenderedMail,
-        render::{MailFrame, shown},
-    },
+    mail::{RenderedMail, render::MailFrame},
 };
 
-/// All that the texts to one attendee of a booking are made of.
-pub struct CustomerText<'a> {
+/// What customers and staff read of a booking, in a language.
+pub struct BookingTexts<'a> {
     pub language: Language,
-    subject: &'a Subject,
-    /// Whom an invitation is for; a file is for whoever has it.
+    pub(crate) subject: &'a Subject,
+}
+
+/// The invitation of one attendee, or a file for whoever has it: mail and event.
+pub struct InvitationTexts<'a> {
+    texts: BookingTexts<'a>,
+    /// Whom an invitation is for.
     attendee: Option<&'a Attendee>,
     organizer: Organizer<'a>,
     /// Of the event: the same in every mail, feed and file.
     uid: String,
-    /// The address of their own page; empty: none is told.
+    /// The address of the attendee's own page; empty: it is not named.
     page: String,
 }
 
@@ -71,28 +73,15 @@ struct InvitationHtml<'a> {
     page: &'a str,
 }
 
-impl<'a> CustomerText<'a> {
-    /// Texts to an attendee, in their language. `host`: the public name of this installation.
-    pub fn of(subject: &'a Subject, host: &str, attendee: Option<&'a Attendee>, organizer: &'a str) -> Self {
+impl<'a> BookingTexts<'a> {
+    /// In the customer's language.
+    pub fn of(subject: &'a Subject) -> Self {
         let language =
             subject.booking.draft.customer.language.unwrap_or(subject.business.invitations.language);
-        Self {
-            language,
-            subject,
-            attendee,
-            organizer: Organizer { name: sender_name(&subject.business), mail: organizer },
-            uid: uid(subject.booking.id, host),
-            page: String::new(),
-        }
+        Self { language, subject }
     }
 
-    /// With the address of their own page.
-    #[must_use]
-    pub fn with_page(self, page: String) -> Self {
-        Self { page, ..self }
-    }
-
-    /// In another language than that of the booking.
+    /// In another language than the customer's.
     #[must_use]
     pub fn in_language(self, language: Language) -> Self {
         Self { language, ..self }
@@ -105,6 +94,12 @@ impl<'a> CustomerText<'a> {
     /// When it takes place, on the clocks of where it does.
     pub fn time(&self, time: &BookingTime) -> String {
         dates::booking_time(time, self.subject.zone, self.language)
+    }
+
+    /// On which clocks that is.
+    pub fn zone_note(&self) -> String {
+        let zone = self.subject.zone.name().replace('_', " ");
+        text(self.language, TextKey::CustomerZone, [("zone", zone.into())])
     }
 
     /// What, when, where, with whom. `before`: what the attendee knows by now.
@@ -139,6 +134,38 @@ impl<'a> CustomerText<'a> {
         facts
     }
 
+    /// What stands below the event's title and time: a fact a line.
+    pub fn description(&self, content: &InvitationContent) -> String {
+        let elsewhere = [TextKey::BookingWhat, TextKey::BookingWhen].map(|key| self.text(key));
+        let facts = self.facts(content, None);
+        let lines = facts.iter().filter(|fact| !elsewhere.contains(&fact.label));
+        lines.map(|fact| self.labelled(&fact.label, &fact.value)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn labelled(&self, label: &str, value: &str) -> String {
+        text(self.language, TextKey::BookingLabelled, [("label", label.into()), ("value", value.into())])
+    }
+}
+
+impl<'a> InvitationTexts<'a> {
+    /// Those for an attendee, in the customer's language. `host`: the public name of this installation; `organizer`: the address
+    /// that the invitation is from.
+    pub fn of(subject: &'a Subject, host: &str, attendee: Option<&'a Attendee>, organizer: &'a str) -> Self {
+        Self {
+            texts: BookingTexts::of(subject),
+            attendee,
+            organizer: Organizer { name: sender_name(&subject.business), mail: organizer },
+            uid: uid(subject.booking.id, host),
+            page: String::new(),
+        }
+    }
+
+    /// With the address of the attendee's own page.
+    #[must_use]
+    pub fn with_page(self, page: String) -> Self {
+        Self { page, ..self }
+    }
+
     /// The mail around a message. The subject is the event's own title, except of a cancellation: Exchange names the event
     /// after it.
     pub(super) fn mail(
@@ -167,27 +194,22 @@ impl<'a> CustomerText<'a> {
             .then_some(TextKey::InvitationRequestedNote)
             .into_iter()
             .chain([calendar_note])
-            .map(|key| self.text(key))
+            .map(|key| self.texts.text(key))
             .collect();
-        let title = message.content.title.clone();
+        let (language, title) = (self.texts.language, message.content.title.clone());
         let subject = match message.method {
             Request => title,
-            Cancel | Remove => {
-                text(self.language, TextKey::InvitationCancelledSubject, [("title", title.into())])
-            }
+            Cancel | Remove => text(language, TextKey::InvitationCancelledSubject, [("title", title.into())]),
         };
-        let heading = self.text(heading);
-        let facts = self.facts(&message.content, before.filter(|_| kind == MailKind::InvitationUpdate));
-        let business = self.subject.business.name.as_str();
-        let frame = &MailFrame { language: self.language, business, footer: TextKey::InvitationFooter };
+        let heading = self.texts.text(heading);
+        let facts = self.texts.facts(&message.content, before.filter(|_| kind == MailKind::InvitationUpdate));
+        let business = self.texts.subject.business.name.as_str();
+        let frame = &MailFrame { language, business, footer: TextKey::InvitationFooter };
         // Who no longer comes has no page.
         let page = if message.method == Remove { "" } else { self.page.as_str() };
         let (heading, notes, facts) = (heading.as_str(), notes.as_slice(), facts.as_slice());
-        RenderedMail {
-            text: shown(&InvitationText { frame, heading, notes, facts, page }, &subject),
-            html: shown(&InvitationHtml { frame, heading, notes, facts, page }, &subject),
-            subject,
-        }
+        let plain = InvitationText { frame, heading, notes, facts, page };
+        RenderedMail::new(subject, &plain, &InvitationHtml { frame, heading, notes, facts, page })
     }
 
     /// Whether all that is new is that the booking is agreed on.
@@ -209,25 +231,25 @@ impl<'a> CustomerText<'a> {
         self.event(message, purpose)
     }
 
-    /// What stands below the event's title and time: a fact a line.
-    pub fn description(&self, content: &InvitationContent) -> String {
-        let elsewhere = [TextKey::BookingWhat, TextKey::BookingWhen].map(|key| self.text(key));
-        let facts = self.facts(content, None);
-        let lines = facts.iter().filter(|fact| !elsewhere.contains(&fact.label));
-        lines.map(|fact| self.labelled(&fact.label, &fact.value)).collect::<Vec<_>>().join("\n")
-    }
-
-    fn labelled(&self, label: &str, value: &str) -> String {
-        text(self.language, TextKey::BookingLabelled, [("label", label.into()), ("value", value.into())])
+    /// The booking as a file for whoever downloads it, with the SEQUENCE that a message to the attendee would have.
+    pub fn file(&self) -> String {
+        let subject = self.texts.subject;
+        let content = subject.named().content();
+        let is_off = !subject.booking.draft.status.occupies();
+        let sent = self.attendee.and_then(|attendee| attendee.sent.as_ref());
+        let sequence = sent.map_or(0, |sent| sent.next_sequence((!is_off).then_some(&content)));
+        let method = if is_off { InvitationMethod::Cancel } else { InvitationMethod::Request };
+        let message = SentInvitation { method, sequence, dtstamp: subject.booking.updated_at, content };
+        self.event(&message, EventUse::Download)
     }
 
     /// The event of a message, for `purpose`.
-    pub fn event(&self, message: &SentInvitation, purpose: EventUse<'_>) -> String {
+    fn event(&self, message: &SentInvitation, purpose: EventUse<'_>) -> String {
         let content = &message.content;
-        let mut description = self.description(content);
+        let mut description = self.texts.description(content);
         if !self.page.is_empty() && message.method == InvitationMethod::Request {
-            let label = self.text(TextKey::CustomerManage);
-            description = format!("{description}\n{}", self.labelled(&label, &self.page));
+            let label = self.texts.text(TextKey::CustomerManage);
+            description = format!("{description}\n{}", self.texts.labelled(&label, &self.page));
         }
         let status = match message.method {
             InvitationMethod::Request if content.tentative => FeedStatus::Tentative,
@@ -238,7 +260,7 @@ impl<'a> CustomerText<'a> {
             uid: &self.uid,
             sequence: message.sequence,
             dtstamp: message.dtstamp,
-            created: self.subject.booking.created_at,
+            created: self.texts.subject.booking.created_at,
             time: content.time,
             summary: &content.title,
             description: &description,
@@ -250,17 +272,4 @@ impl<'a> CustomerText<'a> {
         };
         String::from_utf8_lossy(&write_booking_event(&event, purpose)).into_owned()
     }
-}
-
-/// The booking as a file for whoever downloads it, with the SEQUENCE that a message to the customer would have.
-pub fn booking_file(text: &CustomerText<'_>, subject: &Subject, customer: Option<&Attendee>) -> String {
-    let content = subject.named().content();
-    let is_off = !subject.booking.draft.status.occupies();
-    let sequence = customer.and_then(|customer| customer.sent.as_ref()).map_or(0, |sent| {
-        let was_off = sent.method != InvitationMethod::Request;
-        sent.sequence + u32::from(was_off != is_off || (!is_off && sent.content.moves_to(&content)))
-    });
-    let method = if is_off { InvitationMethod::Cancel } else { InvitationMethod::Request };
-    let message = SentInvitation { method, sequence, dtstamp: subject.booking.updated_at, content };
-    text.event(&message, EventUse::Download)
 }

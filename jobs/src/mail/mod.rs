@@ -73,8 +73,13 @@ impl MailSettings {
 
     /// The part of our address that Message-IDs end with.
     pub(crate) fn domain(&self) -> &str {
-        self.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
+        domain_of(&self.from_address)
     }
+}
+
+/// What stands behind the `@` of an address.
+pub(crate) fn domain_of(address: &str) -> &str {
+    address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
 }
 
 /// The address that mails come from where none is set: at the host that people know.

@@ -26,13 +26,13 @@ pub struct RenderedMail {
 }
 
 impl RenderedMail {
-    fn new(subject: String, text: &impl Template, html: &impl Template) -> Self {
+    pub(crate) fn new(subject: String, text: &impl Template, html: &impl Template) -> Self {
         Self { text: shown(text, &subject), html: shown(html, &subject), subject }
     }
 }
 
 /// A template's text. It fails only if what it shows cannot be shown, and these show texts; then `otherwise` is shown.
-pub(crate) fn shown(template: &impl Template, otherwise: &str) -> String {
+fn shown(template: &impl Template, otherwise: &str) -> String {
     template.render().unwrap_or_else(|error| {
         tracing::error!(%error, "a mail's template failed");
         otherwise.to_owned()
@@ -193,10 +193,10 @@ struct SignInHtml<'a> {
     expires: &'a str,
 }
 
-/// A link that signs in, and what it says.
-struct MailLink {
-    label: String,
-    url: String,
+/// A link in a mail, and what it says.
+pub(crate) struct MailLink {
+    pub(crate) label: String,
+    pub(crate) url: String,
 }
 
 /// The address of a mail's link that signs in, with a placeholder for its token.
@@ -231,7 +231,7 @@ pub fn sign_in(language: Language, mail: &MailSettings, at: &[(&str, String)]) -
 
 #[derive(Template)]
 #[template(path = "mail/user_invitation.txt", escape = "none")]
-struct InvitationText<'a> {
+struct UserInvitationText<'a> {
     frame: &'a MailFrame<'a>,
     intro: &'a str,
     url: &'a str,
@@ -240,7 +240,7 @@ struct InvitationText<'a> {
 
 #[derive(Template)]
 #[template(path = "mail/user_invitation.html")]
-struct InvitationHtml<'a> {
+struct UserInvitationHtml<'a> {
     frame: &'a MailFrame<'a>,
     heading: &'a str,
     intro: &'a str,
@@ -265,8 +265,8 @@ pub fn user_invitation(
     let expires = text(language, TextKey::UserInvitationExpires, valid);
     let url = sign_in_url(mail, 0);
     let (intro, url, expires) = (intro.as_str(), url.as_str(), expires.as_str());
-    let plain = InvitationText { frame, intro, url, expires };
-    let html = InvitationHtml { frame, heading: &heading, intro, url, expires };
+    let plain = UserInvitationText { frame, intro, url, expires };
+    let html = UserInvitationHtml { frame, heading: &heading, intro, url, expires };
     RenderedMail::new(heading.clone(), &plain, &html)
 }
 

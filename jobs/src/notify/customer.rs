@@ -16,7 +16,7 @@ pub enum CustomerDeed {
     Moved,
     Cancelled,
     /// They wrote what they would like to be changed.
-    Asked,
+    WishSent,
 }
 
 impl CustomerDeed {
@@ -27,13 +27,13 @@ impl CustomerDeed {
             Self::Answered(CustomerAnswer::Declined) => TextKey::CustomerDeclinedHeadline,
             Self::Moved => TextKey::CustomerMovedHeadline,
             Self::Cancelled => TextKey::CustomerCancelledHeadline,
-            Self::Asked => TextKey::CustomerAskedHeadline,
+            Self::WishSent => TextKey::CustomerAskedHeadline,
         }
     }
 
     fn detail(self) -> TextKey {
         match self {
-            Self::Asked => TextKey::CustomerAskedDetail,
+            Self::WishSent => TextKey::CustomerAskedDetail,
             Self::Answered(CustomerAnswer::Declined) => TextKey::CustomerDeclinedDetail,
             Self::Answered(_) | Self::Moved | Self::Cancelled => TextKey::CustomerDeedDetail,
         }

@@ -6,7 +6,7 @@
 
 pub mod customer;
 mod events;
-mod outbox;
+pub(crate) mod outbox;
 pub(crate) mod send;
 pub(crate) mod sign_in;
 
@@ -30,7 +30,7 @@ use concord_storage::{
 use uuid::Uuid;
 
 pub use self::outbox::{enqueue_test_mail, invite};
-use self::send::{NO_SERVER, RECHECK_INTERVAL};
+use self::send::wait_for_server;
 use crate::{
     Context,
     job::{ConnectionAccount, JobError, require_business},
@@ -57,7 +57,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let now = context.clock.now();
     // While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
     if context.mail.mailer.is_none() {
-        return Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() });
+        return Ok(wait_for_server(now));
     }
     let digests = digests(context, business, audience, &unsent).await?;
     if digests.is_empty() {

@@ -35,7 +35,8 @@ pub(crate) async fn write(
     mails::create(tx, &new, context.clock.now()).await
 }
 
-fn new_mail<'a>(
+/// A mail from this installation.
+pub(crate) fn new_mail<'a>(
     mail: &'a MailSettings,
     (business, kind): (BusinessId, MailKind),
     to: &'a Recipient,

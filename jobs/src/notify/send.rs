@@ -39,7 +39,7 @@ const TOO_LATE: &str = "not sent, because it would have arrived too late";
 const EXPIRED_LINKS: &str = "its sign-in link has expired; a new one can be requested on the sign-in page";
 
 /// Why nothing is sent.
-pub(crate) const NO_SERVER: &str = "no mail server is set up";
+const NO_SERVER: &str = "no mail server is set up";
 
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let business = require_business(job)?;
@@ -109,7 +109,12 @@ async fn without_server(context: &Context, row: &Row) -> Result<JobOutcome, JobE
             mails::record_failure(&mut tx, row.id, row.state, NO_SERVER).await
         )?;
     }
-    Ok(JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() })
+    Ok(wait_for_server(now))
+}
+
+/// What a job does that sends mails while no server is set up.
+pub(crate) fn wait_for_server(now: DateTime<Utc>) -> JobOutcome {
+    JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() }
 }
 
 /// All workers share the rate.

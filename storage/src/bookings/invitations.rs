@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     booking::{Booking, Guest},
-    invitation::{InvitationMode, invites},
+    invitation::{InvitationMode, has_address, invites},
     job::{JobKind, QueueClass},
 };
 
@@ -22,7 +22,7 @@ pub(super) async fn enqueue(
     settings: &BusinessBookingSettings,
     now: DateTime<Utc>,
 ) -> Result<Option<JobRef>> {
-    let is_attended = invites(booking) && has_address(booking);
+    let is_attended = invites(booking) && has_address(&booking.draft);
     // Who was invited before is told of every change, whatever has become of the rule and of the booking.
     if !is_attended && (before.is_none() || !attendees::exist(tx, booking.id).await?) {
         return Ok(None);
@@ -49,8 +49,4 @@ pub(super) async fn enqueue(
 fn names(booking: &Booking) -> (&str, &str, &[Guest]) {
     let draft = &booking.draft;
     (&draft.customer.name, &draft.customer.email, &draft.guests)
-}
-
-fn has_address(booking: &Booking) -> bool {
-    !booking.draft.customer.email.is_empty() || !booking.draft.guests.is_empty()
 }

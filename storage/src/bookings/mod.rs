@@ -20,6 +20,7 @@ pub use feed::{FeedRange, list_for_channel_feed, list_for_resource_feed, of_busi
 pub use linked::{ChannelItemWrite, LinkedWrite};
 pub use list::{BookingFilter, list};
 pub use outcome::{PutError, WrittenBooking};
+pub(crate) use read::IDS_AT_ONCE;
 pub use read::{by_id, existing_ids, find, find_by_ids};
 pub use unavailability::{Unavailability, alternatives_of};
 pub use write::{cancel, cancel_imported, follow, hold, import, put, retarget};

@@ -121,7 +121,7 @@ pub async fn by_id(db: &Db, business: BusinessId, id: BookingId) -> Result<Optio
 
 /// So many parameters in one statement: more are slow to plan, and from some hundreds on PostgreSQL would rather read the index
 /// of all bookings of the business.
-const IDS_AT_ONCE: usize = 100;
+pub(crate) const IDS_AT_ONCE: usize = 100;
 
 /// Those of these that are bookings of the business.
 pub async fn find_by_ids(

@@ -268,10 +268,10 @@ async fn customer_without_an_address_is_known_by_name(db: &TestDb) {
     let token = customer_links::token(&mut tx, &ring, attendee.id).await.unwrap();
     commit(tx).await;
     reconcile(db, &booking).await;
-    assert!(customer_links::find(db, &secret::digest(&token)).await.unwrap().is_some());
+    assert!(attendees::find_by_token(db, &secret::digest(&token)).await.unwrap().is_some());
     "Peter".clone_into(&mut booking.draft.customer.name);
     reconcile(db, &booking).await;
-    assert_eq!(customer_links::find(db, &secret::digest(&token)).await.unwrap(), None);
+    assert_eq!(attendees::find_by_token(db, &secret::digest(&token)).await.unwrap(), None);
 }
 
 async fn mail_that_may_have_left_counts_when_nobody_will_know(db: &TestDb) {

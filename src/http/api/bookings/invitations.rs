@@ -120,7 +120,7 @@ async fn send(
     responses((status = 200, description = "The booking", body = String, content_type = "text/calendar")))]
 async fn file(api: Api, ApiPath(reference): ApiPath<String>) -> Result<Response, ApiError> {
     let booking = find_booking(&api, &reference).await?;
-    let calendar = invitations::file(&api.context, api.business, booking.id, None).await?;
+    let calendar = invitations::file(&api.context, api.business, booking.id).await?;
     Ok(calendar_file(calendar))
 }
 

@@ -1,0 +1,72 @@
+//! What all mails to those who come to a booking have in common: whom they are from, and the page that they lead to.
+
+use concord_domain::{
+    ids::AttendeeId,
+    mail::{MailAddress, MailKind},
+};
+use concord_storage::{
+    StorageError, Tx,
+    attendees::Attendee,
+    businesses::Business,
+    customer_links,
+    mails::{MailSender, NewMail},
+};
+use secrecy::ExposeSecret;
+
+use crate::{
+    Context,
+    mail::{RenderedMail, domain_of},
+};
+
+/// The one of the first invitation, then that of the business, then that of the installation.
+pub fn organizer_address<'a>(
+    context: &'a Context,
+    business: &'a Business,
+    attendee: Option<&'a Attendee>,
+) -> &'a str {
+    let of_business =
+        Some(business.invitations.sender_address.as_str()).filter(|address| !address.is_empty());
+    let frozen = attendee.and_then(|attendee| attendee.organizer_address.as_deref());
+    frozen.or(of_business).unwrap_or(&context.mail.from_address)
+}
+
+/// The name that mails to customers come from.
+pub(super) fn sender_name(business: &Business) -> &str {
+    Some(business.invitations.sender_name.as_str()).filter(|name| !name.is_empty()).unwrap_or(&business.name)
+}
+
+/// The absolute address of an attendee's own page, which is made where there is none.
+pub async fn page_address(
+    tx: &mut Tx,
+    context: &Context,
+    attendee: AttendeeId,
+) -> Result<String, StorageError> {
+    let token = customer_links::token(tx, &context.ring, attendee).await?;
+    Ok(context.mail.address(&format!("/b/{}", token.expose_secret())))
+}
+
+/// A mail to an attendee. `organizer`: whom it is from, as [`organizer_address`] says.
+pub(crate) fn attendee_mail<'a>(
+    business: &'a Business,
+    kind: MailKind,
+    (attendee, address, organizer): (&'a Attendee, &'a MailAddress, &'a str),
+    rendered: &'a RenderedMail,
+    dedupe_key: &'a str,
+) -> NewMail<'a> {
+    let reply_to = Some(business.invitations.reply_address.as_str()).filter(|reply_to| !reply_to.is_empty());
+    NewMail {
+        business: business.id,
+        kind,
+        to_address: address.as_str(),
+        to_name: &attendee.name,
+        subject: &rendered.subject,
+        text: &rendered.text,
+        html: &rendered.html,
+        from_domain: domain_of(organizer),
+        dedupe_key,
+        sender: Some(MailSender { name: sender_name(business), address: organizer, reply_to }),
+        invitation: None,
+        reminder: None,
+        useful_until: None,
+    }
+}
