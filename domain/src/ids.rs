@@ -101,6 +101,8 @@ ids! {
     RevealId;
     /// A browser that is signed in.
     SessionId;
+    /// The taking out of a person from what is kept.
+    ErasureId;
     /// Somebody who has typed an address to sign in with.
     SignInRequestId;
     /// Something that happened, as other systems are told of it.

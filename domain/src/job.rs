@@ -39,6 +39,8 @@ words! {
         CloseRemoteChange = "close_remote_change",
         /// Deliver what is due to a webhook endpoint. Subject: the endpoint.
         DeliverWebhooks = "deliver_webhooks",
+        /// Take a person out of all that is kept of them. Subject: the erasure.
+        Erase = "erase",
         /// Delete what is kept for a time only. Subject: the nil UUID.
         Retention = "retention",
     }

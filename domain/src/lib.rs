@@ -26,6 +26,7 @@ pub mod connection;
 pub mod customer;
 pub mod delivery_route;
 pub mod entry;
+pub mod erasure;
 pub mod feed;
 pub mod ical;
 pub mod ids;

@@ -22,6 +22,7 @@ pub mod channels;
 pub mod clock;
 pub mod dispatch;
 pub mod enqueue;
+mod erasure;
 pub mod invitations;
 pub mod job;
 pub mod language;

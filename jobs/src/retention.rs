@@ -1,5 +1,5 @@
 //! Deletes what is kept for a time only: old log lines, ended sessions, answered consents. Then PostgreSQL looks how much is
-//! left, and SQLite is told again what to assume.
+//! left, and SQLite is told again what to assume; and customers are erased who were last here long ago.
 //!
 //! Comes back every hour.
 
@@ -12,14 +12,18 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-use crate::{Context, job::JobError};
+use crate::{Context, erasure, job::JobError};
 
 pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let now = context.clock.now();
     let deleted = retention::delete_old(&context.db, context.settings.keep, now).await?;
     tracing::debug!(?deleted, "deleted what had been kept long enough");
     statistics::refresh(&context.db).await?;
-    Ok(JobOutcome::Again(now + Duration::hours(1)))
+    let has_more = match context.settings.keep.customers {
+        Some(keep) => erasure::begin_expired(context, keep).await?,
+        None => false,
+    };
+    Ok(JobOutcome::Again(now + if has_more { Duration::minutes(1) } else { Duration::hours(1) }))
 }
 
 /// Sees to it that the job exists; called when a process starts.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use concord_storage::{
-    channels, connections, customer_links, feeds, idempotency, mail_secrets, seal::MasterKey,
+    channels, connections, customer_links, erasures, feeds, idempotency, mail_secrets, seal::MasterKey,
     webhook_endpoints,
 };
 use secrecy::ExposeSecret;
@@ -49,11 +49,12 @@ async fn rotate(config: &Config) -> Result<(), CommandError> {
     let webhooks = webhook_endpoints::rotate_keys(&mut tx, &ring).await?;
     let pages = customer_links::rotate_keys(&mut tx, &ring).await?;
     let mails = mail_secrets::rotate_keys(&mut tx, &ring).await?;
+    let erasures = erasures::rotate_keys(&mut tx, &ring).await?;
     tx.commit().await?;
     db.close().await;
     print_line(&format!(
         "{connections} connections, {channels} secrets of channels, {feeds} addresses of feeds, {webhooks} secrets of \
-         webhooks, {pages} addresses of customers' pages, {mails} mails and {answers} kept answers were re-encrypted; \
+         webhooks, {pages} addresses of customers' pages, {mails} mails, {erasures} erasures and {answers} kept answers were re-encrypted; \
          everything is encrypted with key {} now.\n\
          A process that was started with another key goes on encrypting with it. Restart every process that still runs \
          with the old configuration, then run this command once more; when it re-encrypts nothing, previous keys may \

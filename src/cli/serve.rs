@@ -401,6 +401,7 @@ fn sync_settings(config: &Config) -> SyncSettings {
             mails: to_time_delta(config.retention.mails),
             done_jobs: DONE_JOBS,
             history: to_time_delta(config.retention.history),
+            customers: config.retention.customers.map(to_time_delta),
         },
     }
 }

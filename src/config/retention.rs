@@ -19,6 +19,9 @@ pub struct RetentionConfig {
     /// Who changed what, and what people did in their calendars.
     #[serde(rename = "history_days", deserialize_with = "units::days")]
     pub history: Duration,
+    /// Customers' data, from the end of a person's last booking on; `None`: for ever.
+    #[serde(rename = "customers_days", deserialize_with = "units::days_or_never")]
+    pub customers: Option<Duration>,
 }
 
 impl RetentionConfig {
@@ -26,5 +29,8 @@ impl RetentionConfig {
         check.check_range("sync_log_days", self.sync_log.as_secs() / 86_400, 1..=3_660);
         check.check_range("mails_days", self.mails.as_secs() / 86_400, 1..=3_660);
         check.check_range("history_days", self.history.as_secs() / 86_400, 30..=36_600);
+        if let Some(customers) = self.customers {
+            check.check_range("customers_days", customers.as_secs() / 86_400, 30..=36_600);
+        }
     }
 }

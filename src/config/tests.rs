@@ -61,6 +61,9 @@ fn the_defaults_alone_give_every_key() {
     assert_eq!(config.sync.entry_colours.len(), BookingStatus::ALL.len());
     assert_eq!(config.worker.sweep, Duration::from_secs(2));
     assert_eq!(config.retention.sync_log, Duration::from_hours(90 * 24));
+    assert_eq!(config.retention.customers, Some(Duration::from_hours(1_095 * 24)));
+    assert_eq!(from_file("[retention]\ncustomers_days = 0").unwrap().retention.customers, None);
+    assert!(words(from_file("[retention]\ncustomers_days = 3")).contains("customers_days"));
 }
 
 #[test]

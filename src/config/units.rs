@@ -25,6 +25,11 @@ pub(super) fn days<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Er
     whole(from, 24 * 60 * 60)
 }
 
+/// Whole days, and `None` for 0, which stands for never.
+pub(super) fn days_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    days(from).map(|days| Some(days).filter(|days| !days.is_zero()))
+}
+
 fn whole<'de, D: Deserializer<'de>>(from: D, unit: u64) -> Result<Duration, D::Error> {
     // A u32 of days is 11 million years: nothing that is computed with it overflows.
     Ok(Duration::from_secs(u64::from(u32::deserialize(from)?) * unit))

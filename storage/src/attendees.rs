@@ -221,7 +221,9 @@ const RECORD_SENT: &str = "UPDATE attendees SET sent = $2 WHERE id = $1";
 /// A mail server has taken the message to them. One that is older than what they have, sent again by hand, changes nothing: their
 /// calendar passes it over too.
 pub(crate) async fn record_sent(tx: &mut Tx, id: AttendeeId, invitation: &SentInvitation) -> Result<()> {
-    let known: Option<Json<SentInvitation>> = scalar!(tx, SENT, id)?;
+    let known: Option<Option<Json<SentInvitation>>> = optional_scalar!(tx, SENT, id)?;
+    // Somebody who was erased meanwhile.
+    let Some(known) = known else { return Ok(()) };
     if known.is_some_and(|Json(known)| known.rank() >= invitation.rank()) {
         return Ok(());
     }

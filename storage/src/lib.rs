@@ -30,6 +30,7 @@ pub mod connections;
 pub mod customer_links;
 mod db;
 pub mod entries;
+pub mod erasures;
 mod error;
 pub mod events;
 pub mod feed_reads;

@@ -17,6 +17,8 @@ pub struct RetentionPeriods {
     pub done_jobs: Duration,
     /// Who changed what, and what people did in their calendars once somebody has decided about it.
     pub history: Duration,
+    /// Customers' data, from the end of the last booking of a person with the business on. `None`: for ever.
+    pub customers: Option<Duration>,
 }
 
 /// How many rows went, by table; a table of which none went is not there.

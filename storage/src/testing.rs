@@ -15,6 +15,7 @@ mod fixtures;
 pub mod many;
 pub mod plans;
 mod pool;
+mod text_search;
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::AssertSqlSafe;
@@ -22,8 +23,9 @@ use sqlx::AssertSqlSafe;
 pub(crate) use self::faults::after_commit;
 pub use self::{
     database::{POSTGRES_URL, TestDb, postgres, postgres_at, postgres_with, sqlite},
-    faults::{crash_after, did_not_crash, fill_the_disk, until_locked_out},
+    faults::{crash_after, crash_this_task_after, did_not_crash, fill_the_disk, until_locked_out},
     fixtures::{booking, business, calendar, connection, draft, keyring, resource, staff, tokens},
+    text_search::find_texts,
 };
 use crate::{Db, Tx, jobs::waits_until, occupancy, resources::Resource};
 

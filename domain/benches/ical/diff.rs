@@ -34,6 +34,7 @@ pub(crate) fn known(calendar: &ParsedCalendar, limits: &ReadLimits) -> Result<Ve
             pinned: false,
             tentative: false,
             settled: None,
+            is_erased: false,
         };
         (number % 1000 != 0).then_some(known)
     };

@@ -86,3 +86,23 @@ fn who_takes_a_kept_uid_has_a_key_of_their_own() {
     .plan();
     assert_eq!(told(&plan), Vec::<String>::new());
 }
+
+#[test]
+fn person_who_was_erased_does_not_come_back() {
+    for (uids, key) in [(UidKeeps::Stable, "k"), (volatile().uids, "another")] {
+        let erased = KnownItem { summary: String::new(), is_erased: true, ..known(1, "k", SOLD, (3, 6)) };
+        let plan = |known: KnownItem, nights| {
+            let case = ChannelPlanCase {
+                known: vec![known],
+                events: vec![named("Family Alpha", event(key, SALE, nights))],
+                rules: ChannelRules { uids, ..ChannelRules::default() },
+                ..ChannelPlanCase::default()
+            };
+            case.plan().actions
+        };
+        for action in plan(erased.clone(), (3, 6)).into_iter().chain(plan(erased, (3, 7))) {
+            let ItemAction::Change { to, .. } = action else { panic!("{action:?}") };
+            assert_eq!((to.summary.as_str(), to.description.as_str(), to.guest), ("", "", None));
+        }
+    }
+}

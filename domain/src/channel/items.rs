@@ -54,6 +54,8 @@ pub struct KnownItem {
     pub tentative: bool,
     /// What somebody said of it when it was unconfirmed.
     pub settled: Option<Settled>,
+    /// Whether its person was erased here, whatever the feed goes on saying of them.
+    pub is_erased: bool,
 }
 
 /// An item as it is now.
@@ -74,6 +76,14 @@ pub struct FeedItem {
     pub contested: bool,
     /// Whether it is not agreed on yet there.
     pub tentative: bool,
+}
+
+impl FeedItem {
+    /// The same without whom it names.
+    #[must_use]
+    pub fn without_person(self) -> Self {
+        Self { summary: String::new(), description: String::new(), guest: None, ..self }
+    }
 }
 
 /// What is to be done.

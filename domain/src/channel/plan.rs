@@ -38,6 +38,7 @@ pub fn plan(input: &ChannelPlanInput<'_>) -> ChannelPlan {
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
         let known = matches.by_item[index].map(|known| &input.known[known]);
+        let item = if known.is_some_and(|known| known.is_erased) { item.without_person() } else { item };
         // While the feed may be at fault, nothing in it frees what is taken either.
         let frees = known.is_some_and(|known| known.kind.takes() && !item.kind.takes());
         match known {

@@ -82,6 +82,7 @@ fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> 
         pinned: false,
         tentative: false,
         settled: None,
+        is_erased: false,
     }
 }
 

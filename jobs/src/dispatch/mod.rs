@@ -20,7 +20,7 @@ use crate::{
     Context,
     accounts::push,
     channels::poll,
-    invitations,
+    erasure, invitations,
     job::{AfterJob, Handlers, JobError, RunEnd, outcome_of},
     notify, reminders, retention,
     sync_in::{close_remote_change, drift, import_availability},
@@ -49,6 +49,7 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
         JobKind::PollChannel => Box::pin(poll::run(context, job)).await,
         JobKind::CloseRemoteChange => Box::pin(close_remote_change::run(context, job)).await,
         JobKind::DeliverWebhooks => Box::pin(webhooks::run(context, job)).await,
+        JobKind::Erase => Box::pin(erasure::run(context, job)).await,
         JobKind::Retention => Box::pin(retention::run(context, job)).await,
     };
     outcome.map(RunEnd::Outcome)

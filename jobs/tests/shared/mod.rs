@@ -27,6 +27,7 @@ pub(crate) fn default_settings() -> SyncSettings {
             mails: Duration::days(90),
             done_jobs: Duration::days(7),
             history: Duration::days(730),
+            customers: None,
         },
     }
 }

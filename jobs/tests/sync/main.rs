@@ -22,6 +22,7 @@ mod connection_choices;
 mod consent;
 mod disconnecting;
 mod drift;
+mod erasure;
 mod events;
 mod everywhere;
 mod failures;

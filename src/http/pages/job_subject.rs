@@ -63,6 +63,7 @@ impl JobSubject {
             | JobKind::Notify
             | JobKind::PollChannel
             | JobKind::DeliverWebhooks
+            | JobKind::Erase
             | JobKind::Retention => Ok(None),
         }
     }

@@ -3,6 +3,7 @@
 mod allocation;
 mod concerning;
 mod context;
+mod erase;
 mod events;
 mod feed;
 mod invitations;
@@ -16,6 +17,7 @@ mod write;
 
 pub use concerning::{concerning, round};
 pub use context::{BookingContext, in_context};
+pub use erase::{erase, lock_by_id};
 pub use feed::{FeedRange, list_for_channel_feed, list_for_resource_feed, of_business, of_staff};
 pub use linked::{ChannelItemWrite, LinkedWrite};
 pub use list::{BookingFilter, list};

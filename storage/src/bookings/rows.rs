@@ -14,7 +14,7 @@ use sqlx::types::Json;
 use crate::{
     ChangeContext, Result, Tx,
     column::{ZoneName, sqlx},
-    history,
+    erasures, history,
 };
 
 /// What of its business's settings a booking is written by.
@@ -75,7 +75,7 @@ pub(super) async fn write_rows(tx: &mut Tx, booking: &Booking) -> Result<()> {
     for member in &draft.staff {
         exec!(tx, ADD_STAFF, booking.id, member, booking.business)?;
     }
-    Ok(())
+    erasures::note_addresses(tx, booking).await
 }
 
 /// What a search looks through, in small letters: the databases know those of ASCII only, or of their own locale.

@@ -291,7 +291,7 @@ pub async fn retarget(
 
 /// Locks everything whose occupancy changes, resources before staff and each in the order of ids, so that two changes
 /// never wait for one another in a circle. The locks count the revisions that feeds are rendered by.
-async fn lock_subjects(
+pub(super) async fn lock_subjects(
     tx: &mut Tx,
     business: BusinessId,
     before: Option<&Booking>,

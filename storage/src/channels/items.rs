@@ -44,6 +44,8 @@ pub struct ChannelItem {
     pub removed_status: Option<BookingStatus>,
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
+    /// Whether its person was erased.
+    pub is_erased: bool,
 }
 
 impl ChannelItem {
@@ -72,6 +74,7 @@ impl From<&ChannelItem> for KnownItem {
             pinned: item.pinned,
             tentative: item.tentative,
             settled: item.settled,
+            is_erased: item.is_erased,
         }
     }
 }
@@ -82,7 +85,7 @@ macro_rules! select_item {
             "SELECT i.id, i.item_key, i.kind, i.starts_at, i.ends_at, i.summary, i.guest, i.contested, i.booking_id,
                     b.reference, i.missing_since, i.pinned, i.tentative, i.settled,
                     (SELECT r.origin FROM channel_runs r WHERE r.id = i.found_run_id) AS brought_by, i.removed_at, i.removed_status,
-                    i.first_seen_at
+                    i.first_seen_at, i.is_erased
              FROM channel_items i LEFT JOIN bookings b ON b.id = i.booking_id
              WHERE i.business_id = $1 AND ",
             $where

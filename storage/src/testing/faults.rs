@@ -5,6 +5,8 @@ use std::{
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::task::{Id, try_id};
+
 use crate::{Db, tx::idempotent_work::IdempotentWork};
 
 /// Keys of requests in the work of which a crash is wanted, and after how many commits.
@@ -24,8 +26,34 @@ pub fn did_not_crash(key: &str) -> bool {
     crashes().remove(key).is_some()
 }
 
+/// Tasks in which a crash is wanted, and after how many commits.
+static TASK_CRASHES: LazyLock<Mutex<HashMap<Id, u32>>> = LazyLock::new(Mutex::default);
+
+/// Lets what this task does end, once, as if its process had been killed after so many commits.
+///
+/// # Panics
+/// Outside of a task.
+pub fn crash_this_task_after(commits: u32) {
+    let task = try_id().expect("a task");
+    TASK_CRASHES.lock().unwrap_or_else(PoisonError::into_inner).insert(task, commits);
+}
+
+#[expect(clippy::panic, reason = "nothing else ends a task wherever it is")]
+fn after_commit_of_task() {
+    let Some(task) = try_id() else { return };
+    let mut crashes = TASK_CRASHES.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(left) = crashes.get_mut(&task) else { return };
+    *left -= 1;
+    if *left == 0 {
+        crashes.remove(&task);
+        drop(crashes);
+        panic!("the crash that a test wants");
+    }
+}
+
 #[expect(clippy::panic, reason = "nothing else ends a task wherever it is")]
 pub(crate) fn after_commit() {
+    after_commit_of_task();
     let work = IdempotentWork::current();
     let Some(key) = work.key() else { return };
     let mut crashes = crashes();

@@ -17,9 +17,10 @@ use super::{TestDb, many::LargeFixture, monday};
 use crate::{Db, secret};
 
 /// Tables that have many rows.
-const LARGE: [&str; 19] = [
+const LARGE: [&str; 20] = [
     "attendees",
     "bookings",
+    "booking_addresses",
     "booking_staff",
     "occupancy",
     "entries",
@@ -77,6 +78,18 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("sync_log", "DELETE", "the oldest first, by ids that begin with their time"),
     ("sync_log", "l.id >= $1", "the last hour, by ids that begin with their time"),
     ("attendees", "token_sealed IS NOT NULL AND id > $1", "all of them, once, when keys are rotated"),
+    ("mails", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("notices", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("history", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("sync_log", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("channel_runs", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("channel_items", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("jobs", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    (
+        "bookings",
+        "later.ends_at > $1",
+        "those that ended long ago and name somebody, by an index of these alone",
+    ),
     ("mails", "DELETE", "the oldest first, by ids that begin with their time"),
     ("notices", "DELETE", "the oldest first, by ids that begin with their time"),
     ("history", "DELETE", "the oldest first, by ids that begin with their time"),

@@ -54,7 +54,7 @@ fn shown(all: &[Attendee]) -> Vec<(AttendeeRole, &str, bool)> {
     all.iter().map(|one| (one.role, one.address.as_str(), one.removed_at.is_none())).collect()
 }
 
-fn message(sequence: u32) -> SentInvitation {
+pub(crate) fn message(sequence: u32) -> SentInvitation {
     SentInvitation {
         method: InvitationMethod::Request,
         sequence,

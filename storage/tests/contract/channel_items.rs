@@ -391,6 +391,7 @@ async fn what_came_of_a_reading_goes_after_its_time(db: &TestDb) {
         mails: Duration::days(90),
         done_jobs: Duration::days(7),
         history: Duration::days(730),
+        customers: None,
     };
     let none = retention::delete_old(db, keep, at(80 * DAY)).await.unwrap();
     assert_eq!((rows_of(&none, "channel_runs"), rows_of(&none, "channel_items")), (0, 0));

@@ -172,7 +172,8 @@ async fn events_go_after_a_month_with_their_deliveries(db: &TestDb) {
     publish(db, business, &event(1, 1), 0).await;
     publish(db, business, &event(1, 2), 5).await;
     let days = Duration::days(400);
-    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep =
+        RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days, customers: None };
     assert_eq!(deleted(db, keep, at(0) + Duration::days(30), "events").await, 0);
     assert_eq!(deleted(db, keep, at(1) + Duration::days(30), "events").await, 1);
     assert_eq!(all(db, business).await.len(), 1);

@@ -61,6 +61,7 @@ async fn secrets_of_a_mail_go_with_time_and_with_it(db: &TestDb) {
         mails: chrono::Duration::days(20),
         done_jobs: chrono::Duration::days(7),
         history: chrono::Duration::days(400),
+        customers: None,
     };
     mail(db, &ring).await;
     assert_eq!(deleted(db, keep, at(14), "mail_secrets").await, 0);

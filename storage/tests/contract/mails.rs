@@ -148,7 +148,8 @@ async fn old_mails_go_but_those_that_wait(db: &TestDb) {
     let mail = all(db, business).await.remove(0);
     fail(db, &mail, MailState::Failed).await;
     let days = Duration::days(30);
-    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep =
+        RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days, customers: None };
     assert_eq!(deleted(db, keep, at(0) + days, "mails").await, 0);
     assert_eq!(deleted(db, keep, at(1) + days, "mails").await, 1);
     assert_eq!(all(db, business).await.len(), 1);

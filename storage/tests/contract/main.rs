@@ -27,6 +27,7 @@ mod entries_moved;
 mod entries_targeted;
 mod entries_written;
 mod entry_states;
+mod erasures;
 mod events;
 mod feed_reads;
 mod feeds;

@@ -151,7 +151,8 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     raise(db, &notice(business, Audience::Managers, "b"), 0).await;
     close(db, business, "a", 1).await;
     let days = Duration::days(30);
-    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep =
+        RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days, customers: None };
     assert_eq!(deleted(db, keep, at(1) + days, "notices").await, 1);
     assert_eq!(notices::count_unsent(db, business).await.unwrap(), 1);
     // Nobody closes what somebody did in their calendar once: when it has been told, it is over.

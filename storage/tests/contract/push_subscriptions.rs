@@ -194,6 +194,7 @@ async fn what_is_over_goes_after_a_month(db: &TestDb) {
         mails: Duration::days(90),
         done_jobs: Duration::days(7),
         history: Duration::days(730),
+        customers: None,
     };
     let month = at(0) + Duration::days(30);
     assert_eq!(deleted(db, keep, month - Duration::minutes(1), "push_subscriptions").await, 0);

@@ -344,6 +344,7 @@ async fn what_was_decided_goes_and_a_question_stays(db: &TestDb) {
         mails: chrono::Duration::days(30),
         done_jobs: chrono::Duration::days(30),
         history: chrono::Duration::days(400),
+        customers: None,
     };
     let stage = RemoteChangeFixture::set(db).await;
     let revert = NewRemoteChange {

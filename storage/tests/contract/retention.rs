@@ -28,6 +28,7 @@ pub(crate) const KEEP: RetentionPeriods = RetentionPeriods {
     mails: Duration::days(20),
     done_jobs: Duration::days(7),
     history: Duration::days(400),
+    customers: None,
 };
 
 async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {

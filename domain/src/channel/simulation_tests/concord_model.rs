@@ -250,6 +250,7 @@ fn stored(id: ChannelItemId, item: &FeedItem) -> ModelItem {
             pinned: false,
             tentative: false,
             settled: None,
+            is_erased: false,
         },
         truth: EventTruth::read(&item.description),
     }

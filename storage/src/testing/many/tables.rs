@@ -249,6 +249,11 @@ pub(super) const TABLES: &[FixtureTable] = &[
         ],
     ),
     (
+        "booking_addresses",
+        1_000,
+        &[("booking_id", "{id 5 i}"), ("address_key", "'maria' || i || '@example.com'")],
+    ),
+    (
         "reminder_rules",
         0,
         &[

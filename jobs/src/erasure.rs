@@ -1,0 +1,110 @@
+//! Takes people out of all that is kept of them.
+//!
+//! Its subject is the erasure, whose bookings are written down already. Each is done in a transaction of its own, and marked in
+//! it: whoever takes over goes on with the rest. Then what names no booking is looked through, which may be done twice. The
+//! calendars follow by their own jobs.
+
+use chrono::Duration;
+use concord_domain::{
+    erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces, TraceSearch},
+    ids::{BusinessId, ErasureId},
+    people::Actor,
+};
+use concord_storage::{
+    ChangeContext, StorageError, bookings,
+    erasures::{self, ExpiredBooking, NewErasure, sweep::SweptTable},
+    in_tx,
+    jobs::{ClaimedJob, JobOutcome},
+};
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    job::{JobError, keep, require_business},
+};
+
+/// Bookings that are looked up at once.
+const SLICE: u32 = 20;
+
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let (business, id) = (require_business(job)?, ErasureId(job.subject_id));
+    let traces = erasures::traces(&context.db, &context.ring, business, id).await?;
+    let Some(traces) = traces else { return Ok(JobOutcome::Done) };
+    erase_bookings(context, job, (business, id), &traces).await?;
+    sweep(context, job, business, &traces).await?;
+    in_tx!(context.db, tx => erasures::finish(&mut tx, id, context.clock.now()).await)?;
+    tracing::info!(erasure = %id, "an erasure is done");
+    Ok(JobOutcome::Done)
+}
+
+async fn erase_bookings(
+    context: &Context,
+    job: &ClaimedJob,
+    (business, id): (BusinessId, ErasureId),
+    traces: &PersonTraces,
+) -> Result<(), JobError> {
+    loop {
+        let targets = erasures::waiting(&context.db, id, SLICE).await?;
+        if targets.is_empty() {
+            return Ok(());
+        }
+        for target in targets {
+            let by = ChangeContext { business, actor: Actor::System, now: context.clock.now() };
+            let mut tx = context.db.begin().await?;
+            let enqueued = bookings::erase(&mut tx, &by, &target, traces).await?;
+            erasures::record_erased(&mut tx, id, target.booking, by.now).await?;
+            context.commit(tx, &enqueued).await?;
+        }
+        keep(context, job).await?;
+    }
+}
+
+async fn sweep(
+    context: &Context,
+    job: &ClaimedJob,
+    business: BusinessId,
+    traces: &PersonTraces,
+) -> Result<(), JobError> {
+    let search = TraceSearch::new(traces);
+    if search.is_empty() {
+        return Ok(());
+    }
+    for table in SweptTable::ALL {
+        let mut after = Uuid::nil();
+        while let Some(last) =
+            erasures::sweep::sweep_slice(&context.db, table, (business, after), &search).await?
+        {
+            after = last;
+            keep(context, job).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Bookings that are given to one erasure at most.
+const EXPIRED_AT_ONCE: u32 = 200;
+
+/// Begins the erasure of those whose last booking ended longer ago than customers' data is kept. Returns whether there may
+/// be more.
+pub(crate) async fn begin_expired(context: &Context, keep: Duration) -> Result<bool, StorageError> {
+    let now = context.clock.now();
+    let expired = erasures::expired_bookings(&context.db, now - keep, EXPIRED_AT_ONCE).await?;
+    let Some(ExpiredBooking { business_id: business, .. }) = expired.first().copied() else {
+        return Ok(false);
+    };
+    let there_may_be_more = expired.len() >= EXPIRED_AT_ONCE as usize
+        || expired.iter().any(|booking| booking.business_id != business);
+    let targets: Vec<ErasureTarget> = expired
+        .iter()
+        .filter(|booking| booking.business_id == business)
+        .map(|booking| ErasureTarget { booking: booking.id, scope: ErasureScope::Booking, attendee: None })
+        .collect();
+    // What names no booking, such as a mail to staff, is long gone by then.
+    let traces = PersonTraces::default();
+    let new = NewErasure { business, reason: ErasureReason::Retention, targets: &targets, traces: &traces };
+    let mut tx = context.db.begin().await?;
+    let (_, job) = erasures::create(&mut tx, &context.ring, &new, now).await?;
+    context.commit(tx, &[job]).await?;
+    tracing::info!(bookings = targets.len(), "customers' data is erased that was kept for long enough");
+    Ok(there_may_be_more)
+}

@@ -1,0 +1,191 @@
+//! Taking somebody out of the records of one booking, in the transaction that has taken them out of the booking.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    erasure::{
+        ErasureScope, ErasureTarget, PersonTraces, TraceSearch, redacted, redacted_actor, redacted_history,
+    },
+    ids::{AttendeeId, BookingId, BusinessId, HistoryId, RemoteChangeId},
+    people::Actor,
+    sync::remote_change::Refusal,
+};
+use sqlx::types::Json;
+
+use crate::{Result, StorageError, Tx, remote_changes};
+
+const ATTENDEES: &str = "SELECT id, address_key FROM attendees WHERE booking_id = $1 ORDER BY id";
+
+const WITHDRAW: &str = "DELETE FROM mails WHERE attendee_id = $1 AND state = 'waiting'";
+const WITHDRAW_REMINDERS: &str = "
+    DELETE FROM mails WHERE reminder_id IN (SELECT id FROM reminders WHERE booking_id = $1) AND state = 'waiting'";
+const FORGET_SECRETS: &str =
+    "DELETE FROM mail_secrets WHERE mail_id IN (SELECT id FROM mails WHERE attendee_id = $1)";
+
+/// What is left of a mail: when it was sent, and how that went. One that is being handed over is not handed over again.
+macro_rules! scrub_mails {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE mails SET to_address = '', to_name = '', subject = '', body_text = '', body_html = '', invitation = NULL,
+                calendar = NULL, unsubscribe_url = NULL, last_error = NULL, attendee_id = NULL, useful_until = created_at,
+                state = CASE WHEN state = 'sending' THEN 'failed' ELSE state END
+             WHERE ",
+            $condition
+        )
+    };
+}
+pub(super) use scrub_mails;
+
+const SCRUB_MAILS: &str = scrub_mails!("attendee_id = $1");
+const SCRUB_REMINDER_MAILS: &str =
+    scrub_mails!("reminder_id IN (SELECT id FROM reminders WHERE booking_id = $1)");
+const FORGET_ATTENDEE: &str = "DELETE FROM attendees WHERE id = $1";
+const SCRUB_REMINDERS: &str = "UPDATE reminders SET error = NULL WHERE booking_id = $1 AND error IS NOT NULL";
+
+/// The mails first, as whoever sends them takes them.
+async fn scrub_attendees(tx: &mut Tx, target: &ErasureTarget, traces: &PersonTraces) -> Result<()> {
+    let attendees: Vec<(AttendeeId, String)> = all!(tx, ATTENDEES, target.booking)?;
+    let is_whole = target.scope == ErasureScope::Booking;
+    let gone: Vec<AttendeeId> = attendees
+        .into_iter()
+        .filter(|(id, key)| {
+            is_whole || target.attendee == Some(*id) || traces.address_key.as_ref() == Some(key)
+        })
+        .map(|(id, _)| id)
+        .collect();
+    for id in &gone {
+        exec!(tx, FORGET_SECRETS, *id)?;
+        exec!(tx, WITHDRAW, *id)?;
+        exec!(tx, SCRUB_MAILS, *id)?;
+    }
+    if is_whole {
+        exec!(tx, WITHDRAW_REMINDERS, target.booking)?;
+        exec!(tx, SCRUB_REMINDER_MAILS, target.booking)?;
+        exec!(tx, SCRUB_REMINDERS, target.booking)?;
+    }
+    for id in gone {
+        exec!(tx, FORGET_ATTENDEE, id)?;
+    }
+    Ok(())
+}
+
+const LINES: &str = "
+    SELECT id, actor, detail FROM history WHERE subject_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const SCRUB_LINE: &str = "UPDATE history SET actor = $2, detail = $3 WHERE id = $1";
+const LINES_AT_ONCE: i64 = 200;
+
+/// `search`: only the lines that it finds; `None`: all.
+async fn scrub_history(tx: &mut Tx, booking: BookingId, search: Option<&TraceSearch>) -> Result<()> {
+    let mut after = HistoryId(super::FIRST);
+    loop {
+        type Line = (HistoryId, Json<Actor>, Json<serde_json::Value>);
+        let lines: Vec<Line> = all!(tx, LINES, booking.0, after, LINES_AT_ONCE)?;
+        let Some((last, ..)) = lines.last() else { return Ok(()) };
+        after = *last;
+        for (id, Json(actor), Json(detail)) in lines {
+            if search.is_some_and(|search| !search.finds(&format!("{} {detail}", actor.label()))) {
+                continue;
+            }
+            let left = (redacted_actor(&actor), redacted_history(&detail));
+            if left != (actor, detail) {
+                exec!(tx, SCRUB_LINE, id, Json(&left.0), Json(&left.1))?;
+            }
+        }
+    }
+}
+
+const EVENTS: &str = "SELECT position, data FROM events WHERE subject_id = $1 ORDER BY position";
+const SCRUB_EVENT: &str = "UPDATE events SET data = $2 WHERE position = $1";
+const SCRUB_DELIVERIES: &str = "
+    UPDATE webhook_deliveries SET last_answer = NULL, last_error = NULL
+    WHERE event_id IN (SELECT id FROM events WHERE subject_id = $1)
+      AND (last_answer IS NOT NULL OR last_error IS NOT NULL)";
+
+/// What was delivered has left; what was not, is delivered without them.
+async fn scrub_events(tx: &mut Tx, booking: BookingId, search: Option<&TraceSearch>) -> Result<()> {
+    let events: Vec<(i64, String)> = all!(tx, EVENTS, booking.0)?;
+    for (position, data) in events {
+        if search.is_some_and(|search| !search.finds(&data)) {
+            continue;
+        }
+        let value: serde_json::Value =
+            serde_json::from_str(&data).map_err(|_| StorageError::Inconsistent { what: "event" })?;
+        let left = redacted(&value);
+        if left != value {
+            exec!(tx, SCRUB_EVENT, position, left.to_string())?;
+        }
+    }
+    exec!(tx, SCRUB_DELIVERIES, booking.0)
+}
+
+const FORGET_CHANGES: &str = "DELETE FROM remote_changes WHERE booking_id = $1";
+const SCRUB_LOG: &str = "UPDATE sync_log SET detail = '' WHERE booking_id = $1 AND detail <> ''";
+const SCRUB_ITEMS: &str = "
+    UPDATE channel_items SET summary = '', guest = NULL, is_erased = TRUE
+    WHERE booking_id = $1 AND (NOT is_erased OR summary <> '' OR guest IS NOT NULL)";
+// Where nothing is written any more, what was written last is of no use. Elsewhere the next write replaces it: until then it
+// tells our own entry from a person's edit.
+const SCRUB_ENTRIES: &str = "
+    UPDATE entries SET base = NULL, unknown_writes = '[]', etag = NULL, content_hash = NULL, last_error = NULL,
+        revision = revision + 1
+    WHERE booking_id = $1
+      AND EXISTS (SELECT 1 FROM connections c WHERE c.id = entries.connection_id AND c.state = 'disconnected')";
+const SCRUB_ENTRY_ERRORS: &str =
+    "UPDATE entries SET last_error = NULL WHERE booking_id = $1 AND last_error IS NOT NULL";
+const FORGET_ADDRESSES: &str = "
+    DELETE FROM booking_addresses WHERE booking_id = $1 AND ($2 IS NULL OR address_key = $2)";
+
+/// Takes the person out of what is kept of the booking besides itself. The caller holds the booking.
+pub async fn scrub_booking(
+    tx: &mut Tx,
+    target: &ErasureTarget,
+    traces: &PersonTraces,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let booking = target.booking;
+    let is_whole = target.scope == ErasureScope::Booking;
+    // Whoever it was that is not known by an address may stand in any of the lines.
+    let search = (!is_whole && traces.address_key.is_some()).then(|| TraceSearch::new(traces));
+    exec!(tx, SCRUB_ENTRY_ERRORS, booking)?;
+    exec!(tx, SCRUB_ENTRIES, booking)?;
+    // A question that nobody answers any more keeps no entry from being written.
+    if is_whole {
+        remote_changes::overtake(tx, booking, Refusal::ChangedHere, now).await?;
+        exec!(tx, FORGET_CHANGES, booking)?;
+        exec!(tx, SCRUB_ITEMS, booking)?;
+    } else {
+        scrub_changes(tx, booking, &TraceSearch::new(traces)).await?;
+    }
+    scrub_attendees(tx, target, traces).await?;
+    scrub_history(tx, booking, search.as_ref()).await?;
+    scrub_events(tx, booking, search.as_ref()).await?;
+    exec!(tx, SCRUB_LOG, booking)?;
+    let address = if is_whole { None } else { traces.address_key.as_deref() };
+    if is_whole || address.is_some() {
+        exec!(tx, FORGET_ADDRESSES, booking, address)?;
+    }
+    Ok(())
+}
+
+const CHANGES: &str = "
+    SELECT id, detail || ' ' || CAST(edit AS TEXT) || ' ' || CAST(before AS TEXT) FROM remote_changes
+    WHERE booking_id = $1 AND state <> 'open'";
+const FORGET_CHANGE: &str = "DELETE FROM remote_changes WHERE id = $1";
+
+async fn scrub_changes(tx: &mut Tx, booking: BookingId, search: &TraceSearch) -> Result<()> {
+    let changes: Vec<(RemoteChangeId, String)> = all!(tx, CHANGES, booking)?;
+    for (id, text) in changes {
+        if search.finds(&text) {
+            exec!(tx, FORGET_CHANGE, id)?;
+        }
+    }
+    Ok(())
+}
+
+const SCRUB_ANSWERS: &str = "
+    UPDATE idempotency_keys SET status = NULL, response = NULL
+    WHERE business_id = $1 AND done_at IS NOT NULL AND status IS NOT NULL AND subject_id = $2";
+
+/// Forgets what requests were answered that were done to the booking: who repeats one is told that it is done.
+pub async fn scrub_answers(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Result<()> {
+    exec!(tx, SCRUB_ANSWERS, business, booking.0)
+}

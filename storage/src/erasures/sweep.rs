@@ -1,0 +1,133 @@
+//! Looking for what is left of a person in records that name no booking: a mail to staff, a line of a log.
+//!
+//! Each table is read in slices by its ids, and what has one of the person's texts loses all of its own.
+
+use concord_domain::{
+    erasure::{TraceSearch, redacted_history},
+    ids::BusinessId,
+};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::scrub::scrub_mails;
+use crate::{Db, Result, Tx};
+
+/// Rows that are read at once.
+const SLICE: i64 = 500;
+
+/// A table with texts in which somebody may be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweptTable {
+    Mails,
+    Notices,
+    History,
+    SyncLog,
+    ChannelRuns,
+    ChannelItems,
+    Jobs,
+}
+
+impl SweptTable {
+    /// All of them, in the order in which they are gone through.
+    pub const ALL: [Self; 7] = [
+        Self::Mails,
+        Self::Notices,
+        Self::History,
+        Self::SyncLog,
+        Self::ChannelRuns,
+        Self::ChannelItems,
+        Self::Jobs,
+    ];
+}
+
+/// The id and all texts of the next rows of a table.
+macro_rules! slice {
+    ($table:literal, $texts:literal) => {
+        concat!(
+            "SELECT id, ",
+            $texts,
+            " AS texts FROM ",
+            $table,
+            " WHERE id > $2 AND business_id = $1 ORDER BY id LIMIT $3"
+        )
+    };
+}
+
+const MAILS: &str = slice!(
+    "mails",
+    "to_address || ' ' || to_name || ' ' || subject || ' ' || body_text || ' ' || body_html || ' '
+     || COALESCE(last_error, '') || ' ' || COALESCE(calendar, '')"
+);
+const NOTICES: &str = slice!("notices", "headline || ' ' || detail");
+const HISTORY: &str = slice!("history", "CAST(detail AS TEXT)");
+const SYNC_LOG: &str = slice!("sync_log", "detail");
+const CHANNEL_RUNS: &str = slice!("channel_runs", "message");
+const CHANNEL_ITEMS: &str = slice!("channel_items", "summary || ' ' || COALESCE(guest, '')");
+const JOBS: &str = slice!("jobs", "COALESCE(last_error, '')");
+
+#[derive(sqlx_macros::FromRow)]
+struct SweptRow {
+    id: Uuid,
+    texts: String,
+}
+
+const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";
+const SCRUB_MAIL: &str = scrub_mails!("id = $1");
+const SCRUB_NOTICE: &str = "UPDATE notices SET headline = 'Erased', detail = '' WHERE id = $1";
+const DETAIL: &str = "SELECT detail FROM history WHERE id = $1";
+const SCRUB_LINE: &str = "UPDATE history SET detail = $2 WHERE id = $1";
+const SCRUB_LOG: &str = "UPDATE sync_log SET detail = '' WHERE id = $1";
+const SCRUB_RUN: &str = "UPDATE channel_runs SET message = '' WHERE id = $1";
+const SCRUB_ITEM: &str =
+    "UPDATE channel_items SET summary = '', guest = NULL, is_erased = TRUE WHERE id = $1";
+const SCRUB_JOB: &str = "UPDATE jobs SET last_error = NULL WHERE id = $1";
+
+/// Goes through the next rows of a table after one of them; from the nil UUID on for the first. Returns the last one, and
+/// `None` after the end.
+pub async fn sweep_slice(
+    db: &Db,
+    table: SweptTable,
+    (business, after): (BusinessId, Uuid),
+    search: &TraceSearch,
+) -> Result<Option<Uuid>> {
+    macro_rules! rows {
+        ($statement:expr) => {
+            all!(db, $statement, business, after, SLICE)?
+        };
+    }
+    let rows: Vec<SweptRow> = match table {
+        SweptTable::Mails => rows!(MAILS),
+        SweptTable::Notices => rows!(NOTICES),
+        SweptTable::History => rows!(HISTORY),
+        SweptTable::SyncLog => rows!(SYNC_LOG),
+        SweptTable::ChannelRuns => rows!(CHANNEL_RUNS),
+        SweptTable::ChannelItems => rows!(CHANNEL_ITEMS),
+        SweptTable::Jobs => rows!(JOBS),
+    };
+    let last = rows.last().map(|row| row.id);
+    for row in rows.into_iter().filter(|row| search.finds(&row.texts)) {
+        scrub(db, table, row.id).await?;
+    }
+    Ok(last)
+}
+
+async fn scrub(db: &Db, table: SweptTable, id: Uuid) -> Result<()> {
+    in_tx!(db, tx => match table {
+        SweptTable::Mails => match exec!(tx, WITHDRAW, id) {
+            Ok(()) => exec!(tx, SCRUB_MAIL, id),
+            error => error,
+        },
+        SweptTable::Notices => exec!(tx, SCRUB_NOTICE, id),
+        SweptTable::History => scrub_line(&mut tx, id).await,
+        SweptTable::SyncLog => exec!(tx, SCRUB_LOG, id),
+        SweptTable::ChannelRuns => exec!(tx, SCRUB_RUN, id),
+        SweptTable::ChannelItems => exec!(tx, SCRUB_ITEM, id),
+        SweptTable::Jobs => exec!(tx, SCRUB_JOB, id),
+    })
+}
+
+async fn scrub_line(tx: &mut Tx, id: Uuid) -> Result<()> {
+    let detail: Option<Json<serde_json::Value>> = optional_scalar!(tx, DETAIL, id)?;
+    let Some(Json(detail)) = detail else { return Ok(()) };
+    exec!(tx, SCRUB_LINE, id, Json(redacted_history(&detail)))
+}
