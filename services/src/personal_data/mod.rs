@@ -1,0 +1,182 @@
+//! What is kept of a person who books: handing it out, and erasing it.
+
+mod export;
+
+use concord_domain::{
+    booking::Booking,
+    erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces, is_in_force, scope_of},
+    ids::{AttendeeId, BusinessId},
+    mail::MailAddress,
+};
+use concord_jobs::Context;
+use concord_storage::{
+    ChangeContext, Db, StorageError, bookings,
+    erasures::{self, Erasure, NewErasure},
+    jobs::JobRef,
+    seal::Keyring,
+};
+use serde_json::json;
+
+pub use self::export::{Export, export};
+use crate::{ServiceError, error::OrNotFound, history};
+
+/// What is not found.
+const WHAT: &str = "customer";
+
+/// By what somebody is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PersonQuery {
+    /// As a customer or a guest, now or before.
+    Email(String),
+    /// The customer of one booking, such as one without an address.
+    Reference(String),
+}
+
+/// A booking that names somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookingOfPerson {
+    pub booking: Booking,
+    /// What would be erased of it.
+    pub scope: ErasureScope,
+    /// Their row, if they have one.
+    pub attendee: Option<AttendeeId>,
+}
+
+/// Somebody, with all bookings that name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// `None`: they were found by a reference.
+    pub address_key: Option<String>,
+    /// The first to begin first.
+    pub bookings: Vec<BookingOfPerson>,
+}
+
+impl Person {
+    /// The references of the bookings that they are the customer of and that are not over.
+    pub fn upcoming(&self, now: chrono::DateTime<chrono::Utc>) -> Vec<&str> {
+        let upcoming =
+            |one: &&BookingOfPerson| one.scope == ErasureScope::Booking && is_in_force(&one.booking, now);
+        self.bookings.iter().filter(upcoming).map(|one| one.booking.reference.as_str()).collect()
+    }
+
+    fn traces(&self) -> PersonTraces {
+        let mut traces = PersonTraces { address_key: self.address_key.clone(), ..PersonTraces::default() };
+        for one in &self.bookings {
+            traces.add_booking(&one.booking.draft, one.scope);
+        }
+        traces
+    }
+}
+
+/// All that names somebody in a business. `NotFound`: nothing does.
+pub async fn find(db: &Db, business: BusinessId, query: &PersonQuery) -> Result<Person, ServiceError> {
+    let person = match query {
+        PersonQuery::Email(email) => of_address(db, business, &MailAddress::key_of(email)).await?,
+        PersonQuery::Reference(reference) => {
+            let booking = bookings::find(db, business, reference.trim()).await?.or_not_found("booking")?;
+            let only = BookingOfPerson { booking, scope: ErasureScope::Booking, attendee: None };
+            Person { address_key: None, bookings: vec![only] }
+        }
+    };
+    if person.bookings.is_empty() { Err(ServiceError::NotFound(WHAT)) } else { Ok(person) }
+}
+
+async fn of_address(db: &Db, business: BusinessId, address_key: &str) -> Result<Person, StorageError> {
+    let named = erasures::bookings_of_address(db, business, address_key).await?;
+    let ids: Vec<_> = named.iter().map(|one| one.booking_id).collect();
+    let mut found = bookings::find_by_ids(db, business, &ids).await?;
+    let of_person = named.into_iter().filter_map(|one| {
+        let booking = found.remove(&one.booking_id)?;
+        let scope = scope_of(&booking.draft, address_key);
+        Some(BookingOfPerson { booking, scope, attendee: one.attendee_id })
+    });
+    let mut bookings: Vec<BookingOfPerson> = of_person.collect();
+    bookings.sort_by_key(|one| (one.booking.interval.start, one.booking.id));
+    Ok(Person { address_key: Some(address_key.to_owned()), bookings })
+}
+
+/// So many references are named to whoever must decide about them.
+const NAMED: usize = 10;
+
+fn refuse_upcoming(upcoming: &[&str]) -> ServiceError {
+    let more = upcoming.len().saturating_sub(NAMED);
+    let named = upcoming[..upcoming.len() - more].join(", ");
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    ServiceError::NotPossible(format!(
+        "there are upcoming bookings of this customer: {named}{more}. Cancel them first, or ask to keep them: they stay \
+         in the calendar without the customer, who is sent nothing"
+    ))
+}
+
+/// Begins the erasure of a person, which a job then does. `keep_upcoming`: bookings that are not over stay in force, without
+/// the person. `NotPossible`: there are such, and that was not said.
+pub async fn request(
+    (db, ring): (&Db, &Keyring),
+    by: &ChangeContext,
+    query: &PersonQuery,
+    keep_upcoming: bool,
+) -> Result<(Erasure, JobRef), ServiceError> {
+    let person = find(db, by.business, query).await?;
+    let upcoming = person.upcoming(by.now);
+    if !keep_upcoming && !upcoming.is_empty() {
+        return Err(refuse_upcoming(&upcoming));
+    }
+    let traces = person.traces();
+    let targets: Vec<ErasureTarget> = person.bookings.iter().map(|one| target_of(&person, one)).collect();
+    let new = NewErasure {
+        business: by.business,
+        reason: ErasureReason::Request,
+        targets: &targets,
+        traces: &traces,
+    };
+    let mut tx = db.begin().await?;
+    let (id, job) = erasures::create(&mut tx, ring, &new, by.now).await?;
+    if let Some(address_key) = &person.address_key {
+        erasures::revoke_portals(&mut tx, by.business, address_key).await?;
+    }
+    // From now on they are sent nothing, however long the rest takes.
+    for attendee in person.bookings.iter().filter_map(|one| one.attendee) {
+        erasures::withdraw_mails(&mut tx, attendee, by.now).await?;
+    }
+    let detail = json!({ "bookings": targets.len(), "erasure": id });
+    history::record(&mut tx, by, "personal data erased", by.business, &detail).await?;
+    tx.commit().await?;
+    let erasure = erasures::find(db, by.business, id).await?.or_not_found("erasure")?;
+    Ok((erasure, job))
+}
+
+fn target_of(person: &Person, one: &BookingOfPerson) -> ErasureTarget {
+    let attendee = one.attendee.filter(|_| person.address_key.is_some() && one.scope == ErasureScope::Person);
+    ErasureTarget { booking: one.booking.id, scope: one.scope, attendee }
+}
+
+/// The same, and tells the workers.
+pub async fn erase(
+    context: &Context,
+    by: &ChangeContext,
+    query: &PersonQuery,
+    keep_upcoming: bool,
+) -> Result<Erasure, ServiceError> {
+    let (erasure, job) = request((&context.db, &context.ring), by, query, keep_upcoming).await?;
+    context.push(&[job]).await;
+    Ok(erasure)
+}
+
+/// Writes those of a list of erasures down again that this database does not know of, such as after it was restored from a
+/// backup. Returns how many bookings those are.
+pub async fn replay(
+    (db, ring): (&Db, &Keyring),
+    listed: &[erasures::ListedErasure],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<usize, StorageError> {
+    let mut added = 0;
+    for one in listed {
+        let Some(booking) = bookings::by_id(db, one.business, one.booking).await? else { continue };
+        let mut tx = db.begin().await?;
+        if erasures::add_replayed(&mut tx, ring, (one, &booking.draft), now).await?.is_some() {
+            tx.commit().await?;
+            added += 1;
+        }
+    }
+    Ok(added)
+}
