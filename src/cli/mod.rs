@@ -8,6 +8,7 @@ mod doctor;
 mod health;
 mod keys;
 mod mail;
+mod personal_data;
 #[cfg(feature = "demo")]
 mod sandbox;
 pub mod serve;
@@ -54,6 +55,8 @@ enum CliCommand {
     Backup(backup::BackupArgs),
     /// Businesses and the people who sign in.
     User(user::UserArgs),
+    /// What is kept of customers: exporting and erasing it.
+    PersonalData(personal_data::PersonalDataArgs),
     /// The master key.
     Keys(keys::KeysArgs),
     /// Mails that come back: answers to invitations.
@@ -117,6 +120,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         CliCommand::Sandbox(options) => sandbox::run(options).await,
         CliCommand::Backup(options) => backup::run(&options, &load(vec![])?).await,
         CliCommand::User(options) => user::run(options, &load(vec![])?).await,
+        CliCommand::PersonalData(options) => personal_data::run(options, &load(vec![])?).await,
         CliCommand::Keys(options) => keys::run(&options, load).await,
         CliCommand::Health(options) => health::run(options, load).await,
     }?;

@@ -29,6 +29,7 @@ mod json_errors;
 mod mails;
 mod occupancy;
 mod patch_field;
+mod personal_data;
 mod platforms;
 mod preconditions;
 pub mod problem;
@@ -83,6 +84,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(sync_log::routes())
         .merge(jobs::routes())
         .merge(mails::routes())
+        .merge(personal_data::routes())
 }
 
 /// The OpenAPI document of an installation.

@@ -30,6 +30,7 @@ mod components;
 mod confirm;
 mod cookies;
 mod csrf;
+mod customer_data;
 mod drift;
 mod error;
 pub(crate) mod error_page;
@@ -123,6 +124,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(resources::router())
         .merge(people::router())
         .merge(reminders::router())
+        .merge(customer_data::router())
         .merge(api_keys::router())
         .merge(webhooks::router())
         .merge(sync_log::router())

@@ -51,6 +51,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Bookings", "Bookings, identified by your own reference."),
     ("Resources", "What can be booked, and its availability."),
     ("Reminders", "When customers and staff are reminded of bookings."),
+    ("Customer data", "What is kept of a customer: exporting and erasing it."),
     ("Staff", "The people who are assigned to bookings and can connect calendars."),
     ("Business", "The business and its settings."),
     ("Availability", "Manually blocked times."),
