@@ -67,6 +67,7 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         "/settings/business",
         "/settings/invitations",
         "/settings/reminders",
+        "/settings/customer-data",
         "/settings/resources",
         "/settings/resources/new",
         "/settings/people",

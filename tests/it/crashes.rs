@@ -17,7 +17,9 @@ use crate::{
 
 /// Each request of the API that makes or does something, by the operation's name in the document. Each may do
 /// its work once.
-const POSTS: [&str; 23] = [
+const POSTS: [&str; 25] = [
+    "export_customer_data",
+    "erase_customer_data",
     "create_reminder_rule",
     "create_booking",
     "create_resource",
@@ -131,6 +133,15 @@ async fn prepared(test_app: &TestApp, operation: &str, number: u32) -> (String, 
         "create_reminder_rule" => {
             let rule = json!({ "channel": "customer_email", "minutes_before": 60 + number });
             ("/api/v1/reminder_rules".to_owned(), rule)
+        }
+        "export_customer_data" | "erase_customer_data" => {
+            let reference = format!("{operation}-{number}");
+            let mut booking = stay(&room, 1, 1);
+            booking["customer"] = json!({ "name": "Maria Silva", "email": "maria@example.org" });
+            test_app.api.put(&format!("/api/v1/bookings/{reference}"), booking).await.expect(201);
+            test_app.api.delete(&format!("/api/v1/bookings/{reference}")).await.expect(200);
+            let deed = operation.split('_').next().unwrap();
+            (format!("/api/v1/customers/{deed}"), json!({ "reference": reference }))
         }
         "create_resource" => ("/api/v1/resources".to_owned(), json!({ "name": "Room" })),
         "create_staff" => ("/api/v1/staff".to_owned(), json!({ "name": "Ana" })),

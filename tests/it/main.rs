@@ -31,6 +31,7 @@ mod crashes;
 mod customers;
 mod database_outage;
 mod doctor;
+mod erasure;
 mod feed_readers;
 mod feed_restarts;
 mod feeds;

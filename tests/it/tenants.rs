@@ -102,6 +102,15 @@ async fn question(test_app: &TestApp) -> String {
     test_app.remote_change_in_state("open").await["id"].as_str().unwrap().to_owned()
 }
 
+/// The customer of another booking is erased. Returns the erasure's id.
+async fn erasure(test_app: &TestApp, room: &str) -> String {
+    let body = json!({ "resource": room, "check_in": day(40), "check_out": day(41), "status": "cancelled" });
+    test_app.api.put("/api/v1/bookings/was-here", body).await.expect(201);
+    let whom = json!({ "reference": "was-here" });
+    let erasure = test_app.api.post("/api/v1/customers/erase", whom).await.expect(202);
+    erasure["id"].as_str().unwrap().to_owned()
+}
+
 async fn fixture(test_app: &TestApp) -> TenantFixture {
     let room = test_app.resource(1).await;
     let ana = test_app.staff("Ana").await;
@@ -129,6 +138,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
     let webhook = text(&webhook["endpoint"]["id"]);
     let rule = json!({ "channel": "customer_email", "minutes_before": 120 });
     let rule = text(&test_app.api.post("/api/v1/reminder_rules", rule).await.expect(201)["id"]);
+    let erasure = erasure(test_app, &room).await;
     TenantFixture {
         marks: vec![
             "mine-alone".to_owned(),
@@ -145,6 +155,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             mail.clone(),
             webhook.clone(),
             rule.clone(),
+            erasure.clone(),
             text(&booking["id"]),
         ],
         paths: vec![
@@ -163,6 +174,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             ("/remote_changes/{id}", format!("/remote_changes/{change}")),
             ("/mails/{id}", format!("/mails/{mail}")),
             ("/reminder_rules/{id}", format!("/reminder_rules/{rule}")),
+            ("/erasures/{id}", format!("/erasures/{erasure}")),
             ("/webhooks/{id}", format!("/webhooks/{webhook}")),
             ("/deliveries/{event}", format!("/deliveries/{}", uuid::Uuid::nil())),
         ],
