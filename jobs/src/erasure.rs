@@ -82,7 +82,7 @@ async fn sweep(
 }
 
 /// Bookings that are given to one erasure at most.
-const EXPIRED_AT_ONCE: u32 = 200;
+const EXPIRED_AT_ONCE: u32 = 50;
 
 /// Begins the erasure of those whose last booking ended longer ago than customers' data is kept. Returns whether there may
 /// be more.

@@ -58,3 +58,5 @@ CREATE INDEX erased_bookings_waiting ON erased_bookings (erasure_id, booking_id)
 
 -- An erasure finds by it what a booking's events say.
 CREATE INDEX events_by_subject ON events (subject_id);
+-- And the answers that are kept for whoever repeats a request.
+CREATE INDEX idempotency_keys_by_subject ON idempotency_keys (subject_id) WHERE subject_id IS NOT NULL;

@@ -47,7 +47,7 @@ fn distinct(column: &str) -> u64 {
         "business_id" | "kind" | "origin" | "outcome" | "platform" | "provider" | "queue" | "scope"
         | "state" | "status" => 10,
         // Hardly a row has the same.
-        "attendee_id" | "booking_id" | "entry_id" | "source_id" | "subject_id" => 1_000_000,
+        "attendee_id" | "booking_id" | "entry_id" | "event_id" | "source_id" | "subject_id" => 1_000_000,
         column if column.ends_with("_id") => 100,
         _ => 1_000_000,
     }

@@ -9,10 +9,13 @@ use axum::{Router, body::Bytes, routing::post};
 use concord_domain::{connection::ProviderKind, people::Role};
 use concord_storage::testing::{self, TestDb};
 use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::{
+    command_line::concord,
     feeds::get,
     logs,
     page_client::{PageClient, person},
@@ -197,7 +200,8 @@ async fn spread(test_app: &TestApp) -> Spread {
     test_app.connect_account(ProviderKind::Google, ana, "ana@house.example").await;
     test_app.connect_account(ProviderKind::Microsoft, ben, "ben@house.example").await;
     let (url, came) = receiver().await;
-    api.post("/api/v1/webhooks", json!({ "url": url, "description": "Shop" })).await.expect(201);
+    let made = api.post("/api/v1/webhooks", json!({ "url": url, "description": "Shop" })).await.expect(201);
+    let deliveries = format!("/api/v1/webhooks/{}/deliveries", made["endpoint"]["id"].as_str().unwrap());
     let feed = json!({ "scope": "business", "name": "All", "privacy": "full" });
     let feed = api.post("/api/v1/feeds", feed).await.expect(201)["url"].as_str().unwrap().to_owned();
     let (channel, sold) = sold_at_vrbo(test_app, &room).await;
@@ -208,9 +212,11 @@ async fn spread(test_app: &TestApp) -> Spread {
     let google = booking["sync"].as_array().unwrap().iter().find(|one| one["provider"] == "google").unwrap();
     test_app.person_deletes(google["external_id"].as_str().unwrap()).await;
     test_app.remote_change_in_state("open").await;
-    until("the events came", async || {
-        let came = came.lock().unwrap();
-        (came.iter().filter(|body| names_them(body)).count() >= 4).then_some(())
+    until("the events came, and were answered", async || {
+        let named = came.lock().unwrap().iter().filter(|body| names_them(body)).count();
+        let list = api.get(&deliveries).await.expect(200);
+        let is_done = list["items"].as_array().unwrap().iter().all(|one| one["state"] == "delivered");
+        (named >= 4 && is_done).then_some(())
     })
     .await;
     Spread { feed, channel, sold }
@@ -334,6 +340,55 @@ async fn manager_erases_at_the_page(db: &TestDb) {
     test_app.stop().await;
 }
 
+async fn commands_export_erase_and_replay(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await;
+    let booking = json!({
+        "resource": room.id, "starts_at": hour(2, 9), "ends_at": hour(2, 10), "customer": customer(),
+    });
+    test_app.api.put("/api/v1/bookings/stay", booking.clone()).await.expect(201);
+    let folder = TempDir::new().unwrap();
+    let master_key = test_app.app.config.security.master_key.as_ref().unwrap().expose_secret().to_owned();
+    let data = folder.path().to_str().unwrap();
+    let variables = [
+        ("CONCORD__DATA_DIR", data),
+        ("DATABASE_URL", db.url()),
+        ("CONCORD_MASTER_KEY", master_key.as_str()),
+    ];
+    let run = |arguments: &[&str]| {
+        let done = concord(&[&["personal-data"], arguments].concat(), &variables).output().unwrap();
+        let said = String::from_utf8(if done.status.success() { done.stdout } else { done.stderr }).unwrap();
+        (done.status.success(), said)
+    };
+    let whom = ["--business", test_app.business.slug.as_str(), "--email", EMAIL];
+    let (is_done, exported) = run(&[&["export"], &whom[..]].concat());
+    assert!(is_done && names_them(&exported), "{exported}");
+    let (is_done, refused) = run(&[&["erase"], &whom[..]].concat());
+    assert!(!is_done && refused.contains("upcoming bookings of this customer: stay"), "{refused}");
+    let (is_done, said) = run(&[&["erase", "--keep-upcoming"], &whom[..]].concat());
+    assert!(is_done, "{said}");
+    let erased = async || {
+        until("the customer is erased", async || database(db).await.is_empty().then_some(())).await;
+    };
+    erased().await;
+    let (is_done, list) = run(&["erasures"]);
+    assert!(is_done && list.lines().count() == 1 && !names_them(&list), "{list}");
+    let file = folder.path().join("erasures.jsonl");
+    std::fs::write(&file, list).unwrap();
+
+    // As after a restore: the database has them again, and knows of no erasure.
+    testing::raw(db, "DELETE FROM erased_bookings").await;
+    testing::raw(db, "DELETE FROM erasures").await;
+    test_app.api.put("/api/v1/bookings/stay", booking).await.expect(200);
+    assert!(!database(db).await.is_empty());
+    let (is_done, said) = run(&["replay", file.to_str().unwrap()]);
+    assert!(is_done && said.starts_with("1 of 1 bookings are erased again"), "{said}");
+    erased().await;
+    let (_, again) = run(&["replay", "--from-database", db.url()]);
+    assert!(again.starts_with("0 of 1 bookings"), "{again}");
+    test_app.stop().await;
+}
+
 async fn erasures_leave_the_same(db: &TestDb) {
     let prepare = async |test_app: &TestApp, _| {
         let room = test_app.resource(1).await;
@@ -353,6 +408,7 @@ async fn erasures_leave_the_same(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    commands_export_erase_and_replay,
     erasures_leave_the_same,
     nothing_names_whoever_was_erased,
     request_must_say_whom,

@@ -59,12 +59,21 @@ impl Person {
         self.bookings.iter().filter(upcoming).map(|one| one.booking.reference.as_str()).collect()
     }
 
-    fn traces(&self) -> PersonTraces {
+    async fn traces(&self, db: &Db) -> Result<PersonTraces, StorageError> {
         let mut traces = PersonTraces { address_key: self.address_key.clone(), ..PersonTraces::default() };
         for one in &self.bookings {
             traces.add_booking(&one.booking.draft, one.scope);
+            if one.scope == ErasureScope::Person {
+                // Whom the booking names no more, their row still does.
+                let people = erasures::attendees_of_booking(db, one.booking.business, one.booking.id).await?;
+                for other in
+                    people.iter().filter(|other| Some(&other.address_key) == self.address_key.as_ref())
+                {
+                    traces.add(&other.name);
+                }
+            }
         }
-        traces
+        Ok(traces)
     }
 }
 
@@ -121,7 +130,7 @@ pub async fn request(
     if !keep_upcoming && !upcoming.is_empty() {
         return Err(refuse_upcoming(&upcoming));
     }
-    let traces = person.traces();
+    let traces = person.traces(db).await?;
     let targets: Vec<ErasureTarget> = person.bookings.iter().map(|one| target_of(&person, one)).collect();
     let new = NewErasure {
         business: by.business,

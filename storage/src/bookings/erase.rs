@@ -91,7 +91,10 @@ async fn write(
     let after = Booking { version: before.version + 1, updated_at: now, draft, ..before.clone() };
     write_rows(tx, &after).await?;
     let rounds = rounds::begin(tx, (Some(before), &after), business.zone).await?;
-    let mut jobs = entries::target(tx, &after, business.mark_cancelled, TargetScope::Everywhere, now).await?;
+    // What is over is not more urgent than what is to come, though it began earlier.
+    let is_over = after.interval.end <= now;
+    let scope = if is_over { TargetScope::EverywhereLater } else { TargetScope::Everywhere };
+    let mut jobs = entries::target(tx, &after, business.mark_cancelled, scope, now).await?;
     jobs.extend(rounds.enqueue(tx, now).await?);
     jobs.extend(reminders::follow(tx, Some(before), &after, now).await?);
     Ok((after, jobs))

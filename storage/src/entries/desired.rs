@@ -26,6 +26,8 @@ use crate::{
 pub enum TargetScope {
     /// Every calendar that has to do with the booking; somebody waits for it.
     Everywhere,
+    /// The same, but nobody waits for it.
+    EverywhereLater,
     /// One connection, as part of a batch.
     Only(ConnectionId),
 }
@@ -33,7 +35,7 @@ pub enum TargetScope {
 impl TargetScope {
     fn includes(self, connection: ConnectionId) -> bool {
         match self {
-            Self::Everywhere => true,
+            Self::Everywhere | Self::EverywhereLater => true,
             Self::Only(only) => only == connection,
         }
     }
@@ -41,7 +43,7 @@ impl TargetScope {
     fn queue(self) -> QueueClass {
         match self {
             Self::Everywhere => QueueClass::Interactive,
-            Self::Only(_) => QueueClass::Bulk,
+            Self::EverywhereLater | Self::Only(_) => QueueClass::Bulk,
         }
     }
 }

@@ -5,7 +5,7 @@ use concord_domain::{
     erasure::{
         ErasureScope, ErasureTarget, PersonTraces, TraceSearch, redacted, redacted_actor, redacted_history,
     },
-    ids::{AttendeeId, BookingId, BusinessId, HistoryId, RemoteChangeId},
+    ids::{AttendeeId, BookingId, BusinessId, EventId, HistoryId, RemoteChangeId},
     people::Actor,
     sync::remote_change::Refusal,
 };
@@ -93,28 +93,30 @@ async fn scrub_history(tx: &mut Tx, booking: BookingId, search: Option<&TraceSea
     }
 }
 
-const EVENTS: &str = "SELECT position, data FROM events WHERE subject_id = $1 ORDER BY position";
-const SCRUB_EVENT: &str = "UPDATE events SET data = $2 WHERE position = $1";
-const SCRUB_DELIVERIES: &str = "
-    UPDATE webhook_deliveries SET last_answer = NULL, last_error = NULL
-    WHERE event_id IN (SELECT id FROM events WHERE subject_id = $1)
-      AND (last_answer IS NOT NULL OR last_error IS NOT NULL)";
+const EVENTS: &str = "SELECT id, data FROM events WHERE subject_id = $1 ORDER BY position";
+const SCRUB_EVENT: &str = "UPDATE events SET data = $2 WHERE id = $1";
+const SCRUB_DELIVERIES: &str =
+    "UPDATE webhook_deliveries SET last_answer = NULL, last_error = NULL WHERE event_id = $1";
 
-/// What was delivered has left; what was not, is delivered without them.
+/// What was delivered has left; what was not, is delivered without them. The data of an event, and what endpoints answered to it.
+pub(super) async fn scrub_event(tx: &mut Tx, id: EventId, data: &str) -> Result<()> {
+    let value: serde_json::Value =
+        serde_json::from_str(data).map_err(|_| StorageError::Inconsistent { what: "event" })?;
+    let left = redacted(&value);
+    if left != value {
+        exec!(tx, SCRUB_EVENT, id, left.to_string())?;
+    }
+    exec!(tx, SCRUB_DELIVERIES, id)
+}
+
 async fn scrub_events(tx: &mut Tx, booking: BookingId, search: Option<&TraceSearch>) -> Result<()> {
-    let events: Vec<(i64, String)> = all!(tx, EVENTS, booking.0)?;
-    for (position, data) in events {
-        if search.is_some_and(|search| !search.finds(&data)) {
-            continue;
-        }
-        let value: serde_json::Value =
-            serde_json::from_str(&data).map_err(|_| StorageError::Inconsistent { what: "event" })?;
-        let left = redacted(&value);
-        if left != value {
-            exec!(tx, SCRUB_EVENT, position, left.to_string())?;
+    let events: Vec<(EventId, String)> = all!(tx, EVENTS, booking.0)?;
+    for (id, data) in events {
+        if search.is_none_or(|search| search.finds(&data)) {
+            scrub_event(tx, id, &data).await?;
         }
     }
-    exec!(tx, SCRUB_DELIVERIES, booking.0)
+    Ok(())
 }
 
 const FORGET_CHANGES: &str = "DELETE FROM remote_changes WHERE booking_id = $1";

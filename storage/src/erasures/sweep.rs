@@ -4,12 +4,12 @@
 
 use concord_domain::{
     erasure::{TraceSearch, redacted_history},
-    ids::BusinessId,
+    ids::{BusinessId, EventId},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::scrub::scrub_mails;
+use super::scrub::{scrub_event, scrub_mails};
 use crate::{Db, Result, Tx};
 
 /// Rows that are read at once.
@@ -25,11 +25,13 @@ pub enum SweptTable {
     ChannelRuns,
     ChannelItems,
     Jobs,
+    Events,
+    Deliveries,
 }
 
 impl SweptTable {
     /// All of them, in the order in which they are gone through.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Mails,
         Self::Notices,
         Self::History,
@@ -37,6 +39,8 @@ impl SweptTable {
         Self::ChannelRuns,
         Self::ChannelItems,
         Self::Jobs,
+        Self::Events,
+        Self::Deliveries,
     ];
 }
 
@@ -63,6 +67,11 @@ const HISTORY: &str = slice!("history", "CAST(detail AS TEXT)");
 const SYNC_LOG: &str = slice!("sync_log", "detail");
 const CHANNEL_RUNS: &str = slice!("channel_runs", "message");
 const CHANNEL_ITEMS: &str = slice!("channel_items", "summary || ' ' || COALESCE(guest, '')");
+const EVENTS: &str = slice!("events", "data");
+const DELIVERIES: &str = "
+    SELECT e.id, COALESCE(d.last_answer, '') || ' ' || COALESCE(d.last_error, '') AS texts
+    FROM events e JOIN webhook_deliveries d ON d.event_id = e.id
+    WHERE e.id > $2 AND e.business_id = $1 ORDER BY e.id LIMIT $3";
 const JOBS: &str = slice!("jobs", "COALESCE(last_error, '')");
 
 #[derive(sqlx_macros::FromRow)]
@@ -103,6 +112,8 @@ pub async fn sweep_slice(
         SweptTable::ChannelRuns => rows!(CHANNEL_RUNS),
         SweptTable::ChannelItems => rows!(CHANNEL_ITEMS),
         SweptTable::Jobs => rows!(JOBS),
+        SweptTable::Events => rows!(EVENTS),
+        SweptTable::Deliveries => rows!(DELIVERIES),
     };
     let last = rows.last().map(|row| row.id);
     for row in rows.into_iter().filter(|row| search.finds(&row.texts)) {
@@ -123,7 +134,19 @@ async fn scrub(db: &Db, table: SweptTable, id: Uuid) -> Result<()> {
         SweptTable::ChannelRuns => exec!(tx, SCRUB_RUN, id),
         SweptTable::ChannelItems => exec!(tx, SCRUB_ITEM, id),
         SweptTable::Jobs => exec!(tx, SCRUB_JOB, id),
+        SweptTable::Events | SweptTable::Deliveries => scrub_event_by_id(&mut tx, id).await,
     })
+}
+
+const DATA: &str = "SELECT data FROM events WHERE id = $1";
+
+/// Of an event, or of what endpoints answered to it.
+async fn scrub_event_by_id(tx: &mut Tx, id: Uuid) -> Result<()> {
+    let data: Option<String> = optional_scalar!(tx, DATA, id)?;
+    match data {
+        Some(data) => scrub_event(tx, EventId(id), &data).await,
+        None => Ok(()),
+    }
 }
 
 async fn scrub_line(tx: &mut Tx, id: Uuid) -> Result<()> {

@@ -85,6 +85,13 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("channel_runs", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
     ("channel_items", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
     ("jobs", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("events", "id > $2 AND business_id = $1", "an erasure reads all of a business, in slices by id"),
+    ("events", "e.id > $2 AND e.business_id = $1", "an erasure reads all of a business, in slices by id"),
+    (
+        "webhook_deliveries",
+        "e.id > $2 AND e.business_id = $1",
+        "an erasure reads all of a business, in slices by id",
+    ),
     (
         "bookings",
         "later.ends_at > $1",

@@ -80,12 +80,12 @@ async fn erase(db: &Db, booking: &Booking, target: &ErasureTarget, traces: &Pers
     commit(tx).await;
 }
 
-async fn mail_to(db: &Db, booking: &Booking, key: &str, is_invitation: bool) {
+async fn mail_to(db: &Db, ring: &Keyring, booking: &Booking, key: &str, is_invitation: bool) {
     let mut tx = begin(db).await;
     let all = attendees::reconcile(&mut tx, booking, precise(1)).await.unwrap();
     let message = crate::attendees::message(0);
     let customer = all.iter().find(|one| one.address == EMAIL).unwrap();
-    customer_links::token(&mut tx, &testing::keyring(), customer.id).await.unwrap();
+    customer_links::token(&mut tx, ring, customer.id).await.unwrap();
     let new = NewMail {
         business: booking.business,
         kind: MailKind::Invitation,
@@ -232,8 +232,9 @@ async fn sweep(db: &Db, business: BusinessId, traces: &PersonTraces) {
 
 async fn nothing_is_left_of_who_was_erased(db: &TestDb) {
     let (business, booking) = written(db).await;
-    mail_to(db, &booking, "linked", true).await;
-    mail_to(db, &booking, "unlinked", false).await;
+    let ring = testing::keyring();
+    mail_to(db, &ring, &booking, "linked", true).await;
+    mail_to(db, &ring, &booking, "unlinked", false).await;
     unlinked(db, &business).await;
     let before: BTreeSet<String> = testing::find_texts(db, &TEXTS).await.into_keys().collect();
     for place in [
@@ -314,7 +315,7 @@ async fn kept_answers_go_with_their_booking(db: &TestDb) {
 
 async fn export_has_who_comes_and_their_mails(db: &TestDb) {
     let (business, booking) = written(db).await;
-    mail_to(db, &booking, "linked", true).await;
+    mail_to(db, &testing::keyring(), &booking, "linked", true).await;
     let people = erasures::attendees_of_booking(db, business.id, booking.id).await.unwrap();
     assert_eq!(people.iter().map(|one| one.address.as_str()).collect::<Vec<_>>(), [EMAIL, "rui@example.com"]);
     assert!(people[0].has_page && !people[1].has_page);
