@@ -192,7 +192,7 @@ struct Spread {
 async fn spread(test_app: &TestApp) -> Spread {
     let api = &test_app.api;
     let settings = json!({
-        "invitations": "confirmed", "invitation_delay_minutes": 0, "entry_privacy": "full", "remote_deletions": "ask",
+        "invitations": "confirmed", "invitation_delay_minutes": 0, "entry_privacy": "full", "remote_moves": "ask",
     });
     api.patch("/api/v1/business", settings).await.expect(200);
     let room = test_app.resource(3).await.id.to_string();
@@ -208,9 +208,12 @@ async fn spread(test_app: &TestApp) -> Spread {
     book(test_app, &room, &[ana.to_string(), ben.to_string()]).await;
     answer(test_app).await;
     let booking = in_sync(test_app, "api", 2).await;
-    // Somebody deletes the entry, which is asked about.
+    // Somebody renames and moves the entry, which is asked about.
     let google = booking["sync"].as_array().unwrap().iter().find(|one| one["provider"] == "google").unwrap();
-    test_app.person_deletes(google["external_id"].as_str().unwrap()).await;
+    let entry = google["external_id"].as_str().unwrap();
+    let path = format!("/events/{entry}?provider=google");
+    test_app.control(Method::PATCH, &path, json!({ "title": "Quillfeather, bring towels" })).await;
+    test_app.person_moves(entry, &hour(2, 11), &hour(2, 12)).await;
     test_app.remote_change_in_state("open").await;
     until("the events came, and were answered", async || {
         let named = came.lock().unwrap().iter().filter(|body| names_them(body)).count();
@@ -243,7 +246,7 @@ async fn everything_names_them(db: &TestDb, test_app: &TestApp, spread: &Spread)
     ] {
         assert!(before.contains(place), "{place} is not among {before:?}");
     }
-    assert_eq!(named_outside(test_app, &spread.feed).await, BTreeSet::from(["feed", "microsoft"]));
+    assert_eq!(named_outside(test_app, &spread.feed).await, BTreeSet::from(["feed", "google", "microsoft"]));
 }
 
 async fn erase_all(test_app: &TestApp, spread: &Spread) {

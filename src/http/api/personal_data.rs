@@ -69,6 +69,7 @@ fn query(email: Option<String>, reference: Option<String>) -> Result<PersonQuery
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = CustomerExport)]
 struct ExportResponse {
+    /// When it was gathered.
     exported_at: DateTime<Utc>,
     /// In lower case; null: found by a reference.
     email: Option<String>,
@@ -95,13 +96,17 @@ async fn export(api: Api, ApiJson(body): ApiJson<PersonBody>) -> ApiResult<Expor
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Erasure)]
 struct ErasureResponse {
+    /// Its id.
     id: Uuid,
+    /// What it is done for.
     reason: ErasureReason,
+    /// Whether it is done.
     state: ErasureState,
     /// How many bookings it concerns.
     bookings: i64,
     /// Of how many of these the person was taken out so far.
     erased: i64,
+    /// When it was asked for.
     created_at: DateTime<Utc>,
     /// Null while it is running.
     finished_at: Option<DateTime<Utc>>,
