@@ -13,13 +13,13 @@ use concord_domain::{
 use concord_jobs::{
     Context,
     invitations::{Subject, page_address},
-    notify::customer::{CustomerDeed, raise_customer_notice},
+    notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
     ChangeContext, StorageError,
     attendees::{self, Attendee},
-    bookings::{self, PutError},
-    businesses, customer_links, events, in_tx,
+    bookings::{self, LinkedWrite, PutError},
+    businesses, customer_links, events,
     limits::{self, BucketRate, RateDecision},
     secret,
 };
@@ -178,7 +178,7 @@ pub(crate) async fn record_answer(
         detail["wish"] = comment.into();
     }
     history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
-    raise_customer_notice(&mut tx, context, booking, CustomerDeed::Answered(answer)).await?;
+    CustomerNotice::of(context, booking, CustomerDeed::Answered(answer)).raise(&mut tx, context).await?;
     let payload = InvitationAnswerPayload {
         booking: booking.id,
         reference: booking.reference.clone(),
@@ -223,10 +223,13 @@ pub async fn move_to(
         return Err(CustomerError::Taken);
     }
     let draft = BookingDraft { time, ..booking.draft.clone() };
+    let notice = CustomerNotice::of(context, booking, CustomerDeed::Moved);
+    let notices = [notice.notice(context)];
+    let (by, linked) = (visit.by(now), LinkedWrite::Notices(&notices));
     let written =
-        bookings::put(&context.db, &visit.by(now), &booking.reference, &draft, Some(version)).await?;
+        bookings::follow(&context.db, &by, &booking.reference, &draft, version, linked).await?;
     context.push(&written.jobs).await;
-    tell(context, booking, CustomerDeed::Moved).await
+    Ok(())
 }
 
 /// Cancels the booking, which the customer has seen at `version`.
@@ -236,20 +239,22 @@ pub async fn cancel(context: &Context, visit: &CustomerVisit, version: i64) -> R
         return Err(CustomerError::NotAllowed);
     }
     let booking = visit.booking();
-    let written = bookings::cancel(&context.db, &visit.by(now), &booking.reference, Some(version)).await?;
+    let notice = CustomerNotice::of(context, booking, CustomerDeed::Cancelled);
+    let notices = [notice.notice(context)];
+    let (by, linked) = (visit.by(now), LinkedWrite::Notices(&notices));
+    let written = bookings::cancel_linked(&context.db, &by, &booking.reference, version, linked).await?;
     context.push(&written.jobs).await;
-    tell(context, booking, CustomerDeed::Cancelled).await
+    Ok(())
 }
 
 /// What managers are told of, this far apart on average for each page, and so often at once.
-const NOTICE_RATE: BucketRate = BucketRate { interval: Duration::minutes(10), burst: 5 };
+pub(crate) const NOTICE_RATE: BucketRate = BucketRate { interval: Duration::minutes(10), burst: 5 };
 
 async fn acquire(context: &Context, visit: &CustomerVisit, now: DateTime<Utc>) -> Result<(), CustomerError> {
     let bucket = format!("customer:{}", visit.attendee.id);
-    let taken =
-        in_tx!(context.db, tx => limits::take(&mut tx, &bucket, now, NOTICE_RATE, Duration::zero()).await)?;
-    match taken {
-        RateDecision::At(_) => Ok(()),
+    let mut tx = context.db.begin().await?;
+    match limits::take(&mut tx, &bucket, now, NOTICE_RATE, Duration::zero()).await? {
+        RateDecision::At(_) => Ok(tx.commit().await?),
         RateDecision::Wait(_) => Err(CustomerError::TooMany),
     }
 }
@@ -272,14 +277,9 @@ pub async fn send_wish(context: &Context, visit: &CustomerVisit, wish: &str) -> 
     let mut tx = context.db.begin().await?;
     let detail = json!({ "reference": booking.reference, "wish": wish });
     history::record(&mut tx, &by, "asked for a change", booking.id, &detail).await?;
-    raise_customer_notice(&mut tx, context, booking, CustomerDeed::WishSent).await?;
+    CustomerNotice::of(context, booking, CustomerDeed::WishSent).raise(&mut tx, context).await?;
     context.commit(tx, &[]).await?;
     Ok(())
-}
-
-/// Tells the managers. What was done is done, whether they hear of it or not.
-async fn tell(context: &Context, booking: &Booking, deed: CustomerDeed) -> Result<(), CustomerError> {
-    Ok(in_tx!(context.db, tx => raise_customer_notice(&mut tx, context, booking, deed).await)?)
 }
 
 /// How long a link to all bookings works.

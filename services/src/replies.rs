@@ -1,6 +1,6 @@
 //! What calendars answer to invitations, as a mail server hands it to us.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     customer::CustomerAnswer,
     ical::{booking_of, writer::IcalTime},
@@ -12,9 +12,13 @@ use concord_jobs::{
     Context,
     invitations::Subject,
     mail::incoming::{IncomingReply, read_incoming},
-    notify::customer::{CustomerDeed, raise_customer_notice},
+    notify::customer::{CustomerDeed, CustomerNotice},
 };
-use concord_storage::{ChangeContext, StorageError, attendees};
+use concord_storage::{
+    ChangeContext, StorageError, attendees,
+    limits::{self, BucketRate, RateDecision},
+    secret,
+};
 use serde_json::json;
 
 use crate::{
@@ -65,8 +69,8 @@ pub async fn receive(
     let now = context.clock.now();
     let Some(attendee) = own.filter(|one| one.removed_at.is_none()) else {
         let by = ChangeContext { business, actor: Actor::System, now };
-        note(context, &by, &subject, "answered by another address", &incoming).await?;
-        return Ok(ReplyOutcome::OtherAddress);
+        let is_noted = note(context, &by, &subject, "answered by another address", &incoming).await?;
+        return Ok(if is_noted { ReplyOutcome::OtherAddress } else { ReplyOutcome::Ignored });
     };
     let content = subject.named().content();
     let decision = decide_reply(&incoming.reply, (attendee.sent.as_ref(), &content), attendee.answered_at);
@@ -95,12 +99,12 @@ async fn act(
             Ok(ReplyOutcome::Answered(answer))
         }
         ReplyDecision::Wish => {
-            note(context, &by, &visit.subject, "asked for a change", incoming).await?;
-            Ok(ReplyOutcome::Wished)
+            let is_noted = note(context, &by, &visit.subject, "asked for a change", incoming).await?;
+            Ok(if is_noted { ReplyOutcome::Wished } else { ReplyOutcome::Ignored })
         }
         ReplyDecision::Outdated => {
-            note(context, &by, &visit.subject, "answered an earlier invitation", incoming).await?;
-            Ok(ReplyOutcome::Outdated)
+            let is_noted = note(context, &by, &visit.subject, "answered an earlier invitation", incoming).await?;
+            Ok(if is_noted { ReplyOutcome::Outdated } else { ReplyOutcome::Ignored })
         }
         ReplyDecision::Superseded | ReplyDecision::NoAnswer => Ok(ReplyOutcome::Ignored),
     }
@@ -119,14 +123,18 @@ fn shown(time: IcalTime) -> String {
     }
 }
 
-/// Leaves in the history what was answered, and tells the managers of a wish.
+/// A mail that is handed in again within this time is noted once.
+const REPEAT: BucketRate = BucketRate { interval: Duration::days(30), burst: 1 };
+
+/// Leaves in the history what was answered, and tells the managers of a wish. `false`: it was noted before, or more has come
+/// for this booking than people write.
 async fn note(
     context: &Context,
     by: &ChangeContext,
     subject: &Subject,
     action: &str,
     incoming: &IncomingReply,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let booking = &subject.booking;
     let reply = &incoming.reply;
     let times = reply.proposed.map(|(from, until)| format!("{} – {}", shown(from), shown(until)));
@@ -138,10 +146,21 @@ async fn note(
     if !lines.is_empty() {
         detail["wish"] = lines.join("\n").into();
     }
+    let said = json!([action, incoming.from_key, reply.dtstamp, lines]).to_string();
     let mut tx = context.db.begin().await?;
+    for (bucket, rate) in [
+        (format!("reply:{}:{}", booking.id, secret::digest_bytes(said.as_bytes())), REPEAT),
+        (format!("replies:{}", booking.id), customers::NOTICE_RATE),
+    ] {
+        let taken = limits::take(&mut tx, &bucket, by.now, rate, Duration::zero()).await?;
+        if matches!(taken, RateDecision::Wait(_)) {
+            return Ok(false);
+        }
+    }
     history::record(&mut tx, by, action, booking.id, &detail).await?;
     if reply.proposed.is_some() {
-        raise_customer_notice(&mut tx, context, booking, CustomerDeed::WishSent).await?;
+        CustomerNotice::of(context, booking, CustomerDeed::WishSent).raise(&mut tx, context).await?;
     }
-    context.commit(tx, &[]).await
+    context.commit(tx, &[]).await?;
+    Ok(true)
 }

@@ -107,6 +107,8 @@ async fn forged_foreign_outdated_and_absent_answers_set_nothing(db: &TestDb) {
             format!("{PASS}From: {maria}\r\nSubject: Out of office\r\n\r\nI am away.\r\n"),
             "ignored: no reply to an invitation\n",
         ),
+        // Handed in again: it is in the history already.
+        (reply(&uid, "rui@example.org", ("DECLINED", 0), PASS), "ignored: no reply to an invitation\n"),
         ("not a mail".to_owned(), "ignored: no reply to an invitation\n"),
     ] {
         let (status, answer) = hand_in(&test_app, mail.clone(), SECRET).await;

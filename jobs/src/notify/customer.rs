@@ -1,7 +1,12 @@
 //! What customers do from their own pages, told to those whom it concerns.
 
-use concord_domain::{audit::HistorySubject, booking::Booking, customer::CustomerAnswer, notice::NoticeKind};
-use concord_storage::{StorageError, Tx};
+use concord_domain::{
+    audit::HistorySubject, booking::Booking, customer::CustomerAnswer, ids::BusinessId, notice::NoticeKind,
+};
+use concord_storage::{
+    StorageError, Tx,
+    notices::{Audience, NewNotice},
+};
 
 use super::NoticeContent;
 use crate::{
@@ -40,21 +45,31 @@ impl CustomerDeed {
     }
 }
 
-/// Tells the managers. Each deed is told by itself: none of them lasts, so that there is nothing to wait for.
-pub async fn raise_customer_notice(
-    tx: &mut Tx,
-    context: &Context,
-    booking: &Booking,
-    deed: CustomerDeed,
-) -> Result<(), StorageError> {
-    let named = [("reference", booking.reference.as_str().into())];
-    let content = NoticeContent {
-        kind: NoticeKind::Customer,
-        subject: (HistorySubject::Booking, booking.id.0),
-        headline: text(NOTICE_LANGUAGE, deed.headline(), named.clone()),
-        detail: text(NOTICE_LANGUAGE, deed.detail(), named),
-        link: format!("/bookings/{}", booking.id),
-        dedupe_key: format!("customer:{}:{}", booking.id, context.clock.now().timestamp_micros()),
-    };
-    content.raise_to_managers(tx, context, booking.business).await.map(drop)
+/// What managers are told of it. Each deed is told by itself: none of them lasts, so that there is nothing to wait for.
+pub struct CustomerNotice(NoticeContent, BusinessId);
+
+impl CustomerNotice {
+    /// Of something that is done to a booking.
+    pub fn of(context: &Context, booking: &Booking, deed: CustomerDeed) -> Self {
+        let named = [("reference", booking.reference.as_str().into())];
+        let content = NoticeContent {
+            kind: NoticeKind::Customer,
+            subject: (HistorySubject::Booking, booking.id.0),
+            headline: text(NOTICE_LANGUAGE, deed.headline(), named.clone()),
+            detail: text(NOTICE_LANGUAGE, deed.detail(), named),
+            link: format!("/bookings/{}", booking.id),
+            dedupe_key: format!("customer:{}:{}", booking.id, context.clock.now().timestamp_micros()),
+        };
+        Self(content, booking.business)
+    }
+
+    /// To be raised in the transaction that does it.
+    pub fn notice(&self, context: &Context) -> NewNotice<'_> {
+        self.0.to(context, self.1, Audience::Managers)
+    }
+
+    /// The same in a transaction that changes no booking.
+    pub async fn raise(&self, tx: &mut Tx, context: &Context) -> Result<(), StorageError> {
+        self.0.raise_to_managers(tx, context, self.1).await.map(drop)
+    }
 }

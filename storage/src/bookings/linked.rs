@@ -33,6 +33,8 @@ pub enum LinkedWrite<'a> {
         /// How people are told. None of it is due at once, so that there is nothing to push.
         notices: &'a [NewNotice<'a>],
     },
+    /// What people are told of the change. None of it is due at once, so that there is nothing to push.
+    Notices(&'a [NewNotice<'a>]),
     /// What the item of a channel's feed has become that this booking stands for.
     Item(&'a ChannelItemWrite<'a>),
     /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
@@ -85,6 +87,13 @@ impl ChannelItemWrite<'_> {
     }
 }
 
+async fn raise(tx: &mut Tx, notices: &[NewNotice<'_>], now: DateTime<Utc>) -> Result<()> {
+    for new in notices {
+        notices::raise(tx, new, now).await?;
+    }
+    Ok(())
+}
+
 /// Writes it, in the transaction that has changed the booking.
 pub(super) async fn write_linked(
     tx: &mut Tx,
@@ -95,16 +104,15 @@ pub(super) async fn write_linked(
     let current = put.booking.version;
     match along {
         LinkedWrite::Nothing => {}
+        LinkedWrite::Notices(notices) => raise(tx, notices, change.now).await?,
         LinkedWrite::Item(item) => item.write(tx, change, put.booking.id).await?,
-        LinkedWrite::Followed { change: outside, revision, etag, shape, notices: told } => {
+        LinkedWrite::Followed { change: outside, revision, etag, shape, notices } => {
             if !entries::note_seen(tx, (outside.entry, revision), (etag, shape), false).await? {
                 return Err(PutError::Stale { current });
             }
             let outside = NewRemoteChange { booking_version: Some(current), ..*outside };
             remote_changes::record(tx, &outside, change.now).await?;
-            for new in told {
-                notices::raise(tx, new, change.now).await?;
-            }
+            raise(tx, notices, change.now).await?;
         }
         LinkedWrite::Decided(decision) => {
             let follows = decision.to == RemoteChangeState::Followed;

@@ -25,7 +25,7 @@ pub use outcome::{PutError, WrittenBooking};
 pub(crate) use read::IDS_AT_ONCE;
 pub use read::{by_id, existing_ids, find, find_by_ids};
 pub use unavailability::{Unavailability, alternatives_of};
-pub use write::{cancel, cancel_imported, follow, hold, import, put, retarget};
+pub use write::{cancel, cancel_imported, cancel_linked, follow, hold, import, put, retarget};
 
 use crate::secret::fill_random;
 

@@ -92,6 +92,17 @@ pub async fn cancel(
     write(db, change, reference, BookingCommand::Cancel, expected, LinkedWrite::Nothing).await
 }
 
+/// The same at a version that somebody has seen, with what is written along.
+pub async fn cancel_linked(
+    db: &Db,
+    change: &ChangeContext,
+    reference: &str,
+    expected: i64,
+    linked: LinkedWrite<'_>,
+) -> Result<WrittenBooking, PutError> {
+    write(db, change, reference, BookingCommand::Cancel, Some(expected), linked).await
+}
+
 /// Writes the booking of that reference as a platform has sold it: it stands without a unit where there is no room.
 /// `expected`: the version of the booking that the draft was made from. `Exists` inside: the channel has an item with that
 /// key, or another reading was faster.
@@ -117,8 +128,8 @@ pub async fn cancel_imported(
     write(db, change, reference, BookingCommand::Cancel, None, LinkedWrite::Item(item)).await
 }
 
-/// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
-/// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
+/// Changes the booking as a person's change of its entry wants it, as somebody decided about that, or as its customer wants it,
+/// and writes both down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
 pub async fn follow(
     db: &Db,
     change: &ChangeContext,
