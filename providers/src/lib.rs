@@ -42,6 +42,7 @@ mod access;
 mod address;
 pub mod caldav;
 mod credentials;
+pub mod dns;
 pub mod error;
 mod error_response;
 mod expiring_set;

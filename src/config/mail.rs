@@ -1,6 +1,6 @@
 //! `[mail]`: how people are written to.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use concord_domain::settings::FieldErrors;
 use concord_jobs::mail::SmtpServerAddress;
@@ -39,9 +39,18 @@ pub struct MailConfig {
     /// The name by which the mail server that hands mails in signs what it has found out about their senders (RFC 8601, 2.5);
     /// empty: no sender is believed.
     pub authserv_id: String,
+    /// The selector with which the mail server signs (DKIM), for `concord doctor`; empty: the usual ones are tried.
+    pub dkim_selector: String,
+    /// Address and port of who is asked for the records of senders, for `concord doctor`; empty: whom the system asks.
+    pub dns_server: String,
 }
 
 impl MailConfig {
+    /// Who is asked for the records of senders; `None`: whom the system asks.
+    pub fn dns_server(&self) -> Option<SocketAddr> {
+        self.dns_server.parse().ok()
+    }
+
     pub(super) fn validate(&self, check: &mut SectionFaults) {
         if let Some(Err(problem)) = self.url.as_ref().map(SmtpServerAddress::parse) {
             check.add("url", problem);
@@ -65,6 +74,13 @@ impl MailConfig {
         }
         if self.authserv_id.chars().any(|c| c.is_whitespace() || c.is_control() || c == ';') {
             check.add("authserv_id", "must be a host name, such as mx.example.org");
+        }
+        let is_selector = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !self.dkim_selector.chars().all(is_selector) {
+            check.add("dkim_selector", "must be a name, such as s1");
+        }
+        if !self.dns_server.is_empty() && self.dns_server().is_none() {
+            check.add("dns_server", "must be an address with a port, such as 192.0.2.1:53");
         }
         check.check_range("timeout_seconds", self.timeout.as_secs(), 1..=300);
         check.check_range("connections", self.connections, 1..=50);

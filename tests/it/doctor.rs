@@ -113,7 +113,7 @@ async fn an_installation_that_is_well_is_said_to_be(db: &TestDb) {
     check(&report, "clock", "ok", "as a provider's");
     check(&report, "sign-in", "ok", "/issuer can be read");
     check(&report, "public address", "warning", "is not encrypted");
-    assert_eq!(report["findings"].as_array().unwrap().len(), 10, "{report:#}");
+    assert_eq!(report["findings"].as_array().unwrap().len(), 11, "{report:#}");
     test_app.stop().await;
 }
 

@@ -36,6 +36,7 @@ mod feed_readers;
 mod feed_restarts;
 mod feeds;
 mod flood;
+mod foreign_dns;
 mod foreign_issuer;
 mod foreign_readers;
 mod health;
