@@ -24,3 +24,8 @@ booking-labelled = { $label }: { $value }
 booking-stay = { $arrival } – { $departure } ({ $nights })
 booking-hours = { $date }, { $from }–{ $until }
 booking-long = { $from } – { $until }
+
+# Of the booking in a preview, which nobody made.
+sample-name = Alex Taylor
+sample-resource = Meeting room
+sample-title = Consultation

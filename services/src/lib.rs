@@ -23,6 +23,7 @@ mod error;
 pub mod feeds;
 mod history;
 pub mod invitations;
+pub mod mail_design;
 pub mod personal_data;
 pub mod reminders;
 pub mod remote_changes;

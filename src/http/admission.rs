@@ -31,13 +31,18 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
     }
     let is_program = path.starts_with("/api/");
     let signs_in = link.is_some() || path == "/sign-in";
-    let is_open = digests.is_empty() && !path.starts_with("/assets/");
+    let is_open = digests.is_empty() && !is_for_everybody(path);
     let network = request.extensions().get::<RequestOrigin>().and_then(RequestOrigin::network);
     match app.admission.admit_unknown(is_open, signs_in, network).await {
         Ok(_place) => next.run(request).await,
         Err(error) if is_program => ApiError::from(error).into_response(),
         Err(error) => PageError::from(error).into_response(),
     }
+}
+
+/// What pages and mails show to everybody; the proxies of a mail service ask for it for very many readers.
+fn is_for_everybody(path: &str) -> bool {
+    path.starts_with("/assets/") || path.starts_with("/logos/")
 }
 
 /// The token of a path that is itself what somebody shows.

@@ -9,6 +9,7 @@ pub(crate) mod connections;
 mod customer;
 pub mod feeds;
 pub mod health;
+mod logos;
 mod mail_hook;
 pub mod oauth;
 pub mod pages;
@@ -27,6 +28,7 @@ pub fn router(app: &App) -> Router {
         .merge(api::router(app))
         .merge(pages::router(app))
         .merge(customer::router())
+        .merge(logos::router())
         .merge(oauth::router(app))
         .merge(provider_webhooks::router(app))
         .merge(channel_webhooks::router(app))

@@ -162,7 +162,7 @@ fn content_policy(consent_pages: &[String]) -> String {
     let forms =
         ["'self'"].into_iter().chain(consent_pages.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
          form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
     )
 }

@@ -40,6 +40,7 @@ pub mod idempotency;
 mod instance_lock;
 pub mod jobs;
 pub mod limits;
+pub mod mail_design;
 pub mod mail_secrets;
 pub mod mails;
 mod migrations;

@@ -66,6 +66,7 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         "/settings",
         "/settings/business",
         "/settings/invitations",
+        "/settings/emails",
         "/settings/reminders",
         "/settings/customer-data",
         "/settings/resources",

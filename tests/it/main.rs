@@ -43,6 +43,7 @@ mod health;
 mod idempotency;
 mod last_unit;
 mod mail;
+mod mail_texts;
 mod oauth_connect;
 mod oidc;
 mod openapi;

@@ -79,6 +79,8 @@ fn subject(business: &str) -> Subject {
         },
         resource: "Sea View".into(),
         crew: Vec::new(),
+        words: Vec::new(),
+        logo: String::new(),
         staff: vec!["Ana".into()],
         zone: chrono_tz::Europe::Lisbon,
     }

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod message_tests;
 mod portal;
+mod preview;
 mod render;
 mod sender;
 
@@ -25,6 +26,7 @@ use concord_storage::{
     bookings,
     businesses::{self, Business},
     jobs::{ClaimedJob, JobOutcome, JobRef},
+    mail_design::{self, BusinessMailTexts, MailDesign},
     mails::{self, NewInvitation, NewMail},
     people::{self, Staff},
     resources::{self, Resource},
@@ -33,8 +35,9 @@ use concord_storage::{
 pub(crate) use self::sender::attendee_mail;
 pub use self::{
     portal::write_portal_mail,
+    preview::{preview, send_preview},
     render::{BookingFact, BookingTexts, InvitationTexts},
-    sender::{organizer_address, page_address},
+    sender::{logo_path, organizer_address, page_address},
 };
 use crate::{
     Context,
@@ -76,6 +79,10 @@ pub struct Subject {
     pub crew: Vec<Recipient>,
     /// In which its hours are told.
     pub zone: chrono_tz::Tz,
+    /// The business's own words in mails.
+    pub words: Vec<BusinessMailTexts>,
+    /// The absolute address of the business's logo; empty: it has none.
+    pub logo: String,
 }
 
 impl Subject {
@@ -97,6 +104,8 @@ impl Subject {
         business: &Business,
         bookings: Vec<Booking>,
     ) -> Result<Vec<Self>, StorageError> {
+        let MailDesign { texts, logo } = mail_design::find(&context.db, business.id).await?;
+        let logo = logo.map(|logo| context.mail.address(&logo_path(business.id, &logo))).unwrap_or_default();
         let (mut resources, mut people) = (HashMap::new(), HashMap::new());
         let mut all = Vec::with_capacity(bookings.len());
         for booking in bookings {
@@ -119,6 +128,8 @@ impl Subject {
                 staff: staff.iter().map(|member| member.name.clone()).collect(),
                 crew: crew(&staff),
                 zone: resource.zone.unwrap_or(business.zone),
+                words: texts.clone(),
+                logo: logo.clone(),
                 booking,
             });
         }

@@ -52,7 +52,8 @@ pub async fn write_portal_mail(
     let named = [("business", business.name.as_str().into()), ("days", days.into())];
     let body = &text(language, TextKey::CustomerPortalBody, named.clone());
     let heading = text(language, TextKey::CustomerPortalSubject, named);
-    let frame = &MailFrame { language, business: &business.name, footer: TextKey::InvitationFooter };
+    let frame =
+        &MailFrame::new(language, &business.name, TextKey::InvitationFooter).designed(&subject.logo, "");
     let link = &context.mail.address(&format!("/my/{}", secret_placeholder(0)));
     let rendered =
         RenderedMail::new(heading, &PortalText { frame, body, link }, &PortalHtml { frame, body, link });

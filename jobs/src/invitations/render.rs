@@ -11,7 +11,8 @@ use concord_domain::{
     },
     invitation::{InvitationContent, InvitationMethod, SentInvitation},
     language::Language,
-    mail::MailKind,
+    mail::{MailKind, one_line},
+    mail_text::{MailTemplate, MailTexts, MailVariable},
 };
 use concord_storage::attendees::Attendee;
 
@@ -57,6 +58,8 @@ pub struct BookingFact {
 struct InvitationText<'a> {
     frame: &'a MailFrame<'a>,
     heading: &'a str,
+    /// The business's own words.
+    intro: &'a str,
     notes: &'a [String],
     facts: &'a [BookingFact],
     page: &'a str,
@@ -67,6 +70,7 @@ struct InvitationText<'a> {
 struct InvitationHtml<'a> {
     frame: &'a MailFrame<'a>,
     heading: &'a str,
+    intro: &'a str,
     notes: &'a [String],
     facts: &'a [BookingFact],
     /// The address of the attendee's own page; empty: none.
@@ -142,6 +146,27 @@ impl<'a> BookingTexts<'a> {
         lines.map(|fact| self.labelled(&fact.label, &fact.value)).collect::<Vec<_>>().join("\n")
     }
 
+    /// The business's own words in mails of this kind to whoever has that name, which may be empty. `content`: what the mail is
+    /// about.
+    pub(crate) fn own_words(&self, kind: MailKind, content: &InvitationContent, name: &str) -> MailTexts {
+        let mut own = self.subject.words.iter().filter(|row| row.language == self.language);
+        let Some(row) = own.find(|row| row.kind == kind) else { return MailTexts::default() };
+        let value = |variable| match variable {
+            MailVariable::Business => self.subject.business.name.clone(),
+            MailVariable::Title => content.title.clone(),
+            MailVariable::Name => name.to_owned(),
+            MailVariable::When => self.time(&content.time),
+            MailVariable::Place => content.place.clone(),
+            MailVariable::Reference => self.subject.booking.reference.clone(),
+        };
+        // What was checked when it was stored can be read.
+        let filled = |text: &str| {
+            MailTemplate::parse(text).map_or_else(|_| text.to_owned(), |read| read.render(value))
+        };
+        let MailTexts { subject, intro, closing } = &row.texts;
+        MailTexts { subject: filled(subject), intro: filled(intro), closing: filled(closing) }
+    }
+
     fn labelled(&self, label: &str, value: &str) -> String {
         text(self.language, TextKey::BookingLabelled, [("label", label.into()), ("value", value.into())])
     }
@@ -196,20 +221,25 @@ impl<'a> InvitationTexts<'a> {
             .chain([calendar_note])
             .map(|key| self.texts.text(key))
             .collect();
+        let name = self.attendee.map_or("", |one| one.name.as_str());
+        let own = self.texts.own_words(kind, &message.content, name);
         let (language, title) = (self.texts.language, message.content.title.clone());
         let subject = match message.method {
             Request => title,
+            Cancel | Remove if !own.subject.is_empty() => one_line(&own.subject),
             Cancel | Remove => text(language, TextKey::InvitationCancelledSubject, [("title", title.into())]),
         };
         let heading = self.texts.text(heading);
         let facts = self.texts.facts(&message.content, before.filter(|_| kind == MailKind::InvitationUpdate));
         let business = self.texts.subject.business.name.as_str();
-        let frame = &MailFrame { language, business, footer: TextKey::InvitationFooter };
+        let frame = &MailFrame::new(language, business, TextKey::InvitationFooter)
+            .designed(&self.texts.subject.logo, &own.closing);
         // Who no longer comes has no page.
         let page = if message.method == Remove { "" } else { self.page.as_str() };
-        let (heading, notes, facts) = (heading.as_str(), notes.as_slice(), facts.as_slice());
-        let plain = InvitationText { frame, heading, notes, facts, page };
-        RenderedMail::new(subject, &plain, &InvitationHtml { frame, heading, notes, facts, page })
+        let (heading, intro) = (heading.as_str(), own.intro.as_str());
+        let (notes, facts) = (notes.as_slice(), facts.as_slice());
+        let plain = InvitationText { frame, heading, intro, notes, facts, page };
+        RenderedMail::new(subject, &plain, &InvitationHtml { frame, heading, intro, notes, facts, page })
     }
 
     /// Whether all that is new is that the booking is agreed on.

@@ -1,7 +1,7 @@
 //! What all mails to those who come to a booking have in common: whom they are from, and the page that they lead to.
 
 use concord_domain::{
-    ids::AttendeeId,
+    ids::{AttendeeId, BusinessId},
     mail::{MailAddress, MailKind},
 };
 use concord_storage::{
@@ -9,6 +9,7 @@ use concord_storage::{
     attendees::Attendee,
     businesses::Business,
     customer_links,
+    mail_design::LogoName,
     mails::{MailSender, NewMail},
 };
 use secrecy::ExposeSecret;
@@ -43,6 +44,12 @@ pub async fn page_address(
 ) -> Result<String, StorageError> {
     let token = customer_links::token(tx, &context.ring, attendee).await?;
     Ok(context.mail.address(&format!("/b/{}", token.expose_secret())))
+}
+
+/// Where a business's logo is, from the root of the installation.
+pub fn logo_path(business: BusinessId, logo: &LogoName) -> String {
+    let LogoName { digest, media_type } = logo;
+    format!("/logos/{business}/{digest}.{}", media_type.extension())
 }
 
 /// A mail to an attendee. `organizer`: whom it is from, as [`organizer_address`] says.

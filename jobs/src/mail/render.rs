@@ -54,10 +54,24 @@ pub(crate) struct MailFrame<'a> {
     pub(crate) language: Language,
     pub(crate) business: &'a str,
     /// Says why the reader gets it.
-    pub(crate) footer: TextKey,
+    footer: TextKey,
+    /// The absolute address of the business's logo; empty: none.
+    pub(crate) logo: &'a str,
+    /// The business's own words at the end, by line.
+    pub(crate) closing: Vec<&'a str>,
 }
 
-impl MailFrame<'_> {
+impl<'a> MailFrame<'a> {
+    /// `footer`: says why the reader gets it.
+    pub(crate) fn new(language: Language, business: &'a str, footer: TextKey) -> Self {
+        Self { language, business, footer, logo: "", closing: Vec::new() }
+    }
+
+    /// With the business's logo and words.
+    pub(crate) fn designed(self, logo: &'a str, closing: &'a str) -> Self {
+        Self { logo, closing: closing.lines().collect(), ..self }
+    }
+
     /// A text without variables.
     pub(crate) fn text(&self, key: TextKey) -> String {
         text(self.language, key, [])
@@ -113,7 +127,7 @@ struct DigestHtml<'a> {
 
 /// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
 pub fn digest(language: Language, business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
-    let frame = &MailFrame { language, business, footer: TextKey::MailFooter };
+    let frame = &MailFrame::new(language, business, TextKey::MailFooter);
     let as_lines = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
         let lines = notice.detail.lines().map(str::to_owned).collect();
         (notice.headline.clone(), lines, mail.address(&notice.link))
@@ -170,7 +184,7 @@ struct TestMailHtml<'a> {
 
 /// A mail that shows whether mail works. `link`: the page that it was asked for on.
 pub fn test(language: Language, business: &str, link: &str) -> RenderedMail {
-    let frame = &MailFrame { language, business, footer: TextKey::MailFooter };
+    let frame = &MailFrame::new(language, business, TextKey::MailFooter);
     let subject = text(language, TextKey::TestSubject, [("business", business.into())]);
     RenderedMail::new(subject, &TestMailText { frame, link }, &TestMailHtml { frame, link })
 }
@@ -207,7 +221,8 @@ fn sign_in_url(mail: &MailSettings, number: usize) -> String {
 /// To somebody who wants to sign in: a link for each of `at`, the names of a user and of their business.
 pub fn sign_in(language: Language, mail: &MailSettings, at: &[(&str, String)]) -> RenderedMail {
     let businesses: Vec<&str> = at.iter().map(|(_, business)| business.as_str()).collect();
-    let frame = &MailFrame { language, business: &businesses.join(", "), footer: TextKey::MailFooter };
+    let all = businesses.join(", ");
+    let frame = &MailFrame::new(language, &all, TextKey::MailFooter);
     let link = |(number, business): (usize, &&str)| MailLink {
         label: text(language, TextKey::SignInAt, [("business", (*business).into())]),
         url: sign_in_url(mail, number),
@@ -256,7 +271,7 @@ pub fn user_invitation(
     name: &str,
     until: DateTime<Utc>,
 ) -> RenderedMail {
-    let frame = &MailFrame { language, business, footer: TextKey::MailFooter };
+    let frame = &MailFrame::new(language, business, TextKey::MailFooter);
     let heading = text(language, TextKey::UserInvitationHeading, [("business", business.into())]);
     let named = [("name", name.into()), ("business", business.into())];
     let intro = text(language, TextKey::UserInvitationBody, named);

@@ -5,7 +5,7 @@
 //! a key of the row, so that there is one however often this runs. It comes back when the next one is due.
 
 pub(crate) mod plan;
-mod render;
+pub(crate) mod render;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
@@ -121,7 +121,7 @@ async fn to_customer(
     let Ok(address) = MailAddress::parse(&customer.address) else { return Ok(Err(ReminderSkip::NoAddress)) };
     let page = page_address(tx, context, customer.id).await?;
     let off = format!("{page}/reminders/off");
-    let rendered = render::to_customer(&BookingTexts::of(subject), (page, &off));
+    let rendered = render::to_customer(&BookingTexts::of(subject), &customer.name, (page, &off));
     let to = (customer, &address, organizer_address(context, &subject.business, Some(customer)));
     let key = format!("reminder:{}", row.id);
     let new = NewMail {

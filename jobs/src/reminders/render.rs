@@ -1,7 +1,10 @@
 //! What a reminder says.
 
 use askama::Template;
-use concord_domain::mail::one_line;
+use concord_domain::{
+    mail::{MailKind, one_line},
+    mail_text::MailTexts,
+};
 
 use crate::{
     invitations::{BookingFact, BookingTexts},
@@ -17,6 +20,8 @@ use crate::{
 struct ReminderText<'a> {
     frame: &'a MailFrame<'a>,
     heading: &'a str,
+    /// The business's own words.
+    intro: &'a str,
     facts: &'a [BookingFact],
     zone: &'a str,
     link: &'a MailLink,
@@ -29,36 +34,46 @@ struct ReminderText<'a> {
 struct ReminderHtml<'a> {
     frame: &'a MailFrame<'a>,
     heading: &'a str,
+    intro: &'a str,
     facts: &'a [BookingFact],
     zone: &'a str,
     link: &'a MailLink,
     off: &'a str,
 }
 
-/// To the customer. `page`: their own page of the booking; `off`: where they turn reminders off.
-pub(super) fn to_customer(texts: &BookingTexts<'_>, (page, off): (String, &str)) -> RenderedMail {
+/// To the customer of that name. `page`: their own page of the booking; `off`: where they turn reminders off.
+pub(crate) fn to_customer(texts: &BookingTexts<'_>, name: &str, (page, off): (String, &str)) -> RenderedMail {
     let link = MailLink { url: page, label: text(texts.language, TextKey::CustomerManage, []) };
-    render(texts, (TextKey::ReminderHeading, TextKey::InvitationFooter), (&link, off))
+    let own = texts.own_words(MailKind::Reminder, &texts.subject.named().content(), name);
+    let frame = MailFrame::new(texts.language, &texts.subject.business.name, TextKey::InvitationFooter)
+        .designed(&texts.subject.logo, &own.closing);
+    render(texts, (&frame, TextKey::ReminderHeading), &own, (&link, off))
 }
 
 /// To a staff member. `page`: the page of the booking.
 pub(super) fn to_staff(texts: &BookingTexts<'_>, page: String) -> RenderedMail {
     let link = MailLink { url: page, label: text(texts.language, TextKey::MailOpen, []) };
-    render(texts, (TextKey::ReminderStaffHeading, TextKey::MailFooter), (&link, ""))
+    let frame = MailFrame::new(texts.language, &texts.subject.business.name, TextKey::MailFooter);
+    render(texts, (&frame, TextKey::ReminderStaffHeading), &MailTexts::default(), (&link, ""))
 }
 
 fn render(
     texts: &BookingTexts<'_>,
-    (heading, footer): (TextKey, TextKey),
+    (frame, heading): (&MailFrame<'_>, TextKey),
+    own: &MailTexts,
     (link, off): (&MailLink, &str),
 ) -> RenderedMail {
-    let (language, subject) = (texts.language, texts.subject);
-    let content = subject.named().content();
-    let title = text(language, TextKey::ReminderSubject, [("title", content.title.as_str().into())]);
+    let content = texts.subject.named().content();
+    let usual = || text(texts.language, TextKey::ReminderSubject, [("title", content.title.as_str().into())]);
+    let title = if own.subject.is_empty() { usual() } else { own.subject.clone() };
     let facts = &texts.facts(&content, None);
     let zone = &texts.zone_note();
-    let heading = &text(language, heading, []);
-    let frame = &MailFrame { language, business: &subject.business.name, footer };
-    let plain = ReminderText { frame, heading, facts, zone, link, off };
-    RenderedMail::new(one_line(&title), &plain, &ReminderHtml { frame, heading, facts, zone, link, off })
+    let heading = &text(texts.language, heading, []);
+    let intro = own.intro.as_str();
+    let plain = ReminderText { frame, heading, intro, facts, zone, link, off };
+    RenderedMail::new(
+        one_line(&title),
+        &plain,
+        &ReminderHtml { frame, heading, intro, facts, zone, link, off },
+    )
 }

@@ -26,6 +26,7 @@ mod ical_info;
 pub mod idempotency;
 mod jobs;
 mod json_errors;
+mod mail_texts;
 mod mails;
 mod occupancy;
 mod patch_field;
@@ -79,6 +80,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(webhooks::routes())
         .merge(events::routes())
         .merge(conflicts::routes())
+        .merge(mail_texts::routes())
         .merge(reminders::routes())
         .merge(remote_changes::routes())
         .merge(sync_log::routes())

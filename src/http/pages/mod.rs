@@ -44,6 +44,7 @@ mod invitations;
 mod job_subject;
 mod layout;
 mod mail;
+mod mail_texts;
 mod names;
 mod obstacles;
 mod overview;
@@ -123,6 +124,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(invitations::router())
         .merge(resources::router())
         .merge(people::router())
+        .merge(mail_texts::router())
         .merge(reminders::router())
         .merge(customer_data::router())
         .merge(api_keys::router())

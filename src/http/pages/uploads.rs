@@ -3,8 +3,10 @@
 /// What an import would do.
 pub(super) const PREVIEW: &str = "/calendar-sync/preview";
 pub(super) const IMPORT: &str = "/calendar-sync/import";
+/// A logo.
+pub(super) const LOGO: &str = "/settings/emails/logo";
 
 /// Whether what is sent there may be as large as a calendar, in parts.
 pub(super) fn accepts_upload(path: &str) -> bool {
-    [PREVIEW, IMPORT].contains(&path)
+    [PREVIEW, IMPORT, LOGO].contains(&path)
 }

@@ -37,6 +37,7 @@ mod job_keys;
 mod job_keys_model;
 mod jobs;
 mod limits;
+mod mail_design;
 mod mail_secrets;
 mod mails;
 mod notices;
