@@ -97,6 +97,8 @@ ids! {
     ReminderId;
     /// Something that a person is told.
     NoticeId;
+    /// Something that fails for longer than a moment.
+    AlertId;
     /// A secret that is shown once.
     RevealId;
     /// A browser that is signed in.

@@ -29,8 +29,10 @@ words! {
         Remind = "remind",
         /// Plan the reminders of all bookings to come anew. Subject: the business.
         PlanReminders = "plan_reminders",
-        /// Tell a person, or the managers, what happened, in one mail each. Subject: the staff member, or the business.
+        /// Tell the people of a business what happened, in one mail each. Subject: the business.
         Notify = "notify",
+        /// See what has become of something that fails. Subject: the alert.
+        CheckAlert = "check_alert",
         /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.
         RenewPush = "renew_push",
         /// Read a platform's feed. Subject: the channel.

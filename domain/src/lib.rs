@@ -16,6 +16,7 @@
 #[cfg(test)]
 extern crate self as concord_domain;
 
+pub mod alert;
 pub mod audit;
 pub mod availability;
 pub mod booking;
@@ -38,6 +39,7 @@ pub mod language;
 pub mod mail;
 pub mod mail_text;
 pub mod notice;
+pub mod notification;
 pub mod occupancy;
 pub mod oidc;
 pub mod people;

@@ -3,7 +3,8 @@
 use crate::words;
 
 words! {
-    NoticeKind {
+    /// What people are told of.
+    NoticeKind "What a notification is about." {
         /// Somebody changed an entry in their calendar.
         RemoteChange = "remote_change",
         /// Somebody or something is taken twice.
@@ -18,10 +19,22 @@ words! {
         FeedQuarantined = "feed_quarantined",
         /// A platform's feed lacks what was imported by hand.
         NotInFeed = "not_in_feed",
-        /// A customer did something from the page of their booking.
+        /// A customer moved or cancelled their booking.
         Customer = "customer",
+        /// Somebody who was invited to a booking has answered.
+        Answer = "answer",
+        /// A customer would like their booking to be changed.
+        ChangeRequest = "change_request",
+        /// A booking waits for a manager to approve it.
+        PendingBooking = "pending_booking",
+        /// A reminder of a booking could not be sent.
+        ReminderFailed = "reminder_failed",
+        /// Events do not reach a webhook endpoint.
+        WebhookFailing = "webhook_failing",
         /// Events are no longer delivered to a webhook endpoint.
         WebhookDisabled = "webhook_disabled",
+        /// What people were told that it fails works again.
+        Recovered = "recovered",
     }
 }
 
@@ -30,7 +43,38 @@ impl NoticeKind {
     pub fn is_urgent(self) -> bool {
         matches!(self, Self::Reconnect)
     }
+
+    /// What people choose by it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::RemoteChange => "Changes made in a connected calendar",
+            Self::Conflict => "Double bookings",
+            Self::FailedSync => "Calendars that do not sync",
+            Self::Reconnect => "Calendars that need to be reconnected",
+            Self::FeedUnread => "Platform calendars that cannot be read",
+            Self::FeedQuarantined => "Platform calendars held for review",
+            Self::NotInFeed => "Imported bookings that a platform does not list",
+            Self::Customer => "Bookings moved or cancelled by a customer",
+            Self::Answer => "Answers to invitations",
+            Self::ChangeRequest => "Change requests from customers",
+            Self::PendingBooking => "Bookings that wait for approval",
+            Self::ReminderFailed => "Reminders that could not be sent",
+            Self::WebhookFailing => "Webhooks that fail",
+            Self::WebhookDisabled => "Webhooks that were disabled",
+            Self::Recovered => "Problems that are resolved",
+        }
+    }
+
+    /// Whether staff are told of it too, where it is theirs; of all else managers alone.
+    pub fn concerns_staff(self) -> bool {
+        matches!(self, Self::RemoteChange | Self::FailedSync | Self::Reconnect | Self::Recovered)
+    }
 }
 
 /// So many notices are told one by one in a mail; of the others only the number is told.
 pub const MAX_LISTED_NOTICES: usize = 20;
+
+/// What managers are told of a booking that waits for them.
+pub fn approval_headline(reference: &str) -> String {
+    format!("Booking {reference} waits for your approval")
+}

@@ -37,6 +37,30 @@ digest-counted = { $kind ->
         [one] { $count } deaktivierter Webhook
        *[other] { $count } deaktivierte Webhooks
     }
+    [answer] { $count ->
+        [one] { $count } Antwort auf eine Einladung
+       *[other] { $count } Antworten auf Einladungen
+    }
+    [change_request] { $count ->
+        [one] { $count } Änderungswunsch
+       *[other] { $count } Änderungswünsche
+    }
+    [pending_booking] { $count ->
+        [one] { $count } Buchung zu bestätigen
+       *[other] { $count } Buchungen zu bestätigen
+    }
+    [reminder_failed] { $count ->
+        [one] { $count } nicht gesendete Erinnerung
+       *[other] { $count } nicht gesendete Erinnerungen
+    }
+    [webhook_failing] { $count ->
+        [one] { $count } gestörter Webhook
+       *[other] { $count } gestörte Webhooks
+    }
+    [recovered] { $count ->
+        [one] { $count } behobene Störung
+       *[other] { $count } behobene Störungen
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } zur Prüfung zurückgehaltener Plattformkalender
        *[other] { $count } zur Prüfung zurückgehaltene Plattformkalender

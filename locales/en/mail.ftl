@@ -37,6 +37,30 @@ digest-counted = { $kind ->
         [one] { $count } disabled webhook
        *[other] { $count } disabled webhooks
     }
+    [answer] { $count ->
+        [one] { $count } answer to an invitation
+       *[other] { $count } answers to invitations
+    }
+    [change_request] { $count ->
+        [one] { $count } change request
+       *[other] { $count } change requests
+    }
+    [pending_booking] { $count ->
+        [one] { $count } booking to approve
+       *[other] { $count } bookings to approve
+    }
+    [reminder_failed] { $count ->
+        [one] { $count } reminder that was not sent
+       *[other] { $count } reminders that were not sent
+    }
+    [webhook_failing] { $count ->
+        [one] { $count } failing webhook
+       *[other] { $count } failing webhooks
+    }
+    [recovered] { $count ->
+        [one] { $count } resolved problem
+       *[other] { $count } resolved problems
+    }
    *[feed_quarantined] { $count ->
         [one] { $count } platform calendar held for review
        *[other] { $count } platform calendars held for review

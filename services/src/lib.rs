@@ -24,6 +24,7 @@ pub mod feeds;
 mod history;
 pub mod invitations;
 pub mod mail_design;
+pub mod notifications;
 pub mod personal_data;
 pub mod reminders;
 pub mod remote_changes;

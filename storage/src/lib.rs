@@ -15,6 +15,7 @@
 #[macro_use]
 mod query;
 
+pub mod alerts;
 pub mod api_keys;
 pub mod attendees;
 pub mod backup;
@@ -45,6 +46,7 @@ pub mod mail_secrets;
 pub mod mails;
 mod migrations;
 pub mod notices;
+pub mod notifications;
 pub mod oauth_states;
 pub mod occupancy;
 mod page;

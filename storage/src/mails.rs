@@ -139,6 +139,20 @@ pub async fn create(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Resul
     enqueue(tx, new.business, id, now).await.map(Some)
 }
 
+const SET_UNSUBSCRIBE_URL: &str = "UPDATE mails SET unsubscribe_url = $2 WHERE id = $1";
+
+/// The same for a digest: `unsubscribe_url` is where its reader turns digests off by one POST (RFC 8058).
+pub async fn create_digest(
+    tx: &mut Tx,
+    new: &NewMail<'_>,
+    unsubscribe_url: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<JobRef>> {
+    let Some(id) = insert(tx, new, now).await? else { return Ok(None) };
+    exec!(tx, SET_UNSUBSCRIBE_URL, id, unsubscribe_url)?;
+    enqueue(tx, new.business, id, now).await.map(Some)
+}
+
 /// What a mail says and its text leaves out.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMailSecrets<'a> {

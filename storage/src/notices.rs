@@ -1,21 +1,18 @@
 //! What people are told without having asked: each thing once while it lasts, to whom it concerns.
 //!
 //! A notice is raised in the transaction that notes what happened. `jobs::notify` gathers those that one person has not
-//! been told of into one mail. What has closed by then is not told any more.
+//! been told of into one mail. What has closed by then is not told any more. Who was sent it is in
+//! `crate::notifications`; it is settled once nobody waits for it.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::HistorySubject,
-    ids::{BusinessId, ConnectionId, NoticeId, StaffId},
-    job::{ABANDON_AFTER, JobKind, QueueClass},
+    ids::{AlertId, BusinessId, NoticeId, StaffId},
     notice::NoticeKind,
 };
 use uuid::Uuid;
 
-use crate::{
-    Db, Result, Tx,
-    jobs::{self, JobRef, NewJob},
-};
+use crate::{Db, Result, Tx, jobs::JobRef, notifications};
 
 /// Who a notice is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +28,6 @@ impl Audience {
             Self::Staff(id) => Some(id),
             Self::Managers => None,
         }
-    }
-
-    /// What the job to tell them is about: the staff member, or the business.
-    pub fn subject(self, business: BusinessId) -> Uuid {
-        self.staff().map_or(business.0, |staff| staff.0)
     }
 }
 
@@ -57,12 +49,16 @@ pub struct NewNotice<'a> {
     pub dedupe_key: &'a str,
     /// How long others are waited for, to be told with it.
     pub wait: Duration,
+    /// Which alert it is of, if any.
+    pub alert: Option<AlertId>,
 }
 
 /// A notice as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Notice {
     pub id: NoticeId,
+    /// Who is told; `None`: all managers.
+    pub staff_id: Option<StaffId>,
     pub kind: NoticeKind,
     /// In a few plain words.
     pub headline: String,
@@ -71,14 +67,16 @@ pub struct Notice {
     /// A path of ours.
     pub link: String,
     pub dedupe_key: String,
+    /// Which alert it is of.
+    pub alert_id: Option<AlertId>,
     /// When it was raised.
     pub created_at: DateTime<Utc>,
 }
 
 const RAISE: &str = "
     INSERT INTO notices (id, business_id, kind, staff_id, subject_kind, subject_id, headline, detail, link,
-        dedupe_key, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        dedupe_key, created_at, alert_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT DO NOTHING";
 
 /// Raises a notice, once while one with its key is open, and the job to tell of it; the caller pushes that after the
@@ -86,19 +84,12 @@ const RAISE: &str = "
 pub async fn raise(tx: &mut Tx, new: &NewNotice<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
     if changed!(tx, RAISE;
         NoticeId::new(now), new.business, new.kind, new.audience.staff(), new.subject.0, new.subject.1,
-        new.headline, new.detail, new.link, new.dedupe_key, now
+        new.headline, new.detail, new.link, new.dedupe_key, now, new.alert
     )? == 0
     {
         return Ok(None);
     }
-    let job = NewJob {
-        business: Some(new.business),
-        kind: JobKind::Notify,
-        subject: new.audience.subject(new.business),
-        queue: QueueClass::Poll,
-        due_at: now + new.wait,
-    };
-    jobs::enqueue(tx, job, now).await.map(Some)
+    notifications::enqueue(tx, new.business, now + new.wait, now).await.map(Some)
 }
 
 const CLOSE: &str = "
@@ -109,21 +100,17 @@ pub async fn close(tx: &mut Tx, business: BusinessId, dedupe_key: &str, now: Dat
     changed!(tx, CLOSE, business, dedupe_key, now)
 }
 
-const CLOSE_UNLESS_FAILING: &str = "
-    UPDATE notices SET closed_at = $3 WHERE business_id = $1 AND dedupe_key = $2 AND closed_at IS NULL
-      AND NOT EXISTS (
-        SELECT 1 FROM entries e JOIN bookings b ON b.id = e.booking_id
-        WHERE e.connection_id = $4 AND e.state = 'failed' AND b.ends_at > $5)";
+const CLOSE_OF_ALERT: &str = "
+    UPDATE notices SET closed_at = $3 WHERE business_id = $1 AND alert_id = $2 AND closed_at IS NULL";
 
-/// As `close`, unless there still are entries of the connection that could not be written and that somebody cares for:
-/// else one booking that is refused for good would have people told anew after each other one that is written.
-pub async fn close_unless_failing(
+/// What was said of an alert is out of date: it is over, or has got worse.
+pub async fn close_of_alert(
     tx: &mut Tx,
-    (business, connection): (BusinessId, ConnectionId),
-    dedupe_key: &str,
+    business: BusinessId,
+    alert: AlertId,
     now: DateTime<Utc>,
-) -> Result<u64> {
-    changed!(tx, CLOSE_UNLESS_FAILING, business, dedupe_key, now, connection, now - ABANDON_AFTER)
+) -> Result<()> {
+    exec!(tx, CLOSE_OF_ALERT, business, alert, now)
 }
 
 const CLOSE_PAST_CONFLICTS: &str = "
@@ -138,43 +125,57 @@ pub async fn close_past_conflicts(tx: &mut Tx, business: BusinessId, now: DateTi
     changed!(tx, CLOSE_PAST_CONFLICTS, business, now)
 }
 
-macro_rules! unsent {
-    ($whose:literal) => {
-        concat!(
-            "SELECT id, kind, headline, detail, link, dedupe_key, created_at FROM notices
-             WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL AND ",
-            $whose,
-            " ORDER BY created_at, id LIMIT $2"
-        )
+const CLOSE_DECIDED: &str = "
+    UPDATE notices SET closed_at = $2 WHERE business_id = $1 AND kind = 'pending_booking' AND closed_at IS NULL
+      AND NOT EXISTS (
+        SELECT 1 FROM bookings b
+        WHERE b.id = notices.subject_id AND b.business_id = notices.business_id AND b.status = 'pending'
+          AND b.ends_at > $2)";
+
+/// Closes what was told of bookings that no longer wait for approval.
+pub async fn close_decided_bookings(tx: &mut Tx, business: BusinessId, now: DateTime<Utc>) -> Result<u64> {
+    changed!(tx, CLOSE_DECIDED, business, now)
+}
+
+macro_rules! columns {
+    () => {
+        "id, staff_id, kind, headline, detail, link, dedupe_key, alert_id, created_at"
     };
 }
 
-const LIST_UNSENT_TO_STAFF: &str = unsent!("staff_id = $3");
-const LIST_UNSENT_TO_MANAGERS: &str = unsent!("staff_id IS NULL");
+const UNSETTLED: &str = select!(
+    "FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL ORDER BY created_at, id LIMIT $2"
+);
 
-/// What is open and was not sent to these people yet, the oldest first.
+/// What is open and waits for somebody to be sent it, the oldest first.
+pub async fn unsettled(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Notice>> {
+    all!(db, UNSETTLED, business, i64::from(limit))
+}
+
+const UNSENT_TO_STAFF: &str = select!(
+    "FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL AND staff_id = $3
+     ORDER BY created_at, id LIMIT $2"
+);
+const UNSENT_TO_MANAGERS: &str = select!(
+    "FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL AND staff_id IS NULL
+     ORDER BY created_at, id LIMIT $2"
+);
+
+/// The same of one audience.
 pub async fn unsent(db: &Db, business: BusinessId, audience: Audience, limit: u32) -> Result<Vec<Notice>> {
     let limit = i64::from(limit);
     Ok(match audience {
-        Audience::Staff(staff) => all!(db, LIST_UNSENT_TO_STAFF, business, limit, staff)?,
-        Audience::Managers => all!(db, LIST_UNSENT_TO_MANAGERS, business, limit)?,
+        Audience::Staff(staff) => all!(db, UNSENT_TO_STAFF, business, limit, staff)?,
+        Audience::Managers => all!(db, UNSENT_TO_MANAGERS, business, limit)?,
     })
 }
 
-const OPEN_KEYS_OF_STAFF: &str = "
-    SELECT dedupe_key FROM notices WHERE business_id = $1 AND staff_id = $2 AND closed_at IS NULL";
-
-/// The keys of what is open for a staff member: who is a manager too is told once.
-pub async fn open_keys_of_staff(db: &Db, business: BusinessId, staff: StaffId) -> Result<Vec<String>> {
-    scalars!(db, OPEN_KEYS_OF_STAFF, business, staff)
-}
-
-const MARK_SENT: &str =
+const SETTLE: &str =
     "UPDATE notices SET notified_at = $3 WHERE business_id = $1 AND id = $2 AND notified_at IS NULL";
 
-/// They are told of it by a mail that is written in the same transaction. `false`: somebody else told them.
-pub async fn mark_sent(tx: &mut Tx, business: BusinessId, id: NoticeId, now: DateTime<Utc>) -> Result<bool> {
-    Ok(changed!(tx, MARK_SENT, business, id, now)? == 1)
+/// Nobody waits for it any more: each was sent it, or wants no mail of it.
+pub async fn settle(tx: &mut Tx, business: BusinessId, id: NoticeId, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, SETTLE, business, id, now)
 }
 
 const COUNT_UNSENT: &str = "

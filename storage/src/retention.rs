@@ -53,6 +53,8 @@ const EVENT_RETENTION: Duration = Duration::days(30);
 /// Webhooks are refused after minutes.
 const RECEIPT_RETENTION: Duration = Duration::days(1);
 
+/// Whoever finds an old digest can still turn them off.
+const DIGEST_LINK_RETENTION: Duration = Duration::days(180);
 /// Providers go on telling by a channel that is over for a while; for so long it is known that it was ours.
 const CLOSED_SUBSCRIPTION_RETENTION: Duration = Duration::days(30);
 /// Which keys have seen their provider away is of use until it answers.
@@ -79,7 +81,10 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
     // What somebody did in their calendar does not last, and a conflict has its booking's page: nobody may close them once
     // they have been sent.
     delete!("notices" by_id,
-        "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict', 'customer') AND notified_at IS NOT NULL))"; keep.mails);
+        "(closed_at IS NOT NULL OR (kind IN ('remote_change', 'conflict', 'customer', 'answer', 'change_request', 'reminder_failed', 'recovered') AND notified_at IS NOT NULL))"; keep.mails);
+    // What is open of it has its notices, and their deliveries.
+    delete!("alerts" by_id, "closed_at IS NOT NULL"; keep.history);
+    delete!("digest_links" ("token_hash"), "created_at <= $1"; now - DIGEST_LINK_RETENTION);
     delete!("reminders" ("id"), "starts_at <= $1"; now - keep.mails);
     delete!("sessions" ("token_hash"), "expires_at <= $1"; now);
     delete!("sign_in_links" ("token_hash"), "expires_at <= $1"; now);

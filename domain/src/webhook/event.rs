@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::payload::{
-    BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, InvitationAnswerPayload, TestPayload,
+    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, InvitationAnswerPayload, TestPayload,
     WebhookEndpointPayload,
 };
 use crate::{
@@ -33,6 +33,8 @@ words! {
         ChannelQuarantined = "channel.quarantined",
         ChannelRecovered = "channel.recovered",
         WebhookEndpointDisabled = "webhook_endpoint.disabled",
+        AlertOpened = "alert.opened",
+        AlertClosed = "alert.closed",
         /// Sent to one endpoint by hand.
         WebhookTest = "webhook.test",
     }
@@ -45,6 +47,7 @@ words! {
         Connection = "connection",
         Channel = "channel",
         WebhookEndpoint = "webhook_endpoint",
+        Alert = "alert",
     }
 }
 
@@ -65,6 +68,7 @@ impl EventType {
             | Self::ConnectionDisconnected => EventSubject::Connection,
             Self::ChannelFailing | Self::ChannelQuarantined | Self::ChannelRecovered => EventSubject::Channel,
             Self::WebhookEndpointDisabled | Self::WebhookTest => EventSubject::WebhookEndpoint,
+            Self::AlertOpened | Self::AlertClosed => EventSubject::Alert,
         }
     }
 
@@ -91,6 +95,8 @@ impl EventType {
             Self::ChannelQuarantined => "A platform's calendar is missing bookings: they are held for review",
             Self::ChannelRecovered => "A platform's calendar is read again, or its review is over",
             Self::WebhookEndpointDisabled => "A webhook endpoint was disabled",
+            Self::AlertOpened => "Something has failed for a while: people are told",
+            Self::AlertClosed => "What people were told of is resolved",
             Self::WebhookTest => "A test, sent by hand to one endpoint",
         }
     }
@@ -159,6 +165,12 @@ impl Event {
     pub fn endpoint_disabled(endpoint: &WebhookEndpointPayload) -> Self {
         let kind = EventType::WebhookEndpointDisabled;
         Self { kind, subject: endpoint.endpoint.0, version: None, data: written(endpoint) }
+    }
+
+    /// Something fails for longer than a moment, or does so no more.
+    pub fn alert(alert: &AlertPayload) -> Self {
+        let kind = if alert.closed_at.is_none() { EventType::AlertOpened } else { EventType::AlertClosed };
+        Self { kind, subject: alert.alert.0, version: None, data: written(alert) }
     }
 
     /// A test of an endpoint.

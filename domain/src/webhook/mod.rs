@@ -26,7 +26,7 @@ pub use self::{
     event::{Event, EventSubject, EventType, MAX_BODY, body},
     order::{OVERTAKE_AFTER, WAVE, WaitingDelivery, ready, wave},
     payload::{
-        BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
+        AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
         InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
     },
     schedule::{Answer, DeliveryState, NextStep, after_attempt},

@@ -6,10 +6,13 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+use uuid::Uuid;
+
 use crate::{
+    alert::AlertKind,
     booking::{Booking, BookingKind, BookingStatus, BookingTime},
     customer::CustomerAnswer,
-    ids::{BookingId, ChannelId, ConnectionId, ResourceId, StaffId, WebhookEndpointId},
+    ids::{AlertId, BookingId, ChannelId, ConnectionId, ResourceId, StaffId, WebhookEndpointId},
     invitation::AttendeeRole,
     language::Language,
     provider::ProviderKind,
@@ -228,6 +231,29 @@ pub struct WebhookEndpointPayload {
     pub url: String,
     /// Why it was disabled, in plain words.
     pub reason: String,
+}
+
+/// Something that fails for longer than a moment, or has failed.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlertPayload {
+    /// The alert's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub alert: AlertId,
+    /// What fails.
+    pub kind: AlertKind,
+    /// The id of the calendar integration, calendar, channel or webhook endpoint.
+    pub subject: Uuid,
+    /// What fails, in a few plain words.
+    pub headline: String,
+    /// Why, in plain sentences, each a line.
+    pub cause: String,
+    /// When it was first noticed.
+    pub since: DateTime<Utc>,
+    /// When the alert was opened.
+    pub opened_at: DateTime<Utc>,
+    /// When it was over; null while it lasts.
+    pub closed_at: Option<DateTime<Utc>>,
 }
 
 /// What a test of an endpoint says.

@@ -12,7 +12,9 @@ use concord_domain::{
     webhook::{ChannelPayload, Event, EventType},
 };
 use concord_storage::{
-    StorageError, Tx, bookings, businesses,
+    StorageError, Tx,
+    alerts::{self, NewFailure},
+    bookings, businesses,
     channels::{Channel, runs::RunCounts},
     events, in_tx, notices, occupancy,
     resources::{self, Resource},
@@ -22,7 +24,10 @@ use super::zone_of;
 use crate::{
     Context,
     language::{NOTICE_LANGUAGE, TextKey, dates::date_time, text},
-    notify::NoticeContent,
+    notify::{
+        NoticeContent,
+        alerts::{end, feed_of},
+    },
 };
 
 /// The name of a platform, or its id if it is not known any more.
@@ -86,8 +91,6 @@ fn link(channel: ChannelId) -> String {
 /// What managers are told of a channel itself, once until it is over.
 #[derive(Clone, Copy, Debug)]
 pub enum ChannelNotice {
-    /// Its feed cannot be read.
-    Unread,
     /// Reservations that were typed in are not in its feed.
     NotInFeed,
     /// A reading is held back until somebody has looked at it.
@@ -97,7 +100,6 @@ pub enum ChannelNotice {
 impl ChannelNotice {
     fn kind(self) -> NoticeKind {
         match self {
-            Self::Unread => NoticeKind::FeedUnread,
             Self::NotInFeed => NoticeKind::NotInFeed,
             Self::Quarantined => NoticeKind::FeedQuarantined,
         }
@@ -105,7 +107,6 @@ impl ChannelNotice {
 
     fn key(self, channel: ChannelId) -> String {
         match self {
-            Self::Unread => format!("channel_unread:{channel}"),
             Self::NotInFeed => format!("channel_by_hand:{channel}"),
             Self::Quarantined => format!("channel_held:{channel}"),
         }
@@ -123,7 +124,6 @@ impl ChannelNotice {
     /// What other systems are told.
     fn event_type(self) -> Option<EventType> {
         match self {
-            Self::Unread => Some(EventType::ChannelFailing),
             Self::Quarantined => Some(EventType::ChannelQuarantined),
             Self::NotInFeed => None,
         }
@@ -140,7 +140,7 @@ async fn raise(
 ) -> Result<(), StorageError> {
     let subject = (HistorySubject::Channel, channel.id.0);
     let (kind, dedupe_key) = (notice.kind(), notice.key(channel.id));
-    let content = NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key };
+    let content = NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key, alert: None };
     let reason = content.headline.clone();
     let is_news = content.raise_to_managers(tx, context, channel.business_id).await?;
     if let Some(kind) = notice.event_type().filter(|_| is_news) {
@@ -189,6 +189,7 @@ pub(super) async fn conflict(
         detail: text(NOTICE_LANGUAGE, TextKey::ConflictDetail, named),
         link: format!("/bookings/{}", booking.reference),
         dedupe_key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
+        alert: None,
     };
     in_tx!(context.db, tx => content.raise_to_managers(&mut tx, context, channel.business_id).await).map(drop)
 }
@@ -233,17 +234,34 @@ async fn occupancy_label(
     Ok(if title.is_empty() { reference.clone() } else { format!("“{title}” ({reference})") })
 }
 
-/// Tells that a feed cannot be read, once while that lasts.
+/// Notes that a feed cannot be read: people are told when that lasts.
 pub(super) async fn unread(
     tx: &mut Tx,
     context: &Context,
     channel: &Channel,
     reason: &str,
 ) -> Result<(), StorageError> {
-    let name = channel_name_in(tx, context, channel).await?;
+    let (name, now) = (channel_name_in(tx, context, channel).await?, context.clock.now());
     let headline = text(NOTICE_LANGUAGE, TextKey::FeedUnreadHeadline, [("channel", name.into())]);
-    let detail = text(NOTICE_LANGUAGE, TextKey::FeedUnreadDetail, [("reason", reason.into())]);
-    raise(tx, context, channel, ChannelNotice::Unread, (headline, detail)).await
+    let failure = NewFailure {
+        subject: feed_of(channel.business_id, channel.id),
+        staff: None,
+        headline: &headline,
+        cause: &text(NOTICE_LANGUAGE, TextKey::FeedUnreadDetail, [("reason", reason.into())]),
+        link: &link(channel.id),
+    };
+    if alerts::note_failure(tx, &failure, now).await? {
+        tell(tx, channel, EventType::ChannelFailing, Some(headline.clone()), now).await?;
+    }
+    Ok(())
+}
+
+/// The feed is read again.
+pub(super) async fn read(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
+    if alerts::note_healthy(tx, feed_of(channel.business_id, channel.id), now).await? {
+        tell(tx, channel, EventType::ChannelRecovered, None, now).await?;
+    }
+    Ok(())
 }
 
 /// Tells that cancellations are held back, once while that lasts.
@@ -281,8 +299,8 @@ pub(super) async fn not_in_the_feed(
 
 /// The feed is not read any more: nothing that was said of it is still so.
 pub async fn close_all(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
-    for notice in [ChannelNotice::Unread, ChannelNotice::NotInFeed, ChannelNotice::Quarantined] {
+    for notice in [ChannelNotice::NotInFeed, ChannelNotice::Quarantined] {
         notices::close(tx, channel.business_id, &notice.key(channel.id), now).await?;
     }
-    Ok(())
+    end(tx, feed_of(channel.business_id, channel.id), now).await
 }

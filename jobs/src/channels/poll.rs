@@ -29,7 +29,7 @@ use super::{
     apply::ChannelRunContext,
     apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
     load_poll_interval,
-    notices::{self, ChannelNotice},
+    notices,
     own_feed::is_our_feed,
     snapshot::{FeedSchedule, ImportContext, UnreadableFeed, mark_ours, parse_feed},
 };
@@ -172,7 +172,7 @@ impl ChannelPoll<'_> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, FeedReadOutcome::Same, now).await?;
-        ChannelNotice::Unread.close(&mut tx, self.channel, now).await?;
+        notices::read(&mut tx, self.channel, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -193,7 +193,7 @@ impl ChannelPoll<'_> {
         };
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, read, now).await?;
-        ChannelNotice::Unread.close(&mut tx, self.channel, now).await?;
+        notices::read(&mut tx, self.channel, now).await?;
         if imported.changed() || imported.held.is_some() && self.channel.import_guard.is_none() {
             let outcome = if imported.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
             self.log(&mut tx, outcome, &imported.message, now).await?;
@@ -250,7 +250,8 @@ impl ChannelPoll<'_> {
             };
             run.record_in(&mut tx, RunOutcome::Failed, &reason, RunCounts::default()).await?;
         }
-        if matches!(outcome, JobOutcome::Failed { .. }) {
+        // What asks to be read later is not given up, but has failed when it does so again.
+        if matches!(outcome, JobOutcome::Failed { .. }) || channel.failing_since.is_some() {
             notices::unread(&mut tx, context, channel, &reason).await?;
         }
         tx.commit().await?;

@@ -9,6 +9,10 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentB
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum TextKey {
+    AlertClosedDetail,
+    AlertClosedHeadline,
+    AlertSince,
+    AlertWorseHeadline,
     BookingHours,
     BookingLabelled,
     BookingLong,
@@ -95,6 +99,12 @@ pub enum TextKey {
     DigestCounted,
     DigestHeading,
     DigestMore,
+    DigestOff,
+    DigestOffDone,
+    DigestOffHeading,
+    DigestOffText,
+    FailedImportDetail,
+    FailedImportHeadline,
     FailedSyncDetail,
     FailedSyncHeadline,
     FeedQuarantinedDetail,
@@ -121,6 +131,8 @@ pub enum TextKey {
     NotInFeedHeadline,
     ReconnectDetail,
     ReconnectHeadline,
+    ReminderFailedDetail,
+    ReminderFailedHeadline,
     ReminderHeading,
     ReminderOff,
     ReminderOffDone,
@@ -151,12 +163,14 @@ pub enum TextKey {
     UserInvitationHeading,
     WebhookDisabledHeadline,
     WebhookFailingDetail,
+    WebhookFailsDetail,
+    WebhookFailsHeadline,
     WebhookGoneDetail,
     Weekday,
 }
 
 /// The resources of a language.
-fn sources(language: Language) -> [&'static str; 6] {
+fn sources(language: Language) -> [&'static str; 7] {
     match language {
         Language::En => [
             include_str!("../../../locales/en/customer.ftl"),
@@ -164,6 +178,7 @@ fn sources(language: Language) -> [&'static str; 6] {
             include_str!("../../../locales/en/invitations.ftl"),
             include_str!("../../../locales/en/mail.ftl"),
             include_str!("../../../locales/en/notices.ftl"),
+            include_str!("../../../locales/en/notifications.ftl"),
             include_str!("../../../locales/en/reminders.ftl"),
         ],
         Language::De => [
@@ -172,6 +187,7 @@ fn sources(language: Language) -> [&'static str; 6] {
             include_str!("../../../locales/de/invitations.ftl"),
             include_str!("../../../locales/de/mail.ftl"),
             include_str!("../../../locales/de/notices.ftl"),
+            include_str!("../../../locales/de/notifications.ftl"),
             include_str!("../../../locales/de/reminders.ftl"),
         ],
     }

@@ -94,6 +94,8 @@ struct MailNotice<'a> {
 struct NoticeText<'a> {
     frame: &'a MailFrame<'a>,
     notice: &'a MailNotice<'a>,
+    /// Where digests are turned off; empty: it is none.
+    off: &'a str,
 }
 
 #[derive(Template)]
@@ -101,6 +103,8 @@ struct NoticeText<'a> {
 struct NoticeHtml<'a> {
     frame: &'a MailFrame<'a>,
     notice: &'a MailNotice<'a>,
+    /// Where digests are turned off; empty: it is none.
+    off: &'a str,
 }
 
 #[derive(Template)]
@@ -112,6 +116,8 @@ struct DigestText<'a> {
     notices: &'a [MailNotice<'a>],
     more: &'a str,
     link: &'a str,
+    /// Where digests are turned off; empty: it is none.
+    off: &'a str,
 }
 
 #[derive(Template)]
@@ -123,10 +129,20 @@ struct DigestHtml<'a> {
     notices: &'a [MailNotice<'a>],
     more: &'a str,
     link: &'a str,
+    /// Where digests are turned off; empty: it is none.
+    off: &'a str,
 }
 
 /// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
-pub fn digest(language: Language, business: &str, mail: &MailSettings, notices: &[&Notice]) -> RenderedMail {
+/// `off`: where its reader turns digests off, if it is one.
+pub fn digest(
+    language: Language,
+    business: &str,
+    mail: &MailSettings,
+    notices: &[&Notice],
+    off: Option<&str>,
+) -> RenderedMail {
+    let off = off.unwrap_or_default();
     let frame = &MailFrame::new(language, business, TextKey::MailFooter);
     let as_lines = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
         let lines = notice.detail.lines().map(str::to_owned).collect();
@@ -143,7 +159,7 @@ pub fn digest(language: Language, business: &str, mail: &MailSettings, notices: 
         .collect();
     if let ([notice], 1) = (shown.as_slice(), notices.len()) {
         let subject = notice.headline.to_owned();
-        return RenderedMail::new(subject, &NoticeText { frame, notice }, &NoticeHtml { frame, notice });
+        return RenderedMail::new(subject, &NoticeText { frame, notice, off }, &NoticeHtml { frame, notice, off });
     }
     let all = [("count", notices.len().into()), ("business", business.into())];
     let heading = text(language, TextKey::DigestHeading, all);
@@ -163,8 +179,8 @@ pub fn digest(language: Language, business: &str, mail: &MailSettings, notices: 
     let (more, link) = (more.as_str(), mail.address("/"));
     let (heading, counts, notices, link) =
         (heading.as_str(), counts.as_slice(), shown.as_slice(), link.as_str());
-    let plain = DigestText { frame, heading, counts, notices, more, link };
-    let html = DigestHtml { frame, heading, counts, notices, more, link };
+    let plain = DigestText { frame, heading, counts, notices, more, link, off };
+    let html = DigestHtml { frame, heading, counts, notices, more, link, off };
     RenderedMail::new(heading.to_owned(), &plain, &html)
 }
 
@@ -295,6 +311,8 @@ mod tests {
     fn notice(kind: NoticeKind, headline: &str) -> Notice {
         Notice {
             id: NoticeId(Uuid::nil()),
+            staff_id: None,
+            alert_id: None,
             kind,
             headline: headline.to_owned(),
             detail: "Nothing is lost: bookings wait.\nOpen the calendar & select Reconnect.".to_owned(),
@@ -315,7 +333,7 @@ mod tests {
     #[test]
     fn one_thing_is_told_in_a_mail_about_it() {
         let one = notice(NoticeKind::Reconnect, "Zoë <b>'s Google calendar needs to be reconnected");
-        insta::assert_snapshot!(shown(&digest(Language::En, "Harbour & House", &mail(), &[&one])));
+        insta::assert_snapshot!(shown(&digest(Language::En, "Harbour & House", &mail(), &[&one], None)));
     }
 
     #[test]
@@ -329,7 +347,8 @@ mod tests {
             Language::En,
             "Harbour House",
             &mail(),
-            &many.iter().collect::<Vec<_>>()
+            &many.iter().collect::<Vec<_>>(),
+            None
         )));
     }
 
@@ -337,7 +356,7 @@ mod tests {
     fn of_a_flood_the_first_are_told_and_the_others_counted() {
         let many: Vec<Notice> =
             (0..50).map(|number| notice(NoticeKind::Conflict, &format!("Number {number}"))).collect();
-        let rendered = digest(Language::En, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
+        let rendered = digest(Language::En, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>(), None);
         for part in [&rendered.text, &rendered.html] {
             assert!(part.contains("50 conflicts") && part.contains("30 more"), "{part}");
             assert!(part.contains("Number 19") && !part.contains("Number 20"), "{part}");
@@ -348,7 +367,7 @@ mod tests {
     fn manual_imports_are_not_held_for_review() {
         let many = [NoticeKind::NotInFeed, NoticeKind::FeedQuarantined].map(|kind| notice(kind, "Sea View"));
         for language in [Language::En, Language::De] {
-            let rendered = digest(language, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
+            let rendered = digest(language, "Harbour House", &mail(), &many.iter().collect::<Vec<_>>(), None);
             let counts = rendered.text.lines().filter(|line| line.starts_with("* 1 "));
             assert_eq!(counts.collect::<std::collections::BTreeSet<_>>().len(), 2, "{}", rendered.text);
         }
@@ -357,7 +376,7 @@ mod tests {
     #[test]
     fn german_mails_are_german_around_what_happened() {
         let many: Vec<Notice> = (0..22).map(|_| notice(NoticeKind::Reconnect, "Ana")).collect();
-        let rendered = digest(Language::De, "Hafenhaus", &mail(), &many.iter().collect::<Vec<_>>());
+        let rendered = digest(Language::De, "Hafenhaus", &mail(), &many.iter().collect::<Vec<_>>(), None);
         assert_eq!(rendered.subject, "22 Vorgänge bei Hafenhaus brauchen Aufmerksamkeit");
         for part in [&rendered.text, &rendered.html] {
             assert!(part.contains("22 Kalender, die neu zu verbinden sind"), "{part}");

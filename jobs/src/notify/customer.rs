@@ -25,6 +25,14 @@ pub enum CustomerDeed {
 }
 
 impl CustomerDeed {
+    fn kind(self) -> NoticeKind {
+        match self {
+            Self::Answered(_) => NoticeKind::Answer,
+            Self::Moved | Self::Cancelled => NoticeKind::Customer,
+            Self::WishSent => NoticeKind::ChangeRequest,
+        }
+    }
+
     fn headline(self) -> TextKey {
         match self {
             Self::Answered(CustomerAnswer::Accepted) => TextKey::CustomerAcceptedHeadline,
@@ -53,12 +61,13 @@ impl CustomerNotice {
     pub fn of(context: &Context, booking: &Booking, deed: CustomerDeed) -> Self {
         let named = [("reference", booking.reference.as_str().into())];
         let content = NoticeContent {
-            kind: NoticeKind::Customer,
+            kind: deed.kind(),
             subject: (HistorySubject::Booking, booking.id.0),
             headline: text(NOTICE_LANGUAGE, deed.headline(), named.clone()),
             detail: text(NOTICE_LANGUAGE, deed.detail(), named),
             link: format!("/bookings/{}", booking.id),
             dedupe_key: format!("customer:{}:{}", booking.id, context.clock.now().timestamp_micros()),
+            alert: None,
         };
         Self(content, booking.business)
     }

@@ -1,138 +1,42 @@
-//! Tells a person, or the managers, what happened: all that they have not been told of yet, in one mail.
+//! Tells people what happened: all that they have not been told of yet, in one mail, when they want it.
 //!
-//! Its subject is a staff member, or the business for its managers. Gathers their open notices, writes a mail to each of them and
-//! marks the notices as sent, in one transaction. `NoticeContent` is how a notice comes to be; the words of each are here too,
-//! so that they read alike; those of channels are in `channels::notices`.
+//! `deliver` is the job that gathers what is open of a business, plans for each of its people by what they have chosen
+//! (`recipients`), and writes the mails. `alerts` sees what becomes of what fails. `NoticeContent` is how a notice comes to be;
+//! the words of each are here too, so that they read alike; those of channels are in `channels::notices`.
 
+pub mod alerts;
 pub mod customer;
+pub(crate) mod deliver;
 mod events;
 pub(crate) mod outbox;
+mod recipients;
 pub(crate) mod send;
 pub(crate) mod sign_in;
 
 use chrono::Duration;
 use concord_domain::{
     audit::HistorySubject,
-    ids::{BusinessId, ConnectionId, StaffId},
-    mail::MailKind,
+    ids::{AlertId, BusinessId, CalendarId, ConnectionId, StaffId},
     notice::NoticeKind,
-    people::Role,
     sync::{remote_change::RemoteChangeState, remote_change_text::RemoteChangeText},
     webhook::EventType,
 };
 use concord_storage::{
-    StorageError, Tx, businesses, connections, in_tx,
-    jobs::{ClaimedJob, JobOutcome, JobRef},
-    notices::{self, Audience, NewNotice, Notice},
-    people,
+    StorageError, Tx,
+    alerts::{NewFailure, note_export_healthy, note_failure, unclosed_of_connection},
+    connections,
+    jobs::JobRef,
+    notices::{self, Audience, NewNotice},
     remote_changes::{NewRemoteChange, notice_key},
 };
 use uuid::Uuid;
 
 pub use self::outbox::{enqueue_test_mail, invite};
-use self::send::wait_for_server;
 use crate::{
     Context,
-    job::{ConnectionAccount, JobError, require_business},
+    job::ConnectionAccount,
     language::{NOTICE_LANGUAGE, TextKey, text},
-    mail::{Recipient, render},
 };
-
-/// Notices in one mail; whoever has more gets another mail for the rest.
-const MAX_NOTICES: u32 = 500;
-
-pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
-    let business = require_business(job)?;
-    let audience = if job.subject_id == business.0 {
-        Audience::Managers
-    } else {
-        Audience::Staff(StaffId(job.subject_id))
-    };
-    // What is over by now need not be told.
-    in_tx!(context.db, tx => notices::close_past_conflicts(&mut tx, business, context.clock.now()).await)?;
-    let unsent = notices::unsent(&context.db, business, audience, MAX_NOTICES).await?;
-    if unsent.is_empty() {
-        return Ok(JobOutcome::Done);
-    }
-    let now = context.clock.now();
-    // While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
-    if context.mail.mailer.is_none() {
-        return Ok(wait_for_server(now));
-    }
-    let digests = digests(context, business, audience, &unsent).await?;
-    if digests.is_empty() {
-        // Nobody has an address. They are told with what happens next, if somebody has one by then.
-        tracing::info!(%business, "nobody with an email address to notify");
-        return Ok(JobOutcome::Done);
-    }
-    write(context, business, &unsent, &digests).await?;
-    let more = unsent.len() >= MAX_NOTICES as usize;
-    Ok(if more { JobOutcome::Again(now) } else { JobOutcome::Done })
-}
-
-type Digest<'a> = (Recipient, Vec<&'a Notice>);
-
-/// To each of the audience what concerns them: managers who are staff too are told once.
-async fn digests<'a>(
-    context: &Context,
-    business: BusinessId,
-    audience: Audience,
-    unsent: &'a [Notice],
-) -> Result<Vec<Digest<'a>>, StorageError> {
-    let db = &context.db;
-    let users = people::list_users(db, business).await?;
-    let mut digests = Vec::new();
-    match audience {
-        Audience::Staff(id) => {
-            let staff = people::find_staff(db, business, id).await?;
-            let Some(staff) = staff.filter(|staff| staff.archived_at.is_none()) else { return Ok(digests) };
-            let own = Some(staff.email).filter(|email| !email.is_empty());
-            let signs_in = || users.into_iter().find(|user| user.staff_id == Some(id)).map(|user| user.email);
-            if let Some(address) = own.or_else(signs_in) {
-                digests.push((Recipient { address, name: staff.name }, unsent.iter().collect()));
-            }
-        }
-        Audience::Managers => {
-            for user in users.into_iter().filter(|user| user.role == Role::Manager) {
-                let as_staff = match user.staff_id {
-                    Some(staff) => notices::open_keys_of_staff(db, business, staff).await?,
-                    None => Vec::new(),
-                };
-                let theirs: Vec<&Notice> =
-                    unsent.iter().filter(|notice| !as_staff.contains(&notice.dedupe_key)).collect();
-                digests.push((Recipient { address: user.email, name: user.name }, theirs));
-            }
-        }
-    }
-    Ok(digests)
-}
-
-async fn write(
-    context: &Context,
-    business: BusinessId,
-    unsent: &[Notice],
-    digests: &[Digest<'_>],
-) -> Result<(), JobError> {
-    let name = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.name;
-    let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    for notice in unsent {
-        // Another worker has taken this for abandoned and told them: nothing of ours is written.
-        if !notices::mark_sent(&mut tx, business, notice.id, now).await? {
-            return Ok(());
-        }
-    }
-    let mut enqueued = Vec::new();
-    for (to, notices) in digests {
-        let Some(newest) = notices.last() else { continue };
-        let kind = if notices.len() == 1 { MailKind::Notice } else { MailKind::Digest };
-        let rendered = render::digest(NOTICE_LANGUAGE, &name, &context.mail, notices);
-        let key = format!("notice:{}:{}", newest.id, to.address);
-        enqueued.extend(outbox::write(&mut tx, context, (business, kind), to, &rendered, &key).await?);
-    }
-    context.commit(tx, &enqueued).await?;
-    Ok(())
-}
 
 /// What happened, before it is known who is told.
 pub(crate) struct NoticeContent {
@@ -143,6 +47,8 @@ pub(crate) struct NoticeContent {
     pub(crate) link: String,
     /// It is told once while one with this key is open.
     pub(crate) dedupe_key: String,
+    /// Which alert it is of, if any.
+    pub(crate) alert: Option<AlertId>,
 }
 
 impl NoticeContent {
@@ -157,6 +63,7 @@ impl NoticeContent {
             link: &self.link,
             dedupe_key: &self.dedupe_key,
             wait: if self.kind.is_urgent() { Duration::zero() } else { context.mail.digest },
+            alert: self.alert,
         }
     }
 
@@ -217,6 +124,7 @@ impl RemoteChangeNotice {
             detail: lines.join("\n"),
             link: format!("/bookings/{}", change.booking),
             dedupe_key: notice_key(change.id),
+            alert: None,
         };
         Self { business: change.business, staff, content }
     }
@@ -235,10 +143,6 @@ fn capitalize(text: &str) -> String {
 
 fn reconnect_key(connection: ConnectionId) -> String {
     format!("reconnect:{connection}")
-}
-
-fn failed_sync_key(connection: ConnectionId) -> String {
-    format!("failed_sync:{connection}")
 }
 
 /// The grant of a connection has died.
@@ -260,6 +164,7 @@ pub(crate) async fn needs_reconnect(
         detail: text(NOTICE_LANGUAGE, TextKey::ReconnectDetail, named),
         link: link_to(connection),
         dedupe_key: reconnect_key(connection),
+        alert: None,
     };
     let (mut enqueued, _) = content.raise(tx, context, (business, owner.staff_id)).await?;
     let kind = EventType::ConnectionNeedsReconnect;
@@ -277,20 +182,38 @@ pub(crate) async fn sync_failed(
     let ConnectionAccount { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(()) };
     let named = [("person", owner.staff_name.as_str().into()), ("provider", provider.name().into())];
-    let content = NoticeContent {
-        kind: NoticeKind::FailedSync,
-        subject: (HistorySubject::Connection, connection.0),
-        headline: text(NOTICE_LANGUAGE, TextKey::FailedSyncHeadline, named),
-        detail: text(NOTICE_LANGUAGE, TextKey::FailedSyncDetail, [("reason", reason.into())]),
-        link: link_to(connection),
-        dedupe_key: failed_sync_key(connection),
+    let failure = NewFailure {
+        subject: alerts::export_of(account),
+        staff: Some(owner.staff_id),
+        headline: &text(NOTICE_LANGUAGE, TextKey::FailedSyncHeadline, named),
+        cause: &text(NOTICE_LANGUAGE, TextKey::FailedSyncDetail, [("reason", reason.into())]),
+        link: &link_to(connection),
     };
-    // It waits for others, so that there is nothing to push; what tells other systems, the sweep brings.
-    let (_, is_news) = content.raise(tx, context, (business, owner.staff_id)).await?;
-    if is_news {
+    // What tells other systems, the sweep brings.
+    if note_failure(tx, &failure, context.clock.now()).await? {
         events::connection(tx, context, (account, &owner), EventType::SyncFailed, Some(reason)).await?;
     }
     Ok(())
+}
+
+/// The busy times of a calendar could not be read, for `reason`, and the tries are used up.
+pub(crate) async fn import_failed(
+    tx: &mut Tx,
+    context: &Context,
+    (account, calendar): (ConnectionAccount, CalendarId),
+    reason: &str,
+) -> Result<(), StorageError> {
+    let ConnectionAccount { business, connection, provider } = account;
+    let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(()) };
+    let named = [("person", owner.staff_name.as_str().into()), ("provider", provider.name().into())];
+    let failure = NewFailure {
+        subject: alerts::import_of(business, calendar),
+        staff: Some(owner.staff_id),
+        headline: &text(NOTICE_LANGUAGE, TextKey::FailedImportHeadline, named),
+        cause: &text(NOTICE_LANGUAGE, TextKey::FailedImportDetail, [("reason", reason.into())]),
+        link: &link_to(connection),
+    };
+    note_failure(tx, &failure, context.clock.now()).await.map(drop)
 }
 
 fn link_to(connection: ConnectionId) -> String {
@@ -303,10 +226,8 @@ pub(crate) async fn sync_succeeded(
     context: &Context,
     account: ConnectionAccount,
 ) -> Result<(), StorageError> {
-    let whose = (account.business, account.connection);
-    let key = failed_sync_key(account.connection);
-    let closed = notices::close_unless_failing(tx, whose, &key, context.clock.now()).await?;
-    if closed > 0 {
+    let (whose, now) = ((account.business, account.connection), context.clock.now());
+    if note_export_healthy(tx, whose, now).await? {
         events::of(tx, context, account, EventType::SyncRecovered).await?;
     }
     Ok(())
@@ -330,8 +251,9 @@ pub async fn disconnected(
     account: ConnectionAccount,
 ) -> Result<Vec<JobRef>, StorageError> {
     let now = context.clock.now();
-    for key in [reconnect_key(account.connection), failed_sync_key(account.connection)] {
-        notices::close(tx, account.business, &key, now).await?;
+    notices::close(tx, account.business, &reconnect_key(account.connection), now).await?;
+    for alert in unclosed_of_connection(tx, account.business, account.connection).await? {
+        alerts::end(tx, alert.subject(), now).await?;
     }
     events::of(tx, context, account, EventType::ConnectionDisconnected).await
 }

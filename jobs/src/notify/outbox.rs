@@ -35,6 +35,19 @@ pub(crate) async fn write(
     mails::create(tx, &new, context.clock.now()).await
 }
 
+/// The same for a mail with a digest in it, which its reader turns off at `url`.
+pub(super) async fn write_digest(
+    tx: &mut Tx,
+    context: &Context,
+    place: (BusinessId, MailKind),
+    to: &Recipient,
+    rendered: &RenderedMail,
+    (dedupe_key, url): (&str, &str),
+) -> Result<Option<JobRef>, StorageError> {
+    let new = new_mail(&context.mail, place, to, rendered, dedupe_key);
+    mails::create_digest(tx, &new, url, context.clock.now()).await
+}
+
 /// A mail from this installation.
 pub(crate) fn new_mail<'a>(
     mail: &'a MailSettings,

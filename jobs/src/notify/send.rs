@@ -5,8 +5,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    ids::{BusinessId, MailId},
+    audit::HistorySubject,
+    ids::{BusinessId, MailId, ReminderId},
     mail::{MailState, with_secrets},
+    notice::NoticeKind,
 };
 use concord_storage::{
     StorageError, Tx, in_tx,
@@ -18,9 +20,11 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 
+use super::NoticeContent;
 use crate::{
     Context,
     job::{JobError, require_business, retry_or_fail},
+    language::{NOTICE_LANGUAGE, TextKey, text},
     mail::{MailError, Mailer, Recipient, compose, render::escape_html},
 };
 
@@ -97,8 +101,29 @@ async fn record_failure(
     }
     if let (MailState::Failed, Some(reminder)) = (state, row.reminder_id) {
         reminders::record_failed(tx, reminder, reason, context.clock.now()).await?;
+        raise_reminder_failure(tx, context, (row.business_id, reminder), reason).await?;
     }
     Ok(())
+}
+
+/// Whoever should have been reminded may be waiting: managers may still reach them.
+async fn raise_reminder_failure(
+    tx: &mut Tx,
+    context: &Context,
+    (business, reminder): (BusinessId, ReminderId),
+    reason: &str,
+) -> Result<(), StorageError> {
+    let content = NoticeContent {
+        kind: NoticeKind::ReminderFailed,
+        subject: (HistorySubject::Business, business.0),
+        headline: text(NOTICE_LANGUAGE, TextKey::ReminderFailedHeadline, []),
+        detail: text(NOTICE_LANGUAGE, TextKey::ReminderFailedDetail, [("reason", reason.into())]),
+        link: "/settings/reminders".to_owned(),
+        dedupe_key: format!("reminder_failed:{reminder}"),
+        alert: None,
+    };
+    // It waits for others, so that there is nothing to push.
+    content.raise_to_managers(tx, context, business).await.map(drop)
 }
 
 /// It waits; the page of mails says for what.

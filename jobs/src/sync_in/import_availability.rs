@@ -27,6 +27,7 @@ use concord_domain::{
 };
 use concord_providers::{NextPage, ProviderError, SyncPosition};
 use concord_storage::{
+    alerts,
     calendars::{self, Calendar, CalendarReadState},
     connections::{self as store, Connection},
     jobs::{ClaimedJob, JobOutcome},
@@ -250,6 +251,10 @@ impl AvailabilityImport<'_> {
         if full {
             notify::sync_succeeded(&mut tx, self.context, self.account()).await?;
         }
+        if full || job.last_error.is_some() {
+            let import = notify::alerts::import_of(self.calendar.business_id, self.calendar.id);
+            alerts::note_healthy(&mut tx, import, now).await?;
+        }
         calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
         commit_held(self.context, job, tx).await?;
         self.context.push(&due).await;
@@ -323,6 +328,8 @@ impl AvailabilityImport<'_> {
             }
             let mut tx = context.db.begin().await?;
             store::note_failure(&mut tx, self.connection.id, reason).await?;
+            let failed = (self.account(), self.calendar.id);
+            notify::import_failed(&mut tx, context, failed, &words).await?;
             commit_held(context, job, tx).await?;
         }
         let failed = matches!(outcome, JobOutcome::Failed { .. });

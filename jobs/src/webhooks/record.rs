@@ -11,7 +11,9 @@ use concord_domain::{
     },
 };
 use concord_storage::{
-    StorageError, Tx, events, history,
+    StorageError, Tx,
+    alerts::{self, NewFailure},
+    events, history,
     jobs::JobRef,
     notices,
     webhook_deliveries::{self, RecordedAttempt},
@@ -25,7 +27,10 @@ use crate::{
     Context,
     job::{JobError, jitter_of},
     language::{NOTICE_LANGUAGE, TextKey, text},
-    notify::NoticeContent,
+    notify::{
+        NoticeContent,
+        alerts::{end, webhook_of},
+    },
 };
 
 /// Writes down what came of these attempts. Returns whether the endpoint is still active.
@@ -68,6 +73,10 @@ pub(super) async fn record(
     if is_news {
         webhook_endpoints::record_health(&mut tx, place, &update.health, success_at).await?;
     }
+    if is_news {
+        let reason = recorded.last().map(reason).unwrap_or_default();
+        note_health(&mut tx, context, endpoint, &update, &reason).await?;
+    }
     if update.has_recovered {
         webhook_deliveries::reschedule_waiting(&mut tx, place, now).await?;
     }
@@ -89,7 +98,45 @@ pub async fn close_notice(
     context: &Context,
     (business, endpoint): (BusinessId, WebhookEndpointId),
 ) -> Result<(), StorageError> {
-    notices::close(tx, business, &disabled_key(endpoint), context.clock.now()).await.map(drop)
+    let now = context.clock.now();
+    notices::close(tx, business, &disabled_key(endpoint), now).await?;
+    end(tx, webhook_of(business, endpoint), now).await
+}
+
+fn host_of(endpoint: &WebhookEndpoint) -> String {
+    let url = Url::parse(&endpoint.url).ok();
+    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// What an attempt came to, in a few words.
+fn reason(attempt: &RecordedAttempt) -> String {
+    match (&attempt.error, attempt.status) {
+        (Some(error), _) => error.clone(),
+        (None, Some(status)) => format!("the endpoint answered {status}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// What people hear of an endpoint that goes on failing, or works again. `reason`: what the last attempt came to.
+async fn note_health(
+    tx: &mut Tx,
+    context: &Context,
+    endpoint: &WebhookEndpoint,
+    update: &EndpointUpdate,
+    reason: &str,
+) -> Result<(), StorageError> {
+    let (subject, now) = (webhook_of(endpoint.business_id, endpoint.id), context.clock.now());
+    if update.health.failing_since.is_none() {
+        return alerts::note_healthy(tx, subject, now).await.map(drop);
+    }
+    let failure = NewFailure {
+        subject,
+        staff: None,
+        headline: &text(NOTICE_LANGUAGE, TextKey::WebhookFailsHeadline, [("host", host_of(endpoint).into())]),
+        cause: &text(NOTICE_LANGUAGE, TextKey::WebhookFailsDetail, [("reason", reason.into())]),
+        link: &format!("/settings/webhooks/{}", endpoint.id),
+    };
+    alerts::note_failure(tx, &failure, now).await.map(drop)
 }
 
 /// So often it is noted that an endpoint that is well has taken something.
@@ -142,8 +189,7 @@ async fn disable(
         detail: &json!({ "reason": reason }),
     };
     history::append(tx, &line, now).await?;
-    let host = Url::parse(&endpoint.url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let host = host.unwrap_or_default();
+    let host = host_of(endpoint);
     let key = match reason {
         DisabledReason::Gone => TextKey::WebhookGoneDetail,
         DisabledReason::Failing | DisabledReason::ByHand => TextKey::WebhookFailingDetail,
@@ -155,6 +201,7 @@ async fn disable(
         detail: text(NOTICE_LANGUAGE, key, []),
         link: format!("/settings/webhooks/{}", endpoint.id),
         dedupe_key: disabled_key(endpoint.id),
+        alert: None,
     };
     content.raise_to_managers(tx, context, endpoint.business_id).await?;
     let payload = WebhookEndpointPayload {

@@ -10,6 +10,7 @@
 //! To add an endpoint: the handler with its `#[utoipa::path]`, and its name in `routes()` of its file; a new file gets
 //! its line in `endpoints` below. The document, the page and the test of tenants pick it up from there.
 
+mod alerts;
 pub mod auth;
 mod bookings;
 mod business;
@@ -28,6 +29,7 @@ mod jobs;
 mod json_errors;
 mod mail_texts;
 mod mails;
+mod notifications;
 mod occupancy;
 mod patch_field;
 mod personal_data;
@@ -82,6 +84,8 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(conflicts::routes())
         .merge(mail_texts::routes())
         .merge(reminders::routes())
+        .merge(notifications::routes())
+        .merge(alerts::routes())
         .merge(remote_changes::routes())
         .merge(sync_log::routes())
         .merge(jobs::routes())

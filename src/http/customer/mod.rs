@@ -7,6 +7,7 @@
 //! A handler takes a `PageVisitor`, who is known by the token before anything else is read, and then a `CustomerForm`.
 
 mod actions;
+mod digests;
 mod error;
 mod page;
 mod portal;
@@ -40,6 +41,7 @@ pub(super) fn router() -> Router<App> {
         .route("/b/{token}/all", post(portal::send_link))
         .route("/b/{token}/reminders/off", get(reminders::confirm).post(reminders::turn_off))
         .route("/my/{token}", get(portal::show))
+        .route("/digests/off/{token}", get(digests::confirm).post(digests::turn_off))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 

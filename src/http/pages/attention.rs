@@ -6,14 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
+    alert::AlertKind,
     channel::ChannelState,
     connection::ConnectionState,
     ids::{ChannelId, StaffId},
+    job::JobKind,
     occupancy::SubjectKind,
 };
 use concord_jobs::channels::exposure::exposed_nights_by_channel;
 use concord_storage::{
     StorageError,
+    alerts::{self, Alert},
     channels::{self, Channel, exposure},
     connections::{self, Connection},
     entries::{self, EntryCounts},
@@ -44,6 +47,8 @@ pub(super) struct Attention {
     pub exposed: BTreeMap<ChannelId, i64>,
     /// Channels whose platform should read our feed and never has.
     pub unread: BTreeSet<ChannelId>,
+    /// What people were told of and is not over.
+    pub alerts: Vec<Alert>,
     /// How the entries stand in the calendars that they may see and that are not as they should be.
     pub entries: EntryCounts,
 }
@@ -65,15 +70,16 @@ impl Attention {
         };
         let channels =
             async { if user.is_manager() { channels::list(db, business).await } else { Ok(Vec::new()) } };
-        let (connections, failures, questions, channels, entries) = futures::try_join!(
+        let (connections, failures, questions, channels, alerts, entries) = futures::try_join!(
             connections,
             jobs::failed(db, business, staff, MAX_FAILURES),
             remote_changes::open(db, business, staff),
             channels,
+            alerts::open(db, business, staff),
             entries::count_unsettled(db, business, staff),
         )?;
         let found =
-            Self { connections, failures, conflicts, questions, channels, entries, ..Self::default() };
+            Self { connections, failures, conflicts, questions, channels, alerts, entries, ..Self::default() };
         Ok(found.with_exposure(user).await?)
     }
 
@@ -124,6 +130,19 @@ impl Attention {
             + self.quarantined().count()
             + self.failures.len()
             + self.conflicts.len()
+            + self.alerts.iter().filter(|alert| !self.is_given_up(alert)).count()
+    }
+
+    /// Whether what an alert is of is among the work that was given up: that counts already.
+    fn is_given_up(&self, alert: &Alert) -> bool {
+        self.failures.iter().any(|job| match alert.kind {
+            AlertKind::CalendarExport => matches!(job.kind, JobKind::SyncBooking | JobKind::DeleteBooking),
+            AlertKind::CalendarImport => {
+                job.kind == JobKind::ImportAvailability && job.subject_id == alert.subject_id
+            }
+            AlertKind::ChannelFeed => job.kind == JobKind::PollChannel && job.subject_id == alert.subject_id,
+            AlertKind::Webhook => false,
+        })
     }
 
     /// All of it in a word.

@@ -59,6 +59,7 @@ impl JobSubject {
             | JobKind::Invite
             | JobKind::MailSignInLinks
             | JobKind::Remind
+            | JobKind::CheckAlert
             | JobKind::PlanReminders
             | JobKind::Notify
             | JobKind::PollChannel

@@ -16,6 +16,7 @@
 //! should find it in the navigation, a `layout::NavItem` and its line in `NAV`. Phones show the first four of them and
 //! the last.
 
+mod alerts;
 mod api_keys;
 pub(crate) mod assets;
 mod attention;
@@ -46,6 +47,7 @@ mod layout;
 mod mail;
 mod mail_texts;
 mod names;
+mod notifications;
 mod obstacles;
 mod overview;
 mod people;
@@ -127,6 +129,8 @@ pub fn router(app: &App) -> Router<App> {
         .merge(mail_texts::router())
         .merge(reminders::router())
         .merge(customer_data::router())
+        .merge(notifications::router())
+        .merge(alerts::router())
         .merge(api_keys::router())
         .merge(webhooks::router())
         .merge(sync_log::router())

@@ -1,6 +1,7 @@
 //! Bookings: found by the caller's own reference, changed in one transaction with all that follows from the change.
 
 mod allocation;
+mod approval;
 mod concerning;
 mod context;
 mod erase;

@@ -13,7 +13,7 @@ use concord_domain::{
 
 use super::{
     allocation::{BookingOrigin, allocate_anew, too_many_units},
-    events, invitations,
+    approval, events, invitations,
     linked::{ChannelItemWrite, LinkedWrite, write_linked},
     outcome::{BookingCommand, BookingEvents, PutError, WrittenBooking},
     read::find_in,
@@ -64,6 +64,7 @@ async fn write(
                 if let Some(why) = put.overtakes {
                     remote_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
+                approval::raise_pending(&mut tx, change, &put).await?;
                 events::publish(&mut tx, &mut put, change.now).await?;
                 tx.commit().await?;
                 return Ok(put);

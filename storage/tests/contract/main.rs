@@ -4,6 +4,7 @@
 //! `coverage` fails while a public query function is not called here at all.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 mod api_keys;
 mod attendees;
 mod backup;
@@ -41,6 +42,7 @@ mod mail_design;
 mod mail_secrets;
 mod mails;
 mod notices;
+mod notifications;
 mod oauth_states;
 mod occupancy;
 mod opening;

@@ -23,6 +23,7 @@ fn notice(business: BusinessId, audience: Audience, key: &str) -> NewNotice<'_> 
         link: "/calendars/1",
         dedupe_key: key,
         wait: Duration::minutes(2),
+        alert: None,
     }
 }
 
@@ -54,10 +55,10 @@ async fn a_notice_is_raised_once_for_each_who_is_told_while_it_lasts(db: &TestDb
         assert!(raise(db, &notice(business, audience, "another"), 1).await);
     }
     assert!(raise(db, &notice(other, Audience::Managers, KEY), 0).await);
-    // One job for each who is told, due when the first of their notices is.
+    // One job for each business, due when the first of its notices is.
     assert_eq!(jobs::due(db, at(1), 10).await.unwrap().len(), 0);
     let due = jobs::due(db, at(2), 10).await.unwrap();
-    assert_eq!(due.iter().map(|job| job.kind).collect::<Vec<_>>(), [JobKind::Notify; 4]);
+    assert_eq!(due.iter().map(|job| job.kind).collect::<Vec<_>>(), [JobKind::Notify; 2]);
 
     assert_eq!(close(db, business, KEY, 3).await, 3);
     assert_eq!(close(db, business, KEY, 3).await, 0);
@@ -84,41 +85,41 @@ async fn each_is_told_of_what_is_open_and_theirs_once(db: &TestDb) {
     assert_eq!((one.kind, one.link.as_str()), (NoticeKind::Reconnect, "/calendars/1"));
     assert_eq!(one.headline, "Ana's Google calendar needs to be reconnected");
     assert_eq!((one.detail.as_str(), one.created_at), ("Nothing is lost.", at(0)));
-    assert_eq!(notices::open_keys_of_staff(db, business, ana).await.unwrap(), ["a"]);
+    let all = notices::unsettled(db, business, 10).await.unwrap();
+    let audiences: Vec<_> = all.iter().map(|one| one.staff_id).collect();
+    assert_eq!(audiences, [Some(ana), None, None]);
 
-    let told = async |id| {
-        let mut tx = begin(db).await;
-        let told = notices::mark_sent(&mut tx, business, id, at(4)).await.unwrap();
-        commit(tx).await;
-        told
-    };
-    assert!(told(one.id).await);
-    assert!(!told(one.id).await);
+    let mut tx = begin(db).await;
+    notices::settle(&mut tx, business, one.id, at(4)).await.unwrap();
+    commit(tx).await;
     assert_eq!(untold(Audience::Managers).await.len(), 1);
     assert_eq!(untold(Audience::Staff(ana)).await.len(), 1);
     assert!(!raise(db, &notice(business, Audience::Managers, "a"), 5).await, "told, and still so");
 }
 
-async fn a_failure_is_over_when_no_entry_of_the_connection_has_failed(db: &TestDb) {
+async fn booking_that_is_decided_waits_no_longer(db: &TestDb) {
     let fixture = fixture(db).await;
     let business = fixture.business.id;
-    fixture.put(db, &[&fixture.ana, &fixture.rui], "Massage").await;
-    raise(db, &notice(business, Audience::Managers, KEY), 0).await;
+    let booking = fixture.put(db, &[&fixture.ana], "Massage").await;
+    let new = NewNotice {
+        kind: NoticeKind::PendingBooking,
+        subject: (HistorySubject::Booking, booking.booking.id.0),
+        ..notice(business, Audience::Managers, "pending")
+    };
+    raise(db, &new, 0).await;
     let close = async |minute| {
         let mut tx = begin(db).await;
-        let whose = (business, fixture.of_ana);
-        let closed = notices::close_unless_failing(&mut tx, whose, KEY, at(minute)).await.unwrap();
+        let closed = notices::close_decided_bookings(&mut tx, business, at(minute)).await.unwrap();
         commit(tx).await;
         closed
     };
-    testing::raw(db, "UPDATE entries SET state = 'failed'").await;
-    assert_eq!(close(1).await, 0);
-    testing::raw(db, "UPDATE entries SET state = 'synced'").await;
-    assert_eq!(close(2).await, 1);
-    // What failed and is long over concerns nobody any more.
-    testing::raw(db, "UPDATE entries SET state = 'failed'").await;
-    raise(db, &notice(business, Audience::Managers, KEY), 3).await;
-    assert_eq!(close(32 * 24 * 60).await, 1);
+    testing::raw(db, "UPDATE bookings SET status = 'pending'").await;
+    assert_eq!(close(0).await, 0);
+    testing::raw(db, "UPDATE bookings SET status = 'confirmed'").await;
+    assert_eq!(close(0).await, 1);
+    testing::raw(db, "UPDATE bookings SET status = 'pending'").await;
+    raise(db, &new, 1).await;
+    assert_eq!(close(7 * 24 * 60).await, 1, "it is over, whatever was decided");
 }
 
 async fn conflict_is_over_when_its_booking_has_room(db: &TestDb) {
@@ -162,7 +163,7 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     let untold = notices::unsent(db, business, Audience::Managers, 10).await.unwrap();
     let mut tx = begin(db).await;
     for told in untold {
-        notices::mark_sent(&mut tx, business, told.id, at(1)).await.unwrap();
+        notices::settle(&mut tx, business, told.id, at(1)).await.unwrap();
     }
     commit(tx).await;
     assert_eq!(deleted(db, keep, at(1) + days, "notices").await, 1);
@@ -171,7 +172,7 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
 concord_storage::on_both_databases!(
     a_notice_is_raised_once_for_each_who_is_told_while_it_lasts,
     each_is_told_of_what_is_open_and_theirs_once,
-    a_failure_is_over_when_no_entry_of_the_connection_has_failed,
+    booking_that_is_decided_waits_no_longer,
     conflict_is_over_when_its_booking_has_room,
     old_notices_go_but_those_that_last,
 );

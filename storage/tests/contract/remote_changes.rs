@@ -94,6 +94,7 @@ impl RemoteChangeFixture {
             link: "/bookings/A-1",
             dedupe_key,
             wait: chrono::Duration::minutes(2),
+            alert: None,
         }
     }
 

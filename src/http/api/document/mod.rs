@@ -52,6 +52,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Resources", "What can be booked, and its availability."),
     ("Reminders", "When customers and staff are reminded of bookings."),
     ("Customer data", "What is kept of a customer: exporting and erasing it."),
+    ("Notifications", "What people are told of by email, and what keeps failing."),
     ("Staff", "The people who are assigned to bookings and can connect calendars."),
     ("Business", "The business and its settings."),
     ("Availability", "Manually blocked times."),

@@ -1,7 +1,7 @@
 //! The webhooks in the OpenAPI document: each type of event with the schema of its message.
 
 use concord_domain::webhook::{
-    BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, EventType,
+    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, EventType,
     InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
 };
 use utoipa::{
@@ -32,6 +32,7 @@ fn payload(kind: EventType) -> std::borrow::Cow<'static, str> {
             ChannelPayload::name()
         }
         EventType::WebhookEndpointDisabled => WebhookEndpointPayload::name(),
+        EventType::AlertOpened | EventType::AlertClosed => AlertPayload::name(),
         EventType::WebhookTest => TestPayload::name(),
     }
 }
@@ -45,7 +46,7 @@ macro_rules! add_schemas {
 /// The schemas that the messages refer to.
 pub(super) fn add_schemas(components: &mut Components) {
     add_schemas!(
-        components: BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, InvitationAnswerPayload,
+        components: AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, InvitationAnswerPayload,
         TestPayload, WebhookEndpointPayload,
     );
 }

@@ -62,6 +62,8 @@ struct BookingPage {
     outside: Vec<RemoteChangeView>,
     history: Vec<BookingHistoryRow>,
     is_cancelled: bool,
+    /// Whether it waits for somebody to approve it.
+    is_pending: bool,
     /// Asks before it is cancelled.
     cancel: Confirmation,
     /// What it would be again.
@@ -183,6 +185,7 @@ pub(super) async fn show(user: CurrentUser, PagePath(key): PagePath<String>) -> 
         .await?,
         history: lines.iter().map(|line| history_row(line, &names, (now, zone))).collect(),
         is_cancelled: booking.draft.status == BookingStatus::Cancelled,
+        is_pending: booking.draft.status == BookingStatus::Pending,
         status_before,
         booking,
     };

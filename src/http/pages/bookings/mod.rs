@@ -1,5 +1,6 @@
 //! The pages of bookings: list, form, detail, cancel and its undo.
 
+mod approval;
 mod cancel;
 mod detail;
 mod differences;
@@ -37,6 +38,9 @@ pub(super) fn router() -> Router<App> {
         .route("/bookings/{key}/edit", get(edit::show))
         .route("/bookings/{key}/cancel", get(cancel::confirm_cancel).post(cancel::cancel))
         .route("/bookings/{key}/restore", post(cancel::restore))
+        .route("/bookings/{key}/approve", post(approval::approve))
+        .route("/bookings/{key}/approve/undo", post(approval::undo))
+        .route("/bookings/{key}/decline", post(approval::decline))
 }
 
 /// The booking that a path names: by its reference, or by its id.

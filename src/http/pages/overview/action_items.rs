@@ -35,6 +35,8 @@ pub(super) struct ActionItems {
     word: SyncIndicator,
     questions: Vec<RemoteChangeView>,
     more_questions: usize,
+    alerts: Vec<AlertItem>,
+    more_alerts: usize,
     reconnect: Vec<ReconnectItem>,
     held: Vec<QuarantineItem>,
     failures: Vec<FailedJobItem>,
@@ -51,6 +53,15 @@ struct ReconnectItem {
     staff_id: String,
     provider: ProviderKind,
     account: String,
+    since: RelativeTime,
+}
+
+/// Something that fails for longer than a moment.
+struct AlertItem {
+    headline: String,
+    /// The first line of why.
+    cause: String,
+    path: String,
     since: RelativeTime,
 }
 
@@ -91,6 +102,8 @@ impl ActionItems {
     }
 }
 
+/// So many alerts are shown one by one.
+const SHOWN_ALERTS: usize = 8;
 /// So many failures are shown one by one.
 const SHOWN_FAILURES: usize = 8;
 /// So many double bookings are shown one by one.
@@ -113,6 +126,12 @@ pub(super) async fn action_items(
     for job in attention.failures.iter().take(SHOWN_FAILURES) {
         failures.push(failed_job_item(user, (job, attention), names).await?);
     }
+    let alerts = attention.alerts.iter().take(SHOWN_ALERTS).map(|alert| AlertItem {
+        headline: alert.headline.clone(),
+        cause: alert.cause.lines().next().unwrap_or_default().to_owned(),
+        path: alert.link.clone(),
+        since: RelativeTime::new(alert.failure.since, now, zone),
+    });
     let mut reconnect = Vec::new();
     for connection in attention.disconnected() {
         names.load_staff(&user.app.context.db, connection.staff_id).await?;
@@ -142,6 +161,8 @@ pub(super) async fn action_items(
         questions: change_views(user, names, shown_questions, (ChangeViewPlacement::Needs, "/")).await?,
         more_questions: attention.questions.len() - shown_questions.len(),
         recent: recent_changes(user, names).await?,
+        alerts: alerts.collect(),
+        more_alerts: attention.alerts.len().saturating_sub(SHOWN_ALERTS),
         reconnect,
         held,
         failures,
@@ -215,7 +236,7 @@ async fn failed_job_item(
         JobKind::SendMail => "An email could not be sent".to_owned(),
         JobKind::Invite => "An invitation could not be prepared".to_owned(),
         JobKind::Remind | JobKind::PlanReminders => "Reminders could not be prepared".to_owned(),
-        JobKind::Notify => "A notification could not be sent".to_owned(),
+        JobKind::Notify | JobKind::CheckAlert => "A notification could not be sent".to_owned(),
         JobKind::PollChannel => match channel {
             Some(channel) => format!("{} failed to sync", channel_name(&user.app, channel).await?),
             None => "A platform's calendar failed to sync".to_owned(),

@@ -1,0 +1,186 @@
+//! Sends the people of a business what is open and they were not sent yet, as each wants it.
+//!
+//! Its subject is the business. For each person a pure plan says what goes out now and when to look again
+//! (`concord_domain::notification`). Mails, deliveries and what is settled by them are written in one transaction, so that
+//! who is killed in between has sent nothing, and nobody is sent anything twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{AlertId, BusinessId, NoticeId},
+    mail::MailKind,
+    notice::NoticeKind,
+    notification::{NotificationPlan, OpenNotice, RecipientState, plan},
+};
+use concord_storage::{
+    StorageError, Tx, businesses,
+    businesses::Business,
+    in_tx,
+    jobs::{ClaimedJob, JobOutcome, JobRef},
+    notices::{self, Notice},
+    notifications, secret,
+};
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use super::{
+    outbox,
+    recipients::{self, NoticeRecipient},
+    send::wait_for_server,
+};
+use crate::{
+    Context,
+    job::{JobError, require_business},
+    language::NOTICE_LANGUAGE,
+    mail::render,
+};
+
+/// So many open notices of a business are looked at; those that come later wait for some of them to be settled.
+const MAX_NOTICES: u32 = 5_000;
+
+/// What one person is sent.
+struct Planned {
+    to: NoticeRecipient,
+    plan: NotificationPlan,
+}
+
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let (business, now) = (require_business(job)?, context.clock.now());
+    // What is over by now need not be told.
+    in_tx!(context.db, tx => async {
+        notices::close_past_conflicts(&mut tx, business, now).await?;
+        notices::close_decided_bookings(&mut tx, business, now).await
+    }.await)?;
+    let open = notices::unsettled(&context.db, business, MAX_NOTICES).await?;
+    if open.is_empty() {
+        return Ok(JobOutcome::Done);
+    }
+    // While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
+    if context.mail.mailer.is_none() {
+        return Ok(wait_for_server(now));
+    }
+    let business = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?;
+    let planned = plan_all(context, &business, &open, now).await?;
+    let next_at = planned.iter().filter_map(|one| one.plan.next_at).min();
+    if !write(context, &business, &open, &planned).await? {
+        // Another worker has taken this for abandoned and told them: nothing of ours is written.
+        return Ok(JobOutcome::Again(now));
+    }
+    Ok(next_at.map_or(JobOutcome::Done, JobOutcome::Again))
+}
+
+/// Plans for each whom anything of it is for.
+async fn plan_all(
+    context: &Context,
+    business: &Business,
+    open: &[Notice],
+    now: DateTime<Utc>,
+) -> Result<Vec<Planned>, StorageError> {
+    let delivered = notifications::delivered(&context.db, business.id).await?;
+    let told = told_of_alerts(context, business.id, open).await?;
+    let planned = recipients::load(&context.db, business).await?.into_iter().map(|to| {
+        let theirs: Vec<OpenNotice<'_>> = open
+            .iter()
+            .filter(|notice| to.is_concerned(notice) && is_news_to(notice, to.id, &told))
+            .map(|notice| OpenNotice {
+                id: notice.id,
+                kind: notice.kind,
+                key: &notice.dedupe_key,
+                raised_at: notice.created_at,
+                is_sent: delivered.contains(&(notice.id, to.id)),
+            })
+            .collect();
+        let state = RecipientState {
+            preferences: &to.preferences,
+            last_digest_at: to.last_digest_at,
+            gather: context.mail.digest,
+        };
+        let plan = plan(&theirs, state, now);
+        Planned { to, plan }
+    });
+    Ok(planned.collect())
+}
+
+/// Who was told of each alert that is over.
+async fn told_of_alerts(
+    context: &Context,
+    business: BusinessId,
+    open: &[Notice],
+) -> Result<BTreeMap<AlertId, BTreeSet<Uuid>>, StorageError> {
+    let over = open.iter().filter(|notice| notice.kind == NoticeKind::Recovered);
+    let over: BTreeSet<AlertId> = over.filter_map(|notice| notice.alert_id).collect();
+    let mut told = BTreeMap::new();
+    for alert in over {
+        told.insert(alert, notifications::sent_of_alert(&context.db, business, alert).await?);
+    }
+    Ok(told)
+}
+
+/// That something works again is of use to whom it was told that it fails.
+fn is_news_to(notice: &Notice, recipient: Uuid, told: &BTreeMap<AlertId, BTreeSet<Uuid>>) -> bool {
+    match (notice.kind, notice.alert_id) {
+        (NoticeKind::Recovered, Some(alert)) => {
+            told.get(&alert).is_some_and(|told| told.contains(&recipient))
+        }
+        _ => true,
+    }
+}
+
+/// Writes all that goes out now. `false`: something of it has been sent or closed meanwhile, and nothing was written.
+async fn write(
+    context: &Context,
+    business: &Business,
+    open: &[Notice],
+    planned: &[Planned],
+) -> Result<bool, JobError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let mut enqueued = Vec::new();
+    for one in planned {
+        for notice in one.plan.mail.iter().chain(&one.plan.repeated) {
+            if !notifications::record_delivery(&mut tx, business.id, (*notice, one.to.id), now).await? {
+                return Ok(false);
+            }
+        }
+        enqueued.extend(write_mail(&mut tx, context, business, open, one).await?);
+    }
+    for notice in open {
+        if is_settled(notice, planned) {
+            notices::settle(&mut tx, business.id, notice.id, now).await?;
+        }
+    }
+    context.commit(tx, &enqueued).await?;
+    Ok(true)
+}
+
+/// Whether nobody waits for it. What is for nobody who has an address waits for somebody.
+fn is_settled(notice: &Notice, planned: &[Planned]) -> bool {
+    let mut concerned = planned.iter().filter(|one| one.to.is_concerned(notice)).peekable();
+    concerned.peek().is_some() && concerned.all(|one| !one.plan.waiting.contains(&notice.id))
+}
+
+async fn write_mail(
+    tx: &mut Tx,
+    context: &Context,
+    business: &Business,
+    open: &[Notice],
+    Planned { to, plan }: &Planned,
+) -> Result<Option<JobRef>, StorageError> {
+    let by_id: BTreeMap<NoticeId, &Notice> = open.iter().map(|notice| (notice.id, notice)).collect();
+    let notices: Vec<&Notice> = plan.mail.iter().filter_map(|id| by_id.get(id).copied()).collect();
+    let Some(newest) = notices.last() else { return Ok(None) };
+    let kind = if notices.len() == 1 { MailKind::Notice } else { MailKind::Digest };
+    let key = format!("notice:{}:{}", newest.id, to.id);
+    let place = (business.id, kind);
+    if !plan.is_digest {
+        let rendered = render::digest(NOTICE_LANGUAGE, &business.name, &context.mail, &notices, None);
+        return outbox::write(tx, context, place, &to.to, &rendered, &key).await;
+    }
+    let token = secret::new_token("ud_");
+    notifications::record_digest(tx, business.id, to.id, &secret::digest(&token), context.clock.now())
+        .await?;
+    let url = context.mail.address(&format!("/digests/off/{}", token.expose_secret()));
+    let rendered = render::digest(NOTICE_LANGUAGE, &business.name, &context.mail, &notices, Some(&url));
+    outbox::write_digest(tx, context, place, &to.to, &rendered, (&key, &url)).await
+}
