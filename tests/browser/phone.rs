@@ -69,6 +69,8 @@ pub(crate) async fn all_pages(demo_app: &DemoApp, browser: &Browser) -> Vec<Stri
         "/settings/emails",
         "/settings/reminders",
         "/settings/customer-data",
+        "/settings/notifications",
+        "/alerts",
         "/settings/resources",
         "/settings/resources/new",
         "/settings/people",

@@ -5,6 +5,7 @@ use concord_domain::{
     ids::{JobId, MailId},
     job::{JobKind, QueueClass},
     mail::{MailKind, MailState},
+    people::Role,
 };
 use concord_storage::{
     PageRequest, api_keys,
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     calendars::synced,
+    page_client::person,
     test_app::{ApiClient, TestApp, day, stay, until},
 };
 
@@ -139,6 +141,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
     let rule = json!({ "channel": "customer_email", "minutes_before": 120 });
     let rule = text(&test_app.api.post("/api/v1/reminder_rules", rule).await.expect(201)["id"]);
     let erasure = erasure(test_app, &room).await;
+    let nina = person(test_app, Role::Manager, None).await.id.to_string();
     TenantFixture {
         marks: vec![
             "mine-alone".to_owned(),
@@ -156,6 +159,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             webhook.clone(),
             rule.clone(),
             erasure.clone(),
+            nina.clone(),
             text(&booking["id"]),
         ],
         paths: vec![
@@ -175,6 +179,7 @@ async fn fixture(test_app: &TestApp) -> TenantFixture {
             ("/mails/{id}", format!("/mails/{mail}")),
             ("/reminder_rules/{id}", format!("/reminder_rules/{rule}")),
             ("/erasures/{id}", format!("/erasures/{erasure}")),
+            ("/notification_preferences/{user}", format!("/notification_preferences/{nina}")),
             ("/webhooks/{id}", format!("/webhooks/{webhook}")),
             ("/deliveries/{event}", format!("/deliveries/{}", uuid::Uuid::nil())),
         ],

@@ -16,12 +16,13 @@ use concord_jobs::{
     Context, Handlers, KeyRegistry,
     dispatch::JobRunner,
     mail::MailSettings,
+    notify::alerts::feed_of,
     queue::{Queue, QueueConfig},
 };
 use concord_providers::{FeedFetchLimits, FeedFetcher, ProviderRegistry, ProviderRegistryConfig, SsrfGuard};
 use concord_services::channels::{self as manage, ChannelError, NewChannelRequest};
 use concord_storage::{
-    ChangeContext, PageRequest,
+    ChangeContext, PageRequest, alerts,
     bookings::{self, BookingFilter},
     businesses::Business,
     channels::{self, Channel, items, runs},
@@ -150,10 +151,17 @@ impl<'a> ChannelFixture<'a> {
         occupancy::conflicts(self.db, self.business.id, self.clock.now()).await.unwrap().len()
     }
 
-    /// What managers were told and is still so.
+    /// What managers were told or will be, and is still so.
     pub(crate) async fn notices(&self) -> Vec<String> {
         let untold = notices::unsent(self.db, self.business.id, Audience::Managers, 100).await.unwrap();
-        untold.into_iter().map(|notice| notice.headline).collect()
+        let mut all: Vec<String> = untold.into_iter().map(|notice| notice.headline).collect();
+        for channel in channels::list(self.db, self.business.id).await.unwrap() {
+            let mut tx = self.db.begin().await.unwrap();
+            let feed = feed_of(self.business.id, channel.id);
+            let fails = alerts::find_unclosed(&mut tx, feed).await.unwrap();
+            all.extend(fails.filter(|alert| alert.failure.healthy_since.is_none()).map(|alert| alert.headline));
+        }
+        all
     }
 
     /// The token of a channel's feed.

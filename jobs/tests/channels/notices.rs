@@ -1,11 +1,18 @@
 //! What managers are told of a channel, and when it is over.
 
+use chrono::Duration;
 use concord_domain::{
+    alert::{AlertKind, AlertState, CLOSE_AFTER},
     channel::ChannelState,
+    notice::NoticeKind,
     webhook::{EventSubject, EventType},
 };
 use concord_services::channels::{self as manage, ChannelUpdate, import};
-use concord_storage::{events, testing::TestDb};
+use concord_storage::{
+    PageRequest, alerts, events,
+    notices::{self, Audience},
+    testing::TestDb,
+};
 use concord_testing::logs;
 use serde_json::{Value, json};
 
@@ -91,6 +98,39 @@ async fn other_systems_are_told_of_a_feed_that_fails_and_heals(db: &TestDb) {
     assert_eq!(told[1].1["reason"], Value::Null);
 }
 
+async fn stale_feed_is_an_alert_within_half_an_hour_and_heals(db: &TestDb) {
+    let fixture = ChannelFixture::new(db).await;
+    fixture.site.answers(503, "text/plain", "no");
+    let airbnb = fixture.on("airbnb").await;
+    let began = fixture.clock.now();
+    let listed = async || {
+        let ask = PageRequest { limit: 10, after: None };
+        alerts::list(db, fixture.business.id, (None, None), &ask).await.unwrap().items
+    };
+    let minutes = async |count: i64| {
+        for _ in 0..count {
+            fixture.clock.advance(Duration::minutes(1));
+            fixture.jobs.drain().await.unwrap();
+        }
+    };
+    minutes(5).await;
+    assert_eq!(listed().await.len(), 0, "not at the first failure");
+    minutes(24).await;
+    let alert = listed().await.remove(0);
+    assert_eq!((alert.kind, alert.subject_id), (AlertKind::ChannelFeed, airbnb.0));
+    assert!(alert.opened_at.unwrap() - began < Duration::minutes(30));
+    let raised = notices::unsent(db, fixture.business.id, Audience::Managers, 10).await.unwrap();
+    assert_eq!(raised.len(), 1);
+    assert_eq!((raised[0].kind, raised[0].alert_id), (NoticeKind::FeedUnread, Some(alert.id)));
+    assert!(raised[0].detail.starts_with("Since "), "{}", raised[0].detail);
+
+    fixture.site.events(&[reserved("a", 3, 5)]);
+    minutes(120).await;
+    let alert = listed().await.remove(0);
+    assert_eq!(alert.state(), AlertState::Closed);
+    assert!(alert.failure.healthy_since.unwrap() + CLOSE_AFTER <= alert.closed_at.unwrap());
+}
+
 async fn log_line_of_job_names_it(db: &TestDb) {
     logs::collect();
     let fixture = ChannelFixture::new(db).await;
@@ -106,5 +146,6 @@ concord_storage::on_both_databases!(
     notice_of_unreadable_feed_closes_when_paused,
     notice_of_manual_import_closes_when_removed,
     other_systems_are_told_of_a_feed_that_fails_and_heals,
+    stale_feed_is_an_alert_within_half_an_hour_and_heals,
     log_line_of_job_names_it,
 );

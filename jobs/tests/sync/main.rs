@@ -12,6 +12,7 @@
 )]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test whose surroundings fail has failed")]
 
+mod alerts;
 mod bookings_out;
 mod busy_times;
 mod caldav_servers;
@@ -34,6 +35,7 @@ mod mails;
 mod microsoft;
 mod missed;
 mod notices;
+mod notifications;
 mod provider_sandbox;
 mod push_notifications;
 mod questions;

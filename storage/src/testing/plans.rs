@@ -17,7 +17,7 @@ use super::{TestDb, many::LargeFixture, monday};
 use crate::{Db, secret};
 
 /// Tables that have many rows.
-const LARGE: [&str; 20] = [
+const LARGE: [&str; 22] = [
     "attendees",
     "bookings",
     "booking_addresses",
@@ -26,6 +26,8 @@ const LARGE: [&str; 20] = [
     "entries",
     "jobs",
     "notices",
+    "notice_deliveries",
+    "alerts",
     "sync_log",
     "history",
     "busy_times",
@@ -42,12 +44,13 @@ const LARGE: [&str; 20] = [
 
 /// Indexes of the few rows of a large table that wait for something, or that workers have in hand: to walk one of them is to
 /// read what is asked for.
-const FEW: [&str; 10] = [
+const FEW: [&str; 11] = [
     "occupancy_unallocated",
     "remote_changes_open",
     "remote_changes_open_by_entry",
     "notices_unsent",
     "notices_open",
+    "alerts_unclosed",
     "jobs_leased",
     "jobs_leased_by_key",
     "events_unnumbered",
@@ -99,6 +102,7 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ),
     ("mails", "DELETE", "the oldest first, by ids that begin with their time"),
     ("notices", "DELETE", "the oldest first, by ids that begin with their time"),
+    ("alerts", "DELETE", "the oldest first, by ids that begin with their time"),
     ("history", "DELETE", "the oldest first, by ids that begin with their time"),
     ("remote_changes", "DELETE", "the oldest first, by ids that begin with their time"),
     ("channel_runs", "DELETE", "the oldest first, by ids that begin with their time"),

@@ -196,6 +196,27 @@ pub(super) const TABLES: &[FixtureTable] = &[
         ],
     ),
     (
+        "alerts",
+        100,
+        &[
+            ("id", "{recent 22 i}"),
+            ("kind", "'calendar_export'"),
+            ("subject_id", "{id 3 i % 10}"),
+            ("headline", "'It failed'"),
+            ("cause", "''"),
+            ("link", "'/'"),
+            ("since", "{at START}"),
+            ("level", "1"),
+            ("opened_at", "{at START}"),
+            ("closed_at", "{at START + 1}"),
+        ],
+    ),
+    (
+        "notice_deliveries",
+        500,
+        &[("notice_id", "{recent 9 i}"), ("recipient_id", "{id 1 i % 10}"), ("sent_at", "{at START}")],
+    ),
+    (
         "sync_log",
         1000,
         &[
