@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::words;
 
 words! {
-    /// What fails.
+    /// Which work fails, and by which id it is known.
     AlertKind "What fails." {
         /// Bookings do not reach a calendar. Subject: the connection.
         CalendarExport = "calendar_export",
@@ -53,7 +53,7 @@ pub struct FailureState {
 /// What is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertStep {
-    /// Nothing before then.
+    /// Nothing is done before then.
     Wait(DateTime<Utc>),
     /// Nothing until something happens: it is as bad as it can be.
     Rest,

@@ -6,7 +6,7 @@ CREATE TABLE notification_choices (
     -- A user, a staff member who is none, or the business: what holds for whoever has chosen nothing.
     owner_id uuid NOT NULL,
     -- As JSON.
-    choices text NOT NULL,
+    choices jsonb NOT NULL,
     changed_at timestamptz NOT NULL,
     PRIMARY KEY (business_id, owner_id)
 );

@@ -1,11 +1,6 @@
 //! What people choose to be told of by mail: each for themselves, managers for whoever has chosen nothing.
 
-use concord_domain::{
-    audit::HistorySubject,
-    ids::UserId,
-    notification::NotificationChoices,
-    people::Actor,
-};
+use concord_domain::{audit::HistorySubject, ids::UserId, notification::NotificationChoices, people::Actor};
 use concord_jobs::Context;
 use concord_storage::{
     ChangeContext, StorageError,

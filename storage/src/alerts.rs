@@ -62,7 +62,7 @@ impl TryFrom<FailureColumns> for FailureState {
 }
 
 impl Alert {
-    /// What fails.
+    /// By what it is looked up while it is not closed.
     pub fn subject(&self) -> AlertSubject {
         AlertSubject { business: self.business_id, kind: self.kind, id: self.subject_id }
     }
@@ -73,7 +73,7 @@ impl Alert {
     }
 }
 
-/// What fails.
+/// Which work of a business fails.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertSubject {
     pub business: BusinessId,
@@ -82,7 +82,7 @@ pub struct AlertSubject {
     pub id: Uuid,
 }
 
-/// A failure.
+/// A failure, as it is noted.
 #[derive(Clone, Copy, Debug)]
 pub struct NewFailure<'a> {
     pub subject: AlertSubject,
@@ -208,9 +208,8 @@ pub async fn find(tx: &mut Tx, business: BusinessId, id: AlertId) -> Result<Opti
     optional!(tx, FIND, business, id)
 }
 
-const FIND_UNCLOSED: &str = select!(
-    "FROM alerts WHERE business_id = $1 AND kind = $2 AND subject_id = $3 AND closed_at IS NULL"
-);
+const FIND_UNCLOSED: &str =
+    select!("FROM alerts WHERE business_id = $1 AND kind = $2 AND subject_id = $3 AND closed_at IS NULL");
 
 /// What is not over of a subject.
 pub async fn find_unclosed(tx: &mut Tx, subject: AlertSubject) -> Result<Option<Alert>> {
@@ -273,7 +272,8 @@ pub async fn tell(
     Ok(changed!(tx, TELL, business, id, i64::from(level), now)? == 1)
 }
 
-const CLOSE: &str = "UPDATE alerts SET closed_at = $3 WHERE business_id = $1 AND id = $2 AND closed_at IS NULL";
+const CLOSE: &str =
+    "UPDATE alerts SET closed_at = $3 WHERE business_id = $1 AND id = $2 AND closed_at IS NULL";
 
 /// It is over. `false`: it was before.
 pub async fn close(tx: &mut Tx, business: BusinessId, id: AlertId, now: DateTime<Utc>) -> Result<bool> {

@@ -76,7 +76,8 @@ pub(crate) async fn enqueue(
     jobs::enqueue(tx, job, now).await
 }
 
-const LAST_DIGESTS: &str = "SELECT recipient_id, last_digest_at FROM digest_recipients WHERE business_id = $1";
+const LAST_DIGESTS: &str =
+    "SELECT recipient_id, last_digest_at FROM digest_recipients WHERE business_id = $1";
 
 /// When each who was ever sent a digest was last.
 pub async fn last_digests(db: &Db, business: BusinessId) -> Result<BTreeMap<Uuid, DateTime<Utc>>> {

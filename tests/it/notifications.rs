@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     page_client::{PageClient, person},
+    same_history::{Names, compare, row},
     test_app::{TestApp, hour},
 };
 
@@ -57,7 +58,9 @@ async fn preferences_are_read_and_set(db: &TestDb) {
         let answer = put(&path, wrong.clone()).await;
         assert!((400..500).contains(&answer.status), "{wrong}: {}", answer.text);
     }
-    put(&format!("/api/v1/notification_preferences/{}", Uuid::nil()), json!({})).await.problem(404, "not-found");
+    put(&format!("/api/v1/notification_preferences/{}", Uuid::nil()), json!({}))
+        .await
+        .problem(404, "not-found");
     test_app.stop().await;
 }
 
@@ -153,7 +156,9 @@ async fn alerts_are_on_pages_and_in_the_api(db: &TestDb) {
         assert!(page.contains(text), "{text}: {page}");
     }
     let overview = manager.get("/").await.text;
-    assert!(overview.contains("Webhooks to shop.example fail") && overview.contains("1 item needs attention"));
+    assert!(
+        overview.contains("Webhooks to shop.example fail") && overview.contains("1 item needs attention")
+    );
     let listed = test_app.api.get("/api/v1/alerts?state=open").await.expect(200);
     let item = &listed["items"][0];
     assert_eq!((&item["kind"], &item["state"]), (&json!("webhook"), &json!("open")));
@@ -209,7 +214,18 @@ async fn pending_booking_is_approved_or_declined(db: &TestDb) {
     test_app.stop().await;
 }
 
+async fn notifications_leave_the_same(db: &TestDb) {
+    let defaults = [row(
+        "/settings/notifications/business",
+        &[("kind_conflict", "digest"), ("hour", "7"), ("day_monday", "on")],
+        (Method::PUT, "/notification_defaults"),
+        json!({ "deliveries": { "conflict": "digest" }, "digest": { "hour": 7, "days": ["monday"] } }),
+    )];
+    compare(db, async |_, _| Names::new(), &[&defaults]).await;
+}
+
 concord_storage::on_both_databases!(
+    notifications_leave_the_same,
     preferences_are_read_and_set,
     page_has_own_choices_and_defaults,
     link_turns_digests_off_by_post_alone,

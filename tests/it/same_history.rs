@@ -238,16 +238,6 @@ async fn reminders_leave_the_same(db: &TestDb) {
     compare(db, async |_, _| Names::new(), &[&reminders]).await;
 }
 
-async fn notifications_leave_the_same(db: &TestDb) {
-    let defaults = [row(
-        "/settings/notifications/business",
-        &[("kind_conflict", "digest"), ("hour", "7"), ("day_monday", "on")],
-        (Method::PUT, "/notification_defaults"),
-        json!({ "deliveries": { "conflict": "digest" }, "digest": { "hour": 7, "days": ["monday"] } }),
-    )];
-    compare(db, async |_, _| Names::new(), &[&defaults]).await;
-}
-
 async fn bookings_leave_the_same(db: &TestDb) {
     let bookings = [
         row(
@@ -462,7 +452,6 @@ async fn who_is_let_in_by_page_or_command_leaves_the_same(db: &TestDb) {
 concord_storage::on_both_databases!(
     settings_leave_the_same,
     reminders_leave_the_same,
-    notifications_leave_the_same,
     bookings_leave_the_same,
     calendars_leave_the_same,
     channels_leave_the_same,

@@ -45,7 +45,7 @@ impl DigestDay {
 pub struct DigestSchedule {
     /// From 0 to 23, by the clocks of the zone.
     pub hour: u32,
-    /// At least one.
+    /// At least one day.
     pub days: BTreeSet<DigestDay>,
     /// Whose clocks; `None`: those of the business.
     #[serde(default)]

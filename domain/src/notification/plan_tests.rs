@@ -117,8 +117,8 @@ type Life = (usize, u8, i64, Option<i64>);
 fn choices() -> impl Strategy<Value = NotificationChoices> {
     let kind = (0..NoticeKind::ALL.len(), 0..NoticeDelivery::ALL.len());
     let days = prop::collection::btree_set(0..7_usize, 1..7);
-    (prop::collection::vec(kind, 0..8), 0..24_u32, days, any::<bool>()).prop_map(|(kinds, hour, days, off)| {
-        NotificationChoices {
+    (prop::collection::vec(kind, 0..8), 0..24_u32, days, any::<bool>()).prop_map(
+        |(kinds, hour, days, off)| NotificationChoices {
             deliveries: kinds
                 .into_iter()
                 .map(|(kind, delivery)| (NoticeKind::ALL[kind], NoticeDelivery::ALL[delivery]))
@@ -129,8 +129,8 @@ fn choices() -> impl Strategy<Value = NotificationChoices> {
                 zone: None,
             }),
             digest_off: off,
-        }
-    })
+        },
+    )
 }
 
 fn zones() -> impl Strategy<Value = Tz> {

@@ -14,7 +14,7 @@ words! {
         AtOnce = "at_once",
         /// With all else of a day.
         Digest = "digest",
-        /// Not by mail.
+        /// They get no mail of it.
         Off = "off",
     }
 }
@@ -120,6 +120,9 @@ mod tests {
         };
         let text = serde_json::to_string(&choices).unwrap();
         assert_eq!(serde_json::from_str::<NotificationChoices>(&text).unwrap(), choices);
-        assert_eq!(serde_json::from_str::<NotificationChoices>("{}").unwrap(), NotificationChoices::default());
+        assert_eq!(
+            serde_json::from_str::<NotificationChoices>("{}").unwrap(),
+            NotificationChoices::default()
+        );
     }
 }

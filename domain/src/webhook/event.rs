@@ -6,8 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::payload::{
-    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, InvitationAnswerPayload, TestPayload,
-    WebhookEndpointPayload,
+    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload,
+    InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
 };
 use crate::{
     booking::{Booking, BookingStatus},

@@ -140,7 +140,8 @@ async fn raise(
 ) -> Result<(), StorageError> {
     let subject = (HistorySubject::Channel, channel.id.0);
     let (kind, dedupe_key) = (notice.kind(), notice.key(channel.id));
-    let content = NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key, alert: None };
+    let content =
+        NoticeContent { kind, subject, headline, detail, link: link(channel.id), dedupe_key, alert: None };
     let reason = content.headline.clone();
     let is_news = content.raise_to_managers(tx, context, channel.business_id).await?;
     if let Some(kind) = notice.event_type().filter(|_| is_news) {

@@ -28,8 +28,7 @@ use sha2::{Digest, Sha256};
 use super::{
     apply::ChannelRunContext,
     apply_snapshot::{ChannelImportOutcome, ImportTrigger, take_over},
-    load_poll_interval,
-    notices,
+    load_poll_interval, notices,
     own_feed::is_our_feed,
     snapshot::{FeedSchedule, ImportContext, UnreadableFeed, mark_ours, parse_feed},
 };

@@ -159,7 +159,11 @@ pub fn digest(
         .collect();
     if let ([notice], 1) = (shown.as_slice(), notices.len()) {
         let subject = notice.headline.to_owned();
-        return RenderedMail::new(subject, &NoticeText { frame, notice, off }, &NoticeHtml { frame, notice, off });
+        return RenderedMail::new(
+            subject,
+            &NoticeText { frame, notice, off },
+            &NoticeHtml { frame, notice, off },
+        );
     }
     let all = [("count", notices.len().into()), ("business", business.into())];
     let heading = text(language, TextKey::DigestHeading, all);

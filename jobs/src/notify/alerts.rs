@@ -100,7 +100,8 @@ async fn tell(
     };
     let since = shown(tx, alert, alert.failure.since).await?;
     let since = text(NOTICE_LANGUAGE, TextKey::AlertSince, [("since", since.into())]);
-    let content = content(alert, notice_kind(alert.kind), (headline, format!("{since}\n{}", alert.cause)), level);
+    let content =
+        content(alert, notice_kind(alert.kind), (headline, format!("{since}\n{}", alert.cause)), level);
     raise(tx, context, alert, &content).await?;
     if !is_first {
         return Ok(Vec::new());

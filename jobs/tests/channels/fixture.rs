@@ -159,7 +159,9 @@ impl<'a> ChannelFixture<'a> {
             let mut tx = self.db.begin().await.unwrap();
             let feed = feed_of(self.business.id, channel.id);
             let fails = alerts::find_unclosed(&mut tx, feed).await.unwrap();
-            all.extend(fails.filter(|alert| alert.failure.healthy_since.is_none()).map(|alert| alert.headline));
+            all.extend(
+                fails.filter(|alert| alert.failure.healthy_since.is_none()).map(|alert| alert.headline),
+            );
         }
         all
     }

@@ -1,7 +1,5 @@
 //! Who is told what and when: at once, in a digest, or not at all.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Europe::Berlin;
 use concord_domain::{
@@ -118,7 +116,8 @@ async fn two_managers_are_told_each_as_they_want(db: &TestDb) {
     assert_eq!(to_second[0]["subject"], "2 items at Harbour House need attention");
     let text = to_second[0]["text"].as_str().unwrap();
     assert!(text.contains("Notice a") && text.contains("Notice b") && !text.contains("closed"), "{text}");
-    assert_eq!(to_second[0]["headers"]["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click");
+    let raw = to_second[0]["raw"].as_str().unwrap();
+    assert!(raw.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{raw}");
     assert_eq!(notices::count_unsent(db, fixture.business.id).await.unwrap(), 0);
 
     // What is raised at nine comes on the next day, also when the hour is moved to the evening.
@@ -167,11 +166,15 @@ async fn staff_who_sign_in_nowhere_have_the_defaults(db: &TestDb) {
     let fixture = in_october(db).await;
     manager(&fixture, BOSS, None).await;
     manage::set_defaults(&fixture.context, &fixture.change(), &digest(8)).await.unwrap();
-    fixture.choose_notifications(BOSS, &NotificationChoices {
-        deliveries: [(NoticeKind::RemoteChange, NoticeDelivery::Off)].into(),
-        ..NotificationChoices::default()
-    })
-    .await;
+    fixture
+        .choose_notifications(
+            BOSS,
+            &NotificationChoices {
+                deliveries: [(NoticeKind::RemoteChange, NoticeDelivery::Off)].into(),
+                ..NotificationChoices::default()
+            },
+        )
+        .await;
     for audience in [Audience::Staff(fixture.ana.id), Audience::Managers] {
         fixture.raise(audience, NoticeKind::RemoteChange, "a").await;
     }
@@ -215,10 +218,11 @@ async fn killed_workers_send_nothing_twice_and_lose_nothing(db: &TestDb) {
     assert!(killed > 3, "{killed}");
     let ask = PageRequest { limit: 200, after: None };
     let written = mails::list(db, fixture.business.id, None, &ask).await.unwrap().items;
-    let to_boss = written.iter().filter(|mail| mail.to_address == BOSS);
-    let subjects: Vec<_> = to_boss.map(|mail| mail.subject.as_str()).collect();
-    let distinct: BTreeSet<_> = subjects.iter().collect();
-    assert_eq!((subjects.len(), distinct.len()), (20, 20), "{subjects:?}");
+    for number in 0..20 {
+        let line = format!("Notice {number:02}\n");
+        let to_boss = written.iter().filter(|mail| mail.to_address == BOSS && mail.body_text.contains(&line));
+        assert_eq!(to_boss.count(), 1, "{line}");
+    }
     let digests: Vec<_> = written.iter().filter(|mail| mail.to_address == SECOND).collect();
     assert_eq!(digests.len(), 1);
     assert!(digests[0].subject.starts_with("20 items"), "{}", digests[0].subject);

@@ -78,8 +78,16 @@ impl Attention {
             alerts::open(db, business, staff),
             entries::count_unsettled(db, business, staff),
         )?;
-        let found =
-            Self { connections, failures, conflicts, questions, channels, alerts, entries, ..Self::default() };
+        let found = Self {
+            connections,
+            failures,
+            conflicts,
+            questions,
+            channels,
+            alerts,
+            entries,
+            ..Self::default()
+        };
         Ok(found.with_exposure(user).await?)
     }
 

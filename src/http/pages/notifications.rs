@@ -35,7 +35,7 @@ pub(super) fn router() -> Router<App> {
 struct NotificationsPage {
     layout: Layout,
     own: ChoicesForm,
-    /// For managers.
+    /// Those of the business, which managers choose.
     defaults: Option<ChoicesForm>,
     zones: Vec<&'static str>,
     business_zone: &'static str,

@@ -22,7 +22,13 @@ fn subject(business: BusinessId, id: Uuid) -> AlertSubject {
 }
 
 fn failure(subject: AlertSubject, cause: &str) -> NewFailure<'_> {
-    NewFailure { subject, staff: None, headline: "Sea View on Airbnb failed to sync", cause, link: "/channels/1" }
+    NewFailure {
+        subject,
+        staff: None,
+        headline: "Sea View on Airbnb failed to sync",
+        cause,
+        link: "/channels/1",
+    }
 }
 
 /// Whether it was news.
@@ -68,7 +74,10 @@ async fn failure_is_noted_once_until_it_is_over(db: &TestDb) {
     assert!(fail(db, subject(other, feed.id), "it timed out", 5).await, "another business");
     assert!(fail(db, AlertSubject { kind: AlertKind::Webhook, ..feed }, "it timed out", 5).await);
     let noted = unclosed(db, feed).await.unwrap();
-    assert_eq!((noted.cause.as_str(), noted.failure.since, noted.failure.level), ("it answers 500", at(0), 0));
+    assert_eq!(
+        (noted.cause.as_str(), noted.failure.since, noted.failure.level),
+        ("it answers 500", at(0), 0)
+    );
     assert_eq!(noted.subject().id, feed.id);
     let due = jobs::due(db, at(10), 10).await.unwrap();
     assert_eq!(due.iter().map(|job| job.kind).collect::<Vec<_>>(), [JobKind::CheckAlert]);
@@ -138,7 +147,8 @@ async fn alerts_are_listed_by_business_person_and_state(db: &TestDb) {
     assert_eq!(minutes(&page.items), [3, 2]);
     let page = alerts::list(db, business, (None, None), &following(2, page.next)).await.unwrap();
     assert_eq!((minutes(&page.items), page.next), (vec![1], None));
-    let of_state = async |state| alerts::list(db, business, (Some(state), None), &first(9)).await.unwrap().items;
+    let of_state =
+        async |state| alerts::list(db, business, (Some(state), None), &first(9)).await.unwrap().items;
     assert_eq!(minutes(&of_state(AlertState::Open).await), [3, 2]);
     assert_eq!(minutes(&of_state(AlertState::Closed).await), [1]);
     assert_eq!(of_state(AlertState::Closed).await[0].state(), AlertState::Closed);
@@ -210,7 +220,9 @@ async fn deliver(db: &Db, business: BusinessId, alert: AlertId, recipient: Uuid,
     assert_eq!(raised[0].alert_id, Some(alert));
     let mut tx = begin(db).await;
     assert!(
-        notifications::record_delivery(&mut tx, business, (raised[0].id, recipient), at(minute)).await.unwrap()
+        notifications::record_delivery(&mut tx, business, (raised[0].id, recipient), at(minute))
+            .await
+            .unwrap()
     );
     commit(tx).await;
 }

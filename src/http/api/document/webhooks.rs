@@ -1,8 +1,8 @@
 //! The webhooks in the OpenAPI document: each type of event with the schema of its message.
 
 use concord_domain::webhook::{
-    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, EventType,
-    InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
+    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
+    EventType, InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
 };
 use utoipa::{
     PartialSchema, ToSchema,

@@ -28,10 +28,8 @@ pub(super) async fn approve(
         Ok(written) => written,
         Err(error) => return refused(&user, &path, error),
     };
-    let flash = Flash::success(format!("Booking {} was approved.", before.reference)).with_undo(
-        format!("{path}/approve/undo"),
-        &[("version", written.booking.version.to_string())],
-    );
+    let flash = Flash::success(format!("Booking {} was approved.", before.reference))
+        .with_undo(format!("{path}/approve/undo"), &[("version", written.booking.version.to_string())]);
     Ok(user.redirect_with_flash(&path, &flash))
 }
 
