@@ -133,16 +133,11 @@ fn parse(typed: &TypedChoices) -> Result<NotificationChoices, Faults> {
         }
     };
     let days = DigestDay::ALL.iter().copied().filter(|day| typed.has(&day_field(*day))).collect();
-    let digest = match typed.text("hour") {
-        "" => None,
-        hour => match hour.parse().ok().filter(|hour| *hour < 24) {
-            Some(hour) => Some(DigestSchedule { hour, days, zone }),
-            None => {
-                faults.add("hour", "Choose an hour.");
-                None
-            }
-        },
-    };
+    let hour: Option<u32> = typed.text("hour").parse().ok().filter(|hour| *hour < 24);
+    if hour.is_none() && typed.has("hour") {
+        faults.add("hour", "Choose an hour.");
+    }
+    let digest = hour.map(|hour| DigestSchedule { hour, days, zone });
     if digest.as_ref().is_some_and(|digest| digest.days.is_empty()) {
         faults.add("days", "Choose at least one day.");
     }
@@ -169,7 +164,9 @@ fn choices_form(
             choices.insert(0, SelectOption::new("", label, chosen));
         } else if chosen.is_empty() {
             let usual = below.chosen(kind);
-            choices.iter_mut().for_each(|choice| choice.chosen = choice.value == usual.as_str());
+            for choice in &mut choices {
+                choice.chosen = choice.value == usual.as_str();
+            }
         }
         KindRow { name, label: kind.label(), choices }
     };
