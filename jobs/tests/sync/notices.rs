@@ -124,7 +124,7 @@ async fn failures_of_all_calendars_are_told_each_in_one_mail(db: &TestDb) {
     assert_eq!(healed.len(), expected.len() + 3, "{healed:?}");
     assert!(healed.contains(&format!("{ANA}: Resolved: {}", cannot("Ana"))), "{healed:?}");
     let mails = fixture.outside.mails().await;
-    let digest = mails.iter().filter(|mail| mail["to"][0] == BOSS).next_back().unwrap();
+    let digest = mails.iter().rfind(|mail| mail["to"][0] == BOSS).unwrap();
     assert!(digest["text"].as_str().unwrap().contains("2 resolved problems"), "{digest}");
 }
 

@@ -99,8 +99,7 @@ async fn two_managers_are_told_each_as_they_want(db: &TestDb) {
     fixture.choose_notifications(SECOND, &digest(8)).await;
     fixture.raise(Audience::Managers, NoticeKind::Answer, "a").await;
     fixture.play_until(at("2027-10-30T10:05:00Z")).await;
-    let to_boss = format!("{BOSS}: Notice a");
-    assert_eq!(told(&fixture).await, [to_boss.clone()]);
+    assert_eq!(told(&fixture).await, [format!("{BOSS}: Notice a")]);
     fixture.raise(Audience::Managers, NoticeKind::Customer, "b").await;
     fixture.raise(Audience::Managers, NoticeKind::Customer, "closed").await;
     fixture.play_until(at("2027-10-31T06:59:59Z")).await;
