@@ -18,7 +18,7 @@ words! {
         Name = "name",
         /// When it takes place, on the clocks of where it does.
         When = "when",
-        /// Where.
+        /// The resource, or the place that the booking names.
         Place = "place",
         /// The reference of the booking.
         Reference = "reference",
@@ -72,7 +72,7 @@ pub const MAX_MAIL_TEXT: usize = 2_000;
 pub struct MailTexts {
     /// In the place of the usual subject. One line.
     pub subject: String,
-    /// Below the heading.
+    /// Below the heading, before the facts.
     pub intro: String,
     /// At the end, above why the reader gets the mail.
     pub closing: String,

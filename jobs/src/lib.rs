@@ -6,7 +6,7 @@
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!
 //! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts`, `channels` and `webhooks`;
-//! `invitations`; `notify` and
+//! `mail_preview`; `reminders`; `invitations` and `erasure`; `notify` and
 //! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`;
 //! `language`. What people do is in `services`, which enqueues by `enqueue`.
 //!
@@ -27,6 +27,7 @@ pub mod invitations;
 pub mod job;
 pub mod language;
 pub mod mail;
+pub mod mail_preview;
 mod metrics;
 pub mod notify;
 pub mod queue;

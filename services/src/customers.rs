@@ -226,8 +226,7 @@ pub async fn move_to(
     let notice = CustomerNotice::of(context, booking, CustomerDeed::Moved);
     let notices = [notice.notice(context)];
     let (by, linked) = (visit.by(now), LinkedWrite::Notices(&notices));
-    let written =
-        bookings::follow(&context.db, &by, &booking.reference, &draft, version, linked).await?;
+    let written = bookings::follow(&context.db, &by, &booking.reference, &draft, version, linked).await?;
     context.push(&written.jobs).await;
     Ok(())
 }

@@ -6,7 +6,7 @@ use concord_domain::{
     mail::MailKind,
     mail_text::{LogoFormat, MAX_LOGO_BYTES, MailTexts, WORDED_KINDS},
 };
-use concord_jobs::{Context, invitations, mail::Recipient};
+use concord_jobs::{Context, mail::Recipient, mail_preview};
 use concord_storage::{
     ChangeContext,
     businesses::{self, Business},
@@ -79,7 +79,7 @@ pub async fn send_preview(
         return Err(ServiceError::NotPossible("no mail server is set up".to_owned()));
     }
     let design = mail_design::find(&context.db, business.id).await?;
-    Ok(invitations::send_preview(context, business, design, kind, to).await?)
+    Ok(mail_preview::send_preview(context, business, design, kind, to).await?)
 }
 
 /// The logo with that digest. `NotFound`: the business has another one, or none.

@@ -103,7 +103,8 @@ async fn act(
             Ok(if is_noted { ReplyOutcome::Wished } else { ReplyOutcome::Ignored })
         }
         ReplyDecision::Outdated => {
-            let is_noted = note(context, &by, &visit.subject, "answered an earlier invitation", incoming).await?;
+            let is_noted =
+                note(context, &by, &visit.subject, "answered an earlier invitation", incoming).await?;
             Ok(if is_noted { ReplyOutcome::Outdated } else { ReplyOutcome::Ignored })
         }
         ReplyDecision::Superseded | ReplyDecision::NoAnswer => Ok(ReplyOutcome::Ignored),

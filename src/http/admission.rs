@@ -47,7 +47,8 @@ fn is_for_everybody(path: &str) -> bool {
 
 /// The token of a path that is itself what somebody shows.
 fn link_token(path: &str) -> Option<&str> {
-    let rest = ["/sign-in/", "/b/", "/my/", "/digests/off/"].iter().find_map(|start| path.strip_prefix(start))?;
+    let rest =
+        ["/sign-in/", "/b/", "/my/", "/digests/off/"].iter().find_map(|start| path.strip_prefix(start))?;
     Some(rest.split_once('/').map_or(rest, |(token, _)| token))
 }
 

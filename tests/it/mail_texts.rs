@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     page_client::{PageClient, person},
+    same_history::{Names, compare, row},
     test_app::{TestApp, hour, until},
 };
 
@@ -122,8 +123,25 @@ async fn page_previews_what_is_typed_and_saves_it(db: &TestDb) {
     test_app.stop().await;
 }
 
+async fn page_and_api_leave_the_same(db: &TestDb) {
+    let rows = [row(
+        "/settings/emails",
+        &[
+            ("kind", "reminder"),
+            ("language", "de"),
+            ("subject", ""),
+            ("intro", "Hallo {name}"),
+            ("closing", ""),
+        ],
+        (Method::PUT, "/email_texts/reminder/de"),
+        json!({ "intro": "Hallo {name}" }),
+    )];
+    compare(db, async |_, _| Names::new(), &[&rows]).await;
+}
+
 concord_storage::on_both_databases!(
     words_and_logo_are_in_the_mail,
     what_cannot_be_sent_is_refused,
     page_previews_what_is_typed_and_saves_it,
+    page_and_api_leave_the_same,
 );

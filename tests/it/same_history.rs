@@ -221,18 +221,6 @@ async fn reminders_leave_the_same(db: &TestDb) {
             (Method::PUT, "/quiet_hours"),
             json!({ "from": "22:00", "until": "07:00" }),
         ),
-        row(
-            "/settings/emails",
-            &[
-                ("kind", "reminder"),
-                ("language", "de"),
-                ("subject", ""),
-                ("intro", "Hallo {name}"),
-                ("closing", ""),
-            ],
-            (Method::PUT, "/email_texts/reminder/de"),
-            json!({ "intro": "Hallo {name}" }),
-        ),
         row("/settings/reminders/{id}/delete", &[], (Method::DELETE, "/reminder_rules/{id}"), json!({})),
     ];
     compare(db, async |_, _| Names::new(), &[&reminders]).await;

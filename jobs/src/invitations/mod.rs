@@ -7,7 +7,6 @@
 #[cfg(test)]
 mod message_tests;
 mod portal;
-mod preview;
 mod render;
 mod sender;
 
@@ -32,10 +31,9 @@ use concord_storage::{
     resources::{self, Resource},
 };
 
-pub(crate) use self::sender::attendee_mail;
+pub(crate) use self::sender::{attendee_mail, sender_name};
 pub use self::{
     portal::write_portal_mail,
-    preview::{preview, send_preview},
     render::{BookingFact, BookingTexts, InvitationTexts},
     sender::{logo_path, organizer_address, page_address},
 };

@@ -193,7 +193,7 @@ impl<'a> InvitationTexts<'a> {
 
     /// The mail around a message. The subject is the event's own title, except of a cancellation: Exchange names the event
     /// after it.
-    pub(super) fn mail(
+    pub(crate) fn mail(
         &self,
         kind: MailKind,
         before: Option<&InvitationContent>,

@@ -32,7 +32,7 @@ pub fn organizer_address<'a>(
 }
 
 /// The name that mails to customers come from.
-pub(super) fn sender_name(business: &Business) -> &str {
+pub(crate) fn sender_name(business: &Business) -> &str {
     Some(business.invitations.sender_name.as_str()).filter(|name| !name.is_empty()).unwrap_or(&business.name)
 }
 

@@ -14,10 +14,7 @@ use concord_domain::{
     mail_text::{MailTexts, WORDED_KINDS, has_subject},
     settings::FieldErrors,
 };
-use concord_jobs::{
-    invitations::{logo_path, preview},
-    mail::Recipient,
-};
+use concord_jobs::{invitations::logo_path, mail::Recipient, mail_preview::preview};
 use concord_services::{ServiceError, mail_design as service};
 use concord_storage::mail_design::{self, BusinessMailTexts, MailDesign};
 use serde::Deserialize;

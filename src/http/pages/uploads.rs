@@ -3,7 +3,7 @@
 /// What an import would do.
 pub(super) const PREVIEW: &str = "/calendar-sync/preview";
 pub(super) const IMPORT: &str = "/calendar-sync/import";
-/// A logo.
+/// Where a business gives its logo.
 pub(super) const LOGO: &str = "/settings/emails/logo";
 
 /// Whether what is sent there may be as large as a calendar, in parts.

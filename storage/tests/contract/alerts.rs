@@ -116,7 +116,8 @@ async fn people_are_told_of_each_level_once(db: &TestDb) {
     assert!(fail(db, feed, "it timed out", 700).await, "another one");
     assert_ne!(unclosed(db, feed).await.unwrap().id, alert.id);
     let days = Duration::days(30);
-    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep =
+        RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days, customers: None };
     assert_eq!(deleted(db, keep, at(701) + days, "alerts").await, 1, "what lasts is kept");
 }
 

@@ -213,6 +213,7 @@ async fn unlinked(db: &Db, business: &Business) {
         link: "/",
         dedupe_key: "a",
         wait: Duration::zero(),
+        alert: None,
     };
     notices::raise(&mut tx, &notice, precise(1)).await.unwrap();
     commit(tx).await;

@@ -1,7 +1,12 @@
 use chrono::Duration;
-use concord_domain::{audit::HistorySubject, ids::BusinessId, job::JobKind, notice::NoticeKind};
+use concord_domain::{
+    audit::HistorySubject, booking::BookingStatus, ids::BusinessId, job::JobKind, notice::NoticeKind,
+    people::Actor,
+};
 use concord_storage::{
-    Db, jobs,
+    ChangeContext, Db,
+    bookings::{self, LinkedWrite, PutError},
+    jobs,
     notices::{self, Audience, NewNotice},
     retention::RetentionPeriods,
     testing::{self, TestDb, at, begin, commit},
@@ -122,6 +127,24 @@ async fn booking_that_is_decided_waits_no_longer(db: &TestDb) {
     assert_eq!(close(7 * 24 * 60).await, 1, "it is over, whatever was decided");
 }
 
+async fn what_is_raised_with_a_cancellation_stands_or_falls_with_it(db: &TestDb) {
+    let fixture = fixture(db).await;
+    let business = fixture.business.id;
+    let booking = fixture.put(db, &[&fixture.ana], "Massage").await.booking;
+    let notices = [notice(business, Audience::Managers, "customer:1")];
+    let cancel = async |expected| {
+        let by = ChangeContext { business, actor: Actor::System, now: at(0) };
+        let linked = LinkedWrite::Notices(&notices);
+        bookings::cancel_linked(db, &by, &booking.reference, expected, linked).await
+    };
+    let raised = async || notices::unsettled(db, business, 10).await.unwrap().len();
+    let stale = cancel(booking.version + 1).await;
+    assert!(matches!(stale, Err(PutError::Stale { .. })), "{stale:?}");
+    assert_eq!(raised().await, 0);
+    assert_eq!(cancel(booking.version).await.unwrap().booking.draft.status, BookingStatus::Cancelled);
+    assert_eq!(raised().await, 1);
+}
+
 async fn conflict_is_over_when_its_booking_has_room(db: &TestDb) {
     let fixture = fixture(db).await;
     let business = fixture.business.id;
@@ -173,6 +196,7 @@ concord_storage::on_both_databases!(
     a_notice_is_raised_once_for_each_who_is_told_while_it_lasts,
     each_is_told_of_what_is_open_and_theirs_once,
     booking_that_is_decided_waits_no_longer,
+    what_is_raised_with_a_cancellation_stands_or_falls_with_it,
     conflict_is_over_when_its_booking_has_room,
     old_notices_go_but_those_that_last,
 );

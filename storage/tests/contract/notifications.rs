@@ -90,7 +90,8 @@ async fn digest_is_noted_with_the_link_that_turns_them_off(db: &TestDb) {
     }
     assert_eq!(notifications::find_digest_link(db, "third").await.unwrap(), None);
     let days = Duration::days(30);
-    let keep = RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days };
+    let keep =
+        RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days, customers: None };
     let later = at(1) + Duration::days(180);
     assert_eq!(deleted(db, keep, later, "digest_links").await, 1);
 }

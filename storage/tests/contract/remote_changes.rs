@@ -122,20 +122,6 @@ fn leaked(edit: BookingEdit) -> &'static BookingEdit {
     Box::leak(Box::new(edit))
 }
 
-async fn what_a_customer_does_is_told_with_it_or_not_at_all(db: &TestDb) {
-    let stage = RemoteChangeFixture::set(db).await;
-    let notices = [stage.notice("customer:1")];
-    let cancel = async |expected| {
-        let linked = LinkedWrite::Notices(&notices);
-        bookings::cancel_linked(db, &stage.by_ana(), "A-1", expected, linked).await
-    };
-    let stale = cancel(7).await;
-    assert!(matches!(stale, Err(PutError::Stale { current: 1 })), "{stale:?}");
-    assert!(stage.untold(db).await.is_empty(), "what was not done is not told");
-    assert_eq!(cancel(1).await.unwrap().booking.draft.status, BookingStatus::Cancelled);
-    assert_eq!(stage.untold(db).await, ["customer:1"]);
-}
-
 async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     let stage = RemoteChangeFixture::set(db).await;
     let draft = later().applied(&stage.put.booking.draft);
@@ -444,7 +430,6 @@ async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_was_decided_goes_and_a_question_stays,
     a_question_closes_with_its_booking_and_says_why,
-    what_a_customer_does_is_told_with_it_or_not_at_all,
     a_booking_follows_and_it_is_written_down,
     a_question_is_asked_once_and_answered_once,
     the_answer_changes_the_booking_with_it,

@@ -17,12 +17,9 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-use super::{
-    BookingTexts, InvitationTexts, Subject,
-    sender::{logo_path, organizer_address, sender_name},
-};
 use crate::{
     Context,
+    invitations::{BookingTexts, InvitationTexts, Subject, logo_path, organizer_address, sender_name},
     language::{TextKey, text},
     mail::{Recipient, RenderedMail},
     notify::outbox::new_mail,
