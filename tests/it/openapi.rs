@@ -12,7 +12,7 @@ use crate::test_app::TestApp;
 /// An address of the pattern, of things that are not there but for the platform.
 fn filled(pattern: &str) -> String {
     let nil = Uuid::nil().to_string();
-    let path = ["{id}", "{calendar}", "{run}", "{event}"]
+    let path = ["{id}", "{calendar}", "{run}", "{event}", "{user}"]
         .iter()
         .fold(pattern.to_owned(), |path, parameter| path.replace(parameter, &nil));
     path.replace("{reference}", "none").replace("{platform}", "airbnb").replace("{token}", "cf_none")
