@@ -98,7 +98,7 @@ async fn failing_calendar_is_an_alert_within_half_an_hour(db: &TestDb) {
     let alerts = fixture.alerts().await;
     assert!(alerts.iter().all(|alert| alert.state() == AlertState::Closed), "{alerts:#?}");
     let (count, last) = told_boss(&fixture).await;
-    assert!(count == 3 && last.contains(&format!("Resolved: {HEADLINE}\n")), "{count}: {last}");
+    assert!(count == 3 && last.contains(&format!("Resolved: {HEADLINE}")), "{count}: {last}");
     assert!(last.contains("It failed from"), "{last}");
     let told_by_event = fixture.alert_events().await;
     let about: Vec<_> = told_by_event
