@@ -83,7 +83,8 @@ every("input[data-after]", keepLength);
 // Two presses make one booking.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "post" || form.matches("form.theme")) return;
+  // What is shown in a frame leaves the page as it is.
+  if (form.method !== "post" || form.matches("form.theme") || event.submitter?.formTarget) return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
   setTimeout(() => { delete form.dataset.sent; }, 4000);

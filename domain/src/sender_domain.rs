@@ -144,7 +144,7 @@ fn asks_dns(term: &str) -> bool {
 /// otherwise they are guesses, of which one is enough.
 pub fn check_dkim(domain: &str, answers: &[(&str, TxtAnswer)], is_configured: bool) -> SenderFinding {
     let mut good = Vec::new();
-    let mut first_fault = None;
+    let (mut first_fault, mut unanswered) = (None, None);
     for (selector, answer) in answers {
         let fault = match answer {
             Ok(records) => match records.iter().find_map(|record| dkim_key(record)) {
@@ -159,9 +159,16 @@ pub fn check_dkim(domain: &str, answers: &[(&str, TxtAnswer)], is_configured: bo
                 None if is_configured => format!("there is no key at {}", dkim_name(selector, domain)),
                 None => continue,
             },
-            Err(error) => format!("{}: {error}", dkim_name(selector, domain)),
+            Err(error) if is_configured => return unknown(error),
+            Err(error) => {
+                unanswered = unanswered.or(Some(error));
+                continue;
+            }
         };
         first_fault = first_fault.or(Some(fault));
+    }
+    if let (Some(error), [], None) = (unanswered, good.as_slice(), &first_fault) {
+        return unknown(error);
     }
     match (first_fault, good.as_slice()) {
         (None, []) => SenderFinding::weak(

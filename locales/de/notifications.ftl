@@ -5,9 +5,11 @@ alert-closed-headline = Behoben: { $headline }
 alert-since = Seit { $since }.
 alert-worse-headline = Weiterhin gestört: { $headline }
 digest-off = Zusammenfassungen abbestellen
-digest-off-done = Sie bekommen keine Zusammenfassungen von { $business } mehr. In Ihren Benachrichtigungseinstellungen können Sie sie wieder einschalten.
+digest-off-done = Sie erhalten keine Zusammenfassungen von { $business } mehr.
+digest-off-done-heading = Zusammenfassungen sind abbestellt
 digest-off-heading = Zusammenfassungen abbestellen?
-digest-off-text = Sie bekommen keine Zusammenfassungen von { $business } mehr. Was Ihnen sofort gemeldet wird, kommt weiterhin.
+digest-off-text = Sie erhalten keine Zusammenfassungen von { $business } mehr. Sofortige Benachrichtigungen erhalten Sie weiterhin.
+digest-on = Zusammenfassungen wieder erhalten
 failed-import-detail =
     Grund: { $reason }.
     Buchungen können sich mit dem überschneiden, was seither im Kalender eingetragen wurde. Concord versucht es weiter.

@@ -5,19 +5,21 @@ alert-closed-headline = Resolved: { $headline }
 alert-since = Since { $since }.
 alert-worse-headline = Still failing: { $headline }
 digest-off = Turn off digests
-digest-off-done = You get no more digests from { $business }. You can turn them on again in your notification settings.
+digest-off-done = You will get no more digests from { $business }.
+digest-off-done-heading = Digests are off
 digest-off-heading = Turn off digests?
-digest-off-text = You get no more digests from { $business }. What you are told of at once still comes.
+digest-off-text = You will get no more digests from { $business }. Immediate notifications still come.
+digest-on = Get digests again
 failed-import-detail =
     Reason: { $reason }.
     Bookings may overlap what was added to the calendar since. Concord keeps retrying.
     If this continues, open the calendar in Concord for details.
-failed-import-headline = Busy times are not read from { $person }'s { $provider } calendar
+failed-import-headline = Busy times cannot be read from { $person }'s { $provider } calendar
 reminder-failed-detail =
     Reason: { $reason }.
     The booking is not changed. Contact whoever should be reminded, if it matters.
-reminder-failed-headline = A reminder of a booking could not be sent
+reminder-failed-headline = A booking reminder could not be sent
 webhook-fails-detail =
     Reason: { $reason }.
     Nothing is lost: Concord keeps retrying, and events can be sent again.
-webhook-fails-headline = Webhooks to { $host } fail
+webhook-fails-headline = Webhooks to { $host } are failing

@@ -65,3 +65,6 @@ CREATE TABLE notice_deliveries (
     sent_at timestamptz NOT NULL,
     PRIMARY KEY (notice_id, recipient_id)
 );
+
+-- These are told by alerts from now on, which do not know of notices from before.
+UPDATE notices SET closed_at = created_at WHERE closed_at IS NULL AND kind IN ('failed_sync', 'feed_unread');

@@ -54,10 +54,11 @@ pub async fn set_logo(
     let mut tx = context.db.begin().await?;
     let logo = match image {
         Some(image) if image.len() > MAX_LOGO_BYTES => {
-            return Err(refused("the logo is larger than 50 kB"));
+            return Err(refused("the file is larger than 50 kB"));
         }
         Some(image) => {
-            let format = LogoFormat::of(image).ok_or_else(|| refused("the logo is no PNG, JPEG or GIF"))?;
+            let format =
+                LogoFormat::of(image).ok_or_else(|| refused("the file is not a PNG, JPEG or GIF"))?;
             Some(mail_design::put_logo(&mut tx, by.business, (format, image), by.now).await?)
         }
         None if !mail_design::remove_logo(&mut tx, by.business).await? => return Ok(()),

@@ -78,8 +78,12 @@ pub async fn open_digest_link(
     Ok(Some(DigestVisit { business, link, is_off }))
 }
 
-/// Turns the digests of whoever has the link off.
-pub async fn turn_digests_off(context: &Context, visit: &DigestVisit) -> Result<(), StorageError> {
+/// Turns the digests of whoever has the link off, or on again.
+pub async fn set_digests_off(
+    context: &Context,
+    visit: &DigestVisit,
+    digest_off: bool,
+) -> Result<(), StorageError> {
     let DigestLink { business_id: business, recipient_id: recipient } = visit.link;
     let user = people::find_user(&context.db, business, UserId(recipient)).await?;
     // A staff member who signs in nowhere is no actor of the history.
@@ -91,12 +95,12 @@ pub async fn turn_digests_off(context: &Context, visit: &DigestVisit) -> Result<
     let mut tx = context.db.begin().await?;
     businesses::lock(&mut tx, business).await?;
     let before = notifications::choices_of(&mut tx, business, recipient).await?;
-    if before.digest_off {
+    if before.digest_off == digest_off {
         return Ok(());
     }
-    let choices = NotificationChoices { digest_off: true, ..before };
+    let choices = NotificationChoices { digest_off, ..before };
     let enqueued = notifications::set_choices(&mut tx, business, recipient, &choices, by.now).await?;
-    let detail = json!({ "digest_off": true });
+    let detail = json!({ "digest_off": digest_off });
     history::record(&mut tx, &by, "changed", HistoryKey(kind, recipient), &detail).await?;
     context.commit(tx, &[enqueued]).await
 }

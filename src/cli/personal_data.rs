@@ -107,7 +107,7 @@ async fn erase(db: &Db, config: &Config, person: &PersonArgs, keep: bool) -> Res
     let ring = keyring(config)?;
     let (erasure, _) = personal_data::request((db, &ring), &by, &person.query(), keep).await?;
     print_line(&format!(
-        "The erasure {} of {} bookings is under way: the Concord that runs does it, or the next one that starts.",
+        "Erasure {} was requested; bookings: {}. A running Concord does it, or the next one that starts.",
         erasure.id, erasure.bookings
     ))
 }
@@ -151,7 +151,7 @@ async fn replay(db: &Db, config: &Config, source: ListSource) -> Result<(), Comm
     let ring = keyring(config)?;
     let added = personal_data::replay((db, &ring), &listed, Clock::system().now()).await?;
     print_line(&format!(
-        "{added} of {} bookings are erased again: the Concord that runs does it, or the next one that starts.",
+        "Erasures requested again: {added} of {}. A running Concord does them, or the next one that starts.",
         listed.len()
     ))
 }

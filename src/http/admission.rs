@@ -47,8 +47,9 @@ fn is_for_everybody(path: &str) -> bool {
 
 /// The token of a path that is itself what somebody shows.
 fn link_token(path: &str) -> Option<&str> {
-    let rest =
-        ["/sign-in/", "/b/", "/my/", "/digests/off/"].iter().find_map(|start| path.strip_prefix(start))?;
+    let rest = ["/sign-in/", "/b/", "/my/", "/digests/off/", "/digests/on/"]
+        .iter()
+        .find_map(|start| path.strip_prefix(start))?;
     Some(rest.split_once('/').map_or(rest, |(token, _)| token))
 }
 
@@ -73,6 +74,7 @@ mod tests {
             ("/b/cb_1/reminders/off", Some("cb_1")),
             ("/my/cp_1", Some("cp_1")),
             ("/sign-in/cl_1", Some("cl_1")),
+            ("/digests/off/ud_1", Some("ud_1")),
             ("/sign-in", None),
             ("/bookings/1", None),
         ] {

@@ -81,9 +81,9 @@ pub async fn revoke(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Re
 
 const ANSWER: &str = "UPDATE attendees SET answer = $2, answered_at = $3 WHERE id = $1";
 
-/// Notes what an attendee answered.
+/// Notes what an attendee answered. `NotFound`: they were erased meanwhile.
 pub async fn answer(tx: &mut Tx, id: AttendeeId, answer: CustomerAnswer, at: DateTime<Utc>) -> Result<()> {
-    exec!(tx, ANSWER, id, answer, at)
+    must_change!(tx, ANSWER, id, answer, at)
 }
 
 const SET_REMINDERS_OFF: &str = "UPDATE attendees SET reminders_off = $2 WHERE id = $1";

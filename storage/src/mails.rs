@@ -276,7 +276,8 @@ pub async fn record_sent(tx: &mut Tx, mail: &StoredMail, now: DateTime<Utc>) -> 
     record_may_have_left(tx, mail).await
 }
 
-const RECORD_FAILURE: &str = "UPDATE mails SET state = $2, last_error = $3 WHERE id = $1 AND state <> 'sent'";
+const RECORD_FAILURE: &str =
+    "UPDATE mails SET state = $2, last_error = $3 WHERE id = $1 AND state <> 'sent' AND to_address <> ''";
 
 /// It is not known whether a mail server has taken it, and never will be: the attendee may have what it says.
 pub async fn record_may_have_left(tx: &mut Tx, mail: &StoredMail) -> Result<()> {

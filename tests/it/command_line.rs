@@ -303,7 +303,7 @@ fn a_rotation_says_what_is_left_to_do() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         said.starts_with(
-            "0 connections, 0 secrets of channels, 0 addresses of feeds, 0 secrets of webhooks, 0 addresses of customers' pages, 0 mails and 0 kept answers were re-encrypted"
+            "0 connections, 0 secrets of channels, 0 addresses of feeds, 0 secrets of webhooks, 0 addresses of customers' pages, 0 mails, 0 erasures and 0 kept answers were re-encrypted"
         ),
         "{said}"
     );

@@ -41,7 +41,7 @@ async fn words_and_logo_are_in_the_mail(db: &TestDb) {
         all.as_array().and_then(|all| all.first().cloned())
     })
     .await;
-    assert_eq!(mail["subject"], "Massage");
+    assert_eq!(mail["subject"], "Massage – Harbour House");
     let (text, html) = (mail["text"].as_str().unwrap(), mail["html"].as_str().unwrap());
     // A name that looks like a variable is a name.
     assert!(text.contains("Dear Maria {title}, see you ") && text.contains(" <soon>."), "{text}");
@@ -79,12 +79,12 @@ async fn what_cannot_be_sent_is_refused(db: &TestDb) {
 
     let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     for (file, why) in
-        [("<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "no PNG, JPEG or GIF"), ("", "Choose a picture")]
+        [("<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "not a PNG, JPEG or GIF"), ("", "Choose a picture")]
     {
         let refused = manager.send_parts("/settings/emails/logo", &[("logo", Some("logo"), file)]).await;
         assert_eq!(refused.leads_to(), "/settings/emails");
         let page = manager.get("/settings/emails").await.text;
-        assert!(!page.contains("class=\"logo\""), "{why}");
+        assert!(!page.contains("class=\"logo\"") && page.contains(why), "{why}: {page}");
     }
     let large = format!("{PIXEL}{}", "a".repeat(50 * 1024));
     manager.send_parts("/settings/emails/logo", &[("logo", Some("logo"), &large)]).await;

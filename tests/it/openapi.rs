@@ -15,7 +15,9 @@ fn filled(pattern: &str) -> String {
     let path = ["{id}", "{calendar}", "{run}", "{event}", "{user}"]
         .iter()
         .fold(pattern.to_owned(), |path, parameter| path.replace(parameter, &nil));
-    path.replace("{reference}", "none").replace("{platform}", "airbnb").replace("{token}", "cf_none")
+    let path =
+        path.replace("{reference}", "none").replace("{platform}", "airbnb").replace("{token}", "cf_none");
+    path.replace("{kind}", "reminder").replace("{language}", "de")
 }
 
 async fn every_operation_answers_as_the_document_says(db: &TestDb) {

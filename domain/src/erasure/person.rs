@@ -56,12 +56,17 @@ impl PersonTraces {
         }
     }
 
+    /// Leaves out what stands for somebody who works here: what concerns them goes on.
+    pub fn leave_out(&mut self, text: &str) {
+        let text = text.trim().to_lowercase();
+        self.texts.retain(|one| one.to_lowercase() != text);
+    }
+
     /// Adds what a booking says of those who are taken out of it.
     pub fn add_booking(&mut self, draft: &BookingDraft, scope: ErasureScope) {
-        let is_erased = |email: &str| {
-            scope == ErasureScope::Booking
-                || self.address_key.as_deref().is_none_or(|key| MailAddress::key_of(email) == key)
-        };
+        // Guests of the one who is erased have bookings of their own: only of this one they are taken out.
+        let is_erased =
+            |email: &str| self.address_key.as_deref().is_none_or(|key| MailAddress::key_of(email) == key);
         let guests: Vec<_> = draft.guests.iter().filter(|guest| is_erased(&guest.email)).collect();
         for guest in guests {
             self.add(&guest.name);

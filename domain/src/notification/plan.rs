@@ -1,6 +1,6 @@
 //! What somebody is sent now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -83,11 +83,13 @@ pub fn plan(notices: &[OpenNotice<'_>], to: RecipientState<'_>, now: DateTime<Ut
             plan.next_at = [plan.next_at, due].into_iter().flatten().min();
         }
     }
-    let position = |id: &NoticeId| notices.iter().position(|notice| notice.id == *id);
-    plan.mail.sort_by_key(position);
+    let positions: BTreeMap<NoticeId, usize> =
+        notices.iter().enumerate().map(|(position, notice)| (notice.id, position)).collect();
+    plan.mail.sort_by_key(|id| positions.get(id).copied());
+    let waiting: BTreeSet<&str> =
+        notices.iter().filter(|notice| plan.waiting.contains(&notice.id)).map(|notice| notice.key).collect();
     for copy in copies {
-        let waits = |id: &NoticeId| notices.iter().any(|one| one.id == *id && one.key == copy.key);
-        if plan.waiting.iter().any(waits) {
+        if waiting.contains(copy.key) {
             plan.waiting.insert(copy.id);
         } else {
             plan.repeated.push(copy.id);

@@ -221,7 +221,8 @@ impl<'a> InvitationTexts<'a> {
             .chain([calendar_note])
             .map(|key| self.texts.text(key))
             .collect();
-        let name = self.attendee.map_or("", |one| one.name.as_str());
+        let customer = self.texts.subject.booking.draft.customer.name.as_str();
+        let name = self.attendee.map_or(customer, |one| one.name.as_str());
         let own = self.texts.own_words(kind, &message.content, name);
         let (language, title) = (self.texts.language, message.content.title.clone());
         let subject = match message.method {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     ids::{AlertId, BusinessId, NoticeId},
     mail::MailKind,
@@ -146,7 +146,7 @@ async fn write(
         enqueued.extend(write_mail(&mut tx, context, business, open, one).await?);
     }
     for notice in open {
-        if is_settled(notice, planned) {
+        if is_settled(notice, planned, now) {
             notices::settle(&mut tx, business.id, notice.id, now).await?;
         }
     }
@@ -154,10 +154,17 @@ async fn write(
     Ok(true)
 }
 
-/// Whether nobody waits for it. What is for nobody who has an address waits for somebody.
-fn is_settled(notice: &Notice, planned: &[Planned]) -> bool {
+/// For so long a notice that is for nobody with an address waits for somebody.
+const UNADDRESSED_FOR: Duration = Duration::days(7);
+
+/// Whether nobody waits for it.
+fn is_settled(notice: &Notice, planned: &[Planned], now: DateTime<Utc>) -> bool {
     let mut concerned = planned.iter().filter(|one| one.to.is_concerned(notice)).peekable();
-    concerned.peek().is_some() && concerned.all(|one| !one.plan.waiting.contains(&notice.id))
+    if concerned.peek().is_none() {
+        // All that is open is looked at: what nobody will ever read must not stand in the way of the rest.
+        return notice.created_at + UNADDRESSED_FOR <= now;
+    }
+    concerned.all(|one| !one.plan.waiting.contains(&notice.id))
 }
 
 async fn write_mail(

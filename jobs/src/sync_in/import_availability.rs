@@ -30,6 +30,7 @@ use concord_storage::{
     alerts,
     calendars::{self, Calendar, CalendarReadState},
     connections::{self as store, Connection},
+    in_tx,
     jobs::{ClaimedJob, JobOutcome},
     sync_log::{self, NewSyncLogEntry},
 };
@@ -62,6 +63,10 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let import = AvailabilityImport { context, calendar, connection, started_at: context.clock.now() };
     if !import.is_read() {
         import.remove_known(job).await?;
+        // What is not read any more does not fail.
+        let (business, now) = (import.calendar.business_id, context.clock.now());
+        let alert = notify::alerts::import_of(business, import.calendar.id);
+        in_tx!(context.db, tx => notify::alerts::end(&mut tx, alert, now).await)?;
         return Ok(JobOutcome::Done);
     }
     if import.connection.state != ConnectionState::Active {

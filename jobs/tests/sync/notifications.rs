@@ -147,9 +147,12 @@ async fn link_of_a_digest_turns_them_off_for_its_reader(db: &TestDb) {
     let visit = manage::open_digest_link(&fixture.context, &digest_of).await.unwrap().unwrap();
     assert!(!visit.is_off);
     for _ in 0..2 {
-        manage::turn_digests_off(&fixture.context, &visit).await.unwrap();
+        manage::set_digests_off(&fixture.context, &visit, true).await.unwrap();
     }
     assert!(manage::open_digest_link(&fixture.context, &digest_of).await.unwrap().unwrap().is_off);
+    manage::set_digests_off(&fixture.context, &visit, false).await.unwrap();
+    assert!(!manage::open_digest_link(&fixture.context, &digest_of).await.unwrap().unwrap().is_off);
+    manage::set_digests_off(&fixture.context, &visit, true).await.unwrap();
     let unknown = manage::digest_of_token("ud_nobody");
     assert!(manage::open_digest_link(&fixture.context, &unknown).await.unwrap().is_none());
 

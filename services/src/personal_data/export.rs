@@ -39,7 +39,7 @@ pub async fn export(db: &Db, by: &ChangeContext, query: &PersonQuery) -> Result<
     let mut bookings = Vec::with_capacity(person.bookings.len());
     for one in &person.bookings {
         bookings.push(match one.scope {
-            ErasureScope::Booking => as_customer(db, one).await?,
+            ErasureScope::Booking => as_customer(db, &person, one).await?,
             ErasureScope::Person => as_guest(db, &person, one).await?,
         });
     }
@@ -74,7 +74,7 @@ fn facts(booking: &Booking, role: &str) -> Value {
     facts
 }
 
-async fn as_customer(db: &Db, one: &BookingOfPerson) -> Result<Value, StorageError> {
+async fn as_customer(db: &Db, person: &Person, one: &BookingOfPerson) -> Result<Value, StorageError> {
     let booking = &one.booking;
     let (business, id, draft) = (booking.business, booking.id, &booking.draft);
     let mut value = facts(booking, "customer");
@@ -86,10 +86,18 @@ async fn as_customer(db: &Db, one: &BookingOfPerson) -> Result<Value, StorageErr
     value["notes"] = json!(draft.notes);
     value["meeting_url"] = json!(draft.meeting_url);
     value["source"] = json!(draft.source);
+    // Whoever was the customer, or a guest, before them is somebody else.
+    let own_key = person.address_key.clone().unwrap_or_else(|| MailAddress::key_of(&draft.customer.email));
     let attendees = erasures::attendees_of_booking(db, business, id).await?;
-    value["attendees"] = attendees.iter().map(attendee).collect();
+    let comes = |one: &&erasures::ExportedAttendee| one.removed_at.is_none() || one.address_key == own_key;
+    let coming: Vec<&erasures::ExportedAttendee> = attendees.iter().filter(comes).collect();
     let mails = erasures::mails_of_booking(db, business, id).await?;
-    value["mails"] = mails.iter().map(mail).collect();
+    let is_to_them = |one: &&erasures::ExportedMail| {
+        let key = MailAddress::key_of(&one.to_address);
+        key == own_key || coming.iter().any(|attendee| attendee.address_key == key)
+    };
+    value["mails"] = mails.iter().filter(is_to_them).map(mail).collect();
+    value["attendees"] = coming.iter().map(|one| attendee(one)).collect();
     let reminders = reminders::of_booking(db, business, id).await?;
     let reminder = |listed: &reminders::ListedReminder| {
         let row = &listed.reminder;
@@ -147,6 +155,13 @@ fn mail(one: &erasures::ExportedMail) -> Value {
     })
 }
 
+/// Of what changed only which fields: what was there before may be another person's.
 fn line(line: &HistoryEntry) -> Value {
-    json!({ "at": line.at, "action": line.action, "detail": line.detail })
+    let mut detail = line.detail.clone();
+    if let Some(changes) = detail.get_mut("changes") {
+        let fields: Vec<String> =
+            changes.as_object().into_iter().flatten().map(|(field, _)| field.clone()).collect();
+        *changes = json!(fields);
+    }
+    json!({ "at": line.at, "action": line.action, "detail": detail })
 }

@@ -6,13 +6,17 @@ use concord_domain::{
     booking::Booking,
     erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces, is_in_force, scope_of},
     ids::{AttendeeId, BusinessId},
+    invitation::{AttendeeRole, InvitationMethod},
     mail::MailAddress,
 };
 use concord_jobs::Context;
 use concord_storage::{
-    ChangeContext, Db, StorageError, bookings,
+    ChangeContext, Db, Page, StorageError,
+    attendees::{self, Attendee},
+    bookings,
     erasures::{self, Erasure, NewErasure},
     jobs::JobRef,
+    people,
     seal::Keyring,
 };
 use serde_json::json;
@@ -59,7 +63,7 @@ impl Person {
         self.bookings.iter().filter(upcoming).map(|one| one.booking.reference.as_str()).collect()
     }
 
-    async fn traces(&self, db: &Db) -> Result<PersonTraces, StorageError> {
+    async fn traces(&self, db: &Db, business: BusinessId) -> Result<PersonTraces, StorageError> {
         let mut traces = PersonTraces { address_key: self.address_key.clone(), ..PersonTraces::default() };
         for one in &self.bookings {
             traces.add_booking(&one.booking.draft, one.scope);
@@ -73,8 +77,46 @@ impl Person {
                 }
             }
         }
+        for (name, email) in own_people(db, business).await? {
+            traces.leave_out(&name);
+            traces.leave_out(&email);
+        }
         Ok(traces)
     }
+
+    /// The references of bookings that were cancelled, and of which the customer does not know yet.
+    async fn untold_cancellations(
+        &self,
+        db: &Db,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<Vec<&str>, StorageError> {
+        let mut untold = Vec::new();
+        for BookingOfPerson { booking, scope, .. } in &self.bookings {
+            if *scope != ErasureScope::Booking
+                || booking.draft.status.occupies()
+                || booking.interval.end <= now
+            {
+                continue;
+            }
+            let people = attendees::of_booking(db, booking.business, booking.id).await?;
+            let is_invited = |one: &Attendee| {
+                one.sent.as_ref().is_some_and(|sent| sent.method == InvitationMethod::Request)
+            };
+            if people.iter().any(|one| one.role == AttendeeRole::Customer && is_invited(one)) {
+                untold.push(booking.reference.as_str());
+            }
+        }
+        Ok(untold)
+    }
+}
+
+/// Names and addresses of those who work for a business.
+async fn own_people(db: &Db, business: BusinessId) -> Result<Vec<(String, String)>, StorageError> {
+    let staff =
+        Page::collect_all(|page| async move { people::list_staff(db, business, &page).await }).await?;
+    let users = people::list_users(db, business).await?;
+    let staff = staff.into_iter().map(|member| (member.name, member.email));
+    Ok(staff.chain(users.into_iter().map(|user| (user.name, user.email))).collect())
 }
 
 /// All that names somebody in a business. `NotFound`: nothing does.
@@ -130,7 +172,15 @@ pub async fn request(
     if !keep_upcoming && !upcoming.is_empty() {
         return Err(refuse_upcoming(&upcoming));
     }
-    let traces = person.traces(db).await?;
+    let untold = person.untold_cancellations(db, by.now).await?;
+    if !keep_upcoming && !untold.is_empty() {
+        return Err(ServiceError::NotPossible(format!(
+            "the customer was not sent the cancellation of {} yet. Wait until it is sent, or ask to keep upcoming bookings: \
+             then it is not sent",
+            untold.join(", ")
+        )));
+    }
+    let traces = person.traces(db, by.business).await?;
     let targets: Vec<ErasureTarget> = person.bookings.iter().map(|one| target_of(&person, one)).collect();
     let new = NewErasure {
         business: by.business,
@@ -140,8 +190,11 @@ pub async fn request(
     };
     let mut tx = db.begin().await?;
     let (id, job) = erasures::create(&mut tx, ring, &new, by.now).await?;
-    if let Some(address_key) = &person.address_key {
-        erasures::revoke_portals(&mut tx, by.business, address_key).await?;
+    let of_customer =
+        person.bookings.iter().map(|one| MailAddress::key_of(&one.booking.draft.customer.email));
+    let address_key = person.address_key.clone().or_else(|| of_customer.last());
+    if let Some(address_key) = address_key.filter(|key| !key.is_empty()) {
+        erasures::revoke_portals(&mut tx, by.business, &address_key).await?;
     }
     // From now on they are sent nothing, however long the rest takes.
     for attendee in person.bookings.iter().filter_map(|one| one.attendee) {

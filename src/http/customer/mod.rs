@@ -42,6 +42,7 @@ pub(super) fn router() -> Router<App> {
         .route("/b/{token}/reminders/off", get(reminders::confirm).post(reminders::turn_off))
         .route("/my/{token}", get(portal::show))
         .route("/digests/off/{token}", get(digests::confirm).post(digests::turn_off))
+        .route("/digests/on/{token}", post(digests::turn_on))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 

@@ -1,7 +1,10 @@
 //! The page of one booking: what, when, where, with whom, and what can be done.
 
 use askama::Template;
-use axum::{extract::Query, http::StatusCode};
+use axum::{
+    extract::{Query, rejection::QueryRejection},
+    http::StatusCode,
+};
 use concord_domain::{
     booking::{BookingStatus, BookingTime},
     customer::{CalendarLink, CustomerAnswer, CustomerPermission, LinkedEvent, calendar_links},
@@ -57,7 +60,12 @@ pub(super) struct CompletedQuery {
     done: Option<CompletedAction>,
 }
 
-pub(super) async fn show(visitor: PageVisitor, Query(query): Query<CompletedQuery>) -> CustomerResult {
+/// What the address says besides is no reason to refuse the page.
+pub(super) async fn show(
+    visitor: PageVisitor,
+    query: Result<Query<CompletedQuery>, QueryRejection>,
+) -> CustomerResult {
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     let texts = visitor.texts();
     let message = query.done.map(|done| match done {
         CompletedAction::Answered => texts.text(TextKey::CustomerAnswerThanks),

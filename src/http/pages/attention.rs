@@ -142,7 +142,7 @@ impl Attention {
     }
 
     /// Whether what an alert is of is among the work that was given up: that counts already.
-    fn is_given_up(&self, alert: &Alert) -> bool {
+    pub(crate) fn is_given_up(&self, alert: &Alert) -> bool {
         self.failures.iter().any(|job| match alert.kind {
             AlertKind::CalendarExport => matches!(job.kind, JobKind::SyncBooking | JobKind::DeleteBooking),
             AlertKind::CalendarImport => {

@@ -1,5 +1,7 @@
 //! What is kept of a customer: to be looked up, handed out, and erased. Whom it is about is in no address of a page.
 
+use std::fmt::Write;
+
 use askama::Template;
 use axum::{
     Router,
@@ -138,7 +140,7 @@ fn erasure_row(user: &CurrentUser, erasure: &Erasure) -> ErasureRow {
         when: RelativeTime::new(erasure.created_at, user.app.now(), user.business.zone),
         reason: match erasure.reason {
             ErasureReason::Request => "On request",
-            ErasureReason::Retention => "Kept for long enough",
+            ErasureReason::Retention => "Retention period over",
             ErasureReason::Restore => "Again, after a restore",
         },
         bookings: match erasure.state {
@@ -216,11 +218,26 @@ async fn confirm(user: Manager, PageForm(form): PageForm<PersonForm>) -> PageRes
 }
 
 fn confirmation(form: &PersonForm, person: &Person, upcoming: usize) -> Confirmation {
+    let as_customer = person.bookings.iter().filter(|one| one.scope == ErasureScope::Booking).count();
     let mut text = format!(
         "Name, email, phone, notes, guests and messages are erased from {}, from connected calendars, feeds, emails and \
          the history. Dates, resource, status and reference are kept.",
-        bookings_text(person.bookings.len())
+        bookings_text(as_customer)
     );
+    let as_guest = person.bookings.len() - as_customer;
+    if as_guest > 0 {
+        let _ = write!(text, "\nFrom {} more, only this guest is removed.", bookings_text(as_guest));
+    }
+    let who = isolated(form.who.trim());
+    let title = match person.address_key {
+        Some(_) => format!("Erase all data of {who}?"),
+        None => {
+            text.push_str(
+                "\nOther bookings of this customer are not erased. To erase them all, search by email address.",
+            );
+            format!("Erase the customer of booking {who}?")
+        }
+    };
     if upcoming > 0 {
         let upcoming = pluralize(count(upcoming), "upcoming booking stays", "upcoming bookings stay");
         text.push('\n');
@@ -231,12 +248,7 @@ fn confirmation(form: &PersonForm, person: &Person, upcoming: usize) -> Confirma
     let keeps = if upcoming > 0 { "yes" } else { "" };
     Confirmation {
         fields: vec![("who", form.who.clone()), ("keep_upcoming", keeps.to_owned())],
-        ..Confirmation::danger(
-            ("erase", format!("{PATH}/erase")),
-            format!("Erase all data of {}?", isolated(form.who.trim())),
-            text,
-            "Erase customer data",
-        )
+        ..Confirmation::danger(("erase", format!("{PATH}/erase")), title, text, "Erase customer data")
     }
 }
 

@@ -3,8 +3,9 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::{FromRequest, Multipart, Request},
-    http::{HeaderValue, header},
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, multipart::MultipartError},
+    http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -32,7 +33,8 @@ pub(super) fn router() -> Router<App> {
         .route(PATH, get(show).post(save))
         .route("/settings/emails/preview", get(show_preview).post(preview_typed))
         .route("/settings/emails/test", post(send_test))
-        .route(uploads::LOGO, post(upload_logo))
+        // What is larger than a logo is refused by `mail_design`, in words.
+        .route(uploads::LOGO, post(upload_logo).layer(DefaultBodyLimit::disable()))
         .route("/settings/emails/logo/delete", post(delete_logo))
 }
 
@@ -103,6 +105,14 @@ struct MailTextsQuery {
 }
 
 impl MailTextsQuery {
+    /// Of the page that shows these mails.
+    fn path(&self) -> String {
+        match (self.kind, self.language) {
+            (Some(kind), Some(language)) => format!("{PATH}?kind={kind}&language={language}"),
+            _ => PATH.to_owned(),
+        }
+    }
+
     fn form(&self, user: &CurrentUser, design: &MailDesign) -> PageResult<MailTextsForm> {
         let kind = self.kind.unwrap_or(MailKind::Invitation);
         if !WORDED_KINDS.contains(&kind) {
@@ -161,7 +171,7 @@ async fn save(user: Manager, PageForm(form): PageForm<MailTextsForm>) -> PageRes
         }
     };
     service::set_texts(&user.app.context, &user.change(), (form.kind, form.language), &texts).await?;
-    Ok(user.redirect_with_flash(&form.path(), &Flash::success("Texts saved. Emails from now on have them.")))
+    Ok(user.redirect_with_flash(&form.path(), &Flash::success("Texts saved. New emails use them.")))
 }
 
 async fn show_preview(user: Manager, PageQuery(query): PageQuery<MailTextsQuery>) -> PageResult {
@@ -173,11 +183,16 @@ async fn show_preview(user: Manager, PageQuery(query): PageQuery<MailTextsQuery>
 /// Shows what is typed, and stores nothing.
 async fn preview_typed(user: Manager, PageForm(form): PageForm<MailTextsForm>) -> PageResult {
     let MailDesign { mut texts, logo } = mail_design::find(&user.app.context.db, user.business.id).await?;
-    // What is wrong is said when it is saved; until then it is shown as it stands there.
-    if let Ok(typed) = form.texts() {
-        texts.retain(|row| (row.kind, row.language) != (form.kind, form.language));
-        texts.push(BusinessMailTexts { kind: form.kind, language: form.language, texts: typed });
-    }
+    let typed = match form.texts() {
+        Ok(typed) => typed,
+        Err(faults) => {
+            let why: Vec<String> =
+                faults.into_iter().map(|(field, text)| format!("{field}: {text}\n")).collect();
+            return Ok(format!("There is no preview of these texts.\n\n{}", why.concat()).into_response());
+        }
+    };
+    texts.retain(|row| (row.kind, row.language) != (form.kind, form.language));
+    texts.push(BusinessMailTexts { kind: form.kind, language: form.language, texts: typed });
     Ok(preview_page(&user, MailDesign { texts, logo }, &form))
 }
 
@@ -217,17 +232,19 @@ async fn send_test(user: Manager, PageForm(form): PageForm<TestForm>) -> PageRes
     Ok(user.redirect_with_flash(&path, &flash))
 }
 
-async fn upload_logo(user: Manager, request: Request) -> PageResult {
-    let malformed = |_| PageError::Malformed("a form that cannot be read".to_owned());
-    let mut parts = Multipart::from_request(request, &user.app)
-        .await
-        .map_err(|rejection| PageError::Malformed(rejection.body_text()))?;
-    let mut image = None;
-    while let Some(part) = parts.next_field().await.map_err(malformed)? {
-        if part.name() == Some("logo") {
-            image = Some(part.bytes().await.map_err(malformed)?);
+async fn upload_logo(
+    user: Manager,
+    PageQuery(query): PageQuery<MailTextsQuery>,
+    request: Request,
+) -> PageResult {
+    let image = match read_logo(&user.app, request).await {
+        Ok(image) => image,
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let flash = Flash::failure("The logo was not saved: the file is larger than 50 kB.");
+            return Ok(user.redirect_with_flash(&query.path(), &flash));
         }
-    }
+        Err(_) => return Err(PageError::Malformed("a form that cannot be read".to_owned())),
+    };
     let flash = match image.filter(|image| !image.is_empty()) {
         None => Flash::failure("Choose a picture first."),
         Some(image) => match service::set_logo(&user.app.context, &user.change(), Some(&image)).await {
@@ -236,11 +253,24 @@ async fn upload_logo(user: Manager, request: Request) -> PageResult {
             Err(error) => return Err(error.into()),
         },
     };
-    Ok(user.redirect_with_flash(PATH, &flash))
+    Ok(user.redirect_with_flash(&query.path(), &flash))
 }
 
-async fn delete_logo(user: Manager) -> PageResult {
+/// The file of the form, if one was chosen.
+async fn read_logo(app: &App, request: Request) -> Result<Option<Bytes>, MultipartError> {
+    // `csrf` has read the form by now.
+    let Ok(mut parts) = Multipart::from_request(request, app).await else { return Ok(None) };
+    let mut image = None;
+    while let Some(part) = parts.next_field().await? {
+        if part.name() == Some("logo") {
+            image = Some(part.bytes().await?);
+        }
+    }
+    Ok(image)
+}
+
+async fn delete_logo(user: Manager, PageQuery(query): PageQuery<MailTextsQuery>) -> PageResult {
     service::set_logo(&user.app.context, &user.change(), None).await?;
-    Ok(user
-        .redirect_with_flash(PATH, &Flash::success("Logo removed. Emails that were sent no longer show it.")))
+    let flash = Flash::success("Logo removed. Emails that were sent no longer show it.");
+    Ok(user.redirect_with_flash(&query.path(), &flash))
 }

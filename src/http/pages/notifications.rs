@@ -1,6 +1,6 @@
 //! What a person is told of by mail, and what holds for whoever has chosen nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
@@ -115,8 +115,9 @@ fn delivery_label(delivery: NoticeDelivery) -> &'static str {
     }
 }
 
-/// What is typed, if it can be. A word that there is not was typed by nobody.
-fn parse(typed: &TypedChoices) -> Result<NotificationChoices, Faults> {
+/// What is typed, if it can be. A word that there is not was typed by nobody. `usual`: the digest of whoever chooses none, whose
+/// hour holds where only days or a zone are chosen.
+fn parse(typed: &TypedChoices, usual: &DigestSchedule) -> Result<NotificationChoices, Faults> {
     let mut faults = Faults::default();
     let deliveries = NoticeKind::ALL
         .iter()
@@ -132,11 +133,14 @@ fn parse(typed: &TypedChoices) -> Result<NotificationChoices, Faults> {
             zone
         }
     };
-    let days = DigestDay::ALL.iter().copied().filter(|day| typed.has(&day_field(*day))).collect();
+    let days: BTreeSet<DigestDay> =
+        DigestDay::ALL.iter().copied().filter(|day| typed.has(&day_field(*day))).collect();
     let hour: Option<u32> = typed.text("hour").parse().ok().filter(|hour| *hour < 24);
     if hour.is_none() && typed.has("hour") {
         faults.add("hour", "Choose an hour.");
     }
+    let is_chosen = zone.is_some() || (!days.is_empty() && days != usual.days);
+    let hour = hour.or_else(|| is_chosen.then_some(usual.hour));
     let digest = hour.map(|hour| DigestSchedule { hour, days, zone });
     if digest.as_ref().is_some_and(|digest| digest.days.is_empty()) {
         faults.add("days", "Choose at least one day.");
@@ -171,11 +175,12 @@ fn choices_form(
         KindRow { name, label: kind.label(), choices }
     };
     let hour = form.text("hour").to_owned();
+    let is_untouched = hour.is_empty() && form.faults().is_empty();
     let clock = |hour: u32| format!("{hour:02}:00");
     let day = |day: &DigestDay| SelectOption {
         value: day_field(*day),
         label: day.label().to_owned(),
-        chosen: if hour.is_empty() { below.digest.days.contains(day) } else { form.has(&day_field(*day)) },
+        chosen: if is_untouched { below.digest.days.contains(day) } else { form.has(&day_field(*day)) },
     };
     ChoicesForm {
         kinds: kinds.map(row).collect(),
@@ -224,7 +229,9 @@ async fn show(user: CurrentUser) -> PageResult {
 }
 
 async fn save(user: CurrentUser, PageForm(typed): PageForm<TypedChoices>) -> PageResult {
-    let choices = match parse(&typed) {
+    let business = store::choices(&user.app.context.db, user.business.id).await?;
+    let usual = business.get(&user.business.id.0).and_then(|choices| choices.digest.clone());
+    let choices = match parse(&typed, &usual.unwrap_or_default()) {
         Ok(choices) => choices,
         Err(faults) => {
             let own = Some(Form::refused(typed, faults));
@@ -237,7 +244,7 @@ async fn save(user: CurrentUser, PageForm(typed): PageForm<TypedChoices>) -> Pag
 }
 
 async fn save_defaults(user: Manager, PageForm(typed): PageForm<TypedChoices>) -> PageResult {
-    let choices = match parse(&typed) {
+    let choices = match parse(&typed, &DigestSchedule::default()) {
         Ok(choices) => NotificationChoices { digest_off: false, ..choices },
         Err(faults) => {
             let defaults = Some(Form::refused(typed, faults));
@@ -268,13 +275,17 @@ mod tests {
             ("zone", "Europe/Berlin"),
             ("digest_off", "on"),
         ]);
-        let choices = parse(&form).unwrap();
+        let usual = DigestSchedule::default();
+        let choices = parse(&form, &usual).unwrap();
         assert_eq!(choices.deliveries, [(NoticeKind::Conflict, NoticeDelivery::Digest)].into());
         let digest = choices.digest.as_ref().unwrap();
         assert_eq!((digest.hour, digest.days.len(), digest.zone), (7, 2, Some(chrono_tz::Europe::Berlin)));
         assert!(choices.digest_off);
-        assert_eq!(parse(&TypedChoices::from(&choices)).unwrap(), choices);
-        assert_eq!(parse(&typed(&[("day_monday", "on")])).unwrap(), NotificationChoices::default());
+        assert_eq!(parse(&TypedChoices::from(&choices), &usual).unwrap(), choices);
+        // Only the days are chosen: at the usual hour.
+        let days = parse(&typed(&[("day_monday", "on")]), &usual).unwrap().digest.unwrap();
+        assert_eq!((days.hour, days.days), (usual.hour, [DigestDay::Monday].into()));
+        assert_eq!(parse(&typed(&[]), &usual).unwrap(), NotificationChoices::default());
     }
 
     #[test]
@@ -284,7 +295,7 @@ mod tests {
             (vec![("hour", "8")], "days"),
             (vec![("zone", "Mars/Base")], "zone"),
         ] {
-            let faults = parse(&typed(&fields)).unwrap_err();
+            let faults = parse(&typed(&fields), &DigestSchedule::default()).unwrap_err();
             assert!(faults.into_iter().any(|(name, _)| name == field), "{field}");
         }
     }

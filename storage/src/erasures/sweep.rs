@@ -3,8 +3,9 @@
 //! Each table is read in slices by its ids, and what has one of the person's texts loses all of its own.
 
 use concord_domain::{
-    erasure::{TraceSearch, redacted_history},
+    erasure::{TraceSearch, redacted_actor, redacted_history},
     ids::{BusinessId, EventId},
+    people::Actor,
 };
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -27,11 +28,12 @@ pub enum SweptTable {
     Jobs,
     Events,
     Deliveries,
+    Alerts,
 }
 
 impl SweptTable {
     /// All of them, in the order in which they are gone through.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Mails,
         Self::Notices,
         Self::History,
@@ -41,16 +43,23 @@ impl SweptTable {
         Self::Jobs,
         Self::Events,
         Self::Deliveries,
+        Self::Alerts,
     ];
 }
 
-/// The id and all texts of the next rows of a table.
+/// The id and all texts of the next rows of a table. What is of a booking is done with that, and stays where the booking does:
+/// who was a guest of the one who is erased, or has their name, has bookings of their own.
 macro_rules! slice {
     ($table:literal, $texts:literal) => {
+        slice!($table, $texts, "TRUE")
+    };
+    ($table:literal, $texts:literal, $condition:literal) => {
         concat!(
-            "SELECT id, ",
+            "SELECT id, CASE WHEN ",
+            $condition,
+            " THEN ",
             $texts,
-            " AS texts FROM ",
+            " ELSE '' END AS texts FROM ",
             $table,
             " WHERE id > $2 AND business_id = $1 ORDER BY id LIMIT $3"
         )
@@ -60,18 +69,43 @@ macro_rules! slice {
 const MAILS: &str = slice!(
     "mails",
     "to_address || ' ' || to_name || ' ' || subject || ' ' || body_text || ' ' || body_html || ' '
-     || COALESCE(last_error, '') || ' ' || COALESCE(calendar, '')"
+     || COALESCE(last_error, '') || ' ' || COALESCE(calendar, '')",
+    "attendee_id IS NULL AND reminder_id IS NULL AND kind NOT IN ('sign_in', 'user_invitation')"
 );
-const NOTICES: &str = slice!("notices", "headline || ' ' || detail");
-const HISTORY: &str = slice!("history", "CAST(detail AS TEXT)");
-const SYNC_LOG: &str = slice!("sync_log", "detail");
+const NOTICES: &str = slice!(
+    "notices",
+    "headline || ' ' || detail",
+    "(subject_kind <> 'booking' OR EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = notices.subject_id))"
+);
+const HISTORY: &str = slice!(
+    "history",
+    "CAST(actor AS TEXT) || ' ' || CAST(detail AS TEXT)",
+    "(subject_kind <> 'booking' OR EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = history.subject_id))"
+);
+const SYNC_LOG: &str = slice!(
+    "sync_log",
+    "detail",
+    "(booking_id IS NULL OR EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = sync_log.booking_id))"
+);
 const CHANNEL_RUNS: &str = slice!("channel_runs", "message");
-const CHANNEL_ITEMS: &str = slice!("channel_items", "summary || ' ' || COALESCE(guest, '')");
-const EVENTS: &str = slice!("events", "data");
+const CHANNEL_ITEMS: &str = slice!(
+    "channel_items",
+    "summary || ' ' || COALESCE(guest, '')",
+    "(booking_id IS NULL OR EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = channel_items.booking_id))"
+);
+const EVENTS: &str = slice!(
+    "events",
+    "data",
+    "(subject_kind <> 'booking' OR EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = events.subject_id))"
+);
+// All deliveries of an event are in one slice.
 const DELIVERIES: &str = "
     SELECT e.id, COALESCE(d.last_answer, '') || ' ' || COALESCE(d.last_error, '') AS texts
-    FROM events e JOIN webhook_deliveries d ON d.event_id = e.id
-    WHERE e.id > $2 AND e.business_id = $1 ORDER BY e.id LIMIT $3";
+    FROM (SELECT id, subject_kind, subject_id FROM events WHERE id > $2 AND business_id = $1 ORDER BY id LIMIT $3) e
+    LEFT JOIN webhook_deliveries d ON d.event_id = e.id
+      AND (e.subject_kind <> 'booking' OR EXISTS (SELECT 1 FROM erased_bookings b WHERE b.booking_id = e.subject_id))
+    ORDER BY e.id";
+const ALERTS: &str = slice!("alerts", "headline || ' ' || cause");
 const JOBS: &str = slice!("jobs", "COALESCE(last_error, '')");
 
 #[derive(sqlx_macros::FromRow)]
@@ -83,12 +117,13 @@ struct SweptRow {
 const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";
 const SCRUB_MAIL: &str = scrub_mails!("id = $1");
 const SCRUB_NOTICE: &str = "UPDATE notices SET headline = 'Erased', detail = '' WHERE id = $1";
-const DETAIL: &str = "SELECT detail FROM history WHERE id = $1";
-const SCRUB_LINE: &str = "UPDATE history SET detail = $2 WHERE id = $1";
+const LINE: &str = "SELECT actor, detail FROM history WHERE id = $1";
+const SCRUB_LINE: &str = "UPDATE history SET actor = $2, detail = $3 WHERE id = $1";
 const SCRUB_LOG: &str = "UPDATE sync_log SET detail = '' WHERE id = $1";
 const SCRUB_RUN: &str = "UPDATE channel_runs SET message = '' WHERE id = $1";
 const SCRUB_ITEM: &str =
     "UPDATE channel_items SET summary = '', guest = NULL, is_erased = TRUE WHERE id = $1";
+const SCRUB_ALERT: &str = "UPDATE alerts SET cause = '' WHERE id = $1";
 const SCRUB_JOB: &str = "UPDATE jobs SET last_error = NULL WHERE id = $1";
 
 /// Goes through the next rows of a table after one of them; from the nil UUID on for the first. Returns the last one, and
@@ -114,6 +149,7 @@ pub async fn sweep_slice(
         SweptTable::Jobs => rows!(JOBS),
         SweptTable::Events => rows!(EVENTS),
         SweptTable::Deliveries => rows!(DELIVERIES),
+        SweptTable::Alerts => rows!(ALERTS),
     };
     let last = rows.last().map(|row| row.id);
     for row in rows.into_iter().filter(|row| search.finds(&row.texts)) {
@@ -134,6 +170,7 @@ async fn scrub(db: &Db, table: SweptTable, id: Uuid) -> Result<()> {
         SweptTable::ChannelRuns => exec!(tx, SCRUB_RUN, id),
         SweptTable::ChannelItems => exec!(tx, SCRUB_ITEM, id),
         SweptTable::Jobs => exec!(tx, SCRUB_JOB, id),
+        SweptTable::Alerts => exec!(tx, SCRUB_ALERT, id),
         SweptTable::Events | SweptTable::Deliveries => scrub_event_by_id(&mut tx, id).await,
     })
 }
@@ -150,7 +187,7 @@ async fn scrub_event_by_id(tx: &mut Tx, id: Uuid) -> Result<()> {
 }
 
 async fn scrub_line(tx: &mut Tx, id: Uuid) -> Result<()> {
-    let detail: Option<Json<serde_json::Value>> = optional_scalar!(tx, DETAIL, id)?;
-    let Some(Json(detail)) = detail else { return Ok(()) };
-    exec!(tx, SCRUB_LINE, id, Json(redacted_history(&detail)))
+    let line: Option<(Json<Actor>, Json<serde_json::Value>)> = optional!(tx, LINE, id)?;
+    let Some((Json(actor), Json(detail))) = line else { return Ok(()) };
+    exec!(tx, SCRUB_LINE, id, Json(redacted_actor(&actor)), Json(redacted_history(&detail)))
 }

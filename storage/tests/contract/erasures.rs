@@ -84,12 +84,13 @@ async fn mail_to(db: &Db, ring: &Keyring, booking: &Booking, key: &str, is_invit
     let mut tx = begin(db).await;
     let all = attendees::reconcile(&mut tx, booking, precise(1)).await.unwrap();
     let message = crate::attendees::message(0);
-    let customer = all.iter().find(|one| one.address == EMAIL).unwrap();
+    let address = booking.draft.customer.email.as_str();
+    let customer = all.iter().find(|one| one.address == address).unwrap();
     customer_links::token(&mut tx, ring, customer.id).await.unwrap();
     let new = NewMail {
         business: booking.business,
         kind: MailKind::Invitation,
-        to_address: EMAIL,
+        to_address: address,
         to_name: NAME,
         subject: "Your stay, Xantippe",
         text: NAME,
@@ -276,6 +277,24 @@ async fn nothing_is_left_of_who_was_erased(db: &TestDb) {
     erase(db, &booking, &gone, &traces).await;
 }
 
+async fn namesake_keeps_their_own(db: &TestDb) {
+    let (business, booking) = written(db).await;
+    let ring = testing::keyring();
+    let customer = Customer { email: "namesake@example.com".to_owned(), ..booking.draft.customer.clone() };
+    let draft = BookingDraft { customer, ..booking.draft.clone() };
+    let other = testing::booking(db, &business, "other", &draft).await;
+    mail_to(db, &ring, &other, "other", true).await;
+    let waiting = mails::list(db, business.id, None, &first(5)).await.unwrap().items;
+    let lines = history::list_for_subject(db, business.id, other.id.0, &first(5)).await.unwrap().items;
+    let traces = traces(&booking);
+    erase(db, &booking, &whole(&booking), &traces).await;
+    sweep(db, business.id, &traces).await;
+    assert_eq!(mails::list(db, business.id, None, &first(5)).await.unwrap().items, waiting);
+    let after = history::list_for_subject(db, business.id, other.id.0, &first(5)).await.unwrap().items;
+    assert_eq!(after, lines);
+    assert_eq!(bookings::by_id(db, business.id, other.id).await.unwrap(), Some(other));
+}
+
 async fn guest_is_erased_alone(db: &TestDb) {
     let (business, booking) = written(db).await;
     let key = "rui@example.com".to_owned();
@@ -381,6 +400,7 @@ concord_storage::on_both_databases!(
     erasure_is_written_down_and_forgets_whose_it_was,
     bookings_of_an_address_are_found,
     nothing_is_left_of_who_was_erased,
+    namesake_keeps_their_own,
     guest_is_erased_alone,
     kept_answers_go_with_their_booking,
     export_has_who_comes_and_their_mails,

@@ -58,7 +58,7 @@ const COLUMNS_POSTGRES: &str = "
 /// How SQLite keeps what PostgreSQL has a type for.
 fn kept_as(postgres_type: &str) -> &'static str {
     match postgres_type {
-        "uuid" => "BLOB",
+        "uuid" | "bytea" => "BLOB",
         "text" | "timestamp with time zone" | "date" | "jsonb" => "TEXT",
         "bigint" | "boolean" => "INTEGER",
         other => panic!("say here how SQLite keeps a {other}"),

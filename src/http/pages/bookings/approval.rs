@@ -28,7 +28,7 @@ pub(super) async fn approve(
         Ok(written) => written,
         Err(error) => return refused(&user, &path, error),
     };
-    let flash = Flash::success(format!("Booking {} was approved.", before.reference))
+    let flash = Flash::success(format!("Booking {} is confirmed.", before.reference))
         .with_undo(format!("{path}/approve/undo"), &[("version", written.booking.version.to_string())]);
     Ok(user.redirect_with_flash(&path, &flash))
 }
@@ -44,7 +44,7 @@ pub(super) async fn undo(
         bookings::undo_approval(&user.app.context, &user.change(), &before.reference, form.version).await;
     match reopened {
         Ok(_) => {
-            let text = format!("Booking {} waits for approval again.", before.reference);
+            let text = format!("Booking {} is waiting for approval again.", before.reference);
             Ok(user.redirect_with_flash(&path, &Flash::success(text)))
         }
         Err(error) => refused(&user, &path, error),

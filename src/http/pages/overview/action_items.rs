@@ -126,12 +126,15 @@ pub(super) async fn action_items(
     for job in attention.failures.iter().take(SHOWN_FAILURES) {
         failures.push(failed_job_item(user, (job, attention), names).await?);
     }
-    let alerts = attention.alerts.iter().take(SHOWN_ALERTS).map(|alert| AlertItem {
-        headline: alert.headline.clone(),
-        cause: alert.cause.lines().next().unwrap_or_default().to_owned(),
-        path: alert.link.clone(),
-        since: RelativeTime::new(alert.failure.since, now, zone),
-    });
+    let alerts =
+        attention.alerts.iter().filter(|alert| !attention.is_given_up(alert)).take(SHOWN_ALERTS).map(
+            |alert| AlertItem {
+                headline: alert.headline.clone(),
+                cause: alert.cause.lines().next().unwrap_or_default().to_owned(),
+                path: alert.link.clone(),
+                since: RelativeTime::new(alert.failure.since, now, zone),
+            },
+        );
     let mut reconnect = Vec::new();
     for connection in attention.disconnected() {
         names.load_staff(&user.app.context.db, connection.staff_id).await?;
