@@ -390,10 +390,29 @@ async fn commands_export_erase_and_replay(db: &TestDb) {
     test_app.api.put("/api/v1/bookings/stay", booking).await.expect(200);
     assert!(!database(db).await.is_empty());
     let (is_done, said) = run(&["replay", file.to_str().unwrap()]);
-    assert!(is_done && said.starts_with("1 of 1 bookings are erased again"), "{said}");
+    assert!(is_done && said.starts_with("Erasures requested again: 1 of 1."), "{said}");
     erased().await;
     let (_, again) = run(&["replay", "--from-database", db.url()]);
-    assert!(again.starts_with("0 of 1 bookings"), "{again}");
+    assert!(again.starts_with("Erasures requested again: 0 of 1."), "{again}");
+    test_app.stop().await;
+}
+
+async fn export_says_nothing_of_a_former_customer(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let room = test_app.resource(1).await;
+    let booking = |name: &str, email: &str| {
+        json!({ "resource": room.id, "starts_at": hour(2, 9), "ends_at": hour(2, 10),
+            "customer": { "name": name, "email": email, "phone": format!("+351 21 {name}") } })
+    };
+    test_app.api.put("/api/v1/bookings/stay", booking("Alice", "alice@example.org")).await.expect(201);
+    test_app.api.put("/api/v1/bookings/stay", booking("Maria", "maria@example.org")).await.expect(200);
+    let whom = json!({ "email": "maria@example.org" });
+    let exported = test_app.api.post("/api/v1/customers/export", whom).await.expect(200);
+    let text = exported.to_string().to_lowercase();
+    assert!(text.contains("maria@example.org") && !text.contains("alice"), "{text}");
+    // What changed is said, without what it was.
+    let lines = exported["bookings"][0]["history"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["detail"]["changes"] == json!(["customer"])), "{text}");
     test_app.stop().await;
 }
 
@@ -417,6 +436,7 @@ async fn erasures_leave_the_same(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     commands_export_erase_and_replay,
+    export_says_nothing_of_a_former_customer,
     erasures_leave_the_same,
     nothing_names_whoever_was_erased,
     request_must_say_whom,

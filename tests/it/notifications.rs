@@ -116,9 +116,12 @@ async fn link_turns_digests_off_by_post_alone(db: &TestDb) {
     assert_eq!(done.status(), StatusCode::OK);
     assert!(done.headers().get("set-cookie").is_none());
     let again = client.get(&url).send().await.unwrap().text().await.unwrap();
-    assert!(again.contains("You get no more digests") && !again.contains("<form"), "{again}");
+    assert!(again.contains("You will get no more digests") && again.contains("Get digests again"), "{again}");
     let path = format!("/api/v1/notification_preferences/{}", nina.id);
     assert_eq!(test_app.api.get(&path).await.expect(200)["choices"]["digest_off"], true);
+    let on = url.replace("/digests/off/", "/digests/on/");
+    assert_eq!(client.post(&on).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(test_app.api.get(&path).await.expect(200)["choices"]["digest_off"], false);
     let other = format!("{}/digests/off/ud_other", test_app.api.base);
     assert_eq!(client.post(&other).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     test_app.stop().await;
