@@ -86,7 +86,7 @@ impl MailTexts {
             ("intro", &mut self.intro, MAX_MAIL_TEXT),
             ("closing", &mut self.closing, MAX_MAIL_TEXT),
         ] {
-            *text = text.replace("\r\n", "\n").trim().to_owned();
+            text.replace("\r\n", "\n").trim().clone_into(text);
             if text.chars().count() > most {
                 faults.add(field, format!("is longer than {most} characters"));
             }

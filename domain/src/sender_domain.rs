@@ -59,7 +59,7 @@ pub fn is_public_domain(domain: &str) -> bool {
     domain.contains('.')
         && domain.parse::<std::net::IpAddr>().is_err()
         && !reserved.iter().any(|end| domain.ends_with(end))
-        && !examples.iter().any(|of| is_example(&of))
+        && !examples.iter().any(is_example)
 }
 
 /// Where the key of a selector is published.
@@ -259,6 +259,7 @@ fn unknown(error: &LookupFailed) -> SenderFinding {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for an answer of DNS")]
     fn found(records: &[&str]) -> TxtAnswer {
         Ok(records.iter().map(|record| (*record).to_owned()).collect())
     }

@@ -190,9 +190,11 @@ pub async fn request(
     };
     let mut tx = db.begin().await?;
     let (id, job) = erasures::create(&mut tx, ring, &new, by.now).await?;
-    let of_customer =
-        person.bookings.iter().map(|one| MailAddress::key_of(&one.booking.draft.customer.email));
-    let address_key = person.address_key.clone().or_else(|| of_customer.last());
+    let of_customer = || {
+        let newest = person.bookings.last()?;
+        Some(MailAddress::key_of(&newest.booking.draft.customer.email))
+    };
+    let address_key = person.address_key.clone().or_else(of_customer);
     if let Some(address_key) = address_key.filter(|key| !key.is_empty()) {
         erasures::revoke_portals(&mut tx, by.business, &address_key).await?;
     }

@@ -229,14 +229,13 @@ fn confirmation(form: &PersonForm, person: &Person, upcoming: usize) -> Confirma
         let _ = write!(text, "\nFrom {} more, only this guest is removed.", bookings_text(as_guest));
     }
     let who = isolated(form.who.trim());
-    let title = match person.address_key {
-        Some(_) => format!("Erase all data of {who}?"),
-        None => {
-            text.push_str(
-                "\nOther bookings of this customer are not erased. To erase them all, search by email address.",
-            );
-            format!("Erase the customer of booking {who}?")
-        }
+    let title = if person.address_key.is_some() {
+        format!("Erase all data of {who}?")
+    } else {
+        text.push_str(
+            "\nOther bookings of this customer are not erased. To erase them all, search by email address.",
+        );
+        format!("Erase the customer of booking {who}?")
     };
     if upcoming > 0 {
         let upcoming = pluralize(count(upcoming), "upcoming booking stays", "upcoming bookings stay");
