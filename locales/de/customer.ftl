@@ -19,6 +19,7 @@ customer-answered = Ihre Antwort: { $answer ->
    *[declined] Nein
 }
 customer-answer-thanks = Danke. Ihre Antwort wurde gespeichert.
+customer-decline-cancels = „Nein“ storniert Ihre Buchung.
 customer-decline-note = Ihre Buchung bleibt bestehen. Um Ihren Platz freizugeben, stornieren Sie sie unten.
 customer-change = Ändern oder stornieren
 customer-move = Andere Zeit wählen

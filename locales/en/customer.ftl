@@ -19,6 +19,7 @@ customer-answered = Your answer: { $answer ->
    *[declined] No
 }
 customer-answer-thanks = Thank you. Your answer was saved.
+customer-decline-cancels = “No” cancels your booking.
 customer-decline-note = Your booking stays as it is. To give up your place, cancel it below.
 customer-change = Change or cancel
 customer-move = Choose another time

@@ -122,7 +122,7 @@ impl CustomerVisit {
     }
 
     /// Whether an answer cancels the booking: where the business wants that, and the customer may.
-    pub(crate) fn is_cancelled_by(&self, answer: CustomerAnswer, now: DateTime<Utc>) -> bool {
+    pub fn is_cancelled_by(&self, answer: CustomerAnswer, now: DateTime<Utc>) -> bool {
         answer == CustomerAnswer::Declined
             && self.rules().decline_cancels
             && self.may_cancel(now).is_allowed()

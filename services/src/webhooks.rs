@@ -154,6 +154,8 @@ pub async fn disable(
     let place = (by.business, id);
     if store::disable(&mut tx, place, DisabledReason::ByHand, by.now).await? {
         webhook_deliveries::fail_waiting(&mut tx, place, "the endpoint was disabled").await?;
+        // What is not delivered to any more does not fail.
+        close_notice(&mut tx, context, place).await?;
         history::record(&mut tx, by, "disabled", id, &for_history(&before)).await?;
         tx.commit().await?;
     } else {

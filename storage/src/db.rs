@@ -102,7 +102,9 @@ impl Db {
         let writer = connect
             .clone()
             .pragma("wal_autocheckpoint", checkpoint::PAGES_AT_MOST)
-            .pragma("cache_size", WRITER_CACHE);
+            .pragma("cache_size", WRITER_CACHE)
+            // What is erased must not be found in the file's free space.
+            .pragma("secure_delete", "ON");
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -235,8 +235,8 @@ impl<'a> InvitationTexts<'a> {
         let business = self.texts.subject.business.name.as_str();
         let frame = &MailFrame::new(language, business, TextKey::InvitationFooter)
             .designed(&self.texts.subject.logo, &own.closing);
-        // Who no longer comes has no page.
-        let page = if message.method == Remove { "" } else { self.page.as_str() };
+        // Of what is off nothing can be changed.
+        let page = if message.method == Request { self.page.as_str() } else { "" };
         let (heading, intro) = (heading.as_str(), own.intro.as_str());
         let (notes, facts) = (notes.as_slice(), facts.as_slice());
         let plain = InvitationText { frame, heading, intro, notes, facts, page };

@@ -61,6 +61,7 @@ pub enum TextKey {
     CustomerChangedMeanwhile,
     CustomerClosed,
     CustomerDecline,
+    CustomerDeclineCancels,
     CustomerDeclineNote,
     CustomerDeclinedDetail,
     CustomerDeclinedHeadline,

@@ -204,6 +204,8 @@ async fn disable(
         alert: None,
     };
     content.raise_to_managers(tx, context, endpoint.business_id).await?;
+    // What is not delivered to any more does not fail.
+    end(tx, webhook_of(endpoint.business_id, endpoint.id), now).await?;
     let payload = WebhookEndpointPayload {
         endpoint: endpoint.id,
         url: endpoint.url.clone(),

@@ -26,7 +26,7 @@ use crate::html::{document, escape};
 
 /// Positions in the week are style attributes, hence the inline styles; scripts come from files only.
 const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
-                      img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+                      img-src data: http: https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// In the head of a list that shows by itself what happens, without script.
 const AUTO_REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"5\">";

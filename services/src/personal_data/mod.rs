@@ -154,7 +154,7 @@ fn refuse_upcoming(upcoming: &[&str]) -> ServiceError {
     let named = upcoming[..upcoming.len() - more].join(", ");
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     ServiceError::NotPossible(format!(
-        "there are upcoming bookings of this customer: {named}{more}. Cancel them first, or ask to keep them: they stay \
+        "there are upcoming bookings of this customer: {named}{more}. Cancel them first, or ask to keep them (keep_upcoming): they stay \
          in the calendar without the customer, who is sent nothing"
     ))
 }

@@ -5,6 +5,7 @@ use axum::{
     extract::{Query, rejection::QueryRejection},
     http::StatusCode,
 };
+use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::{BookingStatus, BookingTime},
     customer::{CalendarLink, CustomerAnswer, CustomerPermission, LinkedEvent, calendar_links},
@@ -43,6 +44,8 @@ struct BookingPage<'a> {
     can_answer: bool,
     answers: Vec<(&'static str, String)>,
     answered: Option<String>,
+    /// What "No" does, or has not done.
+    answer_note: Option<String>,
     may_move: Option<String>,
     may_cancel: Option<String>,
     may_ask: bool,
@@ -128,6 +131,7 @@ fn render(
         .map(|(answer, key)| (answer.as_str(), texts.text(key)))
         .into(),
         answered,
+        answer_note: answer_note(visit, now).map(|key| texts.text(key)),
         may_ask: visit.may_ask(now),
         may_move: until(TextKey::CustomerMoveUntil, may_move),
         may_cancel: until(TextKey::CustomerCancelUntil, may_cancel),
@@ -140,6 +144,15 @@ fn render(
         is_refused,
     };
     Ok(page.render()?)
+}
+
+/// Whether declining gives the place up, which somebody who declines may think.
+fn answer_note(visit: &CustomerVisit, now: DateTime<Utc>) -> Option<TextKey> {
+    if visit.is_cancelled_by(CustomerAnswer::Declined, now) {
+        return Some(TextKey::CustomerDeclineCancels);
+    }
+    let has_declined = visit.attendee.answer == Some(CustomerAnswer::Declined);
+    (has_declined && visit.may_cancel(now).is_allowed()).then_some(TextKey::CustomerDeclineNote)
 }
 
 fn state(visit: &CustomerVisit, is_over: bool) -> TextKey {

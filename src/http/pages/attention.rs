@@ -84,7 +84,8 @@ impl Attention {
             conflicts,
             questions,
             channels,
-            alerts,
+            // What works again is only watched for a while.
+            alerts: alerts.into_iter().filter(|alert| alert.failure.healthy_since.is_none()).collect(),
             entries,
             ..Self::default()
         };

@@ -161,9 +161,9 @@ async fn find(user: &CurrentUser, form: &PersonForm) -> Result<Person, FindError
     }
     let found = personal_data::find(&user.app.context.db, user.business.id, &form.query()).await;
     found.map_err(|error| match error {
-        ServiceError::NotFound(_) => {
-            FindError::Refused("Nothing is kept of this customer. Check the address or reference.")
-        }
+        ServiceError::NotFound(_) => FindError::Refused(
+            "There is no customer with this email address, and no booking with this reference.",
+        ),
         error => FindError::Page(error.into()),
     })
 }
@@ -255,9 +255,12 @@ async fn erase(user: Manager, PageForm(form): PageForm<PersonForm>) -> PageResul
     let keep_upcoming = form.keep_upcoming == "yes";
     match personal_data::erase(&user.app.context, &user.change(), &form.query(), keep_upcoming).await {
         Ok(_) => Ok(user.redirect_with_flash(PATH, &Flash::success("The customer's data is being erased."))),
-        Err(ServiceError::NotFound(_)) => {
-            Ok(user.redirect_with_flash(PATH, &Flash::failure("Nothing is kept of this customer.")))
-        }
+        Err(ServiceError::NotFound(_)) => Ok(user.redirect_with_flash(
+            PATH,
+            &Flash::failure(
+                "There is no customer with this email address, and no booking with this reference.",
+            ),
+        )),
         Err(ServiceError::NotPossible(why)) => {
             Ok(user.redirect_with_flash(PATH, &Flash::failure(sentence(&why))))
         }

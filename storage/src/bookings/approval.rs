@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// What managers should do.
-const DETAIL: &str = "The time is held until then. Open the booking to approve or decline it: the customer hears of it by email.";
+const DETAIL: &str = "The time is held until then. Open the booking to approve or decline it. A customer who was invited hears of it by email; tell others \
+    yourself.";
 /// How long others are waited for, to be told with it.
 const WAIT: Duration = Duration::minutes(2);
 

@@ -24,6 +24,12 @@ pub(super) fn action_label(line: &HistoryEntry) -> String {
         "created" => "created the booking".to_owned(),
         "changed" => "changed the booking".to_owned(),
         "cancelled" => "cancelled the booking".to_owned(),
+        "answered" => match line.detail.get("answer").and_then(Value::as_str) {
+            Some("accepted") => "answered yes".to_owned(),
+            Some("declined") => "answered no".to_owned(),
+            Some("tentative") => "answered maybe".to_owned(),
+            _ => "answered".to_owned(),
+        },
         other => other.replace('_', " "),
     }
 }
