@@ -328,7 +328,7 @@ async fn manager_erases_at_the_page(db: &TestDb) {
     assert!(visitor.get(path).await.text.contains("Nothing was erased yet"));
     let nobody = visitor.send(path, &[("who", "nobody@example.com")]).await;
     assert!(
-        nobody.status == 422 && nobody.text.contains("Nothing is kept of this customer"),
+        nobody.status == 422 && nobody.text.contains("There is no customer with this email address"),
         "{}",
         nobody.text
     );
