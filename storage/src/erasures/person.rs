@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     ids::{AttendeeId, BookingId, BusinessId},
+    invitation::named_attendees,
     mail::MailAddress,
 };
 
@@ -14,9 +15,7 @@ const NOTE_ADDRESS: &str = "
 
 /// Notes whom a booking names, by their addresses; it stays noted whom it named before, since the history still says so.
 pub(crate) async fn note_addresses(tx: &mut Tx, booking: &Booking) -> Result<()> {
-    let draft = &booking.draft;
-    let guests = draft.guests.iter().map(|guest| &guest.email);
-    for email in std::iter::once(&draft.customer.email).chain(guests).filter(|email| !email.is_empty()) {
+    for (_, _, email) in named_attendees(&booking.draft).filter(|(.., email)| !email.is_empty()) {
         exec!(tx, NOTE_ADDRESS, booking.id, MailAddress::key_of(email), booking.business)?;
     }
     Ok(())
@@ -51,7 +50,7 @@ pub async fn revoke_portals(tx: &mut Tx, business: BusinessId, address_key: &str
     exec!(tx, REVOKE_PORTALS, business, address_key)
 }
 
-const WITHDRAW: &str = "DELETE FROM mails WHERE attendee_id = $1 AND state = 'waiting'";
+pub(super) const WITHDRAW: &str = "DELETE FROM mails WHERE attendee_id = $1 AND state = 'waiting'";
 // What may have left is not handed over once more.
 const EXPIRE: &str = "UPDATE mails SET useful_until = $2 WHERE attendee_id = $1 AND state = 'sending'";
 

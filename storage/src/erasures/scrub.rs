@@ -11,11 +11,11 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
+use super::person::WITHDRAW;
 use crate::{Result, StorageError, Tx, remote_changes};
 
 const ATTENDEES: &str = "SELECT id, address_key FROM attendees WHERE booking_id = $1 ORDER BY id";
 
-const WITHDRAW: &str = "DELETE FROM mails WHERE attendee_id = $1 AND state = 'waiting'";
 const WITHDRAW_REMINDERS: &str = "
     DELETE FROM mails WHERE reminder_id IN (SELECT id FROM reminders WHERE booking_id = $1) AND state = 'waiting'";
 const FORGET_SECRETS: &str =
