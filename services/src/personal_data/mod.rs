@@ -2,6 +2,7 @@
 
 mod export;
 
+use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces, is_in_force, scope_of},
@@ -57,7 +58,7 @@ pub struct Person {
 
 impl Person {
     /// The references of the bookings that they are the customer of and that are not over.
-    pub fn upcoming(&self, now: chrono::DateTime<chrono::Utc>) -> Vec<&str> {
+    pub fn upcoming(&self, now: DateTime<Utc>) -> Vec<&str> {
         let upcoming =
             |one: &&BookingOfPerson| one.scope == ErasureScope::Booking && is_in_force(&one.booking, now);
         self.bookings.iter().filter(upcoming).map(|one| one.booking.reference.as_str()).collect()
@@ -85,11 +86,7 @@ impl Person {
     }
 
     /// The references of bookings that were cancelled, and of which the customer does not know yet.
-    async fn untold_cancellations(
-        &self,
-        db: &Db,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Vec<&str>, StorageError> {
+    async fn untold_cancellations(&self, db: &Db, now: DateTime<Utc>) -> Result<Vec<&str>, StorageError> {
         let mut untold = Vec::new();
         for BookingOfPerson { booking, scope, .. } in &self.bookings {
             if *scope != ErasureScope::Booking
@@ -149,14 +146,26 @@ async fn of_address(db: &Db, business: BusinessId, address_key: &str) -> Result<
 /// So many references are named to whoever must decide about them.
 const NAMED: usize = 10;
 
-fn refuse_upcoming(upcoming: &[&str]) -> ServiceError {
-    let more = upcoming.len().saturating_sub(NAMED);
-    let named = upcoming[..upcoming.len() - more].join(", ");
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    ServiceError::NotPossible(format!(
-        "there are upcoming bookings of this customer: {named}{more}. Cancel them first, or ask to keep them (keep_upcoming): they stay \
-         in the calendar without the customer, who is sent nothing"
-    ))
+async fn refuse_upcoming(db: &Db, person: &Person, now: DateTime<Utc>) -> Result<(), ServiceError> {
+    let upcoming = person.upcoming(now);
+    if !upcoming.is_empty() {
+        let more = upcoming.len().saturating_sub(NAMED);
+        let named = upcoming[..upcoming.len() - more].join(", ");
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        return Err(ServiceError::NotPossible(format!(
+            "there are upcoming bookings of this customer: {named}{more}. Cancel them first, or ask to keep them \
+             (keep_upcoming): they stay in the calendar without the customer, who is sent nothing"
+        )));
+    }
+    let untold = person.untold_cancellations(db, now).await?;
+    if !untold.is_empty() {
+        return Err(ServiceError::NotPossible(format!(
+            "the customer was not sent the cancellation of {} yet. Wait until it is sent, or ask to keep upcoming bookings: \
+             then it is not sent",
+            untold.join(", ")
+        )));
+    }
+    Ok(())
 }
 
 /// Begins the erasure of a person, which a job then does. `keep_upcoming`: bookings that are not over stay in force, without
@@ -168,17 +177,8 @@ pub async fn request(
     keep_upcoming: bool,
 ) -> Result<(Erasure, JobRef), ServiceError> {
     let person = find(db, by.business, query).await?;
-    let upcoming = person.upcoming(by.now);
-    if !keep_upcoming && !upcoming.is_empty() {
-        return Err(refuse_upcoming(&upcoming));
-    }
-    let untold = person.untold_cancellations(db, by.now).await?;
-    if !keep_upcoming && !untold.is_empty() {
-        return Err(ServiceError::NotPossible(format!(
-            "the customer was not sent the cancellation of {} yet. Wait until it is sent, or ask to keep upcoming bookings: \
-             then it is not sent",
-            untold.join(", ")
-        )));
+    if !keep_upcoming {
+        refuse_upcoming(db, &person, by.now).await?;
     }
     let traces = person.traces(db, by.business).await?;
     let targets: Vec<ErasureTarget> = person.bookings.iter().map(|one| target_of(&person, one)).collect();
@@ -231,7 +231,7 @@ pub async fn erase(
 pub async fn replay(
     (db, ring): (&Db, &Keyring),
     listed: &[erasures::ListedErasure],
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Result<usize, StorageError> {
     let mut added = 0;
     for one in listed {
