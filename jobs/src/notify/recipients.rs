@@ -1,15 +1,15 @@
 //! Who is told what: the people of a business, and what each has chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    ids::{BusinessId, StaffId},
+    ids::StaffId,
     notification::{NotificationChoices, NotificationPreferences},
     people::Role,
 };
 use concord_storage::{
-    Db, PageRequest, StorageError,
+    Db, Page, StorageError,
     businesses::Business,
     notices::Notice,
     notifications,
@@ -45,8 +45,8 @@ impl NoticeRecipient {
 pub(super) async fn load(db: &Db, business: &Business) -> Result<Vec<NoticeRecipient>, StorageError> {
     let choices = notifications::choices(db, business.id).await?;
     let digests = notifications::last_digests(db, business.id).await?;
-    let mut staff: BTreeMap<StaffId, Staff> =
-        all_staff(db, business.id).await?.into_iter().map(|one| (one.id, one)).collect();
+    let members = Page::collect_all(|page| async move { people::list_staff(db, business.id, &page).await });
+    let mut staff: BTreeMap<StaffId, Staff> = members.await?.into_iter().map(|one| (one.id, one)).collect();
     let defaults = choices.get(&business.id.0).cloned().unwrap_or_default();
     let none = NotificationChoices::default();
     let recipient = |id: Uuid, to: Recipient, staff: Option<StaffId>, is_manager: bool| {
@@ -84,18 +84,5 @@ fn address(user: User, member: Option<Staff>) -> Recipient {
     match own {
         Some(member) => Recipient { address: member.email, name: member.name },
         None => Recipient { address: user.email, name: user.name },
-    }
-}
-
-async fn all_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>, StorageError> {
-    let mut ask = PageRequest { limit: 200, after: None };
-    let (mut all, mut ids) = (Vec::new(), BTreeSet::new());
-    loop {
-        let page = people::list_staff(db, business, &ask).await?;
-        all.extend(page.items.into_iter().filter(|member| ids.insert(member.id)));
-        match page.next {
-            Some(next) => ask.after = Some(next),
-            None => return Ok(all),
-        }
     }
 }
