@@ -2,7 +2,7 @@
 
 use concord_domain::booking::BookingStatus;
 use concord_services::bookings::{self, ApprovalError};
-use concord_storage::bookings::PutError;
+use concord_storage::bookings::{PutError, WrittenBooking};
 use serde::Deserialize;
 
 use super::find_booking;
@@ -24,13 +24,10 @@ pub(super) async fn approve(
     let path = booking_path(&before);
     let approved =
         bookings::approve(&user.app.context, &user.change(), &before.reference, form.version).await;
-    let written = match approved {
-        Ok(written) => written,
-        Err(error) => return refused(&user, &path, error),
-    };
-    let flash = Flash::success(format!("Booking {} is confirmed.", before.reference))
-        .with_undo(format!("{path}/approve/undo"), &[("version", written.booking.version.to_string())]);
-    Ok(user.redirect_with_flash(&path, &flash))
+    answer(&user, &path, approved, |version| {
+        Flash::success(format!("Booking {} is confirmed.", before.reference))
+            .with_undo(format!("{path}/approve/undo"), &[("version", version)])
+    })
 }
 
 pub(super) async fn undo(
@@ -39,16 +36,11 @@ pub(super) async fn undo(
     PageForm(form): PageForm<ApprovalForm>,
 ) -> PageResult {
     let before = find_booking(&user, &key).await?;
-    let path = booking_path(&before);
     let reopened =
         bookings::undo_approval(&user.app.context, &user.change(), &before.reference, form.version).await;
-    match reopened {
-        Ok(_) => {
-            let text = format!("Booking {} is waiting for approval again.", before.reference);
-            Ok(user.redirect_with_flash(&path, &Flash::success(text)))
-        }
-        Err(error) => refused(&user, &path, error),
-    }
+    answer(&user, &booking_path(&before), reopened, |_| {
+        Flash::success(format!("Booking {} is waiting for approval again.", before.reference))
+    })
 }
 
 pub(super) async fn decline(
@@ -60,18 +52,24 @@ pub(super) async fn decline(
     let path = booking_path(&before);
     let declined =
         bookings::decline(&user.app.context, &user.change(), &before.reference, form.version).await;
-    let written = match declined {
-        Ok(written) => written,
-        Err(error) => return refused(&user, &path, error),
-    };
-    let flash = Flash::success(format!("Booking {} was declined.", before.reference)).with_undo(
-        format!("{path}/restore"),
-        &[
-            ("status", BookingStatus::Pending.as_str().to_owned()),
-            ("version", written.booking.version.to_string()),
-        ],
-    );
-    Ok(user.redirect_with_flash(&path, &flash))
+    answer(&user, &path, declined, |version| {
+        let pending = BookingStatus::Pending.as_str().to_owned();
+        Flash::success(format!("Booking {} was declined.", before.reference))
+            .with_undo(format!("{path}/restore"), &[("status", pending), ("version", version)])
+    })
+}
+
+/// Back to the booking at `path`, with what was done. `flash`: given the version that it has now.
+fn answer(
+    user: &CurrentUser,
+    path: &str,
+    decided: Result<WrittenBooking, ApprovalError>,
+    flash: impl FnOnce(String) -> Flash,
+) -> PageResult {
+    match decided {
+        Ok(written) => Ok(user.redirect_with_flash(path, &flash(written.booking.version.to_string()))),
+        Err(error) => refused(user, path, error),
+    }
 }
 
 fn refused(user: &CurrentUser, path: &str, error: ApprovalError) -> PageResult {
