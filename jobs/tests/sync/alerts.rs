@@ -7,7 +7,7 @@ use concord_storage::{
     PageRequest,
     alerts::{self, Alert},
     events, on_both_databases,
-    testing::{self, TestDb},
+    testing::TestDb,
 };
 use serde_json::{Value, json};
 
@@ -21,17 +21,7 @@ const HEADLINE: &str = "Bookings are not reaching Ana's Google calendar";
 impl SyncFixture<'_> {
     /// Lets so much time pass, and all be done that is due meanwhile.
     async fn pass(&self, time: Duration) {
-        let then = self.clock.now() + time;
-        loop {
-            self.drain().await;
-            let now = self.clock.now();
-            match testing::next_due(self.db).await {
-                Some(due) if due <= then => self.clock.advance((due - now).max(Duration::milliseconds(50))),
-                _ => break,
-            }
-        }
-        self.clock.advance((then - self.clock.now()).max(Duration::zero()));
-        self.drain().await;
+        self.play_until(self.clock.now() + time).await;
     }
 
     async fn alerts(&self) -> Vec<Alert> {

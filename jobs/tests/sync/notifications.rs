@@ -70,7 +70,7 @@ impl SyncFixture<'_> {
     }
 
     /// Lets all be done that is due until then.
-    async fn play_until(&self, then: DateTime<Utc>) {
+    pub(crate) async fn play_until(&self, then: DateTime<Utc>) {
         loop {
             self.drain().await;
             let now = self.clock.now();

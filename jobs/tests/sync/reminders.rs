@@ -2,7 +2,6 @@
 
 use std::time::Duration as StdDuration;
 
-use chrono::Duration;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, Customer},
     language::Language,
@@ -55,17 +54,7 @@ impl SyncFixture<'_> {
 
     /// Lets all be done that is due up to so many minutes before the booking of these tests.
     async fn until(&self, minutes_before: i64) {
-        let then = testing::at(START - minutes_before);
-        loop {
-            self.drain().await;
-            let now = self.clock.now();
-            match testing::next_due(self.db).await {
-                Some(due) if due <= then => self.clock.advance((due - now).max(Duration::milliseconds(50))),
-                _ => break,
-            }
-        }
-        self.clock.advance((then - self.clock.now()).max(Duration::zero()));
-        self.drain().await;
+        self.play_until(testing::at(START - minutes_before)).await;
     }
 
     async fn reminders(&self, booking: &Booking) -> Vec<(u32, ReminderState, Option<ReminderSkip>)> {
