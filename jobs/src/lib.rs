@@ -8,7 +8,7 @@
 //! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts`, `channels` and `webhooks`;
 //! `mail_preview`; `reminders`; `invitations` and `erasure`; `notify` and
 //! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`;
-//! `language`. What people do is in `services`, which enqueues by `enqueue`.
+//! `standard_webhooks`; `language`. What people do is in `services`, which enqueues by `enqueue`.
 //!
 //! It must never keep state that is not in the database, write to a calendar without the lease of a job of its key, or sleep
 //! where it can snooze: only `accounts::limits` sleeps, for a moment, and gives up its worker's place meanwhile.
@@ -34,6 +34,7 @@ pub mod queue;
 mod reminders;
 mod retention;
 mod sync_in;
+mod standard_webhooks;
 mod sync_out;
 pub mod webhooks;
 pub mod worker;

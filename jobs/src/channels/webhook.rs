@@ -3,7 +3,6 @@
 //! A message is believed if it is signed with the channel's key and not older than five minutes, and done once, however
 //! often it comes. It tells of one reservation, or that the platform's feed has changed.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
@@ -25,17 +24,15 @@ use concord_storage::{
     },
     in_tx, resources,
 };
-use hmac::{Hmac, Mac};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, de::Error};
 use serde_json::Value;
-use sha2::Sha256;
 
 use super::{
     apply::{AppliedActions, ChannelRunContext},
     notices, zone_of,
 };
-use crate::{Context, job::JobError};
+use crate::{Context, job::JobError, standard_webhooks::is_signed};
 
 /// How far a message's time may be from ours.
 pub const TOLERANCE: Duration = Duration::minutes(5);
@@ -178,7 +175,9 @@ pub async fn hear(
     let found = webhooks::find_by_token(&context.db, &context.ring, token).await?;
     let (channel, key) = found.ok_or(WebhookError::NotBelieved)?;
     let now = context.clock.now();
-    if !is_recent(message.timestamp, now) || !is_signed(message, &key) {
+    if !is_recent(message.timestamp, now)
+        || !is_signed(&key, (message.id, message.timestamp), message.body, message.signature)
+    {
         return Err(WebhookError::NotBelieved);
     }
     if message.id.is_empty() || message.id.len() > MAX_ID_BYTES {
@@ -201,20 +200,6 @@ pub async fn hear(
 fn is_recent(timestamp: &str, now: DateTime<Utc>) -> bool {
     let sent = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     sent.is_some_and(|sent| (now - sent).abs() <= TOLERANCE)
-}
-
-/// Compares in constant time; while a key is changed a sender may sign with both.
-fn is_signed(message: &WebhookMessage<'_>, key: &SecretString) -> bool {
-    let encoded = key.expose_secret().strip_prefix("whsec_").unwrap_or_default();
-    let Ok(key) = STANDARD.decode(encoded) else { return false };
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(&key) else { return false };
-    let mac = mac.chain_update(message.id).chain_update(".").chain_update(message.timestamp);
-    let mac = mac.chain_update(".").chain_update(message.body);
-    let signatures = message.signature.split_ascii_whitespace().filter_map(|one| one.strip_prefix("v1,"));
-    signatures
-        .take(10)
-        .filter_map(|signature| STANDARD.decode(signature).ok())
-        .any(|signature| mac.clone().verify_slice(&signature).is_ok())
 }
 
 async fn apply_event(

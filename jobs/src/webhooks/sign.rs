@@ -1,12 +1,11 @@
 //! Signs messages (Standard Webhooks 1.0.0, "Signature scheme": symmetric, `v1`).
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use concord_domain::ids::EventId;
-use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
+use secrecy::SecretString;
+
+use crate::standard_webhooks::signature;
 
 /// The headers of a message: its id, the time of the attempt, and a signature by each secret. The message's `body` is signed
 /// byte by byte.
@@ -18,7 +17,7 @@ pub(super) fn signed_headers(
 ) -> HeaderMap {
     let (id, timestamp) = (id.to_string(), at.timestamp().to_string());
     let signatures: Vec<String> =
-        secrets.iter().filter_map(|secret| signature(secret, &id, &timestamp, body)).collect();
+        secrets.iter().filter_map(|secret| signature(secret, (&id, &timestamp), body)).collect();
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in
@@ -32,18 +31,11 @@ pub(super) fn signed_headers(
     headers
 }
 
-/// `v1,` and the base64 of the HMAC-SHA-256; `None`: the secret is none.
-fn signature(secret: &SecretString, id: &str, timestamp: &str, body: &[u8]) -> Option<String> {
-    let key = STANDARD.decode(secret.expose_secret().strip_prefix("whsec_")?).ok()?;
-    let mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
-    let mac = mac.chain_update(id).chain_update(".").chain_update(timestamp).chain_update(".");
-    Some(format!("v1,{}", STANDARD.encode(mac.chain_update(body).finalize().into_bytes())))
-}
-
 #[cfg(test)]
 mod tests {
     use concord_domain::clock::Clock;
     use concord_storage::secret;
+    use secrecy::ExposeSecret;
     use standardwebhooks::Webhook;
 
     use super::*;
@@ -57,7 +49,7 @@ mod tests {
         // The vector of the reference libraries.
         let secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signed =
-            signature(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
+            signature(&secret, ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330"), br#"{"test": 2432232314}"#);
         assert_eq!(signed.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
     }
 
@@ -84,7 +76,7 @@ mod tests {
     #[test]
     fn what_is_no_secret_signs_nothing() {
         for bad in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!"] {
-            let signed = signature(&SecretString::from(bad), "id", "1", b"{}");
+            let signed = signature(&SecretString::from(bad), ("id", "1"), b"{}");
             assert!(bad == "whsec_" || signed.is_none(), "{bad}");
         }
     }
