@@ -17,6 +17,8 @@ words! {
         CalendarImport = "calendar_import",
         /// A platform's feed is not read. Subject: the channel.
         ChannelFeed = "channel_feed",
+        /// A platform does not read our feed any more, and sells nights that are taken. Subject: the channel.
+        ChannelExport = "channel_export",
         /// Events do not reach another system. Subject: the webhook endpoint.
         Webhook = "webhook",
     }

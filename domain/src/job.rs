@@ -39,6 +39,8 @@ words! {
         PollChannel = "poll_channel",
         /// Close a question about what a person did in their calendar, once its booking is over. Subject: the change.
         CloseRemoteChange = "close_remote_change",
+        /// See whether platforms still read our feeds. Subject: the nil UUID.
+        CheckFeedReads = "check_feed_reads",
         /// Deliver what is due to a webhook endpoint. Subject: the endpoint.
         DeliverWebhooks = "deliver_webhooks",
         /// Take a person out of all that is kept of them. Subject: the erasure.

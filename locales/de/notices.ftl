@@ -30,6 +30,17 @@ feed-unread-detail =
     Neue Reservierungen werden nicht importiert: { $reason }.
     Es wurde nichts geändert. Concord versucht es von selbst wieder.
 
+export-unread-headline = { $platform } ruft Ihren Kalenderlink für { $channel } nicht mehr ab
+export-unread-detail =
+    Zuletzt abgerufen wurde er am { $at }. Bis dahin kann { $platform } { $nights ->
+        [one] { $nights } Nacht verkaufen, die
+       *[other] { $nights } Nächte verkaufen, die
+    } schon belegt { $nights ->
+        [one] ist
+       *[other] sind
+    }.
+    Prüfen Sie in Ihrem Konto bei { $platform }, ob der Kalenderlink noch da ist, und lassen Sie ihn aktualisieren, oder sperren Sie die Nächte dort.
+
 feed-quarantined-headline = Bei { $channel } { $count ->
     [one] fehlt { $count } Buchung
    *[other] fehlen { $count } Buchungen

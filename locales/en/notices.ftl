@@ -30,6 +30,14 @@ feed-unread-detail =
     New reservations are not being imported: { $reason }.
     Nothing was changed. Concord retries automatically.
 
+export-unread-headline = { $platform } no longer reads your calendar link for { $channel }
+export-unread-detail =
+    It last read it on { $at }. Until it does, it may sell { $nights ->
+        [one] { $nights } night that is
+       *[other] { $nights } nights that are
+    } already taken.
+    Check in your { $platform } account that the calendar link is still there, and have it refreshed; or block the nights there.
+
 feed-quarantined-headline = { $channel } is missing { $count ->
     [one] { $count } booking
    *[other] { $count } bookings

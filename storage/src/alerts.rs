@@ -230,6 +230,14 @@ pub async fn unclosed_of_connection(
     all!(tx, UNCLOSED_OF_CONNECTION, business, connection)
 }
 
+const UNCLOSED_OF_KIND: &str =
+    select!("FROM alerts WHERE kind = $1 AND closed_at IS NULL ORDER BY id LIMIT 1000");
+
+/// What is not over of one kind, of all businesses, at most 1,000.
+pub async fn unclosed_of_kind(db: &Db, kind: AlertKind) -> Result<Vec<Alert>> {
+    all!(db, UNCLOSED_OF_KIND, kind)
+}
+
 const LIST: &str = select!(
     "FROM alerts WHERE business_id = $1 AND level > 0 AND (since, id) < ($2, $3)
        AND ($5 IS NULL OR ($5 = 'closed') = (closed_at IS NOT NULL)) AND ($6 IS NULL OR staff_id = $6)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::interval::{Interval, start_of_day};
@@ -27,6 +27,20 @@ pub fn exposed_nights(
         }
     }
     exposed
+}
+
+/// A platform that has missed so many of its turns in a row does not come back by itself.
+const MISSED_READS: i32 = 3;
+/// No platform is late before that: many pause at night.
+pub const MIN_OVERDUE: Duration = Duration::hours(12);
+/// Where nobody knows how often a platform reads.
+const USUAL_OVERDUE: Duration = Duration::hours(48);
+
+/// From when on a platform that last read our feed at `last_read` is late. `reads_every`: how often it usually reads, in
+/// minutes, from and to.
+pub fn overdue_at(last_read: DateTime<Utc>, reads_every: Option<(u32, u32)>) -> DateTime<Utc> {
+    let usual = reads_every.map(|(_, longest)| Duration::minutes(i64::from(longest)) * MISSED_READS);
+    last_read + usual.unwrap_or(USUAL_OVERDUE).max(MIN_OVERDUE)
 }
 
 /// The nights of a stretch: the days on which it is, without the last one where it ends as that begins.

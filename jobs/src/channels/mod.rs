@@ -3,7 +3,7 @@
 //! `poll` is the job that reads a channel at its times; what a person or a program asks for is in `services::channels`. Both
 //! go through `snapshot` (from bytes to a plan), `apply_snapshot` and `apply` (what the plan says, one booking a transaction).
 //! `quarantine` lets through or takes back, `unconfirmed` is what people say of events that may be ours, `exposure` says what
-//! a platform does not know, `notices` what people read of all this, `webhook` what channel managers tell, `own_feed` knows
+//! a platform does not know and `stale_export` tells when one has stopped reading, `notices` what people read of all this, `webhook` what channel managers tell, `own_feed` knows
 //! our own addresses.
 //!
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
@@ -18,6 +18,7 @@ pub mod own_feed;
 pub mod poll;
 pub mod quarantine;
 pub mod snapshot;
+pub(crate) mod stale_export;
 pub mod unconfirmed;
 pub mod webhook;
 

@@ -26,7 +26,7 @@ use crate::{
     language::{NOTICE_LANGUAGE, TextKey, dates::date_time, text},
     notify::{
         NoticeContent,
-        alerts::{end, feed_of},
+        alerts::{end, export_feed_of, feed_of},
     },
 };
 
@@ -257,6 +257,34 @@ pub(super) async fn unread(
     Ok(())
 }
 
+/// Notes that the platform has stopped reading our feed, last at `last_read`, and may sell so many nights that are taken.
+pub(super) async fn export_unread(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    (last_read, nights): (DateTime<Utc>, i64),
+) -> Result<(), StorageError> {
+    let zone = businesses::find_in(tx, channel.business_id).await?.ok_or(StorageError::NotFound)?.zone;
+    let (platform, now) = (platform_name(context, channel), context.clock.now());
+    let named = [
+        ("channel", channel_name_in(tx, context, channel).await?.into()),
+        ("platform", platform.clone().into()),
+    ];
+    let detail = [
+        ("platform", platform.into()),
+        ("at", date_time(last_read, zone, NOTICE_LANGUAGE).into()),
+        ("nights", nights.into()),
+    ];
+    let failure = NewFailure {
+        subject: export_feed_of(channel.business_id, channel.id),
+        staff: None,
+        headline: &text(NOTICE_LANGUAGE, TextKey::ExportUnreadHeadline, named),
+        cause: &text(NOTICE_LANGUAGE, TextKey::ExportUnreadDetail, detail),
+        link: &link(channel.id),
+    };
+    alerts::note_failure(tx, &failure, now).await.map(drop)
+}
+
 /// The feed is read again.
 pub(super) async fn read(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
     if alerts::note_healthy(tx, feed_of(channel.business_id, channel.id), now).await? {
@@ -303,5 +331,6 @@ pub async fn close_all(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Re
     for notice in [ChannelNotice::NotInFeed, ChannelNotice::Quarantined] {
         notices::close(tx, channel.business_id, &notice.key(channel.id), now).await?;
     }
+    end(tx, export_feed_of(channel.business_id, channel.id), now).await?;
     end(tx, feed_of(channel.business_id, channel.id), now).await
 }

@@ -19,8 +19,8 @@ use self::serve::{claim, run_claimed, run_within, serve};
 use crate::{
     Context,
     accounts::push,
-    channels::poll,
-    erasure, invitations,
+    channels::{poll, stale_export},
+    erasure, fetch_mail, invitations,
     job::{AfterJob, Handlers, JobError, RunEnd, outcome_of},
     notify, reminders, retention,
     sync_in::{close_remote_change, drift, import_availability},
@@ -49,6 +49,7 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
         JobKind::RenewPush => Box::pin(push::run(context, job)).await,
         JobKind::PollChannel => Box::pin(poll::run(context, job)).await,
         JobKind::CloseRemoteChange => Box::pin(close_remote_change::run(context, job)).await,
+        JobKind::CheckFeedReads => Box::pin(stale_export::run(context, job)).await,
         JobKind::DeliverWebhooks => Box::pin(webhooks::run(context, job)).await,
         JobKind::Erase => Box::pin(erasure::run(context, job)).await,
         JobKind::Retention => Box::pin(retention::run(context, job)).await,
@@ -153,6 +154,8 @@ pub async fn ensure_scheduled(context: &Context) -> Result<(), StorageError> {
     retention::ensure(context).await?;
     push::ensure(context).await?;
     drift::ensure(context).await
+    fetch_mail::ensure(context).await?;
+    stale_export::ensure(context).await?;
 }
 
 /// Gives back all that a former start of this process held when it was killed, where it is the only one: nobody waits

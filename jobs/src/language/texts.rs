@@ -106,6 +106,8 @@ pub enum TextKey {
     DigestOffHeading,
     DigestOffText,
     DigestOn,
+    ExportUnreadDetail,
+    ExportUnreadHeadline,
     FailedImportDetail,
     FailedImportHeadline,
     FailedSyncDetail,

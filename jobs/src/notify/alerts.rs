@@ -41,6 +41,11 @@ pub fn feed_of(business: BusinessId, channel: ChannelId) -> AlertSubject {
     AlertSubject { business, kind: AlertKind::ChannelFeed, id: channel.0 }
 }
 
+/// What reads our feed for a channel: its platform.
+pub fn export_feed_of(business: BusinessId, channel: ChannelId) -> AlertSubject {
+    AlertSubject { business, kind: AlertKind::ChannelExport, id: channel.0 }
+}
+
 /// What delivers events to an endpoint.
 pub fn webhook_of(business: BusinessId, endpoint: WebhookEndpointId) -> AlertSubject {
     AlertSubject { business, kind: AlertKind::Webhook, id: endpoint.0 }
@@ -161,7 +166,7 @@ fn payload(alert: &Alert, now: DateTime<Utc>) -> AlertPayload {
 fn notice_kind(kind: AlertKind) -> NoticeKind {
     match kind {
         AlertKind::CalendarExport | AlertKind::CalendarImport => NoticeKind::FailedSync,
-        AlertKind::ChannelFeed => NoticeKind::FeedUnread,
+        AlertKind::ChannelFeed | AlertKind::ChannelExport => NoticeKind::FeedUnread,
         AlertKind::Webhook => NoticeKind::WebhookFailing,
     }
 }
@@ -174,7 +179,7 @@ fn content(
 ) -> NoticeContent {
     let subject = match alert.kind {
         AlertKind::CalendarExport | AlertKind::CalendarImport => HistorySubject::Connection,
-        AlertKind::ChannelFeed => HistorySubject::Channel,
+        AlertKind::ChannelFeed | AlertKind::ChannelExport => HistorySubject::Channel,
         AlertKind::Webhook => HistorySubject::WebhookEndpoint,
     };
     NoticeContent {

@@ -7,6 +7,7 @@ use concord_domain::{
     notice::NoticeKind,
     webhook::{EventSubject, EventType},
 };
+use concord_jobs::dispatch::ensure_scheduled;
 use concord_services::channels::{self as manage, ChannelUpdate, import};
 use concord_storage::{
     PageRequest, alerts, events,
@@ -131,6 +132,46 @@ async fn stale_feed_is_an_alert_within_half_an_hour_and_heals(db: &TestDb) {
     assert!(alert.failure.healthy_since.unwrap() + CLOSE_AFTER <= alert.closed_at.unwrap());
 }
 
+async fn platform_that_stops_reading_is_an_alert_while_it_may_sell_what_is_taken(db: &TestDb) {
+    let fixture = ChannelFixture::new(db).await;
+    ensure_scheduled(&fixture.context).await.unwrap();
+    let airbnb = fixture.on("airbnb").await;
+    fixture.platform_reads(airbnb).await;
+    let listed = async || {
+        let ask = PageRequest { limit: 10, after: None };
+        alerts::list(db, fixture.business.id, (None, None), &ask).await.unwrap().items
+    };
+    let minutes = async |count: i64| {
+        for _ in 0..count / 5 {
+            fixture.clock.advance(Duration::minutes(5));
+            fixture.jobs.drain().await.unwrap();
+        }
+    };
+    fixture.later(40).await;
+    assert_eq!(listed().await, [], "there is nothing that it does not know");
+    assert!(fixture.book("ours", 20, 23).await);
+    minutes(30).await;
+    let alert = listed().await.remove(0);
+    assert_eq!((alert.kind, alert.subject_id), (AlertKind::ChannelExport, airbnb.0));
+    assert!(alert.headline.starts_with("Airbnb no longer reads your calendar link"), "{}", alert.headline);
+    assert!(alert.cause.contains("3 nights"), "{}", alert.cause);
+
+    fixture.platform_reads(airbnb).await;
+    minutes(30).await;
+    assert_eq!(listed().await.remove(0).state(), AlertState::Closed);
+    // It is in time again: the next booking is nothing to tell of.
+    assert!(fixture.book("theirs", 26, 28).await);
+    minutes(60).await;
+    assert_eq!(listed().await.len(), 1);
+    // Late again, and then paused: nobody waits for it any more.
+    fixture.later(40).await;
+    assert_eq!(listed().await[0].state(), AlertState::Open);
+    manage::update(&fixture.context, &fixture.change(), airbnb, &in_state(ChannelState::Paused))
+        .await
+        .unwrap();
+    assert_eq!(listed().await[0].state(), AlertState::Closed);
+}
+
 async fn log_line_of_job_names_it(db: &TestDb) {
     logs::collect();
     let fixture = ChannelFixture::new(db).await;
@@ -147,5 +188,6 @@ concord_storage::on_both_databases!(
     notice_of_manual_import_closes_when_removed,
     other_systems_are_told_of_a_feed_that_fails_and_heals,
     stale_feed_is_an_alert_within_half_an_hour_and_heals,
+    platform_that_stops_reading_is_an_alert_while_it_may_sell_what_is_taken,
     log_line_of_job_names_it,
 );

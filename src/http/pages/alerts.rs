@@ -51,6 +51,7 @@ pub(super) fn kind_label(kind: AlertKind) -> &'static str {
         AlertKind::CalendarExport => "Calendar",
         AlertKind::CalendarImport => "Busy times",
         AlertKind::ChannelFeed => "Channel",
+        AlertKind::ChannelExport => "Calendar link",
         AlertKind::Webhook => "Webhook",
     }
 }

@@ -64,6 +64,7 @@ impl JobSubject {
             | JobKind::Notify
             | JobKind::PollChannel
             | JobKind::DeliverWebhooks
+            | JobKind::CheckFeedReads
             | JobKind::Erase
             | JobKind::Retention => Ok(None),
         }

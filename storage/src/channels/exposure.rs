@@ -51,6 +51,34 @@ pub async fn list_unread_bookings(
     all!(db, UNREAD_BOOKINGS, business, now)
 }
 
+/// A channel whose feed its platform has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
+pub struct LastRead {
+    pub business_id: BusinessId,
+    pub channel_id: ChannelId,
+    /// When a program last did.
+    pub read_at: DateTime<Utc>,
+}
+
+const LAST_READ_BEFORE: &str = "
+    SELECT c.business_id, c.id AS channel_id, MAX(r.read_at) AS read_at
+    FROM channels c
+    JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
+    JOIN feed_reads r ON r.feed_id = c.feed_id AND NOT r.person
+    WHERE c.removed_at IS NULL AND c.state = 'active' AND c.id > $1
+    GROUP BY c.business_id, c.id HAVING MAX(r.read_at) < $2
+    ORDER BY c.id LIMIT 500";
+
+/// Channels of all businesses that are kept in step and whose platform has read their feed, but not since `before`; at most
+/// 500, by id, after `after`.
+pub async fn last_read_before(
+    db: &Db,
+    after: Option<ChannelId>,
+    before: DateTime<Utc>,
+) -> Result<Vec<LastRead>> {
+    all!(db, LAST_READ_BEFORE, after.map_or(uuid::Uuid::nil(), |id| id.0), before)
+}
+
 const NEVER_READ: &str = "
     SELECT c.id FROM channels c JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
     WHERE c.business_id = $1 AND c.removed_at IS NULL

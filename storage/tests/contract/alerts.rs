@@ -73,6 +73,11 @@ async fn failure_is_noted_once_until_it_is_over(db: &TestDb) {
     assert!(!fail(db, feed, "it answers 500", 5).await);
     assert!(fail(db, subject(other, feed.id), "it timed out", 5).await, "another business");
     assert!(fail(db, AlertSubject { kind: AlertKind::Webhook, ..feed }, "it timed out", 5).await);
+    let webhooks = alerts::unclosed_of_kind(db, AlertKind::Webhook).await.unwrap();
+    assert_eq!(
+        webhooks.iter().map(|one| (one.business_id, one.kind)).collect::<Vec<_>>(),
+        [(business, AlertKind::Webhook)]
+    );
     let noted = unclosed(db, feed).await.unwrap();
     assert_eq!(
         (noted.cause.as_str(), noted.failure.since, noted.failure.level),

@@ -116,6 +116,13 @@ async fn what_platforms_do_not_know_is_found_for_all_channels(db: &TestDb) {
     fixture.read(db, 5, 7, false).await;
     assert_eq!(exposed(0).await, []);
     assert_eq!(exposure::never_read(db, business).await.unwrap(), []);
+    let last = exposure::last_read_before(db, None, at(8)).await.unwrap();
+    let own = last.iter().find(|one| one.channel_id == fixture.channel.id).unwrap();
+    assert_eq!((own.business_id, own.read_at), (business, at(7)));
+    for (after, before) in [(Some(fixture.channel.id), at(8)), (None, at(7))] {
+        let last = exposure::last_read_before(db, after, before).await.unwrap();
+        assert!(last.iter().all(|one| one.channel_id != fixture.channel.id));
+    }
     // At a new address nobody has read anything; what was read at the old one is known all the same.
     let mut tx = begin(db).await;
     feed_reads::forget(&mut tx, fixture.feed.id).await.unwrap();

@@ -248,6 +248,9 @@ async fn failed_job_item(
             "A pending question about a past booking could not be closed".to_owned()
         }
         JobKind::DeliverWebhooks => "Events could not be delivered to a webhook".to_owned(),
+        JobKind::CheckFeedReads => {
+            "It could not be checked whether platforms read your calendar links".to_owned()
+        }
         JobKind::Erase => "A customer's data could not be erased yet".to_owned(),
         JobKind::Retention => "Old records could not be deleted".to_owned(),
     };

@@ -1,0 +1,79 @@
+//! Sees whether platforms still read the feeds that they sell by.
+//!
+//! A platform tells nobody that it has dropped a calendar link; what shows it is that it does not come. It is an alert where the
+//! platform may sell nights that are taken, and over when it comes again or has nothing to miss. Comes back every ten minutes.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    alert::AlertKind,
+    channel::exposure::{MIN_OVERDUE, overdue_at},
+    ids::ChannelId,
+    job::{JobKind, QueueClass},
+};
+use concord_storage::{
+    StorageError, alerts, channels,
+    channels::exposure::{LastRead, last_read_before},
+    in_tx,
+    jobs::{self, ClaimedJob, JobOutcome, NewJob},
+};
+use uuid::Uuid;
+
+use super::{exposure::exposure, notices};
+use crate::{Context, job::JobError, notify::alerts::export_feed_of};
+
+const EVERY: Duration = Duration::minutes(10);
+
+pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutcome, JobError> {
+    let now = context.clock.now();
+    let (mut late, mut after) = (BTreeSet::new(), None);
+    loop {
+        let found = last_read_before(&context.db, after, now - MIN_OVERDUE).await?;
+        let Some(last) = found.last() else { break };
+        after = Some(last.channel_id);
+        for read in &found {
+            if note_if_late(context, read, now).await? {
+                late.insert(read.channel_id);
+            }
+        }
+    }
+    for alert in alerts::unclosed_of_kind(&context.db, AlertKind::ChannelExport).await? {
+        let channel = ChannelId(alert.subject_id);
+        if !late.contains(&channel) {
+            let subject = export_feed_of(alert.business_id, channel);
+            in_tx!(context.db, tx => alerts::note_healthy(&mut tx, subject, now).await)?;
+        }
+    }
+    Ok(JobOutcome::Again(context.clock.now() + EVERY))
+}
+
+/// Whether the platform is late, and may sell what is taken.
+async fn note_if_late(context: &Context, read: &LastRead, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    let Some(channel) = channels::find(&context.db, read.business_id, read.channel_id).await? else {
+        return Ok(false);
+    };
+    let reads_every = context.platforms.find(&channel.platform).and_then(|platform| platform.reads_every);
+    if overdue_at(read.read_at, reads_every) > now {
+        return Ok(false);
+    }
+    let nights = exposure(&context.db, &channel, now).await?.nights();
+    if nights == 0 {
+        return Ok(false);
+    }
+    in_tx!(context.db, tx => notices::export_unread(&mut tx, context, &channel, (read.read_at, nights)).await)?;
+    Ok(true)
+}
+
+/// Sees to it that the job exists; called when a process starts.
+pub(crate) async fn ensure(context: &Context) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    let job = NewJob {
+        business: None,
+        kind: JobKind::CheckFeedReads,
+        subject: Uuid::nil(),
+        queue: QueueClass::Poll,
+        due_at: now + EVERY,
+    };
+    in_tx!(context.db, tx => jobs::enqueue(&mut tx, job, now).await).map(drop)
+}
