@@ -44,7 +44,7 @@ eval "$variables"
 
 step "tests"
 # What a developer has set for a server of their own must not reach the tests.
-unset DATABASE_URL REDIS_URL SMTP_URL PUBLIC_URL CONCORD_MASTER_KEY CONCORD_CONFIG GOOGLE_CALENDAR_CLIENT_ID \
+unset DATABASE_URL REDIS_URL SMTP_URL IMAP_URL PUBLIC_URL CONCORD_MASTER_KEY CONCORD_CONFIG GOOGLE_CALENDAR_CLIENT_ID \
   GOOGLE_CALENDAR_CLIENT_SECRET MICROSOFT_GRAPH_CLIENT_ID MICROSOFT_GRAPH_CLIENT_SECRET RUST_LOG "${!CONCORD__@}"
 has_nextest() { cargo nextest --version >/dev/null 2>&1; }
 if [ "$part" = --long ]; then

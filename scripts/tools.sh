@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to it that everything is there which the tests need besides Rust: PostgreSQL, Redis, Chromium with its driver,
-# Python, Node.js with npm, rustfmt and clippy, a C compiler. As root, or where sudo asks for no password, what is missing is installed
+# Dovecot, Python, Node.js with npm, rustfmt and clippy, a C compiler. As root, or where sudo asks for no password, what is missing is installed
 # from the system's packages; otherwise it is named, with the command that installs it.
 #
 #   scripts/tools.sh            check and install
@@ -22,6 +22,7 @@ has_chromium() { has chromium || has chromium-browser || has google-chrome; }
 has_venv() { has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 has_redis() { has redis-server && has redis-cli; }
 has_npm() { has node && has npm; }
+has_dovecot() { has dovecot || [ -x /usr/sbin/dovecot ]; }
 has_account_tools() { has setpriv && has flock; }
 has_c_compiler() { has cc || has gcc || has clang; }
 
@@ -32,6 +33,7 @@ missing_packages() {
   has_chromium || echo chromium
   has chromedriver || echo chromium-driver
   has_venv || echo python3-venv
+  has_dovecot && has openssl || echo dovecot-imapd openssl
   has_npm || echo nodejs npm
   has_account_tools || echo util-linux
   has_c_compiler || echo gcc libc6-dev

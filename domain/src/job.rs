@@ -23,6 +23,8 @@ words! {
         MailSignInLinks = "mail_sign_in_links",
         /// Send a mail. Subject: the mail.
         SendMail = "send_mail",
+        /// Read the mailbox that customers' calendars answer to. Subject: the nil UUID.
+        FetchMail = "fetch_mail",
         /// Send those who come to a booking what has changed of it. Subject: the booking.
         Invite = "invite",
         /// Send the reminders of a booking that are due. Subject: the booking.
@@ -37,10 +39,10 @@ words! {
         RenewPush = "renew_push",
         /// Read a platform's feed. Subject: the channel.
         PollChannel = "poll_channel",
-        /// Close a question about what a person did in their calendar, once its booking is over. Subject: the change.
-        CloseRemoteChange = "close_remote_change",
         /// See whether platforms still read our feeds. Subject: the nil UUID.
         CheckFeedReads = "check_feed_reads",
+        /// Close a question about what a person did in their calendar, once its booking is over. Subject: the change.
+        CloseRemoteChange = "close_remote_change",
         /// Deliver what is due to a webhook endpoint. Subject: the endpoint.
         DeliverWebhooks = "deliver_webhooks",
         /// Take a person out of all that is kept of them. Subject: the erasure.

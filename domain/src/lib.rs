@@ -38,6 +38,7 @@ pub mod json;
 pub mod language;
 pub mod mail;
 pub mod mail_text;
+pub mod mailbox;
 pub mod notice;
 pub mod notification;
 pub mod occupancy;

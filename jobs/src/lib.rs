@@ -6,7 +6,7 @@
 //! `worker` only see to it that this happens soon, and the sweep that it happens at all.
 //!
 //! Each module needs only what stands below it: `dispatch`; `sync_out`; `sync_in`; `accounts`, `channels` and `webhooks`;
-//! `mail_preview`; `reminders`; `invitations` and `erasure`; `notify` and
+//! `mail_preview`; `reminders`; `invitations` and `erasure`; `notify`, `fetch_mail` and
 //! `enqueue`; `worker`; `job`, which is what all jobs have in common; `mail`, `queue` and `metrics`;
 //! `standard_webhooks`; `language`. What people do is in `services`, which enqueues by `enqueue`.
 //!
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod dispatch;
 pub mod enqueue;
 mod erasure;
+mod fetch_mail;
 pub mod invitations;
 pub mod job;
 pub mod language;
@@ -33,11 +34,11 @@ pub mod notify;
 pub mod queue;
 mod reminders;
 mod retention;
-mod sync_in;
 mod standard_webhooks;
+mod sync_in;
 mod sync_out;
 pub mod webhooks;
 pub mod worker;
 
-pub use job::{CallLimits, Context, Handlers, KeyRegistry, ProviderLimits, SyncSettings};
+pub use job::{CallLimits, Context, Handlers, KeyRegistry, MailReceiver, ProviderLimits, SyncSettings};
 pub use metrics::Metrics;

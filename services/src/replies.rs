@@ -1,17 +1,16 @@
-//! What calendars answer to invitations, as a mail server hands it to us.
+//! What calendars answer to invitations, as a mail server hands it to us or as it was fetched from a mailbox.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    customer::CustomerAnswer,
     ical::{booking_of, writer::IcalTime},
-    invitation::{ReplyDecision, decide_reply},
+    invitation::{ReplyDecision, decide_reply, is_answered_to},
     mail::MailAddress,
     people::Actor,
 };
 use concord_jobs::{
-    Context,
+    Context, MailReceiver,
     invitations::Subject,
-    mail::incoming::{IncomingReply, read_incoming},
+    mail::incoming::{IncomingReply, ReplyOutcome, read_incoming},
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
@@ -26,46 +25,33 @@ use crate::{
     history,
 };
 
-/// What has come of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyOutcome {
-    /// It is the answer of whoever was invited.
-    Answered(CustomerAnswer),
-    /// They wish for another time: it is in the booking's history.
-    Wished,
-    /// It answers an invitation that is no longer so, and is noted.
-    Outdated,
-    /// Somebody else has answered, who was given the invitation; it is noted.
-    OtherAddress,
-    /// Nobody says that it is from there. Nothing was noted.
-    NotBelieved,
-    /// It is no reply to an invitation of ours, or says nothing new.
-    Ignored,
-}
-
 /// Takes in a mail as it came. Whatever it is, it need not come again unless the database is away.
-///
-/// `authserv_id`: as for [`read_incoming`].
-pub async fn receive(
-    context: &Context,
-    mail: &[u8],
-    authserv_id: &str,
-) -> Result<ReplyOutcome, StorageError> {
-    let Some(incoming) = read_incoming(mail, authserv_id) else { return Ok(ReplyOutcome::Ignored) };
+pub async fn receive(context: &Context, mail: &[u8]) -> Result<ReplyOutcome, StorageError> {
+    let Some(incoming) = read_incoming(mail, &context.mail.authserv_id) else {
+        return Ok(ReplyOutcome::Ignored);
+    };
     let Some(booking) = booking_of(&incoming.reply.uid) else { return Ok(ReplyOutcome::Ignored) };
-    if !incoming.is_authenticated {
-        return Ok(ReplyOutcome::NotBelieved);
-    }
     let invited = attendees::of_replied_booking(&context.db, booking).await?;
     let Some(first) = invited.first() else { return Ok(ReplyOutcome::Ignored) };
     let business = first.business_id;
+    // Whose invitation it is that was answered, where only those know its sender who have it.
+    let by_address = invited.iter().find(|one| {
+        let organizer = one.organizer_address.as_deref().unwrap_or_default();
+        is_answered_to(organizer, incoming.to.iter().map(String::as_str))
+    });
+    if !incoming.is_authenticated && by_address.is_none() {
+        return Ok(ReplyOutcome::NotBelieved);
+    }
+    let answers_for = MailAddress::key_of(&incoming.reply.attendee);
+    let by_address = by_address.map(|one| one.id);
     let Some(subject) = Subject::load(context, business, booking).await? else {
         return Ok(ReplyOutcome::Ignored);
     };
-    let answers_for = MailAddress::key_of(&incoming.reply.attendee);
-    let own = invited
-        .into_iter()
-        .find(|one| one.address_key == incoming.from_key && one.address_key == answers_for);
+    let own = invited.into_iter().find(|one| {
+        let is_sender = incoming.is_authenticated && one.address_key == incoming.from_key;
+        // Who has the invitation itself may answer from an alias.
+        one.address_key == answers_for && (is_sender || by_address == Some(one.id))
+    });
     let now = context.clock.now();
     let Some(attendee) = own.filter(|one| one.removed_at.is_none()) else {
         let by = ChangeContext { business, actor: Actor::System, now };
@@ -77,6 +63,9 @@ pub async fn receive(
     let visit = CustomerVisit { subject, attendee };
     act(context, &visit, &incoming, decision).await
 }
+
+/// The same, for the job that fetches mails.
+pub const RECEIVER: MailReceiver = |context, mail| Box::pin(receive(context, mail));
 
 async fn act(
     context: &Context,

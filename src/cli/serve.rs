@@ -8,7 +8,7 @@ use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
     Context, Handlers, KeyRegistry, Metrics, ProviderLimits, SyncSettings, clock,
     dispatch::{self, JobRunner},
-    mail::{MailSettings, Mailer, SmtpServerAddress, default_from_address},
+    mail::{MailSettings, Mailbox, MailboxAddress, Mailer, SmtpServerAddress, default_from_address},
     queue::{Queue, QueueConfig, QueueError},
     worker::{self, Concurrency, WorkerSettings},
 };
@@ -17,6 +17,7 @@ use concord_providers::{
     SsrfGuard, WebhookLimits, WebhookSender,
     oidc::{OidcClient, OidcSettings},
 };
+use concord_services::replies;
 use concord_storage::{
     Db, DbOptions, InstanceMode, StorageError,
     retention::RetentionPeriods,
@@ -30,7 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{CommandError, init_telemetry, print_line, shutdown_signal};
 use crate::{
     app::{App, admission::Admission, feed_access::FeedAccessLog},
-    config::{Config, ListenAddress, MissingKeyPolicy},
+    config::{Config, ListenAddress, MailConfig, MissingKeyPolicy},
     http::{self, connections::ConnectionSlots},
 };
 
@@ -99,7 +100,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         settings: Arc::new(sync_settings(&config)),
         mail: Arc::new(mail(&config)?),
         keys: KeyRegistry::default(),
-        handlers: Handlers::default(),
+        handlers: Handlers::new(replies::RECEIVER),
         platforms,
         metrics: Metrics::default(),
     };
@@ -367,7 +368,17 @@ pub(super) fn mail(config: &Config) -> Result<MailSettings, CommandError> {
         digest: to_time_delta(section.digest),
         timeout: section.timeout,
         sign_in_link: to_time_delta(config.security.sign_in_link),
+        mailbox: mailbox(section)?,
+        mailbox_every: to_time_delta(section.imap_every),
+        authserv_id: section.authserv_id.clone(),
+        plus_addresses: section.plus_addresses,
     })
+}
+
+fn mailbox(section: &MailConfig) -> Result<Option<Mailbox>, CommandError> {
+    let Some(url) = &section.imap_url else { return Ok(None) };
+    let address = MailboxAddress::parse(url).map_err(|problem| format!("mail.imap_url: {problem}"))?;
+    Ok(Some(Mailbox::new(&address, section.timeout)))
 }
 
 fn to_time_delta(duration: std::time::Duration) -> Duration {

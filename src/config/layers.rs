@@ -15,6 +15,7 @@ const SECRET: &[&str] = &[
     "queue.redis_url",
     "mail.url",
     "mail.receive_secret",
+    "mail.imap_url",
     "security.master_key",
     "security.previous_master_keys",
 ];

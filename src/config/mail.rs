@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use concord_domain::settings::FieldErrors;
-use concord_jobs::mail::SmtpServerAddress;
+use concord_jobs::mail::{MailboxAddress, SmtpServerAddress};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -36,7 +36,15 @@ pub struct MailConfig {
     /// What `/hooks/mail` asks for. Without it, no mail is taken in.
     #[serde(deserialize_with = "units::optional")]
     pub receive_secret: Option<SecretString>,
-    /// The name by which the mail server that hands mails in signs what it has found out about their senders (RFC 8601, 2.5);
+    /// The mailbox that customers' calendars answer to, with its password. Without one, none is read.
+    #[serde(deserialize_with = "units::optional")]
+    pub imap_url: Option<SecretString>,
+    /// The pause between two looks at it.
+    #[serde(rename = "imap_seconds", deserialize_with = "units::seconds")]
+    pub imap_every: Duration,
+    /// Whether invitations come from an address with a secret behind a plus sign.
+    pub plus_addresses: bool,
+    /// The name by which the mail server that mails come in by signs what it has found out about their senders (RFC 8601, 2.5);
     /// empty: no sender is believed.
     pub authserv_id: String,
     /// The selector with which the mail server signs (DKIM), for `concord doctor`; empty: the usual ones are tried.
@@ -54,6 +62,9 @@ impl MailConfig {
     pub(super) fn validate(&self, check: &mut SectionFaults) {
         if let Some(Err(problem)) = self.url.as_ref().map(SmtpServerAddress::parse) {
             check.add("url", problem);
+        }
+        if let Some(Err(problem)) = self.imap_url.as_ref().map(MailboxAddress::parse) {
+            check.add("imap_url", problem);
         }
         if self.from_name.chars().any(char::is_control) || self.from_name.chars().count() > 100 {
             check.add("from_name", "must be one line of at most 100 characters");
@@ -83,6 +94,7 @@ impl MailConfig {
             check.add("dns_server", "must be an address with a port, such as 192.0.2.1:53");
         }
         check.check_range("timeout_seconds", self.timeout.as_secs(), 1..=300);
+        check.check_range("imap_seconds", self.imap_every.as_secs(), 10..=3_600);
         check.check_range("connections", self.connections, 1..=50);
         check.check_range("per_minute", self.per_minute, 1..=100_000);
         check.check_range("digest_minutes", self.digest.as_secs() / 60, 0..=1_440);

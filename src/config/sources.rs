@@ -11,6 +11,7 @@ const NAMED_VARIABLES: &[(&str, &str)] = &[
     ("DATABASE_URL", "database.url"),
     ("REDIS_URL", "queue.redis_url"),
     ("SMTP_URL", "mail.url"),
+    ("IMAP_URL", "mail.imap_url"),
     ("PUBLIC_URL", "server.public_url"),
     ("CONCORD_MASTER_KEY", "security.master_key"),
 ];

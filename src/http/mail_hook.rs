@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use concord_jobs::mail::incoming::MAX_INCOMING_BYTES;
-use concord_services::replies::{self, ReplyOutcome};
+use concord_jobs::mail::incoming::{MAX_INCOMING_BYTES, ReplyOutcome};
+use concord_services::replies;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
@@ -44,7 +44,7 @@ async fn receive(
         app.admission.record_failure(CredentialKind::Webhook, visit.network());
         return (StatusCode::UNAUTHORIZED, "The secret is wrong.\n").into_response();
     }
-    match replies::receive(&app.context, &body, &app.config.mail.authserv_id).await {
+    match replies::receive(&app.context, &body).await {
         Ok(outcome) => (StatusCode::OK, format!("{}\n", describe(outcome))).into_response(),
         Err(error) => {
             tracing::error!(%error, "a mail could not be taken in");

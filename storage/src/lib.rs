@@ -43,6 +43,7 @@ pub mod jobs;
 pub mod limits;
 pub mod mail_design;
 pub mod mail_secrets;
+pub mod mailboxes;
 pub mod mails;
 mod migrations;
 pub mod notices;

@@ -22,6 +22,8 @@ mod port;
 pub mod process;
 mod until;
 
-pub use foreign::{CaldavServer, CaldavUser, FaultProxy, ObservedObject, ProxyFault, ServerSoftware};
+pub use foreign::{
+    CaldavServer, CaldavUser, FaultProxy, MailboxServer, ObservedObject, ProxyFault, ServerSoftware,
+};
 pub use port::free_port;
 pub use until::{PATIENCE, until};

@@ -44,6 +44,7 @@ mod idempotency;
 mod last_unit;
 mod mail;
 mod mail_texts;
+mod mailbox;
 mod notifications;
 mod oauth_connect;
 mod oidc;

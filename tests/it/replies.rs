@@ -20,7 +20,7 @@ async fn start(db: &TestDb) -> TestApp {
 }
 
 /// A booking to which Maria was invited, and the UID of the invitation.
-async fn invited(test_app: &TestApp) -> String {
+pub(crate) async fn invited(test_app: &TestApp) -> String {
     let body = json!({ "invitations": "confirmed", "invitation_delay_minutes": 0 });
     test_app.api.patch("/api/v1/business", body).await.expect(200);
     let room = test_app.resource(1).await;
@@ -40,7 +40,7 @@ async fn invited(test_app: &TestApp) -> String {
 }
 
 /// A reply in the form of Exchange, which names no organizer.
-fn reply(uid: &str, from: &str, (answer, sequence): (&str, u32), results: &str) -> String {
+pub(crate) fn reply(uid: &str, from: &str, (answer, sequence): (&str, u32), results: &str) -> String {
     format!(
         "{results}From: Maria Silva <{from}>\r\nTo: concord@book.example\r\nSubject: Answer\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\n\
@@ -52,7 +52,8 @@ fn reply(uid: &str, from: &str, (answer, sequence): (&str, u32), results: &str) 
     )
 }
 
-const PASS: &str = "Authentication-Results: mx.casa.example; dmarc=pass header.from=example.org\r\n";
+pub(crate) const PASS: &str =
+    "Authentication-Results: mx.casa.example; dmarc=pass header.from=example.org\r\n";
 
 #[expect(clippy::disallowed_methods, reason = "customers and mail servers have clients of their own")]
 async fn hand_in(test_app: &TestApp, mail: String, secret: &str) -> (StatusCode, String) {
@@ -61,7 +62,7 @@ async fn hand_in(test_app: &TestApp, mail: String, secret: &str) -> (StatusCode,
     (answer.status(), answer.text().await.unwrap())
 }
 
-async fn invitation(test_app: &TestApp) -> Value {
+pub(crate) async fn invitation(test_app: &TestApp) -> Value {
     test_app.api.get("/api/v1/bookings/tasting/invitations").await.expect(200)["items"][0].clone()
 }
 

@@ -41,6 +41,7 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
         JobKind::Disconnect => Box::pin(disconnect::run(context, job)).await,
         JobKind::MailSignInLinks => Box::pin(notify::sign_in::run(context, job)).await,
         JobKind::SendMail => Box::pin(notify::send::run(context, job)).await,
+        JobKind::FetchMail => Box::pin(fetch_mail::run(context, job)).await,
         JobKind::Invite => Box::pin(invitations::run(context, job)).await,
         JobKind::Remind => Box::pin(reminders::run(context, job)).await,
         JobKind::PlanReminders => Box::pin(reminders::plan::run(context, job)).await,
@@ -48,8 +49,8 @@ async fn dispatch(context: &Context, job: &ClaimedJob, then: AfterJob<'_>) -> Re
         JobKind::CheckAlert => Box::pin(notify::alerts::run(context, job)).await,
         JobKind::RenewPush => Box::pin(push::run(context, job)).await,
         JobKind::PollChannel => Box::pin(poll::run(context, job)).await,
-        JobKind::CloseRemoteChange => Box::pin(close_remote_change::run(context, job)).await,
         JobKind::CheckFeedReads => Box::pin(stale_export::run(context, job)).await,
+        JobKind::CloseRemoteChange => Box::pin(close_remote_change::run(context, job)).await,
         JobKind::DeliverWebhooks => Box::pin(webhooks::run(context, job)).await,
         JobKind::Erase => Box::pin(erasure::run(context, job)).await,
         JobKind::Retention => Box::pin(retention::run(context, job)).await,
@@ -84,7 +85,7 @@ pub struct JobRunner {
 impl JobRunner {
     /// `worker`: a name that no other process and no former start of this one has.
     pub fn new(context: Context, worker: &str) -> Self {
-        let handlers = Handlers { run: Some(run_within) };
+        let handlers = Handlers { run: Some(run_within), ..context.handlers };
         Self { context: Context { handlers, ..context }, worker: worker.into() }
     }
 
@@ -153,9 +154,9 @@ impl JobHandler for JobRunner {
 pub async fn ensure_scheduled(context: &Context) -> Result<(), StorageError> {
     retention::ensure(context).await?;
     push::ensure(context).await?;
-    drift::ensure(context).await
     fetch_mail::ensure(context).await?;
     stale_export::ensure(context).await?;
+    drift::ensure(context).await
 }
 
 /// Gives back all that a former start of this process held when it was killed, where it is the only one: nobody waits

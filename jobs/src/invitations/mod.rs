@@ -31,6 +31,7 @@ use concord_storage::{
     resources::{self, Resource},
 };
 
+use self::sender::lasting_organizer_address;
 pub(crate) use self::sender::{attendee_mail, sender_name};
 pub use self::{
     portal::write_portal_mail,
@@ -200,7 +201,7 @@ async fn invite(
             PlannedInvitation { organizer_address: None, problem: Some(&problem), asks_anew: false };
         return attendees::record_planned(tx, attendee.id, planned).await.map(|()| None);
     };
-    let organizer = organizer_address(context, &subject.business, Some(attendee));
+    let organizer = &*lasting_organizer_address(context, &subject.business, attendee);
     // Who has agreed to another time has not agreed to this one, unless they have seen it on their page.
     let is_raised = sent.is_none_or(|sent| message.sequence > sent.sequence);
     let asks_anew = is_raised && attendee.answered_at.is_none_or(|at| at < subject.booking.updated_at);

@@ -1,7 +1,10 @@
 //! What all mails to those who come to a booking have in common: whom they are from, and the page that they lead to.
 
+use std::borrow::Cow;
+
 use concord_domain::{
     ids::{AttendeeId, BusinessId},
+    invitation::{ANSWER_TOKEN_BYTES, answer_address},
     mail::{MailAddress, MailKind},
 };
 use concord_storage::{
@@ -11,6 +14,7 @@ use concord_storage::{
     customer_links,
     mail_design::LogoName,
     mails::{MailSender, NewMail},
+    secret,
 };
 use secrecy::ExposeSecret;
 
@@ -29,6 +33,22 @@ pub fn organizer_address<'a>(
         Some(business.invitations.sender_address.as_str()).filter(|address| !address.is_empty());
     let frozen = attendee.and_then(|attendee| attendee.organizer_address.as_deref());
     frozen.or(of_business).unwrap_or(&context.mail.from_address)
+}
+
+/// The same, as an attendee's invitations come from it for good: before the first one, it is given a secret by which the answer
+/// is known, where the installation wants that.
+pub(super) fn lasting_organizer_address<'a>(
+    context: &'a Context,
+    business: &'a Business,
+    attendee: &'a Attendee,
+) -> Cow<'a, str> {
+    let address = organizer_address(context, business, Some(attendee));
+    if attendee.organizer_address.is_some() || !context.mail.plus_addresses {
+        return address.into();
+    }
+    let mut token = [0; ANSWER_TOKEN_BYTES];
+    secret::fill_random(&mut token);
+    answer_address(address, token).map_or(Cow::Borrowed(address), Cow::Owned)
 }
 
 /// The name that mails to customers come from.

@@ -15,13 +15,18 @@ use concord_storage::{
     retention::RetentionPeriods,
     seal::Keyring,
 };
+use futures::future::BoxFuture;
 use url::Url;
 
 use super::{
     JobError, KeyRegistry,
     end::{AfterJob, RunFuture},
 };
-use crate::{mail::MailSettings, metrics::Metrics, queue::Queue};
+use crate::{
+    mail::{MailSettings, incoming::ReplyOutcome},
+    metrics::Metrics,
+    queue::Queue,
+};
 
 /// How fast a provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +120,26 @@ pub struct SyncSettings {
     pub keep: RetentionPeriods,
 }
 
-/// How a claimed job is run, for a long one that gives way to it. The list of handlers is above all jobs, so whoever runs
-/// jobs hands it in; where nobody has, nothing gives way.
+/// Takes in a mail as it came, and says what has come of it.
+pub type MailReceiver =
+    for<'a> fn(&'a Context, &'a [u8]) -> BoxFuture<'a, Result<ReplyOutcome, StorageError>>;
+
+/// What jobs call that is above them: whoever runs jobs hands it in.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handlers {
+    /// How a claimed job is run, for a long one that gives way to it; where nobody has said it, nothing gives way. The list of
+    /// handlers is above all jobs.
     pub(crate) run: Option<for<'a> fn(&'a Context, &'a ClaimedJob, AfterJob<'a>) -> RunFuture<'a>>,
+    /// What is done with a mail that was fetched: what customers may do is in `concord-services`, above all jobs. Without it,
+    /// fetched mails say nothing.
+    pub(crate) receive_mail: Option<MailReceiver>,
+}
+
+impl Handlers {
+    /// With what is done with a mail that was fetched.
+    pub fn new(receive_mail: MailReceiver) -> Self {
+        Self { run: None, receive_mail: Some(receive_mail) }
+    }
 }
 
 /// What every job is given: all that it may touch.
@@ -143,7 +163,7 @@ pub struct Context {
     pub mail: Arc<MailSettings>,
     /// Which keys this process is at work for; one for each process.
     pub keys: KeyRegistry,
-    /// How the jobs are run for which another one gives way; `JobRunner` sets it.
+    /// What jobs call that is above them.
     pub handlers: Handlers,
     /// The booking platforms that are known.
     pub platforms: Arc<Platforms>,

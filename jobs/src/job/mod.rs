@@ -15,7 +15,7 @@ mod subject;
 
 pub use self::{
     account::ConnectionAccount,
-    context::{CallLimits, Context, Handlers, ProviderLimits, SyncSettings},
+    context::{CallLimits, Context, Handlers, MailReceiver, ProviderLimits, SyncSettings},
     error::JobError,
     keys::KeyRegistry,
 };

@@ -1,6 +1,7 @@
 //! A mail that came back to us: who sent it, whether our mail server believes that, and the reply in it.
 
 use concord_domain::{
+    customer::CustomerAnswer,
     ical::reply::{Reply, read_reply},
     mail::MailAddress,
 };
@@ -9,6 +10,23 @@ use mail_parser::{Message, MessageParser, MimeHeaders};
 /// Larger mails hold no reply.
 pub const MAX_INCOMING_BYTES: usize = 1024 * 1024;
 
+/// What has come of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyOutcome {
+    /// It is the answer of whoever was invited.
+    Answered(CustomerAnswer),
+    /// They wish for another time: it is in the booking's history.
+    Wished,
+    /// It answers an invitation that is no longer so, and is noted.
+    Outdated,
+    /// Somebody else has answered, who was given the invitation; it is noted.
+    OtherAddress,
+    /// Nobody says that it is from there. Nothing was noted.
+    NotBelieved,
+    /// It is no reply to an invitation of ours, or says nothing new.
+    Ignored,
+}
+
 /// A mail with a reply to an invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingReply {
@@ -16,6 +34,8 @@ pub struct IncomingReply {
     pub from_key: String,
     /// Whether our own mail server has found that it is from there.
     pub is_authenticated: bool,
+    /// Whom it is for, as its sender says.
+    pub to: Vec<String>,
     pub reply: Reply,
 }
 
@@ -41,7 +61,9 @@ pub fn read_incoming(mail: &[u8], authserv_id: &str) -> Option<IncomingReply> {
     let (sender, None) = (senders.next()?, senders.next()) else { return None };
     let from_key = MailAddress::key_of(sender.address.as_deref()?);
     let is_authenticated = passes_dmarc(&message, authserv_id, from_key.rsplit_once('@')?.1);
-    Some(IncomingReply { from_key, is_authenticated, reply })
+    let to = [message.to(), message.cc()].into_iter().flatten().flat_map(|all| all.iter());
+    let to = to.filter_map(|one| one.address.as_deref().map(str::to_owned)).collect();
+    Some(IncomingReply { from_key, is_authenticated, to, reply })
 }
 
 /// Whether the mail server says that the sender's domain stands for the mail (RFC 7489). Only its newest word counts, which

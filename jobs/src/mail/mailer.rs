@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use super::server_address::{MailProtocol, MailServerAddress, TlsMode};
 use concord_domain::mail::one_line;
 use concord_providers::{install_crypto_provider, root_cause};
 use lettre::{
@@ -18,9 +19,7 @@ use lettre::{
         extension::ClientId,
     },
 };
-use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -36,26 +35,9 @@ pub enum MailError {
     Refused(String),
 }
 
-/// How much a connection is guarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SmtpTls {
-    /// TLS from the first byte.
-    Wrapped,
-    /// STARTTLS, or nothing is sent.
-    Required,
-    /// STARTTLS where the server offers it.
-    Opportunistic,
-    None,
-}
-
-/// Where a mail server is and how it lets us in. Its `Debug` shows no password.
-#[derive(Clone)]
-pub struct SmtpServerAddress {
-    host: String,
-    port: u16,
-    guard: SmtpTls,
-    credentials: Option<(String, SecretString)>,
-}
+/// Where the mail server is that mails are handed to, and how it lets us in. Its `Debug` shows no password.
+#[derive(Clone, Debug)]
+pub struct SmtpServerAddress(MailServerAddress);
 
 impl SmtpServerAddress {
     /// Reads `smtp://USER:PASSWORD@HOST:PORT?tls=required|opportunistic|none`, or `smtps://...`, which is TLS from the
@@ -63,64 +45,8 @@ impl SmtpServerAddress {
     ///
     /// # Errors
     /// What is wrong with it, without the address itself: it may hold a password.
-    pub fn parse(address: &SecretString) -> Result<Self, &'static str> {
-        let url: Url = address
-            .expose_secret()
-            .parse()
-            .map_err(|_| "is not an address such as smtp://user:password@mail.example.org:587")?;
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or("names no mail server")?;
-        let text = |text| {
-            let decoded = percent_decode_str(text).decode_utf8();
-            decoded.map(String::from).map_err(|_| "holds a user or a password that is no text")
-        };
-        let credentials = match url.password() {
-            Some(password) => Some((text(url.username())?, text(password)?.into())),
-            None => None,
-        };
-        if credentials.is_none() && !url.username().is_empty() {
-            return Err("holds a user, but no password");
-        }
-        let mut tls = None;
-        for (name, value) in url.query_pairs() {
-            if name != "tls" {
-                return Err("holds something behind the ? that is not known; there is tls=");
-            }
-            tls = Some(value.into_owned());
-        }
-        let guard = match (url.scheme(), tls.as_deref()) {
-            ("smtps", None | Some("required")) => SmtpTls::Wrapped,
-            ("smtps", _) => return Err("begins with smtps://, which is always TLS"),
-            ("smtp", Some("required")) => SmtpTls::Required,
-            ("smtp", Some("none")) => SmtpTls::None,
-            ("smtp", None) if credentials.is_some() => SmtpTls::Required,
-            ("smtp", None | Some("opportunistic")) => SmtpTls::Opportunistic,
-            ("smtp", Some(_)) => return Err("must say tls=required, tls=opportunistic or tls=none"),
-            _ => return Err("must begin with smtp:// or smtps://"),
-        };
-        // RFC 8314 (submission over TLS), RFC 6409 (submission), RFC 5321 (relay).
-        let usual = match guard {
-            SmtpTls::Wrapped => 465,
-            SmtpTls::Required => 587,
-            SmtpTls::Opportunistic | SmtpTls::None => 25,
-        };
-        let port = url.port().unwrap_or(usual);
-        Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), port, guard, credentials })
-    }
-}
-
-impl fmt::Display for SmtpServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-impl fmt::Debug for SmtpServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SmtpServerAddress")
-            .field("server", &self.to_string())
-            .field("guard", &self.guard)
-            .field("user", &self.credentials.as_ref().map(|(user, _)| user))
-            .finish_non_exhaustive()
+    pub fn parse(address: &SecretString) -> Result<Self, String> {
+        MailServerAddress::parse(address, MailProtocol::Smtp).map(Self)
     }
 }
 
@@ -145,15 +71,16 @@ impl Mailer {
     ) -> Result<Self, MailError> {
         // The process has one crypto provider; who came first does not matter.
         install_crypto_provider();
+        let SmtpServerAddress(address) = address;
         let tls = || {
             TlsParameters::new(address.host.clone())
                 .map_err(|error| MailError::Refused(format!("TLS cannot be set up: {error}")))
         };
-        let tls = match address.guard {
-            SmtpTls::Wrapped => Tls::Wrapper(tls()?),
-            SmtpTls::Required => Tls::Required(tls()?),
-            SmtpTls::Opportunistic => Tls::Opportunistic(tls()?),
-            SmtpTls::None => Tls::None,
+        let tls = match address.tls {
+            TlsMode::Wrapped => Tls::Wrapper(tls()?),
+            TlsMode::Required => Tls::Required(tls()?),
+            TlsMode::Opportunistic => Tls::Opportunistic(tls()?),
+            TlsMode::None => Tls::None,
         };
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.host.as_str())
             .port(address.port)
@@ -264,52 +191,4 @@ fn was_connected(error: &SmtpError) -> bool {
 /// On one line and not too many.
 fn error_message(error: &SmtpError) -> String {
     one_line(&root_cause(error).unwrap_or_else(|| error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(address: &str) -> Result<String, &'static str> {
-        SmtpServerAddress::parse(&address.into()).map(|it| format!("{it} {:?}", it.guard))
-    }
-
-    #[test]
-    fn a_password_goes_over_tls_unless_it_is_said_otherwise() {
-        for (address, expected) in [
-            ("smtp://mail.example.org", "mail.example.org:25 Opportunistic"),
-            ("smtp://u:p@mail.example.org", "mail.example.org:587 Required"),
-            ("smtp://u:p@mail.example.org:2525?tls=none", "mail.example.org:2525 None"),
-            ("smtp://mail.example.org?tls=required", "mail.example.org:587 Required"),
-            ("smtps://u:p@mail.example.org", "mail.example.org:465 Wrapped"),
-            ("smtp://[::1]:25?tls=none", "::1:25 None"),
-        ] {
-            assert_eq!(parsed(address).as_deref(), Ok(expected), "{address}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_an_address_is_told_without_it() {
-        for address in [
-            "mail.example.org:25",
-            "http://mail.example.org",
-            "smtp://u@mail.example.org",
-            "smtp://mail.example.org?tls=maybe",
-            "smtp://mail.example.org?timeout=3",
-            "smtps://mail.example.org?tls=none",
-            "smtp://",
-            "",
-        ] {
-            assert!(parsed(address).is_err(), "{address}");
-        }
-    }
-
-    #[test]
-    fn a_password_is_decoded_and_never_shown() {
-        let address =
-            SmtpServerAddress::parse(&"smtp://ana%40x.example:a+b%2Fc=&%40@mail.example.org".into()).unwrap();
-        let (user, password) = address.credentials.as_ref().unwrap();
-        assert_eq!((user.as_str(), password.expose_secret()), ("ana@x.example", "a+b/c=&@"));
-        assert!(!format!("{address:?} {address}").contains("a+b"));
-    }
 }

@@ -1,15 +1,18 @@
 //! Mail: what one says, and the way of it to a mail server.
 //!
-//! `incoming` reads what comes back, `render` makes texts from values, `message` makes a mail of them as it goes over the wire, `mailer` is the way to the
-//! server. The job that sends, and whoever has something to say, are in `notify`.
+//! `render` makes texts from values, `message` makes a mail of them as it goes over the wire, `mailer` is the way to the
+//! server; `incoming` reads what comes back, and `mailbox` is where it is fetched from. The jobs are elsewhere: `notify::send` sends, as
+//! whoever in `notify` has something to say wants it, and `fetch_mail` fetches.
 //!
 //! To add a mail: a word in `domain::mail::MailKind`, its two templates in `templates/mail/`, its texts in `locales/`, a
 //! function in `render`.
 
 pub mod incoming;
+mod mailbox;
 mod mailer;
 mod message;
 pub mod render;
+mod server_address;
 
 use std::time::Duration as StdDuration;
 
@@ -18,6 +21,7 @@ use url::{Host, Url};
 
 pub(crate) use self::message::compose;
 pub use self::{
+    mailbox::{Mailbox, MailboxAddress, MailboxError},
     mailer::{MailError, Mailer, SmtpServerAddress},
     render::RenderedMail,
 };
@@ -43,6 +47,15 @@ pub struct MailSettings {
     pub timeout: StdDuration,
     /// How long the link works of somebody who wants to sign in.
     pub sign_in_link: Duration,
+    /// The mailbox that customers' calendars answer to; `None`: none is read.
+    pub mailbox: Option<Mailbox>,
+    /// The pause between two looks at it.
+    pub mailbox_every: Duration,
+    /// The name by which the mail server that mails come from signs what it has found out about their senders (RFC 8601,
+    /// 2.5); empty: none is believed.
+    pub authserv_id: String,
+    /// Whether invitations come from an address with a secret behind a plus sign, to which only who has one can answer.
+    pub plus_addresses: bool,
 }
 
 impl MailSettings {
@@ -58,6 +71,10 @@ impl MailSettings {
             digest: Duration::minutes(2),
             timeout: StdDuration::from_secs(20),
             sign_in_link: Duration::minutes(15),
+            mailbox: None,
+            mailbox_every: Duration::minutes(1),
+            authserv_id: String::new(),
+            plus_addresses: false,
         }
     }
 

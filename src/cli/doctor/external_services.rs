@@ -15,6 +15,7 @@ use crate::{
 };
 
 const MAIL: &str = "mail";
+const MAILBOX: &str = "mailbox";
 const CLOCK: &str = "clock";
 const ISSUER: &str = "sign-in";
 const PUBLIC_URL: &str = "public address";
@@ -43,6 +44,32 @@ pub(super) async fn mail(config: &Config) -> DoctorFinding {
             },
         },
     }
+}
+
+/// Whether the mailbox that customers' calendars answer to can be read, where one is set up.
+pub(super) async fn mailbox(config: &Config) -> Option<DoctorFinding> {
+    let advice = "check IMAP_URL (mail.imap_url); answers wait in the mailbox until it is fixed";
+    let wrong = |error: String| DoctorFinding::wrong(MAILBOX, error, advice);
+    let mail = match serve::mail(config) {
+        Ok(mail) => mail,
+        // `mail` says so.
+        Err(_) => return None,
+    };
+    let mailbox = mail.mailbox?;
+    let open = match mailbox.open().await {
+        Ok(open) => open,
+        Err(error) => return Some(wrong(error.to_string())),
+    };
+    open.close().await;
+    let text = format!("{} can be read", mailbox.name());
+    if mail.authserv_id.is_empty() && !mail.plus_addresses {
+        return Some(DoctorFinding::warning(
+            MAILBOX,
+            format!("{text}, but no answer is believed"),
+            "set mail.authserv_id or mail.plus_addresses; see \"Answers from calendars\" in docs/customers.md",
+        ));
+    }
+    Some(DoctorFinding::ok(MAILBOX, text))
 }
 
 /// Whether each provider that is set up can be reached and accepts our credentials, and whether its clock is ours.

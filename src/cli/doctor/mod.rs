@@ -97,7 +97,7 @@ impl DoctorReport {
 
 /// Exit codes: 0 it works, 1 something is wrong.
 pub(super) async fn run(options: &DoctorArgs, sources: &ConfigSources) -> Result<ExitCode, CommandError> {
-    // Seven parts are looked at together, which makes a large future.
+    // Eight parts are looked at together, which makes a large future.
     let report = DoctorReport::of(Box::pin(run_checks(sources, &Clock::system())).await);
     print_line(&if options.json { serde_json::to_string_pretty(&report)? } else { report.user_message() })?;
     Ok(if report.verdict == FindingStatus::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -109,10 +109,11 @@ async fn run_checks(sources: &ConfigSources, clock: &Clock) -> Vec<DoctorFinding
     let Some(config) = config else { return findings };
     let (key, ring) = installation::master_key(&config);
     findings.push(key);
-    let (database, queue, mail, sender, providers, issuer, address) = futures::join!(
+    let (database, queue, mail, mailbox, sender, providers, issuer, address) = futures::join!(
         installation::database(&config, ring.as_ref()),
         installation::queue(&config),
         external_services::mail(&config),
+        external_services::mailbox(&config),
         sender::check(&config),
         external_services::providers(&config, clock),
         external_services::issuer(&config, clock),
@@ -121,6 +122,7 @@ async fn run_checks(sources: &ConfigSources, clock: &Clock) -> Vec<DoctorFinding
     findings.extend(database);
     findings.push(queue);
     findings.push(mail);
+    findings.extend(mailbox);
     findings.extend(sender);
     findings.extend(providers);
     findings.extend(issuer);

@@ -56,6 +56,7 @@ impl JobSubject {
                 }))
             }
             JobKind::SendMail
+            | JobKind::FetchMail
             | JobKind::Invite
             | JobKind::MailSignInLinks
             | JobKind::Remind
@@ -63,8 +64,8 @@ impl JobSubject {
             | JobKind::PlanReminders
             | JobKind::Notify
             | JobKind::PollChannel
-            | JobKind::DeliverWebhooks
             | JobKind::CheckFeedReads
+            | JobKind::DeliverWebhooks
             | JobKind::Erase
             | JobKind::Retention => Ok(None),
         }

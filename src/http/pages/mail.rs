@@ -12,7 +12,7 @@ use concord_domain::{
 use concord_jobs::{mail::Recipient, notify::enqueue_test_mail};
 use concord_services::retries;
 use concord_storage::{
-    PageRequest,
+    PageRequest, mailboxes,
     mails::{self, MailCounts, StoredMail},
     notices,
 };
@@ -42,6 +42,8 @@ struct MailPage {
     server: Option<String>,
     /// What mails come from.
     from: String,
+    /// The mailbox that customers' calendars answer to, if there is one.
+    mailbox: Option<MailboxView>,
     counts: MailCounts,
     /// Notices that wait for a mail server.
     untold: i64,
@@ -50,6 +52,29 @@ struct MailPage {
     rows: Vec<MailRow>,
     next: Option<String>,
     is_further: bool,
+}
+
+struct MailboxView {
+    name: String,
+    read: Option<RelativeTime>,
+    /// Since when it cannot be read, and why.
+    failing: Option<(RelativeTime, String)>,
+}
+
+impl MailboxView {
+    async fn load(user: &CurrentUser) -> PageResult<Option<Self>> {
+        let context = &user.app.context;
+        let Some(mailbox) = &context.mail.mailbox else { return Ok(None) };
+        let when = |at| RelativeTime::new(at, user.app.now(), user.business.zone);
+        let name = mailbox.name();
+        let reading = mailboxes::find(&context.db, &name).await?;
+        let reason = capitalize(&reading.last_error.unwrap_or_default());
+        Ok(Some(Self {
+            name,
+            read: reading.read_at.map(when),
+            failing: reading.failing_since.map(|since| (when(since), reason)),
+        }))
+    }
 }
 
 struct MailRow {
@@ -81,6 +106,7 @@ async fn show(user: Manager, PageQuery(query): PageQuery<MailPageQuery>) -> Page
         layout: Layout::load(&user, NavItem::Settings, "Email").await?,
         server: mail.mailer.as_ref().map(|mailer| mailer.server().to_owned()),
         from: format!("{} <{}>", mail.from_name, mail.from_address),
+        mailbox: MailboxView::load(&user).await?,
         counts: mails::counts(db, business).await?,
         untold: notices::count_unsent(db, business).await?,
         own_address: user.user.email.clone(),

@@ -40,6 +40,7 @@ mod jobs;
 mod limits;
 mod mail_design;
 mod mail_secrets;
+mod mailboxes;
 mod mails;
 mod notices;
 mod notifications;

@@ -237,6 +237,7 @@ async fn failed_job_item(
         JobKind::Disconnect => format!("{} could not be fully disconnected", capitalize(&calendar_of)),
         JobKind::MailSignInLinks => "A sign-in link could not be sent".to_owned(),
         JobKind::SendMail => "An email could not be sent".to_owned(),
+        JobKind::FetchMail => "Customers' answers could not be read".to_owned(),
         JobKind::Invite => "An invitation could not be prepared".to_owned(),
         JobKind::Remind | JobKind::PlanReminders => "Reminders could not be prepared".to_owned(),
         JobKind::Notify | JobKind::CheckAlert => "A notification could not be sent".to_owned(),
@@ -247,10 +248,10 @@ async fn failed_job_item(
         JobKind::CloseRemoteChange => {
             "A pending question about a past booking could not be closed".to_owned()
         }
-        JobKind::DeliverWebhooks => "Events could not be delivered to a webhook".to_owned(),
         JobKind::CheckFeedReads => {
             "It could not be checked whether platforms read your calendar links".to_owned()
         }
+        JobKind::DeliverWebhooks => "Events could not be delivered to a webhook".to_owned(),
         JobKind::Erase => "A customer's data could not be erased yet".to_owned(),
         JobKind::Retention => "Old records could not be deleted".to_owned(),
     };

@@ -1,0 +1,17 @@
+-- The mailbox that customers' calendars answer to, as far as it was read.
+-- The same table and columns are in ../postgres/0016_mailboxes.sql; a test compares them.
+
+CREATE TABLE mailboxes (
+    -- Whose it is and where, without the password.
+    address TEXT PRIMARY KEY,
+    -- With another one, the numbers of its mails mean other mails; NULL: it was never read.
+    uid_validity INTEGER,
+    -- The last mail that was read.
+    last_uid INTEGER,
+    -- When it was last looked at without an error.
+    read_at TEXT,
+    -- Since when it cannot be read; NULL: it can.
+    failing_since TEXT,
+    -- Why, for people.
+    last_error TEXT
+) STRICT;

@@ -1,0 +1,81 @@
+//! How far mailboxes have been read that customers' calendars answer to, and whether they can be.
+
+use chrono::{DateTime, Utc};
+use concord_domain::mailbox::MailboxCursor;
+
+use crate::{Db, Result, StorageError, Tx};
+
+/// What is known of a mailbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailboxReading {
+    /// `None`: none of its mails was read.
+    pub cursor: Option<MailboxCursor>,
+    /// When it was last looked at without an error.
+    pub read_at: Option<DateTime<Utc>>,
+    /// Since when it cannot be read; `None`: it can.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// What is wrong, in the words of the mail server where it has said any.
+    pub last_error: Option<String>,
+}
+
+#[derive(sqlx_macros::FromRow)]
+struct MailboxRow {
+    uid_validity: Option<i64>,
+    last_uid: Option<i64>,
+    read_at: Option<DateTime<Utc>>,
+    failing_since: Option<DateTime<Utc>>,
+    last_error: Option<String>,
+}
+
+impl TryFrom<MailboxRow> for MailboxReading {
+    type Error = StorageError;
+
+    fn try_from(row: MailboxRow) -> Result<Self> {
+        let uid = |number| u32::try_from(number).map_err(|_| StorageError::Inconsistent { what: "mailbox" });
+        let cursor = match row.uid_validity.zip(row.last_uid) {
+            Some((uid_validity, last_uid)) => {
+                Some(MailboxCursor { uid_validity: uid(uid_validity)?, last_uid: uid(last_uid)? })
+            }
+            None => None,
+        };
+        let MailboxRow { read_at, failing_since, last_error, .. } = row;
+        Ok(Self { cursor, read_at, failing_since, last_error })
+    }
+}
+
+const FIND: &str =
+    "SELECT uid_validity, last_uid, read_at, failing_since, last_error FROM mailboxes WHERE address = $1";
+
+/// What is known of the mailbox with this address, which holds no password; of one that was never looked at, nothing.
+pub async fn find(db: &Db, address: &str) -> Result<MailboxReading> {
+    let row: Option<MailboxRow> = optional!(db, FIND, address)?;
+    row.map_or_else(|| Ok(MailboxReading::default()), MailboxReading::try_from)
+}
+
+const RECORD_READ: &str = "
+    INSERT INTO mailboxes (address, uid_validity, last_uid, read_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (address) DO UPDATE SET
+        uid_validity = excluded.uid_validity, last_uid = excluded.last_uid, read_at = excluded.read_at,
+        failing_since = NULL, last_error = NULL";
+
+/// Notes how far it was read. `cursor`: `None` while none of its mails was.
+pub async fn record_read(
+    tx: &mut Tx,
+    address: &str,
+    cursor: Option<MailboxCursor>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let uid_validity = cursor.map(|cursor| i64::from(cursor.uid_validity));
+    let last_uid = cursor.map(|cursor| i64::from(cursor.last_uid));
+    exec!(tx, RECORD_READ, address, uid_validity, last_uid, now)
+}
+
+const RECORD_FAILURE: &str = "
+    INSERT INTO mailboxes (address, failing_since, last_error) VALUES ($1, $2, $3)
+    ON CONFLICT (address) DO UPDATE SET
+        failing_since = COALESCE(mailboxes.failing_since, excluded.failing_since), last_error = excluded.last_error";
+
+/// Notes that it cannot be read, and why, for people.
+pub async fn record_failure(tx: &mut Tx, address: &str, error: &str, now: DateTime<Utc>) -> Result<()> {
+    exec!(tx, RECORD_FAILURE, address, now, error)
+}

@@ -1,0 +1,36 @@
+//! How far a mailbox was read.
+
+use chrono::Duration;
+use concord_domain::mailbox::MailboxCursor;
+use concord_storage::{
+    in_tx,
+    mailboxes::{self, MailboxReading},
+    testing::{TestDb, monday},
+};
+
+const ADDRESS: &str = "book@quinta.example at imap.quinta.example:993, INBOX";
+
+async fn cursor_is_kept_and_a_failure_leaves_it(db: &TestDb) {
+    let now = monday();
+    assert_eq!(mailboxes::find(db, ADDRESS).await.unwrap(), MailboxReading::default());
+
+    let later = now + Duration::minutes(1);
+    for (at, error) in [(now, "away"), (later, "refused")] {
+        in_tx!(db, tx => mailboxes::record_failure(&mut tx, ADDRESS, error, at).await).unwrap();
+    }
+    let failing = mailboxes::find(db, ADDRESS).await.unwrap();
+    assert_eq!((failing.failing_since, failing.last_error.as_deref()), (Some(now), Some("refused")));
+    assert_eq!((failing.cursor, failing.read_at), (None, None));
+
+    let cursor = MailboxCursor { uid_validity: u32::MAX, last_uid: u32::MAX - 1 };
+    in_tx!(db, tx => mailboxes::record_read(&mut tx, ADDRESS, Some(cursor), later).await).unwrap();
+    let read = mailboxes::find(db, ADDRESS).await.unwrap();
+    let expected =
+        MailboxReading { cursor: Some(cursor), read_at: Some(later), failing_since: None, last_error: None };
+    assert_eq!(read, expected);
+
+    in_tx!(db, tx => mailboxes::record_failure(&mut tx, ADDRESS, "away", later).await).unwrap();
+    assert_eq!(mailboxes::find(db, ADDRESS).await.unwrap().cursor, Some(cursor));
+    assert_eq!(mailboxes::find(db, "another").await.unwrap(), MailboxReading::default());
+}
+concord_storage::on_both_databases!(cursor_is_kept_and_a_failure_leaves_it);
