@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-full crash model screenshots openapi-lint bench bench-feeds bench-flood bench-ical bench-webhooks fuzz lint format tools services-up services-down
+.PHONY: help run build test test-full crash model screenshots openapi-lint bench bench-feeds bench-flood bench-ical bench-mails bench-webhooks fuzz lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -51,6 +51,9 @@ bench-flood: ## Measure sign-in, booking and memory under a flood of 300 connect
 
 bench-webhooks: ## Measure how soon 20 webhook endpoints hear of a booking, of which some hang or fail, with a kill in between
 	scripts/services.sh with cargo bench --bench load -- webhooks
+
+bench-mails: ## Measure whether calendars wait while a hundred mails a second leave by Postfix, which it installs (as root)
+	scripts/services.sh with scripts/postfix.sh with cargo bench --bench load -- mails
 
 bench-feeds: ## Measure a feed that did not change against nginx with the same bytes
 	scripts/bench_feeds.sh

@@ -21,4 +21,4 @@ cargo bench -p concord-domain --bench feed
 step "from an edit to the calendar, and idle memory"
 cargo bench --bench latency
 step "very many rows, many calendars, and large ones"
-CONCORD_TEST_PYTHON="$(scripts/python.sh)" cargo bench --bench load
+CONCORD_TEST_PYTHON="$(scripts/python.sh)" scripts/postfix.sh with cargo bench --bench load

@@ -70,6 +70,8 @@ pub(crate) struct EntryArrival {
 
 /// Names of the workers, where there are any.
 const WORKERS: [&str; 4] = ["first", "second", "third", "fourth"];
+/// Those of all processes, in their order.
+const PROCESSES: [&str; 5] = ["web", WORKERS[0], WORKERS[1], WORKERS[2], WORKERS[3]];
 
 impl<'a> LoadFixture<'a> {
     /// So many people, each with a Google calendar, and the program at rest.
@@ -121,6 +123,13 @@ impl<'a> LoadFixture<'a> {
     /// The CPU time that the program has taken so far, all of its processes together, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> f64 {
         self.processes.iter().map(Process::cpu_ms).sum()
+    }
+
+    /// The same of each process, by its name.
+    pub(crate) fn cpu_of_each(&self) -> Vec<(String, f64)> {
+        let names: &[&str] = if self.processes.len() == 1 { &["serve"] } else { &PROCESSES };
+        let all = names.iter().zip(&self.processes);
+        all.map(|(name, process)| ((*name).to_owned(), process.cpu_ms())).collect()
     }
 
     /// Waits until nothing is left to do.

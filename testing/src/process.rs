@@ -111,12 +111,43 @@ impl Process {
 impl Process {
     /// The CPU time that it has taken so far, in milliseconds, of its own and the kernel's for it.
     pub fn cpu_ms(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the kernel says");
-        // What follows the name, which may hold anything: the state is the third field (proc(5)).
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: f64 = fields[11..13].iter().filter_map(|field| field.parse::<f64>().ok()).sum();
-        ticks * 10.0
+        let fields = stat_of(self.id()).expect("the kernel says");
+        cpu_ms_of(&fields[11..13])
     }
+}
+
+/// What the kernel says of a process (proc(5)), from its state on, which is the third field: the name before it may hold
+/// anything. `None`: it is gone.
+fn stat_of(id: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    Some(fields.map(str::to_owned).collect())
+}
+
+fn cpu_ms_of(ticks: &[String]) -> f64 {
+    ticks.iter().filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() * 10.0
+}
+
+fn all_processes() -> impl Iterator<Item = u32> {
+    let folders = fs::read_dir("/proc").expect("the kernel says").filter_map(Result::ok);
+    folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
+}
+
+/// The CPU time that a process and its children have taken so far, those that have ended included, in milliseconds.
+pub fn family_cpu_ms(id: u32) -> f64 {
+    let parent = id.to_string();
+    let stats = all_processes().filter_map(|one| Some((one, stat_of(one)?)));
+    let family = stats.filter(|(one, fields)| *one == id || fields[1] == parent);
+    family.map(|(_, fields)| cpu_ms_of(&fields[11..15])).sum()
+}
+
+/// The process whose command line has all of these, its first word by the end of it.
+pub fn process_with(program: &str, arguments: &[&str]) -> Option<u32> {
+    all_processes().find(|id| {
+        let line = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let words: Vec<&str> = line.split('\0').collect();
+        words[0].ends_with(program) && arguments.iter().all(|one| words.contains(one))
+    })
 }
 
 impl Drop for Process {

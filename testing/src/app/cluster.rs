@@ -49,7 +49,8 @@ pub struct Cluster<'a> {
     sandbox_url: String,
     pub api_key: String,
     variables: Vec<(String, String)>,
-    _sandbox: Process,
+    /// The world around it.
+    pub sandbox: Process,
     pub folder: TempDir,
 }
 
@@ -80,7 +81,7 @@ impl<'a> Cluster<'a> {
         testing::commit(tx).await;
         context.db.close().await;
         let api_key = key.expose_secret().to_owned();
-        Self { db, business, room, http, url, sandbox_url, api_key, variables, _sandbox: sandbox, folder }
+        Self { db, business, room, http, url, sandbox_url, api_key, variables, sandbox, folder }
     }
 
     /// What the program's jobs are given, here in this process. To be closed before a process of the program runs that
