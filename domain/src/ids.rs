@@ -59,7 +59,7 @@ ids! {
     OccupancyId;
     /// A piece of work that must be done.
     JobId;
-    /// What jobs are done one at a time for: a connection, a webhook endpoint.
+    /// What jobs are done one at a time for: a connection, a webhook endpoint, a lane of mails.
     JobKey;
     /// A staff member's account at a calendar provider.
     ConnectionId;

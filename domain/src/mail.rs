@@ -2,7 +2,13 @@
 
 use url::Host;
 
-use crate::words;
+use uuid::Uuid;
+
+use crate::{
+    ids::{JobKey, MailId},
+    job::QueueClass,
+    words,
+};
 
 words! {
     /// What a mail is about.
@@ -49,6 +55,33 @@ impl MailKind {
     pub fn has_secrets(self) -> bool {
         matches!(self, Self::SignIn | Self::UserInvitation | Self::PortalLink)
     }
+
+    /// How urgent it is to send one: what comes in waves, and what was gathered for minutes, goes behind what somebody waits for.
+    pub fn queue(self) -> QueueClass {
+        match self {
+            Self::Reminder | Self::Digest => QueueClass::Bulk,
+            Self::Notice
+            | Self::Test
+            | Self::Invitation
+            | Self::InvitationUpdate
+            | Self::InvitationCancel
+            | Self::PortalLink
+            | Self::SignIn
+            | Self::UserInvitation => QueueClass::Interactive,
+        }
+    }
+}
+
+/// So many mails of an installation are handed over at once.
+const LANES: u8 = 16;
+
+/// The lane of a mail: the key of the job that sends it, of which one runs at a time. However many mails wait for the rate
+/// limit, only this many of them ask whether it is their turn.
+pub fn lane_of(mail: MailId) -> JobKey {
+    // What is random of an id is at its end.
+    let lane = mail.0.as_bytes()[15] % LANES;
+    // No id of ours is as small.
+    JobKey(Uuid::from_u128(u128::from(lane) + 1))
 }
 
 /// What stands in a mail's text for one of its secrets, the first of which is number 0.
@@ -180,9 +213,21 @@ impl MailAddress {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ids::new_uuid;
+
+    #[test]
+    fn mails_of_one_moment_go_by_all_lanes() {
+        let ids = (0..1_000).map(|_| MailId(new_uuid(DateTime::UNIX_EPOCH)));
+        let lanes: BTreeSet<JobKey> = ids.map(lane_of).collect();
+        assert_eq!(lanes.len(), usize::from(LANES));
+        assert!(lanes.iter().all(|lane| lane.0.get_version_num() == 0), "none is an id of something else");
+    }
 
     #[test]
     fn a_name_with_a_line_break_is_one_line() {

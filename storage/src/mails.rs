@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{AttendeeId, BusinessId, MailId, ReminderId},
     invitation::SentInvitation,
-    job::{JobKind, QueueClass},
+    job::JobKind,
     mail::{MailKind, MailState, one_line},
 };
 use secrecy::SecretString;
@@ -136,7 +136,7 @@ const CREATE: &str = "
 /// was written before.
 pub async fn create(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
     let Some(id) = insert(tx, new, now).await? else { return Ok(None) };
-    enqueue(tx, new.business, id, now).await.map(Some)
+    enqueue(tx, new.business, (id, new.kind), now).await.map(Some)
 }
 
 const SET_UNSUBSCRIBE_URL: &str = "UPDATE mails SET unsubscribe_url = $2 WHERE id = $1";
@@ -150,7 +150,7 @@ pub async fn create_digest(
 ) -> Result<Option<JobRef>> {
     let Some(id) = insert(tx, new, now).await? else { return Ok(None) };
     exec!(tx, SET_UNSUBSCRIBE_URL, id, unsubscribe_url)?;
-    enqueue(tx, new.business, id, now).await.map(Some)
+    enqueue(tx, new.business, (id, new.kind), now).await.map(Some)
 }
 
 /// What a mail says and its text leaves out.
@@ -172,7 +172,7 @@ pub async fn create_with_secrets(
 ) -> Result<Option<JobRef>> {
     let Some(id) = insert(tx, new, now).await? else { return Ok(None) };
     mail_secrets::keep(tx, ring, id, secrets.secrets, secrets.expires_at).await?;
-    enqueue(tx, new.business, id, now).await.map(Some)
+    enqueue(tx, new.business, (id, new.kind), now).await.map(Some)
 }
 
 async fn insert(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Option<MailId>> {
@@ -189,14 +189,14 @@ async fn insert(tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<Op
     Ok((written == 1).then_some(id))
 }
 
-async fn enqueue(tx: &mut Tx, business: BusinessId, id: MailId, now: DateTime<Utc>) -> Result<JobRef> {
-    let job = NewJob {
-        business: Some(business),
-        kind: JobKind::SendMail,
-        subject: id.0,
-        queue: QueueClass::Interactive,
-        due_at: now,
-    };
+async fn enqueue(
+    tx: &mut Tx,
+    business: BusinessId,
+    (id, about): (MailId, MailKind),
+    now: DateTime<Utc>,
+) -> Result<JobRef> {
+    let (kind, subject, queue) = (JobKind::SendMail, id.0, about.queue());
+    let job = NewJob { business: Some(business), kind, subject, queue, due_at: now };
     jobs::enqueue(tx, job, now).await
 }
 
@@ -293,11 +293,11 @@ pub async fn record_failure(tx: &mut Tx, id: MailId, state: MailState, reason: &
 }
 
 const RESEND: &str = "
-    UPDATE mails SET state = 'waiting' WHERE business_id = $1 AND id = $2 AND state = 'failed'";
+    UPDATE mails SET state = 'waiting' WHERE business_id = $1 AND id = $2 AND state = 'failed' RETURNING kind";
 
 /// Tries a failed mail again, by hand; the caller pushes what this returns after the commit. `NotFound`: there is no such
 /// mail that has failed.
 pub async fn send_again(tx: &mut Tx, business: BusinessId, id: MailId, now: DateTime<Utc>) -> Result<JobRef> {
-    must_change!(tx, RESEND, business, id)?;
-    enqueue(tx, business, id, now).await
+    let kind: MailKind = scalar!(tx, RESEND, business, id)?;
+    enqueue(tx, business, (id, kind), now).await
 }

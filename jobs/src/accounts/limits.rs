@@ -20,7 +20,7 @@ use concord_storage::{
 
 use crate::{
     Context,
-    job::{ConnectionAccount, JobError, jitter_of, keep, refusal_backoff},
+    job::{ConnectionAccount, JobError, jitter_of, keep, kept_back, refusal_backoff, share_of},
     notify,
     worker::without_slot,
 };
@@ -101,24 +101,6 @@ const MAX_WAIT: Duration = Duration::minutes(2);
 const RETRY_INTERVAL: Duration = Duration::seconds(1);
 /// Another one may have been faster.
 const MIN_SLEEP: Duration = Duration::milliseconds(5);
-
-/// More calls than this nobody makes at once by hand; after a pause that the provider asked for, batches begin later by as
-/// long as it takes to make them.
-const MAX_RESERVED: u32 = 50;
-
-fn kept_back(burst: u32) -> u32 {
-    (burst / 4).min(MAX_RESERVED)
-}
-
-/// How much of a bucket a class may use up; at least one call.
-fn share_of(rate: BucketRate, class: QueueClass) -> BucketRate {
-    match class {
-        QueueClass::Interactive => rate,
-        QueueClass::Bulk | QueueClass::Poll => {
-            BucketRate { burst: rate.burst - kept_back(rate.burst), ..rate }
-        }
-    }
-}
 
 /// How long a class waits in its place. The turns that a batch takes in advance leave half of what is kept back.
 fn max_wait(rate: BucketRate, class: QueueClass) -> Duration {

@@ -11,6 +11,7 @@ mod finish;
 mod keys;
 mod lease;
 mod outcome;
+mod share;
 mod subject;
 
 pub use self::{
@@ -25,5 +26,6 @@ pub(crate) use self::{
     finish::finish_in,
     lease::{JobLease, commit_held, commit_slice, keep, new_lease, renew_lease_for},
     outcome::{is_repeat, outcome_of, require_business, retry_or_fail},
+    share::{kept_back, share_of},
     subject::{find_calendar, find_connection},
 };

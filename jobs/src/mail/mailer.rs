@@ -4,6 +4,7 @@ use std::{
     error::Error as _,
     fmt,
     io::{self, ErrorKind},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +21,7 @@ use lettre::{
     },
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,8 @@ impl SmtpServerAddress {
 #[derive(Clone)]
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// lettre's pool makes as many connections as are asked for, and keeps no more than so many.
+    free: Arc<Semaphore>,
     server: String,
     timeout: Duration,
 }
@@ -94,7 +98,8 @@ impl Mailer {
         if let Some(hello) = hello {
             builder = builder.hello_name(ClientId::Domain(hello.to_owned()));
         }
-        Ok(Self { transport: builder.build(), server: address.to_string(), timeout })
+        let free = Arc::new(Semaphore::new(usize::try_from(connections.max(1)).unwrap_or(1)));
+        Ok(Self { transport: builder.build(), free, server: address.to_string(), timeout })
     }
 
     /// For people: its host and port.
@@ -118,15 +123,25 @@ impl Mailer {
         }
     }
 
+    /// A connection for one mail, as soon as one is free; `None`: none was for so long.
+    pub(crate) async fn connection(&self, patience: Duration) -> Option<MailConnection> {
+        let free = Arc::clone(&self.free);
+        tokio::time::timeout(patience, free.acquire_owned()).await.ok()?.ok().map(MailConnection)
+    }
+
     /// Hands a mail over to the server.
     ///
     /// # Errors
     /// Whether it may have left is told by the error.
-    pub(crate) async fn send(&self, mail: Message) -> Result<(), MailError> {
+    pub(crate) async fn send(&self, mail: Message, connection: MailConnection) -> Result<(), MailError> {
         // Nobody stops it halfway: its connection would go back to the others with an answer that nobody has read, and the
         // next mail would take that for its own.
         let transport = self.transport.clone();
-        let sending = tokio::spawn(async move { transport.send(mail).await });
+        let sending = tokio::spawn(async move {
+            let sent = transport.send(mail).await;
+            drop(connection);
+            sent
+        });
         match tokio::time::timeout(self.timeout, sending).await {
             Ok(Ok(Ok(_))) => Ok(()),
             Ok(Ok(Err(error))) => Err(classify_error(&error, &self.server)),
@@ -135,6 +150,10 @@ impl Mailer {
         }
     }
 }
+
+/// The right to use one of the connections.
+#[derive(Debug)]
+pub(crate) struct MailConnection(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
 impl fmt::Debug for Mailer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,4 +210,21 @@ fn was_connected(error: &SmtpError) -> bool {
 /// On one line and not too many.
 fn error_message(error: &SmtpError) -> String {
     one_line(&root_cause(error).unwrap_or_else(|| error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn mails_share_the_connections_that_are_set() {
+        let address = SmtpServerAddress::parse(&"smtp://mail.example.org?tls=none".into()).unwrap();
+        let mailer = Mailer::new(&address, None, 2, Duration::from_secs(1)).unwrap();
+        let at_once = Duration::ZERO;
+        let (one, other) = (mailer.connection(at_once).await, mailer.connection(at_once).await);
+        assert!(one.is_some() && other.is_some());
+        assert!(mailer.clone().connection(at_once).await.is_none());
+        drop(one);
+        assert!(mailer.connection(at_once).await.is_some());
+    }
 }

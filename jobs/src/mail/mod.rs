@@ -19,12 +19,12 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use url::{Host, Url};
 
-pub(crate) use self::message::compose;
 pub use self::{
     mailbox::{Mailbox, MailboxAddress, MailboxError},
     mailer::{MailError, Mailer, SmtpServerAddress},
     render::RenderedMail,
 };
+pub(crate) use self::{mailer::MailConnection, message::compose};
 
 /// Mail, as it is set up.
 #[derive(Clone, Debug)]

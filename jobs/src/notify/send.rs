@@ -3,10 +3,13 @@
 //! Marks it as handed over, hands it to the mail server, and writes down what that said. What was marked may have left: only
 //! the server's own word makes a mail one that has not.
 
+use std::time::Duration as StdDuration;
+
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::HistorySubject,
     ids::{BusinessId, MailId, ReminderId},
+    job::QueueClass,
     mail::{MailState, with_secrets},
     notice::NoticeKind,
 };
@@ -23,9 +26,10 @@ use secrecy::ExposeSecret;
 use super::NoticeContent;
 use crate::{
     Context,
-    job::{JobError, require_business, retry_or_fail},
+    job::{JobError, require_business, retry_or_fail, share_of},
     language::{NOTICE_LANGUAGE, TextKey, text},
-    mail::{MailError, Mailer, Recipient, compose, render::escape_html},
+    mail::{MailConnection, MailError, Mailer, Recipient, compose, render::escape_html},
+    worker::without_slot,
 };
 
 /// RFC 5321, section 4.5.4.1: whoever sends gives up after four or five days.
@@ -54,20 +58,43 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
         return too_late(context, &row).await;
     }
     let Some(mailer) = &context.mail.mailer else { return without_server(context, &row).await };
-    acquire_rate(context).await?;
-    // Nobody else may take it for abandoned and send it too while a slow server has it in hand.
-    let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
-    if !jobs::extend(&context.db, job, began + longest, began).await?.is_held() {
-        return Ok(JobOutcome::Done);
-    }
-    if !in_tx!(context.db, tx => mails::begin_sending(&mut tx, row.id, began).await)? {
-        return after_older(context, business, row.id).await;
+    let connection = acquire_connection(context, mailer, job.queue).await?;
+    acquire_rate(context, job.queue).await?;
+    match begin(context, job, row.id).await? {
+        BeginSending::Begun => {}
+        BeginSending::LeaseLost => return Ok(JobOutcome::Done),
+        BeginSending::Refused => return after_older(context, business, row.id).await,
     }
     // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,
     // by which many mailboxes show it once. SMTP knows no way to do better (RFC 5321, section 6.1).
-    let result = send_row(context, mailer, &row, began).await;
+    let result = send_row(context, (mailer, connection), &row, began).await;
     context.metrics.count_mail(row.kind, result.is_ok());
     record(context, job, &row, result).await
+}
+
+/// What came of marking a mail as handed over.
+enum BeginSending {
+    Begun,
+    /// Somebody else has it.
+    LeaseLost,
+    /// It must not be handed over, or not yet.
+    Refused,
+}
+
+/// Marks a mail as handed over. Nobody else may take it for abandoned and send it too while a slow server has it in hand: the
+/// lease is kept for so long in the same transaction.
+async fn begin(context: &Context, job: &ClaimedJob, id: MailId) -> Result<BeginSending, JobError> {
+    let now = context.clock.now();
+    let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
+    let mut tx = context.db.begin().await?;
+    if !jobs::renew_lease_in(&mut tx, job, now + longest, now).await?.is_held() {
+        return Ok(BeginSending::LeaseLost);
+    }
+    if !mails::begin_sending(&mut tx, id, now).await? {
+        return Ok(BeginSending::Refused);
+    }
+    tx.commit().await?;
+    Ok(BeginSending::Begun)
 }
 
 /// It was taken back, or an older one to the same person may be on its way and comes first.
@@ -142,15 +169,36 @@ pub(crate) fn wait_for_server(now: DateTime<Utc>) -> JobOutcome {
     JobOutcome::Snooze { until: now + RECHECK_INTERVAL, reason: NO_SERVER.to_owned() }
 }
 
-/// All workers share the rate.
-async fn acquire_rate(context: &Context) -> Result<(), JobError> {
-    let mut tx = context.db.begin().await?;
+/// How long a mail waits for a connection with its lease in hand.
+const CONNECTION_PATIENCE: StdDuration = StdDuration::from_secs(4);
+/// A lane comes back after this where all connections of a process are taken: perhaps in another one.
+const CONNECTION_RETRY: Duration = Duration::seconds(1);
+
+/// A worker's slot is given up for as long as all connections are taken.
+async fn acquire_connection(
+    context: &Context,
+    mailer: &Mailer,
+    class: QueueClass,
+) -> Result<MailConnection, JobError> {
+    let connection = without_slot(class, mailer.connection(CONNECTION_PATIENCE)).await;
+    connection.ok_or_else(|| JobError::Wait {
+        until: context.clock.now() + CONNECTION_RETRY,
+        for_all: true,
+        reason: "waiting for a free connection to the mail server",
+    })
+}
+
+/// All workers share the rate, of which reminders and digests leave some for what people wait for. The lane waits, and not each
+/// mail.
+async fn acquire_rate(context: &Context, class: QueueClass) -> Result<(), JobError> {
+    let mut tx = context.db.begin_async_commit().await?;
     let now = context.clock.now();
     let rate = BucketRate { interval: context.mail.interval, burst: context.mail.burst };
-    let taken = limits::take(&mut tx, BUCKET, now, rate, Duration::zero()).await?;
+    let taken = limits::take(&mut tx, BUCKET, now, share_of(rate, class), Duration::zero()).await?;
     match taken {
         RateDecision::Wait(until) => {
-            Err(JobError::Snooze { until, reason: "waiting for its turn to be sent" })
+            let for_all = class == QueueClass::Interactive;
+            Err(JobError::Wait { until, for_all, reason: "waiting for its turn to be sent" })
         }
         RateDecision::At(_) => Ok(tx.commit().await?),
     }
@@ -158,16 +206,17 @@ async fn acquire_rate(context: &Context) -> Result<(), JobError> {
 
 async fn send_row(
     context: &Context,
-    mailer: &Mailer,
+    (mailer, connection): (&Mailer, MailConnection),
     row: &Row,
     now: DateTime<Utc>,
 ) -> Result<(), MailError> {
     let mail = &context.mail;
     let from = Recipient { address: mail.from_address.clone(), name: mail.from_name.clone() };
     if !row.kind.has_secrets() {
-        return mailer.send(compose(row, &from, now)?).await;
+        return mailer.send(compose(row, &from, now)?, connection).await;
     }
-    mailer.send(compose(&with_secrets_of(context, row, now).await?, &from, now)?).await
+    let row = with_secrets_of(context, row, now).await?;
+    mailer.send(compose(&row, &from, now)?, connection).await
 }
 
 /// The mail with its secrets, as it is nowhere but on its way.

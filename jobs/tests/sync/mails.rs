@@ -9,11 +9,15 @@ use std::{
 };
 
 use chrono::Duration;
-use concord_domain::{job::JobState, mail::MailState, people::Role};
+use concord_domain::{
+    job::JobState,
+    mail::{MailKind, MailState},
+    people::Role,
+};
 use concord_jobs::{mail::Recipient, notify::enqueue_test_mail};
 use concord_storage::{
     PageRequest,
-    mails::{self, StoredMail},
+    mails::{self, NewMail, StoredMail},
     on_both_databases,
     people::{self, NewUser},
     sign_in_requests::{self, NewSignInRequest},
@@ -209,6 +213,55 @@ async fn no_more_mails_go_than_may(db: &TestDb) {
     assert!(fixture.failed().await.is_empty());
 }
 
+/// However many wait for the rate limit, a lane asks for all of its mails whether it is their turn.
+async fn waiting_mails_ask_for_turn_by_lane(db: &TestDb) {
+    let mut fixture = SyncFixture::with_mailbox(db).await;
+    fixture.change_mail(|mail| (mail.interval, mail.burst) = (Duration::minutes(1), 1));
+    for _ in 0..60 {
+        fixture.write_to("Ana", ANA).await;
+    }
+    for sent in 1..=3 {
+        let ran = fixture.drain().await;
+        assert_eq!(fixture.outside.mails().await.len(), sent);
+        assert!((1..=17).contains(&ran), "{ran} looked for the turn of one");
+        // Whoever waits comes back a little after it.
+        fixture.clock.advance(Duration::minutes(1) + Duration::milliseconds(300));
+    }
+}
+
+async fn reminders_leave_turns_for_what_people_wait_for(db: &TestDb) {
+    let mut fixture = SyncFixture::with_mailbox(db).await;
+    fixture.change_mail(|mail| (mail.interval, mail.burst) = (Duration::minutes(1), 8));
+    let mut tx = testing::begin(db).await;
+    for number in 0..20 {
+        let new = NewMail {
+            business: fixture.business.id,
+            kind: MailKind::Reminder,
+            to_address: "guest@example.com",
+            to_name: "Guest",
+            subject: "Soon",
+            text: "Soon",
+            html: "<p>Soon</p>",
+            from_domain: "book.example",
+            dedupe_key: &format!("reminder {number}"),
+            sender: None,
+            invitation: None,
+            reminder: None,
+            useful_until: None,
+        };
+        mails::create(&mut tx, &new, fixture.clock.now()).await.unwrap().expect("it is new");
+    }
+    testing::commit(tx).await;
+    fixture.drain().await;
+    assert_eq!(fixture.outside.mails().await.len(), 6, "two of eight are kept back");
+    fixture.write_to("Ana", ANA).await;
+    fixture.drain().await;
+    let came = fixture.outside.mails().await;
+    assert_eq!((came.len(), &came[6]["to"]), (7, &json!([ANA])));
+    fixture.settle().await;
+    assert_eq!(fixture.outside.mails().await.len(), 21);
+}
+
 /// A mail server written in Python, which is none of ours, and Python's reader of mails.
 struct PythonMailServer {
     child: Child,
@@ -285,4 +338,6 @@ on_both_databases!(
     after_four_days_a_mail_is_given_up,
     neither_a_name_nor_an_address_becomes_a_header,
     no_more_mails_go_than_may,
+    waiting_mails_ask_for_turn_by_lane,
+    reminders_leave_turns_for_what_people_wait_for,
 );

@@ -14,8 +14,9 @@ mod sweep;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    ids::{BusinessId, ConnectionId, JobId, JobKey},
+    ids::{BusinessId, ConnectionId, JobId, JobKey, MailId},
     job::{JobKind, JobState, QueueClass},
+    mail::lane_of,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -152,14 +153,16 @@ pub enum JobOutcome {
     },
 }
 
-// The key of a job that reads or writes a calendar is its connection; of one that delivers, its endpoint.
+// The key of a job that reads or writes a calendar is its connection; of one that delivers, its endpoint; of one that sends a
+// mail, `$8`, its lane.
 const ENQUEUE: &str = "
     INSERT INTO jobs (id, business_id, kind, subject_id, queue, version, state, due_at, attempts, enqueued_at, created_at,
         key_id, priority_at)
     VALUES ($1, $2, $3, $4, $5, 1, 'waiting', $6, 0, $7, $7,
-        CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (SELECT e.connection_id FROM entries e WHERE e.id = $4)
+        COALESCE($8, CASE
+            WHEN $3 IN ('sync_booking', 'delete_booking') THEN (SELECT e.connection_id FROM entries e WHERE e.id = $4)
             WHEN $3 IN ('import_availability', 'renew_push') THEN (SELECT k.connection_id FROM calendars k WHERE k.id = $4)
-            WHEN $3 IN ('compare_drift', 'disconnect', 'deliver_webhooks') THEN $4 END,
+            WHEN $3 IN ('compare_drift', 'disconnect', 'deliver_webhooks') THEN $4 END),
         COALESCE(CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (
             SELECT b.starts_at FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $4) END, $6))
     ON CONFLICT (kind, subject_id) DO UPDATE SET
@@ -179,7 +182,8 @@ const ENQUEUE: &str = "
 /// Enqueues a job in the transaction that gave rise to it. While it runs, the time at which it was due is used up: it runs
 /// again when the first of those who enqueue it meanwhile wants it. The caller pushes what this returns after the commit.
 pub async fn enqueue(tx: &mut Tx, job: NewJob, now: DateTime<Utc>) -> Result<JobRef> {
-    one!(tx, ENQUEUE, JobId::new(now), job.business, job.kind, job.subject, job.queue, job.due_at, now)
+    let lane = (job.kind == JobKind::SendMail).then(|| lane_of(MailId(job.subject)));
+    one!(tx, ENQUEUE, JobId::new(now), job.business, job.kind, job.subject, job.queue, job.due_at, now, lane)
 }
 
 macro_rules! claimed {

@@ -113,7 +113,7 @@ pub(crate) async fn begun(db: &Db, entry: EntryId, title: &str) {
 
 /// A job whose lease holds.
 pub(crate) async fn held(db: &Db) -> ClaimedJob {
-    let (kind, queue, subject) = (JobKind::SendMail, QueueClass::Interactive, new_uuid(monday()));
+    let (kind, queue, subject) = (JobKind::Remind, QueueClass::Interactive, new_uuid(monday()));
     let mut tx = begin(db).await;
     let new = NewJob { business: None, kind, subject, queue, due_at: at(0) };
     let enqueued = jobs::enqueue(&mut tx, new, at(0)).await.unwrap();

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::ProviderKind,
-    ids::{BusinessId, ConnectionId, JobKey, new_uuid},
+    ids::{BusinessId, ConnectionId, JobKey, MailId, new_uuid},
     job::{JobKind, QueueClass},
+    mail::lane_of,
 };
 use concord_storage::{
     Db,
@@ -392,7 +393,7 @@ async fn a_job_of_a_calendar_has_its_connection_as_key(db: &TestDb) {
         (JobKind::CompareDrift, connection.0, key),
         (JobKind::Disconnect, connection.0, key),
         (JobKind::BatchSync, connection.0, None),
-        (JobKind::SendMail, calendar.0, None),
+        (JobKind::SendMail, calendar.0, Some(lane_of(MailId(calendar.0)))),
     ] {
         let due_at: DateTime<Utc> = at(1);
         let business = Some(business.id);
