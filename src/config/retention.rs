@@ -31,6 +31,13 @@ impl RetentionConfig {
         check.check_range("history_days", self.history.as_secs() / 86_400, 30..=36_600);
         if let Some(customers) = self.customers {
             check.check_range("customers_days", customers.as_secs() / 86_400, 30..=36_600);
+            // When customers are erased, records that name them beside their bookings, such as mails to staff, are gone.
+            for (key, kept) in [("mails_days", self.mails), ("sync_log_days", self.sync_log)] {
+                if customers < kept {
+                    let days = kept.as_secs() / 86_400;
+                    check.add("customers_days", format!("must be at least {key}, which is {days}, or 0"));
+                }
+            }
         }
     }
 }

@@ -64,6 +64,11 @@ fn the_defaults_alone_give_every_key() {
     assert_eq!(config.retention.customers, Some(Duration::from_hours(1_095 * 24)));
     assert_eq!(from_file("[retention]\ncustomers_days = 0").unwrap().retention.customers, None);
     assert!(words(from_file("[retention]\ncustomers_days = 3")).contains("customers_days"));
+    let too_short = words(from_file("[retention]\ncustomers_days = 60\nsync_log_days = 60"));
+    assert!(too_short.contains("must be at least mails_days, which is 90, or 0"), "{too_short}");
+    assert!(!too_short.contains("sync_log_days, which"), "{too_short}");
+    let equal = from_file("[retention]\ncustomers_days = 60\nmails_days = 60\nsync_log_days = 60");
+    assert_eq!(equal.unwrap().retention.customers, Some(Duration::from_hours(60 * 24)));
 }
 
 #[test]
