@@ -1,22 +1,21 @@
 //! Takes people out of all that is kept of them.
 //!
 //! Its subject is the erasure, whose bookings are written down already. Each is done in a transaction of its own, and marked in
-//! it: whoever takes over goes on with the rest. Then what names no booking is looked through, which may be done twice. The
-//! calendars follow by their own jobs.
+//! it: whoever takes over goes on with the rest. Then what names no booking is searched in slices; how far that is, is written
+//! down with each. The calendars follow by their own jobs.
 
 use chrono::Duration;
 use concord_domain::{
-    erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces, TraceSearch},
+    erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces, SweepCursor, TraceSearch},
     ids::{BusinessId, ErasureId},
     people::Actor,
 };
 use concord_storage::{
     ChangeContext, StorageError, bookings,
-    erasures::{self, ExpiredBooking, NewErasure, sweep::SweptTable},
+    erasures::{self, ExpiredBooking, NewErasure, sweep},
     in_tx,
     jobs::{ClaimedJob, JobOutcome},
 };
-use uuid::Uuid;
 
 use crate::{
     Context,
@@ -31,7 +30,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let traces = erasures::traces(&context.db, &context.ring, business, id).await?;
     let Some(traces) = traces else { return Ok(JobOutcome::Done) };
     erase_bookings(context, job, (business, id), &traces).await?;
-    sweep(context, job, business, &traces).await?;
+    sweep(context, job, (business, id), &traces).await?;
     in_tx!(context.db, tx => erasures::finish(&mut tx, id, context.clock.now()).await)?;
     tracing::info!(erasure = %id, "an erasure is done");
     Ok(JobOutcome::Done)
@@ -62,21 +61,22 @@ async fn erase_bookings(
 async fn sweep(
     context: &Context,
     job: &ClaimedJob,
-    business: BusinessId,
+    (business, id): (BusinessId, ErasureId),
     traces: &PersonTraces,
 ) -> Result<(), JobError> {
     let search = TraceSearch::new(traces);
     if search.is_empty() {
         return Ok(());
     }
-    for table in SweptTable::ALL {
-        let mut after = Uuid::nil();
-        while let Some(last) =
-            erasures::sweep::sweep_slice(&context.db, table, (business, after), &search).await?
-        {
-            after = last;
-            keep(context, job).await?;
+    let mut next = Some(sweep::find_cursor(&context.db, id).await?.unwrap_or_else(SweepCursor::first));
+    while let Some(cursor) = next {
+        let last = sweep::sweep_slice(&context.db, business, cursor, &search).await?;
+        next = cursor.next(last);
+        if let (Some(cursor), Some(_)) = (next, last) {
+            // Forgotten with the machine, the slice is searched again.
+            in_tx!(context.db, async_commit, tx => sweep::record_cursor(&mut tx, id, cursor).await)?;
         }
+        keep(context, job).await?;
     }
     Ok(())
 }

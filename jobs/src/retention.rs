@@ -1,12 +1,13 @@
 //! Deletes what is kept for a time only: old log lines, ended sessions, answered consents. Then PostgreSQL looks how much is
-//! left, and SQLite is told again what to assume; and customers are erased who were last here long ago.
+//! left, and SQLite is told again what to assume; addresses that an earlier version has noted get the keys by which they are
+//! found; and customers are erased who were last here long ago.
 //!
 //! Comes back every hour.
 
 use chrono::Duration;
 use concord_domain::job::{JobKind, QueueClass};
 use concord_storage::{
-    StorageError,
+    StorageError, erasures, in_tx,
     jobs::{self, ClaimedJob, JobOutcome, NewJob},
     retention, statistics,
 };
@@ -14,11 +15,15 @@ use uuid::Uuid;
 
 use crate::{Context, erasure, job::JobError};
 
+/// Addresses of an earlier version that get their keys in one transaction.
+const KEYS_AT_ONCE: u32 = 200;
+
 pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let now = context.clock.now();
     let deleted = retention::delete_old(&context.db, context.settings.keep, now).await?;
     tracing::debug!(?deleted, "deleted what had been kept long enough");
     statistics::refresh(&context.db).await?;
+    while in_tx!(context.db, tx => erasures::repair_address_keys(&mut tx, KEYS_AT_ONCE).await)? > 0 {}
     let has_more = match context.settings.keep.customers {
         Some(keep) => erasure::begin_expired(context, keep).await?,
         None => false,

@@ -5,13 +5,16 @@
 
 mod person;
 mod redact;
+mod sweep;
 
 pub use self::{
     person::{ErasureTarget, PersonTraces, TraceSearch, is_distinctive},
     redact::{redacted, redacted_actor, redacted_history},
+    sweep::{SweepCursor, SweptTable},
 };
 use crate::{
     booking::{Booking, BookingDraft, BookingStatus, Customer},
+    invitation::{InvitationContent, SentInvitation},
     mail::MailAddress,
     words,
 };
@@ -89,6 +92,20 @@ pub fn without_guest(draft: &BookingDraft, address_key: Option<&str>, traces: &T
         guests: draft.guests.iter().filter(|guest| stays(&guest.email)).cloned().collect(),
         ..draft.clone()
     }
+}
+
+/// What an attendee was last sent, without what names somebody else. Their own calendar still says it: as it is not what the
+/// booking says, the next change tells them all of it anew.
+#[must_use]
+pub fn sent_without(sent: &SentInvitation, traces: &TraceSearch) -> SentInvitation {
+    let clear = |text: &str| if traces.finds(text) { String::new() } else { text.to_owned() };
+    let content = InvitationContent {
+        title: clear(&sent.content.title),
+        place: clear(&sent.content.place),
+        meeting_url: clear(&sent.content.meeting_url),
+        ..sent.content.clone()
+    };
+    SentInvitation { content, ..sent.clone() }
 }
 
 /// Shorter words say nothing: "de", "of".

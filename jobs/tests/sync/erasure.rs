@@ -4,7 +4,7 @@ use chrono::Duration;
 use concord_domain::{
     booking::{BookingDraft, Customer, Guest},
     connection::ProviderKind,
-    erasure::ErasureState,
+    erasure::{ErasureReason, ErasureState, SweepCursor, SweptTable},
     ids::ErasureId,
     invitation::InvitationMode,
     job::JobKind,
@@ -20,6 +20,7 @@ use concord_storage::{
     retention::RetentionPeriods,
     testing::{self, TestDb},
 };
+use uuid::Uuid;
 
 use crate::fixture::{PATIENCE, SyncFixture, unhurried};
 
@@ -70,13 +71,13 @@ impl SyncFixture<'_> {
 }
 
 async fn killed_after_each_commit(fixture: &SyncFixture<'_>, commits: u32) -> bool {
-    for number in 0..3 {
+    for number in 0..2 {
         let reference = format!("kill-{commits}-{number}");
-        fixture.put(&reference, &fixture.for_quill((i64::from(commits) * 3 + number) * 120 + 600)).await;
+        fixture.put(&reference, &fixture.for_quill((i64::from(commits) * 2 + number) * 120 + 600)).await;
     }
     fixture.settle().await;
     assert!(fixture.traces().await.len() > 8, "it has spread: {:?}", fixture.traces().await);
-    assert_eq!(fixture.in_calendar().await.len(), 3);
+    assert_eq!(fixture.in_calendar().await.len(), 2);
     let erasure = personal_data::erase(&fixture.context, &fixture.change(), &by_email(), true).await.unwrap();
     let due = fixture.jobs.due(100).await;
     let job = due.into_iter().find(|job| job.kind == JobKind::Erase).expect("the job is due");
@@ -105,6 +106,65 @@ async fn erasure_goes_on_wherever_it_was_killed(db: &TestDb) {
         commits += 1;
     }
     assert!(commits > 5, "killed after {commits} commits only");
+}
+
+/// Whoever takes over goes on where the search was cut off.
+async fn search_goes_on_from_its_cursor(db: &TestDb) {
+    let fixture = SyncFixture::new(db).await;
+    let erase = async |cursor: Option<SweepCursor>| {
+        fixture.put("stay", &fixture.for_quill(600)).await;
+        let erasure = personal_data::erase(&fixture.context, &fixture.change(), &by_email(), true).await;
+        // A record that is of no booking.
+        let named =
+            "UPDATE history SET detail = '{\"note\": \"Xantippe Quill\"}' WHERE subject_kind = 'business'";
+        assert!(testing::raw(db, named).await > 0);
+        if let Some(cursor) = cursor {
+            let mut tx = testing::begin(db).await;
+            erasures::sweep::record_cursor(&mut tx, erasure.unwrap().id, cursor).await.unwrap();
+            testing::commit(tx).await;
+        }
+        fixture.settle().await;
+        fixture.traces().await
+    };
+    assert_eq!(erase(None).await, Vec::<String>::new());
+    let searched = SweepCursor { table: SweptTable::Alerts, after: Uuid::nil() };
+    let left = erase(Some(searched)).await;
+    assert!(
+        left.len() == 1 && left[0].starts_with("history.detail"),
+        "the history is not searched again: {left:?}"
+    );
+}
+
+async fn replay_erases_a_person_at_once(db: &TestDb) {
+    let fixture = SyncFixture::new(db).await;
+    let book = async || {
+        for number in 0..3 {
+            fixture.put(&format!("stay-{number}"), &fixture.for_quill(600 + number * 120)).await;
+        }
+        fixture.settle().await;
+    };
+    book().await;
+    personal_data::erase(&fixture.context, &fixture.change(), &by_email(), true).await.unwrap();
+    fixture.settle().await;
+    let listed = erasures::list_all(db).await.unwrap();
+    assert_eq!(listed.len(), 3);
+    // As a backup has it that was made before.
+    testing::raw(db, "DELETE FROM erased_bookings").await;
+    testing::raw(db, "DELETE FROM erasures").await;
+    book().await;
+    let replay = async || {
+        let (db, now) = (&fixture.context.db, fixture.clock.now());
+        personal_data::replay((db, &fixture.context.ring), &listed, now).await.unwrap()
+    };
+    assert_eq!(replay().await, 3);
+    let again = erasures::list(db, fixture.business.id, 5).await.unwrap();
+    assert_eq!(
+        again.iter().map(|one| (one.reason, one.bookings)).collect::<Vec<_>>(),
+        [(ErasureReason::Restore, 3)]
+    );
+    fixture.settle().await;
+    assert_eq!(fixture.traces().await, Vec::<String>::new());
+    assert_eq!(replay().await, 0);
 }
 
 async fn calendar_is_written_anew(db: &TestDb, kind: ProviderKind) {
@@ -203,6 +263,8 @@ async fn customers_are_erased_who_were_here_long_ago(db: &TestDb) {
 
 on_both_databases!(
     erasure_goes_on_wherever_it_was_killed,
+    search_goes_on_from_its_cursor,
+    replay_erases_a_person_at_once,
     google_calendar_is_written_anew,
     microsoft_calendar_is_written_anew,
     caldav_calendar_is_written_anew,

@@ -1,6 +1,7 @@
 //! What is kept of a person who books: handing it out, and erasing it.
 
 mod export;
+mod replay;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
@@ -22,7 +23,10 @@ use concord_storage::{
 };
 use serde_json::json;
 
-pub use self::export::{Export, export};
+pub use self::{
+    export::{Export, export},
+    replay::replay,
+};
 use crate::{ServiceError, error::OrNotFound, history};
 
 /// What is not found.
@@ -224,23 +228,4 @@ pub async fn erase(
     let (erasure, job) = request((&context.db, &context.ring), by, query, keep_upcoming).await?;
     context.push(&[job]).await;
     Ok(erasure)
-}
-
-/// Writes those of a list of erasures down again that this database does not know of, such as after it was restored from a
-/// backup. Returns how many bookings those are.
-pub async fn replay(
-    (db, ring): (&Db, &Keyring),
-    listed: &[erasures::ListedErasure],
-    now: DateTime<Utc>,
-) -> Result<usize, StorageError> {
-    let mut added = 0;
-    for one in listed {
-        let Some(booking) = bookings::by_id(db, one.business, one.booking).await? else { continue };
-        let mut tx = db.begin().await?;
-        if erasures::add_replayed(&mut tx, ring, (one, &booking.draft), now).await?.is_some() {
-            tx.commit().await?;
-            added += 1;
-        }
-    }
-    Ok(added)
 }

@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    booking::BookingDraft,
-    erasure::{ErasureReason, ErasureScope, ErasureTarget, PersonTraces},
+    erasure::{ErasureScope, ErasureTarget},
     ids::{AttendeeId, BookingId, BusinessId, ErasureId},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FIRST, NewErasure, create};
-use crate::{Db, Result, Tx, jobs::JobRef, seal::Keyring};
+use super::FIRST;
+use crate::{Db, Result, Tx};
 
 /// A booking of which somebody was taken out, or is to be: ids and times, and nobody's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx_macros::FromRow)]
@@ -25,6 +24,13 @@ pub struct ListedErasure {
     pub attendee: Option<AttendeeId>,
     #[sqlx(rename = "created_at")]
     pub asked_at: DateTime<Utc>,
+}
+
+impl ListedErasure {
+    /// The same as it is done.
+    pub fn target(&self) -> ErasureTarget {
+        ErasureTarget { booking: self.booking, scope: self.scope, attendee: self.attendee }
+    }
 }
 
 const LIST: &str = "
@@ -54,32 +60,13 @@ const IS_KNOWN: &str = "
         WHERE b.booking_id = $1 AND b.scope = $2 AND e.created_at >= $3
           AND (b.attendee_id = $4 OR (b.attendee_id IS NULL AND $4 IS NULL)))";
 
-/// Writes an erasure down again that this database does not know of. `draft`: what the booking says here. Returns its job, which
-/// the caller pushes after the commit; `None`: it is known.
-pub async fn add_replayed(
-    tx: &mut Tx,
-    ring: &Keyring,
-    (listed, draft): (&ListedErasure, &BookingDraft),
-    now: DateTime<Utc>,
-) -> Result<Option<JobRef>> {
-    if scalar!(tx, IS_KNOWN, listed.booking, listed.scope, listed.asked_at, listed.attendee)? {
-        return Ok(None);
-    }
-    let address_key: Option<String> = match listed.attendee {
-        Some(attendee) => {
-            optional_scalar!(tx, ADDRESS_OF_ATTENDEE, listed.business, listed.booking, attendee)?
-        }
-        None => None,
-    };
-    let mut traces = PersonTraces { address_key, ..PersonTraces::default() };
-    traces.add_booking(draft, listed.scope);
-    let ListedErasure { booking, scope, attendee, .. } = *listed;
-    let targets = [ErasureTarget { booking, scope, attendee }];
-    let new = NewErasure {
-        business: listed.business,
-        reason: ErasureReason::Restore,
-        targets: &targets,
-        traces: &traces,
-    };
-    create(tx, ring, &new, now).await.map(|(_, job)| Some(job))
+/// Whether this database knows of an erasure.
+pub async fn is_known(tx: &mut Tx, listed: &ListedErasure) -> Result<bool> {
+    scalar!(tx, IS_KNOWN, listed.booking, listed.scope, listed.asked_at, listed.attendee)
+}
+
+/// The address of whoever was erased, where one person was who has a row here.
+pub async fn address_of_listed(tx: &mut Tx, listed: &ListedErasure) -> Result<Option<String>> {
+    let Some(attendee) = listed.attendee else { return Ok(None) };
+    optional_scalar!(tx, ADDRESS_OF_ATTENDEE, listed.business, listed.booking, attendee)
 }

@@ -11,14 +11,47 @@ use concord_domain::{
 use crate::{Db, Result, Tx};
 
 const NOTE_ADDRESS: &str = "
-    INSERT INTO booking_addresses (booking_id, address_key, business_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    INSERT INTO booking_addresses (booking_id, address_key, business_id, ends_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING";
+const NOTE_END: &str = "UPDATE booking_addresses SET ends_at = $2 WHERE booking_id = $1 AND ends_at <> $2";
 
 /// Notes whom a booking names, by their addresses; it stays noted whom it named before, since the history still says so.
 pub(crate) async fn note_addresses(tx: &mut Tx, booking: &Booking) -> Result<()> {
+    let end = booking.interval.end;
     for (_, _, email) in named_attendees(&booking.draft).filter(|(.., email)| !email.is_empty()) {
-        exec!(tx, NOTE_ADDRESS, booking.id, MailAddress::key_of(email), booking.business)?;
+        exec!(tx, NOTE_ADDRESS, booking.id, MailAddress::key_of(email), booking.business, end)?;
+    }
+    // Those of before as well; a new one has none.
+    if booking.version > 1 {
+        exec!(tx, NOTE_END, booking.id, end)?;
     }
     Ok(())
+}
+
+const WITH_FORMER_KEY: &str = "
+    SELECT booking_id, address_key FROM booking_addresses WHERE has_former_key ORDER BY booking_id, address_key LIMIT $1";
+const COPY_ADDRESS: &str = "
+    INSERT INTO booking_addresses (booking_id, address_key, business_id, ends_at)
+    SELECT booking_id, $3, business_id, ends_at FROM booking_addresses WHERE booking_id = $1 AND address_key = $2
+    ON CONFLICT DO NOTHING";
+const FORGET_ADDRESS: &str = "DELETE FROM booking_addresses WHERE booking_id = $1 AND address_key = $2";
+const KEEP_KEY: &str =
+    "UPDATE booking_addresses SET has_former_key = FALSE WHERE booking_id = $1 AND address_key = $2";
+
+/// Gives addresses that an earlier version has noted the keys by which they are looked up, at most so many. Returns how many it
+/// has seen to: none are left where these are fewer.
+pub async fn repair_address_keys(tx: &mut Tx, limit: u32) -> Result<usize> {
+    let rows: Vec<(BookingId, String)> = all!(tx, WITH_FORMER_KEY, i64::from(limit))?;
+    for (booking, former) in &rows {
+        let key = MailAddress::key_of(former);
+        if key == *former {
+            exec!(tx, KEEP_KEY, booking, former)?;
+        } else {
+            exec!(tx, COPY_ADDRESS, booking, former, key)?;
+            exec!(tx, FORGET_ADDRESS, booking, former)?;
+        }
+    }
+    Ok(rows.len())
 }
 
 /// A booking that names somebody, or has named them.

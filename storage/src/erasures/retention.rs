@@ -18,9 +18,9 @@ const EXPIRED: &str = "
       AND (b.customer_name <> '' OR b.customer_email <> '' OR b.customer_phone <> '' OR b.guests <> '[]')
       AND NOT EXISTS (
         SELECT 1 FROM booking_addresses n
-        JOIN booking_addresses other ON other.business_id = n.business_id AND other.address_key = n.address_key
-        JOIN bookings later ON later.id = other.booking_id
-        WHERE n.booking_id = b.id AND later.ends_at > $1)
+        WHERE n.booking_id = b.id AND EXISTS (
+            SELECT 1 FROM booking_addresses later
+            WHERE later.business_id = n.business_id AND later.address_key = n.address_key AND later.ends_at > $1))
       AND NOT EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = b.id AND e.erased_at IS NULL)
     ORDER BY b.ends_at, b.id LIMIT $2";
 

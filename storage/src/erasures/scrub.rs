@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     erasure::{
         ErasureScope, ErasureTarget, PersonTraces, TraceSearch, redacted, redacted_actor, redacted_history,
+        sent_without,
     },
-    ids::{AttendeeId, BookingId, BusinessId, EventId, HistoryId, RemoteChangeId},
+    ids::{AttendeeId, BookingId, BusinessId, EventId, HistoryId, MailId, RemoteChangeId},
+    invitation::SentInvitation,
     people::Actor,
     sync::remote_change::Refusal,
 };
@@ -33,7 +35,6 @@ macro_rules! scrub_mails {
         )
     };
 }
-pub(super) use scrub_mails;
 
 const SCRUB_MAILS: &str = scrub_mails!("attendee_id = $1");
 const SCRUB_REMINDER_MAILS: &str =
@@ -64,6 +65,35 @@ async fn scrub_attendees(tx: &mut Tx, target: &ErasureTarget, traces: &PersonTra
     }
     for id in gone {
         exec!(tx, FORGET_ATTENDEE, id)?;
+    }
+    if is_whole { Ok(()) } else { scrub_sent(tx, target.booking, &TraceSearch::new(traces)).await }
+}
+
+const SENT: &str = "SELECT id, sent FROM attendees WHERE booking_id = $1 AND sent IS NOT NULL ORDER BY id";
+const SCRUB_SENT: &str = "UPDATE attendees SET sent = $2 WHERE id = $1";
+const MAILS_THAT_LEFT: &str = "
+    SELECT m.id, m.subject || ' ' || m.body_text || ' ' || m.body_html || ' ' || COALESCE(m.calendar, '') || ' '
+        || COALESCE(CAST(m.invitation AS TEXT), '') AS texts
+    FROM attendees a JOIN mails m ON m.attendee_id = a.id
+    WHERE a.booking_id = $1 AND m.state IN ('sent', 'failed')
+    UNION ALL
+    SELECT m.id, m.subject || ' ' || m.body_text || ' ' || m.body_html
+    FROM reminders r JOIN mails m ON m.reminder_id = r.id
+    WHERE r.booking_id = $1 AND m.attendee_id IS NULL AND m.state IN ('sent', 'failed')";
+pub(super) const SCRUB_MAIL: &str = scrub_mails!("id = $1");
+
+/// What the others who come were sent may name whoever was taken out.
+async fn scrub_sent(tx: &mut Tx, booking: BookingId, search: &TraceSearch) -> Result<()> {
+    let sent: Vec<(AttendeeId, Json<SentInvitation>)> = all!(tx, SENT, booking)?;
+    for (id, Json(sent)) in sent {
+        let left = sent_without(&sent, search);
+        if left != sent {
+            exec!(tx, SCRUB_SENT, id, Json(left))?;
+        }
+    }
+    let mails: Vec<(MailId, String)> = all!(tx, MAILS_THAT_LEFT, booking)?;
+    for (id, _) in mails.into_iter().filter(|(_, texts)| search.finds(texts)) {
+        exec!(tx, SCRUB_MAIL, id)?;
     }
     Ok(())
 }

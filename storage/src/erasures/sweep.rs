@@ -3,49 +3,18 @@
 //! Each table is read in slices by its ids, and what has one of the person's texts loses all of its own.
 
 use concord_domain::{
-    erasure::{TraceSearch, redacted_actor, redacted_history},
-    ids::{BusinessId, EventId},
+    erasure::{SweepCursor, SweptTable, TraceSearch, redacted_actor, redacted_history},
+    ids::{BusinessId, ErasureId, EventId},
     people::Actor,
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::scrub::{scrub_event, scrub_mails};
+use super::scrub::{SCRUB_MAIL, scrub_event};
 use crate::{Db, Result, Tx};
 
 /// Rows that are read at once.
 const SLICE: i64 = 500;
-
-/// A table with texts in which somebody may be named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SweptTable {
-    Mails,
-    Notices,
-    History,
-    SyncLog,
-    ChannelRuns,
-    ChannelItems,
-    Jobs,
-    Events,
-    Deliveries,
-    Alerts,
-}
-
-impl SweptTable {
-    /// All of them, in the order in which they are gone through.
-    pub const ALL: [Self; 10] = [
-        Self::Mails,
-        Self::Notices,
-        Self::History,
-        Self::SyncLog,
-        Self::ChannelRuns,
-        Self::ChannelItems,
-        Self::Jobs,
-        Self::Events,
-        Self::Deliveries,
-        Self::Alerts,
-    ];
-}
 
 /// The id and all texts of the next rows of a table. What is of a booking is done with that, and stays where the booking does:
 /// who was a guest of the one who is erased, or has their name, has bookings of their own.
@@ -115,7 +84,6 @@ struct SweptRow {
 }
 
 const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";
-const SCRUB_MAIL: &str = scrub_mails!("id = $1");
 const SCRUB_NOTICE: &str = "UPDATE notices SET headline = 'Erased', detail = '' WHERE id = $1";
 const LINE: &str = "SELECT actor, detail FROM history WHERE id = $1";
 const SCRUB_LINE: &str = "UPDATE history SET actor = $2, detail = $3 WHERE id = $1";
@@ -126,12 +94,33 @@ const SCRUB_ITEM: &str =
 const SCRUB_ALERT: &str = "UPDATE alerts SET cause = '' WHERE id = $1";
 const SCRUB_JOB: &str = "UPDATE jobs SET last_error = NULL WHERE id = $1";
 
-/// Goes through the next rows of a table after one of them; from the nil UUID on for the first. Returns the last one, and
-/// `None` after the end.
+#[derive(sqlx_macros::FromRow)]
+struct CursorRow {
+    swept_table: SweptTable,
+    swept_after: Uuid,
+}
+
+const CURSOR: &str = "
+    SELECT swept_table, swept_after FROM erasures WHERE id = $1 AND swept_table IS NOT NULL AND swept_after IS NOT NULL";
+
+/// How far the search of an erasure is; `None`: it has not begun.
+pub async fn find_cursor(db: &Db, id: ErasureId) -> Result<Option<SweepCursor>> {
+    let row: Option<CursorRow> = optional!(db, CURSOR, id)?;
+    Ok(row.map(|row| SweepCursor { table: row.swept_table, after: row.swept_after }))
+}
+
+const RECORD_CURSOR: &str = "UPDATE erasures SET swept_table = $2, swept_after = $3 WHERE id = $1";
+
+/// Whoever takes over goes on from here.
+pub async fn record_cursor(tx: &mut Tx, id: ErasureId, cursor: SweepCursor) -> Result<()> {
+    exec!(tx, RECORD_CURSOR, id, cursor.table, cursor.after)
+}
+
+/// Goes through the next rows. Returns the last one, and `None` after the end of the table.
 pub async fn sweep_slice(
     db: &Db,
-    table: SweptTable,
-    (business, after): (BusinessId, Uuid),
+    business: BusinessId,
+    SweepCursor { table, after }: SweepCursor,
     search: &TraceSearch,
 ) -> Result<Option<Uuid>> {
     macro_rules! rows {

@@ -44,7 +44,7 @@ const LARGE: [&str; 22] = [
 
 /// Indexes of the few rows of a large table that wait for something, or that workers have in hand: to walk one of them is to
 /// read what is asked for.
-const FEW: [&str; 11] = [
+const FEW: [&str; 12] = [
     "occupancy_unallocated",
     "remote_changes_open",
     "remote_changes_open_by_entry",
@@ -53,6 +53,7 @@ const FEW: [&str; 11] = [
     "alerts_unclosed",
     "jobs_leased",
     "jobs_leased_by_key",
+    "booking_addresses_with_former_key",
     "events_unnumbered",
     "webhook_deliveries_due",
     "webhook_deliveries_in_order",

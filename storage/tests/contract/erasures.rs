@@ -6,7 +6,9 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     audit::HistorySubject,
     booking::{Booking, BookingDraft, BookingStatus, Customer, Guest},
-    erasure::{ErasureReason, ErasureScope, ErasureState, ErasureTarget, PersonTraces, TraceSearch},
+    erasure::{
+        ErasureReason, ErasureScope, ErasureState, ErasureTarget, PersonTraces, SweepCursor, TraceSearch,
+    },
     ids::{BookingId, BusinessId, ErasureId},
     mail::MailKind,
     people::Actor,
@@ -15,7 +17,7 @@ use concord_storage::{
     ChangeContext, Db, attendees, bookings,
     businesses::Business,
     customer_links,
-    erasures::{self, NewErasure, sweep::SweptTable},
+    erasures::{self, ListedErasure, NewErasure},
     events,
     history::{self, NewHistoryEntry},
     idempotency::{self, KeyClaim, KeyedRequest},
@@ -30,15 +32,15 @@ use uuid::Uuid;
 
 use crate::{first, precise};
 
-const EMAIL: &str = "xantippe@quill.example";
+pub(crate) const EMAIL: &str = "xantippe@quill.example";
 const NAME: &str = "Xantippe Quill";
 const TEXTS: [&str; 3] = ["xantippe", "quill", "912777333"];
 
-fn by(business: BusinessId, now: DateTime<Utc>) -> ChangeContext {
+pub(crate) fn by(business: BusinessId, now: DateTime<Utc>) -> ChangeContext {
     ChangeContext { business, actor: Actor::System, now }
 }
 
-fn with_person(draft: &BookingDraft) -> BookingDraft {
+pub(crate) fn with_person(draft: &BookingDraft) -> BookingDraft {
     BookingDraft {
         title: format!("Stay of {NAME}"),
         customer: Customer {
@@ -60,11 +62,16 @@ fn traces(booking: &Booking) -> PersonTraces {
     traces
 }
 
-fn whole(booking: &Booking) -> ErasureTarget {
+pub(crate) fn whole(booking: &Booking) -> ErasureTarget {
     ErasureTarget { booking: booking.id, scope: ErasureScope::Booking, attendee: None }
 }
 
-async fn create(db: &Db, ring: &Keyring, booking: &Booking, targets: &[ErasureTarget]) -> ErasureId {
+pub(crate) async fn create(
+    db: &Db,
+    ring: &Keyring,
+    booking: &Booking,
+    targets: &[ErasureTarget],
+) -> ErasureId {
     let traces = traces(booking);
     let new =
         NewErasure { business: booking.business, reason: ErasureReason::Request, targets, traces: &traces };
@@ -74,13 +81,13 @@ async fn create(db: &Db, ring: &Keyring, booking: &Booking, targets: &[ErasureTa
     id
 }
 
-async fn erase(db: &Db, booking: &Booking, target: &ErasureTarget, traces: &PersonTraces) {
+pub(crate) async fn erase(db: &Db, booking: &Booking, target: &ErasureTarget, traces: &PersonTraces) {
     let mut tx = begin(db).await;
     bookings::erase(&mut tx, &by(booking.business, precise(5)), target, traces).await.unwrap();
     commit(tx).await;
 }
 
-async fn mail_to(db: &Db, ring: &Keyring, booking: &Booking, key: &str, is_invitation: bool) {
+pub(crate) async fn mail_to(db: &Db, ring: &Keyring, booking: &Booking, key: &str, is_invitation: bool) {
     let mut tx = begin(db).await;
     let all = attendees::reconcile(&mut tx, booking, precise(1)).await.unwrap();
     let message = crate::attendees::message(0);
@@ -110,7 +117,7 @@ async fn mail_to(db: &Db, ring: &Keyring, booking: &Booking, key: &str, is_invit
     commit(tx).await;
 }
 
-async fn written(db: &Db) -> (Business, Booking) {
+pub(crate) async fn written(db: &Db) -> (Business, Booking) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 2).await;
     let booking =
@@ -222,13 +229,9 @@ async fn unlinked(db: &Db, business: &Business) {
 
 async fn sweep(db: &Db, business: BusinessId, traces: &PersonTraces) {
     let search = TraceSearch::new(traces);
-    for table in SweptTable::ALL {
-        let mut after = Uuid::nil();
-        while let Some(last) =
-            erasures::sweep::sweep_slice(db, table, (business, after), &search).await.unwrap()
-        {
-            after = last;
-        }
+    let mut next = Some(SweepCursor::first());
+    while let Some(cursor) = next {
+        next = cursor.next(erasures::sweep::sweep_slice(db, business, cursor, &search).await.unwrap());
     }
 }
 
@@ -351,24 +354,25 @@ async fn list_is_gone_through_again(db: &TestDb) {
     create(db, &ring, &booking, &[whole(&booking)]).await;
     let listed = erasures::list_all(db).await.unwrap();
     assert_eq!((listed.len(), listed[0].booking, listed[0].scope), (1, booking.id, ErasureScope::Booking));
+    let is_known = async |one: &ListedErasure| {
+        let mut tx = begin(db).await;
+        erasures::is_known(&mut tx, one).await.unwrap()
+    };
+    assert!(is_known(&listed[0]).await);
+    let later = ListedErasure { asked_at: precise(2), ..listed[0].clone() };
+    assert!(!is_known(&later).await, "it was asked for again");
     let mut tx = begin(db).await;
-    let known =
-        erasures::add_replayed(&mut tx, &ring, (&listed[0], &booking.draft), precise(3)).await.unwrap();
-    assert!(known.is_none(), "it is known");
+    assert_eq!(erasures::address_of_listed(&mut tx, &listed[0]).await.unwrap(), None, "nobody in particular");
+    commit(tx).await;
+    mail_to(db, &ring, &booking, "linked", true).await;
+    let row = erasures::bookings_of_address(db, business.id, EMAIL).await.unwrap()[0];
+    let of_one = ListedErasure { attendee: row.attendee_id, ..listed[0].clone() };
+    let mut tx = begin(db).await;
+    assert_eq!(erasures::address_of_listed(&mut tx, &of_one).await.unwrap().as_deref(), Some(EMAIL));
     commit(tx).await;
     // As a backup has it that was made before.
     testing::raw(db, "DELETE FROM erased_bookings").await;
-    testing::raw(db, "DELETE FROM erasures").await;
-    let mut tx = begin(db).await;
-    assert!(
-        erasures::add_replayed(&mut tx, &ring, (&listed[0], &booking.draft), precise(3))
-            .await
-            .unwrap()
-            .is_some()
-    );
-    commit(tx).await;
-    let again = erasures::list(db, business.id, 5).await.unwrap();
-    assert_eq!((again.len(), again[0].reason), (1, ErasureReason::Restore));
+    assert!(!is_known(&listed[0]).await);
 }
 
 async fn customers_expire_with_their_last_booking(db: &TestDb) {

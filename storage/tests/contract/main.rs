@@ -29,6 +29,7 @@ mod entries_targeted;
 mod entries_written;
 mod entry_states;
 mod erasures;
+mod erasures_left;
 mod events;
 mod feed_reads;
 mod feeds;

@@ -272,7 +272,11 @@ pub(super) const TABLES: &[FixtureTable] = &[
     (
         "booking_addresses",
         1_000,
-        &[("booking_id", "{id 5 i}"), ("address_key", "'maria' || i || '@example.com'")],
+        &[
+            ("booking_id", "{id 5 i}"),
+            ("address_key", "'maria' || i || '@example.com'"),
+            ("ends_at", "{at START + 1}"),
+        ],
     ),
     (
         "reminder_rules",
