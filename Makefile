@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-full crash model screenshots openapi-lint bench bench-feeds bench-flood bench-ical bench-mails bench-webhooks fuzz lint format tools services-up services-down
+.PHONY: help run build test test-full crash model month screenshots openapi-lint bench bench-feeds bench-flood bench-ical bench-mails bench-webhooks fuzz lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -30,6 +30,9 @@ crash: ## The crash test with 1,000 changes: kills, a full disk, dead servers, f
 
 model: ## The model of an edit, against its rules, with 100,000 runs
 	CARGO_PROFILE_TEST_OPT_LEVEL=2 PROPTEST_CASES=100000 cargo nextest run -p concord-domain edit_model
+
+month: ## A month of reminders of 5,000 bookings on both databases, with killed workers and a mail server that fails
+	scripts/services.sh with cargo nextest run --workspace --run-ignored only --no-capture -E 'test(month_of_five_thousand_bookings)'
 
 screenshots: ## Make the pictures of the documentation from the demo; with CONCORD_SCREENSHOTS=DIR, of every page
 	scripts/test.sh -p concord --test browser screenshots --run-ignored only

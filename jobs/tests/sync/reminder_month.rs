@@ -4,8 +4,7 @@
 //! A model knows when which booking stood at which time. At the end each reminder is sent exactly once by its Message-ID, or
 //! says why it was not; and no mail came for a time at which the booking did not stand when it came.
 //!
-//! The long run, which prints its figures:
-//! `cargo nextest run --workspace --run-ignored only --no-capture -E 'test(month_of_five_thousand_bookings)'`
+//! The long run, which prints its figures: `make month`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -391,10 +390,19 @@ async fn month_of_reminders_is_exact(db: &TestDb) {
 
 on_both_databases!(month_of_reminders_is_exact);
 
+async fn month_of_five_thousand_bookings(db: &TestDb) {
+    let figures = play(db, 5_000, 5_000).await;
+    assert!(figures.sent > 5_000, "{figures:?}");
+}
+
 #[tokio::test]
 #[ignore = "minutes"]
-async fn month_of_five_thousand_bookings() {
-    let db = testing::sqlite().await;
-    let figures = play(&db, 5_000, 5_000).await;
-    assert!(figures.sent > 5_000, "{figures:?}");
+async fn month_of_five_thousand_bookings_on_sqlite() {
+    month_of_five_thousand_bookings(&testing::sqlite().await).await;
+}
+
+#[tokio::test]
+#[ignore = "minutes"]
+async fn month_of_five_thousand_bookings_on_postgres() {
+    month_of_five_thousand_bookings(&testing::postgres().await).await;
 }
