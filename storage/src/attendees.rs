@@ -84,6 +84,15 @@ pub(crate) async fn was_invited(tx: &mut Tx, booking: BookingId) -> Result<bool>
     scalar!(tx, WAS_INVITED, booking)
 }
 
+const WANTS_NO_REMINDERS: &str = "
+    SELECT EXISTS (SELECT 1 FROM attendees
+        WHERE booking_id = $1 AND address_key = $2 AND removed_at IS NULL AND reminders_off)";
+
+/// Whether the customer of a booking has turned its reminders off.
+pub async fn wants_no_reminders(tx: &mut Tx, booking: &Booking) -> Result<bool> {
+    scalar!(tx, WANTS_NO_REMINDERS, booking.id, MailAddress::key_of(&booking.draft.customer.email))
+}
+
 const OF_BOOKING: &str =
     select!("FROM attendees WHERE business_id = $1 AND booking_id = $2 ORDER BY role, address_key");
 

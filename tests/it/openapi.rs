@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use concord_storage::testing::TestDb;
+use concord_domain::{
+    ids::{EventId, ReminderId, ReminderRuleId},
+    webhook::{Event, ReminderPayload, body},
+};
+use concord_storage::testing::{self, TestDb};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::test_app::TestApp;
@@ -67,6 +71,9 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, place: &str) {
         let target = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
         return check_schema(document, target, value, &format!("{place} {reference}"));
     }
+    if let Some(parts) = schema["allOf"].as_array() {
+        return check_schema(document, &merged(document, parts), value, place);
+    }
     if let Some(words) = schema["enum"].as_array().filter(|_| !value.is_null()) {
         assert!(words.contains(value), "{place}: {value} is none of {words:?}");
     }
@@ -85,6 +92,43 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, place: &str) {
             check_schema(document, items, value, place);
         }
     }
+}
+
+/// The one object that an object's parts make.
+fn merged(document: &Value, parts: &[Value]) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for part in parts {
+        let reference = part["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        let part = reference.map_or(Some(part), |pointer| document.pointer(pointer)).unwrap();
+        properties.extend(part["properties"].as_object().unwrap().clone());
+        required.extend(part["required"].as_array().cloned().unwrap_or_default());
+    }
+    json!({ "properties": properties, "required": required })
+}
+
+async fn events_of_a_booking_are_as_the_document_says(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let document = test_app.api.send_unauthenticated(Method::GET, "/api/openapi.json").await.expect(200);
+    let room = test_app.resource(1).await;
+    let draft = testing::draft(&room, 600, 660);
+    let booking = testing::booking(db, &test_app.business, "tasting", &draft).await;
+    let reminder = ReminderPayload {
+        id: ReminderId(Uuid::nil()),
+        rule: ReminderRuleId(Uuid::nil()),
+        minutes_before: 60,
+        due_at: booking.interval.start,
+        useful_until: booking.interval.start,
+        turned_off: false,
+    };
+    for event in [Event::booking(None, &booking), Event::booking_reminder(&booking, reminder)] {
+        let pointer =
+            format!("/webhooks/{}/post/requestBody/content/application~1json/schema", event.kind.as_str());
+        let schema = document.pointer(&pointer).unwrap();
+        let sent = body(EventId(Uuid::nil()), (event.kind, 1), booking.created_at, &event.data);
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        check_schema(&document, schema, &sent, event.kind.as_str());
+    }
+    test_app.stop().await;
 }
 
 async fn every_reference_leads_somewhere(db: &TestDb) {
@@ -298,6 +342,7 @@ concord_storage::on_both_databases!(
     list_is_no_object_at_any_endpoint,
     security_and_bodies_are_written_down,
     every_operation_answers_as_the_document_says,
+    events_of_a_booking_are_as_the_document_says,
     every_reference_leads_somewhere,
     every_field_is_explained,
     people_can_read_it,

@@ -22,6 +22,8 @@ async fn rules_are_made_changed_and_deleted(db: &TestDb) {
         json!({ "channel": "customer_email", "minutes_before": 4 }),
         json!({ "channel": "customer_email", "minutes_before": 40_321 }),
         json!({ "channel": "customer_email", "kind": "block", "minutes_before": 60 }),
+        json!({ "channel": "webhook", "minutes_before": 4 }),
+        json!({ "channel": "pigeon", "minutes_before": 60 }),
     ] {
         api.post("/api/v1/reminder_rules", wrong).await.expect(422);
     }
@@ -29,6 +31,13 @@ async fn rules_are_made_changed_and_deleted(db: &TestDb) {
     let changed = api.patch(&path, json!({ "kind": "booking", "minutes_before": 180 })).await.expect(200);
     assert_eq!((&changed["kind"], &changed["minutes_before"]), (&json!("booking"), &json!(180)));
     api.patch(&path, json!({ "kind": null })).await.expect(200);
+    // At the same time as the mail, and with its own kind.
+    let event = json!({ "channel": "webhook", "minutes_before": 180 });
+    let event = api.post("/api/v1/reminder_rules", event).await.expect(201);
+    let event_path = format!("/api/v1/reminder_rules/{}", event["id"].as_str().unwrap());
+    let blocks = api.patch(&event_path, json!({ "kind": "block" })).await.expect(200);
+    assert_eq!((&blocks["channel"], &blocks["kind"]), (&json!("webhook"), &json!("block")));
+    api.patch(&event_path, json!({ "channel": "customer_email" })).await.expect(422);
 
     let hours = json!({ "from": "22:00", "until": "07:00" });
     let set = api.send(Method::PUT, "/api/v1/quiet_hours", Some(hours.clone()), &[]).await.expect(200);
@@ -88,12 +97,22 @@ async fn page_shows_rules_and_what_is_planned(db: &TestDb) {
     let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
     let rule = [("channel", "customer_email"), ("kind", ""), ("amount", "2"), ("unit", "hours")];
     assert_eq!(manager.send("/settings/reminders", &rule).await.leads_to(), "/settings/reminders");
+    let event = [("channel", "webhook"), ("kind", ""), ("amount", "1"), ("unit", "days")];
+    assert_eq!(manager.send("/settings/reminders", &event).await.leads_to(), "/settings/reminders");
     let room = test_app.resource(1).await;
     let booking = json!({ "resource": room.id, "starts_at": hour(2, 9), "ends_at": hour(2, 10),
         "customer": { "name": "Maria", "email": "maria@example.org" } });
     test_app.api.put("/api/v1/bookings/tasting", booking).await.expect(201);
     let page = manager.get("/settings/reminders").await.text;
-    for text in ["2 hours before", "Customer, by email", "tasting", "Planned"] {
+    for text in [
+        "2 hours before",
+        "Customer, by email",
+        "1 day before",
+        r#"<option value="webhook""#,
+        "<p>Other systems, by webhook</p>",
+        "tasting",
+        "Planned",
+    ] {
         assert!(page.contains(text), "{text}: {page}");
     }
     let again = manager.send("/settings/reminders", &rule).await;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::people::Actor;
 
 /// What says nothing of a person: ids, times, and words of closed sets.
-const KEPT: [&str; 32] = [
+const KEPT: [&str; 35] = [
     "answer",
     "answered_at",
     "booking",
@@ -13,6 +13,7 @@ const KEPT: [&str; 32] = [
     "check_in",
     "check_out",
     "created_at",
+    "due_at",
     "ends_at",
     "entry",
     "id",
@@ -22,6 +23,7 @@ const KEPT: [&str; 32] = [
     "reference",
     "resource",
     "role",
+    "rule",
     "source",
     "staff",
     "starts_at",
@@ -30,6 +32,7 @@ const KEPT: [&str; 32] = [
     "time",
     "type",
     "updated_at",
+    "useful_until",
     "version",
     "schema_version",
     "provider",

@@ -1,5 +1,6 @@
 //! What a business chooses about reminders.
 
+use super::QuietHours;
 use crate::{
     booking::{Booking, BookingKind},
     invitation::invites,
@@ -14,6 +15,24 @@ words! {
         CustomerMail = "customer_email",
         /// A mail to each staff member who is assigned.
         StaffMail = "staff_email",
+        /// The event `booking.reminder`, for other systems.
+        Webhook = "webhook",
+    }
+}
+
+impl ReminderChannel {
+    /// Whether it needs a mail server.
+    pub fn is_mail(self) -> bool {
+        match self {
+            Self::CustomerMail | Self::StaffMail => true,
+            Self::Webhook => false,
+        }
+    }
+
+    /// The hours in which it reminds nobody, where people have such. A machine sleeps at no time, and whom it tells of it
+    /// only itself knows.
+    pub fn quiet_hours(self, of_people: Option<QuietHours>) -> Option<QuietHours> {
+        of_people.filter(|_| self.is_mail())
     }
 }
 
@@ -24,7 +43,7 @@ words! {
         Planned = "planned",
         /// Its mail is written and on its way.
         Queued = "queued",
-        /// A mail server has taken it.
+        /// A mail server has taken it, or its event is published.
         Sent = "sent",
         /// It was not sent, for a reason that is written down.
         Skipped = "skipped",
@@ -78,12 +97,14 @@ impl ReminderRuleSettings {
     }
 
     /// Whether anybody is to be reminded of such a booking. Guests of a platform hear from the platform, and a block is
-    /// nothing to come to.
+    /// nothing to come to. What other systems are told of has all that staff are reminded of.
     pub fn applies_to(&self, booking: &Booking) -> bool {
         let kind = booking.draft.kind;
         let is_attended = match self.channel {
             ReminderChannel::CustomerMail => invites(booking),
-            ReminderChannel::StaffMail => kind != BookingKind::Block || self.kind == Some(kind),
+            ReminderChannel::StaffMail | ReminderChannel::Webhook => {
+                kind != BookingKind::Block || self.kind == Some(kind)
+            }
         };
         is_attended && self.kind.is_none_or(|wanted| wanted == kind)
     }
@@ -110,7 +131,7 @@ mod tests {
 
     #[test]
     fn rules_have_bounds_and_customers() {
-        use ReminderChannel::{CustomerMail, StaffMail};
+        use ReminderChannel::{CustomerMail, StaffMail, Webhook};
         for (rule, faulty) in [
             (rule(CustomerMail, None, 5), false),
             (rule(CustomerMail, None, 4), true),
@@ -118,6 +139,8 @@ mod tests {
             (rule(CustomerMail, None, MAX_MINUTES_BEFORE + 1), true),
             (rule(CustomerMail, Some(BookingKind::Block), 60), true),
             (rule(StaffMail, Some(BookingKind::Maintenance), 60), false),
+            (rule(Webhook, Some(BookingKind::Block), 60), false),
+            (rule(Webhook, None, 4), true),
         ] {
             let mut faults = FieldErrors::default();
             rule.check(&mut faults);
@@ -139,15 +162,32 @@ mod tests {
     fn nobody_reminds_a_platforms_guests_or_of_a_block() {
         let customer = rule(ReminderChannel::CustomerMail, None, 60);
         let staff = rule(ReminderChannel::StaffMail, None, 60);
-        assert!(customer.applies_to(&booking()) && staff.applies_to(&booking()));
+        let system = rule(ReminderChannel::Webhook, None, 60);
+        let others = |booking: &Booking| {
+            assert_eq!(staff.applies_to(booking), system.applies_to(booking));
+            staff.applies_to(booking)
+        };
+        assert!(customer.applies_to(&booking()) && others(&booking()));
         let mut sold = booking();
         sold.channel = Some(crate::ids::ChannelId(uuid::Uuid::from_u128(9)));
-        assert!(!customer.applies_to(&sold) && staff.applies_to(&sold));
+        assert!(!customer.applies_to(&sold) && others(&sold));
         let mut block = booking();
         block.draft.kind = BookingKind::Block;
-        assert!(!customer.applies_to(&block) && !staff.applies_to(&block));
+        assert!(!customer.applies_to(&block) && !others(&block));
+        let blocks = rule(ReminderChannel::Webhook, Some(BookingKind::Block), 60);
+        assert!(blocks.applies_to(&block) && !blocks.applies_to(&booking()));
         let mut work = booking();
         work.draft.kind = BookingKind::Maintenance;
-        assert!(!customer.applies_to(&work) && staff.applies_to(&work));
+        assert!(!customer.applies_to(&work) && others(&work));
+    }
+
+    #[test]
+    fn machines_have_no_quiet_hours() {
+        let night: Option<QuietHours> = "22:00-07:00".parse().ok();
+        for channel in ReminderChannel::ALL {
+            let is_quiet = channel.quiet_hours(night).is_some();
+            assert_eq!(is_quiet, *channel != ReminderChannel::Webhook, "{channel}");
+            assert_eq!(channel.quiet_hours(None), None);
+        }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::payload::{
-    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload,
-    InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
+    AlertPayload, BookingPayload, BookingReminderPayload, ChannelPayload, ConflictPayload, ConnectionPayload,
+    InvitationAnswerPayload, ReminderPayload, TestPayload, WebhookEndpointPayload,
 };
 use crate::{
     booking::{Booking, BookingStatus},
@@ -21,6 +21,7 @@ words! {
         BookingCreated = "booking.created",
         BookingChanged = "booking.changed",
         BookingCancelled = "booking.cancelled",
+        BookingReminder = "booking.reminder",
         InvitationAnswered = "invitation.answered",
         ConflictDetected = "conflict.detected",
         ConflictResolved = "conflict.resolved",
@@ -58,6 +59,7 @@ impl EventType {
             Self::BookingCreated
             | Self::BookingChanged
             | Self::BookingCancelled
+            | Self::BookingReminder
             | Self::InvitationAnswered
             | Self::ConflictDetected
             | Self::ConflictResolved => EventSubject::Booking,
@@ -83,6 +85,7 @@ impl EventType {
             Self::BookingCreated => "A booking was created",
             Self::BookingChanged => "A booking was changed",
             Self::BookingCancelled => "A booking was cancelled",
+            Self::BookingReminder => "A booking begins soon, by a reminder rule for webhooks",
             Self::InvitationAnswered => "Somebody who was invited to a booking has answered",
             Self::ConflictDetected => "A booking has no room: it overlaps another one",
             Self::ConflictResolved => "A booking that had no room has found some, or needs none any more",
@@ -128,14 +131,30 @@ impl Event {
             Some(before) if is_cancelled(after) && !is_cancelled(before) => EventType::BookingCancelled,
             Some(_) => EventType::BookingChanged,
         };
-        let whole = BookingPayload::from(after);
-        let mut data = written(&whole);
-        let most = MAX_BODY - ENVELOPE;
-        if data.len() > most {
+        Self::of_booking(kind, after, |booking| booking)
+    }
+
+    /// A booking begins soon.
+    pub fn booking_reminder(booking: &Booking, reminder: ReminderPayload) -> Self {
+        Self::of_booking(EventType::BookingReminder, booking, |booking| BookingReminderPayload {
+            booking,
+            reminder,
+        })
+    }
+
+    /// `payload`: what is told of the booking, which is told again with shorter notes where that is too long.
+    fn of_booking<P: Serialize>(
+        kind: EventType,
+        booking: &Booking,
+        payload: impl Fn(BookingPayload) -> P,
+    ) -> Self {
+        let mut data = written(&payload(BookingPayload::from(booking)));
+        let excess = data.len().saturating_sub(MAX_BODY - ENVELOPE);
+        if excess > 0 {
             // Each byte that goes from the notes is one or more in JSON.
-            data = written(&whole.without_bytes(data.len() - most));
+            data = written(&payload(BookingPayload::from(booking).without_bytes(excess)));
         }
-        Self { kind, subject: after.id.0, version: Some(after.version), data }
+        Self { kind, subject: booking.id.0, version: Some(booking.version), data }
     }
 
     /// Somebody who was invited to a booking has answered.
@@ -208,7 +227,7 @@ mod tests {
     use crate::{
         booking::{Customer, MAX_LINE, MAX_MEETING_URL, MAX_NOTES},
         ical::fixtures,
-        ids::StaffId,
+        ids::{ReminderId, ReminderRuleId, StaffId},
         language::Language,
     };
 
@@ -267,9 +286,43 @@ mod tests {
         draft.source = "🛶".repeat(64);
         draft.staff = (0..50).map(|number| StaffId(Uuid::from_u128(number))).collect();
         largest.reference = "🛶".repeat(128);
-        let told = sent(&Event::booking(None, &largest));
-        assert_eq!(told["data"]["notes_cut"], true);
-        assert!(told["data"]["notes"].as_str().unwrap().len() > 1_000);
+        for event in [Event::booking(None, &largest), Event::booking_reminder(&largest, reminder())] {
+            let told = sent(&event);
+            assert_eq!(told["data"]["notes_cut"], true);
+            assert!(told["data"]["notes"].as_str().unwrap().len() > 1_000);
+        }
+    }
+
+    fn reminder() -> ReminderPayload {
+        ReminderPayload {
+            id: ReminderId(Uuid::from_u128(2)),
+            rule: ReminderRuleId(Uuid::from_u128(3)),
+            minutes_before: 1440,
+            due_at: at(0),
+            useful_until: at(3600),
+            turned_off: true,
+        }
+    }
+
+    #[test]
+    fn reminder_has_all_of_the_booking_and_when_it_was_due() {
+        let booking = booking("x", 4, BookingStatus::Confirmed);
+        let event = Event::booking_reminder(&booking, reminder());
+        assert_eq!((event.subject, event.version), (booking.id.0, Some(4)));
+        let told = sent(&event);
+        assert_eq!((&told["type"], &told["schema_version"]), (&json!("booking.reminder"), &json!(1)));
+        let mut data = told["data"].clone();
+        let reminder = data.as_object_mut().unwrap().remove("reminder");
+        let expected = json!({
+            "id": "00000000-0000-0000-0000-000000000002",
+            "rule": "00000000-0000-0000-0000-000000000003",
+            "minutes_before": 1440,
+            "due_at": "2027-01-15T08:00:00Z",
+            "useful_until": "2027-01-15T09:00:00Z",
+            "turned_off": true,
+        });
+        assert_eq!(reminder, Some(expected));
+        assert_eq!(data, sent(&Event::booking(None, &booking))["data"], "as the other events have it");
     }
 
     #[test]

@@ -26,8 +26,9 @@ pub use self::{
     event::{Event, EventSubject, EventType, MAX_BODY, body},
     order::{OVERTAKE_AFTER, WAVE, WaitingDelivery, ready, wave},
     payload::{
-        AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
-        InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
+        AlertPayload, BookingPayload, BookingReminderPayload, ChannelPayload, ConflictPayload,
+        ConnectionPayload, CustomerPayload, InvitationAnswerPayload, ReminderPayload, TestPayload,
+        WebhookEndpointPayload,
     },
     schedule::{Answer, DeliveryState, NextStep, after_attempt},
 };

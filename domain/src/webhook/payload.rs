@@ -12,7 +12,10 @@ use crate::{
     alert::AlertKind,
     booking::{Booking, BookingKind, BookingStatus, BookingTime},
     customer::CustomerAnswer,
-    ids::{AlertId, BookingId, ChannelId, ConnectionId, ResourceId, StaffId, WebhookEndpointId},
+    ids::{
+        AlertId, BookingId, ChannelId, ConnectionId, ReminderId, ReminderRuleId, ResourceId, StaffId,
+        WebhookEndpointId,
+    },
     invitation::AttendeeRole,
     language::Language,
     provider::ProviderKind,
@@ -141,6 +144,36 @@ impl BookingPayload {
         self.notes_cut = true;
         self
     }
+}
+
+/// A booking that begins soon, as it stands, and by which reminder it is told.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BookingReminderPayload {
+    #[serde(flatten)]
+    pub booking: BookingPayload,
+    /// Why it is told now.
+    pub reminder: ReminderPayload,
+}
+
+/// The reminder of a booking by one rule.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReminderPayload {
+    /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub id: ReminderId,
+    /// The id of its rule.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub rule: ReminderRuleId,
+    /// Minutes before the start, by its rule.
+    pub minutes_before: u32,
+    /// When it was due.
+    pub due_at: DateTime<Utc>,
+    /// What arrives later helps nobody any more: ignore it.
+    pub useful_until: DateTime<Utc>,
+    /// Whether the customer has turned reminders of this booking off: send them none.
+    pub turned_off: bool,
 }
 
 /// A booking that stands without a unit, or has found one.

@@ -1,8 +1,8 @@
 //! Sends the reminders of a booking that are due.
 //!
 //! Its subject is the booking. Each reminder is a row that was planned with the booking; here the booking is read anew, and
-//! `domain::reminder::decide` says whether it is still sent. A mail is written in the transaction that says so of its row, by
-//! a key of the row, so that there is one however often this runs. It comes back when the next one is due.
+//! `domain::reminder::decide` says whether it is still sent. A mail is written, or an event published, in the transaction that
+//! says so of its row, so that there is one however often this runs. It comes back when the next one is due.
 
 pub(crate) mod plan;
 pub(crate) mod render;
@@ -12,9 +12,10 @@ use concord_domain::{
     ids::BookingId,
     mail::{MailAddress, MailKind},
     reminder::{ReminderChannel, ReminderSkip, ReminderState, ReminderStep, decide},
+    webhook::{Event, ReminderPayload},
 };
 use concord_storage::{
-    StorageError, Tx, attendees, bookings,
+    StorageError, Tx, attendees, bookings, events,
     jobs::{ClaimedJob, JobOutcome, JobRef},
     mails::{self, NewMail, NewReminderMail},
     reminder_rules::{self, ReminderRule},
@@ -29,6 +30,15 @@ use crate::{
     notify::{outbox::new_mail, send::RECHECK_INTERVAL},
 };
 
+/// What was written of the reminders that are due.
+#[derive(Default)]
+struct Written {
+    /// The jobs of the mails, to be pushed after the commit.
+    enqueued: Vec<JobRef>,
+    /// Published last, as all events are.
+    events: Vec<Event>,
+}
+
 pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcome, JobError> {
     let business = require_business(job)?;
     let Some(subject) = Subject::load(context, business, BookingId(job.subject_id)).await? else {
@@ -42,7 +52,7 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     }
     let rules = reminder_rules::list_in(&mut tx, business).await?;
     let clocks = reminders::quiet_clocks(&mut tx, subject.booking.id).await?;
-    let (mut enqueued, mut next) = (Vec::new(), Vec::new());
+    let (mut written, mut next) = (Written::default(), Vec::new());
     for row in reminders::rows(&mut tx, subject.booking.id).await? {
         if row.state != ReminderState::Planned {
             continue;
@@ -52,9 +62,10 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
             continue;
         }
         let rule = rules.iter().find(|rule| rule.id == row.rule_id);
-        let quiet = clocks.of(rule.map_or(ReminderChannel::CustomerMail, |rule| rule.settings.channel));
+        let channel = rule.map_or(ReminderChannel::CustomerMail, |rule| rule.settings.channel);
+        let quiet = clocks.of(channel);
         let step = decide(&row.plan(), &subject.booking, rule.map(|rule| &rule.settings), quiet, now);
-        let has_server = context.mail.mailer.is_some();
+        let lacks_server = channel.is_mail() && context.mail.mailer.is_none();
         let why = match (step, rule) {
             (ReminderStep::Wait(until), _) => {
                 reminders::postpone(&mut tx, row.id, until).await?;
@@ -62,45 +73,76 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
                 continue;
             }
             // Nothing is written that would be old when there is a server.
-            (ReminderStep::Send(useful_until), Some(_)) if !has_server => {
+            (ReminderStep::Send(useful_until), Some(_)) if lacks_server => {
                 next.push(useful_until.min(now + RECHECK_INTERVAL));
                 continue;
             }
             (ReminderStep::Send(useful_until), Some(rule)) => {
-                match send(&mut tx, context, &subject, (&row, rule), useful_until).await? {
-                    Ok(jobs) => {
-                        enqueued.extend(jobs);
-                        continue;
-                    }
-                    Err(why) => why,
+                let due = (&row, rule, useful_until);
+                match send(&mut tx, context, &subject, due, &mut written).await? {
+                    None => continue,
+                    Some(why) => why,
                 }
             }
-            (ReminderStep::Skip(ReminderSkip::TooLate), _) if !has_server => ReminderSkip::NoMailServer,
+            (ReminderStep::Skip(ReminderSkip::TooLate), _) if lacks_server => ReminderSkip::NoMailServer,
             (ReminderStep::Skip(why), _) => why,
             (ReminderStep::Send(_), None) => ReminderSkip::RuleChanged,
         };
         reminders::record_skipped(&mut tx, row.id, why, now).await?;
     }
+    let Written { mut enqueued, events } = written;
+    for event in events {
+        enqueued.extend(events::publish(&mut tx, business, &event, now).await?);
+    }
     context.commit(tx, &enqueued).await?;
     Ok(next.into_iter().min().map_or(JobOutcome::Done, JobOutcome::Again))
 }
 
-/// Writes the mails of a reminder. The caller pushes what this returns after the commit; or why there are none.
+/// Writes the mails or the event of a reminder, or returns why there are none.
 async fn send(
     tx: &mut Tx,
     context: &Context,
     subject: &Subject,
-    (row, rule): (&Reminder, &ReminderRule),
-    useful_until: DateTime<Utc>,
-) -> Result<Result<Vec<JobRef>, ReminderSkip>, StorageError> {
-    let written = match rule.settings.channel {
+    (row, rule, useful_until): (&Reminder, &ReminderRule, DateTime<Utc>),
+    written: &mut Written,
+) -> Result<Option<ReminderSkip>, StorageError> {
+    let mails = match rule.settings.channel {
         ReminderChannel::CustomerMail => to_customer(tx, context, subject, row, useful_until).await?,
         ReminderChannel::StaffMail => to_staff(tx, context, subject, row, useful_until).await?,
+        ReminderChannel::Webhook => {
+            if reminders::record_published(tx, row.id, context.clock.now()).await? {
+                written.events.push(to_systems(tx, subject, (row, rule), useful_until).await?);
+            }
+            return Ok(None);
+        }
     };
-    if written.is_ok() {
-        reminders::record_queued(tx, row.id, context.clock.now()).await?;
+    match mails {
+        Ok(jobs) => {
+            reminders::record_queued(tx, row.id, context.clock.now()).await?;
+            written.enqueued.extend(jobs);
+            Ok(None)
+        }
+        Err(why) => Ok(Some(why)),
     }
-    Ok(written)
+}
+
+/// It is told whoever hears of it, and kept for whoever asks: who that is, is no matter of the booking. That the customer
+/// wants no reminders is said, since what a system does by it may be none.
+async fn to_systems(
+    tx: &mut Tx,
+    subject: &Subject,
+    (row, rule): (&Reminder, &ReminderRule),
+    useful_until: DateTime<Utc>,
+) -> Result<Event, StorageError> {
+    let reminder = ReminderPayload {
+        id: row.id,
+        rule: rule.id,
+        minutes_before: rule.settings.minutes_before,
+        due_at: row.due_at,
+        useful_until,
+        turned_off: attendees::wants_no_reminders(tx, &subject.booking).await?,
+    };
+    Ok(Event::booking_reminder(&subject.booking, reminder))
 }
 
 async fn to_customer(

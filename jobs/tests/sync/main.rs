@@ -42,6 +42,7 @@ mod questions;
 mod reading;
 mod recovery;
 mod reminder_month;
+mod reminder_webhooks;
 mod reminders;
 mod replay;
 mod rounds;

@@ -2,7 +2,8 @@
 //! workers that are killed every few hours, and a mail server that fails one time in ten and is away for six hours.
 //!
 //! A model knows when which booking stood at which time. At the end each reminder is sent exactly once by its Message-ID, or
-//! says why it was not; and no mail came for a time at which the booking did not stand when it came.
+//! published as exactly one event, or says why it was not; and none came for a time at which the booking did not stand when
+//! it came. The mail server's troubles do not touch the events.
 //!
 //! The long run, which prints its figures: `make month`.
 
@@ -15,7 +16,7 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     booking::{BookingDraft, BookingStatus, BookingTime},
     ids::{BookingId, ReminderId},
-    reminder::{ReminderRuleSettings, ReminderSkip, ReminderState},
+    reminder::{ReminderChannel, ReminderRuleSettings, ReminderSkip, ReminderState},
 };
 use concord_jobs::dispatch::JobRunner;
 use concord_storage::{
@@ -28,6 +29,7 @@ use serde_json::json;
 
 use crate::{
     fixture::{SyncFixture, with_status},
+    reminder_webhooks::{ReminderEvent, reminder_events, webhook_rule},
     shared::DrainJobs,
 };
 
@@ -37,6 +39,8 @@ const MONTH: i64 = 30 * DAY;
 const OUTAGE: (i64, i64) = (12 * DAY + 60, 6 * 60);
 /// A worker is killed and another one starts, in minutes.
 const RESTART_EVERY: i64 = 3 * 60;
+/// When other systems are told, in minutes before the start.
+const EVENT_BEFORE: u32 = 90;
 
 /// What a person does with a booking.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +141,7 @@ fn deeds(bookings: usize, random: &mut StdRng) -> Vec<(i64, usize, Deed)> {
 impl<'a> Month<'a> {
     async fn begin(db: &'a TestDb, bookings: usize, seed: u64) -> Self {
         let fixture = SyncFixture::with_mailbox(db).await;
-        for rule in ReminderRuleSettings::defaults() {
+        for rule in ReminderRuleSettings::defaults().into_iter().chain([webhook_rule(EVENT_BEFORE)]) {
             fixture.remind(&rule).await;
         }
         for (kind, probability) in [("rate_limit", 0.08), ("apply_then_drop", 0.02)] {
@@ -243,6 +247,8 @@ impl<'a> Month<'a> {
 #[derive(Debug, Default)]
 struct Figures {
     sent: usize,
+    /// Events, which no mail server delays.
+    published: usize,
     failed: usize,
     skipped: BTreeMap<&'static str, usize>,
     /// Mails that came once more, with the Message-ID that they had.
@@ -251,6 +257,8 @@ struct Figures {
     unheard: usize,
     /// How late they came, in seconds, of each hundred the latest but one.
     late: i64,
+    /// How late the latest event was, in seconds.
+    latest_event: i64,
 }
 
 impl Month<'_> {
@@ -275,19 +283,25 @@ impl Month<'_> {
         for mail in &self.came {
             by_reminder.entry(written[&mail.message_id]).or_default().push(mail);
         }
+        let mut events = reminder_events(&self.fixture).await;
         let (mut figures, mut lateness) = (Figures::default(), Vec::new());
         for model in &self.models {
             let id = model.id.expect("it was made");
             let rows = reminders::of_booking(self.fixture.db, self.fixture.business.id, id).await;
             let rows = rows.expect("they can be read");
             let starts: BTreeSet<_> = model.stands.iter().map(|stand| stand.start).collect();
-            assert_eq!(rows.len(), starts.len() * 2, "one for each rule and start: {rows:#?}");
+            assert_eq!(rows.len(), starts.len() * 3, "one for each rule and start: {rows:#?}");
             for row in &rows {
+                if row.rule.channel == ReminderChannel::Webhook {
+                    let told = events.remove(&row.reminder.id).unwrap_or_default();
+                    check_event(model, row, &told, &mut figures);
+                    continue;
+                }
                 let came = by_reminder.remove(&row.reminder.id).unwrap_or_default();
                 check_one(model, row, &came, (&mut figures, &mut lateness));
             }
         }
-        assert!(by_reminder.is_empty(), "mails of no reminder");
+        assert!(by_reminder.is_empty() && events.is_empty(), "mails or events of no reminder");
         lateness.sort_unstable();
         figures.late = lateness.get(lateness.len() * 99 / 100).copied().unwrap_or_default();
         figures
@@ -352,6 +366,32 @@ fn check_one(
     }
 }
 
+/// No mail server has a part in it: it comes at once, or there is a reason that is none of a server's.
+fn check_event(model: &BookingModel, listed: &ListedReminder, told: &[ReminderEvent], figures: &mut Figures) {
+    let row = &listed.reminder;
+    let due = row.starts_at - Duration::minutes(i64::from(listed.rule.minutes_before));
+    let stood = |at: DateTime<Utc>| model.stands.iter().any(|stand| stand.holds(row.starts_at, at));
+    match (row.state, row.skip_reason, told) {
+        (ReminderState::Sent, None, [event]) => {
+            let at = event.stored.created_at;
+            assert!(due <= at && at < row.starts_at && stood(at), "{at}: {row:#?} {:#?}", model.stands);
+            let starts_at = DateTime::parse_from_rfc3339(event.data["starts_at"].as_str().expect("a time"));
+            assert_eq!(starts_at.expect("a time"), row.starts_at);
+            assert_eq!(event.data["status"], "confirmed");
+            figures.published += 1;
+            figures.latest_event = figures.latest_event.max((at - due).num_seconds());
+        }
+        (ReminderState::Skipped, Some(why), []) => {
+            let is_known =
+                matches!(why, ReminderSkip::Moved | ReminderSkip::Cancelled | ReminderSkip::BookedLate);
+            assert!(is_known, "{why}: {row:#?}");
+            assert!(!stood(due), "it was due and was not published: {row:#?} {:#?}", model.stands);
+            *figures.skipped.entry(why.as_str()).or_default() += 1;
+        }
+        _ => panic!("{} events: {row:#?}", told.len()),
+    }
+}
+
 async fn play(db: &TestDb, bookings: usize, seed: u64) -> Figures {
     let mut month = Month::begin(db, bookings, seed).await;
     let deeds = deeds(bookings, &mut month.random);
@@ -385,14 +425,14 @@ async fn play(db: &TestDb, bookings: usize, seed: u64) -> Figures {
 
 async fn month_of_reminders_is_exact(db: &TestDb) {
     let figures = play(db, 60, 14).await;
-    assert!(figures.sent > 40, "{figures:?}");
+    assert!(figures.sent > 40 && figures.published > 20, "{figures:?}");
 }
 
 on_both_databases!(month_of_reminders_is_exact);
 
 async fn month_of_five_thousand_bookings(db: &TestDb) {
     let figures = play(db, 5_000, 5_000).await;
-    assert!(figures.sent > 5_000, "{figures:?}");
+    assert!(figures.sent > 5_000 && figures.published > 2_500, "{figures:?}");
 }
 
 #[tokio::test]

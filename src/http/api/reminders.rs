@@ -1,4 +1,4 @@
-//! `/reminder_rules` and `/quiet_hours`: when customers and staff are reminded of bookings.
+//! `/reminder_rules` and `/quiet_hours`: when customers, staff and other systems are reminded of bookings.
 
 use axum::{
     Json,
@@ -112,7 +112,8 @@ async fn list(api: Api) -> ApiResult<Listing<ReminderRuleResponse>> {
 
 /// Add a reminder rule
 ///
-/// It applies to all upcoming bookings for which the reminder is not due yet. Returns 409 if there are 20 rules, or there is
+/// It applies to all upcoming bookings for which the reminder is not due yet. The channel `webhook` publishes the event
+/// `booking.reminder`. Returns 409 if there are 20 rules, or there is
 /// one for the same time, type and channel.
 #[utoipa::path(post, path = "/reminder_rules", tag = "Reminders", operation_id = "create_reminder_rule",
     request_body = NewReminderRuleBody,
@@ -183,7 +184,8 @@ impl From<Option<QuietHours>> for QuietHoursBody {
 
 /// Read the quiet hours
 ///
-/// In the time zone of whoever is reminded: of customers that of the resource, of staff that of the business.
+/// In the time zone of whoever is reminded: of customers that of the resource, of staff that of the business. Webhooks have
+/// none.
 #[utoipa::path(get, path = "/quiet_hours", tag = "Reminders", operation_id = "get_quiet_hours",
     responses((status = 200, description = "The quiet hours", body = QuietHoursBody)))]
 async fn find_quiet_hours(api: Api) -> ApiResult<QuietHoursBody> {

@@ -1,4 +1,4 @@
-//! When customers and staff are reminded of bookings, and which reminders went out or will.
+//! When customers, staff and other systems are reminded of bookings, and which reminders went out or will.
 
 use askama::Template;
 use axum::{
@@ -115,6 +115,7 @@ fn who(channel: ReminderChannel) -> &'static str {
     match channel {
         ReminderChannel::CustomerMail => "Customer, by email",
         ReminderChannel::StaffMail => "Assigned staff, by email",
+        ReminderChannel::Webhook => "Other systems, by webhook",
     }
 }
 

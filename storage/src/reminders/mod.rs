@@ -74,13 +74,13 @@ pub struct QuietClocks {
 }
 
 impl QuietClocks {
-    /// The quiet hours of whom a channel reaches, and their zone: of customers that of where they come to.
+    /// The quiet hours of whom a channel reaches, if they have any, and their zone: of customers that of where they come to.
     pub fn of(&self, channel: ReminderChannel) -> (Option<QuietHours>, chrono_tz::Tz) {
         let zone = match channel {
             ReminderChannel::CustomerMail => self.resource_zone.unwrap_or(self.business_zone),
-            ReminderChannel::StaffMail => self.business_zone,
+            ReminderChannel::StaffMail | ReminderChannel::Webhook => self.business_zone,
         };
-        (self.hours, zone)
+        (channel.quiet_hours(self.hours), zone)
     }
 }
 
@@ -107,6 +107,14 @@ const QUEUED: &str =
 /// Its mails are written, in this transaction. Returns `false` where it is no longer planned.
 pub async fn record_queued(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bool> {
     Ok(changed!(tx, QUEUED, id, now)? == 1)
+}
+
+const PUBLISHED: &str =
+    "UPDATE reminders SET state = 'sent', changed_at = $2 WHERE id = $1 AND state = 'planned'";
+
+/// Its event is published, in this transaction. Returns `false` where it is no longer planned.
+pub async fn record_published(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, PUBLISHED, id, now)? == 1)
 }
 
 const SKIPPED: &str = "

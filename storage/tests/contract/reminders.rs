@@ -161,6 +161,7 @@ async fn new_and_removed_rules_are_followed_by_bookings_to_come(db: &TestDb) {
     reminder_rules::set_quiet_hours(&mut tx, business.id, Some(noon)).await.unwrap();
     let clocks = reminders::quiet_clocks(&mut tx, booking.id).await.unwrap();
     assert_eq!(clocks.of(ReminderChannel::CustomerMail), (Some(noon), chrono_tz::Europe::Lisbon));
+    assert_eq!(clocks.of(ReminderChannel::Webhook), (None, chrono_tz::Europe::Lisbon));
     commit(tx).await;
     replan().await;
     assert_eq!(states(db, &booking).await, [planned(START - 60)], "two hours before is quiet until eleven");
@@ -233,6 +234,28 @@ async fn mail_of_a_reminder_settles_it(db: &TestDb) {
     assert_eq!(reminders::of_booking(db, other.id, booking.id).await.unwrap(), []);
 }
 
+async fn event_of_a_reminder_settles_it_once(db: &TestDb) {
+    let (business, room, booking, row) = of_one_booking(db).await;
+    let mut tx = begin(db).await;
+    assert!(reminders::record_published(&mut tx, row.id, precise(1)).await.unwrap());
+    assert!(!reminders::record_published(&mut tx, row.id, precise(2)).await.unwrap(), "once");
+    commit(tx).await;
+    let sent = rows(db, &booking).await.remove(0);
+    assert_eq!((sent.state, sent.changed_at), (ReminderState::Sent, precise(1)));
+    // What was told stays told, whatever becomes of the booking.
+    let moved = testing::draft(&room, START + 120, START + 180);
+    let booking = testing::booking(db, &business, "tasting", &moved).await;
+    assert_eq!(
+        states(db, &booking).await,
+        [(at(START - 60), ReminderState::Sent, None), planned(START + 60)]
+    );
+    let next = rows(db, &booking).await.remove(1);
+    let mut tx = begin(db).await;
+    reminders::record_skipped(&mut tx, next.id, ReminderSkip::TooLate, precise(3)).await.unwrap();
+    assert!(!reminders::record_published(&mut tx, next.id, precise(4)).await.unwrap(), "it is skipped");
+    commit(tx).await;
+}
+
 async fn what_is_written_is_taken_back_when_the_booking_changes(db: &TestDb) {
     let (business, room, booking, row) = of_one_booking(db).await;
     write(db, &row, "a").await;
@@ -298,6 +321,7 @@ concord_storage::on_both_databases!(
     reminder_is_planned_with_its_booking_and_follows_it,
     new_and_removed_rules_are_followed_by_bookings_to_come,
     mail_of_a_reminder_settles_it,
+    event_of_a_reminder_settles_it_once,
     what_is_written_is_taken_back_when_the_booking_changes,
     reminder_is_put_off_and_skipped_once,
     old_reminders_go_and_their_mails_stay,

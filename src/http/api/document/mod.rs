@@ -50,7 +50,7 @@ the fields; see the list at the end of the page.";
 const TAGS: &[(&str, &str)] = &[
     ("Bookings", "Bookings, identified by your own reference."),
     ("Resources", "What can be booked, and its availability."),
-    ("Reminders", "When customers and staff are reminded of bookings."),
+    ("Reminders", "When customers, staff and other systems are reminded of bookings."),
     ("Emails", "A business's own words in emails to its customers."),
     ("Customer data", "What is kept of a customer: exporting and erasing it."),
     ("Notifications", "What people are told of by email, and what keeps failing."),

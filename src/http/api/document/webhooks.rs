@@ -1,8 +1,9 @@
 //! The webhooks in the OpenAPI document: each type of event with the schema of its message.
 
 use concord_domain::webhook::{
-    AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload,
-    EventType, InvitationAnswerPayload, TestPayload, WebhookEndpointPayload,
+    AlertPayload, BookingPayload, BookingReminderPayload, ChannelPayload, ConflictPayload, ConnectionPayload,
+    CustomerPayload, EventType, InvitationAnswerPayload, ReminderPayload, TestPayload,
+    WebhookEndpointPayload,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -21,6 +22,7 @@ fn payload(kind: EventType) -> std::borrow::Cow<'static, str> {
         EventType::BookingCreated | EventType::BookingChanged | EventType::BookingCancelled => {
             BookingPayload::name()
         }
+        EventType::BookingReminder => BookingReminderPayload::name(),
         EventType::InvitationAnswered => InvitationAnswerPayload::name(),
         EventType::ConflictDetected | EventType::ConflictResolved => ConflictPayload::name(),
         EventType::SyncFailed
@@ -46,8 +48,9 @@ macro_rules! add_schemas {
 /// The schemas that the messages refer to.
 pub(super) fn add_schemas(components: &mut Components) {
     add_schemas!(
-        components: AlertPayload, BookingPayload, ChannelPayload, ConflictPayload, ConnectionPayload, CustomerPayload, InvitationAnswerPayload,
-        TestPayload, WebhookEndpointPayload,
+        components: AlertPayload, BookingPayload, BookingReminderPayload, ChannelPayload, ConflictPayload,
+        ConnectionPayload, CustomerPayload, InvitationAnswerPayload, ReminderPayload, TestPayload,
+        WebhookEndpointPayload,
     );
 }
 
