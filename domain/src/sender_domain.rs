@@ -62,6 +62,37 @@ pub fn is_public_domain(domain: &str) -> bool {
         && !examples.iter().any(is_example)
 }
 
+/// A domain from which mails of businesses come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusinessSenderDomain {
+    pub domain: String,
+    /// The first of the businesses whose mails come from it.
+    pub business: String,
+    /// How many do so besides.
+    pub others: usize,
+}
+
+/// The domains of the businesses' own sender addresses, each once and in the order of the businesses. `senders`: the name of
+/// each business and its address; empty: it has none of its own. That of the installation is not among them.
+pub fn business_sender_domains<'a>(
+    installation: &str,
+    senders: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<BusinessSenderDomain> {
+    let mut found: Vec<BusinessSenderDomain> = Vec::new();
+    for (business, address) in senders {
+        let Some((_, domain)) = address.rsplit_once('@') else { continue };
+        let domain = domain.to_ascii_lowercase();
+        if domain.eq_ignore_ascii_case(installation) {
+            continue;
+        }
+        match found.iter_mut().find(|known| known.domain == domain) {
+            Some(known) => known.others += 1,
+            None => found.push(BusinessSenderDomain { domain, business: business.to_owned(), others: 0 }),
+        }
+    }
+    found
+}
+
 /// Where the key of a selector is published.
 pub fn dkim_name(selector: &str, domain: &str) -> String {
     format!("{selector}._domainkey.{domain}")
@@ -258,6 +289,24 @@ fn unknown(error: &LookupFailed) -> SenderFinding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn domains_of_businesses_are_named_once() {
+        let senders = [
+            ("Alm", "stay@alm.it"),
+            ("Bad", ""),
+            ("Casa", "hello@ALM.it"),
+            ("Dom", "book@concord.it"),
+            ("Eck", "mail@eck.de"),
+        ];
+        let domain = |domain: &str, business: &str, others| BusinessSenderDomain {
+            domain: domain.to_owned(),
+            business: business.to_owned(),
+            others,
+        };
+        let found = business_sender_domains("Concord.it", senders);
+        assert_eq!(found, [domain("alm.it", "Alm", 1), domain("eck.de", "Eck", 0)]);
+    }
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands for an answer of DNS")]
     fn found(records: &[&str]) -> TxtAnswer {

@@ -178,6 +178,9 @@ async fn a_way_that_leads_nowhere_is_told_from_one_that_is_not_running(db: &Test
     let (code, report) = doctor(folder.path(), &borrowed(&variables), &[]);
     assert_eq!(code, Some(1));
     check(&report, "public address", "wrong", "but Concord runs at ");
+    // Where nothing is a provider, none is spoken of.
+    let address = report["findings"].as_array().unwrap().iter().find(|one| one["part"] == "public address");
+    assert!(!address.unwrap()["text"].as_str().unwrap().contains("provider"), "{report:#}");
     test_app.stop().await;
     let is_outside =
         |name: &str| ["SMTP", "GOOGLE", "MICROSOFT", "OIDC"].iter().any(|part| name.contains(part));

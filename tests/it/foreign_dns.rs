@@ -7,6 +7,10 @@ use std::{
     time::Duration,
 };
 
+use concord_storage::{
+    businesses,
+    testing::{self, TestDb, begin, commit, monday},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -41,19 +45,24 @@ fn start(folder: &TempDir, zone: &str) -> DnsServer {
 }
 
 fn sender(folder: &TempDir, server: &DnsServer, from: &str, selector: &str) -> Vec<(String, String)> {
+    sender_with(folder, server, (from, selector), &[])
+}
+
+fn sender_with(
+    folder: &TempDir,
+    server: &DnsServer,
+    (from, selector): (&str, &str),
+    more: &[(&str, &str)],
+) -> Vec<(String, String)> {
     let dns = format!("127.0.0.1:{}", server.1);
-    let output = concord(
-        &["doctor", "--json"],
-        &[
-            ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
-            ("CONCORD__MAIL__FROM_ADDRESS", from),
-            ("CONCORD__MAIL__DNS_SERVER", &dns),
-            ("CONCORD__MAIL__DKIM_SELECTOR", selector),
-        ],
-    )
-    .current_dir(folder.path())
-    .output()
-    .unwrap();
+    let own = [
+        ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+        ("CONCORD__MAIL__FROM_ADDRESS", from),
+        ("CONCORD__MAIL__DNS_SERVER", &dns),
+        ("CONCORD__MAIL__DKIM_SELECTOR", selector),
+    ];
+    let variables = [&own, more].concat();
+    let output = concord(&["doctor", "--json"], &variables).current_dir(folder.path()).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap().iter().filter(|one| one["part"] == "sender");
     let text = |one: &Value, field: &str| one[field].as_str().unwrap().to_owned();
@@ -108,3 +117,63 @@ fn records_of_a_sender_are_read() {
     let away = sender(&folder, &away, "book@hotel.it", "");
     assert!(away[0].1.starts_with("SPF: DNS did not answer: "), "{away:?}");
 }
+
+/// A business whose mails come from that address.
+async fn business(db: &TestDb, name: &str, address: &str) {
+    let made = testing::business(db).await;
+    let mut settings = made.settings();
+    name.clone_into(&mut settings.name);
+    address.clone_into(&mut settings.invitations.sender_address);
+    let mut tx = begin(db).await;
+    businesses::update(&mut tx, made.id, &settings, monday()).await.unwrap();
+    commit(tx).await;
+}
+
+async fn senders_of_businesses_are_read_once_each(db: &TestDb) {
+    for (name, address) in [
+        ("Alm", "stay@alm.it"),
+        ("Alm am See", "see@ALM.it"),
+        ("Bahnhof", ""),
+        ("Casa", "casa@hotel.it"),
+        ("Dorf", "dorf@office.local"),
+    ] {
+        business(db, name, address).await;
+    }
+    for number in 1..=20 {
+        business(db, &format!("Eck {number:02}"), &format!("book@eck{number:02}.it")).await;
+    }
+    let folder = TempDir::new().unwrap();
+    let zone = "alm.it. 60 IN TXT \"v=spf1 mx -all\"\n_dmarc.alm.it. 60 IN TXT \"v=DMARC1; p=none\"\n";
+    let server = start(&folder, zone);
+    let url = [("DATABASE_URL", db.url())];
+    let look =
+        || tokio::task::block_in_place(|| sender_with(&folder, &server, ("book@hotel.it", "s1"), &url));
+    let mut found = look();
+    // Until it listens, it does not answer.
+    for _ in 0..20 {
+        if found.iter().all(|(_, text)| !text.contains("DNS did not answer")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+        found = look();
+    }
+    let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
+    let expected = [
+        "SPF: hotel.it has no record",
+        "DKIM: there is no key at s1._domainkey.hotel.it",
+        "DMARC: hotel.it has no policy",
+        "SPF of Alm and another business: alm.it has a record",
+        "DKIM of Alm and another business: no key of alm.it was found under the usual selectors",
+        "DMARC of Alm and another business: _dmarc.alm.it says p=none",
+        "office.local of Dorf is not a public domain, so its DNS records are not checked",
+        "SPF of Eck 01: eck01.it has no record",
+    ];
+    assert_eq!(texts[..expected.len()], expected);
+    // Twenty domains of businesses: that of Alm, that of Dorf, and eighteen more.
+    assert_eq!(texts.len(), 3 + 3 + 1 + 18 * 3 + 1, "{texts:#?}");
+    let last = found.last().unwrap();
+    let left_out = "not checked, as there are so many domains of businesses: eck19.it, eck20.it";
+    assert_eq!((last.0.as_str(), last.1.as_str()), ("ok", left_out));
+}
+
+concord_storage::on_both_databases!(senders_of_businesses_are_read_once_each);

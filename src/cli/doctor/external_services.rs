@@ -265,6 +265,7 @@ async fn no_answer_finding(
     url: &Url,
     error: &ProviderError,
 ) -> DoctorFinding {
+    let error = said_of_address(error);
     let here = config.server.listen.url();
     if here != *url && matches!(fetch_health(http, &here).await, Ok(Some(_))) {
         let text = format!("nothing answers at {url}, but Concord runs at {here}: {error}");
@@ -272,6 +273,14 @@ async fn no_answer_finding(
     }
     let text = format!("nothing answers at {url}: {error}");
     DoctorFinding::warning(PUBLIC_URL, text, "if Concord is to run now, start it (`concord serve`)")
+}
+
+/// Why there is no answer, where nothing is a provider.
+fn said_of_address(error: &ProviderError) -> String {
+    match error {
+        ProviderError::Transient(why) | ProviderError::Rejected(why) => why.clone(),
+        other => other.user_message("the public address"),
+    }
 }
 
 /// What is to be said of an address that works, and goes over http.
@@ -308,6 +317,19 @@ mod tests {
             assert_eq!((found.verdict, found.text.as_str()), (verdict, text));
         }
         assert_eq!(clock_finding(None).verdict, FindingStatus::Ok);
+    }
+
+    #[test]
+    fn public_address_is_no_provider() {
+        for error in [
+            ProviderError::Transient("connection refused".to_owned()),
+            ProviderError::Rejected("it is no address".to_owned()),
+            ProviderError::RateLimited { retry_after: None },
+            ProviderError::NotFound,
+        ] {
+            let text = said_of_address(&error);
+            assert!(!text.is_empty() && !text.contains("provider"), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! What is this installation's own: configuration, master key, database, queue.
 
-use concord_storage::{Db, DbOptions, StorageError, connections, seal::Keyring};
+use concord_storage::{
+    Db, DbOptions, StorageError,
+    businesses::{self, Business},
+    connections,
+    seal::Keyring,
+};
 
 use super::DoctorFinding;
 use crate::{
@@ -66,20 +71,24 @@ pub(super) fn master_key(config: &Config) -> (DoctorFinding, Option<Keyring>) {
     }
 }
 
-/// Whether the database opens, is up to date, can be written to, and holds what the keys open. Nothing is made.
-pub(super) async fn database(config: &Config, ring: Option<&Keyring>) -> Vec<DoctorFinding> {
+/// Whether the database opens, is up to date, can be written to, and holds what the keys open. Nothing is made. With it come
+/// the businesses, where they can be read.
+pub(super) async fn database(config: &Config, ring: Option<&Keyring>) -> (Vec<DoctorFinding>, Vec<Business>) {
     let advice = "check DATABASE_URL (database.url), and whether the server runs and lets Concord in";
     let options = DbOptions { create: false, ..database_options(config) };
     match Db::open_url(&options).await {
         Err(error @ StorageError::NoDatabase { .. }) => {
             let advice = "a new installation begins with `concord user business`; for another one, set data_dir or DATABASE_URL";
-            vec![DoctorFinding::warning(DATABASE, error.to_string(), advice)]
+            (vec![DoctorFinding::warning(DATABASE, error.to_string(), advice)], Vec::new())
         }
-        Err(error) => vec![DoctorFinding::wrong(DATABASE, error.to_string(), advice)],
+        Err(error) => (vec![DoctorFinding::wrong(DATABASE, error.to_string(), advice)], Vec::new()),
         Ok(db) => {
             let found = check_open_database(&db, config, ring).await;
+            // What keeps them from being read is said of the database already.
+            let businesses = businesses::list(&db).await.unwrap_or_default();
             db.close().await;
-            found.unwrap_or_else(|error| vec![DoctorFinding::wrong(DATABASE, error.to_string(), advice)])
+            let wrong = |error: StorageError| vec![DoctorFinding::wrong(DATABASE, error.to_string(), advice)];
+            (found.unwrap_or_else(wrong), businesses)
         }
     }
 }

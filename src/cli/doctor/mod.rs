@@ -109,12 +109,15 @@ async fn run_checks(sources: &ConfigSources, clock: &Clock) -> Vec<DoctorFinding
     let Some(config) = config else { return findings };
     let (key, ring) = installation::master_key(&config);
     findings.push(key);
-    let (database, queue, mail, mailbox, sender, providers, issuer, address) = futures::join!(
-        installation::database(&config, ring.as_ref()),
+    let database_and_senders = async {
+        let (findings, businesses) = installation::database(&config, ring.as_ref()).await;
+        (findings, sender::check(&config, &businesses).await)
+    };
+    let ((database, sender), queue, mail, mailbox, providers, issuer, address) = futures::join!(
+        database_and_senders,
         installation::queue(&config),
         external_services::mail(&config),
         external_services::mailbox(&config),
-        sender::check(&config),
         external_services::providers(&config, clock),
         external_services::issuer(&config, clock),
         external_services::public_url(&config),
