@@ -57,7 +57,11 @@ pub fn preview(
         .mail(kind, Some(&before), &message)
 }
 
-/// Sends that mail to somebody of the business, as it would be sent to a customer but for its attachment.
+/// What a test's subject begins with, in every language: a title alone would be taken for a real booking.
+const TEST_MARK: &str = "[Test] ";
+
+/// Sends that mail to somebody of the business, as it would be sent to a customer but for its subject and its calendar file:
+/// mail programs enter what such a file says into the calendar, and nobody has made this booking.
 pub async fn send_preview(
     context: &Context,
     business: &Business,
@@ -66,7 +70,8 @@ pub async fn send_preview(
     to: &Recipient,
 ) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let rendered = preview(context, business, design, kind);
+    let mut rendered = preview(context, business, design, kind);
+    rendered.subject.insert_str(0, TEST_MARK);
     let key = format!("preview:{}", new_uuid(now));
     let mut new = new_mail(&context.mail, (business.id, MailKind::Test), to, &rendered, &key);
     new.sender = Some(MailSender {

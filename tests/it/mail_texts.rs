@@ -127,6 +127,33 @@ async fn page_previews_what_is_typed_and_saves_it(db: &TestDb) {
     })
     .await;
     assert!(mail["text"].as_str().unwrap().contains("Hallo Alex Meier!"), "{mail}");
+    assert!(mail["subject"].as_str().unwrap().starts_with("[Test] Erinnerung: "), "{mail}");
+    let page = manager.get("/settings/emails?kind=reminder&language=de").await.text;
+    assert!(page.contains("“[Test]”") && !page.contains("calendar file"), "{page}");
+    test_app.stop().await;
+}
+
+async fn test_of_an_invitation_enters_nothing_into_a_calendar(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
+    let kinds = ["invitation", "invitation_update", "invitation_cancel"];
+    for kind in kinds {
+        manager.send("/settings/emails/test", &[("kind", kind), ("language", "en")]).await;
+        let page = manager.get(&format!("/settings/emails?kind={kind}&language=en")).await.text;
+        assert!(page.contains("The test has no calendar file"), "{page}");
+    }
+    let mails = until("the tests come", async || {
+        let all = test_app.control(Method::GET, "/mails", json!({})).await;
+        all.as_array().filter(|all| all.len() == kinds.len()).cloned()
+    })
+    .await;
+    for mail in mails {
+        assert!(mail["subject"].as_str().unwrap().starts_with("[Test] "), "{mail}");
+        let raw = mail["raw"].as_str().unwrap().to_lowercase();
+        assert!(!raw.contains("text/calendar") && !raw.contains(".ics"), "{raw}");
+        let preview = manager.get("/settings/emails/preview?kind=invitation&language=en").await.text;
+        assert!(!preview.contains("[Test]"), "{preview}");
+    }
     test_app.stop().await;
 }
 
@@ -150,5 +177,6 @@ concord_storage::on_both_databases!(
     words_and_logo_are_in_the_mail,
     what_cannot_be_sent_is_refused,
     page_previews_what_is_typed_and_saves_it,
+    test_of_an_invitation_enters_nothing_into_a_calendar,
     page_and_api_leave_the_same,
 );

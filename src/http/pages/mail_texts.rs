@@ -47,6 +47,8 @@ struct MailTextsPage {
     languages: Vec<SelectOption>,
     /// Whether mails of this kind may have a subject of their own.
     has_subject: bool,
+    /// Whether they have a calendar file, which a test lacks.
+    has_calendar: bool,
     /// The address of the logo; empty: there is none.
     logo: String,
     /// Of the mail as it is stored.
@@ -154,6 +156,7 @@ async fn build_page(
             .collect(),
         languages: language_options(form.language.as_str()),
         has_subject: has_subject(form.kind),
+        has_calendar: form.kind != MailKind::Reminder,
         logo: design.logo.map(|logo| logo_path(user.business.id, &logo)).unwrap_or_default(),
         preview: form.path().replacen(PATH, "/settings/emails/preview", 1),
         form,
