@@ -19,6 +19,8 @@ words! {
         ChannelFeed = "channel_feed",
         /// A platform does not read our feed any more, and sells nights that are taken. Subject: the channel.
         ChannelExport = "channel_export",
+        /// The mailbox that customers' calendars answer to is not read. Subject: the business.
+        Mailbox = "mailbox",
         /// Events do not reach another system. Subject: the webhook endpoint.
         Webhook = "webhook",
     }

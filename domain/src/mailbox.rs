@@ -12,7 +12,7 @@ pub struct MailboxCursor {
 }
 
 /// What a mailbox says of itself when it is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MailboxStatus {
     pub uid_validity: u32,
     /// The number of the next mail that comes, where the server says it.
@@ -40,9 +40,8 @@ pub const MAX_MAILS_PER_READ: usize = 200;
 /// Decides which mails are looked for. `today`: in UTC.
 pub fn plan_search(cursor: Option<MailboxCursor>, found: MailboxStatus, today: NaiveDate) -> MailboxSearch {
     match cursor {
-        Some(cursor) if cursor.uid_validity == found.uid_validity => {
-            // A number that is not above the last one means that the mailbox has nothing newer.
-            if found.uid_next.is_some_and(|next| next <= cursor.last_uid.saturating_add(1)) {
+        Some(cursor) if cursor.uid_validity == found.uid_validity && !was_restored(cursor, found) => {
+            if found.uid_next == cursor.last_uid.checked_add(1) {
                 MailboxSearch::Nothing
             } else {
                 MailboxSearch::After(cursor.last_uid)
@@ -51,6 +50,11 @@ pub fn plan_search(cursor: Option<MailboxCursor>, found: MailboxStatus, today: N
         // Servers go by their own zone (RFC 9051, 6.4.4), which may be a day behind.
         _ => MailboxSearch::Since(today.checked_sub_days(Days::new(FIRST_READ_DAYS)).unwrap_or(today)),
     }
+}
+
+/// Whether the mailbox knows less mails than were read: it comes from a backup, and gives their numbers to others now.
+pub fn was_restored(cursor: MailboxCursor, found: MailboxStatus) -> bool {
+    found.uid_next.is_some_and(|next| next <= cursor.last_uid)
 }
 
 /// The mails to read of those that were found, in the order in which they came; at most [`MAX_MAILS_PER_READ`].
@@ -82,6 +86,17 @@ pub fn pause_after_failure(failing: Duration, is_refused: bool, every: Duration)
     failing.clamp(every, MAX_PAUSE.max(every))
 }
 
+/// So often reading fails at one mail before it is passed over ...
+const MAX_TRIES: u32 = 5;
+/// ... but not before it has done so for this long: the server may be in trouble, and not the mail.
+const MIN_TROUBLE: Duration = Duration::hours(1);
+
+/// Whether a mail is passed over at which reading has failed so often, in a mailbox that cannot be read for so long. Anybody
+/// can send one that a server or a reader falls over, and what came after it would wait for ever.
+pub fn is_given_up(tries: u32, failing: Duration) -> bool {
+    tries >= MAX_TRIES && failing >= MIN_TROUBLE
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -105,6 +120,7 @@ mod tests {
         let since = MailboxSearch::Since(NaiveDate::from_ymd_opt(2026, 11, 12).unwrap());
         assert_eq!(plan_search(cursor, status(8, Some(42)), today()), since, "made anew");
         assert_eq!(plan_search(None, status(7, Some(42)), today()), since);
+        assert_eq!(plan_search(cursor, status(7, Some(41)), today()), since, "restored from a backup");
     }
 
     #[test]
@@ -122,6 +138,13 @@ mod tests {
         assert_eq!(pause_after_failure(minutes(400), false, minutes(1)), minutes(15));
         assert_eq!(pause_after_failure(Duration::zero(), true, minutes(1)), minutes(15));
         assert_eq!(pause_after_failure(Duration::zero(), true, minutes(30)), minutes(30));
+    }
+
+    #[test]
+    fn mail_is_passed_over_only_after_an_hour_of_failures() {
+        assert!(is_given_up(5, Duration::hours(1)));
+        assert!(!is_given_up(4, Duration::hours(9)));
+        assert!(!is_given_up(50, Duration::minutes(59)));
     }
 
     proptest! {

@@ -29,6 +29,8 @@ words! {
         PendingBooking = "pending_booking",
         /// A reminder of a booking could not be sent.
         ReminderFailed = "reminder_failed",
+        /// Answers that customers' calendars send by mail are not read.
+        MailboxUnread = "mailbox_unread",
         /// Events do not reach a webhook endpoint.
         WebhookFailing = "webhook_failing",
         /// Events are no longer delivered to a webhook endpoint.
@@ -59,6 +61,7 @@ impl NoticeKind {
             Self::ChangeRequest => "Change requests from customers",
             Self::PendingBooking => "Bookings that wait for approval",
             Self::ReminderFailed => "Reminders that could not be sent",
+            Self::MailboxUnread => "Answers by email that cannot be read",
             Self::WebhookFailing => "Webhooks that fail",
             Self::WebhookDisabled => "Webhooks that were disabled",
             Self::Recovered => "Problems that are resolved",

@@ -8,12 +8,15 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::mail::incoming::ReplyOutcome;
+
 /// The counters; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     runs: Family<Labels, Counter>,
     calls: Family<Labels, Counter>,
     mails: Family<Labels, Counter>,
+    replies: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 /// Two labels; every value is the word of an enum, so there is an end of them.
@@ -28,6 +31,8 @@ impl Metrics {
         registry.register("provider_calls", help, self.calls.clone());
         let help = "Mails that this process has handed to the mail server, by kind and outcome";
         registry.register("mails", help, self.mails.clone());
+        let help = "Mails that this process has read from the mailbox for answers, by outcome";
+        registry.register("replies", help, self.replies.clone());
     }
 
     pub(crate) fn count_run(&self, kind: JobKind, outcome: &JobOutcome) {
@@ -42,6 +47,10 @@ impl Metrics {
     pub(crate) fn count_mail(&self, kind: MailKind, is_sent: bool) {
         let outcome = if is_sent { "sent" } else { "failed" };
         self.mails.get_or_create(&[("kind", kind.into()), ("outcome", outcome)]).inc();
+    }
+
+    pub(crate) fn count_reply(&self, outcome: ReplyOutcome) {
+        self.replies.get_or_create(&[("outcome", outcome.into())]).inc();
     }
 }
 

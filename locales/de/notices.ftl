@@ -41,6 +41,11 @@ export-unread-detail =
     }.
     Prüfen Sie in Ihrem Konto bei { $platform }, ob der Kalenderlink noch da ist, und lassen Sie ihn aktualisieren, oder sperren Sie die Nächte dort.
 
+mailbox-unread-headline = Antworten von Kunden per E-Mail können nicht gelesen werden
+mailbox-unread-detail =
+    { $reason }.
+    Sie warten im Postfach und werden gelesen, sobald es wieder geht. Auf ihrer Seite können Kunden weiterhin antworten.
+
 feed-quarantined-headline = Bei { $channel } { $count ->
     [one] fehlt { $count } Buchung
    *[other] fehlen { $count } Buchungen

@@ -38,6 +38,11 @@ export-unread-detail =
     } already taken.
     Check in your { $platform } account that the calendar link is still there, and have it refreshed; or block the nights there.
 
+mailbox-unread-headline = Answers that customers send by email cannot be read
+mailbox-unread-detail =
+    { $reason }.
+    They wait in the mailbox, and are read when it works again. Customers can answer on their page meanwhile.
+
 feed-quarantined-headline = { $channel } is missing { $count ->
     [one] { $count } booking
    *[other] { $count } bookings

@@ -8,6 +8,9 @@ CREATE TABLE mailboxes (
     uid_validity bigint,
     -- The last mail that was read.
     last_uid bigint,
+    -- The mail at which reading last failed, and how often it has; NULL: none.
+    tried_uid bigint,
+    tries bigint NOT NULL,
     -- When it was last looked at without an error.
     read_at timestamptz,
     -- Since when it cannot be read; NULL: it can.

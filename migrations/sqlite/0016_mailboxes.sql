@@ -8,6 +8,9 @@ CREATE TABLE mailboxes (
     uid_validity INTEGER,
     -- The last mail that was read.
     last_uid INTEGER,
+    -- The mail at which reading last failed, and how often it has; NULL: none.
+    tried_uid INTEGER,
+    tries INTEGER NOT NULL,
     -- When it was last looked at without an error.
     read_at TEXT,
     -- Since when it cannot be read; NULL: it can.

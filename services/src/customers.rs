@@ -16,7 +16,7 @@ use concord_jobs::{
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
-    ChangeContext, StorageError,
+    ChangeContext, StorageError, Tx,
     attendees::{self, Attendee},
     bookings::{self, LinkedWrite, PutError},
     businesses, customer_links, events,
@@ -153,7 +153,7 @@ pub async fn answer(
     }
     if visit.attendee.answer != Some(answer) {
         acquire(context, visit, by.now).await?;
-        record_answer(context, visit, (answer, by.now), "").await?;
+        record_answer(context, visit, (answer, by.now), None).await?;
     }
     if visit.is_cancelled_by(answer, by.now) {
         cancel(context, visit, visit.booking().version).await?;
@@ -162,19 +162,50 @@ pub async fn answer(
     Ok(false)
 }
 
-/// Writes down what somebody answered `at`, and tells whom it concerns. `comment`: what they wrote beside it; may be empty.
+/// A reply that came by mail.
+pub(crate) struct MailedReply<'a> {
+    /// What they wrote beside their answer; may be empty.
+    pub(crate) comment: &'a str,
+    /// By what it is known when it comes again.
+    pub(crate) digest: &'a str,
+}
+
+impl MailedReply<'_> {
+    /// Whether it has not come before.
+    pub(crate) async fn is_new(
+        &self,
+        tx: &mut Tx,
+        booking: BookingId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        // A mail that comes again within this time is done once.
+        let repeat = BucketRate { interval: Duration::days(30), burst: 1 };
+        let bucket = format!("reply:{booking}:{}", self.digest);
+        let taken = limits::take(tx, &bucket, now, repeat, Duration::zero()).await?;
+        Ok(matches!(taken, RateDecision::At(_)))
+    }
+}
+
+/// Writes down what somebody answered `at`, and tells whom it concerns. `false`: it is known, or they have answered later.
 pub(crate) async fn record_answer(
     context: &Context,
     visit: &CustomerVisit,
     (answer, at): (CustomerAnswer, DateTime<Utc>),
-    comment: &str,
-) -> Result<(), StorageError> {
+    reply: Option<MailedReply<'_>>,
+) -> Result<bool, StorageError> {
     let by = visit.by(context.clock.now());
     let (booking, attendee) = (visit.booking(), &visit.attendee);
     let mut tx = context.db.begin().await?;
-    customer_links::answer(&mut tx, attendee.id, answer, at).await?;
+    if let Some(reply) = &reply
+        && !reply.is_new(&mut tx, booking.id, by.now).await?
+    {
+        return Ok(false);
+    }
+    if !customer_links::answer(&mut tx, attendee.id, answer, at).await? {
+        return Ok(false);
+    }
     let mut detail = json!({ "reference": booking.reference, "answer": answer });
-    if !comment.is_empty() {
+    if let Some(MailedReply { comment, .. }) = reply.filter(|reply| !reply.comment.is_empty()) {
         detail["wish"] = comment.into();
     }
     history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
@@ -191,7 +222,8 @@ pub(crate) async fn record_answer(
     };
     let event = Event::invitation_answered(&payload);
     let enqueued = events::publish(&mut tx, by.business, &event, by.now).await?;
-    context.commit(tx, &enqueued).await
+    context.commit(tx, &enqueued).await?;
+    Ok(true)
 }
 
 /// The times to which the customer may move the booking: of the same length, the nearest first.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    ical::{booking_of, writer::IcalTime},
+    ical::{booking_of, reply::Reply, writer::IcalTime},
     invitation::{ReplyDecision, decide_reply, is_answered_to},
     mail::MailAddress,
     people::Actor,
@@ -10,18 +10,20 @@ use concord_domain::{
 use concord_jobs::{
     Context, MailReceiver,
     invitations::Subject,
-    mail::incoming::{IncomingReply, ReplyOutcome, read_incoming},
+    mail::incoming::{ReplyOutcome, read_incoming},
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
-    ChangeContext, StorageError, attendees,
-    limits::{self, BucketRate, RateDecision},
+    ChangeContext, StorageError,
+    attendees::{self, Attendee},
+    erasures,
+    limits::{self, RateDecision},
     secret,
 };
 use serde_json::json;
 
 use crate::{
-    customers::{self, CustomerVisit},
+    customers::{self, CustomerVisit, MailedReply},
     history,
 };
 
@@ -43,25 +45,35 @@ pub async fn receive(context: &Context, mail: &[u8]) -> Result<ReplyOutcome, Sto
         return Ok(ReplyOutcome::NotBelieved);
     }
     let answers_for = MailAddress::key_of(&incoming.reply.attendee);
-    let by_address = by_address.map(|one| one.id);
     let Some(subject) = Subject::load(context, business, booking).await? else {
         return Ok(ReplyOutcome::Ignored);
     };
-    let own = invited.into_iter().find(|one| {
+    let is_own = |one: &&Attendee| {
         let is_sender = incoming.is_authenticated && one.address_key == incoming.from_key;
         // Who has the invitation itself may answer from an alias.
-        one.address_key == answers_for && (is_sender || by_address == Some(one.id))
-    });
-    let now = context.clock.now();
-    let Some(attendee) = own.filter(|one| one.removed_at.is_none()) else {
-        let by = ChangeContext { business, actor: Actor::System, now };
-        let is_noted = note(context, &by, &subject, "answered by another address", &incoming).await?;
+        one.address_key == answers_for && (is_sender || by_address.is_some_and(|by| by.id == one.id))
+    };
+    let own = invited.iter().find(is_own).filter(|one| one.removed_at.is_none());
+    let Some(attendee) = own.cloned() else {
+        if erasures::concern(&context.db, booking).await? {
+            // They may be who was erased, and nothing is written of them any more.
+            return Ok(ReplyOutcome::Ignored);
+        }
+        let by = ChangeContext { business, actor: Actor::System, now: context.clock.now() };
+        // Nobody vouches for what else stands in the mail.
+        let proved = if incoming.is_authenticated {
+            incoming.from_key.as_str()
+        } else {
+            by_address.map_or("", |one| one.address_key.as_str())
+        };
+        let noted = (proved, "answered by another address");
+        let is_noted = note(context, &by, &subject, noted, &incoming.reply).await?;
         return Ok(if is_noted { ReplyOutcome::OtherAddress } else { ReplyOutcome::Ignored });
     };
     let content = subject.named().content();
     let decision = decide_reply(&incoming.reply, (attendee.sent.as_ref(), &content), attendee.answered_at);
     let visit = CustomerVisit { subject, attendee };
-    act(context, &visit, &incoming, decision).await
+    act(context, &visit, &incoming.reply, decision).await
 }
 
 /// The same, for the job that fetches mails.
@@ -70,16 +82,17 @@ pub const RECEIVER: MailReceiver = |context, mail| Box::pin(receive(context, mai
 async fn act(
     context: &Context,
     visit: &CustomerVisit,
-    incoming: &IncomingReply,
+    reply: &Reply,
     decision: ReplyDecision,
 ) -> Result<ReplyOutcome, StorageError> {
     let by = visit.by(context.clock.now());
+    let sender = visit.attendee.address_key.as_str();
     match decision {
         ReplyDecision::Answer(answer) => {
-            let at = answered_at(incoming, by.now);
-            // A mail server that has not heard us hands it in again.
-            if (visit.attendee.answer, visit.attendee.answered_at) != (Some(answer), Some(at)) {
-                customers::record_answer(context, visit, (answer, at), &incoming.reply.comment).await?;
+            let at = answered_at(reply, by.now);
+            let mailed = MailedReply { comment: &reply.comment, digest: &digest_of(reply) };
+            if !customers::record_answer(context, visit, (answer, at), Some(mailed)).await? {
+                return Ok(ReplyOutcome::Ignored);
             }
             if visit.is_cancelled_by(answer, by.now) {
                 // That it could not be cancelled is seen by who reads the notice of the answer.
@@ -88,12 +101,12 @@ async fn act(
             Ok(ReplyOutcome::Answered(answer))
         }
         ReplyDecision::Wish => {
-            let is_noted = note(context, &by, &visit.subject, "asked for a change", incoming).await?;
+            let is_noted = note(context, &by, &visit.subject, (sender, "asked for a change"), reply).await?;
             Ok(if is_noted { ReplyOutcome::Wished } else { ReplyOutcome::Ignored })
         }
         ReplyDecision::Outdated => {
-            let is_noted =
-                note(context, &by, &visit.subject, "answered an earlier invitation", incoming).await?;
+            let noted = (sender, "answered an earlier invitation");
+            let is_noted = note(context, &by, &visit.subject, noted, reply).await?;
             Ok(if is_noted { ReplyOutcome::Outdated } else { ReplyOutcome::Ignored })
         }
         ReplyDecision::Superseded | ReplyDecision::NoAnswer => Ok(ReplyOutcome::Ignored),
@@ -101,8 +114,13 @@ async fn act(
 }
 
 /// When the reply was made, unless its clock is ahead of ours.
-fn answered_at(incoming: &IncomingReply, now: DateTime<Utc>) -> DateTime<Utc> {
-    incoming.reply.dtstamp.unwrap_or(now).min(now)
+fn answered_at(reply: &Reply, now: DateTime<Utc>) -> DateTime<Utc> {
+    reply.dtstamp.unwrap_or(now).min(now)
+}
+
+/// By what a reply is known when it comes again, from a mail server that has not heard us or from a mailbox that is read anew.
+fn digest_of(reply: &Reply) -> String {
+    secret::digest_bytes(format!("{reply:?}").as_bytes())
 }
 
 /// For people and programs alike: the zone is not that of whoever reads it.
@@ -113,39 +131,34 @@ fn shown(time: IcalTime) -> String {
     }
 }
 
-/// A mail that is handed in again within this time is noted once.
-const REPEAT: BucketRate = BucketRate { interval: Duration::days(30), burst: 1 };
-
-/// Leaves in the history what was answered, and tells the managers of a wish. `false`: it was noted before, or more has come
-/// for this booking than people write.
+/// Leaves in the history what was answered, and tells the managers of a wish. `sender`: who has answered, as far as that is
+/// proved. `false`: it was noted before, or more has come for this booking than people write.
 async fn note(
     context: &Context,
     by: &ChangeContext,
     subject: &Subject,
-    action: &str,
-    incoming: &IncomingReply,
+    (sender, action): (&str, &str),
+    reply: &Reply,
 ) -> Result<bool, StorageError> {
     let booking = &subject.booking;
-    let reply = &incoming.reply;
     let times = reply.proposed.map(|(from, until)| format!("{} – {}", shown(from), shown(until)));
     let lines: Vec<&str> = [times.as_deref().unwrap_or_default(), reply.comment.as_str()]
         .into_iter()
         .filter(|line| !line.is_empty())
         .collect();
-    let mut detail = json!({ "reference": booking.reference, "by": incoming.from_key });
+    let mut detail = json!({ "reference": booking.reference, "by": sender });
     if !lines.is_empty() {
         detail["wish"] = lines.join("\n").into();
     }
-    let said = json!([action, incoming.from_key, reply.dtstamp, lines]).to_string();
+    let mailed = MailedReply { comment: &reply.comment, digest: &digest_of(reply) };
     let mut tx = context.db.begin().await?;
-    for (bucket, rate) in [
-        (format!("reply:{}:{}", booking.id, secret::digest_bytes(said.as_bytes())), REPEAT),
-        (format!("replies:{}", booking.id), customers::NOTICE_RATE),
-    ] {
-        let taken = limits::take(&mut tx, &bucket, by.now, rate, Duration::zero()).await?;
-        if matches!(taken, RateDecision::Wait(_)) {
-            return Ok(false);
-        }
+    if !mailed.is_new(&mut tx, booking.id, by.now).await? {
+        return Ok(false);
+    }
+    let bucket = format!("replies:{}", booking.id);
+    let taken = limits::take(&mut tx, &bucket, by.now, customers::NOTICE_RATE, Duration::zero()).await?;
+    if matches!(taken, RateDecision::Wait(_)) {
+        return Ok(false);
     }
     history::record(&mut tx, by, action, booking.id, &detail).await?;
     if reply.proposed.is_some() {

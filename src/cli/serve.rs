@@ -91,6 +91,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     let queue = connect_queue(&config).await?;
     let context = Context {
         db,
+        started_at: clock.now(),
         ring: Arc::new(keyring(&config)?),
         providers: Arc::new(ProviderRegistry::new(providers(&config)?, &clock)?),
         feeds: feed_fetcher(&config, feed_guard(&config), clock.clone())?,

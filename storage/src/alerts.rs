@@ -231,11 +231,19 @@ pub async fn unclosed_of_connection(
 }
 
 const UNCLOSED_OF_KIND: &str =
-    select!("FROM alerts WHERE kind = $1 AND closed_at IS NULL ORDER BY id LIMIT 1000");
+    select!("FROM alerts WHERE kind = $1 AND closed_at IS NULL AND id > $2 ORDER BY id LIMIT 500");
 
-/// What is not over of one kind, of all businesses, at most 1,000.
+/// What is not over of one kind, of all businesses.
 pub async fn unclosed_of_kind(db: &Db, kind: AlertKind) -> Result<Vec<Alert>> {
-    all!(db, UNCLOSED_OF_KIND, kind)
+    let mut listed: Vec<Alert> = Vec::new();
+    loop {
+        let after = listed.last().map_or(Uuid::nil(), |last| last.id.0);
+        let mut rows: Vec<Alert> = all!(db, UNCLOSED_OF_KIND, kind, after)?;
+        if rows.is_empty() {
+            return Ok(listed);
+        }
+        listed.append(&mut rows);
+    }
 }
 
 const LIST: &str = select!(

@@ -10,6 +10,8 @@ use crate::{Db, Result, StorageError, Tx};
 pub struct MailboxReading {
     /// `None`: none of its mails was read.
     pub cursor: Option<MailboxCursor>,
+    /// The mail at which reading has failed since, and how often; `None`: at none.
+    pub tried: Option<(u32, u32)>,
     /// When it was last looked at without an error.
     pub read_at: Option<DateTime<Utc>>,
     /// Since when it cannot be read; `None`: it can.
@@ -22,6 +24,8 @@ pub struct MailboxReading {
 struct MailboxRow {
     uid_validity: Option<i64>,
     last_uid: Option<i64>,
+    tried_uid: Option<i64>,
+    tries: i64,
     read_at: Option<DateTime<Utc>>,
     failing_since: Option<DateTime<Utc>>,
     last_error: Option<String>,
@@ -38,13 +42,14 @@ impl TryFrom<MailboxRow> for MailboxReading {
             }
             None => None,
         };
+        let tried =
+            row.tried_uid.map(|tried| Ok::<_, StorageError>((uid(tried)?, uid(row.tries)?))).transpose()?;
         let MailboxRow { read_at, failing_since, last_error, .. } = row;
-        Ok(Self { cursor, read_at, failing_since, last_error })
+        Ok(Self { cursor, tried, read_at, failing_since, last_error })
     }
 }
 
-const FIND: &str =
-    "SELECT uid_validity, last_uid, read_at, failing_since, last_error FROM mailboxes WHERE address = $1";
+const FIND: &str = "SELECT uid_validity, last_uid, tried_uid, tries, read_at, failing_since, last_error FROM mailboxes WHERE address = $1";
 
 /// What is known of the mailbox with this address, which holds no password; of one that was never looked at, nothing.
 pub async fn find(db: &Db, address: &str) -> Result<MailboxReading> {
@@ -53,10 +58,10 @@ pub async fn find(db: &Db, address: &str) -> Result<MailboxReading> {
 }
 
 const RECORD_READ: &str = "
-    INSERT INTO mailboxes (address, uid_validity, last_uid, read_at) VALUES ($1, $2, $3, $4)
+    INSERT INTO mailboxes (address, uid_validity, last_uid, read_at, tries) VALUES ($1, $2, $3, $4, 0)
     ON CONFLICT (address) DO UPDATE SET
         uid_validity = excluded.uid_validity, last_uid = excluded.last_uid, read_at = excluded.read_at,
-        failing_since = NULL, last_error = NULL";
+        tried_uid = NULL, tries = 0, failing_since = NULL, last_error = NULL";
 
 /// Notes how far it was read. `cursor`: `None` while none of its mails was.
 pub async fn record_read(
@@ -71,11 +76,20 @@ pub async fn record_read(
 }
 
 const RECORD_FAILURE: &str = "
-    INSERT INTO mailboxes (address, failing_since, last_error) VALUES ($1, $2, $3)
+    INSERT INTO mailboxes (address, failing_since, last_error, tried_uid, tries)
+    VALUES ($1, $2, $3, $4, CASE WHEN $4 IS NULL THEN 0 ELSE 1 END)
     ON CONFLICT (address) DO UPDATE SET
+        tries = CASE WHEN excluded.tried_uid IS NULL THEN mailboxes.tries
+            WHEN mailboxes.tried_uid = excluded.tried_uid THEN mailboxes.tries + 1 ELSE 1 END,
+        tried_uid = COALESCE(excluded.tried_uid, mailboxes.tried_uid),
         failing_since = COALESCE(mailboxes.failing_since, excluded.failing_since), last_error = excluded.last_error";
 
-/// Notes that it cannot be read, and why, for people.
-pub async fn record_failure(tx: &mut Tx, address: &str, error: &str, now: DateTime<Utc>) -> Result<()> {
-    exec!(tx, RECORD_FAILURE, address, now, error)
+/// Notes that it cannot be read, and why, for people. `uid`: the mail at which it failed, if it was one.
+pub async fn record_failure(
+    tx: &mut Tx,
+    address: &str,
+    (error, uid): (&str, Option<u32>),
+    now: DateTime<Utc>,
+) -> Result<()> {
+    exec!(tx, RECORD_FAILURE, address, now, error, uid.map(i64::from))
 }

@@ -103,7 +103,11 @@ pub async fn delete_old(db: &Db, keep: RetentionPeriods, now: DateTime<Utc>) -> 
     // A reading that has items to bring back stays for them.
     delete!("channel_runs" by_id,
         "NOT EXISTS (SELECT 1 FROM channel_items WHERE channel_items.removed_run_id = channel_runs.id)"; keep.sync_log);
-    delete!("feed_reads" ("feed_id, reader"), "read_at <= $1"; now - keep.sync_log);
+    // That a platform has not come for long is what an alert goes by.
+    delete!("feed_reads" ("feed_id, reader"),
+        "read_at <= $1 AND (person OR NOT EXISTS (
+            SELECT 1 FROM channels c WHERE c.feed_id = feed_reads.feed_id AND c.removed_at IS NULL))";
+        now - keep.sync_log);
     delete!("history" by_id; keep.history);
     delete!("remote_changes" by_id, "state <> 'open'"; keep.history);
     // And with them their deliveries.

@@ -8,14 +8,15 @@ use concord_domain::{
     people::Role,
 };
 use concord_storage::{
-    in_tx,
+    alerts, businesses, in_tx,
     jobs::{self, NewJob},
-    testing::TestDb,
+    mailboxes,
+    testing::{self, TestDb},
 };
 use concord_testing::{MailboxServer, logs};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use uuid::Uuid;
 
 use crate::{
@@ -190,7 +191,7 @@ async fn connection_is_guarded_and_only_by_a_server_that_is_trusted() {
             (server.tls_url(), "TLS that can be trusted"),
             (server.starttls_url(), "TLS that can be trusted"),
             (server.plain_url().replace("book:", "other:x"), "does not let other in"),
-            (server.plain_url().replace("/?", "/Nowhere?"), "has no folder Nowhere"),
+            (server.plain_url().replace("/?", "/Nowhere?"), "does not open the folder Nowhere: "),
             ("imap://u:p@127.0.0.1:1/?tls=none".to_owned(), "cannot be reached"),
         ] {
             let (verdict, text) = finding(&url, None);
@@ -200,6 +201,67 @@ async fn connection_is_guarded_and_only_by_a_server_that_is_trusted() {
     }
 }
 
+/// A server that answers each command by what the test has written for it, and then with OK, or ends.
+async fn scripted(script: &'static [(&'static str, &'static str)]) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("imap://u:p@{}/?tls=none", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let (read, mut write) = stream.into_split();
+                write.write_all(b"* OK ready\r\n").await.unwrap();
+                let mut lines = BufReader::new(read).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let (tag, command) = line.split_once(' ').unwrap();
+                    let found = script.iter().find(|(prefix, _)| command.starts_with(prefix));
+                    let said = found.map_or("", |(_, said)| said).replace("TAG", tag);
+                    if said == "END" || write.write_all(said.as_bytes()).await.is_err() {
+                        return;
+                    }
+                    if !said.contains(tag) {
+                        let _ = write.write_all(format!("{tag} OK done\r\n").as_bytes()).await;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+/// That a server has trouble is never taken for that there is nothing to read.
+async fn trouble_of_a_server_loses_no_mail(db: &TestDb) {
+    const EXAMINE: (&str, &str) = ("EXAMINE", "* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 9] x\r\n");
+    const SEARCH: (&str, &str) = ("UID SEARCH", "* SEARCH 8\r\n");
+    const SIZE: (&str, &str) = ("UID FETCH 8 (UID RFC822.SIZE", "* 1 FETCH (UID 8 RFC822.SIZE 5)\r\n");
+    for script in [
+        &[EXAMINE, ("UID SEARCH", "TAG NO [INUSE] try again\r\n")][..],
+        &[EXAMINE, ("UID SEARCH", "END")],
+        &[EXAMINE, ("UID SEARCH", "* BYE restarting\r\n")],
+        &[EXAMINE, SEARCH, ("UID FETCH 8 (UID RFC822.SIZE", "TAG NO [SERVERBUG] try again\r\n")],
+        &[EXAMINE, SEARCH, SIZE, ("UID FETCH 8 (UID BODY", "END")],
+        &[EXAMINE, SEARCH, SIZE, ("UID FETCH 8 (UID BODY", "* 1 FETCH (UID 8 BODY[] {5}\r\nab")],
+        &[EXAMINE, SEARCH, SIZE, ("UID FETCH 8 (UID BODY", "* 1 FETCH (FLAGS (\\Seen))\r\nTAG BAD no\r\n")],
+    ] {
+        let url = scripted(Box::leak(script.to_vec().into_boxed_slice())).await;
+        let test_app = start(db, url.clone(), &[SERVER, ("mail.timeout_seconds", "1")]).await;
+        let name = test_app.app.context.mail.mailbox.as_ref().unwrap().name();
+        let reading = until("it has failed", async || {
+            look(db).await;
+            let reading = mailboxes::find(db, &name).await.unwrap();
+            reading.failing_since.is_some().then_some(reading)
+        })
+        .await;
+        assert_eq!(reading.cursor, None, "{script:?}");
+        assert_eq!(reading.tried.map(|(uid, _)| uid), (script.len() > 2).then_some(8), "{script:?}");
+        test_app.stop().await;
+    }
+    let business = businesses::list(db).await.unwrap().remove(0).id;
+    let mut tx = testing::begin(db).await;
+    let subject = concord_jobs::notify::alerts::mailbox_of(business);
+    assert!(alerts::find_unclosed(&mut tx, subject).await.unwrap().is_some(), "people will be told");
+}
+
 /// What is no mail server, or stops in the middle.
 #[tokio::test(flavor = "multi_thread")]
 async fn server_that_speaks_something_else_is_named() {
@@ -207,6 +269,7 @@ async fn server_that_speaks_something_else_is_named() {
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak IMAP"),
         ("", "closes the connection at once"),
         ("* OK ready\r\n", "cannot be read"),
+        ("* BYE Too many connections\r\n", "Too many connections"),
     ] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("imap://u:p@{}/?tls=none", listener.local_addr().unwrap());
@@ -227,4 +290,5 @@ concord_storage::on_both_databases!(
     answers_are_read_and_the_mailbox_stays_as_it_is,
     who_is_not_let_in_says_so_and_waits,
     answer_to_an_address_of_its_own_is_believed,
+    trouble_of_a_server_loses_no_mail,
 );

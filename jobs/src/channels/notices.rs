@@ -326,11 +326,16 @@ pub(super) async fn not_in_the_feed(
     raise(tx, context, channel, ChannelNotice::NotInFeed, (headline, detail)).await
 }
 
-/// The feed is not read any more: nothing that was said of it is still so.
+/// The channel is not kept in step any more: nothing that was said of it is still so.
 pub async fn close_all(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
+    close_import(tx, channel, now).await?;
+    end(tx, export_feed_of(channel.business_id, channel.id), now).await
+}
+
+/// The platform's feed is not read any more: nothing that was said of it is still so.
+pub async fn close_import(tx: &mut Tx, channel: &Channel, now: DateTime<Utc>) -> Result<(), StorageError> {
     for notice in [ChannelNotice::NotInFeed, ChannelNotice::Quarantined] {
         notices::close(tx, channel.business_id, &notice.key(channel.id), now).await?;
     }
-    end(tx, export_feed_of(channel.business_id, channel.id), now).await?;
     end(tx, feed_of(channel.business_id, channel.id), now).await
 }

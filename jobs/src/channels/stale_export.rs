@@ -13,7 +13,9 @@ use concord_domain::{
     job::{JobKind, QueueClass},
 };
 use concord_storage::{
-    StorageError, alerts, channels,
+    StorageError,
+    alerts::{self, Alert},
+    channels,
     channels::exposure::{LastRead, last_read_before},
     in_tx,
     jobs::{self, ClaimedJob, JobOutcome, NewJob},
@@ -21,7 +23,7 @@ use concord_storage::{
 use uuid::Uuid;
 
 use super::{exposure::exposure, notices};
-use crate::{Context, job::JobError, notify::alerts::export_feed_of};
+use crate::{Context, job::JobError};
 
 const EVERY: Duration = Duration::minutes(10);
 
@@ -39,13 +41,21 @@ pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutco
         }
     }
     for alert in alerts::unclosed_of_kind(&context.db, AlertKind::ChannelExport).await? {
-        let channel = ChannelId(alert.subject_id);
-        if !late.contains(&channel) {
-            let subject = export_feed_of(alert.business_id, channel);
-            in_tx!(context.db, tx => alerts::note_healthy(&mut tx, subject, now).await)?;
+        if !late.contains(&ChannelId(alert.subject_id)) && is_over(context, &alert, now).await? {
+            in_tx!(context.db, tx => alerts::note_healthy(&mut tx, alert.subject(), now).await)?;
         }
     }
     Ok(JobOutcome::Again(context.clock.now() + EVERY))
+}
+
+/// Whether the platform has come since, or there is nothing that it may sell wrongly. That it is not known to be late says
+/// nothing: nobody counts its turns while this process has just begun, or when its link has changed.
+async fn is_over(context: &Context, alert: &Alert, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    let id = ChannelId(alert.subject_id);
+    let Some(channel) = channels::find(&context.db, alert.business_id, id).await? else { return Ok(true) };
+    let known = exposure(&context.db, &channel, now).await?;
+    let has_come = known.last_read.as_ref().is_some_and(|read| read.read_at > alert.failure.since);
+    Ok(has_come || known.nights() == 0)
 }
 
 /// Whether the platform is late, and may sell what is taken.
@@ -54,7 +64,8 @@ async fn note_if_late(context: &Context, read: &LastRead, now: DateTime<Utc>) ->
         return Ok(false);
     };
     let reads_every = context.platforms.find(&channel.platform).and_then(|platform| platform.reads_every);
-    if overdue_at(read.read_at, reads_every) > now {
+    // Nobody could come while nothing answered.
+    if overdue_at(read.read_at.max(context.started_at), reads_every) > now {
         return Ok(false);
     }
     let nights = exposure(&context.db, &channel, now).await?.nights();

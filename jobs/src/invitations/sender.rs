@@ -36,14 +36,16 @@ pub fn organizer_address<'a>(
 }
 
 /// The same, as an attendee's invitations come from it for good: before the first one, it is given a secret by which the answer
-/// is known, where the installation wants that.
+/// is known, where the installation wants that. Not that of a business's own address: nobody knows whether its server delivers
+/// such addresses, and answers go to a mailbox that is not read.
 pub(super) fn lasting_organizer_address<'a>(
     context: &'a Context,
     business: &'a Business,
     attendee: &'a Attendee,
 ) -> Cow<'a, str> {
     let address = organizer_address(context, business, Some(attendee));
-    if attendee.organizer_address.is_some() || !context.mail.plus_addresses {
+    let is_ours = address == context.mail.from_address;
+    if attendee.organizer_address.is_some() || !context.mail.plus_addresses || !is_ours {
         return address.into();
     }
     let mut token = [0; ANSWER_TOKEN_BYTES];

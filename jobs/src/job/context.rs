@@ -150,6 +150,8 @@ pub struct Context {
     pub ring: Arc<Keyring>,
     /// The only source of time.
     pub clock: Clock,
+    /// When this process began to work.
+    pub started_at: DateTime<Utc>,
     /// The calendar providers that are set up.
     pub providers: Arc<ProviderRegistry>,
     /// Reads the calendar feeds of others.

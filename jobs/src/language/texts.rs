@@ -130,6 +130,8 @@ pub enum TextKey {
     InvitationWas,
     MailFooter,
     MailOpen,
+    MailboxUnreadDetail,
+    MailboxUnreadHeadline,
     Month,
     Nights,
     NotInFeedDetail,

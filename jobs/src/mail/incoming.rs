@@ -11,7 +11,8 @@ use mail_parser::{Message, MessageParser, MimeHeaders};
 pub const MAX_INCOMING_BYTES: usize = 1024 * 1024;
 
 /// What has come of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReplyOutcome {
     /// It is the answer of whoever was invited.
     Answered(CustomerAnswer),

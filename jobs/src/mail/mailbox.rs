@@ -1,14 +1,17 @@
 //! The way to a mailbox: IMAP by async-imap, which reads and changes nothing there.
 
-use std::{collections::BTreeSet, fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use async_imap::{Authenticator, Client, Session, error::Error as ImapError};
+use async_imap::{
+    Authenticator, Client, Session,
+    error::Error as ImapError,
+    imap_proto::{AttributeValue, MailboxDatum, Response, ResponseCode, Status},
+};
 use concord_domain::{
     mail::one_line,
     mailbox::{MailboxSearch, MailboxStatus},
 };
 use concord_providers::install_crypto_provider;
-use futures::TryStreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -120,23 +123,17 @@ impl Mailbox {
         let MailboxAddress(address) = &self.address;
         let server = address.to_string();
         let client = within(self.timeout, &server, self.connect()).await?;
-        let mut session = within(self.timeout, &server, sign_in(client, address)).await?;
-        let folder = &address.path;
-        let found = within(self.timeout, &server, async {
-            session.examine(folder).await.map_err(|error| match error {
-                ImapError::No(words) | ImapError::Bad(words) => MailboxError::Refused(format!(
-                    "{server} has no folder {folder}: {}",
-                    server_words(&words)
-                )),
-                error => broken(&error, &server),
-            })
-        })
-        .await?;
-        let uid_validity = found.uid_validity.ok_or_else(|| {
-            MailboxError::Refused(format!("{server} does not number the mails of {folder} (UIDVALIDITY)"))
-        })?;
-        let status = MailboxStatus { uid_validity, uid_next: found.uid_next };
-        Ok(OpenMailbox { session, status, timeout: self.timeout, server })
+        let session = within(self.timeout, &server, sign_in(client, address)).await?;
+        let mut open =
+            OpenMailbox { session, status: MailboxStatus::default(), timeout: self.timeout, server };
+        open.examine(&address.path).await?;
+        Ok(open)
+    }
+
+    /// The longest that it may take to open it, and then to read one mail.
+    pub fn patience(&self) -> Duration {
+        // Connecting, signing in and opening the folder; looking for mails, the size of one, and the mail.
+        self.timeout * 6
     }
 
     async fn connect(&self) -> Result<Client<Box<dyn Connection>>, MailboxError> {
@@ -178,13 +175,23 @@ impl Mailbox {
 }
 
 async fn greeting(client: &mut Client<Box<dyn Connection>>, server: &str) -> Result<(), MailboxError> {
-    match client.read_response().await {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(MailboxError::Transient(format!("{server} closes the connection at once"))),
-        Err(error) => {
-            Err(MailboxError::Transient(format!("{server} does not speak IMAP: {}", reason(&error.into()))))
+    let greeted = client.read_response().await.map_err(|error| {
+        MailboxError::Transient(format!("{server} does not speak IMAP: {}", reason(&error.into())))
+    })?;
+    match greeted.as_ref().map(|greeted| greeted.parsed()) {
+        None => Err(MailboxError::Transient(format!("{server} closes the connection at once"))),
+        Some(Response::Data { status: Status::Bye, outcome }) => {
+            Err(goodbye(server, outcome.information.as_deref()))
         }
+        Some(_) => Ok(()),
     }
+}
+
+fn goodbye(server: &str, words: Option<&str>) -> MailboxError {
+    MailboxError::Transient(format!(
+        "{server} ends the connection: {}",
+        one_line(words.unwrap_or("no reason"))
+    ))
 }
 
 async fn sign_in(
@@ -224,6 +231,65 @@ impl OpenMailbox {
         self.status
     }
 
+    /// Has the server do a command, and shows `heard` what it says until it has done it. The client's own readers take an end of
+    /// the connection, and a refusal, for an end of the list.
+    async fn command(
+        &mut self,
+        command: &str,
+        mut heard: impl FnMut(&Response<'_>) + Send,
+    ) -> Result<(), CommandError> {
+        let (session, server) = (&mut self.session, &self.server);
+        let run = async {
+            let id = session.run_command(command).await.map_err(|error| broken(&error, server))?;
+            loop {
+                let response =
+                    session.read_response().await.map_err(|error| broken(&error.into(), server))?;
+                let response = response.ok_or_else(|| broken(&ImapError::ConnectionLost, server))?;
+                match response.parsed() {
+                    Response::Done { tag, status: Status::Ok, .. } if *tag == id => return Ok(Ok(())),
+                    Response::Done { tag, outcome, .. } if *tag == id => {
+                        return Ok(Err(one_line(outcome.information.as_deref().unwrap_or("no reason"))));
+                    }
+                    Response::Data { status: Status::Bye, outcome } => {
+                        return Err(goodbye(server, outcome.information.as_deref()));
+                    }
+                    other => heard(other),
+                }
+            }
+        };
+        match within(self.timeout, server, run).await {
+            Ok(done) => done.map_err(CommandError::Refused),
+            Err(error) => Err(CommandError::Broken(error)),
+        }
+    }
+
+    /// Opens the folder for reading only.
+    async fn examine(&mut self, folder: &str) -> Result<(), MailboxError> {
+        let (mut uid_validity, mut uid_next) = (None, None);
+        let command = format!("EXAMINE {}", quoted(folder));
+        let examined = self.command(&command, |response| {
+            let Response::Data { outcome, .. } = response else { return };
+            match outcome.code {
+                Some(ResponseCode::UidValidity(number)) => uid_validity = Some(number),
+                Some(ResponseCode::UidNext(number)) => uid_next = Some(number),
+                _ => {}
+            }
+        });
+        let examined = examined.await;
+        let server = &self.server;
+        examined.map_err(|error| match error {
+            CommandError::Refused(words) => {
+                MailboxError::Refused(format!("{server} does not open the folder {folder}: {words}"))
+            }
+            CommandError::Broken(error) => error,
+        })?;
+        let uid_validity = uid_validity.ok_or_else(|| {
+            MailboxError::Refused(format!("{server} does not number the mails of {folder} (UIDVALIDITY)"))
+        })?;
+        self.status = MailboxStatus { uid_validity, uid_next };
+        Ok(())
+    }
+
     /// The numbers of the mails that are looked for, as the server names them.
     pub async fn search(&mut self, search: MailboxSearch) -> Result<Vec<u32>, MailboxError> {
         let query = match search {
@@ -232,61 +298,78 @@ impl OpenMailbox {
             // The names of months are English (RFC 9051, 9 under `date-month`), as chrono's are.
             MailboxSearch::Since(date) => format!("SINCE {}", date.format("%-d-%b-%Y")),
         };
-        let (session, server) = (&mut self.session, &self.server);
-        within(self.timeout, server, async {
-            let found = session.uid_search(query).await.map_err(|error| broken(&error, server))?;
-            Ok(found.into_iter().collect())
-        })
-        .await
-    }
-
-    /// Those of these mails that are not too large to be a reply.
-    pub async fn readable(&mut self, uids: &[u32]) -> Result<BTreeSet<u32>, MailboxError> {
-        if uids.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let set = uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        let (session, server) = (&mut self.session, &self.server);
-        within(self.timeout, server, async {
-            let mut found =
-                session.uid_fetch(set, "(UID RFC822.SIZE)").await.map_err(|error| broken(&error, server))?;
-            let mut small = BTreeSet::new();
-            while let Some(mail) = found.try_next().await.map_err(|error| broken(&error, server))? {
-                let is_small = mail.size.is_some_and(|bytes| bytes as usize <= MAX_INCOMING_BYTES);
-                small.extend(mail.uid.filter(|_| is_small));
+        let mut found = Vec::new();
+        let command = format!("UID SEARCH {query}");
+        let searched = self.command(&command, |response| {
+            if let Response::MailboxData(MailboxDatum::Search(uids)) = response {
+                found.extend(uids);
             }
-            Ok(small)
-        })
-        .await
+        });
+        searched.await.map_err(|error| error.unread(&self.server))?;
+        Ok(found)
     }
 
-    /// A mail as it came; `None`: somebody has deleted it meanwhile.
+    /// A mail as it came; `None`: it is too large to be a reply, or somebody has deleted it meanwhile.
     pub async fn fetch(&mut self, uid: u32) -> Result<Option<Vec<u8>>, MailboxError> {
-        let (session, server) = (&mut self.session, &self.server);
-        within(self.timeout, server, async {
-            let mut found = session
-                .uid_fetch(uid.to_string(), "(UID BODY.PEEK[])")
-                .await
-                .map_err(|error| broken(&error, server))?;
-            let mut body = None;
-            // Servers tell of other mails, too, whenever they like (RFC 9051, 7.5.2).
-            while let Some(mail) = found.try_next().await.map_err(|error| broken(&error, server))? {
-                if mail.uid == Some(uid) {
-                    body = body.or(mail.body().map(<[u8]>::to_vec));
-                }
-            }
-            Ok(body)
+        let size = self.attribute(uid, "RFC822.SIZE", |value| match value {
+            AttributeValue::Rfc822Size(bytes) => Some(*bytes as usize),
+            _ => None,
+        });
+        if size.await?.is_none_or(|bytes| bytes > MAX_INCOMING_BYTES) {
+            return Ok(None);
+        }
+        self.attribute(uid, "BODY.PEEK[]", |value| match value {
+            AttributeValue::BodySection { section: None, data: Some(data), .. } => Some(data.to_vec()),
+            _ => None,
         })
         .await
+    }
+
+    /// One thing of a mail. Servers tell of other mails, too, whenever they like (RFC 9051, 7.5.2).
+    async fn attribute<T: Send>(
+        &mut self,
+        uid: u32,
+        name: &str,
+        pick: impl Fn(&AttributeValue<'_>) -> Option<T> + Send + Sync,
+    ) -> Result<Option<T>, MailboxError> {
+        let mut found = None;
+        let command = format!("UID FETCH {uid} (UID {name})");
+        let fetched = self.command(&command, |response| {
+            let Response::Fetch(_, values) = response else { return };
+            if values.iter().any(|value| matches!(value, AttributeValue::Uid(of) if *of == uid)) {
+                found = found.take().or_else(|| values.iter().find_map(&pick));
+            }
+        });
+        fetched.await.map_err(|error| error.unread(&self.server))?;
+        Ok(found)
     }
 
     /// Says goodbye; a server that does not answer is left all the same.
     pub async fn close(mut self) {
-        let _ = within(self.timeout, &self.server, async {
-            self.session.logout().await.map_err(|error| broken(&error, &self.server))
-        })
-        .await;
+        let _ = self.command("LOGOUT", |_| ()).await;
     }
+}
+
+/// Why a command was not done.
+enum CommandError {
+    /// In the server's words.
+    Refused(String),
+    Broken(MailboxError),
+}
+
+impl CommandError {
+    /// What was refused of a folder that is open may be done another time.
+    fn unread(self, server: &str) -> MailboxError {
+        match self {
+            Self::Refused(words) => MailboxError::Transient(format!("{server} cannot be read: {words}")),
+            Self::Broken(error) => error,
+        }
+    }
+}
+
+/// RFC 9051, 4.3; it holds no line break (`MailboxAddress::parse`).
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 async fn within<T>(

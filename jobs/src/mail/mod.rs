@@ -78,6 +78,11 @@ impl MailSettings {
         }
     }
 
+    /// Whether there is anything by which the sender of a reply can be believed.
+    pub fn believes_replies(&self) -> bool {
+        !self.authserv_id.is_empty() || self.plus_addresses
+    }
+
     /// An absolute address for a path that begins with a slash.
     pub fn address(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))

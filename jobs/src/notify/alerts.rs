@@ -46,6 +46,11 @@ pub fn export_feed_of(business: BusinessId, channel: ChannelId) -> AlertSubject 
     AlertSubject { business, kind: AlertKind::ChannelExport, id: channel.0 }
 }
 
+/// What reads the answers of a business's customers.
+pub fn mailbox_of(business: BusinessId) -> AlertSubject {
+    AlertSubject { business, kind: AlertKind::Mailbox, id: business.0 }
+}
+
 /// What delivers events to an endpoint.
 pub fn webhook_of(business: BusinessId, endpoint: WebhookEndpointId) -> AlertSubject {
     AlertSubject { business, kind: AlertKind::Webhook, id: endpoint.0 }
@@ -167,6 +172,7 @@ fn notice_kind(kind: AlertKind) -> NoticeKind {
     match kind {
         AlertKind::CalendarExport | AlertKind::CalendarImport => NoticeKind::FailedSync,
         AlertKind::ChannelFeed | AlertKind::ChannelExport => NoticeKind::FeedUnread,
+        AlertKind::Mailbox => NoticeKind::MailboxUnread,
         AlertKind::Webhook => NoticeKind::WebhookFailing,
     }
 }
@@ -180,6 +186,7 @@ fn content(
     let subject = match alert.kind {
         AlertKind::CalendarExport | AlertKind::CalendarImport => HistorySubject::Connection,
         AlertKind::ChannelFeed | AlertKind::ChannelExport => HistorySubject::Channel,
+        AlertKind::Mailbox => HistorySubject::Business,
         AlertKind::Webhook => HistorySubject::WebhookEndpoint,
     };
     NoticeContent {

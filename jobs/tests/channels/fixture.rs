@@ -66,6 +66,7 @@ impl<'a> ChannelFixture<'a> {
             settings: Arc::new(default_settings()),
             mail: Arc::new(MailSettings::without_server("https://book.example".parse().unwrap())),
             keys: KeyRegistry::default(),
+            started_at: clock.now(),
             handlers: Handlers::default(),
             webhooks: webhook_sender(limits.total),
             feeds: FeedFetcher::new(limits, here, clock.clone()).unwrap(),

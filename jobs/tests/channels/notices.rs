@@ -132,7 +132,7 @@ async fn stale_feed_is_an_alert_within_half_an_hour_and_heals(db: &TestDb) {
     assert!(alert.failure.healthy_since.unwrap() + CLOSE_AFTER <= alert.closed_at.unwrap());
 }
 
-async fn platform_that_stops_reading_is_an_alert_while_it_may_sell_what_is_taken(db: &TestDb) {
+async fn platform_that_stops_reading_is_an_alert_while_nights_are_exposed(db: &TestDb) {
     let fixture = ChannelFixture::new(db).await;
     ensure_scheduled(&fixture.context).await.unwrap();
     let airbnb = fixture.on("airbnb").await;
@@ -188,6 +188,6 @@ concord_storage::on_both_databases!(
     notice_of_manual_import_closes_when_removed,
     other_systems_are_told_of_a_feed_that_fails_and_heals,
     stale_feed_is_an_alert_within_half_an_hour_and_heals,
-    platform_that_stops_reading_is_an_alert_while_it_may_sell_what_is_taken,
+    platform_that_stops_reading_is_an_alert_while_nights_are_exposed,
     log_line_of_job_names_it,
 );

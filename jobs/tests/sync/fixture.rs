@@ -136,6 +136,7 @@ impl<'a> SyncFixture<'a> {
             settings: Arc::new(settings),
             mail: Arc::new(quiet()),
             keys: concord_jobs::KeyRegistry::default(),
+            started_at: clock.now(),
             handlers: concord_jobs::Handlers::default(),
             webhooks: webhook_sender(patience),
             feeds: FeedFetcher::new(

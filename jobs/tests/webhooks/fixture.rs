@@ -70,6 +70,7 @@ impl<'a> WebhookFixture<'a> {
             settings: Arc::new(default_settings()),
             mail: Arc::new(MailSettings::without_server("https://book.example".parse().unwrap())),
             keys: KeyRegistry::default(),
+            started_at: clock.now(),
             handlers: Handlers::default(),
             webhooks: webhook_sender(PATIENCE),
             feeds,

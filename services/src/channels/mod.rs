@@ -176,8 +176,10 @@ pub async fn update(
         "interval_minutes": channel.interval_minutes, "host": channel.import_host,
     });
     history::record(&mut tx, by, "changed", id, &said).await?;
-    if !channel.polled || channel.state != ChannelState::Active {
+    if channel.state != ChannelState::Active {
         notices::close_all(&mut tx, &channel, by.now).await?;
+    } else if !channel.polled {
+        notices::close_import(&mut tx, &channel, by.now).await?;
     }
     let enqueued = enqueue_reading(&mut tx, &channel, by.now).await?;
     context.commit(tx, enqueued.as_slice()).await?;

@@ -55,14 +55,14 @@ pub(super) async fn mailbox(config: &Config) -> Option<DoctorFinding> {
         // `mail` says so.
         Err(_) => return None,
     };
-    let mailbox = mail.mailbox?;
+    let mailbox = mail.mailbox.as_ref()?;
     let open = match mailbox.open().await {
         Ok(open) => open,
         Err(error) => return Some(wrong(error.to_string())),
     };
     open.close().await;
     let text = format!("{} can be read", mailbox.name());
-    if mail.authserv_id.is_empty() && !mail.plus_addresses {
+    if !mail.believes_replies() {
         return Some(DoctorFinding::warning(
             MAILBOX,
             format!("{text}, but no answer is believed"),

@@ -52,6 +52,7 @@ pub(super) fn kind_label(kind: AlertKind) -> &'static str {
         AlertKind::CalendarImport => "Busy times",
         AlertKind::ChannelFeed => "Channel",
         AlertKind::ChannelExport => "Calendar link",
+        AlertKind::Mailbox => "Mailbox",
         AlertKind::Webhook => "Webhook",
     }
 }

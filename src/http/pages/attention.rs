@@ -150,7 +150,7 @@ impl Attention {
                 job.kind == JobKind::ImportAvailability && job.subject_id == alert.subject_id
             }
             AlertKind::ChannelFeed => job.kind == JobKind::PollChannel && job.subject_id == alert.subject_id,
-            AlertKind::ChannelExport | AlertKind::Webhook => false,
+            AlertKind::ChannelExport | AlertKind::Mailbox | AlertKind::Webhook => false,
         })
     }
 

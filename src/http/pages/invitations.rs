@@ -84,7 +84,8 @@ async fn build_page(user: &CurrentUser, form: Form<InvitationsForm>) -> PageResu
         usual_name: user.business.name.clone(),
         usual_address: mail.from_address.clone(),
         has_server: mail.mailer.is_some(),
-        has_replies: mail.mailbox.is_some() || user.app.config.mail.receive_secret.is_some(),
+        has_replies: (mail.mailbox.is_some() || user.app.config.mail.receive_secret.is_some())
+            && mail.believes_replies(),
     })
 }
 

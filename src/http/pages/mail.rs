@@ -57,6 +57,8 @@ struct MailPage {
 struct MailboxView {
     name: String,
     read: Option<RelativeTime>,
+    /// Whether any answer is believed.
+    is_believed: bool,
     /// Since when it cannot be read, and why.
     failing: Option<(RelativeTime, String)>,
 }
@@ -71,6 +73,7 @@ impl MailboxView {
         let reason = capitalize(&reading.last_error.unwrap_or_default());
         Ok(Some(Self {
             name,
+            is_believed: context.mail.believes_replies(),
             read: reading.read_at.map(when),
             failing: reading.failing_since.map(|since| (when(since), reason)),
         }))

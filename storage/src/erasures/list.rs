@@ -53,6 +53,13 @@ pub async fn list_all(db: &Db) -> Result<Vec<ListedErasure>> {
     }
 }
 
+const CONCERN: &str = "SELECT EXISTS (SELECT 1 FROM erased_bookings WHERE booking_id = $1)";
+
+/// Whether anybody was erased from a booking, or is about to be.
+pub async fn concern(db: &Db, booking: BookingId) -> Result<bool> {
+    scalar!(db, CONCERN, booking)
+}
+
 const ADDRESS_OF_ATTENDEE: &str =
     "SELECT address_key FROM attendees WHERE business_id = $1 AND booking_id = $2 AND id = $3";
 const IS_KNOWN: &str = "

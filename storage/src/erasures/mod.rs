@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub(crate) use self::person::note_addresses;
 pub use self::{
     export::{ExportedAttendee, ExportedMail, attendees_of_booking, mails_of_booking},
-    list::{ListedErasure, address_of_listed, is_known, list_all},
+    list::{ListedErasure, address_of_listed, concern, is_known, list_all},
     person::{PersonBooking, bookings_of_address, repair_address_keys, revoke_portals, withdraw_mails},
     retention::{ExpiredBooking, expired_bookings},
     scrub::{scrub_answers, scrub_booking},
