@@ -105,7 +105,8 @@ fn deeds(bookings: usize, random: &mut StdRng) -> Vec<(i64, usize, Deed)> {
     let mut all = Vec::new();
     for number in 0..bookings {
         let made = random.random_range(0..MONTH - 5 * DAY);
-        let mut start = (made + random.random_range(10..12 * DAY)).min(MONTH - 10);
+        // Not cut off at the end of the month: thousands would not fit into its last hour.
+        let mut start = made + random.random_range(10..(12 * DAY).min(MONTH - 10 - made));
         let instant = |minute: i64| monday() + Duration::minutes(minute);
         all.push((made, number, Deed::Put(instant(start))));
         let mut now = made;
@@ -116,7 +117,7 @@ fn deeds(bookings: usize, random: &mut StdRng) -> Vec<(i64, usize, Deed)> {
             }
             match random.random_range(0..10) {
                 0..4 => {
-                    start = (now + random.random_range(5..8 * DAY)).min(MONTH - 5);
+                    start = now + random.random_range(5..(8 * DAY).min(MONTH - 5 - now));
                     if start > now + 1 {
                         all.push((now, number, Deed::Put(instant(start))));
                     }

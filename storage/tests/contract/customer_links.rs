@@ -80,8 +80,10 @@ async fn reminders_are_turned_off_and_stay_so(db: &TestDb) {
     let (booking, customer) = booking(db).await;
     assert!(!customer.reminders_off);
     let mut tx = begin(db).await;
+    assert!(!attendees::wants_no_reminders(&mut tx, &booking).await.unwrap());
     customer_links::set_reminders_off(&mut tx, customer.id, true).await.unwrap();
     let all = attendees::reconcile(&mut tx, &booking, precise(4)).await.unwrap();
+    assert!(attendees::wants_no_reminders(&mut tx, &booking).await.unwrap());
     commit(tx).await;
     assert!(all[0].reminders_off);
 }
