@@ -1,6 +1,6 @@
 //! What people are told without having asked: which notices there are, and how many of them go into one mail.
 
-use crate::words;
+use crate::{mail::one_line, words};
 
 words! {
     /// What people are told of.
@@ -77,7 +77,42 @@ impl NoticeKind {
 /// So many notices are told one by one in a mail; of the others only the number is told.
 pub const MAX_LISTED_NOTICES: usize = 20;
 
+/// Numbers have more digits, names fewer.
+const MAX_DIGITS_OF_A_NAME: usize = 4;
+
+/// What a notice calls somebody, in one line. `None`: what is written as their name is an address, a number or nothing, and no
+/// notice tells those.
+pub fn name_in_notice(name: &str) -> Option<String> {
+    let name = one_line(name.trim());
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    let is_name = name.chars().any(char::is_alphabetic) && digits <= MAX_DIGITS_OF_A_NAME;
+    (is_name && !name.contains(['@', '/'])).then_some(name)
+}
+
 /// What managers are told of a booking that waits for them.
 pub fn approval_headline(reference: &str) -> String {
     format!("Booking {reference} waits for your approval")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_and_addresses_and_numbers_are_not() {
+        for (name, told) in [
+            ("Maria Silva", Some("Maria Silva")),
+            (" Zoë O'Neil 2 ", Some("Zoë O'Neil 2")),
+            ("Ana\nCosta", Some("Ana Costa")),
+            ("山田太郎", Some("山田太郎")),
+            ("", None),
+            ("maria@example.com", None),
+            ("Maria <maria@example.com>", None),
+            ("+351 912 777 333", None),
+            ("Maria 912777333", None),
+            ("https://example.com", None),
+        ] {
+            assert_eq!(name_in_notice(name).as_deref(), told, "{name}");
+        }
+    }
 }

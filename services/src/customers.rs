@@ -209,7 +209,8 @@ pub(crate) async fn record_answer(
         detail["wish"] = comment.into();
     }
     history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
-    CustomerNotice::of(context, booking, CustomerDeed::Answered(answer)).raise(&mut tx, context).await?;
+    let notice = CustomerNotice::of(context, booking, CustomerDeed::Answered(answer), &by.actor);
+    notice.raise(&mut tx, context).await?;
     let payload = InvitationAnswerPayload {
         booking: booking.id,
         reference: booking.reference.clone(),
@@ -255,9 +256,10 @@ pub async fn move_to(
         return Err(CustomerError::Taken);
     }
     let draft = BookingDraft { time, ..booking.draft.clone() };
-    let notice = CustomerNotice::of(context, booking, CustomerDeed::Moved);
+    let by = visit.by(now);
+    let notice = CustomerNotice::of(context, booking, CustomerDeed::Moved, &by.actor);
     let notices = [notice.notice(context)];
-    let (by, linked) = (visit.by(now), LinkedWrite::Notices(&notices));
+    let linked = LinkedWrite::Notices(&notices);
     let written = bookings::follow(&context.db, &by, &booking.reference, &draft, version, linked).await?;
     context.push(&written.jobs).await;
     Ok(())
@@ -270,9 +272,10 @@ pub async fn cancel(context: &Context, visit: &CustomerVisit, version: i64) -> R
         return Err(CustomerError::NotAllowed);
     }
     let booking = visit.booking();
-    let notice = CustomerNotice::of(context, booking, CustomerDeed::Cancelled);
+    let by = visit.by(now);
+    let notice = CustomerNotice::of(context, booking, CustomerDeed::Cancelled, &by.actor);
     let notices = [notice.notice(context)];
-    let (by, linked) = (visit.by(now), LinkedWrite::Notices(&notices));
+    let linked = LinkedWrite::Notices(&notices);
     let written = bookings::cancel_linked(&context.db, &by, &booking.reference, version, linked).await?;
     context.push(&written.jobs).await;
     Ok(())
@@ -308,7 +311,8 @@ pub async fn send_wish(context: &Context, visit: &CustomerVisit, wish: &str) -> 
     let mut tx = context.db.begin().await?;
     let detail = json!({ "reference": booking.reference, "wish": wish });
     history::record(&mut tx, &by, "asked for a change", booking.id, &detail).await?;
-    CustomerNotice::of(context, booking, CustomerDeed::WishSent).raise(&mut tx, context).await?;
+    let notice = CustomerNotice::of(context, booking, CustomerDeed::WishSent, &by.actor);
+    notice.raise(&mut tx, context).await?;
     context.commit(tx, &[]).await?;
     Ok(())
 }

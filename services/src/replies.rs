@@ -162,7 +162,8 @@ async fn note(
     }
     history::record(&mut tx, by, action, booking.id, &detail).await?;
     if reply.proposed.is_some() {
-        CustomerNotice::of(context, booking, CustomerDeed::WishSent).raise(&mut tx, context).await?;
+        let notice = CustomerNotice::of(context, booking, CustomerDeed::WishSent, &by.actor);
+        notice.raise(&mut tx, context).await?;
     }
     context.commit(tx, &[]).await?;
     Ok(true)

@@ -39,8 +39,10 @@ pub struct NewNotice<'a> {
     pub audience: Audience,
     /// What it is about.
     pub subject: (HistorySubject, Uuid),
-    /// What happened, in a few plain words.
+    /// What happened, in a few plain words; no customer's data.
     pub headline: &'a str,
+    /// The same with the name of the customer whose deed it is, which an erasure takes away; `None`: nobody's.
+    pub named_headline: Option<&'a str>,
     /// Whether anything was lost, and what to do, in plain sentences, each a line; no secret, no customer's data.
     pub detail: &'a str,
     /// A path of ours where it can be seen to.
@@ -62,6 +64,8 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// In a few plain words.
     pub headline: String,
+    /// Whether the headline names a customer.
+    pub is_named: bool,
     /// In plain sentences, each a line.
     pub detail: String,
     /// A path of ours.
@@ -75,8 +79,8 @@ pub struct Notice {
 
 const RAISE: &str = "
     INSERT INTO notices (id, business_id, kind, staff_id, subject_kind, subject_id, headline, detail, link,
-        dedupe_key, created_at, alert_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        dedupe_key, created_at, alert_id, named_headline)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     ON CONFLICT DO NOTHING";
 
 /// Raises a notice, once while one with its key is open, and the job to tell of it; the caller pushes that after the
@@ -84,7 +88,7 @@ const RAISE: &str = "
 pub async fn raise(tx: &mut Tx, new: &NewNotice<'_>, now: DateTime<Utc>) -> Result<Option<JobRef>> {
     if changed!(tx, RAISE;
         NoticeId::new(now), new.business, new.kind, new.audience.staff(), new.subject.0, new.subject.1,
-        new.headline, new.detail, new.link, new.dedupe_key, now, new.alert
+        new.headline, new.detail, new.link, new.dedupe_key, now, new.alert, new.named_headline
     )? == 0
     {
         return Ok(None);
@@ -139,7 +143,8 @@ pub async fn close_decided_bookings(tx: &mut Tx, business: BusinessId, now: Date
 
 macro_rules! columns {
     () => {
-        "id, staff_id, kind, headline, detail, link, dedupe_key, alert_id, created_at"
+        "id, staff_id, kind, COALESCE(named_headline, headline) AS headline, named_headline IS NOT NULL AS is_named, detail,
+         link, dedupe_key, alert_id, created_at"
     };
 }
 
@@ -168,6 +173,16 @@ pub async fn unsent(db: &Db, business: BusinessId, audience: Audience, limit: u3
         Audience::Staff(staff) => all!(db, UNSENT_TO_STAFF, business, limit, staff)?,
         Audience::Managers => all!(db, UNSENT_TO_MANAGERS, business, limit)?,
     })
+}
+
+const IS_NAMED: &str = "SELECT named_headline IS NOT NULL FROM notices WHERE id = $1";
+const LOCK_NAMED: &str = "SELECT named_headline IS NOT NULL FROM notices WHERE id = $1 FOR NO KEY UPDATE";
+
+/// Keeps the name in a notice until the end of the transaction, in which a mail is written with it. `false`: whoever it names
+/// was erased meanwhile.
+pub async fn hold_named(tx: &mut Tx, id: NoticeId) -> Result<bool> {
+    let is_named: Option<bool> = optional_scalar!(tx, either(IS_NAMED, LOCK_NAMED), id)?;
+    Ok(is_named == Some(true))
 }
 
 const SETTLE: &str =

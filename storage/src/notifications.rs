@@ -129,19 +129,39 @@ pub async fn delivered(db: &Db, business: BusinessId) -> Result<BTreeSet<(Notice
 }
 
 const RECORD_DELIVERY: &str = "
-    INSERT INTO notice_deliveries (notice_id, recipient_id, business_id, sent_at)
-    SELECT n.id, $3, n.business_id, $4 FROM notices n WHERE n.business_id = $1 AND n.id = $2 AND n.closed_at IS NULL
+    INSERT INTO notice_deliveries (notice_id, recipient_id, business_id, sent_at, mail_key)
+    SELECT n.id, $3, n.business_id, $4, $5 FROM notices n WHERE n.business_id = $1 AND n.id = $2 AND n.closed_at IS NULL
     ON CONFLICT (notice_id, recipient_id) DO NOTHING";
 
-/// Somebody is sent a notice by a mail that is written in the same transaction. `false`: it has closed, or another worker
+/// Somebody is sent a notice by the mail of that key, which is written in the same transaction; `None`: they
+/// have read the same in another one. `false`: it has closed, or another worker
 /// has sent it.
 pub async fn record_delivery(
     tx: &mut Tx,
     business: BusinessId,
     (notice, recipient): (NoticeId, Uuid),
+    mail_key: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    Ok(changed!(tx, RECORD_DELIVERY, business, notice, recipient, now)? == 1)
+    Ok(changed!(tx, RECORD_DELIVERY, business, notice, recipient, now, mail_key)? == 1)
+}
+
+const TELL_AGAIN: &str = "
+    UPDATE notices SET notified_at = NULL
+    WHERE closed_at IS NULL AND id IN (SELECT notice_id FROM notice_deliveries WHERE mail_key = $1)";
+const FORGET_DELIVERIES: &str = "DELETE FROM notice_deliveries WHERE mail_key = $1";
+
+/// The mail of that key was taken back before it left: what it told is told by another one.
+pub(crate) async fn tell_again(
+    tx: &mut Tx,
+    business: BusinessId,
+    mail_key: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    exec!(tx, TELL_AGAIN, mail_key)?;
+    exec!(tx, FORGET_DELIVERIES, mail_key)?;
+    // The sweep brings it.
+    enqueue(tx, business, now, now).await.map(drop)
 }
 
 const SENT_OF_ALERT: &str = "

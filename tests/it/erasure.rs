@@ -227,6 +227,11 @@ async fn spread(test_app: &TestApp) -> Spread {
         (named >= 4 && is_done).then_some(())
     })
     .await;
+    until("the manager was told what the customer wants", async || {
+        let mails = test_app.control(Method::GET, "/mails", json!({})).await.to_string();
+        ["api", "page"].iter().all(|one| mails.contains(&format!("change booking {one}"))).then_some(())
+    })
+    .await;
     Spread { feed, channel, sold }
 }
 
@@ -246,6 +251,7 @@ async fn everything_names_them(db: &TestDb, test_app: &TestApp, spread: &Spread)
         "history.detail",
         "mails.body_text",
         "mails.to_address",
+        "notices.named_headline",
         "remote_changes.before",
         "webhook_deliveries.last_answer",
     ] {

@@ -1,8 +1,11 @@
 //! Notifications over HTTP: what people choose, the link that turns digests off, alerts, and bookings that wait for approval.
 
-use chrono::Duration;
+use chrono::{Duration, Timelike};
 use concord_domain::{
     alert::AlertKind,
+    audit::HistorySubject,
+    notice::NoticeKind,
+    notification::DigestDay,
     people::{Actor, Role},
     webhook::EventType,
 };
@@ -10,7 +13,9 @@ use concord_services::notifications as manage;
 use concord_storage::{
     ChangeContext,
     alerts::{self, AlertSubject, NewFailure},
-    bookings, notifications,
+    bookings,
+    notices::{self, Audience, NewNotice},
+    notifications,
     testing::TestDb,
 };
 use reqwest::{Client, Method, StatusCode};
@@ -91,6 +96,47 @@ async fn page_has_own_choices_and_defaults(db: &TestDb) {
     assert!(page.contains("Changes made in a connected calendar"), "{page}");
     let refused = staff.send("/settings/notifications/business", &defaults).await;
     assert!(refused.status == 403 || refused.status == 404, "{}", refused.status);
+    test_app.stop().await;
+}
+
+async fn page_says_what_waits_for_the_next_digest(db: &TestDb) {
+    let test_app = TestApp::start(db).await;
+    let manager = PageClient::signed_in(&test_app, &person(&test_app, Role::Manager, None).await).await;
+    let path = "/settings/notifications";
+    assert!(!manager.get(path).await.text.contains("for your next digest"));
+    let now = test_app.app.now();
+    // Half a day away, so that no digest is due meanwhile.
+    let hour = ((now.with_timezone(&test_app.business.zone).hour() + 12) % 24).to_string();
+    let days = DigestDay::ALL.iter().map(|day| format!("day_{day}")).collect::<Vec<_>>();
+    let mut own = vec![("kind_change_request", "digest"), ("hour", hour.as_str())];
+    own.extend(days.iter().map(|day| (day.as_str(), "on")));
+    assert_eq!(manager.send(path, &own).await.leads_to(), path);
+    for (number, kind) in
+        [NoticeKind::ChangeRequest, NoticeKind::ChangeRequest, NoticeKind::Answer].iter().enumerate()
+    {
+        let new = NewNotice {
+            business: test_app.business.id,
+            kind: *kind,
+            audience: Audience::Managers,
+            subject: (HistorySubject::Business, test_app.business.id.0),
+            headline: "Something",
+            named_headline: None,
+            detail: "",
+            link: "/bookings",
+            dedupe_key: &number.to_string(),
+            wait: Duration::hours(1),
+            alert: None,
+        };
+        let mut tx = test_app.db().begin().await.unwrap();
+        notices::raise(&mut tx, &new, now).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let page = manager.get(path).await.text;
+    let text = "2 notifications wait for your next digest, on ";
+    assert!(page.contains(text) && page.contains(&format!(" at {hour:0>2}:00.")), "{page}");
+    let off = [own.as_slice(), &[("digest_off", "on")]].concat();
+    assert_eq!(manager.send(path, &off).await.leads_to(), path);
+    assert!(!manager.get(path).await.text.contains("for your next digest"));
     test_app.stop().await;
 }
 
@@ -231,6 +277,7 @@ concord_storage::on_both_databases!(
     notifications_leave_the_same,
     preferences_are_read_and_set,
     page_has_own_choices_and_defaults,
+    page_says_what_waits_for_the_next_digest,
     link_turns_digests_off_by_post_alone,
     alerts_are_on_pages_and_in_the_api,
     pending_booking_is_approved_or_declined,

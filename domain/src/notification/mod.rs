@@ -11,6 +11,6 @@ mod preferences;
 
 pub use self::{
     digest::{DigestDay, DigestSchedule},
-    plan::{NotificationPlan, OpenNotice, RecipientState, plan},
+    plan::{NotificationPlan, OpenNotice, RecipientState, WaitingDigest, plan},
     preferences::{NoticeDelivery, NotificationChoices, NotificationPreferences},
 };

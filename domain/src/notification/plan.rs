@@ -28,6 +28,13 @@ pub struct RecipientState<'a> {
     pub gather: Duration,
 }
 
+/// What somebody is sent in their next digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingDigest {
+    pub count: usize,
+    pub due_at: DateTime<Utc>,
+}
+
 /// What somebody is sent now, and when to look again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotificationPlan {
@@ -39,6 +46,8 @@ pub struct NotificationPlan {
     pub repeated: Vec<NoticeId>,
     /// What they are to be sent later.
     pub waiting: BTreeSet<NoticeId>,
+    /// What of it is for a digest that is not due yet.
+    pub digest: Option<WaitingDigest>,
     pub next_at: Option<DateTime<Utc>>,
 }
 
@@ -81,6 +90,8 @@ pub fn plan(notices: &[OpenNotice<'_>], to: RecipientState<'_>, now: DateTime<Ut
         } else {
             plan.waiting.extend(gathered.iter().map(|notice| notice.id));
             plan.next_at = [plan.next_at, due].into_iter().flatten().min();
+            let waiting = due.filter(|_| is_digest);
+            plan.digest = waiting.map(|due_at| WaitingDigest { count: gathered.len(), due_at });
         }
     }
     let positions: BTreeMap<NoticeId, usize> =

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     DigestDay, DigestSchedule, NoticeDelivery, NotificationChoices, NotificationPlan,
-    NotificationPreferences, OpenNotice, RecipientState, plan,
+    NotificationPreferences, OpenNotice, RecipientState, WaitingDigest, plan,
 };
 use crate::{ids::NoticeId, notice::NoticeKind};
 
@@ -74,8 +74,15 @@ fn digest_waits_for_its_hour_and_comes_once_a_day() {
     let at_once = planned(&notices, &digest, None, now + GATHER);
     assert_eq!((at_once.mail, at_once.is_digest), (vec![id(2)], false));
     assert_eq!(at_once.next_at, Some(at("2026-07-02T06:00:00Z")));
+    let waiting = WaitingDigest { count: 1, due_at: at("2026-07-02T06:00:00Z") };
+    assert_eq!(at_once.digest, Some(waiting));
+    let copy =
+        [notices[0], notice(3, NoticeKind::Conflict, "a", now), notice(4, NoticeKind::Conflict, "c", now)];
+    let both = planned(&copy, &digest, None, now).digest;
+    assert_eq!(both, Some(WaitingDigest { count: 2, ..waiting }), "one thing counts once");
     let due = planned(&notices, &digest, None, at("2026-07-02T06:00:00Z"));
     assert_eq!((due.mail, due.is_digest), (vec![id(1), id(2)], true), "one mail for both");
+    assert_eq!(due.digest, None);
     // Nothing ran at eight: it comes late, and the next one on the next day.
     let late = at("2026-07-02T15:00:00Z");
     assert_eq!(planned(&notices[..1], &digest, None, late).mail, [id(1)]);

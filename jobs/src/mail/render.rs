@@ -319,6 +319,7 @@ mod tests {
             alert_id: None,
             kind,
             headline: headline.to_owned(),
+            is_named: false,
             detail: "Nothing is lost: bookings wait.\nOpen the calendar & select Reconnect.".to_owned(),
             link: "/calendars/7".to_owned(),
             dedupe_key: "a".to_owned(),

@@ -1,11 +1,16 @@
 //! What customers do from their own pages, told to those whom it concerns.
 
 use concord_domain::{
-    audit::HistorySubject, booking::Booking, customer::CustomerAnswer, ids::BusinessId, notice::NoticeKind,
+    audit::HistorySubject,
+    booking::Booking,
+    customer::CustomerAnswer,
+    ids::BusinessId,
+    notice::{NoticeKind, name_in_notice},
+    people::Actor,
 };
 use concord_storage::{
     StorageError, Tx,
-    notices::{Audience, NewNotice},
+    notices::{self, Audience, NewNotice},
 };
 
 use super::NoticeContent;
@@ -44,6 +49,18 @@ impl CustomerDeed {
         }
     }
 
+    /// The headline where it is known whose deed it is.
+    fn named_headline(self) -> TextKey {
+        match self {
+            Self::Answered(CustomerAnswer::Accepted) => TextKey::CustomerAcceptedNamed,
+            Self::Answered(CustomerAnswer::Tentative) => TextKey::CustomerTentativeNamed,
+            Self::Answered(CustomerAnswer::Declined) => TextKey::CustomerDeclinedNamed,
+            Self::Moved => TextKey::CustomerMovedNamed,
+            Self::Cancelled => TextKey::CustomerCancelledNamed,
+            Self::WishSent => TextKey::CustomerAskedNamed,
+        }
+    }
+
     fn detail(self) -> TextKey {
         match self {
             Self::WishSent => TextKey::CustomerAskedDetail,
@@ -53,13 +70,26 @@ impl CustomerDeed {
     }
 }
 
-/// What managers are told of it. Each deed is told by itself: none of them lasts, so that there is nothing to wait for.
-pub struct CustomerNotice(NoticeContent, BusinessId);
+/// What managers are told of it, who see all bookings and their customers. Each deed is told by itself: none of them lasts, so
+/// that there is nothing to wait for.
+pub struct CustomerNotice {
+    content: NoticeContent,
+    business: BusinessId,
+    named_headline: Option<String>,
+}
 
 impl CustomerNotice {
-    /// Of something that is done to a booking.
-    pub fn of(context: &Context, booking: &Booking, deed: CustomerDeed) -> Self {
+    /// Of something that is done to a booking. `by`: who does it; their name is told where they have one.
+    pub fn of(context: &Context, booking: &Booking, deed: CustomerDeed, by: &Actor) -> Self {
         let named = [("reference", booking.reference.as_str().into())];
+        let name = match by {
+            Actor::Customer { name, .. } => name_in_notice(name),
+            _ => None,
+        };
+        let named_headline = name.map(|name| {
+            let named = [("name", name.into()), ("reference", booking.reference.as_str().into())];
+            text(NOTICE_LANGUAGE, deed.named_headline(), named)
+        });
         let content = NoticeContent {
             kind: deed.kind(),
             subject: (HistorySubject::Booking, booking.id.0),
@@ -69,16 +99,20 @@ impl CustomerNotice {
             dedupe_key: format!("customer:{}:{}", booking.id, context.clock.now().timestamp_micros()),
             alert: None,
         };
-        Self(content, booking.business)
+        Self { content, business: booking.business, named_headline }
     }
 
     /// To be raised in the transaction that does it.
     pub fn notice(&self, context: &Context) -> NewNotice<'_> {
-        self.0.to(context, self.1, Audience::Managers)
+        NewNotice {
+            named_headline: self.named_headline.as_deref(),
+            ..self.content.to(context, self.business, Audience::Managers)
+        }
     }
 
     /// The same in a transaction that changes no booking.
     pub async fn raise(&self, tx: &mut Tx, context: &Context) -> Result<(), StorageError> {
-        self.0.raise_to_managers(tx, context, self.1).await.map(drop)
+        // It waits for others, so that there is nothing to push.
+        notices::raise(tx, &self.notice(context), context.clock.now()).await.map(drop)
     }
 }

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    ids::{AlertId, BusinessId, NoticeId},
+    ids::{AlertId, BusinessId, NoticeId, UserId},
     mail::MailKind,
     notice::NoticeKind,
-    notification::{NotificationPlan, OpenNotice, RecipientState, plan},
+    notification::{NotificationPlan, OpenNotice, RecipientState, WaitingDigest, plan},
 };
 use concord_storage::{
     StorageError, Tx, businesses,
@@ -68,6 +68,20 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
         return Ok(JobOutcome::Again(now));
     }
     Ok(next_at.map_or(JobOutcome::Done, JobOutcome::Again))
+}
+
+/// What a user is sent in their next digest, unless it is over by then; `None`: nothing, or it is due already.
+pub async fn waiting_digest(
+    context: &Context,
+    business: &Business,
+    user: UserId,
+) -> Result<Option<WaitingDigest>, StorageError> {
+    let open = notices::unsettled(&context.db, business.id, MAX_NOTICES).await?;
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let planned = plan_all(context, business, &open, context.clock.now()).await?;
+    Ok(planned.into_iter().find(|one| one.to.id == user.0).and_then(|one| one.plan.digest))
 }
 
 /// Plans for each whom anything of it is for.
@@ -137,9 +151,18 @@ async fn write(
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let mut enqueued = Vec::new();
+    // Whoever is erased meanwhile is named by no mail that the erasure does not find.
+    let mailed: BTreeSet<NoticeId> = planned.iter().flat_map(|one| one.plan.mail.iter().copied()).collect();
+    for notice in open.iter().filter(|notice| notice.is_named && mailed.contains(&notice.id)) {
+        if !notices::hold_named(&mut tx, notice.id).await? {
+            return Ok(false);
+        }
+    }
     for one in planned {
+        let key = mail_key(one);
         for notice in one.plan.mail.iter().chain(&one.plan.repeated) {
-            if !notifications::record_delivery(&mut tx, business.id, (*notice, one.to.id), now).await? {
+            let what = (*notice, one.to.id);
+            if !notifications::record_delivery(&mut tx, business.id, what, key.as_deref(), now).await? {
                 return Ok(false);
             }
         }
@@ -152,6 +175,11 @@ async fn write(
     }
     context.commit(tx, &enqueued).await?;
     Ok(true)
+}
+
+/// By which a person's mail is known; `None`: there is none.
+fn mail_key(Planned { to, plan }: &Planned) -> Option<String> {
+    plan.mail.last().map(|newest| format!("notice:{newest}:{}", to.id))
 }
 
 /// For so long a notice that is for nobody with an address waits for somebody.
@@ -172,13 +200,13 @@ async fn write_mail(
     context: &Context,
     business: &Business,
     open: &[Notice],
-    Planned { to, plan }: &Planned,
+    one: &Planned,
 ) -> Result<Option<JobRef>, StorageError> {
+    let Planned { to, plan } = one;
     let by_id: BTreeMap<NoticeId, &Notice> = open.iter().map(|notice| (notice.id, notice)).collect();
     let notices: Vec<&Notice> = plan.mail.iter().filter_map(|id| by_id.get(id).copied()).collect();
-    let Some(newest) = notices.last() else { return Ok(None) };
+    let Some(key) = mail_key(one) else { return Ok(None) };
     let kind = if notices.len() == 1 { MailKind::Notice } else { MailKind::Digest };
-    let key = format!("notice:{}:{}", newest.id, to.id);
     let place = (business.id, kind);
     if !plan.is_digest {
         let rendered = render::digest(NOTICE_LANGUAGE, &business.name, &context.mail, &notices, None);

@@ -31,7 +31,10 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-pub use self::outbox::{enqueue_test_mail, invite};
+pub use self::{
+    deliver::waiting_digest,
+    outbox::{enqueue_test_mail, invite},
+};
 use crate::{
     Context,
     job::ConnectionAccount,
@@ -59,6 +62,7 @@ impl NoticeContent {
             audience,
             subject: self.subject,
             headline: &self.headline,
+            named_headline: None,
             detail: &self.detail,
             link: &self.link,
             dedupe_key: &self.dedupe_key,

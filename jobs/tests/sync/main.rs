@@ -21,6 +21,7 @@ mod concurrency;
 mod connecting;
 mod connection_choices;
 mod consent;
+mod customer_notices;
 mod disconnecting;
 mod drift;
 mod erasure;

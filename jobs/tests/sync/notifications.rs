@@ -51,13 +51,14 @@ impl SyncFixture<'_> {
         manage::set_of_user(&self.context, &self.change(), user, choices).await.expect("choices are kept");
     }
 
-    async fn raise(&self, audience: Audience, kind: NoticeKind, key: &str) {
+    pub(crate) async fn raise(&self, audience: Audience, kind: NoticeKind, key: &str) {
         let new = NewNotice {
             business: self.business.id,
             kind,
             audience,
             subject: (HistorySubject::Booking, Uuid::nil()),
             headline: &format!("Notice {key}"),
+            named_headline: None,
             detail: "No action is needed.",
             link: "/bookings/1",
             dedupe_key: key,

@@ -7,11 +7,16 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use chrono_tz::Tz;
 use concord_domain::{
     notice::NoticeKind,
-    notification::{DigestDay, DigestSchedule, NoticeDelivery, NotificationChoices, NotificationPreferences},
+    notification::{
+        DigestDay, DigestSchedule, NoticeDelivery, NotificationChoices, NotificationPreferences,
+        WaitingDigest,
+    },
     people::Role,
 };
+use concord_jobs::notify::waiting_digest;
 use concord_services::notifications;
 use concord_storage::notifications as store;
 use serde::Deserialize;
@@ -40,6 +45,8 @@ struct NotificationsPage {
     zones: Vec<&'static str>,
     business_zone: &'static str,
     address: String,
+    /// What waits for the next digest; empty: nothing.
+    waiting: String,
     has_server: bool,
 }
 
@@ -208,6 +215,15 @@ async fn build_page(user: &CurrentUser, refused: RefusedForms) -> PageResult<Not
     let nothing = NotificationChoices::default();
     let below_own = NotificationPreferences::resolve(&nothing, &defaults, business.zone);
     let below = NotificationPreferences::resolve(&nothing, &nothing, business.zone);
+    let has_server = user.app.context.mail.mailer.is_some();
+    // Without a mail server no digest comes.
+    let waiting = match waiting_digest(&user.app.context, business, user.user.id).await? {
+        Some(waiting) if has_server => {
+            let zone = NotificationPreferences::resolve(&own, &defaults, business.zone).zone;
+            waiting_text(waiting, zone, business.zone)
+        }
+        _ => String::new(),
+    };
     let is_manager = user.user.role == Role::Manager;
     let theirs = NoticeKind::ALL.iter().copied().filter(|kind| is_manager || kind.concerns_staff());
     let own_form = refused.own.unwrap_or_else(|| TypedChoices::from(&own).into());
@@ -220,8 +236,20 @@ async fn build_page(user: &CurrentUser, refused: RefusedForms) -> PageResult<Not
         zones: zones(),
         business_zone: business.zone.name(),
         address: user.user.email.clone(),
-        has_server: user.app.context.mail.mailer.is_some(),
+        waiting,
+        has_server,
     })
+}
+
+/// By the clocks of the digest, which are named where they are not those of the business.
+fn waiting_text(waiting: WaitingDigest, zone: Tz, business_zone: Tz) -> String {
+    let due = waiting.due_at.with_timezone(&zone).format("%-d %b at %H:%M");
+    let of_zone = if zone == business_zone { String::new() } else { format!(" ({})", zone.name()) };
+    let what = match waiting.count {
+        1 => "1 notification waits".to_owned(),
+        count => format!("{count} notifications wait"),
+    };
+    format!("{what} for your next digest, on {due}{of_zone}.")
 }
 
 async fn show(user: CurrentUser) -> PageResult {
@@ -286,6 +314,16 @@ mod tests {
         let days = parse(&typed(&[("day_monday", "on")]), &usual).unwrap().digest.unwrap();
         assert_eq!((days.hour, days.days), (usual.hour, [DigestDay::Monday].into()));
         assert_eq!(parse(&typed(&[]), &usual).unwrap(), NotificationChoices::default());
+    }
+
+    #[test]
+    fn what_waits_is_told_by_the_clocks_of_the_digest() {
+        use chrono_tz::{America::Sao_Paulo, Europe::Lisbon};
+        let due_at = "2026-11-27T08:00:00Z".parse().unwrap();
+        let text = |count, zone| waiting_text(WaitingDigest { count, due_at }, zone, Lisbon);
+        assert_eq!(text(3, Lisbon), "3 notifications wait for your next digest, on 27 Nov at 08:00.");
+        let there = "1 notification waits for your next digest, on 27 Nov at 05:00 (America/Sao_Paulo).";
+        assert_eq!(text(1, Sao_Paulo), there);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) async fn raise_pending(tx: &mut Tx, change: &ChangeContext, put: &Wri
         audience: Audience::Managers,
         subject: (HistorySubject::Booking, booking.id.0),
         headline: &approval_headline(&booking.reference),
+        named_headline: None,
         detail: DETAIL,
         link: &format!("/bookings/{}", booking.id),
         dedupe_key: &format!("pending_booking:{}", booking.id),

@@ -55,6 +55,7 @@ pub async fn erase(
     };
     let written = if draft == before.draft { None } else { Some(write(tx, change, &before, draft).await?) };
     erasures::scrub_booking(tx, target, traces, change.now).await?;
+    erasures::scrub_notices(tx, target.booking, change.now).await?;
     erasures::scrub_answers(tx, change.business, target.booking).await?;
     exec!(tx, MARK_ERASED, target.booking, change.now)?;
     let detail = json!({ "reference": before.reference });

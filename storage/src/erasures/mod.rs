@@ -6,6 +6,7 @@
 
 mod export;
 mod list;
+mod notices;
 mod person;
 mod retention;
 mod scrub;
@@ -24,6 +25,7 @@ pub(crate) use self::person::note_addresses;
 pub use self::{
     export::{ExportedAttendee, ExportedMail, attendees_of_booking, mails_of_booking},
     list::{ListedErasure, address_of_listed, concern, is_known, list_all},
+    notices::scrub_notices,
     person::{PersonBooking, bookings_of_address, repair_address_keys, revoke_portals, withdraw_mails},
     retention::{ExpiredBooking, expired_bookings},
     scrub::{scrub_answers, scrub_booking},

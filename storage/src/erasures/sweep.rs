@@ -43,7 +43,7 @@ const MAILS: &str = slice!(
 );
 const NOTICES: &str = slice!(
     "notices",
-    "headline || ' ' || detail",
+    "headline || ' ' || COALESCE(named_headline, '') || ' ' || detail",
     "(subject_kind <> 'booking' OR EXISTS (SELECT 1 FROM erased_bookings e WHERE e.booking_id = notices.subject_id))"
 );
 const HISTORY: &str = slice!(
@@ -83,8 +83,9 @@ struct SweptRow {
     texts: String,
 }
 
-const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";
-const SCRUB_NOTICE: &str = "UPDATE notices SET headline = 'Erased', detail = '' WHERE id = $1";
+pub(super) const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";
+const SCRUB_NOTICE: &str =
+    "UPDATE notices SET headline = 'Erased', named_headline = NULL, detail = '' WHERE id = $1";
 const LINE: &str = "SELECT actor, detail FROM history WHERE id = $1";
 const SCRUB_LINE: &str = "UPDATE history SET actor = $2, detail = $3 WHERE id = $1";
 const SCRUB_LOG: &str = "UPDATE sync_log SET detail = '' WHERE id = $1";

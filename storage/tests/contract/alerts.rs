@@ -213,6 +213,7 @@ async fn deliver(db: &Db, business: BusinessId, alert: AlertId, recipient: Uuid,
         audience: Audience::Managers,
         subject: (concord_domain::audit::HistorySubject::Channel, Uuid::nil()),
         headline: "Sea View failed to sync",
+        named_headline: None,
         detail: "",
         link: "/channels/1",
         dedupe_key: "alert",
@@ -226,7 +227,7 @@ async fn deliver(db: &Db, business: BusinessId, alert: AlertId, recipient: Uuid,
     assert_eq!(raised[0].alert_id, Some(alert));
     let mut tx = begin(db).await;
     assert!(
-        notifications::record_delivery(&mut tx, business, (raised[0].id, recipient), at(minute))
+        notifications::record_delivery(&mut tx, business, (raised[0].id, recipient), None, at(minute))
             .await
             .unwrap()
     );

@@ -217,6 +217,7 @@ async fn unlinked(db: &Db, business: &Business) {
         audience: Audience::Managers,
         subject: (HistorySubject::Business, business.id.0),
         headline: NAME,
+        named_headline: None,
         detail: "",
         link: "/",
         dedupe_key: "a",

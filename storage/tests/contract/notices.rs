@@ -1,13 +1,20 @@
 use chrono::Duration;
 use concord_domain::{
-    audit::HistorySubject, booking::BookingStatus, ids::BusinessId, job::JobKind, notice::NoticeKind,
+    audit::HistorySubject,
+    booking::BookingStatus,
+    ids::{BookingId, BusinessId, NoticeId},
+    job::JobKind,
+    mail::MailKind,
+    notice::NoticeKind,
     people::Actor,
 };
 use concord_storage::{
-    ChangeContext, Db,
+    ChangeContext, Db, PageRequest,
     bookings::{self, LinkedWrite, PutError},
-    jobs,
+    erasures, jobs,
+    mails::{self, NewMail},
     notices::{self, Audience, NewNotice},
+    notifications,
     retention::RetentionPeriods,
     testing::{self, TestDb, at, begin, commit},
 };
@@ -24,6 +31,7 @@ fn notice(business: BusinessId, audience: Audience, key: &str) -> NewNotice<'_> 
         audience,
         subject: (HistorySubject::Connection, Uuid::nil()),
         headline: "Ana's Google calendar needs to be reconnected",
+        named_headline: None,
         detail: "Nothing is lost.",
         link: "/calendars/1",
         dedupe_key: key,
@@ -127,6 +135,81 @@ async fn booking_that_is_decided_waits_no_longer(db: &TestDb) {
     assert_eq!(close(7 * 24 * 60).await, 1, "it is over, whatever was decided");
 }
 
+/// The mail of that key, in which somebody is sent these.
+async fn mail(db: &Db, business: BusinessId, key: &str, told: &[NoticeId]) {
+    let recipient = Uuid::from_u128(1);
+    let new = NewMail {
+        business,
+        kind: MailKind::Digest,
+        to_address: "ana@example.com",
+        to_name: "Ana",
+        subject: "Maria cancelled",
+        text: "Maria cancelled",
+        html: "",
+        from_domain: "book.example",
+        dedupe_key: key,
+        sender: None,
+        invitation: None,
+        reminder: None,
+        useful_until: None,
+    };
+    let mut tx = begin(db).await;
+    for id in told {
+        let what = (*id, recipient);
+        assert!(notifications::record_delivery(&mut tx, business, what, Some(key), at(2)).await.unwrap());
+        notices::settle(&mut tx, business, *id, at(2)).await.unwrap();
+    }
+    mails::create(&mut tx, &new, at(2)).await.unwrap();
+    commit(tx).await;
+}
+
+async fn erased_name_leaves_notices_and_their_mails(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let [ours, others] = [1, 2].map(|number| BookingId(Uuid::from_u128(number)));
+    let raise_named = async |booking: BookingId, key: &str| {
+        let new = NewNotice {
+            kind: NoticeKind::Customer,
+            subject: (HistorySubject::Booking, booking.0),
+            headline: "A customer cancelled",
+            named_headline: Some("Maria cancelled"),
+            ..notice(business, Audience::Managers, key)
+        };
+        assert!(raise(db, &new, 0).await);
+        let all = notices::unsettled(db, business, 10).await.unwrap();
+        let raised = all.into_iter().find(|one| one.dedupe_key == key).unwrap();
+        assert_eq!((raised.headline.as_str(), raised.is_named), ("Maria cancelled", true));
+        raised.id
+    };
+    let (sent, waiting) = (raise_named(ours, "sent").await, raise_named(ours, "waiting").await);
+    let other = raise_named(others, "other").await;
+    mail(db, business, "first", &[sent]).await;
+    let first = mails::list(db, business, None, &PageRequest::default()).await.unwrap().items.remove(0);
+    let mut tx = begin(db).await;
+    assert!(mails::begin_sending(&mut tx, first.id, at(3)).await.unwrap());
+    mails::record_sent(&mut tx, &first, at(3)).await.unwrap();
+    commit(tx).await;
+    mail(db, business, "second", &[waiting, other]).await;
+    assert_eq!(notices::count_unsent(db, business).await.unwrap(), 0);
+
+    let mut tx = begin(db).await;
+    assert!(notices::hold_named(&mut tx, waiting).await.unwrap());
+    erasures::scrub_notices(&mut tx, ours, at(4)).await.unwrap();
+    assert!(!notices::hold_named(&mut tx, waiting).await.unwrap());
+    assert!(notices::hold_named(&mut tx, other).await.unwrap(), "of another booking");
+    commit(tx).await;
+    let left = mails::list(db, business, None, &PageRequest::default()).await.unwrap().items;
+    let left: Vec<_> = left.iter().map(|mail| (mail.id, mail.subject.as_str(), mail.sent_at)).collect();
+    assert_eq!(left, [(first.id, "", Some(at(3)))], "what had not left is taken back");
+    let told_again = notices::unsettled(db, business, 10).await.unwrap();
+    let mut told_again: Vec<_> =
+        told_again.iter().map(|one| (one.dedupe_key.as_str(), one.headline.as_str())).collect();
+    told_again.sort_unstable();
+    assert_eq!(told_again, [("other", "Maria cancelled"), ("waiting", "A customer cancelled")]);
+    assert!(notifications::delivered(db, business).await.unwrap().is_empty());
+    let due = jobs::next_due_at(db, business, JobKind::Notify, business.0).await.unwrap();
+    assert!(due.is_some_and(|due| due <= at(4)), "{due:?}");
+}
+
 async fn what_is_raised_with_a_cancellation_stands_or_falls_with_it(db: &TestDb) {
     let fixture = fixture(db).await;
     let business = fixture.business.id;
@@ -196,6 +279,7 @@ concord_storage::on_both_databases!(
     a_notice_is_raised_once_for_each_who_is_told_while_it_lasts,
     each_is_told_of_what_is_open_and_theirs_once,
     booking_that_is_decided_waits_no_longer,
+    erased_name_leaves_notices_and_their_mails,
     what_is_raised_with_a_cancellation_stands_or_falls_with_it,
     conflict_is_over_when_its_booking_has_room,
     old_notices_go_but_those_that_last,

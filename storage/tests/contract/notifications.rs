@@ -48,6 +48,7 @@ async fn each_is_sent_a_notice_once(db: &TestDb) {
         audience: Audience::Managers,
         subject: (HistorySubject::Booking, Uuid::nil()),
         headline: "Sea View is double-booked",
+        named_headline: None,
         detail: "",
         link: "/bookings/1",
         dedupe_key: "conflict",
@@ -61,7 +62,8 @@ async fn each_is_sent_a_notice_once(db: &TestDb) {
     let (ana, rui) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let deliver = async |recipient| {
         let mut tx = begin(db).await;
-        let is_new = notifications::record_delivery(&mut tx, business, (id, recipient), at(1)).await.unwrap();
+        let is_new =
+            notifications::record_delivery(&mut tx, business, (id, recipient), None, at(1)).await.unwrap();
         commit(tx).await;
         is_new
     };

@@ -90,6 +90,7 @@ impl RemoteChangeFixture {
             audience: Audience::Managers,
             subject: (HistorySubject::Booking, self.put.booking.id.0),
             headline: "Ana deleted an entry",
+            named_headline: None,
             detail: "Cancel the booking, or revert the entry?",
             link: "/bookings/A-1",
             dedupe_key,

@@ -214,7 +214,12 @@ pub(super) const TABLES: &[FixtureTable] = &[
     (
         "notice_deliveries",
         500,
-        &[("notice_id", "{recent 9 i}"), ("recipient_id", "{id 1 i % 10}"), ("sent_at", "{at START}")],
+        &[
+            ("notice_id", "{recent 9 i}"),
+            ("recipient_id", "{id 1 i % 10}"),
+            ("sent_at", "{at START}"),
+            ("mail_key", "'notice:' || i % 100"),
+        ],
     ),
     (
         "sync_log",
