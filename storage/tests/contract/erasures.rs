@@ -352,7 +352,9 @@ async fn export_has_who_comes_and_their_mails(db: &TestDb) {
 async fn list_is_gone_through_again(db: &TestDb) {
     let ring = testing::keyring();
     let (business, booking) = written(db).await;
+    assert!(!erasures::concern(db, booking.id).await.unwrap());
     create(db, &ring, &booking, &[whole(&booking)]).await;
+    assert!(erasures::concern(db, booking.id).await.unwrap());
     let listed = erasures::list_all(db).await.unwrap();
     assert_eq!((listed.len(), listed[0].booking, listed[0].scope), (1, booking.id, ErasureScope::Booking));
     let is_known = async |one: &ListedErasure| {
