@@ -50,11 +50,8 @@ pub(super) async fn mail(config: &Config) -> DoctorFinding {
 pub(super) async fn mailbox(config: &Config) -> Option<DoctorFinding> {
     let advice = "check IMAP_URL (mail.imap_url); answers wait in the mailbox until it is fixed";
     let wrong = |error: String| DoctorFinding::wrong(MAILBOX, error, advice);
-    let mail = match serve::mail(config) {
-        Ok(mail) => mail,
-        // `mail` says so.
-        Err(_) => return None,
-    };
+    // What is wrong with the settings themselves, `mail` says.
+    let Ok(mail) = serve::mail(config) else { return None };
     let mailbox = mail.mailbox.as_ref()?;
     let open = match mailbox.open().await {
         Ok(open) => open,

@@ -1,5 +1,6 @@
 //! Very many rows, written by the database itself: for measurements, and to see how queries would be answered.
 
+mod event_tables;
 mod tables;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -7,7 +8,10 @@ use concord_domain::ids::BusinessId;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use self::tables::{FixtureTable, START, TABLES};
+use self::{
+    event_tables::EVENT_TABLES,
+    tables::{FixtureTable, START, TABLES},
+};
 use crate::{Db, statistics};
 
 /// How much is written.
@@ -80,7 +84,7 @@ pub async fn write_rows(db: &Db, many: LargeFixture) {
         if !is_there {
             execute(db, settings).await;
         }
-        for table in TABLES {
+        for table in TABLES.iter().chain(EVENT_TABLES) {
             execute(db, insert(db, *table, many, business)).await;
         }
     }
