@@ -199,7 +199,7 @@ impl<'a> MailTown<'a> {
         let mails = format!(
             "{INVITED} bookings in {wrote:.1?}; by then {at_the_end} invitations had left, {:.0}/s; all {:.1} s after the last booking; {} connections",
             rate(at_the_end, wrote),
-            (all - wrote).as_secs_f64(),
+            all.saturating_sub(wrote).as_secs_f64(),
             self.postfix.connections() - connections
         );
         let cpu = self.cpu_since(&before, began);

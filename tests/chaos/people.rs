@@ -185,7 +185,12 @@ impl<'a> CalendarUsers<'a> {
                 .filter(|count| {
                     !matches!(
                         count.kind.as_str(),
-                        "import_availability" | "compare_drift" | "renew_push" | "notify" | "retention"
+                        "import_availability"
+                            | "compare_drift"
+                            | "renew_push"
+                            | "notify"
+                            | "check_feed_reads"
+                            | "retention"
                     )
                 })
                 .collect();

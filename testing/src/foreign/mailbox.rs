@@ -157,7 +157,7 @@ impl MailboxServer {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// By whose rights it works, and their group: not root's, which it refuses.
