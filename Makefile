@@ -53,10 +53,10 @@ bench-flood: ## Measure sign-in, booking and memory under a flood of 300 connect
 	scripts/bench_flood.sh
 
 bench-webhooks: ## Measure how soon 20 webhook endpoints hear of a booking, of which some hang or fail, with a kill in between
-	scripts/services.sh with cargo bench --bench load -- webhooks
+	CONCORD_POSTGRES_AUTOVACUUM=on scripts/services.sh with cargo bench --bench load -- webhooks
 
 bench-mails: ## Measure whether calendars wait while a hundred mails a second leave by Postfix, which it installs (as root)
-	scripts/services.sh with scripts/postfix.sh with cargo bench --bench load -- mails
+	CONCORD_POSTGRES_AUTOVACUUM=on scripts/services.sh with scripts/postfix.sh with cargo bench --bench load -- mails
 
 bench-feeds: ## Measure a feed that did not change against nginx with the same bytes
 	scripts/bench_feeds.sh

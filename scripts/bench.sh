@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 step() { printf '\n== %s\n' "$*" >&2; }
 
-[ "${1:-}" = --measure ] || exec scripts/services.sh with scripts/bench.sh --measure
+[ "${1:-}" = --measure ] || exec env CONCORD_POSTGRES_AUTOVACUUM=on scripts/services.sh with scripts/bench.sh --measure
 
 step "seats against raw SQL"
 cargo run --release -p concord-storage --example occupancy_bench

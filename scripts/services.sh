@@ -69,7 +69,8 @@ start_postgres() {
   (cd "$data" && as_account "$programs/initdb" --pgdata="$data/cluster" --username=postgres --encoding=UTF8 \
     --locale=C --auth=md5 --pwfile="$data/password" --no-sync >"$data/initdb.log" 2>&1) ||
     { cat "$data/initdb.log" >&2; fail "initdb failed"; }
-  # Losing this data in a crash is no loss; 300 connections, because every test has a database and pools of its own.
+  # Losing this data in a crash is no loss; 300 connections, because every test has a database and pools of its own. Measurements
+  # have autovacuum on, as in life: without it the plans of a table's first rows are kept when it has thousands.
   cat >>"$data/cluster/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -79,7 +80,8 @@ fsync = off
 synchronous_commit = off
 full_page_writes = off
 max_wal_size = 1GB
-autovacuum = off
+autovacuum = ${CONCORD_POSTGRES_AUTOVACUUM:-off}
+autovacuum_naptime = 5s
 timezone = 'UTC'
 log_timezone = 'UTC'
 CONF
