@@ -29,8 +29,9 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let (business, id) = (require_business(job)?, ErasureId(job.subject_id));
     let traces = erasures::traces(&context.db, &context.ring, business, id).await?;
     let Some(traces) = traces else { return Ok(JobOutcome::Done) };
-    erase_bookings(context, job, (business, id), &traces).await?;
-    sweep(context, job, (business, id), &traces).await?;
+    let search = TraceSearch::new(&traces);
+    erase_bookings(context, job, (business, id), (&traces, &search)).await?;
+    sweep(context, job, (business, id), &search).await?;
     in_tx!(context.db, tx => erasures::finish(&mut tx, id, context.clock.now()).await)?;
     tracing::info!(erasure = %id, "an erasure is done");
     Ok(JobOutcome::Done)
@@ -40,7 +41,7 @@ async fn erase_bookings(
     context: &Context,
     job: &ClaimedJob,
     (business, id): (BusinessId, ErasureId),
-    traces: &PersonTraces,
+    person: (&PersonTraces, &TraceSearch),
 ) -> Result<(), JobError> {
     loop {
         let targets = erasures::waiting(&context.db, id, SLICE).await?;
@@ -50,7 +51,7 @@ async fn erase_bookings(
         for target in targets {
             let by = ChangeContext { business, actor: Actor::System, now: context.clock.now() };
             let mut tx = context.db.begin().await?;
-            let enqueued = bookings::erase(&mut tx, &by, &target, traces).await?;
+            let enqueued = bookings::erase(&mut tx, &by, &target, person).await?;
             erasures::record_erased(&mut tx, id, target.booking, by.now).await?;
             context.commit(tx, &enqueued).await?;
         }
@@ -62,15 +63,14 @@ async fn sweep(
     context: &Context,
     job: &ClaimedJob,
     (business, id): (BusinessId, ErasureId),
-    traces: &PersonTraces,
+    search: &TraceSearch,
 ) -> Result<(), JobError> {
-    let search = TraceSearch::new(traces);
     if search.is_empty() {
         return Ok(());
     }
     let mut next = Some(sweep::find_cursor(&context.db, id).await?.unwrap_or_else(SweepCursor::first));
     while let Some(cursor) = next {
-        let last = sweep::sweep_slice(&context.db, business, cursor, &search).await?;
+        let last = sweep::sweep_slice(&context.db, business, cursor, search, context.clock.now()).await?;
         next = cursor.next(last);
         if let (Some(cursor), Some(_)) = (next, last) {
             // Forgotten with the machine, the slice is searched again.

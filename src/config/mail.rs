@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use concord_domain::settings::FieldErrors;
+use concord_domain::{invitation::MAX_SENDER_LOCAL_PART, settings::FieldErrors};
 use concord_jobs::mail::{MailboxAddress, SmtpServerAddress};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -75,6 +75,13 @@ impl MailConfig {
         }
         for fault in faults.into_result().err().unwrap_or_default() {
             check.add("from_address", fault.message);
+        }
+        let local = self.from_address.rsplit_once('@').map_or("", |(local, _)| local);
+        if self.plus_addresses && local.len() > MAX_SENDER_LOCAL_PART {
+            check.add(
+                "plus_addresses",
+                format!("needs a from_address of at most {MAX_SENDER_LOCAL_PART} characters before the @"),
+            );
         }
         if self.receive_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < MIN_SECRET_LENGTH)
         {

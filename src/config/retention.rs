@@ -31,8 +31,14 @@ impl RetentionConfig {
         check.check_range("history_days", self.history.as_secs() / 86_400, 30..=36_600);
         if let Some(customers) = self.customers {
             check.check_range("customers_days", customers.as_secs() / 86_400, 30..=36_600);
-            // When customers are erased, records that name them beside their bookings, such as mails to staff, are gone.
-            for (key, kept) in [("mails_days", self.mails), ("sync_log_days", self.sync_log)] {
+            // When customers are erased, records that name them beside their bookings, such as mails to staff and lines of the
+            // history, are gone.
+            let records = [
+                ("mails_days", self.mails),
+                ("sync_log_days", self.sync_log),
+                ("history_days", self.history),
+            ];
+            for (key, kept) in records {
                 if customers < kept {
                     let days = kept.as_secs() / 86_400;
                     check.add("customers_days", format!("must be at least {key}, which is {days}, or 0"));

@@ -66,8 +66,10 @@ fn the_defaults_alone_give_every_key() {
     assert!(words(from_file("[retention]\ncustomers_days = 3")).contains("customers_days"));
     let too_short = words(from_file("[retention]\ncustomers_days = 60\nsync_log_days = 60"));
     assert!(too_short.contains("must be at least mails_days, which is 90, or 0"), "{too_short}");
+    assert!(too_short.contains("must be at least history_days, which is 730, or 0"), "{too_short}");
     assert!(!too_short.contains("sync_log_days, which"), "{too_short}");
-    let equal = from_file("[retention]\ncustomers_days = 60\nmails_days = 60\nsync_log_days = 60");
+    let equal =
+        from_file("[retention]\ncustomers_days = 60\nmails_days = 60\nsync_log_days = 60\nhistory_days = 60");
     assert_eq!(equal.unwrap().retention.customers, Some(Duration::from_hours(60 * 24)));
 }
 
@@ -340,6 +342,12 @@ fn settings_that_do_not_go_together_are_named() {
         (
             File("[worker]\nlease_seconds = 10"),
             "concord.toml: worker.lease_seconds: must be longer than providers.request_timeout_seconds, which is 10",
+        ),
+        (
+            File(
+                "[mail]\nfrom_address = \"reservations.at.the.harbour.house@hotel.example\"\nplus_addresses = true",
+            ),
+            "concord.toml: mail.plus_addresses: needs a from_address of at most 29 characters before the @",
         ),
         (
             Env(&[("DATABASE_URL", "sqlite:a"), ("CONCORD__DATABASE__URL", "sqlite:b")]),

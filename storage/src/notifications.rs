@@ -149,6 +149,10 @@ pub async fn record_delivery(
 const TELL_AGAIN: &str = "
     UPDATE notices SET notified_at = NULL
     WHERE closed_at IS NULL AND id IN (SELECT notice_id FROM notice_deliveries WHERE mail_key = $1)";
+// Who has read no digest since need not wait for the next day of theirs.
+const FORGET_DIGEST: &str = "
+    DELETE FROM digest_recipients
+    WHERE business_id = $1 AND recipient_id IN (SELECT recipient_id FROM notice_deliveries WHERE mail_key = $2)";
 const FORGET_DELIVERIES: &str = "DELETE FROM notice_deliveries WHERE mail_key = $1";
 
 /// The mail of that key was taken back before it left: what it told is told by another one.
@@ -159,6 +163,7 @@ pub(crate) async fn tell_again(
     now: DateTime<Utc>,
 ) -> Result<()> {
     exec!(tx, TELL_AGAIN, mail_key)?;
+    exec!(tx, FORGET_DIGEST, business, mail_key)?;
     exec!(tx, FORGET_DELIVERIES, mail_key)?;
     // The sweep brings it.
     enqueue(tx, business, now, now).await.map(drop)

@@ -158,10 +158,13 @@ async fn answer(test_app: &TestApp) {
         text.split_whitespace().find(|word| word.contains("/b/cb_")).map(str::to_owned)
     });
     for link in links.collect::<BTreeSet<_>>() {
-        for (action, body) in [("answer", "answer=accepted"), ("ask", "wish=A+cot+for+Xantippe+Quillfeather")]
-        {
+        let page = test_app.api.http.get(&link).send().await.unwrap().text().await.unwrap();
+        let version = page.split("name=\"version\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let answer = format!("answer=accepted&version={}", version.unwrap_or("0"));
+        for (action, body) in [("answer", answer.as_str()), ("ask", "wish=A+cot+for+Xantippe+Quillfeather")] {
             let request = test_app.api.http.post(format!("{link}/{action}"));
-            let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+            let request =
+                request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned());
             let status = request.send().await.unwrap().status().as_u16();
             assert!(status == 303 || status == 200, "{action}: {status}");
         }

@@ -73,6 +73,39 @@ fn scope_follows_from_who_somebody_is() {
 }
 
 #[test]
+fn who_has_a_name_within_theirs_is_somebody_else() {
+    let search = search(&["ana@gmail.com", "Ana Costa", "+351 912 000 111"]);
+    for text in [
+        "ana@gmail.com",
+        "To: ANA@Gmail.com.",
+        "<ana@gmail.com>,",
+        "Mail for Ana Costa’s friend",
+        "Ana Costa, Rui",
+        r#"{"wish":"Hello\nAna Costa"}"#,
+        r#"{"wish":"\tana@gmail.com"}"#,
+        "q=a%20ana%40gmail.com",
+        "mailto:ana@gmail.com?subject=x",
+        "tel +351 912 000 111;",
+    ] {
+        assert!(search.finds(text), "{text}");
+    }
+    for text in [
+        "joana@gmail.com",
+        "x.ana@gmail.com",
+        "x+ana@gmail.com",
+        "ana@gmail.community",
+        "ana@gmail.com.br",
+        "ana@gmail.com-shop.example",
+        "Mariana Costa",
+        "Ana Costaleite",
+        "+351 912 000 1112",
+        "",
+    ] {
+        assert!(!search.finds(text), "{text}");
+    }
+}
+
+#[test]
 fn only_what_stands_for_one_person_is_searched_for() {
     for text in ["maria@example.com", "+351 912 000 111", "Maria Quill", "Ana de Sá e Melo"] {
         assert!(is_distinctive(text), "{text}");

@@ -1,7 +1,8 @@
 //! Whose data is erased, and the texts by which it is found in records that name no booking.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
+use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
 
 use super::ErasureScope;
@@ -83,9 +84,10 @@ impl PersonTraces {
     }
 }
 
-/// Finds the texts of a person however they are written: in JSON, HTML or an address, in any case of letters.
+/// Finds the texts of a person however they are written: in JSON, HTML or an address, in any case of letters; not where they
+/// are part of a longer word, which is somebody else's: "Ana Costa" in "Mariana Costa".
 #[derive(Clone, Debug)]
-pub struct TraceSearch(Vec<String>);
+pub struct TraceSearch(Option<AhoCorasick>);
 
 impl TraceSearch {
     /// Prepares the search for all texts of a person, and for their address.
@@ -97,21 +99,50 @@ impl TraceSearch {
             }
         }
         forms.remove("");
-        Self(forms.into_iter().collect())
+        // It is none where it would take more memory than there can be.
+        let automaton = (!forms.is_empty()).then(|| AhoCorasick::new(&forms));
+        Self(automaton.and_then(Result::ok))
     }
 
     /// Whether a text has any of them.
     pub fn finds(&self, text: &str) -> bool {
-        if self.0.is_empty() || text.is_empty() {
-            return false;
-        }
+        let Some(automaton) = &self.0 else { return false };
         let text = text.to_lowercase();
-        self.0.iter().any(|form| text.contains(form))
+        automaton.find_overlapping_iter(&text).any(|found| stands_alone(&text, found.start()..found.end()))
     }
 
     /// Whether there is anything to look for.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+}
+
+/// Whether what was found is no part of a longer name, number or address.
+fn stands_alone(text: &str, found: Range<usize>) -> bool {
+    let (before, form, after) = (&text[..found.start], &text[found.clone()], &text[found.end..]);
+    let is_address = form.contains('@') || form.contains("%40");
+    begins_word(before, is_address) && ends_word(after, is_address)
+}
+
+fn begins_word(before: &str, is_address: bool) -> bool {
+    let Some(last) = before.chars().next_back() else { return true };
+    // What JSON and addresses write for a line break or a blank ends with a letter or a digit.
+    let tail = before.as_bytes();
+    let is_escape = |back: usize, mark: u8| tail.len() >= back && tail[tail.len() - back] == mark;
+    if is_escape(3, b'%') || (is_escape(2, b'\\') && matches!(last, 'n' | 'r' | 't')) {
+        return true;
+    }
+    // RFC 5322, 3.2.3: what an address may have before its @.
+    !(last.is_alphanumeric() || (is_address && matches!(last, '.' | '_' | '+' | '-')))
+}
+
+fn ends_word(after: &str, is_address: bool) -> bool {
+    let mut rest = after.chars();
+    match rest.next() {
+        // "book@casa.example." ends a sentence, "book@casa.example.org" is another's.
+        Some('.' | '-') if is_address => rest.next().is_none_or(|next| !next.is_alphanumeric()),
+        Some(next) => !next.is_alphanumeric(),
+        None => true,
     }
 }
 

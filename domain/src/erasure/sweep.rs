@@ -7,8 +7,9 @@ use crate::words;
 words! {
     /// A table with texts in which somebody may be named.
     SweptTable {
-        Mails = "mails",
+        /// Before the mails, some of which are made from them anew.
         Notices = "notices",
+        Mails = "mails",
         History = "history",
         SyncLog = "sync_log",
         ChannelRuns = "channel_runs",
@@ -17,6 +18,8 @@ words! {
         Events = "events",
         Deliveries = "deliveries",
         Alerts = "alerts",
+        Connections = "connections",
+        Channels = "channels",
     }
 }
 

@@ -15,11 +15,13 @@ const MARK: &str = "+r-";
 /// The longest part before the `@` (RFC 5321, 4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
 
+/// The longest part before the `@` of a sender that there can be such addresses of.
+pub const MAX_SENDER_LOCAL_PART: usize = MAX_LOCAL_PART - MARK.len() - 2 * ANSWER_TOKEN_BYTES;
+
 /// The sender's address with the secret in it; `None`: it would be too long for mail servers.
 pub fn answer_address(sender: &str, token: [u8; ANSWER_TOKEN_BYTES]) -> Option<String> {
     let (local, domain) = sender.rsplit_once('@')?;
-    let local = format!("{local}{MARK}{}", hex(token));
-    (local.len() <= MAX_LOCAL_PART).then(|| format!("{local}@{domain}"))
+    (local.len() <= MAX_SENDER_LOCAL_PART).then(|| format!("{local}{MARK}{}@{domain}", hex(token)))
 }
 
 /// Whether an address holds such a secret.

@@ -201,10 +201,8 @@ pub async fn request(
     let address_key = person.address_key.clone().or_else(of_customer);
     if let Some(address_key) = address_key.filter(|key| !key.is_empty()) {
         erasures::revoke_portals(&mut tx, by.business, &address_key).await?;
-    }
-    // From now on they are sent nothing, however long the rest takes.
-    for attendee in person.bookings.iter().filter_map(|one| one.attendee) {
-        erasures::withdraw_mails(&mut tx, attendee, by.now).await?;
+        // From now on they are sent nothing, however long the rest takes.
+        erasures::withdraw_mails(&mut tx, by.business, &address_key, by.now).await?;
     }
     let detail = json!({ "bookings": targets.len(), "erasure": id });
     history::record(&mut tx, by, "personal data erased", by.business, &detail).await?;

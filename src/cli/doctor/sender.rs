@@ -40,7 +40,8 @@ pub(super) async fn check(config: &Config, businesses: &[Business]) -> Vec<Docto
     let selectors = configured.map_or_else(|| COMMON_SELECTORS.to_vec(), |selector| vec![selector]);
     let mut findings = look_up(&resolver, own, (&selectors, configured.is_some()), "").await;
     // Another domain may be signed for by another key of the same server, or by that of another service.
-    let selectors: Vec<&str> = configured.into_iter().chain(COMMON_SELECTORS).collect();
+    let others = COMMON_SELECTORS.into_iter().filter(|common| Some(*common) != configured);
+    let selectors: Vec<&str> = configured.into_iter().chain(others).collect();
     let theirs = stream::iter(&domains).map(async |one: &BusinessSenderDomain| {
         look_up(&resolver, &one.domain, (&selectors, false), &of_business(one)).await
     });

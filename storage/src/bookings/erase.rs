@@ -4,7 +4,9 @@
 use concord_domain::{
     audit::HistorySubject,
     booking::{Booking, BookingDraft},
-    erasure::{ErasureScope, ErasureTarget, PersonTraces, TraceSearch, without_guest, without_people},
+    erasure::{
+        ErasureScope, ErasureTarget, PersonTraces, TraceSearch, scope_of, without_guest, without_people,
+    },
     ids::{BookingId, BusinessId},
     webhook::Event,
 };
@@ -44,17 +46,16 @@ pub async fn erase(
     tx: &mut Tx,
     change: &ChangeContext,
     target: &ErasureTarget,
-    traces: &PersonTraces,
+    (traces, search): (&PersonTraces, &TraceSearch),
 ) -> Result<Vec<JobRef>> {
     let Some(before) = lock_by_id(tx, change.business, target.booking).await? else { return Ok(Vec::new()) };
+    let target = &ErasureTarget { scope: present_scope(&before, target.scope, traces), ..*target };
     let draft = match target.scope {
         ErasureScope::Booking => without_people(&before.draft),
-        ErasureScope::Person => {
-            without_guest(&before.draft, traces.address_key.as_deref(), &TraceSearch::new(traces))
-        }
+        ErasureScope::Person => without_guest(&before.draft, traces.address_key.as_deref(), search),
     };
     let written = if draft == before.draft { None } else { Some(write(tx, change, &before, draft).await?) };
-    erasures::scrub_booking(tx, target, traces, change.now).await?;
+    erasures::scrub_booking(tx, target, (traces, search), change.now).await?;
     erasures::scrub_notices(tx, target.booking, change.now).await?;
     erasures::scrub_answers(tx, change.business, target.booking).await?;
     exec!(tx, MARK_ERASED, target.booking, change.now)?;
@@ -73,6 +74,16 @@ pub async fn erase(
         events::publish(tx, change.business, &Event::booking(Some(&before), &after), change.now).await?,
     );
     Ok(jobs)
+}
+
+/// The booking may have got another customer since the erasure was asked for.
+fn present_scope(booking: &Booking, asked: ErasureScope, traces: &PersonTraces) -> ErasureScope {
+    match (asked, &traces.address_key) {
+        (ErasureScope::Booking, Some(key)) if !booking.draft.customer.email.is_empty() => {
+            scope_of(&booking.draft, key)
+        }
+        _ => asked,
+    }
 }
 
 async fn write(

@@ -147,10 +147,21 @@ const DELETE_TOKENS: &str = "
         refresh_lease_until = NULL, refresh_leased_by = NULL, grant_number = grant_number + 1
     WHERE id = $1 AND state = 'disconnected' AND state_changed_at = $2";
 
+// Its entries were kept up until now, and told ours from a person's edit.
+const SCRUB_ERASED: &str = "
+    UPDATE entries SET base = NULL, unknown_writes = '[]', etag = NULL, content_hash = NULL, last_error = NULL,
+        revision = revision + 1
+    WHERE connection_id = $1 AND base IS NOT NULL
+      AND EXISTS (SELECT 1 FROM bookings b WHERE b.id = entries.booking_id AND b.erased_at IS NOT NULL)";
+
 /// Forgets the tokens of a connection that is over since then. `false`: it was connected again meanwhile, and these are
-/// the tokens of another consent.
+/// the tokens of another consent. Of bookings whose people were erased, what stands in its calendars is forgotten with them.
 pub async fn delete_tokens(tx: &mut Tx, id: ConnectionId, over_since: DateTime<Utc>) -> Result<bool> {
-    Ok(changed!(tx, DELETE_TOKENS, id, over_since)? == 1)
+    let is_over = changed!(tx, DELETE_TOKENS, id, over_since)? == 1;
+    if is_over {
+        exec!(tx, SCRUB_ERASED, id)?;
+    }
+    Ok(is_over)
 }
 
 #[derive(sqlx_macros::FromRow)]

@@ -84,11 +84,21 @@ pub async fn revoke_portals(tx: &mut Tx, business: BusinessId, address_key: &str
 }
 
 pub(super) const WITHDRAW: &str = "DELETE FROM mails WHERE attendee_id = $1 AND state = 'waiting'";
+const WITHDRAW_OF_ADDRESS: &str = "
+    DELETE FROM mails WHERE state = 'waiting'
+      AND attendee_id IN (SELECT id FROM attendees WHERE business_id = $1 AND address_key = $2)";
 // What may have left is not handed over once more.
-const EXPIRE: &str = "UPDATE mails SET useful_until = $2 WHERE attendee_id = $1 AND state = 'sending'";
+const EXPIRE_OF_ADDRESS: &str = "
+    UPDATE mails SET useful_until = $3 WHERE state = 'sending'
+      AND attendee_id IN (SELECT id FROM attendees WHERE business_id = $1 AND address_key = $2)";
 
-/// Takes back the mails to somebody that have not left.
-pub async fn withdraw_mails(tx: &mut Tx, attendee: AttendeeId, now: DateTime<Utc>) -> Result<()> {
-    exec!(tx, WITHDRAW, attendee)?;
-    exec!(tx, EXPIRE, attendee, now)
+/// Takes back the mails to an address that have not left, of however many bookings.
+pub async fn withdraw_mails(
+    tx: &mut Tx,
+    business: BusinessId,
+    address_key: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    exec!(tx, WITHDRAW_OF_ADDRESS, business, address_key)?;
+    exec!(tx, EXPIRE_OF_ADDRESS, business, address_key, now)
 }

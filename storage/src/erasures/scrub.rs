@@ -43,7 +43,11 @@ const FORGET_ATTENDEE: &str = "DELETE FROM attendees WHERE id = $1";
 const SCRUB_REMINDERS: &str = "UPDATE reminders SET error = NULL WHERE booking_id = $1 AND error IS NOT NULL";
 
 /// The mails first, as whoever sends them takes them.
-async fn scrub_attendees(tx: &mut Tx, target: &ErasureTarget, traces: &PersonTraces) -> Result<()> {
+async fn scrub_attendees(
+    tx: &mut Tx,
+    target: &ErasureTarget,
+    (traces, search): (&PersonTraces, &TraceSearch),
+) -> Result<()> {
     let attendees: Vec<(AttendeeId, String)> = all!(tx, ATTENDEES, target.booking)?;
     let is_whole = target.scope == ErasureScope::Booking;
     let gone: Vec<AttendeeId> = attendees
@@ -66,7 +70,7 @@ async fn scrub_attendees(tx: &mut Tx, target: &ErasureTarget, traces: &PersonTra
     for id in gone {
         exec!(tx, FORGET_ATTENDEE, id)?;
     }
-    if is_whole { Ok(()) } else { scrub_sent(tx, target.booking, &TraceSearch::new(traces)).await }
+    if is_whole { Ok(()) } else { scrub_sent(tx, target.booking, search).await }
 }
 
 const SENT: &str = "SELECT id, sent FROM attendees WHERE booking_id = $1 AND sent IS NOT NULL ORDER BY id";
@@ -170,13 +174,13 @@ const FORGET_ADDRESSES: &str = "
 pub async fn scrub_booking(
     tx: &mut Tx,
     target: &ErasureTarget,
-    traces: &PersonTraces,
+    (traces, search): (&PersonTraces, &TraceSearch),
     now: DateTime<Utc>,
 ) -> Result<()> {
     let booking = target.booking;
     let is_whole = target.scope == ErasureScope::Booking;
     // Whoever it was that is not known by an address may stand in any of the lines.
-    let search = (!is_whole && traces.address_key.is_some()).then(|| TraceSearch::new(traces));
+    let lines = (!is_whole && traces.address_key.is_some()).then_some(search);
     exec!(tx, SCRUB_ENTRY_ERRORS, booking)?;
     exec!(tx, SCRUB_ENTRIES, booking)?;
     // A question that nobody answers any more keeps no entry from being written.
@@ -185,11 +189,11 @@ pub async fn scrub_booking(
         exec!(tx, FORGET_CHANGES, booking)?;
         exec!(tx, SCRUB_ITEMS, booking)?;
     } else {
-        scrub_changes(tx, booking, &TraceSearch::new(traces)).await?;
+        scrub_changes(tx, booking, search).await?;
     }
-    scrub_attendees(tx, target, traces).await?;
-    scrub_history(tx, booking, search.as_ref()).await?;
-    scrub_events(tx, booking, search.as_ref()).await?;
+    scrub_attendees(tx, target, (traces, search)).await?;
+    scrub_history(tx, booking, lines).await?;
+    scrub_events(tx, booking, lines).await?;
     exec!(tx, SCRUB_LOG, booking)?;
     let address = if is_whole { None } else { traces.address_key.as_deref() };
     if is_whole || address.is_some() {

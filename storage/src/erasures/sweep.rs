@@ -2,6 +2,7 @@
 //!
 //! Each table is read in slices by its ids, and what has one of the person's texts loses all of its own.
 
+use chrono::{DateTime, Utc};
 use concord_domain::{
     erasure::{SweepCursor, SweptTable, TraceSearch, redacted_actor, redacted_history},
     ids::{BusinessId, ErasureId, EventId},
@@ -11,7 +12,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::scrub::{SCRUB_MAIL, scrub_event};
-use crate::{Db, Result, Tx};
+use crate::{Db, Result, Tx, notifications};
 
 /// Rows that are read at once.
 const SLICE: i64 = 500;
@@ -76,6 +77,8 @@ const DELIVERIES: &str = "
     ORDER BY e.id";
 const ALERTS: &str = slice!("alerts", "headline || ' ' || cause");
 const JOBS: &str = slice!("jobs", "COALESCE(last_error, '')");
+const CONNECTIONS: &str = slice!("connections", "COALESCE(last_error, '')");
+const CHANNELS: &str = slice!("channels", "COALESCE(last_error, '')");
 
 #[derive(sqlx_macros::FromRow)]
 struct SweptRow {
@@ -84,6 +87,8 @@ struct SweptRow {
 }
 
 pub(super) const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";
+const TAKE_BACK: &str = "
+    DELETE FROM mails WHERE id = $1 AND state = 'waiting' RETURNING business_id, dedupe_key";
 const SCRUB_NOTICE: &str =
     "UPDATE notices SET headline = 'Erased', named_headline = NULL, detail = '' WHERE id = $1";
 const LINE: &str = "SELECT actor, detail FROM history WHERE id = $1";
@@ -93,6 +98,8 @@ const SCRUB_RUN: &str = "UPDATE channel_runs SET message = '' WHERE id = $1";
 const SCRUB_ITEM: &str =
     "UPDATE channel_items SET summary = '', guest = NULL, is_erased = TRUE WHERE id = $1";
 const SCRUB_ALERT: &str = "UPDATE alerts SET cause = '' WHERE id = $1";
+const SCRUB_CONNECTION: &str = "UPDATE connections SET last_error = NULL WHERE id = $1";
+const SCRUB_CHANNEL: &str = "UPDATE channels SET last_error = NULL WHERE id = $1";
 const SCRUB_JOB: &str = "UPDATE jobs SET last_error = NULL WHERE id = $1";
 
 #[derive(sqlx_macros::FromRow)]
@@ -123,6 +130,7 @@ pub async fn sweep_slice(
     business: BusinessId,
     SweepCursor { table, after }: SweepCursor,
     search: &TraceSearch,
+    now: DateTime<Utc>,
 ) -> Result<Option<Uuid>> {
     macro_rules! rows {
         ($statement:expr) => {
@@ -140,20 +148,19 @@ pub async fn sweep_slice(
         SweptTable::Events => rows!(EVENTS),
         SweptTable::Deliveries => rows!(DELIVERIES),
         SweptTable::Alerts => rows!(ALERTS),
+        SweptTable::Connections => rows!(CONNECTIONS),
+        SweptTable::Channels => rows!(CHANNELS),
     };
     let last = rows.last().map(|row| row.id);
     for row in rows.into_iter().filter(|row| search.finds(&row.texts)) {
-        scrub(db, table, row.id).await?;
+        scrub(db, table, row.id, now).await?;
     }
     Ok(last)
 }
 
-async fn scrub(db: &Db, table: SweptTable, id: Uuid) -> Result<()> {
+async fn scrub(db: &Db, table: SweptTable, id: Uuid, now: DateTime<Utc>) -> Result<()> {
     in_tx!(db, tx => match table {
-        SweptTable::Mails => match exec!(tx, WITHDRAW, id) {
-            Ok(()) => exec!(tx, SCRUB_MAIL, id),
-            error => error,
-        },
+        SweptTable::Mails => scrub_mail(&mut tx, id, now).await,
         SweptTable::Notices => exec!(tx, SCRUB_NOTICE, id),
         SweptTable::History => scrub_line(&mut tx, id).await,
         SweptTable::SyncLog => exec!(tx, SCRUB_LOG, id),
@@ -161,8 +168,19 @@ async fn scrub(db: &Db, table: SweptTable, id: Uuid) -> Result<()> {
         SweptTable::ChannelItems => exec!(tx, SCRUB_ITEM, id),
         SweptTable::Jobs => exec!(tx, SCRUB_JOB, id),
         SweptTable::Alerts => exec!(tx, SCRUB_ALERT, id),
+        SweptTable::Connections => exec!(tx, SCRUB_CONNECTION, id),
+        SweptTable::Channels => exec!(tx, SCRUB_CHANNEL, id),
         SweptTable::Events | SweptTable::Deliveries => scrub_event_by_id(&mut tx, id).await,
     })
+}
+
+/// What else a mail to staff told that has not left, it tells in another one: the notices that it was made from name nobody by now.
+async fn scrub_mail(tx: &mut Tx, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let waited: Option<(BusinessId, String)> = optional!(tx, TAKE_BACK, id)?;
+    match waited {
+        Some((business, key)) => notifications::tell_again(tx, business, &key, now).await,
+        None => exec!(tx, SCRUB_MAIL, id),
+    }
 }
 
 const DATA: &str = "SELECT data FROM events WHERE id = $1";

@@ -82,8 +82,9 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn erase(db: &Db, booking: &Booking, target: &ErasureTarget, traces: &PersonTraces) {
+    let search = TraceSearch::new(traces);
     let mut tx = begin(db).await;
-    bookings::erase(&mut tx, &by(booking.business, precise(5)), target, traces).await.unwrap();
+    bookings::erase(&mut tx, &by(booking.business, precise(5)), target, (traces, &search)).await.unwrap();
     commit(tx).await;
 }
 
@@ -173,7 +174,7 @@ async fn bookings_of_an_address_are_found(db: &TestDb) {
     let row = erasures::bookings_of_address(db, business.id, EMAIL).await.unwrap()[0];
     assert!(row.attendee_id.is_some());
     let mut tx = begin(db).await;
-    erasures::withdraw_mails(&mut tx, row.attendee_id.unwrap(), precise(2)).await.unwrap();
+    erasures::withdraw_mails(&mut tx, business.id, EMAIL, precise(2)).await.unwrap();
     let until = precise(100);
     customer_links::create_portal(&mut tx, (business.id, EMAIL), (1, precise(0)), (precise(1), until))
         .await
@@ -232,7 +233,8 @@ async fn sweep(db: &Db, business: BusinessId, traces: &PersonTraces) {
     let search = TraceSearch::new(traces);
     let mut next = Some(SweepCursor::first());
     while let Some(cursor) = next {
-        next = cursor.next(erasures::sweep::sweep_slice(db, business, cursor, &search).await.unwrap());
+        next = cursor
+            .next(erasures::sweep::sweep_slice(db, business, cursor, &search, precise(6)).await.unwrap());
     }
 }
 
@@ -312,7 +314,8 @@ async fn guest_is_erased_alone(db: &TestDb) {
     assert_eq!(after.draft.notes, booking.draft.notes);
     let mut tx = begin(db).await;
     assert!(bookings::lock_by_id(&mut tx, business.id, booking.id).await.unwrap().is_some());
-    erasures::scrub_booking(&mut tx, &target, &traces, precise(9)).await.unwrap();
+    let search = TraceSearch::new(&traces);
+    erasures::scrub_booking(&mut tx, &target, (&traces, &search), precise(9)).await.unwrap();
     commit(tx).await;
 }
 
