@@ -6,7 +6,7 @@ use concord_domain::{
     booking::FieldError,
     ids::{EventId, WebhookEndpointId},
     settings::FieldErrors,
-    webhook::{DisabledReason, EndpointSettings, EndpointState, Event, EventType, MAX_ENDPOINTS},
+    webhook::{DisabledReason, EndpointSettings, EndpointState, Event, EventType, MAX_ENDPOINTS, host_of},
 };
 use concord_jobs::{Context, webhooks::close_notice};
 use concord_storage::{
@@ -15,7 +15,6 @@ use concord_storage::{
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::{ServiceError, error::OrNotFound, history};
 
@@ -61,8 +60,7 @@ fn check(context: &Context, mut draft: EndpointDraft) -> Result<(String, Endpoin
 
 /// What the history says of an endpoint: an address may hold a secret behind its host.
 fn for_history(endpoint: &WebhookEndpoint) -> Value {
-    let host = endpoint.url.parse::<Url>().ok().and_then(|url| url.host_str().map(str::to_owned));
-    json!({ "host": host, "description": endpoint.settings.description })
+    json!({ "host": host_of(&endpoint.url), "description": endpoint.settings.description })
 }
 
 /// Adds an endpoint, which hears of what happens from now on.

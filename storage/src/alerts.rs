@@ -288,12 +288,39 @@ pub async fn tell(
     Ok(changed!(tx, TELL, business, id, i64::from(level), now)? == 1)
 }
 
-const CLOSE: &str =
-    "UPDATE alerts SET closed_at = $3 WHERE business_id = $1 AND id = $2 AND closed_at IS NULL";
+const CLOSE: &str = "
+    UPDATE alerts SET closed_at = $3
+    WHERE business_id = $1 AND id = $2 AND closed_at IS NULL AND healthy_since IS NOT NULL";
 
-/// It is over. `false`: it was before.
+/// It has healed. `false`: it is over already, or has failed again meanwhile.
 pub async fn close(tx: &mut Tx, business: BusinessId, id: AlertId, now: DateTime<Utc>) -> Result<bool> {
     Ok(changed!(tx, CLOSE, business, id, now)? == 1)
+}
+
+const END: &str = "UPDATE alerts SET closed_at = $3 WHERE business_id = $1 AND id = $2 AND closed_at IS NULL";
+
+/// What it is of is no more, whether it fails or not. `false`: it was over before.
+pub async fn end(tx: &mut Tx, business: BusinessId, id: AlertId, now: DateTime<Utc>) -> Result<bool> {
+    Ok(changed!(tx, END, business, id, now)? == 1)
+}
+
+// What is read, written or delivered to as long as it is so.
+const HAS_SUBJECT: &str = "
+    SELECT CASE kind
+        WHEN 'calendar_export' THEN EXISTS (
+            SELECT 1 FROM connections c WHERE c.id = subject_id AND c.state <> 'disconnected')
+        WHEN 'calendar_import' THEN EXISTS (
+            SELECT 1 FROM calendars k JOIN connections c ON c.id = k.connection_id
+            WHERE k.id = subject_id AND c.state <> 'disconnected')
+        WHEN 'webhook' THEN EXISTS (
+            SELECT 1 FROM webhook_endpoints w WHERE w.id = subject_id AND w.state = 'active')
+        WHEN 'mailbox' THEN TRUE
+        ELSE EXISTS (SELECT 1 FROM channels n WHERE n.id = subject_id AND n.removed_at IS NULL) END
+    FROM alerts WHERE business_id = $1 AND id = $2";
+
+/// Whether there still is what fails: who was busy with it when it was ended may have noted a failure after that.
+pub async fn has_subject(tx: &mut Tx, business: BusinessId, id: AlertId) -> Result<bool> {
+    scalar!(tx, HAS_SUBJECT, business, id)
 }
 
 const FORGET: &str = "

@@ -149,12 +149,16 @@ macro_rules! columns {
 }
 
 const UNSETTLED: &str = select!(
-    "FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL ORDER BY created_at, id LIMIT $2"
+    "FROM notices WHERE business_id = $1 AND closed_at IS NULL AND notified_at IS NULL
+     ORDER BY created_at DESC, id DESC LIMIT $2"
 );
 
-/// What is open and waits for somebody to be sent it, the oldest first.
+/// What is open and waits for somebody to be sent it, the oldest first; the newest of them, where there are more: what waits for
+/// the day of a digest hides nothing that is told at once.
 pub async fn unsettled(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Notice>> {
-    all!(db, UNSETTLED, business, i64::from(limit))
+    let mut newest: Vec<Notice> = all!(db, UNSETTLED, business, i64::from(limit))?;
+    newest.reverse();
+    Ok(newest)
 }
 
 const UNSENT_TO_STAFF: &str = select!(

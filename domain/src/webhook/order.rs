@@ -29,7 +29,7 @@ pub struct WaitingDelivery {
 }
 
 /// Which of all that waits for an endpoint may go now, by their places in the list: what is due, and is held back by
-/// nothing earlier of its subject, or was so for long enough. `storage::deliveries::ready` asks the database for the same.
+/// nothing earlier of its subject, or was so for long enough. `storage::webhook_deliveries::ready` asks the database for the same.
 pub fn ready(waiting: &[WaitingDelivery], now: DateTime<Utc>) -> Vec<usize> {
     let is_held = |one: &WaitingDelivery| {
         let is_earlier =

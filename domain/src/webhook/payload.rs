@@ -260,8 +260,8 @@ pub struct WebhookEndpointPayload {
     /// The endpoint's id.
     #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
     pub endpoint: WebhookEndpointId,
-    /// Its URL.
-    pub url: String,
+    /// The host of its URL.
+    pub host: String,
     /// Why it was disabled, in plain words.
     pub reason: String,
 }

@@ -5,7 +5,7 @@ use concord_domain::{
     audit::HistorySubject,
     booking::Booking,
     channel::{ImportGuard, plan::Quarantine},
-    ids::{BookingId, ChannelId},
+    ids::ChannelId,
     notice::NoticeKind,
     people::Actor,
     time_text::span,
@@ -14,7 +14,7 @@ use concord_domain::{
 use concord_storage::{
     StorageError, Tx,
     alerts::{self, NewFailure},
-    bookings, businesses,
+    businesses,
     channels::{Channel, runs::RunCounts},
     events, in_tx, notices, occupancy,
     resources::{self, Resource},
@@ -206,13 +206,11 @@ async fn when(
     Ok(span(&booking.draft.time, zone, today).text)
 }
 
-/// What stands where the booking does: each by its title and reference, the first three.
+/// What stands where the booking does: the references of the first three. Their titles may be names, and a notice of one booking
+/// is not looked through when the customer of another is erased.
 async fn beside(context: &Context, booking: &Booking) -> Result<String, StorageError> {
     let (others, _) = occupancy::beside(&context.db, booking).await?;
-    let mut named = Vec::new();
-    for other in others.iter().take(3) {
-        named.push(occupancy_label(context, booking, other).await?);
-    }
+    let named: Vec<String> = others.iter().take(3).map(occupancy_label).collect();
     Ok(match others.len() - named.len() {
         0 if named.is_empty() => "another booking".to_owned(),
         0 => named.join(" and "),
@@ -220,19 +218,11 @@ async fn beside(context: &Context, booking: &Booking) -> Result<String, StorageE
     })
 }
 
-async fn occupancy_label(
-    context: &Context,
-    booking: &Booking,
-    other: &occupancy::OccupiedInterval,
-) -> Result<String, StorageError> {
-    let Some(reference) = &other.reference else {
-        let calendar =
-            other.calendar.as_ref().map(|calendar| format!("busy time in the calendar {calendar}"));
-        return Ok(calendar.unwrap_or_else(|| "another booking".to_owned()));
-    };
-    let found = bookings::by_id(&context.db, booking.business, BookingId(other.source_id)).await?;
-    let title = found.map(|other| context.platforms.subject_of(&other)).unwrap_or_default();
-    Ok(if title.is_empty() { reference.clone() } else { format!("“{title}” ({reference})") })
+fn occupancy_label(other: &occupancy::OccupiedInterval) -> String {
+    let of_calendar =
+        || other.calendar.as_ref().map(|calendar| format!("busy time in the calendar {calendar}"));
+    let named = other.reference.as_ref().map(|reference| format!("the booking {reference}"));
+    named.or_else(of_calendar).unwrap_or_else(|| "another booking".to_owned())
 }
 
 /// Notes that a feed cannot be read: people are told when that lasts.

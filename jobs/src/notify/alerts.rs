@@ -64,6 +64,11 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     else {
         return Ok(JobOutcome::Done);
     };
+    if !store::has_subject(&mut tx, business, id).await? {
+        end(&mut tx, alert.subject(), now).await?;
+        context.commit(tx, &[]).await?;
+        return Ok(JobOutcome::Done);
+    }
     let mut enqueued = Vec::new();
     let outcome = match decide(&alert.failure, now) {
         AlertStep::Wait(until) => JobOutcome::Again(until),
@@ -142,7 +147,7 @@ async fn close(tx: &mut Tx, context: &Context, alert: &Alert) -> Result<Vec<JobR
 /// What fails is no more, so that there is nothing to see to: nobody is told. What delivers the event, the sweep brings.
 pub async fn end(tx: &mut Tx, subject: AlertSubject, now: DateTime<Utc>) -> Result<(), StorageError> {
     let Some(alert) = store::find_unclosed(tx, subject).await? else { return Ok(()) };
-    store::close(tx, alert.business_id, alert.id, now).await?;
+    store::end(tx, alert.business_id, alert.id, now).await?;
     notices::close_of_alert(tx, alert.business_id, alert.id, now).await?;
     if alert.opened_at.is_some() {
         publish_closed(tx, &alert, now).await?;

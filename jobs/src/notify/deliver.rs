@@ -36,7 +36,7 @@ use crate::{
     mail::render,
 };
 
-/// So many open notices of a business are looked at; those that come later wait for some of them to be settled.
+/// So many open notices of a business are looked at, the newest; older ones wait for some of them to be settled.
 const MAX_NOTICES: u32 = 5_000;
 
 /// What one person is sent.

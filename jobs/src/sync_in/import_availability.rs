@@ -326,6 +326,7 @@ impl AvailabilityImport<'_> {
         let words = error.user_message(provider);
         let tries = if error.is_rejection() { 1 } else { i64::from(context.settings.retry.tries) };
         let is_repeat = is_repeat(&outcome, job.attempts > tries) && job.last_error.as_ref() == Some(&words);
+        let is_slowed = matches!(&error, JobError::Provider(ProviderError::RateLimited { .. }));
         if let JobOutcome::Failed { retry_at, reason } = &mut outcome {
             if !error.is_rejection() {
                 let poll = context.clock.now() + context.settings.poll_every;
@@ -335,6 +336,11 @@ impl AvailabilityImport<'_> {
             store::note_failure(&mut tx, self.connection.id, reason).await?;
             let failed = (self.account(), self.calendar.id);
             notify::import_failed(&mut tx, context, failed, &words).await?;
+            commit_held(context, job, tx).await?;
+        } else if is_slowed {
+            // A provider may ask for that for a day: nothing has failed, and nothing is read.
+            let mut tx = context.db.begin().await?;
+            notify::import_failed(&mut tx, context, (self.account(), self.calendar.id), &words).await?;
             commit_held(context, job, tx).await?;
         }
         let failed = matches!(outcome, JobOutcome::Failed { .. });

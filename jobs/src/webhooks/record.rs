@@ -7,7 +7,8 @@ use concord_domain::{
     notice::NoticeKind,
     people::Actor,
     webhook::{
-        DeliveryState, DisabledReason, EndpointUpdate, Event, NextStep, WebhookEndpointPayload, after_attempt,
+        DeliveryState, DisabledReason, EndpointState, EndpointUpdate, Event, NextStep,
+        WebhookEndpointPayload, after_attempt, host_of,
     },
 };
 use concord_storage::{
@@ -20,7 +21,6 @@ use concord_storage::{
     webhook_endpoints::{self, WebhookEndpoint},
 };
 use serde_json::json;
-use url::Url;
 
 use super::Attempt;
 use crate::{
@@ -63,9 +63,14 @@ pub(super) async fn record(
         Some(_) => context.db.begin().await?,
     };
     // The endpoint before its deliveries, as whoever has them sent again does: neither waits for the other.
-    webhook_endpoints::lock(&mut tx, place.0, place.1).await?;
+    let present = webhook_endpoints::lock(&mut tx, place.0, place.1).await?;
     for attempt in &recorded {
         webhook_deliveries::record(&mut tx, place, attempt, now).await?;
+    }
+    // It was deleted or disabled while this was on its way: nothing fails any more.
+    if !present.is_some_and(|present| present.state == EndpointState::Active) {
+        tx.commit().await?;
+        return Ok(false);
     }
     // An endpoint that is well and stays so is not written each time.
     let is_noted = endpoint.last_success_at.is_some_and(|last| now - last <= SEEN_INTERVAL);
@@ -103,9 +108,8 @@ pub async fn close_notice(
     end(tx, webhook_of(business, endpoint), now).await
 }
 
-fn host_of(endpoint: &WebhookEndpoint) -> String {
-    let url = Url::parse(&endpoint.url).ok();
-    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+fn host(endpoint: &WebhookEndpoint) -> String {
+    host_of(&endpoint.url).unwrap_or_default()
 }
 
 /// What an attempt came to, in a few words.
@@ -132,7 +136,7 @@ async fn note_health(
     let failure = NewFailure {
         subject,
         staff: None,
-        headline: &text(NOTICE_LANGUAGE, TextKey::WebhookFailsHeadline, [("host", host_of(endpoint).into())]),
+        headline: &text(NOTICE_LANGUAGE, TextKey::WebhookFailsHeadline, [("host", host(endpoint).into())]),
         cause: &text(NOTICE_LANGUAGE, TextKey::WebhookFailsDetail, [("reason", reason.into())]),
         link: &format!("/settings/webhooks/{}", endpoint.id),
     };
@@ -189,7 +193,6 @@ async fn disable(
         detail: &json!({ "reason": reason }),
     };
     history::append(tx, &line, now).await?;
-    let host = host_of(endpoint);
     let key = match reason {
         DisabledReason::Gone => TextKey::WebhookGoneDetail,
         DisabledReason::Failing | DisabledReason::ByHand => TextKey::WebhookFailingDetail,
@@ -197,7 +200,7 @@ async fn disable(
     let content = NoticeContent {
         kind: NoticeKind::WebhookDisabled,
         subject: (HistorySubject::WebhookEndpoint, endpoint.id.0),
-        headline: text(NOTICE_LANGUAGE, TextKey::WebhookDisabledHeadline, [("host", host.into())]),
+        headline: text(NOTICE_LANGUAGE, TextKey::WebhookDisabledHeadline, [("host", host(endpoint).into())]),
         detail: text(NOTICE_LANGUAGE, key, []),
         link: format!("/settings/webhooks/{}", endpoint.id),
         dedupe_key: disabled_key(endpoint.id),
@@ -208,7 +211,8 @@ async fn disable(
     end(tx, webhook_of(endpoint.business_id, endpoint.id), now).await?;
     let payload = WebhookEndpointPayload {
         endpoint: endpoint.id,
-        url: endpoint.url.clone(),
+        // The whole address may be a secret between us and whoever set it up.
+        host: host(endpoint),
         reason: reason.label().to_owned(),
     };
     events::publish(tx, endpoint.business_id, &Event::endpoint_disabled(&payload), now).await

@@ -1,4 +1,4 @@
-//! Signs messages (Standard Webhooks 1.0.0, "Signature scheme": symmetric, `v1`).
+//! The headers by which a receiver knows that a message is ours.
 
 use chrono::{DateTime, Utc};
 use concord_domain::ids::EventId;

@@ -62,6 +62,24 @@ async fn fail(fixture: &SyncFixture<'_>) -> DateTime<Utc> {
     fixture.clock.now()
 }
 
+async fn calendar_that_is_slowed_down_for_hours_is_an_alert(db: &TestDb) {
+    let fixture = SyncFixture::with_mailbox(db).await;
+    manager(&fixture, BOSS, None).await;
+    fixture.connected(&fixture.ana).await;
+    fixture.outside.fault(json!({ "kind": "rate_limit", "value": 60 })).await;
+    fixture.put("A-1", &fixture.draft(&[&fixture.ana], 3 * 24 * 60, 3 * 24 * 60 + 60)).await;
+    fixture.pass(Duration::minutes(5)).await;
+    assert_eq!(fixture.alerts().await, [], "providers ask for that now and then");
+    fixture.pass(Duration::minutes(25)).await;
+    let alert = fixture.alerts().await.into_iter().find(|alert| alert.headline == HEADLINE).unwrap();
+    assert_eq!(alert.state(), AlertState::Open);
+    assert_eq!(told_boss(&fixture).await.0, 1);
+    fixture.outside.no_faults().await;
+    fixture.pass(Duration::minutes(30)).await;
+    let alert = fixture.alerts().await.into_iter().find(|alert| alert.headline == HEADLINE).unwrap();
+    assert_eq!(alert.state(), AlertState::Closed);
+}
+
 async fn failing_calendar_is_an_alert_within_half_an_hour(db: &TestDb) {
     let fixture = SyncFixture::with_mailbox(db).await;
     let began = fail(&fixture).await;
@@ -147,6 +165,7 @@ async fn alert_of_a_calendar_ends_with_its_connection(db: &TestDb) {
 }
 
 on_both_databases!(
+    calendar_that_is_slowed_down_for_hours_is_an_alert,
     failing_calendar_is_an_alert_within_half_an_hour,
     short_failure_is_told_nobody,
     what_fails_again_and_again_is_one_alert,

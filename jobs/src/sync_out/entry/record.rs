@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{audit::SyncOutcome, connection::EntryState, job::is_past_care};
+use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, bookings, connections,
     entries::{self, WrittenEntry},
@@ -46,6 +47,8 @@ impl EntryRun<'_> {
             Ok(()) => context.db.begin_async_commit().await?,
             Err(_) => context.db.begin().await?,
         };
+        // A provider may ask to slow down for a day: nothing has failed, and nothing is written.
+        let is_slowed = matches!(&result, Err(JobError::Provider(ProviderError::RateLimited { .. })));
         let write: Vec<_> = run.done.write.clone().into_iter().collect();
         let here = (self.entry.id, self.entry.calendar_id);
         let (record, is_stored) = match result {
@@ -63,7 +66,7 @@ impl EntryRun<'_> {
         if is_stored && !ended.finished.was_held {
             again = entries::look_again(&mut tx, here, write, now).await?;
         }
-        if record.logged == SyncOutcome::Failed {
+        if is_slowed || record.logged == SyncOutcome::Failed {
             notify::sync_failed(&mut tx, context, self.account, &record.detail).await?;
         }
         context.commit(tx, again.as_slice()).await?;

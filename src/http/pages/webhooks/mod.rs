@@ -13,12 +13,11 @@ use axum::{
 };
 use concord_domain::{
     ids::WebhookEndpointId,
-    webhook::{DeliveryState, EndpointState},
+    webhook::{DeliveryState, EndpointState, host_of},
 };
 use concord_services::webhooks;
 use concord_storage::webhook_endpoints::WebhookEndpoint;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::{Confirmation, Manager, NavItem, PagePath, PageResult, Pill, Tone, confirm_page, isolated};
 use crate::app::App;
@@ -60,8 +59,7 @@ fn name(endpoint: &WebhookEndpoint) -> String {
 }
 
 fn host(url: &str) -> String {
-    let parsed = url.parse::<Url>().ok();
-    parsed.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| url.to_owned())
+    host_of(url).unwrap_or_else(|| url.to_owned())
 }
 
 fn state(endpoint: &WebhookEndpoint) -> Pill {
