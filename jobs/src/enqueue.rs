@@ -1,5 +1,5 @@
-//! Enqueues the jobs of connections, calendars and bookings, in the transaction that gives rise to them. The caller pushes what is
-//! returned after the commit.
+//! Enqueues the jobs of connections, calendars and bookings, and those of the whole installation, in the transaction that gives
+//! rise to them. The caller pushes what is returned after the commit.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
@@ -29,6 +29,18 @@ pub async fn batch_sync(
     connection: ConnectionId,
 ) -> Result<JobRef, StorageError> {
     due_now(tx, context, business, (JobKind::BatchSync, connection.0, QueueClass::Bulk)).await
+}
+
+/// Enqueues a job of the whole installation, of which there is one. What is done again and again by nobody's wish waits behind
+/// what people wait for.
+pub async fn of_installation(
+    tx: &mut Tx,
+    kind: JobKind,
+    due_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<JobRef, StorageError> {
+    let job = NewJob { business: None, kind, subject: Uuid::nil(), queue: QueueClass::Poll, due_at };
+    jobs::enqueue(tx, job, now).await
 }
 
 /// Enqueues the invitations of a booking.

@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use chrono::Duration;
 use concord_domain::{
     alert::AlertKind,
-    job::{JobKind, QueueClass},
+    job::JobKind,
     mailbox::{
         MAX_MAILS_PER_READ, MailboxCursor, is_given_up, pause_after_failure, plan_search, select_mails,
         was_restored,
@@ -20,14 +20,13 @@ use concord_storage::{
     StorageError,
     alerts::{self, NewFailure},
     businesses, in_tx,
-    jobs::{self, ClaimedJob, JobOutcome, NewJob},
+    jobs::{ClaimedJob, JobOutcome},
     mailboxes::{self, MailboxReading},
 };
 use futures::FutureExt;
-use uuid::Uuid;
 
 use crate::{
-    Context,
+    Context, enqueue,
     job::{JobError, renew_lease_for},
     language::{NOTICE_LANGUAGE, TextKey, text},
     mail::{Mailbox, MailboxError},
@@ -42,7 +41,8 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     let work = MailboxJob { context, job, mailbox, reading: &reading };
     let pause = match work.read().await {
         Ok(has_more) => {
-            work.heal().await?;
+            // Always: who has noted that it can be read again may have ended before this.
+            note_healthy(context).await?;
             if has_more { Duration::zero() } else { context.mail.mailbox_every }
         }
         Err(ReadError::Job(error)) => return Err(error),
@@ -130,7 +130,7 @@ impl MailboxJob<'_> {
         let Some(receive) = self.context.handlers.receive_mail else { return Ok(()) };
         match AssertUnwindSafe(receive(self.context, mail)).catch_unwind().await {
             Ok(Ok(outcome)) => self.context.metrics.count_reply(outcome),
-            Ok(Err(error)) if is_ours(&error) => return Err(error.into()),
+            Ok(Err(error)) if error.is_temporary() => return Err(error.into()),
             Ok(Err(error)) => {
                 let error = format!("a mail could not be taken in: {error}");
                 return Err(ReadError::Unread(MailboxError::Transient(error), Some(uid)));
@@ -138,14 +138,6 @@ impl MailboxJob<'_> {
             Err(panic) => tracing::error!(panic = panic_message(&*panic), "a mail could not be taken in"),
         }
         Ok(())
-    }
-
-    /// It can be read: what people were told of it is over.
-    async fn heal(&self) -> Result<(), StorageError> {
-        if self.reading.failing_since.is_none() {
-            return Ok(());
-        }
-        note_healthy(self.context).await
     }
 
     /// Notes that it cannot be read. Returns how long it is left alone.
@@ -173,23 +165,13 @@ impl MailboxJob<'_> {
     }
 }
 
+/// It can be read, or is none any more: what people were told of it is over.
 async fn note_healthy(context: &Context) -> Result<(), StorageError> {
     let now = context.clock.now();
     for alert in alerts::unclosed_of_kind(&context.db, AlertKind::Mailbox).await? {
         in_tx!(context.db, tx => alerts::note_healthy(&mut tx, alert.subject(), now).await)?;
     }
     Ok(())
-}
-
-/// Whether it says nothing of the mail.
-fn is_ours(error: &StorageError) -> bool {
-    matches!(
-        error,
-        StorageError::Busy
-            | StorageError::Overloaded
-            | StorageError::Unavailable(_)
-            | StorageError::Unwritable(_)
-    )
 }
 
 /// Sees to it that the job exists where a mailbox is set up; called when a process starts. Where none is any more, nobody
@@ -199,12 +181,5 @@ pub(crate) async fn ensure(context: &Context) -> Result<(), StorageError> {
     if context.mail.mailbox.is_none() {
         return note_healthy(context).await;
     }
-    let job = NewJob {
-        business: None,
-        kind: JobKind::FetchMail,
-        subject: Uuid::nil(),
-        queue: QueueClass::Poll,
-        due_at: now,
-    };
-    in_tx!(context.db, tx => jobs::enqueue(&mut tx, job, now).await).map(drop)
+    in_tx!(context.db, tx => enqueue::of_installation(&mut tx, JobKind::FetchMail, now, now).await).map(drop)
 }

@@ -5,15 +5,14 @@
 //! Comes back every hour.
 
 use chrono::Duration;
-use concord_domain::job::{JobKind, QueueClass};
+use concord_domain::job::JobKind;
 use concord_storage::{
     StorageError, erasures, in_tx,
-    jobs::{self, ClaimedJob, JobOutcome, NewJob},
+    jobs::{ClaimedJob, JobOutcome},
     retention, statistics,
 };
-use uuid::Uuid;
 
-use crate::{Context, erasure, job::JobError};
+use crate::{Context, enqueue, erasure, job::JobError};
 
 /// Addresses of an earlier version that get their keys in one transaction.
 const KEYS_AT_ONCE: u32 = 200;
@@ -34,14 +33,7 @@ pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<JobOutco
 /// Sees to it that the job exists; called when a process starts.
 pub(crate) async fn ensure(context: &Context) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    let job = NewJob {
-        business: None,
-        kind: JobKind::Retention,
-        subject: Uuid::nil(),
-        queue: QueueClass::Poll,
-        due_at: now + Duration::minutes(1),
-    };
-    jobs::enqueue(&mut tx, job, now).await?;
-    tx.commit().await
+    let due_at = now + Duration::minutes(1);
+    in_tx!(context.db, tx => enqueue::of_installation(&mut tx, JobKind::Retention, due_at, now).await)
+        .map(drop)
 }

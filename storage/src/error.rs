@@ -137,6 +137,13 @@ fn is_unavailable(refused: &dyn DatabaseError) -> bool {
         && UNAVAILABLE_POSTGRES.iter().any(|class| code.starts_with(class))
 }
 
+impl StorageError {
+    /// Whether the same may do later: it says something of the database as it is now, and nothing of what was asked.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Busy | Self::Overloaded | Self::Unavailable(_) | Self::Unwritable(_))
+    }
+}
+
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         let sqlx::Error::Database(database) = &error else {

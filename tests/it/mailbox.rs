@@ -3,21 +3,16 @@
 use std::path::Path;
 
 use chrono::Utc;
-use concord_domain::{
-    job::{JobKind, QueueClass},
-    people::Role,
-};
+use concord_domain::{job::JobKind, people::Role};
+use concord_jobs::enqueue;
 use concord_storage::{
-    alerts, businesses, in_tx,
-    jobs::{self, NewJob},
-    mailboxes,
+    alerts, businesses, in_tx, mailboxes,
     testing::{self, TestDb},
 };
 use concord_testing::{MailboxServer, logs};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use uuid::Uuid;
 
 use crate::{
     command_line::concord,
@@ -45,14 +40,7 @@ async fn manager(test_app: &TestApp) -> PageClient<'_> {
 #[expect(clippy::disallowed_methods, reason = "the job is due by the system's clock, as the app's is")]
 async fn look(db: &TestDb) {
     let now = Utc::now();
-    let job = NewJob {
-        business: None,
-        kind: JobKind::FetchMail,
-        subject: Uuid::nil(),
-        queue: QueueClass::Poll,
-        due_at: now,
-    };
-    in_tx!(db, tx => jobs::enqueue(&mut tx, job, now).await).unwrap();
+    in_tx!(db, tx => enqueue::of_installation(&mut tx, JobKind::FetchMail, now, now).await).unwrap();
 }
 
 async fn history(test_app: &TestApp, action: &str) -> usize {

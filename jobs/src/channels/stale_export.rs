@@ -10,7 +10,7 @@ use concord_domain::{
     alert::AlertKind,
     channel::exposure::{MIN_OVERDUE, overdue_at},
     ids::ChannelId,
-    job::{JobKind, QueueClass},
+    job::JobKind,
 };
 use concord_storage::{
     StorageError,
@@ -18,12 +18,11 @@ use concord_storage::{
     channels,
     channels::exposure::{LastRead, last_read_before},
     in_tx,
-    jobs::{self, ClaimedJob, JobOutcome, NewJob},
+    jobs::{ClaimedJob, JobOutcome},
 };
-use uuid::Uuid;
 
 use super::{exposure::exposure, notices};
-use crate::{Context, job::JobError};
+use crate::{Context, enqueue, job::JobError};
 
 const EVERY: Duration = Duration::minutes(10);
 
@@ -78,13 +77,6 @@ async fn note_if_late(context: &Context, read: &LastRead, now: DateTime<Utc>) ->
 
 /// Sees to it that the job exists; called when a process starts.
 pub(crate) async fn ensure(context: &Context) -> Result<(), StorageError> {
-    let now = context.clock.now();
-    let job = NewJob {
-        business: None,
-        kind: JobKind::CheckFeedReads,
-        subject: Uuid::nil(),
-        queue: QueueClass::Poll,
-        due_at: now + EVERY,
-    };
-    in_tx!(context.db, tx => jobs::enqueue(&mut tx, job, now).await).map(drop)
+    let (kind, now) = (JobKind::CheckFeedReads, context.clock.now());
+    in_tx!(context.db, tx => enqueue::of_installation(&mut tx, kind, now + EVERY, now).await).map(drop)
 }

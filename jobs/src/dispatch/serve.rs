@@ -81,9 +81,7 @@ async fn finish(
             Err(StorageError::Busy) if context.clock.now() < until => {
                 tokio::time::sleep(CONFLICT_RETRY_DELAY).await;
             }
-            Err(StorageError::Unavailable(_) | StorageError::Unwritable(_) | StorageError::Overloaded)
-                if context.clock.now() < until =>
-            {
+            Err(error) if error.is_temporary() && context.clock.now() < until => {
                 tokio::time::sleep(FINISH_RETRY_DELAY).await;
             }
             ended => return ended,
