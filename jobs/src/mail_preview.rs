@@ -52,7 +52,7 @@ pub fn preview(
         _ => InvitationMethod::Request,
     };
     let message = SentInvitation { method, sequence: 0, dtstamp: now, content };
-    InvitationTexts::of(&subject, context.mail.host(), None, organizer_address(context, business, None))
+    InvitationTexts::of(&subject, &context.mail.uid_host, None, organizer_address(context, business, None))
         .with_page(page)
         .mail(kind, Some(&before), &message)
 }

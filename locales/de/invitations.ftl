@@ -7,9 +7,9 @@ invitation-cancelled-heading = Ihre Buchung wurde storniert
 invitation-removed-heading = Sie sind nicht mehr eingeladen
 invitation-cancelled-subject = Storniert: { $title }
 invitation-requested-note = Sie ist noch nicht bestätigt. Wir melden uns bei Ihnen.
-invitation-calendar-note = Die angehängte Einladung trägt sie in Ihren Kalender ein.
-invitation-update-note = Die angehängte Aktualisierung ändert den Eintrag in Ihrem Kalender.
-invitation-cancel-note = Die angehängte Absage entfernt sie aus Ihrem Kalender.
+invitation-calendar-note = Mit der angehängten Einladung können Sie sie in Ihren Kalender eintragen.
+invitation-update-note = Mit der angehängten Aktualisierung können Sie den Eintrag in Ihrem Kalender ändern.
+invitation-cancel-note = Mit der angehängten Absage können Sie sie aus Ihrem Kalender entfernen.
 invitation-footer = { $business } schickt Ihnen diese E-Mail wegen Ihrer Buchung.
 invitation-was = vorher: { $value }
 

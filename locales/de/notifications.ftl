@@ -18,7 +18,7 @@ failed-import-headline = Belegte Zeiten werden nicht aus dem { $provider }-Kalen
 reminder-failed-detail =
     Grund: { $reason }.
     Die Buchung ist unverändert. Melden Sie sich bei den Betroffenen, wenn es wichtig ist.
-reminder-failed-headline = Die Erinnerung an eine Buchung konnte nicht gesendet werden
+reminder-failed-headline = Die Erinnerung an die Buchung { $reference } konnte nicht gesendet werden
 webhook-fails-detail =
     Grund: { $reason }.
     Es geht nichts verloren: Concord versucht es weiter, und Ereignisse können erneut gesendet werden.

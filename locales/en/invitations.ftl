@@ -7,9 +7,9 @@ invitation-cancelled-heading = Your booking was cancelled
 invitation-removed-heading = You are no longer invited
 invitation-cancelled-subject = Cancelled: { $title }
 invitation-requested-note = It is not confirmed yet. You will hear from us.
-invitation-calendar-note = The attached invitation adds it to your calendar.
-invitation-update-note = The attached update changes the entry in your calendar.
-invitation-cancel-note = The attached cancellation removes it from your calendar.
+invitation-calendar-note = With the attached invitation you can add it to your calendar.
+invitation-update-note = With the attached update you can change the entry in your calendar.
+invitation-cancel-note = With the attached cancellation you can remove it from your calendar.
 invitation-footer = { $business } sent you this email because of your booking.
 invitation-was = before: { $value }
 

@@ -18,7 +18,7 @@ failed-import-headline = Busy times cannot be read from { $person }'s { $provide
 reminder-failed-detail =
     Reason: { $reason }.
     The booking is not changed. Contact whoever should be reminded, if it matters.
-reminder-failed-headline = A booking reminder could not be sent
+reminder-failed-headline = A reminder of booking { $reference } could not be sent
 webhook-fails-detail =
     Reason: { $reason }.
     Nothing is lost: Concord keeps retrying, and events can be sent again.

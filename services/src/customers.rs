@@ -16,10 +16,11 @@ use concord_jobs::{
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
-    ChangeContext, StorageError, Tx,
+    ChangeContext, StorageError,
+    answers::{self, AnswerWrite},
     attendees::{self, Attendee},
     bookings::{self, LinkedWrite, PutError},
-    businesses, customer_links, events,
+    businesses, customer_links,
     limits::{self, BucketRate, RateDecision},
     secret,
 };
@@ -128,6 +129,11 @@ impl CustomerVisit {
             && self.may_cancel(now).is_allowed()
     }
 
+    /// Whether mails reach them.
+    pub fn may_get_mail(&self, context: &Context) -> bool {
+        context.mail.mailer.is_some() && MailAddress::parse(&self.attendee.address).is_ok()
+    }
+
     pub(crate) fn by(&self, now: DateTime<Utc>) -> ChangeContext {
         let actor = Actor::Customer { attendee: self.attendee.id, name: self.attendee.name.clone() };
         ChangeContext { business: self.subject.business.id, actor, now }
@@ -140,29 +146,44 @@ fn comes(attendee: &Attendee, booking: &Booking) -> bool {
     })
 }
 
-/// Notes what somebody answers. Declining cancels the booking where the business wants that and the customer may.
-/// Returns whether it did.
+/// What came of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerOutcome {
+    /// It is known, or they have answered later.
+    Known,
+    Recorded,
+    /// The booking was cancelled by it.
+    Cancelled,
+}
+
+/// Notes what somebody answers who has seen the booking at `version`. Declining cancels the booking where the business wants
+/// that and the customer may.
 pub async fn answer(
     context: &Context,
     visit: &CustomerVisit,
     answer: CustomerAnswer,
-) -> Result<bool, CustomerError> {
-    let by = visit.by(context.clock.now());
-    if !visit.may_answer(by.now) {
+    version: i64,
+) -> Result<AnswerOutcome, CustomerError> {
+    let now = context.clock.now();
+    if visit.booking().version != version {
+        return Err(CustomerError::Stale);
+    }
+    if !visit.may_answer(now) {
         return Err(CustomerError::NotAllowed);
     }
     if visit.attendee.answer != Some(answer) {
-        acquire(context, visit, by.now).await?;
-        record_answer(context, visit, (answer, by.now), None).await?;
+        acquire(context, visit, now).await?;
+        return record_answer(context, visit, (answer, now), None).await;
     }
-    if visit.is_cancelled_by(answer, by.now) {
-        cancel(context, visit, visit.booking().version).await?;
-        return Ok(true);
+    if !visit.is_cancelled_by(answer, now) {
+        return Ok(AnswerOutcome::Known);
     }
-    Ok(false)
+    cancel(context, visit, version).await?;
+    Ok(AnswerOutcome::Cancelled)
 }
 
 /// A reply that came by mail.
+#[derive(Clone, Copy)]
 pub(crate) struct MailedReply<'a> {
     /// What they wrote beside their answer; may be empty.
     pub(crate) comment: &'a str,
@@ -170,47 +191,20 @@ pub(crate) struct MailedReply<'a> {
     pub(crate) digest: &'a str,
 }
 
-impl MailedReply<'_> {
-    /// Whether it has not come before.
-    pub(crate) async fn is_new(
-        &self,
-        tx: &mut Tx,
-        booking: BookingId,
-        now: DateTime<Utc>,
-    ) -> Result<bool, StorageError> {
-        // A mail that comes again within this time is done once.
-        let repeat = BucketRate { interval: Duration::days(30), burst: 1 };
-        let bucket = format!("reply:{booking}:{}", self.digest);
-        let taken = limits::take(tx, &bucket, now, repeat, Duration::zero()).await?;
-        Ok(matches!(taken, RateDecision::At(_)))
-    }
-}
-
-/// Writes down what somebody answered `at`, and tells whom it concerns. `false`: it is known, or they have answered later.
+/// Writes down what somebody answered `at`, and tells whom it concerns; cancels the booking with it where that follows.
+/// `Stale`: the booking was changed since it was read.
 pub(crate) async fn record_answer(
     context: &Context,
     visit: &CustomerVisit,
     (answer, at): (CustomerAnswer, DateTime<Utc>),
     reply: Option<MailedReply<'_>>,
-) -> Result<bool, StorageError> {
+) -> Result<AnswerOutcome, CustomerError> {
     let by = visit.by(context.clock.now());
     let (booking, attendee) = (visit.booking(), &visit.attendee);
-    let mut tx = context.db.begin().await?;
-    if let Some(reply) = &reply
-        && !reply.is_new(&mut tx, booking.id, by.now).await?
-    {
-        return Ok(false);
-    }
-    if !customer_links::answer(&mut tx, attendee.id, answer, at).await? {
-        return Ok(false);
-    }
     let mut detail = json!({ "reference": booking.reference, "answer": answer });
     if let Some(MailedReply { comment, .. }) = reply.filter(|reply| !reply.comment.is_empty()) {
         detail["wish"] = comment.into();
     }
-    history::record(&mut tx, &by, "answered", booking.id, &detail).await?;
-    let notice = CustomerNotice::of(context, booking, CustomerDeed::Answered(answer), &by.actor);
-    notice.raise(&mut tx, context).await?;
     let payload = InvitationAnswerPayload {
         booking: booking.id,
         reference: booking.reference.clone(),
@@ -222,9 +216,47 @@ pub(crate) async fn record_answer(
         answered_at: at,
     };
     let event = Event::invitation_answered(&payload);
-    let enqueued = events::publish(&mut tx, by.business, &event, by.now).await?;
+    let answered = CustomerNotice::of(context, booking, CustomerDeed::Answered(answer), &by.actor);
+    let cancelled = CustomerNotice::of(context, booking, CustomerDeed::Cancelled, &by.actor);
+    let cancels = visit.is_cancelled_by(answer, by.now);
+    let deed = if cancels { &cancelled } else { &answered };
+    let notices = [deed.notice(context)];
+    let write = AnswerWrite {
+        attendee: attendee.id,
+        booking: booking.id,
+        answer,
+        answered_at: at,
+        reply: reply.map(|reply| reply.digest),
+        detail: &detail,
+        notices: &notices,
+        event: &event,
+    };
+    if cancels {
+        let linked = LinkedWrite::Answered(&write);
+        return match bookings::cancel_linked(&context.db, &by, &booking.reference, booking.version, linked)
+            .await
+        {
+            Ok(written) => {
+                context.push(&written.jobs).await;
+                Ok(AnswerOutcome::Cancelled)
+            }
+            Err(PutError::Storage(StorageError::Exists)) => Ok(AnswerOutcome::Known),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let mut tx = context.db.begin().await?;
+    // Nobody agrees to a time that they have not seen.
+    if !bookings::hold(&mut tx, booking.id, booking.version).await? {
+        return Err(CustomerError::Stale);
+    }
+    match answers::record(&mut tx, &by, &write).await {
+        Ok(()) => {}
+        Err(StorageError::Exists) => return Ok(AnswerOutcome::Known),
+        Err(error) => return Err(error.into()),
+    }
+    let enqueued = answers::publish(&mut tx, &by, &write).await?;
     context.commit(tx, &enqueued).await?;
-    Ok(true)
+    Ok(AnswerOutcome::Recorded)
 }
 
 /// The times to which the customer may move the booking: of the same length, the nearest first.
@@ -255,6 +287,7 @@ pub async fn move_to(
     if !free_times(context, visit).await?.contains(&time) {
         return Err(CustomerError::Taken);
     }
+    acquire(context, visit, now).await?;
     let draft = BookingDraft { time, ..booking.draft.clone() };
     let by = visit.by(now);
     let notice = CustomerNotice::of(context, booking, CustomerDeed::Moved, &by.actor);
@@ -322,8 +355,12 @@ pub const PORTAL_DAYS: i64 = 7;
 /// So many of them an hour are mailed to one address.
 const PORTAL_LINKS_AN_HOUR: i64 = 3;
 
-/// Mails whoever is at the page a link to all their bookings with the business; too often, nothing.
-pub async fn send_portal_link(context: &Context, visit: &CustomerVisit) -> Result<(), StorageError> {
+/// Mails whoever is at the page a link to all their bookings with the business; too often, nothing. `NotAllowed`: they cannot be
+/// mailed anything.
+pub async fn send_portal_link(context: &Context, visit: &CustomerVisit) -> Result<(), CustomerError> {
+    if !visit.may_get_mail(context) {
+        return Err(CustomerError::NotAllowed);
+    }
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let made = customer_links::create_portal(

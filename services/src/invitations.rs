@@ -140,5 +140,5 @@ pub async fn file(
 /// The same of a booking that was read, for one attendee.
 pub fn file_of(context: &Context, subject: &Subject, attendee: Option<&Attendee>) -> String {
     let organizer = organizer_address(context, &subject.business, attendee);
-    InvitationTexts::of(subject, context.mail.host(), attendee, organizer).file()
+    InvitationTexts::of(subject, &context.mail.uid_host, attendee, organizer).file()
 }

@@ -2,12 +2,14 @@
 
 use concord_domain::{
     ids::ReminderRuleId,
+    invitation::AttendeeRole,
     reminder::{MAX_REMINDER_RULES, QuietHours, ReminderRuleSettings},
 };
 use concord_jobs::{Context, enqueue};
 use concord_storage::{
     ChangeContext, Tx, businesses, customer_links, in_tx,
     reminder_rules::{self, ReminderRule},
+    reminders,
 };
 use serde_json::{Value, json};
 
@@ -129,6 +131,9 @@ pub async fn turn_off(context: &Context, visit: &CustomerVisit) -> Result<(), Se
     let detail = json!({ "reference": visit.subject.booking.reference });
     in_tx!(context.db, tx => async {
         customer_links::set_reminders_off(&mut tx, visit.attendee.id, true).await?;
+        if visit.attendee.role == AttendeeRole::Customer {
+            reminders::turn_off(&mut tx, visit.subject.booking.id, by.now).await?;
+        }
         history::record(&mut tx, &by, "reminders turned off", visit.subject.booking.id, &detail).await
     }.await)?;
     Ok(())

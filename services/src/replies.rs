@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     ical::{booking_of, reply::Reply, writer::IcalTime},
-    invitation::{ReplyDecision, decide_reply, is_answered_to},
+    invitation::{ReplyDecision, decide_reply, given_answer, is_answered_to},
     mail::MailAddress,
     people::Actor,
 };
@@ -14,7 +14,7 @@ use concord_jobs::{
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
-    ChangeContext, StorageError,
+    ChangeContext, StorageError, answers,
     attendees::{self, Attendee},
     erasures,
     limits::{self, RateDecision},
@@ -23,7 +23,7 @@ use concord_storage::{
 use serde_json::json;
 
 use crate::{
-    customers::{self, CustomerVisit, MailedReply},
+    customers::{self, AnswerOutcome, CustomerError, CustomerVisit, MailedReply},
     history,
 };
 
@@ -71,7 +71,10 @@ pub async fn receive(context: &Context, mail: &[u8]) -> Result<ReplyOutcome, Sto
         return Ok(if is_noted { ReplyOutcome::OtherAddress } else { ReplyOutcome::Ignored });
     };
     let content = subject.named().content();
-    let decision = decide_reply(&incoming.reply, (attendee.sent.as_ref(), &content), attendee.answered_at);
+    // What may have reached them is answered, too.
+    let sending = attendees::sending(&context.db, attendee.id).await?.map(|mail| mail.invitation);
+    let sent = sending.as_ref().or(attendee.sent.as_ref());
+    let decision = decide_reply(&incoming.reply, (sent, &content), attendee.answered_at);
     let visit = CustomerVisit { subject, attendee };
     act(context, &visit, &incoming.reply, decision).await
 }
@@ -91,14 +94,13 @@ async fn act(
         ReplyDecision::Answer(answer) => {
             let at = answered_at(reply, by.now);
             let mailed = MailedReply { comment: &reply.comment, digest: &digest_of(reply) };
-            if !customers::record_answer(context, visit, (answer, at), Some(mailed)).await? {
-                return Ok(ReplyOutcome::Ignored);
+            match customers::record_answer(context, visit, (answer, at), Some(mailed)).await {
+                Ok(AnswerOutcome::Known) => Ok(ReplyOutcome::Ignored),
+                Ok(AnswerOutcome::Recorded | AnswerOutcome::Cancelled) => Ok(ReplyOutcome::Answered(answer)),
+                Err(CustomerError::Storage(error)) => Err(error),
+                // It was changed at this moment: the reply is judged anew when it comes again.
+                Err(_) => Err(StorageError::Busy),
             }
-            if visit.is_cancelled_by(answer, by.now) {
-                // That it could not be cancelled is seen by who reads the notice of the answer.
-                let _ = customers::cancel(context, visit, visit.subject.booking.version).await;
-            }
-            Ok(ReplyOutcome::Answered(answer))
         }
         ReplyDecision::Wish => {
             let is_noted = note(context, &by, &visit.subject, (sender, "asked for a change"), reply).await?;
@@ -147,12 +149,14 @@ async fn note(
         .filter(|line| !line.is_empty())
         .collect();
     let mut detail = json!({ "reference": booking.reference, "by": sender });
+    if let Some(answer) = given_answer(reply) {
+        detail["answer"] = json!(answer);
+    }
     if !lines.is_empty() {
         detail["wish"] = lines.join("\n").into();
     }
-    let mailed = MailedReply { comment: &reply.comment, digest: &digest_of(reply) };
     let mut tx = context.db.begin().await?;
-    if !mailed.is_new(&mut tx, booking.id, by.now).await? {
+    if !answers::is_new_reply(&mut tx, booking.id, &digest_of(reply), by.now).await? {
         return Ok(false);
     }
     let bucket = format!("replies:{}", booking.id);
@@ -161,7 +165,7 @@ async fn note(
         return Ok(false);
     }
     history::record(&mut tx, by, action, booking.id, &detail).await?;
-    if reply.proposed.is_some() {
+    if reply.is_counter {
         let notice = CustomerNotice::of(context, booking, CustomerDeed::WishSent, &by.actor);
         notice.raise(&mut tx, context).await?;
     }

@@ -5,6 +5,7 @@ use concord_jobs::Context;
 use concord_storage::{
     jobs::{self, JobRef},
     mails::{self, StoredMail},
+    reminders,
 };
 
 use crate::{ServiceError, error::OrNotFound};
@@ -18,7 +19,7 @@ pub async fn retry_job(context: &Context, business: BusinessId, id: JobId) -> Re
 }
 
 /// Sends a failed mail again; returns it as it waits for that. `NotPossible`: an invitation is sent as the booking is now, and
-/// not as it was.
+/// not as it was; a reminder may be of a time that is no longer so.
 pub async fn retry_mail(
     context: &Context,
     business: BusinessId,
@@ -29,6 +30,13 @@ pub async fn retry_mail(
     if failed.attendee_id.is_some() {
         return Err(ServiceError::NotPossible(
             "an invitation is sent again from its booking, as the booking is now".into(),
+        ));
+    }
+    if let Some(reminder) = failed.reminder_id
+        && !reminders::is_wanted(&context.db, reminder).await?
+    {
+        return Err(ServiceError::NotPossible(
+            "the booking was moved or cancelled, or its customer was reminded since".into(),
         ));
     }
     let mut tx = context.db.begin().await?;

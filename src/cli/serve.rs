@@ -8,7 +8,7 @@ use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
     Context, Handlers, KeyRegistry, Metrics, ProviderLimits, SyncSettings, clock,
     dispatch::{self, JobRunner},
-    mail::{MailSettings, Mailbox, MailboxAddress, Mailer, SmtpServerAddress, default_from_address},
+    mail::{MailSettings, Mailbox, MailboxAddress, Mailer, SmtpServerAddress, default_from_address, host_of},
     queue::{Queue, QueueConfig, QueueError},
     worker::{self, Concurrency, WorkerSettings},
 };
@@ -19,7 +19,7 @@ use concord_providers::{
 };
 use concord_services::replies;
 use concord_storage::{
-    Db, DbOptions, InstanceMode, StorageError,
+    Db, DbOptions, InstanceMode, StorageError, installation,
     retention::RetentionPeriods,
     seal::{Keyring, MasterKey},
     statistics,
@@ -89,6 +89,9 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         db.check_migrated().await?;
     }
     let queue = connect_queue(&config).await?;
+    let mail = mail(&config)?;
+    let uid_host = installation::uid_host(&db, &mail.uid_host).await?;
+    let mail = MailSettings { uid_host, ..mail };
     let context = Context {
         db,
         started_at: clock.now(),
@@ -99,7 +102,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),
-        mail: Arc::new(mail(&config)?),
+        mail: Arc::new(mail),
         keys: KeyRegistry::default(),
         handlers: Handlers::new(replies::RECEIVER),
         platforms,
@@ -362,6 +365,7 @@ pub(super) fn mail(config: &Config) -> Result<MailSettings, CommandError> {
         mailer,
         from_name: section.from_name.clone(),
         from_address,
+        uid_host: host_of(&public_url),
         public_url,
         interval: Duration::microseconds(60_000_000 / i64::from(section.per_minute.max(1))),
         // A person who asks for a mail is not made to wait for the turn of a minute.

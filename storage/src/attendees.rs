@@ -37,6 +37,8 @@ pub struct Attendee {
     pub sent: Option<SentInvitation>,
     /// Whether somebody wants them to be sent the invitation again.
     pub asked: bool,
+    /// Whether somebody has invited them by hand, whatever the rule of the business is.
+    pub invited_by_hand: bool,
     /// Why they are sent nothing, for people.
     pub problem: Option<String>,
     /// `None` while they come.
@@ -64,8 +66,8 @@ impl Attendee {
 
 macro_rules! columns {
     () => {
-        "id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked, problem,
-         removed_at, created_at, answer, answered_at, reminders_off"
+        "id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked,
+         invited_by_hand, problem,         removed_at, created_at, answer, answered_at, reminders_off"
     };
 }
 
@@ -130,6 +132,7 @@ const ADD: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (booking_id, address_key) DO UPDATE SET
         role = excluded.role, name = excluded.name, address = excluded.address, removed_at = NULL,
+        invited_by_hand = (attendees.invited_by_hand AND attendees.removed_at IS NULL),
         token_hash = CASE WHEN attendees.address_key = '' THEN NULL ELSE attendees.token_hash END,
         token_sealed = CASE WHEN attendees.address_key = '' THEN NULL ELSE attendees.token_sealed END,
         answer = CASE WHEN attendees.address_key = '' OR attendees.removed_at IS NOT NULL THEN NULL
@@ -169,7 +172,7 @@ pub async fn reconcile(tx: &mut Tx, booking: &Booking, now: DateTime<Utc>) -> Re
 }
 
 const ASK: &str = "
-    UPDATE attendees SET asked = $3 WHERE business_id = $1 AND booking_id = $2 AND removed_at IS NULL";
+    UPDATE attendees SET asked = $3, invited_by_hand = $3 WHERE business_id = $1 AND booking_id = $2 AND removed_at IS NULL";
 
 /// Notes that somebody wants all who come to be sent the invitation again. Returns how many those are.
 pub async fn ask(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Result<u64> {
@@ -215,6 +218,15 @@ const UNSENT: &str = "
 /// Those of an attendee, oldest first.
 pub async fn unsent(tx: &mut Tx, id: AttendeeId) -> Result<Vec<UnsentInvitation>> {
     all!(tx, UNSENT, id)
+}
+
+const SENDING: &str = "
+    SELECT id, state, invitation FROM mails
+    WHERE attendee_id = $1 AND state = 'sending' ORDER BY created_at DESC, id DESC LIMIT 1";
+
+/// The newest of those that may have reached an attendee.
+pub async fn sending(db: &Db, id: AttendeeId) -> Result<Option<UnsentInvitation>> {
+    optional!(db, SENDING, id)
 }
 
 const WITHDRAW: &str = "DELETE FROM mails WHERE id = $1 AND state = 'waiting'";

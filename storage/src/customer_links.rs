@@ -6,10 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use concord_domain::{
-    customer::CustomerAnswer,
-    ids::{AttendeeId, BookingId, BusinessId},
-};
+use concord_domain::ids::{AttendeeId, BookingId, BusinessId};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -77,15 +74,6 @@ const REVOKE_PORTALS: &str = "
 pub async fn revoke(tx: &mut Tx, business: BusinessId, booking: BookingId) -> Result<u64> {
     exec!(tx, REVOKE_PORTALS, business, booking)?;
     changed!(tx, REVOKE, business, booking)
-}
-
-const ANSWER: &str = "
-    UPDATE attendees SET answer = $2, answered_at = $3
-    WHERE id = $1 AND (answered_at IS NULL OR answered_at < $3 OR (answered_at = $3 AND answer <> $2))";
-
-/// Notes what an attendee answered. `false`: it is known, or a later answer is, or they were erased meanwhile.
-pub async fn answer(tx: &mut Tx, id: AttendeeId, answer: CustomerAnswer, at: DateTime<Utc>) -> Result<bool> {
-    Ok(changed!(tx, ANSWER, id, answer, at)? == 1)
 }
 
 const SET_REMINDERS_OFF: &str = "UPDATE attendees SET reminders_off = $2 WHERE id = $1";

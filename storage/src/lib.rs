@@ -16,6 +16,7 @@
 mod query;
 
 pub mod alerts;
+pub mod answers;
 pub mod api_keys;
 pub mod attendees;
 pub mod backup;
@@ -38,6 +39,7 @@ pub mod feed_reads;
 pub mod feeds;
 pub mod history;
 pub mod idempotency;
+pub mod installation;
 mod instance_lock;
 pub mod jobs;
 pub mod limits;

@@ -287,9 +287,10 @@ pub async fn record_may_have_left(tx: &mut Tx, mail: &StoredMail) -> Result<()> 
     }
 }
 
-/// A try failed: the mail waits for the next one, may have left, or has failed.
-pub async fn record_failure(tx: &mut Tx, id: MailId, state: MailState, reason: &str) -> Result<()> {
-    exec!(tx, RECORD_FAILURE, id, state, reason)
+/// A try failed: the mail waits for the next one, may have left, or has failed. Returns `false` where nothing is written of it
+/// any more: it was sent, or whom it was to was erased.
+pub async fn record_failure(tx: &mut Tx, id: MailId, state: MailState, reason: &str) -> Result<bool> {
+    Ok(changed!(tx, RECORD_FAILURE, id, state, reason)? == 1)
 }
 
 const RESEND: &str = "

@@ -21,6 +21,7 @@ mod calendars;
 mod changes;
 mod channels;
 mod csrf;
+mod customers;
 mod feeds;
 mod keyboard;
 mod phone;

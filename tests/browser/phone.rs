@@ -147,7 +147,7 @@ async fn nothing_sticks_out(kind: BrowserKind, width: u64) {
 }
 
 /// What of a page sticks out of the card it is in, and which words of up to twenty letters are broken.
-const HIDDEN: &str = r#"
+pub(crate) const HIDDEN: &str = r#"
     const wrong = [];
     if (document.documentElement.scrollWidth > innerWidth) wrong.push("the page itself");
     for (const card of document.querySelectorAll("main .card")) {

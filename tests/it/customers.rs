@@ -78,21 +78,31 @@ async fn customer_opens_their_page_and_answers(db: &TestDb) {
 
     // Opening the address of an answer changes nothing.
     assert_eq!(get(&format!("{link}/answer")).await.0, StatusCode::METHOD_NOT_ALLOWED);
-    let answered = post(&format!("{link}/answer"), &[("answer", "declined")]).await;
+    let answered = post(&format!("{link}/answer"), &[("answer", "declined"), ("version", "1")]).await;
     assert_eq!(answered.status(), StatusCode::SEE_OTHER);
     let listed = test_app.api.get("/api/v1/bookings/tasting/invitations").await.expect(200);
     assert_eq!(listed["items"][0]["answer"], "declined");
     assert_eq!(listed["items"][0]["state"], "sent");
     // It cancels nothing by itself.
     assert_eq!(test_app.api.get("/api/v1/bookings/tasting").await.expect(200)["status"], "confirmed");
-    let wrong = post(&format!("{link}/answer"), &[("answer", "perhaps")]).await;
+    let wrong = post(&format!("{link}/answer"), &[("answer", "perhaps"), ("version", "1")]).await;
     assert!(wrong.status().is_client_error());
 
+    // An answer to a time that they have not seen is none.
     test_app.api.patch("/api/v1/business", json!({ "decline_cancels": true })).await.expect(200);
-    assert!(
-        location(&post(&format!("{link}/answer"), &[("answer", "declined")]).await)
-            .ends_with("?done=cancelled")
-    );
+    let moved = json!({ "starts_at": hour(3, 9), "ends_at": hour(3, 10) });
+    test_app.api.patch("/api/v1/bookings/tasting", moved).await.expect(200);
+    for answer in ["accepted", "declined"] {
+        let stale = post(&format!("{link}/answer"), &[("answer", answer), ("version", "1")]).await;
+        assert_eq!(stale.status(), StatusCode::CONFLICT);
+        assert!(
+            stale.text().await.unwrap().contains("name=\"version\" value=\"2\""),
+            "they see it as it is now"
+        );
+    }
+    assert_eq!(test_app.api.get("/api/v1/bookings/tasting").await.expect(200)["status"], "confirmed");
+    let declined = post(&format!("{link}/answer"), &[("answer", "declined"), ("version", "2")]).await;
+    assert!(location(&declined).ends_with("?done=cancelled"));
     assert_eq!(test_app.api.get("/api/v1/bookings/tasting").await.expect(200)["status"], "cancelled");
     test_app.stop().await;
 }

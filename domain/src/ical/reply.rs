@@ -30,7 +30,9 @@ pub struct Reply {
     pub dtstamp: Option<DateTime<Utc>>,
     /// What the person wrote beside it, at most [`MAX_WISH`] characters; may be empty.
     pub comment: String,
-    /// Another time that is wished for (COUNTER).
+    /// Whether another time is wished for (COUNTER).
+    pub is_counter: bool,
+    /// That time, where it can be read.
     pub proposed: Option<(IcalTime, IcalTime)>,
 }
 
@@ -65,6 +67,7 @@ pub fn read_reply(calendar: &str) -> Option<Reply> {
         sequence: text("SEQUENCE").trim().parse().unwrap_or(0),
         dtstamp: event.line("DTSTAMP").and_then(|line| instant(line.value().trim())),
         comment: text("COMMENT").trim().chars().take(MAX_WISH).collect(),
+        is_counter,
         proposed: if is_counter { proposed(calendar) } else { None },
     })
 }

@@ -1,5 +1,6 @@
 //! What an attendee's calendar shall hold of a booking.
 
+use chrono::{DateTime, Days, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,6 +51,16 @@ pub struct InvitationContent {
 }
 
 impl InvitationContent {
+    /// When it is over wherever its reader is: of a stay, at the end of the day of departure.
+    pub fn ends_at(&self) -> DateTime<Utc> {
+        match self.time {
+            BookingTime::Timed { ends_at, .. } => ends_at,
+            BookingTime::Stay { check_out, .. } => {
+                (check_out + Days::new(1)).and_time(NaiveTime::MIN).and_utc()
+            }
+        }
+    }
+
     /// Whether a person who has agreed to `self` has to be asked anew: SEQUENCE is raised (RFC 5546, 2.1.4).
     pub fn moves_to(&self, next: &Self) -> bool {
         self.time != next.time || self.place != next.place || self.meeting_url != next.meeting_url

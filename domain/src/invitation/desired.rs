@@ -43,19 +43,20 @@ pub fn invites(booking: &Booking) -> bool {
 
 /// What shall be in the calendar of somebody who comes to the booking, or no longer does (`comes`).
 ///
-/// `sent`: what they were last sent. `asked`: whether a person wants them to be sent an invitation, whatever the business's
-/// rule is.
+/// `sent`: what they were last sent. `by_hand`: whether a person has invited them, whatever the business's rule is.
 pub fn desired_invitation(
     named: &NamedBooking<'_>,
     comes: bool,
     sent: Option<&SentInvitation>,
-    (mode, asked): (InvitationMode, bool),
+    (mode, by_hand): (InvitationMode, bool),
     now: DateTime<Utc>,
 ) -> DesiredInvitation {
     let booking = named.booking;
     let status = booking.draft.status;
-    // What is over is left as it was: a calendar is a diary too.
-    if booking.interval.end <= now || status == BookingStatus::NoShow {
+    // What is over is left as it was: a calendar is a diary too. Not so a time to come that was moved into the past.
+    let held = sent.filter(|sent| sent.method == InvitationMethod::Request);
+    let is_over = booking.interval.end <= now && held.is_none_or(|sent| sent.content.ends_at() <= now);
+    if is_over || status == BookingStatus::NoShow {
         return DesiredInvitation::AsItIs;
     }
     if status == BookingStatus::Cancelled || !invites(booking) {
@@ -64,13 +65,12 @@ pub fn desired_invitation(
     if !comes {
         return DesiredInvitation::Removed;
     }
-    let is_invited = sent.is_some_and(|sent| sent.method == InvitationMethod::Request);
     let is_due = match mode {
         InvitationMode::Off => false,
         InvitationMode::Confirmed => status.is_certain(),
         InvitationMode::Pending => true,
     };
-    if is_invited || is_due || asked {
+    if held.is_some() || is_due || by_hand {
         DesiredInvitation::Invited(named.content())
     } else {
         DesiredInvitation::AsItIs
@@ -80,7 +80,10 @@ pub fn desired_invitation(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::fixtures::{at, booking};
+    use crate::{
+        booking::BookingTime,
+        ical::fixtures::{at, booking},
+    };
 
     fn named<'a>(booking: &'a Booking, staff: &'a [String]) -> NamedBooking<'a> {
         NamedBooking { booking, business: "Casa do Mar", resource: "Sea View", staff }
@@ -151,6 +154,26 @@ mod tests {
         assert_eq!(desired(&booking, "2026-12-03T00:00:00Z"), DesiredInvitation::AsItIs);
         booking.draft.status = BookingStatus::NoShow;
         assert_eq!(desired(&booking, "2026-12-02T00:00:00Z"), DesiredInvitation::AsItIs);
+    }
+
+    #[test]
+    fn what_was_moved_into_the_past_does_not_stay_in_the_future() {
+        let mut booking = booking();
+        let before = sent(InvitationMethod::Request, named(&booking, &[]).content());
+        let now = at("2026-11-30T12:00:00Z");
+        let time =
+            BookingTime::Timed { starts_at: at("2026-11-30T08:00:00Z"), ends_at: at("2026-11-30T09:00:00Z") };
+        booking.draft.time = time;
+        booking.interval = time.interval(chrono_tz::UTC).unwrap();
+        let desired = |sent: Option<&SentInvitation>, now| {
+            desired_invitation(&named(&booking, &[]), true, sent, (InvitationMode::Confirmed, false), now)
+        };
+        assert!(
+            matches!(desired(Some(&before), now), DesiredInvitation::Invited(content) if content.time == time)
+        );
+        assert_eq!(desired(None, now), DesiredInvitation::AsItIs, "nobody is invited to what is over");
+        let later = at("2026-12-04T00:00:00Z");
+        assert_eq!(desired(Some(&before), later), DesiredInvitation::AsItIs);
     }
 
     #[test]

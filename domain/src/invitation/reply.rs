@@ -36,17 +36,22 @@ pub fn decide_reply(
     if !held.is_some_and(is_answered) {
         return ReplyDecision::Outdated;
     }
-    if reply.proposed.is_some() {
+    if reply.is_counter {
         return ReplyDecision::Wish;
     }
     if reply.dtstamp.zip(answered_at).is_some_and(|(made, answered)| made < answered) {
         return ReplyDecision::Superseded;
     }
+    given_answer(reply).map_or(ReplyDecision::NoAnswer, ReplyDecision::Answer)
+}
+
+/// What a reply says, whatever follows from it; `None`: neither yes nor no.
+pub fn given_answer(reply: &Reply) -> Option<CustomerAnswer> {
     match reply.answer {
-        AttendeeStatus::Accepted => ReplyDecision::Answer(CustomerAnswer::Accepted),
-        AttendeeStatus::Tentative => ReplyDecision::Answer(CustomerAnswer::Tentative),
-        AttendeeStatus::Declined => ReplyDecision::Answer(CustomerAnswer::Declined),
-        AttendeeStatus::NoAnswer | AttendeeStatus::Other => ReplyDecision::NoAnswer,
+        AttendeeStatus::Accepted => Some(CustomerAnswer::Accepted),
+        AttendeeStatus::Tentative => Some(CustomerAnswer::Tentative),
+        AttendeeStatus::Declined => Some(CustomerAnswer::Declined),
+        AttendeeStatus::NoAnswer | AttendeeStatus::Other => None,
     }
 }
 
@@ -146,6 +151,10 @@ mod tests {
         assert!(reply.proposed.is_some());
         let held = sent(InvitationMethod::Request, 1);
         assert_eq!(decide_reply(&reply, (Some(&held), &held.content), None), ReplyDecision::Wish);
+        // One whose time cannot be read is a wish all the same, and no refusal.
+        let unreadable = Reply { proposed: None, ..reply };
+        assert_eq!(unreadable.answer, AttendeeStatus::Declined);
+        assert_eq!(decide_reply(&unreadable, (Some(&held), &held.content), None), ReplyDecision::Wish);
     }
 
     #[test]

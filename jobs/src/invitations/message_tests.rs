@@ -98,6 +98,7 @@ fn attendee(name: &str) -> Attendee {
         organizer_address: Some(ORGANIZER.into()),
         sent: None,
         asked: false,
+        invited_by_hand: false,
         problem: None,
         removed_at: None,
         answer: None,

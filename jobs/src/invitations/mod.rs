@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     ids::{BookingId, BusinessId},
-    invitation::{InvitationPlan, NamedBooking, SentInvitation, desired_invitation, plan},
+    invitation::{InvitationMethod, InvitationPlan, NamedBooking, SentInvitation, desired_invitation, plan},
     mail::{MailAddress, MailKind, MailState},
 };
 use concord_storage::{
@@ -179,7 +179,7 @@ async fn invite(
         [only] => Some(&only.invitation),
         _ => None,
     };
-    let rule = (subject.business.invitations.mode, attendee.asked);
+    let rule = (subject.business.invitations.mode, attendee.invited_by_hand);
     let comes = attendee.removed_at.is_none();
     let desired = desired_invitation(&subject.named(), comes, sent, rule, now);
     let InvitationPlan { withdraw, send } = plan(sent, kept, (&desired, attendee.asked), now);
@@ -202,8 +202,10 @@ async fn invite(
         return attendees::record_planned(tx, attendee.id, planned).await.map(|()| None);
     };
     let organizer = &*lasting_organizer_address(context, &subject.business, attendee);
-    // Who has agreed to another time has not agreed to this one, unless they have seen it on their page.
-    let is_raised = sent.is_none_or(|sent| message.sequence > sent.sequence);
+    // Who has agreed to another time has not agreed to this one, unless they have seen it on their page. Of what is off nobody is
+    // asked: that they declined stays.
+    let is_raised = message.method == InvitationMethod::Request
+        && sent.is_none_or(|sent| message.sequence > sent.sequence);
     let asks_anew = is_raised && attendee.answered_at.is_none_or(|at| at < subject.booking.updated_at);
     let planned = PlannedInvitation { organizer_address: Some(organizer), problem: None, asks_anew };
     attendees::record_planned(tx, attendee.id, planned).await?;
@@ -231,13 +233,16 @@ async fn write(
 ) -> Result<Option<JobRef>, StorageError> {
     let (attendee, _, organizer) = to;
     let page = page_address(tx, context, attendee.id).await?;
-    let texts = InvitationTexts::of(subject, context.mail.host(), Some(attendee), organizer).with_page(page);
+    let texts =
+        InvitationTexts::of(subject, &context.mail.uid_host, Some(attendee), organizer).with_page(page);
     let rendered = texts.mail(kind, before.map(|before| &before.content), message);
     let calendar = texts.calendar(message);
     let key = format!("invitation:{}:{}:{}", attendee.id, message.sequence, message.dtstamp.timestamp());
+    let ends_at = subject.booking.interval.end;
     let new = NewMail {
         invitation: Some(NewInvitation { attendee: attendee.id, message, calendar: &calendar }),
-        useful_until: Some(subject.booking.interval.end),
+        // Until both the time that they know and the one that they are told of are over.
+        useful_until: Some(before.map_or(ends_at, |before| before.content.ends_at().max(ends_at))),
         ..attendee_mail(&subject.business, kind, to, &rendered, &key)
     };
     mails::create(tx, &new, now).await

@@ -245,7 +245,11 @@ impl<'a> InvitationTexts<'a> {
 
     /// Whether all that is new is that the booking is agreed on.
     fn is_agreed_now(before: Option<&InvitationContent>, message: &SentInvitation) -> bool {
-        before.is_some_and(|before| before.tentative) && !message.content.tentative
+        !message.content.tentative
+            && before.is_some_and(|before| {
+                before.tentative
+                    && InvitationContent { tentative: false, ..before.clone() } == message.content
+            })
     }
 
     /// The message as iCalendar.

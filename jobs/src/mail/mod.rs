@@ -37,6 +37,8 @@ pub struct MailSettings {
     pub from_address: String,
     /// Where people reach this installation: for the links in mails.
     pub public_url: Url,
+    /// The host in the UIDs of bookings (`storage::installation`).
+    pub uid_host: String,
     /// Mails of the whole installation: this far apart on average.
     pub interval: Duration,
     /// ... with this many at once.
@@ -65,6 +67,7 @@ impl MailSettings {
             mailer: None,
             from_name: "Concord".to_owned(),
             from_address: default_from_address(&public_url),
+            uid_host: host_of(&public_url),
             public_url,
             interval: Duration::seconds(1),
             burst: 10,
@@ -88,11 +91,6 @@ impl MailSettings {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 
-    /// The public name of this installation, as it stands in UIDs.
-    pub fn host(&self) -> &str {
-        self.public_url.host_str().unwrap_or("localhost")
-    }
-
     /// The part of our address that Message-IDs end with.
     pub(crate) fn domain(&self) -> &str {
         domain_of(&self.from_address)
@@ -102,6 +100,11 @@ impl MailSettings {
 /// What stands behind the `@` of an address.
 pub(crate) fn domain_of(address: &str) -> &str {
     address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
+}
+
+/// The public name of this installation.
+pub fn host_of(public_url: &Url) -> String {
+    public_url.host_str().unwrap_or("localhost").to_owned()
 }
 
 /// The address that mails come from where none is set: at the host that people know.

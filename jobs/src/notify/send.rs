@@ -19,7 +19,7 @@ use concord_storage::{
     limits::{self, BucketRate, RateDecision},
     mail_secrets,
     mails::{self, StoredMail as Row},
-    reminders,
+    reminders::{self, RemindedBooking},
 };
 use secrecy::ExposeSecret;
 
@@ -110,7 +110,7 @@ async fn after_older(context: &Context, business: BusinessId, id: MailId) -> Res
 /// Nobody would be helped by it any more.
 async fn too_late(context: &Context, row: &Row) -> Result<JobOutcome, JobError> {
     let mut tx = context.db.begin().await?;
-    record_failure(&mut tx, context, row, (MailState::Failed, TOO_LATE)).await?;
+    record_failure(&mut tx, context, row, (MailState::Failed, TOO_LATE, false)).await?;
     tx.commit().await?;
     Ok(JobOutcome::Done)
 }
@@ -120,32 +120,51 @@ async fn record_failure(
     tx: &mut Tx,
     context: &Context,
     row: &Row,
-    (state, reason): (MailState, &str),
+    (state, reason, may_have_left): (MailState, &str, bool),
 ) -> Result<(), StorageError> {
-    mails::record_failure(tx, row.id, state, reason).await?;
-    if state == MailState::Failed && row.state == MailState::Sending {
+    let is_written = mails::record_failure(tx, row.id, state, reason).await?;
+    if state != MailState::Failed {
+        return Ok(());
+    }
+    if may_have_left || row.state == MailState::Sending {
         mails::record_may_have_left(tx, row).await?;
     }
-    if let (MailState::Failed, Some(reminder)) = (state, row.reminder_id) {
-        reminders::record_failed(tx, reminder, reason, context.clock.now()).await?;
-        raise_reminder_failure(tx, context, (row.business_id, reminder), reason).await?;
-    }
-    Ok(())
+    // Of who was erased meanwhile, the words of the server are not kept either: they may be the address.
+    let Some(reminder) = row.reminder_id.filter(|_| is_written) else { return Ok(()) };
+    let failed = reminders::record_failed(tx, reminder, reason, context.clock.now()).await?;
+    let Some(booking) = failed else { return Ok(()) };
+    raise_reminder_failure(tx, context, (row.business_id, &booking), (reminder, reason)).await
+}
+
+/// A reason without what a mail server has said beside its codes (RFC 5321, 4.2; RFC 3463): its words name the address.
+fn without_server_words(reason: &str) -> String {
+    let Some((what, words)) = reason.split_once(": ") else { return reason.to_owned() };
+    let is_code = |word: &&str| word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let codes: Vec<&str> = words.split(' ').take_while(is_code).collect();
+    if codes.is_empty() { what.to_owned() } else { format!("{what} ({})", codes.join(" ")) }
 }
 
 /// Whoever should have been reminded may be waiting: managers may still reach them.
 async fn raise_reminder_failure(
     tx: &mut Tx,
     context: &Context,
-    (business, reminder): (BusinessId, ReminderId),
-    reason: &str,
+    (business, booking): (BusinessId, &RemindedBooking),
+    (reminder, reason): (ReminderId, &str),
 ) -> Result<(), StorageError> {
     let content = NoticeContent {
         kind: NoticeKind::ReminderFailed,
-        subject: (HistorySubject::Business, business.0),
-        headline: text(NOTICE_LANGUAGE, TextKey::ReminderFailedHeadline, []),
-        detail: text(NOTICE_LANGUAGE, TextKey::ReminderFailedDetail, [("reason", reason.into())]),
-        link: "/settings/reminders".to_owned(),
+        subject: (HistorySubject::Booking, booking.id.0),
+        headline: text(
+            NOTICE_LANGUAGE,
+            TextKey::ReminderFailedHeadline,
+            [("reference", booking.reference.as_str().into())],
+        ),
+        detail: text(
+            NOTICE_LANGUAGE,
+            TextKey::ReminderFailedDetail,
+            [("reason", without_server_words(reason).into())],
+        ),
+        link: format!("/bookings/{}", booking.id),
         dedupe_key: format!("reminder_failed:{reminder}"),
         alert: None,
     };
@@ -158,7 +177,7 @@ async fn without_server(context: &Context, row: &Row) -> Result<JobOutcome, JobE
     let now = context.clock.now();
     if row.last_error.as_deref() != Some(NO_SERVER) {
         in_tx!(context.db, tx =>
-            mails::record_failure(&mut tx, row.id, row.state, NO_SERVER).await
+            mails::record_failure(&mut tx, row.id, row.state, NO_SERVER).await.map(drop)
         )?;
     }
     Ok(wait_for_server(now))
@@ -274,7 +293,8 @@ async fn record(
         Err(error) => {
             tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
             let (state, outcome) = outcome_of_error(context, job, row, &error);
-            record_failure(&mut tx, context, row, (state, &error.to_string())).await?;
+            let may_have_left = matches!(error, MailError::Unknown(_));
+            record_failure(&mut tx, context, row, (state, &error.to_string(), may_have_left)).await?;
             outcome
         }
     };

@@ -165,7 +165,8 @@ async fn to_customer(
     let off = format!("{page}/reminders/off");
     let rendered = render::to_customer(&BookingTexts::of(subject), &customer.name, (page, &off));
     let to = (customer, &address, organizer_address(context, &subject.business, Some(customer)));
-    let key = format!("reminder:{}", row.id);
+    // Whose address was wrong is reminded at another one.
+    let key = format!("reminder:{}:{}", row.id, customer.address_key);
     let new = NewMail {
         reminder: Some(NewReminderMail { reminder: row.id, unsubscribe_url: Some(&off) }),
         useful_until: Some(useful_until),

@@ -52,7 +52,7 @@ impl SyncFixture<'_> {
     }
 
     /// The page of whoever comes by that address.
-    async fn visit(&self, booking: &Booking, email: &str) -> CustomerVisit {
+    pub(crate) async fn visit(&self, booking: &Booking, email: &str) -> CustomerVisit {
         customers::page_url(&self.context, booking).await.expect("a page");
         let all = attendees::of_booking(self.db, self.business.id, booking.id).await.unwrap();
         let attendee = all.into_iter().find(|one| one.address == email).expect("they come");
@@ -99,7 +99,7 @@ async fn managers_are_told_by_whom_it_was(db: &TestDb) {
     };
     let booking = fixture.put("B-1", &draft).await;
     let guest = fixture.visit(&booking, "rui@guest.example").await;
-    customers::answer(&fixture.context, &guest, CustomerAnswer::Declined).await.unwrap();
+    customers::answer(&fixture.context, &guest, CustomerAnswer::Declined, booking.version).await.unwrap();
     fixture.settle().await;
     fixture.cancels(&booking).await;
     fixture.settle().await;

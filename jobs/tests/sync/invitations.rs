@@ -274,6 +274,39 @@ async fn rule_of_the_business_decides_what_is_sent(db: &TestDb) {
     assert!(calendar(&mails[4])["DTSTAMP"] > calendar(&mails[3])["DTSTAMP"]);
 }
 
+async fn invitation_by_hand_outlives_a_change_while_it_waits(db: &TestDb) {
+    let fixture = inviting(db).await;
+    fixture.choose(|settings| settings.mode = InvitationMode::Off).await;
+    let booking = fixture.put("tasting", &fixture.for_maria()).await;
+    let fault = json!({ "provider": "mailbox", "kind": "rate_limit", "count": 1_000 });
+    fixture.outside.control(http::Method::POST, "faults", Some(fault)).await;
+    invitations::send(&fixture.context, &fixture.change(), &booking).await.unwrap();
+    fixture.drain().await;
+    assert_eq!(fixture.states(&booking).await, [(MARIA.to_owned(), InvitationState::Waiting)]);
+    let booking =
+        fixture.put("tasting", &BookingDraft { notes: "By the sea".to_owned(), ..fixture.for_maria() }).await;
+    fixture.clock.advance(Duration::minutes(2));
+    fixture.drain().await;
+    assert_eq!(fixture.states(&booking).await, [(MARIA.to_owned(), InvitationState::Waiting)]);
+    fixture.put("tasting", &BookingDraft { title: "By the sea".to_owned(), ..fixture.for_maria() }).await;
+    fixture.clock.advance(Duration::minutes(2));
+    fixture.drain().await;
+    fixture.outside.control(http::Method::DELETE, "faults", None).await;
+    fixture.settle().await;
+    assert_eq!(fixture.invited().await, [sent(MARIA, "REQUEST", 0)]);
+    assert_eq!(fixture.outside.mails().await[0]["subject"], "By the sea – Harbour House");
+}
+
+async fn booking_that_was_moved_into_the_past_is_told(db: &TestDb) {
+    let fixture = inviting(db).await;
+    fixture.put("tasting", &fixture.for_maria()).await;
+    fixture.settle().await;
+    let past = BookingDraft { time: fixture.draft(&[], -120, -60).time, ..fixture.for_maria() };
+    fixture.put("tasting", &past).await;
+    fixture.settle().await;
+    assert_eq!(fixture.invited().await, [sent(MARIA, "REQUEST", 0), sent(MARIA, "REQUEST", 1)]);
+}
+
 async fn invitation_that_cannot_be_sent_says_why(db: &TestDb) {
     let fixture = inviting(db).await;
     let refusal =
@@ -325,6 +358,8 @@ on_both_databases!(
     changed_address_cancels_with_the_old_one_and_invites_the_new,
     guests_get_their_own_mail_and_sender_is_frozen,
     rule_of_the_business_decides_what_is_sent,
+    invitation_by_hand_outlives_a_change_while_it_waits,
+    booking_that_was_moved_into_the_past_is_told,
     invitation_that_cannot_be_sent_says_why,
     invitation_is_not_sent_when_the_booking_is_over,
 );

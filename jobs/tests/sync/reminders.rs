@@ -6,15 +6,16 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, Customer},
     language::Language,
     mail::MailState,
+    notice::NoticeKind,
     reminder::{ReminderChannel, ReminderRuleSettings, ReminderSkip, ReminderState},
 };
 use concord_services::{
     ServiceError,
     customers::{self, CustomerVisit},
-    reminders,
+    reminders, retries,
 };
 use concord_storage::{
-    on_both_databases,
+    notices, on_both_databases,
     reminder_rules::{self, ReminderRule},
     reminders as store,
     testing::{self, TestDb},
@@ -216,6 +217,80 @@ async fn refused_reminder_has_failed_and_says_why(db: &TestDb) {
     assert!(all[0].reminder.error.as_ref().unwrap().contains("554"));
 }
 
+async fn failed_reminder_follows_its_booking(db: &TestDb) {
+    let fixture = reminding(db).await;
+    let fault = json!({ "provider": "mailbox", "kind": "server_error", "count": 2 });
+    fixture.outside.control(http::Method::POST, "faults", Some(fault)).await;
+    let draft = fixture.tasting();
+    let corrected = fixture.put("corrected", &draft).await;
+    let moved = fixture.put("moved", &draft).await;
+    fixture.until(1439).await;
+    let failed = (1440, ReminderState::Failed, None);
+    assert_eq!(
+        (fixture.reminders(&corrected).await[0], fixture.reminders(&moved).await[0]),
+        (failed, failed)
+    );
+    // What the mail server says names the customer, and managers' mails do not.
+    let raised = notices::unsettled(db, fixture.business.id, 50).await.unwrap();
+    let raised: Vec<_> = raised.iter().filter(|one| one.kind == NoticeKind::ReminderFailed).collect();
+    assert_eq!(raised.len(), 2);
+    assert!(
+        raised.iter().any(|one| one.headline == "A reminder of booking moved could not be sent"),
+        "{raised:?}"
+    );
+    assert!(raised.iter().all(|one| one.detail.contains("(554") && !one.detail.contains('@')), "{raised:?}");
+
+    // Another address is reminded; the same one is not, whatever else changes.
+    let mails = fixture.mails().await;
+    let mut other = draft.clone();
+    "silva@example.net".clone_into(&mut other.customer.email);
+    fixture.put("corrected", &other).await;
+    let renamed = BookingDraft { title: "Hot stones".to_owned(), ..draft.clone() };
+    fixture.put("moved", &renamed).await;
+    fixture.until(1400).await;
+    let sent = fixture.outside.mails().await;
+    assert_eq!(sent.iter().map(|mail| &mail["to"]).collect::<Vec<_>>(), [&json!(["silva@example.net"])]);
+    assert_eq!(fixture.reminders(&corrected).await[0], (1440, ReminderState::Sent, None));
+    assert_eq!(fixture.reminders(&moved).await[0], failed);
+
+    // Nobody can send what is no longer so.
+    let later = testing::draft(&fixture.room, START + 10_000, START + 10_060);
+    fixture.put("moved", &BookingDraft { time: later.time, ..renamed }).await;
+    for mail in mails {
+        let retried = retries::retry_mail(&fixture.context, fixture.business.id, mail.id).await;
+        assert!(matches!(retried, Err(ServiceError::NotPossible(_))), "{retried:?}");
+    }
+    assert_eq!(fixture.outside.mails().await.len(), 1);
+}
+
+async fn reminder_that_waits_is_taken_back_when_they_are_turned_off(db: &TestDb) {
+    let fixture = reminding(db).await;
+    let fault = json!({ "provider": "mailbox", "kind": "rate_limit" });
+    fixture.outside.control(http::Method::POST, "faults", Some(fault)).await;
+    let booking = fixture.put("tasting", &fixture.tasting()).await;
+    fixture.until(1439).await;
+    assert_eq!(fixture.reminders(&booking).await[0], (1440, ReminderState::Queued, None));
+    let visit = fixture.visit(&booking, "maria@example.com").await;
+    reminders::turn_off(&fixture.context, &visit).await.unwrap();
+    fixture.outside.control(http::Method::DELETE, "faults", None).await;
+    fixture.until(59).await;
+    let off = ReminderState::Skipped;
+    let why = Some(ReminderSkip::TurnedOff);
+    assert_eq!(fixture.reminders(&booking).await, [(1440, off, why), (60, off, why)]);
+    assert_eq!(fixture.subjects().await, Vec::<String>::new());
+}
+
+async fn reminder_that_went_out_stays_as_it_was(db: &TestDb) {
+    let fixture = SyncFixture::with_mailbox(db).await;
+    let rule = fixture.remind(&customer_rule(1440)).await;
+    let booking = fixture.put("tasting", &fixture.tasting()).await;
+    fixture.until(1439).await;
+    let apply = |_: &ReminderRuleSettings| Ok::<_, ServiceError>(customer_rule(120));
+    reminders::change(&fixture.context, &fixture.change(), rule.id, apply).await.unwrap();
+    fixture.settle().await;
+    assert_eq!(fixture.reminders(&booking).await, [(1440, ReminderState::Sent, None)]);
+}
+
 async fn customer_turns_reminders_off(db: &TestDb) {
     let fixture = reminding(db).await;
     let booking = fixture.put("tasting", &fixture.tasting()).await;
@@ -264,6 +339,9 @@ on_both_databases!(
     late_reminder_is_sent_while_it_helps_and_else_skipped,
     without_a_mail_server_nothing_is_written,
     refused_reminder_has_failed_and_says_why,
+    failed_reminder_follows_its_booking,
+    reminder_that_waits_is_taken_back_when_they_are_turned_off,
+    reminder_that_went_out_stays_as_it_was,
     customer_turns_reminders_off,
     changed_rules_are_followed,
 );

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use concord_domain::{booking::BookingTime, customer::CustomerAnswer};
 use concord_jobs::language::TextKey;
-use concord_services::customers::{self, CustomerError};
+use concord_services::customers::{self, AnswerOutcome, CustomerError};
 use serde::Deserialize;
 
 use super::{
@@ -50,15 +50,16 @@ struct WishPage<'a> {
 #[derive(Deserialize)]
 pub(super) struct AnswerForm {
     answer: CustomerAnswer,
+    version: i64,
 }
 
 pub(super) async fn answer(
     visitor: PageVisitor,
     CustomerForm(form): CustomerForm<AnswerForm>,
 ) -> CustomerResult {
-    match customers::answer(&visitor.app.context, &visitor.visit, form.answer).await {
-        Ok(true) => Ok(visitor.redirect(CompletedAction::Cancelled)),
-        Ok(false) => Ok(visitor.redirect(CompletedAction::Answered)),
+    match customers::answer(&visitor.app.context, &visitor.visit, form.answer, form.version).await {
+        Ok(AnswerOutcome::Cancelled) => Ok(visitor.redirect(CompletedAction::Cancelled)),
+        Ok(AnswerOutcome::Known | AnswerOutcome::Recorded) => Ok(visitor.redirect(CompletedAction::Answered)),
         Err(error) => refused(&visitor, error),
     }
 }

@@ -1,7 +1,9 @@
 //! Why a customer's page is not shown, or what they wanted not done.
 
 use axum::{
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use concord_domain::language::Language;
@@ -10,7 +12,10 @@ use concord_services::{ServiceError, customers::CustomerError};
 use concord_storage::StorageError;
 
 use super::{CustomerTexts, answer_with};
-use crate::{app::admission::AdmissionError, http::pages::PageError};
+use crate::{
+    app::admission::AdmissionError,
+    http::{accept_language::accept_language, pages::PageError},
+};
 
 /// Why a customer's page is not shown.
 #[derive(Debug)]
@@ -53,24 +58,54 @@ impl From<askama::Error> for CustomerPageError {
     }
 }
 
+/// Which page is shown instead: the language of its reader is known where the request is.
+#[derive(Clone, Copy)]
+enum ErrorPage {
+    Gone,
+    Failed(StatusCode),
+}
+
+impl ErrorPage {
+    fn render(self, language: Language) -> Response {
+        let texts = CustomerTexts { language, business: "" };
+        let (status, page) = match self {
+            Self::Gone => (StatusCode::NOT_FOUND, texts.gone_page()),
+            Self::Failed(status) => (status, texts.failed_page(status)),
+        };
+        match page {
+            Ok(page) => answer_with(status, page),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        }
+    }
+}
+
+/// Shows what went wrong in the language that the browser asks for, and keeps all answers out of search engines.
+pub(super) async fn in_language_of_browser(request: Request, next: Next) -> Response {
+    let language = Language::choose(None, accept_language(request.headers()), None);
+    let mut response = next.run(request).await;
+    if let Some(page) = response.extensions_mut().remove::<ErrorPage>() {
+        let retry_after = response.headers_mut().remove(header::RETRY_AFTER);
+        response = page.render(language);
+        response.headers_mut().extend(retry_after.map(|value| (header::RETRY_AFTER, value)));
+    }
+    response.headers_mut().insert("x-robots-tag", HeaderValue::from_static("noindex, nofollow"));
+    response
+}
+
 impl IntoResponse for CustomerPageError {
     fn into_response(self) -> Response {
-        // Whose language it is nobody knows here.
-        let texts = CustomerTexts { language: Language::default(), business: "" };
-        let (status, page) = match &self {
-            Self::Gone => (StatusCode::NOT_FOUND, texts.gone_page()),
+        let page = match &self {
+            Self::Gone => ErrorPage::Gone,
             Self::Failed(error) => {
                 let status = error.status();
                 if status == StatusCode::INTERNAL_SERVER_ERROR {
                     tracing::error!(%error, "a customer's page could not be shown");
                 }
-                (status, texts.failed_page(status))
+                ErrorPage::Failed(status)
             }
         };
-        let mut response = match page {
-            Ok(page) => answer_with(status, page),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        };
+        let mut response = page.render(Language::default());
+        response.extensions_mut().insert(page);
         if let Self::Failed(PageError::TooMany { seconds }) = self {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -18,7 +18,8 @@ mod visitor;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
+    middleware::from_fn,
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -44,14 +45,14 @@ pub(super) fn router() -> Router<App> {
         .route("/digests/off/{token}", get(digests::confirm).post(digests::turn_off))
         .route("/digests/on/{token}", post(digests::turn_on))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(from_fn(error::in_language_of_browser))
 }
 
-/// A page that no cache keeps, no search engine finds, and whose address no other site learns.
+/// A page that no cache keeps, and whose address no other site learns.
 fn answer_with(status: StatusCode, page: String) -> Response {
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
     ];
     (status, headers, Html(page)).into_response()
 }

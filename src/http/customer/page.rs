@@ -40,6 +40,8 @@ struct BookingPage<'a> {
     /// Its IANA name, for the script that compares it with the zone of the reader.
     zone_name: &'static str,
     links: Vec<CalendarLink>,
+    /// Of the booking, as it is shown.
+    version: i64,
     /// Whether they may answer.
     can_answer: bool,
     answers: Vec<(&'static str, String)>,
@@ -49,6 +51,8 @@ struct BookingPage<'a> {
     may_move: Option<String>,
     may_cancel: Option<String>,
     may_ask: bool,
+    /// Whether they can be mailed a link to all their bookings.
+    may_get_mail: bool,
     /// The hours for whoever is in another zone, shown by script: start and end, RFC 3339.
     instants: Option<(String, String)>,
     here: String,
@@ -122,6 +126,7 @@ fn render(
         zone: own.zone_note(),
         zone_name: zone.name(),
         links: if is_off { Vec::new() } else { calendar_links(&linked) },
+        version: booking.version,
         can_answer: visit.may_answer(now),
         answers: [
             (CustomerAnswer::Accepted, TextKey::CustomerAccept),
@@ -133,6 +138,7 @@ fn render(
         answered,
         answer_note: answer_note(visit, now).map(|key| texts.text(key)),
         may_ask: visit.may_ask(now),
+        may_get_mail: visit.may_get_mail(&visitor.app.context),
         may_move: until(TextKey::CustomerMoveUntil, may_move),
         may_cancel: until(TextKey::CustomerCancelUntil, may_cancel),
         instants: match content.time {

@@ -11,7 +11,10 @@ use concord_jobs::{invitations::BookingTexts, language::TextKey};
 use concord_services::customers::{self, CustomerPortal};
 use secrecy::ExposeSecret;
 
-use super::{CompletedAction, CustomerPageError, CustomerResult, CustomerTexts, PageVisitor, answer_with};
+use super::{
+    CompletedAction, CustomerPageError, CustomerResult, CustomerTexts, PageVisitor, answer_with,
+    page::refused,
+};
 use crate::{
     app::{App, admission::CredentialKind},
     http::{accept_language::accept_language, pages::Assets, request_origin::RequestOrigin},
@@ -34,8 +37,10 @@ struct PortalRow {
 }
 
 pub(super) async fn send_link(visitor: PageVisitor) -> CustomerResult {
-    customers::send_portal_link(&visitor.app.context, &visitor.visit).await?;
-    Ok(visitor.redirect(CompletedAction::LinkSent))
+    match customers::send_portal_link(&visitor.app.context, &visitor.visit).await {
+        Ok(()) => Ok(visitor.redirect(CompletedAction::LinkSent)),
+        Err(error) => refused(&visitor, error),
+    }
 }
 
 pub(super) async fn show(

@@ -224,5 +224,5 @@ fn calendar_bytes(
         (FeedVariant::Calendar, FeedScope::Driver) => driver_feed,
         (FeedVariant::Calendar, _) => booking_feed,
     };
-    write(bookings, names, feed.privacy, app.context.mail.host(), &header)
+    write(bookings, names, feed.privacy, &app.context.mail.uid_host, &header)
 }

@@ -10,6 +10,7 @@ use concord_domain::{
 use super::outcome::{PutError, WrittenBooking};
 use crate::{
     ChangeContext, Result, StorageError, Tx,
+    answers::{self, AnswerWrite},
     channels::items::{self, ChannelItemLoss, NewChannelItem},
     entries,
     notices::{self, NewNotice},
@@ -35,6 +36,9 @@ pub enum LinkedWrite<'a> {
     },
     /// What people are told of the change. None of it is due at once, so that there is nothing to push.
     Notices(&'a [NewNotice<'a>]),
+    /// What somebody who is invited has answered, which cancels it; what other systems are told of that comes last. `Exists`
+    /// inside: that is known.
+    Answered(&'a AnswerWrite<'a>),
     /// What the item of a channel's feed has become that this booking stands for.
     Item(&'a ChannelItemWrite<'a>),
     /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
@@ -105,6 +109,7 @@ pub(super) async fn write_linked(
     match along {
         LinkedWrite::Nothing => {}
         LinkedWrite::Notices(notices) => raise(tx, notices, change.now).await?,
+        LinkedWrite::Answered(answer) => answers::record(tx, change, answer).await?,
         LinkedWrite::Item(item) => item.write(tx, change, put.booking.id).await?,
         LinkedWrite::Followed { change: outside, revision, etag, shape, notices } => {
             if !entries::note_seen(tx, (outside.entry, revision), (etag, shape), false).await? {

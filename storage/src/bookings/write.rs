@@ -7,6 +7,7 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingStatus, FieldError, check_reference},
     ids::{BookingId, BusinessId, ChannelId, StaffId},
     interval::Interval,
+    mail::{MailAddress, MailAddressError},
     sync::remote_change,
     webhook::Event,
 };
@@ -21,7 +22,7 @@ use super::{
     unavailability::{Unavailability, alternatives, obstacles},
 };
 use crate::{
-    ChangeContext, Db, Result, StorageError, Tx,
+    ChangeContext, Db, Result, StorageError, Tx, answers,
     entries::{self, TargetScope, rounds},
     jobs::JobRef,
     occupancy::OccupiedInterval,
@@ -66,6 +67,9 @@ async fn write(
                 }
                 approval::raise_pending(&mut tx, change, &put).await?;
                 events::publish(&mut tx, &mut put, change.now).await?;
+                if let LinkedWrite::Answered(answer) = linked {
+                    put.jobs.extend(answers::publish(&mut tx, change, answer).await?);
+                }
                 tx.commit().await?;
                 return Ok(put);
             }
@@ -186,6 +190,7 @@ async fn put_in(
             events: None,
         });
     }
+    check_new_address(command, before.as_ref())?;
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, command).await?;
     let business = business_booking_settings(tx, change.business).await?;
     let zone = resource.zone.unwrap_or(business.zone);
@@ -234,6 +239,19 @@ async fn put_in(
     let events = Some(BookingEvents { event, was_conflict, resolved: allocated.others });
     let created = before.is_none();
     Ok(WrittenBooking { booking, created, allocated: allocated.all, jobs, overtakes, events })
+}
+
+/// What is newly typed can be an address. What was taken before stays, so that its booking can be changed and called off.
+fn check_new_address(command: BookingCommand<'_>, before: Option<&Booking>) -> Result<(), PutError> {
+    let BookingCommand::Put(draft) = command else { return Ok(()) };
+    let email = draft.customer.email.as_str();
+    let is_new = !email.trim().is_empty() && before.is_none_or(|before| before.draft.customer.email != email);
+    match MailAddress::parse(email) {
+        Err(error @ MailAddressError::Invalid) if is_new => {
+            Err(PutError::Invalid(vec![FieldError::new("customer.email", error.to_string())]))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn origin_of(command: BookingCommand<'_>) -> BookingOrigin {

@@ -8,7 +8,7 @@ use concord_domain::{
 use super::Reminder;
 use crate::{Db, Result, column::sqlx, reminder_rules::RuleColumns};
 
-/// A reminder with its booking and its rule.
+/// A reminder with its booking and its rule: as that was when the reminder was settled, or as it is.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct ListedReminder {
     #[sqlx(flatten)]
@@ -23,7 +23,9 @@ macro_rules! listed {
     ($condition:literal) => {
         concat!(
             "SELECT m.id, m.business_id, m.booking_id, m.rule_id, m.starts_at, m.due_at, m.planned_at, m.state,
-                m.skip_reason, m.error, m.changed_at, b.reference, u.channel, u.kind, u.minutes_before
+                m.skip_reason, m.error, m.changed_at, b.reference, u.kind,
+                COALESCE(m.channel, u.channel) AS channel,
+                COALESCE(m.minutes_before, u.minutes_before) AS minutes_before
             FROM reminders m JOIN bookings b ON b.id = m.booking_id JOIN reminder_rules u ON u.id = m.rule_id
             WHERE ",
             $condition

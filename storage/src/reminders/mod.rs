@@ -16,7 +16,7 @@ pub use self::{
     planning::{bookings_to_come, replan},
 };
 use crate::{
-    Result, Tx,
+    Db, Result, Tx,
     column::{ZoneName, sqlx},
     reminder_rules::QuietColumns,
 };
@@ -101,25 +101,41 @@ pub async fn postpone(tx: &mut Tx, id: ReminderId, due_at: DateTime<Utc>) -> Res
     exec!(tx, POSTPONE, id, due_at)
 }
 
-const QUEUED: &str =
-    "UPDATE reminders SET state = 'queued', changed_at = $2 WHERE id = $1 AND state = 'planned'";
+// When and how it goes out is kept with it: its rule may be another one later.
+macro_rules! as_the_rule_is {
+    () => {
+        "channel = (SELECT u.channel FROM reminder_rules u WHERE u.id = reminders.rule_id),
+         minutes_before = (SELECT u.minutes_before FROM reminder_rules u WHERE u.id = reminders.rule_id)"
+    };
+}
+
+const QUEUED: &str = concat!(
+    "UPDATE reminders SET state = 'queued', changed_at = $2, ",
+    as_the_rule_is!(),
+    " WHERE id = $1 AND state = 'planned'"
+);
 
 /// Its mails are written, in this transaction. Returns `false` where it is no longer planned.
 pub async fn record_queued(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bool> {
     Ok(changed!(tx, QUEUED, id, now)? == 1)
 }
 
-const PUBLISHED: &str =
-    "UPDATE reminders SET state = 'sent', changed_at = $2 WHERE id = $1 AND state = 'planned'";
+const PUBLISHED: &str = concat!(
+    "UPDATE reminders SET state = 'sent', changed_at = $2, ",
+    as_the_rule_is!(),
+    " WHERE id = $1 AND state = 'planned'"
+);
 
 /// Its event is published, in this transaction. Returns `false` where it is no longer planned.
 pub async fn record_published(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bool> {
     Ok(changed!(tx, PUBLISHED, id, now)? == 1)
 }
 
-const SKIPPED: &str = "
-    UPDATE reminders SET state = 'skipped', skip_reason = $2, changed_at = $3
-    WHERE id = $1 AND state IN ('planned', 'queued')";
+const SKIPPED: &str = concat!(
+    "UPDATE reminders SET state = 'skipped', skip_reason = $2, changed_at = $3, ",
+    as_the_rule_is!(),
+    " WHERE id = $1 AND state IN ('planned', 'queued')"
+);
 const WITHDRAW: &str = "DELETE FROM mails WHERE reminder_id = $1 AND state = 'waiting'";
 // What may have left is not handed over once more.
 const EXPIRE: &str = "UPDATE mails SET useful_until = $2 WHERE reminder_id = $1 AND state = 'sending'";
@@ -150,9 +166,45 @@ pub(crate) async fn record_sent(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>)
 const FAILED: &str = "
     UPDATE reminders SET state = 'failed', error = $2, changed_at = $3
     WHERE id = $1 AND state = 'queued'
-      AND NOT EXISTS (SELECT 1 FROM mails m WHERE m.reminder_id = $1 AND m.state <> 'failed')";
+      AND NOT EXISTS (SELECT 1 FROM mails m WHERE m.reminder_id = $1 AND m.state <> 'failed')
+    RETURNING booking_id AS id, (SELECT b.reference FROM bookings b WHERE b.id = booking_id) AS reference";
 
-/// A mail of it has failed: so has the reminder, if none of its mails is left.
-pub async fn record_failed(tx: &mut Tx, id: ReminderId, error: &str, now: DateTime<Utc>) -> Result<()> {
-    exec!(tx, FAILED, id, error, now)
+/// The booking of a reminder.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
+pub struct RemindedBooking {
+    pub id: BookingId,
+    pub reference: String,
+}
+
+/// A mail of it has failed: so has the reminder, if none of its mails is left. Returns whose reminder it is, if it has.
+pub async fn record_failed(
+    tx: &mut Tx,
+    id: ReminderId,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<RemindedBooking>> {
+    optional!(tx, FAILED, id, error, now)
+}
+
+const IS_WANTED: &str = "
+    SELECT EXISTS (SELECT 1 FROM reminders m JOIN bookings b ON b.id = m.booking_id
+        WHERE m.id = $1 AND m.state = 'failed' AND b.starts_at = m.starts_at
+          AND b.status NOT IN ('cancelled', 'no_show'))";
+
+/// Whether a reminder that has failed would still say what is so.
+pub async fn is_wanted(db: &Db, id: ReminderId) -> Result<bool> {
+    scalar!(db, IS_WANTED, id)
+}
+
+const TO_CUSTOMER: &str = "
+    SELECT m.id FROM reminders m JOIN reminder_rules u ON u.id = m.rule_id
+    WHERE m.booking_id = $1 AND m.state IN ('planned', 'queued') AND u.channel = 'customer_email'";
+
+/// The customer of a booking wants none: what has not left does not leave.
+pub async fn turn_off(tx: &mut Tx, booking: BookingId, now: DateTime<Utc>) -> Result<()> {
+    let ids: Vec<ReminderId> = scalars!(tx, TO_CUSTOMER, booking)?;
+    for id in ids {
+        record_skipped(tx, id, ReminderSkip::TurnedOff, now).await?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use concord_domain::{
     booking::Booking,
     ids::{BookingId, BusinessId, ReminderId},
     job::{JobKind, QueueClass},
+    mail::MailAddress,
     reminder::{ReminderPlan, ReminderSkip, ReminderState, plan},
 };
 
@@ -79,15 +80,17 @@ async fn plan_all(
         business: Some(booking.business),
         kind: JobKind::Remind,
         subject: booking.id.0,
-        queue: QueueClass::Interactive,
+        // Very many may be due at one moment, and what people wait for goes first.
+        queue: QueueClass::Bulk,
         due_at,
     };
     let enqueued = jobs::enqueue(tx, job, now).await?;
     Ok((due_at <= now).then_some(enqueued))
 }
 
+// One that has failed has mails that wait where somebody sends them again.
 fn may_have_mails(row: &Reminder) -> bool {
-    matches!(row.state, ReminderState::Planned | ReminderState::Queued | ReminderState::Sent)
+    row.state != ReminderState::Skipped
 }
 
 const INSERT: &str = "
@@ -95,7 +98,8 @@ const INSERT: &str = "
         changed_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7)";
 const REVIVE: &str = "
-    UPDATE reminders SET state = 'planned', skip_reason = NULL, due_at = $2, planned_at = $3, changed_at = $3
+    UPDATE reminders SET state = 'planned', skip_reason = NULL, due_at = $2, planned_at = $3, changed_at = $3,
+        channel = NULL, minutes_before = NULL
     WHERE id = $1 AND state IN ('planned', 'skipped')";
 
 /// Returns when it is due, if it is planned.
@@ -119,7 +123,11 @@ async fn plan_one(
         return Ok((state == ReminderState::Planned).then_some(due_at));
     };
     match (row.state, planned_at(row.planned_at)) {
-        (ReminderState::Sent | ReminderState::Failed, _) => return Ok(None),
+        (ReminderState::Sent, _) => return Ok(None),
+        (ReminderState::Failed, _) => {
+            let is_back = was_changed && plan_for_other_address(tx, booking, row.id, now).await?;
+            return Ok(is_back.then_some(row.due_at));
+        }
         (ReminderState::Queued, _) => {
             let is_back = was_changed && take_back(tx, row.id, now).await?;
             return Ok(is_back.then_some(row.due_at));
@@ -146,7 +154,8 @@ async fn plan_one(
 
 const HAS_LEFT: &str = "SELECT EXISTS (SELECT 1 FROM mails WHERE reminder_id = $1 AND state <> 'waiting')";
 const PLANNED_AGAIN: &str =
-    "UPDATE reminders SET state = 'planned', changed_at = $2 WHERE id = $1 AND state = 'queued'";
+    "UPDATE reminders SET state = 'planned', changed_at = $2, channel = NULL, minutes_before = NULL
+     WHERE id = $1 AND state = 'queued'";
 
 /// Takes back what is written and has not left: it is written anew from the booking as it is now. Returns whether it was.
 async fn take_back(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bool> {
@@ -156,6 +165,22 @@ async fn take_back(tx: &mut Tx, id: ReminderId, now: DateTime<Utc>) -> Result<bo
     }
     exec!(tx, WITHDRAW, id)?;
     Ok(changed!(tx, PLANNED_AGAIN, id, now)? == 1)
+}
+
+const TO_OTHER_ADDRESS: &str = "
+    UPDATE reminders SET state = 'planned', error = NULL, changed_at = $3, channel = NULL, minutes_before = NULL
+    WHERE id = $1 AND state = 'failed' AND channel = 'customer_email'
+      AND NOT EXISTS (SELECT 1 FROM mails WHERE reminder_id = $1 AND (state <> 'failed' OR to_address = $2))";
+
+/// Plans what has failed again where the customer has another address by now. Returns whether it did.
+async fn plan_for_other_address(
+    tx: &mut Tx,
+    booking: &Booking,
+    id: ReminderId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let Ok(address) = MailAddress::parse(&booking.draft.customer.email) else { return Ok(false) };
+    Ok(changed!(tx, TO_OTHER_ADDRESS, id, address.as_str(), now)? == 1)
 }
 
 const TO_COME: &str = "

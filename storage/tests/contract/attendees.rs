@@ -11,7 +11,7 @@ use concord_domain::{
     mail::{MailKind, MailState},
 };
 use concord_storage::{
-    Db,
+    Db, answers,
     attendees::{self, Attendee, PlannedInvitation},
     bookings,
     businesses::{self, BusinessSettings},
@@ -246,7 +246,7 @@ async fn who_is_asked_anew_has_not_answered(db: &TestDb) {
         commit(tx).await;
     };
     let mut tx = begin(db).await;
-    customer_links::answer(&mut tx, attendee.id, CustomerAnswer::Accepted, precise(1)).await.unwrap();
+    answers::set(&mut tx, attendee.id, CustomerAnswer::Accepted, precise(1)).await.unwrap();
     commit(tx).await;
     plan(false).await;
     assert_eq!(answer().await, Some(CustomerAnswer::Accepted));

@@ -7,7 +7,7 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
-    ChangeContext, Db, StorageError,
+    ChangeContext, Db, StorageError, answers,
     attendees::{self, Attendee},
     bookings, customer_links,
     seal::{Keyring, MasterKey},
@@ -70,7 +70,7 @@ async fn page_of_a_former_customer_is_nobodys(db: &TestDb) {
 async fn answer_is_kept(db: &TestDb) {
     let (booking, customer) = booking(db).await;
     let mut tx = begin(db).await;
-    customer_links::answer(&mut tx, customer.id, CustomerAnswer::Declined, precise(3)).await.unwrap();
+    answers::set(&mut tx, customer.id, CustomerAnswer::Declined, precise(3)).await.unwrap();
     commit(tx).await;
     let all = attendees::of_booking(db, booking.business, booking.id).await.unwrap();
     assert_eq!((all[0].answer, all[0].answered_at), (Some(CustomerAnswer::Declined), Some(precise(3))));

@@ -13,10 +13,13 @@ use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, KeyAction, KeyActions},
     elements::Element,
+    wd::WebDriverCompatibleCommand,
 };
+use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::{ParseError, Url};
 
 use super::demo_app::{DemoApp, in_path};
 use crate::{PATIENCE, until};
@@ -222,6 +225,22 @@ impl Browser {
         self.client.set_window_size(width, 900).await.expect("another size");
     }
 
+    /// As if the reader were in that zone.
+    pub async fn be_in_zone(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
+    }
+
+    /// As if the system were set to `light` or `dark`.
+    pub async fn prefers_colours(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    async fn devtools(&self, command: &'static str, parameters: Value) {
+        let command = DevtoolsCommand { command, parameters };
+        self.client.issue_cmd(command).await.expect("what Chromium's developer tools can do");
+    }
+
     /// Writes what is seen to a PNG file.
     pub async fn save_picture(&self, file: &Path) {
         let picture = self.client.screenshot().await.expect("a picture");
@@ -247,6 +266,24 @@ impl Browser {
     /// As if the browser had never been here.
     pub async fn forget(&self) {
         self.client.delete_all_cookies().await.expect("no cookies");
+    }
+}
+
+/// What WebDriver has no word for, and ChromeDriver passes on.
+#[derive(Debug)]
+struct DevtoolsCommand {
+    command: &'static str,
+    parameters: Value,
+}
+
+impl WebDriverCompatibleCommand for DevtoolsCommand {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _url: &Url) -> (Method, Option<String>) {
+        let body = json!({ "cmd": self.command, "params": self.parameters });
+        (Method::POST, Some(body.to_string()))
     }
 }
 

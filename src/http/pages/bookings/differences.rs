@@ -24,13 +24,30 @@ pub(super) fn action_label(line: &HistoryEntry) -> String {
         "created" => "created the booking".to_owned(),
         "changed" => "changed the booking".to_owned(),
         "cancelled" => "cancelled the booking".to_owned(),
-        "answered" => match line.detail.get("answer").and_then(Value::as_str) {
-            Some("accepted") => "answered yes".to_owned(),
-            Some("declined") => "answered no".to_owned(),
-            Some("tentative") => "answered maybe".to_owned(),
-            _ => "answered".to_owned(),
-        },
+        "answered" => format!("answered {}", answer_label(line).unwrap_or_default()).trim_end().to_owned(),
+        "answered an earlier invitation" => with_answer("answered an earlier invitation", line),
+        "answered by another address" => {
+            let by = line.detail.get("by").and_then(Value::as_str).filter(|by| !by.is_empty());
+            let noted = by.map_or_else(
+                || "noted an answer from another address".to_owned(),
+                |by| format!("noted an answer from {by}, who is not invited"),
+            );
+            with_answer(&noted, line)
+        }
         other => other.replace('_', " "),
+    }
+}
+
+fn with_answer(action: &str, line: &HistoryEntry) -> String {
+    answer_label(line).map_or_else(|| action.to_owned(), |answer| format!("{action}: {answer}"))
+}
+
+fn answer_label(line: &HistoryEntry) -> Option<&'static str> {
+    match line.detail.get("answer").and_then(Value::as_str)? {
+        "accepted" => Some("yes"),
+        "declined" => Some("no"),
+        "tentative" => Some("maybe"),
+        _ => None,
     }
 }
 
