@@ -85,7 +85,7 @@ async fn hours_are_told_on_the_clocks_of_the_reader_too() {
         let told = told.as_str().unwrap();
         assert_eq!(!told.is_empty(), is_told, "{zone}: {told}");
         // Noon in Lisbon, or an hour later in summer.
-        assert!(!is_told || ["07:00", "08:00"].iter().any(|hour| told.contains(hour)), "{told}");
+        assert!(!is_told || ["7:00", "8:00"].iter().any(|hour| told.contains(hour)), "{told}");
     }
 }
 

@@ -3,6 +3,7 @@ use concord_domain::{
     alert::{AlertKind, AlertState},
     ids::{AlertId, BusinessId},
     job::JobKind,
+    webhook::DisabledReason,
 };
 use concord_storage::{
     Db, alerts,
@@ -12,10 +13,11 @@ use concord_storage::{
     notifications,
     retention::RetentionPeriods,
     testing::{self, TestDb, at, begin, commit},
+    webhook_endpoints,
 };
 use uuid::Uuid;
 
-use crate::{entries::fixture, first, following, retention::deleted};
+use crate::{entries::fixture, first, following, retention::deleted, webhook_endpoints::endpoint};
 
 fn subject(business: BusinessId, id: Uuid) -> AlertSubject {
     AlertSubject { business, kind: AlertKind::ChannelFeed, id }
@@ -116,6 +118,8 @@ async fn people_are_told_of_each_level_once(db: &TestDb) {
     assert!(!tell(db, &alert, 3, 501).await, "it is well");
     assert!(fail(db, feed, "it answers 500", 502).await);
     assert_eq!(unclosed(db, feed).await.unwrap().failure.since, at(0));
+    assert!(!close(db, &alert, 599).await, "it fails again");
+    assert!(heal(db, feed, 600).await);
     assert!(close(db, &alert, 600).await);
     assert!(!close(db, &alert, 601).await);
     assert!(fail(db, feed, "it timed out", 700).await, "another one");
@@ -124,6 +128,42 @@ async fn people_are_told_of_each_level_once(db: &TestDb) {
     let keep =
         RetentionPeriods { sync_log: days, mails: days, done_jobs: days, history: days, customers: None };
     assert_eq!(deleted(db, keep, at(701) + days, "alerts").await, 1, "what lasts is kept");
+}
+
+async fn alert_of_what_is_no_more_is_known(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let endpoint = endpoint(db, business, &[]).await;
+    let hooks = AlertSubject { business, kind: AlertKind::Webhook, id: endpoint.id.0 };
+    for subject in
+        [hooks, subject(business, Uuid::from_u128(1)), AlertSubject { kind: AlertKind::Mailbox, ..hooks }]
+    {
+        fail(db, subject, "it timed out", 0).await;
+    }
+    let kinds = [AlertKind::CalendarExport, AlertKind::CalendarImport];
+    for kind in kinds {
+        fail(db, AlertSubject { kind, ..hooks }, "it timed out", 0).await;
+    }
+    let exists = async |subject: AlertSubject| {
+        let mut tx = begin(db).await;
+        let id = alerts::find_unclosed(&mut tx, subject).await.unwrap().unwrap().id;
+        alerts::has_subject(&mut tx, business, id).await.unwrap()
+    };
+    assert!(exists(hooks).await);
+    assert!(exists(AlertSubject { kind: AlertKind::Mailbox, ..hooks }).await);
+    assert!(!exists(subject(business, Uuid::from_u128(1))).await, "there is no such channel");
+    for kind in kinds {
+        assert!(!exists(AlertSubject { kind, ..hooks }).await, "{kind}");
+    }
+    let mut tx = begin(db).await;
+    let by_hand = DisabledReason::ByHand;
+    assert!(webhook_endpoints::disable(&mut tx, (business, endpoint.id), by_hand, at(1)).await.unwrap());
+    commit(tx).await;
+    assert!(!exists(hooks).await);
+    let alert = unclosed(db, hooks).await.unwrap();
+    let mut tx = begin(db).await;
+    assert!(alerts::end(&mut tx, business, alert.id, at(2)).await.unwrap(), "whether it fails or not");
+    assert!(!alerts::end(&mut tx, business, alert.id, at(3)).await.unwrap());
+    commit(tx).await;
 }
 
 async fn alerts_are_listed_by_business_person_and_state(db: &TestDb) {
@@ -142,6 +182,7 @@ async fn alerts_are_listed_by_business_person_and_state(db: &TestDb) {
         let alert = unclosed(db, feed).await.unwrap();
         tell(db, &alert, 1, 20).await;
         if number == 1 {
+            heal(db, feed, 25).await;
             close(db, &alert, 30).await;
         }
     }
@@ -255,6 +296,7 @@ async fn who_was_told_of_an_alert_is_known(db: &TestDb) {
 concord_storage::on_both_databases!(
     failure_is_noted_once_until_it_is_over,
     people_are_told_of_each_level_once,
+    alert_of_what_is_no_more_is_known,
     alerts_are_listed_by_business_person_and_state,
     export_is_well_when_no_entry_of_the_connection_has_failed,
     times_that_are_ahead_become_now,

@@ -150,6 +150,7 @@ async fn what_was_decided_is_kept(db: &TestDb) {
     commit(tx).await;
     let now = attendees::of_booking(db, booking.business, booking.id).await.unwrap();
     assert_eq!(now.iter().map(|one| one.asked).collect::<Vec<_>>(), [false, true]);
+    assert!(now.iter().all(|one| one.invited_by_hand), "that lasts");
     assert_eq!(now[0].organizer_address.as_deref(), Some("first@quinta.example"));
     assert_eq!(now[0].problem.as_deref(), Some("no such address"));
 }
@@ -173,6 +174,7 @@ async fn mail_that_may_have_left_is_not_taken_back(db: &TestDb) {
     );
     assert!(!attendees::withdraw(&mut tx, mail.id).await.unwrap());
     commit(tx).await;
+    assert_eq!(attendees::sending(db, attendee.id).await.unwrap().map(|one| one.id), Some(mail.id));
 
     // What follows it waits for it, and can be taken back.
     let next = write(db, &attendee, &message(1)).await;

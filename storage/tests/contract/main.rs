@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod alerts;
+mod answers;
 mod api_keys;
 mod attendees;
 mod backup;
@@ -35,6 +36,7 @@ mod feed_reads;
 mod feeds;
 mod history;
 mod idempotency;
+mod installation;
 mod job_keys;
 mod job_keys_model;
 mod jobs;

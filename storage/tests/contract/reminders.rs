@@ -14,7 +14,7 @@ use concord_storage::{
     jobs,
     mails::{self, NewMail, NewReminderMail, StoredMail},
     reminder_rules::{self, ReminderRule},
-    reminders::{self, Reminder},
+    reminders::{self, RemindedBooking, Reminder},
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
 };
@@ -214,13 +214,16 @@ async fn mail_of_a_reminder_settles_it(db: &TestDb) {
     let mut tx = begin(db).await;
     assert!(!reminders::record_queued(&mut tx, row.id, precise(2)).await.unwrap(), "once");
     // Another mail of it is not settled.
-    reminders::record_failed(&mut tx, row.id, "no such mailbox", precise(2)).await.unwrap();
+    let left = reminders::record_failed(&mut tx, row.id, "no such mailbox", precise(2)).await.unwrap();
+    assert_eq!(left, None);
     commit(tx).await;
     assert_eq!(rows(db, &booking).await[0].state, ReminderState::Queued);
     let mut tx = begin(db).await;
-    mails::record_failure(&mut tx, mail.id, MailState::Failed, "no such mailbox").await.unwrap();
-    reminders::record_failed(&mut tx, row.id, "no such mailbox", precise(2)).await.unwrap();
+    assert!(mails::record_failure(&mut tx, mail.id, MailState::Failed, "no such mailbox").await.unwrap());
+    let failed = reminders::record_failed(&mut tx, row.id, "no such mailbox", precise(2)).await.unwrap();
     commit(tx).await;
+    assert_eq!(failed, Some(RemindedBooking { id: booking.id, reference: "tasting".to_owned() }));
+    assert!(reminders::is_wanted(db, row.id).await.unwrap());
     let failed = reminders::of_booking(db, business.id, booking.id).await.unwrap().remove(0);
     assert_eq!((failed.reminder.state, failed.reminder.changed_at), (ReminderState::Failed, precise(2)));
     assert_eq!(failed.reminder.error.as_deref(), Some("no such mailbox"));
@@ -232,6 +235,17 @@ async fn mail_of_a_reminder_settles_it(db: &TestDb) {
     assert_eq!((sent.state, sent.error, sent.changed_at), (ReminderState::Sent, None, precise(3)));
     let other = testing::business(db).await;
     assert_eq!(reminders::of_booking(db, other.id, booking.id).await.unwrap(), []);
+}
+
+async fn customer_who_wants_none_is_sent_none_that_waits(db: &TestDb) {
+    let (business, _, booking, row) = of_one_booking(db).await;
+    write(db, &row, "a").await;
+    let mut tx = begin(db).await;
+    reminders::turn_off(&mut tx, booking.id, precise(2)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(states(db, &booking).await, [skipped(START - 60, ReminderSkip::TurnedOff)]);
+    assert_eq!(mails::list(db, business.id, None, &first(5)).await.unwrap().items, []);
+    assert!(!reminders::is_wanted(db, row.id).await.unwrap(), "it has not failed");
 }
 
 async fn event_of_a_reminder_settles_it_once(db: &TestDb) {
@@ -321,6 +335,7 @@ concord_storage::on_both_databases!(
     reminder_is_planned_with_its_booking_and_follows_it,
     new_and_removed_rules_are_followed_by_bookings_to_come,
     mail_of_a_reminder_settles_it,
+    customer_who_wants_none_is_sent_none_that_waits,
     event_of_a_reminder_settles_it_once,
     what_is_written_is_taken_back_when_the_booking_changes,
     reminder_is_put_off_and_skipped_once,
