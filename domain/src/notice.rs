@@ -1,6 +1,8 @@
 //! What people are told without having asked: which notices there are, and how many of them go into one mail.
 
-use crate::{mail::one_line, words};
+use chrono_tz::Tz;
+
+use crate::{booking::BookingTime, mail::one_line, words};
 
 words! {
     /// What people are told of.
@@ -94,9 +96,47 @@ pub fn approval_headline(reference: &str) -> String {
     format!("Booking {reference} waits for your approval")
 }
 
+/// The same with the name of whoever asks for it.
+pub fn named_approval_headline(name: &str, reference: &str) -> String {
+    format!("Booking {reference} of {name} waits for your approval")
+}
+
+/// What they are asked, and what they should do. `zone`: that of the resource.
+pub fn approval_detail(resource: &str, time: &BookingTime, zone: Tz) -> String {
+    const DAY: &str = "%a %-d %b %Y";
+    let when = match time {
+        BookingTime::Timed { starts_at, ends_at } => {
+            let (from, until) = (starts_at.with_timezone(&zone), ends_at.with_timezone(&zone));
+            let is_one_day = from.date_naive() == until.date_naive();
+            let end = if is_one_day { "%H:%M" } else { "%a %-d %b %Y, %H:%M" };
+            format!("{} – {}", from.format("%a %-d %b %Y, %H:%M"), until.format(end))
+        }
+        BookingTime::Stay { check_in, check_out } => {
+            format!("{} – {}", check_in.format(DAY), check_out.format(DAY))
+        }
+    };
+    format!(
+        "{resource}, {when}.\nThe time is held until then. Open the booking to approve or decline it.\n\
+         A customer who was invited hears of it by email; tell others yourself."
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn managers_read_what_is_asked() {
+        let time = BookingTime::Timed {
+            starts_at: "2026-12-16T14:00:00Z".parse().unwrap(),
+            ends_at: "2026-12-16T15:00:00Z".parse().unwrap(),
+        };
+        let told = |time| approval_detail("Sea View", time, chrono_tz::Europe::Berlin);
+        assert!(told(&time).starts_with("Sea View, Wed 16 Dec 2026, 15:00 – 16:00.\nThe time is held"));
+        let (check_in, check_out) = ("2026-12-31".parse().unwrap(), "2027-01-02".parse().unwrap());
+        let stay = BookingTime::Stay { check_in, check_out };
+        assert!(told(&stay).starts_with("Sea View, Thu 31 Dec 2026 – Sat 2 Jan 2027.\n"));
+    }
 
     #[test]
     fn names_are_told_and_addresses_and_numbers_are_not() {

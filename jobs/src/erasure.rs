@@ -33,6 +33,10 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     erase_bookings(context, job, (business, id), (&traces, &search)).await?;
     sweep(context, job, (business, id), &search).await?;
     in_tx!(context.db, tx => erasures::finish(&mut tx, id, context.clock.now()).await)?;
+    // It is done, whether a reader has kept the log from being emptied or not: it begins anew later.
+    if let Err(error) = context.db.empty_log().await {
+        tracing::warn!(%error, "SQLite's log could not be emptied after an erasure");
+    }
     tracing::info!(erasure = %id, "an erasure is done");
     Ok(JobOutcome::Done)
 }

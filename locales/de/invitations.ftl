@@ -4,6 +4,7 @@ invitation-confirmed-heading = Ihre Buchung ist bestätigt
 invitation-requested-heading = Wir haben Ihre Anfrage erhalten
 invitation-updated-heading = Ihre Buchung wurde geändert
 invitation-cancelled-heading = Ihre Buchung wurde storniert
+invitation-request-cancelled-heading = Ihre Anfrage wurde abgesagt
 invitation-removed-heading = Sie sind nicht mehr eingeladen
 invitation-cancelled-subject = Storniert: { $title }
 invitation-requested-note = Sie ist noch nicht bestätigt. Wir melden uns bei Ihnen.

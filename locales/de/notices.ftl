@@ -67,13 +67,16 @@ customer-tentative-named = { $name } kommt vielleicht zur Buchung { $reference }
 customer-declined-headline = Ein Kunde hat die Einladung zur Buchung { $reference } abgelehnt
 customer-declined-named = { $name } hat die Einladung zur Buchung { $reference } abgelehnt
 customer-declined-detail = Die Buchung besteht weiter. Stornieren Sie sie, wenn der Kunde nicht kommt.
+customer-moved-detail =
+    Von { $from } auf { $to }.
+    Es ist nichts zu tun.
 customer-moved-headline = Ein Kunde hat die Buchung { $reference } verschoben
 customer-moved-named = { $name } hat die Buchung { $reference } verschoben
 customer-cancelled-headline = Ein Kunde hat die Buchung { $reference } storniert
 customer-cancelled-named = { $name } hat die Buchung { $reference } storniert
 customer-asked-headline = Ein Kunde möchte die Buchung { $reference } ändern
 customer-asked-named = { $name } möchte die Buchung { $reference } ändern
-customer-asked-detail = Die Nachricht steht in der Historie der Buchung. Der Kunde erwartet eine Antwort per E-Mail.
+customer-asked-detail = Die Nachricht steht in der Historie der Buchung. Der Kunde erwartet eine Antwort.
 customer-deed-detail = Es ist nichts zu tun.
 webhook-disabled-headline = Webhooks an { $host } wurden deaktiviert
 webhook-failing-detail =

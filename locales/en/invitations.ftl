@@ -4,6 +4,7 @@ invitation-confirmed-heading = Your booking is confirmed
 invitation-requested-heading = We have received your request
 invitation-updated-heading = Your booking was changed
 invitation-cancelled-heading = Your booking was cancelled
+invitation-request-cancelled-heading = Your request was cancelled
 invitation-removed-heading = You are no longer invited
 invitation-cancelled-subject = Cancelled: { $title }
 invitation-requested-note = It is not confirmed yet. You will hear from us.

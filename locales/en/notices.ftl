@@ -64,13 +64,16 @@ customer-tentative-named = { $name } may come to booking { $reference }
 customer-declined-headline = A customer declined the invitation to booking { $reference }
 customer-declined-named = { $name } declined the invitation to booking { $reference }
 customer-declined-detail = The booking still stands. Cancel it if the customer is not coming.
+customer-moved-detail =
+    From { $from } to { $to }.
+    No action is needed.
 customer-moved-headline = A customer moved booking { $reference }
 customer-moved-named = { $name } moved booking { $reference }
 customer-cancelled-headline = A customer cancelled booking { $reference }
 customer-cancelled-named = { $name } cancelled booking { $reference }
 customer-asked-headline = A customer would like to change booking { $reference }
 customer-asked-named = { $name } would like to change booking { $reference }
-customer-asked-detail = Their message is in the booking's history. They expect an answer by email.
+customer-asked-detail = Their message is in the booking's history. They expect an answer.
 customer-deed-detail = No action is needed.
 webhook-disabled-headline = Webhooks to { $host } were disabled
 webhook-failing-detail =

@@ -12,7 +12,8 @@ use concord_domain::{
 };
 use concord_jobs::{
     Context,
-    invitations::{Subject, page_address},
+    invitations::{BookingTexts, Subject, page_address},
+    language::NOTICE_LANGUAGE,
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
@@ -290,7 +291,9 @@ pub async fn move_to(
     acquire(context, visit, now).await?;
     let draft = BookingDraft { time, ..booking.draft.clone() };
     let by = visit.by(now);
-    let notice = CustomerNotice::of(context, booking, CustomerDeed::Moved, &by.actor);
+    let texts = BookingTexts::of(&visit.subject).in_language(NOTICE_LANGUAGE);
+    let times = (texts.time(&booking.draft.time), texts.time(&time));
+    let notice = CustomerNotice::moved(context, booking, times, &by.actor);
     let notices = [notice.notice(context)];
     let linked = LinkedWrite::Notices(&notices);
     let written = bookings::follow(&context.db, &by, &booking.reference, &draft, version, linked).await?;

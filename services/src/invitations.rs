@@ -6,6 +6,7 @@ use concord_domain::{
     customer::CustomerAnswer,
     ids::{BookingId, BusinessId},
     invitation::{AttendeeRole, InvitationState, has_address, invites, named_attendees},
+    job::JobKind,
     mail::MailAddress,
 };
 use concord_jobs::{
@@ -15,7 +16,7 @@ use concord_jobs::{
 use concord_storage::{
     ChangeContext, StorageError,
     attendees::{self, Attendee, InvitationMail},
-    bookings,
+    bookings, jobs,
 };
 use serde_json::json;
 
@@ -49,6 +50,13 @@ pub async fn list(context: &Context, booking: &Booking) -> Result<Vec<AttendeeIn
     let mails = attendees::mails(db, business, booking.id).await?;
     let known: Vec<Attendee> = known.into_iter().filter(|one| !one.address.is_empty()).collect();
     let mut all: Vec<AttendeeInvitation> = known.iter().map(|one| invitation(one, &mails)).collect();
+    // What is gathered into one mail is on its way.
+    let is_planned = jobs::next_due_at(db, business, JobKind::Invite, booking.id.0).await?.is_some();
+    let unsent =
+        |one: &&mut AttendeeInvitation| one.state == InvitationState::NotSent && one.problem.is_none();
+    for one in all.iter_mut().filter(unsent).filter(|one| is_planned && !one.is_removed) {
+        one.state = InvitationState::Waiting;
+    }
     for (role, name, address) in named_attendees(&booking.draft) {
         let key = MailAddress::key_of(address);
         if !address.is_empty() && !known.iter().any(|one| one.address_key == key) {

@@ -62,6 +62,6 @@ fn describe(outcome: ReplyOutcome) -> &'static str {
         ReplyOutcome::Outdated => "noted: it answers an earlier invitation",
         ReplyOutcome::OtherAddress => "noted: it is from an address that was not invited",
         ReplyOutcome::NotBelieved => "ignored: the mail server does not vouch for its sender",
-        ReplyOutcome::Ignored => "ignored: no reply to an invitation",
+        ReplyOutcome::Ignored => "ignored: no reply to an invitation, or one that is known",
     }
 }

@@ -67,6 +67,14 @@ impl WalCheckpointer {
         });
     }
 
+    /// Empties the log: what is overwritten in the file stands in it until then. Waits for readers, and writers for it.
+    pub(crate) async fn empty(&self) -> Result<()> {
+        let mut reader = self.read.acquire().await?;
+        let _turn = self.gate.turn().await?;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *reader).await?;
+        Ok(())
+    }
+
     async fn run(&self) -> Result<()> {
         // Before the turn: no writer is to wait for a reader.
         let mut reader = self.read.acquire().await?;

@@ -218,6 +218,15 @@ impl Db {
         }
     }
 
+    /// Empties SQLite's log into its file, so that what was overwritten there stands nowhere any more. PostgreSQL does so by
+    /// itself.
+    pub async fn empty_log(&self) -> Result<()> {
+        match self {
+            Self::Sqlite { checkpoints, .. } => checkpoints.empty().await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Closes, and waits a moment for what is under way. What takes longer is as if the process had been killed: its
     /// transaction never was.
     pub async fn close(&self) {

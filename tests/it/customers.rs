@@ -153,7 +153,7 @@ async fn customer_moves_and_cancels_within_the_notice(db: &TestDb) {
         .expect(200);
     let (status, page) = get(&format!("{link}/cancel")).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    assert!(page.contains("This can no longer be changed here. Contact Harbour House."), "{page}");
+    assert!(page.contains("This cannot be changed here. Contact Harbour House."), "{page}");
     assert_eq!(post(&format!("{link}/cancel"), &[("version", "2")]).await.status(), StatusCode::FORBIDDEN);
     assert_eq!(
         post(&format!("{link}/move"), &[("time", &value), ("version", "2")]).await.status(),

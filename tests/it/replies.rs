@@ -99,7 +99,7 @@ async fn forged_foreign_outdated_and_absent_answers_set_nothing(db: &TestDb) {
         ),
         (
             reply("booking-1@other.example", maria, ("DECLINED", 0), PASS),
-            "ignored: no reply to an invitation\n",
+            "ignored: no reply to an invitation, or one that is known\n",
         ),
         (
             reply(&uid, "rui@example.org", ("DECLINED", 0), PASS),
@@ -107,11 +107,14 @@ async fn forged_foreign_outdated_and_absent_answers_set_nothing(db: &TestDb) {
         ),
         (
             format!("{PASS}From: {maria}\r\nSubject: Out of office\r\n\r\nI am away.\r\n"),
-            "ignored: no reply to an invitation\n",
+            "ignored: no reply to an invitation, or one that is known\n",
         ),
         // Handed in again: it is in the history already.
-        (reply(&uid, "rui@example.org", ("DECLINED", 0), PASS), "ignored: no reply to an invitation\n"),
-        ("not a mail".to_owned(), "ignored: no reply to an invitation\n"),
+        (
+            reply(&uid, "rui@example.org", ("DECLINED", 0), PASS),
+            "ignored: no reply to an invitation, or one that is known\n",
+        ),
+        ("not a mail".to_owned(), "ignored: no reply to an invitation, or one that is known\n"),
     ] {
         let (status, answer) = hand_in(&test_app, mail.clone(), SECRET).await;
         assert_eq!((status, answer.as_str()), (StatusCode::OK, said), "{mail}");
@@ -257,7 +260,10 @@ async fn declining_by_mail_cancels_once_where_the_business_wants_that(db: &TestD
     );
     // The business takes it back, and the mail server hands the answer in again.
     test_app.api.patch("/api/v1/bookings/tasting", json!({ "status": "confirmed" })).await.expect(200);
-    assert_eq!(hand_in(&test_app, mail, SECRET).await.1, "ignored: no reply to an invitation\n");
+    assert_eq!(
+        hand_in(&test_app, mail, SECRET).await.1,
+        "ignored: no reply to an invitation, or one that is known\n"
+    );
     assert_eq!(status().await, "confirmed");
     test_app.stop().await;
 }

@@ -5,7 +5,10 @@ mod quiet_hours;
 mod rules;
 
 pub use self::{
-    plan::{PlannedReminder, ReminderPlan, ReminderSkip, ReminderStep, ReminderTiming, decide, plan},
+    plan::{
+        PlannedReminder, ReminderPlan, ReminderSkip, ReminderStep, ReminderTiming, decide, plan,
+        reminded_start,
+    },
     quiet_hours::QuietHours,
     rules::{MAX_MINUTES_BEFORE, MAX_REMINDER_RULES, ReminderChannel, ReminderRuleSettings, ReminderState},
 };

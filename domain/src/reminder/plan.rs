@@ -1,11 +1,11 @@
 //! When somebody is reminded, and whether they still are when the time has come.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::{QuietHours, ReminderRuleSettings};
 use crate::{
-    booking::{Booking, BookingStatus},
+    booking::{Booking, BookingStatus, BookingTime},
     words,
 };
 
@@ -27,6 +27,8 @@ words! {
         NoAddress = "no_address",
         /// The customer wants none.
         TurnedOff = "turned_off",
+        /// The customer has answered that they are not coming.
+        Declined = "declined",
         /// The booking was not confirmed when it was due.
         NotConfirmed = "not_confirmed",
         /// Its rule was changed or removed, or is no longer one for this booking.
@@ -46,6 +48,7 @@ impl ReminderSkip {
             Self::NoMailServer => "No mail server is set up",
             Self::NoAddress => "No email address",
             Self::TurnedOff => "The customer turned reminders off",
+            Self::Declined => "The customer declined",
             Self::NotConfirmed => "The booking was not confirmed",
             Self::RuleChanged => "The reminder was changed or removed",
         }
@@ -74,7 +77,19 @@ const SHORTLY_BEFORE: i64 = 120;
 /// What is sent no later than this after it was due is in time, also where quiet hours have begun meanwhile.
 const IN_TIME: Duration = Duration::minutes(15);
 
-/// Plans the reminder of a rule for a booking that starts at `start`.
+/// When that begins which people are reminded of: of a stay at noon of the day of arrival, on the clocks of `zone`. It takes its
+/// nights from midnight on, when nobody arrives.
+pub fn reminded_start(booking: &Booking, zone: Tz) -> DateTime<Utc> {
+    match booking.draft.time {
+        BookingTime::Timed { .. } => booking.interval.start,
+        BookingTime::Stay { check_in, .. } => {
+            let noon = check_in.and_time(NaiveTime::MIN) + Duration::hours(12);
+            zone.from_local_datetime(&noon).earliest().map_or(booking.interval.start, |at| at.to_utc())
+        }
+    }
+}
+
+/// Plans the reminder of a rule for a booking that starts at `start` (`reminded_start`).
 ///
 /// `quiet`: the hours in which nobody is reminded, on the clocks of `zone`, which is that of who is reminded. What would come
 /// in them comes at their end, if it is of use by then, and else at their beginning. `planned_at`: when the booking was made
@@ -139,7 +154,7 @@ pub fn decide(
     let Some(rule) = rule.filter(|rule| rule.applies_to(booking)) else {
         return ReminderStep::Skip(ReminderSkip::RuleChanged);
     };
-    let timing = match plan(rule, planned.starts_at, quiet, planned.planned_at) {
+    let timing = match plan(rule, reminded_start(booking, quiet.1), quiet, planned.planned_at) {
         ReminderPlan::At(timing) => timing,
         ReminderPlan::Skip(why) => return ReminderStep::Skip(why),
     };

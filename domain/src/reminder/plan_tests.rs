@@ -51,13 +51,23 @@ fn reminder_is_due_by_real_time_in_every_zone() {
 }
 
 #[test]
-fn stay_is_reminded_of_before_its_first_day_begins() {
+fn stay_is_reminded_of_before_noon_of_its_first_day() {
     let zone = chrono_tz::Europe::Paris;
-    let interval = stay("2026-03-29".parse().unwrap(), "2026-03-31".parse().unwrap(), zone).unwrap();
-    let plan = plan(&rule(1440), interval.start, (None, zone), at("2026-01-01T00:00:00Z"));
+    let (check_in, check_out) = ("2026-03-29".parse().unwrap(), "2026-03-31".parse().unwrap());
+    let mut booking = booking();
+    booking.draft.time = BookingTime::Stay { check_in, check_out };
+    booking.interval = stay(check_in, check_out, zone).unwrap();
+    // Clocks go forward in the first night.
+    let start = reminded_start(&booking, zone);
+    assert_eq!(start, at("2026-03-29T10:00:00Z"));
+    let plan = plan(&rule(1440), start, (None, zone), at("2026-01-01T00:00:00Z"));
     let timing =
-        ReminderTiming { due_at: at("2026-03-27T23:00:00Z"), useful_until: at("2026-03-28T21:00:00Z") };
+        ReminderTiming { due_at: at("2026-03-28T10:00:00Z"), useful_until: at("2026-03-29T08:00:00Z") };
     assert_eq!(plan, ReminderPlan::At(timing));
+    let row = PlannedReminder { starts_at: booking.interval.start, planned_at: at("2026-01-01T00:00:00Z") };
+    let decided = |now: &str| decide(&row, &booking, Some(&rule(1440)), (None, zone), at(now));
+    assert_eq!(decided("2026-03-28T09:59:00Z"), ReminderStep::Wait(timing.due_at));
+    assert_eq!(decided("2026-03-28T10:00:00Z"), ReminderStep::Send(timing.useful_until));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use concord_domain::{
         scheduling::{Attendee as IcalAttendee, Organizer},
         uid,
     },
-    invitation::{InvitationContent, InvitationMethod, SentInvitation},
+    invitation::{AttendeeRole, InvitationContent, InvitationMethod, SentInvitation},
     language::Language,
     mail::{MailKind, one_line},
     mail_text::{MailTemplate, MailTexts, MailVariable},
@@ -63,6 +63,7 @@ struct InvitationText<'a> {
     notes: &'a [String],
     facts: &'a [BookingFact],
     page: &'a str,
+    manage: &'a str,
 }
 
 #[derive(Template)]
@@ -75,6 +76,8 @@ struct InvitationHtml<'a> {
     facts: &'a [BookingFact],
     /// The address of the attendee's own page; empty: none.
     page: &'a str,
+    /// What can be done there.
+    manage: &'a str,
 }
 
 impl<'a> BookingTexts<'a> {
@@ -201,6 +204,9 @@ impl<'a> InvitationTexts<'a> {
     ) -> RenderedMail {
         use InvitationMethod::{Cancel, Remove, Request};
         let (heading, calendar_note) = match (message.method, kind) {
+            (Cancel, _) if message.content.tentative => {
+                (TextKey::InvitationRequestCancelledHeading, TextKey::InvitationCancelNote)
+            }
             (Cancel, _) => (TextKey::InvitationCancelledHeading, TextKey::InvitationCancelNote),
             (Remove, _) => (TextKey::InvitationRemovedHeading, TextKey::InvitationCancelNote),
             (Request, MailKind::InvitationUpdate) if Self::is_agreed_now(before, message) => {
@@ -223,7 +229,14 @@ impl<'a> InvitationTexts<'a> {
             .collect();
         let customer = self.texts.subject.booking.draft.customer.name.as_str();
         let name = self.attendee.map_or(customer, |one| one.name.as_str());
-        let own = self.texts.own_words(kind, &message.content, name);
+        // A request that is not agreed on yet is none of the mails that a business has words for.
+        let words_kind = match heading {
+            TextKey::InvitationRequestedHeading => None,
+            TextKey::InvitationConfirmedHeading => Some(MailKind::Invitation),
+            _ => Some(kind),
+        };
+        let own =
+            words_kind.map(|kind| self.texts.own_words(kind, &message.content, name)).unwrap_or_default();
         let (language, title) = (self.texts.language, message.content.title.clone());
         let subject = match message.method {
             Request => title,
@@ -239,8 +252,19 @@ impl<'a> InvitationTexts<'a> {
         let page = if message.method == Request { self.page.as_str() } else { "" };
         let (heading, intro) = (heading.as_str(), own.intro.as_str());
         let (notes, facts) = (notes.as_slice(), facts.as_slice());
-        let plain = InvitationText { frame, heading, intro, notes, facts, page };
-        RenderedMail::new(subject, &plain, &InvitationHtml { frame, heading, intro, notes, facts, page })
+        let manage = &*self.manage_label();
+        let plain = InvitationText { frame, heading, intro, notes, facts, page, manage };
+        RenderedMail::new(
+            subject,
+            &plain,
+            &InvitationHtml { frame, heading, intro, notes, facts, page, manage },
+        )
+    }
+
+    /// What the attendee can do on their page: guests change nothing.
+    fn manage_label(&self) -> String {
+        let is_guest = self.attendee.is_some_and(|one| one.role == AttendeeRole::Guest);
+        self.texts.text(if is_guest { TextKey::CustomerManageGuest } else { TextKey::CustomerManage })
     }
 
     /// Whether all that is new is that the booking is agreed on.
@@ -283,7 +307,7 @@ impl<'a> InvitationTexts<'a> {
         let content = &message.content;
         let mut description = self.texts.description(content);
         if !self.page.is_empty() && message.method == InvitationMethod::Request {
-            let label = self.texts.text(TextKey::CustomerManage);
+            let label = self.manage_label();
             description = format!("{description}\n{}", self.texts.labelled(&label, &self.page));
         }
         let status = match message.method {

@@ -12,4 +12,4 @@ pub use concord_domain::language::Language;
 pub use self::texts::{TextKey, text};
 
 /// What happened is told in one language, however many read it: pages show it as it was raised.
-pub(crate) const NOTICE_LANGUAGE: Language = Language::En;
+pub const NOTICE_LANGUAGE: Language = Language::En;

@@ -102,6 +102,14 @@ impl CustomerNotice {
         Self { content, business: booking.business, named_headline }
     }
 
+    /// That they have moved a booking. `from`, `to`: when it was and when it is, as people read it.
+    pub fn moved(context: &Context, booking: &Booking, (from, to): (String, String), by: &Actor) -> Self {
+        let mut notice = Self::of(context, booking, CustomerDeed::Moved, by);
+        let named = [("from", from.into()), ("to", to.into())];
+        notice.content.detail = text(NOTICE_LANGUAGE, TextKey::CustomerMovedDetail, named);
+        notice
+    }
+
     /// To be raised in the transaction that does it.
     pub fn notice(&self, context: &Context) -> NewNotice<'_> {
         NewNotice {

@@ -59,7 +59,6 @@ pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<JobOutcom
     }
     let Some(mailer) = &context.mail.mailer else { return without_server(context, &row).await };
     let connection = acquire_connection(context, mailer, job.queue).await?;
-    acquire_rate(context, job.queue).await?;
     match begin(context, job, row.id).await? {
         BeginSending::Begun => {}
         BeginSending::LeaseLost => return Ok(JobOutcome::Done),
@@ -82,7 +81,7 @@ enum BeginSending {
 }
 
 /// Marks a mail as handed over. Nobody else may take it for abandoned and send it too while a slow server has it in hand: the
-/// lease is kept for so long in the same transaction.
+/// lease is kept for so long in the same transaction, and its turn is taken there too: one transaction a mail less.
 async fn begin(context: &Context, job: &ClaimedJob, id: MailId) -> Result<BeginSending, JobError> {
     let now = context.clock.now();
     let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
@@ -93,6 +92,8 @@ async fn begin(context: &Context, job: &ClaimedJob, id: MailId) -> Result<BeginS
     if !mails::begin_sending(&mut tx, id, now).await? {
         return Ok(BeginSending::Refused);
     }
+    // Last, since all who send wait for its row. Where it is not its turn yet, nothing is marked.
+    acquire_rate(&mut tx, context, job.queue).await?;
     tx.commit().await?;
     Ok(BeginSending::Begun)
 }
@@ -209,17 +210,16 @@ async fn acquire_connection(
 
 /// All workers share the rate, of which reminders and digests leave some for what people wait for. The lane waits, and not each
 /// mail.
-async fn acquire_rate(context: &Context, class: QueueClass) -> Result<(), JobError> {
-    let mut tx = context.db.begin_async_commit().await?;
+async fn acquire_rate(tx: &mut Tx, context: &Context, class: QueueClass) -> Result<(), JobError> {
     let now = context.clock.now();
     let rate = BucketRate { interval: context.mail.interval, burst: context.mail.burst };
-    let taken = limits::take(&mut tx, BUCKET, now, share_of(rate, class), Duration::zero()).await?;
+    let taken = limits::take(tx, BUCKET, now, share_of(rate, class), Duration::zero()).await?;
     match taken {
         RateDecision::Wait(until) => {
             let for_all = class == QueueClass::Interactive;
             Err(JobError::Wait { until, for_all, reason: "waiting for its turn to be sent" })
         }
-        RateDecision::At(_) => Ok(tx.commit().await?),
+        RateDecision::At(_) => Ok(()),
     }
 }
 

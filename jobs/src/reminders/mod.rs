@@ -9,6 +9,7 @@ pub(crate) mod render;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    customer::CustomerAnswer,
     ids::BookingId,
     mail::{MailAddress, MailKind},
     reminder::{ReminderChannel, ReminderSkip, ReminderState, ReminderStep, decide},
@@ -159,6 +160,9 @@ async fn to_customer(
     };
     if customer.reminders_off {
         return Ok(Err(ReminderSkip::TurnedOff));
+    }
+    if customer.answer == Some(CustomerAnswer::Declined) {
+        return Ok(Err(ReminderSkip::Declined));
     }
     let Ok(address) = MailAddress::parse(&customer.address) else { return Ok(Err(ReminderSkip::NoAddress)) };
     let page = page_address(tx, context, customer.id).await?;

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::{Booking, BookingTime},
-    erasure::ErasureScope,
+    erasure::{ErasureScope, PersonTraces, TraceSearch},
+    invitation::AttendeeRole,
     mail::MailAddress,
 };
 use concord_storage::{
@@ -123,10 +124,31 @@ async fn as_guest(db: &Db, person: &Person, one: &BookingOfPerson) -> Result<Val
     value["guest"] = json!(guest);
     let attendees = erasures::attendees_of_booking(db, booking.business, booking.id).await?;
     let own = attendees.iter().filter(|one| Some(&one.address_key) == person.address_key.as_ref());
+    let was_customer = own.clone().any(|one| one.role == AttendeeRole::Customer);
     value["attendees"] = own.map(attendee).collect();
+    if was_customer {
+        value["history"] = history_of_former_customer(db, person, booking).await?;
+    }
     let mails = erasures::mails_of_booking(db, booking.business, booking.id).await?;
     value["mails"] = mails.iter().filter(|one| is_theirs(&one.to_address)).map(mail).collect();
     Ok(value)
+}
+
+/// What was written of the booking while it was theirs: up to the last line that names them.
+async fn history_of_former_customer(
+    db: &Db,
+    person: &Person,
+    booking: &Booking,
+) -> Result<Value, StorageError> {
+    let traces = PersonTraces { address_key: person.address_key.clone(), ..PersonTraces::default() };
+    let search = TraceSearch::new(&traces);
+    let lines = Page::collect_all(|page| async move {
+        history::list_for_subject(db, booking.business, booking.id.0, &page).await
+    });
+    let lines = lines.await?;
+    let names_them = |one: &&HistoryEntry| search.finds(&format!("{} {}", one.actor.label(), one.detail));
+    let last = lines.iter().filter(names_them).map(|one| one.id).max();
+    Ok(lines.iter().filter(|one| Some(one.id) <= last).map(line).collect())
 }
 
 fn attendee(one: &erasures::ExportedAttendee) -> Value {

@@ -158,7 +158,7 @@ async fn refuse_upcoming(db: &Db, person: &Person, now: DateTime<Utc>) -> Result
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         return Err(ServiceError::NotPossible(format!(
             "there are upcoming bookings of this customer: {named}{more}. Cancel them first, or ask to keep them \
-             (keep_upcoming): they stay in the calendar without the customer, who is sent nothing"
+             (keep_upcoming, in the command --keep-upcoming): they stay in the calendar without the customer, who is sent nothing"
         )));
     }
     let untold = person.untold_cancellations(db, now).await?;

@@ -130,7 +130,7 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
     };
     let kind = match mail.kind {
         MailKind::Notice => "Notice",
-        MailKind::Digest => "Digest",
+        MailKind::Digest => "Notifications",
         MailKind::Test => "Test",
         MailKind::Invitation => "Invitation",
         MailKind::InvitationUpdate => "Updated invitation",
@@ -142,7 +142,8 @@ fn mail_row(user: &CurrentUser, mail: StoredMail) -> MailRow {
     };
     MailRow {
         id: mail.id,
-        subject: mail.subject,
+        // What is left of a mail to somebody who was erased is that it was sent.
+        subject: if mail.to_address.is_empty() { "Erased".to_owned() } else { mail.subject },
         kind,
         to: mail.to_address,
         state,

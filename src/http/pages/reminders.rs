@@ -6,7 +6,7 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::{
-    booking::BookingKind,
+    booking::{BookingKind, BookingStatus},
     ids::ReminderRuleId,
     reminder::{QuietHours, ReminderChannel, ReminderRuleSettings, ReminderState},
     settings::FieldErrors,
@@ -66,6 +66,8 @@ struct ReminderRow {
     text: String,
     who: &'static str,
     when: RelativeTime,
+    /// Hour and minute, on the clocks of the business.
+    clock: String,
     pill: Pill,
     reason: String,
 }
@@ -175,7 +177,7 @@ async fn build_page(
 }
 
 fn reminder_row(user: &CurrentUser, listed: ListedReminder) -> ReminderRow {
-    let ListedReminder { reminder, reference, rule } = listed;
+    let ListedReminder { reminder, reference, status, has_address, rule } = listed;
     let (tone, label) = match reminder.state {
         ReminderState::Planned => (Tone::Neutral, "Planned"),
         ReminderState::Queued => (Tone::Waiting, "Sending"),
@@ -191,10 +193,26 @@ fn reminder_row(user: &CurrentUser, listed: ListedReminder) -> ReminderRow {
         who: who(rule.channel),
         when: RelativeTime::new(at, user.app.now(), user.business.zone),
         pill: Pill::new(tone, label),
+        clock: at.with_timezone(&user.business.zone).format("%H:%M").to_string(),
         reason: match (reminder.skip_reason, reminder.error) {
+            _ if reminder.state == ReminderState::Planned => {
+                let is_for_customer = rule.channel == ReminderChannel::CustomerMail;
+                expectation(status, is_for_customer && !has_address).to_owned()
+            }
             (Some(reason), _) => reason.label().to_owned(),
             (None, error) => error.unwrap_or_default(),
         },
+    }
+}
+
+/// What is known already of one that is planned.
+fn expectation(status: BookingStatus, lacks_address: bool) -> &'static str {
+    if lacks_address {
+        "Not sent without an email address"
+    } else if status == BookingStatus::Pending {
+        "Sent if the booking is confirmed by then"
+    } else {
+        ""
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) async fn enqueue(
         business: Some(booking.business),
         kind: JobKind::Invite,
         subject: booking.id.0,
-        queue: QueueClass::Interactive,
+        // Very many may be due at one moment, and what people wait for in their own calendars goes first.
+        queue: QueueClass::Bulk,
         due_at,
     };
     let enqueued = jobs::enqueue(tx, job, now).await?;

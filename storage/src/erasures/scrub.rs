@@ -107,16 +107,50 @@ const LINES: &str = "
 const SCRUB_LINE: &str = "UPDATE history SET actor = $2, detail = $3 WHERE id = $1";
 const LINES_AT_ONCE: i64 = 200;
 
-/// `search`: only the lines that it finds; `None`: all.
-async fn scrub_history(tx: &mut Tx, booking: BookingId, search: Option<&TraceSearch>) -> Result<()> {
+const WAS_CUSTOMER: &str = "
+    SELECT EXISTS (SELECT 1 FROM attendees WHERE booking_id = $1 AND address_key = $2 AND role = 'customer')";
+
+/// The last line that names whoever was the customer before: up to there, what was written was written of them, whether it
+/// names them or not. `None`: they were not, or no line names them.
+async fn last_line_of_former_customer(
+    tx: &mut Tx,
+    booking: BookingId,
+    (key, search): (&str, &TraceSearch),
+) -> Result<Option<HistoryId>> {
+    let was_customer: bool = scalar!(tx, WAS_CUSTOMER, booking, key)?;
+    let (mut after, mut last_named) = (HistoryId(super::FIRST), None);
+    while was_customer {
+        let lines: Vec<HistoryLine> = all!(tx, LINES, booking.0, after, LINES_AT_ONCE)?;
+        let Some((last, ..)) = lines.last() else { break };
+        after = *last;
+        let named = lines.iter().rfind(|(_, actor, detail)| is_named(search, actor, detail));
+        last_named = named.map(|(id, ..)| *id).or(last_named);
+    }
+    Ok(last_named)
+}
+
+type HistoryLine = (HistoryId, Json<Actor>, Json<serde_json::Value>);
+
+fn is_named(search: &TraceSearch, actor: &Actor, detail: &serde_json::Value) -> bool {
+    search.finds(&format!("{} {detail}", actor.label()))
+}
+
+/// `search`: only the lines that it finds, and those up to a line; `None`: all.
+async fn scrub_history(
+    tx: &mut Tx,
+    booking: BookingId,
+    search: Option<(&TraceSearch, Option<HistoryId>)>,
+) -> Result<()> {
     let mut after = HistoryId(super::FIRST);
     loop {
-        type Line = (HistoryId, Json<Actor>, Json<serde_json::Value>);
-        let lines: Vec<Line> = all!(tx, LINES, booking.0, after, LINES_AT_ONCE)?;
+        let lines: Vec<HistoryLine> = all!(tx, LINES, booking.0, after, LINES_AT_ONCE)?;
         let Some((last, ..)) = lines.last() else { return Ok(()) };
         after = *last;
         for (id, Json(actor), Json(detail)) in lines {
-            if search.is_some_and(|search| !search.finds(&format!("{} {detail}", actor.label()))) {
+            let is_left = |(search, until): (&TraceSearch, Option<HistoryId>)| {
+                until.is_none_or(|until| id > until) && !is_named(search, &actor, &detail)
+            };
+            if search.is_some_and(is_left) {
                 continue;
             }
             let left = (redacted_actor(&actor), redacted_history(&detail));
@@ -191,8 +225,12 @@ pub async fn scrub_booking(
     } else {
         scrub_changes(tx, booking, search).await?;
     }
+    let until = match &traces.address_key {
+        Some(key) if !is_whole => last_line_of_former_customer(tx, booking, (key, search)).await?,
+        _ => None,
+    };
     scrub_attendees(tx, target, (traces, search)).await?;
-    scrub_history(tx, booking, lines).await?;
+    scrub_history(tx, booking, lines.map(|search| (search, until))).await?;
     scrub_events(tx, booking, lines).await?;
     exec!(tx, SCRUB_LOG, booking)?;
     let address = if is_whole { None } else { traces.address_key.as_deref() };

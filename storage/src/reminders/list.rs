@@ -1,6 +1,7 @@
 //! Reminders as people see them.
 
 use concord_domain::{
+    booking::BookingStatus,
     ids::{BookingId, BusinessId},
     reminder::ReminderRuleSettings,
 };
@@ -15,6 +16,9 @@ pub struct ListedReminder {
     pub reminder: Reminder,
     /// By which its people know the booking.
     pub reference: String,
+    pub status: BookingStatus,
+    /// Whether its customer has an email address.
+    pub has_address: bool,
     #[sqlx(flatten, try_from = "RuleColumns")]
     pub rule: ReminderRuleSettings,
 }
@@ -23,7 +27,7 @@ macro_rules! listed {
     ($condition:literal) => {
         concat!(
             "SELECT m.id, m.business_id, m.booking_id, m.rule_id, m.starts_at, m.due_at, m.planned_at, m.state,
-                m.skip_reason, m.error, m.changed_at, b.reference, u.kind,
+                m.skip_reason, m.error, m.changed_at, b.reference, b.status, b.customer_email <> '' AS has_address, u.kind,
                 COALESCE(m.channel, u.channel) AS channel,
                 COALESCE(m.minutes_before, u.minutes_before) AS minutes_before
             FROM reminders m JOIN bookings b ON b.id = m.booking_id JOIN reminder_rules u ON u.id = m.rule_id

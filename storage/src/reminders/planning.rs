@@ -6,7 +6,7 @@ use concord_domain::{
     ids::{BookingId, BusinessId, ReminderId},
     job::{JobKind, QueueClass},
     mail::MailAddress,
-    reminder::{ReminderPlan, ReminderSkip, ReminderState, plan},
+    reminder::{ReminderPlan, ReminderSkip, ReminderState, plan, reminded_start},
 };
 
 use super::{QuietClocks, Reminder, WITHDRAW, quiet_clocks, record_skipped, rows};
@@ -111,7 +111,8 @@ async fn plan_one(
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>> {
     let start = booking.interval.start;
-    let planned_at = |at| plan(&rule.settings, start, clocks.of(rule.settings.channel), at);
+    let (hours, zone) = clocks.of(rule.settings.channel);
+    let planned_at = |at| plan(&rule.settings, reminded_start(booking, zone), (hours, zone), at);
     let Some(row) = row else {
         let (due_at, state, skip) = match planned_at(now) {
             ReminderPlan::At(timing) => (timing.due_at, ReminderState::Planned, None),

@@ -28,6 +28,17 @@ async fn write_much(db: &TestDb, round: i64) {
 }
 
 #[tokio::test]
+async fn log_is_emptied_when_somebody_wants_that() {
+    let db = testing::sqlite().await;
+    write_much(&db, 0).await;
+    assert!(sizes(&db).1 > 0);
+    db.empty_log().await.unwrap();
+    assert_eq!(sizes(&db).1, 0);
+    let postgres = testing::postgres().await;
+    postgres.empty_log().await.unwrap();
+}
+
+#[tokio::test]
 async fn log_is_brought_into_the_file_and_begins_anew() {
     let db = testing::sqlite().await;
     let (before, _) = sizes(&db);
