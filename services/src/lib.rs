@@ -12,6 +12,7 @@
 //! To add a use case: a function in the file of its subject, its line in the table of `tests/it/same_history.rs` if both a
 //! page and the API offer it, and a handler in `src/http` that only parses and renders.
 
+pub mod answers;
 pub mod api_keys;
 pub mod bookings;
 pub mod business;

@@ -14,7 +14,7 @@ use concord_jobs::{
     notify::customer::{CustomerDeed, CustomerNotice},
 };
 use concord_storage::{
-    ChangeContext, StorageError, answers,
+    ChangeContext, StorageError, answers as stored_answers,
     attendees::{self, Attendee},
     erasures,
     limits::{self, RateDecision},
@@ -23,7 +23,8 @@ use concord_storage::{
 use serde_json::json;
 
 use crate::{
-    customers::{self, AnswerOutcome, CustomerError, CustomerVisit, MailedReply},
+    answers::{self, AnswerOutcome, MailedReply},
+    customers::{self, CustomerError, CustomerVisit},
     history,
 };
 
@@ -94,7 +95,7 @@ async fn act(
         ReplyDecision::Answer(answer) => {
             let at = answered_at(reply, by.now);
             let mailed = MailedReply { comment: &reply.comment, digest: &digest_of(reply) };
-            match customers::record_answer(context, visit, (answer, at), Some(mailed)).await {
+            match answers::record_answer(context, visit, (answer, at), Some(mailed)).await {
                 Ok(AnswerOutcome::Known) => Ok(ReplyOutcome::Ignored),
                 Ok(AnswerOutcome::Recorded | AnswerOutcome::Cancelled) => Ok(ReplyOutcome::Answered(answer)),
                 Err(CustomerError::Storage(error)) => Err(error),
@@ -156,7 +157,7 @@ async fn note(
         detail["wish"] = lines.join("\n").into();
     }
     let mut tx = context.db.begin().await?;
-    if !answers::is_new_reply(&mut tx, booking.id, &digest_of(reply), by.now).await? {
+    if !stored_answers::is_new_reply(&mut tx, booking.id, &digest_of(reply), by.now).await? {
         return Ok(false);
     }
     let bucket = format!("replies:{}", booking.id);

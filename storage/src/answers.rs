@@ -29,7 +29,7 @@ pub struct AnswerWrite<'a> {
     pub answered_at: DateTime<Utc>,
     /// By what a reply that came by mail is known when it comes again; `None`: it was given on the page.
     pub reply: Option<&'a str>,
-    /// For the history.
+    /// What the line of the history holds besides who and when: the reference, the answer, and what they wrote.
     pub detail: &'a Value,
     /// What people are told. None of it is due at once, so that there is nothing to push.
     pub notices: &'a [NewNotice<'a>],

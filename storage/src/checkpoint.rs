@@ -11,7 +11,7 @@ use std::sync::{
 
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::{Result, write_gate::WriteGate};
+use crate::{Result, StorageError, write_gate::WriteGate};
 
 /// Commits after which the log is brought into the file: some 10,000 pages.
 const COMMITS_PER_CHECKPOINT: u32 = 1_000;
@@ -67,12 +67,14 @@ impl WalCheckpointer {
         });
     }
 
-    /// Empties the log: what is overwritten in the file stands in it until then. Waits for readers, and writers for it.
-    pub(crate) async fn empty(&self) -> Result<()> {
-        let mut reader = self.read.acquire().await?;
+    /// Empties the log by a connection that may write: what is overwritten in the file stands in it until then. Waits for
+    /// readers, and writers for it. `Busy`: a reader goes on.
+    pub(crate) async fn empty(&self, write: &SqlitePool) -> Result<()> {
         let _turn = self.gate.turn().await?;
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *reader).await?;
-        Ok(())
+        let mut writer = write.acquire().await?;
+        let (is_busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await?;
+        if is_busy == 0 { Ok(()) } else { Err(StorageError::Busy) }
     }
 
     async fn run(&self) -> Result<()> {

@@ -222,7 +222,7 @@ impl Db {
     /// itself.
     pub async fn empty_log(&self) -> Result<()> {
         match self {
-            Self::Sqlite { checkpoints, .. } => checkpoints.empty().await,
+            Self::Sqlite { checkpoints, write, .. } => checkpoints.empty(write).await,
             Self::Postgres(_) => Ok(()),
         }
     }

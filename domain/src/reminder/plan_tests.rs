@@ -108,8 +108,9 @@ fn what_was_due_when_the_booking_was_made_is_not_sent() {
 
 fn step(minutes: u32, now: &str, quiet: Option<&str>, change: impl FnOnce(&mut Booking)) -> ReminderStep {
     let mut booking = booking();
-    booking.interval.start = at("2026-07-10T15:00:00Z");
-    booking.interval.end = at("2026-07-10T16:00:00Z");
+    let (starts_at, ends_at) = (at("2026-07-10T15:00:00Z"), at("2026-07-10T16:00:00Z"));
+    booking.draft.time = BookingTime::Timed { starts_at, ends_at };
+    booking.interval = booking.draft.time.interval(chrono_tz::UTC).unwrap();
     let planned =
         PlannedReminder { starts_at: booking.interval.start, planned_at: at("2026-07-01T00:00:00Z") };
     change(&mut booking);
@@ -193,8 +194,9 @@ proptest! {
         hours in prop::option::of((0_u32..1440, 0_u32..1440)),
     ) {
         let booking = booking();
-        let start = booking.interval.start;
-        let planned = PlannedReminder { starts_at: start, planned_at: start - Duration::days(90) };
+        let start = reminded_start(&booking, zone);
+        let starts_at = booking.interval.start;
+        let planned = PlannedReminder { starts_at, planned_at: start - Duration::days(90) };
         let quiet = hours.and_then(|(from, until)| QuietHours::new(from, until).ok());
         let now = start + Duration::minutes(now);
         match decide(&planned, &booking, Some(&rule(minutes)), (quiet, zone), now) {

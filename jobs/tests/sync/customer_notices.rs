@@ -10,6 +10,7 @@ use concord_domain::{
     notice::NoticeKind,
 };
 use concord_services::{
+    answers,
     customers::{self, CustomerVisit},
     personal_data::{self, PersonQuery},
 };
@@ -99,7 +100,7 @@ async fn managers_are_told_by_whom_it_was(db: &TestDb) {
     };
     let booking = fixture.put("B-1", &draft).await;
     let guest = fixture.visit(&booking, "rui@guest.example").await;
-    customers::answer(&fixture.context, &guest, CustomerAnswer::Declined, booking.version).await.unwrap();
+    answers::answer(&fixture.context, &guest, CustomerAnswer::Declined, booking.version).await.unwrap();
     fixture.settle().await;
     fixture.cancels(&booking).await;
     fixture.settle().await;

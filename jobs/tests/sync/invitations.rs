@@ -79,7 +79,7 @@ async fn customer_is_invited_told_of_changes_and_of_the_end(db: &TestDb) {
     let fixture = inviting(db).await;
     let draft = fixture.for_maria();
     let booking = fixture.put("tasting", &draft).await;
-    assert_eq!(fixture.states(&booking).await, [(MARIA.to_owned(), InvitationState::NotSent)]);
+    assert_eq!(fixture.states(&booking).await, [(MARIA.to_owned(), InvitationState::Waiting)], "in a minute");
     fixture.settle().await;
     assert_eq!(fixture.invited().await, [sent(MARIA, "REQUEST", 0)]);
     assert_eq!(fixture.states(&booking).await, [(MARIA.to_owned(), InvitationState::Sent)]);

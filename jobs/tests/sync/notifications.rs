@@ -247,7 +247,10 @@ async fn booking_that_waits_is_told_until_somebody_decides(db: &TestDb) {
         .unwrap();
     fixture.clock.advance(Duration::minutes(3));
     fixture.settle().await;
-    assert_eq!(told(&fixture).await, [format!("{BOSS}: Booking pending waits for your approval")]);
+    assert_eq!(
+        told(&fixture).await,
+        [format!("{BOSS}: Booking pending of Maria Silva waits for your approval")]
+    );
     let mail = fixture.outside.mails().await.remove(0);
     let link = format!("https://book.example/bookings/{}", booking.id);
     assert!(mail["text"].as_str().unwrap().contains(&link), "{}", mail["text"]);

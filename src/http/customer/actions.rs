@@ -4,7 +4,10 @@ use askama::Template;
 use axum::http::StatusCode;
 use concord_domain::{booking::BookingTime, customer::CustomerAnswer};
 use concord_jobs::language::TextKey;
-use concord_services::customers::{self, AnswerOutcome, CustomerError};
+use concord_services::{
+    answers::{self, AnswerOutcome},
+    customers::{self, CustomerError},
+};
 use serde::Deserialize;
 
 use super::{
@@ -57,7 +60,7 @@ pub(super) async fn answer(
     visitor: PageVisitor,
     CustomerForm(form): CustomerForm<AnswerForm>,
 ) -> CustomerResult {
-    match customers::answer(&visitor.app.context, &visitor.visit, form.answer, form.version).await {
+    match answers::answer(&visitor.app.context, &visitor.visit, form.answer, form.version).await {
         Ok(AnswerOutcome::Cancelled) => Ok(visitor.redirect(CompletedAction::Cancelled)),
         Ok(AnswerOutcome::Known | AnswerOutcome::Recorded) => Ok(visitor.redirect(CompletedAction::Answered)),
         Err(error) => refused(&visitor, error),

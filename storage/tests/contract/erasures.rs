@@ -301,37 +301,6 @@ async fn namesake_keeps_their_own(db: &TestDb) {
     assert_eq!(bookings::by_id(db, business.id, other.id).await.unwrap(), Some(other));
 }
 
-async fn what_was_written_of_a_former_customer_goes_with_them(db: &TestDb) {
-    let business = testing::business(db).await;
-    let room = testing::resource(db, &business, 9).await;
-    let of_quill = with_person(&testing::draft(&room, 60, 120));
-    testing::booking(db, &business, "stay", &of_quill).await;
-    // What names nobody, and is told of them all the same.
-    let noted = BookingDraft { notes: "Allergic to almonds".to_owned(), ..of_quill };
-    testing::booking(db, &business, "stay", &noted).await;
-    let customer =
-        Customer { name: "Eva Sol".to_owned(), email: "eva@sol.example".to_owned(), ..Customer::default() };
-    let of_eva = BookingDraft {
-        customer,
-        title: String::new(),
-        notes: String::new(),
-        location: String::new(),
-        ..noted
-    };
-    testing::booking(db, &business, "stay", &of_eva).await;
-    let noted = BookingDraft { notes: "Wants a cot".to_owned(), ..of_eva };
-    let booking = testing::booking(db, &business, "stay", &noted).await;
-    let mut traces = PersonTraces { address_key: Some(EMAIL.to_owned()), ..PersonTraces::default() };
-    traces.add(NAME);
-    // The scope that they had when it was asked for is not the present one.
-    erase(db, &booking, &whole(&booking), &traces).await;
-    let texts = ["xantippe", "quill", "almonds"];
-    assert_eq!(testing::find_texts(db, &texts).await, std::collections::BTreeMap::default());
-    let left = bookings::by_id(db, business.id, booking.id).await.unwrap().unwrap();
-    assert_eq!(left.draft, booking.draft);
-    assert!(!testing::find_texts(db, &["cot"]).await.is_empty(), "what is the present customer's stays");
-}
-
 async fn guest_is_erased_alone(db: &TestDb) {
     let (business, booking) = written(db).await;
     let key = "rui@example.com".to_owned();
@@ -442,7 +411,6 @@ concord_storage::on_both_databases!(
     bookings_of_an_address_are_found,
     nothing_is_left_of_who_was_erased,
     namesake_keeps_their_own,
-    what_was_written_of_a_former_customer_goes_with_them,
     guest_is_erased_alone,
     kept_answers_go_with_their_booking,
     export_has_who_comes_and_their_mails,

@@ -10,7 +10,7 @@ use concord_domain::{
     mail::{MailAddress, MailState},
 };
 use concord_storage::{
-    Db, attendees, erasures,
+    Db, attendees, bookings, erasures,
     mails::{self, StoredMail},
     testing::{self, TestDb, at, begin, commit},
 };
@@ -21,6 +21,37 @@ use crate::{
     erasures::{EMAIL, create, erase, mail_to, whole, with_person, written},
     first, precise,
 };
+
+async fn what_was_written_of_a_former_customer_goes_with_them(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 9).await;
+    let of_quill = with_person(&testing::draft(&room, 60, 120));
+    testing::booking(db, &business, "stay", &of_quill).await;
+    // What names nobody, and is told of them all the same.
+    let noted = BookingDraft { notes: "Allergic to almonds".to_owned(), ..of_quill };
+    testing::booking(db, &business, "stay", &noted).await;
+    let customer =
+        Customer { name: "Eva Sol".to_owned(), email: "eva@sol.example".to_owned(), ..Customer::default() };
+    let of_eva = BookingDraft {
+        customer,
+        title: String::new(),
+        notes: String::new(),
+        location: String::new(),
+        ..noted
+    };
+    testing::booking(db, &business, "stay", &of_eva).await;
+    let noted = BookingDraft { notes: "Wants a cot".to_owned(), ..of_eva };
+    let booking = testing::booking(db, &business, "stay", &noted).await;
+    let mut traces = PersonTraces { address_key: Some(EMAIL.to_owned()), ..PersonTraces::default() };
+    traces.add("Xantippe Quill");
+    // The scope that they had when it was asked for is not the present one.
+    erase(db, &booking, &whole(&booking), &traces).await;
+    let texts = ["xantippe", "quill", "almonds"];
+    assert_eq!(testing::find_texts(db, &texts).await, std::collections::BTreeMap::default());
+    let left = bookings::by_id(db, business.id, booking.id).await.unwrap().unwrap();
+    assert_eq!(left.draft, booking.draft);
+    assert!(!testing::find_texts(db, &["cot"]).await.is_empty(), "what is the present customer's stays");
+}
 
 async fn sweep_cursor_is_kept(db: &TestDb) {
     let ring = testing::keyring();
@@ -147,6 +178,7 @@ async fn former_keys_become_those_that_are_looked_up(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    what_was_written_of_a_former_customer_goes_with_them,
     sweep_cursor_is_kept,
     others_are_not_left_with_name_of_guest,
     what_names_nobody_else_is_left_to_others,
