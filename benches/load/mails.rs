@@ -25,7 +25,7 @@ use crate::{
 const PEOPLE: usize = 20;
 const LATENCY_MS: u64 = 50;
 /// From one change of a person to their next.
-const PACE: Duration = Duration::from_millis(500);
+const PACE: Duration = Duration::from_secs(1);
 /// How long it is looked at without mails.
 const ALONE: Duration = Duration::from_secs(15);
 /// Bookings with invitations, a second.
@@ -125,7 +125,7 @@ pub(crate) async fn measure(db: &TestDb, form: &DeploymentMode) {
     let town = LoadFixture::with(db, form, PEOPLE, (2, &told)).await;
     let mail_town = MailTown::with(town, postfix).await;
     println!(
-        "  {PEOPLE} people with 2 changes a second each, {LATENCY_MS} ms a call; 9,000 mails a minute at most over 8 connections, by Postfix"
+        "  {PEOPLE} people with a change a second each, {LATENCY_MS} ms a call; 9,000 mails a minute at most over 8 connections, by Postfix"
     );
     let due = mail_town.book_those_to_be_reminded().await;
     let alone = mail_town.alone().await;
