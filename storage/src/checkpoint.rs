@@ -4,9 +4,12 @@
 //! fill them, nearly each page is another place in the file, and everybody who writes waits for all of them to reach the
 //! disk. Here a reader's connection does it, and writers go on (<https://www.sqlite.org/wal.html>, 3.1).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use sqlx::{SqliteConnection, SqlitePool};
@@ -24,6 +27,10 @@ const FEW_PAGES: i64 = 1_000;
 
 /// So often it is tried to come so close to writers that go on.
 const ATTEMPTS: u32 = 4;
+
+/// How often it is tried to empty the log, and how far apart: one that is on its way lets no other begin.
+const ATTEMPTS_TO_EMPTY: u32 = 30;
+const EMPTY_AGAIN: Duration = Duration::from_millis(100);
 
 /// When the log of a file is due.
 #[derive(Clone, Debug)]
@@ -68,13 +75,15 @@ impl WalCheckpointer {
     }
 
     /// Empties the log by a connection that may write: what is overwritten in the file stands in it until then. Waits for
-    /// readers, and writers for it. `Busy`: a reader goes on.
+    /// readers, and writers for it. `Busy`: a reader goes on, or another checkpoint.
     pub(crate) async fn empty(&self, write: &SqlitePool) -> Result<()> {
-        let _turn = self.gate.turn().await?;
-        let mut writer = write.acquire().await?;
-        let (is_busy, _, _): (i64, i64, i64) =
-            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await?;
-        if is_busy == 0 { Ok(()) } else { Err(StorageError::Busy) }
+        for _ in 0..ATTEMPTS_TO_EMPTY {
+            if empty_once(&self.gate, write).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(EMPTY_AGAIN).await;
+        }
+        Err(StorageError::Busy)
     }
 
     async fn run(&self) -> Result<()> {
@@ -90,6 +99,14 @@ impl WalCheckpointer {
         checkpoint(&mut reader).await?;
         Ok(())
     }
+}
+
+async fn empty_once(gate: &WriteGate, write: &SqlitePool) -> Result<bool> {
+    let _turn = gate.turn().await?;
+    let mut writer = write.acquire().await?;
+    let (is_busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await?;
+    Ok(is_busy == 0)
 }
 
 /// `PASSIVE`: it waits for nobody, and leaves what a reader still needs.
