@@ -158,7 +158,7 @@ async fn answer(test_app: &TestApp) {
     });
     for link in links.collect::<BTreeSet<_>>() {
         let page = test_app.api.http.get(&link).send().await.unwrap().text().await.unwrap();
-        let version = page.split("name=\"version\" value=\"").nth(1).map(|rest| &rest[..1]).unwrap_or("0");
+        let version = page.split("name=\"version\" value=\"").nth(1).map_or("0", |rest| &rest[..1]);
         let answer = format!("answer=accepted&version={version}");
         for (action, body) in [("answer", answer.as_str()), ("ask", "wish=A+cot+for+Xantippe+Quillfeather")] {
             let request = test_app.api.http.post(format!("{link}/{action}")).body(body.to_owned());

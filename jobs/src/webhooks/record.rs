@@ -68,7 +68,7 @@ pub(super) async fn record(
         webhook_deliveries::record(&mut tx, place, attempt, now).await?;
     }
     // It was deleted or disabled while this was on its way: nothing fails any more.
-    if !present.is_some_and(|present| present.state == EndpointState::Active) {
+    if present.is_none_or(|present| present.state != EndpointState::Active) {
         tx.commit().await?;
         return Ok(false);
     }

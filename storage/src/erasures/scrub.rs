@@ -118,15 +118,17 @@ async fn last_line_of_former_customer(
     (key, search): (&str, &TraceSearch),
 ) -> Result<Option<HistoryId>> {
     let was_customer: bool = scalar!(tx, WAS_CUSTOMER, booking, key)?;
+    if !was_customer {
+        return Ok(None);
+    }
     let (mut after, mut last_named) = (HistoryId(super::FIRST), None);
-    while was_customer {
+    loop {
         let lines: Vec<HistoryLine> = all!(tx, LINES, booking.0, after, LINES_AT_ONCE)?;
-        let Some((last, ..)) = lines.last() else { break };
+        let Some((last, ..)) = lines.last() else { return Ok(last_named) };
         after = *last;
         let named = lines.iter().rfind(|(_, actor, detail)| is_named(search, actor, detail));
         last_named = named.map(|(id, ..)| *id).or(last_named);
     }
-    Ok(last_named)
 }
 
 type HistoryLine = (HistoryId, Json<Actor>, Json<serde_json::Value>);
