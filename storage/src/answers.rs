@@ -73,10 +73,7 @@ pub async fn record(tx: &mut Tx, change: &ChangeContext, answer: &AnswerWrite<'_
         detail: answer.detail,
     };
     history::append(tx, &line, change.now).await?;
-    for notice in answer.notices {
-        notices::raise(tx, notice, change.now).await?;
-    }
-    Ok(())
+    notices::raise_all(tx, answer.notices, change.now).await
 }
 
 /// Tells other systems of it. The caller pushes what this returns after the commit.

@@ -67,7 +67,7 @@ impl Attendee {
 macro_rules! columns {
     () => {
         "id, business_id, booking_id, role, name, address, address_key, organizer_address, sent, asked,
-         invited_by_hand, problem,         removed_at, created_at, answer, answered_at, reminders_off"
+         invited_by_hand, problem, removed_at, created_at, answer, answered_at, reminders_off"
     };
 }
 

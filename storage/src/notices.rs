@@ -96,6 +96,14 @@ pub async fn raise(tx: &mut Tx, new: &NewNotice<'_>, now: DateTime<Utc>) -> Resu
     notifications::enqueue(tx, new.business, now + new.wait, now).await.map(Some)
 }
 
+/// Raises notices of which none is due at once, so that there is nothing to push.
+pub(crate) async fn raise_all(tx: &mut Tx, all: &[NewNotice<'_>], now: DateTime<Utc>) -> Result<()> {
+    for new in all {
+        raise(tx, new, now).await?;
+    }
+    Ok(())
+}
+
 const CLOSE: &str = "
     UPDATE notices SET closed_at = $3 WHERE business_id = $1 AND dedupe_key = $2 AND closed_at IS NULL";
 

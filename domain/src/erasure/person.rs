@@ -10,6 +10,7 @@ use crate::{
     booking::BookingDraft,
     ids::{AttendeeId, BookingId},
     mail::MailAddress,
+    people::Actor,
 };
 
 /// A booking of which somebody is to be taken out.
@@ -109,6 +110,11 @@ impl TraceSearch {
         let Some(automaton) = &self.0 else { return false };
         let text = text.to_lowercase();
         automaton.find_overlapping_iter(&text).any(|found| stands_alone(&text, found.start()..found.end()))
+    }
+
+    /// Whether a line of the history names them: who did what, or what changed.
+    pub fn finds_in_line(&self, actor: &Actor, detail: &serde_json::Value) -> bool {
+        self.finds(&format!("{} {detail}", actor.label()))
     }
 
     /// Whether there is anything to look for.

@@ -146,7 +146,7 @@ async fn history_of_former_customer(
         history::list_for_subject(db, booking.business, booking.id.0, &page).await
     });
     let lines = lines.await?;
-    let names_them = |one: &&HistoryEntry| search.finds(&format!("{} {}", one.actor.label(), one.detail));
+    let names_them = |one: &&HistoryEntry| search.finds_in_line(&one.actor, &one.detail);
     let last = lines.iter().filter(names_them).map(|one| one.id).max();
     Ok(lines.iter().filter(|one| Some(one.id) <= last).map(line).collect())
 }

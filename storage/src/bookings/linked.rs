@@ -91,13 +91,6 @@ impl ChannelItemWrite<'_> {
     }
 }
 
-async fn raise(tx: &mut Tx, notices: &[NewNotice<'_>], now: DateTime<Utc>) -> Result<()> {
-    for new in notices {
-        notices::raise(tx, new, now).await?;
-    }
-    Ok(())
-}
-
 /// Writes it, in the transaction that has changed the booking.
 pub(super) async fn write_linked(
     tx: &mut Tx,
@@ -108,7 +101,7 @@ pub(super) async fn write_linked(
     let current = put.booking.version;
     match along {
         LinkedWrite::Nothing => {}
-        LinkedWrite::Notices(notices) => raise(tx, notices, change.now).await?,
+        LinkedWrite::Notices(notices) => notices::raise_all(tx, notices, change.now).await?,
         LinkedWrite::Answered(answer) => answers::record(tx, change, answer).await?,
         LinkedWrite::Item(item) => item.write(tx, change, put.booking.id).await?,
         LinkedWrite::Followed { change: outside, revision, etag, shape, notices } => {
@@ -117,7 +110,7 @@ pub(super) async fn write_linked(
             }
             let outside = NewRemoteChange { booking_version: Some(current), ..*outside };
             remote_changes::record(tx, &outside, change.now).await?;
-            raise(tx, notices, change.now).await?;
+            notices::raise_all(tx, notices, change.now).await?;
         }
         LinkedWrite::Decided(decision) => {
             let follows = decision.to == RemoteChangeState::Followed;

@@ -126,16 +126,12 @@ async fn last_line_of_former_customer(
         let lines: Vec<HistoryLine> = all!(tx, LINES, booking.0, after, LINES_AT_ONCE)?;
         let Some((last, ..)) = lines.last() else { return Ok(last_named) };
         after = *last;
-        let named = lines.iter().rfind(|(_, actor, detail)| is_named(search, actor, detail));
+        let named = lines.iter().rfind(|(_, actor, detail)| search.finds_in_line(actor, detail));
         last_named = named.map(|(id, ..)| *id).or(last_named);
     }
 }
 
 type HistoryLine = (HistoryId, Json<Actor>, Json<serde_json::Value>);
-
-fn is_named(search: &TraceSearch, actor: &Actor, detail: &serde_json::Value) -> bool {
-    search.finds(&format!("{} {detail}", actor.label()))
-}
 
 /// `search`: only the lines that it finds, and those up to a line; `None`: all.
 async fn scrub_history(
@@ -150,7 +146,7 @@ async fn scrub_history(
         after = *last;
         for (id, Json(actor), Json(detail)) in lines {
             let is_left = |(search, until): (&TraceSearch, Option<HistoryId>)| {
-                until.is_none_or(|until| id > until) && !is_named(search, &actor, &detail)
+                until.is_none_or(|until| id > until) && !search.finds_in_line(&actor, &detail)
             };
             if search.is_some_and(is_left) {
                 continue;

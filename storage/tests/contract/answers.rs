@@ -14,19 +14,11 @@ use concord_storage::{
     attendees::{self, Attendee},
     bookings::{self, LinkedWrite, PutError},
     events, history, on_both_databases,
-    testing::{self, TestDb, begin, commit},
+    testing::{TestDb, begin, commit},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{first, precise};
-
-async fn booking(db: &Db) -> (Booking, Attendee) {
-    let business = testing::business(db).await;
-    let room = testing::resource(db, &business, 9).await;
-    let booking = testing::booking(db, &business, "tasting", &testing::draft(&room, 60, 120)).await;
-    let customer = attendees::of_booking(db, business.id, booking.id).await.unwrap().remove(0);
-    (booking, customer)
-}
+use crate::{customer_links::booking, first, precise};
 
 fn by(business: BusinessId) -> ChangeContext {
     ChangeContext { business, actor: Actor::System, now: precise(5) }
@@ -45,23 +37,32 @@ fn event(booking: &Booking) -> Event {
     })
 }
 
-async fn told(db: &Db, business: BusinessId) -> Vec<EventType> {
+/// The customer has declined, by mail.
+fn declined<'a>(
+    booking: &Booking,
+    customer: &Attendee,
+    (detail, event): (&'a Value, &'a Event),
+) -> AnswerWrite<'a> {
+    AnswerWrite {
+        attendee: customer.id,
+        booking: booking.id,
+        answer: CustomerAnswer::Declined,
+        answered_at: precise(3),
+        reply: Some("abc"),
+        detail,
+        notices: &[],
+        event,
+    }
+}
+
+async fn event_types(db: &Db, business: BusinessId) -> Vec<EventType> {
     events::after(db, business, None, 50).await.unwrap().items.iter().map(|event| event.kind).collect()
 }
 
 async fn answer_is_written_once_with_all_that_says_so(db: &TestDb) {
     let (booking, customer) = booking(db).await;
     let (detail, event) = (json!({ "answer": "declined" }), event(&booking));
-    let write = AnswerWrite {
-        attendee: customer.id,
-        booking: booking.id,
-        answer: CustomerAnswer::Declined,
-        answered_at: precise(3),
-        reply: Some("abc"),
-        detail: &detail,
-        notices: &[],
-        event: &event,
-    };
+    let write = declined(&booking, &customer, (&detail, &event));
     let by = by(booking.business);
     let mut tx = begin(db).await;
     answers::record(&mut tx, &by, &write).await.unwrap();
@@ -69,7 +70,10 @@ async fn answer_is_written_once_with_all_that_says_so(db: &TestDb) {
     commit(tx).await;
     let all = attendees::of_booking(db, booking.business, booking.id).await.unwrap();
     assert_eq!((all[0].answer, all[0].answered_at), (Some(CustomerAnswer::Declined), Some(precise(3))));
-    assert_eq!(told(db, booking.business).await, [EventType::BookingCreated, EventType::InvitationAnswered]);
+    assert_eq!(
+        event_types(db, booking.business).await,
+        [EventType::BookingCreated, EventType::InvitationAnswered]
+    );
     let lines = history::list(db, booking.business, &first(5)).await.unwrap().items;
     assert_eq!((lines[0].action.as_str(), &lines[0].detail), ("answered", &detail));
     // The same reply again, and an earlier answer by the page.
@@ -86,16 +90,7 @@ async fn answer_is_written_once_with_all_that_says_so(db: &TestDb) {
 async fn answer_cancels_with_the_booking_or_not_at_all(db: &TestDb) {
     let (booking, customer) = booking(db).await;
     let (detail, event) = (json!({}), event(&booking));
-    let write = AnswerWrite {
-        attendee: customer.id,
-        booking: booking.id,
-        answer: CustomerAnswer::Declined,
-        answered_at: precise(3),
-        reply: Some("abc"),
-        detail: &detail,
-        notices: &[],
-        event: &event,
-    };
+    let write = declined(&booking, &customer, (&detail, &event));
     let by = by(booking.business);
     let cancel = async |version| {
         bookings::cancel_linked(db, &by, "tasting", version, LinkedWrite::Answered(&write)).await
@@ -108,7 +103,7 @@ async fn answer_cancels_with_the_booking_or_not_at_all(db: &TestDb) {
     let all = attendees::of_booking(db, booking.business, booking.id).await.unwrap();
     assert_eq!(all[0].answer, Some(CustomerAnswer::Declined));
     assert_eq!(
-        told(db, booking.business).await[1..],
+        event_types(db, booking.business).await[1..],
         [EventType::BookingCancelled, EventType::InvitationAnswered]
     );
     let again = cancel(cancelled.version).await;

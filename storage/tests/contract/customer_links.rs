@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::precise;
 
 /// A booking, and its customer.
-async fn booking(db: &Db) -> (Booking, Attendee) {
+pub(crate) async fn booking(db: &Db) -> (Booking, Attendee) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 9).await;
     let booking = testing::booking(db, &business, "tasting", &testing::draft(&room, 60, 120)).await;
